@@ -1,0 +1,184 @@
+// The Raft core: input in, effects out (DESIGN §4). One object is one replica of one group.
+//
+// It owns no thread, clock, random device, file, socket or logger; the same inputs give the same
+// effects on every run. The shell (actors/RaftReplica, or the simulation) feeds inputs, then takes
+// the effects and may carry each out the moment it sees it: whatever has to wait for the disk is
+// withheld by the core itself until log_persisted() says that the disk has it (§3.8, §10.2.1, F12).
+//
+// Not thread-safe; every method is called by its owner only. Methods never throw.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "raft/log_storage.hpp"
+#include "raft/types.hpp"
+
+namespace kiwi::raft {
+
+struct CoreOptions {
+  NodeId id;
+  Incarnation incarnation;
+  uint64_t seed = 1;                      // randomised timeouts, entry seeds
+  uint32_t heartbeat_ticks = 4;
+  uint32_t election_ticks_min = 12;       // drawn uniformly from [min, max]
+  uint32_t election_ticks_max = 24;
+  int64_t election_timeout_min_ms = 300;  // the same minimum in ms: the read bound of F9
+  uint64_t window_bytes = 8 << 20;        // recent entries kept in memory
+  uint64_t inflight_bytes_max = 1 << 20;  // unacknowledged per follower; one entry always fits (F29)
+  uint32_t inflight_messages_max = 2;     // while below 64 KiB each, see PERF §3
+  uint64_t message_bytes_max = 128 << 10; // payload bytes per AppendEntries; one entry always fits
+  uint64_t uncommitted_bytes_max = 64 << 20;  // admission at the leader: above it, kOverloaded
+  uint64_t apply_bytes_max = 1 << 20;     // per take_effects()
+};
+
+struct Outgoing {
+  NodeId to;
+  Message message;
+  bool operator==(const Outgoing&) const = default;
+};
+
+// The shell reads the log storage and answers with log_read(). At most one a follower and one for
+// apply is outstanding.
+struct LogRead {
+  NodeId follower;  // 0 = for apply
+  LogIndex from;
+  LogIndex last;
+  size_t bytes_max = 0;
+  bool operator==(const LogRead&) const = default;
+};
+
+// Answers a read_index() of this node.
+struct ReadReady {
+  uint64_t id = 0;
+  bool ok = false;       // false: nothing happened; ask again when there is a leader
+  bool not_member = false;
+  LogIndex index;        // answer once applied >= index
+  int64_t now_ms = 0;    // F9
+  bool clamped = false;  // F9
+  bool operator==(const ReadReady&) const = default;
+};
+
+enum class Role : uint8_t { kFollower, kPreCandidate, kCandidate, kLeader };
+
+// What happened, for logs, INFO, tests and the router. `ready`: this node leads and its no-op is
+// applied, or it follows a leader it has heard of.
+struct LeaderChanged {
+  Term term;
+  NodeId leader;  // 0 = none known
+  Role role = Role::kFollower;
+  bool ready = false;
+  bool operator==(const LeaderChanged&) const = default;
+};
+struct ConfigurationChanged {
+  LogIndex index;
+  Configuration configuration;
+  bool committed = false;
+  bool operator==(const ConfigurationChanged&) const = default;
+};
+struct MembershipDone {     // answers change_membership() / transfer_leadership() with the same id
+  uint64_t id = 0;
+  std::string error;        // empty = done (committed and applied here)
+  bool operator==(const MembershipDone&) const = default;
+};
+struct RemovedFromCluster {  // F25: this node applied its own removal or was told NotMember
+  bool operator==(const RemovedFromCluster&) const = default;
+};
+using Event = std::variant<LeaderChanged, ConfigurationChanged, MembershipDone, RemovedFromCluster>;
+
+struct Effects {
+  std::vector<Outgoing> send;              // ship first
+  std::optional<PersistRequest> persist;   // then this; answer with log_persisted(token)
+  std::vector<Entry> apply;                // committed and durable here, contiguous, in order
+  std::vector<LogRead> log_reads;
+  std::vector<ReadReady> reads;
+  std::vector<ProposeRefused> refused;     // to the local origin
+  std::vector<Event> events;
+
+  bool empty() const;
+  bool operator==(const Effects&) const = default;
+};
+
+// What start needs from disk beside LoadedLog.
+struct StartState {
+  LoadedLog log;
+  std::vector<Entry> tail;      // the last entries, ending at log.last_index (may be empty)
+  LogIndex applied;             // the state machine's flushed applied index
+  int64_t applied_stamp_ms = 0; // the stamp of that entry: cluster time never goes below
+  std::vector<SessionRow> sessions;  // rows at `applied`
+};
+
+struct PeerStatus {
+  Member member;
+  bool voter = false;
+  bool up = false;
+  LogIndex match;
+  LogIndex next;
+  uint64_t inflight_bytes = 0;
+  const char* state = "probe";  // probe, replicate, snapshot
+  uint32_t ticks_since_heard = 0;
+};
+struct Status {
+  NodeId id;
+  Term term;
+  NodeId voted_for;
+  NodeId leader;
+  Role role = Role::kFollower;
+  LogIndex first_index, last_index, commit, persisted, applied;
+  Configuration configuration;
+  std::vector<PeerStatus> peers;  // leader only: match/next; every other node: known members
+};
+
+// §4.3; a change of one voter is a single step, several at once go through a joint configuration.
+struct MembershipChange {
+  std::vector<Member> add_learners;   // known id with a new incarnation = replacement (F1)
+  std::vector<NodeId> promote;        // learner -> voter
+  std::vector<NodeId> remove;
+};
+
+class Core {
+ public:
+  Core(const CoreOptions& options, StartState start);
+  ~Core();
+  Core(Core&&) noexcept;
+  Core& operator=(Core&&) noexcept;
+
+  // ---- inputs; each may produce effects
+  // The shell's clocks, given before other inputs of a turn. monotonic_ms never decreases (F37).
+  void set_time(int64_t wall_ms, int64_t monotonic_ms);
+  void tick();                       // one tick of logical time passed; a late tick counts once
+  void step(Message message);        // from a peer
+  void propose(Proposal proposal);   // from the local origin; forwarded if another node leads
+  void read_index(uint64_t id, bool with_tick);  // from the local router
+  void log_persisted(const PersistToken& token);
+  void log_read(const LogRead& request, std::vector<Entry> entries, Term prev_term);
+  // The state machine applied everything up to index. `sessions` are the rows right after applying
+  // index; given whenever an entry that opens a term (kNoop) was the last one applied (F23).
+  void applied(LogIndex index, std::optional<std::vector<SessionRow>> sessions);
+  void link_up(NodeId peer);         // probe it at once
+  void link_down(NodeId peer);
+  void change_membership(uint64_t id, MembershipChange change);
+  void transfer_leadership(uint64_t id, NodeId target);  // target 0 = the most up-to-date voter
+  // The origin here waits for applies: commits should be announced to it at once (F19).
+  void set_wants_commit(bool wants);
+
+  // ---- effects since the last call
+  Effects take_effects();
+
+  Status status() const;
+  const Configuration& configuration() const;  // the latest in the log (F18)
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// The first entry of a new cluster: a configuration (F2). Written by the bootstrapping node before
+// its core starts, at index 1, term 1.
+Entry bootstrap_entry(const Configuration& configuration, int64_t stamp_ms);
+
+}  // namespace kiwi::raft

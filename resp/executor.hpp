@@ -1,0 +1,92 @@
+// The executor: applies log entries to the keyspace and answers reads at an index. It is the plain
+// class inside the StateMachine actor; client loop only.
+//
+// Apply is a pure function of (state, entry) (DESIGN §8): no clock, no option, no random device, and
+// nothing here depends on whether this node is the origin, except that only the origin keeps the
+// replies. A turn (work()) executes whole entries up to a budget and ends in one Keyspace::commit().
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "raft/types.hpp"
+#include "resp/request.hpp"
+#include "rocks/keyspace.hpp"
+#include "rocks/metadata.hpp"
+
+namespace kiwi::resp {
+
+struct ExecutorOptions {
+  NodeId node;
+  Incarnation incarnation;
+  uint64_t epoch = 0;              // this boot's proposals; others' replies are thrown away
+  size_t turn_commands_max = 512;  // then the turn commits and yields to the sockets
+  size_t turn_bytes_max = 1 << 20;
+};
+
+// What happened to this node's proposals, for the router; in apply order.
+struct Settled {
+  uint64_t sequence = 0;
+  bool applied = false;         // false: it was void; its reads (not yet answered) come back below
+  std::vector<ReadOp> reads;    // reads of a void batch: to be run as ordinary reads (F6)
+};
+
+struct ExecutorEffects {
+  std::vector<ReplyBatch> replies;          // one per connection and turn
+  std::vector<Settled> settled;
+  std::vector<uint64_t> reads_done;         // ids of ReadBatches that were answered
+  std::vector<ReadBatch> reads_again;       // need a tick: clamped clock met a key with a TTL (F9)
+  bool applied_moved = false;
+  LogIndex applied;
+  // Rows right after `applied`, when the last entry applied was a kNoop (F23).
+  std::optional<std::vector<raft::SessionRow>> sessions;
+};
+
+class Executor {
+ public:
+  // Reads the applied record and session rows; the keyspace outlives the executor.
+  Executor(rocks::Keyspace& keyspace, const ExecutorOptions& options);
+  ~Executor();
+
+  LogIndex applied() const;
+  int64_t applied_stamp_ms() const;
+  std::vector<raft::SessionRow> session_rows() const;
+
+  // ---- inputs
+  void expect(std::shared_ptr<const PendingBatch> batch);  // before the batch is proposed
+  void forget(uint64_t sequence);       // its clients were answered already (F5): apply silently
+  void run_reads(ReadBatch batch);      // executed once applied() >= batch.index
+  void apply(std::vector<raft::Entry> entries);  // queued; contiguous after what was queued before
+  void forget_connection(ConnectionId connection);  // closed: its replies are dropped
+
+  // Executes queued entries and ready reads within one turn's budget. True = there is more to do.
+  bool work();
+  ExecutorEffects take_effects();
+
+  // Keys whose deadline is at or before now_ms, as a packed internal command for the leader to
+  // propose (F8): conditional on version and deadline. Empty = none due.
+  std::string due_expirations(int64_t now_ms, size_t keys_max);
+
+  // INFO keyspace: logical database, keys, keys with TTL.
+  struct DatabaseSize {
+    uint32_t database = 0;
+    uint64_t keys = 0;
+    uint64_t keys_with_ttl = 0;
+  };
+  std::vector<DatabaseSize> database_sizes() const;
+  uint64_t state_checksum() const;  // rolling, over logical effects (F34)
+  struct Counters { uint64_t keyspace_hits = 0, keyspace_misses = 0, expired_keys = 0, commands = 0; };
+  Counters counters() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace kiwi::resp

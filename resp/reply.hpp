@@ -1,0 +1,56 @@
+// Writes one client's replies as RESP2 or RESP3 bytes. The aggregate calls (array, map, set) take
+// the number of elements that the caller then writes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace kiwi::resp {
+
+class ReplyWriter {
+ public:
+  // out == nullptr: replies are thrown away (a command executed on a node that is not its origin).
+  explicit ReplyWriter(std::string* out, int version = 2) : out_(out), version_(version) {}
+
+  int version() const { return version_; }
+  bool discards() const { return out_ == nullptr; }
+
+  void ok() { simple("OK"); }
+  void simple(std::string_view text);
+  void error(std::string_view text);      // with its first word: "ERR ...", "WRONGTYPE ..."
+  void integer(int64_t value);
+  void bulk(std::string_view bytes);
+  void null();                            // RESP2 $-1, RESP3 _
+  void null_array();                      // RESP2 *-1, RESP3 _
+  void array(size_t elements);
+  void map(size_t pairs);                 // RESP2: array of 2 * pairs
+  void set(size_t elements);              // RESP2: array
+  void push(size_t elements);             // RESP2: array
+  void boolean(bool value);               // RESP2: integer
+  void number(double value);              // RESP2: bulk string
+  void verbatim(std::string_view bytes);  // RESP3 =txt:
+  void raw(std::string_view encoded);     // already RESP
+
+ private:
+  std::string* out_;
+  int version_;
+};
+
+// Redis' texts that several commands share.
+namespace texts {
+inline constexpr std::string_view kWrongType =
+    "WRONGTYPE Operation against a key holding the wrong kind of value";
+inline constexpr std::string_view kSyntax = "ERR syntax error";
+inline constexpr std::string_view kNotInteger = "ERR value is not an integer or out of range";
+inline constexpr std::string_view kNotFloat = "ERR value is not a valid float";
+inline constexpr std::string_view kOutOfRange = "ERR index out of range";
+inline constexpr std::string_view kNoSuchKey = "ERR no such key";
+inline constexpr std::string_view kNoLeader = "CLUSTERDOWN No raft leader";
+inline constexpr std::string_view kNoCluster = "NOCLUSTER No Raft Cluster";
+inline constexpr std::string_view kTimeout = "TIMEOUT not committed yet";
+inline constexpr std::string_view kReadTimeout = "TIMEOUT no quorum for read";
+inline constexpr std::string_view kLoading = "LOADING Raft module is loading data";
+}  // namespace texts
+
+}  // namespace kiwi::resp

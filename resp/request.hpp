@@ -1,0 +1,96 @@
+// What passes between a session, the router and the executor of one node (all on the client loop):
+// requests forward, replies back. Plain values; the actors' messages carry them by shared_ptr.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "raft/types.hpp"
+#include "resp/batch.hpp"
+
+namespace kiwi::resp {
+
+using ConnectionId = uint64_t;  // unique within the process, never reused; CLIENT ID
+// Where an answer goes: replies leave a connection in slot order.
+struct ReplySlot {
+  ConnectionId connection = 0;
+  uint64_t slot = 0;
+  bool operator==(const ReplySlot&) const = default;
+};
+
+enum class RequestKind : uint8_t {
+  kWrite,
+  kRead,       // linearizable
+  kStaleRead,  // READONLY connection: this node's state as it is
+  kWatch,      // a linearizable read that also answers tokens
+};
+
+// One command (or one MULTI/EXEC) on its way.
+struct Request {
+  uint64_t slot = 0;
+  RequestKind kind = RequestKind::kRead;
+  uint8_t resp_version = 2;
+  uint16_t slot_hint = 0;      // Redis Cluster slot of its first key, for MOVED
+  uint32_t offset = 0;         // of its packed command in RequestBatch::buffer
+  uint32_t size = 0;
+};
+
+// Everything that one socket read produced for the router; program order.
+struct RequestBatch {
+  ConnectionId connection = 0;
+  std::string buffer;
+  std::vector<Request> requests;
+
+  std::string_view packed(const Request& r) const {
+    return std::string_view(buffer).substr(r.offset, r.size);
+  }
+};
+
+// One command of a pending proposal, or a read evaluated between them (F6).
+struct PendingOp {
+  ReplySlot to;
+  RequestKind kind = RequestKind::kWrite;  // kWrite takes the next command of the payload
+  uint8_t resp_version = 2;
+  std::string packed;                      // reads only
+};
+// This node's proposal until it is applied here.
+struct PendingBatch {
+  uint64_t sequence = 0;   // within this boot's epoch
+  SharedBytes payload;
+  std::vector<PendingOp> ops;
+};
+
+// Linearizable or stale reads that may run now (applied >= index is the executor's to wait for).
+struct ReadOp {
+  ReplySlot to;
+  RequestKind kind = RequestKind::kRead;
+  uint8_t resp_version = 2;
+  std::string packed;
+};
+struct ReadBatch {
+  uint64_t id = 0;
+  LogIndex index;         // 0 for stale reads
+  int64_t now_ms = 0;     // the reader's clock (F9); 0: the applied stamp
+  bool clamped = false;   // now_ms was held back
+  std::vector<ReadOp> ops;
+};
+
+// Replies to one connection. `bytes` of one part are one complete RESP reply.
+struct ReplyPart {
+  uint64_t slot = 0;
+  uint32_t offset = 0;
+  uint32_t size = 0;
+};
+struct ReplyBatch {
+  ConnectionId connection = 0;
+  std::string bytes;
+  std::vector<ReplyPart> parts;
+  std::vector<WatchToken> tokens;  // of kWatch requests among the parts
+  bool failed_watch = false;
+};
+
+}  // namespace kiwi::resp

@@ -1,0 +1,98 @@
+// The router: where does each request of this node's clients go, and what became of it. The plain
+// class inside the CommandRouter actor; client loop only; no clock of its own (now_ms is given,
+// monotonic).
+//
+// It packs writes of all connections into numbered batches (the number is allotted at the first
+// hand-over to Raft, F3), keeps them until they are applied here, sends them again in order when a
+// leader changed or progress stopped (F23), asks for read indexes in shared rounds, keeps program
+// order per connection (F6), and answers what cannot be finished in time (F5).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "raft/core.hpp"
+#include "resp/executor.hpp"
+#include "resp/request.hpp"
+
+namespace kiwi::resp {
+
+struct RouterOptions {
+  NodeId node;
+  Incarnation incarnation;
+  uint64_t epoch = 0;
+  int64_t response_timeout_ms = 10000;
+  int64_t election_timeout_ms = 300;       // resend when nothing moved for so long
+  bool follower_proxy = true;
+  size_t batch_commands_max = 256;
+  size_t batch_bytes_max = 64 << 10;       // one bigger command goes alone
+  size_t inflight_bytes_max = 32 << 20;    // handed to Raft and not applied; more waits here
+  size_t inflight_batches_max = 1024;
+};
+
+// Which answers are possible at all; the node tells.
+enum class Service : uint8_t {
+  kUninitialized,  // NOCLUSTER
+  kLoading,        // LOADING: first catch-up after start (F22, F39)
+  kUp,
+  kRemoved,        // F25
+};
+
+struct ReadIndexAsk {
+  uint64_t id = 0;
+  bool with_tick = false;
+};
+
+struct RouterEffects {
+  std::vector<std::shared_ptr<const PendingBatch>> expect;  // to the executor, before `propose`
+  std::vector<raft::Proposal> propose;                      // to Raft, in order
+  std::vector<ReadIndexAsk> read_index;                     // to Raft
+  std::vector<ReadBatch> run_reads;                         // to the executor
+  std::vector<uint64_t> forget;                             // to the executor
+  std::vector<ReplyBatch> replies;                          // refusals and timeouts, to connections
+  bool wants_commit_changed = false;                        // to Raft: set_wants_commit
+  bool wants_commit = false;
+};
+
+struct RouterStatus {
+  uint64_t pending_batches = 0;
+  uint64_t pending_bytes = 0;
+  uint64_t waiting_reads = 0;
+  uint64_t resends = 0;
+  uint64_t timeouts = 0;
+  uint64_t proxied = 0;   // batches handed over while another node led
+};
+
+class Router {
+ public:
+  explicit Router(const RouterOptions& options);
+  ~Router();
+
+  // ---- inputs
+  void requests(RequestBatch batch, int64_t now_ms);
+  void propose_internal(std::string packed_command, int64_t now_ms);  // expiry (F8): no reply
+  void connection_closed(ConnectionId connection);
+  void end_of_turn(int64_t now_ms);   // hands over what was packed since the last turn
+  void settled(const Settled& settled, int64_t now_ms);
+  void reads_done(uint64_t id, int64_t now_ms);
+  void reads_again(ReadBatch batch, int64_t now_ms);
+  void read_ready(const raft::ReadReady& ready, int64_t now_ms);
+  void refused(const raft::ProposeRefused& refused, int64_t now_ms);
+  void leader_changed(const raft::LeaderChanged& leader, std::string client_address, int64_t now_ms);
+  void link_up(NodeId peer, int64_t now_ms);
+  void set_service(Service service, int64_t now_ms);
+  void set_follower_proxy(bool proxy);
+  void tick(int64_t now_ms);          // every 50-100 ms
+
+  RouterEffects take_effects();
+  RouterStatus status() const;
+  bool needs_end_of_turn() const;     // something is packed and not handed over
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace kiwi::resp

@@ -1,0 +1,102 @@
+// The Keyspace port: the state machine's ordered byte maps, without a RocksDB type in sight. Two
+// adaptors stand behind it under one conformance suite (tests/rocks/keyspace_suite.hpp): the plain
+// one (memtable, one WriteBatch per apply turn) and, later, a table of our own.
+//
+// Thread: the apply thread only, except View. A disk error inside any method is fatal() (DESIGN
+// §12), so no method returns one. Commands cannot tell which adaptor they run on.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/ids.hpp"
+#include "base/result.hpp"
+
+namespace kiwi::rocks {
+
+// ON DISK (column families), never renumber. Keys of each: rocks/keys.hpp.
+enum class Family : uint8_t { kMeta = 0, kElement = 1, kScore = 2, kSystem = 3 };
+inline constexpr int kFamilies = 4;
+
+// Walks keys in byte order within [from, to). Any write through the same Keyspace ends its life.
+class Cursor {
+ public:
+  virtual ~Cursor() = default;
+  virtual bool valid() const = 0;
+  virtual void next() = 0;                     // requires valid()
+  virtual void seek(std::string_view key) = 0; // first key >= key (clamped to the bounds)
+  virtual std::string_view key() const = 0;    // until the next call
+  virtual std::string_view value() const = 0;  // until the next call
+};
+// The same backwards (ZREVRANGE, LRANGE from the tail).
+class ReverseCursor {
+ public:
+  virtual ~ReverseCursor() = default;
+  virtual bool valid() const = 0;
+  virtual void next() = 0;                     // towards smaller keys
+  virtual std::string_view key() const = 0;
+  virtual std::string_view value() const = 0;
+};
+
+class Reader {
+ public:
+  virtual ~Reader() = default;
+  // The bytes stay valid until the next call of any method of this object.
+  virtual std::optional<std::string_view> get(Family family, std::string_view key) = 0;
+  // Empty `to` = to the end of the family.
+  virtual std::unique_ptr<Cursor> cursor(Family family, std::string_view from, std::string_view to) = 0;
+  virtual std::unique_ptr<ReverseCursor> reverse_cursor(Family family,
+                                                        std::string_view from,
+                                                        std::string_view to) = 0;
+};
+
+class Keyspace : public Reader {
+ public:
+  // Reads see every earlier write at once. Nothing reaches RocksDB before commit().
+  virtual void put(Family family, std::string_view key, std::string_view value) = 0;
+  virtual void erase(Family family, std::string_view key) = 0;
+  // Erases every key in [from, to): a dropped collection, a flushed database. Later writes into the
+  // same range are legal and survive.
+  virtual void erase_range(Family family, std::string_view from, std::string_view to) = 0;
+
+  // Command-sized undo (F30): everything since the last mark() is taken back.
+  virtual void mark() = 0;
+  virtual void undo_to_mark() = 0;
+
+  // Ends an apply turn: all writes since the last commit become one atomic batch that also holds
+  // `applied` under keys::applied_record() (written by the caller as an ordinary put before).
+  // Whole entries only (F10): never called inside one.
+  virtual void commit(LogIndex applied) = 0;
+  virtual size_t pending_bytes() const = 0;  // since the last commit; the caller bounds a turn by it
+
+  // The applied index that survives a crash now (F13): read past the memtables. The log is never cut
+  // above it.
+  virtual LogIndex flushed_index() = 0;
+  virtual void flush() = 0;  // blocks until everything committed is on disk
+
+  // A frozen picture of the last commit, for long reads on another thread. Outlives later commits,
+  // not the Keyspace. The View itself is for one thread at a time.
+  virtual std::unique_ptr<Reader> view() = 0;
+
+  // For INFO: approximate bytes of memory and of files.
+  struct Usage {
+    uint64_t memory_bytes = 0;
+    uint64_t disk_bytes = 0;
+  };
+  virtual Usage usage() = 0;
+};
+
+struct KeyspaceOptions {
+  std::string path;                          // directory, created if missing
+  uint64_t block_cache_bytes = 256 << 20;
+  uint64_t write_buffer_bytes = 16 << 20;    // per column family memtable
+  uint64_t metadata_cache_bytes = 64 << 20;  // hash of recent metadata records; 0 = none
+};
+
+// The plain adaptor. Errors: locked by another process, unreadable, corrupt; each one sentence.
+Result<std::unique_ptr<Keyspace>> open_plain_keyspace(const KeyspaceOptions& options);
+
+}  // namespace kiwi::rocks

@@ -1,0 +1,59 @@
+// The record of a key and the system records: what the meta and system families hold as values.
+// ON DISK: type numbers and layouts are frozen by golden bytes in tests/rocks/.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/ids.hpp"
+#include "rocks/keys.hpp"
+
+namespace kiwi::rocks {
+
+// ON DISK, never renumber.
+enum class Type : uint8_t { kString = 1, kList = 2, kSet = 3, kSortedSet = 4, kHash = 5, kStream = 6 };
+
+const char* type_name(Type type);  // as TYPE answers: string list set zset hash stream
+
+struct Metadata {
+  Type type = Type::kString;
+  int64_t expire_at_ms = 0;    // cluster time; 0 = never
+  uint64_t version = 0;        // mutation counter at creation; names the elements of a collection
+  uint64_t last_modified = 0;  // mutation counter at the last change (WATCH, delta snapshots)
+  // Collections only:
+  uint64_t size = 0;           // elements
+  int64_t list_head = 0;       // lists: position of the first element
+  int64_t list_tail = 0;       // lists: one past the last; size == tail - head
+  // Strings only; a view into the record it was decoded from, or into the caller's bytes.
+  std::string_view value;
+
+  bool expired(int64_t now_ms) const { return expire_at_ms != 0 && expire_at_ms <= now_ms; }
+  CollectionId collection(DatabaseId database) const { return {database, version}; }
+};
+
+void encode(std::string& out, const Metadata& metadata);  // clears out first
+std::optional<Metadata> decode_metadata(std::string_view record);  // nullopt = corrupt
+
+// One record, written by every turn: what the state is (DESIGN §6, F9, F10, F37).
+struct AppliedRecord {
+  LogIndex index;
+  Term term;
+  int64_t stamp_ms = 0;           // of the last entry applied
+  uint64_t mutation_counter = 0;  // last one given out
+  uint32_t next_database = 0;     // next DatabaseId for FLUSHDB; 0 = first use
+  uint64_t checksum = 0;          // rolling, over logical effects (F34)
+  bool operator==(const AppliedRecord&) const = default;
+};
+void encode(std::string& out, const AppliedRecord& record);
+std::optional<AppliedRecord> decode_applied(std::string_view record);
+
+struct SessionValue {
+  uint64_t epoch = 0;
+  uint64_t sequence = 0;
+};
+void encode(std::string& out, const SessionValue& value);
+std::optional<SessionValue> decode_session(std::string_view record);
+
+}  // namespace kiwi::rocks

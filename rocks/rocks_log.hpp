@@ -1,0 +1,33 @@
+// RocksLog: raft::LogStorage on one RocksDB, one column family, one synced WriteBatch per persist().
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "raft/log_storage.hpp"
+
+namespace kiwi::rocks {
+
+struct RocksLogOptions {
+  std::string path;   // directory, created if missing
+  bool fsync = true;  // raft.log-fsync; hard states and identity are synced anyway (F16)
+};
+
+struct RocksLogStats {
+  uint64_t syncs = 0;
+  uint64_t sync_microseconds = 0;      // total
+  uint64_t sync_microseconds_max = 0;
+  uint64_t bytes_written = 0;          // payload handed to RocksDB
+};
+
+class RocksLog : public raft::LogStorage {
+ public:
+  virtual RocksLogStats stats() const = 0;
+};
+
+// Errors: locked by another process (kConflict), torn beyond repair or corrupt (kCorrupt, names the
+// file), I/O (kIo). A torn tail is repaired silently, a flipped byte is refused (F16).
+Result<std::unique_ptr<RocksLog>> open_rocks_log(const RocksLogOptions& options);
+
+}  // namespace kiwi::rocks
