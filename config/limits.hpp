@@ -1,0 +1,57 @@
+// Hard limits: numbers that no option changes, each with its unit and its reason. What overflows a
+// limit is refused with an answer or closed; nothing in Kiwi grows without one. Constants only.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace kiwi::config::limits {
+
+constexpr size_t kKiB = 1024;
+constexpr size_t kMiB = 1024 * kKiB;
+constexpr size_t kGiB = 1024 * kMiB;
+
+// ---- client protocol: Redis 7.0's own limits, so that its error texts fit
+constexpr int64_t kMultibulkCount = 1'048'576;  // arguments of one command
+constexpr size_t kInlineBytes = 64 * kKiB;      // an inline command or a length line
+// Before AUTH succeeds a stranger gets no memory worth having (Redis 7 has the same two limits).
+constexpr int64_t kUnauthenticatedMultibulkCount = 10;
+constexpr size_t kUnauthenticatedBulkBytes = 16 * kKiB;
+constexpr size_t kClientNameBytes = 4 * kKiB;  // CLIENT SETNAME, SETINFO
+
+// ---- one client connection
+constexpr size_t kSocketReadBytes = 64 * kKiB;  // asked of the socket in one read
+// Reading stops at either bound and goes on when half is answered: a pipeline of any length is
+// served from bounded memory, and TCP tells the client to wait (F28).
+constexpr size_t kPipelineCommands = 16'384;    // parsed and not yet answered
+constexpr size_t kPipelineBytes = 16 * kMiB;    // argv bytes parsed and not yet answered
+constexpr size_t kOutputPauseBytes = 1 * kMiB;  // unsent replies above which reading stops
+
+// ---- one turn of the client loop (PERF: long enough to batch, short enough to stay polite)
+constexpr size_t kTurnCommands = 512;  // applied before sockets are looked at again
+constexpr int64_t kTurnMicroseconds = 2000;
+
+// ---- a batch: the commands of one log entry (one MULTI block or script is never split)
+constexpr size_t kBatchCommands = 256;
+constexpr size_t kBatchBytes = 64 * kKiB;
+
+// ---- proposals of this node that are not applied yet; beyond it clients wait at their sockets
+constexpr size_t kPendingProposals = 4096;           // batches
+constexpr size_t kPendingProposalBytes = 64 * kMiB;  // one batch always fits, whatever its size
+
+// ---- peers
+constexpr size_t kFrameBytes = 256 * kKiB;    // a fragment on a link; heartbeats wait for at
+                                              // most one (F29)
+constexpr size_t kLinkQueueBytes = 8 * kMiB;  // unsent bytes a link holds before it drops
+constexpr size_t kHelloBytes = 4 * kKiB;      // the longest handshake message
+constexpr int64_t kHelloMilliseconds = 3000;  // a stranger on the peer port is cut off then
+constexpr size_t kHandshakes = 64;            // unauthenticated peer connections at a time
+
+// ---- keyspace
+constexpr int64_t kDatabases = 1024;      // each has its own counters in memory
+constexpr size_t kKeyBytes = 512 * kMiB;  // as Redis
+
+// ---- cluster
+constexpr size_t kMembers = 15;  // raft.peers; larger groups only get slower
+
+}  // namespace kiwi::config::limits

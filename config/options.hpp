@@ -1,0 +1,95 @@
+// The options of a node: one typed field per row of options.def, read from the command line and
+// the configuration file, shown and changed by CONFIG GET and CONFIG SET.
+//
+// main() parses once and hands copies of Options to whoever needs them; the copy that CONFIG SET
+// changes belongs to the client loop. Rows without kRuntime never change, so any copy will do.
+// Executor code (what apply runs) must not read an option: its results would differ by node (F35).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/log.hpp"
+#include "base/result.hpp"
+#include "config/address.hpp"
+#include "config/limits.hpp"
+
+namespace kiwi::config {
+
+enum class Bootstrap : uint8_t { kAuto, kManual };
+
+struct OutputBufferLimit {
+  int64_t hard_bytes = 0;  // 0 = none, for each of the three
+  int64_t soft_bytes = 0;
+  int64_t soft_seconds = 0;
+  bool operator==(const OutputBufferLimit&) const = default;
+};
+// Redis leaves normal clients unlimited; Kiwi does not (memory is always bounded).
+struct OutputBufferLimits {
+  OutputBufferLimit normal{1LL << 30, 256LL << 20, 60};
+  OutputBufferLimit slave{256LL << 20, 64LL << 20, 60};
+  OutputBufferLimit pubsub{32LL << 20, 8LL << 20, 60};
+  bool operator==(const OutputBufferLimits&) const = default;
+};
+
+std::vector<std::string> default_bind();  // 127.0.0.1 -::1
+
+enum OptionFlags : uint32_t { kRuntime = 1, kHidden = 2, kSecret = 4, kFixed = 8 };
+
+struct Options {
+#define SECTION(title)
+#define INTEGER(field, name, value, min, max, flags, doc) int64_t field = value;
+#define MEMORY(field, name, value, min, max, flags, doc) int64_t field = value;
+#define BOOLEAN(field, name, value, flags, doc) bool field = value;
+#define TEXT(field, name, value, flags, doc) std::string field = value;
+#define CUSTOM(field, Type, name, value, flags, doc) Type field = value;
+#define FIXED(name, value, doc)
+#include "config/options.def"
+#undef SECTION
+#undef INTEGER
+#undef MEMORY
+#undef BOOLEAN
+#undef TEXT
+#undef CUSTOM
+#undef FIXED
+
+  std::string config_file;  // absolute path of the file that was read; empty without one
+  // Not empty: --help, --version or --print-config asked for this text; print it and exit 0.
+  std::string text_to_print;
+
+  // What the defaults mean for this node.
+  NodeId node_id() const { return NodeId{raft_id == 0 ? 1 : static_cast<uint64_t>(raft_id)}; }
+  uint16_t peer_port() const;       // the port to listen on for peers
+  HostPort client_address() const;  // told to clients and peers (MOVED, Member.client_address)
+  HostPort peer_address() const;    // told to peers (Member.peer_address)
+
+  bool operator==(const Options&) const = default;
+};
+
+// kiwi-server [file] [--name value ...]. Later settings win over earlier ones, the command line
+// over the file. An error is one sentence: where, what, and what would be allowed.
+Result<Options> parse_command_line(int argc, const char* const* argv);
+
+// Checks that concern several options at once; parse_command_line() calls it.
+Result<void> validate(const Options& options);
+
+// CONFIG GET: name and value of every option that a pattern matches, each once, in table order.
+std::vector<std::pair<std::string, std::string>> get(const Options& options,
+                                                     std::span<const std::string_view> patterns);
+
+// CONFIG SET name value [name value ...]: all or none. The error is Redis 7.0's text without its
+// first word ERR. The caller puts what changed into force (log level, idle timeout, ...).
+Result<void> set(Options& options, std::span<const std::string_view> names_and_values);
+
+// The names of all options in table order, hidden and fixed ones included.
+std::vector<std::string_view> option_names();
+
+// The text of config/kiwi.conf (--print-config).
+std::string sample_config();
+std::string help_text();
+
+}  // namespace kiwi::config

@@ -1,0 +1,82 @@
+// Checks that concern more than one option.
+#include <algorithm>
+
+#include "config/options.hpp"
+
+namespace kiwi::config {
+namespace {
+
+Error invalid(std::string text) { return Error{Errc::kInvalid, std::move(text)}; }
+
+Result<void> validate_times(const Options& o) {
+  if (2 * o.raft_heartbeat_interval >= o.raft_election_timeout) {
+    return invalid("raft.heartbeat-interval " + std::to_string(o.raft_heartbeat_interval) +
+                   " is too long for raft.election-timeout " +
+                   std::to_string(o.raft_election_timeout) +
+                   ": it must be below half of it, or one late heartbeat starts an election");
+  }
+  // F24: a failover must fit into the time that clients wait for an answer.
+  if (o.raft_response_timeout < 5 * o.raft_election_timeout) {
+    return invalid(
+        "raft.response-timeout " + std::to_string(o.raft_response_timeout) +
+        " is too short for raft.election-timeout " + std::to_string(o.raft_election_timeout) +
+        ": it must be at least 5 times that (" + std::to_string(5 * o.raft_election_timeout) +
+        "), or every failover shows clients a TIMEOUT");
+  }
+  return {};
+}
+
+Result<void> validate_ports(const Options& o) {
+  if (o.raft_peer_port == 0 && o.port > UINT16_MAX - kPeerPortOffset) {
+    return invalid("port " + std::to_string(o.port) +
+                   " leaves no port 10000 above it for other nodes: set raft.peer-port");
+  }
+  if (o.raft_peer_port == o.port) {
+    return invalid("raft.peer-port and port are both " + std::to_string(o.port) +
+                   ": clients and nodes need a port each");
+  }
+  if (!o.raft_addr.empty()) {
+    if (Result<HostPort> address = parse_host_port(o.raft_addr); !address) {
+      return invalid("raft.addr: " + address.error().text);
+    }
+  }
+  return {};
+}
+
+Result<void> validate_members(const Options& o) {
+  if (o.raft_peers.empty()) {
+    return {};
+  }
+  std::string ids;
+  for (const PeerAddress& peer : o.raft_peers) {
+    ids += (ids.empty() ? "" : ", ") + std::to_string(peer.id.value);
+  }
+  if (o.raft_id == 0) {
+    return invalid("raft.peers is set but raft.id is not: say which of " + ids + " this node is");
+  }
+  if (!std::ranges::any_of(o.raft_peers, [&o](const PeerAddress& peer) {
+        return peer.id == NodeId{static_cast<uint64_t>(o.raft_id)};
+      })) {
+    return invalid("raft.id " + std::to_string(o.raft_id) + " is not in raft.peers (" + ids +
+                   "): the list names every node, this one included");
+  }
+  if (o.raft_bootstrap == Bootstrap::kManual) {
+    return invalid(
+        "raft.bootstrap manual and raft.peers exclude each other: drop the list to wait "
+        "for RAFT.CLUSTER INIT, or the manual to form the cluster of the list");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> validate(const Options& options) {
+  for (auto* check : {&validate_ports, &validate_members, &validate_times}) {
+    if (Result<void> valid = check(options); !valid) {
+      return valid;
+    }
+  }
+  return {};
+}
+
+}  // namespace kiwi::config
