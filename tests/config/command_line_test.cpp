@@ -1,0 +1,233 @@
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <unistd.h>
+
+#include <doctest/doctest.h>
+
+#include "config/options.hpp"
+
+namespace kiwi::config {
+namespace {
+
+Result<Options> parse(std::vector<const char*> arguments) {
+  arguments.insert(arguments.begin(), "kiwi-server");
+  return parse_command_line(static_cast<int>(arguments.size()), arguments.data());
+}
+
+std::string error_of(std::vector<const char*> arguments) {
+  auto options = parse(std::move(arguments));
+  return options ? "" : options.error().text;
+}
+
+// A configuration file that goes away with the test.
+class File {
+ public:
+  explicit File(const std::string& text)
+      : path_(std::filesystem::temp_directory_path() /
+              ("kiwi-config-" + std::to_string(getpid()) + "-" + std::to_string(counter_++))) {
+    std::ofstream(path_, std::ios::binary) << text;
+  }
+  ~File() { std::filesystem::remove(path_); }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+
+  std::string path() const { return path_.string(); }
+  Result<Options> parse() const { return config::parse_command_line(2, argv().data()); }
+  std::string error() const {
+    auto options = parse();
+    std::string text = options ? "" : options.error().text;
+    size_t at = text.find(path());
+    return at == std::string::npos ? text : text.replace(at, path().size(), "F");
+  }
+
+ private:
+  std::vector<const char*> argv() const { return {"kiwi-server", path_.c_str()}; }
+  static inline int counter_ = 0;
+  std::filesystem::path path_;
+};
+
+TEST_SUITE("config") {
+  TEST_CASE("without arguments every option has its default") {
+    auto options = parse({});
+    REQUIRE(options);
+    CHECK(*options == Options{});
+    CHECK(options->port == 6379);
+    CHECK(options->peer_port() == 16379);
+    CHECK(options->bind == std::vector<std::string>{"127.0.0.1", "-::1"});
+    CHECK(options->raft_follower_proxy);
+    CHECK(options->node_id() == NodeId{1});
+    CHECK(options->client_address() == HostPort{"127.0.0.1", 6379});
+  }
+
+  TEST_CASE("the defaults let a failover fit into the time clients wait [F24]") {
+    Options options;
+    CHECK(validate(options));
+    CHECK(options.raft_heartbeat_interval == 100);
+    CHECK(options.raft_election_timeout == 300);
+    CHECK(options.raft_response_timeout == 10000);
+    options.raft_response_timeout = 1499;
+    REQUIRE(!validate(options));
+    CHECK(validate(options).error().text ==
+          "raft.response-timeout 1499 is too short for raft.election-timeout 300: it must be at "
+          "least 5 times that (1500), or every failover shows clients a TIMEOUT");
+    options.raft_response_timeout = 1500;
+    CHECK(validate(options));
+    options.raft_heartbeat_interval = 150;
+    REQUIRE(!validate(options));
+    CHECK(validate(options).error().text ==
+          "raft.heartbeat-interval 150 is too long for raft.election-timeout 300: it must be below "
+          "half of it, or one late heartbeat starts an election");
+  }
+
+  TEST_CASE("options on the command line, names in any case, later ones win") {
+    auto options = parse({"--port", "7000", "--PORT", "7001", "--raft.log-fsync", "no", "--bind",
+                          "10.0.0.1", "-::1", "--client-query-buffer-limit", "2mb"});
+    REQUIRE(options);
+    CHECK(options->port == 7001);
+    CHECK(!options->raft_log_fsync);
+    CHECK(options->bind == std::vector<std::string>{"10.0.0.1", "-::1"});
+    CHECK(options->client_query_buffer_limit == 2097152);
+  }
+
+  TEST_CASE("the command line wins over the file") {
+    File file("port 7000\ntimeout 5\n");
+    auto options = parse({file.path().c_str(), "--port", "7001"});
+    REQUIRE(options);
+    CHECK(options->port == 7001);
+    CHECK(options->timeout == 5);
+    CHECK(options->config_file == std::filesystem::canonical(file.path()).string());
+  }
+
+  TEST_CASE("a file: comments, blank lines, quotes and escapes as in Redis") {
+    File file(
+        "# it's a comment with an odd quote\n\n   \t\n\tPort 7000  \r\n"
+        "requirepass \"a b\\\"c\\x41\\n\"\nlogfile 'it\\'s \\n'\nbind 127.0.0.1 \"-::1\"\n"
+        "raft.cluster-secret \"\"\nloglevel Debug");
+    auto options = file.parse();
+    REQUIRE_MESSAGE(options, file.error());
+    CHECK(options->port == 7000);
+    CHECK(options->requirepass == "a b\"cA\n");
+    CHECK(options->logfile == "it's \\n");
+    CHECK(options->raft_cluster_secret == "");
+    CHECK(options->loglevel == LogLevel::kDebug);
+  }
+
+  TEST_CASE("units: k is 1000, kb is 1024, in any case") {
+    for (auto [text, bytes] : std::vector<std::pair<const char*, int64_t>>{{"1048576", 1048576},
+                                                                           {"2097152b", 2097152},
+                                                                           {"2000k", 2000000},
+                                                                           {"2048KB", 2097152},
+                                                                           {"3m", 3000000},
+                                                                           {"3mb", 3145728},
+                                                                           {"1g", 1000000000},
+                                                                           {"1Gb", 1073741824}}) {
+      auto options = parse({"--proto-max-bulk-len", text});
+      REQUIRE_MESSAGE(options, text);
+      CHECK(options->proto_max_bulk_len == bytes);
+    }
+    for (const char* text : {"", "mb", "1 mb", "1tb", "-1mb", "1.5mb", "9999999999gb", "1mbx"}) {
+      CHECK_MESSAGE(!parse({"--proto-max-bulk-len", text}), text);
+    }
+  }
+
+  TEST_CASE("an error says where, what, and what would be allowed, in one sentence") {
+    CHECK(error_of({"--port", "abc"}) ==
+          "--port: 'abc' is not a value for port; give it a whole number from 1 to 65535");
+    CHECK(error_of({"--port", "65536"}) ==
+          "--port: '65536' is not a value for port; give it a whole number from 1 to 65535");
+    CHECK(error_of({"--port"}) ==
+          "--port: port has no value; give it a whole number from 1 to 65535");
+    CHECK(
+        error_of({"--port", "1", "2"}) ==
+        "--port: port takes one value, but '2' follows the first; put text with spaces in quotes");
+    CHECK(error_of({"--raft.log-fsync", "maybe"}) ==
+          "--raft.log-fsync: 'maybe' is not a value for raft.log-fsync; give it yes or no");
+    CHECK(error_of({"--loglevel", "loud"}) ==
+          "--loglevel: 'loud' is not a value for loglevel; give it debug, verbose, notice or "
+          "warning");
+    CHECK(error_of({"--raft.peers", "1@h:1,1@i:1"}) ==
+          "--raft.peers: '1@h:1,1@i:1' is not a value for raft.peers (node id 1 occurs twice); "
+          "give it id@host:port[/peerhost:peerport], separated by commas");
+    CHECK(error_of({"--proto-max-bulk-len", "1kb"}) ==
+          "--proto-max-bulk-len: '1kb' is not a value for proto-max-bulk-len; give it bytes, with "
+          "a unit or without (k, kb, m, mb, g, gb), at least 1mb");
+    CHECK(error_of({"--appendonly", "no"}) ==
+          "--appendonly: 'no' is not a value for appendonly; give it only 'yes'");
+    CHECK(error_of({"--"}) == "'--' is not an option; options look like --name value");
+    CHECK(File("port 1\n\nport x\n").error() ==
+          "F:3: 'x' is not a value for port; give it a whole number from 1 to 65535");
+    CHECK(File("requirepass \"ab").error() ==
+          "F:1: a quote is not closed, or has text right behind it");
+    CHECK(File("requirepass \"a\"b").error() ==
+          "F:1: a quote is not closed, or has text right behind it");
+    CHECK(error_of({"/nonexistent/kiwi.conf"}) ==
+          "cannot read the configuration file '/nonexistent/kiwi.conf': No such file or directory");
+    CHECK(error_of({"/tmp"}) == "cannot read the configuration file '/tmp': Is a directory");
+  }
+
+  TEST_CASE("an unknown option names the nearest one") {
+    CHECK(error_of({"--prot", "1"}) == "--prot: there is no option 'prot'; did you mean 'port'?");
+    CHECK(File("raft.election-timeuot 300").error() ==
+          "F:1: there is no option 'raft.election-timeuot'; did you mean 'raft.election-timeout'?");
+    CHECK(error_of({"--peers", "1"}) ==
+          "--peers: there is no option 'peers'; did you mean 'raft.peers'?");
+    CHECK(error_of({"--replicaof", "h"}) ==
+          "--replicaof: there is no option 'replicaof'; kiwi-server --help lists them");
+  }
+
+  TEST_CASE("include reads another file, and not for ever") {
+    File inner("timeout 7\n");
+    File outer("include " + inner.path() + "\nport 7000\n");
+    REQUIRE(outer.parse());
+    CHECK(outer.parse()->timeout == 7);
+    CHECK(outer.parse()->port == 7000);
+    File broken("timeout x\n");
+    CHECK(File("include " + broken.path()).error() ==
+          "F:1: " + broken.path() +
+              ":1: 'x' is not a value for timeout; give it a whole number from 0 to 2147483647");
+    File loop("");
+    std::ofstream(loop.path()) << "include " << loop.path();
+    CHECK(loop.error().ends_with("files include each other more than 8 deep"));
+  }
+
+  TEST_CASE("raft.peers must contain raft.id") {
+    const char* list = "1@a:1,2@b:1,3@c:1";
+    CHECK(error_of({"--raft.peers", list}) ==
+          "raft.peers is set but raft.id is not: say which of 1, 2, 3 this node is");
+    CHECK(error_of({"--raft.peers", list, "--raft.id", "4"}) ==
+          "raft.id 4 is not in raft.peers (1, 2, 3): the list names every node, this one included");
+    CHECK(error_of({"--raft.peers", list, "--raft.id", "2", "--raft.bootstrap", "manual"})
+              .starts_with("raft.bootstrap manual and raft.peers exclude each other"));
+    auto options = parse({"--raft.peers", list, "--raft.id", "2"});
+    REQUIRE(options);
+    CHECK(options->client_address() == HostPort{"b", 1});
+    CHECK(options->peer_address() == HostPort{"b", 10001});
+  }
+
+  TEST_CASE("ports of clients and nodes cannot meet") {
+    CHECK(error_of({"--port", "55536"}) ==
+          "port 55536 leaves no port 10000 above it for other nodes: set raft.peer-port");
+    CHECK(error_of({"--port", "7000", "--raft.peer-port", "7000"}) ==
+          "raft.peer-port and port are both 7000: clients and nodes need a port each");
+    CHECK(parse({"--port", "55536", "--raft.peer-port", "7000"})->peer_port() == 7000);
+    CHECK(parse({"--port", "55535"})->peer_port() == 65535);
+  }
+
+  TEST_CASE("the address told to others: raft.addr, else a bind address that is one") {
+    CHECK(parse({"--raft.addr", "db.example:1"})->client_address() == HostPort{"db.example", 1});
+    CHECK(parse({"--bind", "*", "-::*"})->client_address() == HostPort{"127.0.0.1", 6379});
+    CHECK(parse({"--bind", "-::1"})->client_address() == HostPort{"::1", 6379});
+    CHECK(error_of({"--raft.addr", "db"}).starts_with("raft.addr: 'db' is not an address"));
+  }
+
+  TEST_CASE("--help, --version and --print-config answer whatever else is given") {
+    CHECK(parse({"--version"})->text_to_print == "Kiwi server v=0.1.0 (speaks Redis 7.0.15)\n");
+    CHECK(parse({"--port", "x", "--help"})->text_to_print == help_text());
+    CHECK(parse({"--print-config"})->text_to_print == sample_config());
+    CHECK(parse({})->text_to_print.empty());
+  }
+}
+
+}  // namespace
+}  // namespace kiwi::config
