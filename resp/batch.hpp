@@ -5,7 +5,10 @@
 //   command := kind:u8 database:varint body
 //   plain        (kind 1) argc:varint (size:varint bytes)*argc
 //   transaction  (kind 2) tokens:varint token* commands:varint (size:varint command[plain])*
-//   token   := database:varint id:u32 key:sized flags:u8 last_modified:u64     (WATCH, F11)
+//   token   := database:varint incarnation:u64 key:sized flags:u8 counter:u64   (WATCH, F11)
+//
+// A local command inside a transaction (MULTI; PING; EXEC) travels as the internal command
+// "kiwi.reply" with the RESP bytes that the session made of it.
 //
 // Decoding takes untrusted bytes; views point into them.
 #pragma once
@@ -17,8 +20,6 @@
 #include <string_view>
 #include <vector>
 
-#include "rocks/keys.hpp"
-
 namespace kiwi::resp {
 
 using Args = std::span<const std::string_view>;
@@ -26,7 +27,7 @@ using Args = std::span<const std::string_view>;
 // What a client saw of a key when it said WATCH.
 struct WatchToken {
   uint32_t database = 0;        // logical number
-  rocks::DatabaseId id;         // physical number then
+  uint64_t incarnation = 0;     // of that database then: changed by FLUSHDB and SWAPDB
   std::string key;
   bool exists = false;
   uint64_t counter = 0;         // last_modified of the live key, or the mutation counter at WATCH

@@ -1,11 +1,12 @@
 // The command table: one row per command (resp/commands/*.def) and one function per command
-// (resp/commands/*.cpp). Nothing else knows a command by name.
+// (resp/commands/*.cpp). Nothing else knows a command by name. The rows' format: commands/all.def.
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <string_view>
 
+#include "resp/acl.hpp"
 #include "resp/batch.hpp"
 #include "resp/reply.hpp"
 
@@ -45,8 +46,6 @@ enum Flag : uint32_t {
 using LocalHandler = void (*)(Session& session, Args args, ReplyWriter& reply);
 using DataHandler = void (*)(Context& context, Args args, ReplyWriter& reply);
 
-struct CommandDoc;  // COMMAND DOCS: command_docs.hpp
-
 struct CommandSpec {
   std::string_view name;         // lower case; "config|get" style names for sub-commands
   int arity = 0;                 // as in Redis: negative = at least
@@ -55,7 +54,7 @@ struct CommandSpec {
   int first_key = 0;             // argv positions as in Redis; 0 = none
   int last_key = 0;
   int key_step = 0;
-  uint32_t acl_categories = 0;   // bits as in command_docs.hpp
+  uint32_t acl_categories = 0;   // Acl bits: acl.hpp
   LocalHandler local = nullptr;  // route kLocal
   DataHandler data = nullptr;    // kRead and kWrite
 };

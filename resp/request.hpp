@@ -52,7 +52,7 @@ struct RequestBatch {
 
 // One command of a pending proposal, or a read evaluated between them (F6).
 struct PendingOp {
-  ReplySlot to;
+  ReplySlot to;                            // connection 0: nobody waits (internal commands)
   RequestKind kind = RequestKind::kWrite;  // kWrite takes the next command of the payload
   uint8_t resp_version = 2;
   std::string packed;                      // reads only

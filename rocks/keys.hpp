@@ -70,7 +70,7 @@ std::string_view score_member(std::string_view key);
 void applied_record(std::string& out);                                // 'A' -> AppliedRecord
 void session(std::string& out, NodeId node, const Incarnation& inc);  // 'S'
 void session_range(std::string& from, std::string& to);
-void database_map(std::string& out, uint32_t logical);                // 'D' -> DatabaseId
+void database_map(std::string& out, uint32_t logical);                // 'D' -> DatabaseId, u64 incarnation
 void database_map_range(std::string& from, std::string& to);
 void key_count(std::string& out, DatabaseId database);                // 'N' -> u64 keys, u64 with TTL
 void deletion_bucket(std::string& out, DatabaseId database, uint16_t bucket);  // 'B' -> u64 (F11)

@@ -1,0 +1,161 @@
+#include "resp/batch.hpp"
+
+#include "base/bytes.hpp"
+#include "base/check.hpp"
+
+namespace kiwi::resp {
+
+namespace {
+
+constexpr uint8_t kBatchVersion = 1;
+constexpr uint8_t kTokenExists = 1;  // the other flag bits are 0
+
+bool read_token(ByteReader& in, WatchToken& token) {
+  uint64_t database = in.varint();
+  token.database = static_cast<uint32_t>(database);
+  token.incarnation = in.le<uint64_t>();
+  token.key = in.sized();
+  uint8_t flags = in.le<uint8_t>();
+  token.exists = (flags & kTokenExists) != 0;
+  token.counter = in.le<uint64_t>();
+  return in.ok() && database <= UINT32_MAX && (flags & ~kTokenExists) == 0;
+}
+
+// A list's length as the bytes claim it: at least one byte stands behind each of its items.
+bool plausible(const ByteReader& in, uint64_t count) {
+  return in.ok() && count <= in.rest().size();
+}
+
+bool read_plain(ByteReader& in, PackedCommand& into) {
+  uint64_t argc = in.varint();
+  if (argc == 0 || !plausible(in, argc)) {
+    return false;
+  }
+  for (uint64_t i = 0; i < argc; ++i) {
+    into.args.push_back(in.sized());
+  }
+  return in.done();
+}
+
+bool read_transaction(ByteReader& in, PackedCommand& into) {
+  uint64_t tokens = in.varint();
+  if (!plausible(in, tokens)) {
+    return false;
+  }
+  for (uint64_t i = 0; i < tokens; ++i) {
+    if (!read_token(in, into.tokens.emplace_back())) {
+      return false;
+    }
+  }
+  uint64_t commands = in.varint();
+  if (!plausible(in, commands)) {
+    return false;
+  }
+  for (uint64_t i = 0; i < commands; ++i) {
+    into.commands.push_back(in.sized());
+  }
+  return in.done();
+}
+
+}  // namespace
+
+void pack_command(std::string& out, uint32_t database, Args args) {
+  CHECK_INVARIANT(!args.empty());
+  put_u8(out, static_cast<uint8_t>(PackedKind::kPlain));
+  put_varint(out, database);
+  put_varint(out, args.size());
+  for (std::string_view arg : args) {
+    put_sized(out, arg);
+  }
+}
+
+void pack_transaction(std::string& out,
+                      uint32_t database,
+                      std::span<const WatchToken> tokens,
+                      std::span<const std::string> commands) {
+  put_u8(out, static_cast<uint8_t>(PackedKind::kTransaction));
+  put_varint(out, database);
+  put_varint(out, tokens.size());
+  for (const WatchToken& token : tokens) {
+    put_varint(out, token.database);
+    put_le(out, token.incarnation);
+    put_sized(out, token.key);
+    put_u8(out, token.exists ? kTokenExists : 0);
+    put_le(out, token.counter);
+  }
+  put_varint(out, commands.size());
+  for (const std::string& command : commands) {
+    put_sized(out, command);
+  }
+}
+
+bool unpack_command(std::string_view bytes, PackedCommand& into) {
+  into.args.clear();
+  into.tokens.clear();
+  into.commands.clear();
+  ByteReader in(bytes);
+  uint8_t kind = in.le<uint8_t>();
+  uint64_t database = in.varint();
+  if (!in.ok() || database > UINT32_MAX) {
+    return false;
+  }
+  into.database = static_cast<uint32_t>(database);
+  switch (kind) {
+    case static_cast<uint8_t>(PackedKind::kPlain):
+      into.kind = PackedKind::kPlain;
+      return read_plain(in, into);
+    case static_cast<uint8_t>(PackedKind::kTransaction):
+      into.kind = PackedKind::kTransaction;
+      return read_transaction(in, into);
+    default:
+      return false;
+  }
+}
+
+void BatchBuilder::add(std::string_view packed_command) {
+  put_sized(body_, packed_command);
+  ++count_;
+}
+
+std::string BatchBuilder::take() {
+  std::string payload;
+  payload.reserve(body_.size() + 11);
+  put_u8(payload, kBatchVersion);
+  put_varint(payload, count_);
+  payload.append(body_);
+  body_.clear();
+  count_ = 0;
+  return payload;
+}
+
+BatchReader::BatchReader(std::string_view payload) {
+  ByteReader in(payload);
+  uint8_t version = in.le<uint8_t>();
+  uint64_t count = in.varint();
+  ok_ = version == kBatchVersion && plausible(in, count);
+  if (ok_) {
+    count_ = count;
+    rest_ = in.rest();
+  }
+}
+
+std::optional<std::string_view> BatchReader::next() {
+  if (!ok_) {
+    return std::nullopt;
+  }
+  if (given_ == count_) {
+    ok_ = rest_.empty();
+    return std::nullopt;
+  }
+  ByteReader in(rest_);
+  std::string_view command = in.sized();
+  if (!in.ok()) {
+    ok_ = false;
+    return std::nullopt;
+  }
+  rest_ = in.rest();
+  ++given_;
+  return command;
+}
+
+}  // namespace kiwi::resp
