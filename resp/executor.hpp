@@ -30,18 +30,24 @@ struct ExecutorOptions {
   size_t turn_bytes_max = 1 << 20;
 };
 
-// What happened to this node's proposals, for the router; in apply order.
+// What happened to this node's proposals, for the router; in apply order, one per sequence, also for
+// sequences that were forgotten.
 struct Settled {
   uint64_t sequence = 0;
-  bool applied = false;         // false: it was void; its reads (not yet answered) come back below
-  std::vector<ReadOp> reads;    // reads of a void batch: to be run as ordinary reads (F6)
+  // false: it was void. The router answers its writes; its reads were executed at the void's own
+  // place in the log (they are linearizable there too, and must not see later writes, F6).
+  bool applied = false;
+  std::vector<ReadOp> reads;    // reads of a void batch that could not be executed there
 };
 
 struct ExecutorEffects {
   std::vector<ReplyBatch> replies;          // one per connection and turn
   std::vector<Settled> settled;
   std::vector<uint64_t> reads_done;         // ids of ReadBatches that were answered
-  std::vector<ReadBatch> reads_again;       // need a tick: clamped clock met a key with a TTL (F9)
+  // Need a tick: a clamped clock met a key with a TTL (F9). Those operations of the batch that were
+  // not answered (for each connection the rest of its operations, so that its order holds), with the
+  // batch's id; reads_done follows only if others of the batch were answered.
+  std::vector<ReadBatch> reads_again;
   bool applied_moved = false;
   LogIndex applied;
   // Rows right after `applied`, when the last entry applied was a kNoop (F23).
@@ -59,9 +65,13 @@ class Executor {
   std::vector<raft::SessionRow> session_rows() const;
 
   // ---- inputs
-  void expect(std::shared_ptr<const PendingBatch> batch);  // before the batch is proposed
+  // Before the batch is proposed. An operation of connection 0 has no client: no reply.
+  void expect(std::shared_ptr<const PendingBatch> batch);
   void forget(uint64_t sequence);       // its clients were answered already (F5): apply silently
   void run_reads(ReadBatch batch);      // executed once applied() >= batch.index
+  // Took too long: if the batch still waits for its index, its operations are answered
+  // texts::kReadTimeout and reads_done reports it; else nothing happens.
+  void cancel_reads(uint64_t id);
   void apply(std::vector<raft::Entry> entries);  // queued; contiguous after what was queued before
   void forget_connection(ConnectionId connection);  // closed: its replies are dropped
 

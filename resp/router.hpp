@@ -51,6 +51,7 @@ struct RouterEffects {
   std::vector<ReadIndexAsk> read_index;                     // to Raft
   std::vector<ReadBatch> run_reads;                         // to the executor
   std::vector<uint64_t> forget;                             // to the executor
+  std::vector<uint64_t> cancel_reads;                       // to the executor
   std::vector<ReplyBatch> replies;                          // refusals and timeouts, to connections
   bool wants_commit_changed = false;                        // to Raft: set_wants_commit
   bool wants_commit = false;
@@ -80,6 +81,8 @@ class Router {
   void reads_again(ReadBatch batch, int64_t now_ms);
   void read_ready(const raft::ReadReady& ready, int64_t now_ms);
   void refused(const raft::ProposeRefused& refused, int64_t now_ms);
+  // A snapshot was installed; this node's own row in it (F22).
+  void session_row(uint64_t epoch, uint64_t last, int64_t now_ms);
   void leader_changed(const raft::LeaderChanged& leader, std::string client_address, int64_t now_ms);
   void link_up(NodeId peer, int64_t now_ms);
   void set_service(Service service, int64_t now_ms);
