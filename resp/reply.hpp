@@ -14,6 +14,7 @@ class ReplyWriter {
   explicit ReplyWriter(std::string* out, int version = 2) : out_(out), version_(version) {}
 
   int version() const { return version_; }
+  void set_version(int version) { version_ = version; }  // HELLO answers in the new one
   bool discards() const { return out_ == nullptr; }
 
   void ok() { simple("OK"); }

@@ -1,0 +1,310 @@
+#include "resp/parser.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.hpp"
+#include "config/limits.hpp"
+#include "resp/numbers.hpp"
+
+namespace kiwi::resp {
+
+namespace limits = config::limits;
+
+namespace {
+
+constexpr size_t kNone = std::string_view::npos;
+// A buffer that held a big command is given back; a small one is kept for the next.
+constexpr size_t kKeepBufferBytes = 32 * limits::kKiB;
+
+bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') {
+    return c - '0';
+  }
+  char l = static_cast<char>(c | 0x20);
+  return l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
+}
+
+char escaped(char c) {
+  switch (c) {
+    case 'n':
+      return '\n';
+    case 'r':
+      return '\r';
+    case 't':
+      return '\t';
+    case 'b':
+      return '\b';
+    case 'a':
+      return '\a';
+    default:
+      return c;
+  }
+}
+
+// One argument of an inline command, Redis' quoting: "..." with escapes, '...' with \' only; a
+// closing quote must be followed by a space or the end. Consumes it from `line`; false = unbalanced.
+bool unquote(std::string_view& line, std::string& out) {
+  char quote = 0;
+  size_t i = 0;
+  for (;; ++i) {
+    if (i == line.size()) {
+      line = {};
+      return quote == 0;
+    }
+    char c = line[i];
+    char next = i + 1 < line.size() ? line[i + 1] : '\0';
+    if (quote == '"' && c == '\\' && next == 'x' && i + 3 < line.size() &&
+        hex_digit(line[i + 2]) >= 0 && hex_digit(line[i + 3]) >= 0) {
+      out.push_back(static_cast<char>(hex_digit(line[i + 2]) * 16 + hex_digit(line[i + 3])));
+      i += 3;
+    } else if (quote == '"' && c == '\\' && i + 1 < line.size()) {
+      out.push_back(escaped(next));
+      i += 1;
+    } else if (quote == '\'' && c == '\\' && next == '\'') {
+      out.push_back('\'');
+      i += 1;
+    } else if (quote != 0 && c == quote) {
+      line.remove_prefix(i + 1);
+      return line.empty() || is_space(line.front());
+    } else if (quote == 0 && (c == '"' || c == '\'')) {
+      quote = c;
+    } else if (quote == 0 && (is_space(c) || c == '\0')) {
+      line.remove_prefix(i);
+      return true;
+    } else {
+      out.push_back(c);
+    }
+  }
+}
+
+}  // namespace
+
+void RequestParser::feed(std::string_view bytes) {
+  CHECK_INVARIANT(!external_);
+  if (begin_ == buffer_.size()) {
+    buffer_.clear();
+    begin_ = 0;
+    given_ = bytes;
+    external_ = true;
+    return;
+  }
+  if (begin_ >= buffer_.size() / 2) {  // moves at most as much as was consumed: linear in all
+    buffer_.erase(0, begin_);
+    begin_ = 0;
+  }
+  size_t needed = buffer_.size() + bytes.size();
+  if (needed > buffer_.capacity()) {
+    // Doubling keeps the copies of a huge argument linear; its announced end caps the last step.
+    size_t doubled = std::max(needed, 2 * buffer_.capacity());
+    size_t announced = begin_ + size_hint_;
+    buffer_.reserve(announced >= needed ? std::min(doubled, announced) : doubled);
+  }
+  buffer_.append(bytes);
+}
+
+void RequestParser::keep_rest() {
+  if (external_) {
+    buffer_.assign(given_.substr(begin_));
+    given_ = {};
+    external_ = false;
+    begin_ = 0;
+  }
+  if (begin_ == buffer_.size()) {
+    begin_ = 0;
+    if (buffer_.capacity() > kKeepBufferBytes) {
+      std::string().swap(buffer_);
+    } else {
+      buffer_.clear();
+    }
+  }
+}
+
+RequestParser::Event RequestParser::next() {
+  if (failed_) {
+    return Event::kError;
+  }
+  args_.clear();
+  while (begin_ < input().size()) {
+    size_t before = begin_;
+    bool array = in_array_ || command_bytes().front() == '*';
+    Event event = array ? next_multibulk() : next_inline();
+    // An empty line and "*0" are commands without words: skipped in silence, as Redis does.
+    if (event != Event::kCommand || !args_.empty()) {
+      return event;
+    }
+    CHECK_INVARIANT(begin_ > before);
+  }
+  return Event::kNeedMore;
+}
+
+RequestParser::Event RequestParser::fail(std::string_view text) {
+  error_ = "ERR Protocol error: ";
+  error_ += text;
+  failed_ = true;
+  return Event::kError;
+}
+
+void RequestParser::finish(size_t size) {
+  begin_ += size;
+  in_array_ = false;
+  bulk_size_ = -1;
+  at_ = 0;
+  scanned_ = 0;
+  size_hint_ = 0;
+}
+
+// ---------------------------------------------------------------- inline commands
+
+RequestParser::Event RequestParser::next_inline() {
+  std::string_view bytes = command_bytes();
+  size_t newline = bytes.find('\n', scanned_);
+  if (newline == kNone) {
+    scanned_ = bytes.size();
+    return bytes.size() > limits::kInlineBytes ? fail("too big inline request") : Event::kNeedMore;
+  }
+  std::string_view line = bytes.substr(0, newline);
+  if (line.ends_with('\r')) {
+    line.remove_suffix(1);
+  }
+  if (!split_inline(line)) {
+    return fail("unbalanced quotes in request");
+  }
+  finish(newline + 1);
+  return Event::kCommand;
+}
+
+bool RequestParser::split_inline(std::string_view line) {
+  line = line.substr(0, line.find('\0'));
+  unquoted_.clear();
+  std::vector<std::pair<size_t, size_t>> order;  // (argument, index into unquoted_ + 1)
+  while (true) {
+    while (!line.empty() && is_space(line.front())) {
+      line.remove_prefix(1);
+    }
+    if (line.empty()) {
+      break;
+    }
+    size_t plain = 0;
+    while (plain < line.size() && !is_space(line[plain]) && line[plain] != '"' &&
+           line[plain] != '\'') {
+      ++plain;
+    }
+    if (plain == line.size() || is_space(line[plain])) {
+      args_.push_back(line.substr(0, plain));
+      line.remove_prefix(plain);
+      continue;
+    }
+    std::string word;
+    if (!unquote(line, word)) {
+      args_.clear();
+      return false;
+    }
+    order.emplace_back(args_.size(), unquoted_.size());
+    unquoted_.push_back(std::move(word));
+    args_.emplace_back();
+  }
+  for (auto [argument, index] : order) {  // only now: the vector no longer moves its strings
+    args_[argument] = unquoted_[index];
+  }
+  return true;
+}
+
+// ---------------------------------------------------------------- arrays of bulk strings
+
+RequestParser::Event RequestParser::next_multibulk() {
+  if (!in_array_) {
+    Event event = read_array_length();
+    if (event != Event::kCommand || !in_array_) {
+      return event;
+    }
+  }
+  while (missing_ > 0) {
+    Event event = read_bulk();
+    if (event != Event::kCommand) {
+      return event;
+    }
+  }
+  std::string_view bytes = command_bytes();
+  args_.reserve(spans_.size());
+  for (const Span& span : spans_) {
+    args_.push_back(bytes.substr(span.offset, span.size));
+  }
+  finish(at_);
+  return Event::kCommand;
+}
+
+// The number between `from` and the next line end. kCommand: found, `at_` is behind the line.
+RequestParser::Event RequestParser::read_array_length() {
+  std::string_view bytes = command_bytes();
+  size_t end = bytes.find('\r', std::max<size_t>(scanned_, 1));
+  if (end == kNone) {
+    scanned_ = bytes.size();
+    return bytes.size() > limits::kInlineBytes ? fail("too big mbulk count string")
+                                               : Event::kNeedMore;
+  }
+  if (end + 1 >= bytes.size()) {
+    return Event::kNeedMore;
+  }
+  std::optional<int64_t> length = parse_integer(bytes.substr(1, end - 1));
+  if (!length || *length > limits::kMultibulkCount) {
+    return fail("invalid multibulk length");
+  }
+  if (!authenticated_ && *length > limits::kUnauthenticatedMultibulkCount) {
+    return fail("unauthenticated multibulk length");
+  }
+  if (*length <= 0) {
+    finish(end + 2);
+    return Event::kCommand;
+  }
+  in_array_ = true;
+  missing_ = *length;
+  at_ = end + 2;
+  scanned_ = at_;
+  spans_.clear();
+  return Event::kCommand;
+}
+
+RequestParser::Event RequestParser::read_bulk() {
+  std::string_view bytes = command_bytes();
+  if (bulk_size_ < 0) {
+    size_t end = at_ < bytes.size() ? bytes.find('\r', std::max(scanned_, at_)) : kNone;
+    if (end == kNone) {
+      scanned_ = bytes.size();
+      return bytes.size() - at_ > limits::kInlineBytes ? fail("too big bulk count string")
+                                                       : Event::kNeedMore;
+    }
+    if (end + 1 >= bytes.size()) {
+      return Event::kNeedMore;
+    }
+    if (bytes[at_] != '$') {
+      // Redis prints into a C string, which a zero byte ends.
+      return fail(bytes[at_] == '\0' ? std::string("expected '$', got '")
+                                     : std::string("expected '$', got '") + bytes[at_] + "'");
+    }
+    std::optional<int64_t> length = parse_integer(bytes.substr(at_ + 1, end - at_ - 1));
+    if (!length || *length < 0 || *length > bulk_max_) {
+      return fail("invalid bulk length");
+    }
+    if (!authenticated_ && *length > static_cast<int64_t>(limits::kUnauthenticatedBulkBytes)) {
+      return fail("unauthenticated bulk length");
+    }
+    bulk_size_ = *length;
+    at_ = end + 2;
+  }
+  size_t size = static_cast<size_t>(bulk_size_);
+  size_hint_ = at_ + size + 2;
+  if (bytes.size() < size_hint_) {
+    return Event::kNeedMore;
+  }
+  spans_.push_back({at_, size});
+  at_ = size_hint_;
+  scanned_ = at_;
+  bulk_size_ = -1;
+  --missing_;
+  return Event::kCommand;
+}
+
+}  // namespace kiwi::resp
