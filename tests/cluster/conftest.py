@@ -1,0 +1,94 @@
+"""Fixtures of the cluster tests. Run: /usr/bin/python3 -m pytest tests/cluster"""
+from __future__ import annotations
+
+import os
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from support.cluster import Cluster  # noqa: E402
+from support.processes import server_binary  # noqa: E402
+
+NEEDS_NO_SERVER = {"test_checker.py", "test_harness.py"}
+
+
+def pytest_addoption(parser):
+    parser.addoption("--seed", type=int, default=None, help="replay randomised tests")
+
+
+def pytest_report_header(config):
+    return [f"kiwi-server: {server_binary()}"]
+
+
+def pytest_collection_modifyitems(config, items):
+    if os.access(server_binary(), os.X_OK):
+        return
+    missing = pytest.mark.skip(reason=f"no server at {server_binary()} (set KIWI_SERVER)")
+    for item in items:
+        if pathlib.Path(str(item.fspath)).name not in NEEDS_NO_SERVER:
+            item.add_marker(missing)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if report.when == "call" and report.failed:
+        for value in item.funcargs.values():
+            for cluster in _clusters_of(value):
+                cluster.keep()
+                report.sections.append(("nodes", cluster.log_tails()))
+
+
+def _clusters_of(value):
+    if isinstance(value, Cluster):
+        return [value]
+    return list(getattr(value, "made", []))
+
+
+@pytest.fixture
+def seed(request) -> int:
+    chosen = request.config.getoption("--seed")
+    if chosen is None:
+        chosen = int.from_bytes(os.urandom(4), "big")
+    print(f"seed {chosen}   replay: /usr/bin/python3 -m pytest {request.node.nodeid} "
+          f"--seed {chosen}")
+    return chosen
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """Three healthy nodes for tests that leave them healthy."""
+    with Cluster(3, name="shared") as cluster:
+        cluster.start()
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def single():
+    """One node: a cluster of one."""
+    with Cluster(1, peers=False, name="single") as cluster:
+        cluster.start()
+        yield cluster
+
+
+class Maker:
+    def __init__(self):
+        self.made: list[Cluster] = []
+
+    def __call__(self, *args, start: bool = True, **kwargs) -> Cluster:
+        cluster = Cluster(*args, **kwargs)
+        self.made.append(cluster)
+        return cluster.start() if start else cluster
+
+
+@pytest.fixture
+def make_cluster():
+    """make_cluster(size, **Cluster options): clusters of this one test."""
+    maker = Maker()
+    yield maker
+    for cluster in maker.made:
+        cluster.close()

@@ -1,0 +1,1 @@
+"""What the cluster tests and scripts/chaos share: processes, proxies, clients, histories, checker."""

@@ -1,0 +1,159 @@
+"""Sequential models for the checker: what one object does when operations happen one by one.
+
+A model is: initial state, `step(state, op, known)` -> new state or REJECT (known False: the result
+was never told, any result will do), and `prepare(ops)`, which removes failed operations and settles
+unknown ones where that is sound, so that the search stays small.
+"""
+from __future__ import annotations
+
+from dataclasses import replace
+
+from . import fates
+from .history import FOREVER, Op
+
+REJECT = object()
+
+
+class Model:
+    initial: object = None
+    reads: frozenset = frozenset({"read"})
+
+    def step(self, state, op: Op, known: bool):
+        raise NotImplementedError
+
+    def prepare(self, ops: list[Op]) -> list[Op]:
+        """Failed operations did not happen; a read nobody got an answer to constrains nothing."""
+        return [op for op in ops if op.fate == fates.OK
+                or (op.fate == fates.INFO and op.action not in self.reads)]
+
+    def twin(self, op: Op):
+        """Unknown operations with equal twins are interchangeable: only the oldest is tried."""
+        return (op.action, op.argument)
+
+    def show(self, state) -> str:
+        text = repr(state)
+        return text if len(text) < 400 else text[:200] + " ... " + text[-200:]
+
+
+class _UniqueValues(Model):
+    """Every write carries a value no other write has. Then an unknown write that no reply shows can
+    be dropped (in any linearization that has it, it can be moved away: nothing saw it), and one that
+    some reply shows did happen, and before that reply was given."""
+
+    drops_unseen = True  # False where replies count writes without naming them
+
+    def observed(self, op: Op):
+        """Values that the reply of `op` shows."""
+        raise NotImplementedError
+
+    def prepare(self, ops: list[Op]) -> list[Op]:
+        kept = super().prepare(ops)
+        seen_by: dict[object, float] = {}
+        for op in kept:
+            if op.fate == fates.OK:
+                for value in self.observed(op):
+                    seen_by[value] = min(seen_by.get(value, FOREVER), op.returned)
+        result = []
+        for op in kept:
+            if op.fate == fates.INFO and op.argument not in seen_by:
+                if self.drops_unseen:
+                    continue
+            elif op.fate == fates.INFO:
+                op = replace(op, returned=max(seen_by[op.argument], op.called))
+            result.append(op)
+        return result
+
+
+class Register(_UniqueValues):
+    """write(v), swap(v) -> old value, read -> value. Values are unique; None = never written."""
+
+    def step(self, state, op, known):
+        if op.action == "read":
+            return state if op.result == state else REJECT
+        if op.action == "write":
+            return op.argument
+        if op.action == "swap":
+            return op.argument if not known or op.result == state else REJECT
+        raise ValueError(op.action)
+
+    def observed(self, op):
+        return [op.result] if op.action in ("read", "swap") and op.result is not None else []
+
+
+class Counter(Model):
+    """add(n) -> new value, read -> value."""
+
+    initial = 0
+
+    def step(self, state, op, known):
+        if op.action == "read":
+            return state if op.result == state else REJECT
+        value = state + op.argument
+        return value if not known or op.result == value else REJECT
+
+
+class AppendList(_UniqueValues):
+    """append(v) -> new length, read -> all elements. Values are unique."""
+
+    initial = ()
+    drops_unseen = False  # the lengths told to later appends count them
+
+    def step(self, state, op, known):
+        if op.action == "read":
+            return state if tuple(op.result) == state else REJECT
+        if known and op.result != len(state) + 1:
+            return REJECT
+        return state + (op.argument,)
+
+    def observed(self, op):
+        return op.result if op.action == "read" else []
+
+    def twin(self, op):
+        return op.action  # those left unknown by prepare() were never read: one is like another
+
+
+class GrowSet(_UniqueValues):
+    """add(v) -> 1 if new, remove(v) -> 1 if it was there, read -> members."""
+
+    initial = frozenset()
+
+    def step(self, state, op, known):
+        if op.action == "read":
+            return state if frozenset(op.result) == state else REJECT
+        there = op.argument in state
+        if op.action == "add":
+            return state | {op.argument} if not known or op.result == int(not there) else REJECT
+        if op.action == "remove":
+            return state - {op.argument} if not known or op.result == int(there) else REJECT
+        raise ValueError(op.action)
+
+    def observed(self, op):
+        return op.result if op.action == "read" else []
+
+    def prepare(self, ops):
+        # With removals a value may have come and gone unseen: then nothing is settled beforehand.
+        if any(op.action == "remove" for op in ops):
+            return Model.prepare(self, ops)
+        return super().prepare(ops)
+
+
+class Bank(Model):
+    """Accounts with a constant total. transfer((from, to, amount)) -> True; read -> balances."""
+
+    def __init__(self, accounts: int = 5, opening: int = 100):
+        self.initial = (opening,) * accounts
+
+    def step(self, state, op, known):
+        if op.action == "read":
+            return state if tuple(op.result) == state else REJECT
+        source, target, amount = op.argument
+        if state[source] < amount:
+            return REJECT  # clients only send transfers that their WATCHed read allows
+        balances = list(state)
+        balances[source] -= amount
+        balances[target] += amount
+        return tuple(balances)
+
+
+MODELS = {"register": Register, "counter": Counter, "append": AppendList, "set": GrowSet,
+          "transfer": Bank}

@@ -1,0 +1,31 @@
+"""Free client ports whose peer port (client + 10000) is free as well, below the ephemeral range."""
+from __future__ import annotations
+
+import os
+import random
+import socket
+
+PEER_OFFSET = 10_000
+_FIRST, _LAST = 10_500, 19_900
+_handed_out: set[int] = set()
+_order = random.Random(os.getpid() * 7919)
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port() -> int:
+    for _ in range(10_000):
+        port = _order.randrange(_FIRST, _LAST)
+        if port in _handed_out or not _free(port) or not _free(port + PEER_OFFSET):
+            continue
+        _handed_out.add(port)
+        return port
+    raise RuntimeError("no free port")

@@ -1,0 +1,61 @@
+"""Starting server processes so that none survives its harness.
+
+PR_SET_PDEATHSIG fires when the *thread* that forked ends, so every child is forked by one thread
+that lives as long as this process.
+"""
+from __future__ import annotations
+
+import concurrent.futures
+import ctypes
+import os
+import pathlib
+import signal
+import subprocess
+
+_spawner = concurrent.futures.ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
+_libc = ctypes.CDLL(None, use_errno=True)
+_PR_SET_PDEATHSIG = 1
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    os.setpgid(0, 0)  # a Ctrl-C at the terminal is for pytest, which stops nodes in its own order
+
+
+def spawn(argv, env=None, cwd=None, output=subprocess.DEVNULL) -> subprocess.Popen:
+    def start():
+        return subprocess.Popen(argv, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output,
+                                stderr=subprocess.STDOUT, preexec_fn=_die_with_parent)
+    return _spawner.submit(start).result()
+
+
+def server_binary() -> str:
+    """KIWI_SERVER, else <tree>/build/actors/kiwi-server."""
+    chosen = os.environ.get("KIWI_SERVER")
+    if chosen:
+        return chosen
+    tree = pathlib.Path(__file__).resolve().parents[3]
+    return str(tree / "build" / "actors" / "kiwi-server")
+
+
+def run_server(*args: str, timeout: float = 15.0, binary: str | None = None):
+    """Runs the server to its end, for starts that must fail. Returns (exit code, all output)."""
+    process = spawn([binary or server_binary(), *args], output=subprocess.PIPE)
+    try:
+        output, _ = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        output, _ = process.communicate()
+        return None, output.decode("utf-8", "replace")
+    return process.returncode, output.decode("utf-8", "replace")
+
+
+FAKETIME_LIBRARY = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
+
+
+def faketime_environment(offset_file: str) -> dict[str, str]:
+    """The wall clock comes from `offset_file` (like "+3600s"), read on every call, so it can jump
+    while the process runs. The monotonic clock stays true."""
+    return {"LD_PRELOAD": FAKETIME_LIBRARY, "FAKETIME_TIMESTAMP_FILE": offset_file,
+            "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "DONT_FAKE_MONOTONIC": "1"}

@@ -1,0 +1,197 @@
+"""The linearizability checker itself, on histories known to be good and known to be bad."""
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from support import fates
+from support.checker import INVALID, VALID, check_history, check_object
+from support.history import FOREVER, History, Op
+from support.models import AppendList, Bank, Counter, GrowSet, Register
+
+
+def ok(client, action, argument, called, returned, result=None):
+    return Op(client, "k", action, argument, called, returned, fates.OK, result)
+
+
+def unknown(client, action, argument, called):
+    return Op(client, "k", action, argument, called, FOREVER, fates.INFO)
+
+
+def failed(client, action, argument, called, returned):
+    return Op(client, "k", action, argument, called, returned, fates.FAIL)
+
+
+GOOD = {
+    "empty": (Register, []),
+    "overlapping write is or is not seen": (Register, [
+        ok(1, "write", "a", 0, 10), ok(2, "read", None, 2, 4, None), ok(3, "read", None, 5, 9, "a")]),
+    "unknown write takes effect late": (Register, [
+        unknown(1, "write", "a", 0), ok(2, "write", "b", 1, 2), ok(2, "read", None, 3, 4, "b"),
+        ok(2, "read", None, 5, 6, "a")]),
+    "unknown write never takes effect": (Register, [
+        unknown(1, "write", "a", 0), ok(2, "write", "b", 1, 2), ok(2, "read", None, 3, 4, "b")]),
+    "swap returns the old value": (Register, [
+        ok(1, "write", "a", 0, 1), ok(2, "swap", "b", 2, 3, "a"), ok(1, "read", None, 4, 5, "b")]),
+    "counter with an unknown increment counted": (Counter, [
+        ok(1, "add", 1, 0, 1, 1), unknown(2, "add", 1, 0), ok(1, "add", 1, 2, 3, 3)]),
+    "counter with an unknown increment lost": (Counter, [
+        ok(1, "add", 1, 0, 1, 1), unknown(2, "add", 1, 0), ok(1, "add", 1, 2, 3, 2)]),
+    "list": (AppendList, [
+        ok(1, "append", 1, 0, 5, 2), ok(2, "append", 2, 0, 5, 1), ok(3, "read", None, 6, 7, (2, 1))]),
+    "list with an unknown append read later": (AppendList, [
+        unknown(1, "append", 1, 0), ok(2, "append", 2, 1, 2, 1),
+        ok(2, "read", None, 3, 4, (2,)), ok(2, "read", None, 5, 6, (2, 1))]),
+    "set with removal": (GrowSet, [
+        ok(1, "add", 1, 0, 1, 1), ok(1, "remove", 1, 2, 3, 1), ok(1, "add", 1, 4, 5, 1),
+        ok(2, "read", None, 6, 7, frozenset({1}))]),
+    "bank": (lambda: Bank(2, 10), [
+        ok(1, "transfer", (0, 1, 4), 0, 9, True), ok(2, "read", None, 1, 2, (10, 10)),
+        ok(2, "read", None, 3, 4, (6, 14))]),
+}
+
+BAD = {
+    "stale read": (Register, [
+        ok(1, "write", "a", 0, 1), ok(1, "write", "b", 2, 3), ok(2, "read", None, 4, 5, "a")]),
+    "read goes back": (Register, [
+        ok(1, "write", "a", 0, 10), ok(2, "read", None, 1, 2, "a"), ok(3, "read", None, 3, 4, None)]),
+    "failed write is read (aborted read)": (Register, [
+        failed(1, "write", "a", 0, 1), ok(2, "read", None, 2, 3, "a")]),
+    "value from nowhere": (Register, [ok(2, "read", None, 2, 3, "x")]),
+    "unknown write comes back after it was overwritten and read": (Register, [
+        unknown(1, "write", "a", 0), ok(2, "read", None, 1, 2, "a"), ok(2, "write", "b", 3, 4),
+        ok(2, "read", None, 5, 6, "a")]),
+    "unknown write is read before it was called": (Register, [
+        ok(2, "read", None, 0, 1, "a"), unknown(1, "write", "a", 2)]),
+    "acknowledged write lost": (Register, [
+        ok(1, "write", "a", 0, 1), ok(2, "read", None, 2, 3, None)]),
+    "two swaps see the same old value": (Register, [
+        ok(1, "write", "a", 0, 1), ok(2, "swap", "b", 2, 9, "a"), ok(3, "swap", "c", 2, 9, "a")]),
+    "lost increment": (Counter, [
+        ok(1, "add", 1, 0, 5, 1), ok(2, "add", 1, 0, 5, 1)]),
+    "increment twice": (Counter, [ok(1, "add", 1, 0, 1, 1), ok(1, "add", 1, 2, 3, 3)]),
+    "one unknown increment counted twice": (Counter, [
+        unknown(1, "add", 1, 0), ok(2, "read", None, 1, 2, 1), ok(2, "read", None, 3, 4, 2)]),
+    "failed increment counted": (Counter, [
+        failed(1, "add", 1, 0, 1), ok(2, "read", None, 2, 3, 1)]),
+    "duplicated element": (AppendList, [
+        ok(1, "append", 1, 0, 1, 1), ok(2, "read", None, 2, 3, (1, 1))]),
+    "two orders of one list (split brain)": (AppendList, [
+        ok(1, "append", 1, 0, 9, 1), ok(2, "append", 2, 0, 9, 2),
+        ok(3, "read", None, 10, 11, (1, 2)), ok(3, "read", None, 12, 13, (2, 1))]),
+    "lost element": (AppendList, [
+        ok(1, "append", 1, 0, 1, 1), ok(1, "append", 2, 2, 3, 2), ok(3, "read", None, 4, 5, (2,))]),
+    "lost member": (GrowSet, [
+        ok(1, "add", 1, 0, 1, 1), ok(1, "add", 2, 0, 1, 1), ok(3, "read", None, 4, 5, frozenset({2}))]),
+    "money from nothing": (lambda: Bank(2, 10), [
+        ok(1, "transfer", (0, 1, 4), 0, 9, True), ok(2, "read", None, 1, 2, (10, 14))]),
+    "write skew: both transfers spent the same money": (lambda: Bank(2, 10), [
+        ok(1, "transfer", (0, 1, 8), 0, 9, True), ok(2, "transfer", (0, 1, 8), 0, 9, True)]),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_good_histories_pass(name):
+    model, ops = GOOD[name]
+    verdict = check_object(model(), ops)
+    assert verdict.outcome == VALID, verdict.explanation
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_histories_are_caught(name):
+    model, ops = BAD[name]
+    assert check_object(model(), ops).outcome == INVALID
+
+
+def random_run(model, actions, rng, clients=6, count=400):
+    """A history of an object that is linearizable by construction: each operation takes effect at a
+    random instant between its call and its return."""
+    ops, busy_until, pending = [], [0] * clients, []
+    for _ in range(count):
+        client = min(range(clients), key=lambda c: busy_until[c])
+        called = busy_until[client] + rng.randrange(1, 5)
+        returned = called + rng.randrange(1, 60)
+        busy_until[client] = returned
+        action, argument = actions(rng)
+        pending.append((rng.uniform(called, returned), client, action, argument, called, returned))
+    state = model.initial
+    for instant, client, action, argument, called, returned in sorted(pending):
+        op = ok(client, action, argument, called, returned)
+        if rng.random() < 0.05 and action != "read":
+            op.fate, op.returned = fates.INFO, FOREVER
+            if rng.random() < 0.5:
+                ops.append(op)
+                continue  # never took effect
+        op.result = expected_result(state, op)
+        ops.append(op)
+        if action != "read":
+            state = model.step(state, op, False)
+    return ops
+
+
+def expected_result(state, op):
+    if op.action == "read":
+        return state
+    return {"write": lambda: None, "swap": lambda: state, "append": lambda: len(state) + 1,
+            "add": lambda: (int(op.argument not in state) if isinstance(state, frozenset)
+                            else state + op.argument)}[op.action]()
+
+
+def make_actions(kind, rng):
+    names = iter(range(10**9))
+    write = {"register": ["write", "swap"], "counter": ["add"], "append": ["append"],
+             "set": ["add"]}[kind]
+
+    def actions(rng):
+        if rng.random() < 0.4:
+            return "read", None
+        return rng.choice(write), 1 if kind == "counter" else next(names)
+    return actions
+
+
+RANDOM_MODELS = {"register": Register, "counter": Counter, "append": AppendList, "set": GrowSet}
+
+
+@pytest.mark.parametrize("kind", RANDOM_MODELS)
+def test_random_linearizable_histories_pass_and_damaged_ones_do_not(kind):
+    caught = 0
+    for seed in range(12):
+        rng = random.Random(seed)
+        model = RANDOM_MODELS[kind]()
+        ops = random_run(model, make_actions(kind, rng), rng)
+        verdict = check_object(model, ops, f"seed {seed}")
+        assert verdict.outcome == VALID, f"seed {seed}: {verdict.explanation}"
+        # A completed write from the first half is struck from every later reply's history: lost.
+        reads = [op for op in ops if op.action == "read" and op.called > 300]
+        victim = rng.choice(reads)
+        older = rng.choice([op for op in ops if op.action == "read" and op.fate == fates.OK
+                            and op.returned < victim.called - 200])
+        if older.result == victim.result:
+            continue
+        victim.result = older.result
+        assert check_object(model, ops).outcome == INVALID, f"seed {seed}"
+        caught += 1
+    assert caught >= 6
+
+
+def test_histories_survive_a_file(tmp_path):
+    history = History()
+    for result in (None, (1, 2), frozenset({"a", "b"}), "x", 7):
+        op = history.invoke(1, "k", "read", ("t", 1), node=2)
+        history.ok(op, result)
+    history.info(history.invoke(2, "k", "write", "v"), "closed")
+    history.save(tmp_path / "h.gz")
+    loaded = History.load(tmp_path / "h.gz")
+    assert loaded.ops == history.ops
+
+
+def test_keys_are_checked_apart_from_each_other():
+    history = History()
+    a = history.invoke(1, "a", "write", 1)
+    history.ok(a, None)
+    b = history.invoke(1, "b", "read", None)
+    history.ok(b, 1)
+    report = check_history(history, lambda key: Register())
+    assert [verdict.key for verdict in report.bad] == ["b"]
+    assert "b: NOT linearizable" in report.text()
