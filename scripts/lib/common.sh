@@ -1,0 +1,58 @@
+# Sourced by the scripts here: words to the user, and Debian packages that install themselves.
+# Sets KIWI_ROOT, the top of the tree.
+
+KIWI_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+
+say() { echo "${0##*/}: $*"; }
+
+fail() {
+  echo "${0##*/}: $*" >&2
+  exit 1
+}
+
+# What the product is built from, and what its tests use.
+KIWI_BUILD_PACKAGES=(g++ cmake ninja-build ccache lld libcaf-dev librocksdb-dev libboost-dev
+  libcereal-dev doctest-dev libspdlog-dev libfmt-dev libssl-dev libxxhash-dev librapidcheck-dev
+  python3)
+KIWI_TEST_PACKAGES=(python3-pytest python3-redis redis-server redis-tools clang-format iproute2)
+
+as_root() {
+  if [[ $(id -u) == 0 ]]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    fail "needs root to install Debian packages, and there is no sudo; as root run: $*"
+  fi
+}
+
+# need_packages NAME...: installs those that are missing and says so.
+need_packages() {
+  local missing=() package
+  for package in "$@"; do
+    if [[ $(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) != installed ]]; then
+      missing+=("$package")
+    fi
+  done
+  [[ ${#missing[@]} == 0 ]] && return 0
+  command -v apt-get >/dev/null ||
+    fail "this machine has no apt-get; install what corresponds to: ${missing[*]}"
+  say "installing Debian packages: ${missing[*]}"
+  local log
+  log=$(mktemp)
+  local apt=(env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -y -o DPkg::Lock::Timeout=300)
+  if ! { as_root "${apt[@]}" update && mask_redis_service "${missing[@]}" &&
+    as_root "${apt[@]}" install --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+    tail -20 "$log" >&2
+    fail "the packages could not be installed (whole output: $log)"
+  fi
+  rm -f "$log"
+}
+
+# Debian starts redis-server as a service on port 6379 when it is installed; only its program is
+# wanted here (RUNLEVEL=1 says so where there is no systemd). systemctl unmask undoes it.
+mask_redis_service() {
+  if [[ " $* " == *" redis-server "* && -d /run/systemd/system ]]; then
+    as_root systemctl mask redis-server
+  fi
+}
