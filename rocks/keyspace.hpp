@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -94,6 +95,9 @@ struct KeyspaceOptions {
   uint64_t block_cache_bytes = 256 << 20;
   uint64_t write_buffer_bytes = 16 << 20;    // per column family memtable
   uint64_t metadata_cache_bytes = 64 << 20;  // hash of recent metadata records; 0 = none
+  // Called before memtables are written to files, on a RocksDB thread: with raft.log-fsync no it must
+  // make the log durable, or a power loss leaves a state ahead of its log (F38).
+  std::function<void()> before_flush;
 };
 
 // The plain adaptor. Errors: locked by another process, unreadable, corrupt; each one sentence.

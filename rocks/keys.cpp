@@ -1,0 +1,279 @@
+#include "rocks/keys.hpp"
+
+#include <array>
+#include <bit>
+#include <limits>
+
+#include "base/bytes.hpp"
+#include "base/check.hpp"
+#include "base/checksum.hpp"
+
+namespace kiwi::rocks {
+
+namespace {
+
+constexpr size_t kDatabaseBytes = 4;
+constexpr size_t kHashBytes = 6;
+constexpr size_t kCollectionBytes = 12;
+constexpr size_t kScoreBytes = 8;
+constexpr unsigned kSlotShift = 34;
+constexpr uint64_t kSignBit = uint64_t{1} << 63;
+
+// ON DISK, never renumber, never reuse.
+constexpr char kAppliedTag = 'A';
+constexpr char kDeletionBucketTag = 'B';
+constexpr char kDatabaseMapTag = 'D';
+constexpr char kKeyCountTag = 'N';
+constexpr char kSessionTag = 'S';
+constexpr char kExpiryTag = 'X';
+
+// CRC16/XMODEM: polynomial 0x1021, initial value 0, nothing reflected (Redis Cluster
+// specification).
+constexpr std::array<uint16_t, 256> make_crc16_table() {
+  std::array<uint16_t, 256> table{};
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    unsigned crc = byte << 8;
+    for (int bit = 0; bit < 8; ++bit) {
+      crc = (crc & 0x8000U) != 0 ? (crc << 1) ^ 0x1021U : crc << 1;
+    }
+    table[byte] = static_cast<uint16_t>(crc);
+  }
+  return table;
+}
+constexpr std::array<uint16_t, 256> kCrc16Table = make_crc16_table();
+
+uint16_t crc16(std::string_view bytes) {
+  unsigned crc = 0;
+  for (char c : bytes) {
+    crc = ((crc << 8) & 0xffffU) ^ kCrc16Table[((crc >> 8) ^ static_cast<uint8_t>(c)) & 0xffU];
+  }
+  return static_cast<uint16_t>(crc);
+}
+
+// Redis Cluster: what stands between the first '{' and the first '}' after it, if not empty.
+std::string_view hash_tag(std::string_view key) {
+  size_t open = key.find('{');
+  if (open == std::string_view::npos) {
+    return key;
+  }
+  size_t close = key.find('}', open + 1);
+  if (close == std::string_view::npos || close == open + 1) {
+    return key;
+  }
+  return key.substr(open + 1, close - open - 1);
+}
+
+void put_hash(std::string& out, uint64_t hash) {
+  CHECK_INVARIANT(hash < kHashEnd);
+  put_be(out, static_cast<uint16_t>(hash >> 32));
+  put_be(out, static_cast<uint32_t>(hash));
+}
+
+uint64_t get_hash(std::string_view at) {
+  return static_cast<uint64_t>(get_be<uint16_t>(at)) << 32 | get_be<uint32_t>(at.substr(2));
+}
+
+void put_collection(std::string& out, CollectionId collection) {
+  out.clear();
+  put_be(out, collection.database.value);
+  put_be(out, collection.version);
+}
+
+// Signed integers in the order of their bytes: the sign bit turned over.
+uint64_t ordered(int64_t value) { return static_cast<uint64_t>(value) ^ kSignBit; }
+int64_t from_ordered(uint64_t bits) { return static_cast<int64_t>(bits ^ kSignBit); }
+
+// Doubles in the order of their bytes: IEEE 754 orders magnitudes like integers, so positive
+// numbers get their sign bit set and negative ones are turned over whole. -0 and 0 are one score.
+uint64_t ordered_score(double value) {
+  uint64_t bits = std::bit_cast<uint64_t>(value == 0 ? 0.0 : value);
+  return (bits & kSignBit) != 0 ? ~bits : bits | kSignBit;
+}
+double score_from_ordered(uint64_t bits) {
+  return std::bit_cast<double>((bits & kSignBit) != 0 ? bits & ~kSignBit : ~bits);
+}
+
+}  // namespace
+
+uint16_t key_slot(std::string_view user_key) {
+  return static_cast<uint16_t>(crc16(hash_tag(user_key)) % kSlots);
+}
+
+uint64_t key_hash(std::string_view user_key) {
+  constexpr uint64_t kLowMask = (uint64_t{1} << kSlotShift) - 1;
+  return static_cast<uint64_t>(key_slot(user_key)) << kSlotShift |
+         (checksum64(user_key) & kLowMask);
+}
+
+uint64_t field_hash(std::string_view field) { return checksum64(field) & (kHashEnd - 1); }
+
+namespace keys {
+
+void meta(std::string& out, DatabaseId database, std::string_view user_key) {
+  out.clear();
+  put_be(out, database.value);
+  put_hash(out, key_hash(user_key));
+  out.append(user_key);
+}
+
+void meta_from(std::string& out, DatabaseId database, uint64_t hash) {
+  if (hash >= kHashEnd) {
+    database_end(out, database);
+    return;
+  }
+  out.clear();
+  put_be(out, database.value);
+  put_hash(out, hash);
+}
+
+void database_end(std::string& out, DatabaseId database) {
+  out.clear();
+  if (database.value != std::numeric_limits<uint32_t>::max()) {
+    put_be(out, database.value + 1);
+  }  // else empty: the end of the family
+}
+
+void element(std::string& out, CollectionId collection, std::string_view field) {
+  put_collection(out, collection);
+  put_hash(out, field_hash(field));
+  out.append(field);
+}
+
+void element_from(std::string& out, CollectionId collection, uint64_t hash) {
+  if (hash >= kHashEnd) {
+    collection_end(out, collection);
+    return;
+  }
+  put_collection(out, collection);
+  put_hash(out, hash);
+}
+
+void list_element(std::string& out, CollectionId collection, int64_t position) {
+  put_collection(out, collection);
+  put_be(out, ordered(position));
+}
+
+void score(std::string& out, CollectionId collection, double score, std::string_view member) {
+  CHECK_INVARIANT(score == score);  // NaN has no place in an order
+  put_collection(out, collection);
+  put_be(out, ordered_score(score));
+  out.append(member);
+}
+
+void collection_begin(std::string& out, CollectionId collection) {
+  put_collection(out, collection);
+}
+
+void collection_end(std::string& out, CollectionId collection) {
+  if (collection.version == std::numeric_limits<uint64_t>::max()) {
+    database_end(out, collection.database);
+    return;
+  }
+  put_collection(out, {collection.database, collection.version + 1});
+}
+
+std::string_view meta_user_key(std::string_view key) {
+  CHECK_INVARIANT(key.size() >= kDatabaseBytes + kHashBytes);
+  return key.substr(kDatabaseBytes + kHashBytes);
+}
+
+uint64_t meta_hash(std::string_view key) {
+  CHECK_INVARIANT(key.size() >= kDatabaseBytes + kHashBytes);
+  return get_hash(key.substr(kDatabaseBytes));
+}
+
+std::string_view element_field(std::string_view key) {
+  CHECK_INVARIANT(key.size() >= kCollectionBytes + kHashBytes);
+  return key.substr(kCollectionBytes + kHashBytes);
+}
+
+uint64_t element_hash(std::string_view key) {
+  CHECK_INVARIANT(key.size() >= kCollectionBytes + kHashBytes);
+  return get_hash(key.substr(kCollectionBytes));
+}
+
+int64_t list_position(std::string_view key) {
+  CHECK_INVARIANT(key.size() == kCollectionBytes + 8);
+  return from_ordered(get_be<uint64_t>(key.substr(kCollectionBytes)));
+}
+
+double score_value(std::string_view key) {
+  CHECK_INVARIANT(key.size() >= kCollectionBytes + kScoreBytes);
+  return score_from_ordered(get_be<uint64_t>(key.substr(kCollectionBytes)));
+}
+
+std::string_view score_member(std::string_view key) {
+  CHECK_INVARIANT(key.size() >= kCollectionBytes + kScoreBytes);
+  return key.substr(kCollectionBytes + kScoreBytes);
+}
+
+namespace {
+
+void tag(std::string& out, char which) { out.assign(1, which); }
+
+void tag_range(std::string& from, std::string& to, char which) {
+  tag(from, which);
+  tag(to, static_cast<char>(which + 1));
+}
+
+}  // namespace
+
+void applied_record(std::string& out) { tag(out, kAppliedTag); }
+
+void session(std::string& out, NodeId node, const Incarnation& inc) {
+  tag(out, kSessionTag);
+  put_be(out, node.value);
+  out.append(reinterpret_cast<const char*>(inc.bytes.data()), inc.bytes.size());
+}
+
+void session_range(std::string& from, std::string& to) { tag_range(from, to, kSessionTag); }
+
+void database_map(std::string& out, uint32_t logical) {
+  tag(out, kDatabaseMapTag);
+  put_be(out, logical);
+}
+
+void database_map_range(std::string& from, std::string& to) {
+  tag_range(from, to, kDatabaseMapTag);
+}
+
+void key_count(std::string& out, DatabaseId database) {
+  tag(out, kKeyCountTag);
+  put_be(out, database.value);
+}
+
+void deletion_bucket(std::string& out, DatabaseId database, uint16_t bucket) {
+  tag(out, kDeletionBucketTag);
+  put_be(out, database.value);
+  put_be(out, bucket);
+}
+
+void expiry(std::string& out,
+            int64_t expire_at_ms,
+            DatabaseId database,
+            std::string_view user_key) {
+  tag(out, kExpiryTag);
+  put_be(out, ordered(expire_at_ms));
+  put_be(out, database.value);
+  out.append(user_key);
+}
+
+void expiry_range(std::string& from, std::string& to, int64_t not_after_ms) {
+  tag_range(from, to, kExpiryTag);
+  if (not_after_ms != std::numeric_limits<int64_t>::max()) {
+    tag(to, kExpiryTag);
+    put_be(to, ordered(not_after_ms + 1));
+  }
+}
+
+std::optional<ExpiryKey> parse_expiry(std::string_view key) {
+  constexpr size_t kUserKeyAt = 1 + 8 + kDatabaseBytes;
+  if (key.size() < kUserKeyAt || key[0] != kExpiryTag) {
+    return std::nullopt;
+  }
+  return ExpiryKey{from_ordered(get_be<uint64_t>(key.substr(1))),
+                   DatabaseId{get_be<uint32_t>(key.substr(9))}, key.substr(kUserKeyAt)};
+}
+
+}  // namespace keys
+}  // namespace kiwi::rocks

@@ -1,0 +1,152 @@
+// ON DISK. Metadata, format 1:
+//   u8      format << 4 | type
+//   u8      flags: bit 0 = expiry present; other bits 0
+//   i64 LE  expire_at_ms                         only if flagged
+//   varint  version
+//   varint  last_modified - version (mod 2^64: almost always small)
+//   string: the value, to the end of the record
+//   list:   zigzag varint head, varint size      (tail = head + size)
+//   others: varint size
+#include "rocks/metadata.hpp"
+
+#include "base/bytes.hpp"
+#include "base/check.hpp"
+
+namespace kiwi::rocks {
+
+namespace {
+
+constexpr uint8_t kMetadataFormat = 1;
+constexpr uint8_t kHasExpiry = 1;
+constexpr uint8_t kAppliedFormat = 1;
+constexpr uint8_t kSessionFormat = 1;
+
+uint64_t zigzag(int64_t v) {
+  return (static_cast<uint64_t>(v) << 1) ^ static_cast<uint64_t>(v >> 63);
+}
+int64_t from_zigzag(uint64_t v) { return static_cast<int64_t>((v >> 1) ^ (~(v & 1) + 1)); }
+
+bool known(uint8_t type) {
+  return type >= static_cast<uint8_t>(Type::kString) && type <= static_cast<uint8_t>(Type::kStream);
+}
+
+}  // namespace
+
+const char* type_name(Type type) {
+  switch (type) {
+    case Type::kString:
+      return "string";
+    case Type::kList:
+      return "list";
+    case Type::kSet:
+      return "set";
+    case Type::kSortedSet:
+      return "zset";
+    case Type::kHash:
+      return "hash";
+    case Type::kStream:
+      return "stream";
+  }
+  return "none";
+}
+
+void encode(std::string& out, const Metadata& metadata) {
+  CHECK_INVARIANT(known(static_cast<uint8_t>(metadata.type)));
+  out.clear();
+  put_u8(out, static_cast<uint8_t>(kMetadataFormat << 4 | static_cast<uint8_t>(metadata.type)));
+  put_u8(out, metadata.expire_at_ms != 0 ? kHasExpiry : 0);
+  if (metadata.expire_at_ms != 0) {
+    put_le(out, metadata.expire_at_ms);
+  }
+  put_varint(out, metadata.version);
+  put_varint(out, metadata.last_modified - metadata.version);
+  if (metadata.type == Type::kString) {
+    out.append(metadata.value);
+    return;
+  }
+  if (metadata.type == Type::kList) {
+    CHECK_INVARIANT(metadata.size == static_cast<uint64_t>(metadata.list_tail) -
+                                         static_cast<uint64_t>(metadata.list_head));
+    put_varint(out, zigzag(metadata.list_head));
+  }
+  put_varint(out, metadata.size);
+}
+
+std::optional<Metadata> decode_metadata(std::string_view record) {
+  ByteReader in(record);
+  Metadata metadata;
+  uint8_t head = in.le<uint8_t>();
+  uint8_t flags = in.le<uint8_t>();
+  uint8_t type = head & 0x0f;
+  if (!in.ok() || head >> 4 != kMetadataFormat || !known(type) || (flags & ~kHasExpiry) != 0) {
+    return std::nullopt;
+  }
+  metadata.type = static_cast<Type>(type);
+  if ((flags & kHasExpiry) != 0) {
+    metadata.expire_at_ms = in.le<int64_t>();
+  }
+  metadata.version = in.varint();
+  metadata.last_modified = metadata.version + in.varint();
+  if (metadata.type == Type::kString) {
+    metadata.value = in.rest();
+    return in.ok() ? std::optional(metadata) : std::nullopt;
+  }
+  if (metadata.type == Type::kList) {
+    metadata.list_head = from_zigzag(in.varint());
+  }
+  metadata.size = in.varint();
+  if (metadata.type == Type::kList) {
+    metadata.list_tail =
+        static_cast<int64_t>(static_cast<uint64_t>(metadata.list_head) + metadata.size);
+  }
+  return in.done() ? std::optional(metadata) : std::nullopt;
+}
+
+// ON DISK: u8 format 1, then little-endian u64 index, term, i64 stamp, u64 mutation counter,
+// u32 next database, u64 checksum.
+void encode(std::string& out, const AppliedRecord& record) {
+  out.clear();
+  put_u8(out, kAppliedFormat);
+  put_le(out, record.index.value);
+  put_le(out, record.term.value);
+  put_le(out, record.stamp_ms);
+  put_le(out, record.mutation_counter);
+  put_le(out, record.next_database);
+  put_le(out, record.checksum);
+}
+
+std::optional<AppliedRecord> decode_applied(std::string_view bytes) {
+  ByteReader in(bytes);
+  AppliedRecord record;
+  uint8_t format = in.le<uint8_t>();
+  record.index = LogIndex{in.le<uint64_t>()};
+  record.term = Term{in.le<uint64_t>()};
+  record.stamp_ms = in.le<int64_t>();
+  record.mutation_counter = in.le<uint64_t>();
+  record.next_database = in.le<uint32_t>();
+  record.checksum = in.le<uint64_t>();
+  if (!in.done() || format != kAppliedFormat) {
+    return std::nullopt;
+  }
+  return record;
+}
+
+// ON DISK: u8 format 1, then little-endian u64 epoch, sequence.
+void encode(std::string& out, const SessionValue& value) {
+  out.clear();
+  put_u8(out, kSessionFormat);
+  put_le(out, value.epoch);
+  put_le(out, value.sequence);
+}
+
+std::optional<SessionValue> decode_session(std::string_view bytes) {
+  ByteReader in(bytes);
+  uint8_t format = in.le<uint8_t>();
+  SessionValue value{in.le<uint64_t>(), in.le<uint64_t>()};
+  if (!in.done() || format != kSessionFormat) {
+    return std::nullopt;
+  }
+  return value;
+}
+
+}  // namespace kiwi::rocks

@@ -1,0 +1,237 @@
+#include "rocks/overlay.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "base/check.hpp"
+
+namespace kiwi::rocks {
+
+// ---------------------------------------------------------------- Arena
+
+char* Arena::allocate(size_t bytes) {
+  used_bytes_ += bytes;
+  if (bytes > kChunkBytes / 4) {
+    large_.push_back(std::make_unique_for_overwrite<char[]>(bytes));
+    return large_.back().get();
+  }
+  if (chunks_.empty() || chunk_used_ + bytes > kChunkBytes) {
+    chunk_ += chunks_.empty() ? 0 : 1;
+    if (chunk_ == chunks_.size()) {
+      chunks_.push_back(std::make_unique_for_overwrite<char[]>(kChunkBytes));
+    }
+    chunk_used_ = 0;
+  }
+  char* at = chunks_[chunk_].get() + chunk_used_;
+  chunk_used_ += bytes;
+  return at;
+}
+
+void Arena::reset() {
+  large_.clear();
+  if (chunks_.size() > kChunksKept) {
+    chunks_.resize(kChunksKept);
+  }
+  chunk_ = 0;
+  chunk_used_ = 0;
+  used_bytes_ = 0;
+}
+
+// ---------------------------------------------------------------- RangeSet
+
+void RangeSet::add(std::string_view from, std::string_view to) {
+  log_.emplace_back(std::string(from), RangeEnd::of(to));
+  merge(log_.back().first, log_.back().second);
+}
+
+void RangeSet::merge(const std::string& from, const RangeEnd& end) {
+  std::string begin = from;
+  RangeEnd reach = end;
+  auto it = merged_.upper_bound(begin);
+  if (it != merged_.begin() &&
+      (std::prev(it)->second.never || !(std::prev(it)->second.key < begin))) {
+    --it;  // it touches or covers our beginning
+    begin = it->first;
+  }
+  while (it != merged_.end() && (reach.never || !(reach.key < it->first))) {
+    if (it->second.never || (!reach.never && reach.key < it->second.key)) {
+      reach = it->second;
+    }
+    it = merged_.erase(it);
+  }
+  merged_.emplace(std::move(begin), std::move(reach));
+}
+
+const RangeSet::Map::value_type* RangeSet::find(std::string_view key) const {
+  auto it = merged_.upper_bound(key);
+  if (it == merged_.begin()) {
+    return nullptr;
+  }
+  --it;
+  return it->second.after(key) ? &*it : nullptr;
+}
+
+void RangeSet::truncate(size_t additions) {
+  CHECK_INVARIANT(additions <= log_.size());
+  if (additions == log_.size()) {
+    return;
+  }
+  log_.resize(additions);
+  merged_.clear();
+  for (const auto& [from, end] : log_) {
+    merge(from, end);
+  }
+}
+
+void RangeSet::clear() {
+  log_.clear();
+  merged_.clear();
+}
+
+// ---------------------------------------------------------------- Overlay
+
+Overlay::Overlay(Arena& arena) : arena_(arena), slots_(kSlotsMin) {}
+
+size_t Overlay::slot_of(uint64_t hash, std::string_view key) const {
+  size_t mask = slots_.size() - 1;
+  for (size_t slot = hash & mask;; slot = (slot + 1) & mask) {
+    if (slots_[slot] == 0) {
+      return slot;
+    }
+    const Node& node = nodes_[slots_[slot] - 1];
+    if (node.hash == hash && node.key() == key) {
+      return slot;
+    }
+  }
+}
+
+const Overlay::Node* Overlay::find(uint64_t hash, std::string_view key) const {
+  if (nodes_.empty()) {
+    return nullptr;
+  }
+  uint32_t at = slots_[slot_of(hash, key)];
+  return at == 0 ? nullptr : &nodes_[at - 1];
+}
+
+// What the undo needs, once a mark and node.
+void Overlay::save(uint32_t index) {
+  Node& node = nodes_[index];
+  if (node.epoch == epoch_) {
+    return;
+  }
+  saved_.push_back({index, node.state, node.value_data, node.value_size, node.value_capacity});
+  node.epoch = epoch_;
+  // The saved bytes stay as they are: the next put must take new room.
+  node.value_data = nullptr;
+  node.value_size = 0;
+  node.value_capacity = 0;
+}
+
+Overlay::Node& Overlay::node_for_write(uint64_t hash, std::string_view key) {
+  size_t slot = slot_of(hash, key);
+  if (slots_[slot] == 0) {
+    CHECK_INVARIANT(key.size() <= std::numeric_limits<uint32_t>::max());
+    if ((nodes_.size() + 1) * 2 > slots_.size()) {
+      grow();
+      slot = slot_of(hash, key);
+    }
+    Node node;
+    node.hash = hash;
+    char* copy = arena_.allocate(key.size());
+    if (!key.empty()) {
+      std::memcpy(copy, key.data(), key.size());
+    }
+    node.key_data = copy;
+    node.key_size = static_cast<uint32_t>(key.size());
+    nodes_.push_back(node);
+    slots_[slot] = static_cast<uint32_t>(nodes_.size());
+  }
+  uint32_t index = slots_[slot] - 1;
+  save(index);
+  return nodes_[index];
+}
+
+void Overlay::put(uint64_t hash, std::string_view key, std::string_view value) {
+  CHECK_INVARIANT(value.size() <= std::numeric_limits<uint32_t>::max());
+  Node& node = node_for_write(hash, key);
+  if (node.value_data == nullptr || node.value_capacity < value.size()) {
+    node.value_data = arena_.allocate(value.size());
+    node.value_capacity = static_cast<uint32_t>(value.size());
+  }
+  if (!value.empty()) {
+    std::memmove(node.value_data, value.data(), value.size());  // may be this node's own bytes
+  }
+  node.value_size = static_cast<uint32_t>(value.size());
+  node.state = State::kPut;
+}
+
+void Overlay::erase(uint64_t hash, std::string_view key) {
+  node_for_write(hash, key).state = State::kErase;
+}
+
+void Overlay::erase_range(std::string_view from, std::string_view to) {
+  RangeEnd end = RangeEnd::of(to);
+  if (!end.after(from)) {
+    return;
+  }
+  const Order& sorted = order();
+  for (auto it = sorted.lower_bound(from); it != sorted.end() && end.after(it->first); ++it) {
+    if (nodes_[it->second].state != State::kNone) {
+      save(it->second);
+      nodes_[it->second].state = State::kErase;
+    }
+  }
+  ranges_.add(from, to);
+}
+
+const Overlay::Order& Overlay::order() {
+  for (; ordered_ < nodes_.size(); ++ordered_) {
+    order_.emplace(nodes_[ordered_].key(), static_cast<uint32_t>(ordered_));
+  }
+  return order_;
+}
+
+void Overlay::mark() {
+  saved_.clear();
+  ++epoch_;
+  ranges_at_mark_ = ranges_.additions();
+}
+
+void Overlay::undo_to_mark() {
+  for (auto it = saved_.rbegin(); it != saved_.rend(); ++it) {
+    Node& node = nodes_[it->node];
+    node.state = it->state;
+    node.value_data = it->value_data;
+    node.value_size = it->value_size;
+    node.value_capacity = it->value_capacity;
+    node.epoch = 0;  // never equal to epoch_: the next write saves these bytes again
+  }
+  saved_.clear();
+  ranges_.truncate(ranges_at_mark_);
+}
+
+void Overlay::grow() {
+  slots_.assign(slots_.size() * 2, 0);
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    slots_[slot_of(nodes_[i].hash, nodes_[i].key())] = static_cast<uint32_t>(i + 1);
+  }
+}
+
+void Overlay::clear() {
+  if (!nodes_.empty()) {
+    if (slots_.size() > kSlotsKept) {
+      slots_.assign(kSlotsMin, 0);
+      slots_.shrink_to_fit();
+    } else {
+      std::fill(slots_.begin(), slots_.end(), 0);
+    }
+    nodes_.clear();
+  }
+  order_.clear();
+  ordered_ = 0;
+  ranges_.clear();
+  mark();
+}
+
+}  // namespace kiwi::rocks

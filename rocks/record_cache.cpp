@@ -1,0 +1,182 @@
+#include "rocks/record_cache.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "base/check.hpp"
+#include "rocks/overlay.hpp"
+
+namespace kiwi::rocks {
+
+// Key and value follow the header in the same allocation.
+struct RecordCache::Node {
+  uint64_t hash;
+  uint32_t key_size;
+  uint16_t value_size;
+  uint16_t value_capacity;
+  Family family;
+  bool present;
+  bool used;  // since the eviction hand last passed
+
+  char* key_data() { return reinterpret_cast<char*>(this + 1); }
+  std::string_view key() { return {key_data(), key_size}; }
+  char* value_data() { return key_data() + key_size; }
+  size_t bytes() const { return sizeof(Node) + key_size + value_capacity; }
+};
+
+namespace {
+
+constexpr size_t kBytesPerSlot = 128;  // sizes the slots once: they are never rehashed
+constexpr int kEvictionSteps = 256;    // bounds the work of one insertion
+constexpr size_t kKeyBytesMax = 1024;  // a longer key is not worth its room
+
+}  // namespace
+
+void RecordCache::Free::operator()(void* p) const { std::free(p); }
+
+RecordCache::RecordCache(uint64_t bytes_max) {
+  slot_count_ =
+      bytes_max == 0 ? 0 : std::bit_floor(std::max<uint64_t>(bytes_max / kBytesPerSlot, 16));
+  if (slot_count_ != 0) {
+    // calloc: pages that were never touched cost nothing.
+    slots_.reset(static_cast<Node**>(std::calloc(slot_count_, sizeof(Node*))));
+    CHECK_INVARIANT(slots_ != nullptr);
+    uint64_t slots_bytes = slot_count_ * sizeof(Node*);
+    bytes_max_ = bytes_max > slots_bytes ? bytes_max - slots_bytes : 0;
+  }
+}
+
+RecordCache::~RecordCache() {
+  for (size_t i = 0; i < slot_count_; ++i) {
+    std::free(slots_[i]);
+  }
+}
+
+size_t RecordCache::slot_of(Family family, uint64_t hash, std::string_view key) const {
+  size_t mask = slot_count_ - 1;
+  for (size_t slot = hash & mask;; slot = (slot + 1) & mask) {
+    Node* node = slots_[slot];
+    if (node == nullptr || (node->hash == hash && node->family == family && node->key() == key)) {
+      return slot;
+    }
+  }
+}
+
+bool RecordCache::find(Family family, uint64_t hash, std::string_view key, Hit& hit) {
+  if (slot_count_ == 0) {
+    return false;
+  }
+  Node* node = slots_[slot_of(family, hash, key)];
+  if (node == nullptr) {
+    return false;
+  }
+  node->used = true;
+  hit.present = node->present;
+  hit.value = {node->value_data(), node->value_size};
+  return true;
+}
+
+void RecordCache::store(Family family, uint64_t hash, std::string_view key, Hit record) {
+  if (slot_count_ != 0) {
+    write(slot_of(family, hash, key), family, hash, key, record);
+  }
+}
+
+void RecordCache::update(Family family, uint64_t hash, std::string_view key, Hit record) {
+  if (slot_count_ == 0) {
+    return;
+  }
+  size_t slot = slot_of(family, hash, key);
+  if (slots_[slot] != nullptr) {
+    write(slot, family, hash, key, record);
+  }
+}
+
+void RecordCache::write(
+    size_t slot, Family family, uint64_t hash, std::string_view key, Hit record) {
+  std::string_view value = record.present ? record.value : std::string_view();
+  Node* node = slots_[slot];
+  if (value.size() > kValueBytesMax || key.size() > kKeyBytesMax) {
+    if (node != nullptr) {
+      remove(slot);  // must not answer with the old value
+    }
+    return;
+  }
+  if (node == nullptr || node->value_capacity < value.size()) {
+    size_t capacity = (value.size() + 7) & ~size_t{7};
+    void* room = std::malloc(sizeof(Node) + key.size() + capacity);
+    if (room == nullptr) {
+      throw std::bad_alloc();
+    }
+    Node* made = new (room) Node{
+        hash, static_cast<uint32_t>(key.size()), 0, static_cast<uint16_t>(capacity), family, false,
+        true};
+    std::memcpy(made->key_data(), key.data(), key.size());
+    if (node != nullptr) {
+      used_bytes_ -= node->bytes();
+      std::free(node);
+    } else {
+      ++entries_;
+    }
+    used_bytes_ += made->bytes();
+    slots_[slot] = node = made;
+  }
+  if (!value.empty()) {
+    std::memcpy(node->value_data(), value.data(), value.size());
+  }
+  node->value_size = static_cast<uint16_t>(value.size());
+  node->present = record.present;
+  node->used = true;
+  evict();
+}
+
+// Backward-shift deletion: no tombstones, probe chains stay whole.
+void RecordCache::remove(size_t slot) {
+  used_bytes_ -= slots_[slot]->bytes();
+  --entries_;
+  std::free(slots_[slot]);
+  size_t mask = slot_count_ - 1;
+  size_t hole = slot;
+  for (size_t next = (hole + 1) & mask; slots_[next] != nullptr; next = (next + 1) & mask) {
+    size_t home = slots_[next]->hash & mask;
+    if (((next - home) & mask) >= ((next - hole) & mask)) {
+      slots_[hole] = slots_[next];
+      hole = next;
+    }
+  }
+  slots_[hole] = nullptr;
+}
+
+// Second chance. Free slots must remain, or a probe would never end.
+void RecordCache::evict() {
+  for (int step = 0; used_bytes_ > bytes_max_ || entries_ * 4 > slot_count_ * 3; ++step) {
+    hand_ = (hand_ + 1) & (slot_count_ - 1);
+    Node* node = slots_[hand_];
+    if (node == nullptr) {
+      continue;
+    }
+    if (node->used && step < kEvictionSteps) {
+      node->used = false;
+      continue;
+    }
+    remove(hand_);
+    hand_ = (hand_ - 1) & (slot_count_ - 1);
+  }
+}
+
+void RecordCache::forget(Family family, const RangeSet& ranges) {
+  // Backward shift can move a later node into the slot just emptied: look at that slot again.
+  for (size_t slot = 0; slot < slot_count_;) {
+    Node* node = slots_[slot];
+    if (node != nullptr && node->family == family && ranges.contains(node->key())) {
+      remove(slot);
+    } else {
+      ++slot;
+    }
+  }
+}
+
+}  // namespace kiwi::rocks

@@ -1,0 +1,31 @@
+// What both RocksDB databases of a node share: turning a rocksdb::Status into our errors. Shows no
+// RocksDB header; any thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+
+namespace rocksdb {
+class Status;
+}
+
+namespace kiwi::rocks {
+
+// Stops the process (DESIGN §12): "<what> failed in <path>: <status>".
+[[noreturn]] void fatal_status(std::string_view what,
+                               const std::string& path,
+                               const rocksdb::Status& status);
+
+// For open(): kConflict if another process holds the directory, kCorrupt, or kIo; one sentence that
+// names the file and says what to do.
+Error open_error(const std::string& path, const rocksdb::Status& status);
+
+// For a failed read or write of an open database.
+Error status_error(std::string_view what, const std::string& path, const rocksdb::Status& status);
+
+// mkdir -p.
+Result<void> make_directory(const std::string& path);
+
+}  // namespace kiwi::rocks

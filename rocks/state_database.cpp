@@ -1,0 +1,210 @@
+#include "rocks/state_database.hpp"
+
+#include <utility>
+#include <vector>
+
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
+#include <rocksdb/rate_limiter.h>
+#include <rocksdb/table.h>
+
+#include "base/check.hpp"
+#include "rocks/keys.hpp"
+#include "rocks/metadata.hpp"
+#include "rocks/rocksdb_support.hpp"
+
+namespace kiwi::rocks {
+
+namespace {
+
+// ON DISK, never rename. Index = Family.
+constexpr std::array<const char*, kFamilies> kFamilyNames = {"meta", "element", "score", "system"};
+
+// ON DISK. In the default column family; written into the memtable of a new database, so that it is
+// durable exactly when any data is.
+constexpr const char* kFormatKey = "format";
+constexpr const char* kFormatValue = "kiwi-state-1";
+
+class Listener final : public rocksdb::EventListener {
+ public:
+  Listener(std::string path,
+           std::shared_ptr<std::atomic<uint64_t>> flushes,
+           std::function<void()> before_flush)
+      : path_(std::move(path)),
+        flushes_(std::move(flushes)),
+        before_flush_(std::move(before_flush)) {}
+
+  void OnFlushBegin(rocksdb::DB*, const rocksdb::FlushJobInfo&) override {
+    if (before_flush_) {
+      before_flush_();
+    }
+  }
+  void OnFlushCompleted(rocksdb::DB*, const rocksdb::FlushJobInfo&) override {
+    flushes_->fetch_add(1, std::memory_order_release);
+  }
+  // A flush or compaction that failed leaves memtables that can never be written: stop now rather
+  // than stall later (DESIGN §12).
+  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
+    fatal_status("background work", path_, *status);
+  }
+
+ private:
+  std::string path_;
+  std::shared_ptr<std::atomic<uint64_t>> flushes_;
+  std::function<void()> before_flush_;
+};
+
+rocksdb::DBOptions database_options(const KeyspaceOptions& options) {
+  rocksdb::DBOptions made;
+  made.create_if_missing = true;
+  made.create_missing_column_families = true;
+  made.paranoid_checks = true;
+  made.atomic_flush = true;  // all families are flushed at one applied index (F13)
+  made.allow_concurrent_memtable_write = false;
+  made.unordered_write = false;         // F41
+  made.enable_pipelined_write = false;  // excluded by atomic_flush
+  made.db_write_buffer_size = 6 * options.write_buffer_bytes;
+  made.max_background_jobs = 2;
+  made.bytes_per_sync = 1 << 20;
+  // Compaction shares the disk with the log's syncs.
+  made.rate_limiter.reset(rocksdb::NewGenericRateLimiter(64 << 20));
+  made.avoid_flush_during_shutdown = true;  // a stopped node replays its log
+  made.stats_dump_period_sec = 0;
+  made.stats_persist_period_sec = 0;
+  made.info_log_level = rocksdb::WARN_LEVEL;
+  made.keep_log_file_num = 2;
+  return made;
+}
+
+rocksdb::ColumnFamilyOptions family_options(const KeyspaceOptions& options,
+                                            const std::shared_ptr<rocksdb::Cache>& block_cache) {
+  rocksdb::ColumnFamilyOptions made;
+  made.write_buffer_size = options.write_buffer_bytes;
+  made.max_write_buffer_number = 4;
+  made.level_compaction_dynamic_level_bytes = true;
+  made.memtable_whole_key_filtering = true;
+  made.memtable_prefix_bloom_size_ratio = 0.05;
+  made.compression = rocksdb::kLZ4Compression;
+  made.compression_per_level.assign(7, rocksdb::kLZ4Compression);
+  made.compression_per_level[0] = rocksdb::kNoCompression;
+  made.compression_per_level[1] = rocksdb::kNoCompression;
+  made.compaction_filter = nullptr;  // F7: nothing but a logged entry removes anything
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = block_cache;
+  table.block_size = 8 << 10;
+  table.format_version = 5;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  table.cache_index_and_filter_blocks = true;
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  made.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return made;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<StateDatabase>> StateDatabase::open(const KeyspaceOptions& options) {
+  if (Result<void> made = make_directory(options.path); !made) {
+    return made.error();
+  }
+  std::unique_ptr<StateDatabase> self(new StateDatabase());
+  self->path_ = options.path;
+  self->block_cache_ = rocksdb::NewLRUCache(options.block_cache_bytes);
+  rocksdb::DBOptions database = database_options(options);
+  database.listeners.push_back(
+      std::make_shared<Listener>(options.path, self->flushes_, options.before_flush));
+  rocksdb::ColumnFamilyOptions family = family_options(options, self->block_cache_);
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  families.emplace_back(rocksdb::kDefaultColumnFamilyName, family);
+  for (const char* name : kFamilyNames) {
+    families.emplace_back(name, family);
+  }
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  rocksdb::Status status = rocksdb::DB::Open(database, options.path, families, &handles, &db);
+  if (!status.ok()) {
+    return open_error(options.path, status);
+  }
+  self->db_.reset(db);
+  self->default_ = handles[0];
+  std::copy(handles.begin() + 1, handles.end(), self->handles_.begin());
+  if (Result<void> good = self->check_format(); !good) {
+    return good.error();
+  }
+  return self;
+}
+
+StateDatabase::~StateDatabase() {
+  if (db_ != nullptr) {
+    for (rocksdb::ColumnFamilyHandle* handle : handles_) {
+      db_->DestroyColumnFamilyHandle(handle);
+    }
+    db_->DestroyColumnFamilyHandle(default_);
+  }
+}
+
+// Verified at every open: the directory holds a state in our format, whole enough to be continued.
+Result<void> StateDatabase::check_format() {
+  std::string format;
+  rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), default_, kFormatKey, &format);
+  if (!status.ok() && !status.IsNotFound()) {
+    return open_error(path_, status);
+  }
+  bool has_format = status.ok();
+  if (has_format && format != kFormatValue) {
+    return Error{Errc::kInvalid, "the state in " + path_ + " has the format \"" + format +
+                                     "\", this program reads \"" + kFormatValue +
+                                     "\": start the version that wrote it"};
+  }
+  std::string key;
+  std::string applied;
+  keys::applied_record(key);
+  status = db_->Get(rocksdb::ReadOptions(), handle(Family::kSystem), key, &applied);
+  if (!status.ok() && !status.IsNotFound()) {
+    return open_error(path_, status);
+  }
+  if (status.ok() && (!has_format || !decode_applied(applied))) {
+    return Error{Errc::kCorrupt, "the state in " + path_ +
+                                     " has no valid format and applied records: replace this "
+                                     "node, its peers hold its data"};
+  }
+  if (!has_format) {
+    rocksdb::WriteOptions options;
+    options.disableWAL = true;
+    status = db_->Put(options, default_, kFormatKey, kFormatValue);
+    if (!status.ok()) {
+      return open_error(path_, status);
+    }
+  }
+  return {};
+}
+
+void StateDatabase::flush() {
+  rocksdb::FlushOptions options;
+  options.wait = true;
+  options.allow_write_stall = true;
+  std::vector<rocksdb::ColumnFamilyHandle*> all(handles_.begin(), handles_.end());
+  all.push_back(default_);
+  rocksdb::Status status = db_->Flush(options, all);
+  if (!status.ok()) {
+    fatal_status("flushing", path_, status);
+  }
+}
+
+Keyspace::Usage StateDatabase::usage() const {
+  Keyspace::Usage usage;
+  usage.memory_bytes = block_cache_->GetUsage();
+  for (rocksdb::ColumnFamilyHandle* handle : handles_) {
+    uint64_t bytes = 0;
+    if (db_->GetIntProperty(handle, rocksdb::DB::Properties::kSizeAllMemTables, &bytes)) {
+      usage.memory_bytes += bytes;
+    }
+    if (db_->GetIntProperty(handle, rocksdb::DB::Properties::kTotalSstFilesSize, &bytes)) {
+      usage.disk_bytes += bytes;
+    }
+  }
+  return usage;
+}
+
+}  // namespace kiwi::rocks

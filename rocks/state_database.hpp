@@ -1,0 +1,53 @@
+// The RocksDB that holds the state: its column families, options, format check, flushes. Opened by
+// a Keyspace adaptor, which alone reads and writes through it. Shows no RocksDB header.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/result.hpp"
+#include "rocks/keyspace.hpp"
+
+namespace rocksdb {
+class Cache;
+class ColumnFamilyHandle;
+class DB;
+}  // namespace rocksdb
+
+namespace kiwi::rocks {
+
+class StateDatabase {
+ public:
+  static Result<std::unique_ptr<StateDatabase>> open(const KeyspaceOptions& options);
+  ~StateDatabase();
+  StateDatabase(const StateDatabase&) = delete;
+  StateDatabase& operator=(const StateDatabase&) = delete;
+
+  rocksdb::DB& db() const { return *db_; }
+  rocksdb::ColumnFamilyHandle* handle(Family family) const {
+    return handles_[static_cast<size_t>(family)];
+  }
+  const std::string& path() const { return path_; }
+
+  void flush();  // all families at once, and waits
+  // Counts ended flushes: a new number means that the flushed index may have moved.
+  uint64_t flushes() const { return flushes_->load(std::memory_order_acquire); }
+  Keyspace::Usage usage() const;
+
+ private:
+  StateDatabase() = default;
+  Result<void> check_format();
+
+  std::string path_;
+  std::unique_ptr<rocksdb::DB> db_;
+  rocksdb::ColumnFamilyHandle* default_ = nullptr;  // holds the format record only
+  std::array<rocksdb::ColumnFamilyHandle*, kFamilies> handles_{};
+  std::shared_ptr<rocksdb::Cache> block_cache_;
+  std::shared_ptr<std::atomic<uint64_t>> flushes_ = std::make_shared<std::atomic<uint64_t>>(0);
+};
+
+}  // namespace kiwi::rocks
