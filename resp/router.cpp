@@ -1,0 +1,395 @@
+#include "resp/router.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "resp/router_state.hpp"
+
+namespace kiwi::resp {
+
+using router::Connection;
+using router::Deferred;
+using router::Item;
+
+namespace {
+
+// wants_commit goes off only after this much silence: a message for every batch would cost more
+// than the announcements it saves.
+constexpr int64_t kWantsCommitLingerMs = 1000;
+
+}  // namespace
+
+// ---------------------------------------------------------------- connections and answers
+
+Connection& Router::State::connection(ConnectionId id) {
+  auto [it, created] = connections.try_emplace(id);
+  if (created) {
+    it->second.id = id;
+  }
+  return it->second;
+}
+
+void Router::State::forget_if_done(Connection& c) {
+  if (c.closed && c.idle() && !c.listed && &c != &internal) {
+    connections.erase(c.id);
+  }
+}
+
+void Router::State::answer(const ReplySlot& to, RequestKind kind, std::string_view text) {
+  auto it = connections.find(to.connection);
+  if (it == connections.end() || it->second.closed) {
+    return;  // nobody listens (or an internal proposal)
+  }
+  if (effects.replies.empty() || effects.replies.back().connection != to.connection) {
+    effects.replies.emplace_back().connection = to.connection;
+  }
+  ReplyBatch& batch = effects.replies.back();
+  auto offset = static_cast<uint32_t>(batch.bytes.size());
+  batch.bytes.append("-").append(text).append("\r\n");
+  batch.parts.push_back({to.slot, offset, static_cast<uint32_t>(batch.bytes.size()) - offset});
+  batch.failed_watch = batch.failed_watch || kind == RequestKind::kWatch;
+}
+
+void Router::State::answer_in_vain(const ReplySlot& to, RequestKind kind) {
+  // Both texts are right for a read: nothing happened. TIMEOUT says that a leader was there.
+  bool timeout = kind != RequestKind::kWrite && bool(leader);
+  counters.timeouts += timeout ? 1 : 0;
+  answer(to, kind, timeout ? texts::kReadTimeout : texts::kNoLeader);
+}
+
+std::string Router::State::refusal(RequestKind kind, int64_t now_ms) const {
+  switch (service) {
+    case Service::kUninitialized:
+    case Service::kRemoved:
+      return std::string(texts::kNoCluster);
+    case Service::kLoading:
+      return std::string(texts::kLoading);
+    case Service::kUp:
+      break;
+  }
+  if (kind == RequestKind::kStaleRead || leads()) {
+    return {};
+  }
+  if (!leader) {
+    // With a proxy an election is latency. Half a response timeout without any leader is not an
+    // election any more: the quorum is gone, and no client should wait to be told.
+    bool gone = now_ms - leaderless_since_ms >= options.response_timeout_ms / 2;
+    return !options.follower_proxy || gone ? std::string(texts::kNoLeader) : std::string();
+  }
+  if (options.follower_proxy) {
+    return {};
+  }
+  if (leader_address.empty()) {
+    return std::string(texts::kNoLeader);
+  }
+  return "MOVED 0 " + leader_address;  // slot 0: the keyspace is not sharded
+}
+
+// ---------------------------------------------------------------- program order (F6)
+
+// A write waits for the connection's earlier reads to be executed, a linearizable read for its
+// writes that were handed over to be settled. Behind writes that were not, it joins their batch: it
+// is executed at its place among them, and that entry cannot be committed before the read arrived.
+// A read must not join a batch that was handed over already, which might be committed elsewhere.
+bool Router::State::try_place(Connection& c, const Item& item) {
+  if (item.kind == RequestKind::kWrite) {
+    if (c.reads_out != 0 && !c.closed) {
+      return false;
+    }
+    add_write(c, item);
+    return true;
+  }
+  if (c.closed) {
+    return true;  // nobody waits for it
+  }
+  if (c.pending_ops != 0) {
+    return false;
+  }
+  if (c.open_ops != 0) {
+    return attach_read(c, item);
+  }
+  if (item.kind == RequestKind::kStaleRead && c.linear_reads_out != 0) {
+    return false;  // must not show an older state than the reads before it
+  }
+  add_read(c, {item.to, item.kind, item.resp_version, std::string(item.packed)}, item.arrival_ms);
+  return true;
+}
+
+void Router::State::defer(Connection& c, const Item& item) {
+  c.queue.push_back(
+      {{item.to, item.kind, item.resp_version, std::string(item.packed)}, item.arrival_ms});
+  ++deferred_requests;
+  if (!c.listed) {
+    c.listed = true;
+    deferred.push_back(&c);
+  }
+}
+
+void Router::State::pump(Connection& c) {
+  while (!c.queue_empty()) {
+    const Deferred& next = c.queue[c.queue_head];
+    if (!try_place(
+            c, {next.op.to, next.op.kind, next.op.resp_version, next.op.packed, next.arrival_ms})) {
+      return;
+    }
+    ++c.queue_head;
+    --deferred_requests;
+  }
+  c.queue.clear();
+  c.queue_head = 0;
+}
+
+// Of every queue what came before `now - response timeout`: it was not handed over, so it has
+// certainly not happened. Also drops connections without a queue from the list.
+void Router::State::expire_deferred(int64_t now_ms) {
+  for (size_t i = 0; i < deferred.size();) {
+    Connection& c = *deferred[i];
+    while (!c.queue_empty() &&
+           c.queue[c.queue_head].arrival_ms + options.response_timeout_ms <= now_ms) {
+      const ReadOp& op = c.queue[c.queue_head].op;
+      answer_in_vain(op.to, op.kind);
+      ++c.queue_head;
+      --deferred_requests;
+    }
+    pump(c);
+    if (!c.queue_empty()) {
+      ++i;
+      continue;
+    }
+    c.listed = false;
+    deferred[i] = deferred.back();
+    deferred.pop_back();
+    forget_if_done(c);
+  }
+}
+
+void Router::State::refuse_deferred(Connection& c, int64_t now_ms) {
+  size_t kept = c.queue_head;
+  for (size_t i = c.queue_head; i < c.queue.size(); ++i) {
+    std::string text = refusal(c.queue[i].op.kind, now_ms);
+    if (text.empty()) {
+      std::swap(c.queue[kept], c.queue[i]);
+      ++kept;
+    } else {
+      answer(c.queue[i].op.to, c.queue[i].op.kind, text);
+      --deferred_requests;
+    }
+  }
+  c.queue.resize(kept);
+}
+
+// The answer to new requests changed: those that wait here get the same. What was handed over to
+// Raft stays: it may be in a log.
+void Router::State::refuse_waiting(int64_t now_ms) {
+  std::string text = refusal(RequestKind::kWrite, now_ms);
+  if (text.empty()) {
+    return;
+  }
+  for (Connection* c : deferred) {
+    refuse_deferred(*c, now_ms);
+  }
+  for (router::OpenBatch& batch : open) {
+    kill_open(batch, text, now_ms);
+  }
+  auto refuse_reads = [&](std::vector<router::WaitingRead>& reads) {
+    std::vector<router::WaitingRead> refused = std::exchange(reads, {});
+    for (router::WaitingRead& read : refused) {
+      answer(read.op.to, read.op.kind, text);
+      read_over(*read.connection, 1, 1);
+    }
+  };
+  refuse_reads(gathering);
+  if (round) {
+    refuse_reads(round->reads);
+    round.reset();
+  }
+  if (service != Service::kUp) {
+    for (const ReadOp& op : std::exchange(stale, {})) {
+      answer(op.to, op.kind, text);
+    }
+    for (const router::Run& run : std::exchange(stale_runs, {})) {
+      read_over(*run.connection, run.count, 0);
+    }
+  }
+}
+
+// Dissertation §4.2.2, F25: no entry will reach this node any more.
+void Router::State::set_removed(int64_t now_ms) {
+  service = Service::kRemoved;
+  while (!pending.empty()) {
+    time_out(pending.front());
+    pending_bytes -= pending.front().batch->payload.size();
+    pending.pop_front();
+    ++first_unsettled;
+  }
+  resend_next = first_unsettled;
+  leader = NodeId{};
+  ready = false;
+  for (Connection* c : deferred) {
+    for (; !c->queue_empty(); ++c->queue_head, --deferred_requests) {
+      const ReadOp& op = c->queue[c->queue_head].op;
+      answer(op.to, op.kind, texts::kNoLeader);
+    }
+  }
+  for (router::OpenBatch& batch : open) {
+    kill_open(batch, texts::kNoLeader, now_ms);
+  }
+  fail_reads(gathering, INT64_MAX);
+  if (round) {
+    fail_reads(round->reads, INT64_MAX);
+    round.reset();
+  }
+  for (auto& [id, record] : executing) {
+    if (!std::exchange(record.cancelled, true)) {
+      effects.cancel_reads.push_back(id);
+    }
+  }
+  refuse_waiting(now_ms);
+}
+
+// ---------------------------------------------------------------- inputs
+
+Router::Router(const RouterOptions& options) : state_(std::make_unique<State>(options)) {}
+Router::~Router() = default;
+
+void Router::requests(RequestBatch batch, int64_t now_ms) {
+  State& s = *state_;
+  Connection& c = s.connection(batch.connection);
+  for (const Request& r : batch.requests) {
+    Item item{{batch.connection, r.slot}, r.kind, r.resp_version, batch.packed(r), now_ms};
+    std::string text = s.refusal(r.kind, now_ms);
+    if (!text.empty()) {
+      s.answer(item.to, item.kind, text);
+    } else if (!c.queue_empty() || !s.try_place(c, item)) {
+      s.defer(c, item);
+    }
+  }
+}
+
+void Router::propose_internal(std::string packed_command, int64_t now_ms) {
+  State& s = *state_;
+  // Only a leader that serves has a reason to; others would only add to what waits.
+  if (s.can_send() && s.leads()) {
+    s.add_write(s.internal, {{}, RequestKind::kWrite, 2, packed_command, now_ms});
+  }
+}
+
+void Router::connection_closed(ConnectionId connection) {
+  State& s = *state_;
+  auto it = s.connections.find(connection);
+  if (it == s.connections.end()) {
+    return;
+  }
+  // Its reads are dropped where they are found; its writes were sent and stay.
+  it->second.closed = true;
+  s.pump(it->second);
+  s.forget_if_done(it->second);
+}
+
+void Router::leader_changed(const raft::LeaderChanged& changed,
+                            std::string client_address,
+                            int64_t now_ms) {
+  State& s = *state_;
+  if (s.service == Service::kRemoved) {
+    return;
+  }
+  if (!changed.leader && s.leader) {
+    s.leaderless_since_ms = now_ms;
+  }
+  s.term = changed.term;
+  s.leader = changed.leader;
+  s.ready = changed.ready && bool(changed.leader);
+  s.leader_address = std::move(client_address);
+  if (!s.options.follower_proxy) {
+    s.refuse_waiting(now_ms);
+  }
+  if (s.can_send() && (s.sent_term != s.term || s.sent_leader != s.leader)) {
+    s.sent_term = s.term;
+    s.sent_leader = s.leader;
+    s.resend_from(s.first_unsettled);
+    s.moved(now_ms);
+    if (s.round) {
+      s.round->ask_again_ms = now_ms;
+    }
+  }
+}
+
+void Router::link_up(NodeId peer, int64_t now_ms) {
+  State& s = *state_;
+  if (peer == s.leader && s.can_send()) {
+    s.resend_from(s.first_unsettled);
+    if (s.round) {
+      s.round->ask_again_ms = now_ms;
+    }
+  }
+}
+
+void Router::set_service(Service service, int64_t now_ms) {
+  State& s = *state_;
+  if (s.service == Service::kRemoved || service == s.service) {
+    return;
+  }
+  if (service == Service::kRemoved) {
+    s.set_removed(now_ms);
+    return;
+  }
+  s.service = service;
+  s.leaderless_since_ms = now_ms;
+  if (service == Service::kUp) {
+    s.resend_from(s.first_unsettled);
+    s.moved(now_ms);
+  } else {
+    s.refuse_waiting(now_ms);
+  }
+}
+
+void Router::set_follower_proxy(bool proxy) { state_->options.follower_proxy = proxy; }
+
+void Router::tick(int64_t now_ms) {
+  State& s = *state_;
+  s.expire_writes(now_ms);
+  s.expire_reads(now_ms);
+  s.expire_deferred(now_ms);
+  s.sweep_writes(now_ms);
+  end_of_turn(now_ms);
+  bool wants = !s.leads() && (!s.pending.empty() || s.round || !s.executing.empty());
+  if (wants) {
+    s.wanted_commit_ms = now_ms;
+  } else if (s.wants_commit && (s.leads() || now_ms - s.wanted_commit_ms >= kWantsCommitLingerMs)) {
+    s.wants_commit = false;
+    s.effects.wants_commit_changed = true;
+  }
+}
+
+void Router::end_of_turn(int64_t now_ms) {
+  state_->end_reads(now_ms);
+  state_->end_writes(now_ms);
+}
+
+bool Router::needs_end_of_turn() const {
+  const State& s = *state_;
+  bool reads = !s.stale.empty() || (s.can_send() && !s.gathering.empty() && !s.round);
+  bool resends = s.can_send() && s.resend_next < s.next_sequence();
+  return reads || resends || s.may_hand_over();
+}
+
+RouterEffects Router::take_effects() {
+  State& s = *state_;
+  if (!s.wants_commit && !s.leads() && (!s.pending.empty() || s.round || !s.executing.empty())) {
+    s.wants_commit = true;
+    s.effects.wants_commit_changed = true;
+  }
+  s.effects.wants_commit = s.wants_commit;
+  return std::exchange(s.effects, {});
+}
+
+RouterStatus Router::status() const {
+  const State& s = *state_;
+  RouterStatus status = s.counters;
+  status.pending_batches = s.pending.size();
+  status.pending_bytes = s.pending_bytes;
+  status.waiting_reads = s.gathering.size() + (s.round ? s.round->reads.size() : 0);
+  return status;
+}
+
+}  // namespace kiwi::resp

@@ -1,0 +1,208 @@
+// Reads: shared ReadIndex rounds, and what the executor has of them. See router_state.hpp.
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "resp/router_state.hpp"
+
+namespace kiwi::resp {
+
+using router::Connection;
+using router::Executing;
+using router::Round;
+using router::Run;
+using router::WaitingRead;
+
+void Router::State::add_read(Connection& c, ReadOp&& op, int64_t arrival_ms) {
+  bool linear = op.kind != RequestKind::kStaleRead;
+  ++c.reads_out;
+  if (linear) {
+    ++c.linear_reads_out;
+    gathering.push_back({std::move(op), &c, arrival_ms});
+  } else {
+    stale.push_back(std::move(op));
+    router::add_to_runs(stale_runs, c, false);
+  }
+}
+
+void Router::State::read_over(Connection& c, size_t count, size_t linear) {
+  c.reads_out -= count;
+  c.linear_reads_out -= linear;
+  pump(c);
+  forget_if_done(c);
+}
+
+void Router::State::run(std::vector<ReadOp>&& ops, Executing&& record, const raft::ReadReady* at) {
+  ReadBatch& batch = effects.run_reads.emplace_back();
+  batch.id = ++last_read_batch;
+  batch.ops = std::move(ops);
+  if (at != nullptr) {
+    batch.index = at->index;
+    batch.now_ms = at->now_ms;
+    batch.clamped = at->clamped;
+  }
+  executing.emplace(batch.id, std::move(record));
+}
+
+// One round at a time: reads that come meanwhile share the next one (F36). A round that is asked
+// for again keeps its reads, so that whichever answer comes first serves them.
+void Router::State::ask_round(int64_t now_ms) {
+  if (!round) {
+    round = std::make_unique<Round>();
+    round->reads = std::exchange(gathering, {});
+    round->with_tick = std::exchange(gathering_tick, false);
+    round->first_ask = last_ask + 1;
+  }
+  round->last_ask = ++last_ask;
+  round->ask_again_ms = now_ms + options.election_timeout_ms;
+  effects.read_index.push_back({round->last_ask, round->with_tick});
+}
+
+void Router::State::end_reads(int64_t now_ms) {
+  if (service == Service::kUp && !stale.empty()) {
+    run(std::exchange(stale, {}), {std::exchange(stale_runs, {}), now_ms, false}, nullptr);
+  }
+  if (!can_send()) {
+    return;
+  }
+  if (round ? now_ms >= round->ask_again_ms : !gathering.empty()) {
+    ask_round(now_ms);
+  }
+}
+
+// Answers those that arrived so early, and those of closed connections silently.
+void Router::State::fail_reads(std::vector<WaitingRead>& reads, int64_t arrived_before_ms) {
+  auto late = [&](const WaitingRead& read) {
+    return read.connection->closed || read.arrival_ms < arrived_before_ms;
+  };
+  auto first = std::stable_partition(reads.begin(), reads.end(),
+                                     [&](const WaitingRead& read) { return !late(read); });
+  std::vector<WaitingRead> failed(std::make_move_iterator(first),
+                                  std::make_move_iterator(reads.end()));
+  reads.erase(first, reads.end());
+  for (const WaitingRead& read : failed) {
+    answer_in_vain(read.op.to, read.op.kind);
+    read_over(*read.connection, 1, 1);
+  }
+}
+
+void Router::State::expire_reads(int64_t now_ms) {
+  int64_t arrived_before_ms = now_ms - options.response_timeout_ms + 1;
+  fail_reads(gathering, arrived_before_ms);
+  if (round) {
+    fail_reads(round->reads, arrived_before_ms);
+    if (round->reads.empty()) {
+      round.reset();
+    }
+  }
+  // The index is known but the entries up to it do not come: the executor has them, it answers.
+  for (auto& [id, record] : executing) {
+    if (!record.cancelled && record.arrival_ms < arrived_before_ms) {
+      record.cancelled = true;
+      effects.cancel_reads.push_back(id);
+    }
+  }
+}
+
+void Router::read_ready(const raft::ReadReady& ready, int64_t now_ms) {
+  State& s = *state_;
+  if (ready.not_member) {
+    s.set_removed(now_ms);
+    return;
+  }
+  if (!s.round || ready.id < s.round->first_ask || ready.id > s.round->last_ask) {
+    return;
+  }
+  if (!ready.ok) {
+    // Only the latest ask's failure says anything; not at once, or a leader that is not ready yet
+    // would be asked in a tight loop.
+    if (ready.id == s.round->last_ask) {
+      s.round->ask_again_ms = std::min(
+          s.round->ask_again_ms, now_ms + std::max<int64_t>(1, s.options.election_timeout_ms / 10));
+    }
+    return;
+  }
+  std::unique_ptr<Round> round = std::move(s.round);
+  std::vector<ReadOp> ops;
+  ops.reserve(round->reads.size());
+  Executing record;
+  record.arrival_ms = INT64_MAX;
+  std::vector<Connection*> closed;
+  for (WaitingRead& read : round->reads) {
+    if (read.connection->closed) {
+      closed.push_back(read.connection);
+      continue;
+    }
+    record.arrival_ms = std::min(record.arrival_ms, read.arrival_ms);
+    router::add_to_runs(record.runs, *read.connection, true);
+    ops.push_back(std::move(read.op));
+  }
+  if (!ops.empty()) {
+    s.run(std::move(ops), std::move(record), &ready);
+  }
+  for (Connection* c : closed) {
+    s.read_over(*c, 1, 1);
+  }
+}
+
+void Router::reads_done(uint64_t id, int64_t /*now_ms*/) {
+  State& s = *state_;
+  auto it = s.executing.find(id);
+  if (it == s.executing.end()) {
+    return;
+  }
+  std::vector<Run> runs = std::move(it->second.runs);
+  s.executing.erase(it);
+  for (const Run& run : runs) {
+    s.read_over(*run.connection, run.count, run.linear);
+  }
+}
+
+void Router::reads_again(ReadBatch batch, int64_t /*now_ms*/) {
+  State& s = *state_;
+  auto it = s.executing.find(batch.id);
+  if (it == s.executing.end()) {
+    return;
+  }
+  Executing& record = it->second;
+  std::unordered_map<ConnectionId, size_t> again;
+  for (const ReadOp& op : batch.ops) {
+    ++again[op.to.connection];
+  }
+  size_t left = 0;
+  for (Run& run : record.runs) {
+    auto found = again.find(run.connection->id);
+    size_t back = found == again.end() ? 0 : std::min(found->second, run.count);
+    if (back != 0) {
+      found->second -= back;
+      run.count -= back;
+      run.linear -= std::min(run.linear, back);
+    }
+    left += run.count;
+  }
+  std::vector<WaitingRead> first;
+  for (ReadOp& op : batch.ops) {  // still counted as out
+    Connection& c = s.connection(op.to.connection);
+    first.push_back({std::move(op), &c, record.arrival_ms});
+  }
+  if (left == 0) {
+    s.executing.erase(it);
+  }
+  // Later reads of these connections must not overtake them: they leave the round that is asked
+  // for.
+  if (s.round) {
+    auto behind = std::stable_partition(
+        s.round->reads.begin(), s.round->reads.end(),
+        [&](const WaitingRead& read) { return again.count(read.connection->id) == 0; });
+    std::move(behind, s.round->reads.end(), std::back_inserter(first));
+    s.round->reads.erase(behind, s.round->reads.end());
+    if (s.round->reads.empty()) {
+      s.round.reset();
+    }
+  }
+  std::move(s.gathering.begin(), s.gathering.end(), std::back_inserter(first));
+  s.gathering = std::move(first);
+  s.gathering_tick = true;
+}
+
+}  // namespace kiwi::resp

@@ -1,0 +1,205 @@
+// What the router keeps. Internal to resp/router*.cpp: placement and program order in router.cpp,
+// proposals in router_writes.cpp, reads in router_reads.cpp.
+//
+// Where a request can be, each request in exactly one place:
+//   queue      of its connection: program order does not allow more yet
+//   open       in a batch without a number (F3): certainly not in any log
+//   pending    in a batch with a number that was handed to Raft and is not applied here
+//   stale, gathering, round, executing   reads on their way to the executor
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/check.hpp"
+#include "resp/reply.hpp"
+#include "resp/router.hpp"
+
+namespace kiwi::resp {
+
+namespace router {
+
+inline constexpr std::string_view kRefusedText = "OOM too many writes wait to be committed";
+
+struct Item {
+  ReplySlot to;
+  RequestKind kind = RequestKind::kRead;
+  uint8_t resp_version = 2;
+  std::string_view packed;
+  int64_t arrival_ms = 0;
+};
+
+// A request that waits for earlier ones of its connection.
+struct Deferred {
+  ReadOp op;
+  int64_t arrival_ms = 0;
+};
+
+struct Connection {
+  ConnectionId id = 0;
+  bool closed = false;
+  std::vector<Deferred> queue;  // [queue_head, end)
+  size_t queue_head = 0;
+  size_t open_ops = 0;          // in open batches
+  uint64_t last_open = 0;       // the open batch that holds its latest operation
+  size_t pending_ops = 0;       // in pending batches, not answered
+  size_t reads_out = 0;         // in stale, gathering, round or executing
+  size_t linear_reads_out = 0;  // those that are not stale
+  bool listed = false;          // in State::deferred
+
+  bool queue_empty() const { return queue_head == queue.size(); }
+  bool idle() const { return queue_empty() && open_ops + pending_ops + reads_out == 0; }
+};
+
+// How many operations of one connection stand together: counting by run instead of by operation.
+struct Run {
+  Connection* connection = nullptr;
+  size_t count = 0;
+  size_t linear = 0;  // reads: those that are not stale
+};
+void add_to_runs(std::vector<Run>& runs, Connection& connection, bool linear);
+
+struct OpenBatch {
+  BatchBuilder builder;
+  std::vector<PendingOp> ops;
+  std::vector<Run> runs;
+  int64_t arrival_ms = 0;  // of its oldest request
+  bool dead = false;       // its requests were answered; skipped at the hand-over
+};
+
+struct Pending {
+  std::shared_ptr<const PendingBatch> batch;
+  std::vector<Run> runs;
+  int64_t arrival_ms = 0;
+  uint32_t sends = 0;
+  bool void_only = false;        // every further send is void (F3, F5)
+  bool refused = false;          // kOverloaded: its writes get kRefusedText
+  bool writes_answered = false;  // refused at once; its reads still wait for the void
+  bool answered = false;         // everything; runs are released
+};
+
+struct WaitingRead {
+  ReadOp op;
+  Connection* connection = nullptr;
+  int64_t arrival_ms = 0;
+};
+
+// Reads that share one ReadIndex confirmation. All arrived before it was asked for the first time,
+// so the answer to any of its asks serves them (F36).
+struct Round {
+  std::vector<WaitingRead> reads;
+  uint64_t first_ask = 0;
+  uint64_t last_ask = 0;
+  int64_t ask_again_ms = 0;
+  bool with_tick = false;
+};
+
+struct Executing {
+  std::vector<Run> runs;
+  int64_t arrival_ms = 0;
+  bool cancelled = false;
+};
+
+}  // namespace router
+
+struct Router::State {
+  explicit State(const RouterOptions& given) : options(given) { internal.id = 0; }
+
+  RouterOptions options;
+  RouterEffects effects;
+  RouterStatus counters;
+  Service service = Service::kUninitialized;
+
+  // Who leads, as the core last said.
+  Term term;
+  NodeId leader;
+  bool ready = false;
+  std::string leader_address;
+  int64_t leaderless_since_ms = 0;
+
+  // Node-based: pointers to connections stay valid until erased.
+  std::unordered_map<ConnectionId, router::Connection> connections;
+  router::Connection internal;                // proposals without a client
+  std::vector<router::Connection*> deferred;  // connections with a queue
+  size_t deferred_requests = 0;
+
+  std::deque<router::OpenBatch> open;
+  uint64_t open_first = 1;  // number of open.front(), only used in here
+
+  std::deque<router::Pending> pending;  // sequences first_unsettled, +1, ...
+  uint64_t first_unsettled = 1;
+  size_t pending_bytes = 0;
+  uint64_t resend_next = 1;  // below next_sequence(): being sent again
+  Term sent_term;            // whom all pending ones were sent to
+  NodeId sent_leader;
+  Term gap_term;  // the last gap that was answered
+  uint64_t gap_expect = 0;
+  int64_t resend_at_ms = 0;    // when nothing moves until then
+  int64_t resend_wait_ms = 0;  // doubles while nothing moves
+  int64_t retry_at_ms = 0;     // the leader was not ready; 0 = none
+
+  std::vector<ReadOp> stale;
+  std::vector<router::Run> stale_runs;
+  std::vector<router::WaitingRead> gathering;
+  bool gathering_tick = false;
+  std::unique_ptr<router::Round> round;
+  std::unordered_map<uint64_t, router::Executing> executing;
+  uint64_t last_ask = 0;
+  uint64_t last_read_batch = 0;
+
+  bool wants_commit = false;
+  int64_t wanted_commit_ms = 0;
+
+  uint64_t next_sequence() const { return first_unsettled + pending.size(); }
+  bool leads() const { return leader == options.node; }
+  bool can_send() const { return service == Service::kUp && ready && bool(leader); }
+  router::Pending& at(uint64_t sequence) { return pending[sequence - first_unsettled]; }
+
+  // ---- router.cpp: placement, program order, answers
+  router::Connection& connection(ConnectionId id);
+  // Why this kind of request is answered with an error at once; empty = it is not.
+  std::string refusal(RequestKind kind, int64_t now_ms) const;
+  bool try_place(router::Connection& connection, const router::Item& item);
+  void defer(router::Connection& connection, const router::Item& item);
+  void pump(router::Connection& connection);
+  void expire_deferred(int64_t now_ms);
+  void refuse_waiting(int64_t now_ms);
+  void refuse_deferred(router::Connection& connection, int64_t now_ms);
+  void answer(const ReplySlot& to, RequestKind kind, std::string_view text);
+  // Nothing was done for it and nothing will be.
+  void answer_in_vain(const ReplySlot& to, RequestKind kind);
+  void forget_if_done(router::Connection& connection);
+  void set_removed(int64_t now_ms);
+
+  // ---- router_writes.cpp
+  void add_write(router::Connection& connection, const router::Item& item);
+  bool attach_read(router::Connection& connection, const router::Item& item);
+  void kill_open(router::OpenBatch& batch, std::string_view text, int64_t now_ms);
+  bool may_hand_over() const;
+  void hand_over(router::OpenBatch&& batch, int64_t now_ms);
+  void send(router::Pending& pending_batch);
+  void resend_from(uint64_t sequence);
+  void resend_some();
+  void moved(int64_t now_ms);
+  void release(router::Pending& pending_batch);
+  void time_out(router::Pending& pending_batch);
+  void expire_writes(int64_t now_ms);
+  void sweep_writes(int64_t now_ms);
+  void end_writes(int64_t now_ms);
+
+  // ---- router_reads.cpp
+  void add_read(router::Connection& connection, ReadOp&& op, int64_t arrival_ms);
+  void run(std::vector<ReadOp>&& ops, router::Executing&& record, const raft::ReadReady* ready);
+  void read_over(router::Connection& connection, size_t count, size_t linear);
+  void ask_round(int64_t now_ms);
+  void fail_reads(std::vector<router::WaitingRead>& reads, int64_t arrived_before_ms);
+  void expire_reads(int64_t now_ms);
+  void end_reads(int64_t now_ms);
+};
+
+}  // namespace kiwi::resp

@@ -1,0 +1,345 @@
+// Writes: from open batch to settled. See router_state.hpp.
+#include <algorithm>
+#include <utility>
+
+#include "resp/router_state.hpp"
+
+namespace kiwi::resp {
+
+using router::Connection;
+using router::Item;
+using router::OpenBatch;
+using router::Pending;
+using router::Run;
+
+namespace {
+
+// Reads that may join one batch: more would make an entry's apply long.
+constexpr size_t kAttachedReadsFactor = 4;
+// Requests of one batch are answered TIMEOUT together (its number ends void or not), so they should
+// be about equally old: at most this part of the response timeout apart.
+constexpr int64_t kAgeSpreadPart = 16;
+// Sent again in one turn; the rest follows in the next ones.
+constexpr size_t kResendBytesPerTurn = 1 << 20;
+constexpr size_t kResendBatchesPerTurn = 64;
+constexpr int64_t kResendWaitFactorMax = 8;
+
+}  // namespace
+
+namespace router {
+
+void add_to_runs(std::vector<Run>& runs, Connection& connection, bool linear) {
+  if (runs.empty() || runs.back().connection != &connection) {
+    runs.push_back({&connection, 0, 0});
+  }
+  ++runs.back().count;
+  runs.back().linear += linear ? 1 : 0;
+}
+
+}  // namespace router
+
+// ---------------------------------------------------------------- packing
+
+void Router::State::add_write(Connection& c, const Item& item) {
+  bool fits = !open.empty() && !open.back().dead && open.back().builder.count() != 0;
+  if (fits) {
+    const OpenBatch& last = open.back();
+    int64_t age = item.arrival_ms - last.arrival_ms;
+    fits = last.builder.count() < options.batch_commands_max &&
+           last.builder.bytes() + item.packed.size() <= options.batch_bytes_max &&
+           std::max(age, -age) <= options.response_timeout_ms / kAgeSpreadPart;
+  }
+  if (!fits) {
+    open.emplace_back().arrival_ms = item.arrival_ms;
+  }
+  OpenBatch& batch = open.back();
+  batch.arrival_ms = std::min(batch.arrival_ms, item.arrival_ms);
+  batch.builder.add(item.packed);
+  batch.ops.push_back({item.to, item.kind, item.resp_version, {}});
+  router::add_to_runs(batch.runs, c, false);
+  ++c.open_ops;
+  c.last_open = open_first + open.size() - 1;
+}
+
+bool Router::State::attach_read(Connection& c, const Item& item) {
+  OpenBatch& batch = open[c.last_open - open_first];
+  if (batch.dead || batch.ops.size() >= options.batch_commands_max * kAttachedReadsFactor) {
+    return false;
+  }
+  batch.ops.push_back({item.to, item.kind, item.resp_version, std::string(item.packed)});
+  router::add_to_runs(batch.runs, c, false);
+  ++c.open_ops;
+  return true;
+}
+
+// Answers all of it; no number was allotted, so nothing of it can ever be applied. The connections'
+// queues are pumped by the next tick.
+void Router::State::kill_open(OpenBatch& batch, std::string_view text, int64_t now_ms) {
+  if (std::exchange(batch.dead, true)) {
+    return;
+  }
+  for (const Run& run : batch.runs) {
+    run.connection->open_ops -= run.count;
+  }
+  for (PendingOp& op : batch.ops) {
+    if (op.kind == RequestKind::kStaleRead && refusal(op.kind, now_ms).empty()) {
+      add_read(connection(op.to.connection),
+               {op.to, op.kind, op.resp_version, std::move(op.packed)}, now_ms);
+    } else if (text.empty()) {
+      answer_in_vain(op.to, op.kind);
+    } else {
+      answer(op.to, op.kind, text);
+    }
+  }
+  std::vector<Run> runs = std::move(batch.runs);
+  batch = OpenBatch{};
+  batch.dead = true;
+  for (const Run& run : runs) {
+    forget_if_done(*run.connection);
+  }
+}
+
+// ---------------------------------------------------------------- handing over
+
+bool Router::State::may_hand_over() const {
+  if (open.empty() || !can_send() || resend_next < next_sequence()) {
+    return false;  // what is sent again goes first: the leader takes numbers in order only
+  }
+  // One batch always fits, whatever its size.
+  return pending.empty() ||
+         (pending.size() < options.inflight_batches_max &&
+          pending_bytes + open.front().builder.bytes() <= options.inflight_bytes_max);
+}
+
+void Router::State::hand_over(OpenBatch&& from, int64_t now_ms) {
+  auto batch = std::make_shared<PendingBatch>();
+  batch->sequence = next_sequence();
+  batch->payload = SharedBytes(from.builder.take());
+  batch->ops = std::move(from.ops);
+  for (const Run& run : from.runs) {
+    run.connection->open_ops -= run.count;
+    run.connection->pending_ops += run.count;
+  }
+  pending_bytes += batch->payload.size();
+  if (pending.empty()) {
+    moved(now_ms);
+  }
+  counters.proxied += leads() ? 0 : 1;
+  effects.expect.push_back(batch);
+  Pending& added = pending.emplace_back();
+  added.batch = std::move(batch);
+  added.runs = std::move(from.runs);
+  added.arrival_ms = from.arrival_ms;
+  send(added);
+  resend_next = next_sequence();
+}
+
+void Router::State::send(Pending& p) {
+  raft::Proposal& proposal = effects.propose.emplace_back();
+  proposal.number = {options.node, options.incarnation, options.epoch, p.batch->sequence};
+  // F3: bound to its bytes for ever; the only other content is void.
+  proposal.kind = p.void_only ? raft::EntryKind::kVoid : raft::EntryKind::kBatch;
+  if (!p.void_only) {
+    proposal.payload = p.batch->payload;
+  }
+  ++p.sends;
+}
+
+void Router::State::resend_from(uint64_t sequence) {
+  resend_next = std::min(resend_next, std::max(sequence, first_unsettled));
+}
+
+void Router::State::resend_some() {
+  size_t bytes = 0;
+  size_t batches = 0;
+  while (resend_next < next_sequence() && bytes < kResendBytesPerTurn &&
+         batches < kResendBatchesPerTurn) {
+    Pending& p = at(resend_next);
+    bytes += p.void_only ? 0 : p.batch->payload.size();
+    ++batches;
+    ++counters.resends;
+    send(p);
+    ++resend_next;
+  }
+}
+
+void Router::State::end_writes(int64_t now_ms) {
+  if (retry_at_ms != 0 && now_ms >= retry_at_ms) {
+    retry_at_ms = 0;
+    resend_from(first_unsettled);
+  }
+  if (can_send()) {
+    resend_some();
+  }
+  while (!open.empty()) {
+    if (!open.front().dead) {
+      if (!may_hand_over()) {
+        break;
+      }
+      hand_over(std::move(open.front()), now_ms);
+    }
+    open.pop_front();
+    ++open_first;
+  }
+}
+
+// ---------------------------------------------------------------- what became of them
+
+void Router::State::moved(int64_t now_ms) {
+  resend_wait_ms = options.election_timeout_ms;
+  resend_at_ms = now_ms + resend_wait_ms;
+}
+
+// Its clients are answered: their connections go on.
+void Router::State::release(Pending& p) {
+  if (std::exchange(p.answered, true)) {
+    return;
+  }
+  std::vector<Run> runs = std::move(p.runs);
+  for (const Run& run : runs) {
+    run.connection->pending_ops -= run.count;
+    pump(*run.connection);
+    forget_if_done(*run.connection);
+  }
+}
+
+// F5: from now on its number is only sent as void; a copy in some log may still be applied.
+void Router::State::time_out(Pending& p) {
+  if (p.answered) {
+    return;
+  }
+  p.void_only = true;
+  effects.forget.push_back(p.batch->sequence);
+  for (const PendingOp& op : p.batch->ops) {
+    if (op.kind != RequestKind::kWrite) {
+      answer(op.to, op.kind, texts::kReadTimeout);
+    } else if (!p.writes_answered) {
+      ++counters.timeouts;
+      answer(op.to, op.kind, texts::kTimeout);
+    }
+  }
+  release(p);
+}
+
+void Router::State::expire_writes(int64_t now_ms) {
+  for (Pending& p : pending) {
+    if (p.arrival_ms + options.response_timeout_ms <= now_ms) {
+      time_out(p);
+    }
+  }
+  for (OpenBatch& batch : open) {
+    if (!batch.dead && batch.arrival_ms + options.response_timeout_ms <= now_ms) {
+      kill_open(batch, {}, now_ms);
+    }
+  }
+}
+
+// F23: nothing was settled for a while, so a message may be lost without anybody knowing.
+void Router::State::sweep_writes(int64_t now_ms) {
+  if (pending.empty() || !can_send() || now_ms < resend_at_ms) {
+    return;
+  }
+  resend_from(first_unsettled);
+  resend_wait_ms = std::min(resend_wait_ms * 2, options.election_timeout_ms * kResendWaitFactorMax);
+  resend_at_ms = now_ms + resend_wait_ms;
+}
+
+void Router::settled(const Settled& settled, int64_t now_ms) {
+  State& s = *state_;
+  if (settled.sequence < s.first_unsettled) {
+    return;  // given up before: the node was removed, or a snapshot covered it
+  }
+  CHECK_INVARIANT(!s.pending.empty() && settled.sequence == s.first_unsettled);
+  Pending p = std::move(s.pending.front());
+  // Refused at once is a promise that no log has it and that only void was sent since (F3).
+  CHECK_INVARIANT(!(settled.applied && p.writes_answered));
+  s.pending.pop_front();
+  ++s.first_unsettled;
+  s.resend_next = std::max(s.resend_next, s.first_unsettled);
+  s.pending_bytes -= p.batch->payload.size();
+  s.moved(now_ms);
+  if (p.answered) {
+    return;
+  }
+  if (!settled.applied && !p.writes_answered) {
+    for (const PendingOp& op : p.batch->ops) {
+      if (op.kind == RequestKind::kWrite) {
+        s.answer(op.to, op.kind, p.refused ? router::kRefusedText : texts::kTimeout);
+      }
+    }
+  }
+  for (const ReadOp& read : settled.reads) {
+    auto it = s.connections.find(read.to.connection);
+    if (it != s.connections.end() && !it->second.closed) {
+      s.add_read(it->second, ReadOp(read), now_ms);
+    }
+  }
+  s.release(p);
+}
+
+void Router::refused(const raft::ProposeRefused& refused, int64_t now_ms) {
+  State& s = *state_;
+  const raft::ProposalNumber& n = refused.number;
+  bool ours = n.node == s.options.node && n.incarnation == s.options.incarnation &&
+              n.epoch == s.options.epoch;
+  if (!ours || n.sequence < s.first_unsettled || n.sequence >= s.next_sequence()) {
+    return;  // settled meanwhile, or of an earlier boot
+  }
+  switch (refused.reason) {
+    case raft::RefusalReason::kNotMember:
+      s.set_removed(now_ms);
+      break;
+    case raft::RefusalReason::kNotLeader:
+      break;  // leader_changed() will say who is, the sweep asks again anyway
+    case raft::RefusalReason::kGap:
+      if (refused.expect == 0) {
+        s.retry_at_ms = now_ms + std::max<int64_t>(1, s.options.election_timeout_ms / 10);
+      } else if (s.gap_term != s.term || s.gap_expect != refused.expect) {
+        // Each batch behind the gap is refused; once is enough to fill it.
+        s.gap_term = s.term;
+        s.gap_expect = refused.expect;
+        s.resend_from(refused.expect);
+      }
+      break;
+    case raft::RefusalReason::kOverloaded: {
+      Pending& p = s.at(n.sequence);
+      if (p.void_only) {
+        s.retry_at_ms = now_ms + s.options.election_timeout_ms / 2;
+        break;
+      }
+      p.void_only = true;
+      p.refused = true;
+      if (p.sends == 1) {
+        // No log has it and no copy is on its way: certainly not applied (F3). Its reads are
+        // executed where the void is.
+        p.writes_answered = true;
+        for (const PendingOp& op : p.batch->ops) {
+          if (op.kind == RequestKind::kWrite) {
+            s.answer(op.to, op.kind, router::kRefusedText);
+          }
+        }
+      }
+      s.resend_from(n.sequence);
+      break;
+    }
+  }
+}
+
+void Router::session_row(uint64_t epoch, uint64_t last, int64_t now_ms) {
+  State& s = *state_;
+  if (epoch != s.options.epoch) {
+    return;  // nothing of this boot is in the snapshot
+  }
+  while (!s.pending.empty() && s.first_unsettled <= last) {
+    Pending p = std::move(s.pending.front());
+    s.pending.pop_front();
+    ++s.first_unsettled;
+    s.pending_bytes -= p.batch->payload.size();
+    s.time_out(p);  // its effect is in, its replies are lost
+  }
+  CHECK_INVARIANT(s.first_unsettled > last);  // numbers above were never allotted
+  s.resend_next = s.first_unsettled;
+  s.moved(now_ms);
+}
+
+}  // namespace kiwi::resp
