@@ -1,0 +1,188 @@
+"""scripts/test: builds, runs and counts. The last line is 'N passed, N failed'."""
+
+import concurrent.futures
+import glob
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PROGRAM_SECONDS = 600
+SANITIZED = ("base", "config", "raft", "rocks", "resp")  # the actors' compile time does not fit
+SUMMARY = re.compile(r"test cases:\s*(\d+)\s*\|\s*(\d+) passed\s*\|\s*(\d+) failed"
+                     r"\s*\|\s*(\d+) skipped")
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class Count:
+    def __init__(self):
+        self.passed = self.failed = 0
+
+    def add(self, passed, failed):
+        self.passed += passed
+        self.failed += failed
+
+
+def heading(text):
+    print(f"\n=== {text}  ({time.strftime('%H:%M:%S')})", flush=True)
+
+
+def build(build_dir, *arguments):
+    script = os.path.join(ROOT, "scripts", "build")
+    return subprocess.call([script, "--dir", build_dir, *arguments]) == 0
+
+
+def run_lint(count):
+    heading("lint")
+    ok = subprocess.call([os.path.join(ROOT, "scripts", "lint")]) == 0
+    count.add(int(ok), int(not ok))
+
+
+# ---------------------------------------------------------------- test programs
+
+def program_count(code, output):
+    """(passed, failed) of one program; ending badly is one more failure than it had counted."""
+    found = SUMMARY.findall(ANSI.sub("", output))
+    if not found:
+        return (1, 0) if code == 0 else (0, 1)
+    passed, failed = int(found[-1][1]), int(found[-1][2])
+    return passed, max(failed, int(code != 0))
+
+
+def run_program(test):
+    limit = PROGRAM_SECONDS
+    for item in test.get("properties", []):
+        if item["name"] == "TIMEOUT":
+            limit = float(item["value"])
+    directory = next((item["value"] for item in test.get("properties", [])
+                      if item["name"] == "WORKING_DIRECTORY"), ROOT)
+    started = time.monotonic()
+    try:
+        done = subprocess.run(test["command"], cwd=directory, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=limit)
+        code, output = done.returncode, done.stdout
+    except subprocess.TimeoutExpired as late:
+        code, output = 1, (late.stdout or b"") + b"\nended after %d s: too slow or hanging\n" % limit
+    return code, output.decode(errors="replace"), time.monotonic() - started
+
+
+def run_programs(build_dir, count, only=(), workers=None):
+    listing = subprocess.run(["ctest", "--test-dir", build_dir, "--show-only=json-v1"],
+                             capture_output=True, text=True, check=True).stdout
+    tests = [test for test in json.loads(listing)["tests"] if not only or test["name"] in only]
+    unknown = set(only) - {test["name"] for test in tests}
+    if unknown:
+        print(f"there is no test program {', '.join(sorted(unknown))}")
+        count.add(0, len(unknown))
+    with concurrent.futures.ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        running = {pool.submit(run_program, test): test for test in tests}
+        for future in concurrent.futures.as_completed(running):
+            test = running[future]
+            code, output, seconds = future.result()
+            passed, failed = program_count(code, output)
+            count.add(passed, failed)
+            if failed:
+                print(output)
+            again = f"   again: {' '.join(test['command'])}" if failed else ""
+            print(f"  {test['name']:<28} {passed:5} passed  {failed:3} failed  {seconds:7.1f} s"
+                  f"{again}", flush=True)
+
+
+def run_unit(count, only=()):
+    build_dir = os.environ.get("KIWI_BUILD_DIR") or os.path.join(ROOT, "build")
+    heading("test programs")
+    run_programs(build_dir, count, only)
+
+
+def run_sanitized(count):
+    build_dir = os.path.join(ROOT, "build-asan")
+    targets = []
+    for folder in SANITIZED:
+        path = os.path.join(ROOT, "tests", folder, "CMakeLists.txt")
+        if os.path.exists(path):
+            with open(path) as file:
+                targets += re.findall(r"kiwi_test\(\s*(\w+)", file.read())
+    heading("build with sanitizers: " + ", ".join(targets))
+    if not build(build_dir, "--sanitize", *targets):
+        count.add(0, 1)
+        return
+    heading("test programs under AddressSanitizer and UndefinedBehaviorSanitizer")
+    os.environ.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
+    # They fork, and hold terabytes of shadow memory that nobody may dump.
+    os.environ.setdefault("ASAN_OPTIONS", "disable_coredump=1:detect_leaks=1")
+    run_programs(build_dir, count, targets)
+
+
+# ---------------------------------------------------------------- clusters of processes
+
+def prepare_ioredis():
+    """ioredis for the test that uses it, where npm and the network allow; else it is skipped."""
+    used = any("ioredis" in open(path, encoding="utf-8").read()
+               for path in glob.glob(os.path.join(ROOT, "tests", "cluster", "**", "*.py"),
+                                     recursive=True))
+    modules = os.path.join(ROOT, "build", "npm")
+    if used and not os.path.isdir(os.path.join(modules, "node_modules", "ioredis")):
+        try:
+            done = subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund",
+                                   "--prefix", modules, "ioredis@5"], timeout=120,
+                                  capture_output=True)
+            ok = done.returncode == 0
+        except (OSError, subprocess.TimeoutExpired):
+            ok = False
+        print("ioredis installed in build/npm" if ok else
+              "no ioredis (it needs npm and its registry): its test is skipped", flush=True)
+    os.environ["NODE_PATH"] = os.path.join(modules, "node_modules")
+
+
+def run_cluster(count, arguments=()):
+    heading("clusters of processes")
+    build_dir = os.environ.get("KIWI_BUILD_DIR") or os.path.join(ROOT, "build")
+    os.environ.setdefault("KIWI_SERVER", os.path.join(build_dir, "actors", "kiwi-server"))
+    prepare_ioredis()
+    report = os.path.join(build_dir, "cluster-tests.xml")
+    if os.path.exists(report):
+        os.remove(report)
+    code = subprocess.call(["/usr/bin/python3", "-u", "-m", "pytest", "tests/cluster", "-v", "-rs",
+                            "--durations=10", "-p", "no:cacheprovider", f"--junitxml={report}",
+                            *arguments], cwd=ROOT)
+    no_tests_collected = 5
+    try:
+        suite = xml.etree.ElementTree.parse(report).getroot().find("testsuite")
+        failed = int(suite.get("failures")) + int(suite.get("errors"))
+        skipped = int(suite.get("skipped"))
+        count.add(int(suite.get("tests")) - failed - skipped,
+                  max(failed, int(code not in (0, no_tests_collected))))
+    except (OSError, AttributeError, xml.etree.ElementTree.ParseError):
+        count.add(0, 1)  # pytest itself broke
+
+
+def main(arguments):
+    started = time.monotonic()
+    count = Count()
+    what, rest = (arguments[0], arguments[1:]) if arguments else ("all", [])
+    build_dir = os.environ.get("KIWI_BUILD_DIR") or os.path.join(ROOT, "build")
+    if what in ("all", "lint"):
+        run_lint(count)
+    if what in ("all", "unit", "cluster"):
+        heading("build")
+        targets = {"unit": rest, "cluster": ["kiwi-server"]}.get(what, [])
+        if not build(build_dir, *targets):
+            count.add(0, 1)
+            what = "nothing"
+    if what in ("all", "unit"):
+        run_unit(count, rest)
+    if what in ("all", "cluster"):
+        run_cluster(count, rest)
+    if what == "--sanitize":
+        run_sanitized(count)
+    print(f"\ntook {time.monotonic() - started:.0f} s")
+    print(f"{count.passed} passed, {count.failed} failed", flush=True)
+    return 1 if count.failed or not count.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
