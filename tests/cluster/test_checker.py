@@ -47,7 +47,7 @@ GOOD = {
         ok(1, "add", 1, 0, 1, 1), ok(1, "remove", 1, 2, 3, 1), ok(1, "add", 1, 4, 5, 1),
         ok(2, "read", None, 6, 7, frozenset({1}))]),
     "bank": (lambda: Bank(2, 10), [
-        ok(1, "transfer", (0, 1, 4), 0, 9, True), ok(2, "read", None, 1, 2, (10, 10)),
+        ok(1, "transfer", (0, 1, 4), 0, 9, (6, 14)), ok(2, "read", None, 1, 2, (10, 10)),
         ok(2, "read", None, 3, 4, (6, 14))]),
 }
 
@@ -85,9 +85,9 @@ BAD = {
     "lost member": (GrowSet, [
         ok(1, "add", 1, 0, 1, 1), ok(1, "add", 2, 0, 1, 1), ok(3, "read", None, 4, 5, frozenset({2}))]),
     "money from nothing": (lambda: Bank(2, 10), [
-        ok(1, "transfer", (0, 1, 4), 0, 9, True), ok(2, "read", None, 1, 2, (10, 14))]),
+        ok(1, "transfer", (0, 1, 4), 0, 9, (6, 14)), ok(2, "read", None, 1, 2, (10, 14))]),
     "write skew: both transfers spent the same money": (lambda: Bank(2, 10), [
-        ok(1, "transfer", (0, 1, 8), 0, 9, True), ok(2, "transfer", (0, 1, 8), 0, 9, True)]),
+        ok(1, "transfer", (0, 1, 8), 0, 9, (2, 18)), ok(2, "transfer", (0, 1, 8), 0, 9, (2, 18))]),
 }
 
 

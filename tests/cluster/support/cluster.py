@@ -34,6 +34,7 @@ class Node:
         self.clock_file: pathlib.Path | None = None
         self.process: subprocess.Popen | None = None
         self.paused = False
+        self.ended_by_us = False
 
     # ---- process
 
@@ -55,7 +56,7 @@ class Node:
                       f"{' '.join(self.argv())}\n".encode())
             log.flush()
             self.process = spawn(self.argv(), env=env, cwd=str(self.dir.parent), output=log)
-        self.paused = False
+        self.paused = self.ended_by_us = False
         return self
 
     @property
@@ -68,6 +69,7 @@ class Node:
     def kill(self) -> None:
         """kill -9, and waits for the kernel to have done it."""
         if self.process:
+            self.ended_by_us = self.ended_by_us or self.process.poll() is None
             self.process.kill()
             self.process.wait()
             self.paused = False
@@ -75,6 +77,7 @@ class Node:
     def terminate(self, timeout: float = 15.0) -> int:
         """SIGTERM; returns the exit code."""
         assert self.process
+        self.ended_by_us = True
         self.process.terminate()
         return self.process.wait(timeout)
 
@@ -278,8 +281,8 @@ class Cluster:
 
     def dead_unasked(self) -> list[Node]:
         """Nodes whose process ended by something else than our kill -9 or SIGTERM."""
-        return [n for n in self.nodes if n.process and n.process.poll() is not None
-                and n.process.returncode not in (-signal.SIGKILL, 0)]
+        return [n for n in self.nodes
+                if n.process and n.process.poll() is not None and not n.ended_by_us]
 
 
 def wait_serving(node: Node, timeout: float = 20.0) -> None:

@@ -138,7 +138,8 @@ class GrowSet(_UniqueValues):
 
 
 class Bank(Model):
-    """Accounts with a constant total. transfer((from, to, amount)) -> True; read -> balances."""
+    """Accounts with a constant total. transfer((from, to, amount)) -> the two new balances; read ->
+    all balances."""
 
     def __init__(self, accounts: int = 5, opening: int = 100):
         self.initial = (opening,) * accounts
@@ -152,6 +153,8 @@ class Bank(Model):
         balances = list(state)
         balances[source] -= amount
         balances[target] += amount
+        if known and tuple(op.result) != (balances[source], balances[target]):
+            return REJECT
         return tuple(balances)
 
 

@@ -54,8 +54,8 @@ FAKETIME_LIBRARY = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
 
 
 def faketime_environment(offset_file: str) -> dict[str, str]:
-    """The wall clock comes from `offset_file` (like "+3600s"), read on every call, so it can jump
-    while the process runs. The monotonic clock stays true."""
+    """The wall clock comes from `offset_file` (like "+3600s"), read again every second, so it can
+    jump while the process runs. The monotonic clock stays true."""
     return {"LD_PRELOAD": FAKETIME_LIBRARY, "FAKETIME_TIMESTAMP_FILE": offset_file,
-            "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "FAKETIME_CACHE_DURATION": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "DONT_FAKE_MONOTONIC": "1"}

@@ -1,0 +1,169 @@
+"""One chaos run: cluster, load, nemesis, healing, verdict. scripts/chaos and test_chaos.py call it."""
+from __future__ import annotations
+
+import bisect
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+from . import fates
+from .checker import Report, check_history
+from .cluster import Cluster
+from .load import Load, ok_times
+from .nemesis import Fault, Nemesis
+from .waiting import WaitTimeout
+from .workloads import WORKLOADS, model_of
+
+
+@dataclass
+class Plan:
+    seconds: float = 60.0
+    nodes: int = 3
+    seed: int = 0
+    workloads: tuple[str, ...] = tuple(WORKLOADS)
+    nemesis: tuple[str, ...] = ("kill", "kill-leader", "kill-all", "pause", "partition")
+    clients_per_node: int = 5
+    together: int = 2
+    heal_seconds: float = 60.0
+    directory: str | None = None
+    options: dict = field(default_factory=dict)
+
+
+@dataclass
+class Outcome:
+    plan: Plan
+    report: Report = field(default_factory=Report)
+    problems: list[str] = field(default_factory=list)
+    counts: dict = field(default_factory=dict)
+    errors: Counter = field(default_factory=Counter)
+    faults: list[Fault] = field(default_factory=list)
+    skipped: dict = field(default_factory=dict)
+    outages: list[tuple[float, str]] = field(default_factory=list)  # seconds without success, fault
+    stopped_by_full_disk: int = 0
+    heal_took: float = 0.0
+    history_path: str = ""
+    directory: str = ""
+
+    @property
+    def good(self) -> bool:
+        return not self.problems
+
+    def longest_outage(self, kind: str) -> float | None:
+        lengths = [length for length, fault in self.outages if fault == kind]
+        return max(lengths) if lengths else None
+
+    def table(self) -> str:
+        faults = Counter(fault.kind for fault in self.faults)
+        leader = self.longest_outage("kill-leader")
+        rows = [
+            ("operations ok / fail / unknown",
+             " / ".join(str(self.counts.get(f, 0)) for f in (fates.OK, fates.FAIL, fates.INFO))),
+            ("faults injected", ", ".join(f"{k} {n}" for k, n in sorted(faults.items())) or "none"),
+            ("not possible here", "; ".join(f"{k}: {v}" for k, v in self.skipped.items()) or "-"),
+            ("longest unavailability after a leader kill",
+             "-" if leader is None else f"{leader:.2f} s"),
+            ("longest after any fault",
+             f"{max((o[0] for o in self.outages), default=0):.2f} s"),
+            ("nodes stopped by a full disk", str(self.stopped_by_full_disk)),
+            ("healed (all nodes serve, same applied index)", f"{self.heal_took:.2f} s"),
+            ("errors told", ", ".join(f"{text} x{n}" for text, n in self.errors.most_common(6)) or "-"),
+            ("history", self.history_path),
+            ("checker", self.report.text()),
+            ("verdict", "GOOD" if self.good else "VIOLATION"),
+        ]
+        width = max(len(name) for name, _ in rows)
+        lines = [f"{name:<{width}}  {value}" for name, value in rows]
+        return "\n".join(lines + [f"!! {problem}" for problem in self.problems])
+
+
+def run(plan: Plan, say=print) -> Outcome:
+    cluster = Cluster(plan.nodes, proxies="partition" in plan.nemesis,
+                      faketime="skew" in plan.nemesis, options=plan.options, name="chaos",
+                      directory=plan.directory)
+    outcome = Outcome(plan, directory=str(cluster.root))
+    nemesis = Nemesis(cluster, plan.nemesis, plan.seed, together=plan.together)
+    outcome.skipped = nemesis.skipped
+    try:
+        nemesis.prepare()
+        cluster.start()
+        load = Load(cluster, plan.seed, plan.workloads, plan.clients_per_node).start()
+        _storm(plan, cluster, nemesis, say)
+        _heal(plan, cluster, nemesis, load, outcome)
+        _judge(cluster, nemesis, load, outcome)
+    except (AssertionError, OSError) as error:
+        outcome.problems.append(f"{type(error).__name__}: {error}")
+    finally:
+        if not outcome.good:
+            cluster.keep()
+            say(cluster.log_tails())
+        cluster.close()
+        nemesis.close()
+    return outcome
+
+
+def _storm(plan: Plan, cluster: Cluster, nemesis: Nemesis, say) -> None:
+    begin = time.monotonic()
+    told = 0
+    while time.monotonic() - begin < plan.seconds:
+        nemesis.turn()
+        for fault in nemesis.log[told:]:
+            say(f"  {fault.at - begin:7.2f} s  {fault.kind:<16} {fault.detail}")
+        told = len(nemesis.log)
+        time.sleep(0.02)
+
+
+def _heal(plan: Plan, cluster: Cluster, nemesis: Nemesis, load: Load, outcome: Outcome) -> None:
+    """Everything is mended: the cluster must converge by itself, serve on every node, and hold one
+    state. The clients go on meanwhile."""
+    began = time.monotonic()
+    nemesis.heal()
+    outcome.faults = nemesis.log
+    outcome.stopped_by_full_disk = nemesis.stopped_by_full_disk
+    try:
+        cluster.wait_ready(plan.heal_seconds)
+        load.stop()
+        cluster.wait_applied_equal(plan.heal_seconds)
+        outcome.heal_took = time.monotonic() - began
+        for node in cluster.nodes:
+            with node.connect() as connection:
+                load.read_everything(connection)
+    except (WaitTimeout, AssertionError, OSError) as error:
+        outcome.problems.append(f"did not heal: {error}")
+        for client in load.clients:
+            client.stopping.set()
+
+
+def _judge(cluster: Cluster, nemesis: Nemesis, load: Load, outcome: Outcome) -> None:
+    history = load.history
+    outcome.counts = history.counts()
+    for op in history.ops:
+        if op.fate != fates.OK and op.note:
+            outcome.errors[op.note if len(op.note) < 60 else op.note[:57] + "..."] += 1
+    outcome.history_path = str(cluster.root) + "-history.gz"
+    history.save(outcome.history_path)
+    outcome.report = check_history(history, model_of)
+    outcome.problems += [f"{v.key}: {v.outcome}\n{v.explanation}" for v in outcome.report.bad]
+    outcome.problems += [f"{v.key}: {v.outcome}" for v in outcome.report.undecided]
+    outcome.problems += load.violations()
+    outcome.problems += nemesis.unasked_exits
+    if not outcome.counts[fates.OK]:
+        outcome.problems.append("no operation succeeded")
+    _outages(history, nemesis, outcome)
+
+
+def _outages(history, nemesis: Nemesis, outcome: Outcome) -> None:
+    """After each fault: how long until the first success of something asked after it."""
+    asked = sorted((op.called, op.returned) for op in history.ops if op.fate == fates.OK)
+    starts = [called for called, _ in asked]
+    for fault in nemesis.log:
+        at = fault.at * 1e9 - history.started
+        first = bisect.bisect_right(starts, at)
+        later = [returned for _, returned in asked[first : first + 2000]]
+        if later:
+            outcome.outages.append(((min(later) - at) / 1e9, fault.kind))
+
+
+def longest_silence(history) -> float:
+    """Seconds between two successes that follow each other, anywhere in the run."""
+    times = ok_times(history.ops)
+    return max(((b - a) / 1e9 for a, b in zip(times, times[1:])), default=0.0)
