@@ -57,6 +57,9 @@ bool match_one(std::string_view pattern, size_t& at, char c, bool ignore_case) {
 }  // namespace
 
 bool glob_match(std::string_view pattern, std::string_view text, bool ignore_case) {
+  if (text.empty()) {  // Redis' matcher gives up at once here, and its callers know * alone
+    return pattern.empty() || pattern == "*";
+  }
   constexpr size_t kNone = static_cast<size_t>(-1);
   size_t p = 0;
   size_t t = 0;

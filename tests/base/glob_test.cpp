@@ -29,7 +29,7 @@ TEST_SUITE("base") {
     CHECK(glob_match("", ""));
     CHECK(!glob_match("", "a"));
     CHECK(glob_match("*", ""));
-    CHECK(glob_match("**", ""));
+    CHECK(!glob_match("**", ""));  // as redis-server 7.0.15 has it
     CHECK(!glob_match("?", ""));
     CHECK(!glob_match("a*", ""));
   }
