@@ -39,7 +39,6 @@ class PeerProxies:
         self._delay: dict[tuple[int, int], float] = {}
         self._pairs: set[_Pair] = set()
         self._servers = []
-        self._tasks: set = set()
         self.ports: dict[int, int] = {}
         self._loop = asyncio.new_event_loop()
         self._changed: asyncio.Event | None = None
@@ -132,18 +131,18 @@ class PeerProxies:
         self._pairs.add(pair)
         pumps = [asyncio.ensure_future(self._pump(reader, up_writer, dialer, target)),
                  asyncio.ensure_future(self._pump(up_reader, writer, target, dialer))]
-        self._tasks.update(pumps)
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            # A close of one side reaches the other only through open gates.
-            await self._pass(dialer, target)
-            await self._pass(target, dialer)
-            for pump in pumps:
-                pump.cancel()
-                self._tasks.discard(pump)
-            pair.abort()
-            self._pairs.discard(pair)
+            try:
+                # A close of one side reaches the other only through open gates.
+                await self._pass(dialer, target)
+                await self._pass(target, dialer)
+            finally:
+                for pump in pumps:
+                    pump.cancel()
+                pair.abort()
+                self._pairs.discard(pair)
 
     async def _pump(self, reader, writer, source: int, target: int) -> None:
         try:
@@ -176,8 +175,10 @@ class PeerProxies:
             for server in self._servers:
                 server.close()
             await self._abort(lambda pair: True)
-            for task in list(self._tasks):
+            others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            for task in others:
                 task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
         try:
             self._run(shut())
         finally:

@@ -1,0 +1,34 @@
+"""The real redis-server 7.0, as oracle for replies and as a stand-in for the harness's own tests."""
+from __future__ import annotations
+
+import shutil
+import tempfile
+
+from .ports import free_port
+from .processes import spawn
+from .resp import Connection
+from .waiting import wait_until
+
+
+def why_not() -> str | None:
+    return None if shutil.which("redis-server") else "no redis-server here (Debian: redis-server)"
+
+
+class RedisServer:
+    """Looks like a Node as far as clients are concerned."""
+
+    def __init__(self, node_id: int = 1):
+        self.id = node_id
+        self.host, self.port = "127.0.0.1", free_port()
+        self.dir = tempfile.mkdtemp(prefix="kiwi-oracle-")
+        self.process = spawn(["redis-server", "--port", str(self.port), "--bind", self.host,
+                              "--save", "", "--appendonly", "no", "--dir", self.dir])
+        wait_until(lambda: self.connect().call("PING") == "PONG", 10, "redis-server to answer")
+
+    def connect(self, timeout: float = 15.0) -> Connection:
+        return Connection(self.host, self.port, timeout=timeout)
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        shutil.rmtree(self.dir, ignore_errors=True)
