@@ -77,6 +77,8 @@ class Keyspace : public Reader {
   // above it.
   virtual LogIndex flushed_index() = 0;
   virtual void flush() = 0;  // blocks until everything committed is on disk
+  // Rearranges files now, as happens in the background anyway; no read can tell (F7). Blocks.
+  virtual void compact() {}
 
   // A frozen picture of the last commit, for long reads on another thread. Outlives later commits,
   // not the Keyspace. The View itself is for one thread at a time.

@@ -136,6 +136,7 @@ class PlainKeyspace final : public Keyspace {
   size_t pending_bytes() const override { return arena_.used_bytes() + range_bytes_; }
   LogIndex flushed_index() override;
   void flush() override { database_->flush(); }
+  void compact() override { database_->compact(); }
   std::unique_ptr<Reader> view() override { return std::make_unique<PlainView>(*database_); }
   Usage usage() override {
     Usage usage = database_->usage();

@@ -33,7 +33,8 @@ class StateDatabase {
   }
   const std::string& path() const { return path_; }
 
-  void flush();  // all families at once, and waits
+  void flush();    // all families at once, and waits
+  void compact();  // every family into its last level, and waits
   // Counts ended flushes: a new number means that the flushed index may have moved.
   uint64_t flushes() const { return flushes_->load(std::memory_order_acquire); }
   Keyspace::Usage usage() const;

@@ -1,0 +1,161 @@
+// The victims: what a child process of a crash test does until it dies.
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <map>
+#include <sys/resource.h>
+#include <thread>
+#include <unistd.h>
+
+#include "base/prng.hpp"
+#include "tests/rocks/plain_fixture.hpp"
+#include "tests/rocks/support.hpp"
+
+namespace kiwi::rocks::test {
+
+namespace {
+
+std::string number_key(const char* prefix, uint64_t n) { return prefix + std::to_string(n); }
+
+// A change that depends on what is there: applying it twice, or not at all, is seen for ever.
+void increment(Family family, const std::string& key, Model& model, Keyspace* keyspace) {
+  std::string& value = of(model, family)[key];
+  value = std::to_string(value.empty() ? 1 : std::strtoull(value.c_str(), nullptr, 10) + 1);
+  if (keyspace != nullptr) {
+    std::optional<std::string_view> old = keyspace->get(family, key);
+    uint64_t count = old.has_value() ? std::strtoull(std::string(*old).c_str(), nullptr, 10) : 0;
+    keyspace->put(family, key, std::to_string(count + 1));
+  }
+}
+
+void drop(Family family,
+          const std::string& from,
+          const std::string& to,
+          Model& model,
+          Keyspace* keyspace) {
+  FamilyModel& all = of(model, family);
+  all.erase(all.lower_bound(from), all.lower_bound(to));
+  if (keyspace != nullptr) {
+    keyspace->erase_range(family, from, to);
+  }
+}
+
+Keyspace& opened(const std::string& path, std::unique_ptr<Keyspace>& holder) {
+  auto result = open_plain_keyspace(small_options(path));
+  if (!result) {
+    std::fprintf(stderr, "%s\n", result.error().text.c_str());
+    std::_Exit(3);
+  }
+  holder = std::move(*result);
+  return *holder;
+}
+
+int die_while_writing(const std::vector<std::string>& arguments) {
+  Prng random(std::strtoull(arguments.at(1).c_str(), nullptr, 10));
+  std::unique_ptr<Keyspace> holder;
+  Keyspace& keyspace = opened(arguments.at(0), holder);
+  uint64_t index = keyspace.flushed_index().value;
+  Model model = child_model(index);
+  auto life = std::chrono::microseconds(2000 + random.below(150000));
+  std::thread([life] {
+    std::this_thread::sleep_for(life);
+    std::_Exit(0);
+  }).detach();
+  for (;;) {
+    for (uint64_t n = 1 + random.below(20); n > 0; --n) {
+      child_apply(++index, model, &keyspace);
+    }
+    put_applied(keyspace, index);
+    keyspace.commit(LogIndex{index});
+    if (random.chance(1, 200)) {
+      keyspace.flush();
+    }
+  }
+}
+
+int scan(const std::vector<std::string>& arguments) {
+  std::unique_ptr<Keyspace> holder;
+  Keyspace& keyspace = opened(arguments.at(0), holder);
+  size_t bytes = 0;
+  for (int i = 0; i < kFamilies; ++i) {
+    for (auto cursor = keyspace.cursor(static_cast<Family>(i), "", ""); cursor->valid();
+         cursor->next()) {
+      bytes += cursor->value().size();
+    }
+  }
+  return bytes == 0 ? 4 : 0;
+}
+
+// The disk takes nothing more after the first 300 KB of a file.
+int write_until_full(const std::vector<std::string>& arguments) {
+  std::unique_ptr<Keyspace> holder;
+  Keyspace& keyspace = opened(arguments.at(0), holder);
+  std::signal(SIGXFSZ, SIG_IGN);
+  struct rlimit limit {};
+  limit.rlim_cur = limit.rlim_max = 300 << 10;
+  ::setrlimit(RLIMIT_FSIZE, &limit);
+  Prng random(1);
+  for (uint64_t index = 1; index < 5000; ++index) {
+    std::string value(10000, 'x');
+    for (char& c : value) {
+      c = static_cast<char>(random.next());
+    }
+    keyspace.put(Family::kMeta, number_key("k", index), value);
+    put_applied(keyspace, index);
+    keyspace.commit(LogIndex{index});
+    keyspace.flush();
+  }
+  return 0;
+}
+
+}  // namespace
+
+void child_apply(uint64_t index, Model& model, Keyspace* keyspace) {
+  Prng random(index * 0x9e3779b97f4a7c15ULL);
+  uint64_t pick = random.below(100);
+  if (pick < 60) {
+    increment(Family::kMeta, number_key("m", random.below(400)), model, keyspace);
+  } else if (pick < 70) {
+    std::string key = number_key("m", random.below(400));
+    of(model, Family::kMeta).erase(key);
+    if (keyspace != nullptr) {
+      keyspace->erase(Family::kMeta, key);
+    }
+  } else if (pick < 96) {
+    uint64_t collection = 10 + random.below(40);
+    std::string field = number_key("c", collection) + "." + std::to_string(random.below(120));
+    increment(Family::kElement, field, model, keyspace);
+    increment(Family::kScore, field, model, keyspace);
+  } else {
+    std::string collection = number_key("c", 10 + random.below(40));
+    drop(Family::kElement, collection + ".", collection + "/", model, keyspace);
+    drop(Family::kScore, collection + ".", collection + "/", model, keyspace);
+  }
+}
+
+Model child_model(uint64_t applied) {
+  Model model;
+  for (uint64_t index = 1; index <= applied; ++index) {
+    child_apply(index, model, nullptr);
+  }
+  if (applied != 0) {
+    std::string bytes;
+    AppliedRecord record;
+    record.index = LogIndex{applied};
+    encode(bytes, record);
+    of(model, Family::kSystem)[applied_key()] = bytes;
+  }
+  return model;
+}
+
+int run_child(const std::string& role, const std::vector<std::string>& arguments) {
+  static const std::map<std::string, std::function<int(const std::vector<std::string>&)>> kRoles = {
+      {"keyspace", die_while_writing},
+      {"keyspace-scan", scan},
+      {"keyspace-full", write_until_full}};
+  auto found = kRoles.find(role);
+  return found == kRoles.end() ? 2 : found->second(arguments);
+}
+
+}  // namespace kiwi::rocks::test

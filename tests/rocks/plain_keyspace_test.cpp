@@ -1,0 +1,156 @@
+#include <atomic>
+#include <cstdlib>
+
+#include <doctest/doctest.h>
+
+#include "tests/rocks/keyspace_suite.hpp"
+#include "tests/rocks/plain_fixture.hpp"
+#include "tests/rocks/support.hpp"
+
+namespace kiwi::rocks::test {
+
+TEST_SUITE_BEGIN("rocks");
+
+TEST_CASE(
+    "plain keyspace: random operations leave what the model holds, also after crashes [F13]") {
+  for (uint64_t seed = 1; seed <= rounds(12); ++seed) {
+    run_keyspace_random<PlainFixture>(seed, 1500);
+  }
+}
+
+TEST_CASE("plain keyspace: the same with no cache, and with one that is always full") {
+  for (uint64_t seed = 101; seed <= 100 + rounds(4); ++seed) {
+    run_keyspace_random<UncachedFixture>(seed, 1500);
+    run_keyspace_random<TinyCacheFixture>(seed, 1500);
+  }
+}
+
+TEST_CASE("plain keyspace: writes after a range erase of the same turn survive it [F10]") {
+  keyspace_range_then_put_in_one_turn<PlainFixture>();
+}
+
+TEST_CASE("plain keyspace: the flushed index is what files hold, not memory [F13]") {
+  keyspace_flushed_index_skips_memory<PlainFixture>();
+}
+
+TEST_CASE("plain keyspace: compaction between apply and crash does not change the replay [F7]") {
+  keyspace_compaction_before_crash_and_replay<PlainFixture>();
+}
+
+TEST_CASE("plain keyspace: a long read sees its picture across erase and compaction [F7]") {
+  keyspace_view_outlives_erase_and_compaction<PlainFixture>();
+}
+
+TEST_CASE("plain keyspace: undo takes back the command and nothing else [F30]") {
+  keyspace_undo_takes_back_one_command<PlainFixture>();
+}
+
+TEST_CASE(
+    "plain keyspace: a child that dies anywhere leaves exactly the state at its index [F13]") {
+  TempDirectory directory;
+  uint64_t reached = 0;
+  for (uint64_t round = 1; round <= rounds(12); ++round) {
+    ChildEnd end = spawn_child("keyspace", {directory.path("state"), std::to_string(round)});
+    INFO("round ", round, ": ", end.errors);
+    REQUIRE(end.exited);
+    REQUIRE(end.status == 0);
+    KeyspaceOptions options = small_options(directory.path("state"));
+    Result<std::unique_ptr<Keyspace>> keyspace = open_plain_keyspace(options);
+    REQUIRE(keyspace.has_value());
+    uint64_t applied = (*keyspace)->flushed_index().value;
+    REQUIRE(applied >= reached);
+    reached = applied;
+    check_all(**keyspace, child_model(applied));
+  }
+  CHECK(reached > 0);
+}
+
+TEST_CASE("plain keyspace: the log is made durable before the state is [F38]") {
+  TempDirectory directory;
+  auto calls = std::make_shared<std::atomic<int>>(0);
+  KeyspaceOptions options = small_options(directory.path("state"));
+  options.before_flush = [calls] { ++*calls; };
+  auto keyspace = open_plain_keyspace(options);
+  REQUIRE(keyspace.has_value());
+  put_applied(**keyspace, 1);
+  (*keyspace)->commit(LogIndex{1});
+  CHECK(*calls == 0);
+  (*keyspace)->flush();
+  CHECK(*calls > 0);
+}
+
+TEST_CASE("plain keyspace: a directory that is open elsewhere is refused in one sentence") {
+  TempDirectory directory;
+  KeyspaceOptions options = small_options(directory.path("state"));
+  auto first = open_plain_keyspace(options);
+  REQUIRE(first.has_value());
+  auto second = open_plain_keyspace(options);
+  REQUIRE(!second.has_value());
+  CHECK(second.error().code == Errc::kConflict);
+  CHECK(second.error().text.find(options.path) != std::string::npos);
+}
+
+TEST_CASE("plain keyspace: a damaged file is refused and named, or stops the process [§12]") {
+  TempDirectory directory;
+  std::string path = directory.path("state");
+  {
+    auto keyspace = open_plain_keyspace(small_options(path));
+    REQUIRE(keyspace.has_value());
+    for (int i = 0; i < 500; ++i) {
+      (*keyspace)->put(Family::kMeta, "key" + std::to_string(i), std::string(50, 'x'));
+    }
+    put_applied(**keyspace, 1);
+    (*keyspace)->commit(LogIndex{1});
+    (*keyspace)->flush();
+  }
+  SUBCASE("a flipped byte in a data block") {
+    std::string largest;
+    for (const std::string& name : files_with_suffix(path, ".sst")) {
+      if (largest.empty() ||
+          read_file(path + "/" + name).size() > read_file(path + "/" + largest).size()) {
+        largest = name;
+      }
+    }
+    std::string bytes = read_file(path + "/" + largest);
+    bytes[100] = static_cast<char>(bytes[100] ^ 1);
+    write_file(path + "/" + largest, bytes);
+    ChildEnd end = spawn_child("keyspace-scan", {path});
+    CHECK(end.exited);
+    CHECK(end.status == 70);
+    CHECK(end.errors.find(largest) != std::string::npos);
+  }
+  SUBCASE("a missing file") {
+    std::string name = files_with_suffix(path, ".sst").front();
+    std::filesystem::remove(path + "/" + name);
+    auto keyspace = open_plain_keyspace(small_options(path));
+    REQUIRE(!keyspace.has_value());
+    INFO(keyspace.error().text);  // RocksDB says .ldb, its other name for the file
+    CHECK(keyspace.error().text.find(name.substr(0, name.find('.'))) != std::string::npos);
+  }
+  SUBCASE("a flipped byte in the manifest") {
+    std::string name;
+    for (const auto& entry : std::filesystem::directory_iterator(path)) {
+      if (entry.path().filename().string().starts_with("MANIFEST")) {
+        name = entry.path().filename().string();
+      }
+    }
+    std::string bytes = read_file(path + "/" + name);
+    bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+    write_file(path + "/" + name, bytes);
+    auto keyspace = open_plain_keyspace(small_options(path));
+    REQUIRE(!keyspace.has_value());
+    CHECK(keyspace.error().code == Errc::kCorrupt);
+  }
+}
+
+TEST_CASE("plain keyspace: a failed commit stops the process with the file's name [§12]") {
+  TempDirectory directory;
+  ChildEnd end = spawn_child("keyspace-full", {directory.path("state")});
+  CHECK(end.exited);
+  CHECK(end.status == 70);
+  CHECK(end.errors.find(directory.path("state")) != std::string::npos);
+}
+
+TEST_SUITE_END();
+
+}  // namespace kiwi::rocks::test

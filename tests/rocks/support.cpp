@@ -1,0 +1,110 @@
+#include "tests/rocks/support.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <fcntl.h>
+#include <fstream>
+#include <iterator>
+#include <spawn.h>
+#include <sstream>
+#include <stdexcept>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char** environ;
+
+namespace kiwi::rocks::test {
+
+namespace fs = std::filesystem;
+
+TempDirectory::TempDirectory() {
+  std::string name = (fs::temp_directory_path() / "kiwi-rocks-XXXXXX").string();
+  if (::mkdtemp(name.data()) == nullptr) {
+    throw std::runtime_error("cannot create " + name);
+  }
+  root_ = name;
+}
+
+TempDirectory::~TempDirectory() {
+  std::error_code ignored;
+  fs::remove_all(root_, ignored);
+}
+
+std::string hex(std::string_view bytes) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (char c : bytes) {
+    text.push_back(kDigits[static_cast<uint8_t>(c) >> 4]);
+    text.push_back(kDigits[static_cast<uint8_t>(c) & 15]);
+  }
+  return text;
+}
+
+std::string read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+void write_file(const std::string& path, std::string_view bytes) {
+  std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+}
+
+void copy_directory(const std::string& from, const std::string& to) {
+  fs::remove_all(to);
+  fs::create_directories(to);
+  for (const fs::directory_entry& entry : fs::directory_iterator(from)) {
+    if (entry.path().filename() != "LOCK") {
+      fs::copy_file(entry.path(), fs::path(to) / entry.path().filename());
+    }
+  }
+}
+
+std::vector<std::string> files_with_suffix(const std::string& directory, std::string_view suffix) {
+  std::vector<std::string> names;
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory)) {
+    std::string name = entry.path().filename().string();
+    if (name.size() >= suffix.size() && name.ends_with(suffix)) {
+      names.push_back(name);
+    }
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+ChildEnd spawn_child(const std::string& role, const std::vector<std::string>& arguments) {
+  TempDirectory directory;
+  std::string errors = directory.path("errors");
+  std::vector<std::string> words = {"rocks_tests", "child", role};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> argv;
+  for (std::string& word : words) {
+    argv.push_back(word.data());
+  }
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, errors.c_str(),
+                                   O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  pid_t pid = 0;
+  int failed = ::posix_spawn(&pid, "/proc/self/exe", &actions, nullptr, argv.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (failed != 0) {
+    throw std::runtime_error("cannot start a child");
+  }
+  int status = 0;
+  ::waitpid(pid, &status, 0);
+  ChildEnd end;
+  end.exited = WIFEXITED(status);
+  end.status = WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status);
+  end.errors = read_file(errors);
+  return end;
+}
+
+uint64_t rounds(uint64_t usual) {
+  const char* factor = std::getenv("KIWI_ROUNDS");
+  return factor == nullptr ? usual : usual * std::strtoull(factor, nullptr, 10);
+}
+
+}  // namespace kiwi::rocks::test
