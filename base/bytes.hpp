@@ -23,6 +23,8 @@ class SharedBytes {
   std::string_view view() const { return view_; }
   size_t size() const { return view_.size(); }
   bool empty() const { return view_.empty(); }
+  // A part of this buffer that keeps the whole alive; `part` must lie inside view().
+  SharedBytes slice(std::string_view part) const { return SharedBytes(owner_, part); }
   friend bool operator==(const SharedBytes& a, const SharedBytes& b) { return a.view_ == b.view_; }
 
  private:

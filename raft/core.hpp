@@ -23,17 +23,23 @@ namespace kiwi::raft {
 struct CoreOptions {
   NodeId id;
   Incarnation incarnation;
-  uint64_t seed = 1;                      // randomised timeouts, entry seeds
+  uint64_t seed = 1;  // randomised timeouts, entry seeds
   uint32_t heartbeat_ticks = 4;
-  uint32_t election_ticks_min = 12;       // drawn uniformly from [min, max]
+  uint32_t election_ticks_min = 12;  // drawn uniformly from [min, max]
   uint32_t election_ticks_max = 24;
   int64_t election_timeout_min_ms = 300;  // the same minimum in ms: the read bound of F9
-  uint64_t window_bytes = 8 << 20;        // recent entries kept in memory
-  uint64_t inflight_bytes_max = 1 << 20;  // unacknowledged per follower; one entry always fits (F29)
-  uint32_t inflight_messages_max = 2;     // while below 64 KiB each, see PERF §3
-  uint64_t message_bytes_max = 128 << 10; // payload bytes per AppendEntries; one entry always fits
-  uint64_t uncommitted_bytes_max = 64 << 20;  // admission at the leader: above it, kOverloaded
-  uint64_t apply_bytes_max = 1 << 20;     // per take_effects()
+  // Lease reads may be asked for (F20). Clock assumption: no node's monotonic clock runs more than
+  // a tenth faster than another's, and it counts suspended time (CLOCK_BOOTTIME). A restarted node
+  // then neither votes nor campaigns for one election timeout. Must be the same on all nodes.
+  bool leases = false;
+  uint64_t window_bytes = 8 << 20;  // recent entries kept in memory
+  uint64_t inflight_bytes_max =
+      1 << 20;                         // unacknowledged per follower; one entry always fits (F29)
+  uint32_t inflight_messages_max = 2;  // while below 64 KiB each, see PERF §3
+  uint64_t message_bytes_max = 128 << 10;  // payload bytes per AppendEntries; one entry always fits
+  uint64_t uncommitted_bytes_max = 64 << 20;    // admission at the leader: above it, kOverloaded
+  uint64_t apply_bytes_max = 1 << 20;           // per take_effects()
+  uint64_t apply_inflight_bytes_max = 4 << 20;  // handed to apply and not yet applied() (F28)
 };
 
 struct Outgoing {
@@ -55,7 +61,7 @@ struct LogRead {
 // Answers a read_index() of this node.
 struct ReadReady {
   uint64_t id = 0;
-  bool ok = false;       // false: nothing happened; ask again when there is a leader
+  bool ok = false;  // false: nothing happened; ask again when there is a leader
   bool not_member = false;
   LogIndex index;        // answer once applied >= index
   int64_t now_ms = 0;    // F9
@@ -80,9 +86,9 @@ struct ConfigurationChanged {
   bool committed = false;
   bool operator==(const ConfigurationChanged&) const = default;
 };
-struct MembershipDone {     // answers change_membership() / transfer_leadership() with the same id
+struct MembershipDone {  // answers change_membership() / transfer_leadership() with the same id
   uint64_t id = 0;
-  std::string error;        // empty = done (committed and applied here)
+  std::string error;  // empty = done (committed and applied here)
   bool operator==(const MembershipDone&) const = default;
 };
 struct RemovedFromCluster {  // F25: this node applied its own removal or was told NotMember
@@ -91,12 +97,12 @@ struct RemovedFromCluster {  // F25: this node applied its own removal or was to
 using Event = std::variant<LeaderChanged, ConfigurationChanged, MembershipDone, RemovedFromCluster>;
 
 struct Effects {
-  std::vector<Outgoing> send;              // ship first
-  std::optional<PersistRequest> persist;   // then this; answer with log_persisted(token)
-  std::vector<Entry> apply;                // committed and durable here, contiguous, in order
+  std::vector<Outgoing> send;             // ship first
+  std::optional<PersistRequest> persist;  // then this; answer with log_persisted(token)
+  std::vector<Entry> apply;               // committed and durable here, contiguous, in order
   std::vector<LogRead> log_reads;
   std::vector<ReadReady> reads;
-  std::vector<ProposeRefused> refused;     // to the local origin
+  std::vector<ProposeRefused> refused;  // to the local origin
   std::vector<Event> events;
 
   bool empty() const;
@@ -106,9 +112,12 @@ struct Effects {
 // What start needs from disk beside LoadedLog.
 struct StartState {
   LoadedLog log;
-  std::vector<Entry> tail;      // the last entries, ending at log.last_index (may be empty)
-  LogIndex applied;             // the state machine's flushed applied index
-  int64_t applied_stamp_ms = 0; // the stamp of that entry: cluster time never goes below
+  // The last entries, ending at log.last_index. Must reach down to every entry above
+  // max(log.commit, applied), so that whatever may be uncommitted is in memory, and must hold the
+  // last entry if it is above `applied` (its stamp is needed). May be empty otherwise.
+  std::vector<Entry> tail;
+  LogIndex applied;                  // the state machine's flushed applied index
+  int64_t applied_stamp_ms = 0;      // the stamp of that entry: cluster time never goes below
   std::vector<SessionRow> sessions;  // rows at `applied`
 };
 
@@ -129,14 +138,16 @@ struct Status {
   NodeId leader;
   Role role = Role::kFollower;
   LogIndex first_index, last_index, commit, persisted, applied;
+  bool ready = false;           // as in LeaderChanged
+  int64_t cluster_time_ms = 0;  // leader: what it would stamp now; else the leader's, followed
   Configuration configuration;
   std::vector<PeerStatus> peers;  // leader only: match/next; every other node: known members
 };
 
 // §4.3; a change of one voter is a single step, several at once go through a joint configuration.
 struct MembershipChange {
-  std::vector<Member> add_learners;   // known id with a new incarnation = replacement (F1)
-  std::vector<NodeId> promote;        // learner -> voter
+  std::vector<Member> add_learners;  // known id with a new incarnation = replacement (F1)
+  std::vector<NodeId> promote;       // learner (or one added here) -> voter, once it caught up
   std::vector<NodeId> remove;
 };
 
@@ -150,18 +161,22 @@ class Core {
   // ---- inputs; each may produce effects
   // The shell's clocks, given before other inputs of a turn. monotonic_ms never decreases (F37).
   void set_time(int64_t wall_ms, int64_t monotonic_ms);
-  void tick();                       // one tick of logical time passed; a late tick counts once
-  void step(Message message);        // from a peer
-  void propose(Proposal proposal);   // from the local origin; forwarded if another node leads
+  void tick();                      // one tick of logical time passed; a late tick counts once
+  void step(Message message);       // from a peer
+  void propose(Proposal proposal);  // from the local origin; forwarded if another node leads
   void read_index(uint64_t id, bool with_tick);  // from the local router
   void log_persisted(const PersistToken& token);
   void log_read(const LogRead& request, std::vector<Entry> entries, Term prev_term);
   // The state machine applied everything up to index. `sessions` are the rows right after applying
   // index; given whenever an entry that opens a term (kNoop) was the last one applied (F23).
   void applied(LogIndex index, std::optional<std::vector<SessionRow>> sessions);
-  void link_up(NodeId peer);         // probe it at once
+  void link_up(NodeId peer);  // probe it at once
   void link_down(NodeId peer);
   void change_membership(uint64_t id, MembershipChange change);
+  // A link's hello said that this member's id came back with another incarnation: its directory was
+  // wiped (F1). A leader replaces it by itself: removes the old one, adds the new one as a learner,
+  // promotes it once it has caught up. Ignored elsewhere; repeat it to whoever leads.
+  void member_returned(Member member);
   void transfer_leadership(uint64_t id, NodeId target);  // target 0 = the most up-to-date voter
   // The origin here waits for applies: commits should be announced to it at once (F19).
   void set_wants_commit(bool wants);
@@ -171,6 +186,10 @@ class Core {
 
   Status status() const;
   const Configuration& configuration() const;  // the latest in the log (F18)
+
+  // Checks what must hold between inputs, and against what held at the last call; aborts if broken.
+  // Cheap enough for every input of a simulation, not meant for production turns.
+  void check_invariants() const;
 
  private:
   struct State;

@@ -18,17 +18,19 @@ namespace kiwi::raft {
 // Attests what is durable once the write that carries it has returned (F12). It counts only while
 // the core is still in `term`.
 struct PersistToken {
-  Term term;             // the core's current term when it was issued
-  LogIndex last_index;   // of the whole log, not just of this write
-  Term last_term;        // term of the entry at last_index
+  Term term;            // the core's current term when it was issued
+  LogIndex last_index;  // of the whole log, not just of this write
+  Term last_term;       // term of the entry at last_index
+  NodeId voted_for;     // the vote of `term` that the write made durable (0 = none); without it a
+                        // vote given later in the same term would be attested by an older token
   bool operator==(const PersistToken&) const = default;
 };
 
 // One turn's write: atomic, in this order: truncate, append, hard state.
 struct PersistRequest {
-  std::vector<Entry> entries;            // contiguous; if entries[0].index <= last, the old suffix goes
-  std::optional<HardState> hard_state;   // always synced, also with log-fsync no (F16)
-  LogIndex commit;                       // a hint that may be lost (F39)
+  std::vector<Entry> entries;  // contiguous; if entries[0].index <= last, the old suffix goes
+  std::optional<HardState> hard_state;  // always synced, also with log-fsync no (F16)
+  LogIndex commit;                      // a hint that may be lost (F39)
   PersistToken token;
   bool operator==(const PersistRequest&) const = default;
 };
@@ -53,10 +55,11 @@ struct Identity {
 struct LoadedLog {
   HardState hard_state;
   SnapshotMeta snapshot;
-  LogIndex first_index;  // snapshot.index + 1 or lower (a tail is kept for laggards); 1 in a new log
-  LogIndex last_index;   // first_index - 1 when empty
-  Term last_term;        // snapshot.term when empty
-  LogIndex commit;       // the last commit hint that reached the disk (F39)
+  LogIndex
+      first_index;      // snapshot.index + 1 or lower (a tail is kept for laggards); 1 in a new log
+  LogIndex last_index;  // first_index - 1 when empty
+  Term last_term;       // snapshot.term when empty
+  LogIndex commit;      // the last commit hint that reached the disk (F39)
   std::vector<Entry> configurations;  // every kConfiguration entry in [first_index, last_index]
 };
 
@@ -80,7 +83,7 @@ class LogStorage {
   // guarantees meta.index <= the state's flushed applied index (F13).
   virtual Result<void> cut(const SnapshotMeta& meta, uint64_t keep_entries) = 0;
 
-  virtual Result<Identity> identity() = 0;               // kNotFound in a new directory
+  virtual Result<Identity> identity() = 0;                 // kNotFound in a new directory
   virtual Result<void> set_identity(const Identity&) = 0;  // synced
 };
 

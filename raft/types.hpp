@@ -21,8 +21,8 @@ enum class EntryKind : uint8_t {
   kTick = 4,           // carries only its stamp (F9)
 };
 
-// The number of a proposal (F3, F4): allotted by its origin at the first hand-over to Raft and bound
-// to its bytes for ever, except that the same number may later carry kVoid.
+// The number of a proposal (F3, F4): allotted by its origin at the first hand-over to Raft and
+// bound to its bytes for ever, except that the same number may later carry kVoid.
 struct ProposalNumber {
   NodeId node;
   Incarnation incarnation;
@@ -36,9 +36,9 @@ struct Entry {
   LogIndex index;
   Term term;
   EntryKind kind = EntryKind::kNoop;
-  int64_t stamp_ms = 0;  // cluster time given by the leader; never decreases along the log (F37)
-  uint64_t seed = 0;     // for commands that draw random numbers
-  ProposalNumber number; // kBatch and kVoid only
+  int64_t stamp_ms = 0;   // cluster time given by the leader; never decreases along the log (F37)
+  uint64_t seed = 0;      // for commands that draw random numbers
+  ProposalNumber number;  // kBatch and kVoid only
   SharedBytes payload;
 
   bool operator==(const Entry&) const = default;
@@ -61,18 +61,20 @@ struct Member {
 };
 
 // A cluster's members. While joint (§4.3) outgoing_voters is not empty and every quorum needs a
-// majority of both voters and outgoing_voters. Members not named in either list are learners.
+// majority of both voters and outgoing_voters. Members not named in either list are learners. A
+// voter that a joint configuration removes stays a member until the final one.
 struct Configuration {
   ClusterId cluster;
-  std::vector<Member> members;           // ordered by id
-  std::vector<NodeId> voters;            // ordered
-  std::vector<NodeId> outgoing_voters;   // ordered; empty unless joint
-  std::vector<NodeId> removed_ids;       // used once, never again (F18); replacement keeps its id
+  std::vector<Member> members;          // ordered by id
+  std::vector<NodeId> voters;           // ordered
+  std::vector<NodeId> outgoing_voters;  // ordered; empty unless joint
+  std::vector<NodeId> removed_ids;      // used once, never again (F18); replacement keeps its id
+  std::vector<NodeId> promoting;        // learners that whoever leads promotes once caught up
   bool operator==(const Configuration&) const = default;
 
   bool is_joint() const { return !outgoing_voters.empty(); }
-  const Member* find(NodeId id) const;   // nullptr if not a member
-  bool is_voter(NodeId id) const;        // in either half
+  const Member* find(NodeId id) const;  // nullptr if not a member
+  bool is_voter(NodeId id) const;       // in either half
   bool has(NodeId id, const Incarnation& incarnation) const;
 };
 
@@ -90,8 +92,8 @@ struct SessionRow {
 struct RequestVote {
   LogIndex last_index;
   Term last_term;
-  bool pre_vote = false;           // §9.6: asks without changing anybody's term
-  bool leadership_transfer = false; // §3.10: the old leader asked for it, skips stickiness
+  bool pre_vote = false;             // §9.6: asks without changing anybody's term
+  bool leadership_transfer = false;  // §3.10: the old leader asked for it, skips stickiness
   bool operator==(const RequestVote&) const = default;
 };
 struct RequestVoteResponse {
@@ -102,21 +104,22 @@ struct RequestVoteResponse {
 struct AppendEntries {
   LogIndex prev_index;
   Term prev_term;
-  LogIndex commit;            // min(leader's commit, what the leader knows to match there) (F19)
-  uint64_t round = 0;         // ReadIndex round this message also confirms; 0 = none (F36)
-  uint64_t sequence = 0;      // per leader and follower, to tell late answers apart
-  int64_t leader_time_ms = 0; // the leader's cluster time, carried so that idle clocks follow
+  LogIndex commit;             // min(leader's commit, what the leader knows to match there) (F19)
+  uint64_t round = 0;          // ReadIndex round this message also confirms; 0 = none (F36)
+  uint64_t sequence = 0;       // per leader and follower, to tell late answers apart
+  int64_t leader_time_ms = 0;  // the leader's cluster time, carried so that idle clocks follow
   std::vector<Entry> entries;
   bool operator==(const AppendEntries&) const = default;
 };
 struct AppendEntriesResponse {
   bool success = false;
-  LogIndex match;          // success: durable up to here. reject: the follower's last index
-  LogIndex conflict_index; // reject: first index of the conflicting term (fast backtracking, §5.3 of the paper)
-  Term conflict_term;      // reject: term there, 0 if the follower's log is too short
-  uint64_t round = 0;      // echoed; sent at once, also when the disk has not answered yet
-  uint64_t sequence = 0;   // echoed
-  bool wants_commit = false; // as an origin it waits for an apply: announce commits at once
+  LogIndex match;           // success: durable up to here. reject: the follower's last index
+  LogIndex conflict_index;  // reject: first index of the conflicting term (fast backtracking, §5.3
+                            // of the paper)
+  Term conflict_term;       // reject: term there, 0 if the follower's log is too short
+  uint64_t round = 0;       // echoed; sent at once, also when the disk has not answered yet
+  uint64_t sequence = 0;    // echoed
+  bool wants_commit = false;  // as an origin it waits for an apply: announce commits at once
   bool operator==(const AppendEntriesResponse&) const = default;
 };
 struct TimeoutNow {
@@ -134,8 +137,9 @@ struct Propose {
   bool operator==(const Propose&) const = default;
 };
 enum class RefusalReason : uint8_t {
-  kGap = 1,        // send from `expect` on (F23); expect 0: leader not ready, wait for readiness
-  kOverloaded = 2, // this number is in no log of mine; nor will be any later one until it comes again
+  kGap = 1,  // send from `expect` on (F23); expect 0: leader not ready, wait for readiness
+  kOverloaded =
+      2,  // this number is in no log of mine; nor will be any later one until it comes again
   kNotMember = 3,  // F25
   kNotLeader = 4,
 };
@@ -146,17 +150,17 @@ struct ProposeRefused {
   bool operator==(const ProposeRefused&) const = default;
 };
 struct ReadIndexRequest {
-  uint64_t id = 0;        // the asking node's own id of this read round
-  bool with_tick = false; // append a tick first, so that the answer's time is not clamped (F9)
+  uint64_t id = 0;         // the asking node's own id of this read round
+  bool with_tick = false;  // append a tick first, so that the answer's time is not clamped (F9)
   bool operator==(const ReadIndexRequest&) const = default;
 };
 struct ReadIndexResponse {
   uint64_t id = 0;
-  bool ok = false;         // false: certainly nothing happened, ask again (leader lost or not ready)
-  bool not_member = false; // F25
+  bool ok = false;  // false: certainly nothing happened, ask again (leader lost or not ready)
+  bool not_member = false;  // F25
   LogIndex index;
-  int64_t now_ms = 0;      // the reader's clock (F9)
-  bool clamped = false;    // now_ms was held back; a key with a TTL needs with_tick
+  int64_t now_ms = 0;    // the reader's clock (F9)
+  bool clamped = false;  // now_ms was held back; a key with a TTL needs with_tick
   bool operator==(const ReadIndexResponse&) const = default;
 };
 // Answer to anything from an incarnation that is not in the sender's configuration (F1).
@@ -164,8 +168,15 @@ struct NotMember {
   bool operator==(const NotMember&) const = default;
 };
 
-using Body = std::variant<RequestVote, RequestVoteResponse, AppendEntries, AppendEntriesResponse,
-                          TimeoutNow, Propose, ProposeRefused, ReadIndexRequest, ReadIndexResponse,
+using Body = std::variant<RequestVote,
+                          RequestVoteResponse,
+                          AppendEntries,
+                          AppendEntriesResponse,
+                          TimeoutNow,
+                          Propose,
+                          ProposeRefused,
+                          ReadIndexRequest,
+                          ReadIndexResponse,
                           NotMember>;
 
 struct Message {

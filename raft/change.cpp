@@ -1,0 +1,237 @@
+// Membership changes that a leader proposes (§4.1-§4.3, F18): one at a time, from a committed base,
+// in a term that has committed an entry of its own. One voter at a time is a single step; several
+// go through a joint configuration, which any leader that commits it ends with the final one.
+#include <algorithm>
+#include <utility>
+
+#include "base/check.hpp"
+#include "raft/codec.hpp"
+#include "raft/core_state.hpp"
+
+namespace kiwi::raft {
+
+namespace {
+
+void insert_sorted(std::vector<NodeId>& ids, NodeId id) {
+  auto it = std::ranges::lower_bound(ids, id);
+  if (it == ids.end() || *it != id) {
+    ids.insert(it, id);
+  }
+}
+
+bool contains(const std::vector<NodeId>& ids, NodeId id) {
+  return std::ranges::find(ids, id) != ids.end();
+}
+
+std::string name(NodeId id) { return "node " + std::to_string(id.value); }
+
+size_t differing_voters(const Configuration& a, const Configuration& b) {
+  std::vector<NodeId> differing;
+  std::ranges::set_symmetric_difference(a.voters, b.voters, std::back_inserter(differing));
+  return differing.size();
+}
+
+// An unknown id, a known one with a new address, or a known one whose directory was wiped (F1).
+std::string add_learner(Configuration& next, const Member& member, bool* replaced_voter) {
+  if (!member.id || !member.incarnation.is_set()) {
+    return "a member needs an id and an incarnation";
+  }
+  if (contains(next.removed_ids, member.id)) {
+    return name(member.id) + " was removed; an id is never used again";
+  }
+  auto it = std::ranges::lower_bound(next.members, member.id, {}, &Member::id);
+  if (it == next.members.end() || it->id != member.id) {
+    next.members.insert(it, member);
+    return {};
+  }
+  if (*it == member) {
+    return name(member.id) + " is a member already";
+  }
+  if (it->incarnation != member.incarnation) {
+    *replaced_voter = *replaced_voter || contains(next.voters, member.id);
+    std::erase(next.voters, member.id);
+    std::erase(next.promoting, member.id);
+  }
+  *it = member;
+  return {};
+}
+
+std::string remove_member(Configuration& next, NodeId id) {
+  if (next.find(id) == nullptr) {
+    return name(id) + " is not a member";
+  }
+  std::erase(next.voters, id);
+  std::erase(next.promoting, id);
+  std::erase_if(next.members, [&](const Member& member) { return member.id == id; });
+  insert_sorted(next.removed_ids, id);
+  return {};
+}
+
+// Both halves vote; voters that leave stay members until the final configuration.
+void make_joint(Configuration& next, const Configuration& current) {
+  next.outgoing_voters = current.voters;
+  for (NodeId id : current.voters) {
+    if (next.find(id) == nullptr) {
+      auto it = std::ranges::lower_bound(next.members, id, {}, &Member::id);
+      next.members.insert(it, *current.find(id));
+    }
+  }
+}
+
+Configuration final_of(const Configuration& joint) {
+  Configuration next = joint;
+  next.outgoing_voters.clear();
+  std::erase_if(next.members,
+                [&](const Member& member) { return contains(next.removed_ids, member.id); });
+  return next;
+}
+
+}  // namespace
+
+void Core::State::change_membership(uint64_t id, const MembershipChange& change) {
+  Leader* leader = leading();
+  std::string error =
+      leader == nullptr ? "this node is not the leader" : propose_change(*leader, change);
+  if (!error.empty()) {
+    effects.events.emplace_back(MembershipDone{id, error});
+    return;
+  }
+  leader->changes.push_back({id, configurations.back().index, change.promote});
+}
+
+// Appends the configuration that the change asks for; empty, or why not.
+std::string Core::State::propose_change(Leader& leader, const MembershipChange& change) {
+  if (commit < leader.noop) {
+    return "the leader has not committed an entry of its term yet";  // raft-dev 2015
+  }
+  if (configurations.back().index > commit || configuration().is_joint()) {
+    return "another membership change is under way";
+  }
+  if (leader.transfer) {
+    return "a leadership transfer is under way";
+  }
+  const Configuration& current = configuration();
+  Configuration next = current;
+  bool replaced_voter = false;
+  for (NodeId id : change.remove) {
+    if (std::string error = remove_member(next, id); !error.empty()) {
+      return error;
+    }
+  }
+  for (const Member& member : change.add_learners) {
+    if (std::string error = add_learner(next, member, &replaced_voter); !error.empty()) {
+      return error;
+    }
+  }
+  for (NodeId id : change.promote) {
+    if (next.find(id) == nullptr) {
+      return name(id) + " is not a member";
+    }
+    if (contains(next.voters, id)) {
+      return name(id) + " is a voter already";
+    }
+    // §4.2.1: a voter that lags would only raise the quorum.
+    const Member* before = current.find(id);
+    const bool known = before != nullptr && *before == *next.find(id);
+    if (known && caught_up(leader, id)) {
+      insert_sorted(next.voters, id);
+      std::erase(next.promoting, id);
+    } else {
+      insert_sorted(next.promoting, id);
+    }
+  }
+  if (next == current) {
+    return "nothing would change";
+  }
+  if (differing_voters(current, next) > 1) {
+    if (replaced_voter) {
+      return "replace a wiped voter in a change of its own";
+    }
+    make_joint(next, current);
+  }
+  if (std::string error = configuration_error(next); !error.empty()) {
+    return error;
+  }
+  append_own(EntryKind::kConfiguration, {}, SharedBytes(encode_configuration(next)));
+  return {};
+}
+
+bool Core::State::caught_up(const Leader& leader, NodeId id) const {
+  auto it = leader.peers.find(id);
+  return it != leader.peers.end() && it->second.state == ProgressState::kReplicate &&
+         it->second.match >= commit && it->second.ticks_since_heard < options.election_ticks_min;
+}
+
+void Core::State::member_returned(const Member& member) {
+  if (Leader* leader = leading()) {
+    leader->returned.insert_or_assign(member.id, member);
+  }
+}
+
+// The leader's own next step, if there is one: ends a joint configuration, replaces a wiped member,
+// promotes a learner that has caught up.
+void Core::State::drive_membership(Leader& leader) {
+  if (commit < leader.noop || configurations.back().index > commit || leader.transfer) {
+    return;
+  }
+  if (configuration().is_joint()) {
+    Configuration next = final_of(configuration());
+    append_own(EntryKind::kConfiguration, {}, SharedBytes(encode_configuration(next)));
+    return;
+  }
+  while (!leader.returned.empty()) {
+    Member member = leader.returned.begin()->second;
+    leader.returned.erase(leader.returned.begin());
+    const Member* known = configuration().find(member.id);
+    if (known == nullptr || known->incarnation == member.incarnation || member.id == options.id) {
+      continue;
+    }
+    MembershipChange change;
+    change.add_learners.push_back(member);
+    if (configuration().is_voter(member.id) || contains(configuration().promoting, member.id)) {
+      change.promote.push_back(member.id);
+    }
+    if (propose_change(leader, change).empty()) {
+      return;
+    }
+  }
+  for (NodeId id : configuration().promoting) {
+    if (caught_up(leader, id)) {
+      MembershipChange change;
+      change.promote.push_back(id);
+      std::string error = propose_change(leader, change);
+      CHECK_INVARIANT(error.empty());
+      return;
+    }
+  }
+}
+
+void Core::State::answer_changes(Leader& leader, LogIndex reached) {
+  if (leader.changes.empty()) {
+    return;
+  }
+  auto latest = std::ranges::find_if(configurations.rbegin(), configurations.rend(),
+                                     [&](const auto& item) { return item.index <= reached; });
+  if (latest == configurations.rend() || latest->configuration.is_joint()) {
+    return;
+  }
+  std::erase_if(leader.changes, [&](const PendingChange& pending) {
+    bool done =
+        pending.index <= latest->index && std::ranges::all_of(pending.promote, [&](NodeId id) {
+          return latest->configuration.find(id) == nullptr || latest->configuration.is_voter(id);
+        });
+    if (done) {
+      effects.events.emplace_back(MembershipDone{pending.id, {}});
+    }
+    return done;
+  });
+}
+
+void Core::State::fail_changes(Leader& leader) {
+  for (const PendingChange& pending : std::exchange(leader.changes, {})) {
+    effects.events.emplace_back(
+        MembershipDone{pending.id, "leadership was lost; the change may or may not take place"});
+  }
+}
+
+}  // namespace kiwi::raft

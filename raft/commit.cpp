@@ -1,0 +1,179 @@
+// Persist effects and their tokens (F12), the commit rule (§3.6.2), and what is handed to apply.
+#include <algorithm>
+#include <utility>
+
+#include "base/check.hpp"
+#include "raft/core_state.hpp"
+
+namespace kiwi::raft {
+
+// One write for everything that changed since the last one. A change of term or vote always makes
+// one, so that a token of the new term attests the whole log (F12).
+void Core::State::flush_persist() {
+  HardState now{term, voted_for};
+  const bool hard_state_changed = now != issued_hard_state;
+  const bool has_entries = log.last_index() > issued;
+  if (!hard_state_changed && !has_entries) {
+    return;
+  }
+  PersistRequest request;
+  if (has_entries) {
+    request.entries = log.collect(issued + 1, log.last_index());
+    issued = log.last_index();
+  }
+  if (hard_state_changed) {
+    request.hard_state = now;
+    issued_hard_state = now;
+  }
+  request.commit = commit;
+  request.token = {term, log.last_index(), log.last_term(), voted_for};
+  outstanding.push_back({request.token, ticks, has_entries});
+  effects.persist = std::move(request);
+}
+
+void Core::State::on_persisted(const PersistToken& token) {
+  bool has_entries = true;
+  auto it = std::ranges::find(outstanding, token, &OutstandingPersist::token);
+  if (it != outstanding.end()) {
+    has_entries = it->has_entries;
+    // Writes complete in order: the earlier ones are done as well.
+    outstanding.erase(outstanding.begin(), std::next(it));
+  }
+  if (mutant(Mutant::kStaleTokenBelieved)) {
+    persisted = std::max(persisted, std::min({token.last_index, issued, log.last_index()}));
+    hard_state_durable = true;
+  } else if (token.term != term) {
+    return;  // the write that opened the present term attests the same entries, if they are left
+  } else if (log.term_at(token.last_index) == token.last_term &&
+             (has_entries || !mutant(Mutant::kTokenIgnoredAtTermChange))) {
+    // §3.5: index and term of one entry vouch for everything before it.
+    persisted = std::max(persisted, token.last_index);
+  }
+  CHECK_INVARIANT(persisted <= issued);
+  if (token.voted_for == voted_for && token.term == term) {
+    hard_state_durable = true;
+  }
+  if (hard_state_durable) {
+    hard_state_became_durable();
+  }
+  maybe_commit();
+  answer_if_durable();
+}
+
+void Core::State::hard_state_became_durable() {
+  for (Outgoing& outgoing : std::exchange(until_hard_state_durable, {})) {
+    effects.send.push_back(std::move(outgoing));
+  }
+  count_own_vote();
+}
+
+// §3.6.2: only entries of the leader's own term are committed by counting; those before follow.
+void Core::State::maybe_commit() {
+  const Leader* leader = leading();
+  if (leader == nullptr) {
+    return;
+  }
+  LogIndex reached = quorum_index(counting_configuration(), [&](NodeId id) {
+    if (id == options.id) {
+      return persisted;
+    }
+    auto it = leader->peers.find(id);
+    return it == leader->peers.end() ? LogIndex{} : it->second.match;
+  });
+  if (reached > commit && (log.term_at(reached) == term || mutant(Mutant::kCommitOldTerms))) {
+    advance_commit(reached);
+  }
+}
+
+void Core::State::advance_commit(LogIndex index) {
+  if (index <= commit) {
+    return;
+  }
+  CHECK_INVARIANT(index <= log.last_index());
+  LogIndex before = commit;
+  commit = index;
+  for (LogIndex i = before + 1; i <= index; ++i) {
+    uncommitted_bytes -= entry_bytes(log.at(i));
+  }
+  if (Leader* leader = leading()) {
+    const Entry& last = log.at(index);
+    if (last.term == term) {
+      leader->committed_bound_ms = clock.read_bound_of(last.stamp_ms);
+    }
+    finish_ticking_reads(*leader);
+  }
+  on_configurations_committed(before);
+}
+
+// ---------------------------------------------------------------- apply
+
+// Committed and durable here: the state is never ahead of its own log.
+void Core::State::flush_apply() {
+  const LogIndex limit = std::min(commit, persisted);
+  uint64_t bytes = 0;
+  while (emitted < limit && bytes < options.apply_bytes_max &&
+         (apply_bytes == 0 || apply_bytes < options.apply_inflight_bytes_max)) {
+    const Entry* entry = next_to_apply();
+    if (entry == nullptr) {
+      break;
+    }
+    bytes += entry_bytes(*entry);
+    apply_bytes += entry_bytes(*entry);
+    effects.apply.push_back(*entry);
+    ++emitted;
+    if (!apply_read.empty() && apply_read.front().index == emitted) {
+      apply_read.pop_front();
+    }
+    if (effects.apply.back().kind == EntryKind::kNoop) {
+      break;  // so that it is the last one applied, and its session rows come back (F23)
+    }
+  }
+  if (bytes != 0) {
+    apply_chunks.emplace_back(emitted, bytes);
+  }
+}
+
+const Entry* Core::State::next_to_apply() {
+  LogIndex next = emitted + 1;
+  if (log.holds(next)) {
+    apply_read.clear();
+    return &log.at(next);
+  }
+  while (!apply_read.empty() && apply_read.front().index < next) {
+    apply_read.pop_front();
+  }
+  if (!apply_read.empty()) {
+    CHECK_INVARIANT(apply_read.front().index == next);
+    return &apply_read.front();
+  }
+  if (!apply_reading) {
+    apply_reading = true;
+    effects.log_reads.push_back({NodeId{}, next, std::min(log.base_index(), commit),
+                                 static_cast<size_t>(options.apply_bytes_max)});
+  }
+  return nullptr;
+}
+
+void Core::State::on_applied(LogIndex index, std::optional<std::vector<SessionRow>> sessions) {
+  CHECK_INVARIANT(index >= applied && index <= emitted);
+  LogIndex before = applied;
+  applied = index;
+  while (!apply_chunks.empty() && apply_chunks.front().first <= index) {
+    apply_bytes -= apply_chunks.front().second;
+    apply_chunks.pop_front();
+  }
+  if (Leader* leader = leading(); leader != nullptr && !leader->ready && index >= leader->noop) {
+    CHECK_INVARIANT(sessions.has_value());
+    become_ready(*leader, *sessions);
+  }
+  note_configurations_applied(before);
+  if (Leader* leader = leading()) {
+    answer_changes(*leader, applied);
+  }
+}
+
+// Only what nobody here needs again: committed, durable, handed to apply. Followers that are behind
+// get it read back from the disk, so one that is down costs no memory.
+void Core::State::evict() { log.evict(std::min(emitted, persisted), options.window_bytes); }
+
+}  // namespace kiwi::raft

@@ -1,0 +1,334 @@
+// Construction, dispatch of inputs, the order of effects, status.
+#include "raft/core.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.hpp"
+#include "raft/codec.hpp"
+#include "raft/core_state.hpp"
+
+namespace kiwi::raft {
+
+namespace {
+
+LogWindow window_of(const StartState& start) {
+  const LoadedLog& loaded = start.log;
+  if (start.tail.empty()) {
+    return LogWindow(loaded.last_index, loaded.last_term);
+  }
+  LogIndex base = start.tail.front().index - 1;
+  std::optional<Term> term;
+  if (base == loaded.snapshot.index) {
+    term = loaded.snapshot.term;  // 0 at index 0
+  }
+  LogWindow window(base, term);
+  for (const Entry& entry : start.tail) {
+    window.append(entry);
+  }
+  return window;
+}
+
+}  // namespace
+
+bool Effects::empty() const {
+  return send.empty() && !persist && apply.empty() && log_reads.empty() && reads.empty() &&
+         refused.empty() && events.empty();
+}
+
+Core::State::State(const CoreOptions& core_options, StartState start)
+    : options(core_options),
+      timeout_prng(core_options.seed ^ (core_options.id.value * 0x9e3779b97f4a7c15ULL)),
+      seed_prng(core_options.seed + core_options.id.value),
+      term(start.log.hard_state.term),
+      voted_for(start.log.hard_state.voted_for),
+      log(window_of(start)),
+      first_index(start.log.first_index),
+      snapshot_index(start.log.snapshot.index),
+      issued_hard_state(start.log.hard_state),
+      issued(start.log.last_index),
+      persisted(start.log.last_index),
+      commit(std::max({start.log.commit, start.applied, start.log.snapshot.index})),
+      emitted(start.applied),
+      applied(start.applied),
+      clock(core_options.election_timeout_min_ms),
+      last_stamp_ms(start.applied_stamp_ms) {
+  CHECK_INVARIANT(options.id);
+  CHECK_INVARIANT(options.election_ticks_min > 0);
+  CHECK_INVARIANT(options.election_ticks_max >= options.election_ticks_min);
+  CHECK_INVARIANT(log.last_index() == start.log.last_index);
+  CHECK_INVARIANT(applied <= log.last_index());
+  CHECK_INVARIANT(snapshot_index <= applied);
+  commit = std::min(commit, log.last_index());
+  CHECK_INVARIANT(log.base_index() <= std::max(commit, applied));
+  CHECK_INVARIANT(log.last_index() <= applied || log.holds(log.last_index()));
+  if (log.holds(log.last_index())) {
+    last_stamp_ms = std::max(last_stamp_ms, log.at(log.last_index()).stamp_ms);
+  }
+  for (LogIndex i = commit + 1; i <= log.last_index(); ++i) {
+    uncommitted_bytes += entry_bytes(log.at(i));
+  }
+  // F18: the configuration is what the log says, not what was applied.
+  configurations.push_back({snapshot_index, start.log.snapshot.configuration});
+  for (const Entry& entry : start.log.configurations) {
+    if (entry.index > snapshot_index) {
+      adopt_configuration(entry);
+    }
+  }
+  effects = {};
+  announced.term = term;
+  silent_until = options.leases ? options.election_ticks_min : 0;
+  reset_election_timer();
+}
+
+// ---------------------------------------------------------------- messages
+
+void Core::State::send(NodeId to, Body body) { send_at(to, term, std::move(body)); }
+
+void Core::State::send_at(NodeId to, Term at, Body body) {
+  effects.send.push_back({to, {options.id, to, at, std::move(body), options.incarnation}});
+}
+
+void Core::State::step(Message message) {
+  if (message.to != options.id || message.from == options.id || !message.from) {
+    return;
+  }
+  if (step_term(message)) {
+    dispatch(message);
+  }
+}
+
+// The rules about terms (§3.3), in one place. False: the message is dealt with.
+bool Core::State::step_term(const Message& message) {
+  const auto* vote_request = std::get_if<RequestVote>(&message.body);
+  const auto* vote = std::get_if<RequestVoteResponse>(&message.body);
+  const bool is_append = std::holds_alternative<AppendEntries>(message.body);
+  const bool is_append_response = std::holds_alternative<AppendEntriesResponse>(message.body);
+  if (vote == nullptr && vote_request == nullptr && !is_append && !is_append_response) {
+    return true;  // carries the sender's term without raising ours
+  }
+  if (vote_request != nullptr) {
+    // F1: a known id with another incarnation. A wholly unknown id may come from a configuration
+    // that is not here yet (§4.1), unless it was removed for good.
+    const Member* member = configuration().find(message.from);
+    bool foreign = member != nullptr ? member->incarnation != message.from_incarnation
+                                     : std::ranges::binary_search(
+                                           committed_configuration().removed_ids, message.from);
+    if (foreign && !mutant(Mutant::kWipedVoterCounted)) {
+      send(message.from, NotMember{});
+      return false;
+    }
+    // F27: a pre-vote changes nobody's term. §4.2.3: nor does a vote request while there is a
+    // leader, unless that leader asked for it (§3.10).
+    if (vote_request->pre_vote) {
+      return true;
+    }
+    if (message.term > term && !vote_request->leadership_transfer && sticky()) {
+      return false;
+    }
+  }
+  // F1: what counts must come from a member; its term does not count either.
+  if ((vote != nullptr || is_append_response) && !counts(message.from, message.from_incarnation) &&
+      !is_leaving(message)) {
+    send(message.from, NotMember{});
+    return false;
+  }
+  if (vote != nullptr && vote->pre_vote && vote->granted) {
+    return true;  // comes from a term that may be lower than ours, by design
+  }
+  if (message.term > term) {
+    become_follower(message.term, is_append ? message.from : NodeId{});
+    return true;
+  }
+  if (message.term < term) {
+    // F27: tells a leader or candidate of an old term that it is one.
+    if (is_append) {
+      send(message.from, AppendEntriesResponse{});
+    } else if (vote_request != nullptr) {
+      send(message.from, RequestVoteResponse{});
+    }
+    return false;
+  }
+  return true;
+}
+
+void Core::State::dispatch(const Message& message) {
+  struct Visitor {
+    State& state;
+    const Message& message;
+    void operator()(const RequestVote& body) { state.on_request_vote(message, body); }
+    void operator()(const RequestVoteResponse& body) { state.on_vote(message, body); }
+    void operator()(const AppendEntries& body) { state.on_append(message, body); }
+    void operator()(const AppendEntriesResponse& body) { state.on_append_response(message, body); }
+    void operator()(const TimeoutNow&) { state.on_timeout_now(message); }
+    void operator()(const Propose& body) { state.on_propose(message, body); }
+    void operator()(const ProposeRefused& body) {
+      if (message.from == state.leader()) {
+        state.effects.refused.push_back(body);
+      }
+    }
+    void operator()(const ReadIndexRequest& body) { state.on_read_request(message, body); }
+    void operator()(const ReadIndexResponse& body) { state.on_read_response(message, body); }
+    void operator()(const NotMember&) { state.on_not_member(message); }
+  };
+  std::visit(Visitor{*this, message}, message.body);
+}
+
+// Derives from the state what has to be sent, written and applied. Order: rounds may append ticks,
+// appends are shipped, and only then is the turn's one write composed.
+void Core::State::flush() {
+  if (Leader* leader = leading()) {
+    drive_membership(*leader);
+    drive_transfer(*leader);
+    start_round(*leader);
+    flush_peers(*leader);
+  }
+  flush_forwarding();
+  flush_persist();
+  flush_apply();
+  evict();
+}
+
+// ---------------------------------------------------------------- roles as others see them
+
+Role Core::State::role_kind() const {
+  static_assert(std::is_same_v<std::variant_alternative_t<3, RoleState>, Leader>);
+  return static_cast<Role>(role.index());
+}
+
+NodeId Core::State::leader() const {
+  if (const auto* follower = std::get_if<Follower>(&role)) {
+    return follower->leader;
+  }
+  return leading() != nullptr ? options.id : NodeId{};
+}
+
+void Core::State::announce() {
+  const Leader* own = leading();
+  LeaderChanged now{term, leader(), role_kind(), false};
+  now.ready = own != nullptr ? own->ready : static_cast<bool>(now.leader);
+  if (now != announced) {
+    announced = now;
+    effects.events.emplace_back(now);
+  }
+}
+
+void Core::State::on_link(NodeId peer, bool up) {
+  if (up) {
+    links_down.erase(peer);
+  } else {
+    links_down.insert(peer);
+  }
+  Leader* leader = leading();
+  if (leader == nullptr) {
+    return;
+  }
+  auto it = leader->peers.find(peer);
+  if (it == leader->peers.end()) {
+    return;
+  }
+  Progress& progress = it->second;
+  progress.up = up;
+  // What was in flight is lost with the link; the follower's own log tells where to go on.
+  if (progress.state != ProgressState::kSnapshot) {
+    progress.enter_probe(progress.match ? progress.match + 1 : progress.next);
+  }
+  progress.heartbeat_due = up;
+  progress.commit_sent = LogIndex{};
+}
+
+Status Core::State::status() const {
+  Status out;
+  out.id = options.id;
+  out.term = term;
+  out.voted_for = voted_for;
+  out.leader = leader();
+  out.role = role_kind();
+  out.first_index = first_index;
+  out.last_index = log.last_index();
+  out.commit = commit;
+  out.persisted = persisted;
+  out.applied = applied;
+  out.ready = announced.ready;
+  out.cluster_time_ms = clock.now_ms();
+  out.configuration = configuration();
+  for (const Member& member : configuration().members) {
+    if (member.id == options.id) {
+      continue;
+    }
+    PeerStatus peer;
+    peer.member = member;
+    peer.voter = configuration().is_voter(member.id);
+    peer.up = !links_down.contains(member.id);
+    if (const Leader* own = leading()) {
+      const Progress& progress = own->peers.at(member.id);
+      peer.match = progress.match;
+      peer.next = progress.next;
+      peer.inflight_bytes = progress.inflight_bytes;
+      peer.ticks_since_heard = progress.ticks_since_heard;
+      static constexpr const char* kNames[] = {"probe", "replicate", "snapshot"};
+      peer.state = kNames[static_cast<size_t>(progress.state)];
+    }
+    out.peers.push_back(std::move(peer));
+  }
+  return out;
+}
+
+// ---------------------------------------------------------------- the public face
+
+Core::Core(const CoreOptions& options, StartState start)
+    : state_(std::make_unique<State>(options, std::move(start))) {}
+Core::~Core() = default;
+Core::Core(Core&&) noexcept = default;
+Core& Core::operator=(Core&&) noexcept = default;
+
+void Core::set_time(int64_t wall_ms, int64_t monotonic_ms) {
+  state_->clock.set_time(wall_ms, monotonic_ms);
+}
+void Core::tick() { state_->tick(); }
+void Core::step(Message message) { state_->step(std::move(message)); }
+void Core::propose(Proposal proposal) { state_->propose_here(std::move(proposal)); }
+void Core::read_index(uint64_t id, bool with_tick) { state_->read_here(id, with_tick); }
+void Core::log_persisted(const PersistToken& token) { state_->on_persisted(token); }
+void Core::log_read(const LogRead& request, std::vector<Entry> entries, Term prev_term) {
+  if (request.follower) {
+    state_->on_log_read_for_peer(request, std::move(entries), prev_term);
+    return;
+  }
+  state_->apply_reading = false;
+  for (Entry& entry : entries) {
+    state_->apply_read.push_back(std::move(entry));
+  }
+}
+void Core::applied(LogIndex index, std::optional<std::vector<SessionRow>> sessions) {
+  state_->on_applied(index, std::move(sessions));
+}
+void Core::link_up(NodeId peer) { state_->on_link(peer, true); }
+void Core::link_down(NodeId peer) { state_->on_link(peer, false); }
+void Core::change_membership(uint64_t id, MembershipChange change) {
+  state_->change_membership(id, change);
+}
+void Core::member_returned(Member member) { state_->member_returned(member); }
+void Core::transfer_leadership(uint64_t id, NodeId target) {
+  state_->transfer_leadership(id, target);
+}
+void Core::set_wants_commit(bool wants) { state_->wants_commit = wants; }
+Effects Core::take_effects() {
+  state_->flush();
+  return std::exchange(state_->effects, {});
+}
+Status Core::status() const { return state_->status(); }
+const Configuration& Core::configuration() const { return state_->configuration(); }
+void Core::check_invariants() const { state_->check_invariants(); }
+
+Entry bootstrap_entry(const Configuration& configuration, int64_t stamp_ms) {
+  Entry entry;
+  entry.index = LogIndex{1};
+  entry.term = Term{1};
+  entry.kind = EntryKind::kConfiguration;
+  entry.stamp_ms = stamp_ms;
+  entry.payload = SharedBytes(encode_configuration(configuration));
+  return entry;
+}
+
+}  // namespace kiwi::raft

@@ -1,0 +1,44 @@
+#include "raft/mutants.hpp"
+
+#include <array>
+#include <cstddef>
+
+namespace kiwi::raft {
+
+const char* mutant_name(Mutant mutant) {
+  static constexpr std::array kNames = {
+      "none",
+      "vote-before-persist",
+      "ack-before-persist",
+      "commit-old-terms",
+      "no-noop-gate",
+      "read-without-confirmation",
+      "truncate-matching-suffix",
+      "stale-token-believed",
+      "token-ignored-at-term-change",
+      "removed-voter-counted",
+      "learner-counted",
+      "commit-by-last-index",
+      "read-bound-ignored",
+      "configuration-not-rolled-back",
+      "wiped-voter-counted",
+      "read-counted-early",
+      "step-down-keeps-reads",
+      "new-term-keeps-clock",
+  };
+  static_assert(kNames.size() == static_cast<size_t>(Mutant::kCount));
+  return kNames[static_cast<size_t>(mutant)];
+}
+
+#ifdef KIWI_MUTANTS
+namespace {
+// A test switch by design, absent from normal builds.
+Mutant selected_mutant = Mutant::kNone;
+}  // namespace
+
+bool mutant(Mutant mutant) { return selected_mutant == mutant; }
+
+void set_mutant(Mutant mutant) { selected_mutant = mutant; }
+#endif
+
+}  // namespace kiwi::raft

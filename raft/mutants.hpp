@@ -1,0 +1,41 @@
+// Known bugs that the tests must catch. In a normal build mutant() is constexpr false and every
+// branch on it disappears; with -DKIWI_MUTANTS=ON one bug at a time can be switched on at run time.
+// Called by raft/ only; set by tests. Not thread-safe: set before the cores run.
+#pragma once
+
+#include <cstdint>
+
+namespace kiwi::raft {
+
+enum class Mutant : uint8_t {
+  kNone,
+  kVoteBeforePersist,           // a vote leaves before the disk has it (§3.8)
+  kAckBeforePersist,            // an ack leaves before the disk has the entries (§3.8, §10.2.1)
+  kCommitOldTerms,              // replicas are counted for entries of older terms (§3.6.2)
+  kNoNoopGate,                  // serves before an own-term entry is applied (§6.4)
+  kReadWithoutConfirmation,     // ReadIndex answers without a round (§6.4)
+  kTruncateMatchingSuffix,      // every append cuts what follows it (§3.5)
+  kStaleTokenBelieved,          // LogPersisted of another term or suffix counts (F12)
+  kTokenIgnoredAtTermChange,    // the write of a new term does not attest the log (F12)
+  kRemovedVoterCounted,         // counts quorums by the configuration before the latest (F18)
+  kLearnerCounted,              // learners count as voters (§4.2.1)
+  kCommitByLastIndex,           // a follower commits up to its own last index (F19)
+  kReadBoundIgnored,            // readers get the leader's clock unbounded (F9)
+  kConfigurationNotRolledBack,  // truncation leaves the configuration (F18)
+  kWipedVoterCounted,           // votes and acks of another incarnation count (F1)
+  kReadCountedEarly,            // a running round confirms reads that came after it was sent (F36)
+  kStepDownKeepsReads,          // a deposed leader still answers the reads it had confirmed late
+  kNewTermKeepsClock,           // a new leader's stamps start at its own wall clock (F9)
+  kCount,
+};
+
+const char* mutant_name(Mutant mutant);
+
+#ifdef KIWI_MUTANTS
+bool mutant(Mutant mutant);
+void set_mutant(Mutant mutant);  // kNone switches off
+#else
+constexpr bool mutant(Mutant) { return false; }
+#endif
+
+}  // namespace kiwi::raft

@@ -1,0 +1,85 @@
+// What a leader knows of one follower, and the window of what is on its way there. Lives inside the
+// leader's role state, so it dies with the term. Plain data; replication.cpp drives it.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+
+#include "raft/types.hpp"
+
+namespace kiwi::raft {
+
+enum class ProgressState : uint8_t {
+  kProbe,      // one message at a time until `next` is known to fit
+  kReplicate,  // pipelining; `next` runs ahead of `match`
+  kSnapshot,   // what it needs is cut from the log; heartbeats only
+};
+
+struct Inflight {
+  LogIndex last;
+  uint64_t bytes = 0;
+};
+
+struct Progress {
+  Incarnation incarnation;  // of the member this is about; a replacement starts anew (F1)
+  ProgressState state = ProgressState::kProbe;
+  LogIndex match;                 // durable there, as it said in this term
+  LogIndex next;                  // the next entry to send
+  std::optional<Term> prev_term;  // term at next - 1, when only the disk knew it
+
+  std::deque<Inflight> inflights;
+  uint64_t inflight_bytes = 0;
+  bool probe_sent = false;
+
+  // Messages are numbered. Answers to numbers below probe_from are about an older `next`: their
+  // rejections are ignored and their successes prove nothing about it.
+  uint64_t sequence = 0;
+  uint64_t probe_from = 0;  // 0: the present `next` was not asked about yet
+
+  bool up = true;
+  bool heartbeat_due = false;
+  bool recently_active = false;  // since the last check-quorum
+  uint32_t ticks_since_heard = 0;
+  bool wants_commit = false;
+  LogIndex commit_sent;
+  uint64_t round_sent = 0;
+  uint64_t round_acked = 0;
+  std::optional<LogIndex> reading_from;  // a LogRead is out
+
+  // Removed from the latest configuration by the entry at leaving_at: no longer counts, but still
+  // gets that entry and its commit, so that it knows (F25). 0: a member.
+  LogIndex leaving_at;
+  uint32_t leaving_ticks = 0;
+
+  void enter_probe(LogIndex new_next) {
+    state = ProgressState::kProbe;
+    set_next(new_next);
+    inflights.clear();
+    inflight_bytes = 0;
+    probe_sent = false;
+    probe_from = 0;
+  }
+  void enter_replicate() {
+    state = ProgressState::kReplicate;
+    probe_sent = false;
+  }
+  void set_next(LogIndex index) {
+    if (index != next) {
+      next = index;
+      prev_term.reset();
+    }
+  }
+  void add_inflight(LogIndex last, uint64_t bytes) {
+    inflights.push_back({last, bytes});
+    inflight_bytes += bytes;
+  }
+  void acknowledge(LogIndex index) {
+    while (!inflights.empty() && inflights.front().last <= index) {
+      inflight_bytes -= inflights.front().bytes;
+      inflights.pop_front();
+    }
+  }
+};
+
+}  // namespace kiwi::raft

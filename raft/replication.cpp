@@ -1,0 +1,335 @@
+// The leader's side of AppendEntries (§3.5): probe and replicate progress, batches that grow while
+// earlier ones are on their way, fast backtracking, heartbeats, one-way commit notices (F19).
+#include <algorithm>
+#include <utility>
+
+#include "base/check.hpp"
+#include "raft/core_state.hpp"
+
+namespace kiwi::raft {
+
+namespace {
+
+constexpr uint64_t kSmallMessageBytes = 64 << 10;  // below it messages are counted, not weighed
+
+}  // namespace
+
+void Core::State::tick_leader(Leader& leader) {
+  for (auto& [id, peer] : leader.peers) {
+    if (peer.ticks_since_heard != UINT32_MAX) {
+      ++peer.ticks_since_heard;
+    }
+    peer.leaving_ticks += peer.leaving_at ? 1 : 0;
+  }
+  if (++leader.heartbeat_elapsed >= options.heartbeat_ticks) {
+    leader.heartbeat_elapsed = 0;
+    for (auto& [id, peer] : leader.peers) {
+      peer.heartbeat_due = true;
+    }
+  }
+  if (disk_hangs()) {
+    // F26: followers would commit without us for ever, and nobody would be answered here.
+    if (NodeId successor = best_successor(leader)) {
+      send(successor, TimeoutNow{});
+    }
+    become_follower(term, NodeId{});
+    return;
+  }
+  if (++leader.quorum_elapsed >= options.election_ticks_min) {
+    leader.quorum_elapsed = 0;
+    // Check-quorum (§6.2). Learners and a leader that is no voter do not count (F27, F18).
+    bool alive = has_quorum(counting_configuration(), [&](NodeId id) {
+      auto it = leader.peers.find(id);
+      return id == options.id || (it != leader.peers.end() && it->second.recently_active);
+    });
+    if (!alive) {
+      become_follower(term, NodeId{});
+      return;
+    }
+    for (auto& [id, peer] : leader.peers) {
+      peer.recently_active = false;
+    }
+  }
+  tick_transfer(leader);
+}
+
+// One Progress for every member but this node. A member that came back with another incarnation
+// starts from nothing (F1); one that was removed stays until it has been told (F25).
+void Core::State::reconcile_peers(Leader& leader) {
+  for (auto it = leader.peers.begin(); it != leader.peers.end();) {
+    Progress& peer = it->second;
+    const Member* member = configuration().find(it->first);
+    if (member != nullptr && member->incarnation != peer.incarnation) {
+      it = leader.peers.erase(it);
+      continue;
+    }
+    if (member != nullptr) {
+      peer.leaving_at = LogIndex{};
+    } else if (!peer.leaving_at) {
+      peer.leaving_at = configurations.back().index;
+      peer.wants_commit = true;
+    }
+    ++it;
+  }
+  for (const Member& member : configuration().members) {
+    if (member.id == options.id || leader.peers.contains(member.id)) {
+      continue;
+    }
+    Progress peer;
+    peer.incarnation = member.incarnation;
+    peer.next = log.last_index() + 1;
+    peer.up = !links_down.contains(member.id);
+    peer.recently_active = true;  // a newcomer gets one timeout to answer
+    leader.peers.emplace(member.id, std::move(peer));
+  }
+}
+
+void Core::State::drop_departed_peers(Leader& leader) {
+  std::erase_if(leader.peers, [&](const auto& item) {
+    const Progress& peer = item.second;
+    return peer.leaving_at && (peer.commit_sent >= peer.leaving_at ||
+                               peer.leaving_ticks > 4 * options.election_ticks_max);
+  });
+}
+
+void Core::State::append_own(EntryKind kind, ProposalNumber number, SharedBytes payload) {
+  Entry entry;
+  entry.index = log.last_index() + 1;
+  entry.term = term;
+  entry.kind = kind;
+  entry.stamp_ms = std::max(clock.now_ms(), last_stamp_ms);
+  entry.seed = seed_prng.next();
+  entry.number = number;
+  entry.payload = std::move(payload);
+  append_to_log(std::move(entry));
+}
+
+// ---------------------------------------------------------------- sending
+
+void Core::State::flush_peers(Leader& leader) {
+  for (auto& [id, peer] : leader.peers) {
+    flush_peer(leader, id, peer);
+  }
+  drop_departed_peers(leader);
+}
+
+void Core::State::flush_peer(Leader& leader, NodeId id, Progress& peer) {
+  if (!peer.up) {
+    peer.heartbeat_due = false;
+    return;
+  }
+  bool sent = false;
+  while (send_next_entries(leader, id, peer)) {
+    sent = true;
+  }
+  if (sent) {
+    return;
+  }
+  const bool unasked =
+      peer.state == ProgressState::kProbe && !peer.probe_sent && !peer.reading_from;
+  const bool round_due =
+      leader.round_running && peer.round_sent < leader.round && configuration().is_voter(id);
+  if (peer.heartbeat_due || round_due || unasked) {
+    send_heartbeat(leader, id, peer);
+  } else if (peer.wants_commit && std::min(commit, peer.match) > peer.commit_sent) {
+    send_commit_notice(id, peer);
+  }
+}
+
+bool Core::State::send_next_entries(Leader& leader, NodeId id, Progress& peer) {
+  if (peer.state == ProgressState::kSnapshot || peer.reading_from ||
+      (peer.state == ProgressState::kProbe && peer.probe_sent) || peer.next > log.last_index()) {
+    return false;
+  }
+  if (peer.next < first_index) {
+    peer.state = ProgressState::kSnapshot;
+    return false;
+  }
+  std::optional<Term> prev_term = prev_term_of(peer);
+  if (!prev_term || !log.holds(peer.next)) {
+    if (window_admits(peer, options.message_bytes_max)) {
+      read_for_peer(id, peer);
+    }
+    return false;
+  }
+  auto [last, bytes] = log.measure(peer.next, log.last_index(), options.message_bytes_max);
+  if (!window_admits(peer, bytes)) {
+    return false;
+  }
+  send_entries(leader, id, peer, *prev_term, log.collect(peer.next, last));
+  return true;
+}
+
+void Core::State::read_for_peer(NodeId id, Progress& peer) {
+  if (peer.next > persisted) {
+    return;  // only known after a truncation down to where memory begins: our own write is under
+             // way
+  }
+  peer.reading_from = peer.next;
+  effects.log_reads.push_back({id, peer.next,
+                               std::max(peer.next, std::min(log.base_index(), persisted)),
+                               options.message_bytes_max});
+}
+
+void Core::State::on_log_read_for_peer(const LogRead& request,
+                                       std::vector<Entry> entries,
+                                       Term prev_term) {
+  Leader* leader = leading();
+  if (leader == nullptr) {
+    return;
+  }
+  auto it = leader->peers.find(request.follower);
+  if (it == leader->peers.end() || it->second.reading_from != request.from) {
+    return;  // asked by an earlier term of office
+  }
+  Progress& peer = it->second;
+  peer.reading_from.reset();
+  if (!peer.up || peer.next != request.from || entries.empty()) {
+    return;
+  }
+  CHECK_INVARIANT(entries.front().index == request.from);
+  send_entries(*leader, request.follower, peer, prev_term, std::move(entries));
+}
+
+void Core::State::send_entries(
+    Leader& leader, NodeId id, Progress& peer, Term prev_term, std::vector<Entry> entries) {
+  uint64_t bytes = 0;
+  for (const Entry& entry : entries) {
+    bytes += entry_bytes(entry);
+  }
+  LogIndex last = entries.back().index;
+  Term last_term = entries.back().term;
+  AppendEntries append;
+  append.prev_index = peer.next - 1;
+  append.prev_term = prev_term;
+  append.entries = std::move(entries);
+  ship_append(&leader, id, peer, std::move(append));
+  if (peer.state == ProgressState::kProbe) {
+    peer.probe_sent = true;
+    peer.probe_from = peer.probe_from == 0 ? peer.sequence : peer.probe_from;
+    peer.prev_term = prev_term;
+  } else {
+    peer.add_inflight(last, bytes);
+    peer.set_next(last + 1);
+    peer.prev_term = last_term;
+  }
+}
+
+// Empty, and about the entry before `next`: a rejection is how the loss of entries shows.
+void Core::State::send_heartbeat(Leader& leader, NodeId id, Progress& peer) {
+  AppendEntries append;  // 0/0 matches every log; it says nothing about `next`
+  std::optional<Term> prev_term = prev_term_of(peer);
+  const bool probes = prev_term.has_value() && peer.state != ProgressState::kSnapshot;
+  if (probes) {
+    append.prev_index = peer.next - 1;
+    append.prev_term = *prev_term;
+  }
+  ship_append(&leader, id, peer, std::move(append));
+  if (probes && peer.state == ProgressState::kProbe) {
+    peer.probe_sent = true;
+    peer.probe_from = peer.probe_from == 0 ? peer.sequence : peer.probe_from;
+  }
+}
+
+// F19: at once to a follower that waits for it as an origin. Sequence 0: it does not answer.
+void Core::State::send_commit_notice(NodeId id, Progress& peer) {
+  AppendEntries append;
+  append.prev_index = peer.match;
+  std::optional<Term> known = log.term_at(peer.match);
+  if (!known) {
+    return;  // far behind: commit rides on the entries that are read back for it
+  }
+  append.prev_term = *known;
+  ship_append(nullptr, id, peer, std::move(append));
+}
+
+void Core::State::ship_append(Leader* leader, NodeId id, Progress& peer, AppendEntries append) {
+  // F19: never announces more than is known to match there.
+  append.commit = std::min(commit, peer.match);
+  append.leader_time_ms = clock.now_ms();
+  if (leader != nullptr) {
+    append.sequence = ++peer.sequence;
+    if (leader->round_running) {
+      append.round = leader->round;
+      peer.round_sent = leader->round;
+    }
+    peer.heartbeat_due = false;
+  }
+  peer.commit_sent = std::max(peer.commit_sent, append.commit);
+  send(id, std::move(append));
+}
+
+std::optional<Term> Core::State::prev_term_of(const Progress& peer) const {
+  std::optional<Term> known = log.term_at(peer.next - 1);
+  return known ? known : peer.prev_term;
+}
+
+bool Core::State::window_admits(const Progress& peer, uint64_t bytes) const {
+  if (peer.inflights.empty()) {
+    return true;  // F29: one message always fits
+  }
+  if (peer.inflight_bytes + bytes > options.inflight_bytes_max) {
+    return false;
+  }
+  return bytes >= kSmallMessageBytes || peer.inflights.size() < options.inflight_messages_max;
+}
+
+// ---------------------------------------------------------------- answers
+
+void Core::State::on_append_response(const Message& message,
+                                     const AppendEntriesResponse& response) {
+  Leader* leader = leading();
+  if (leader == nullptr) {
+    return;
+  }
+  auto it = leader->peers.find(message.from);
+  if (it == leader->peers.end() || response.match > log.last_index()) {
+    return;
+  }
+  Progress& peer = it->second;
+  peer.recently_active = true;
+  peer.ticks_since_heard = 0;
+  peer.wants_commit = response.wants_commit || peer.leaving_at;
+  // A rejection confirms leadership as well: it answers in our term.
+  peer.round_acked = std::max(peer.round_acked, response.round);
+  const bool current = peer.probe_from != 0 && response.sequence >= peer.probe_from;
+  if (!response.success) {
+    if (current) {
+      on_append_rejected(peer, response);
+    }
+  } else {
+    if (response.match > peer.match) {
+      peer.match = response.match;
+      peer.set_next(std::max(peer.next, peer.match + 1));
+      peer.acknowledge(peer.match);
+      maybe_commit();
+    }
+    if (current && peer.state == ProgressState::kProbe) {
+      peer.enter_replicate();
+    }
+  }
+  if ((leader = leading()) != nullptr) {  // a commit may have ended the term of office
+    confirm_round(*leader);
+  }
+}
+
+// Fast backtracking (§3.5): skips a whole term a round trip.
+void Core::State::on_append_rejected(Progress& peer, const AppendEntriesResponse& response) {
+  LogIndex next = response.conflict_index;
+  if (response.conflict_term) {
+    // The last entry of that term here, if any, is in the common prefix or before the conflict.
+    if (std::optional<LogIndex> last = log.last_of_term(response.conflict_term)) {
+      next = *last + 1;
+    }
+  }
+  LogIndex ceiling = peer.next;
+  if (peer.state == ProgressState::kProbe && ceiling > peer.match + 1) {
+    ceiling = ceiling - 1;  // each rejection of a probe goes back at least one entry
+  }
+  next = std::max(std::min(next, ceiling), peer.match + 1);
+  if (peer.state != ProgressState::kSnapshot) {
+    peer.enter_probe(next);
+  }
+}
+
+}  // namespace kiwi::raft

@@ -1,0 +1,83 @@
+// Leadership transfer (§3.10): the target is brought up to date while proposals wait at their
+// origins (F32), then told to campaign at once.
+#include <algorithm>
+#include <utility>
+
+#include "raft/core_state.hpp"
+
+namespace kiwi::raft {
+
+void Core::State::transfer_leadership(uint64_t id, NodeId target) {
+  Leader* leader = leading();
+  std::string error;
+  if (leader == nullptr) {
+    error = "this node is not the leader";
+  } else if (target == options.id) {
+    effects.events.emplace_back(MembershipDone{id, {}});
+    return;
+  } else if (leader->transfer) {
+    error = "a leadership transfer is under way";
+  } else if (configurations.back().index > commit) {
+    error = "a membership change is under way";
+  } else {
+    target = target ? target : best_successor(*leader);
+    if (!target) {
+      error = "no other voter answers";
+    } else if (!configuration().is_voter(target) || !leader->peers.contains(target)) {
+      error = "node " + std::to_string(target.value) + " is not a voter";
+    }
+  }
+  if (!error.empty()) {
+    effects.events.emplace_back(MembershipDone{id, error});
+    return;
+  }
+  leader->transfer = Transfer{id, target, 0, false};
+}
+
+// The voter whose log is the longest, among those that answer.
+NodeId Core::State::best_successor(const Leader& leader) const {
+  NodeId best;
+  LogIndex best_match;
+  for (const auto& [id, peer] : leader.peers) {
+    if (configuration().is_voter(id) && peer.up &&
+        peer.ticks_since_heard < options.election_ticks_min && (!best || peer.match > best_match)) {
+      best = id;
+      best_match = peer.match;
+    }
+  }
+  return best;
+}
+
+void Core::State::drive_transfer(Leader& leader) {
+  if (!leader.transfer || leader.transfer->sent) {
+    return;
+  }
+  auto it = leader.peers.find(leader.transfer->target);
+  if (it != leader.peers.end() && it->second.match == log.last_index()) {
+    leader.transfer->sent = true;
+    leader.timeout_now_sent = true;
+    send(leader.transfer->target, TimeoutNow{});
+  }
+}
+
+void Core::State::tick_transfer(Leader& leader) {
+  if (leader.transfer && ++leader.transfer->ticks >= options.election_ticks_max) {
+    end_transfer(leader, "the target did not take over in time");
+    release_turned_away(leader);
+  }
+}
+
+// error empty: the office was left, which is what was asked for if the target was told to campaign.
+void Core::State::end_transfer(Leader& leader, const std::string& error) {
+  if (!leader.transfer) {
+    return;
+  }
+  MembershipDone done{leader.transfer->id, error};
+  if (error.empty() && !leader.transfer->sent) {
+    done.error = "leadership was lost before it could be handed over";
+  }
+  leader.transfer.reset();
+  effects.events.emplace_back(std::move(done));
+}
+
+}  // namespace kiwi::raft
