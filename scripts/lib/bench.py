@@ -216,8 +216,8 @@ def print_table(options, results):
                           f"{median(system, 'others_percent'):.1f}",
                           f"{median(system, 'load'):.1f}"])
     widths = [max(len(row[i]) for row in table) for i in range(len(head))]
-    print(f"\nmedians of {options.repeats}; {CLIENTS} clients, {KEYS} keys, {VALUE_BYTES} B values, "
-          f"{os.cpu_count()} cores; CPU of all server processes together")
+    print(f"\nmedians of {options.repeats}; {CLIENTS} clients, {KEYS} keys, {VALUE_BYTES} B "
+          f"values, {os.cpu_count()} cores; CPU of all server processes together")
     for row in table:
         print("  ".join(cell.rjust(w) if i > 1 else cell.ljust(w)
                         for i, (cell, w) in enumerate(zip(row, widths))))

@@ -12,7 +12,7 @@ MAY_INCLUDE = {
     "rocks": ("base/", "config/", "rocks/", "raft/types.hpp", "raft/log_storage.hpp",
               "raft/codec.hpp"),
     "resp": ("base/", "config/", "resp/", "rocks/keyspace.hpp", "rocks/keys.hpp",
-             "rocks/metadata.hpp", "raft/types.hpp", "raft/core.hpp"),
+             "rocks/metadata.hpp", "raft/types.hpp", "raft/core.hpp", "raft/codec.hpp"),
     "actors": ("base/", "config/", "raft/", "rocks/", "resp/", "actors/"),
 }
 

@@ -66,7 +66,8 @@ def run_program(test):
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=limit)
         code, output = done.returncode, done.stdout
     except subprocess.TimeoutExpired as late:
-        code, output = 1, (late.stdout or b"") + b"\nended after %d s: too slow or hanging\n" % limit
+        code = 1
+        output = (late.stdout or b"") + b"\nended after %d s: too slow or hanging\n" % limit
     return code, output.decode(errors="replace"), time.monotonic() - started
 
 
