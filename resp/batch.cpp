@@ -7,7 +7,6 @@ namespace kiwi::resp {
 
 namespace {
 
-constexpr uint8_t kBatchVersion = 1;
 constexpr uint8_t kTokenExists = 1;  // the other flag bits are 0
 
 bool read_token(ByteReader& in, WatchToken& token) {

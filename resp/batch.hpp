@@ -7,9 +7,6 @@
 //   transaction  (kind 2) tokens:varint token* commands:varint (size:varint command[plain])*
 //   token   := database:varint incarnation:u64 key:sized flags:u8 counter:u64   (WATCH, F11)
 //
-// A local command inside a transaction (MULTI; PING; EXEC) travels as the internal command
-// "kiwi.reply" with the RESP bytes that the session made of it.
-//
 // Decoding takes untrusted bytes; views point into them.
 #pragma once
 
@@ -33,6 +30,8 @@ struct WatchToken {
   uint64_t counter = 0;         // last_modified of the live key, or the mutation counter at WATCH
   bool operator==(const WatchToken&) const = default;
 };
+
+inline constexpr uint8_t kBatchVersion = 1;  // a payload's first byte
 
 enum class PackedKind : uint8_t { kPlain = 1, kTransaction = 2 };
 

@@ -3,6 +3,7 @@
 
 #include "base/check.hpp"
 #include "resp/command.hpp"
+#include "resp/words.hpp"
 
 namespace kiwi::resp {
 
@@ -44,25 +45,34 @@ constexpr uint32_t with_implied(uint32_t acl, Route route, uint32_t flags) {
 }
 
 constexpr CommandSpec kRows[] = {
-#define LOCAL(handler, name, arity, flags, first, last, step, acl)               \
-  CommandSpec{name, arity, Route::kLocal, (flags), first, last, step,            \
-              with_implied((acl), Route::kLocal, (flags)), &commands::handler,   \
+#define LOCAL(handler, name, arity, flags, first, last, step, acl) \
+  CommandSpec{name,                                                \
+              arity,                                               \
+              Route::kLocal,                                       \
+              (flags),                                             \
+              first,                                               \
+              last,                                                \
+              step,                                                \
+              with_implied((acl), Route::kLocal, (flags)),         \
+              &commands::handler,                                  \
               nullptr},
-#define READ(handler, name, arity, flags, first, last, step, acl)                \
-  CommandSpec{name, arity, Route::kRead, (flags), first, last, step,             \
-              with_implied((acl), Route::kRead, (flags)), nullptr,               \
-              &commands::handler},
-#define WRITE(handler, name, arity, flags, first, last, step, acl)               \
-  CommandSpec{name, arity, Route::kWrite, (flags), first, last, step,            \
-              with_implied((acl), Route::kWrite, (flags)), nullptr,              \
-              &commands::handler},
+#define READ(handler, name, arity, flags, first, last, step, acl)       \
+  CommandSpec{name,         arity,                                      \
+              Route::kRead, (flags),                                    \
+              first,        last,                                       \
+              step,         with_implied((acl), Route::kRead, (flags)), \
+              nullptr,      &commands::handler},
+#define WRITE(handler, name, arity, flags, first, last, step, acl)        \
+  CommandSpec{name,          arity,                                       \
+              Route::kWrite, (flags),                                     \
+              first,         last,                                        \
+              step,          with_implied((acl), Route::kWrite, (flags)), \
+              nullptr,       &commands::handler},
 #include "resp/commands/all.def"
 #undef LOCAL
 #undef READ
 #undef WRITE
 };
-
-constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 constexpr size_t kBuckets = 1024;  // load below one half for every plausible number of commands
 static_assert(std::size(kRows) * 2 < kBuckets);
@@ -70,21 +80,9 @@ static_assert(std::size(kRows) * 2 < kBuckets);
 constexpr size_t bucket_of(std::string_view name) {  // FNV-1a over the lower-case name
   uint32_t h = 2166136261u;
   for (char c : name) {
-    h = (h ^ static_cast<uint8_t>(lower(c))) * 16777619u;
+    h = (h ^ static_cast<uint8_t>(lower_case(c))) * 16777619u;
   }
   return (h ^ (h >> 15)) % kBuckets;
-}
-
-constexpr bool same_name(std::string_view lower_case, std::string_view given) {
-  if (lower_case.size() != given.size()) {
-    return false;
-  }
-  for (size_t i = 0; i < given.size(); ++i) {
-    if (lower_case[i] != lower(given[i])) {
-      return false;
-    }
-  }
-  return true;
 }
 
 using Buckets = std::array<uint16_t, kBuckets>;  // row + 1; 0 = empty
@@ -97,7 +95,7 @@ constexpr Buckets make_buckets() {
     }
     size_t at = bucket_of(kRows[row].name);
     while (buckets[at] != 0) {
-      if (same_name(kRows[buckets[at] - 1u].name, kRows[row].name)) {
+      if (kRows[buckets[at] - 1u].name == kRows[row].name) {
         throw "a command has two rows";  // makes the compiler refuse the table
       }
       at = (at + 1) % kBuckets;
@@ -114,7 +112,18 @@ constexpr Buckets kIndex = make_buckets();
 const CommandSpec* find_command(std::string_view name) {
   for (size_t at = bucket_of(name); kIndex[at] != 0; at = (at + 1) % kBuckets) {
     const CommandSpec& row = kRows[kIndex[at] - 1u];
-    if (same_name(row.name, name)) {
+    if (same_word(name, row.name)) {
+      return &row;
+    }
+  }
+  return nullptr;
+}
+
+const CommandSpec* find_subcommand(const CommandSpec& container, std::string_view name) {
+  size_t prefix = container.name.size();
+  for (const CommandSpec& row : kRows) {
+    if (row.name.size() > prefix && row.name[prefix] == '|' &&
+        row.name.starts_with(container.name) && same_word(name, row.name.substr(prefix + 1))) {
       return &row;
     }
   }

@@ -1,9 +1,10 @@
 // The executor: applies log entries to the keyspace and answers reads at an index. It is the plain
 // class inside the StateMachine actor; client loop only.
 //
-// Apply is a pure function of (state, entry) (DESIGN §8): no clock, no option, no random device, and
-// nothing here depends on whether this node is the origin, except that only the origin keeps the
-// replies. A turn (work()) executes whole entries up to a budget and ends in one Keyspace::commit().
+// Apply is a pure function of (state, entry) (DESIGN §8): no clock, no option, no random device,
+// and nothing here depends on whether this node is the origin, except that only the origin keeps
+// the replies. A turn (work()) executes whole entries up to a budget and ends in one
+// Keyspace::commit().
 #pragma once
 
 #include <cstdint>
@@ -30,27 +31,28 @@ struct ExecutorOptions {
   size_t turn_bytes_max = 1 << 20;
 };
 
-// What happened to this node's proposals, for the router; in apply order, one per sequence, also for
-// sequences that were forgotten.
+// What happened to this node's proposals, for the router; in apply order, one per sequence, also
+// for sequences that were forgotten.
 struct Settled {
   uint64_t sequence = 0;
   // false: it was void. The router answers its writes; its reads were executed at the void's own
   // place in the log (they are linearizable there too, and must not see later writes, F6).
   bool applied = false;
-  std::vector<ReadOp> reads;    // reads of a void batch that could not be executed there
+  std::vector<ReadOp> reads;  // reads of a void batch that could not be executed there
 };
 
 struct ExecutorEffects {
-  std::vector<ReplyBatch> replies;          // one per connection and turn
+  std::vector<ReplyBatch> replies;  // one per connection and turn
   std::vector<Settled> settled;
-  std::vector<uint64_t> reads_done;         // ids of ReadBatches that were answered
+  std::vector<uint64_t> reads_done;  // ids of ReadBatches that were answered
   // Need a tick: a clamped clock met a key with a TTL (F9). Those operations of the batch that were
-  // not answered (for each connection the rest of its operations, so that its order holds), with the
-  // batch's id; reads_done follows only if others of the batch were answered.
+  // not answered (for each connection the rest of its operations, so that its order holds), with
+  // the batch's id; reads_done also tells the id only if others of the batch were answered. To be
+  // handed to the router before reads_done.
   std::vector<ReadBatch> reads_again;
   bool applied_moved = false;
   LogIndex applied;
-  // Rows right after `applied`, when the last entry applied was a kNoop (F23).
+  // Rows right after `applied`; given when a kNoop was applied, which always ends a turn (F23).
   std::optional<std::vector<raft::SessionRow>> sessions;
 };
 
@@ -67,8 +69,8 @@ class Executor {
   // ---- inputs
   // Before the batch is proposed. An operation of connection 0 has no client: no reply.
   void expect(std::shared_ptr<const PendingBatch> batch);
-  void forget(uint64_t sequence);       // its clients were answered already (F5): apply silently
-  void run_reads(ReadBatch batch);      // executed once applied() >= batch.index
+  void forget(uint64_t sequence);   // its clients were answered already (F5): apply silently
+  void run_reads(ReadBatch batch);  // executed once applied() >= batch.index
   // Took too long: if the batch still waits for its index, its operations are answered
   // texts::kReadTimeout and reads_done reports it; else nothing happens.
   void cancel_reads(uint64_t id);
@@ -91,7 +93,9 @@ class Executor {
   };
   std::vector<DatabaseSize> database_sizes() const;
   uint64_t state_checksum() const;  // rolling, over logical effects (F34)
-  struct Counters { uint64_t keyspace_hits = 0, keyspace_misses = 0, expired_keys = 0, commands = 0; };
+  struct Counters {
+    uint64_t keyspace_hits = 0, keyspace_misses = 0, expired_keys = 0, commands = 0;
+  };
   Counters counters() const;
 
  private:

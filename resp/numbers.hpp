@@ -1,29 +1,31 @@
-// Numbers as Redis reads them from a client's bytes. Pure functions.
+// Numbers as Redis reads and writes them in values and arguments. Pure functions; the same bytes on
+// every node (no locale, no host formatting differences among x86-64 nodes).
 #pragma once
 
-#include <charconv>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace kiwi::resp {
 
 // The one decimal form of a 64-bit integer: no spaces, no plus sign, no leading zero, no "-0".
-inline std::optional<int64_t> parse_integer(std::string_view text) {
-  size_t sign = !text.empty() && text.front() == '-' ? 1 : 0;
-  if (text.size() <= sign || text.size() > 20) {
-    return std::nullopt;
-  }
-  char first = text[sign];
-  if (first < '0' || first > '9' || (first == '0' && text.size() > 1)) {
-    return std::nullopt;
-  }
-  int64_t value = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    return std::nullopt;
-  }
-  return value;
-}
+std::optional<int64_t> parse_integer(std::string_view text);
+
+// The form lives as long as the object.
+class IntegerText {
+ public:
+  explicit IntegerText(int64_t value);
+  std::string_view view() const { return {digits_, size_}; }
+
+ private:
+  char digits_[20];
+  size_t size_ = 0;
+};
+
+// INCRBYFLOAT: what strtold takes, without spaces; infinities are read, NaN is not.
+std::optional<long double> parse_long_double(std::string_view text);
+// 17 digits behind the point, trailing zeros removed, never an exponent.
+std::string format_long_double(long double value);
 
 }  // namespace kiwi::resp

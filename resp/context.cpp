@@ -1,0 +1,55 @@
+#include "resp/context.hpp"
+
+namespace kiwi::resp {
+
+void Context::begin(const CommandSpec& command, uint32_t database, const Moment& moment) {
+  command_ = &command;
+  database_ = database;
+  moment_ = moment;
+  state_.begin_command();
+}
+
+Prng Context::prng() const {
+  Prng entry(moment_.seed);
+  return Prng(entry.next() ^ (moment_.ordinal * 0x9e3779b97f4a7c15ULL));
+}
+
+Key Context::find_in(uint32_t database, std::string_view name) {
+  Key key = state_.find(state_.physical(database), name, moment_.now_ms);
+  met_ttl_ = met_ttl_ || (key.live && key.meta.expire_at_ms != 0);
+  return key;
+}
+
+Key Context::find(std::string_view name) { return find_in(database_, name); }
+
+Key Context::read(std::string_view name) {
+  Key key = find(name);
+  ++(key.live ? stats_.hits : stats_.misses);
+  return key;
+}
+
+void Context::set_string(Key& key, std::string_view value, int64_t expire_at_ms) {
+  rocks::Metadata fresh;
+  fresh.type = rocks::Type::kString;
+  fresh.expire_at_ms = expire_at_ms;
+  fresh.value = value;
+  state_.create(key, fresh);
+}
+
+void Context::update_or_remove(Key& key) {
+  if (key.meta.size == 0) {
+    state_.remove(key);
+  } else {
+    state_.update(key);
+  }
+}
+
+bool refuse_type(const Key& key, rocks::Type type, ReplyWriter& reply) {
+  if (!key.live || key.meta.type == type) {
+    return false;
+  }
+  reply.error(texts::kWrongType);
+  return true;
+}
+
+}  // namespace kiwi::resp

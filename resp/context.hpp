@@ -1,0 +1,72 @@
+// What a data command works on: the database at one moment, with the clock, the seed and the
+// command it runs for. One Context serves an executor for life; begin() points it at the next
+// command. It holds nothing that depends on the node (F35).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/prng.hpp"
+#include "resp/command.hpp"
+#include "resp/database.hpp"
+
+namespace kiwi::resp {
+
+// When and as what a command runs.
+struct Moment {
+  int64_t now_ms = 0;  // the entry's stamp, or a reader's clock (F9)
+  uint64_t seed = 0;   // of the entry; F10: commands of one entry draw different numbers
+  uint64_t ordinal = 0;
+  bool may_write = false;
+};
+
+class Context {
+ public:
+  explicit Context(Database& database) : state_(database) {}
+
+  // ---- for the executor
+  void begin(const CommandSpec& command, uint32_t database, const Moment& moment);
+  bool met_ttl() const { return met_ttl_; }  // it saw a live key that has a deadline (F9)
+  void forget_ttl() { met_ttl_ = false; }
+  struct Stats {
+    uint64_t hits = 0;
+    uint64_t misses = 0;
+    uint64_t expired = 0;
+  };
+  const Stats& stats() const { return stats_; }
+
+  // ---- for commands
+  int64_t now_ms() const { return moment_.now_ms; }
+  std::string_view command() const { return command_->name; }  // as error texts show it
+  uint32_t database() const { return database_; }              // logical
+  Database& state() { return state_; }
+  Prng prng() const;
+
+  Key find(std::string_view name);  // in the command's database
+  Key find_in(uint32_t database, std::string_view name);
+  Key read(std::string_view name);     // counted as a hit or a miss
+  void saw_ttl() { met_ttl_ = true; }  // commands that walk records themselves
+  void count_expired() { ++stats_.expired; }
+
+  // Replaces whatever the key holds by a string.
+  void set_string(Key& key, std::string_view value, int64_t expire_at_ms);
+  // Removes the key if its collection has become empty, else writes its size back.
+  void update_or_remove(Key& key);
+  // Space for values that are built from old ones; the same buffer each time.
+  std::string& scratch() { return scratch_.clear(), scratch_; }
+
+ private:
+  Database& state_;
+  const CommandSpec* command_ = nullptr;
+  uint32_t database_ = 0;
+  Moment moment_;
+  bool met_ttl_ = false;
+  Stats stats_;
+  std::string scratch_;
+};
+
+// Answers WRONGTYPE if the key is there with another type.
+bool refuse_type(const Key& key, rocks::Type type, ReplyWriter& reply);
+
+}  // namespace kiwi::resp

@@ -1,0 +1,281 @@
+#include "resp/database.hpp"
+
+#include <algorithm>
+
+#include "base/bytes.hpp"
+#include "base/check.hpp"
+#include "base/checksum.hpp"
+#include "config/limits.hpp"
+
+namespace kiwi::resp {
+
+using rocks::DatabaseId;
+using rocks::Family;
+namespace keys = rocks::keys;
+
+namespace {
+
+// Logical databases that were never flushed or swapped are their own physical ones; fresh physical
+// numbers start above all of those. Part of the state's format.
+constexpr uint32_t kFirstFreshDatabase = 1 << 16;
+static_assert(config::limits::kDatabases <= kFirstFreshDatabase);
+
+constexpr uint16_t kBuckets = 16384;  // F11; part of the state's format
+
+// Kinds of effects in the checksum. Part of the state's format, never renumber.
+enum Effect : uint8_t { kPut = 1, kErase = 2, kEraseRange = 3, kEntry = 4 };
+
+uint16_t bucket_number(std::string_view name) {
+  return static_cast<uint16_t>(rocks::field_hash(name) % kBuckets);
+}
+
+}  // namespace
+
+Database::Database(rocks::Keyspace& keyspace) : keyspace_(keyspace) { load(); }
+
+void Database::load() {
+  keys::applied_record(key_);
+  if (auto bytes = keyspace_.get(Family::kSystem, key_)) {
+    auto record = rocks::decode_applied(*bytes);
+    if (!record) {
+      fatal("the applied record of the state database is corrupt; replace this node's data");
+    }
+    record_ = *record;
+  }
+  record_.next_database = std::max(record_.next_database, kFirstFreshDatabase);
+
+  for (uint32_t logical = 0; logical < config::limits::kDatabases; ++logical) {
+    load_mapped(logical);
+    load_counts(physical(logical));
+  }
+}
+
+void Database::load_mapped(uint32_t logical) {
+  keys::database_map(key_, logical);
+  if (auto bytes = keyspace_.get(Family::kSystem, key_)) {
+    ByteReader in(*bytes);
+    Mapped mapped;
+    mapped.id.value = in.le<uint32_t>();
+    mapped.incarnation = in.le<uint64_t>();
+    if (!in.done()) {
+      fatal("a database map record of the state database is corrupt; replace this node's data");
+    }
+    map_[logical] = mapped;
+  }
+}
+
+void Database::load_counts(DatabaseId database) {
+  keys::key_count(key_, database);
+  if (auto bytes = keyspace_.get(Family::kSystem, key_)) {
+    ByteReader in(*bytes);
+    KeyCounts counts;
+    counts.keys = in.le<uint64_t>();
+    counts.keys_with_ttl = in.le<uint64_t>();
+    if (!in.done()) {
+      fatal("a key count record of the state database is corrupt; replace this node's data");
+    }
+    counts_[database.value].counts = counts;
+  }
+}
+
+// ---------------------------------------------------------------- turns and undo
+
+void Database::mix(uint8_t effect, std::string_view key, std::string_view value) {
+  record_.checksum = checksum64(value, checksum64(key, record_.checksum + effect));
+}
+
+void Database::put(Family family, std::string_view key, std::string_view value) {
+  mix(static_cast<uint8_t>(static_cast<uint8_t>(family) << 4 | kPut), key, value);
+  keyspace_.put(family, key, value);
+}
+
+void Database::erase(Family family, std::string_view key) {
+  mix(static_cast<uint8_t>(static_cast<uint8_t>(family) << 4 | kErase), key, {});
+  keyspace_.erase(family, key);
+}
+
+void Database::erase_range(Family family, std::string_view from, std::string_view to) {
+  mix(static_cast<uint8_t>(static_cast<uint8_t>(family) << 4 | kEraseRange), from, to);
+  keyspace_.erase_range(family, from, to);
+}
+
+void Database::end_entry(LogIndex index, Term term, int64_t stamp_ms) {
+  record_.index = index;
+  record_.term = term;
+  record_.stamp_ms = stamp_ms;
+  value_.clear();
+  put_le(value_, index.value);
+  put_le(value_, record_.mutation_counter);
+  mix(kEntry, value_, {});
+}
+
+void Database::end_turn() {
+  for (uint32_t id : dirty_counts_) {
+    auto it = counts_.find(id);
+    if (it == counts_.end() || !it->second.dirty) {
+      continue;
+    }
+    it->second.dirty = false;
+    keys::key_count(key_, DatabaseId{id});
+    if (it->second.counts.keys == 0) {
+      keyspace_.erase(Family::kSystem, key_);
+      counts_.erase(it);
+      continue;
+    }
+    value_.clear();
+    put_le(value_, it->second.counts.keys);
+    put_le(value_, it->second.counts.keys_with_ttl);
+    keyspace_.put(Family::kSystem, key_, value_);
+  }
+  dirty_counts_.clear();
+  keys::applied_record(key_);
+  rocks::encode(value_, record_);
+  keyspace_.put(Family::kSystem, key_, value_);
+}
+
+void Database::begin_command() { meta_key_name_ = {}; }
+
+void Database::mark() {
+  keyspace_.mark();
+  marked_.mutation_counter = record_.mutation_counter;
+  marked_.next_database = record_.next_database;
+  marked_.checksum = record_.checksum;
+  marked_.counts.clear();
+  marked_.map.clear();
+}
+
+void Database::undo_to_mark() {
+  keyspace_.undo_to_mark();
+  record_.mutation_counter = marked_.mutation_counter;
+  record_.next_database = marked_.next_database;
+  record_.checksum = marked_.checksum;
+  for (auto it = marked_.counts.rbegin(); it != marked_.counts.rend(); ++it) {
+    counts_[it->first].counts = it->second;
+  }
+  for (auto it = marked_.map.rbegin(); it != marked_.map.rend(); ++it) {
+    map_[it->first] = it->second;
+  }
+  marked_.counts.clear();
+  marked_.map.clear();
+}
+
+// ---------------------------------------------------------------- logical databases
+
+const Database::Mapped* Database::mapped(uint32_t logical) const {
+  auto it = map_.find(logical);
+  return it == map_.end() ? nullptr : &it->second;
+}
+
+DatabaseId Database::physical(uint32_t logical) const {
+  const Mapped* m = mapped(logical);
+  return m != nullptr ? m->id : DatabaseId{logical};
+}
+
+uint64_t Database::incarnation(uint32_t logical) const {
+  const Mapped* m = mapped(logical);
+  return m != nullptr ? m->incarnation : 0;
+}
+
+void Database::set_mapped(uint32_t logical, Mapped now) {
+  marked_.map.emplace_back(logical, Mapped{physical(logical), incarnation(logical)});
+  map_[logical] = now;
+  keys::database_map(key_, logical);
+  value_.clear();
+  put_le(value_, now.id.value);
+  put_le(value_, now.incarnation);
+  put(Family::kSystem, key_, value_);
+}
+
+void Database::flush(uint32_t logical) {
+  DatabaseId old = physical(logical);
+  set_mapped(logical, Mapped{DatabaseId{record_.next_database++}, next_mutation()});
+  // One range per family, whatever the database holds. Its expiry index records are ordered by
+  // time, not by database: each goes when it falls due (erase_stale_expiry).
+  keys::meta_from(from_, old, 0);
+  keys::database_end(to_, old);
+  erase_range(Family::kMeta, from_, to_);
+  keys::collection_begin(from_, {old, 0});
+  erase_range(Family::kElement, from_, to_);
+  erase_range(Family::kScore, from_, to_);
+  keys::deletion_bucket(from_, old, 0);
+  keys::deletion_bucket(to_, old, kBuckets - 1);
+  to_.push_back('\0');
+  erase_range(Family::kSystem, from_, to_);
+  counts_for_change(old) = KeyCounts{};
+}
+
+void Database::swap(uint32_t a, uint32_t b) {
+  DatabaseId id_a = physical(a);
+  DatabaseId id_b = physical(b);
+  set_mapped(a, Mapped{id_b, next_mutation()});
+  set_mapped(b, Mapped{id_a, next_mutation()});
+}
+
+KeyCounts Database::counts(DatabaseId database) const {
+  auto it = counts_.find(database.value);
+  return it == counts_.end() ? KeyCounts{} : it->second.counts;
+}
+
+KeyCounts& Database::counts_for_change(DatabaseId database) {
+  Counted& counted = counts_[database.value];
+  marked_.counts.emplace_back(database.value, counted.counts);
+  if (!counted.dirty) {
+    counted.dirty = true;
+    dirty_counts_.push_back(database.value);
+  }
+  return counted.counts;
+}
+
+std::vector<uint32_t> Database::databases_with_keys() const {
+  std::vector<uint32_t> found;
+  for (uint32_t logical = 0; logical < config::limits::kDatabases; ++logical) {
+    if (counts(physical(logical)).keys > 0) {
+      found.push_back(logical);
+    }
+  }
+  return found;
+}
+
+// ---------------------------------------------------------------- WATCH
+
+uint64_t Database::bucket(DatabaseId database, std::string_view name) {
+  keys::deletion_bucket(key_, database, bucket_number(name));
+  auto bytes = keyspace_.get(Family::kSystem, key_);
+  return bytes ? ByteReader(*bytes).le<uint64_t>() : 0;
+}
+
+void Database::raise_bucket(const Key& key, uint64_t counter) {
+  if (bucket(key.database, key.name) >= counter) {
+    return;
+  }
+  keys::deletion_bucket(key_, key.database, bucket_number(key.name));
+  value_.clear();
+  put_le(value_, counter);
+  put(Family::kSystem, key_, value_);
+}
+
+WatchToken Database::watch(uint32_t logical, std::string_view name, int64_t now_ms, bool& has_ttl) {
+  Key key = find(physical(logical), name, now_ms);
+  has_ttl = has_ttl || (key.live && key.meta.expire_at_ms != 0);
+  return WatchToken{.database = logical,
+                    .incarnation = incarnation(logical),
+                    .key = std::string(name),
+                    .exists = key.live,
+                    .counter = key.live ? key.meta.last_modified : record_.mutation_counter};
+}
+
+bool Database::unchanged(const WatchToken& token, int64_t now_ms) {
+  if (incarnation(token.database) != token.incarnation) {
+    return false;
+  }
+  Key key = find(physical(token.database), token.key, now_ms);
+  if (token.exists) {
+    return key.live && key.meta.last_modified == token.counter;
+  }
+  // It was missing: a record written since then, expired by now or not, and a deletion since then
+  // (of this key or a neighbour in its bucket: a false alarm is allowed) both count.
+  return (!key.present || key.meta.last_modified <= token.counter) &&
+         bucket(key.database, token.key) <= token.counter;
+}
+
+}  // namespace kiwi::resp

@@ -1,0 +1,155 @@
+// The state as commands see it: keys with type, deadline and version on top of the Keyspace's byte
+// maps. Keeps every derived record in step with the keys: key counts, the expiry index, deletion
+// buckets (F11), the mutation counter (F10) and the rolling checksum (F34). Knows no Redis command.
+//
+// Owned by the Executor; client loop only. Only entries may call the writing half: everything here
+// is a function of (state, entry), reads included, so no clock and no option.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "resp/batch.hpp"
+#include "rocks/keyspace.hpp"
+#include "rocks/metadata.hpp"
+
+namespace kiwi::resp {
+
+// A key as it was found. Valid until the command ends; meta.value only until the next call into the
+// Database that reads or writes.
+struct Key {
+  std::string_view name;
+  rocks::DatabaseId database;
+  bool present = false;  // it has a record, maybe an expired one, which no client can tell (F34)
+  bool live = false;     // it exists for clients
+  rocks::Metadata meta;
+  int64_t stored_expire_at_ms = 0;  // the record's deadline: meta's may be edited before update()
+
+  bool is(rocks::Type type) const { return live && meta.type == type; }
+  rocks::CollectionId collection() const { return meta.collection(database); }
+};
+
+struct KeyCounts {
+  uint64_t keys = 0;
+  uint64_t keys_with_ttl = 0;
+};
+
+class Database {
+ public:
+  explicit Database(rocks::Keyspace& keyspace);
+
+  // ---- turns and undo
+  const rocks::AppliedRecord& record() const { return record_; }
+  // Entry by entry: its position becomes part of the checksum.
+  void end_entry(LogIndex index, Term term, int64_t stamp_ms);
+  // Writes what is kept in memory during a turn; the caller commits.
+  void end_turn();
+  void begin_command();  // before each command, writing or not
+  void mark();           // F30: what undo_to_mark() goes back to
+  void undo_to_mark();
+
+  // ---- logical databases
+  rocks::DatabaseId physical(uint32_t logical) const;
+  uint64_t incarnation(uint32_t logical) const;  // changes with FLUSHDB and SWAPDB
+  void flush(uint32_t logical);
+  void swap(uint32_t a, uint32_t b);
+  KeyCounts counts(rocks::DatabaseId database) const;
+  // Logical numbers that hold keys, in order.
+  std::vector<uint32_t> databases_with_keys() const;
+
+  // ---- keys
+  Key find(rocks::DatabaseId database, std::string_view name, int64_t now_ms);
+  // The key becomes a new one, described by `fresh` but for version and last_modified, which it is
+  // given. Whatever was there, expired or not, is gone, its elements too.
+  void create(Key& key, const rocks::Metadata& fresh);
+  // Requires key.live: writes key.meta back as a modification of the same key.
+  void update(Key& key);
+  void remove(Key& key);          // requires key.live
+  void remove_expired(Key& key);  // requires present and not live
+  // RENAME: the record moves, elements stay where they are (F40). Requires from.live and one
+  // database.
+  void rename(Key& from, Key& to);
+  // Removes an expiry index record that no key has any more.
+  void erase_stale_expiry(int64_t expire_at_ms, rocks::DatabaseId database, std::string_view name);
+
+  // ---- elements of collections
+  std::optional<std::string_view> element(const Key& key, std::string_view field);
+  void put_element(const Key& key, std::string_view field, std::string_view value);
+  void erase_element(const Key& key, std::string_view field);
+  std::optional<std::string_view> list_element(const Key& key, int64_t position);
+  void put_list_element(const Key& key, int64_t position, std::string_view value);
+  void erase_list_elements(const Key& key, int64_t from, int64_t to);  // [from, to)
+  // From the element at `position`, or the one with hash >= `hash`, to the collection's end.
+  std::unique_ptr<rocks::Cursor> list_cursor(const Key& key, int64_t position);
+  std::unique_ptr<rocks::Cursor> element_cursor(const Key& key, uint64_t hash);
+  // Metadata records of a database with key hash >= `hash`.
+  std::unique_ptr<rocks::Cursor> key_cursor(rocks::DatabaseId database, uint64_t hash);
+  std::unique_ptr<rocks::Cursor> expiry_cursor(int64_t not_after_ms);
+
+  // ---- WATCH (F11)
+  WatchToken watch(uint32_t logical, std::string_view name, int64_t now_ms, bool& has_ttl);
+  bool unchanged(const WatchToken& token, int64_t now_ms);
+
+ private:
+  struct Counted {
+    KeyCounts counts;
+    bool dirty = false;
+  };
+  struct Mapped {
+    rocks::DatabaseId id;
+    uint64_t incarnation = 0;
+  };
+  // What undo_to_mark() puts back beside the Keyspace's own undo.
+  struct Marked {
+    uint64_t mutation_counter = 0;
+    uint32_t next_database = 0;
+    uint64_t checksum = 0;
+    std::vector<std::pair<uint32_t, KeyCounts>> counts;  // physical number, before
+    std::vector<std::pair<uint32_t, Mapped>> map;        // logical number, before
+  };
+
+  uint64_t next_mutation() { return ++record_.mutation_counter; }
+  void mix(uint8_t effect, std::string_view key, std::string_view value);
+  void put(rocks::Family family, std::string_view key, std::string_view value);
+  void erase(rocks::Family family, std::string_view key);
+  void erase_range(rocks::Family family, std::string_view from, std::string_view to);
+  const std::string& meta_key(rocks::DatabaseId database, std::string_view name);
+  KeyCounts& counts_for_change(rocks::DatabaseId database);
+  void set_mapped(uint32_t logical, Mapped mapped);
+  const Mapped* mapped(uint32_t logical) const;
+  void drop_elements(const Key& key);
+  void put_expiry(const Key& key, int64_t expire_at_ms);
+  void erase_expiry(const Key& key);
+  void forget_record(Key& key);  // record, index and counts; neither elements nor bucket
+  void store(Key& key);
+  uint64_t bucket(rocks::DatabaseId database, std::string_view name);
+  void raise_bucket(const Key& key, uint64_t counter);
+  void load();
+  void load_mapped(uint32_t logical);
+  void load_counts(rocks::DatabaseId database);
+
+  rocks::Keyspace& keyspace_;
+  rocks::AppliedRecord record_;
+  std::unordered_map<uint32_t, Counted> counts_;  // by physical number
+  std::unordered_map<uint32_t, Mapped> map_;  // by logical number; absent = itself, never changed
+  Marked marked_;
+  std::vector<uint32_t> dirty_counts_;
+
+  // Buffers of one command, reused.
+  std::string meta_key_;
+  std::string_view meta_key_name_;  // whose key meta_key_ is: compared by address
+  rocks::DatabaseId meta_key_database_;
+  std::string key_;
+  std::string value_;
+  std::string renamed_;
+  std::string from_;
+  std::string to_;
+};
+
+}  // namespace kiwi::resp

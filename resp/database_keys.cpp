@@ -1,0 +1,214 @@
+// Database: keys and elements of collections.
+#include "base/check.hpp"
+#include "resp/database.hpp"
+
+namespace kiwi::resp {
+
+using rocks::DatabaseId;
+using rocks::Family;
+using rocks::Type;
+namespace keys = rocks::keys;
+
+const std::string& Database::meta_key(DatabaseId database, std::string_view name) {
+  // Names are views into a command's argv, whose bytes stay put until the next begin_command().
+  if (meta_key_name_.data() != name.data() || meta_key_name_.size() != name.size() ||
+      meta_key_database_ != database || name.data() == nullptr) {
+    keys::meta(meta_key_, database, name);
+    meta_key_name_ = name;
+    meta_key_database_ = database;
+  }
+  return meta_key_;
+}
+
+Key Database::find(DatabaseId database, std::string_view name, int64_t now_ms) {
+  Key key;
+  key.name = name;
+  key.database = database;
+  auto bytes = keyspace_.get(Family::kMeta, meta_key(database, name));
+  if (!bytes) {
+    return key;
+  }
+  auto meta = rocks::decode_metadata(*bytes);
+  if (!meta) {
+    fatal("a metadata record of the state database is corrupt; replace this node's data directory");
+  }
+  key.present = true;
+  key.meta = *meta;
+  key.stored_expire_at_ms = meta->expire_at_ms;
+  key.live = !meta->expired(now_ms);
+  return key;
+}
+
+void Database::drop_elements(const Key& key) {
+  if (key.meta.type == Type::kString) {
+    return;
+  }
+  keys::collection_begin(from_, key.collection());
+  keys::collection_end(to_, key.collection());
+  erase_range(Family::kElement, from_, to_);
+  if (key.meta.type == Type::kSortedSet) {
+    erase_range(Family::kScore, from_, to_);
+  }
+}
+
+void Database::put_expiry(const Key& key, int64_t expire_at_ms) {
+  if (expire_at_ms != 0) {
+    keys::expiry(key_, expire_at_ms, key.database, key.name);
+    put(Family::kSystem, key_, {});
+    ++counts_for_change(key.database).keys_with_ttl;
+  }
+}
+
+void Database::erase_expiry(const Key& key) {
+  if (key.stored_expire_at_ms != 0) {
+    keys::expiry(key_, key.stored_expire_at_ms, key.database, key.name);
+    erase(Family::kSystem, key_);
+    --counts_for_change(key.database).keys_with_ttl;
+  }
+}
+
+void Database::forget_record(Key& key) {
+  erase_expiry(key);
+  --counts_for_change(key.database).keys;
+  erase(Family::kMeta, meta_key(key.database, key.name));
+  key.present = key.live = false;
+  key.stored_expire_at_ms = 0;
+}
+
+// Writes key.meta. Its value may be a view into the Keyspace, so it is encoded before anything else
+// is asked of that.
+void Database::store(Key& key) {
+  rocks::encode(value_, key.meta);
+  if (key.meta.expire_at_ms != key.stored_expire_at_ms) {
+    erase_expiry(key);
+    put_expiry(key, key.meta.expire_at_ms);
+    key.stored_expire_at_ms = key.meta.expire_at_ms;
+  }
+  put(Family::kMeta, meta_key(key.database, key.name), value_);
+  key.present = key.live = true;
+}
+
+void Database::create(Key& key, const rocks::Metadata& fresh) {
+  if (key.present) {
+    drop_elements(key);
+  } else {
+    ++counts_for_change(key.database).keys;
+  }
+  key.meta = fresh;
+  key.meta.version = key.meta.last_modified = next_mutation();
+  store(key);
+}
+
+void Database::update(Key& key) {
+  CHECK_INVARIANT(key.live);
+  key.meta.last_modified = next_mutation();
+  store(key);
+}
+
+void Database::remove(Key& key) {
+  CHECK_INVARIANT(key.live);
+  drop_elements(key);
+  forget_record(key);
+  raise_bucket(key, next_mutation());
+}
+
+void Database::remove_expired(Key& key) {
+  CHECK_INVARIANT(key.present && !key.live);
+  // Not a mutation: for clients the key was gone already. Whoever saw it missing holds a token that
+  // is at least as new as its last change, unless it was created after the token was given.
+  drop_elements(key);
+  forget_record(key);
+  raise_bucket(key, key.meta.last_modified);
+}
+
+void Database::rename(Key& from, Key& to) {
+  CHECK_INVARIANT(from.live && from.database == to.database && from.name != to.name);
+  if (to.present) {
+    drop_elements(to);
+    forget_record(to);
+  }
+  auto bytes = keyspace_.get(Family::kMeta, meta_key(from.database, from.name));
+  CHECK_INVARIANT(bytes.has_value());
+  renamed_.assign(*bytes);  // meta.value of what goes into `to` is a view into it
+  auto moved = rocks::decode_metadata(renamed_);
+  CHECK_INVARIANT(moved.has_value());
+  forget_record(from);
+  raise_bucket(from, next_mutation());
+  ++counts_for_change(to.database).keys;
+  to.meta = *moved;
+  to.meta.last_modified = next_mutation();
+  store(to);
+}
+
+void Database::erase_stale_expiry(int64_t expire_at_ms,
+                                  DatabaseId database,
+                                  std::string_view name) {
+  keys::expiry(key_, expire_at_ms, database, name);
+  erase(Family::kSystem, key_);
+}
+
+// ---------------------------------------------------------------- elements
+
+std::optional<std::string_view> Database::element(const Key& key, std::string_view field) {
+  keys::element(key_, key.collection(), field);
+  return keyspace_.get(Family::kElement, key_);
+}
+
+void Database::put_element(const Key& key, std::string_view field, std::string_view value) {
+  keys::element(key_, key.collection(), field);
+  put(Family::kElement, key_, value);
+}
+
+void Database::erase_element(const Key& key, std::string_view field) {
+  keys::element(key_, key.collection(), field);
+  erase(Family::kElement, key_);
+}
+
+std::optional<std::string_view> Database::list_element(const Key& key, int64_t position) {
+  keys::list_element(key_, key.collection(), position);
+  return keyspace_.get(Family::kElement, key_);
+}
+
+void Database::put_list_element(const Key& key, int64_t position, std::string_view value) {
+  keys::list_element(key_, key.collection(), position);
+  put(Family::kElement, key_, value);
+}
+
+void Database::erase_list_elements(const Key& key, int64_t from, int64_t to) {
+  constexpr int64_t kFew = 64;  // a range tombstone costs every later read more than a few erases
+  if (to - from <= kFew) {
+    for (int64_t position = from; position < to; ++position) {
+      keys::list_element(key_, key.collection(), position);
+      erase(Family::kElement, key_);
+    }
+    return;
+  }
+  keys::list_element(from_, key.collection(), from);
+  keys::list_element(to_, key.collection(), to);
+  erase_range(Family::kElement, from_, to_);
+}
+
+std::unique_ptr<rocks::Cursor> Database::list_cursor(const Key& key, int64_t position) {
+  keys::list_element(from_, key.collection(), position);
+  keys::collection_end(to_, key.collection());
+  return keyspace_.cursor(Family::kElement, from_, to_);
+}
+
+std::unique_ptr<rocks::Cursor> Database::element_cursor(const Key& key, uint64_t hash) {
+  keys::element_from(from_, key.collection(), hash);
+  keys::collection_end(to_, key.collection());
+  return keyspace_.cursor(Family::kElement, from_, to_);
+}
+
+std::unique_ptr<rocks::Cursor> Database::key_cursor(DatabaseId database, uint64_t hash) {
+  keys::meta_from(from_, database, hash);
+  keys::database_end(to_, database);
+  return keyspace_.cursor(Family::kMeta, from_, to_);
+}
+
+std::unique_ptr<rocks::Cursor> Database::expiry_cursor(int64_t not_after_ms) {
+  keys::expiry_range(from_, to_, not_after_ms);
+  return keyspace_.cursor(Family::kSystem, from_, to_);
+}
+
+}  // namespace kiwi::resp

@@ -1,0 +1,302 @@
+#include "resp/executor.hpp"
+
+#include <utility>
+
+#include "base/check.hpp"
+#include "raft/codec.hpp"
+#include "resp/executor_state.hpp"
+
+namespace kiwi::resp {
+
+// ---------------------------------------------------------------- replies
+
+ReplyGroups::Draft ReplyGroups::begin(const ReplySlot& to) {
+  if (to.connection == 0 || (!closed_.empty() && closed_.contains(to.connection))) {
+    return {};
+  }
+  if (batches_.empty() || last_ != to.connection) {
+    auto [it, fresh] = index_.try_emplace(to.connection, batches_.size());
+    if (fresh) {
+      batches_.emplace_back().connection = to.connection;
+    }
+    last_ = to.connection;
+    last_index_ = it->second;
+  }
+  ReplyBatch& batch = batches_[last_index_];
+  return {&batch, batch.bytes.size(), batch.tokens.size()};
+}
+
+void ReplyGroups::end(const Draft& draft, uint64_t slot) {
+  if (draft.batch != nullptr) {
+    if (draft.batch->bytes.size() > UINT32_MAX) {  // parts have 32 bits for it
+      discard(draft);
+      ReplyWriter(draft.bytes()).error("ERR the reply is too large");
+    }
+    bytes_ += draft.batch->bytes.size() - draft.offset;
+    draft.batch->parts.push_back({slot, static_cast<uint32_t>(draft.offset),
+                                  static_cast<uint32_t>(draft.batch->bytes.size() - draft.offset)});
+  }
+}
+
+void ReplyGroups::discard(const Draft& draft) {
+  if (draft.batch != nullptr) {
+    draft.batch->bytes.resize(draft.offset);
+    draft.batch->tokens.resize(draft.tokens);
+  }
+}
+
+// Dropping what nobody will read saves work and is not needed for anything else, so the set may
+// forget: whoever delivers the replies does not find the connection either.
+void ReplyGroups::close(ConnectionId connection) {
+  constexpr size_t kRemembered = 4096;
+  if (closed_.size() >= kRemembered) {
+    closed_.clear();
+  }
+  closed_.insert(connection);
+}
+
+std::vector<ReplyBatch> ReplyGroups::take() {
+  index_.clear();
+  bytes_ = 0;
+  last_ = 0;
+  std::erase_if(batches_, [this](const ReplyBatch& batch) {
+    return batch.parts.empty() || closed_.contains(batch.connection);
+  });
+  return std::exchange(batches_, {});
+}
+
+// ---------------------------------------------------------------- entries
+
+Executor::State::State(rocks::Keyspace& ks, const ExecutorOptions& opts)
+    : keyspace(ks), options(opts), database(ks), sessions(ks), context(database) {
+  queued = database.record().index;
+}
+
+bool Executor::State::is_own(const raft::ProposalNumber& number) const {
+  return number.node == options.node && number.incarnation == options.incarnation &&
+         number.epoch == options.epoch;
+}
+
+std::shared_ptr<const PendingBatch> Executor::State::take_pending(
+    const raft::ProposalNumber& number) {
+  auto it = pending.find(number.sequence);
+  if (it == pending.end()) {
+    return nullptr;
+  }
+  auto batch = std::move(it->second);
+  pending.erase(it);
+  return batch;
+}
+
+namespace {
+
+// Checked whole before anything runs, so that an entry is applied whole or not at all.
+bool well_formed(std::string_view payload) {
+  BatchReader reader(payload);
+  while (reader.next()) {
+  }
+  return reader.ok();
+}
+
+}  // namespace
+
+void Executor::State::refuse_commands(const PendingBatch* batch) {
+  for (const PendingOp& op : batch != nullptr ? batch->ops : std::vector<PendingOp>{}) {
+    ReplyGroups::Draft draft = replies.begin(op.to);
+    ReplyWriter(draft.bytes(), op.resp_version).error("ERR internal error: malformed batch");
+    replies.end(draft, op.to.slot);
+  }
+}
+
+// Commands of the payload and, on their origin, the reads between them (F6).
+void Executor::State::run_commands(const raft::Entry& entry, const PendingBatch* batch) {
+  Moment moment{.now_ms = entry.stamp_ms, .seed = entry.seed, .ordinal = 0, .may_write = true};
+  BatchReader reader(entry.payload.view());
+  if (batch != nullptr) {
+    for (const PendingOp& op : batch->ops) {
+      ReplyGroups::Draft draft = replies.begin(op.to);
+      if (op.kind == RequestKind::kWrite) {
+        auto packed = reader.next();
+        CHECK_INVARIANT(packed.has_value());  // the payload is this batch's own bytes
+        execute(*packed, moment, draft.bytes(), op.resp_version);
+      } else if (draft.batch != nullptr) {
+        Moment read = moment;
+        read.may_write = false;
+        run_read(op.kind, op.packed, op.resp_version, read, draft);
+      }
+      replies.end(draft, op.to.slot);
+    }
+  }
+  while (auto packed = reader.next()) {
+    execute(*packed, moment, nullptr, 2);
+  }
+}
+
+void Executor::State::apply_batch(const raft::Entry& entry) {
+  if (!sessions.accept(entry.number)) {
+    return;
+  }
+  std::string_view payload = entry.payload.view();
+  if (!payload.empty() && static_cast<uint8_t>(payload[0]) != kBatchVersion) {
+    fatal("log entry " + std::to_string(entry.index.value) +
+          " holds a batch in a newer format; run the version that wrote it");
+  }
+  bool own = is_own(entry.number);
+  auto batch = own ? take_pending(entry.number) : nullptr;
+  if (well_formed(payload)) {
+    run_commands(entry, batch.get());
+  } else {  // its origin is broken; every node finds the same (F30)
+    refuse_commands(batch.get());
+  }
+  if (own) {
+    effects.settled.push_back({entry.number.sequence, true, {}});
+  }
+}
+
+void Executor::State::apply_void(const raft::Entry& entry) {
+  if (!sessions.accept(entry.number) || !is_own(entry.number)) {
+    return;
+  }
+  // The reads that waited between its commands are linearizable here, and here they cannot see a
+  // later write of their connection (F6).
+  if (auto batch = take_pending(entry.number)) {
+    Moment moment{.now_ms = entry.stamp_ms, .seed = entry.seed, .ordinal = 0, .may_write = false};
+    for (const PendingOp& op : batch->ops) {
+      ReplyGroups::Draft draft =
+          op.kind != RequestKind::kWrite ? replies.begin(op.to) : ReplyGroups::Draft{};
+      if (draft.batch != nullptr) {
+        run_read(op.kind, op.packed, op.resp_version, moment, draft);
+        replies.end(draft, op.to.slot);
+      }
+    }
+  }
+  effects.settled.push_back({entry.number.sequence, false, {}});
+}
+
+void Executor::State::apply_configuration(const raft::Entry& entry) {
+  auto configuration = raft::decode_configuration(entry.payload.view());
+  if (!configuration) {
+    fatal("log entry " + std::to_string(entry.index.value) +
+          " holds an unreadable configuration: " + configuration.error().text);
+  }
+  sessions.apply_configuration(*configuration);
+}
+
+void Executor::State::apply_entry(const raft::Entry& entry) {
+  CHECK_INVARIANT(entry.index == database.record().index + 1);
+  CHECK_INVARIANT(entry.stamp_ms >= database.record().stamp_ms);
+  entry_commands = 0;
+  switch (entry.kind) {
+    case raft::EntryKind::kBatch:
+      apply_batch(entry);
+      break;
+    case raft::EntryKind::kVoid:
+      apply_void(entry);
+      break;
+    case raft::EntryKind::kConfiguration:
+      apply_configuration(entry);
+      break;
+    case raft::EntryKind::kNoop:
+      opened_term = true;
+      break;
+    case raft::EntryKind::kTick:
+      break;
+  }
+  database.end_entry(entry.index, entry.term, entry.stamp_ms);
+}
+
+// One turn's entries; whole ones, one commit. A kNoop ends the turn, so that the session rows that
+// go with it are the ones right after it (F23).
+bool Executor::State::apply_turn() {
+  turn_commands = 0;
+  bool any = false;
+  while (!queue.empty() && turn_commands < options.turn_commands_max &&
+         keyspace.pending_bytes() < options.turn_bytes_max) {
+    raft::Entry entry = std::move(queue.front());
+    queue.pop_front();
+    apply_entry(entry);
+    ++turn_commands;  // an entry costs something even if it holds no command
+    any = true;
+    if (entry.kind == raft::EntryKind::kNoop) {
+      break;
+    }
+  }
+  if (!any) {
+    return false;
+  }
+  sessions.end_turn();
+  database.end_turn();
+  keyspace.commit(database.record().index);
+  effects.applied_moved = true;
+  return true;
+}
+
+// ---------------------------------------------------------------- the class
+
+Executor::Executor(rocks::Keyspace& keyspace, const ExecutorOptions& options)
+    : state_(std::make_unique<State>(keyspace, options)) {}
+Executor::~Executor() = default;
+
+LogIndex Executor::applied() const { return state_->database.record().index; }
+int64_t Executor::applied_stamp_ms() const { return state_->database.record().stamp_ms; }
+std::vector<raft::SessionRow> Executor::session_rows() const { return state_->sessions.rows(); }
+
+void Executor::expect(std::shared_ptr<const PendingBatch> batch) {
+  uint64_t sequence = batch->sequence;
+  state_->pending[sequence] = std::move(batch);
+}
+
+void Executor::forget(uint64_t sequence) { state_->pending.erase(sequence); }
+
+void Executor::run_reads(ReadBatch batch) {
+  LogIndex index = batch.index;
+  state_->waiting.emplace(index, State::WaitingReads{std::move(batch), 0, {}, {}});
+}
+
+void Executor::apply(std::vector<raft::Entry> entries) {
+  for (raft::Entry& entry : entries) {
+    CHECK_INVARIANT(entry.index == state_->queued + 1);
+    state_->queued = entry.index;
+    state_->queue.push_back(std::move(entry));
+  }
+}
+
+void Executor::forget_connection(ConnectionId connection) { state_->replies.close(connection); }
+
+bool Executor::work() {
+  State& s = *state_;
+  s.apply_turn();
+  bool more_reads = s.run_ready_reads();
+  return more_reads || !s.queue.empty();
+}
+
+ExecutorEffects Executor::take_effects() {
+  State& s = *state_;
+  s.effects.replies = s.replies.take();
+  s.effects.applied = applied();
+  if (std::exchange(s.opened_term, false)) {
+    s.effects.sessions = s.sessions.rows();
+  }
+  if (s.pending.empty() && s.waiting.empty()) {
+    s.replies.forget_closed();  // nothing is left that could answer them
+  }
+  return std::exchange(s.effects, {});
+}
+
+std::vector<Executor::DatabaseSize> Executor::database_sizes() const {
+  std::vector<DatabaseSize> sizes;
+  for (uint32_t logical : state_->database.databases_with_keys()) {
+    KeyCounts counts = state_->database.counts(state_->database.physical(logical));
+    sizes.push_back({logical, counts.keys, counts.keys_with_ttl});
+  }
+  return sizes;
+}
+
+uint64_t Executor::state_checksum() const { return state_->database.record().checksum; }
+
+Executor::Counters Executor::counters() const {
+  const Context::Stats& stats = state_->context.stats();
+  return {stats.hits, stats.misses, stats.expired, state_->commands};
+}
+
+}  // namespace kiwi::resp

@@ -1,0 +1,116 @@
+// Executor: reads at an index, and what is due to expire.
+#include <algorithm>
+
+#include "resp/executor_state.hpp"
+
+namespace kiwi::resp {
+
+bool Executor::State::turn_is_full() const {
+  return turn_commands >= options.turn_commands_max || replies.bytes() >= options.turn_bytes_max;
+}
+
+// F9: the reader's clock never goes below the applied stamp. A clock that was held back and met a
+// live key with a deadline cannot tell whether it is over: this read and what its connection asked
+// behind it have to be asked again.
+bool Executor::State::run_batch(WaitingReads& reads) {
+  ReadBatch& batch = reads.batch;
+  Moment moment{.now_ms = std::max(database.record().stamp_ms, batch.now_ms),
+                .seed = database.record().index.value,
+                .ordinal = 0,
+                .may_write = false};
+  for (size_t& i = reads.next; i < batch.ops.size(); ++i) {
+    if (turn_is_full()) {
+      return false;
+    }
+    ReadOp& op = batch.ops[i];
+    ReplyGroups::Draft draft = replies.begin(op.to);
+    if (draft.batch == nullptr) {
+      continue;
+    }
+    bool again = std::find(reads.stopped.begin(), reads.stopped.end(), op.to.connection) !=
+                 reads.stopped.end();
+    if (!again) {
+      context.forget_ttl();
+      run_read(op.kind, op.packed, op.resp_version, moment, draft);
+      again = batch.clamped && context.met_ttl();
+      if (again) {
+        replies.discard(draft);
+        reads.stopped.push_back(op.to.connection);
+      }
+    }
+    if (again) {
+      reads.again.push_back(std::move(op));
+    } else {
+      replies.end(draft, op.to.slot);
+    }
+  }
+  if (reads.again.size() < batch.ops.size() || batch.ops.empty()) {
+    effects.reads_done.push_back(batch.id);
+  }
+  if (!reads.again.empty()) {
+    batch.ops = std::move(reads.again);
+    effects.reads_again.push_back(std::move(batch));
+  }
+  return true;
+}
+
+bool Executor::State::run_ready_reads() {
+  turn_commands = 0;
+  while (!waiting.empty() && waiting.begin()->first <= database.record().index) {
+    if (!run_batch(waiting.begin()->second)) {
+      return true;
+    }
+    waiting.erase(waiting.begin());
+  }
+  return false;
+}
+
+void Executor::cancel_reads(uint64_t id) {
+  State& s = *state_;
+  auto it = std::find_if(s.waiting.begin(), s.waiting.end(),
+                         [&](const auto& entry) { return entry.second.batch.id == id; });
+  if (it == s.waiting.end() || it->first <= applied()) {
+    return;
+  }
+  for (const ReadOp& op : it->second.batch.ops) {
+    ReplyGroups::Draft draft = s.replies.begin(op.to);
+    ReplyWriter(draft.bytes(), op.resp_version).error(texts::kReadTimeout);
+    if (draft.batch != nullptr && op.kind == RequestKind::kWatch) {
+      draft.batch->failed_watch = true;
+    }
+    s.replies.end(draft, op.to.slot);
+  }
+  s.effects.reads_done.push_back(id);
+  s.waiting.erase(it);
+}
+
+std::string Executor::due_expirations(int64_t now_ms, size_t keys_max) {
+  State& s = *state_;
+  std::vector<std::string> parts;  // argv of kiwi.expire: commands/internal.cpp
+  parts.emplace_back("kiwi.expire");
+  auto cursor = s.database.expiry_cursor(now_ms);
+  for (size_t n = 0; n < keys_max && cursor->valid(); ++n, cursor->next()) {
+    auto due = rocks::keys::parse_expiry(cursor->key());
+    if (!due) {
+      continue;
+    }
+    std::string name(due->user_key);
+    s.database.begin_command();
+    Key key = s.database.find(due->database, name, now_ms);
+    // Version 0 fits no key: the index record has outlived its key (FLUSHDB) and goes alone.
+    bool its_own = key.present && key.meta.expire_at_ms == due->expire_at_ms;
+    parts.push_back(std::to_string(due->database.value));
+    parts.push_back(std::to_string(due->expire_at_ms));
+    parts.push_back(std::to_string(its_own ? key.meta.version : 0));
+    parts.push_back(std::move(name));
+  }
+  if (parts.size() == 1) {
+    return {};
+  }
+  std::vector<std::string_view> argv(parts.begin(), parts.end());
+  std::string packed;
+  pack_command(packed, 0, argv);
+  return packed;
+}
+
+}  // namespace kiwi::resp

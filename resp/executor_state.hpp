@@ -1,0 +1,112 @@
+// The inside of the Executor, shared by its .cpp files: executor.cpp (entries and turns),
+// executor_commands.cpp (one command), executor_reads.cpp (reads at an index).
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "resp/context.hpp"
+#include "resp/executor.hpp"
+#include "resp/executor_sessions.hpp"
+
+namespace kiwi::resp {
+
+// The replies of one turn, grouped by connection.
+class ReplyGroups {
+ public:
+  // A reply to `to` in the making. `bytes` is nullptr if nobody waits for it.
+  struct Draft {
+    ReplyBatch* batch = nullptr;
+    size_t offset = 0;  // where it starts in batch->bytes
+    size_t tokens = 0;  // tokens before it
+    std::string* bytes() const { return batch != nullptr ? &batch->bytes : nullptr; }
+  };
+  Draft begin(const ReplySlot& to);
+  void end(const Draft& draft, uint64_t slot);
+  void discard(const Draft& draft);
+
+  void close(ConnectionId connection);
+  void forget_closed() { closed_.clear(); }
+  size_t bytes() const { return bytes_; }  // since take()
+  std::vector<ReplyBatch> take();
+
+ private:
+  std::vector<ReplyBatch> batches_;
+  std::unordered_map<ConnectionId, size_t> index_;
+  std::unordered_set<ConnectionId> closed_;
+  ConnectionId last_ = 0;  // whose batch is batches_[last_index_]
+  size_t last_index_ = 0;
+  size_t bytes_ = 0;
+};
+
+struct Executor::State {
+  State(rocks::Keyspace& ks, const ExecutorOptions& opts);
+
+  // ---- executor.cpp
+  void apply_entry(const raft::Entry& entry);
+  void apply_batch(const raft::Entry& entry);
+  void apply_void(const raft::Entry& entry);
+  void apply_configuration(const raft::Entry& entry);
+  std::shared_ptr<const PendingBatch> take_pending(const raft::ProposalNumber& number);
+  bool is_own(const raft::ProposalNumber& number) const;
+  void run_commands(const raft::Entry& entry, const PendingBatch* batch);
+  void refuse_commands(const PendingBatch* batch);
+  bool apply_turn();
+
+  // ---- executor_commands.cpp
+  // Executes a packed command. F30: what it throws is contained and undone.
+  void execute(std::string_view packed, Moment moment, std::string* out, int version);
+  void execute_transaction(PackedCommand& transaction,
+                           Moment moment,
+                           std::string* out,
+                           int version);
+  void execute_plain(const PackedCommand& command,
+                     const Moment& moment,
+                     std::string* out,
+                     int version);
+  void watch(std::string_view packed, int64_t now_ms, const ReplyGroups::Draft& draft, int version);
+  void run_read(RequestKind kind,
+                std::string_view packed,
+                int version,
+                const Moment& moment,
+                const ReplyGroups::Draft& draft);
+
+  // ---- executor_reads.cpp
+  struct WaitingReads {
+    ReadBatch batch;
+    size_t next = 0;                    // op to execute
+    std::vector<ReadOp> again;          // F9
+    std::vector<ConnectionId> stopped;  // whose ops all go to `again` from here on
+  };
+  bool run_ready_reads();               // true: more are ready than a turn may hold
+  bool run_batch(WaitingReads& reads);  // false: the turn is full, go on in the next
+  bool turn_is_full() const;
+
+  rocks::Keyspace& keyspace;
+  ExecutorOptions options;
+  Database database;
+  SessionTable sessions;
+  Context context;
+
+  LogIndex queued;  // last entry queued
+  std::deque<raft::Entry> queue;
+  std::unordered_map<uint64_t, std::shared_ptr<const PendingBatch>> pending;  // by sequence
+  std::multimap<LogIndex, WaitingReads> waiting;  // by index, then arrival
+  ReplyGroups replies;
+  ExecutorEffects effects;
+  bool opened_term = false;     // a kNoop was applied since the last take_effects()
+  uint64_t turn_commands = 0;   // executed in this half of a turn: entries, then reads
+  uint64_t entry_commands = 0;  // executed in this entry: the ordinal of the next (F10)
+  uint64_t reads_executed = 0;  // seeds random reads
+  uint64_t commands = 0;
+
+  PackedCommand unpacked;        // reused
+  PackedCommand unpacked_inner;  // reused: a transaction's commands
+};
+
+}  // namespace kiwi::resp
