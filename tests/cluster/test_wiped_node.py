@@ -1,0 +1,83 @@
+"""A node whose disk was wiped is somebody else with a known number [F1]."""
+from __future__ import annotations
+
+from support.cluster import wait_serving
+from support.resp import RespError
+from support.waiting import wait_until
+
+
+def write(node, prefix, count=50):
+    with node.connect() as connection:
+        replies = connection.pipeline([("SET", f"{prefix}{i}", i) for i in range(count)])
+        assert replies == ["OK"] * count
+
+
+def read_all(node, prefix, count=50):
+    with node.connect() as connection:
+        return connection.pipeline([("GET", f"{prefix}{i}") for i in range(count)])
+
+
+def expected(count=50):
+    return [str(i).encode() for i in range(count)]
+
+
+def test_a_wiped_node_and_a_lagging_one_cannot_outvote_an_acknowledged_write(make_cluster):
+    """[F1] {A,B} commit W while C is down; B is wiped; A stops; B and C together must not lead."""
+    cluster = make_cluster(3, options={"raft.response-timeout": 1500})
+    write(cluster.node(1), "before:")
+    lagging = cluster.followers()[0]
+    lagging.kill()
+    keeper = cluster.wait_leader()
+    wiped = next(n for n in cluster.nodes if n not in (lagging, keeper))
+    write(keeper, "w:")
+    wiped.kill()
+    keeper.kill()
+    wiped.wipe()
+    wiped.start()
+    lagging.start()
+    wait_until(lambda: wiped.info("raft") and lagging.info("raft"), 10, "both to answer INFO")
+    for node in (lagging, wiped):
+        reply = node.call("SET", "w:0", "usurped")
+        assert isinstance(reply, RespError), "a wiped voter voted: an acknowledged write is lost"
+    assert cluster.leader() is None
+    keeper.start()
+    for node in cluster.nodes:
+        wait_serving(node, 30)
+        assert read_all(node, "w:") == expected(), f"node {node.id}"
+        assert read_all(node, "before:") == expected(), f"node {node.id}"
+
+
+def test_a_wiped_node_comes_back_by_itself_and_votes_again(make_cluster):
+    cluster = make_cluster(3)
+    write(cluster.node(1), "a:")
+    wiped = cluster.followers()[0]
+    wiped.kill()
+    wiped.wipe()
+    wiped.start()
+    wait_serving(wiped, 30)
+    assert read_all(wiped, "a:") == expected()
+    wait_until(lambda: all(n.info("raft").get("raft_num_voting_nodes") == "3"
+                           and n.info("raft").get("raft_num_nodes") == "3" for n in cluster.nodes),
+               30, "three voters again")
+    # It counts: with another node down, it and the third are the majority.
+    other = next(n for n in cluster.followers() if n is not wiped)
+    other.kill()
+    write(wiped, "b:")
+    assert read_all(wiped, "b:") == expected()
+
+
+def test_a_node_wiped_while_another_is_down_says_how_it_comes_back(make_cluster):
+    cluster = make_cluster(3, options={"raft.response-timeout": 1500})
+    write(cluster.node(1), "w:")
+    down, wiped = cluster.followers()
+    down.kill()
+    wiped.kill()
+    wiped.wipe()
+    wiped.start()
+    wait_until(lambda: any(word in wiped.log_text().lower() for word in
+                           ("new incarnation", "wiped", "replaced", "empty data directory")),
+               15, "a message on how the wiped node comes back")
+    down.start()
+    for node in cluster.nodes:
+        wait_serving(node, 30)
+        assert read_all(node, "w:") == expected(), f"node {node.id}"
