@@ -122,6 +122,7 @@ void Router::read_ready(const raft::ReadReady& ready, int64_t now_ms) {
     }
     return;
   }
+  s.wanted_commit_ms = now_ms;
   std::unique_ptr<Round> round = std::move(s.round);
   std::vector<ReadOp> ops;
   ops.reserve(round->reads.size());

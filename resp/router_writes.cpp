@@ -188,6 +188,7 @@ void Router::State::end_writes(int64_t now_ms) {
 void Router::State::moved(int64_t now_ms) {
   resend_wait_ms = options.election_timeout_ms;
   resend_at_ms = now_ms + resend_wait_ms;
+  wanted_commit_ms = now_ms;
 }
 
 // Its clients are answered: their connections go on.

@@ -1,0 +1,237 @@
+#include "tests/resp/router_harness.hpp"
+
+namespace kiwi::resp {
+
+TEST_SUITE_BEGIN("resp/router: reads");
+
+namespace {
+
+std::vector<std::string> packed_of(const ReadBatch& batch) {
+  std::vector<std::string> packed;
+  for (const ReadOp& op : batch.ops) {
+    packed.push_back(op.packed);
+  }
+  return packed;
+}
+
+}  // namespace
+
+TEST_CASE("reads share a round, later ones the next: one confirms what came before it [F36]") {
+  RouterHarness h;
+  h.up(RouterHarness::kOther);
+  h.pipeline(1, {"r1"});
+  h.pipeline(2, {"r2"});
+  RouterEffects effects = h.turn();
+  REQUIRE(effects.read_index.size() == 1);
+  h.pipeline(3, {"r3"});
+  CHECK(h.turn().read_index.empty());
+  h.router.read_ready({effects.read_index[0].id, true, false, LogIndex{5}, 77, true}, h.now);
+  RouterEffects next = h.turn();
+  REQUIRE(next.run_reads.size() == 1);
+  CHECK(packed_of(next.run_reads[0]) == std::vector<std::string>{"r1", "r2"});
+  CHECK(next.run_reads[0].index == LogIndex{5});
+  CHECK(next.run_reads[0].now_ms == 77);
+  CHECK(next.run_reads[0].clamped);
+  REQUIRE(next.read_index.size() == 1);
+  h.router.read_ready({next.read_index[0].id, true, false, LogIndex{6}, 78, false}, h.now);
+  CHECK(packed_of(h.turn().run_reads.at(0)) == std::vector<std::string>{"r3"});
+}
+
+TEST_CASE("a write waits until the reads before it were executed [F6]") {
+  RouterHarness h;
+  h.up();
+  h.pipeline(1, {"r1", "w1"});
+  RouterEffects effects = h.turn();
+  CHECK(effects.propose.empty());
+  h.router.read_ready({effects.read_index.at(0).id, true, false, LogIndex{5}, 0, false}, h.now);
+  effects = h.turn();
+  CHECK(effects.propose.empty());
+  h.router.reads_done(effects.run_reads.at(0).id, h.now);
+  CHECK(h.turn().propose.size() == 1);
+}
+
+TEST_CASE("reads behind writes of an open batch are executed at their place in it [F6]") {
+  RouterHarness h;
+  h.up();
+  h.pipeline(1, {"w1", "r1", "t1", "w2", "r2"});
+  h.pipeline(2, {"r3"});
+  RouterEffects effects = h.turn();
+  CHECK(effects.read_index.size() == 1);  // for r3 alone
+  REQUIRE(effects.expect.size() == 1);
+  const PendingBatch& batch = *effects.expect[0];
+  REQUIRE(batch.ops.size() == 5);
+  CHECK(batch.ops[1].kind == RequestKind::kRead);
+  CHECK(batch.ops[1].packed == "r1");
+  CHECK(batch.ops[2].kind == RequestKind::kWatch);
+  CHECK(batch.ops[4].to == ReplySlot{1, 5});
+  CHECK(commands_of(batch.payload) == std::vector<std::string>{"w1", "w2"});
+}
+
+TEST_CASE("a read behind a batch that was handed over waits for it, it must not join it [F6]") {
+  RouterHarness h;
+  h.up();
+  h.pipeline(1, {"w1"});
+  h.turn();
+  h.pipeline(1, {"r1", "w2"});
+  RouterEffects effects = h.turn();
+  CHECK(effects.propose.empty());
+  CHECK(effects.read_index.empty());
+  h.settle(1);
+  effects = h.turn();
+  CHECK(effects.read_index.size() == 1);
+  CHECK(effects.propose.empty());
+}
+
+TEST_CASE("a read also waits when one batch is handed over and the next is still open [F6]") {
+  RouterOptions options = RouterHarness::default_options();
+  options.inflight_batches_max = 1;
+  RouterHarness h(options);
+  h.up();
+  h.pipeline(1, {"w1"});
+  h.turn();
+  h.pipeline(1, {"w2", "r1"});
+  CHECK(h.turn().propose.empty());
+  h.settle(1);
+  RouterEffects effects = h.turn();
+  REQUIRE(effects.expect.size() == 1);
+  CHECK(effects.expect[0]->ops.size() == 2);
+  CHECK(effects.read_index.empty());
+}
+
+TEST_CASE("stale reads run at once, but not before what their connection said earlier [F6]") {
+  RouterHarness h;
+  h.up(NodeId{});
+  h.pipeline(1, {"s1"});
+  CHECK(h.turn().run_reads.at(0).index == LogIndex{0});
+  h.pipeline(2, {"r1", "s1"});
+  CHECK(h.turn().run_reads.empty());
+  h.lead(RouterHarness::kOther, 1);
+  h.pipeline(3, {"w1", "s1"});
+  RouterEffects effects = h.turn();
+  REQUIRE(effects.expect.size() == 1);
+  CHECK(effects.expect[0]->ops.at(1).kind == RequestKind::kStaleRead);
+  h.pipeline(3, {"s2"});
+  CHECK(h.turn().run_reads.empty());
+  h.settle(1);
+  effects = h.turn();
+  REQUIRE(effects.run_reads.size() == 1);
+  CHECK(packed_of(effects.run_reads[0]) == std::vector<std::string>{"s2"});
+}
+
+TEST_CASE("reads of a void batch come back as ordinary reads [F6]") {
+  RouterHarness h;
+  h.up(RouterHarness::kOther);
+  h.pipeline(1, {"w1", "r1"});
+  h.turn();
+  h.refuse(1, raft::RefusalReason::kOverloaded);
+  h.turn();
+  h.router.settled({1, false, {{{1, 2}, RequestKind::kRead, 2, "r1"}}}, h.now);
+  RouterEffects effects = h.turn();
+  REQUIRE(effects.read_index.size() == 1);
+  h.router.read_ready({effects.read_index[0].id, true, false, LogIndex{5}, 0, false}, h.now);
+  CHECK(packed_of(h.turn().run_reads.at(0)) == std::vector<std::string>{"r1"});
+  CHECK(h.reply(1, 1) == error_line("OOM too many writes wait to be committed"));
+}
+
+TEST_CASE("a lost or refused question is asked again, any answer of the round serves it [F23]") {
+  RouterHarness h;
+  h.up(RouterHarness::kOther);
+  h.pipeline(1, {"r1"});
+  uint64_t first = h.turn().read_index.at(0).id;
+  CHECK(h.tick(299).read_index.empty());
+  uint64_t second = h.tick(1).read_index.at(0).id;
+  CHECK(second != first);
+  h.router.read_ready({second, false, false, {}, 0, false}, h.now);
+  CHECK(h.turn().read_index.empty());
+  uint64_t third = h.tick(50).read_index.at(0).id;
+  h.pipeline(2, {"r2"});  // came after the first question
+  h.router.read_ready({first, true, false, LogIndex{5}, 0, false}, h.now);
+  RouterEffects effects = h.turn();
+  CHECK(packed_of(effects.run_reads.at(0)) == std::vector<std::string>{"r1"});
+  REQUIRE(effects.read_index.size() == 1);
+  h.router.read_ready({third, true, false, LogIndex{5}, 0, false}, h.now);
+  CHECK(h.turn().run_reads.empty());  // not its round [F36]
+}
+
+TEST_CASE("a new leader is asked at once [F23]") {
+  RouterHarness h;
+  h.up(RouterHarness::kOther, 1);
+  h.pipeline(1, {"r1"});
+  CHECK(h.turn().read_index.size() == 1);
+  h.lead(NodeId{}, 2, false);
+  CHECK(h.turn().read_index.empty());
+  h.lead(RouterHarness::kThird, 2);
+  CHECK(h.turn().read_index.size() == 1);
+}
+
+TEST_CASE("a read without an answer fails with certainty, by whether a leader is known [F36]") {
+  RouterHarness h;
+  h.up(RouterHarness::kOther);
+  h.pipeline(1, {"r1"});
+  h.pipeline(2, {"t1"});
+  h.turn();
+  CHECK(h.tick(9'999).replies.empty());
+  RouterEffects effects = h.tick(1);
+  CHECK(h.reply(1, 1) == error_line("TIMEOUT no quorum for read"));
+  CHECK(h.reply(2, 1) == error_line("TIMEOUT no quorum for read"));
+  CHECK(effects.replies.at(1).failed_watch);
+  h.pipeline(3, {"r1"});
+  h.turn();
+  h.lead(NodeId{}, 2, false);
+  h.tick(10'000);
+  CHECK(h.reply(3, 1) == error_line("CLUSTERDOWN No raft leader"));
+}
+
+TEST_CASE("a read whose entries never come is taken back from the executor") {
+  RouterHarness h;
+  h.up(RouterHarness::kOther);
+  h.pipeline(1, {"r1", "w1"});
+  h.router.read_ready({h.turn().read_index.at(0).id, true, false, LogIndex{50}, 0, false}, h.now);
+  uint64_t id = h.turn().run_reads.at(0).id;
+  CHECK(h.tick(9'000).cancel_reads.empty());
+  CHECK(h.tick(1'000).cancel_reads == std::vector<uint64_t>{id});
+  CHECK(h.reply(1, 1) == "");  // the executor answers it
+  CHECK(h.tick(1'000).cancel_reads.empty());
+  CHECK(h.reply(1, 2) == error_line("CLUSTERDOWN No raft leader"));  // the write never left
+}
+
+TEST_CASE("a read under a clamped clock asks again with a tick, later reads stay behind it [F9]") {
+  RouterHarness h;
+  h.up(RouterHarness::kOther);
+  h.pipeline(1, {"r1"});
+  h.pipeline(2, {"r2"});
+  RouterEffects effects = h.turn();
+  CHECK_FALSE(effects.read_index.at(0).with_tick);
+  h.router.read_ready({effects.read_index[0].id, true, false, LogIndex{5}, 70, true}, h.now);
+  h.pipeline(1, {"r3"});
+  h.pipeline(2, {"w1"});
+  effects = h.turn();
+  ReadBatch ran = effects.run_reads.at(0);
+  ReadBatch again = ran;
+  again.ops.pop_back();  // r2 was answered
+  h.router.reads_again(again, h.now);
+  h.router.reads_done(ran.id, h.now);
+  effects = h.turn();
+  CHECK(effects.propose.size() == 1);  // r2 is done, its connection goes on
+  REQUIRE(effects.read_index.size() == 1);
+  CHECK(effects.read_index[0].with_tick);
+  h.router.read_ready({effects.read_index[0].id, true, false, LogIndex{6}, 80, false}, h.now);
+  effects = h.turn();
+  CHECK(packed_of(effects.run_reads.at(0)) == std::vector<std::string>{"r1", "r3"});
+}
+
+TEST_CASE("a closed connection's reads are dropped") {
+  RouterHarness h;
+  h.up(RouterHarness::kOther);
+  h.pipeline(1, {"r1", "w1", "r2"});
+  h.pipeline(2, {"r3"});
+  RouterEffects effects = h.turn();
+  h.router.connection_closed(1);
+  CHECK(h.turn().propose.size() == 1);  // the write had been said: it is not held back any more
+  h.router.read_ready({effects.read_index.at(0).id, true, false, LogIndex{5}, 0, false}, h.now);
+  CHECK(packed_of(h.turn().run_reads.at(0)) == std::vector<std::string>{"r3"});
+}
+
+TEST_SUITE_END();
+
+}  // namespace kiwi::resp
