@@ -139,15 +139,12 @@ def prepare_ioredis():
     os.environ["NODE_PATH"] = os.path.join(modules, "node_modules")
 
 
-def run_cluster(count, arguments=()):
-    heading("clusters of processes")
+def run_pytest(count, folder, arguments=()):
     build_dir = os.environ.get("KIWI_BUILD_DIR") or os.path.join(ROOT, "build")
-    os.environ.setdefault("KIWI_SERVER", os.path.join(build_dir, "actors", "kiwi-server"))
-    prepare_ioredis()
-    report = os.path.join(build_dir, "cluster-tests.xml")
+    report = os.path.join(build_dir, folder.replace("/", "-") + ".xml")
     if os.path.exists(report):
         os.remove(report)
-    code = subprocess.call(["/usr/bin/python3", "-u", "-m", "pytest", "tests/cluster", "-v", "-rs",
+    code = subprocess.call(["/usr/bin/python3", "-u", "-m", "pytest", folder, "-v", "-rs",
                             "--durations=10", "-p", "no:cacheprovider", f"--junitxml={report}",
                             *arguments], cwd=ROOT)
     no_tests_collected = 5
@@ -159,6 +156,19 @@ def run_cluster(count, arguments=()):
                   max(failed, int(code not in (0, no_tests_collected))))
     except (OSError, AttributeError, xml.etree.ElementTree.ParseError):
         count.add(0, 1)  # pytest itself broke
+
+
+def run_cluster(count, arguments=()):
+    heading("clusters of processes")
+    build_dir = os.environ.get("KIWI_BUILD_DIR") or os.path.join(ROOT, "build")
+    os.environ.setdefault("KIWI_SERVER", os.path.join(build_dir, "actors", "kiwi-server"))
+    prepare_ioredis()
+    run_pytest(count, "tests/cluster", arguments)
+
+
+def run_scripts(count):
+    heading("the scripts themselves")
+    run_pytest(count, "tests/scripts")
 
 
 def main(arguments):
@@ -176,6 +186,8 @@ def main(arguments):
             what = "nothing"
     if what in ("all", "unit"):
         run_unit(count, rest)
+    if what == "all":
+        run_scripts(count)
     if what in ("all", "cluster"):
         run_cluster(count, rest)
     if what == "--sanitize":
