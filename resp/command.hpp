@@ -41,6 +41,8 @@ enum Flag : uint32_t {
   kTouchesArbitraryKeys = 1u << 15,
   kInternal = 1u << 16,    // only this node's own machinery may propose it (expiry, F8)
   kTimeSensitive = 1u << 17, // its reply depends on key expiry even for existing keys
+  kNotQueued = 1u << 19,   // executed inside MULTI, not queued: EXEC, DISCARD, RESET, ...
+  kContainer = 1u << 18,   // CLIENT, CONFIG, ...: its sub-commands are the rows "name|..."
 };
 
 using LocalHandler = void (*)(Session& session, Args args, ReplyWriter& reply);
@@ -62,6 +64,8 @@ struct CommandSpec {
 // Case-insensitive; nullptr if there is no such command. For container commands (CONFIG, CLIENT,
 // COMMAND) the container's row is found; its handler dispatches.
 const CommandSpec* find_command(std::string_view name);
+// The row "container|name"; nullptr if there is none. Walks the table: for containers only.
+const CommandSpec* find_subcommand(const CommandSpec& container, std::string_view name);
 std::span<const CommandSpec> all_commands();
 
 }  // namespace kiwi::resp

@@ -19,6 +19,9 @@ constexpr size_t kKeepBufferBytes = 32 * limits::kKiB;
 
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
+// Narrower than is_space(), as in Redis.
+bool ends_word(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
+
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') {
     return c - '0';
@@ -45,7 +48,8 @@ char escaped(char c) {
 }
 
 // One argument of an inline command, Redis' quoting: "..." with escapes, '...' with \' only; a
-// closing quote must be followed by a space or the end. Consumes it from `line`; false = unbalanced.
+// closing quote must be followed by a space or the end. Consumes it from `line`; false =
+// unbalanced.
 bool unquote(std::string_view& line, std::string& out) {
   char quote = 0;
   size_t i = 0;
@@ -71,7 +75,7 @@ bool unquote(std::string_view& line, std::string& out) {
       return line.empty() || is_space(line.front());
     } else if (quote == 0 && (c == '"' || c == '\'')) {
       quote = c;
-    } else if (quote == 0 && (is_space(c) || c == '\0')) {
+    } else if (quote == 0 && ends_word(c)) {
       line.remove_prefix(i);
       return true;
     } else {
@@ -188,11 +192,11 @@ bool RequestParser::split_inline(std::string_view line) {
       break;
     }
     size_t plain = 0;
-    while (plain < line.size() && !is_space(line[plain]) && line[plain] != '"' &&
+    while (plain < line.size() && !ends_word(line[plain]) && line[plain] != '"' &&
            line[plain] != '\'') {
       ++plain;
     }
-    if (plain == line.size() || is_space(line[plain])) {
+    if (plain == line.size() || ends_word(line[plain])) {
       args_.push_back(line.substr(0, plain));
       line.remove_prefix(plain);
       continue;

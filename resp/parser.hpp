@@ -1,9 +1,9 @@
 // Cuts a client's byte stream into commands: RESP arrays of bulk strings and inline lines, with the
 // limits and error texts of Redis 7.0. Used by resp::Session, on its thread; no socket, no clock.
 //
-// Zero copy: arguments are views into the bytes of the last feed(), or, when a command spans several
-// reads, into the parser's own buffer, which grows with what was received, never with what a client
-// merely announces.
+// Zero copy: arguments are views into the bytes of the last feed(), or, when a command spans
+// several reads, into the parser's own buffer, which grows with what was received, never with what
+// a client merely announces.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +24,7 @@ class RequestParser {
     kError,     // the stream is broken: answer error() and close; nothing follows
   };
 
-  void set_bulk_max(int64_t bytes) { bulk_max_ = bytes; }            // proto-max-bulk-len
+  void set_bulk_max(int64_t bytes) { bulk_max_ = bytes; }     // proto-max-bulk-len
   void set_authenticated(bool yes) { authenticated_ = yes; }  // a stranger's limits are smaller
 
   // Adds the bytes of one read. They must stay where they are until keep_rest().
@@ -58,18 +58,18 @@ class RequestParser {
   int64_t bulk_max_ = 512LL << 20;
   bool authenticated_ = true;
 
-  std::string_view given_;   // bytes of the last feed(), while external_
+  std::string_view given_;  // bytes of the last feed(), while external_
   bool external_ = false;
-  std::string buffer_;       // what earlier reads left
-  size_t begin_ = 0;         // start of the command under way in input()
-  size_t size_hint_ = 0;     // bytes of input that the bulk string under way needs, from begin_
+  std::string buffer_;    // what earlier reads left
+  size_t begin_ = 0;      // start of the command under way in input()
+  size_t size_hint_ = 0;  // bytes of input that the bulk string under way needs, from begin_
 
   // The multibulk command under way; offsets count from begin_.
   bool in_array_ = false;
-  int64_t missing_ = 0;      // arguments still to come
-  int64_t bulk_size_ = -1;   // of the argument under way; -1: its header was not read yet
-  size_t at_ = 0;            // parsed up to here
-  size_t scanned_ = 0;       // an unfinished line was searched for its end up to here
+  int64_t missing_ = 0;     // arguments still to come
+  int64_t bulk_size_ = -1;  // of the argument under way; -1: its header was not read yet
+  size_t at_ = 0;           // parsed up to here
+  size_t scanned_ = 0;      // an unfinished line was searched for its end up to here
   std::vector<Span> spans_;
 
   std::vector<std::string_view> args_;

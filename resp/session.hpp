@@ -2,6 +2,10 @@
 // The plain class inside the RespConnection actor; client loop only; no socket and no clock of its
 // own. Local commands (PING, CLIENT, MULTI, ...) are answered here; the others become Requests whose
 // replies come back by slot.
+//
+// After each of receive(), reply(), set_unsent_bytes() and tick() the owner looks at killed(), then at
+// has_requests() and has_output(): a session that had stopped parsing (unanswered or unsent replies
+// above their bounds, a WATCH under way) goes on inside any of these calls.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +23,11 @@ struct SessionInfo {
   ConnectionId id = 0;
   std::string peer_address;   // ip:port
   std::string local_address;
+  int file_descriptor = -1;   // shown by CLIENT LIST, used for nothing
 };
+
+// What a connection above maxclients is told before it is closed.
+inline constexpr std::string_view kTooManyClients = "-ERR max number of clients reached\r\n";
 
 class Session {
  public:
@@ -32,6 +40,7 @@ class Session {
   // set. Call take_requests() and take_output() afterwards.
   void receive(std::string_view bytes, int64_t now_ms);
   void reply(const ReplyBatch& replies, int64_t now_ms);
+  void tick(int64_t now_ms);  // every 100-1000 ms: `timeout`, the soft output buffer limit
 
   RequestBatch take_requests();  // empty requests = nothing for the router
   bool has_requests() const;
@@ -42,7 +51,8 @@ class Session {
   bool wants_more_input() const;  // false: stop reading the socket (too much unanswered or unsent, F28)
   bool closing() const;           // close once the output is written
   bool killed() const;            // close now (CLIENT KILL, output buffer limit)
-  void set_unsent_bytes(size_t bytes);  // what the socket has not taken yet (output buffer limit)
+  // What take_output() gave and the socket has not taken yet: told after every change, 0 included.
+  void set_unsent_bytes(size_t bytes);
   int64_t last_active_ms() const; // for `timeout`
   bool idle() const;              // nothing unanswered: `timeout` may close it
   ConnectionId id() const;

@@ -1,0 +1,184 @@
+// CLIENT LIST, INFO and KILL: what concerns all connections of the node.
+#include "resp/numbers.hpp"
+#include "resp/session_state.hpp"
+#include "resp/words.hpp"
+
+namespace kiwi::resp::commands {
+
+namespace {
+
+// Every client here is a normal one; the other types exist and have no members.
+enum class ClientType : uint8_t { kNormal, kOther };
+
+std::optional<ClientType> parse_type(std::string_view word) {
+  if (same_word(word, "normal")) {
+    return ClientType::kNormal;
+  }
+  bool other = same_word(word, "slave") || same_word(word, "replica") ||
+               same_word(word, "pubsub") || same_word(word, "master");
+  return other ? std::optional(ClientType::kOther) : std::nullopt;
+}
+
+std::string unknown_type_text(std::string_view word) {
+  return "ERR Unknown client type '" + std::string(word) + "'";
+}
+
+std::string flags_of(const Session::State& s) {
+  std::string flags;
+  flags += s.transaction.open ? "x" : "";
+  flags += s.close_after_replies ? "c" : "";
+  flags += s.stale_reads ? "r" : "";
+  flags += s.no_evict ? "e" : "";
+  flags += s.no_touch ? "T" : "";
+  return flags.empty() ? "N" : flags;
+}
+
+// One line of CLIENT LIST. The fields of Redis 7.0 and, as in 7.2, the library's name and version.
+std::string describe(const Session::State& s, int64_t now_ms) {
+  const Transaction& t = s.transaction;
+  size_t buffered = s.parser.unread_bytes();
+  size_t spare = s.parser.memory_bytes() - std::min(buffered, s.parser.memory_bytes());
+  size_t memory = sizeof(Session::State) + s.parser.memory_bytes() + s.output.capacity() + t.bytes +
+                  s.slots.request_bytes() + s.slots.held_bytes();
+  auto number = [](auto value) { return std::to_string(value); };
+  std::string out = "id=" + number(s.info.id);
+  out += " addr=" + s.info.peer_address + " laddr=" + s.info.local_address;
+  out += " fd=" + number(s.info.file_descriptor) + " name=" + s.name;
+  out += " age=" + number((now_ms - s.created_ms) / 1000);
+  out += " idle=" + number((now_ms - s.last_active_ms) / 1000);
+  out += " flags=" + flags_of(s) + " db=" + number(s.database) + " sub=0 psub=0 ssub=0";
+  out += " multi=" + (t.open ? number(t.count) : "-1");
+  out += " qbuf=" + number(buffered) + " qbuf-free=" + number(spare);
+  out += " argv-mem=" + number(s.slots.request_bytes()) + " multi-mem=" + number(t.bytes);
+  out += " rbs=0 rbp=0 obl=" + number(s.output.size() + s.unsent_bytes);
+  out += " oll=" + number(s.slots.size()) + " omem=" + number(s.slots.held_bytes());
+  out += " tot-mem=" + number(memory) + " events=" + (s.paused ? "w" : "r") + " cmd=";
+  out += s.last_command != nullptr ? s.last_command->name : "NULL";
+  out += " user=default redir=-1 resp=" + number(s.resp_version);
+  out += " lib-name=" + s.library_name + " lib-ver=" + s.library_version + "\n";
+  return out;
+}
+
+struct KillFilter {
+  std::optional<uint64_t> id;
+  std::optional<ClientType> type;
+  std::string_view address;
+  std::string_view local_address;
+  bool skip_me = true;
+
+  bool takes(const Session::State& s) const {
+    return (!id || *id == s.info.id) && (!type || *type == ClientType::kNormal) &&
+           (address.empty() || address == s.info.peer_address) &&
+           (local_address.empty() || local_address == s.info.local_address);
+  }
+};
+
+// One option of CLIENT KILL. The error's text; empty = taken.
+std::string take_option(KillFilter& filter, std::string_view option, std::string_view value) {
+  if (same_word(option, "id")) {
+    std::optional<int64_t> id = parse_integer(value);
+    if (!id || *id < 1) {
+      return "ERR client-id should be greater than 0";
+    }
+    filter.id = static_cast<uint64_t>(*id);
+  } else if (same_word(option, "type")) {
+    filter.type = parse_type(value);
+    return filter.type ? "" : unknown_type_text(value);
+  } else if (same_word(option, "addr")) {
+    filter.address = value;
+  } else if (same_word(option, "laddr")) {
+    filter.local_address = value;
+  } else if (same_word(option, "user")) {
+    // Everybody is the default user.
+    return value == "default" ? "" : "ERR No such user '" + std::string(value) + "'";
+  } else if (same_word(option, "skipme") && same_word(value, "yes")) {
+    filter.skip_me = true;
+  } else if (same_word(option, "skipme") && same_word(value, "no")) {
+    filter.skip_me = false;
+  } else {
+    return std::string(texts::kSyntax);
+  }
+  return "";
+}
+
+int64_t kill_matching(Session& me, const KillFilter& filter) {
+  std::vector<Session*> victims;
+  for (const auto& [id, session] : me.state().node.sessions) {
+    bool taken = filter.takes(session->state()) && !session->killed();
+    if (taken && (session != &me || !filter.skip_me)) {
+      victims.push_back(session);
+    }
+  }
+  for (Session* victim : victims) {
+    if (victim == &me) {
+      me.state().close_after_replies = true;  // it gets its reply first
+    } else {
+      victim->state().kill();
+    }
+  }
+  return static_cast<int64_t>(victims.size());
+}
+
+}  // namespace
+
+void client_info(Session& session, Args, ReplyWriter& reply) {
+  reply.verbatim(describe(session.state(), session.state().now_ms));
+}
+
+void client_list(Session& session, Args args, ReplyWriter& reply) {
+  const Session::State& me = session.state();
+  std::string out;
+  if (args.size() >= 4 && same_word(args[2], "id")) {
+    std::vector<uint64_t> ids;
+    for (std::string_view word : args.subspan(3)) {
+      std::optional<int64_t> id = parse_integer(word);
+      if (!id) {
+        return reply.error("ERR Invalid client ID");
+      }
+      ids.push_back(static_cast<uint64_t>(*id));
+    }
+    for (uint64_t id : ids) {
+      auto found = me.node.sessions.find(id);
+      out += found != me.node.sessions.end() ? describe(found->second->state(), me.now_ms) : "";
+    }
+    return reply.verbatim(out);
+  }
+  ClientType type = ClientType::kNormal;
+  if (args.size() == 4 && same_word(args[2], "type")) {
+    std::optional<ClientType> wanted = parse_type(args[3]);
+    if (!wanted) {
+      return reply.error(unknown_type_text(args[3]));
+    }
+    type = *wanted;
+  } else if (args.size() != 2) {
+    return reply.error(texts::kSyntax);
+  }
+  if (type == ClientType::kNormal) {
+    for (const auto& [id, other] : me.node.sessions) {
+      out += describe(other->state(), me.now_ms);
+    }
+  }
+  reply.verbatim(out);
+}
+
+void client_kill(Session& session, Args args, ReplyWriter& reply) {
+  KillFilter filter;
+  if (args.size() == 3) {  // the form of Redis 2.4: an address, and one's own will do
+    filter.address = args[2];
+    filter.skip_me = false;
+    if (filter.address.empty() || kill_matching(session, filter) == 0) {
+      return reply.error("ERR No such client");
+    }
+    return reply.ok();
+  }
+  for (size_t i = 2; i < args.size(); i += 2) {
+    std::string error = i + 1 < args.size() ? take_option(filter, args[i], args[i + 1])
+                                            : std::string(texts::kSyntax);
+    if (!error.empty()) {
+      return reply.error(error);
+    }
+  }
+  reply.integer(kill_matching(session, filter));
+}
+
+}  // namespace kiwi::resp::commands

@@ -1,0 +1,240 @@
+// COMMAND and its sub-commands; what they say comes from the table and from command_docs.hpp.
+#include <algorithm>
+
+#include "base/glob.hpp"
+#include "resp/command_docs.hpp"
+#include "resp/numbers.hpp"
+#include "resp/session_state.hpp"
+#include "resp/words.hpp"
+
+namespace kiwi::resp::commands {
+
+namespace {
+
+bool is_shown(const CommandSpec& row) { return (row.flags & kInternal) == 0; }
+bool is_top(const CommandSpec& row) { return is_shown(row) && row.name.find('|') == row.name.npos; }
+
+size_t top_count() { return static_cast<size_t>(std::ranges::count_if(all_commands(), is_top)); }
+
+// A command, or "container|sub"; nullptr = unknown.
+const CommandSpec* find_shown(std::string_view name) {
+  size_t bar = name.find('|');
+  const CommandSpec* row = find_command(name.substr(0, bar));
+  if (row != nullptr && bar != name.npos) {
+    row = find_subcommand(*row, name.substr(bar + 1));
+  }
+  return row != nullptr && is_shown(*row) ? row : nullptr;
+}
+
+struct FoundKey {
+  std::string_view key;
+  std::string_view flags;
+};
+
+// "index 1" + "range 0 1 0" and the like, applied to argv. False = argv does not fit.
+bool add_keys(const KeySpec& spec, Args args, std::vector<FoundKey>& out) {
+  std::vector<std::string_view> begin = split(spec.begin, " ");
+  std::vector<std::string_view> find = split(spec.find, " ");
+  if (begin[0] != "index" || find[0] == "unknown") {
+    return true;  // keys that hang on keywords: their rows come with the commands that have them
+  }
+  auto number = [](std::string_view text) { return parse_integer(text).value_or(0); };
+  int64_t first = number(begin[1]);
+  int64_t last = 0;
+  int64_t step = 1;
+  auto argc = static_cast<int64_t>(args.size());
+  if (find[0] == "range") {
+    int64_t wanted = number(find[1]);
+    step = number(find[2]);
+    last = wanted >= 0 ? first + wanted : argc + wanted;
+  } else {
+    int64_t at = first + number(find[1]);
+    if (at >= argc) {
+      return false;
+    }
+    step = number(find[3]);
+    std::optional<int64_t> count = parse_integer(args[static_cast<size_t>(at)]);
+    first += number(find[2]);
+    if (!count || *count < 0 || *count > argc) {
+      return false;
+    }
+    last = first + (*count - 1) * step;
+  }
+  if (last >= argc) {
+    return false;
+  }
+  for (int64_t i = first; i <= last; i += step) {
+    out.push_back({args[static_cast<size_t>(i)], spec.flags});
+  }
+  return true;
+}
+
+// The keys in the command that `args` names from its third word on. Answers errors itself.
+std::optional<std::vector<FoundKey>> find_keys(Args args, ReplyWriter& reply) {
+  Args words = args.subspan(2);
+  Resolved found = resolve_command(words);
+  if (found.spec == nullptr || found.unknown_subcommand) {
+    reply.error("ERR Invalid command specified");
+    return std::nullopt;
+  }
+  std::vector<DocLine> doc = command_doc(found.spec->name);
+  std::vector<KeySpec> specs = key_specs(doc);
+  if (specs.empty()) {
+    reply.error("ERR The command has no key arguments");
+    return std::nullopt;
+  }
+  std::vector<FoundKey> keys;
+  bool fits = arity_fits(*found.spec, words.size());
+  for (const KeySpec& spec : specs) {
+    fits = fits && add_keys(spec, words, keys);
+  }
+  if (!fits) {
+    reply.error("ERR Invalid number of arguments specified for command");
+    return std::nullopt;
+  }
+  return keys;
+}
+
+void write_names(ReplyWriter& reply, const std::function<bool(const CommandSpec&)>& taken) {
+  std::vector<std::string_view> names;
+  for (const CommandSpec& row : all_commands()) {
+    if (is_shown(row) && taken(row)) {
+      names.push_back(row.name);
+    }
+  }
+  reply.array(names.size());
+  for (std::string_view name : names) {
+    reply.bulk(name);
+  }
+}
+
+uint32_t acl_bit(std::string_view name) {
+  std::span<const std::string_view> names = acl_names();
+  for (size_t bit = 0; bit < names.size(); ++bit) {
+    if (same_word(name, names[bit])) {
+      return 1u << bit;
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+
+void command(Session&, Args, ReplyWriter& reply) {
+  reply.array(top_count());
+  for (const CommandSpec& row : all_commands()) {
+    if (is_top(row)) {
+      write_command_info(row, reply);
+    }
+  }
+}
+
+void command_count(Session&, Args, ReplyWriter& reply) {
+  reply.integer(static_cast<int64_t>(top_count()));
+}
+
+void command_info(Session& session, Args args, ReplyWriter& reply) {
+  if (args.size() == 2) {
+    return command(session, args, reply);
+  }
+  reply.array(args.size() - 2);
+  for (std::string_view name : args.subspan(2)) {
+    if (const CommandSpec* row = find_shown(name)) {
+      write_command_info(*row, reply);
+    } else {
+      reply.null_array();
+    }
+  }
+}
+
+void command_docs(Session&, Args args, ReplyWriter& reply) {
+  std::vector<const CommandSpec*> rows;
+  if (args.size() == 2) {
+    for (const CommandSpec& row : all_commands()) {
+      if (is_top(row)) {
+        rows.push_back(&row);
+      }
+    }
+  }
+  for (std::string_view name : args.subspan(2)) {
+    if (const CommandSpec* row = find_shown(name)) {
+      rows.push_back(row);
+    }
+  }
+  reply.map(rows.size());
+  for (const CommandSpec* row : rows) {
+    write_command_docs(*row, reply);
+  }
+}
+
+void command_list(Session&, Args args, ReplyWriter& reply) {
+  if (args.size() == 2) {
+    return write_names(reply, is_top);
+  }
+  if (args.size() != 5 || !same_word(args[2], "filterby")) {
+    return reply.error(texts::kSyntax);
+  }
+  std::string_view word = args[4];
+  if (same_word(args[3], "module")) {
+    reply.array(0);
+  } else if (same_word(args[3], "aclcat")) {
+    uint32_t bit = acl_bit(word);
+    write_names(reply, [bit](const CommandSpec& row) { return (row.acl_categories & bit) != 0; });
+  } else if (same_word(args[3], "pattern")) {
+    write_names(reply, [word](const CommandSpec& row) {
+      return glob_match(word, row.name, /*ignore_case=*/true);
+    });
+  } else {
+    reply.error(texts::kSyntax);
+  }
+}
+
+void command_getkeys(Session&, Args args, ReplyWriter& reply) {
+  if (auto keys = find_keys(args, reply)) {
+    reply.array(keys->size());
+    for (const FoundKey& found : *keys) {
+      reply.bulk(found.key);
+    }
+  }
+}
+
+void command_getkeysandflags(Session&, Args args, ReplyWriter& reply) {
+  if (auto keys = find_keys(args, reply)) {
+    reply.array(keys->size());
+    for (const FoundKey& found : *keys) {
+      std::vector<std::string_view> flags = split(found.flags, " ");
+      reply.array(2);
+      reply.bulk(found.key);
+      reply.set(flags.size());
+      for (std::string_view flag : flags) {
+        reply.simple(flag);
+      }
+    }
+  }
+}
+
+void command_help(Session&, Args, ReplyWriter& reply) {
+  constexpr std::string_view kLines[] = {
+      "(no subcommand)",
+      "    Return details about all Redis commands.",
+      "COUNT",
+      "    Return the total number of commands in this Redis server.",
+      "LIST",
+      "    Return a list of all commands in this Redis server.",
+      "INFO [<command-name> ...]",
+      "    Return details about multiple Redis commands.",
+      "    If no command names are given, documentation details for all",
+      "    commands are returned.",
+      "DOCS [<command-name> ...]",
+      "    Return documentation details about multiple Redis commands.",
+      "    If no command names are given, documentation details for all",
+      "    commands are returned.",
+      "GETKEYS <full-command>",
+      "    Return the keys from a full Redis command.",
+      "GETKEYSANDFLAGS <full-command>",
+      "    Return the keys and the access flags from a full Redis command.",
+  };
+  reply_help(reply, "COMMAND", kLines);
+}
+
+}  // namespace kiwi::resp::commands

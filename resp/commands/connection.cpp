@@ -1,0 +1,194 @@
+// PING, ECHO, QUIT, RESET, HELLO, AUTH, SELECT, READONLY, READWRITE.
+#include "config/version.hpp"
+#include "resp/numbers.hpp"
+#include "resp/session_state.hpp"
+#include "resp/words.hpp"
+
+namespace kiwi::resp::commands {
+
+namespace {
+
+// Takes the same time wherever the first difference is.
+bool same_secret(std::string_view given, std::string_view secret) {
+  unsigned different = given.size() == secret.size() ? 0 : 1;
+  for (size_t i = 0; i < given.size(); ++i) {
+    char expected = secret.empty() ? '\0' : secret[i % secret.size()];
+    different |= static_cast<unsigned char>(given[i] ^ expected);
+  }
+  return different == 0;
+}
+
+// The only user is "default": without a password any password is right, as for Redis' nopass.
+bool log_in(Session::State& s, std::string_view user, std::string_view password) {
+  const std::string& secret = s.node.options.requirepass;
+  if (user != "default" || (!secret.empty() && !same_secret(password, secret))) {
+    return false;
+  }
+  s.authenticated = true;
+  return true;
+}
+
+constexpr std::string_view kWrongPass =
+    "WRONGPASS invalid username-password pair or user is disabled.";
+
+struct HelloOptions {
+  std::optional<int64_t> protocol;
+  std::optional<std::pair<std::string_view, std::string_view>> login;
+  std::optional<std::string_view> name;
+};
+
+// Answers and returns false if an option is wrong.
+bool parse_hello(Args args, HelloOptions& options, ReplyWriter& reply) {
+  if (args.size() > 1) {
+    options.protocol = parse_integer(args[1]);
+    if (!options.protocol) {
+      reply.error("ERR Protocol version is not an integer or out of range");
+      return false;
+    }
+    if (*options.protocol < 2 || *options.protocol > 3) {
+      reply.error("NOPROTO unsupported protocol version");
+      return false;
+    }
+  }
+  for (size_t i = 2; i < args.size(); ++i) {
+    size_t more = args.size() - 1 - i;
+    if (same_word(args[i], "auth") && more >= 2) {
+      options.login.emplace(args[i + 1], args[i + 2]);
+      i += 2;
+    } else if (same_word(args[i], "setname") && more >= 1) {
+      if (!is_client_name(args[i + 1])) {
+        reply.error(kBadClientName);
+        return false;
+      }
+      options.name = args[i + 1];
+      i += 1;
+    } else {
+      reply.error("ERR Syntax error in HELLO option '" + std::string(args[i]) + "'");
+      return false;
+    }
+  }
+  return true;
+}
+
+void write_hello(const Session::State& s, ReplyWriter& reply) {
+  reply.map(7);
+  reply.bulk("server");
+  reply.bulk("redis");
+  reply.bulk("version");
+  reply.bulk(config::kRedisVersion);
+  reply.bulk("proto");
+  reply.integer(s.resp_version);
+  reply.bulk("id");
+  reply.integer(static_cast<int64_t>(s.info.id));
+  // Any node serves any key, so clients need no cluster mode; any node takes writes: a master.
+  reply.bulk("mode");
+  reply.bulk("standalone");
+  reply.bulk("role");
+  reply.bulk("master");
+  reply.bulk("modules");
+  reply.array(0);
+}
+
+}  // namespace
+
+void ping(Session&, Args args, ReplyWriter& reply) {
+  if (args.size() > 2) {
+    reply.error("ERR wrong number of arguments for 'ping' command");
+  } else if (args.size() == 2) {
+    reply.bulk(args[1]);
+  } else {
+    reply.simple("PONG");
+  }
+}
+
+void echo(Session&, Args args, ReplyWriter& reply) { reply.bulk(args[1]); }
+
+void quit(Session& session, Args, ReplyWriter& reply) {
+  reply.ok();
+  session.state().close_after_replies = true;
+}
+
+void reset(Session& session, Args, ReplyWriter& reply) {
+  Session::State& s = session.state();
+  s.discard_transaction();
+  s.database = 0;
+  s.resp_version = 2;
+  s.stale_reads = false;
+  s.no_touch = false;
+  s.replies_off = false;
+  s.skip_this_reply = false;
+  s.name.clear();
+  s.authenticated = s.node.options.requirepass.empty();
+  reply.set_version(2);
+  reply.simple("RESET");
+}
+
+void hello(Session& session, Args args, ReplyWriter& reply) {
+  Session::State& s = session.state();
+  HelloOptions options;
+  if (!parse_hello(args, options, reply)) {
+    return;
+  }
+  if (options.login && !log_in(s, options.login->first, options.login->second)) {
+    return reply.error(kWrongPass);
+  }
+  if (s.must_authenticate()) {
+    return reply.error(
+        "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO "
+        "<proto> AUTH <user> <pass> option can be used to authenticate the client and select the "
+        "RESP protocol version at the same time");
+  }
+  if (options.name) {
+    s.name = *options.name;
+  }
+  if (options.protocol) {
+    s.resp_version = static_cast<int>(*options.protocol);
+    reply.set_version(s.resp_version);
+  }
+  write_hello(s, reply);
+}
+
+void auth(Session& session, Args args, ReplyWriter& reply) {
+  Session::State& s = session.state();
+  if (args.size() > 3) {
+    return reply.error(texts::kSyntax);
+  }
+  if (args.size() == 2 && s.node.options.requirepass.empty()) {
+    return reply.error(
+        "ERR AUTH <password> called without any password configured for the default user. Are you "
+        "sure your configuration is correct?");
+  }
+  std::string_view user = args.size() == 3 ? args[1] : "default";
+  if (!log_in(s, user, args.back())) {
+    return reply.error(kWrongPass);
+  }
+  reply.ok();
+}
+
+void select(Session& session, Args args, ReplyWriter& reply) {
+  Session::State& s = session.state();
+  std::optional<int64_t> number = parse_integer(args[1]);
+  if (!number) {
+    return reply.error(texts::kNotInteger);
+  }
+  if (*number < INT32_MIN || *number > INT32_MAX) {
+    return reply.error("ERR value is out of range, value must between -2147483648 and 2147483647");
+  }
+  if (*number < 0 || *number >= s.node.options.databases) {
+    return reply.error("ERR DB index is out of range");
+  }
+  s.database = static_cast<uint32_t>(*number);
+  reply.ok();
+}
+
+void readonly(Session& session, Args, ReplyWriter& reply) {
+  session.state().stale_reads = true;
+  reply.ok();
+}
+
+void readwrite(Session& session, Args, ReplyWriter& reply) {
+  session.state().stale_reads = false;
+  reply.ok();
+}
+
+}  // namespace kiwi::resp::commands

@@ -1,0 +1,240 @@
+// INFO: the sections of Redis 7.0. INFO raft: info_raft.cpp.
+#include <cinttypes>
+#include <cstdio>
+#include <sys/utsname.h>
+
+#include "config/version.hpp"
+#include "resp/commands/info_text.hpp"
+#include "resp/session_state.hpp"
+#include "resp/words.hpp"
+
+namespace kiwi::resp {
+
+namespace {
+
+std::string human(uint64_t bytes) {
+  constexpr const char* kUnits[] = {"B", "K", "M", "G", "T", "P"};
+  if (bytes < 1024) {
+    return std::to_string(bytes) + "B";
+  }
+  auto value = static_cast<double>(bytes);
+  size_t unit = 0;
+  while (value >= 1024 && unit + 1 < std::size(kUnits)) {
+    value /= 1024;
+    ++unit;
+  }
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.2f%s", value, kUnits[unit]);
+  return text;
+}
+
+std::string seconds(int64_t microseconds) {
+  char text[48];
+  std::snprintf(text, sizeof(text), "%" PRId64 ".%06" PRId64, microseconds / 1'000'000,
+                microseconds % 1'000'000);
+  return text;
+}
+
+void server(const NodeContext& node, InfoText& out) {
+  utsname system{};
+  ::uname(&system);
+  int64_t now_us = node.wall_microseconds();
+  int64_t up_s = (now_us / 1000 - node.started_wall_ms) / 1000;
+  out.line("redis_version", config::kRedisVersion);
+  out.line("redis_git_sha1", "00000000");
+  out.line("redis_git_dirty", 0);
+  out.line("redis_build_id", "0");
+  out.line("kiwi_version", config::kKiwiVersion);
+  out.line("redis_mode", "standalone");
+  out.line("os", std::string(system.sysname) + " " + system.release + " " + system.machine);
+  out.line("arch_bits", 64);
+  out.line("monotonic_clock", "POSIX clock_gettime");
+  out.line("multiplexing_api", "epoll");
+  out.line("gcc_version", std::to_string(__GNUC__) + "." + std::to_string(__GNUC_MINOR__) + "." +
+                              std::to_string(__GNUC_PATCHLEVEL__));
+  out.line("process_id", node.process_id);
+  out.line("process_supervised", "no");
+  out.line("run_id", node.run_id);
+  out.line("tcp_port", node.options.port);
+  out.line("server_time_usec", now_us);
+  out.line("uptime_in_seconds", up_s);
+  out.line("uptime_in_days", up_s / 86400);
+  out.line("executable", node.executable);
+  out.line("config_file", node.options.config_file);
+  out.line("io_threads_active", 0);
+}
+
+void clients(const NodeContext& node, InfoText& out) {
+  uint64_t input = 0;
+  uint64_t output = 0;
+  for (const auto& [id, session] : node.sessions) {
+    input = std::max<uint64_t>(input, session->state().parser.unread_bytes());
+    output = std::max<uint64_t>(output, session->state().output_bytes());
+  }
+  out.line("connected_clients", node.sessions.size());
+  out.line("cluster_connections", node.status.links.size());
+  out.line("maxclients", node.options.maxclients);
+  out.line("client_recent_max_input_buffer", input);
+  out.line("client_recent_max_output_buffer", output);
+  out.line("blocked_clients", 0);
+  out.line("tracking_clients", 0);
+  out.line("clients_in_timeout_table", 0);
+}
+
+void memory(const NodeContext& node, InfoText& out) {
+  ProcessUsage usage = node.process_usage();
+  out.line("used_memory", usage.heap_bytes);
+  out.line("used_memory_human", human(usage.heap_bytes));
+  out.line("used_memory_rss", usage.resident_bytes);
+  out.line("used_memory_rss_human", human(usage.resident_bytes));
+  out.line("used_memory_peak", usage.peak_resident_bytes);
+  out.line("used_memory_peak_human", human(usage.peak_resident_bytes));
+  out.line("used_memory_dataset", node.status.keyspace.memory_bytes);
+  out.line("total_system_memory", usage.system_bytes);
+  out.line("total_system_memory_human", human(usage.system_bytes));
+  out.line("maxmemory", 0);
+  out.line("maxmemory_human", "0B");
+  out.line("maxmemory_policy", "noeviction");
+  out.line("mem_allocator", "libc");
+}
+
+void persistence(const NodeContext& node, InfoText& out) {
+  out.line("loading", node.status.service == Service::kLoading ? 1 : 0);
+  out.line("async_loading", 0);
+  out.line("rdb_changes_since_last_save", 0);
+  out.line("rdb_bgsave_in_progress", 0);
+  out.line("rdb_last_save_time", node.started_wall_ms / 1000);
+  out.line("rdb_last_bgsave_status", "ok");
+  out.line("aof_enabled", 1);
+  out.line("aof_rewrite_in_progress", 0);
+  out.line("aof_rewrite_scheduled", 0);
+  out.line("aof_last_bgrewrite_status", "ok");
+  out.line("aof_last_write_status", "ok");
+  out.line("aof_current_size", node.status.log_disk_bytes);
+  out.line("keyspace_disk_bytes", node.status.keyspace.disk_bytes);
+}
+
+void stats(const NodeContext& node, InfoText& out) {
+  out.line("instantaneous_ops_per_sec", node.status.commands_per_second);
+  out.metrics("Stats", node);
+  out.line("evicted_keys", 0);
+  out.line("pubsub_channels", 0);
+  out.line("pubsub_patterns", 0);
+}
+
+// Every node takes writes, so to clients every node is a master; who replicates what is INFO
+// raft's.
+void replication(const NodeContext& node, InfoText& out) {
+  out.line("role", "master");
+  out.line("connected_slaves", 0);
+  out.line("master_failover_state", "no-failover");
+  out.line("master_replid", node.run_id);
+  out.line("master_replid2", std::string(40, '0'));
+  out.line("master_repl_offset", node.status.applied.value);
+  out.line("second_repl_offset", -1);
+  out.line("repl_backlog_active", 0);
+  out.line("repl_backlog_size", 0);
+  out.line("repl_backlog_first_byte_offset", 0);
+  out.line("repl_backlog_histlen", 0);
+}
+
+void cpu(const NodeContext& node, InfoText& out) {
+  ProcessUsage usage = node.process_usage();
+  out.line("used_cpu_sys", seconds(usage.system_us));
+  out.line("used_cpu_user", seconds(usage.user_us));
+  out.line("used_cpu_sys_children", seconds(0));
+  out.line("used_cpu_user_children", seconds(0));
+  out.line("used_cpu_sys_main_thread", seconds(usage.thread_system_us));
+  out.line("used_cpu_user_main_thread", seconds(usage.thread_user_us));
+}
+
+void modules(const NodeContext&, InfoText&) {}
+
+void errorstats(const NodeContext& node, InfoText& out) {
+  out.line("error_replies", node.metrics.error_replies);
+}
+
+void cluster(const NodeContext&, InfoText& out) { out.line("cluster_enabled", 1); }
+
+void keyspace(const NodeContext& node, InfoText& out) {
+  for (const Executor::DatabaseSize& size : node.status.databases) {
+    if (size.keys > 0) {
+      out.line("db" + std::to_string(size.database),
+               "keys=" + std::to_string(size.keys) +
+                   ",expires=" + std::to_string(size.keys_with_ttl) + ",avg_ttl=0");
+    }
+  }
+}
+
+struct Section {
+  std::string_view word;   // as asked for
+  std::string_view title;  // as printed
+  void (*write)(const NodeContext&, InfoText&);
+};
+constexpr Section kSections[] = {
+    {"server", "Server", server},
+    {"clients", "Clients", clients},
+    {"memory", "Memory", memory},
+    {"persistence", "Persistence", persistence},
+    {"stats", "Stats", stats},
+    {"replication", "Replication", replication},
+    {"cpu", "CPU", cpu},
+    {"modules", "Modules", modules},
+    {"errorstats", "Errorstats", errorstats},
+    {"cluster", "Cluster", cluster},
+    {"keyspace", "Keyspace", keyspace},
+};
+
+}  // namespace
+
+void InfoText::section(std::string_view title) {
+  if (!text_.empty()) {
+    text_ += "\r\n";
+  }
+  text_ += "# ";
+  text_ += title;
+  text_ += "\r\n";
+}
+
+void InfoText::line(std::string_view name, std::string_view value) {
+  text_ += name;
+  text_ += ':';
+  text_ += value;
+  text_ += "\r\n";
+}
+
+void InfoText::metrics(std::string_view section, const NodeContext& node) {
+  for (const config::MetricValue& metric : config::metric_values(node.metrics, node.raft_metrics)) {
+    if (metric.section == section) {
+      line(metric.name, metric.value);
+    }
+  }
+}
+
+namespace commands {
+
+void info(Session& session, Args args, ReplyWriter& reply) {
+  NodeContext& node = session.state().node;
+  node.refresh_status();
+  auto asked = [&args](std::string_view word) {
+    return std::any_of(args.begin() + 1, args.end(),
+                       [&](std::string_view arg) { return same_word(arg, word); });
+  };
+  bool everything = asked("everything");
+  bool all = everything || args.size() == 1 || asked("all") || asked("default");
+  InfoText out;
+  for (const Section& section : kSections) {
+    if (all || asked(section.word)) {
+      out.section(section.title);
+      section.write(node, out);
+    }
+  }
+  // Not in the default answer, like the sections of Redis' modules.
+  write_raft_sections(node, out, [&](std::string_view title) {
+    return everything || asked("raft") || asked(title);
+  });
+  reply.verbatim(out.take());
+}
+
+}  // namespace commands
+}  // namespace kiwi::resp

@@ -1,0 +1,157 @@
+// INFO raft: names and values as RedisRaft's operators know them, each with the prefix raft_.
+#include <algorithm>
+
+#include "config/version.hpp"
+#include "resp/commands/info_text.hpp"
+
+namespace kiwi::resp {
+
+namespace {
+
+const char* state_name(Service service) {
+  switch (service) {
+    case Service::kUninitialized:
+      return "uninitialized";
+    case Service::kLoading:
+      return "loading";
+    case Service::kUp:
+      return "up";
+    case Service::kRemoved:
+      return "removed";
+  }
+  return "-";
+}
+
+const char* role_name(raft::Role role) {
+  switch (role) {
+    case raft::Role::kFollower:
+      return "follower";
+    case raft::Role::kPreCandidate:
+      return "pre-candidate";
+    case raft::Role::kCandidate:
+      return "candidate";
+    case raft::Role::kLeader:
+      return "leader";
+  }
+  return "-";
+}
+
+// Ids in INFO: -1 stands for nobody.
+int64_t id_or_none(NodeId id) { return id ? static_cast<int64_t>(id.value) : -1; }
+
+void version(const NodeContext&, InfoText& out) {
+  out.line("raft_version", config::kKiwiVersion);
+  out.line("raft_git_sha1", "00000000");
+}
+
+// One line for each other member: raft_node2:id=2,state=connected,...
+void remote_nodes(const NodeContext& node, InfoText& out) {
+  const raft::Configuration& configuration = node.status.raft.configuration;
+  int64_t now_ms = node.monotonic_ms();
+  for (size_t i = 0; i < configuration.members.size(); ++i) {
+    const raft::Member& member = configuration.members[i];
+    if (member.id == node.status.raft.id) {
+      continue;
+    }
+    auto found = node.status.links.find(member.id);
+    LinkStatus link = found != node.status.links.end() ? found->second : LinkStatus{};
+    int64_t age_s = link.connected_at_ms < 0 ? -1 : (now_ms - link.connected_at_ms) / 1000;
+    size_t colon = member.client_address.rfind(':');
+    std::string text = "id=" + std::to_string(member.id.value);
+    text += std::string(",state=") + (link.up ? "connected" : "disconnected");
+    text += std::string(",voting=") + (configuration.is_voter(member.id) ? "yes" : "no");
+    text += ",addr=" + member.client_address.substr(0, colon);
+    text += ",port=" + (colon == std::string::npos ? "0" : member.client_address.substr(colon + 1));
+    text += ",last_conn_secs=" + std::to_string(age_s);
+    text += ",conn_errors=" + std::to_string(link.errors);
+    text += ",conn_oks=" + std::to_string(link.connections);
+    for (const raft::PeerStatus& peer : node.status.raft.peers) {
+      if (peer.member.id == member.id && node.status.raft.role == raft::Role::kLeader) {
+        text += ",match_index=" + std::to_string(peer.match.value) + ",progress=" + peer.state;
+      }
+    }
+    out.line("raft_node" + std::to_string(i), text);
+  }
+}
+
+void general(const NodeContext& node, InfoText& out) {
+  const raft::Status& raft = node.status.raft;
+  const raft::Configuration& configuration = raft.configuration;
+  bool member = configuration.find(raft.id) != nullptr;
+  bool initialized = node.status.service != Service::kUninitialized;
+  out.line("raft_dbid", configuration.cluster.is_set() ? configuration.cluster.hex() : "");
+  out.line("raft_node_id", raft.id.value);
+  out.line("raft_state", state_name(node.status.service));
+  out.line("raft_role", initialized ? role_name(raft.role) : "(none)");
+  out.line("raft_is_voting", !member ? "-" : configuration.is_voter(raft.id) ? "yes" : "no");
+  out.line("raft_voted_for", id_or_none(raft.voted_for));
+  out.line("raft_leader_id", id_or_none(raft.leader));
+  out.line("raft_current_term", raft.term.value);
+  out.line("raft_num_nodes", configuration.members.size());
+  out.line("raft_num_voting_nodes", configuration.voters.size());
+  remote_nodes(node, out);
+}
+
+void log(const NodeContext& node, InfoText& out) {
+  const NodeStatus& status = node.status;
+  const raft::Status& raft = status.raft;
+  uint64_t entries =
+      raft.last_index < raft.first_index ? 0 : raft.last_index - raft.first_index + 1;
+  uint64_t syncs = node.raft_metrics.fsync_count.get();
+  uint64_t total_us = node.raft_metrics.fsync_total_microseconds.get();
+  out.line("raft_log_entries", entries);
+  out.line("raft_current_index", raft.last_index.value);
+  out.line("raft_commit_index", raft.commit.value);
+  out.line("raft_persisted_index", raft.persisted.value);
+  out.line("raft_last_applied_index", status.applied.value);
+  out.line("raft_file_size", status.log_disk_bytes);
+  out.line("raft_cache_memory_size", status.log_window_bytes);
+  out.line("raft_cache_entries", status.log_window_entries);
+  out.line("raft_client_attached_entries", status.router.pending_batches);
+  out.metrics("raft_log", node);
+  out.line("raft_fsync_avg_microseconds", syncs == 0 ? 0 : total_us / syncs);
+  out.line("raft_log_fsync", node.options.raft_log_fsync ? "yes" : "no");
+  out.line("raft_state_checksum", status.state_checksum);
+}
+
+void snapshot(const NodeContext& node, InfoText& out) {
+  const SnapshotStatus& snapshot = node.status.snapshot;
+  out.line("raft_snapshot_last_idx", snapshot.last_index.value);
+  out.line("raft_snapshot_last_term", snapshot.last_term.value);
+  out.line("raft_snapshots_created", snapshot.created);
+  out.line("raft_snapshots_received", snapshot.received);
+  out.line("raft_snapshot_in_progress", snapshot.in_progress ? "yes" : "no");
+}
+
+void clients(const NodeContext& node, InfoText& out) {
+  out.line("raft_proxy_outstanding_reqs", node.status.router.pending_batches);
+  out.line("raft_pending_bytes", node.status.router.pending_bytes);
+  out.line("raft_waiting_reads", node.status.router.waiting_reads);
+  out.metrics("raft_clients", node);
+}
+
+void stats(const NodeContext& node, InfoText& out) { out.metrics("raft_stats", node); }
+
+struct Section {
+  std::string_view title;
+  void (*write)(const NodeContext&, InfoText&);
+};
+constexpr Section kSections[] = {
+    {"raft_version", version},   {"raft_general", general}, {"raft_log", log},
+    {"raft_snapshot", snapshot}, {"raft_clients", clients}, {"raft_stats", stats},
+};
+
+}  // namespace
+
+void write_raft_sections(const NodeContext& node,
+                         InfoText& out,
+                         const std::function<bool(std::string_view)>& asked) {
+  for (const Section& section : kSections) {
+    if (asked(section.title)) {
+      out.section(section.title);
+      section.write(node, out);
+    }
+  }
+}
+
+}  // namespace kiwi::resp

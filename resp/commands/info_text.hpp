@@ -1,0 +1,31 @@
+// Builds the answer of INFO. Private to resp/commands/info*.cpp.
+#pragma once
+
+#include <concepts>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "resp/node_context.hpp"
+
+namespace kiwi::resp {
+
+class InfoText {
+ public:
+  void section(std::string_view title);
+  void line(std::string_view name, std::string_view value);
+  void line(std::string_view name, std::integral auto value) { line(name, std::to_string(value)); }
+  void metrics(std::string_view section, const NodeContext& node);  // rows of metrics.def
+  std::string take() { return std::move(text_); }
+
+ private:
+  std::string text_;
+};
+
+// The raft_... sections that `asked` says yes to.
+void write_raft_sections(const NodeContext& node,
+                         InfoText& out,
+                         const std::function<bool(std::string_view)>& asked);
+
+}  // namespace kiwi::resp

@@ -1,0 +1,104 @@
+// What the sessions of one node see of the node: options, counters, each other, and the latest
+// status of Raft, router and state machine for INFO. A plain struct that the composition root owns
+// and the shells keep up to date; client loop only. Nothing here knows CAF, Asio or a clock: times
+// and what only a shell can do come in as functions.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "config/metrics.hpp"
+#include "config/options.hpp"
+#include "raft/core.hpp"
+#include "resp/executor.hpp"
+#include "resp/process_usage.hpp"
+#include "resp/request.hpp"
+#include "resp/router.hpp"
+#include "rocks/keyspace.hpp"
+
+namespace kiwi::resp {
+
+class Session;
+
+// One link to a peer, as INFO raft shows it.
+struct LinkStatus {
+  bool up = false;
+  int64_t connected_at_ms = -1;  // monotonic; -1 = never
+  uint64_t connections = 0;      // handshakes that succeeded
+  uint64_t errors = 0;           // and those that did not
+};
+
+// Snapshots, as INFO raft shows them.
+struct SnapshotStatus {
+  LogIndex last_index;
+  Term last_term;
+  uint64_t created = 0;
+  uint64_t received = 0;
+  bool in_progress = false;
+};
+
+// Copies of what other parts of the node know, as fresh as the shells made them.
+struct NodeStatus {
+  Service service = Service::kLoading;
+  raft::Status raft;
+  RouterStatus router;
+  LogIndex applied;
+  std::vector<Executor::DatabaseSize> databases;
+  uint64_t state_checksum = 0;
+  rocks::Keyspace::Usage keyspace;
+  uint64_t log_disk_bytes = 0;
+  uint64_t log_window_bytes = 0;  // entries held in memory
+  uint64_t log_window_entries = 0;
+  std::map<NodeId, LinkStatus> links;
+  SnapshotStatus snapshot;
+  uint64_t commands_per_second = 0;
+};
+
+struct NodeContext {
+  NodeContext(config::Options& options_in,
+              config::ClientMetrics& metrics_in,
+              const config::RaftMetrics& raft_metrics_in)
+      : options(options_in), metrics(metrics_in), raft_metrics(raft_metrics_in) {}
+
+  config::Options& options;  // CONFIG SET changes it
+  config::ClientMetrics& metrics;
+  const config::RaftMetrics& raft_metrics;
+
+  std::string run_id;  // 40 hex digits, new at every start
+  int64_t process_id = 0;
+  std::string executable;       // absolute path
+  int64_t started_wall_ms = 0;  // since the epoch
+
+  NodeStatus status;
+
+  // Every live session; sessions enter and leave by themselves.
+  std::map<ConnectionId, Session*> sessions;
+
+  // ---- given by the shell
+  std::function<int64_t()> wall_microseconds = [] { return int64_t{0}; };  // since the epoch
+  std::function<int64_t()> monotonic_ms = [] { return int64_t{0}; };
+  std::function<ProcessUsage()> process_usage = read_process_usage;
+  // Brings `status` up to date as far as the client loop can; called before INFO.
+  std::function<void()> refresh_status = [] {};
+  // CONFIG SET succeeded: put into force what needs it (log level, maxclients, ...).
+  std::function<void()> options_changed = [] {};
+  // The session is killed(): close its socket now. May be called from within another session's
+  // receive(); the session must outlive that call.
+  std::function<void(ConnectionId)> close_connection = [](ConnectionId) {};
+
+  // The executor's counters only grow; this adds what is new since the last call.
+  void count(const Executor::Counters& now) {
+    metrics.keyspace_hits += now.keyspace_hits - counted_.keyspace_hits;
+    metrics.keyspace_misses += now.keyspace_misses - counted_.keyspace_misses;
+    metrics.expired_keys += now.expired_keys - counted_.expired_keys;
+    counted_ = now;
+  }
+
+ private:
+  Executor::Counters counted_;
+};
+
+}  // namespace kiwi::resp

@@ -1,0 +1,115 @@
+// The unanswered commands of one connection, in order: a ring of slots. A reply that comes before
+// its turn waits in its slot; replies leave in slot order. Private to resp::Session.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kiwi::resp {
+
+class ReplySlots {
+ public:
+  bool empty() const { return first_ == next_; }
+  size_t size() const { return next_ - first_; }
+  size_t request_bytes() const { return request_bytes_; }  // of unanswered commands
+  size_t held_bytes() const { return held_bytes_; }        // replies that wait for their turn
+  uint64_t next_number() const { return next_; }
+
+  // A command was forwarded. silent: its reply is thrown away (CLIENT REPLY).
+  uint64_t open(size_t bytes, bool silent) {
+    Slot& slot = push();
+    slot.request_bytes = bytes;
+    slot.silent = silent;
+    request_bytes_ += bytes;
+    return next_ - 1;
+  }
+
+  // A reply that is born here, behind unanswered commands (!empty()).
+  void hold(std::string_view bytes) {
+    Slot* last = &at(next_ - 1);
+    if (!last->done || last->silent) {
+      last = &push();
+      last->done = true;
+    }
+    last->bytes.append(bytes);
+    held_bytes_ += bytes.size();
+  }
+
+  bool is_open(uint64_t number) const {
+    return number >= first_ && number < next_ && !ring_[number & (ring_.size() - 1)].done;
+  }
+
+  // is_open(number). Answers it and moves everything whose turn has come to `output`.
+  void answer(uint64_t number, std::string_view bytes, std::string& output) {
+    Slot& slot = at(number);
+    slot.done = true;
+    if (number != first_) {
+      if (!slot.silent) {
+        slot.bytes.assign(bytes);
+        held_bytes_ += bytes.size();
+      }
+      return;
+    }
+    if (!slot.silent) {
+      output.append(bytes);
+    }
+    pop();
+    while (!empty() && at(first_).done) {
+      output.append(at(first_).bytes);
+      pop();
+    }
+  }
+
+ private:
+  struct Slot {
+    std::string bytes;
+    size_t request_bytes = 0;
+    bool done = false;
+    bool silent = false;
+  };
+  static constexpr size_t kKeepSlots = 256;  // a ring that grew is given back when it is empty
+  static constexpr size_t kKeepBytes = 256;  // and so is a big reply's memory
+
+  Slot& at(uint64_t number) { return ring_[number & (ring_.size() - 1)]; }
+
+  Slot& push() {
+    if (size() == ring_.size()) {
+      grow();
+    }
+    return at(next_++);
+  }
+
+  void pop() {
+    Slot& slot = at(first_++);
+    request_bytes_ -= slot.request_bytes;
+    held_bytes_ -= slot.bytes.size();
+    if (slot.bytes.capacity() > kKeepBytes) {
+      std::string().swap(slot.bytes);
+    }
+    slot.bytes.clear();
+    slot.request_bytes = 0;
+    slot.done = false;
+    slot.silent = false;
+    if (empty() && ring_.size() > kKeepSlots) {
+      std::vector<Slot>(kKeepSlots).swap(ring_);
+    }
+  }
+
+  void grow() {
+    std::vector<Slot> bigger(ring_.empty() ? 16 : 2 * ring_.size());
+    for (uint64_t number = first_; number != next_; ++number) {
+      bigger[number & (bigger.size() - 1)] = std::move(at(number));
+    }
+    ring_.swap(bigger);
+  }
+
+  std::vector<Slot> ring_;  // size is zero or a power of two
+  uint64_t first_ = 0;
+  uint64_t next_ = 0;
+  size_t request_bytes_ = 0;
+  size_t held_bytes_ = 0;
+};
+
+}  // namespace kiwi::resp

@@ -1,0 +1,185 @@
+#include "resp/session.hpp"
+
+#include <utility>
+
+#include "base/check.hpp"
+#include "base/log.hpp"
+#include "config/limits.hpp"
+#include "resp/session_state.hpp"
+
+namespace kiwi::resp {
+
+namespace limits = config::limits;
+
+Session::Session(NodeContext& node, SessionInfo info, int64_t now_ms)
+    : state_(std::make_unique<State>(node, std::move(info))) {
+  state_->created_ms = now_ms;
+  state_->now_ms = now_ms;
+  state_->last_active_ms = now_ms;
+  state_->self = this;
+  // Without a password everybody is the default user, also when one is set later (as in Redis).
+  state_->authenticated = node.options.requirepass.empty();
+  bool is_new = node.sessions.emplace(state_->info.id, this).second;
+  CHECK_INVARIANT(is_new);
+}
+
+Session::~Session() { state_->node.sessions.erase(state_->info.id); }
+
+void Session::receive(std::string_view bytes, int64_t now_ms) {
+  State& s = *state_;
+  s.now_ms = now_ms;
+  s.last_active_ms = now_ms;
+  s.node.metrics.net_input_bytes += bytes.size();
+  if (s.killed || s.close_after_replies) {
+    return;
+  }
+  s.parser.feed(bytes);
+  s.process();
+  s.parser.keep_rest();
+  if (s.parser.unread_bytes() > static_cast<size_t>(s.node.options.client_query_buffer_limit)) {
+    ++s.node.metrics.query_limit_disconnections;
+    log_warning("Closing client " + s.info.peer_address +
+                ": its input is above client-query-buffer-limit.");
+    s.kill();
+  }
+}
+
+void Session::reply(const ReplyBatch& replies, int64_t now_ms) {
+  State& s = *state_;
+  s.now_ms = now_ms;
+  for (const ReplyPart& part : replies.parts) {
+    // A slot is answered once: after a TIMEOUT, what really became of the command is nobody's.
+    if (!s.slots.is_open(part.slot)) {
+      continue;
+    }
+    std::string_view bytes = std::string_view(replies.bytes).substr(part.offset, part.size);
+    if (bytes.starts_with('-')) {
+      ++s.node.metrics.error_replies;
+    }
+    if (s.barrier && s.barrier->slot == part.slot) {
+      s.answer_barrier(replies, bytes);
+    } else {
+      s.slots.answer(part.slot, bytes, s.output);
+    }
+  }
+  s.process();
+  s.check_output_limits();
+}
+
+void Session::tick(int64_t now_ms) {
+  State& s = *state_;
+  s.now_ms = now_ms;
+  int64_t timeout_ms = s.node.options.timeout * 1000;
+  if (timeout_ms > 0 && idle() && now_ms - s.last_active_ms > timeout_ms) {
+    log_verbose("Closing idle client " + s.info.peer_address + ".");
+    s.kill();
+    return;
+  }
+  s.process();
+  s.check_output_limits();
+}
+
+RequestBatch Session::take_requests() {
+  State& s = *state_;
+  RequestBatch taken = std::exchange(s.requests, {});
+  taken.connection = s.info.id;
+  return taken;
+}
+
+bool Session::has_requests() const { return !state_->requests.requests.empty(); }
+
+std::string Session::take_output() {
+  state_->node.metrics.net_output_bytes += state_->output.size();
+  return std::exchange(state_->output, {});
+}
+
+bool Session::has_output() const { return !state_->output.empty(); }
+
+bool Session::wants_more_input() const {
+  const State& s = *state_;
+  return !s.paused && !s.barrier && !s.close_after_replies && !s.killed;
+}
+
+bool Session::closing() const { return state_->close_after_replies && state_->slots.empty(); }
+
+bool Session::killed() const { return state_->killed; }
+
+void Session::set_unsent_bytes(size_t bytes) {
+  state_->unsent_bytes = bytes;
+  state_->process();
+  state_->check_output_limits();
+}
+
+int64_t Session::last_active_ms() const { return state_->last_active_ms; }
+
+bool Session::idle() const {
+  return state_->slots.empty() && state_->output.empty() && state_->unsent_bytes == 0;
+}
+
+ConnectionId Session::id() const { return state_->info.id; }
+
+// ---------------------------------------------------------------- State
+
+namespace {
+
+// Stops above a bound and goes on below half of it, so that it does not flutter.
+bool above(size_t value, size_t bound, bool paused) { return value > (paused ? bound / 2 : bound); }
+
+}  // namespace
+
+void Session::State::process() {
+  if (running || killed) {
+    return;
+  }
+  running = true;
+  parser.set_bulk_max(node.options.proto_max_bulk_len);
+  for (;;) {
+    paused = above(slots.size(), limits::kPipelineCommands, paused) ||
+             above(slots.request_bytes(), limits::kPipelineBytes, paused) ||
+             above(output_bytes(), limits::kOutputPauseBytes, paused);
+    if (paused || barrier || close_after_replies || killed) {
+      break;
+    }
+    parser.set_authenticated(!must_authenticate());
+    RequestParser::Event event = parser.next();
+    if (event == RequestParser::Event::kNeedMore) {
+      break;
+    }
+    if (event == RequestParser::Event::kError) {
+      reply_error(parser.error());
+      close_after_replies = true;
+      log_verbose("Protocol error from client " + info.peer_address + ": " + parser.error());
+      break;
+    }
+    dispatch(parser.args());
+  }
+  running = false;
+}
+
+void Session::State::check_output_limits() {
+  const config::OutputBufferLimit& limit = node.options.client_output_buffer_limit.normal;
+  auto bytes = static_cast<int64_t>(output_bytes());
+  bool over_hard = limit.hard_bytes > 0 && bytes >= limit.hard_bytes;
+  bool over_soft = limit.soft_bytes > 0 && bytes >= limit.soft_bytes;
+  if (!over_soft) {
+    over_soft_limit_since_ms = -1;
+  } else if (over_soft_limit_since_ms < 0) {
+    over_soft_limit_since_ms = now_ms;
+  }
+  bool too_long = over_soft && now_ms - over_soft_limit_since_ms > limit.soft_seconds * 1000;
+  if (!killed && (over_hard || too_long)) {
+    ++node.metrics.output_limit_disconnections;
+    log_warning("Closing client " + info.peer_address +
+                ": it does not read its replies (client-output-buffer-limit).");
+    kill();
+  }
+}
+
+void Session::State::kill() {
+  if (!killed) {
+    killed = true;
+    node.close_connection(info.id);
+  }
+}
+
+}  // namespace kiwi::resp

@@ -1,0 +1,149 @@
+// From argv to the handler: look up, check, queue inside MULTI, answer here or forward.
+#include <algorithm>
+
+#include "resp/session_state.hpp"
+#include "resp/words.hpp"
+
+namespace kiwi::resp {
+
+namespace {
+
+// How much of a client's own words an error repeats, as in Redis.
+constexpr size_t kQuotedBytes = 128;
+
+std::string upper_case(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(), [](char c) {
+    return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  });
+  return out;
+}
+
+}  // namespace
+
+Resolved resolve_command(Args args) {
+  const CommandSpec* spec = find_command(args[0]);
+  if (spec == nullptr || (spec->flags & kInternal) != 0) {
+    return {};
+  }
+  if ((spec->flags & kContainer) == 0 || args.size() == 1) {
+    return {spec, false};
+  }
+  const CommandSpec* sub = find_subcommand(*spec, args[1]);
+  return sub != nullptr ? Resolved{sub, false} : Resolved{spec, true};
+}
+
+bool arity_fits(const CommandSpec& spec, size_t argc) {
+  auto count = static_cast<int>(std::min<size_t>(argc, INT32_MAX));
+  return spec.arity >= 0 ? count == spec.arity : count >= -spec.arity;
+}
+
+std::string unknown_command_text(Args args) {
+  std::string quoted;
+  for (size_t i = 1; i < args.size() && quoted.size() < kQuotedBytes; ++i) {
+    quoted += "'";
+    quoted += args[i].substr(0, kQuotedBytes - (quoted.size() - 1));
+    quoted += "' ";
+  }
+  return "ERR unknown command '" + std::string(args[0].substr(0, kQuotedBytes)) +
+         "', with args beginning with: " + quoted;
+}
+
+std::string unknown_subcommand_text(Args args) {
+  return "ERR unknown subcommand '" + std::string(args[1].substr(0, kQuotedBytes)) + "'. Try " +
+         upper_case(args[0]) + " HELP.";
+}
+
+std::string arity_text(const CommandSpec& spec) {
+  return "ERR wrong number of arguments for '" + std::string(spec.name) + "' command";
+}
+
+void reply_help(ReplyWriter& reply,
+                std::string_view container,
+                std::span<const std::string_view> lines) {
+  reply.array(lines.size() + 3);
+  reply.simple(std::string(container) +
+               " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
+  for (std::string_view line : lines) {
+    reply.simple(line);
+  }
+  reply.simple("HELP");
+  reply.simple("    Prints this help.");
+}
+
+void Session::State::dispatch(Args args) {
+  ++node.metrics.commands_processed;
+  skip_this_reply = std::exchange(skip_next_reply, false);
+  auto [spec, unknown_subcommand] = resolve_command(args);
+  last_command = spec;
+  if (spec == nullptr) {
+    return reject(spec, unknown_command_text(args));
+  }
+  if (unknown_subcommand) {
+    return reject(spec, unknown_subcommand_text(args));
+  }
+  if (!arity_fits(*spec, args.size())) {
+    return reject(spec, arity_text(*spec));
+  }
+  if (must_authenticate() && (spec->flags & kNoAuth) == 0) {
+    return reject(spec, "NOAUTH Authentication required.");
+  }
+  if (transaction.open && (spec->flags & kNoMulti) != 0) {
+    return reject(spec, "ERR Command not allowed inside a transaction");
+  }
+  if (transaction.open && (spec->flags & kNotQueued) == 0) {
+    return queue(*spec, args);
+  }
+  if (spec->route == Route::kLocal) {
+    reply_now([&](ReplyWriter& reply) { spec->local(*self, args, reply); });
+    return;
+  }
+  size_t begin = requests.buffer.size();
+  pack_command(requests.buffer, database, args);
+  if (requests.buffer.size() - begin > static_cast<size_t>(node.options.raft_max_entry_size)) {
+    requests.buffer.resize(begin);
+    return reply_error("ERR command is larger than raft.max-entry-size");
+  }
+  forward(spec->route == Route::kWrite ? RequestKind::kWrite
+          : stale_reads                ? RequestKind::kStaleRead
+                                       : RequestKind::kRead,
+          begin);
+}
+
+void Session::State::forward(RequestKind kind, size_t begin) {
+  size_t size = requests.buffer.size() - begin;
+  Request request;
+  request.slot = slots.open(size, is_silent());
+  request.kind = kind;
+  request.resp_version = static_cast<uint8_t>(resp_version);
+  request.offset = static_cast<uint32_t>(begin);
+  request.size = static_cast<uint32_t>(size);
+  requests.requests.push_back(request);
+}
+
+void Session::State::reply_error(std::string_view text) {
+  reply_now([&](ReplyWriter& reply) { reply.error(text); });
+}
+
+void Session::State::reject(const CommandSpec* spec, std::string_view text) {
+  if (spec != nullptr && spec->local == &commands::exec) {
+    // EXEC itself was refused: the block is over.
+    discard_transaction();
+    std::string_view reason = text.substr(text.starts_with("ERR ") ? 4 : 0);
+    return reply_error("EXECABORT Transaction discarded because of: " + std::string(reason));
+  }
+  transaction.broken = transaction.open;
+  reply_error(text);
+}
+
+}  // namespace kiwi::resp
+
+namespace kiwi::resp::commands {
+
+// Redis' containers have no reply of their own: their arity asks for a sub-command, and one that is
+// not known is refused before any handler runs.
+void subcommand_missing(Session&, Args args, ReplyWriter& reply) {
+  reply.error("ERR wrong number of arguments for '" + std::string(args[0]) + "' command");
+}
+
+}  // namespace kiwi::resp::commands

@@ -1,0 +1,170 @@
+// The inside of a Session, for session*.cpp and the handlers of local commands only.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "resp/command.hpp"
+#include "resp/node_context.hpp"
+#include "resp/parser.hpp"
+#include "resp/reply_slots.hpp"
+#include "resp/session.hpp"
+
+namespace kiwi::resp {
+
+// A local command inside MULTI: it is executed when the answer of EXEC is here, and its reply takes
+// its place among the others. So it changes the session only if the transaction went through.
+struct QueuedLocal {
+  size_t position = 0;  // among all queued commands
+  const CommandSpec* spec = nullptr;
+  std::vector<std::string> args;
+};
+
+// MULTI .. EXEC, and what WATCH saw.
+struct Transaction {
+  bool open = false;
+  bool broken = false;  // a command was refused while queueing: EXEC answers EXECABORT
+  bool writes = false;
+  uint32_t database = 0;  // what SELECT inside the block chose for the commands after it
+  size_t count = 0;
+  size_t bytes = 0;
+  std::vector<std::string> packed;  // the data commands
+  std::vector<QueuedLocal> locals;
+  std::vector<WatchToken> tokens;
+  bool tokens_lost = false;  // a WATCH failed: EXEC must not believe that nothing changed (F11)
+};
+
+// Nothing more of the connection is parsed until this slot is answered.
+struct Barrier {
+  enum class Kind : uint8_t {
+    kWatch,  // EXEC needs its tokens (F11)
+    kExec,   // local commands of the block may change the session
+  };
+  uint64_t slot = 0;
+  Kind kind = Kind::kWatch;
+};
+
+struct Session::State {
+  State(NodeContext& node_in, SessionInfo info_in) : node(node_in), info(std::move(info_in)) {}
+
+  Session* self = nullptr;
+  NodeContext& node;
+  SessionInfo info;
+  int64_t created_ms = 0;
+  int64_t now_ms = 0;  // monotonic, of the last call
+  int64_t last_active_ms = 0;
+
+  // ---- what the client chose
+  int resp_version = 2;
+  uint32_t database = 0;
+  bool authenticated = false;
+  bool stale_reads = false;  // READONLY
+  std::string name;
+  std::string library_name;
+  std::string library_version;
+  bool no_evict = false;
+  bool no_touch = false;
+  bool replies_off = false;      // CLIENT REPLY OFF
+  bool skip_next_reply = false;  // CLIENT REPLY SKIP: the next command's
+  bool skip_this_reply = false;
+
+  Transaction transaction;
+  std::optional<Barrier> barrier;
+  std::vector<QueuedLocal> exec_locals;  // of the block behind a kExec barrier
+  size_t exec_count = 0;                 // all its commands
+
+  // ---- the way of the bytes
+  RequestParser parser;
+  ReplySlots slots;
+  RequestBatch requests;
+  std::string output;
+  std::string scratch;
+  size_t unsent_bytes = 0;
+  int64_t over_soft_limit_since_ms = -1;
+  bool paused = false;   // too much unanswered or unsent (F28)
+  bool running = false;  // process() is on the stack
+  bool close_after_replies = false;
+  bool killed = false;
+  const CommandSpec* last_command = nullptr;
+
+  // ---- session.cpp
+  void process();
+  void check_output_limits();
+  size_t output_bytes() const { return output.size() + unsent_bytes + slots.held_bytes(); }
+  void kill();
+
+  // ---- session_dispatch.cpp
+  void dispatch(Args args);
+  void reply_error(std::string_view text);  // a whole reply that is one error
+  // Refuses a command before it ran: also breaks a transaction that is being queued.
+  void reject(const CommandSpec* spec, std::string_view text);
+  // Hands the packed command that begins at `begin` of requests.buffer to the router.
+  void forward(RequestKind kind, size_t begin);
+  bool must_authenticate() const { return !authenticated && !node.options.requirepass.empty(); }
+  bool is_silent() const { return replies_off || skip_this_reply; }
+
+  // ---- session_transaction.cpp
+  void queue(const CommandSpec& spec, Args args);
+  void exec(ReplyWriter& reply);
+  void watch(Args args);
+  void discard_transaction();  // and forget the tokens
+  void answer_barrier(const ReplyBatch& batch, std::string_view bytes);
+  void keep_tokens(const std::vector<WatchToken>& tokens);
+  void run_local(const QueuedLocal& local, ReplyWriter& reply);
+  void run_queued(const std::vector<QueuedLocal>& locals, ReplyWriter& reply);
+  std::string join_replies(const std::vector<QueuedLocal>& locals, std::string_view bytes);
+
+  // Calls write(ReplyWriter&) for a reply that takes its turn behind unanswered commands.
+  template <class Write>
+  void reply_now(Write&& write);
+};
+
+template <class Write>
+void Session::State::reply_now(Write&& write) {
+  // Not into the slot itself: a handler may forward (EXEC), which moves the slots.
+  bool direct = slots.empty();
+  std::string& out = direct ? output : scratch;
+  size_t before = out.size();
+  ReplyWriter writer(&out, resp_version);
+  write(writer);
+  // Asked now: CLIENT REPLY and RESET decide about their own replies already.
+  if (is_silent()) {
+    out.resize(before);
+  }
+  if (out.size() > before && out[before] == '-') {
+    ++node.metrics.error_replies;
+  }
+  if (!direct && !scratch.empty()) {
+    slots.hold(scratch);
+    scratch.clear();
+  }
+}
+
+// Redis' resolution of argv to a row: for containers the sub-command's. nullptr = unknown.
+struct Resolved {
+  const CommandSpec* spec = nullptr;
+  bool unknown_subcommand = false;  // spec is the container
+};
+Resolved resolve_command(Args args);
+bool arity_fits(const CommandSpec& spec, size_t argc);
+std::string unknown_command_text(Args args);
+std::string unknown_subcommand_text(Args args);
+std::string arity_text(const CommandSpec& spec);
+
+// CLIENT HELP and the like: Redis' frame around `lines`.
+void reply_help(ReplyWriter& reply,
+                std::string_view container,
+                std::span<const std::string_view> lines);
+
+// The size of the RESP2 or RESP3 reply that `bytes` begins with; 0 = not a whole reply.
+size_t reply_size(std::string_view bytes);
+
+namespace commands {
+void exec(Session& session, Args args, ReplyWriter& reply);
+void select(Session& session, Args args, ReplyWriter& reply);
+}  // namespace commands
+
+}  // namespace kiwi::resp

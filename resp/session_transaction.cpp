@@ -1,0 +1,197 @@
+// MULTI, EXEC and WATCH of one session. The block becomes one Request and one log entry; local
+// commands in it are executed when its answer comes, and their replies join the others'.
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "base/check.hpp"
+#include "resp/numbers.hpp"
+#include "resp/session_state.hpp"
+
+namespace kiwi::resp {
+
+namespace {
+
+constexpr size_t kQueuedOverhead = 64;  // what a queued command costs beside its bytes
+
+}  // namespace
+
+size_t reply_size(std::string_view bytes) {
+  size_t at = 0;
+  for (uint64_t elements = 1; elements > 0; --elements) {
+    size_t end = bytes.find("\r\n", at);
+    if (end == std::string_view::npos) {
+      return 0;
+    }
+    char type = bytes[at];
+    std::string_view line = bytes.substr(at + 1, end - at - 1);
+    at = end + 2;
+    bool bulk = type == '$' || type == '=' || type == '!';
+    bool aggregate = type == '*' || type == '~' || type == '>' || type == '%' || type == '|';
+    if (!bulk && !aggregate) {
+      continue;
+    }
+    std::optional<int64_t> length = parse_integer(line);
+    if (!length) {
+      return 0;
+    }
+    auto count = static_cast<uint64_t>(std::max<int64_t>(*length, 0));
+    if (aggregate) {
+      elements += type == '%' || type == '|' ? 2 * count : count;
+      elements += type == '|' ? 1 : 0;  // an attribute precedes the reply it belongs to
+    } else if (*length >= 0) {
+      if (bytes.size() - at < count + 2) {
+        return 0;
+      }
+      at += count + 2;
+    }
+  }
+  return at;
+}
+
+void Session::State::queue(const CommandSpec& spec, Args args) {
+  Transaction& t = transaction;
+  size_t bytes = 0;
+  if (spec.route == Route::kLocal) {
+    t.locals.push_back({t.count, &spec, {args.begin(), args.end()}});
+    for (std::string_view arg : args) {
+      bytes += arg.size();
+    }
+    if (spec.local == &commands::select) {
+      // Decides where the commands behind it go; out of range, SELECT fails and nothing changes.
+      std::optional<int64_t> number = parse_integer(args[1]);
+      if (number && *number >= 0 && *number < node.options.databases) {
+        t.database = static_cast<uint32_t>(*number);
+      }
+    }
+  } else {
+    pack_command(t.packed.emplace_back(), t.database, args);
+    bytes = t.packed.back().size();
+    t.writes = t.writes || spec.route == Route::kWrite;
+  }
+  t.count += 1;
+  t.bytes += bytes + kQueuedOverhead;
+  if (t.bytes > static_cast<size_t>(node.options.raft_max_entry_size)) {
+    t.packed.clear();  // the block cannot be executed any more
+    t.locals.clear();
+    t.bytes = 0;
+    return reject(&spec, "ERR transaction is larger than raft.max-entry-size");
+  }
+  reply_now([](ReplyWriter& reply) { reply.simple("QUEUED"); });
+}
+
+void Session::State::exec(ReplyWriter& reply) {
+  if (!transaction.open) {
+    return reply.error("ERR EXEC without MULTI");
+  }
+  Transaction block = std::exchange(transaction, {});
+  if (block.broken) {
+    return reply.error("EXECABORT Transaction discarded because of previous errors.");
+  }
+  if (block.tokens_lost) {
+    return reply.null_array();
+  }
+  if (block.packed.empty() && block.tokens.empty()) {
+    reply.array(block.count);
+    run_queued(block.locals, reply);
+    return;
+  }
+  size_t begin = requests.buffer.size();
+  pack_transaction(requests.buffer, database, block.tokens, block.packed);
+  // Tokens are worth nothing against a state that may be old.
+  bool stale = stale_reads && block.tokens.empty();
+  forward(block.writes ? RequestKind::kWrite
+          : stale      ? RequestKind::kStaleRead
+                       : RequestKind::kRead,
+          begin);
+  if (!block.locals.empty()) {
+    barrier = Barrier{requests.requests.back().slot, Barrier::Kind::kExec};
+    exec_locals = std::move(block.locals);
+    exec_count = block.count;
+  }
+}
+
+void Session::State::run_queued(const std::vector<QueuedLocal>& locals, ReplyWriter& reply) {
+  for (const QueuedLocal& local : locals) {
+    run_local(local, reply);
+  }
+}
+
+void Session::State::run_local(const QueuedLocal& local, ReplyWriter& reply) {
+  std::vector<std::string_view> args(local.args.begin(), local.args.end());
+  std::string bytes;
+  ReplyWriter one(&bytes, reply.version());
+  local.spec->local(*self, args, one);
+  reply.set_version(one.version());
+  if (bytes.empty()) {
+    reply.ok();  // CLIENT REPLY OFF is silent; the array of EXEC has a place to fill all the same
+  } else {
+    reply.raw(bytes);
+  }
+}
+
+void Session::State::watch(Args args) {
+  size_t begin = requests.buffer.size();
+  pack_command(requests.buffer, database, args);
+  forward(RequestKind::kWatch, begin);
+  barrier = Barrier{requests.requests.back().slot, Barrier::Kind::kWatch};
+}
+
+void Session::State::discard_transaction() { transaction = {}; }
+
+void Session::State::answer_barrier(const ReplyBatch& batch, std::string_view bytes) {
+  CHECK_INVARIANT(barrier.has_value());
+  Barrier passed = *std::exchange(barrier, std::nullopt);
+  std::string joined;
+  if (passed.kind == Barrier::Kind::kWatch) {
+    if (bytes.starts_with('-')) {
+      transaction.tokens_lost = true;
+    }
+    keep_tokens(batch.tokens);
+  } else {
+    std::vector<QueuedLocal> locals = std::exchange(exec_locals, {});
+    // Neither for a block that was not executed (nil, error) nor for an answer that is no array.
+    if (bytes.starts_with('*') && !bytes.starts_with("*-")) {
+      joined = join_replies(locals, bytes);
+      bytes = joined;
+    }
+  }
+  slots.answer(passed.slot, bytes, output);
+}
+
+// A key that is watched twice keeps its first token: anything since then must show.
+void Session::State::keep_tokens(const std::vector<WatchToken>& tokens) {
+  std::vector<WatchToken>& kept = transaction.tokens;
+  std::set<std::pair<uint32_t, std::string>> known;
+  for (const WatchToken& token : kept) {
+    known.emplace(token.database, token.key);
+  }
+  for (const WatchToken& token : tokens) {
+    if (known.emplace(token.database, token.key).second) {
+      kept.push_back(token);
+    }
+  }
+}
+
+std::string Session::State::join_replies(const std::vector<QueuedLocal>& locals,
+                                         std::string_view bytes) {
+  std::string out;
+  ReplyWriter reply(&out, resp_version);
+  reply.array(exec_count);
+  bytes.remove_prefix(bytes.find("\r\n") + 2);
+  auto local = locals.begin();
+  for (size_t position = 0; position < exec_count; ++position) {
+    if (local != locals.end() && local->position == position) {
+      run_local(*local++, reply);
+      continue;
+    }
+    size_t size = reply_size(bytes);
+    CHECK_INVARIANT(size > 0);
+    reply.raw(bytes.substr(0, size));
+    bytes.remove_prefix(size);
+  }
+  CHECK_INVARIANT(bytes.empty());
+  return out;
+}
+
+}  // namespace kiwi::resp
