@@ -88,7 +88,10 @@ def parse_ratchet(text):
 
 
 def git(root, *arguments):
-    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True)
+    try:
+        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True)
+    except OSError:
+        return ""  # a copy of the tree on a machine without git has no history to compare with
     return done.stdout if done.returncode == 0 else ""
 
 
