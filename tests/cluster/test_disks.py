@@ -1,0 +1,172 @@
+"""Disks that are full, torn or lying [F16, DESIGN §12]."""
+from __future__ import annotations
+
+import os
+import pathlib
+
+import pytest
+
+from support import smalldisk
+from support.cluster import wait_serving
+from support.processes import run_server
+from support.resp import RespError
+from support.waiting import wait_until
+
+
+def newest_log_wal(node) -> pathlib.Path:
+    """The write-ahead log of the Raft log's RocksDB: the entries themselves."""
+    candidates = [path for path in node.dir.rglob("*.log")
+                  if path.stat().st_size and not any(part.startswith("state") for part in path.parts)]
+    assert candidates, f"no write-ahead log below {node.dir}"
+    return max(candidates, key=lambda path: path.stat().st_size)
+
+
+@pytest.fixture
+def killed_single(make_cluster):
+    """A cluster of one with 300 acknowledged writes, killed with -9."""
+    cluster = make_cluster(1, peers=False)
+    node = cluster.node(1)
+    with node.connect() as connection:
+        for i in range(300):
+            assert connection.call("SET", f"k:{i}", f"value-{i}-" + "x" * 40) == "OK"
+    node.kill()
+    return node
+
+
+def test_an_untouched_log_opens_with_everything(killed_single):
+    killed_single.start()
+    wait_serving(killed_single)
+    assert killed_single.call("DBSIZE") == 300
+
+
+@pytest.mark.parametrize("missing", [1, 7, 33])
+def test_a_torn_tail_opens_without_what_was_torn(killed_single, missing):
+    """[F16]"""
+    wal = newest_log_wal(killed_single)
+    with open(wal, "r+b") as file:
+        file.truncate(wal.stat().st_size - missing)
+    killed_single.start()
+    wait_serving(killed_single)
+    size = killed_single.call("DBSIZE")
+    assert 295 <= size <= 300
+    for i in range(size):
+        assert killed_single.call("GET", f"k:{i}") == f"value-{i}-{'x' * 40}".encode()
+    assert killed_single.call("SET", "again", 1) == "OK"
+
+
+@pytest.mark.parametrize("place", [0.1, 0.5, 0.8])
+def test_a_flipped_byte_in_the_log_is_refused_with_the_files_name(killed_single, place):
+    """[F16]: no silent shorter log that would vote again (nats-server#7564)."""
+    wal = newest_log_wal(killed_single)
+    with open(wal, "r+b") as file:
+        offset = int(wal.stat().st_size * place)
+        file.seek(offset)
+        byte = file.read(1)[0]
+        file.seek(offset)
+        file.write(bytes([byte ^ 0x10]))
+    code, output = run_server(*killed_single.argv()[1:])
+    assert code == 1, (code, output)
+    lines = [line for line in output.splitlines() if "corrupt" in line.lower()]
+    assert lines, output
+    assert str(killed_single.dir) in output, "the sentence must say where"
+    assert "terminate called" not in output
+
+
+def test_a_missing_state_file_is_refused_or_recovered_but_never_served_wrong(killed_single):
+    tables = sorted(killed_single.dir.rglob("MANIFEST-*"))
+    state = [path for path in tables if any(p.startswith("state") for p in path.parts)]
+    assert state, f"no state database below {killed_single.dir}"
+    state[0].unlink()
+    code, output = run_server(*killed_single.argv()[1:], timeout=4)
+    if code is not None:
+        assert code == 1 and "terminate called" not in output, output
+        assert "state" in output
+        return
+    killed_single.start()
+    wait_serving(killed_single)
+    assert killed_single.call("DBSIZE") == 300
+
+
+def test_a_full_disk_refuses_or_stops_and_recovers_when_there_is_space(make_cluster):
+    reason = smalldisk.why_not()
+    if reason:
+        pytest.skip(reason)
+    cluster = make_cluster(3, start=False)
+    victim = cluster.node(3)
+    disk = smalldisk.SmallDisk(victim.dir, 192)
+    try:
+        cluster.start()
+        others = [cluster.node(1), cluster.node(2)]
+        acknowledged = []
+
+        def write(node, key):
+            reply = node.call("SET", key, "x" * 20000, timeout=15)
+            if reply == "OK":
+                acknowledged.append(key)
+            return reply
+
+        for i in range(20):
+            assert write(victim, f"before:{i}") == "OK"
+        disk.fill()
+        # The other two are a majority: what they accept stays, whatever the victim does.
+        for i in range(40):
+            reply = write(others[i % 2], f"during:{i}")
+            assert reply == "OK" or reply.code in ("TIMEOUT", "OOM", "CLUSTERDOWN", "ERR"), reply
+        assert any(key.startswith("during") for key in acknowledged), (
+            "one full disk of three stopped the cluster")
+        assert all(node.alive() for node in others)
+        disk.release()
+        if not victim.alive():
+            text = victim.log_text()
+            assert victim.process.returncode == 1 or "space" in text.lower(), text[-2000:]
+            victim.start()
+        wait_serving(victim, 30)
+        wait_until(lambda: write(victim, "after") == "OK", 20, "the victim to write again")
+        for node in cluster.nodes:
+            wait_serving(node)
+            with node.connect() as connection:
+                replies = connection.pipeline([("STRLEN", key) for key in acknowledged])
+                assert set(replies) == {20000}, f"node {node.id} lost acknowledged writes"
+    finally:
+        for node in cluster.nodes:
+            node.kill()
+        disk.close()
+
+
+def test_a_single_node_on_a_full_disk_loses_nothing_acknowledged(make_cluster):
+    reason = smalldisk.why_not()
+    if reason:
+        pytest.skip(reason)
+    cluster = make_cluster(1, peers=False, start=False)
+    node = cluster.node(1)
+    disk = smalldisk.SmallDisk(node.dir, 128)
+    try:
+        cluster.start()
+        acknowledged, refused = 0, None
+        disk.fill(leave_bytes=8 << 20)
+        while acknowledged < 2000 and refused is None:
+            try:
+                reply = node.call("SET", f"k:{acknowledged}", os.urandom(20000), timeout=15)
+            except OSError as error:
+                refused = error
+                break
+            if isinstance(reply, RespError):
+                refused = reply
+            else:
+                acknowledged += 1
+        assert refused is not None, "a full disk was never noticed"
+        print(f"{acknowledged} writes fitted, then {refused!r}")
+        if node.alive():
+            assert isinstance(refused, RespError) and len(refused.text) > 15, refused
+            assert node.call("STRLEN", "k:0") == 20000  # reads go on
+        disk.release()
+        if not node.alive():
+            node.start()
+        wait_serving(node, 30)
+        wait_until(lambda: node.call("SET", "after", 1) == "OK", 20, "writes again")
+        with node.connect() as connection:
+            replies = connection.pipeline([("STRLEN", f"k:{i}") for i in range(acknowledged)])
+        assert set(replies) == {20000}
+    finally:
+        node.kill()
+        disk.close()

@@ -1,0 +1,172 @@
+"""Big values and greedy clients: bounded memory, no leadership lost [F28, F29]."""
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from support.resp import Connection, RespError, encode
+from support.waiting import wait_until
+
+MIB = 1 << 20
+
+
+def terms(cluster):
+    return {node.info("raft")["raft_current_term"] for node in cluster.nodes}
+
+
+@pytest.mark.parametrize("size", [8 * MIB, 64 * MIB])
+def test_a_big_value_moves_without_loss_of_leadership(make_cluster, size):
+    """[F29] through a follower, so that it crosses the links in both directions."""
+    cluster = make_cluster(3)
+    writer, reader = cluster.followers()
+    before = terms(cluster)
+    value = (b"0123456789abcdef" * (size // 16))[:size]
+    slowest = [0.0]
+    done = threading.Event()
+
+    def small_writes():
+        with reader.connect(60) as connection:
+            while not done.is_set():
+                began = time.monotonic()
+                connection.must("INCR", "small")
+                slowest[0] = max(slowest[0], time.monotonic() - began)
+
+    thread = threading.Thread(target=small_writes)
+    thread.start()
+    try:
+        with writer.connect(60) as connection:
+            assert connection.must("SET", "big", value) == "OK"
+            assert connection.must("STRLEN", "big") == size
+        with reader.connect(60) as connection:
+            assert connection.must("GET", "big") == value
+    finally:
+        done.set()
+        thread.join()
+    print(f"{size >> 20} MiB: slowest small write meanwhile {slowest[0]:.2f} s")
+    assert terms(cluster) == before, "leadership changed"
+
+
+def test_a_client_that_does_not_read_costs_bounded_memory_and_harms_nobody(make_cluster):
+    cluster = make_cluster(1, peers=False)
+    node = cluster.node(1)
+    value = b"v" * MIB
+    with node.connect(60) as connection:
+        connection.must("SET", "mib", value)
+    before = node.rss_bytes()
+    count = 600
+    greedy = Connection(node.host, node.port, timeout=60)
+    sender = threading.Thread(target=_send_all, args=(greedy, encode("GET", "mib") * count))
+    sender.start()
+    with node.connect() as other:
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            began = time.monotonic()
+            assert other.must("STRLEN", "mib") == MIB
+            assert time.monotonic() - began < 2
+    grown = node.rss_bytes() - before
+    assert grown < 200 * MIB, f"{grown >> 20} MiB for one client that does not read"
+    for _ in range(count):
+        assert len(greedy.read()) == MIB
+    sender.join()
+    greedy.close()
+
+
+def test_a_huge_pipeline_is_served_in_bounded_memory_and_in_order(make_cluster):
+    cluster = make_cluster(1, peers=False)
+    node = cluster.node(1)
+    before = node.rss_bytes()
+    count = 100_000
+    with Connection(node.host, node.port, timeout=60) as connection:
+        data = b"".join(encode("SET", f"p:{i % 100}", "x" * 500) + encode("INCR", "n")
+                        for i in range(count // 2))
+        sender = threading.Thread(target=_send_all, args=(connection, data))
+        sender.start()
+        peak = 0
+        for i in range(count // 2):
+            assert connection.read() == "OK"
+            assert connection.read() == i + 1
+            if i % 5000 == 0:
+                peak = max(peak, node.rss_bytes())
+        sender.join()
+    assert peak - before < 300 * MIB, f"{(peak - before) >> 20} MiB for a pipeline of {count}"
+
+
+def _send_all(connection: Connection, data: bytes) -> None:
+    try:
+        connection.send_raw(data)
+    except OSError:
+        pass
+
+
+def test_clients_beyond_maxclients_are_told_so(make_cluster):
+    cluster = make_cluster(1, peers=False, options={"maxclients": 5})
+    node = cluster.node(1)
+    wait_until(lambda: node.info("clients").get("connected_clients") == "1", 5, "only ourselves")
+    held = [node.connect() for _ in range(5)]
+    for connection in held:
+        assert connection.must("PING") == "PONG"
+    with Connection(node.host, node.port) as refused:
+        assert refused.read() == RespError("ERR max number of clients reached")
+    held.pop().close()
+    wait_until(lambda: not isinstance(node.call("PING"), RespError), 5, "room again")
+
+
+def test_idle_clients_are_closed_after_timeout_and_busy_ones_are_not(make_cluster):
+    cluster = make_cluster(1, peers=False, options={"timeout": 1})
+    node = cluster.node(1)
+    idle, busy = node.connect(), node.connect()
+    idle.must("PING")
+    closed = threading.Event()
+
+    def wait_for_close():
+        try:
+            idle._fill()
+        except OSError:
+            closed.set()
+
+    thread = threading.Thread(target=wait_for_close)
+    thread.start()
+    end = time.monotonic() + 5
+    while time.monotonic() < end and not closed.is_set():
+        assert busy.must("PING") == "PONG"
+        closed.wait(0.1)
+    thread.join(6)
+    assert closed.is_set()
+    assert busy.must("PING") == "PONG"
+
+
+def test_a_key_and_an_argument_as_long_as_allowed_and_one_longer(make_cluster):
+    cluster = make_cluster(1, peers=False, options={"proto-max-bulk-len": MIB})
+    node = cluster.node(1)
+    with node.connect(60) as connection:
+        long_key = b"k" * MIB
+        assert connection.must("SET", long_key, "v") == "OK"
+        assert connection.must("GET", long_key) == b"v"
+        connection.send_raw(b"*2\r\n$3\r\nGET\r\n$%d\r\n" % (MIB + 1))
+        assert connection.read() == RespError("ERR Protocol error: invalid bulk length")
+
+
+def test_an_entry_larger_than_allowed_is_refused_at_the_origin(make_cluster):
+    cluster = make_cluster(3, options={"raft.max-entry-size": MIB})
+    with cluster.followers()[0].connect() as connection:
+        reply = connection.call("SET", "k", b"x" * (2 * MIB))
+        assert isinstance(reply, RespError) and reply.code in ("ERR", "OOM"), reply
+        assert connection.must("SET", "k", "small") == "OK"
+        assert connection.must("GET", "k") == b"small"
+
+
+def test_many_connections_come_and_go(make_cluster):
+    cluster = make_cluster(3)
+    node = cluster.followers()[0]
+    for i in range(300):
+        with node.connect() as connection:
+            if i % 3 == 0:
+                connection.send("SET", "k", i)  # and leaves without reading
+            elif i % 3 == 1:
+                connection.send_raw(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$10\r\nhalf")
+            else:
+                assert connection.must("PING") == "PONG"
+    wait_until(lambda: int(node.info("clients")["connected_clients"]) <= 1, 10, "all to be gone")
+    assert node.call("SET", "k", "end") == "OK"
