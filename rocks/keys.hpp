@@ -9,10 +9,10 @@
 //   system   one tag byte, then what the record needs             (below)
 //
 // `hash` is 48 bits: the key's Redis Cluster slot (14 bits, hash tags honoured) and 34 bits of XXH3
-// of the user key; for elements 48 bits of XXH3 of the field. So a slot is one range of meta keys, and
-// a SCAN cursor is hash + 1, valid on every node (F33). A collection is [database:4][version:8]: the
-// version is unique for ever (F10), so RENAME and DEL never touch elements (F40) and FLUSHDB is one
-// range per family.
+// of the user key; for elements 48 bits of XXH3 of the field. So a slot is one range of meta keys,
+// and a SCAN cursor is hash + 1, valid on every node (F33). A collection is
+// [database:4][version:8]: the version is unique for ever (F10), so RENAME and DEL never touch
+// elements (F40) and FLUSHDB is one range per family.
 #pragma once
 
 #include <cstdint>
@@ -40,16 +40,18 @@ inline constexpr uint64_t kHashBits = 48;
 inline constexpr uint64_t kHashEnd = uint64_t{1} << kHashBits;
 inline constexpr uint16_t kSlots = 16384;
 
-uint16_t key_slot(std::string_view user_key);   // CRC16 (XMODEM) of the hash tag or key, mod 16384
-uint64_t key_hash(std::string_view user_key);   // slot << 34 | 34 bits of XXH3
-uint64_t field_hash(std::string_view field);    // 48 bits of XXH3
+uint16_t key_slot(std::string_view user_key);  // CRC16 (XMODEM) of the hash tag or key, mod 16384
+uint64_t key_hash(std::string_view user_key);  // slot << 34 | 34 bits of XXH3
+uint64_t field_hash(std::string_view field);   // 48 bits of XXH3
 
 namespace keys {
 
 // Each writes into `out` (cleared first), so that callers reuse one buffer.
 void meta(std::string& out, DatabaseId database, std::string_view user_key);
-void meta_from(std::string& out, DatabaseId database, uint64_t hash);  // first key with hash >= this
-void database_end(std::string& out, DatabaseId database);              // first key past the database
+void meta_from(std::string& out,
+               DatabaseId database,
+               uint64_t hash);                             // first key with hash >= this
+void database_end(std::string& out, DatabaseId database);  // first key past the database
 void element(std::string& out, CollectionId collection, std::string_view field);
 void element_from(std::string& out, CollectionId collection, uint64_t hash);
 void list_element(std::string& out, CollectionId collection, int64_t position);
@@ -70,11 +72,14 @@ std::string_view score_member(std::string_view key);
 void applied_record(std::string& out);                                // 'A' -> AppliedRecord
 void session(std::string& out, NodeId node, const Incarnation& inc);  // 'S'
 void session_range(std::string& from, std::string& to);
-void database_map(std::string& out, uint32_t logical);                // 'D' -> DatabaseId, u64 incarnation
+void database_map(std::string& out, uint32_t logical);  // 'D' -> DatabaseId, u64 incarnation
 void database_map_range(std::string& from, std::string& to);
-void key_count(std::string& out, DatabaseId database);                // 'N' -> u64 keys, u64 with TTL
+void key_count(std::string& out, DatabaseId database);  // 'N' -> u64 keys, u64 with TTL
 void deletion_bucket(std::string& out, DatabaseId database, uint16_t bucket);  // 'B' -> u64 (F11)
-void expiry(std::string& out, int64_t expire_at_ms, DatabaseId database, std::string_view user_key);  // 'X'
+void expiry(std::string& out,
+            int64_t expire_at_ms,
+            DatabaseId database,
+            std::string_view user_key);  // 'X'
 void expiry_range(std::string& from, std::string& to, int64_t not_after_ms);
 struct ExpiryKey {
   int64_t expire_at_ms = 0;

@@ -27,17 +27,17 @@ class Cursor {
  public:
   virtual ~Cursor() = default;
   virtual bool valid() const = 0;
-  virtual void next() = 0;                     // requires valid()
-  virtual void seek(std::string_view key) = 0; // first key >= key (clamped to the bounds)
-  virtual std::string_view key() const = 0;    // until the next call
-  virtual std::string_view value() const = 0;  // until the next call
+  virtual void next() = 0;                      // requires valid()
+  virtual void seek(std::string_view key) = 0;  // first key >= key (clamped to the bounds)
+  virtual std::string_view key() const = 0;     // until the next call
+  virtual std::string_view value() const = 0;   // until the next call
 };
 // The same backwards (ZREVRANGE, LRANGE from the tail).
 class ReverseCursor {
  public:
   virtual ~ReverseCursor() = default;
   virtual bool valid() const = 0;
-  virtual void next() = 0;                     // towards smaller keys
+  virtual void next() = 0;  // towards smaller keys
   virtual std::string_view key() const = 0;
   virtual std::string_view value() const = 0;
 };
@@ -48,7 +48,9 @@ class Reader {
   // The bytes stay valid until the next call of any method of this object.
   virtual std::optional<std::string_view> get(Family family, std::string_view key) = 0;
   // Empty `to` = to the end of the family.
-  virtual std::unique_ptr<Cursor> cursor(Family family, std::string_view from, std::string_view to) = 0;
+  virtual std::unique_ptr<Cursor> cursor(Family family,
+                                         std::string_view from,
+                                         std::string_view to) = 0;
   virtual std::unique_ptr<ReverseCursor> reverse_cursor(Family family,
                                                         std::string_view from,
                                                         std::string_view to) = 0;
@@ -71,10 +73,11 @@ class Keyspace : public Reader {
   // `applied` under keys::applied_record() (written by the caller as an ordinary put before).
   // Whole entries only (F10): never called inside one.
   virtual void commit(LogIndex applied) = 0;
-  virtual size_t pending_bytes() const = 0;  // since the last commit; the caller bounds a turn by it
+  virtual size_t pending_bytes()
+      const = 0;  // since the last commit; the caller bounds a turn by it
 
-  // The applied index that survives a crash now (F13): read past the memtables. The log is never cut
-  // above it.
+  // The applied index that survives a crash now (F13): read past the memtables. The log is never
+  // cut above it.
   virtual LogIndex flushed_index() = 0;
   virtual void flush() = 0;  // blocks until everything committed is on disk
   // Rearranges files now, as happens in the background anyway; no read can tell (F7). Blocks.
@@ -93,12 +96,12 @@ class Keyspace : public Reader {
 };
 
 struct KeyspaceOptions {
-  std::string path;                          // directory, created if missing
+  std::string path;  // directory, created if missing
   uint64_t block_cache_bytes = 256 << 20;
   uint64_t write_buffer_bytes = 16 << 20;    // per column family memtable
   uint64_t metadata_cache_bytes = 64 << 20;  // hash of recent metadata records; 0 = none
-  // Called before memtables are written to files, on a RocksDB thread: with raft.log-fsync no it must
-  // make the log durable, or a power loss leaves a state ahead of its log (F38).
+  // Called before memtables are written to files, on a RocksDB thread: with raft.log-fsync no it
+  // must make the log durable, or a power loss leaves a state ahead of its log (F38).
   std::function<void()> before_flush;
 };
 

@@ -13,7 +13,14 @@
 namespace kiwi::rocks {
 
 // ON DISK, never renumber.
-enum class Type : uint8_t { kString = 1, kList = 2, kSet = 3, kSortedSet = 4, kHash = 5, kStream = 6 };
+enum class Type : uint8_t {
+  kString = 1,
+  kList = 2,
+  kSet = 3,
+  kSortedSet = 4,
+  kHash = 5,
+  kStream = 6
+};
 
 const char* type_name(Type type);  // as TYPE answers: string list set zset hash stream
 
@@ -23,9 +30,9 @@ struct Metadata {
   uint64_t version = 0;        // mutation counter at creation; names the elements of a collection
   uint64_t last_modified = 0;  // mutation counter at the last change (WATCH, delta snapshots)
   // Collections only:
-  uint64_t size = 0;           // elements
-  int64_t list_head = 0;       // lists: position of the first element
-  int64_t list_tail = 0;       // lists: one past the last; size == tail - head
+  uint64_t size = 0;      // elements
+  int64_t list_head = 0;  // lists: position of the first element
+  int64_t list_tail = 0;  // lists: one past the last; size == tail - head
   // Strings only; a view into the record it was decoded from, or into the caller's bytes.
   std::string_view value;
 
@@ -33,7 +40,7 @@ struct Metadata {
   CollectionId collection(DatabaseId database) const { return {database, version}; }
 };
 
-void encode(std::string& out, const Metadata& metadata);  // clears out first
+void encode(std::string& out, const Metadata& metadata);           // clears out first
 std::optional<Metadata> decode_metadata(std::string_view record);  // nullopt = corrupt
 
 // One record, written by every turn: what the state is (DESIGN §6, F9, F10, F37).

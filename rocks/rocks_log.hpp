@@ -1,4 +1,5 @@
-// RocksLog: raft::LogStorage on one RocksDB, one column family, one synced WriteBatch per persist().
+// RocksLog: raft::LogStorage on one RocksDB, one column family, one synced WriteBatch per
+// persist().
 #pragma once
 
 #include <cstdint>
@@ -16,14 +17,17 @@ struct RocksLogOptions {
 
 struct RocksLogStats {
   uint64_t syncs = 0;
-  uint64_t sync_microseconds = 0;      // total
+  uint64_t sync_microseconds = 0;  // total
   uint64_t sync_microseconds_max = 0;
-  uint64_t bytes_written = 0;          // payload handed to RocksDB
+  uint64_t bytes_written = 0;  // payload handed to RocksDB
 };
 
 class RocksLog : public raft::LogStorage {
  public:
-  virtual RocksLogStats stats() const = 0;
+  virtual RocksLogStats stats() const = 0;  // any thread
+  // Makes everything persisted durable; with fsync it is already. Any thread: the state database
+  // calls it before it flushes (KeyspaceOptions::before_flush, F38).
+  virtual Result<void> sync() = 0;
 };
 
 // Errors: locked by another process (kConflict), torn beyond repair or corrupt (kCorrupt, names the

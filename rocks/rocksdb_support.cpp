@@ -1,7 +1,12 @@
 #include "rocks/rocksdb_support.hpp"
 
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
 #include <filesystem>
 #include <system_error>
+#include <unistd.h>
+#include <vector>
 
 #include <rocksdb/status.h>
 
@@ -41,10 +46,30 @@ Error status_error(std::string_view what, const std::string& path, const rocksdb
 }
 
 Result<void> make_directory(const std::string& path) {
+  namespace fs = std::filesystem;
   std::error_code failed;
-  std::filesystem::create_directories(path, failed);
+  std::vector<fs::path> made;
+  for (fs::path at = fs::absolute(path);
+       !failed && !fs::exists(at, failed) && at.has_relative_path(); at = at.parent_path()) {
+    made.push_back(at);
+  }
+  if (!failed) {
+    fs::create_directories(path, failed);
+  }
   if (failed) {
     return Error{Errc::kIo, "cannot create the directory " + path + ": " + failed.message()};
+  }
+  for (const fs::path& at : made) {
+    int fd = ::open(at.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool good = fd >= 0 && ::fsync(fd) == 0;
+    int error = errno;
+    if (fd >= 0) {
+      ::close(fd);
+    }
+    if (!good) {
+      return Error{Errc::kIo, "cannot sync the directory " + at.parent_path().string() + ": " +
+                                  std::strerror(error)};
+    }
   }
   return {};
 }

@@ -25,7 +25,7 @@ Error open_error(const std::string& path, const rocksdb::Status& status);
 // For a failed read or write of an open database.
 Error status_error(std::string_view what, const std::string& path, const rocksdb::Status& status);
 
-// mkdir -p.
+// mkdir -p; durable when it returns.
 Result<void> make_directory(const std::string& path);
 
 }  // namespace kiwi::rocks

@@ -1,0 +1,15 @@
+// What happens to the log's directory before RocksDB opens it: the recovery rule of F16. A torn
+// tail is cut off, anything else that is wrong with a write-ahead log is refused with the file's
+// name. Called by open_rocks_log() only, before any thread knows the log.
+#pragma once
+
+#include <string>
+
+#include "base/result.hpp"
+
+namespace kiwi::rocks {
+
+// A directory without log files is fine. kConflict: another process holds it.
+Result<void> recover_log_directory(const std::string& path);
+
+}  // namespace kiwi::rocks

@@ -1,0 +1,431 @@
+#include "rocks/rocks_log.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <set>
+
+#include <rocksdb/cache.h>
+#include <rocksdb/convenience.h>
+#include <rocksdb/db.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+
+#include "base/check.hpp"
+#include "raft/codec.hpp"
+#include "rocks/log_reader.hpp"
+#include "rocks/log_recovery.hpp"
+#include "rocks/rocksdb_support.hpp"
+
+namespace kiwi::rocks {
+
+namespace {
+
+// A replaced suffix longer than this goes as one range delete.
+constexpr uint64_t kPointDeletesMax = 64;
+
+rocksdb::Options log_options() {
+  rocksdb::Options options;
+  options.create_if_missing = true;
+  options.paranoid_checks = true;
+  // F16. log_recovery.cpp has cut torn tails already: what RocksDB still finds is damage.
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  options.track_and_verify_wals_in_manifest = true;
+  options.recycle_log_file_num = 0;
+  options.wal_compression = rocksdb::kNoCompression;  // the scan reads records as they are
+  options.write_buffer_size = 64 << 20;
+  options.max_write_buffer_number = 4;
+  options.compression = rocksdb::kNoCompression;
+  options.allow_concurrent_memtable_write = false;  // one writer
+  options.enable_write_thread_adaptive_yield = false;
+  options.max_background_jobs = 2;
+  options.max_total_wal_size = 256 << 20;
+  options.level0_file_num_compaction_trigger = 4;
+  options.stats_dump_period_sec = 0;
+  options.stats_persist_period_sec = 0;
+  options.info_log_level = rocksdb::WARN_LEVEL;
+  options.keep_log_file_num = 2;
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = rocksdb::NewLRUCache(8 << 20);
+  table.format_version = 5;
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return options;
+}
+
+// Every write is one WriteBatch, so one record of the write-ahead log: all or nothing.
+class RocksLogImpl final : public RocksLog {
+ public:
+  RocksLogImpl(const RocksLogOptions& options, std::unique_ptr<rocksdb::DB> db)
+      : options_(options), db_(std::move(db)), reader_(*db_, options_.path) {}
+
+  Result<void> start();
+
+  Result<raft::LoadedLog> load() override;
+  Result<void> persist(const raft::PersistRequest& request) override;
+  Result<std::vector<raft::Entry>> read(LogIndex from, LogIndex last, size_t bytes_max) override;
+  Result<Term> term_at(LogIndex index) override;
+  Result<void> cut(const raft::SnapshotMeta& meta, uint64_t keep_entries) override;
+  Result<raft::Identity> identity() override;
+  Result<void> set_identity(const raft::Identity& identity) override;
+  Result<void> sync() override;
+  RocksLogStats stats() const override {
+    return {syncs_.load(), sync_microseconds_.load(), sync_microseconds_max_.load(),
+            bytes_written_.load()};
+  }
+
+ private:
+  Result<void> check_format();
+  Result<void> check_ends() const;
+  Result<void> check(const raft::PersistRequest& request) const;
+  void batch_truncation(LogIndex from, LogIndex new_last);
+  Result<void> write(LogIndex commit, bool durable);
+  void count_sync(std::chrono::steady_clock::duration took);
+
+  RocksLogOptions options_;
+  std::unique_ptr<rocksdb::DB> db_;
+  LogReader reader_;
+  LogIndex first_{1};
+  LogIndex last_;
+  LogIndex commit_;
+  raft::SnapshotMeta snapshot_;
+  std::set<LogIndex> configurations_;
+  rocksdb::WriteBatch batch_;  // of the method that runs; empty between calls
+  std::string buffer_;
+
+  // Read by INFO on other threads.
+  std::atomic<uint64_t> syncs_{0};
+  std::atomic<uint64_t> sync_microseconds_{0};
+  std::atomic<uint64_t> sync_microseconds_max_{0};
+  std::atomic<uint64_t> bytes_written_{0};
+};
+
+// ---------------------------------------------------------------- start, load, read
+
+Result<void> RocksLogImpl::start() {
+  if (Result<void> known = check_format(); !known) {
+    return known;
+  }
+  auto snapshot =
+      reader_.record<raft::SnapshotMeta>(log_keys::kSnapshot, raft::decode_snapshot_meta, {});
+  if (!snapshot) {
+    return snapshot.error();
+  }
+  snapshot_ = std::move(*snapshot);
+  Result<LogIndex> first = reader_.index_record(log_keys::kFirst, 8, LogIndex{1});
+  if (!first) {
+    return first.error();
+  }
+  Result<LogIndex> commit = reader_.index_record(log_keys::kCommit, 9, LogIndex{});
+  if (!commit) {
+    return commit.error();
+  }
+  Result<LogIndex> last = reader_.last_index(*first);
+  if (!last) {
+    return last.error();
+  }
+  first_ = *first;
+  commit_ = *commit;
+  last_ = *last;
+  if (Result<void> good = check_ends(); !good) {
+    return good;
+  }
+  auto configurations = reader_.configurations(first_, last_);
+  if (!configurations) {
+    return configurations.error();
+  }
+  configurations_ = std::move(*configurations);
+  return {};
+}
+
+Result<void> RocksLogImpl::check_format() {
+  Result<std::optional<std::string>> format = reader_.get(log_keys::kFormat);
+  if (!format) {
+    return format.error();
+  }
+  if (!format->has_value()) {
+    batch_.Put(log_keys::kFormat, log_keys::kFormatValue);
+    return write(LogIndex{}, true);
+  }
+  if (**format != log_keys::kFormatValue) {
+    return Error{Errc::kInvalid, "the log in " + options_.path + " has the format \"" + **format +
+                                     "\", this program reads \"" + log_keys::kFormatValue +
+                                     "\": start the version that wrote it"};
+  }
+  return {};
+}
+
+Result<void> RocksLogImpl::check_ends() const {
+  if (first_ == LogIndex{} || first_ > snapshot_.index + 1) {
+    return reader_.damage("it begins at " + std::to_string(first_.value) +
+                          ", after the snapshot at " + std::to_string(snapshot_.index.value));
+  }
+  if (last_ < snapshot_.index) {
+    return reader_.damage("it ends at " + std::to_string(last_.value) +
+                          ", before the snapshot at " + std::to_string(snapshot_.index.value));
+  }
+  return {};
+}
+
+Result<raft::LoadedLog> RocksLogImpl::load() {
+  raft::LoadedLog log;
+  auto hard_state =
+      reader_.record<raft::HardState>(log_keys::kHardState, raft::decode_hard_state, {});
+  if (!hard_state) {
+    return hard_state.error();
+  }
+  if (Result<void> whole = reader_.check_contiguous(first_, last_); !whole) {
+    return whole.error();
+  }
+  log.hard_state = *hard_state;
+  log.snapshot = snapshot_;
+  log.first_index = first_;
+  log.last_index = last_;
+  log.last_term = snapshot_.term;
+  log.commit = commit_;
+  if (first_ <= last_) {
+    Result<raft::Entry> first = reader_.entry(first_);
+    Result<raft::Entry> last = reader_.entry(last_);
+    if (!first || !last) {
+      return first ? last.error() : first.error();
+    }
+    log.last_term = last->term;
+  }
+  for (LogIndex index : configurations_) {
+    Result<raft::Entry> entry = reader_.entry(index);
+    if (!entry) {
+      return entry.error();
+    }
+    if (entry->kind != raft::EntryKind::kConfiguration) {
+      return reader_.damage("entry " + std::to_string(index.value) + " is no configuration");
+    }
+    log.configurations.push_back(std::move(*entry));
+  }
+  return log;
+}
+
+Result<std::vector<raft::Entry>> RocksLogImpl::read(LogIndex from,
+                                                    LogIndex last,
+                                                    size_t bytes_max) {
+  if (from < first_ || from > last || last > last_) {
+    return Error{Errc::kInvalid, "the range to read is not in the log"};
+  }
+  return reader_.entries(from, last, bytes_max);
+}
+
+Result<Term> RocksLogImpl::term_at(LogIndex index) {
+  if (index < first_ || index > last_) {
+    return Error{Errc::kInvalid, "the index is not in the log"};
+  }
+  Result<raft::Entry> entry = reader_.entry(index);
+  return entry ? Result<Term>(entry->term) : Result<Term>(entry.error());
+}
+
+// ---------------------------------------------------------------- writes
+
+Result<void> RocksLogImpl::check(const raft::PersistRequest& request) const {
+  if (request.entries.empty()) {
+    return {};
+  }
+  LogIndex from = request.entries[0].index;
+  if (from > last_ + 1 || from <= snapshot_.index) {
+    return Error{Errc::kInvalid, "entry " + std::to_string(from.value) +
+                                     " does not follow the log, which ends at " +
+                                     std::to_string(last_.value)};
+  }
+  for (size_t i = 1; i < request.entries.size(); ++i) {
+    if (request.entries[i].index != from + i ||
+        request.entries[i].term < request.entries[i - 1].term) {
+      return Error{Errc::kInvalid, "the entries to write are not in order"};
+    }
+  }
+  return {};
+}
+
+// Drops entries from `from` on; those up to new_last are overwritten by the same batch anyway.
+void RocksLogImpl::batch_truncation(LogIndex from, LogIndex new_last) {
+  for (auto it = configurations_.lower_bound(from); it != configurations_.end(); ++it) {
+    batch_.Delete(log_keys::configuration(*it));
+  }
+  if (new_last >= last_) {
+    return;
+  }
+  if (last_ - new_last > kPointDeletesMax) {
+    batch_.DeleteRange(log_keys::entry(new_last + 1), log_keys::entry(last_ + 1));
+    return;
+  }
+  for (LogIndex index = new_last + 1; index <= last_; ++index) {
+    batch_.Delete(log_keys::entry(index));
+  }
+}
+
+Result<void> RocksLogImpl::persist(const raft::PersistRequest& request) {
+  if (Result<void> good = check(request); !good) {
+    return good;
+  }
+  if (request.entries.empty() && !request.hard_state.has_value()) {
+    return {};  // a commit hint alone is not worth a write
+  }
+  std::vector<LogIndex> configurations;
+  if (!request.entries.empty()) {
+    LogIndex from = request.entries.front().index;
+    batch_truncation(from, request.entries.back().index);
+    for (const raft::Entry& entry : request.entries) {
+      buffer_.clear();
+      raft::append_entry(buffer_, entry);
+      batch_.Put(log_keys::entry(entry.index), buffer_);
+      if (entry.kind == raft::EntryKind::kConfiguration) {
+        batch_.Put(log_keys::configuration(entry.index), "");
+        configurations.push_back(entry.index);
+      }
+    }
+  }
+  if (request.hard_state.has_value()) {
+    batch_.Put(log_keys::kHardState, raft::encode_hard_state(*request.hard_state));
+  }
+  bool durable = options_.fsync || request.hard_state.has_value();
+  if (Result<void> written = write(request.commit, durable); !written) {
+    return written;
+  }
+  if (!request.entries.empty()) {
+    configurations_.erase(configurations_.lower_bound(request.entries.front().index),
+                          configurations_.end());
+    configurations_.insert(configurations.begin(), configurations.end());
+    last_ = request.entries.back().index;
+  }
+  return {};
+}
+
+// Ends the batch with the commit hint, whose last byte is never zero (wal_scan.hpp), and clears it.
+Result<void> RocksLogImpl::write(LogIndex commit, bool durable) {
+  LogIndex hint = std::max(commit, commit_);
+  batch_.Put(log_keys::kCommit, log_keys::index_value(hint) + log_keys::kEndMark);
+  rocksdb::WriteOptions options;
+  options.sync = durable;
+  auto before = std::chrono::steady_clock::now();
+  rocksdb::Status status = db_->Write(options, &batch_);
+  if (durable) {
+    count_sync(std::chrono::steady_clock::now() - before);
+  }
+  bytes_written_ += batch_.GetDataSize();
+  batch_.Clear();
+  if (!status.ok()) {
+    return status_error("writing the log", options_.path, status);
+  }
+  commit_ = hint;
+  return {};
+}
+
+void RocksLogImpl::count_sync(std::chrono::steady_clock::duration took) {
+  auto microseconds =
+      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
+  ++syncs_;
+  sync_microseconds_ += microseconds;
+  uint64_t longest = sync_microseconds_max_.load();
+  while (longest < microseconds &&
+         !sync_microseconds_max_.compare_exchange_weak(longest, microseconds)) {
+  }
+}
+
+Result<void> RocksLogImpl::sync() {
+  if (options_.fsync) {
+    return {};
+  }
+  auto before = std::chrono::steady_clock::now();
+  rocksdb::Status status = db_->SyncWAL();
+  count_sync(std::chrono::steady_clock::now() - before);
+  if (!status.ok()) {
+    return status_error("syncing the log", options_.path, status);
+  }
+  return {};
+}
+
+Result<void> RocksLogImpl::cut(const raft::SnapshotMeta& meta, uint64_t keep_entries) {
+  if (meta.index < snapshot_.index) {
+    return Error{Errc::kInvalid, "the log was cut above this index before"};
+  }
+  bool reset = meta.index > last_;  // a snapshot ahead of the whole log
+  if (meta.index == snapshot_.index && meta.term != snapshot_.term) {
+    return Error{Errc::kInvalid, "another snapshot was recorded at this index before"};
+  }
+  if (!reset && meta.index >= first_) {
+    Result<Term> term = term_at(meta.index);
+    if (!term) {
+      return term.error();
+    }
+    if (*term != meta.term) {
+      return Error{Errc::kInvalid, "the snapshot's term is not the log's"};
+    }
+  }
+  LogIndex new_first = meta.index + 1;
+  if (!reset) {
+    uint64_t kept = std::min(keep_entries, meta.index - (first_ - 1));
+    new_first = std::max(first_, new_first - kept);
+  }
+  LogIndex dropped_to = reset ? last_ + 1 : new_first;
+  if (first_ < dropped_to) {
+    batch_.DeleteRange(log_keys::entry(first_), log_keys::entry(dropped_to));
+  }
+  for (auto it = configurations_.begin(); it != configurations_.end() && *it < new_first; ++it) {
+    batch_.Delete(log_keys::configuration(*it));
+  }
+  batch_.Put(log_keys::kFirst, log_keys::index_value(new_first));
+  batch_.Put(log_keys::kSnapshot, raft::encode_snapshot_meta(meta));
+  if (Result<void> written = write(meta.index, true); !written) {
+    return written;
+  }
+  configurations_.erase(configurations_.begin(), configurations_.lower_bound(new_first));
+  // Gives whole files back at once. Best effort: what stays is below first_ and never read.
+  std::string begin = log_keys::entry(first_);
+  std::string end = log_keys::entry(dropped_to);
+  rocksdb::Slice lower(begin);
+  rocksdb::Slice upper(end);
+  if (first_ < dropped_to) {
+    (void)rocksdb::DeleteFilesInRange(db_.get(), db_->DefaultColumnFamily(), &lower, &upper, false);
+  }
+  first_ = new_first;
+  last_ = std::max(last_, meta.index);
+  snapshot_ = meta;
+  return {};
+}
+
+// ---------------------------------------------------------------- identity
+
+Result<raft::Identity> RocksLogImpl::identity() {
+  Result<std::optional<std::string>> record = reader_.get(log_keys::kIdentity);
+  if (!record) {
+    return record.error();
+  }
+  if (!record->has_value()) {
+    return Error{Errc::kNotFound, "the directory " + options_.path + " has no identity yet"};
+  }
+  Result<raft::Identity> identity = raft::decode_identity(**record);
+  return identity ? identity : reader_.damage("the identity: " + identity.error().text);
+}
+
+Result<void> RocksLogImpl::set_identity(const raft::Identity& identity) {
+  batch_.Put(log_keys::kIdentity, raft::encode_identity(identity));
+  return write(LogIndex{}, true);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RocksLog>> open_rocks_log(const RocksLogOptions& options) {
+  if (Result<void> made = make_directory(options.path); !made) {
+    return made.error();
+  }
+  if (Result<void> recovered = recover_log_directory(options.path); !recovered) {
+    return recovered.error();
+  }
+  rocksdb::DB* db = nullptr;
+  rocksdb::Status status = rocksdb::DB::Open(log_options(), options.path, &db);
+  if (!status.ok()) {
+    return open_error(options.path, status);
+  }
+  auto log = std::make_unique<RocksLogImpl>(options, std::unique_ptr<rocksdb::DB>(db));
+  if (Result<void> started = log->start(); !started) {
+    return started.error();
+  }
+  return std::unique_ptr<RocksLog>(std::move(log));
+}
+
+}  // namespace kiwi::rocks
