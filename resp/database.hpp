@@ -75,6 +75,9 @@ class Database {
   // RENAME: the record moves, elements stay where they are (F40). Requires from.live and one
   // database.
   void rename(Key& from, Key& to);
+  // COPY, MOVE: `to` becomes a new key with from's content and deadline. Requires from.live and
+  // that the two are not the same key.
+  void copy(const Key& from, Key& to);
   // Removes an expiry index record that no key has any more.
   void erase_stale_expiry(int64_t expire_at_ms, rocks::DatabaseId database, std::string_view name);
 
@@ -128,6 +131,8 @@ class Database {
   void erase_expiry(const Key& key);
   void forget_record(Key& key);  // record, index and counts; neither elements nor bucket
   void store(Key& key);
+  // Copies the records of a collection to another, in steps: no write may happen under a cursor.
+  void copy_records(rocks::Family family, rocks::CollectionId from, rocks::CollectionId to);
   uint64_t bucket(rocks::DatabaseId database, std::string_view name);
   void raise_bucket(const Key& key, uint64_t counter);
   void load();

@@ -140,6 +140,47 @@ void Database::rename(Key& from, Key& to) {
   store(to);
 }
 
+void Database::copy(const Key& from, Key& to) {
+  CHECK_INVARIANT(from.live && (from.database != to.database || from.name != to.name));
+  renamed_.assign(from.meta.value);  // a view into the Keyspace
+  rocks::Metadata fresh = from.meta;
+  fresh.value = renamed_;
+  create(to, fresh);
+  if (fresh.type != Type::kString) {
+    copy_records(Family::kElement, from.collection(), to.collection());
+    copy_records(Family::kScore, from.collection(), to.collection());
+  }
+}
+
+void Database::copy_records(Family family, rocks::CollectionId from, rocks::CollectionId to) {
+  constexpr size_t kStep = 512;
+  std::string begin;
+  std::string end;
+  std::string target;
+  keys::collection_begin(begin, from);
+  keys::collection_end(end, from);
+  keys::collection_begin(target, to);
+  size_t prefix = begin.size();
+  std::vector<std::pair<std::string, std::string>> step;  // what follows the prefix; value
+  do {
+    step.clear();
+    auto cursor = keyspace_.cursor(family, begin, end);
+    for (; cursor->valid() && step.size() < kStep; cursor->next()) {
+      step.emplace_back(cursor->key().substr(prefix), cursor->value());
+    }
+    cursor.reset();
+    for (const auto& [rest, value] : step) {
+      target.resize(prefix);
+      target.append(rest);
+      put(family, target, value);
+    }
+    if (!step.empty()) {  // go on right behind the last one
+      begin.resize(prefix);
+      begin.append(step.back().first).push_back('\0');
+    }
+  } while (step.size() == kStep);
+}
+
 void Database::erase_stale_expiry(int64_t expire_at_ms,
                                   DatabaseId database,
                                   std::string_view name) {

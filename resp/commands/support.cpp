@@ -1,0 +1,50 @@
+#include "resp/commands/support.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include "resp/numbers.hpp"
+
+namespace kiwi::resp {
+
+void reply_invalid_expire(Context& context, ReplyWriter& reply) {
+  reply.error("ERR invalid expire time in '" + std::string(context.command()) + "' command");
+}
+
+void reply_wrong_arity(Context& context, ReplyWriter& reply) {
+  reply.error("ERR wrong number of arguments for '" + std::string(context.command()) + "' command");
+}
+
+std::optional<int64_t> read_deadline(
+    Context& context, std::string_view text, TimeUnit unit, bool relative, ReplyWriter& reply) {
+  auto value = parse_integer(text);
+  if (!value) {
+    reply.error(texts::kNotInteger);
+    return std::nullopt;
+  }
+  int64_t deadline = *value;
+  bool bad = deadline <= 0;
+  if (unit == TimeUnit::kSeconds) {
+    bad = bad || __builtin_mul_overflow(deadline, int64_t{1000}, &deadline);
+  }
+  if (relative) {
+    bad = bad || __builtin_add_overflow(deadline, context.now_ms(), &deadline);
+  }
+  if (bad) {
+    reply_invalid_expire(context, reply);
+    return std::nullopt;
+  }
+  return deadline;
+}
+
+std::optional<IndexRange> clamp_range(int64_t first, int64_t last, uint64_t size) {
+  auto length = static_cast<int64_t>(size);
+  first = first < 0 ? std::max<int64_t>(first + length, 0) : first;
+  last = last < 0 ? last + length : std::min(last, length - 1);
+  if (first > last || first >= length) {
+    return std::nullopt;
+  }
+  return IndexRange{static_cast<uint64_t>(first), static_cast<uint64_t>(last - first + 1)};
+}
+
+}  // namespace kiwi::resp
