@@ -1,0 +1,53 @@
+// Verbs of the origin beside the core: propose, read, wants-commit, executed.
+#include "tests/raft/trace_env.hpp"
+
+namespace kiwi::raft::testing {
+
+namespace {
+
+// propose 1 "a" "b" [epoch=1] [sequence=n] [void]: numbers go up by themselves unless given.
+void propose(TraceEnv& env, const Command& command) {
+  NodeId id = command.node();
+  RaftNode& at = env.node(id);
+  uint64_t epoch = command.number("epoch", 1);
+  uint64_t& next = env.next_sequence[id][epoch];
+  if (command.named.contains("sequence")) {
+    next = command.number("sequence") - 1;
+  }
+  bool is_void = command.has("void");
+  for (size_t i = 1; i < command.words.size(); ++i) {
+    Proposal proposal;
+    proposal.number = {id, at.options.incarnation, epoch, ++next};
+    if (is_void) {
+      proposal.kind = EntryKind::kVoid;
+    } else {
+      proposal.payload = SharedBytes(command.words[i]);
+    }
+    at.core->propose(std::move(proposal));
+  }
+  env.settle(id);
+}
+
+}  // namespace
+
+bool run_client_verb(TraceEnv& env, const Command& command) {
+  if (command.verb == "propose") {
+    propose(env, command);
+  } else if (command.verb == "read") {  // read 1 id=7 [tick]
+    env.node(command.node()).core->read_index(command.number("id"), command.has("tick"));
+    env.settle(command.node());
+  } else if (command.verb == "wants-commit") {
+    env.node(command.node()).core->set_wants_commit(!command.has("off"));
+  } else if (command.verb == "executed") {
+    std::string line = std::to_string(command.node().value) + ":";
+    for (const std::string& payload : env.nodes.at(command.node()).executed) {
+      line += " " + payload;
+    }
+    env.print(line);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+}  // namespace kiwi::raft::testing
