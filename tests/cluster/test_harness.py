@@ -240,3 +240,38 @@ def test_a_stranger_passes_all_gates(proxied):
 def test_connections_to_nobody_raise():
     with pytest.raises(OSError):
         Connection("127.0.0.1", 1)
+
+
+# ---------------------------------------------------------------- differences
+
+@needs_redis
+def test_two_equal_servers_do_not_differ_and_a_changed_one_does():
+    from support.differential import Difference, Generator, Pair, whole_state
+    servers = [oracle.RedisServer(), oracle.RedisServer()]
+    try:
+        pair = Pair(servers[0].connect(), servers[1].connect())
+        generator = Generator(5)
+        for _ in range(40):
+            pair.run([generator.next() for _ in range(20)])
+        pair.run([["DISCARD"]])
+        whole_state(pair)
+        pair.run([["SELECT", "0"], ["SET", "a", "same"]])
+        with servers[0].connect() as behind_its_back:
+            behind_its_back.must("SET", "a", "other")
+        with pytest.raises(Difference, match="GET.*\n.*other"):
+            whole_state(pair)
+    finally:
+        for server in servers:
+            server.close()
+
+
+@needs_redis
+@pytest.mark.parametrize("command,left,right,same", [
+    (["KEYS", "*"], [b"a", b"b"], [b"b", b"a"], True),
+    (["KEYS", "*"], [b"a", b"b"], [b"b"], False),
+    (["LRANGE", "k", 0, -1], [b"a", b"b"], [b"b", b"a"], False),
+    (["ttl", "k"], 100, 99, True), (["ttl", "k"], 100, 90, False), (["TTL", "k"], -1, -2, False),
+    (["GET", "k"], b"1", 1, False), (["GET", "k"], RespError("ERR a"), RespError("ERR b"), False)])
+def test_what_counts_as_the_same_reply(command, left, right, same):
+    from support.differential import equivalent
+    assert equivalent(command, left, right) is same
