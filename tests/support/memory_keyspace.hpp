@@ -1,0 +1,173 @@
+// rocks::Keyspace in ordinary maps: for fast tests of what stands above it. "Disk" is the last flush();
+// crash() goes back to it.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "rocks/keyspace.hpp"
+
+namespace kiwi::rocks {
+
+class MemoryKeyspace : public Keyspace {
+ public:
+  using Map = std::map<std::string, std::string, std::less<>>;
+  using Maps = std::array<Map, kFamilies>;
+
+  std::optional<std::string_view> get(Family family, std::string_view key) override {
+    return find(maps_, family, key);
+  }
+  std::unique_ptr<Cursor> cursor(Family family, std::string_view from, std::string_view to) override {
+    return std::make_unique<MapCursor>(maps_[at(family)], from, to);
+  }
+  std::unique_ptr<ReverseCursor> reverse_cursor(Family family,
+                                                std::string_view from,
+                                                std::string_view to) override {
+    return std::make_unique<MapReverseCursor>(maps_[at(family)], from, to);
+  }
+  void put(Family family, std::string_view key, std::string_view value) override {
+    Map& map = maps_[at(family)];
+    pending_ += key.size() + value.size();
+    auto it = map.find(key);
+    if (it == map.end()) {
+      remember(family, key, std::nullopt);
+      map.emplace(key, value);
+    } else {
+      remember(family, key, it->second);
+      it->second.assign(value);
+    }
+  }
+  void erase(Family family, std::string_view key) override {
+    Map& map = maps_[at(family)];
+    pending_ += key.size();
+    if (auto it = map.find(key); it != map.end()) {
+      remember(family, key, it->second);
+      map.erase(it);
+    }
+  }
+  void erase_range(Family family, std::string_view from, std::string_view to) override {
+    Map& map = maps_[at(family)];
+    auto last = to.empty() ? map.end() : map.lower_bound(to);
+    for (auto it = map.lower_bound(from); it != last;) {
+      remember(family, it->first, it->second);
+      it = map.erase(it);
+    }
+  }
+  void mark() override { undo_.clear(); }
+  void undo_to_mark() override {
+    for (auto it = undo_.rbegin(); it != undo_.rend(); ++it) {
+      Map& map = maps_[at(it->family)];
+      if (it->before) {
+        map[it->key] = *it->before;
+      } else {
+        map.erase(it->key);
+      }
+    }
+    undo_.clear();
+  }
+  void commit(LogIndex applied) override {
+    applied_ = applied;
+    pending_ = 0;
+    ++commits_;
+    undo_.clear();
+  }
+  size_t pending_bytes() const override { return pending_; }
+  LogIndex flushed_index() override { return flushed_; }
+  void flush() override {
+    disk_ = maps_;
+    flushed_ = applied_;
+  }
+  std::unique_ptr<Reader> view() override { return std::make_unique<MapReader>(maps_); }
+  Usage usage() override { return {}; }
+
+  // Power loss: what was not flushed is gone.
+  void crash() {
+    maps_ = disk_;
+    applied_ = flushed_;
+    pending_ = 0;
+    undo_.clear();
+  }
+  const Maps& maps() const { return maps_; }
+  size_t commits() const { return commits_; }
+
+ private:
+  static size_t at(Family family) { return static_cast<size_t>(family); }
+  static std::optional<std::string_view> find(const Maps& maps, Family family, std::string_view key) {
+    const Map& map = maps[at(family)];
+    auto it = map.find(key);
+    return it == map.end() ? std::nullopt : std::optional<std::string_view>(it->second);
+  }
+
+  class MapCursor : public Cursor {
+   public:
+    MapCursor(const Map& map, std::string_view from, std::string_view to)
+        : map_(map), to_(to), it_(map.lower_bound(from)) {}
+    bool valid() const override { return it_ != map_.end() && (to_.empty() || it_->first < to_); }
+    void next() override { ++it_; }
+    void seek(std::string_view key) override { it_ = map_.lower_bound(key); }
+    std::string_view key() const override { return it_->first; }
+    std::string_view value() const override { return it_->second; }
+
+   private:
+    const Map& map_;
+    std::string to_;
+    Map::const_iterator it_;
+  };
+  class MapReverseCursor : public ReverseCursor {
+   public:
+    MapReverseCursor(const Map& map, std::string_view from, std::string_view to)
+        : begin_(map.lower_bound(from)), it_(to.empty() ? map.end() : map.lower_bound(to)) {}
+    bool valid() const override { return it_ != begin_; }
+    void next() override { --it_; }
+    std::string_view key() const override { return std::prev(it_)->first; }
+    std::string_view value() const override { return std::prev(it_)->second; }
+
+   private:
+    Map::const_iterator begin_;
+    Map::const_iterator it_;
+  };
+  class MapReader : public Reader {
+   public:
+    explicit MapReader(Maps maps) : maps_(std::move(maps)) {}
+    std::optional<std::string_view> get(Family family, std::string_view key) override {
+      return find(maps_, family, key);
+    }
+    std::unique_ptr<Cursor> cursor(Family family,
+                                   std::string_view from,
+                                   std::string_view to) override {
+      return std::make_unique<MapCursor>(maps_[at(family)], from, to);
+    }
+    std::unique_ptr<ReverseCursor> reverse_cursor(Family family,
+                                                  std::string_view from,
+                                                  std::string_view to) override {
+      return std::make_unique<MapReverseCursor>(maps_[at(family)], from, to);
+    }
+
+   private:
+    Maps maps_;
+  };
+  struct Before {
+    Family family;
+    std::string key;
+    std::optional<std::string> before;
+  };
+  void remember(Family family, std::string_view key, std::optional<std::string> before) {
+    undo_.push_back({family, std::string(key), std::move(before)});
+  }
+
+  Maps maps_;
+  Maps disk_;
+  std::vector<Before> undo_;
+  LogIndex applied_;
+  LogIndex flushed_;
+  size_t pending_ = 0;
+  size_t commits_ = 0;
+};
+
+}  // namespace kiwi::rocks
