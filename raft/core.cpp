@@ -289,6 +289,7 @@ void Core::tick() { state_->tick(); }
 void Core::step(Message message) { state_->step(std::move(message)); }
 void Core::propose(Proposal proposal) { state_->propose_here(std::move(proposal)); }
 void Core::read_index(uint64_t id, bool with_tick) { state_->read_here(id, with_tick); }
+void Core::lease_read(uint64_t id) { state_->lease_read_here(id); }
 void Core::log_persisted(const PersistToken& token) { state_->on_persisted(token); }
 void Core::log_read(const LogRead& request, std::vector<Entry> entries, Term prev_term) {
   if (request.follower) {

@@ -165,6 +165,9 @@ class Core {
   void step(Message message);       // from a peer
   void propose(Proposal proposal);  // from the local origin; forwarded if another node leads
   void read_index(uint64_t id, bool with_tick);  // from the local router
+  // As read_index(), but answered at once while this node leads and holds a lease (F20). Only with
+  // CoreOptions::leases, and set_time() before it.
+  void lease_read(uint64_t id);
   void log_persisted(const PersistToken& token);
   void log_read(const LogRead& request, std::vector<Entry> entries, Term prev_term);
   // The state machine applied everything up to index. `sessions` are the rows right after applying

@@ -25,13 +25,18 @@ namespace kiwi::raft {
 
 // ---------------------------------------------------------------- roles (§3.3)
 
+struct ForwardedRead {
+  uint64_t id = 0;
+  uint64_t tick = 0;  // when it was sent; lost ones are failed after a while
+};
+
 struct Follower {
-  NodeId leader;                          // 0 = none heard of in this term
-  LogIndex matched;                       // highest index known to equal the leader's log
-  LogIndex acknowledged;                  // highest match sent to it
-  bool answer_owed = false;               // an AppendEntries waits for the disk to be answered
-  uint64_t answer_sequence = 0;           // of the latest AppendEntries
-  std::vector<uint64_t> forwarded_reads;  // this node's own, not answered yet
+  NodeId leader;                               // 0 = none heard of in this term
+  LogIndex matched;                            // highest index known to equal the leader's log
+  LogIndex acknowledged;                       // highest match sent to it
+  bool answer_owed = false;                    // an AppendEntries waits for the disk to be answered
+  uint64_t answer_sequence = 0;                // of the latest AppendEntries
+  std::vector<ForwardedRead> forwarded_reads;  // this node's own, not answered yet
 };
 
 struct PreCandidate {
@@ -92,8 +97,10 @@ struct Leader {
   std::vector<WaitingRead> ticking_reads;  // confirmed, wait for a tick to commit
   uint64_t round = 0;
   bool round_running = false;
-  LogIndex tick;                   // the last tick appended for a read
-  int64_t committed_bound_ms = 0;  // read bound of the last committed own-term entry (F9)
+  int64_t round_started_ms = 0;        // monotonic
+  int64_t lease_until_ms = INT64_MIN;  // monotonic (F20)
+  LogIndex tick;                       // the last tick appended for a read
+  int64_t committed_bound_ms = 0;      // read bound of the last committed own-term entry (F9)
 
   std::map<OriginKey, OriginTail> tails;
   std::map<OriginKey, ProposalNumber> turned_away;  // came before readiness or during a transfer
@@ -270,6 +277,9 @@ struct Core::State {
 
   // ---------------- read_index.cpp
   void read_here(uint64_t id, bool with_tick);
+  void lease_read_here(uint64_t id);
+  bool lease_holds(const Leader& leader) const;
+  void expire_forwarded_reads();
   void on_read_request(const Message& message, const ReadIndexRequest& request);
   void on_read_response(const Message& message, const ReadIndexResponse& response);
   void start_round(Leader& leader);

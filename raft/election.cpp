@@ -17,6 +17,7 @@ void Core::State::tick() {
     tick_leader(*leader);
     return;
   }
+  expire_forwarded_reads();
   ++election_elapsed;
   const bool due = election_elapsed >= election_timeout;
   // A lone voter has nobody to wait for.
@@ -82,8 +83,8 @@ void Core::State::become_follower(Term new_term, NodeId new_leader) {
 // Nothing that was promised in a role is left unanswered when it ends.
 void Core::State::leave_role() {
   if (auto* follower = std::get_if<Follower>(&role)) {
-    for (uint64_t id : std::exchange(follower->forwarded_reads, {})) {
-      fail_read_here(id, false);
+    for (const ForwardedRead& read : std::exchange(follower->forwarded_reads, {})) {
+      fail_read_here(read.id, false);
     }
   } else if (Leader* leader = leading()) {
     if (mutant(Mutant::kStepDownKeepsReads)) {

@@ -106,6 +106,9 @@ void Core::State::on_configurations_committed(LogIndex before) {
   // §4.2.2: a leader that removed itself manages the cluster until that is committed, then leaves.
   // The commit goes out before it does, and somebody is asked to take over at once.
   answer_changes(*leader, commit);
+  for (auto& [id, peer] : leader->peers) {
+    peer.heartbeat_due = true;
+  }
   flush_peers(*leader);
   if (NodeId successor = best_successor(*leader)) {
     send(successor, TimeoutNow{});

@@ -25,6 +25,8 @@ const char* mutant_name(Mutant mutant) {
       "read-counted-early",
       "step-down-keeps-reads",
       "new-term-keeps-clock",
+      "lease-from-answer",
+      "lease-after-timeout-now",
   };
   static_assert(kNames.size() == static_cast<size_t>(Mutant::kCount));
   return kNames[static_cast<size_t>(mutant)];

@@ -26,6 +26,8 @@ enum class Mutant : uint8_t {
   kReadCountedEarly,            // a running round confirms reads that came after it was sent (F36)
   kStepDownKeepsReads,          // a deposed leader still answers the reads it had confirmed late
   kNewTermKeepsClock,           // a new leader's stamps start at its own wall clock (F9)
+  kLeaseFromAnswer,             // a lease counts from the answers, not from the sending (F20)
+  kLeaseAfterTimeoutNow,  // a leader serves leases after it asked another one to campaign (F20)
   kCount,
 };
 

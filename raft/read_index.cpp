@@ -21,10 +21,41 @@ void Core::State::read_here(uint64_t id, bool with_tick) {
     fail_read_here(id, false);
     return;
   }
-  if (std::ranges::find(follower->forwarded_reads, id) == follower->forwarded_reads.end()) {
-    follower->forwarded_reads.push_back(id);
-  }
+  std::erase_if(follower->forwarded_reads, [&](const auto& read) { return read.id == id; });
+  follower->forwarded_reads.push_back({id, ticks});
   send(follower->leader, ReadIndexRequest{id, with_tick});
+}
+
+// Requests and answers get lost, and nothing else ends them while the leader stays.
+void Core::State::expire_forwarded_reads() {
+  auto* follower = std::get_if<Follower>(&role);
+  if (follower == nullptr) {
+    return;
+  }
+  std::erase_if(follower->forwarded_reads, [&](const ForwardedRead& read) {
+    bool lost = ticks - read.tick > 2 * options.election_ticks_max;
+    if (lost) {
+      fail_read_here(read.id, false);
+    }
+    return lost;
+  });
+}
+
+// F20: no round trip while a quorum is known to stick to this leader. Falls back to a round.
+void Core::State::lease_read_here(uint64_t id) {
+  Leader* leader = leading();
+  if (leader != nullptr && leader->ready && lease_holds(*leader)) {
+    answer_read(*leader, {NodeId{}, id, false, clock.now_ms(), commit});
+    return;
+  }
+  read_here(id, false);
+}
+
+// After TimeoutNow another leader may be elected in spite of everybody's stickiness, and that
+// message may be under way for as long as it likes: no lease for the rest of the term.
+bool Core::State::lease_holds(const Leader& leader) const {
+  return options.leases && clock.monotonic_ms() < leader.lease_until_ms &&
+         (!leader.timeout_now_sent || mutant(Mutant::kLeaseAfterTimeoutNow));
 }
 
 void Core::State::on_read_request(const Message& message, const ReadIndexRequest& request) {
@@ -48,7 +79,8 @@ void Core::State::on_read_response(const Message& message, const ReadIndexRespon
   if (follower == nullptr || follower->leader != message.from) {
     return;  // its reads were failed when that leader was lost
   }
-  if (std::erase(follower->forwarded_reads, response.id) == 0) {
+  if (std::erase_if(follower->forwarded_reads,
+                    [&](const auto& read) { return read.id == response.id; }) == 0) {
     return;
   }
   if (response.ok && message.term == term) {
@@ -62,9 +94,14 @@ void Core::State::on_read_response(const Message& message, const ReadIndexRespon
 // Takes everything that waits into the next round. Nothing is confirmed before the no-op is applied
 // (§6.4: only then does the leader know what is committed).
 void Core::State::start_round(Leader& leader) {
-  if (!leader.ready || leader.round_running || leader.arrived_reads.empty()) {
+  // With leases a round goes along with every heartbeat.
+  const bool renews_lease =
+      options.leases &&
+      std::ranges::any_of(leader.peers, [](const auto& item) { return item.second.heartbeat_due; });
+  if (!leader.ready || leader.round_running || (leader.arrived_reads.empty() && !renews_lease)) {
     return;
   }
+  leader.round_started_ms = clock.monotonic_ms();
   leader.round_reads = std::exchange(leader.arrived_reads, {});
   ++leader.round;
   leader.round_running = true;
@@ -96,6 +133,14 @@ void Core::State::confirm_round(Leader& leader) {
 
 void Core::State::finish_round(Leader& leader) {
   leader.round_running = false;
+  // The voters that answered grant no vote for the smallest election timeout after they heard us,
+  // which is not before the round was sent. One tick less, for theirs may come early, and a tenth
+  // for clocks that differ.
+  int64_t lease_ms = options.election_timeout_min_ms * (options.election_ticks_min - 1) /
+                     options.election_ticks_min * 9 / 10;
+  int64_t from_ms =
+      mutant(Mutant::kLeaseFromAnswer) ? clock.monotonic_ms() : leader.round_started_ms;
+  leader.lease_until_ms = std::max(leader.lease_until_ms, from_ms + lease_ms);
   auto confirmed = std::exchange(leader.round_reads, {});
   if (mutant(Mutant::kReadCountedEarly)) {
     for (WaitingRead& read : std::exchange(leader.arrived_reads, {})) {

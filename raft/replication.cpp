@@ -283,7 +283,7 @@ void Core::State::on_append_response(const Message& message,
     return;
   }
   auto it = leader->peers.find(message.from);
-  if (it == leader->peers.end() || response.match > log.last_index()) {
+  if (it == leader->peers.end() || (response.success && response.match > log.last_index())) {
     return;
   }
   Progress& peer = it->second;
@@ -293,22 +293,21 @@ void Core::State::on_append_response(const Message& message,
   // A rejection confirms leadership as well: it answers in our term.
   peer.round_acked = std::max(peer.round_acked, response.round);
   const bool current = peer.probe_from != 0 && response.sequence >= peer.probe_from;
-  if (!response.success) {
-    if (current) {
-      on_append_rejected(peer, response);
-    }
-  } else {
+  if (!response.success && current) {
+    on_append_rejected(peer, response);
+  }
+  if (response.success) {
     if (response.match > peer.match) {
       peer.match = response.match;
       peer.set_next(std::max(peer.next, peer.match + 1));
       peer.acknowledge(peer.match);
-      maybe_commit();
     }
     if (current && peer.state == ProgressState::kProbe) {
       peer.enter_replicate();
     }
   }
-  if ((leader = leading()) != nullptr) {  // a commit may have ended the term of office
+  maybe_commit();  // may end the term of office, and `peer` with it
+  if ((leader = leading()) != nullptr) {
     confirm_round(*leader);
   }
 }

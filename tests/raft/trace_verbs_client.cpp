@@ -1,4 +1,4 @@
-// Verbs of the origin beside the core: propose, read, wants-commit, executed.
+// Verbs of the origin beside the core: propose, read, lease, wants-commit, executed.
 #include "tests/raft/trace_env.hpp"
 
 namespace kiwi::raft::testing {
@@ -35,6 +35,9 @@ bool run_client_verb(TraceEnv& env, const Command& command) {
     propose(env, command);
   } else if (command.verb == "read") {  // read 1 id=7 [tick]
     env.node(command.node()).core->read_index(command.number("id"), command.has("tick"));
+    env.settle(command.node());
+  } else if (command.verb == "lease") {  // lease 1 id=7
+    env.node(command.node()).core->lease_read(command.number("id"));
     env.settle(command.node());
   } else if (command.verb == "wants-commit") {
     env.node(command.node()).core->set_wants_commit(!command.has("off"));
