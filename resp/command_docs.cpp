@@ -85,6 +85,7 @@ struct Argument {
   std::string_view key_spec;
   std::string_view token;
   std::string_view since;
+  std::string_view deprecated_since;
   std::vector<std::string_view> flags;
 };
 
@@ -101,6 +102,8 @@ Argument parse_argument(std::string_view text) {
       out.token = word.substr(6);
     } else if (word.starts_with("since=")) {
       out.since = word.substr(6);
+    } else if (word.starts_with("deprecated-since=")) {
+      out.deprecated_since = word.substr(17);
     } else {
       out.flags.push_back(word == "multiple-token" ? "multiple_token" : word);
     }
@@ -111,6 +114,12 @@ Argument parse_argument(std::string_view text) {
 void write_field(std::string_view name, std::string_view value, ReplyWriter& reply) {
   reply.bulk(name);
   reply.bulk(value);
+}
+
+void write_optional(std::string_view name, std::string_view value, ReplyWriter& reply) {
+  if (!value.empty()) {
+    write_field(name, value, reply);
+  }
 }
 
 // The args among `lines` that are `depth` deep, each with those inside it.
@@ -127,21 +136,19 @@ void write_arguments(std::span<const DocLine> lines, size_t depth, ReplyWriter& 
     }
     std::span<const DocLine> inner = lines.subspan(i + 1, end - i - 1);
     Argument argument = parse_argument(lines[i].rest);
-    reply.map(2 + (argument.key_spec.empty() ? 0 : 1) + (argument.token.empty() ? 0 : 1) +
-              (argument.since.empty() ? 0 : 1) + (argument.flags.empty() ? 0 : 1) +
-              (inner.empty() ? 0 : 1));
+    auto one = [](bool there) { return there ? size_t{1} : size_t{0}; };
+    reply.map(2 + one(!argument.key_spec.empty()) + one(!argument.token.empty()) +
+              one(!argument.since.empty()) + one(!argument.deprecated_since.empty()) +
+              one(!argument.flags.empty()) + one(!inner.empty()));
     write_field("name", argument.name, reply);
     write_field("type", argument.type, reply);
     if (!argument.key_spec.empty()) {
       reply.bulk("key_spec_index");
       write_number(argument.key_spec, reply);
     }
-    if (!argument.token.empty()) {
-      write_field("token", argument.token, reply);
-    }
-    if (!argument.since.empty()) {
-      write_field("since", argument.since, reply);
-    }
+    write_optional("token", argument.token, reply);
+    write_optional("since", argument.since, reply);
+    write_optional("deprecated_since", argument.deprecated_since, reply);
     if (!argument.flags.empty()) {
       reply.bulk("flags");
       reply.set(argument.flags.size());

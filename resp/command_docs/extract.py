@@ -43,10 +43,10 @@ def argument_lines(arguments, depth):
         words = [argument["name"], argument["type"]]
         if "key_spec_index" in argument:
             words.append("#%d" % argument["key_spec_index"])
-        for name in ("token", "since"):
+        for name in ("token", "since", "deprecated_since"):
             if name in argument:
                 assert " " not in argument[name]
-                words.append("%s=%s" % (name, argument[name]))
+                words.append("%s=%s" % (name.replace("_", "-"), argument[name]))
         words += [flag.replace("_", "-") for flag in argument.get("flags", [])]
         yield "  " * depth + "arg " + " ".join(words)
         yield from argument_lines(argument.get("arguments", []), depth + 1)

@@ -63,8 +63,15 @@ bool add_keys(const KeySpec& spec, Args args, std::vector<FoundKey>& out) {
   if (last >= argc) {
     return false;
   }
+  std::string_view flags = spec.flags;
+  if (flags.ends_with(" variable_flags")) {
+    // SET: it reads only with its option GET.
+    bool reads = std::any_of(args.begin() + std::min<ptrdiff_t>(argc, 3), args.end(),
+                             [](std::string_view word) { return same_word(word, "get"); });
+    flags = reads ? "RW access update" : "OW update";
+  }
   for (int64_t i = first; i <= last; i += step) {
-    out.push_back({args[static_cast<size_t>(i)], spec.flags});
+    out.push_back({args[static_cast<size_t>(i)], flags});
   }
   return true;
 }
@@ -142,7 +149,7 @@ void command_info(Session& session, Args args, ReplyWriter& reply) {
     if (const CommandSpec* row = find_shown(name)) {
       write_command_info(*row, reply);
     } else {
-      reply.null_array();
+      reply.null();
     }
   }
 }

@@ -135,8 +135,9 @@ void hello(Session& session, Args args, ReplyWriter& reply) {
   if (s.must_authenticate()) {
     return reply.error(
         "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO "
-        "<proto> AUTH <user> <pass> option can be used to authenticate the client and select the "
-        "RESP protocol version at the same time");
+        "AUTH "
+        "<user> <pass> option can be used to authenticate the client and select the RESP protocol "
+        "version at the same time");
   }
   if (options.name) {
     s.name = *options.name;
