@@ -1,6 +1,5 @@
 // Keys under another name or in another database.
 #include "resp/commands/support.hpp"
-#include "resp/numbers.hpp"
 #include "resp/words.hpp"
 
 namespace kiwi::resp::commands {
@@ -37,16 +36,11 @@ bool parse_copy(Args args, CopyOptions& options, ReplyWriter& reply) {
     if (same_word(args[at], "replace")) {
       options.replace = true;
     } else if (same_word(args[at], "db") && at + 1 < args.size()) {
-      auto number = parse_integer(args[++at]);
-      if (!number || *number != static_cast<int32_t>(*number)) {
-        reply.error(texts::kNotInteger);
+      auto database = read_database(args[++at], reply);
+      if (!database) {
         return false;
       }
-      if (!is_database(*number)) {
-        reply.error(kDatabaseOutOfRange);
-        return false;
-      }
-      options.database = static_cast<uint32_t>(*number);
+      options.database = *database;
     } else {
       reply.error(texts::kSyntax);
       return false;
@@ -87,18 +81,14 @@ void copy(Context& context, Args args, ReplyWriter& reply) {
 }
 
 void move(Context& context, Args args, ReplyWriter& reply) {
-  auto number = parse_integer(args[2]);
-  if (!number || *number != static_cast<int32_t>(*number)) {
-    return reply.error(texts::kNotInteger);
+  auto database = read_database(args[2], reply);
+  if (!database) {
+    return;
   }
-  if (!is_database(*number)) {
-    return reply.error(kDatabaseOutOfRange);
-  }
-  auto database = static_cast<uint32_t>(*number);
-  if (database == context.database()) {
+  if (*database == context.database()) {
     return reply.error(kSameObject);
   }
-  Key to = context.find_in(database, args[1]);
+  Key to = context.find_in(*database, args[1]);
   Key from = context.find(args[1]);
   if (!from.live || to.live) {
     return reply.integer(0);

@@ -50,7 +50,7 @@ struct ScanOptions {
 // As strtoul reads it, which is what Redis does with cursors.
 std::optional<uint64_t> parse_cursor(std::string_view text) {
   std::string terminated(text);
-  if (text.empty() || std::isspace(static_cast<unsigned char>(text[0]))) {
+  if (!text.empty() && std::isspace(static_cast<unsigned char>(text[0]))) {
     return std::nullopt;
   }
   char* end = nullptr;

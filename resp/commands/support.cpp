@@ -15,6 +15,20 @@ void reply_wrong_arity(Context& context, ReplyWriter& reply) {
   reply.error("ERR wrong number of arguments for '" + std::string(context.command()) + "' command");
 }
 
+std::optional<uint32_t> read_database(std::string_view text, ReplyWriter& reply) {
+  auto number = parse_integer(text);
+  if (!number) {
+    reply.error(texts::kNotInteger);
+  } else if (*number != static_cast<int32_t>(*number)) {
+    reply.error("ERR value is out of range, value must between -2147483648 and 2147483647");
+  } else if (!is_database(*number)) {
+    reply.error(kDatabaseOutOfRange);
+  } else {
+    return static_cast<uint32_t>(*number);
+  }
+  return std::nullopt;
+}
+
 std::optional<int64_t> read_deadline(
     Context& context, std::string_view text, TimeUnit unit, bool relative, ReplyWriter& reply) {
   auto value = parse_integer(text);

@@ -22,6 +22,9 @@ inline bool is_database(int64_t number) {
   return number >= 0 && number < config::limits::kDatabases;
 }
 
+// The database number of COPY and MOVE; answers the error itself.
+std::optional<uint32_t> read_database(std::string_view text, ReplyWriter& reply);
+
 enum class TimeUnit : uint8_t { kSeconds, kMilliseconds };
 
 void reply_invalid_expire(Context& context, ReplyWriter& reply);
