@@ -1,0 +1,146 @@
+#include "actors/asio_stream.hpp"
+
+#include <utility>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/post.hpp>
+
+namespace kiwi::actors {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using ErrorCode = boost::system::error_code;
+
+namespace {
+
+class AsioStream final : public ByteStream, public std::enable_shared_from_this<AsioStream> {
+ public:
+  AsioStream(tcp::socket socket, std::shared_ptr<std::string> read_buffer)
+      : socket_(std::move(socket)), read_buffer_(std::move(read_buffer)) {}
+
+  void start(Events events) override {
+    events_ = std::move(events);
+    wait_readable();
+  }
+
+  void pause() override { paused_ = true; }
+  void resume() override {
+    if (std::exchange(paused_, false)) {
+      wait_readable();
+    }
+  }
+
+  void write(std::string bytes) override {
+    if (closed_ || bytes.empty()) {
+      return;
+    }
+    if (sent_ < pending_.size()) {
+      pending_.append(bytes);
+      return;
+    }
+    pending_ = std::move(bytes);
+    sent_ = 0;
+    push();
+  }
+
+  size_t unsent_bytes() const override { return pending_.size() - sent_; }
+
+  void close() override {
+    closed_ = true;
+    events_ = {};
+    ErrorCode ignored;
+    socket_.close(ignored);
+  }
+
+ private:
+  void wait_readable() {
+    if (closed_ || paused_ || waiting_read_) {
+      return;
+    }
+    waiting_read_ = true;
+    socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this()](const ErrorCode& error) {
+      self->waiting_read_ = false;
+      if (!error) {
+        self->read();
+      }
+    });
+  }
+
+  void read() {
+    if (closed_ || paused_) {
+      return;
+    }
+    ErrorCode error;
+    const size_t size = socket_.read_some(asio::buffer(*read_buffer_), error);
+    if (error && error != asio::error::would_block && error != asio::error::interrupted) {
+      fail();
+      return;
+    }
+    if (size > 0 && events_.received) {
+      events_.received(std::string_view(*read_buffer_).substr(0, size));
+    }
+    wait_readable();
+  }
+
+  void push() {
+    ErrorCode error;
+    while (sent_ < pending_.size()) {
+      const auto rest = asio::buffer(pending_.data() + sent_, pending_.size() - sent_);
+      sent_ += socket_.write_some(rest, error);
+      if (error == asio::error::would_block) {
+        wait_writable();
+        return;
+      }
+      if (error && error != asio::error::interrupted) {
+        asio::post(socket_.get_executor(), [self = shared_from_this()] { self->fail(); });
+        return;
+      }
+    }
+    pending_.clear();
+    sent_ = 0;
+  }
+
+  void wait_writable() {
+    // What is sent already need not be kept while the rest waits.
+    pending_.erase(0, sent_);
+    sent_ = 0;
+    socket_.async_wait(tcp::socket::wait_write,
+                       [self = shared_from_this()](const ErrorCode& error) {
+                         if (!error && !self->closed_) {
+                           self->push();
+                           if (self->unsent_bytes() == 0 && self->events_.drained) {
+                             self->events_.drained();
+                           }
+                         }
+                       });
+  }
+
+  void fail() {
+    if (closed_) {
+      return;
+    }
+    auto closed = std::move(events_.closed);
+    close();
+    if (closed) {
+      closed();
+    }
+  }
+
+  tcp::socket socket_;
+  std::shared_ptr<std::string> read_buffer_;
+  Events events_;
+  std::string pending_;
+  size_t sent_ = 0;
+  bool paused_ = false;
+  bool waiting_read_ = false;
+  bool closed_ = false;
+};
+
+}  // namespace
+
+std::shared_ptr<ByteStream> make_asio_stream(tcp::socket socket,
+                                             std::shared_ptr<std::string> read_buffer) {
+  return std::make_shared<AsioStream>(std::move(socket), std::move(read_buffer));
+}
+
+}  // namespace kiwi::actors

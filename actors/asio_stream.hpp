@@ -1,0 +1,17 @@
+// ByteStream over a TCP socket of the client loop. Idle streams hold no read buffer: they wait for
+// readiness and read into one buffer that all streams of the loop share.
+#pragma once
+
+#include <memory>
+
+#include <boost/asio/ip/tcp.hpp>
+
+#include "actors/byte_stream.hpp"
+
+namespace kiwi::actors {
+
+// The socket must be non-blocking.
+std::shared_ptr<ByteStream> make_asio_stream(boost::asio::ip::tcp::socket socket,
+                                             std::shared_ptr<std::string> read_buffer);
+
+}  // namespace kiwi::actors

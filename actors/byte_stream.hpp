@@ -1,0 +1,30 @@
+// A client's socket as RespConnection sees it. asio_stream.cpp is the real one, tests have another.
+// Client loop only.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace kiwi::actors {
+
+class ByteStream {
+ public:
+  virtual ~ByteStream() = default;
+
+  struct Events {
+    std::function<void(std::string_view)> received;  // the bytes live until it returns
+    std::function<void()> drained;                   // all bytes of write() are with the kernel
+    std::function<void()> closed;                    // by the peer or by an error; comes once, last
+  };
+  // From here on events come, never from inside a call to the stream. close() ends them.
+  virtual void start(Events events) = 0;
+  virtual void pause() = 0;  // stop reading
+  virtual void resume() = 0;
+  virtual void write(std::string bytes) = 0;  // what the kernel does not take is kept
+  virtual size_t unsent_bytes() const = 0;
+  virtual void close() = 0;
+};
+
+}  // namespace kiwi::actors

@@ -1,0 +1,43 @@
+// The client loop: one thread that runs Asio's io_context and, on it, the actors hosted there.
+// Owned by Node; outlives them. Asio itself is seen by client_loop.cpp and the socket files only.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "actors/hosting.hpp"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace kiwi::actors {
+
+class ClientLoop {
+ public:
+  explicit ClientLoop(caf::actor_system& system);
+  ~ClientLoop();
+
+  // For connections, router and links: all mail that waits is handled in one go.
+  Hosting hosting();
+  // For the StateMachine: one message, then the sockets are looked at.
+  Hosting polite_hosting();
+
+  boost::asio::io_context& io();
+  void run();                             // until stop()
+  void stop();                            // from any thread
+  void post(std::function<void()> work);  // from any thread
+  // Calls `work` every so many milliseconds until it returns false.
+  void every(int64_t milliseconds, std::function<bool()> work);
+
+  static int64_t monotonic_ms();  // CLOCK_BOOTTIME
+  static int64_t wall_ms();
+
+ private:
+  class Unit;
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace kiwi::actors

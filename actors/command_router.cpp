@@ -1,0 +1,171 @@
+#include "actors/command_router.hpp"
+
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "base/check.hpp"
+
+namespace kiwi::actors {
+
+CommandRouter::CommandRouter(caf::actor_config& cfg,
+                             const Hosting& hosting,
+                             CommandRouterOptions options)
+    : Hosted(cfg, hosting, "CommandRouter", Vital::kYes), options_(std::move(options)) {
+  CHECK_INVARIANT(options_.router != nullptr && options_.gate != nullptr);
+}
+
+CommandRouter::behavior_type CommandRouter::make_behavior() {
+  return {
+      [this](ConnectionOpened& opened) { connections_[opened.id] = std::move(opened.handle); },
+      [this](const ConnectionClosed& closed) {
+        connections_.erase(closed.id);
+        options_.router->connection_closed(closed.id);
+        want_turn();
+      },
+      [this](resp::RequestBatch& batch) {
+        options_.router->requests(std::move(batch), options_.now_ms());
+        want_turn();
+      },
+      [this](InternalProposal& proposal) {
+        options_.router->propose_internal(std::move(proposal.packed_command), options_.now_ms());
+        want_turn();
+      },
+      [this](ExecutorReport& report) { take(report); },
+      [this](const RaftReport& report) { take(report); },
+      [this](ReplicaStarted& started) {
+        replica_ = std::move(started.replica);
+        options_.gate->started(started.commit_hint, options_.now_ms());
+        check_service();
+      },
+      [this](turn_atom) { turn(); },
+      [this](timer_atom) {
+        check_service();
+        options_.router->tick(options_.now_ms());
+        want_turn();
+      },
+      [this](stop_atom) { end(); },
+  };
+}
+
+void CommandRouter::stopped() {
+  replica_ = nullptr;
+  options_.state_machine = nullptr;
+  connections_.clear();
+}
+
+void CommandRouter::want_turn() {
+  if (!turn_wanted_) {
+    turn_wanted_ = true;
+    send(this, turn_atom_v);  // behind every socket that was readable together with this one
+  }
+}
+
+void CommandRouter::turn() {
+  turn_wanted_ = false;
+  options_.router->end_of_turn(options_.now_ms());
+  ship(options_.router->take_effects());
+}
+
+void CommandRouter::ship(resp::RouterEffects effects) {
+  if (!effects.expect.empty() || !effects.run_reads.empty() || !effects.forget.empty() ||
+      !effects.cancel_reads.empty()) {
+    send(options_.state_machine,
+         ExecutorOrders{std::move(effects.expect), std::move(effects.run_reads),
+                        std::move(effects.forget), std::move(effects.cancel_reads)});
+  }
+  if (!effects.propose.empty() || !effects.read_index.empty() || effects.wants_commit_changed) {
+    RaftOrders orders{std::move(effects.propose), std::move(effects.read_index), std::nullopt};
+    if (effects.wants_commit_changed) {
+      orders.wants_commit = effects.wants_commit;
+    }
+    // Before the core runs the gate is closed and the router proposes nothing.
+    if (replica_) {
+      send(replica_, std::move(orders));
+    }
+  }
+  for (resp::ReplyBatch& batch : effects.replies) {
+    const auto found = connections_.find(batch.connection);
+    if (found != connections_.end()) {
+      send(found->second, std::move(batch));
+    }
+  }
+}
+
+void CommandRouter::take(ExecutorReport& report) {
+  const int64_t now_ms = options_.now_ms();
+  options_.gate->applied(report.applied);
+  for (const resp::Settled& settled : report.settled) {
+    options_.router->settled(settled, now_ms);
+  }
+  for (const uint64_t id : report.reads_done) {
+    options_.router->reads_done(id, now_ms);
+  }
+  for (resp::ReadBatch& batch : report.reads_again) {
+    options_.router->reads_again(std::move(batch), now_ms);
+  }
+  if (service_ == resp::Service::kLoading) {
+    check_service();
+  }
+  want_turn();
+}
+
+void CommandRouter::take(const RaftReport& report) {
+  const int64_t now_ms = options_.now_ms();
+  if (report.status) {
+    configuration_ = report.status->configuration;
+    if (report.status->ready && report.status->leader) {
+      options_.gate->leader_ready(report.status->commit);
+    }
+  }
+  for (const raft::Event& event : report.events) {
+    if (const auto* leader = std::get_if<raft::LeaderChanged>(&event)) {
+      options_.router->leader_changed(*leader, client_address(leader->leader), now_ms);
+    } else if (const auto* changed = std::get_if<raft::ConfigurationChanged>(&event)) {
+      configuration_ = changed->configuration;
+    } else if (std::holds_alternative<raft::RemovedFromCluster>(event)) {
+      options_.gate->removed();
+    }
+  }
+  check_service();
+  for (const NodeId peer : report.links_up) {
+    options_.router->link_up(peer, now_ms);
+  }
+  for (const raft::ProposeRefused& refused : report.refused) {
+    options_.router->refused(refused, now_ms);
+  }
+  for (const raft::ReadReady& ready : report.reads) {
+    options_.router->read_ready(ready, now_ms);
+  }
+  if (options_.observe_raft) {
+    options_.observe_raft(report);
+  }
+  want_turn();
+}
+
+void CommandRouter::check_service() {
+  const int64_t now_ms = options_.now_ms();
+  const resp::Service now = options_.gate->service(now_ms);
+  if (now == service_) {
+    return;
+  }
+  service_ = now;
+  options_.router->set_service(now, now_ms);
+  if (options_.observe_service) {
+    options_.observe_service(now);
+  }
+  want_turn();
+}
+
+std::string CommandRouter::client_address(NodeId node) const {
+  const raft::Member* member = configuration_.find(node);
+  return member == nullptr ? std::string() : member->client_address;
+}
+
+RouterHandle spawn_command_router(caf::actor_system& system,
+                                  const Hosting& hosting,
+                                  CommandRouterOptions options) {
+  return spawn_hosted<CommandRouter>(system, hosting, std::move(options));
+}
+
+}  // namespace kiwi::actors

@@ -1,0 +1,100 @@
+// Cuts what goes to one peer into frames and puts it together again (F29). Plain classes, one pair
+// per link, owned by RaftReplica.
+//
+// A message up to kFrameBytes is one frame. A longer one goes in parts; between its parts, urgent
+// messages (those without payload: heartbeats, votes, acks) overtake it. At most two frames' worth
+// of bytes are unacknowledged, since CAF buffers without bound and what it holds cannot be
+// overtaken: so an urgent message waits behind at most about one frame in flight. What a stopped
+// peer leaves unsent is bounded too: beyond kLinkQueueBytes whole messages are dropped, which Raft
+// allows.
+//
+// ON THE WIRE:  kWhole  message          kFirstPart  total:u64 LE, bytes      kPart  bytes
+//               kAck    received bytes so far:u64 LE                         kHello, kHelloAck
+//               token
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+
+#include "config/limits.hpp"
+
+namespace kiwi::actors {
+
+// ON THE WIRE, never renumber.
+enum class FrameKind : uint8_t {
+  kWhole = 1,
+  kFirstPart = 2,
+  kPart = 3,
+  kAck = 4,
+  kHello = 5,
+  kHelloAck = 6,
+};
+
+struct Frame {
+  FrameKind kind = FrameKind::kWhole;
+  std::string bytes;
+};
+
+struct FragmentLimits {
+  size_t frame_bytes = config::limits::kFrameBytes;
+  size_t unacked_bytes = 2 * config::limits::kFrameBytes;
+  size_t queue_bytes = config::limits::kLinkQueueBytes;
+  uint64_t message_bytes = uint64_t{5} << 29;  // 2.5 GiB: the largest entry, packed, and its frame
+};
+
+class LinkSender {
+ public:
+  explicit LinkSender(const FragmentLimits& limits = {}) : limits_(limits) {}
+
+  // False: too much is waiting already, the message is dropped.
+  bool queue(std::string message, bool urgent);
+  // The next frame that may go now; nullopt: nothing, or wait for an ack.
+  std::optional<Frame> next();
+  void acked(uint64_t received_bytes);
+  size_t queued_bytes() const { return queued_bytes_; }
+
+ private:
+  struct Waiting {
+    uint64_t order = 0;
+    std::string message;
+  };
+  size_t next_bulk_bytes() const;
+  Frame take_urgent();
+  Frame take_bulk();
+
+  FragmentLimits limits_;
+  std::deque<Waiting> urgent_;
+  std::deque<Waiting> bulk_;
+  size_t part_offset_ = 0;  // of bulk_.front(): what was sent of it
+  size_t queued_bytes_ = 0;
+  uint64_t next_order_ = 0;
+  uint64_t sent_ = 0;
+  uint64_t acked_ = 0;
+};
+
+class LinkReceiver {
+ public:
+  explicit LinkReceiver(const FragmentLimits& limits = {}) : limits_(limits) {}
+
+  struct Outcome {
+    bool broken = false;  // the peer does not keep the rules: close the link
+    std::optional<std::string> message;
+    std::optional<uint64_t> ack;  // tell the peer
+  };
+  // kWhole, kFirstPart and kPart only.
+  Outcome receive(FrameKind kind, std::string bytes);
+
+ private:
+  FragmentLimits limits_;
+  std::string partial_;
+  uint64_t partial_total_ = 0;  // 0: no message in parts is under way
+  uint64_t received_ = 0;
+  uint64_t acked_ = 0;
+};
+
+std::string encode_ack(uint64_t received_bytes);
+std::optional<uint64_t> decode_ack(std::string_view bytes);
+
+}  // namespace kiwi::actors

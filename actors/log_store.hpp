@@ -1,0 +1,48 @@
+// LogStore: makes log records durable, in order, and reads old ones for laggards. A shell over
+// raft::LogStorage; vital; on the raft loop, where it blocks for the fsync (PERF §2, hosting F).
+//
+// Before it writes it lets the loop look at its sockets once (`bounce`), so that what RaftReplica
+// sent in the same turn is on its way to the followers while this disk syncs (§10.2.1).
+#pragma once
+
+#include <deque>
+#include <functional>
+
+#include "actors/handles.hpp"
+#include "actors/hosting.hpp"
+#include "config/metrics.hpp"
+#include "raft/log_storage.hpp"
+
+namespace kiwi::actors {
+
+struct LogStoreOptions {
+  raft::LogStorage* storage = nullptr;     // outlives the actor
+  config::RaftMetrics* metrics = nullptr;  // outlives the actor
+  // Sends work_atom to the given actor once the loop has served its sockets; empty: at once.
+  std::function<void(const LogStoreHandle&)> bounce;
+};
+
+class LogStore final : public Hosted<LogStoreHandle> {
+ public:
+  LogStore(caf::actor_config& cfg, const Hosting& hosting, LogStoreOptions options);
+
+  behavior_type make_behavior() override;
+
+ protected:
+  void stopped() override { replica_ = nullptr; }
+
+ private:
+  void persist_all();
+  void read(const raft::LogRead& request);
+
+  LogStoreOptions options_;
+  ReplicaHandle replica_;
+  std::deque<raft::PersistRequest> waiting_;
+  bool bouncing_ = false;
+};
+
+LogStoreHandle spawn_log_store(caf::actor_system& system,
+                               const Hosting& hosting,
+                               LogStoreOptions options);
+
+}  // namespace kiwi::actors

@@ -1,0 +1,42 @@
+// kiwi-server: reads the options, opens the log file, runs the node. Any error at start is one
+// sentence on standard error and exit status 1.
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+
+#include "actors/node.hpp"
+#include "base/log.hpp"
+#include "config/options.hpp"
+
+namespace {
+
+[[noreturn]] void refuse(const std::string& sentence) {
+  kiwi::log_flush();
+  std::fprintf(stderr, "kiwi-server: %s\n", sentence.c_str());
+  std::_Exit(1);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  const kiwi::Result<kiwi::config::Options> options = kiwi::config::parse_command_line(argc, argv);
+  if (!options) {
+    refuse(options.error().text);
+  }
+  if (!options->text_to_print.empty()) {
+    std::fputs(options->text_to_print.c_str(), stdout);
+    return 0;
+  }
+  if (!kiwi::log_open(options->logfile, options->loglevel)) {
+    refuse("cannot open the log file " + options->logfile +
+           "; set logfile to a place this user may write");
+  }
+  kiwi::Result<std::unique_ptr<kiwi::actors::Node>> node = kiwi::actors::Node::open(*options);
+  if (!node) {
+    refuse(node.error().text);
+  }
+  return (*node)->run();
+}

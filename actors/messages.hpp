@@ -1,0 +1,156 @@
+// What the actors of one node say to each other, and the one type that crosses to other nodes.
+//
+// Local messages are per batch and never serialised; they are sent by std::move and taken by
+// reference, so CAF hands over the one instance (a copy is made only if a test repeats a message).
+// PeerFrame is the only wire type. Include handles.hpp for the typed interfaces.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <caf/all.hpp>
+
+#include "config/metrics.hpp"
+#include "raft/core.hpp"
+#include "raft/log_storage.hpp"
+#include "resp/executor.hpp"
+#include "resp/request.hpp"
+#include "resp/router.hpp"
+
+namespace kiwi::actors {
+
+// ---------------------------------------------------------------- between nodes
+
+// A whole message or one part of a long one (fragments.hpp). ON THE WIRE: the type's name and its
+// two fields.
+struct PeerFrame {
+  uint8_t kind = 0;  // FrameKind
+  std::string bytes;
+};
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, PeerFrame& frame) {
+  return f(caf::meta::type_name("kiwi_frame"), frame.kind, frame.bytes);
+}
+using PeerPort = caf::typed_actor<caf::reacts_to<PeerFrame>>;
+
+// Names one hand-over of an authenticated socket to CAF: 128 random bits, agreed on before it.
+using LinkToken = std::string;
+
+// ---------------------------------------------------------------- on the client loop
+
+// From an origin's router, once a loop turn.
+struct ExecutorOrders {
+  std::vector<std::shared_ptr<const resp::PendingBatch>> expect;
+  std::vector<resp::ReadBatch> run_reads;
+  std::vector<uint64_t> forget;
+  std::vector<uint64_t> cancel_reads;
+};
+// The executor's answer to the router, once a turn.
+struct ExecutorReport {
+  std::vector<resp::Settled> settled;
+  std::vector<uint64_t> reads_done;
+  std::vector<resp::ReadBatch> reads_again;
+  LogIndex applied;
+};
+struct InternalProposal {
+  std::string packed_command;
+};
+
+// ---------------------------------------------------------------- client loop <-> raft loop
+
+struct RaftOrders {  // router -> replica, once a loop turn
+  std::vector<raft::Proposal> propose;
+  std::vector<resp::ReadIndexAsk> read_index;
+  std::optional<bool> wants_commit;
+};
+struct RaftReport {  // replica -> router and state machine, once a raft turn when there is
+                     // something
+  std::vector<raft::ReadReady> reads;
+  std::vector<raft::ProposeRefused> refused;
+  std::vector<raft::Event> events;
+  std::vector<NodeId> links_up;
+  std::optional<raft::Status> status;
+};
+struct ApplyEntries {
+  std::vector<raft::Entry> entries;
+};
+struct Applied {
+  LogIndex index;
+  std::optional<std::vector<raft::SessionRow>> sessions;
+};
+struct ChangeMembership {
+  uint64_t id = 0;
+  raft::MembershipChange change;
+};
+struct TransferLeadership {
+  uint64_t id = 0;
+  NodeId target;
+};
+struct MemberReturned {  // a peer of a known id came back with an empty directory (F1)
+  raft::Member member;
+};
+
+// ---------------------------------------------------------------- raft loop
+
+struct LogPersisted {
+  raft::PersistToken token;
+};
+struct LogReadDone {
+  raft::LogRead request;
+  std::vector<raft::Entry> entries;
+  Term prev_term;
+};
+
+// ---------------------------------------------------------------- links
+
+// The peer that will say `token` first is the one whose socket was just handed over.
+struct LinkExpected {
+  NodeId peer;
+  Incarnation incarnation;
+  LinkToken token;
+};
+struct LinkDialled {  // this node dialled: greet the remote replica with the token
+  NodeId peer;
+  Incarnation incarnation;
+  LinkToken token;
+  PeerPort remote;
+};
+struct LinkState {  // replica -> PeerLink
+  NodeId peer;
+  LinkToken token;
+  bool up = false;
+};
+
+}  // namespace kiwi::actors
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::resp::RequestBatch)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::resp::ReplyBatch)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::raft::PersistRequest)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::raft::LogRead)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::ExecutorOrders)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::ExecutorReport)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::InternalProposal)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::RaftOrders)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::RaftReport)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::ApplyEntries)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::Applied)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::ChangeMembership)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::TransferLeadership)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::MemberReturned)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::LogPersisted)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::LogReadDone)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::LinkExpected)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::LinkDialled)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::LinkState)
+
+CAF_BEGIN_TYPE_ID_BLOCK(kiwi, first_custom_type_id)
+CAF_ADD_TYPE_ID(kiwi, (kiwi::actors::PeerFrame))
+CAF_ADD_ATOM(kiwi, kiwi::actors, turn_atom, "kturn")    // end of a loop turn
+CAF_ADD_ATOM(kiwi, kiwi::actors, timer_atom, "ktimer")  // the loop's periodic timer
+CAF_ADD_ATOM(kiwi, kiwi::actors, work_atom, "kwork")    // go on with what is queued
+CAF_ADD_ATOM(kiwi, kiwi::actors, ended_atom, "kended")  // a socket is closed
+CAF_ADD_ATOM(kiwi, kiwi::actors, stop_atom, "kstop")    // orderly end of the node
+CAF_END_TYPE_ID_BLOCK(kiwi)

@@ -1,0 +1,339 @@
+#include "actors/node.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utility>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+
+#include "actors/caf_system.hpp"
+#include "actors/command_router.hpp"
+#include "actors/log_store.hpp"
+#include "actors/node_state.hpp"
+#include "actors/peer_auth.hpp"
+#include "actors/raft_replica.hpp"
+#include "actors/state_machine.hpp"
+#include "base/log.hpp"
+#include "raft/codec.hpp"
+
+namespace kiwi::actors {
+
+namespace {
+
+constexpr int64_t kRouterTickMs = 50;
+constexpr int64_t kExpiryTickMs = 100;
+constexpr int64_t kClientTickMs = 1000;
+constexpr uint32_t kTicksPerHeartbeat = 4;
+
+std::string hex_of_random(size_t bytes) {
+  static constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text;
+  for (const char c : random_nonce(bytes)) {
+    text += kDigits[static_cast<uint8_t>(c) >> 4];
+    text += kDigits[static_cast<uint8_t>(c) & 15];
+  }
+  return text;
+}
+
+std::string own_path() {
+  std::array<char, 4096> buffer{};
+  const ssize_t size = ::readlink("/proc/self/exe", buffer.data(), buffer.size());
+  return size > 0 ? std::string(buffer.data(), static_cast<size_t>(size)) : std::string();
+}
+
+resp::RouterOptions router_options(const config::Options& o, const raft::Identity& identity) {
+  resp::RouterOptions options;
+  options.node = identity.node;
+  options.incarnation = identity.incarnation;
+  options.epoch = identity.boot_epoch;
+  options.response_timeout_ms = o.raft_response_timeout;
+  options.election_timeout_ms = o.raft_election_timeout;
+  options.follower_proxy = o.raft_follower_proxy;
+  return options;
+}
+
+}  // namespace
+
+Node::Node() = default;
+Node::~Node() = default;
+
+Result<std::unique_ptr<Node>> Node::open(const config::Options& options) {
+  std::unique_ptr<Node> node(new Node);
+  node->state_ = std::make_unique<State>(options);
+  if (Result<void> opened = node->state_->open(); !opened) {
+    // The actors that run already cannot be unwound before their loops run; the process ends now.
+    static_cast<void>(node.release());
+    return opened.error();
+  }
+  return node;
+}
+
+int Node::run() {
+  State& s = *state_;
+  boost::asio::signal_set signals(s.client_loop->io(), SIGTERM, SIGINT);
+  signals.async_wait([&s](const boost::system::error_code& error, int) {
+    if (!error) {
+      s.stop("a signal to stop");
+    }
+  });
+  s.client_loop->run();
+  return 0;
+}
+
+Node::State::State(const config::Options& options_in)
+    : options(options_in),
+      context(options, metrics, raft_metrics),
+      gate(2 * options_in.raft_election_timeout) {}
+
+Result<void> Node::State::open() {
+  Result<std::unique_ptr<Storage>> opened = Storage::open(options);
+  if (!opened) {
+    return opened.error();
+  }
+  storage = std::move(*opened);
+  router = std::make_unique<resp::Router>(router_options(options, storage->identity()));
+  system_config = make_system_config(
+      std::max<int64_t>(1000, 3 * static_cast<int64_t>(options.raft_election_timeout)));
+  system = std::make_unique<caf::actor_system>(*system_config);
+  raft_loop = std::make_unique<RaftLoop>(*system);
+  client_loop = std::make_unique<ClientLoop>(*system);
+  spawn_actors();
+  server = std::make_unique<TcpServer>(
+      *system, *client_loop, TcpServerOptions{&context, router_actor, state_machine_actor});
+  set_up_context();
+  if (Result<void> listening = server->listen(); !listening) {
+    return listening;
+  }
+  if (Result<void> listening = open_peer_port(); !listening) {
+    return listening;
+  }
+  server->start();
+  const raft::Identity& identity = storage->identity();
+  log_notice("node " + std::to_string(identity.node.value) + " listens on port " +
+             std::to_string(options.port) + ", data in " + options.dir + ", start number " +
+             std::to_string(identity.boot_epoch) + " of this directory");
+  if (identity.cluster.is_set()) {
+    start_core();
+  } else {
+    bootstrap.emplace(self(), options.raft_peers, options.raft_bootstrap);
+    decide();
+  }
+  ensure_links();
+  return {};
+}
+
+raft::Member Node::State::self() const {
+  const raft::Identity& identity = storage->identity();
+  return {identity.node, identity.incarnation, options.client_address().text(),
+          options.peer_address().text()};
+}
+
+void Node::State::spawn_actors() {
+  state_machine_actor =
+      spawn_state_machine(*system, client_loop->polite_hosting(), {&storage->executor()});
+  CommandRouterOptions routing;
+  routing.router = router.get();
+  routing.gate = &gate;
+  routing.state_machine = state_machine_actor;
+  routing.now_ms = ClientLoop::monotonic_ms;
+  routing.observe_raft = [this](const RaftReport& report) { observe_raft(report); };
+  routing.observe_service = [this](resp::Service service) { context.status.service = service; };
+  router_actor = spawn_command_router(*system, client_loop->hosting(), std::move(routing));
+  caf::anon_send(state_machine_actor, RouterStarted{router_actor});
+  LogStoreOptions log_options;
+  log_options.storage = &storage->log();
+  log_options.metrics = &raft_metrics;
+  log_options.bounce = [this](const LogStoreHandle& store) {
+    raft_loop->after_sockets([store] { caf::anon_send(store, work_atom_v); });
+  };
+  log_store_actor = spawn_log_store(*system, raft_loop->hosting(), std::move(log_options));
+  const auto send_timer = [](auto& handle) {
+    caf::anon_send(handle, timer_atom_v);
+    return true;
+  };
+  client_loop->every(kRouterTickMs,
+                     [this, send_timer] { return router_actor && send_timer(router_actor); });
+  client_loop->every(kExpiryTickMs, [this, send_timer] {
+    return state_machine_actor && send_timer(state_machine_actor);
+  });
+  client_loop->every(kClientTickMs, [this] {
+    server->tick();
+    return true;
+  });
+}
+
+void Node::State::set_up_context() {
+  context.run_id = hex_of_random(20);
+  context.process_id = ::getpid();
+  context.executable = own_path();
+  context.started_wall_ms = ClientLoop::wall_ms();
+  context.status.service = resp::Service::kUninitialized;
+  context.status.raft.id = options.node_id();
+  context.wall_microseconds = [] {
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    return static_cast<int64_t>(now.tv_sec) * 1'000'000 + now.tv_nsec / 1000;
+  };
+  context.monotonic_ms = ClientLoop::monotonic_ms;
+  context.refresh_status = [this] { refresh_status(); };
+  context.options_changed = [this] { log_set_level(options.loglevel); };
+  context.close_connection = [this](resp::ConnectionId id) { server->close(id); };
+}
+
+void Node::State::refresh_status() {
+  resp::NodeStatus& status = context.status;
+  status.raft = raft_status;
+  status.router = router->status();
+  status.applied = storage->executor().applied();
+  status.databases = storage->executor().database_sizes();
+  status.state_checksum = storage->executor().state_checksum();
+  status.keyspace = storage->keyspace().usage();
+  context.count(storage->executor().counters());
+  metrics.resends = status.router.resends;
+  metrics.timeouts = status.router.timeouts;
+  metrics.proxied_batches = status.router.proxied;
+}
+
+void Node::State::observe_raft(const RaftReport& report) {
+  if (report.status) {
+    raft_status = *report.status;
+  }
+  for (const raft::Event& event : report.events) {
+    if (const auto* leader = std::get_if<raft::LeaderChanged>(&event)) {
+      if (leader->leader) {
+        log_notice("term " + std::to_string(leader->term.value) + ": node " +
+                   std::to_string(leader->leader.value) + " leads" +
+                   (leader->ready ? "" : ", not ready yet"));
+      } else {
+        log_notice("term " + std::to_string(leader->term.value) + ": no leader is known");
+      }
+    } else if (const auto* changed = std::get_if<raft::ConfigurationChanged>(&event)) {
+      configuration = changed->configuration;
+      ensure_links();
+    } else if (std::holds_alternative<raft::RemovedFromCluster>(event)) {
+      log_warning("this node was removed from its cluster; it serves nothing any more");
+    } else if (const auto* done = std::get_if<raft::MembershipDone>(&event)) {
+      if (stopping == Stopping::kHandingOver) {
+        log_notice(done->error.empty() ? "leadership was handed over"
+                                       : "leadership was not handed over: " + done->error);
+        stop_step();
+      }
+    }
+  }
+}
+
+// ---------------------------------------------------------------- becoming a member
+
+void Node::State::decide() {
+  if (!bootstrap) {
+    return;
+  }
+  const Bootstrap::Decision decision = bootstrap->decide();
+  if (const auto* founding = std::get_if<Bootstrap::Found>(&decision)) {
+    found(founding->members);
+  } else if (const auto* joining = std::get_if<Bootstrap::Join>(&decision)) {
+    join(*joining);
+  } else {
+    gate.waiting_for_cluster(bootstrap->wiped());
+    const std::string waiting = bootstrap->waiting_for();
+    if (waiting != last_waiting) {
+      last_waiting = waiting;
+      log_notice(waiting);
+    }
+  }
+}
+
+void Node::State::found(const std::vector<raft::Member>& members) {
+  raft::Configuration first;
+  first.cluster = random_id<ClusterId>();
+  first.members = members;
+  std::ranges::sort(first.members, {}, &raft::Member::id);
+  for (const raft::Member& member : first.members) {
+    first.voters.push_back(member.id);
+  }
+  const raft::Entry entry = raft::bootstrap_entry(first, ClientLoop::wall_ms());
+  if (Result<void> written = storage->join(first.cluster, entry); !written) {
+    fatal("founding the cluster failed: " + written.error().text);
+  }
+  log_notice("founded cluster " + first.cluster.hex() + " of " + std::to_string(members.size()) +
+             " node" + (members.size() == 1 ? "" : "s"));
+  start_core();
+}
+
+void Node::State::join(const Bootstrap::Join& join) {
+  if (Result<void> written = storage->join(join.cluster, join.first_entry); !written) {
+    fatal("joining the cluster failed: " + written.error().text);
+  }
+  log_notice("joined cluster " + join.cluster.hex() +
+             (join.first_entry ? " as one of its founders" : " with an empty log"));
+  start_core();
+}
+
+raft::CoreOptions Node::State::core_options() const {
+  const raft::Identity& identity = storage->identity();
+  raft::CoreOptions core;
+  core.id = identity.node;
+  core.incarnation = identity.incarnation;
+  uint64_t seed = 0;
+  for (const char c : random_nonce(sizeof(seed))) {
+    seed = seed << 8 | static_cast<uint8_t>(c);
+  }
+  core.seed = seed;
+  const int64_t tick_ms =
+      std::max<int64_t>(1, options.raft_heartbeat_interval / kTicksPerHeartbeat);
+  const auto ticks = [&](int64_t ms) {
+    return static_cast<uint32_t>((ms + tick_ms - 1) / tick_ms);
+  };
+  core.heartbeat_ticks = kTicksPerHeartbeat;
+  core.election_ticks_min = ticks(options.raft_election_timeout);
+  core.election_ticks_max = 2 * core.election_ticks_min;
+  core.election_timeout_min_ms = options.raft_election_timeout;
+  core.window_bytes = static_cast<uint64_t>(options.raft_log_max_cache_size);
+  core.inflight_bytes_max = static_cast<uint64_t>(options.raft_inflight_max_size);
+  core.inflight_messages_max = static_cast<uint32_t>(options.raft_append_req_max_count);
+  core.message_bytes_max = static_cast<uint64_t>(options.raft_append_req_max_size);
+  core.uncommitted_bytes_max = static_cast<uint64_t>(options.raft_uncommitted_max_size);
+  return core;
+}
+
+void Node::State::start_core() {
+  bootstrap.reset();
+  Result<raft::StartState> start = storage->start_state();
+  Result<std::string> first = storage->first_entry();
+  if (!start || !first) {
+    fatal("reading the Raft log failed: " + (start ? first.error().text : start.error().text));
+  }
+  first_entry = std::move(*first);
+  configuration = start->log.snapshot.configuration;
+  if (!start->log.configurations.empty()) {
+    Result<raft::Configuration> last =
+        raft::decode_configuration(start->log.configurations.back().payload.view());
+    if (!last) {
+      fatal("the log's configuration is unreadable: " + last.error().text);
+    }
+    configuration = std::move(*last);
+  }
+  RaftReplicaOptions replica;
+  replica.core = core_options();
+  replica.router = router_actor;
+  replica.state_machine = state_machine_actor;
+  replica.log_store = log_store_actor;
+  replica.clocks = {ClientLoop::wall_ms, ClientLoop::monotonic_ms};
+  replica.metrics = &raft_metrics;
+  const LogIndex commit_hint = std::min(start->log.commit, start->log.last_index);
+  replica.start = std::move(*start);
+  const int64_t tick_ms =
+      std::max<int64_t>(1, options.raft_heartbeat_interval / kTicksPerHeartbeat);
+  replica_actor = spawn_raft_replica(*system, raft_loop->hosting(), std::move(replica));
+  const ReplicaStarted started{replica_actor, commit_hint};
+  caf::anon_send(log_store_actor, started);
+  caf::anon_send(state_machine_actor, started);
+  caf::anon_send(router_actor, started);
+  raft_loop->every(tick_ms, [actor = replica_actor] { caf::anon_send(actor, timer_atom_v); });
+}
+
+}  // namespace kiwi::actors

@@ -1,0 +1,63 @@
+// Node: the orderly end. Hands leadership over, stops accepting, lets what is pending finish,
+// writes the state, ends the actors.
+#include <cstdlib>
+#include <utility>
+
+#include "actors/node_state.hpp"
+#include "base/log.hpp"
+
+namespace kiwi::actors {
+
+namespace {
+constexpr int64_t kHandOverMs = 1500;
+constexpr int64_t kFinishMs = 2000;
+constexpr int64_t kStepMs = 20;
+}  // namespace
+
+void Node::State::stop(const char* why) {
+  if (stopping != Stopping::kNo) {
+    return;
+  }
+  log_notice(std::string("stopping: ") + why);
+  server->stop_accepting();
+  stopping = Stopping::kHandingOver;
+  stop_deadline_ms = ClientLoop::monotonic_ms() + kHandOverMs;
+  const bool leads = raft_status.role == raft::Role::kLeader;
+  if (leads && configuration.voters.size() > 1) {
+    caf::anon_send(replica_actor, TransferLeadership{1, NodeId{0}});
+  } else {
+    stop_step();
+  }
+  client_loop->every(kStepMs, [this] {
+    stop_step();
+    return stopping != Stopping::kDone;
+  });
+}
+
+void Node::State::stop_step() {
+  const int64_t now_ms = ClientLoop::monotonic_ms();
+  const bool leads = raft_status.role == raft::Role::kLeader && configuration.voters.size() > 1;
+  if (stopping == Stopping::kHandingOver && (!leads || now_ms >= stop_deadline_ms)) {
+    stopping = Stopping::kFinishing;
+    stop_deadline_ms = now_ms + kFinishMs;
+  }
+  if (stopping == Stopping::kFinishing) {
+    const resp::RouterStatus pending = router->status();
+    if ((pending.pending_batches == 0 && pending.waiting_reads == 0) ||
+        now_ms >= stop_deadline_ms) {
+      stopping = Stopping::kDone;
+      client_loop->post([this] { finish(); });
+    }
+  }
+}
+
+// What is acknowledged is in the log of a majority already; the flush only makes the next start
+// short. Ending the process without unwinding CAF's threads is safe then and cannot hang.
+void Node::State::finish() {
+  storage->keyspace().flush();
+  log_notice("stopped");
+  log_flush();
+  std::_Exit(0);
+}
+
+}  // namespace kiwi::actors

@@ -1,0 +1,237 @@
+#include "actors/peer_handshake.hpp"
+
+#include <utility>
+
+#include "base/bytes.hpp"
+#include "config/limits.hpp"
+
+namespace kiwi::actors {
+
+namespace {
+
+constexpr uint32_t kMagic = 0x4957494b;  // "KIWI"
+constexpr size_t kTokenBytes = 16;
+// Of a peer that has proved itself: a hello with a founding entry of kMembers addresses.
+constexpr size_t kProvenFrameBytes = 16 * config::limits::kHelloBytes;
+
+}  // namespace
+
+// ON THE WIRE, never renumber.
+enum class PeerHandshake::Type : uint8_t {
+  kOpen = 1,
+  kChallenge = 2,
+  kProof = 3,
+  kAnswer = 4,
+  kHello = 5,
+  kSwitch = 6,
+  kSwitched = 7,
+};
+
+PeerHandshake PeerHandshake::dialer(Options options, NodeId peer, std::string token) {
+  PeerHandshake handshake(std::move(options), Side::kDialer);
+  handshake.peer_ = peer;
+  handshake.token_ = std::move(token);
+  std::string body;
+  put_le(body, kMagic);
+  put_le(body, kPeerProtocol);
+  put_le(body, handshake.options_.self.value);
+  put_le(body, peer.value);
+  body += handshake.options_.nonce;
+  handshake.put(Type::kOpen, body);
+  return handshake;
+}
+
+PeerHandshake PeerHandshake::acceptor(Options options) {
+  return PeerHandshake(std::move(options), Side::kAcceptor);
+}
+
+size_t PeerHandshake::frame_bytes_max() const {
+  return proven() ? kProvenFrameBytes : config::limits::kHelloBytes;
+}
+
+void PeerHandshake::receive(std::string_view frame) {
+  if (phase_ == Phase::kFailed || phase_ == Phase::kSwitched) {
+    return;
+  }
+  if (frame.empty() || frame.size() > frame_bytes_max()) {
+    fail("it does not speak the protocol of nodes");
+    return;
+  }
+  const auto type = static_cast<Type>(frame.front());
+  const std::string_view body = frame.substr(1);
+  const bool dials = side_ == Side::kDialer;
+  const bool proving = phase_ == Phase::kProving;
+  if (type == Type::kOpen && !dials && proving && peer_nonce_.empty()) {
+    receive_open(body);
+  } else if (type == Type::kChallenge && dials && proving && peer_nonce_.empty()) {
+    receive_challenge(body);
+  } else if ((type == Type::kProof && !dials && proving && !peer_nonce_.empty()) ||
+             (type == Type::kAnswer && dials && proving && !peer_nonce_.empty())) {
+    receive_proof(body);
+  } else if (type == Type::kHello && phase_ == Phase::kTalking && !switch_asked_) {
+    receive_hello(body);
+  } else if ((type == Type::kSwitch && !dials) || (type == Type::kSwitched && dials)) {
+    receive_switch(body);
+  } else {
+    fail("it does not speak the protocol of nodes");
+  }
+}
+
+void PeerHandshake::receive_open(std::string_view body) {
+  ByteReader reader(body);
+  const auto magic = reader.le<uint32_t>();
+  const auto version = reader.le<uint16_t>();
+  const NodeId from{reader.le<uint64_t>()};
+  const NodeId to{reader.le<uint64_t>()};
+  const std::string_view nonce = reader.take(kNonceBytes);
+  if (!reader.done() || magic != kMagic) {
+    fail("it does not speak the protocol of nodes");
+    return;
+  }
+  if (version != kPeerProtocol) {
+    fail("it speaks version " + std::to_string(version) + " of the protocol of nodes, this node " +
+         std::to_string(kPeerProtocol));
+    return;
+  }
+  if (to != options_.self) {
+    fail("it looks for node " + std::to_string(to.value) + " here");
+    return;
+  }
+  if (from == options_.self || !options_.knows(from)) {
+    fail("it says that it is node " + std::to_string(from.value) + ", which is none of the peers");
+    return;
+  }
+  peer_ = from;
+  peer_nonce_ = nonce;
+  std::string answer;
+  put_le(answer, kPeerProtocol);
+  answer += options_.nonce;
+  put(Type::kChallenge, answer);
+}
+
+void PeerHandshake::receive_challenge(std::string_view body) {
+  ByteReader reader(body);
+  const auto version = reader.le<uint16_t>();
+  const std::string_view nonce = reader.take(kNonceBytes);
+  if (!reader.done() || version != kPeerProtocol) {
+    fail("it speaks another version of the protocol of nodes");
+    return;
+  }
+  peer_nonce_ = nonce;
+  put(Type::kProof, prove(options_.secret, Side::kDialer, challenge()));
+}
+
+void PeerHandshake::receive_proof(std::string_view body) {
+  const Side prover = side_ == Side::kDialer ? Side::kAcceptor : Side::kDialer;
+  if (!same_bytes(body, prove(options_.secret, prover, challenge()))) {
+    fail("it does not know the cluster's secret (raft.cluster-secret)");
+    return;
+  }
+  if (side_ == Side::kAcceptor) {
+    put(Type::kAnswer, prove(options_.secret, Side::kAcceptor, challenge()));
+  }
+  start_talking();
+}
+
+void PeerHandshake::start_talking() {
+  phase_ = Phase::kTalking;
+  go_on();
+}
+
+void PeerHandshake::receive_hello(std::string_view body) {
+  Result<PeerHello> hello = decode_hello(body);
+  if (!hello) {
+    fail(hello.error().text);
+    return;
+  }
+  if (hello->node != peer_) {
+    fail("it says hello as another node than it proved to be");
+    return;
+  }
+  peer_hello_ = std::move(*hello);
+  go_on();
+}
+
+void PeerHandshake::receive_switch(std::string_view body) {
+  if (phase_ != Phase::kTalking || switch_asked_ || !peer_hello_ || !said_ ||
+      !said_->initialized()) {
+    fail("it hands over too early");
+    return;
+  }
+  if (side_ == Side::kDialer) {
+    if (!switch_sent_) {
+      fail("it hands over too early");
+      return;
+    }
+    phase_ = Phase::kSwitched;
+    return;
+  }
+  if (body.size() != kTokenBytes) {
+    fail("it does not speak the protocol of nodes");
+    return;
+  }
+  token_ = body;
+  switch_asked_ = true;
+  go_on();
+}
+
+void PeerHandshake::say(const PeerHello& hello) {
+  my_hello_ = hello;
+  go_on();
+}
+
+void PeerHandshake::hold_switch(bool hold) {
+  hold_ = hold;
+  go_on();
+}
+
+void PeerHandshake::go_on() {
+  if (phase_ != Phase::kTalking || !my_hello_) {
+    return;
+  }
+  // After kSwitch the dialer, and after it the acceptor, says nothing of this protocol any more.
+  if (!switch_sent_ && !switch_asked_ && said_ != my_hello_) {
+    said_ = my_hello_;
+    put(Type::kHello, encode_hello(*said_));
+  }
+  if (!peer_hello_ || !said_) {
+    return;
+  }
+  if (said_->initialized() && peer_hello_->initialized() &&
+      said_->cluster != peer_hello_->cluster) {
+    fail("it is a member of cluster " + peer_hello_->cluster.hex() + ", this node of " +
+         said_->cluster.hex());
+    return;
+  }
+  if (side_ == Side::kDialer && !switch_sent_ && said_->initialized() &&
+      peer_hello_->initialized()) {
+    switch_sent_ = true;
+    put(Type::kSwitch, token_);
+  }
+  if (side_ == Side::kAcceptor && switch_asked_ && !hold_) {
+    put(Type::kSwitched, {});
+    phase_ = Phase::kSwitched;
+  }
+}
+
+Challenge PeerHandshake::challenge() const {
+  return side_ == Side::kDialer ? Challenge{options_.self, peer_, options_.nonce, peer_nonce_}
+                                : Challenge{peer_, options_.self, peer_nonce_, options_.nonce};
+}
+
+void PeerHandshake::put(Type type, std::string_view body) {
+  std::string frame;
+  put_u8(frame, static_cast<uint8_t>(type));
+  frame += body;
+  frames_.push_back(std::move(frame));
+}
+
+std::vector<std::string> PeerHandshake::take_frames() { return std::exchange(frames_, {}); }
+
+void PeerHandshake::fail(std::string why) {
+  phase_ = Phase::kFailed;
+  failure_ = std::move(why);
+  frames_.clear();
+}
+
+}  // namespace kiwi::actors

@@ -1,0 +1,41 @@
+// What a node says of itself to an authenticated peer before the link is handed to CAF. Plain data.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/ids.hpp"
+#include "base/result.hpp"
+#include "raft/types.hpp"
+
+namespace kiwi::actors {
+
+struct PeerHello {
+  NodeId node;
+  Incarnation incarnation;
+  ClusterId cluster;         // unset: not a member of any cluster yet
+  uint64_t list_digest = 0;  // of raft.peers and of whether this node forms a cluster by itself
+  std::string client_address;
+  std::string peer_address;
+  // What the sender's configuration says of the receiver.
+  enum class You : uint8_t {
+    kUnknown = 0,           // or the sender has no configuration
+    kMember = 1,            // that id with that incarnation is in it
+    kOtherIncarnation = 2,  // the id is, but not this life of it: the directory was wiped (F1)
+    kRemoved = 3,
+  };
+  You you = You::kUnknown;
+  // For a receiver without a cluster that is kMember: the entry that founded the cluster, encoded;
+  // empty if the sender has cut it away.
+  std::string first_entry;
+
+  bool initialized() const { return cluster.is_set(); }
+  bool operator==(const PeerHello&) const = default;
+};
+
+// ON THE WIRE.
+std::string encode_hello(const PeerHello& hello);
+Result<PeerHello> decode_hello(std::string_view bytes);
+
+}  // namespace kiwi::actors

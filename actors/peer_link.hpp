@@ -1,0 +1,93 @@
+// PeerLink: the link to one peer. Dials it (the lower node id dials) or takes what the listener
+// accepted, talks PeerHandshake, hands the socket to CAF's BASP and counts the link as up only when
+// RaftReplica says that the peer answered; then waits for it to end and begins again, with
+// back-off. On the client loop. BASP itself has no listening port and sees no byte of a stranger.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "actors/frame_socket.hpp"
+#include "actors/handles.hpp"
+#include "actors/hosting.hpp"
+#include "actors/peer_handshake.hpp"
+#include "config/address.hpp"
+#include "resp/node_context.hpp"
+
+namespace kiwi::actors {
+
+class ClientLoop;
+
+struct PeerLinkOptions {
+  NodeId self;
+  NodeId peer;
+  std::string secret;
+  int64_t connection_timeout_ms = 1000;
+  int64_t reconnect_interval_ms = 100;
+  ClientLoop* loop = nullptr;                 // outlives the actor
+  std::function<config::HostPort()> address;  // where to dial; may change with the configuration
+  std::function<PeerHello()> hello;           // what this node says to that peer now
+  std::function<void(const PeerHello&)> peer_said;
+  std::function<void()> peer_gone;         // the talk is over or broken; BASP may go on
+  std::function<ReplicaHandle()> replica;  // once the core runs
+  resp::LinkStatus* status = nullptr;      // for INFO; outlives the actor
+};
+
+// What the listener hands over: a socket whose peer proved to be this link's.
+struct AcceptedPeer {
+  std::shared_ptr<FrameSocket> socket;
+  std::shared_ptr<PeerHandshake> handshake;
+};
+
+class PeerLink final : public Hosted<LinkHandle> {
+ public:
+  PeerLink(caf::actor_config& cfg, const Hosting& hosting, PeerLinkOptions options);
+
+  behavior_type make_behavior() override;
+  void accept(AcceptedPeer accepted);  // same thread: called by the listener directly
+
+ protected:
+  void stopped() override;
+
+ private:
+  // kIdle -> (dial) kTalking -> kHandedOver -> kUp -> kIdle; an accepted socket enters at kTalking.
+  enum class Phase : uint8_t { kIdle, kTalking, kHandedOver, kUp };
+
+  void timer();
+  void dial();
+  void talk();  // after anything came in
+  void watch(const std::shared_ptr<FrameSocket>& socket);
+  void hand_over();
+  void dialled(caf::strong_actor_ptr remote);
+  void take(const LinkState& state);
+  void lost(const std::string& why);
+  void end_talk();
+  void cut();  // force the handed over socket closed
+  void say(const std::string& text);
+
+  PeerLinkOptions options_;
+  Phase phase_ = Phase::kIdle;
+  std::shared_ptr<FrameSocket> socket_;
+  std::shared_ptr<PeerHandshake> handshake_;
+  Incarnation peer_incarnation_;
+  LinkToken token_;              // of the socket that was handed over last
+  int handed_fd_ = -1;           // a duplicate of it, to cut it
+  bool replica_has_it_ = false;  // the replica will say when it is down
+  int64_t next_dial_ms_ = 0;
+  int64_t deadline_ms_ = 0;  // of kHandedOver, or of the old link's end
+  int64_t backoff_ms_ = 0;
+  std::string last_said_;
+};
+
+struct SpawnedLink {
+  LinkHandle handle;
+  std::function<void(AcceptedPeer)> accept;
+};
+SpawnedLink spawn_peer_link(caf::actor_system& system,
+                            const Hosting& hosting,
+                            PeerLinkOptions options);
+
+}  // namespace kiwi::actors

@@ -1,0 +1,42 @@
+// PeerListener: the peer port. Accepts, lets whoever comes prove itself within a deadline and
+// within a few KiB, and passes it to the PeerLink it proved to be; everybody else is closed and
+// logged once a minute per address. Plain Asio; client loop; owned by Node. Not opened by a node
+// without peers.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "actors/client_loop.hpp"
+#include "actors/peer_link.hpp"
+#include "base/result.hpp"
+#include "config/options.hpp"
+
+namespace kiwi::actors {
+
+struct PeerListenerOptions {
+  NodeId self;
+  std::string secret;
+  std::vector<std::string> bind;
+  uint16_t port = 0;
+  int backlog = 128;
+  std::function<bool(NodeId)> knows;
+  std::function<void(NodeId, AcceptedPeer)> accepted;
+  std::function<void()> refused;  // counts
+};
+
+class PeerListener {
+ public:
+  PeerListener(ClientLoop& loop, PeerListenerOptions options);
+  ~PeerListener();
+
+  Result<void> listen();  // opens and starts; the error is one sentence
+  void stop();
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace kiwi::actors

@@ -1,0 +1,37 @@
+#include "actors/service_gate.hpp"
+
+namespace kiwi::actors {
+
+void ServiceGate::waiting_for_cluster(bool known_to_have_one) { wiped_ = known_to_have_one; }
+
+void ServiceGate::started(LogIndex commit_hint, int64_t now_ms) {
+  hint_ = commit_hint;
+  started_ms_ = now_ms;
+}
+
+void ServiceGate::leader_ready(LogIndex commit) {
+  if (!leader_commit_) {
+    leader_commit_ = commit;
+  }
+}
+
+resp::Service ServiceGate::service(int64_t now_ms) {
+  if (removed_) {
+    return resp::Service::kRemoved;
+  }
+  if (!hint_) {
+    return wiped_ ? resp::Service::kLoading : resp::Service::kUninitialized;
+  }
+  if (!caught_up_) {
+    const bool replayed = applied_ >= *hint_;
+    if (leader_commit_) {
+      caught_up_ = replayed && applied_ >= *leader_commit_;
+      open_ = caught_up_;
+    } else {
+      open_ = replayed && now_ms - started_ms_ >= patience_ms_;
+    }
+  }
+  return open_ ? resp::Service::kUp : resp::Service::kLoading;
+}
+
+}  // namespace kiwi::actors

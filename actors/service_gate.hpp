@@ -1,0 +1,42 @@
+// Decides when this node may answer at all (F22, F25, F39). Plain class inside the CommandRouter
+// shell; client loop.
+//
+// After a start the node answers LOADING until it has applied the last commit it knew of on disk
+// and, once it hears of a leader, that leader's commit. Without any leader for `patience_ms` it
+// opens when the first of the two is met: then the router's own CLUSTERDOWN is the truer answer.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "base/ids.hpp"
+#include "resp/router.hpp"
+
+namespace kiwi::actors {
+
+class ServiceGate {
+ public:
+  explicit ServiceGate(int64_t patience_ms) : patience_ms_(patience_ms) {}
+
+  void waiting_for_cluster(bool known_to_have_one);  // wiped: LOADING instead of NOCLUSTER (F1)
+  void started(LogIndex commit_hint, int64_t now_ms);
+  void applied(LogIndex index) { applied_ = index; }
+  // A ready leader is known, and the commit index that goes with it.
+  void leader_ready(LogIndex commit);
+  void removed() { removed_ = true; }
+
+  resp::Service service(int64_t now_ms);
+
+ private:
+  int64_t patience_ms_;
+  bool wiped_ = false;
+  bool removed_ = false;
+  bool open_ = false;
+  bool caught_up_ = false;  // with a leader, once since start
+  std::optional<LogIndex> hint_;
+  int64_t started_ms_ = 0;
+  std::optional<LogIndex> leader_commit_;
+  LogIndex applied_;
+};
+
+}  // namespace kiwi::actors

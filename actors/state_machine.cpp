@@ -1,0 +1,119 @@
+#include "actors/state_machine.hpp"
+
+#include <string>
+#include <utility>
+
+#include "base/check.hpp"
+
+namespace kiwi::actors {
+
+StateMachine::StateMachine(caf::actor_config& cfg,
+                           const Hosting& hosting,
+                           StateMachineOptions options)
+    : Hosted(cfg, hosting, "StateMachine", Vital::kYes), options_(options) {
+  CHECK_INVARIANT(options_.executor != nullptr);
+}
+
+StateMachine::behavior_type StateMachine::make_behavior() {
+  return {
+      [this](ConnectionOpened& opened) { connections_[opened.id] = std::move(opened.handle); },
+      [this](const ConnectionClosed& closed) {
+        connections_.erase(closed.id);
+        options_.executor->forget_connection(closed.id);
+      },
+      [this](ExecutorOrders& orders) {
+        for (auto& batch : orders.expect) {
+          options_.executor->expect(std::move(batch));
+        }
+        for (const uint64_t sequence : orders.forget) {
+          options_.executor->forget(sequence);
+        }
+        for (auto& batch : orders.run_reads) {
+          options_.executor->run_reads(std::move(batch));
+        }
+        for (const uint64_t id : orders.cancel_reads) {
+          options_.executor->cancel_reads(id);
+        }
+        want_turn();
+      },
+      [this](ApplyEntries& apply) {
+        options_.executor->apply(std::move(apply.entries));
+        want_turn();
+      },
+      [this](const RaftReport& report) {
+        if (report.status) {
+          leads_ = report.status->role == raft::Role::kLeader && report.status->ready;
+          cluster_time_ms_ = report.status->cluster_time_ms;
+        }
+      },
+      [this](RouterStarted& started) { router_ = std::move(started.router); },
+      [this](ReplicaStarted& started) { replica_ = std::move(started.replica); },
+      [this](work_atom) { turn(); },
+      [this](timer_atom) { expire(); },
+      [this](stop_atom) {
+        while (options_.executor->work()) {
+        }
+        ship(options_.executor->take_effects());
+        end();
+      },
+  };
+}
+
+void StateMachine::stopped() {
+  router_ = nullptr;
+  replica_ = nullptr;
+  connections_.clear();
+}
+
+void StateMachine::want_turn() {
+  if (!turn_wanted_) {
+    turn_wanted_ = true;
+    send(this, work_atom_v);  // behind what is in the mailbox now: one turn for all of it
+  }
+}
+
+void StateMachine::turn() {
+  turn_wanted_ = false;
+  const bool more = options_.executor->work();
+  ship(options_.executor->take_effects());
+  if (more) {
+    want_turn();
+  }
+}
+
+void StateMachine::ship(resp::ExecutorEffects effects) {
+  for (resp::ReplyBatch& batch : effects.replies) {
+    const auto found = connections_.find(batch.connection);
+    if (found != connections_.end()) {
+      send(found->second, std::move(batch));
+    }
+  }
+  if (effects.applied_moved && replica_) {
+    send(replica_, Applied{effects.applied, std::move(effects.sessions)});
+  }
+  const bool tell_router = effects.applied_moved || !effects.settled.empty() ||
+                           !effects.reads_done.empty() || !effects.reads_again.empty();
+  if (tell_router && router_) {
+    send(router_, ExecutorReport{std::move(effects.settled), std::move(effects.reads_done),
+                                 std::move(effects.reads_again), options_.executor->applied()});
+  }
+}
+
+void StateMachine::expire() {
+  if (!leads_ || !router_) {
+    return;
+  }
+  std::string command =
+      options_.executor->due_expirations(cluster_time_ms_, options_.expirations_max);
+  if (!command.empty()) {
+    send(router_, InternalProposal{std::move(command)});
+  }
+}
+
+StateMachineHandle spawn_state_machine(caf::actor_system& system,
+                                       const Hosting& hosting,
+                                       StateMachineOptions options) {
+  return spawn_hosted<StateMachine>(system, hosting, options);
+}
+
+}  // namespace kiwi::actors

@@ -1,0 +1,51 @@
+// StateMachine: applies committed entries in index order and answers reads at an index. A shell
+// over resp::Executor; vital; on the client loop.
+//
+// It works in turns of bounded length and puts the rest of its work behind the sockets' events. How
+// much it is handed is the core's to bound: every turn's Applied is the credit for more (F28).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <unordered_map>
+
+#include "actors/handles.hpp"
+#include "actors/hosting.hpp"
+#include "resp/executor.hpp"
+
+namespace kiwi::actors {
+
+struct StateMachineOptions {
+  resp::Executor* executor = nullptr;  // outlives the actor
+  size_t expirations_max = 256;        // keys of one expiry proposal (F8)
+};
+
+class StateMachine final : public Hosted<StateMachineHandle> {
+ public:
+  StateMachine(caf::actor_config& cfg, const Hosting& hosting, StateMachineOptions options);
+
+  behavior_type make_behavior() override;
+
+ protected:
+  void stopped() override;
+
+ private:
+  void want_turn();
+  void turn();
+  void ship(resp::ExecutorEffects effects);
+  void expire();
+
+  StateMachineOptions options_;
+  RouterHandle router_;
+  ReplicaHandle replica_;
+  std::unordered_map<resp::ConnectionId, ConnectionHandle> connections_;
+  bool turn_wanted_ = false;
+  bool leads_ = false;
+  int64_t cluster_time_ms_ = 0;
+};
+
+StateMachineHandle spawn_state_machine(caf::actor_system& system,
+                                       const Hosting& hosting,
+                                       StateMachineOptions options);
+
+}  // namespace kiwi::actors

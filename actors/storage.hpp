@@ -1,0 +1,61 @@
+// What a node has on disk, opened and checked (DESIGN §5, §6, §11; F1, F2, F4, F13, F38, F39):
+//   <dir>/log      the Raft log, hard state and identity
+//   <dir>/state-1  the keyspace
+// Plain class; used by Node before and while actors run. After the core started, the log belongs to
+// LogStore alone and the keyspace to the executor. Every error is one sentence that says what to
+// do.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/result.hpp"
+#include "config/options.hpp"
+#include "raft/core.hpp"
+#include "raft/log_storage.hpp"
+#include "resp/executor.hpp"
+#include "rocks/keyspace.hpp"
+#include "rocks/rocks_log.hpp"
+
+namespace kiwi::actors {
+
+class Storage {
+ public:
+  // Creates what is missing, raises the boot epoch and syncs it before anything can be proposed.
+  static Result<std::unique_ptr<Storage>> open(const config::Options& options);
+  ~Storage();
+
+  raft::LogStorage& log() { return *log_; }
+  const rocks::RocksLogStats log_stats() const { return log_->stats(); }
+  rocks::Keyspace& keyspace() { return *keyspace_; }
+  resp::Executor& executor() { return *executor_; }
+  const raft::Identity& identity() const { return identity_; }
+
+  // The first entry of the cluster this node is in, encoded; empty if it was cut away already.
+  Result<std::string> first_entry();
+  // Becomes a member: of a cluster that this node founds or that admitted it. `first` is the entry
+  // that every founder writes at index 1; without it the leader sends everything.
+  Result<void> join(const ClusterId& cluster, const std::optional<raft::Entry>& first);
+  // What the core starts from.
+  Result<raft::StartState> start_state();
+
+ private:
+  Storage() = default;
+  Result<void> load_identity(const config::Options& options);
+  Result<void> check_state_fits_log();
+
+  std::string dir_;
+  std::unique_ptr<rocks::RocksLog> log_;
+  std::unique_ptr<rocks::Keyspace> keyspace_;
+  std::unique_ptr<resp::Executor> executor_;
+  raft::Identity identity_;
+};
+
+// 128 bits from the kernel.
+template <class Id>
+Id random_id();
+extern template ClusterId random_id<ClusterId>();
+extern template Incarnation random_id<Incarnation>();
+
+}  // namespace kiwi::actors

@@ -1,0 +1,175 @@
+#include "actors/tcp_server.hpp"
+
+#include <algorithm>
+#include <sys/resource.h>
+#include <unordered_map>
+#include <utility>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "actors/asio_stream.hpp"
+#include "actors/resp_connection.hpp"
+#include "base/log.hpp"
+#include "config/limits.hpp"
+
+namespace kiwi::actors {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using ErrorCode = boost::system::error_code;
+
+struct TcpServer::State : std::enable_shared_from_this<TcpServer::State> {
+  State(caf::actor_system& s, ClientLoop& l, TcpServerOptions o)
+      : system(s),
+        loop(l),
+        options(std::move(o)),
+        read_buffer(std::make_shared<std::string>(config::limits::kSocketReadBytes, '\0')) {}
+
+  void accept(const std::shared_ptr<tcp::acceptor>& acceptor);
+  void welcome(tcp::socket socket);
+  void set_socket_options(tcp::socket& socket) const;
+
+  caf::actor_system& system;
+  ClientLoop& loop;
+  TcpServerOptions options;
+  std::shared_ptr<std::string> read_buffer;
+  std::vector<std::shared_ptr<tcp::acceptor>> acceptors;
+  std::unordered_map<resp::ConnectionId, ConnectionHandle> connections;
+  resp::ConnectionId next_id = 1;
+};
+
+namespace {
+
+std::string text(const tcp::endpoint& endpoint) {
+  const std::string address = endpoint.address().to_string();
+  return (endpoint.address().is_v6() ? "[" + address + "]" : address) + ":" +
+         std::to_string(endpoint.port());
+}
+
+}  // namespace
+
+TcpServer::TcpServer(caf::actor_system& system, ClientLoop& loop, TcpServerOptions options)
+    : state_(std::make_shared<State>(system, loop, std::move(options))) {}
+TcpServer::~TcpServer() = default;
+
+Result<void> TcpServer::listen() {
+  const config::Options& o = state_->options.node->options;
+  Result<std::vector<int>> fds =
+      open_listeners(o.bind, static_cast<uint16_t>(o.port), static_cast<int>(o.tcp_backlog));
+  if (!fds) {
+    return fds.error();
+  }
+  for (const int fd : *fds) {
+    sockaddr_storage address{};
+    socklen_t size = sizeof(address);
+    ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+    const tcp protocol = address.ss_family == AF_INET6 ? tcp::v6() : tcp::v4();
+    state_->acceptors.push_back(std::make_shared<tcp::acceptor>(state_->loop.io(), protocol, fd));
+  }
+  return {};
+}
+
+void TcpServer::start() {
+  for (const auto& acceptor : state_->acceptors) {
+    state_->accept(acceptor);
+  }
+}
+
+void TcpServer::stop_accepting() {
+  for (const auto& acceptor : state_->acceptors) {
+    ErrorCode ignored;
+    acceptor->close(ignored);
+  }
+}
+
+void TcpServer::close(resp::ConnectionId id) {
+  const auto found = state_->connections.find(id);
+  if (found != state_->connections.end()) {
+    caf::anon_send(found->second, work_atom_v);
+  }
+}
+
+void TcpServer::tick() {
+  const int64_t now_ms = ClientLoop::monotonic_ms();
+  for (const auto& [id, session] : state_->options.node->sessions) {
+    session->tick(now_ms);
+  }
+}
+
+size_t TcpServer::clients() const { return state_->connections.size(); }
+
+void TcpServer::State::accept(const std::shared_ptr<tcp::acceptor>& acceptor) {
+  acceptor->async_accept(
+      [self = shared_from_this(), acceptor](const ErrorCode& error, tcp::socket socket) {
+        if (!acceptor->is_open()) {
+          return;
+        }
+        if (!error) {
+          self->welcome(std::move(socket));
+          self->accept(acceptor);
+          return;
+        }
+        // Out of descriptors, most likely: try again a little later instead of spinning.
+        log_warning("accepting a client failed: " + error.message());
+        auto timer =
+            std::make_shared<asio::steady_timer>(self->loop.io(), std::chrono::milliseconds(100));
+        timer->async_wait([self, acceptor, timer](const ErrorCode& cancelled) {
+          if (!cancelled && acceptor->is_open()) {
+            self->accept(acceptor);
+          }
+        });
+      });
+}
+
+void TcpServer::State::welcome(tcp::socket socket) {
+  resp::NodeContext& node = *options.node;
+  ErrorCode error;
+  const tcp::endpoint remote = socket.remote_endpoint(error);
+  const tcp::endpoint local = socket.local_endpoint(error);
+  socket.non_blocking(true, error);
+  if (error) {
+    return;  // gone already
+  }
+  if (connections.size() >= static_cast<size_t>(node.options.maxclients)) {
+    socket.write_some(asio::buffer(resp::kTooManyClients.data(), resp::kTooManyClients.size()),
+                      error);
+    ++node.metrics.rejected_connections;
+    return;
+  }
+  set_socket_options(socket);
+  ++node.metrics.connections_received;
+  RespConnectionOptions connection;
+  connection.node = &node;
+  connection.info = {next_id++, text(remote), text(local), socket.native_handle()};
+  connection.stream = make_asio_stream(std::move(socket), read_buffer);
+  connection.router = options.router;
+  connection.state_machine = options.state_machine;
+  connection.now_ms = ClientLoop::monotonic_ms;
+  connection.ended = [weak = weak_from_this()](resp::ConnectionId id) {
+    if (const auto self = weak.lock()) {
+      self->connections.erase(id);
+    }
+  };
+  const resp::ConnectionId id = connection.info.id;
+  connections.emplace(id, spawn_resp_connection(system, loop.hosting(), std::move(connection)));
+}
+
+void TcpServer::State::set_socket_options(tcp::socket& socket) const {
+  ErrorCode ignored;
+  socket.set_option(tcp::no_delay(true), ignored);
+  const auto keepalive = static_cast<int>(options.node->options.tcp_keepalive);
+  if (keepalive > 0) {
+    // As Redis: first probe after the interval, then three more a third of it apart.
+    const int fd = socket.native_handle();
+    const int third = std::max(1, keepalive / 3);
+    const int probes = 3;
+    socket.set_option(asio::socket_base::keep_alive(true), ignored);
+    ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &keepalive, sizeof(keepalive));
+    ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &third, sizeof(third));
+    ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+  }
+}
+
+}  // namespace kiwi::actors

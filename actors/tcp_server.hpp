@@ -1,0 +1,49 @@
+// TcpServer: the listening sockets for clients. Accepts, sets socket options, keeps maxclients, and
+// starts a RespConnection for each client; closes idle ones. Plain Asio, no actor; client loop;
+// owned by Node.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "actors/client_loop.hpp"
+#include "actors/handles.hpp"
+#include "base/result.hpp"
+#include "resp/node_context.hpp"
+
+namespace kiwi::actors {
+
+struct TcpServerOptions {
+  resp::NodeContext* node = nullptr;  // outlives the server
+  RouterHandle router;
+  StateMachineHandle state_machine;
+};
+
+class TcpServer {
+ public:
+  TcpServer(caf::actor_system& system, ClientLoop& loop, TcpServerOptions options);
+  ~TcpServer();
+
+  // Opens the sockets of the bind list. An error is one sentence.
+  Result<void> listen();
+  void start();                       // accept from now on
+  void stop_accepting();              // existing clients stay
+  void close(resp::ConnectionId id);  // its session is killed()
+  void tick();                        // every second or so: idle clients, soft output limits
+  size_t clients() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+// Opens one listening socket per address of the bind list; shared with the peer listener. An
+// address that starts with - is skipped if it does not exist here. Returns the file descriptors.
+Result<std::vector<int>> open_listeners(const std::vector<std::string>& addresses,
+                                        uint16_t port,
+                                        int backlog);
+
+}  // namespace kiwi::actors
