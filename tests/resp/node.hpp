@@ -1,5 +1,5 @@
-// One node's executor over a keyspace of the test's choice, with a log that the test writes entry by
-// entry. run() says one command like a client of this node and gives back its RESP bytes.
+// One node's executor over a keyspace of the test's choice, with a log that the test writes entry
+// by entry. run() says one command like a client of this node and gives back its RESP bytes.
 #pragma once
 
 #include <memory>
@@ -97,9 +97,7 @@ class Node {
     log_.members({member(1), member(2)});
     deliver();
   }
-  raft::ProposalNumber next_number() {
-    return {NodeId{1}, incarnation_of(1), epoch_, ++sequence_};
-  }
+  raft::ProposalNumber next_number() { return {NodeId{1}, incarnation_of(1), epoch_, ++sequence_}; }
   // Hands over what the log gained and works until nothing is left.
   ExecutorEffects deliver() {
     executor_.apply(std::exchange(log_.entries, {}));
@@ -156,8 +154,7 @@ class Node {
   std::vector<WatchToken> watch(const std::vector<std::string>& keys) {
     std::vector<std::string> argv{"watch"};
     argv.insert(argv.end(), keys.begin(), keys.end());
-    ExecutorEffects effects =
-        read_effects(packed(argv, database), RequestKind::kWatch, clock());
+    ExecutorEffects effects = read_effects(packed(argv, database), RequestKind::kWatch, clock());
     return effects.replies.at(0).tokens;
   }
   std::string exec(const std::vector<WatchToken>& tokens,

@@ -1,5 +1,5 @@
-// rocks::Keyspace in ordinary maps: for fast tests of what stands above it. "Disk" is the last flush();
-// crash() goes back to it.
+// rocks::Keyspace in ordinary maps: for fast tests of what stands above it. "Disk" is the last
+// flush(); crash() goes back to it.
 #pragma once
 
 #include <array>
@@ -23,7 +23,9 @@ class MemoryKeyspace : public Keyspace {
   std::optional<std::string_view> get(Family family, std::string_view key) override {
     return find(maps_, family, key);
   }
-  std::unique_ptr<Cursor> cursor(Family family, std::string_view from, std::string_view to) override {
+  std::unique_ptr<Cursor> cursor(Family family,
+                                 std::string_view from,
+                                 std::string_view to) override {
     return std::make_unique<MapCursor>(maps_[at(family)], from, to);
   }
   std::unique_ptr<ReverseCursor> reverse_cursor(Family family,
@@ -98,7 +100,9 @@ class MemoryKeyspace : public Keyspace {
 
  private:
   static size_t at(Family family) { return static_cast<size_t>(family); }
-  static std::optional<std::string_view> find(const Maps& maps, Family family, std::string_view key) {
+  static std::optional<std::string_view> find(const Maps& maps,
+                                              Family family,
+                                              std::string_view key) {
     const Map& map = maps[at(family)];
     auto it = map.find(key);
     return it == map.end() ? std::nullopt : std::optional<std::string_view>(it->second);

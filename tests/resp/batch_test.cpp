@@ -1,0 +1,141 @@
+// The bytes of commands on their way (resp/batch.hpp).
+#include "resp/batch.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "base/prng.hpp"
+
+namespace kiwi::resp {
+namespace {
+
+std::string plain(const std::vector<std::string_view>& args, uint32_t database = 0) {
+  std::string out;
+  pack_command(out, database, args);
+  return out;
+}
+
+WatchToken token() {
+  return {.database = 3,
+          .incarnation = 0x1122334455667788,
+          .key = "key",
+          .exists = true,
+          .counter = 0x0102030405060708};
+}
+
+std::string transaction() {
+  std::vector<WatchToken> tokens{token()};
+  std::vector<std::string> commands{plain({"GET", "a"}), plain({"DEL", ""}, 300)};
+  std::string out;
+  pack_transaction(out, 1, tokens, commands);
+  return out;
+}
+
+std::string payload() {
+  BatchBuilder builder;
+  builder.add(plain({"GET", "a"}));
+  builder.add(transaction());
+  return builder.take();
+}
+
+// All of a payload's commands, unpacked; false = malformed somewhere.
+bool read_all(std::string_view bytes) {
+  BatchReader reader(bytes);
+  PackedCommand command;
+  PackedCommand inner;
+  bool fine = true;
+  while (auto packed = reader.next()) {
+    fine = unpack_command(*packed, command) && fine;
+    for (std::string_view one : command.commands) {
+      fine = unpack_command(one, inner) && fine;
+    }
+  }
+  return reader.ok() && fine;
+}
+
+TEST_CASE("the bytes of commands in the log never change [ON DISK]") {
+  using namespace std::string_literals;
+  CHECK(plain({"SET", "k", "v"}) == "\x01\x00\x03\x03SET\x01k\x01v"s);
+  CHECK(plain({"GET", "a"}, 300) == "\x01\xac\x02\x02\x03GET\x01"s + "a");
+  CHECK(transaction() == "\x02\x01"s +  // kind, database
+                             "\x01"s +  // tokens
+                             "\x03"s +
+                             "\x88\x77\x66\x55\x44\x33\x22\x11"s +   // database, incarnation
+                             "\x03key"s + "\x01"s +                  // key, exists
+                             "\x08\x07\x06\x05\x04\x03\x02\x01"s +   // counter
+                             "\x02"s +                               // commands
+                             "\x09\x01\x00\x02\x03GET\x01"s + "a" +  //
+                             "\x09\x01\xac\x02\x02\x03"s + "DEL\x00"s);
+  BatchBuilder builder;
+  builder.add("xyz");
+  builder.add("");
+  CHECK(builder.count() == 2);
+  CHECK(builder.bytes() == 5);
+  CHECK(builder.take() == "\x01\x02\x03xyz\x00"s);
+  CHECK(builder.count() == 0);
+  CHECK(builder.take() == "\x01\x00"s);
+}
+
+TEST_CASE("what was packed is unpacked again") {
+  PackedCommand command;
+  std::string set = plain({"SET", "", "v"}, 7);
+  REQUIRE(unpack_command(set, command));
+  CHECK(command.kind == PackedKind::kPlain);
+  CHECK(command.database == 7);
+  CHECK(command.args == std::vector<std::string_view>{"SET", "", "v"});
+
+  std::string bytes = transaction();
+  REQUIRE(unpack_command(bytes, command));
+  CHECK(command.kind == PackedKind::kTransaction);
+  CHECK(command.args.empty());
+  CHECK(command.tokens == std::vector<WatchToken>{token()});
+  REQUIRE(command.commands.size() == 2);
+  PackedCommand inner;
+  REQUIRE(unpack_command(command.commands[1], inner));
+  CHECK(inner.database == 300);
+  CHECK(read_all(payload()));
+}
+
+TEST_CASE("every truncated or lengthened batch is refused") {
+  std::string whole = payload();
+  for (size_t size = 0; size < whole.size(); ++size) {
+    CAPTURE(size);
+    CHECK_FALSE(read_all(std::string_view(whole).substr(0, size)));
+  }
+  CHECK_FALSE(read_all(whole + "x"));
+  std::string other_version = whole;
+  other_version[0] = 2;
+  CHECK_FALSE(read_all(other_version));
+}
+
+TEST_CASE("garbage is refused or read, and never reads past its end") {
+  constexpr uint64_t kSeed = 20221122;
+  Prng prng(kSeed);
+  size_t refused = 0;
+  for (int round = 0; round < 20000; ++round) {
+    std::string bytes = payload();
+    if (prng.chance(1, 2)) {
+      bytes.resize(prng.below(64));
+      for (char& c : bytes) {
+        c = static_cast<char>(prng.next());
+      }
+    } else {
+      for (uint64_t flips = 1 + prng.below(4); flips > 0; --flips) {
+        bytes[prng.below(bytes.size())] = static_cast<char>(prng.next());
+      }
+    }
+    // An exact copy on the heap: under ASan a read past it is an error.
+    auto exact = std::make_unique<char[]>(bytes.size());
+    std::copy(bytes.begin(), bytes.end(), exact.get());
+    refused += read_all({exact.get(), bytes.size()}) ? 0 : 1;
+  }
+  CAPTURE(kSeed);
+  CHECK(refused > 10000);
+}
+
+}  // namespace
+}  // namespace kiwi::resp

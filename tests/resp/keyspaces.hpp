@@ -1,0 +1,53 @@
+// The two keyspaces that command tests run on: in memory, and RocksDB in a directory that goes with
+// it.
+#pragma once
+
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <unistd.h>
+
+#include "base/check.hpp"
+#include "rocks/keyspace.hpp"
+#include "tests/support/memory_keyspace.hpp"
+
+namespace kiwi::resp {
+
+class InMemory {
+ public:
+  static constexpr const char* kName = "memory";
+  rocks::Keyspace& keyspace() { return keyspace_; }
+
+ private:
+  rocks::MemoryKeyspace keyspace_;
+};
+
+class OnRocks {
+ public:
+  static constexpr const char* kName = "RocksDB";
+  OnRocks() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "kiwi-command-XXXXXX").string();
+    CHECK_INVARIANT(::mkdtemp(pattern.data()) != nullptr);
+    directory_ = pattern;
+    rocks::KeyspaceOptions options;
+    options.path = pattern + "/state";
+    options.block_cache_bytes = 1 << 20;
+    options.write_buffer_bytes = 64 << 10;  // so that flushes happen within a test
+    options.metadata_cache_bytes = 16 << 10;
+    auto opened = rocks::open_plain_keyspace(options);
+    CHECK_INVARIANT(opened.has_value());
+    keyspace_ = std::move(opened.value());
+  }
+  ~OnRocks() {
+    keyspace_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+  rocks::Keyspace& keyspace() { return *keyspace_; }
+
+ private:
+  std::string directory_;
+  std::unique_ptr<rocks::Keyspace> keyspace_;
+};
+
+}  // namespace kiwi::resp
