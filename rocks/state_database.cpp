@@ -192,6 +192,7 @@ void StateDatabase::flush() {
   if (!status.ok()) {
     fatal_status("flushing", path_, status);
   }
+  flushes_->fetch_add(1, std::memory_order_release);  // the listener may hear of it only later
 }
 
 // By files, since CompactRange() would flush memtables first. Loses gracefully against a background

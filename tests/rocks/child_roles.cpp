@@ -1,7 +1,9 @@
 // The victims: what a child process of a crash test does until it dies.
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <fcntl.h>
 #include <functional>
 #include <map>
 #include <sys/resource.h>
@@ -9,6 +11,8 @@
 #include <unistd.h>
 
 #include "base/prng.hpp"
+#include "rocks/rocks_log.hpp"
+#include "tests/rocks/log_storage_suite.hpp"
 #include "tests/rocks/plain_fixture.hpp"
 #include "tests/rocks/support.hpp"
 
@@ -87,6 +91,38 @@ int scan(const std::vector<std::string>& arguments) {
   return bytes == 0 ? 4 : 0;
 }
 
+// Appends one entry a turn; reports each acknowledgement with one byte in a file, then dies.
+int die_while_appending(const std::vector<std::string>& arguments) {
+  Prng random(std::strtoull(arguments.at(2).c_str(), nullptr, 10));
+  auto log = open_rocks_log({.path = arguments.at(0), .fsync = true});
+  if (!log) {
+    std::fprintf(stderr, "%s\n", log.error().text.c_str());
+    return 3;
+  }
+  int report = ::open(arguments.at(1).c_str(), O_WRONLY | O_CREAT, 0600);
+  uint64_t index = (*log)->load().value().last_index.value;
+  if (report < 0 || ::ftruncate(report, static_cast<off_t>(index)) != 0 ||
+      ::lseek(report, 0, SEEK_END) < 0) {
+    return 4;
+  }
+  auto life = std::chrono::microseconds(1000 + random.below(60000));
+  std::thread([life] {
+    std::this_thread::sleep_for(life);
+    std::_Exit(0);
+  }).detach();
+  for (;;) {
+    raft::PersistRequest request;
+    request.entries.push_back(make_entry(index + 1, 1, std::string(1 + (index + 1) % 300, 'x')));
+    if (!(*log)->persist(request)) {
+      return 5;
+    }
+    ++index;
+    if (::write(report, "!", 1) != 1) {
+      return 6;
+    }
+  }
+}
+
 // The disk takes nothing more after the first 300 KB of a file.
 int write_until_full(const std::vector<std::string>& arguments) {
   std::unique_ptr<Keyspace> holder;
@@ -96,8 +132,8 @@ int write_until_full(const std::vector<std::string>& arguments) {
   limit.rlim_cur = limit.rlim_max = 300 << 10;
   ::setrlimit(RLIMIT_FSIZE, &limit);
   Prng random(1);
-  for (uint64_t index = 1; index < 5000; ++index) {
-    std::string value(10000, 'x');
+  for (uint64_t index = 1; index < 500; ++index) {
+    std::string value(500000, 'x');
     for (char& c : value) {
       c = static_cast<char>(random.next());
     }
@@ -152,6 +188,7 @@ Model child_model(uint64_t applied) {
 int run_child(const std::string& role, const std::vector<std::string>& arguments) {
   static const std::map<std::string, std::function<int(const std::vector<std::string>&)>> kRoles = {
       {"keyspace", die_while_writing},
+      {"log", die_while_appending},
       {"keyspace-scan", scan},
       {"keyspace-full", write_until_full}};
   auto found = kRoles.find(role);

@@ -65,6 +65,34 @@ TEST_CASE(
   CHECK(reached > 0);
 }
 
+TEST_CASE("plain keyspace: after a power loss it holds exactly the state at its index [F13]") {
+  TempDirectory directory;
+  auto opened = open_plain_keyspace(small_options(directory.path("state")));
+  REQUIRE(opened.has_value());
+  Keyspace& keyspace = **opened;
+  Model model;
+  for (uint64_t index = 1; index <= 6000; ++index) {
+    child_apply(index, model, &keyspace);
+    if (index % 10 == 0) {
+      put_applied(keyspace, index);
+      keyspace.commit(LogIndex{index});
+    }
+    if (index % 1500 == 0) {
+      keyspace.flush();
+    }
+    if (index % 500 == 0) {
+      uint64_t flushed = keyspace.flushed_index().value;
+      copy_directory_after_power_loss(directory.path("state"), directory.path("lost"));
+      auto lost = open_plain_keyspace(small_options(directory.path("lost")));
+      REQUIRE(lost.has_value());
+      uint64_t applied = (*lost)->flushed_index().value;
+      REQUIRE(applied >= flushed);
+      REQUIRE(applied >= index / 1500 * 1500);
+      check_all(**lost, child_model(applied));
+    }
+  }
+}
+
 TEST_CASE("plain keyspace: the log is made durable before the state is [F38]") {
   TempDirectory directory;
   auto calls = std::make_shared<std::atomic<int>>(0);

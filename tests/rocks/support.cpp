@@ -5,20 +5,69 @@
 #include <fcntl.h>
 #include <fstream>
 #include <iterator>
+#include <map>
+#include <mutex>
 #include <spawn.h>
 #include <sstream>
 #include <stdexcept>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 extern char** environ;
 
+namespace {
+
+// Inode -> bytes that a sync has covered. A file is known by its inode since RocksDB renames some.
+struct SyncBook {
+  std::mutex mutex;
+  std::map<std::pair<dev_t, ino_t>, off_t> synced;
+};
+SyncBook& sync_book() {
+  static SyncBook book;
+  return book;
+}
+
+int synced(int fd, long call) {
+  struct stat about {};
+  if (::fstat(fd, &about) != 0) {
+    return -1;
+  }
+  int result = static_cast<int>(::syscall(call, fd));
+  if (result == 0) {
+    std::lock_guard lock(sync_book().mutex);
+    sync_book().synced[{about.st_dev, about.st_ino}] = about.st_size;
+  }
+  return result;
+}
+
+}  // namespace
+
+// Take the place of libc's, also for librocksdb.so. Only these two make anything durable.
+extern "C" int fsync(int fd) { return synced(fd, SYS_fsync); }
+extern "C" int fdatasync(int fd) { return synced(fd, SYS_fdatasync); }
+
 namespace kiwi::rocks::test {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+// These tests end processes, not machines, so what is in memory survives them: a file system in
+// memory answers a sync at once. TMPDIR, if set, wins.
+fs::path scratch() {
+  std::error_code failed;
+  fs::space_info room = fs::space("/dev/shm", failed);
+  bool roomy = !failed && room.available > (uint64_t{1} << 30);
+  return std::getenv("TMPDIR") == nullptr && roomy ? fs::path("/dev/shm")
+                                                   : fs::temp_directory_path();
+}
+
+}  // namespace
+
 TempDirectory::TempDirectory() {
-  std::string name = (fs::temp_directory_path() / "kiwi-rocks-XXXXXX").string();
+  std::string name = (scratch() / "kiwi-rocks-XXXXXX").string();
   if (::mkdtemp(name.data()) == nullptr) {
     throw std::runtime_error("cannot create " + name);
   }
@@ -56,6 +105,29 @@ void copy_directory(const std::string& from, const std::string& to) {
   for (const fs::directory_entry& entry : fs::directory_iterator(from)) {
     if (entry.path().filename() != "LOCK") {
       fs::copy_file(entry.path(), fs::path(to) / entry.path().filename());
+    }
+  }
+}
+
+void copy_directory_after_power_loss(const std::string& from, const std::string& to) {
+  fs::remove_all(to);
+  fs::create_directories(to);
+  SyncBook& book = sync_book();
+  std::lock_guard lock(book.mutex);
+  for (const fs::directory_entry& entry : fs::directory_iterator(from)) {
+    struct stat about {};
+    if (entry.path().filename() == "LOCK" || ::stat(entry.path().c_str(), &about) != 0) {
+      continue;
+    }
+    std::string bytes = read_file(entry.path().string());
+    auto known = book.synced.find({about.st_dev, about.st_ino});
+    size_t left = known == book.synced.end() ? 0 : static_cast<size_t>(known->second);
+    bytes.resize(std::min(left, bytes.size()));
+    std::string copy = to + "/" + entry.path().filename().string();
+    write_file(copy, bytes);
+    // What the next life finds on its disk is durable already.
+    if (::stat(copy.c_str(), &about) == 0) {
+      book.synced[{about.st_dev, about.st_ino}] = about.st_size;
     }
   }
 }

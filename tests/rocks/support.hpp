@@ -28,6 +28,9 @@ std::string read_file(const std::string& path);
 void write_file(const std::string& path, std::string_view bytes);
 // What a crash of the process at this moment leaves: the files with everything written so far.
 void copy_directory(const std::string& from, const std::string& to);
+// What a power loss at this moment leaves: of each file what its last fsync or fdatasync covered.
+// This program defines those two functions itself and keeps the book (support.cpp).
+void copy_directory_after_power_loss(const std::string& from, const std::string& to);
 // Names of the files in `directory` that end so, in order.
 std::vector<std::string> files_with_suffix(const std::string& directory, std::string_view suffix);
 
