@@ -1,0 +1,228 @@
+#include "rocks/keys.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "base/prng.hpp"
+#include "tests/rocks/support.hpp"
+
+namespace kiwi::rocks::test {
+
+namespace {
+
+Incarnation incarnation() {
+  Incarnation made;
+  for (size_t i = 0; i < made.bytes.size(); ++i) {
+    made.bytes[i] = static_cast<uint8_t>(0xf0 + i);
+  }
+  return made;
+}
+
+template <class... Args>
+std::string made(void (*maker)(std::string&, Args...), Args... args) {
+  std::string out = "left over";
+  maker(out, args...);
+  return out;
+}
+
+}  // namespace
+
+TEST_SUITE_BEGIN("rocks");
+
+TEST_CASE("keys: slots are those of Redis Cluster") {
+  // "123456789" -> 0x31c3 is the check value of CRC16/XMODEM; the others answered by redis-cli
+  // CLUSTER KEYSLOT.
+  CHECK(key_slot("123456789") == 0x31c3 % kSlots);
+  CHECK(key_slot("") == 0);
+  CHECK(key_slot("foo") == 12182);
+  CHECK(key_slot("bar") == 5061);
+  CHECK(key_slot("hello") == 866);
+  CHECK(key_slot("somekey") == 11058);
+}
+
+TEST_CASE("keys: a hash tag decides the slot, an empty one does not") {
+  CHECK(key_slot("{user1000}.following") == key_slot("user1000"));
+  CHECK(key_slot("foo{hash_tag}") == 2515);
+  CHECK(key_slot("somekey{foo}bar{zap}") == key_slot("foo"));
+  CHECK(key_slot("foo{}{bar}") != key_slot("bar"));
+  CHECK(key_slot("foo{{bar}}zap") == key_slot("{bar"));
+  CHECK(key_slot("foo}bar{") != key_slot(""));
+  CHECK(key_slot("a{b") != key_slot("b"));
+}
+
+TEST_CASE("keys: golden bytes of the grammar [F33] [F40]") {
+  using namespace keys;
+  DatabaseId db{0x01020304};
+  CollectionId collection{db, 0x1112131415161718};
+  CHECK(hex(made(meta, db, std::string_view("foo"))) == "01020304be58077e7d8a666f6f");
+  CHECK(hex(made(meta_from, db, uint64_t{0x123456789abc})) == "01020304123456789abc");
+  CHECK(hex(made(database_end, db)) == "01020305");
+  CHECK(hex(made(element, collection, std::string_view("field"))) ==
+        "010203041112131415161718"
+        "52b17cc98a39"
+        "6669656c64");
+  CHECK(hex(made(element_from, collection, uint64_t{7})) ==
+        "010203041112131415161718"
+        "000000000007");
+  CHECK(hex(made(list_element, collection, int64_t{-2})) ==
+        "010203041112131415161718"
+        "7ffffffffffffffe");
+  CHECK(hex(made(list_element, collection, int64_t{5})) ==
+        "010203041112131415161718"
+        "8000000000000005");
+  CHECK(hex(made(keys::score, collection, 1.5, std::string_view("m"))) ==
+        "010203041112131415161718"
+        "bff8000000000000"
+        "6d");
+  CHECK(hex(made(keys::score, collection, -1.5, std::string_view("m"))) ==
+        "010203041112131415161718"
+        "4007ffffffffffff"
+        "6d");
+  CHECK(hex(made(collection_begin, collection)) == "010203041112131415161718");
+  CHECK(hex(made(collection_end, collection)) == "010203041112131415161719");
+
+  CHECK(hex(made(applied_record)) == "41");
+  std::string out;
+  session(out, NodeId{0x0102}, incarnation());
+  CHECK(hex(out) == "530000000000000102f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff");
+  CHECK(hex(made(database_map, uint32_t{9})) == "4400000009");
+  CHECK(hex(made(key_count, db)) == "4e01020304");
+  CHECK(hex(made(deletion_bucket, db, uint16_t{0x3fff})) == "42010203043fff");
+  CHECK(hex(made(expiry, int64_t{0x0a0b}, db, std::string_view("foo"))) ==
+        "588000000000000a0b01020304666f6f");
+  std::string to;
+  expiry_range(out, to, 0x0a0b);
+  CHECK(hex(out) == "58");
+  CHECK(hex(to) == "588000000000000a0c");
+  session_range(out, to);
+  CHECK(hex(out) + hex(to) == "5354");
+  database_map_range(out, to);
+  CHECK(hex(out) + hex(to) == "4445");
+}
+
+TEST_CASE("keys: what was put in comes out") {
+  std::string key;
+  DatabaseId db{7};
+  CollectionId collection{db, 99};
+  Prng random(5);
+  for (int i = 0; i < 1000; ++i) {
+    std::string user(random.below(40), '\0');
+    for (char& c : user) {
+      c = static_cast<char>(random.next());
+    }
+    keys::meta(key, db, user);
+    REQUIRE(keys::meta_user_key(key) == user);
+    REQUIRE(keys::meta_hash(key) == key_hash(user));
+    REQUIRE((key_hash(user) >> 34) == key_slot(user));
+    keys::element(key, collection, user);
+    REQUIRE(keys::element_field(key) == user);
+    REQUIRE(keys::element_hash(key) == field_hash(user));
+    int64_t number = static_cast<int64_t>(random.next());
+    keys::list_element(key, collection, number);
+    REQUIRE(keys::list_position(key) == number);
+    keys::score(key, collection, static_cast<double>(number), user);
+    REQUIRE(keys::score_value(key) == static_cast<double>(number));
+    REQUIRE(keys::score_member(key) == user);
+    keys::expiry(key, number, db, user);
+    auto expiry = keys::parse_expiry(key);
+    REQUIRE(expiry.has_value());
+    REQUIRE(expiry->expire_at_ms == number);
+    REQUIRE(expiry->database == db);
+    REQUIRE(expiry->user_key == user);
+  }
+  CHECK(!keys::parse_expiry("X1234567890").has_value());
+  CHECK(!keys::parse_expiry("S12345678901234").has_value());
+}
+
+TEST_CASE("keys: byte order is the order of scores, positions and deadlines") {
+  double infinity = std::numeric_limits<double>::infinity();
+  std::vector<double> scores = {-infinity, -1e300, -2.5, -1,  -1e-300, 0,
+                                5e-324,    1e-300, 1,    2.5, 1e300,   infinity};
+  std::string low;
+  std::string high;
+  CollectionId collection{DatabaseId{1}, 1};
+  for (size_t i = 1; i < scores.size(); ++i) {
+    keys::score(low, collection, scores[i - 1], "z");
+    keys::score(high, collection, scores[i], "a");
+    CHECK(low < high);
+    CHECK(keys::score_value(high) == scores[i]);
+  }
+  keys::score(low, collection, -0.0, "a");
+  keys::score(high, collection, 0.0, "b");
+  CHECK(low < high);  // one score: the member decides
+  keys::score(low, collection, 0.0, "a");
+  keys::score(high, collection, -0.0, "b");
+  CHECK(low < high);
+  std::vector<int64_t> numbers = {std::numeric_limits<int64_t>::min(), -1000, -1, 0, 1, 1000,
+                                  std::numeric_limits<int64_t>::max()};
+  for (size_t i = 1; i < numbers.size(); ++i) {
+    keys::list_element(low, collection, numbers[i - 1]);
+    keys::list_element(high, collection, numbers[i]);
+    CHECK(low < high);
+    keys::expiry(low, numbers[i - 1], DatabaseId{9}, "z");
+    keys::expiry(high, numbers[i], DatabaseId{1}, "a");
+    CHECK(low < high);
+    std::string from;
+    std::string to;
+    keys::expiry_range(from, to, numbers[i - 1]);
+    CHECK((from <= low && low < to));
+    CHECK(to <= high);
+  }
+}
+
+TEST_CASE("keys: the ends of ranges hold all of a database or collection and nothing else") {
+  std::string key;
+  std::string end;
+  std::string next;
+  keys::meta(key, DatabaseId{5}, std::string(100, '\xff'));
+  keys::database_end(end, DatabaseId{5});
+  keys::meta_from(next, DatabaseId{6}, 0);
+  CHECK((key < end && end <= next));
+  keys::meta_from(next, DatabaseId{5}, kHashEnd);  // a SCAN cursor past the last hash
+  CHECK(next == end);
+  keys::database_end(end, DatabaseId{std::numeric_limits<uint32_t>::max()});
+  CHECK(end.empty());  // the end of the family
+  CollectionId last{DatabaseId{5}, std::numeric_limits<uint64_t>::max()};
+  keys::element(key, last, "f");
+  keys::collection_end(end, last);
+  CHECK(key < end);
+  keys::database_end(next, DatabaseId{5});
+  CHECK(end == next);
+  keys::element_from(next, {DatabaseId{5}, 8}, kHashEnd);
+  keys::collection_end(end, {DatabaseId{5}, 8});
+  CHECK(next == end);
+}
+
+TEST_CASE("keys: a cursor of hash + 1 walks every key once, equal hashes together [F33]") {
+  std::vector<std::string> all;
+  std::string key;
+  for (int i = 0; i < 3000; ++i) {
+    keys::meta(key, DatabaseId{3}, (i % 3 == 0 ? "{tag}" : "") + std::to_string(i));
+    all.push_back(key);
+  }
+  std::sort(all.begin(), all.end());
+  uint64_t cursor = 0;
+  size_t seen = 0;
+  while (true) {
+    keys::meta_from(key, DatabaseId{3}, cursor);
+    auto it = std::lower_bound(all.begin(), all.end(), key);
+    if (it == all.end()) {
+      break;
+    }
+    uint64_t hash = keys::meta_hash(*it);
+    for (; it != all.end() && keys::meta_hash(*it) == hash; ++it) {
+      ++seen;
+    }
+    cursor = hash + 1;
+    REQUIRE(cursor <= kHashEnd);
+  }
+  CHECK(seen == all.size());
+}
+
+TEST_SUITE_END();
+
+}  // namespace kiwi::rocks::test

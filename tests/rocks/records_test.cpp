@@ -1,0 +1,185 @@
+#include <limits>
+
+#include <doctest/doctest.h>
+
+#include "base/prng.hpp"
+#include "raft/codec.hpp"
+#include "rocks/log_reader.hpp"
+#include "rocks/metadata.hpp"
+#include "tests/rocks/log_storage_suite.hpp"
+#include "tests/rocks/support.hpp"
+
+namespace kiwi::rocks::test {
+
+namespace {
+
+template <class Record>
+std::string bytes_of(const Record& record) {
+  std::string out = "left over";
+  encode(out, record);
+  return out;
+}
+
+Metadata sample(Type type) {
+  Metadata metadata;
+  metadata.type = type;
+  metadata.version = 0x1234;
+  metadata.last_modified = 0x1236;
+  return metadata;
+}
+
+void check_same(const Metadata& a, const Metadata& b) {
+  REQUIRE(a.type == b.type);
+  REQUIRE(a.expire_at_ms == b.expire_at_ms);
+  REQUIRE(a.version == b.version);
+  REQUIRE(a.last_modified == b.last_modified);
+  REQUIRE(a.size == b.size);
+  REQUIRE(a.list_head == b.list_head);
+  REQUIRE(a.list_tail == b.list_tail);
+  REQUIRE(a.value == b.value);
+}
+
+}  // namespace
+
+TEST_SUITE_BEGIN("rocks");
+
+TEST_CASE("records: golden bytes of metadata") {
+  Metadata string = sample(Type::kString);
+  string.value = "val";
+  CHECK(hex(bytes_of(string)) == "1100b4240276616c");
+  string.expire_at_ms = 0x0102030405060708;
+  CHECK(hex(bytes_of(string)) == "11010807060504030201b4240276616c");
+  Metadata list = sample(Type::kList);
+  list.list_head = -3;
+  list.list_tail = 2;
+  list.size = 5;
+  CHECK(hex(bytes_of(list)) == "1200b424020505");
+  Metadata set = sample(Type::kSet);
+  set.size = 300;
+  CHECK(hex(bytes_of(set)) == "1300b42402ac02");
+  CHECK(hex(bytes_of(sample(Type::kSortedSet))) == "1400b4240200");
+  CHECK(hex(bytes_of(sample(Type::kHash))) == "1500b4240200");
+  CHECK(hex(bytes_of(sample(Type::kStream))) == "1600b4240200");
+}
+
+TEST_CASE("records: golden bytes of the applied and session records") {
+  AppliedRecord applied;
+  applied.index = LogIndex{1};
+  applied.term = Term{2};
+  applied.stamp_ms = 3;
+  applied.mutation_counter = 4;
+  applied.next_database = 5;
+  applied.checksum = 6;
+  CHECK(hex(bytes_of(applied)) ==
+        "01"
+        "0100000000000000"
+        "0200000000000000"
+        "0300000000000000"
+        "0400000000000000"
+        "05000000"
+        "0600000000000000");
+  CHECK(decode_applied(bytes_of(applied)) == applied);
+  CHECK(hex(bytes_of(SessionValue{7, 8})) ==
+        "01"
+        "0700000000000000"
+        "0800000000000000");
+  auto session = decode_session(bytes_of(SessionValue{7, 8}));
+  REQUIRE(session.has_value());
+  CHECK(session->epoch == 7);
+  CHECK(session->sequence == 8);
+}
+
+TEST_CASE("records: golden bytes of the log database") {
+  CHECK(hex(log_keys::entry(LogIndex{0x0102})) == "450000000000000102");
+  CHECK(hex(log_keys::configuration(LogIndex{3})) == "430000000000000003");
+  CHECK(hex(log_keys::index_value(LogIndex{4})) == "0000000000000004");
+  CHECK(std::string(log_keys::kFirst) + log_keys::kHardState + log_keys::kIdentity +
+            log_keys::kCommit + log_keys::kSnapshot + log_keys::kFormat ==
+        "FHIKMV");
+  CHECK(std::string(log_keys::kFormatValue) == "kiwi-log-1");
+  raft::Entry entry = make_entry(0x11, 0x22, "payload");
+  entry.number.incarnation.bytes[0] = 0xee;
+  std::string bytes;
+  raft::append_entry(bytes, entry);
+  CHECK(hex(bytes) ==  // version, checksum, kind, index, term, stamp, seed; number; payload
+        "01"
+        "f1612fc9448a8dad"
+        "01"
+        "1100000000000000"
+        "2200000000000000"
+        "8a42000000000000"
+        "7700000000000000"
+        "0300000000000000"
+        "ee000000000000000000000000000000"
+        "0200000000000000"
+        "1100000000000000"
+        "7061796c6f6164");
+}
+
+TEST_CASE("records: whatever is encoded is decoded, whatever is cut short is not") {
+  Prng random(11);
+  for (int i = 0; i < 3000; ++i) {
+    Metadata metadata;
+    metadata.type = static_cast<Type>(1 + random.below(6));
+    metadata.expire_at_ms = random.chance(1, 2) ? static_cast<int64_t>(random.next()) : 0;
+    metadata.version = random.next() >> random.below(64);
+    metadata.last_modified = random.next() >> random.below(64);
+    std::string value(random.below(50), 'v');
+    if (metadata.type == Type::kString) {
+      metadata.value = value;
+    } else {
+      metadata.size = random.next() >> (1 + random.below(63));
+    }
+    if (metadata.type == Type::kList) {
+      metadata.list_head = -static_cast<int64_t>(random.next() >> (1 + random.below(63)));
+      metadata.list_tail =
+          static_cast<int64_t>(static_cast<uint64_t>(metadata.list_head) + metadata.size);
+    }
+    std::string bytes = bytes_of(metadata);
+    auto decoded = decode_metadata(bytes);
+    REQUIRE(decoded.has_value());
+    check_same(*decoded, metadata);
+    if (metadata.type != Type::kString) {
+      REQUIRE(!decode_metadata(bytes.substr(0, bytes.size() - 1)).has_value());
+      REQUIRE(!decode_metadata(bytes + "x").has_value());
+    }
+  }
+}
+
+TEST_CASE("records: foreign formats and types are refused") {
+  std::string good = bytes_of(sample(Type::kString));
+  for (char head : {'\x00', '\x10', '\x17', '\x21', '\x01', '\xff'}) {
+    std::string bad = good;
+    bad[0] = head;
+    CHECK(!decode_metadata(bad).has_value());
+  }
+  std::string flags = good;
+  flags[1] = 2;
+  CHECK(!decode_metadata(flags).has_value());
+  CHECK(!decode_metadata("").has_value());
+  std::string applied = bytes_of(AppliedRecord{});
+  CHECK(decode_applied(applied).has_value());
+  CHECK(!decode_applied(applied + "x").has_value());
+  CHECK(!decode_applied(applied.substr(1)).has_value());
+  applied[0] = 2;
+  CHECK(!decode_applied(applied).has_value());
+  CHECK(!decode_session("").has_value());
+}
+
+TEST_CASE("records: types answer as TYPE does; expiry is reached at its millisecond") {
+  CHECK(std::string(type_name(Type::kString)) == "string");
+  CHECK(std::string(type_name(Type::kList)) == "list");
+  CHECK(std::string(type_name(Type::kSet)) == "set");
+  CHECK(std::string(type_name(Type::kSortedSet)) == "zset");
+  CHECK(std::string(type_name(Type::kHash)) == "hash");
+  CHECK(std::string(type_name(Type::kStream)) == "stream");
+  Metadata metadata;
+  CHECK(!metadata.expired(std::numeric_limits<int64_t>::max()));
+  metadata.expire_at_ms = 100;
+  CHECK(!metadata.expired(99));
+  CHECK(metadata.expired(100));
+}
+
+TEST_SUITE_END();
+
+}  // namespace kiwi::rocks::test
