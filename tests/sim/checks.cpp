@@ -1,0 +1,56 @@
+#include "tests/sim/checks.hpp"
+
+#include "base/checksum.hpp"
+#include "tests/sim/node.hpp"
+
+namespace kiwi::sim {
+
+uint64_t fingerprint_of(const raft::Entry& entry) {
+  uint64_t fields[] = {entry.index.value,
+                       entry.term.value,
+                       static_cast<uint64_t>(entry.kind),
+                       static_cast<uint64_t>(entry.stamp_ms),
+                       entry.seed,
+                       entry.number.node.value,
+                       entry.number.epoch,
+                       entry.number.sequence};
+  return checksum64(entry.payload.view(),
+                    checksum64({reinterpret_cast<const char*>(fields), sizeof(fields)}));
+}
+
+Term Committed::term_at(LogIndex index) const {
+  return index.value >= 1 && index.value <= entries.size() ? entries[index.value - 1].term : Term{};
+}
+
+Checks::Checks(World& world) {
+  checks_.push_back(election_safety());
+  checks_.push_back(leader_append_only());
+  checks_.push_back(log_matching());
+  checks_.push_back(leader_completeness(committed_));
+  checks_.push_back(committed_is_durable(world));
+  checks_.push_back(state_machine_safety(committed_));
+  checks_.push_back(same_log_same_state());
+}
+
+void Checks::on_leader(const Node& node, Term term) {
+  for (auto& check : checks_) {
+    check->on_leader(node, term);
+  }
+}
+void Checks::on_append(const Node& node, const std::vector<raft::Entry>& entries) {
+  for (auto& check : checks_) {
+    check->on_append(node, entries);
+  }
+}
+void Checks::on_apply(const Node& node, const raft::Entry& entry) {
+  for (auto& check : checks_) {
+    check->on_apply(node, entry);
+  }
+}
+void Checks::on_state(const Node& node, LogIndex applied, uint64_t checksum) {
+  for (auto& check : checks_) {
+    check->on_state(node, applied, checksum);
+  }
+}
+
+}  // namespace kiwi::sim

@@ -1,0 +1,40 @@
+// The network between nodes: loses, delays, reorders and duplicates messages, cuts links in one or
+// both directions, and sometimes tells the nodes that a link went down or came up.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <utility>
+
+#include "raft/types.hpp"
+
+namespace kiwi::sim {
+
+class World;
+
+struct NetworkFaults {
+  uint64_t loss_per_mille = 0;
+  uint64_t duplicate_per_mille = 0;
+  uint64_t spike_per_mille = 0;  // a delay of up to 400 ms instead
+  int64_t delay_us_max = 1'500;
+};
+
+class Network {
+ public:
+  explicit Network(World& world) : world_(world) {}
+
+  void send(raft::Message message);
+  void cut(NodeId from, NodeId to);  // messages from `from` to `to` vanish
+  void heal();                       // all links
+  bool is_cut(NodeId from, NodeId to) const { return cut_.count({from, to}) != 0; }
+
+  NetworkFaults faults;
+
+ private:
+  void deliver_later(const raft::Message& message);
+
+  World& world_;
+  std::set<std::pair<NodeId, NodeId>> cut_;
+};
+
+}  // namespace kiwi::sim

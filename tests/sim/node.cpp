@@ -1,0 +1,479 @@
+#include "tests/sim/node.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.hpp"
+#include "rocks/keys.hpp"
+#include "tests/sim/world.hpp"
+
+namespace kiwi::sim {
+
+namespace {
+
+constexpr int64_t kRaftTickUs = 25'000;
+constexpr int64_t kClientTickUs = 50'000;
+constexpr int64_t kResponseTimeoutMs = 2'500;
+constexpr size_t kInputsPerTurn = 16;
+
+// A storage bug for the mutant table: what was written is flushed, the applied record is not.
+class ForgetfulKeyspace final : public rocks::MemoryKeyspace {
+ public:
+  void flush() override {
+    std::string key;
+    rocks::keys::applied_record(key);
+    std::string now(get(rocks::Family::kSystem, key).value_or(""));
+    put(rocks::Family::kSystem, key, flushed_record_.empty() ? now : flushed_record_);
+    MemoryKeyspace::flush();
+    put(rocks::Family::kSystem, key, now);
+    flushed_record_ = now;
+  }
+
+ private:
+  std::string flushed_record_;
+};
+
+}  // namespace
+
+Node::Node(World& world, NodeId id, const Incarnation& incarnation)
+    : world_(world),
+      id_(id),
+      incarnation_(incarnation),
+      keyspace_(world.options.mutant == "applied-index-not-in-batch"
+                    ? std::make_unique<ForgetfulKeyspace>()
+                    : std::make_unique<rocks::MemoryKeyspace>()) {
+  raft::Identity identity;
+  identity.node = id;
+  identity.incarnation = incarnation;
+  disk_.set_identity(identity).has_value();
+}
+
+// ---------------------------------------------------------------- clocks
+
+int64_t Node::monotonic_ms() const {
+  int64_t us = world_.timeline.now_us() - started_us_;
+  return (us + us * drift_per_mille_ / 1000) / 1000 + 1000;
+}
+
+int64_t Node::wall_ms() const {
+  constexpr int64_t kEpochMs = 1'700'000'000'000;
+  return kEpochMs + world_.timeline.now_us() / 1000 + wall_offset_ms_;
+}
+
+// ---------------------------------------------------------------- life
+
+raft::StartState Node::load() {
+  raft::StartState start;
+  start.log = disk_.load().value();
+  start.applied = executor_->applied();
+  start.applied_stamp_ms = executor_->applied_stamp_ms();
+  start.sessions = executor_->session_rows();
+  LogIndex last = start.log.last_index;
+  LogIndex known = std::max(start.log.commit, start.applied);
+  // As little as is allowed, or all: both ways of replay have to work.
+  LogIndex from =
+      world_.prng.chance(1, 2) ? LogIndex{1} : std::max(LogIndex{1}, std::min(known + 1, last));
+  if (last && from <= last) {
+    start.tail = disk_.read(from, last, SIZE_MAX).value();
+  }
+  return start;
+}
+
+void Node::start() {
+  CHECK_INVARIANT(!running());
+  ++life_;
+  started_us_ = world_.timeline.now_us();
+  paused_until_us_ = 0;
+  raft::Identity identity = disk_.identity().value();
+  ++identity.boot_epoch;  // F4
+  disk_.set_identity(identity).has_value();
+
+  disk_.forgets_votes = world_.options.mutant == "vote-not-persisted";
+  resp::ExecutorOptions executor_options;
+  executor_options.node = id_;
+  executor_options.incarnation = incarnation_;
+  executor_options.epoch = identity.boot_epoch;
+  executor_ = std::make_unique<resp::Executor>(*keyspace_, executor_options);
+
+  resp::RouterOptions router_options;
+  router_options.node = id_;
+  router_options.incarnation = incarnation_;
+  router_options.epoch = identity.boot_epoch;
+  router_options.response_timeout_ms = kResponseTimeoutMs;
+  router_options.batch_commands_max = 4;
+  router_options.inflight_batches_max = 16;
+  router_ = std::make_unique<resp::Router>(router_options);
+
+  raft::CoreOptions core_options;
+  core_options.id = id_;
+  core_options.incarnation = incarnation_;
+  core_options.seed = world_.prng.next();
+  core_options.window_bytes = world_.options.window_bytes;
+  core_options.message_bytes_max = 2 << 10;
+  core_options.inflight_bytes_max = 8 << 10;
+  core_options.uncommitted_bytes_max = world_.options.uncommitted_bytes_max;
+  raft::StartState loaded = load();
+  catch_up_to_ = std::max(loaded.log.commit, loaded.applied);
+  log_terms_.clear();
+  for (const raft::Entry& entry : disk_.entries()) {
+    log_terms_.push_back(entry.term);
+  }
+  core_ = std::make_unique<raft::Core>(core_options, std::move(loaded));
+  service_ = resp::Service::kUninitialized;
+  leader_ = {};
+  removed_ = false;
+  world_.trace("start", id_, identity.boot_epoch, applied().value);
+  update_service();
+  later(kRaftTickUs, [this] { raft_tick(); });
+  later(kClientTickUs, [this] { client_tick(); });
+  schedule_raft();
+}
+
+void Node::crash() {
+  CHECK_INVARIANT(running());
+  // The disk works through its queue in order; power fails somewhere in it. A write is atomic, so
+  // one that was torn is one that did not happen (F16).
+  uint64_t survive = world_.prng.below(writes_.size() + 1);
+  for (uint64_t i = 0; i < survive; ++i) {
+    disk_.persist(writes_[i]).has_value();
+  }
+  world_.trace("crash", id_, survive, writes_.size());
+  writes_.clear();
+  writing_ = false;
+  ++life_;
+  core_.reset();
+  router_.reset();
+  executor_.reset();
+  keyspace_->crash();
+  raft_inbox_.clear();
+  client_inbox_.clear();
+  raft_scheduled_ = false;
+  client_scheduled_ = false;
+  service_ = resp::Service::kUninitialized;
+}
+
+void Node::later(int64_t delay_us, std::function<void()> f) {
+  world_.timeline.after(delay_us, [this, life = life_, f = std::move(f)] {
+    if (life == life_) {
+      f();
+    }
+  });
+}
+
+// ---------------------------------------------------------------- loops
+
+int64_t Node::hop_us() {
+  int64_t us = 20 + static_cast<int64_t>(world_.prng.below(200));
+  return std::max(us, paused_until_us_ - world_.timeline.now_us());
+}
+
+void Node::raft_input(std::function<void()> input) {
+  if (running()) {
+    raft_inbox_.push_back(std::move(input));
+    schedule_raft();
+  }
+}
+void Node::client_input(std::function<void()> input) {
+  if (running()) {
+    client_inbox_.push_back(std::move(input));
+    schedule_client();
+  }
+}
+void Node::schedule_raft() {
+  if (!std::exchange(raft_scheduled_, true)) {
+    later(hop_us(), [this] { raft_turn(); });
+  }
+}
+void Node::schedule_client() {
+  if (!std::exchange(client_scheduled_, true)) {
+    later(hop_us(), [this] { client_turn(); });
+  }
+}
+
+void Node::raft_tick() {
+  // A late tick counts once.
+  raft_input([this] { core_->tick(); });
+  int64_t us = kRaftTickUs * 1000 / (1000 + drift_per_mille_);
+  later(std::max(us, paused_until_us_ - world_.timeline.now_us()), [this] { raft_tick(); });
+}
+
+void Node::client_tick() {
+  client_input([this] {
+    router_->tick(monotonic_ms());
+    raft::Status status = core_->status();
+    if (status.role == raft::Role::kLeader && status.ready) {
+      std::string expired = executor_->due_expirations(status.cluster_time_ms, 8);
+      if (!expired.empty()) {
+        router_->propose_internal(std::move(expired), monotonic_ms());
+      }
+    }
+  });
+  int64_t us = kClientTickUs * 1000 / (1000 + drift_per_mille_);
+  later(std::max(us, paused_until_us_ - world_.timeline.now_us()), [this] { client_tick(); });
+}
+
+void Node::raft_turn() {
+  raft_scheduled_ = false;
+  if (world_.timeline.now_us() < paused_until_us_) {
+    schedule_raft();
+    return;
+  }
+  core_->set_time(wall_ms(), monotonic_ms());
+  for (size_t n = 0; n < kInputsPerTurn && !raft_inbox_.empty(); ++n) {
+    std::function<void()> input = std::move(raft_inbox_.front());
+    raft_inbox_.pop_front();
+    input();
+    core_->check_invariants();
+  }
+  ship(core_->take_effects());
+  core_->check_invariants();
+  if (!raft_inbox_.empty()) {
+    schedule_raft();
+  }
+}
+
+void Node::ship(raft::Effects effects) {
+  for (raft::Outgoing& out : effects.send) {
+    world_.network.send(std::move(out.message));
+  }
+  if (effects.persist) {
+    persist(std::move(*effects.persist));
+  }
+  for (const raft::Event& event : effects.events) {
+    if (const auto* changed = std::get_if<raft::LeaderChanged>(&event)) {
+      world_.trace("leader", id_, changed->term.value, changed->leader.value);
+      if (changed->role == raft::Role::kLeader) {
+        world_.checks.on_leader(*this, changed->term);
+      }
+    }
+  }
+  for (const raft::LogRead& request : effects.log_reads) {
+    later(hop_us() + disk_delay_us_, [this, request] { read_log(request); });
+  }
+  for (const raft::Entry& entry : effects.apply) {
+    world_.checks.on_apply(*this, entry);
+  }
+  if (!effects.apply.empty() || !effects.reads.empty() || !effects.refused.empty() ||
+      !effects.events.empty()) {
+    auto shared = std::make_shared<raft::Effects>(std::move(effects));
+    client_input([this, shared] { from_raft(*shared); });
+  }
+}
+
+// ---------------------------------------------------------------- the log disk
+
+void Node::note_log(const raft::PersistRequest& request) {
+  if (request.entries.empty()) {
+    return;
+  }
+  world_.checks.on_append(*this, request.entries);
+  log_terms_.resize(request.entries.front().index.value - 1);
+  for (const raft::Entry& entry : request.entries) {
+    log_terms_.push_back(entry.term);
+  }
+}
+
+void Node::persist(raft::PersistRequest request) {
+  note_log(request);
+  writes_.push_back(std::move(request));
+  if (!std::exchange(writing_, true)) {
+    finish_persist();
+  }
+}
+
+void Node::finish_persist() {
+  int64_t us = disk_delay_us_ / 2 +
+               static_cast<int64_t>(world_.prng.below(static_cast<uint64_t>(disk_delay_us_) + 1));
+  later(us, [this] {
+    raft::PersistRequest request = std::move(writes_.front());
+    writes_.pop_front();
+    disk_.persist(request).has_value();
+    raft_input([this, token = request.token] { core_->log_persisted(token); });
+    writing_ = !writes_.empty();
+    if (writing_) {
+      finish_persist();
+    }
+  });
+}
+
+void Node::read_log(const raft::LogRead& request) {
+  // The writes that are still queued are not visible, but nobody may ask for them either: what is
+  // read back was durable when it left the memory.
+  LogIndex last{std::min<uint64_t>(request.last.value, disk_.entries().size())};
+  CHECK_INVARIANT(request.from <= last);
+  auto entries = disk_.read(request.from, last, request.bytes_max).value();
+  Term previous = request.from.value > 1 ? disk_.term_at(request.from - 1).value() : Term{};
+  raft_input([this, request, entries, previous] { core_->log_read(request, entries, previous); });
+}
+
+// ---------------------------------------------------------------- the client loop
+
+void Node::from_raft(raft::Effects& effects) {
+  int64_t now = monotonic_ms();
+  if (!effects.apply.empty()) {
+    executor_->apply(std::move(effects.apply));
+  }
+  for (const raft::ReadReady& ready : effects.reads) {
+    router_->read_ready(ready, now);
+  }
+  for (const raft::ProposeRefused& refused : effects.refused) {
+    router_->refused(refused, now);
+  }
+  for (const raft::Event& event : effects.events) {
+    on_event(event);
+  }
+}
+
+void Node::on_event(const raft::Event& event) {
+  int64_t now = monotonic_ms();
+  if (const auto* changed = std::get_if<raft::LeaderChanged>(&event)) {
+    leader_ = *changed;
+    router_->leader_changed(
+        *changed, changed->leader ? "sim:" + std::to_string(changed->leader.value) : "", now);
+  } else if (std::holds_alternative<raft::RemovedFromCluster>(event)) {
+    removed_ = true;
+    world_.trace("removed", id_, 0, 0);
+    router_->set_service(resp::Service::kRemoved, now);
+    service_ = resp::Service::kRemoved;
+  }
+  update_service();
+}
+
+// LOADING until what was known to be committed is applied again (F39).
+void Node::update_service() {
+  if (removed_ || service_ == resp::Service::kUp) {
+    return;
+  }
+  resp::Service now = applied() >= catch_up_to_ && applied() ? resp::Service::kUp
+                      : disk_.entries().empty()              ? resp::Service::kUninitialized
+                                                             : resp::Service::kLoading;
+  if (now != service_) {
+    service_ = now;
+    router_->set_service(now, monotonic_ms());
+  }
+}
+
+void Node::client_turn() {
+  client_scheduled_ = false;
+  if (world_.timeline.now_us() < paused_until_us_) {
+    schedule_client();
+    return;
+  }
+  for (size_t n = 0; n < kInputsPerTurn && !client_inbox_.empty(); ++n) {
+    std::function<void()> input = std::move(client_inbox_.front());
+    client_inbox_.pop_front();
+    input();
+  }
+  executor_turns();
+  router_turn();
+  executor_turns();  // reads that may run at once
+  if (router_->needs_end_of_turn() || !client_inbox_.empty()) {
+    schedule_client();
+  }
+}
+
+void Node::executor_turns() {
+  int64_t now = monotonic_ms();
+  bool more = true;
+  while (more) {
+    more = executor_->work();
+    resp::ExecutorEffects effects = executor_->take_effects();
+    for (const resp::ReplyBatch& batch : effects.replies) {
+      world_.clients.on_replies(batch);
+    }
+    for (const resp::Settled& settled : effects.settled) {
+      router_->settled(settled, now);
+    }
+    for (resp::ReadBatch& batch : effects.reads_again) {
+      router_->reads_again(std::move(batch), now);
+    }
+    for (uint64_t id : effects.reads_done) {
+      router_->reads_done(id, now);
+    }
+    if (effects.applied_moved) {
+      world_.checks.on_state(*this, effects.applied, executor_->state_checksum());
+      raft_input([this, index = effects.applied, sessions = effects.sessions] {
+        core_->applied(index, sessions);
+      });
+      update_service();
+    }
+  }
+}
+
+void Node::router_turn() {
+  router_->end_of_turn(monotonic_ms());
+  resp::RouterEffects effects = router_->take_effects();
+  for (auto& batch : effects.expect) {
+    executor_->expect(std::move(batch));
+  }
+  for (uint64_t sequence : effects.forget) {
+    executor_->forget(sequence);
+  }
+  for (resp::ReadBatch& batch : effects.run_reads) {
+    executor_->run_reads(std::move(batch));
+  }
+  for (uint64_t id : effects.cancel_reads) {
+    executor_->cancel_reads(id);
+  }
+  for (const resp::ReplyBatch& batch : effects.replies) {
+    world_.clients.on_replies(batch);
+  }
+  if (effects.propose.empty() && effects.read_index.empty() && !effects.wants_commit_changed) {
+    return;
+  }
+  auto shared = std::make_shared<resp::RouterEffects>(std::move(effects));
+  raft_input([this, shared] {
+    if (shared->wants_commit_changed) {
+      core_->set_wants_commit(shared->wants_commit);
+    }
+    for (raft::Proposal& proposal : shared->propose) {
+      core_->propose(std::move(proposal));
+    }
+    for (const resp::ReadIndexAsk& ask : shared->read_index) {
+      core_->read_index(ask.id, ask.with_tick);
+    }
+  });
+}
+
+// ---------------------------------------------------------------- from the world
+
+void Node::deliver(raft::Message message) {
+  auto shared = std::make_shared<raft::Message>(std::move(message));
+  raft_input([this, shared] { core_->step(std::move(*shared)); });
+}
+
+void Node::link(NodeId peer, bool up) {
+  raft_input([this, peer, up] { up ? core_->link_up(peer) : core_->link_down(peer); });
+  if (up) {
+    client_input([this, peer] { router_->link_up(peer, monotonic_ms()); });
+  }
+}
+
+void Node::submit(resp::RequestBatch batch) {
+  auto shared = std::make_shared<resp::RequestBatch>(std::move(batch));
+  client_input([this, shared] { router_->requests(std::move(*shared), monotonic_ms()); });
+}
+
+void Node::close(resp::ConnectionId connection) {
+  client_input([this, connection] {
+    router_->connection_closed(connection);
+    executor_->forget_connection(connection);
+  });
+}
+
+void Node::pause(int64_t us) { paused_until_us_ = world_.timeline.now_us() + us; }
+
+void Node::flush_state() {
+  keyspace_->flush();
+  world_.trace("flush", id_, applied().value, 0);
+}
+
+void Node::transfer(NodeId target) {
+  raft_input([this, target] { core_->transfer_leadership(1, target); });
+}
+
+void Node::change(raft::MembershipChange change) {
+  raft_input([this, change = std::move(change)] { core_->change_membership(1, change); });
+}
+
+}  // namespace kiwi::sim

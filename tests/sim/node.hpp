@@ -1,0 +1,115 @@
+// One whole node: raft::Core, resp::Router, resp::Executor, a log disk and a state disk, wired as
+// the actors wire them: a client loop and a raft loop that only exchange messages, in order, each
+// hop taking a while. Owned by the world.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "raft/core.hpp"
+#include "resp/executor.hpp"
+#include "resp/router.hpp"
+#include "tests/sim/sim_disk.hpp"
+#include "tests/support/memory_keyspace.hpp"
+
+namespace kiwi::sim {
+
+class World;
+
+class Node {
+ public:
+  Node(World& world, NodeId id, const Incarnation& incarnation);
+
+  // ---- life
+  void start();
+  void crash();
+  bool running() const { return core_ != nullptr; }
+
+  // ---- what the world does to it
+  void deliver(raft::Message message);
+  void link(NodeId peer, bool up);
+  void submit(resp::RequestBatch batch);
+  void close(resp::ConnectionId connection);
+  void pause(int64_t us);  // SIGSTOP: neither loop runs
+  void set_disk_delay(int64_t us) { disk_delay_us_ = us; }
+  void jump_clock(int64_t ms) { wall_offset_ms_ += ms; }
+  void set_drift(int64_t per_mille) { drift_per_mille_ = per_mille; }
+  void flush_state();
+  void transfer(NodeId target);
+  void change(raft::MembershipChange change);
+
+  // ---- what checks look at
+  NodeId id() const { return id_; }
+  const Incarnation& incarnation() const { return incarnation_; }
+  const SimDisk& disk() const { return disk_; }
+  SimDisk& disk() { return disk_; }
+  // The log as the core last composed it for the disk: terms from index 1 on.
+  const std::vector<Term>& log_terms() const { return log_terms_; }
+  raft::Status status() const { return core_->status(); }
+  const raft::Core& core() const { return *core_; }
+  LogIndex applied() const { return executor_->applied(); }
+  uint64_t state_checksum() const { return executor_->state_checksum(); }
+  resp::RouterStatus router_status() const { return router_->status(); }
+  bool serves() const { return service_ == resp::Service::kUp; }
+  int64_t wall_ms() const;
+  int64_t monotonic_ms() const;
+
+ private:
+  void raft_input(std::function<void()> input);
+  void client_input(std::function<void()> input);
+  void schedule_raft();
+  void schedule_client();
+  void raft_turn();
+  void client_turn();
+  void ship(raft::Effects effects);
+  void persist(raft::PersistRequest request);
+  void finish_persist();
+  void note_log(const raft::PersistRequest& request);
+  void read_log(const raft::LogRead& request);
+  void from_raft(raft::Effects& effects);
+  void on_event(const raft::Event& event);
+  void executor_turns();
+  void router_turn();
+  void update_service();
+  void raft_tick();
+  void client_tick();
+  int64_t hop_us();
+  raft::StartState load();
+  // Runs `f` unless this life of the node has ended by then.
+  void later(int64_t delay_us, std::function<void()> f);
+
+  World& world_;
+  NodeId id_;
+  Incarnation incarnation_;
+  SimDisk disk_;
+  std::unique_ptr<rocks::MemoryKeyspace> keyspace_;  // keeps what was flushed over a crash
+
+  // This life.
+  uint64_t life_ = 0;
+  std::unique_ptr<resp::Executor> executor_;
+  std::unique_ptr<resp::Router> router_;
+  std::unique_ptr<raft::Core> core_;
+  std::deque<std::function<void()>> raft_inbox_;
+  std::deque<std::function<void()>> client_inbox_;
+  bool raft_scheduled_ = false;
+  bool client_scheduled_ = false;
+  std::deque<raft::PersistRequest> writes_;
+  bool writing_ = false;
+  std::vector<Term> log_terms_;
+  resp::Service service_ = resp::Service::kUninitialized;
+  LogIndex catch_up_to_;
+  raft::LeaderChanged leader_;
+  bool removed_ = false;
+
+  // Clocks and faults.
+  int64_t started_us_ = 0;
+  int64_t drift_per_mille_ = 0;
+  int64_t wall_offset_ms_ = 0;
+  int64_t disk_delay_us_ = 300;
+  int64_t paused_until_us_ = 0;
+};
+
+}  // namespace kiwi::sim
