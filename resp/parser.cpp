@@ -104,7 +104,10 @@ void RequestParser::feed(std::string_view bytes) {
     // Doubling keeps the copies of a huge argument linear; its announced end caps the last step.
     size_t doubled = std::max(needed, 2 * buffer_.capacity());
     size_t announced = begin_ + size_hint_;
-    buffer_.reserve(announced >= needed ? std::min(doubled, announced) : doubled);
+    std::string bigger;  // reserve() on the old one would double it whatever is asked for
+    bigger.reserve(announced >= needed ? std::min(doubled, announced) : doubled);
+    bigger.append(buffer_);
+    buffer_.swap(bigger);
   }
   buffer_.append(bytes);
 }

@@ -34,8 +34,7 @@ void Session::receive(std::string_view bytes, int64_t now_ms) {
     return;
   }
   s.parser.feed(bytes);
-  s.process();
-  s.parser.keep_rest();
+  s.resume();
   if (s.parser.unread_bytes() > static_cast<size_t>(s.node.options.client_query_buffer_limit)) {
     ++s.node.metrics.query_limit_disconnections;
     log_warning("Closing client " + s.info.peer_address +
@@ -62,8 +61,7 @@ void Session::reply(const ReplyBatch& replies, int64_t now_ms) {
       s.slots.answer(part.slot, bytes, s.output);
     }
   }
-  s.process();
-  s.check_output_limits();
+  s.resume();
 }
 
 void Session::tick(int64_t now_ms) {
@@ -75,8 +73,7 @@ void Session::tick(int64_t now_ms) {
     s.kill();
     return;
   }
-  s.process();
-  s.check_output_limits();
+  s.resume();
 }
 
 RequestBatch Session::take_requests() {
@@ -106,8 +103,7 @@ bool Session::killed() const { return state_->killed; }
 
 void Session::set_unsent_bytes(size_t bytes) {
   state_->unsent_bytes = bytes;
-  state_->process();
-  state_->check_output_limits();
+  state_->resume();
 }
 
 int64_t Session::last_active_ms() const { return state_->last_active_ms; }
@@ -154,6 +150,12 @@ void Session::State::process() {
     dispatch(parser.args());
   }
   running = false;
+}
+
+void Session::State::resume() {
+  process();
+  parser.keep_rest();
+  check_output_limits();
 }
 
 void Session::State::check_output_limits() {

@@ -91,7 +91,8 @@ struct Session::State {
   const CommandSpec* last_command = nullptr;
 
   // ---- session.cpp
-  void process();
+  void process();  // parses and answers until input, or room for answers, is used up
+  void resume();   // that, and what belongs behind it
   void check_output_limits();
   size_t output_bytes() const { return output.size() + unsent_bytes + slots.held_bytes(); }
   void kill();
