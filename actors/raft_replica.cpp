@@ -216,8 +216,8 @@ void RaftReplica::publish_status(RaftReport& report) {
 
 // ---------------------------------------------------------------- links
 
-NodeId RaftReplica::peer_of(const caf::strong_actor_ptr& sender) const {
-  const auto found = peers_by_sender_.find(sender.get());
+NodeId RaftReplica::peer_of(const caf::strong_actor_ptr& from) const {
+  const auto found = peers_by_sender_.find(from.get());
   return found == peers_by_sender_.end() ? NodeId{} : found->second;
 }
 
@@ -287,15 +287,15 @@ void RaftReplica::receive_message(NodeId peer, Link& link, std::string bytes) {
 
 void RaftReplica::receive_hello(const LinkToken& token) {
   const auto expected = expected_.find(token);
-  const caf::strong_actor_ptr& sender = current_sender();
-  if (expected == expected_.end() || sender == nullptr) {
+  const caf::strong_actor_ptr& from = current_sender();
+  if (expected == expected_.end() || from == nullptr) {
     return;  // not the peer whose socket was handed over
   }
   const Expected peer = expected->second;
   expected_.erase(expected);
   Link link;
   link.incarnation = peer.incarnation;
-  link.remote = caf::actor_cast<PeerPort>(sender);
+  link.remote = caf::actor_cast<PeerPort>(from);
   send(link.remote, PeerFrame{static_cast<uint8_t>(FrameKind::kHelloAck), token});
   open_link(peer.peer, std::move(link), token);
   begin_turn();

@@ -75,7 +75,7 @@ class RaftReplica final : public Hosted<ReplicaHandle> {
   void drop_link(NodeId peer, const char* why);
   void flush(Link& link);
   void tell_link(NodeId peer, const LinkToken& token, bool up);
-  NodeId peer_of(const caf::strong_actor_ptr& sender) const;
+  NodeId peer_of(const caf::strong_actor_ptr& from) const;
 
   RaftReplicaOptions options_;
   raft::Core core_;

@@ -1,0 +1,132 @@
+// Fragments: long messages in parts, urgent ones between them, bounded memory (F29).
+#include "actors/fragments.hpp"
+
+#include <doctest/doctest.h>
+
+#include "base/bytes.hpp"
+#include "base/prng.hpp"
+
+namespace kiwi::actors {
+namespace {
+
+constexpr FragmentLimits kSmall{100, 200, 5000, 3000};
+
+std::string filled(size_t size, char c) { return std::string(size, c); }
+
+// Delivers what the sender lets go, acks included, until nothing moves.
+std::vector<std::string> pump(LinkSender& sender, LinkReceiver& receiver) {
+  std::vector<std::string> arrived;
+  while (auto frame = sender.next()) {
+    auto outcome = receiver.receive(frame->kind, std::move(frame->bytes));
+    REQUIRE_FALSE(outcome.broken);
+    if (outcome.message) {
+      arrived.push_back(std::move(*outcome.message));
+    }
+    if (outcome.ack) {
+      const auto received = decode_ack(encode_ack(*outcome.ack));
+      REQUIRE(received.has_value());
+      sender.acked(*received);
+    }
+  }
+  return arrived;
+}
+
+}  // namespace
+
+TEST_CASE("messages of any size arrive whole and in order [F29]") {
+  LinkSender sender(kSmall);
+  LinkReceiver receiver(kSmall);
+  Prng prng(7);
+  for (int round = 0; round < 200; ++round) {
+    std::vector<std::string> sent;
+    for (int i = 0; i < 3; ++i) {
+      std::string message = filled(1 + prng.below(900), static_cast<char>('a' + i));
+      sent.push_back(message);
+      REQUIRE(sender.queue(std::move(message), false));
+    }
+    CHECK(pump(sender, receiver) == sent);
+    CHECK(sender.queued_bytes() == 0);
+  }
+}
+
+TEST_CASE("an urgent message overtakes a long one between two of its parts [F29]") {
+  LinkSender sender(kSmall);
+  LinkReceiver receiver(kSmall);
+  REQUIRE(sender.queue(filled(1000, 'x'), false));
+  auto first = sender.next();
+  REQUIRE(first.has_value());
+  CHECK(first->kind == FrameKind::kFirstPart);
+  REQUIRE(sender.queue("heartbeat", true));
+  auto second = sender.next();
+  REQUIRE(second.has_value());
+  CHECK(second->kind == FrameKind::kWhole);
+  CHECK(second->bytes == "heartbeat");
+  receiver.receive(first->kind, first->bytes);
+  auto outcome = receiver.receive(second->kind, second->bytes);
+  CHECK(outcome.message == "heartbeat");
+  sender.acked(first->bytes.size() + second->bytes.size());
+  CHECK(pump(sender, receiver) == std::vector<std::string>{filled(1000, 'x')});
+}
+
+TEST_CASE("without a long message under way nothing is reordered") {
+  LinkSender sender(kSmall);
+  LinkReceiver receiver(kSmall);
+  REQUIRE(sender.queue("entries", false));
+  REQUIRE(sender.queue("heartbeat", true));
+  REQUIRE(sender.queue("more entries", false));
+  CHECK(pump(sender, receiver) == std::vector<std::string>{"entries", "heartbeat", "more entries"});
+}
+
+TEST_CASE("a peer that acknowledges nothing gets two frames and urgent messages, no more [F29]") {
+  LinkSender sender(kSmall);
+  REQUIRE(sender.queue(filled(1000, 'x'), false));
+  size_t parts = 0;
+  while (sender.next()) {
+    ++parts;
+  }
+  CHECK(parts <= 2);
+  REQUIRE(sender.queue("heartbeat", true));
+  auto urgent = sender.next();
+  REQUIRE(urgent.has_value());
+  CHECK(urgent->bytes == "heartbeat");
+}
+
+TEST_CASE("what a stopped peer leaves unsent is bounded, but one message always fits [F28]") {
+  LinkSender sender(kSmall);
+  CHECK(sender.queue(filled(2900, 'x'), false));
+  CHECK(sender.queue(filled(2000, 'y'), false));
+  CHECK_FALSE(sender.queue(filled(500, 'z'), false));
+  CHECK(sender.queued_bytes() <= kSmall.queue_bytes);
+  LinkSender other(kSmall);
+  CHECK(other.queue(filled(100'000, 'x'), false));
+}
+
+TEST_CASE("a receiver closes on frames that break the rules and keeps no announced memory [F29]") {
+  std::string huge;
+  put_le<uint64_t>(huge, uint64_t{1} << 60);
+  LinkReceiver receiver(kSmall);
+  CHECK(receiver.receive(FrameKind::kFirstPart, huge + "x").broken);
+  LinkReceiver lone;
+  CHECK(lone.receive(FrameKind::kPart, "x").broken);
+  LinkReceiver empty(kSmall);
+  CHECK(empty.receive(FrameKind::kFirstPart, "").broken);
+  LinkReceiver overlong(kSmall);
+  CHECK(overlong.receive(FrameKind::kWhole, filled(500, 'x')).broken);
+  LinkReceiver overflow(kSmall);
+  std::string start;
+  put_le<uint64_t>(start, 10);
+  CHECK_FALSE(overflow.receive(FrameKind::kFirstPart, start + "12345").broken);
+  CHECK(overflow.receive(FrameKind::kPart, "678901").broken);
+}
+
+TEST_CASE("an ack of more than was sent is ignored") {
+  LinkSender sender(kSmall);
+  REQUIRE(sender.queue(filled(1000, 'x'), false));
+  while (sender.next()) {
+  }
+  sender.acked(1'000'000);
+  CHECK_FALSE(sender.next().has_value());
+  CHECK_FALSE(decode_ack("short").has_value());
+}
+
+}  // namespace kiwi::actors

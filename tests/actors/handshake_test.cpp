@@ -1,0 +1,203 @@
+// PeerHandshake: both prove the secret, then talk until the socket can be handed over.
+#include <doctest/doctest.h>
+
+#include "actors/peer_handshake.hpp"
+#include "base/prng.hpp"
+#include "config/limits.hpp"
+
+namespace kiwi::actors {
+namespace {
+
+constexpr size_t kRounds = 50;
+
+PeerHandshake::Options options(uint64_t self, const std::string& secret) {
+  return {NodeId{self}, secret, [](NodeId id) { return id.value <= 3; },
+          std::string(kNonceBytes, static_cast<char>(self))};
+}
+PeerHello hello(uint64_t id, uint8_t cluster = 0) {
+  PeerHello h;
+  h.node = NodeId{id};
+  h.incarnation.bytes.fill(static_cast<uint8_t>(id));
+  h.cluster.bytes.fill(cluster);
+  h.client_address = "127.0.0.1:6379";
+  return h;
+}
+
+struct Pair {
+  PeerHandshake dialer;
+  PeerHandshake acceptor;
+  std::vector<std::string> seen;  // every frame that went over the wire
+
+  explicit Pair(const std::string& dialer_secret = "secret",
+                const std::string& acceptor_secret = "secret")
+      : dialer(PeerHandshake::dialer(options(1, dialer_secret), NodeId{2}, std::string(16, 't'))),
+        acceptor(PeerHandshake::acceptor(options(2, acceptor_secret))) {}
+
+  void run() {
+    for (size_t i = 0; i < kRounds; ++i) {
+      for (const std::string& frame : dialer.take_frames()) {
+        seen.push_back(frame);
+        acceptor.receive(frame);
+      }
+      for (const std::string& frame : acceptor.take_frames()) {
+        seen.push_back(frame);
+        dialer.receive(frame);
+      }
+    }
+  }
+};
+
+}  // namespace
+
+TEST_CASE("two nodes of one cluster prove the secret to each other and hand over") {
+  Pair pair;
+  pair.run();
+  CHECK(pair.dialer.proven());
+  CHECK(pair.acceptor.proven());
+  CHECK(pair.acceptor.peer() == NodeId{1});
+  pair.dialer.say(hello(1, 9));
+  pair.acceptor.say(hello(2, 9));
+  pair.run();
+  CHECK(pair.dialer.phase() == PeerHandshake::Phase::kSwitched);
+  CHECK(pair.acceptor.phase() == PeerHandshake::Phase::kSwitched);
+  CHECK(pair.acceptor.token() == pair.dialer.token());
+  CHECK(pair.acceptor.peer_hello() == hello(1, 9));
+}
+
+TEST_CASE("a wrong secret is refused on the accepting side before it says anything of itself") {
+  Pair pair("guess", "secret");
+  pair.run();
+  CHECK(pair.acceptor.phase() == PeerHandshake::Phase::kFailed);
+  CHECK(pair.acceptor.failure().find("secret") != std::string::npos);
+  CHECK_FALSE(pair.dialer.proven());
+  CHECK(pair.seen.size() == 3);  // open, challenge, proof
+}
+
+TEST_CASE("a peer that only pretends to know the secret is refused by the dialer") {
+  // It answers the dialer's proof with that very proof.
+  PeerHandshake dialer =
+      PeerHandshake::dialer(options(1, "secret"), NodeId{2}, std::string(16, 't'));
+  std::string challenge("\x02\x01\x00", 3);
+  challenge += std::string(kNonceBytes, 'n');
+  dialer.take_frames();
+  dialer.receive(challenge);
+  const std::vector<std::string> proof = dialer.take_frames();
+  REQUIRE(proof.size() == 1);
+  dialer.receive("\x04" + proof[0].substr(1));
+  CHECK(dialer.phase() == PeerHandshake::Phase::kFailed);
+}
+
+TEST_CASE("an uninitialised peer keeps talking until both know the cluster [F2]") {
+  Pair pair;
+  pair.dialer.say(hello(1));
+  pair.acceptor.say(hello(2));
+  pair.run();
+  CHECK(pair.dialer.phase() == PeerHandshake::Phase::kTalking);
+  CHECK(pair.acceptor.peer_hello() == hello(1));
+  pair.dialer.say(hello(1, 9));
+  pair.run();
+  CHECK(pair.acceptor.peer_hello() == hello(1, 9));
+  CHECK(pair.dialer.phase() == PeerHandshake::Phase::kTalking);
+  pair.acceptor.say(hello(2, 9));
+  pair.run();
+  CHECK(pair.dialer.phase() == PeerHandshake::Phase::kSwitched);
+  CHECK(pair.acceptor.phase() == PeerHandshake::Phase::kSwitched);
+}
+
+TEST_CASE("members of two clusters do not connect [F2]") {
+  Pair pair;
+  pair.dialer.say(hello(1, 8));
+  pair.acceptor.say(hello(2, 9));
+  pair.run();
+  CHECK(pair.dialer.phase() == PeerHandshake::Phase::kFailed);
+  CHECK(pair.dialer.failure().find("cluster") != std::string::npos);
+}
+
+TEST_CASE("the acceptor hands over only when the earlier link is gone") {
+  Pair pair;
+  pair.acceptor.hold_switch(true);
+  pair.dialer.say(hello(1, 9));
+  pair.acceptor.say(hello(2, 9));
+  pair.run();
+  CHECK(pair.acceptor.phase() == PeerHandshake::Phase::kTalking);
+  CHECK(pair.dialer.phase() == PeerHandshake::Phase::kTalking);
+  pair.acceptor.hold_switch(false);
+  pair.run();
+  CHECK(pair.dialer.phase() == PeerHandshake::Phase::kSwitched);
+}
+
+TEST_CASE("nothing of this protocol follows the hand-over on either side") {
+  Pair pair;
+  pair.dialer.say(hello(1, 9));
+  pair.acceptor.say(hello(2, 9));
+  pair.run();
+  pair.acceptor.say(hello(2, 7));
+  pair.dialer.say(hello(1, 7));
+  CHECK(pair.dialer.take_frames().empty());
+  CHECK(pair.acceptor.take_frames().empty());
+}
+
+TEST_CASE("unknown ids, other versions and messages for another node are refused") {
+  const auto open = [](uint64_t from, uint64_t to) {
+    PeerHandshake dialer = PeerHandshake::dialer(options(from, "secret"), NodeId{to}, "t");
+    return dialer.take_frames().front();
+  };
+  const auto refused = [](const std::string& frame) {
+    PeerHandshake acceptor = PeerHandshake::acceptor(options(2, "secret"));
+    acceptor.receive(frame);
+    CHECK(acceptor.take_frames().empty());
+    return acceptor.failure();
+  };
+  CHECK(refused(open(7, 2)).find("none of the peers") != std::string::npos);
+  CHECK(refused(open(2, 2)).find("none of the peers") != std::string::npos);
+  CHECK(refused(open(1, 3)).find("looks for node 3") != std::string::npos);
+  std::string version = open(1, 2);
+  version[5] = 99;
+  CHECK(refused(version).find("version 99") != std::string::npos);
+  std::string magic = open(1, 2);
+  magic[1] ^= 1;
+  CHECK_FALSE(refused(magic).empty());
+}
+
+TEST_CASE("garbage at any point of the talk ends it and never crashes") {
+  Prng prng(11);
+  for (int round = 0; round < 3000; ++round) {
+    Pair pair;
+    const bool talk = prng.chance(1, 2);
+    if (talk) {
+      pair.run();
+      pair.acceptor.say(hello(2, 9));
+      pair.acceptor.take_frames();
+    }
+    std::string garbage(prng.below(80), '\0');
+    for (char& c : garbage) {
+      c = static_cast<char>(prng.next());
+    }
+    if (!garbage.empty() && prng.chance(1, 2)) {
+      garbage[0] = static_cast<char>(1 + prng.below(8));
+    }
+    pair.acceptor.receive(garbage);
+    const bool still = pair.acceptor.phase() == PeerHandshake::Phase::kTalking;
+    CHECK((pair.acceptor.phase() == PeerHandshake::Phase::kFailed || still));
+    if (!talk) {
+      CHECK_FALSE(pair.acceptor.proven());
+    }
+  }
+  PeerHandshake acceptor = PeerHandshake::acceptor(options(2, "secret"));
+  acceptor.receive(std::string(config::limits::kHelloBytes + 1, '\x01'));
+  CHECK(acceptor.phase() == PeerHandshake::Phase::kFailed);
+}
+
+TEST_CASE("a hello survives its encoding, and no shorter prefix of it is one") {
+  PeerHello h = hello(3, 9);
+  h.first_entry = "entry bytes";
+  h.you = PeerHello::You::kOtherIncarnation;
+  const std::string bytes = encode_hello(h);
+  CHECK(*decode_hello(bytes) == h);
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    CHECK_FALSE(decode_hello(std::string_view(bytes).substr(0, size)).has_value());
+  }
+  CHECK_FALSE(decode_hello(bytes + "x").has_value());
+}
+
+}  // namespace kiwi::actors

@@ -1,0 +1,143 @@
+// Storage: what a node checks when it opens its data directory (F1, F4, F13, F38).
+#include "actors/storage.hpp"
+
+#include <cstdlib>
+#include <filesystem>
+
+#include <doctest/doctest.h>
+
+#include "raft/codec.hpp"
+
+namespace kiwi::actors {
+namespace {
+
+struct Directory {
+  Directory() {
+    std::string name = "/tmp/kiwi-storage-XXXXXX";
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    path = name;
+  }
+  ~Directory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path, ignored);
+  }
+  std::string path;
+};
+
+config::Options options(const Directory& dir, int64_t id = 1) {
+  config::Options o;
+  o.dir = dir.path + "/data";
+  o.raft_id = id;
+  return o;
+}
+
+raft::Entry first_entry(const Storage& storage, const ClusterId& cluster) {
+  raft::Configuration first;
+  first.cluster = cluster;
+  first.members = {{storage.identity().node, storage.identity().incarnation, "c:1", "p:1"}};
+  first.voters = {storage.identity().node};
+  return raft::bootstrap_entry(first, 1000);
+}
+
+}  // namespace
+
+TEST_CASE(
+    "a new directory gets an incarnation that stays, and every start a higher epoch [F1, F4]") {
+  Directory dir;
+  auto first = Storage::open(options(dir));
+  REQUIRE(first.has_value());
+  const raft::Identity identity = (*first)->identity();
+  CHECK(identity.incarnation.is_set());
+  CHECK_FALSE(identity.cluster.is_set());
+  CHECK(identity.boot_epoch == 1);
+  first->reset();
+  auto second = Storage::open(options(dir));
+  REQUIRE(second.has_value());
+  CHECK((*second)->identity().incarnation == identity.incarnation);
+  CHECK((*second)->identity().boot_epoch == 2);
+}
+
+TEST_CASE("two new directories are two lives [F1]") {
+  Directory a;
+  Directory b;
+  CHECK((*Storage::open(options(a)))->identity().incarnation !=
+        (*Storage::open(options(b)))->identity().incarnation);
+}
+
+TEST_CASE("a directory of another node is refused with a sentence that names both") {
+  Directory dir;
+  { REQUIRE(Storage::open(options(dir, 2)).has_value()); }
+  const auto refused = Storage::open(options(dir, 3));
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().code == Errc::kConflict);
+  CHECK(refused.error().text.find("belongs to node 2") != std::string::npos);
+  CHECK(refused.error().text.find("raft.id says 3") != std::string::npos);
+}
+
+TEST_CASE("a directory in use is refused with a sentence") {
+  Directory dir;
+  auto first = Storage::open(options(dir));
+  REQUIRE(first.has_value());
+  const auto refused = Storage::open(options(dir));
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().code == Errc::kConflict);
+  CHECK(refused.error().text.find(dir.path) != std::string::npos);
+}
+
+TEST_CASE(
+    "a founder is a member after a restart, also if it crashed before its identity was written") {
+  Directory dir;
+  const ClusterId cluster = random_id<ClusterId>();
+  {
+    auto storage = Storage::open(options(dir));
+    REQUIRE(storage.has_value());
+    raft::PersistRequest request;  // the first of join()'s two writes
+    request.entries = {first_entry(**storage, cluster)};
+    REQUIRE((*storage)->log().persist(request).has_value());
+  }
+  auto again = Storage::open(options(dir));
+  REQUIRE(again.has_value());
+  CHECK((*again)->identity().cluster == cluster);
+  auto start = (*again)->start_state();
+  REQUIRE(start.has_value());
+  CHECK(start->log.last_index == LogIndex{1});
+  REQUIRE(start->tail.size() == 1);
+}
+
+TEST_CASE("joining writes the founding entry and the cluster id for good") {
+  Directory dir;
+  const ClusterId cluster = random_id<ClusterId>();
+  {
+    auto storage = Storage::open(options(dir));
+    REQUIRE(storage.has_value());
+    CHECK((*storage)->first_entry()->empty());
+    REQUIRE((*storage)->join(cluster, first_entry(**storage, cluster)).has_value());
+    CHECK_FALSE((*storage)->first_entry()->empty());
+  }
+  auto again = Storage::open(options(dir));
+  REQUIRE(again.has_value());
+  CHECK((*again)->identity().cluster == cluster);
+  auto entry = raft::decode_entry(SharedBytes(*(*again)->first_entry()));
+  REQUIRE(entry.has_value());
+  CHECK(entry->kind == raft::EntryKind::kConfiguration);
+}
+
+TEST_CASE("a state that is ahead of its log is refused: the log lost its end [F13, F38]") {
+  Directory dir;
+  {
+    auto storage = Storage::open(options(dir));
+    REQUIRE(storage.has_value());
+    raft::Entry noop;
+    noop.index = LogIndex{1};
+    noop.term = Term{1};
+    (*storage)->executor().apply({noop});
+    while ((*storage)->executor().work()) {
+    }
+    (*storage)->keyspace().flush();  // entry 1 was never written to the log
+  }
+  const auto refused = Storage::open(options(dir));
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().text.find("the log lost its end") != std::string::npos);
+}
+
+}  // namespace kiwi::actors
