@@ -1,1 +1,277 @@
+// Reads at an index, the reader's clock and expiry (F8, F9, F33, F34).
+#include <algorithm>
+#include <set>
+#include <string>
+#include <vector>
+
 #include <doctest/doctest.h>
+
+#include "tests/resp/keyspaces.hpp"
+#include "tests/resp/node.hpp"
+
+namespace kiwi::resp {
+namespace {
+
+struct World {
+  World() : node(keyspace) { node.start(); }
+  rocks::MemoryKeyspace keyspace;
+  Node node;
+};
+
+ReadOp read(uint64_t connection, uint64_t slot, const std::vector<std::string>& argv) {
+  return {{connection, slot}, RequestKind::kRead, 2, packed(argv)};
+}
+
+TEST_CASE("a read waits until its index is applied") {
+  World w;
+  ReadBatch batch;
+  batch.id = 77;
+  batch.index = w.node.executor().applied() + 1;
+  batch.ops = {read(4, 0, {"get", "a"})};
+  w.node.executor().run_reads(batch);
+  CHECK_FALSE(w.node.executor().work());
+  CHECK(w.node.executor().take_effects().replies.empty());
+  w.node.log().batch({NodeId{2}, incarnation_of(2), 1, 1}, {packed({"set", "a", "1"})});
+  ExecutorEffects effects = w.node.deliver();
+  CHECK(Node::bytes_of(effects) == "$1\r\n1\r\n");
+  CHECK(effects.reads_done == std::vector<uint64_t>{77});
+}
+
+TEST_CASE("a read that waits too long can be cancelled, one that is ready cannot") {
+  World w;
+  ReadBatch batch;
+  batch.id = 77;
+  batch.index = w.node.executor().applied() + 1;
+  batch.ops = {read(4, 0, {"get", "a"}), {{4, 1}, RequestKind::kWatch, 2, packed({"watch", "a"})}};
+  w.node.executor().run_reads(batch);
+  w.node.executor().work();
+  w.node.executor().cancel_reads(78);
+  CHECK(w.node.executor().take_effects().replies.empty());
+  w.node.executor().cancel_reads(77);
+  ExecutorEffects effects = w.node.executor().take_effects();
+  CHECK(Node::bytes_of(effects) ==
+        "-TIMEOUT no quorum for read\r\n-TIMEOUT no quorum for read\r\n");
+  CHECK(effects.replies[0].failed_watch);
+  CHECK(effects.reads_done == std::vector<uint64_t>{77});
+
+  batch.index = w.node.executor().applied();
+  w.node.executor().run_reads(batch);
+  w.node.executor().cancel_reads(77);
+  w.node.executor().work();
+  CHECK(Node::bytes_of(w.node.executor().take_effects()) == "$-1\r\n+OK\r\n");
+}
+
+TEST_CASE("a batch of reads bigger than a turn goes on in the next, in order") {
+  rocks::MemoryKeyspace keyspace;
+  ExecutorOptions options;
+  options.turn_commands_max = 3;
+  Node node(keyspace, options);
+  node.start();
+  ReadBatch batch;
+  batch.id = 5;
+  for (uint64_t slot = 0; slot < 8; ++slot) {
+    batch.ops.push_back(read(4, slot, {"exists", "a"}));
+  }
+  node.executor().run_reads(batch);
+  size_t turns = 1;
+  while (node.executor().work()) {
+    ++turns;
+  }
+  CHECK(turns == 3);
+  ExecutorEffects effects = node.executor().take_effects();
+  REQUIRE(effects.replies.at(0).parts.size() == 8);
+  CHECK(effects.replies[0].parts[7].slot == 7);
+  CHECK(effects.reads_done == std::vector<uint64_t>{5});
+}
+
+TEST_CASE("a reader's clock ends keys, but never goes below the applied stamp [F9]") {
+  World w;
+  int64_t start = w.node.clock();
+  w.node("set k 1 px 1000");
+  auto get = [&](int64_t now_ms) {
+    return Node::bytes_of(w.node.read_effects(packed({"get", "k"}), RequestKind::kRead, now_ms));
+  };
+  CHECK(get(start + 999) == "$1\r\n1\r\n");
+  CHECK(get(start + 1000) == "$-1\r\n");
+  CHECK(get(0) == "$1\r\n1\r\n");  // a stale read: the applied stamp
+  w.node.clock() += 1000;
+  w.node.log().add(raft::EntryKind::kTick);
+  w.node.deliver();
+  CHECK(get(0) == "$-1\r\n");
+  CHECK(get(start) == "$-1\r\n");
+}
+
+TEST_CASE("a held-back clock that meets a living deadline is asked again, in order [F9]") {
+  World w;
+  w.node("set k 1 px 1000");
+  w.node("set plain 2");
+  ReadBatch batch;
+  batch.id = 6;
+  batch.now_ms = w.node.clock() + 10;
+  batch.clamped = true;
+  batch.ops = {read(4, 0, {"get", "plain"}), read(4, 1, {"ttl", "k"}), read(4, 2, {"get", "plain"}),
+               read(5, 0, {"get", "plain"}), read(5, 1, {"keys", "*"})};
+  w.node.executor().run_reads(batch);
+  ExecutorEffects effects = w.node.deliver();
+  REQUIRE(effects.replies.size() == 2);
+  CHECK(effects.replies[0].bytes == "$1\r\n2\r\n");
+  CHECK(effects.replies[1].bytes == "$1\r\n2\r\n");
+  REQUIRE(effects.reads_again.size() == 1);
+  CHECK(effects.reads_again[0].id == 6);
+  std::vector<ReplySlot> again;
+  for (const ReadOp& op : effects.reads_again[0].ops) {
+    again.push_back(op.to);
+  }
+  CHECK(again == std::vector<ReplySlot>{{4, 1}, {4, 2}, {5, 1}});
+  CHECK(effects.reads_done == std::vector<uint64_t>{6});
+
+  // All of it: nothing was answered. A key that is over at the held-back clock is over for good.
+  ExecutorEffects all =
+      w.node.read_effects(packed({"get", "k"}), RequestKind::kRead, w.node.clock(), true);
+  CHECK(all.replies.empty());
+  CHECK(all.reads_done.empty());
+  CHECK(all.reads_again.size() == 1);
+  CHECK(w.node.read_effects(packed({"watch", "k"}), RequestKind::kWatch, w.node.clock(), true)
+            .reads_again.size() == 1);
+  ExecutorEffects over =
+      w.node.read_effects(packed({"get", "k"}), RequestKind::kRead, w.node.clock() + 1000, true);
+  CHECK(Node::bytes_of(over) == "$-1\r\n");
+  CHECK(over.reads_again.empty());
+}
+
+TEST_CASE("an expiry entry removes only the very key that was seen, and only when over [F8]") {
+  World w;
+  w.node("set a 1 px 1000");
+  w.node("rpush l 1 2 3");
+  w.node("pexpire l 1000");
+  w.node("set b 1 px 5000");
+  CHECK(w.node.executor().due_expirations(w.node.clock() + 999, 10).empty());
+  std::string due = w.node.executor().due_expirations(w.node.clock() + 1000, 10);
+  REQUIRE_FALSE(due.empty());
+
+  SUBCASE("too early: nothing happens") {
+    w.node.write(due);
+    CHECK(w.node("dbsize") == ":3\r\n");
+    CHECK(w.node("get a") == "$1\r\n1\r\n");
+  }
+  SUBCASE("in time: keys, elements and index records are gone") {
+    w.node.clock() += 1000;
+    w.node.write(due);
+    CHECK(w.node("dbsize") == ":1\r\n");
+    CHECK(w.keyspace.maps()[static_cast<size_t>(rocks::Family::kElement)].empty());
+    CHECK(w.node.executor().due_expirations(w.node.clock(), 10).empty());
+    CHECK(w.node.executor().counters().expired_keys == 2);
+  }
+  SUBCASE("a new value that came before it stays, also with the same deadline") {
+    w.node("set a new pxat " + std::to_string(w.node.clock() + 1000));
+    w.node("set l new");
+    w.node.clock() += 1000;
+    w.node.write(due);
+    CHECK(w.node("dbsize") == ":3\r\n");
+    CHECK(w.node("get l") == "$3\r\nnew\r\n");
+    // The one that is over is still found, with its own version.
+    std::string again = w.node.executor().due_expirations(w.node.clock(), 10);
+    REQUIRE_FALSE(again.empty());
+    w.node.write(again);
+    CHECK(w.node("dbsize") == ":2\r\n");
+  }
+  SUBCASE("a longer deadline that came before it counts") {
+    w.node("pexpire a 9000");
+    w.node("persist l");
+    w.node.clock() += 1000;
+    w.node.write(due);
+    CHECK(w.node("exists a l") == ":2\r\n");
+  }
+  SUBCASE("what FLUSHDB left in the index goes when it falls due") {
+    w.node("flushdb");
+    w.node.clock() += 10000;
+    std::string stale = w.node.executor().due_expirations(w.node.clock(), 10);
+    REQUIRE_FALSE(stale.empty());
+    w.node.write(stale);
+    CHECK(w.node.executor().due_expirations(w.node.clock(), 10).empty());
+  }
+}
+
+TEST_CASE("an expired key is absent for every command, removed or not [F34]") {
+  std::vector<std::string> answers;
+  for (bool removed : {false, true}) {
+    World w;
+    w.node("set k 1 px 1000");
+    w.node("rpush l a b c");
+    w.node("pexpire l 1000");
+    w.node("sadd s a b c");
+    w.node("pexpire s 1000");
+    w.node.clock() += 1000;
+    if (removed) {
+      w.node.write(w.node.executor().due_expirations(w.node.clock(), 10));
+    }
+    std::string all;
+    for (const char* command :
+         {"get k",         "exists k l s",    "ttl k",      "type l",      "llen l",
+          "lrange l 0 -1", "smembers s",      "keys *",     "scan 0",      "randomkey",
+          "strlen k",      "getrange k 0 -1", "set k v xx", "getdel k",    "expire k 10",
+          "persist k",     "rename k other",  "lpop l",     "rpushx l x",  "srem s a",
+          "copy k other",  "append k x",      "incr n",     "lpush l new", "lrange l 0 -1",
+          "sadd s new",    "smembers s",      "ttl k",      "ttl l",       "ttl s",
+          "setnx k y",     "dbsize",          "del k l s n"}) {
+      all += std::string(command) + " -> " + w.node(command);
+    }
+    answers.push_back(all);
+  }
+  CHECK(answers[0] == answers[1]);
+}
+
+TEST_CASE("SCAN finds every key once, and its cursor means the same on every node [F33]") {
+  World a;
+  World b;
+  constexpr int kKeys = 300;
+  for (int i = 0; i < kKeys; ++i) {
+    a.node("set key:" + std::to_string(i) + " v");
+    b.node("set key:" + std::to_string(kKeys - 1 - i) + " v");
+  }
+  for (int64_t count : {1, 7, 1000}) {
+    CAPTURE(count);
+    std::multiset<std::string> found;
+    std::string cursor = "0";
+    size_t calls = 0;
+    do {
+      Node& node = calls % 2 == 0 ? a.node : b.node;
+      std::string reply = node("scan " + cursor + " count " + std::to_string(count));
+      ++calls;
+      // *2 $n cursor *m ($n key)*m
+      std::vector<std::string> lines;
+      for (size_t at = 0; at < reply.size();) {
+        size_t end = reply.find("\r\n", at);
+        lines.push_back(reply.substr(at, end - at));
+        at = end + 2;
+      }
+      cursor = lines.at(2);
+      CHECK(std::stoull(cursor) < rocks::kHashEnd);
+      for (size_t i = 5; i < lines.size(); i += 2) {
+        found.insert(lines[i]);
+      }
+      a.node("set passing:" + std::to_string(calls) + " v");  // others come and go
+      a.node("del passing:" + std::to_string(calls));
+    } while (cursor != "0" && calls < 1000);
+    CHECK(found.size() == kKeys);
+    CHECK(std::set<std::string>(found.begin(), found.end()).size() == kKeys);
+    CHECK(calls >= static_cast<size_t>(kKeys / count));
+  }
+}
+
+TEST_CASE("random keys differ from read to read and are always there") {
+  World w;
+  for (int i = 0; i < 50; ++i) {
+    w.node("set k" + std::to_string(i) + " v");
+  }
+  std::set<std::string> seen;
+  for (int i = 0; i < 100; ++i) {
+    std::string key = w.node("randomkey");
+    CHECK(key.starts_with("$"));
+    seen.insert(key);
+  }
+  CHECK(seen.size() > 10);
+}
+
+}  // namespace
+}  // namespace kiwi::resp
