@@ -255,6 +255,7 @@ struct Core::State {
   void on_append_rejected(Progress& peer, const AppendEntriesResponse& response);
   void on_log_read_for_peer(const LogRead& request, std::vector<Entry> entries, Term prev_term);
   void reconcile_peers(Leader& leader);
+  void start_progress(Progress& peer, const Member& member);
 
   void on_append(const Message& message, const AppendEntries& append);
   void answer_append(const AppendEntries& append);

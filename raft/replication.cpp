@@ -60,8 +60,11 @@ void Core::State::reconcile_peers(Leader& leader) {
     Progress& peer = it->second;
     const Member* member = configuration().find(it->first);
     if (member != nullptr && member->incarnation != peer.incarnation) {
-      it = leader.peers.erase(it);
-      continue;
+      // Messages to the old one may still be under way: their numbers are not used again.
+      Progress fresh;
+      fresh.sequence = peer.sequence;
+      start_progress(fresh, *member);
+      it->second = std::move(fresh);
     }
     if (member != nullptr) {
       peer.leaving_at = LogIndex{};
@@ -76,12 +79,16 @@ void Core::State::reconcile_peers(Leader& leader) {
       continue;
     }
     Progress peer;
-    peer.incarnation = member.incarnation;
-    peer.next = log.last_index() + 1;
-    peer.up = !links_down.contains(member.id);
-    peer.recently_active = true;  // a newcomer gets one timeout to answer
+    start_progress(peer, member);
     leader.peers.emplace(member.id, std::move(peer));
   }
+}
+
+void Core::State::start_progress(Progress& peer, const Member& member) {
+  peer.incarnation = member.incarnation;
+  peer.next = log.last_index() + 1;
+  peer.up = !links_down.contains(member.id);
+  peer.recently_active = true;  // a newcomer gets one timeout to answer
 }
 
 void Core::State::drop_departed_peers(Leader& leader) {
@@ -117,6 +124,9 @@ void Core::State::flush_peer(Leader& leader, NodeId id, Progress& peer) {
   if (!peer.up) {
     peer.heartbeat_due = false;
     return;
+  }
+  if (peer.heartbeat_due && peer.state == ProgressState::kProbe && !prev_term_of(peer)) {
+    peer.probe_sent = false;  // an empty heartbeat cannot probe where only the disk knows the term
   }
   bool sent = false;
   while (send_next_entries(leader, id, peer)) {
@@ -326,9 +336,13 @@ void Core::State::on_append_rejected(Progress& peer, const AppendEntriesResponse
     ceiling = ceiling - 1;  // each rejection of a probe goes back at least one entry
   }
   next = std::max(std::min(next, ceiling), peer.match + 1);
-  if (peer.state != ProgressState::kSnapshot) {
-    peer.enter_probe(next);
+  if (peer.state == ProgressState::kSnapshot) {
+    return;
   }
+  const bool stuck = peer.state == ProgressState::kProbe && next == peer.next;
+  peer.enter_probe(next);
+  // It lacks what it acknowledged: its disk lied. Only the heartbeat asks again, not every answer.
+  peer.probe_sent = stuck;
 }
 
 }  // namespace kiwi::raft

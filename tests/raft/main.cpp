@@ -1,16 +1,43 @@
+// raft_tests [--rewrite] [--mutant=name] [doctest options]. A mutant (test builds only) is a known
+// bug switched on: the run must fail.
 #define DOCTEST_CONFIG_IMPLEMENT
+#include <cstdio>
+#include <string>
 #include <string_view>
 
 #include <doctest/doctest.h>
+
+#include "raft/mutants.hpp"
 
 namespace kiwi::raft::testing {
 extern bool rewrite_traces;
 }  // namespace kiwi::raft::testing
 
+namespace {
+
+bool select_mutant([[maybe_unused]] std::string_view name) {
+#ifdef KIWI_MUTANTS
+  using kiwi::raft::Mutant;
+  for (int i = 0; i < static_cast<int>(Mutant::kCount); ++i) {
+    if (name == kiwi::raft::mutant_name(static_cast<Mutant>(i))) {
+      kiwi::raft::set_mutant(static_cast<Mutant>(i));
+      return true;
+    }
+  }
+#endif
+  return false;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
-    if (std::string_view(argv[i]) == "--rewrite") {
+    std::string_view argument(argv[i]);
+    if (argument == "--rewrite") {
       kiwi::raft::testing::rewrite_traces = true;
+    } else if (argument.starts_with("--mutant=") && !select_mutant(argument.substr(9))) {
+      std::fprintf(stderr, "No such mutant, or not built with KIWI_MUTANTS.\n");
+      return 2;
     }
   }
   doctest::Context context(argc, argv);
