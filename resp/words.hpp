@@ -16,6 +16,11 @@ constexpr bool same_word(std::string_view given, std::string_view keyword) {
                     [](char a, char b) { return lower_case(a) == b; });
 }
 
+// A client's word as Redis quotes it in an error: it formats with %s, so a NUL ends it.
+constexpr std::string_view quoted_word(std::string_view word) {
+  return word.substr(0, word.find('\0'));
+}
+
 // Printable, without spaces: CLIENT LIST stays a list of words.
 constexpr bool is_client_name(std::string_view name) {
   return std::all_of(name.begin(), name.end(), [](char c) { return c >= '!' && c <= '~'; });

@@ -22,7 +22,7 @@ bool parse_conditions(Args args, Conditions& only, ReplyWriter& reply) {
     } else if (same_word(word, "lt")) {
       only.lt = true;
     } else {
-      reply.error("ERR Unsupported option " + std::string(word));
+      reply.error("ERR Unsupported option " + std::string(quoted_word(word)));
       return false;
     }
   }
