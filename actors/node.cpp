@@ -24,9 +24,9 @@ namespace kiwi::actors {
 
 namespace {
 
-constexpr int64_t kRouterTickMs = 50;
-constexpr int64_t kExpiryTickMs = 100;
-constexpr int64_t kClientTickMs = 1000;
+constexpr int64_t kTimerMs = 100;
+constexpr uint64_t kClientRounds = 10;  // sessions are looked at once a second
+constexpr int64_t kWaitingSaidMs = 500;
 constexpr uint32_t kTicksPerHeartbeat = 4;
 
 std::string hex_of_random(size_t bytes) {
@@ -133,8 +133,8 @@ raft::Member Node::State::self() const {
 }
 
 void Node::State::spawn_actors() {
-  state_machine_actor =
-      spawn_state_machine(*system, client_loop->polite_hosting(), {&storage->executor()});
+  state_machine_actor = spawn_state_machine(*system, client_loop->polite_hosting(),
+                                            {&storage->executor(), ClientLoop::monotonic_ms});
   CommandRouterOptions routing;
   routing.router = router.get();
   routing.gate = &gate;
@@ -151,17 +151,14 @@ void Node::State::spawn_actors() {
     raft_loop->after_sockets([store] { caf::anon_send(store, work_atom_v); });
   };
   log_store_actor = spawn_log_store(*system, raft_loop->hosting(), std::move(log_options));
-  const auto send_timer = [](auto& handle) {
-    caf::anon_send(handle, timer_atom_v);
-    return true;
-  };
-  client_loop->every(kRouterTickMs,
-                     [this, send_timer] { return router_actor && send_timer(router_actor); });
-  client_loop->every(kExpiryTickMs, [this, send_timer] {
-    return state_machine_actor && send_timer(state_machine_actor);
-  });
-  client_loop->every(kClientTickMs, [this] {
-    server->tick();
+  // One timer for all that is periodic on this loop: an idle node should hardly wake.
+  client_loop->every(kTimerMs, [this] {
+    caf::anon_send(router_actor, timer_atom_v);
+    caf::anon_send(state_machine_actor, timer_atom_v);
+    links_timer();
+    if (++timer_rounds % kClientRounds == 0) {
+      server->tick();
+    }
     return true;
   });
 }
@@ -239,11 +236,20 @@ void Node::State::decide() {
     join(*joining);
   } else {
     gate.waiting_for_cluster(bootstrap->wiped());
-    const std::string waiting = bootstrap->waiting_for();
-    if (waiting != last_waiting) {
-      last_waiting = waiting;
-      log_notice(waiting);
-    }
+  }
+}
+
+// Said when it has been so for a moment: while nodes find each other it changes several times.
+void Node::State::say_what_is_waited_for() {
+  const std::string waiting = bootstrap->waiting_for();
+  const int64_t now_ms = ClientLoop::monotonic_ms();
+  if (waiting != waiting_text) {
+    waiting_text = waiting;
+    waiting_since_ms = now_ms;
+    waiting_said = false;
+  } else if (!waiting_said && now_ms - waiting_since_ms >= kWaitingSaidMs) {
+    waiting_said = true;
+    log_notice(waiting);
   }
 }
 

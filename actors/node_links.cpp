@@ -7,17 +7,9 @@
 
 namespace kiwi::actors {
 
-namespace {
-constexpr int64_t kLinkTimerMs = 100;
-}
-
 Result<void> Node::State::open_peer_port() {
   const bool has_peers = std::ranges::any_of(
       options.raft_peers, [&](const auto& peer) { return peer.id != options.node_id(); });
-  client_loop->every(kLinkTimerMs, [this] {
-    links_timer();
-    return true;
-  });
   if (!has_peers) {
     return {};
   }
@@ -142,6 +134,9 @@ void Node::State::peer_gone(NodeId peer) {
 }
 
 void Node::State::links_timer() {
+  if (bootstrap) {
+    say_what_is_waited_for();
+  }
   for (auto& [peer, link] : links) {
     caf::anon_send(link.spawned.handle, timer_atom_v);
     // F1: told again and again, because only a leader can act on it and leaders change.

@@ -34,6 +34,7 @@ struct Node::State {
   void refresh_status();
   void observe_raft(const RaftReport& report);
   void decide();  // bootstrap
+  void say_what_is_waited_for();
   void found(const std::vector<raft::Member>& members);
   void join(const Bootstrap::Join& join);
   void start_core();
@@ -85,7 +86,10 @@ struct Node::State {
   std::string first_entry;  // encoded, for empty founders
   raft::Configuration configuration;
   raft::Status raft_status;
-  std::string last_waiting;
+  std::string waiting_text;
+  int64_t waiting_since_ms = 0;
+  bool waiting_said = false;
+  uint64_t timer_rounds = 0;
 
   // The orderly end.
   enum class Stopping : uint8_t { kNo, kHandingOver, kFinishing, kDone };

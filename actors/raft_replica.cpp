@@ -13,6 +13,8 @@ namespace kiwi::actors {
 
 namespace {
 
+constexpr uint32_t kClockHeartbeats = 10;
+
 // Messages that may overtake a long one that is being sent in parts (F29): all without payload.
 bool is_urgent(const raft::Message& message) {
   if (const auto* append = std::get_if<raft::AppendEntries>(&message.body)) {
@@ -205,8 +207,8 @@ void RaftReplica::publish_status(RaftReport& report) {
   raft::Status status = core_.status();
   const uint64_t now = digest(status);
   // The leader's clock decides what expires (F8), so it is told now and then also when idle.
-  const bool clock_due =
-      status.role == raft::Role::kLeader && ++ticks_since_status_ >= options_.core.heartbeat_ticks;
+  const bool clock_due = status.role == raft::Role::kLeader &&
+                         ++ticks_since_status_ >= kClockHeartbeats * options_.core.heartbeat_ticks;
   if (now != last_status_ || !report.events.empty() || clock_due) {
     last_status_ = now;
     ticks_since_status_ = 0;

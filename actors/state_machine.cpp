@@ -44,6 +44,7 @@ StateMachine::behavior_type StateMachine::make_behavior() {
         if (report.status) {
           leads_ = report.status->role == raft::Role::kLeader && report.status->ready;
           cluster_time_ms_ = report.status->cluster_time_ms;
+          told_ms_ = options_.now_ms();
         }
       },
       [this](RouterStarted& started) { router_ = std::move(started.router); },
@@ -103,8 +104,9 @@ void StateMachine::expire() {
   if (!leads_ || !router_) {
     return;
   }
-  std::string command =
-      options_.executor->due_expirations(cluster_time_ms_, options_.expirations_max);
+  // Too late a clock only delays, too early a one is caught by the entry's stamp (F8).
+  const int64_t now_ms = cluster_time_ms_ + options_.now_ms() - told_ms_;
+  std::string command = options_.executor->due_expirations(now_ms, options_.expirations_max);
   if (!command.empty()) {
     send(router_, InternalProposal{std::move(command)});
   }

@@ -17,6 +17,7 @@ namespace kiwi::actors {
 
 struct StateMachineOptions {
   resp::Executor* executor = nullptr;  // outlives the actor
+  std::function<int64_t()> now_ms;     // monotonic
   size_t expirations_max = 256;        // keys of one expiry proposal (F8)
 };
 
@@ -41,7 +42,8 @@ class StateMachine final : public Hosted<StateMachineHandle> {
   std::unordered_map<resp::ConnectionId, ConnectionHandle> connections_;
   bool turn_wanted_ = false;
   bool leads_ = false;
-  int64_t cluster_time_ms_ = 0;
+  int64_t cluster_time_ms_ = 0;  // as it was at told_ms_
+  int64_t told_ms_ = 0;
 };
 
 StateMachineHandle spawn_state_machine(caf::actor_system& system,

@@ -1,6 +1,9 @@
 // Fragments: long messages in parts, urgent ones between them, bounded memory (F29).
 #include "actors/fragments.hpp"
 
+#include <string>
+#include <vector>
+
 #include <doctest/doctest.h>
 
 #include "base/bytes.hpp"
