@@ -47,6 +47,25 @@ char escaped(char c) {
   }
 }
 
+struct Length {
+  int64_t value = -1;  // -1: not here
+  size_t end = 0;      // of its line, line end included
+};
+
+// The usual length line, a few digits and its line end, in one pass; whatever else begins at `at`
+// (an unfinished line, a wrong one, a huge number) is left to the thorough way.
+Length read_short_length(std::string_view bytes, size_t at) {
+  constexpr size_t kDigits = 7;
+  int64_t value = 0;
+  size_t i = at;
+  for (; i < bytes.size() && i < at + kDigits && bytes[i] >= '0' && bytes[i] <= '9'; ++i) {
+    value = value * 10 + (bytes[i] - '0');
+  }
+  bool canonical = i > at && (bytes[at] != '0' || i == at + 1);
+  bool ended = i + 1 < bytes.size() && bytes[i] == '\r';
+  return canonical && ended ? Length{value, i + 2} : Length{};
+}
+
 // One argument of an inline command, Redis' quoting: "..." with escapes, '...' with \' only; a
 // closing quote must be followed by a space or the end. Consumes it from `line`; false =
 // unbalanced.
@@ -243,40 +262,52 @@ RequestParser::Event RequestParser::next_multibulk() {
   return Event::kCommand;
 }
 
-// The number between `from` and the next line end. kCommand: found, `at_` is behind the line.
+// kCommand: the line is read; in_array_ unless it announced nothing.
 RequestParser::Event RequestParser::read_array_length() {
   std::string_view bytes = command_bytes();
-  size_t end = bytes.find('\r', std::max<size_t>(scanned_, 1));
-  if (end == kNone) {
-    scanned_ = bytes.size();
-    return bytes.size() > limits::kInlineBytes ? fail("too big mbulk count string")
-                                               : Event::kNeedMore;
+  Length length = read_short_length(bytes, 1);
+  if (length.value < 0) {
+    size_t end = bytes.find('\r', std::max<size_t>(scanned_, 1));
+    if (end == kNone) {
+      scanned_ = bytes.size();
+      return bytes.size() > limits::kInlineBytes ? fail("too big mbulk count string")
+                                                 : Event::kNeedMore;
+    }
+    if (end + 1 >= bytes.size()) {
+      return Event::kNeedMore;
+    }
+    std::optional<int64_t> number = parse_integer(bytes.substr(1, end - 1));
+    if (!number) {
+      return fail("invalid multibulk length");
+    }
+    length = {*number, end + 2};
   }
-  if (end + 1 >= bytes.size()) {
-    return Event::kNeedMore;
-  }
-  std::optional<int64_t> length = parse_integer(bytes.substr(1, end - 1));
-  if (!length || *length > limits::kMultibulkCount) {
+  if (length.value > limits::kMultibulkCount) {
     return fail("invalid multibulk length");
   }
-  if (!authenticated_ && *length > limits::kUnauthenticatedMultibulkCount) {
+  if (!authenticated_ && length.value > limits::kUnauthenticatedMultibulkCount) {
     return fail("unauthenticated multibulk length");
   }
-  if (*length <= 0) {
-    finish(end + 2);
+  if (length.value <= 0) {
+    finish(length.end);
     return Event::kCommand;
   }
   in_array_ = true;
-  missing_ = *length;
-  at_ = end + 2;
+  missing_ = length.value;
+  at_ = length.end;
   scanned_ = at_;
   spans_.clear();
   return Event::kCommand;
 }
 
-RequestParser::Event RequestParser::read_bulk() {
+// kCommand: bulk_size_ is known and at_ is behind the line.
+RequestParser::Event RequestParser::read_bulk_length() {
   std::string_view bytes = command_bytes();
-  if (bulk_size_ < 0) {
+  Length length;
+  if (at_ < bytes.size() && bytes[at_] == '$') {
+    length = read_short_length(bytes, at_ + 1);
+  }
+  if (length.value < 0) {
     size_t end = at_ < bytes.size() ? bytes.find('\r', std::max(scanned_, at_)) : kNone;
     if (end == kNone) {
       scanned_ = bytes.size();
@@ -291,19 +322,33 @@ RequestParser::Event RequestParser::read_bulk() {
       return fail(bytes[at_] == '\0' ? std::string("expected '$', got '")
                                      : std::string("expected '$', got '") + bytes[at_] + "'");
     }
-    std::optional<int64_t> length = parse_integer(bytes.substr(at_ + 1, end - at_ - 1));
-    if (!length || *length < 0 || *length > bulk_max_) {
+    std::optional<int64_t> number = parse_integer(bytes.substr(at_ + 1, end - at_ - 1));
+    if (!number || *number < 0) {
       return fail("invalid bulk length");
     }
-    if (!authenticated_ && *length > static_cast<int64_t>(limits::kUnauthenticatedBulkBytes)) {
-      return fail("unauthenticated bulk length");
-    }
-    bulk_size_ = *length;
-    at_ = end + 2;
+    length = {*number, end + 2};
   }
-  size_t size = static_cast<size_t>(bulk_size_);
+  if (length.value > bulk_max_) {
+    return fail("invalid bulk length");
+  }
+  if (!authenticated_ && length.value > static_cast<int64_t>(limits::kUnauthenticatedBulkBytes)) {
+    return fail("unauthenticated bulk length");
+  }
+  bulk_size_ = length.value;
+  at_ = length.end;
+  return Event::kCommand;
+}
+
+RequestParser::Event RequestParser::read_bulk() {
+  if (bulk_size_ < 0) {
+    Event event = read_bulk_length();
+    if (event != Event::kCommand) {
+      return event;
+    }
+  }
+  auto size = static_cast<size_t>(bulk_size_);
   size_hint_ = at_ + size + 2;
-  if (bytes.size() < size_hint_) {
+  if (command_bytes().size() < size_hint_) {
     return Event::kNeedMore;
   }
   spans_.push_back({at_, size});

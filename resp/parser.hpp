@@ -52,6 +52,7 @@ class RequestParser {
   Event next_multibulk();
   Event read_array_length();
   Event read_bulk();
+  Event read_bulk_length();
   void finish(size_t size);  // the command at begin_ was so many bytes long
   bool split_inline(std::string_view line);
 

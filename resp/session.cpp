@@ -1,5 +1,6 @@
 #include "resp/session.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.hpp"
@@ -10,6 +11,14 @@
 namespace kiwi::resp {
 
 namespace limits = config::limits;
+
+namespace {
+
+// A client's next batch is taken to be like its last one: buffers are made that big at once, up to
+// this, instead of growing step by step.
+constexpr size_t kReserveBytes = 64 * limits::kKiB;
+
+}  // namespace
 
 Session::Session(NodeContext& node, SessionInfo info, int64_t now_ms)
     : state_(std::make_unique<State>(node, std::move(info))) {
@@ -80,14 +89,18 @@ RequestBatch Session::take_requests() {
   State& s = *state_;
   RequestBatch taken = std::exchange(s.requests, {});
   taken.connection = s.info.id;
+  s.usual_request_bytes = std::min(taken.buffer.size(), kReserveBytes);
+  s.usual_requests = std::min(taken.requests.size(), kReserveBytes / sizeof(Request));
   return taken;
 }
 
 bool Session::has_requests() const { return !state_->requests.requests.empty(); }
 
 std::string Session::take_output() {
-  state_->node.metrics.net_output_bytes += state_->output.size();
-  return std::exchange(state_->output, {});
+  State& s = *state_;
+  s.node.metrics.net_output_bytes += s.output.size();
+  s.usual_output_bytes = std::min(s.output.size(), kReserveBytes);
+  return std::exchange(s.output, {});
 }
 
 bool Session::has_output() const { return !state_->output.empty(); }
@@ -129,6 +142,11 @@ void Session::State::process() {
   }
   running = true;
   parser.set_bulk_max(node.options.proto_max_bulk_len);
+  if (parser.unread_bytes() > 0) {
+    output.reserve(usual_output_bytes);
+    requests.buffer.reserve(usual_request_bytes);
+    requests.requests.reserve(usual_requests);
+  }
   for (;;) {
     paused = above(slots.size(), limits::kPipelineCommands, paused) ||
              above(slots.request_bytes(), limits::kPipelineBytes, paused) ||

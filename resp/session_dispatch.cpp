@@ -42,15 +42,15 @@ std::string unknown_command_text(Args args) {
   std::string quoted;
   for (size_t i = 1; i < args.size() && quoted.size() < kQuotedBytes; ++i) {
     quoted += "'";
-    quoted += args[i].substr(0, kQuotedBytes - (quoted.size() - 1));
+    quoted += quoted_word(args[i].substr(0, kQuotedBytes - (quoted.size() - 1)));
     quoted += "' ";
   }
-  return "ERR unknown command '" + std::string(args[0].substr(0, kQuotedBytes)) +
+  return "ERR unknown command '" + std::string(quoted_word(args[0].substr(0, kQuotedBytes))) +
          "', with args beginning with: " + quoted;
 }
 
 std::string unknown_subcommand_text(Args args) {
-  return "ERR unknown subcommand '" + std::string(args[1].substr(0, kQuotedBytes)) + "'. Try " +
+  return "ERR unknown subcommand '" + std::string(quoted_word(args[1].substr(0, kQuotedBytes))) + "'. Try " +
          upper_case(args[0]) + " HELP.";
 }
 
@@ -105,7 +105,7 @@ void Session::State::dispatch(Args args) {
     return reply_error("ERR command is larger than raft.max-entry-size");
   }
   forward(spec->route == Route::kWrite ? RequestKind::kWrite
-          : stale_reads                ? RequestKind::kStaleRead
+          : may_read_stale()           ? RequestKind::kStaleRead
                                        : RequestKind::kRead,
           begin);
 }

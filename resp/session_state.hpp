@@ -81,7 +81,10 @@ struct Session::State {
   ReplySlots slots;
   RequestBatch requests;
   std::string output;
-  std::string scratch;
+  std::string scratch;  // a local reply on its way into a slot
+  size_t usual_request_bytes = 0;
+  size_t usual_requests = 0;
+  size_t usual_output_bytes = 0;
   size_t unsent_bytes = 0;
   int64_t over_soft_limit_since_ms = -1;
   bool paused = false;   // too much unanswered or unsent (F28)
@@ -105,6 +108,9 @@ struct Session::State {
   // Hands the packed command that begins at `begin` of requests.buffer to the router.
   void forward(RequestKind kind, size_t begin);
   bool must_authenticate() const { return !authenticated && !node.options.requirepass.empty(); }
+  // Not between WATCH and EXEC, also on a READONLY connection: a value older than its token would
+  // pass for unchanged (F11).
+  bool may_read_stale() const { return stale_reads && transaction.tokens.empty(); }
   bool is_silent() const { return replies_off || skip_this_reply; }
 
   // ---- session_transaction.cpp

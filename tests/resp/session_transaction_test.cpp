@@ -144,6 +144,17 @@ TEST_SUITE("resp") {
           std::vector<WatchToken>{token("a", 3), token("b", 4), token("c", 9), token("a", 9, 1)});
   }
 
+  TEST_CASE("between WATCH and EXEC a READONLY connection reads no old state [F11]") {
+    TestNode node;
+    TestClient client(node);
+    client.send("READONLY\r\n");
+    watch(client, "a", {token("a", 3)});
+    client.send("GET a\r\n");
+    CHECK(client.forwarded()[0].kind == RequestKind::kRead);
+    client.send("UNWATCH\r\nGET a\r\n");
+    CHECK(client.forwarded()[0].kind == RequestKind::kStaleRead);
+  }
+
   TEST_CASE("tokens are used once, and forgotten by UNWATCH, DISCARD and RESET") {
     for (std::string_view forget : {"UNWATCH\r\n", "MULTI\r\nDISCARD\r\n", "RESET\r\n",
                                     "MULTI\r\nfoo\r\nEXEC\r\n", "MULTI\r\nEXEC x\r\n"}) {
