@@ -1,1 +1,266 @@
+// Same log, same bytes (DESIGN §8, F34): whatever the turns, flushes, crashes and the origin were.
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include <doctest/doctest.h>
+
+#include "base/prng.hpp"
+#include "tests/resp/keyspaces.hpp"
+#include "tests/resp/node.hpp"
+
+namespace kiwi::resp {
+namespace {
+
+// Everything a client or a later entry could see: all families, byte by byte.
+std::string dump(rocks::Keyspace& keyspace) {
+  std::string out;
+  for (int family = 0; family < rocks::kFamilies; ++family) {
+    auto cursor = keyspace.cursor(static_cast<rocks::Family>(family), {}, {});
+    for (; cursor->valid(); cursor->next()) {
+      put_sized(out, cursor->key());
+      put_sized(out, cursor->value());
+    }
+  }
+  return out;
+}
+
+class Commands {
+ public:
+  explicit Commands(uint64_t seed) : prng_(seed) {}
+
+  std::string next() {
+    if (prng_.chance(1, 12)) {
+      std::vector<std::string> block;
+      for (uint64_t n = prng_.below(4); n > 0; --n) {
+        block.push_back(plain());
+      }
+      std::string out;
+      pack_transaction(out, 0, {}, block);
+      return out;
+    }
+    return plain();
+  }
+
+ private:
+  std::string key() { return "k" + std::to_string(prng_.below(12)); }
+  std::string number() { return std::to_string(prng_.below(40)); }
+  std::string plain() {
+    auto database = static_cast<uint32_t>(prng_.below(3));
+    switch (prng_.below(20)) {
+      case 0:
+        return packed({"incr", key()}, database);
+      case 1:
+        return packed({"append", key(), number()}, database);
+      case 2:
+        return packed({"del", key(), key()}, database);
+      case 3:
+        return packed({"rpush", key(), number(), number()}, database);
+      case 4:
+        return packed({"lpop", key(), "2"}, database);
+      case 5:
+        return packed({"sadd", key(), number(), number()}, database);
+      case 6:
+        return packed({"srem", key(), number(), number()}, database);
+      case 7:
+        return packed({"pexpire", key(), number()}, database);
+      case 8:
+        return packed({"rename", key(), key()}, database);
+      case 9:
+        return packed({"copy", key(), key(), "replace"}, database);
+      case 10:
+        return prng_.chance(1, 8) ? packed({"flushdb"}, database)
+                                  : packed({"get", key()}, database);
+      case 11:
+        return prng_.chance(1, 4) ? packed({"swapdb", "0", "1"}) : packed({"randomkey"}, database);
+      case 12:
+        return packed({"move", key(), "2"}, database);
+      case 13:
+        return packed({"kiwi.test.fail", key(), key()}, database);
+      case 14:
+        return packed({"ltrim", key(), "1", "-2"}, database);
+      case 15:
+        return packed({"incrbyfloat", key(), "0.1"}, database);
+      case 16:
+        return packed({"set", key(), number(), "px", number()}, database);
+      default:
+        return packed({"set", key(), number()}, database);
+    }
+  }
+  Prng prng_;
+};
+
+std::vector<raft::Entry> history(uint64_t seed, size_t entries) {
+  Log log;
+  Prng prng(seed);
+  Commands commands(seed + 1);
+  log.members({member(1), member(2)});
+  uint64_t sequence[3] = {0, 0, 0};
+  for (size_t i = 0; i < entries; ++i) {
+    log.stamp_ms += static_cast<int64_t>(prng.below(15));
+    if (prng.chance(1, 20)) {
+      log.add(prng.chance(1, 2) ? raft::EntryKind::kNoop : raft::EntryKind::kTick);
+      continue;
+    }
+    uint64_t origin = 1 + prng.below(2);
+    raft::ProposalNumber number{NodeId{origin}, incarnation_of(static_cast<uint8_t>(origin)), 1,
+                                ++sequence[origin]};
+    if (prng.chance(1, 30)) {
+      log.add(raft::EntryKind::kVoid).number = number;
+      continue;
+    }
+    std::vector<std::string> batch;
+    for (uint64_t n = 1 + prng.below(8); n > 0; --n) {
+      batch.push_back(commands.next());
+    }
+    log.batch(number, batch);
+    if (prng.chance(1, 20)) {
+      raft::Entry again = log.entries.back();  // a duplicate that also got into the log
+      again.index = ++log.last;
+      log.entries.push_back(again);
+    }
+  }
+  return log.entries;
+}
+
+struct Outcome {
+  std::string state;
+  uint64_t checksum = 0;
+  uint64_t commands = 0;
+};
+
+// Applies everything in steps of random sizes, with the given budget; `pause` is called between.
+template <class Pause>
+Outcome apply_all(rocks::Keyspace& keyspace,
+                  const std::vector<raft::Entry>& entries,
+                  const ExecutorOptions& options,
+                  uint64_t seed,
+                  Pause pause) {
+  Prng prng(seed);
+  auto executor = std::make_unique<Executor>(keyspace, options);
+  Outcome outcome;
+  while (executor->applied().value < entries.size()) {
+    size_t from = executor->applied().value;
+    size_t count = std::min<size_t>(1 + prng.below(40), entries.size() - from);
+    auto begin = entries.begin() + static_cast<ptrdiff_t>(from);
+    executor->apply({begin, begin + static_cast<ptrdiff_t>(count)});
+    while (executor->work()) {
+    }
+    executor->take_effects();
+    if (pause()) {  // a crash: a new executor on what is left
+      outcome.commands += executor->counters().commands;
+      executor = std::make_unique<Executor>(keyspace, options);
+    }
+  }
+  outcome.commands += executor->counters().commands;
+  outcome.checksum = executor->state_checksum();
+  outcome.state = dump(keyspace);
+  return outcome;
+}
+
+ExecutorOptions options_of(uint64_t node, size_t commands, size_t bytes) {
+  ExecutorOptions options;
+  options.node = NodeId{node};
+  options.incarnation = incarnation_of(static_cast<uint8_t>(node));
+  options.epoch = 1;
+  options.turn_commands_max = commands;
+  options.turn_bytes_max = bytes;
+  return options;
+}
+
+TEST_CASE(
+    "the same entries give the same bytes and checksum, whatever the turns and crashes [F34]") {
+  for (uint64_t seed : {1, 2, 3, 4, 5}) {
+    CAPTURE(seed);
+    std::vector<raft::Entry> entries = history(seed, 400);
+
+    InMemory one;
+    Outcome whole = apply_all(one.keyspace(), entries, options_of(1, 100000, 1 << 30), seed,
+                              [] { return false; });
+    CHECK(whole.commands > 1000);
+    CHECK(whole.state.size() > 500);
+
+    InMemory two;
+    Outcome small =
+        apply_all(two.keyspace(), entries, options_of(2, 1, 1), seed + 10, [] { return false; });
+    CHECK(small.state == whole.state);
+    CHECK(small.checksum == whole.checksum);
+
+    rocks::MemoryKeyspace three;  // loses what was not flushed, again and again
+    Prng chaos(seed);
+    Outcome crashed = apply_all(three, entries, options_of(3, 20, 1 << 20), seed + 20, [&] {
+      if (chaos.chance(1, 3)) {
+        three.flush();
+      }
+      if (chaos.chance(1, 4)) {
+        three.crash();
+        return true;
+      }
+      return false;
+    });
+    CHECK(crashed.state == whole.state);
+    CHECK(crashed.checksum == whole.checksum);
+    CHECK(crashed.commands > whole.commands);
+
+    OnRocks four;
+    Outcome rocks = apply_all(four.keyspace(), entries, options_of(1, 50, 1 << 20), seed + 30, [&] {
+      if (chaos.chance(1, 10)) {
+        four.keyspace().flush();
+        four.keyspace().compact();
+      }
+      return false;
+    });
+    CHECK(rocks.state == whole.state);
+    CHECK(rocks.checksum == whole.checksum);
+  }
+}
+
+TEST_CASE("an origin's attached reads and replies leave no trace in the state [F6, F10]") {
+  auto entries = history(9, 200);
+  InMemory plain;
+  Outcome without =
+      apply_all(plain.keyspace(), entries, options_of(3, 64, 1 << 20), 1, [] { return false; });
+
+  InMemory keyspace;
+  Executor executor(keyspace.keyspace(), options_of(1, 64, 1 << 20));
+  for (const raft::Entry& entry : entries) {
+    if (entry.kind != raft::EntryKind::kBatch || entry.number.node != NodeId{1}) {
+      continue;
+    }
+    auto batch = std::make_shared<PendingBatch>();
+    batch->sequence = entry.number.sequence;
+    size_t commands = BatchReader(entry.payload.view()).count();
+    for (size_t i = 0; i < commands; ++i) {
+      batch->ops.push_back({{3, i}, RequestKind::kRead, 3, packed({"keys", "*"})});
+      batch->ops.push_back({{3, i}, RequestKind::kWrite, 3, {}});
+      batch->ops.push_back({{3, i}, RequestKind::kRead, 2, packed({"randomkey"})});
+    }
+    executor.expect(batch);
+  }
+  executor.apply(entries);
+  while (executor.work()) {
+  }
+  CHECK(executor.state_checksum() == without.checksum);
+  CHECK(dump(keyspace.keyspace()) == without.state);
+}
+
+TEST_CASE("the checksum tells different histories apart [F34]") {
+  auto checksum = [](std::vector<std::string> commands) {
+    InMemory keyspace;
+    Node node(keyspace.keyspace());
+    node.start();
+    for (const std::string& command : commands) {
+      node(command);
+    }
+    return node.executor().state_checksum();
+  };
+  uint64_t base = checksum({"set a 1", "set b 2"});
+  CHECK(base == checksum({"set a 1", "set b 2"}));
+  CHECK(base != checksum({"set a 1", "set b 3"}));
+  CHECK(base != checksum({"set b 2", "set a 1"}));
+  CHECK(base != checksum({"set a 1"}));
+  CHECK(base != checksum({"set a 1", "set b 2", "del c"}));
+}
+
+}  // namespace
+}  // namespace kiwi::resp
