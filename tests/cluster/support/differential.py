@@ -6,6 +6,7 @@ comparison knows it by command name; everything else must be equal bytes.
 from __future__ import annotations
 
 import random
+import re
 import time
 
 from .resp import Connection, RespError, encode
@@ -19,6 +20,7 @@ INTEGERS = ["0", "1", "-1", "2", "5", "100", "-7", "9223372036854775807", "-9223
             "9223372036854775808", "x", "", "1.5", " 3", "+4", "007"]
 FLOATS = ["0.1", "1", "-2.5", "1e5", "3.14159265358979", "1e-10", "1e300", "abc", "nan", "inf", "",
           "0.2", "5.0e3", "-0"]
+HELLO_ID = re.compile(rb"(\$5\r\nproto\r\n:[23]\r\n\$2\r\nid\r\n):[0-9]+")
 UNORDERED = {"KEYS", "SMEMBERS"}
 TTLS = {"TTL", "PTTL"}
 CONTAINERS = {"command", "config", "client"}  # their bare form lists the server itself
@@ -229,6 +231,7 @@ class Pair:
 
     def _compare(self, command, ours: bytes, theirs: bytes) -> None:
         queued = self._track(command, theirs)
+        ours, theirs = (HELLO_ID.sub(rb"\1", reply) for reply in (ours, theirs))
         if ours == theirs:
             return
         left, right = parse(ours), parse(theirs)
