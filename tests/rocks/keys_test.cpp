@@ -42,6 +42,9 @@ TEST_CASE("keys: slots are those of Redis Cluster") {
   CHECK(key_slot("bar") == 5061);
   CHECK(key_slot("hello") == 866);
   CHECK(key_slot("somekey") == 11058);
+  CHECK(key_slot("{user1000}.following") == 3443);
+  CHECK(key_slot("foo{}{bar}") == 8363);
+  CHECK(key_slot("foo{{bar}}zap") == 4015);
 }
 
 TEST_CASE("keys: a hash tag decides the slot, an empty one does not") {
