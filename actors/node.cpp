@@ -179,6 +179,7 @@ void Node::State::set_up_context() {
   context.refresh_status = [this] { refresh_status(); };
   context.options_changed = [this] { log_set_level(options.loglevel); };
   context.close_connection = [this](resp::ConnectionId id) { server->close(id); };
+  context.init_cluster = [this](std::optional<ClusterId> cluster) { return init_cluster(cluster); };
 }
 
 void Node::State::refresh_status() {
@@ -253,9 +254,24 @@ void Node::State::say_what_is_waited_for() {
   }
 }
 
+Result<ClusterId> Node::State::init_cluster(std::optional<ClusterId> cluster) {
+  if (!bootstrap) {
+    return Error{Errc::kConflict, "Already cluster member"};
+  }
+  if (options.raft_bootstrap != config::Bootstrap::kManual) {
+    return Error{Errc::kConflict,
+                 "this node waits for the nodes of raft.peers; only raft.bootstrap manual is "
+                 "initialized by hand"};
+  }
+  chosen_cluster = cluster;
+  bootstrap->init();
+  decide();
+  return storage->identity().cluster;
+}
+
 void Node::State::found(const std::vector<raft::Member>& members) {
   raft::Configuration first;
-  first.cluster = random_id<ClusterId>();
+  first.cluster = chosen_cluster ? *chosen_cluster : random_id<ClusterId>();
   first.members = members;
   std::ranges::sort(first.members, {}, &raft::Member::id);
   for (const raft::Member& member : first.members) {

@@ -34,6 +34,7 @@ struct Node::State {
   void refresh_status();
   void observe_raft(const RaftReport& report);
   void decide();  // bootstrap
+  Result<ClusterId> init_cluster(std::optional<ClusterId> cluster);
   void say_what_is_waited_for();
   void found(const std::vector<raft::Member>& members);
   void join(const Bootstrap::Join& join);
@@ -64,6 +65,7 @@ struct Node::State {
   std::unique_ptr<Storage> storage;
   std::unique_ptr<resp::Router> router;
   ServiceGate gate;
+  std::optional<ClusterId> chosen_cluster;  // by RAFT.CLUSTER INIT
   std::optional<Bootstrap> bootstrap;  // until the core runs
 
   std::unique_ptr<caf::actor_system_config> system_config;

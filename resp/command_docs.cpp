@@ -18,6 +18,7 @@ constexpr Row kRows[] = {
 #include "resp/command_docs/connection.def"
 #include "resp/command_docs/generic.def"
 #include "resp/command_docs/list.def"
+#include "resp/command_docs/raft.def"
 #include "resp/command_docs/server.def"
 #include "resp/command_docs/set.def"
 #include "resp/command_docs/string.def"

@@ -7,9 +7,12 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/ids.hpp"
+#include "base/result.hpp"
 #include "config/metrics.hpp"
 #include "config/options.hpp"
 #include "raft/core.hpp"
@@ -88,6 +91,11 @@ struct NodeContext {
   // The session is killed(): close its socket now. May be called from within another session's
   // receive(); the session must outlive that call.
   std::function<void(ConnectionId)> close_connection = [](ConnectionId) {};
+  // RAFT.CLUSTER INIT: founds a cluster of this node alone; with a random id if none is given.
+  std::function<Result<ClusterId>(std::optional<ClusterId>)> init_cluster =
+      [](std::optional<ClusterId>) -> Result<ClusterId> {
+    return Error{Errc::kConflict, "Already cluster member"};
+  };
 
   // The executor's counters only grow; this adds what is new since the last call.
   void count(const Executor::Counters& now) {
