@@ -4,6 +4,7 @@
 
 #include "base/bytes.hpp"
 #include "base/check.hpp"
+#include "resp/mutants.hpp"
 #include "rocks/keys.hpp"
 #include "rocks/metadata.hpp"
 
@@ -70,7 +71,7 @@ bool SessionTable::accept(const raft::ProposalNumber& number) {
     }
     bool next = number.epoch == row.epoch && number.sequence == row.sequence + 1;
     bool reborn = number.epoch > row.epoch && number.sequence == 1;
-    if (!next && !reborn) {
+    if (!next && !reborn && !mutant(Mutant::kDuplicateApplied)) {
       return false;
     }
     row.epoch = number.epoch;

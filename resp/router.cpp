@@ -93,7 +93,7 @@ std::string Router::State::refusal(RequestKind kind, int64_t now_ms) const {
 // A read must not join a batch that was handed over already, which might be committed elsewhere.
 bool Router::State::try_place(Connection& c, const Item& item) {
   if (item.kind == RequestKind::kWrite) {
-    if (c.reads_out != 0 && !c.closed) {
+    if (c.reads_out != 0 && !c.closed && !mutant(Mutant::kWriteOvertakesReads)) {
       return false;
     }
     add_write(c, item);
@@ -102,10 +102,11 @@ bool Router::State::try_place(Connection& c, const Item& item) {
   if (c.closed) {
     return true;  // nobody waits for it
   }
-  if (c.pending_ops != 0) {
+  const bool waits = !mutant(Mutant::kReadIgnoresWrites);
+  if (c.pending_ops != 0 && waits) {
     return false;
   }
-  if (c.open_ops != 0) {
+  if (c.open_ops != 0 && waits) {
     return attach_read(c, item);
   }
   if (item.kind == RequestKind::kStaleRead && c.linear_reads_out != 0) {

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/check.hpp"
+#include "resp/mutants.hpp"
 #include "resp/reply.hpp"
 #include "resp/router.hpp"
 
@@ -81,6 +82,7 @@ struct Pending {
   bool refused = false;          // kOverloaded: its writes get kRefusedText
   bool writes_answered = false;  // refused at once; its reads still wait for the void
   bool answered = false;         // everything; runs are released
+  bool reusable = false;         // mutant: its number waits for other content
 };
 
 struct WaitingRead {

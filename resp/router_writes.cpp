@@ -114,6 +114,12 @@ bool Router::State::may_hand_over() const {
 void Router::State::hand_over(OpenBatch&& from, int64_t now_ms) {
   auto batch = std::make_shared<PendingBatch>();
   batch->sequence = next_sequence();
+  Pending* reused = nullptr;
+  if (mutant(Mutant::kNumberReused)) {
+    auto found = std::ranges::find_if(pending, &Pending::reusable);
+    reused = found == pending.end() ? nullptr : &*found;
+    batch->sequence = reused == nullptr ? next_sequence() : reused->batch->sequence;
+  }
   batch->payload = SharedBytes(from.builder.take());
   batch->ops = std::move(from.ops);
   for (const Run& run : from.runs) {
@@ -126,12 +132,12 @@ void Router::State::hand_over(OpenBatch&& from, int64_t now_ms) {
   }
   counters.proxied += leads() ? 0 : 1;
   effects.expect.push_back(batch);
-  Pending& added = pending.emplace_back();
+  Pending& added = reused == nullptr ? pending.emplace_back() : (*reused = Pending{});
   added.batch = std::move(batch);
   added.runs = std::move(from.runs);
   added.arrival_ms = from.arrival_ms;
   send(added);
-  resend_next = next_sequence();
+  resend_next = reused == nullptr ? next_sequence() : added.batch->sequence;
 }
 
 void Router::State::send(Pending& p) {
@@ -146,6 +152,9 @@ void Router::State::send(Pending& p) {
 }
 
 void Router::State::resend_from(uint64_t sequence) {
+  if (mutant(Mutant::kNeverSentAgain)) {
+    return;
+  }
   resend_next = std::min(resend_next, std::max(sequence, first_unsettled));
 }
 
@@ -209,14 +218,15 @@ void Router::State::time_out(Pending& p) {
   if (p.answered) {
     return;
   }
-  p.void_only = true;
+  p.void_only = !mutant(Mutant::kZombieAfterTimeout);
   effects.forget.push_back(p.batch->sequence);
   for (const PendingOp& op : p.batch->ops) {
     if (op.kind != RequestKind::kWrite) {
       answer(op.to, op.kind, texts::kReadTimeout);
     } else if (!p.writes_answered) {
       ++counters.timeouts;
-      answer(op.to, op.kind, texts::kTimeout);
+      answer(op.to, op.kind,
+             mutant(Mutant::kTimeoutSaysFailed) ? texts::kNoLeader : texts::kTimeout);
     }
   }
   release(p);
@@ -308,9 +318,18 @@ void Router::refused(const raft::ProposeRefused& refused, int64_t now_ms) {
         s.retry_at_ms = now_ms + s.options.election_timeout_ms / 2;
         break;
       }
-      p.void_only = true;
+      p.void_only = !mutant(Mutant::kVoidNotSent);
       p.refused = true;
-      if (p.sends == 1) {
+      if (mutant(Mutant::kNumberReused)) {
+        p.reusable = true;
+        for (const PendingOp& op : p.batch->ops) {
+          s.answer(op.to, op.kind, router::kRefusedText);
+        }
+        s.effects.forget.push_back(n.sequence);
+        s.release(p);
+        break;
+      }
+      if (p.sends == 1 || mutant(Mutant::kRefusalAnsweredAtOnce)) {
         // No log has it and no copy is on its way: certainly not applied (F3). Its reads are
         // executed where the void is.
         p.writes_answered = true;

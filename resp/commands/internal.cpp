@@ -3,6 +3,7 @@
 
 #include "base/check.hpp"
 #include "resp/context.hpp"
+#include "resp/mutants.hpp"
 #include "resp/numbers.hpp"
 
 namespace kiwi::resp::commands {
@@ -26,7 +27,9 @@ void expire_due(Context& context, Args args, ReplyWriter& reply) {
     rocks::DatabaseId database{static_cast<uint32_t>(*number)};
     Key key = state.find(database, args[at + 3], context.now_ms());
     bool indexed = key.present && key.meta.expire_at_ms == *deadline;
-    if (!indexed) {
+    if (key.present && mutant(Mutant::kExpireUnconditional)) {
+      state.remove_expired(key);
+    } else if (!indexed) {
       state.erase_stale_expiry(*deadline, database, args[at + 3]);
     } else if (!key.live && key.meta.version == static_cast<uint64_t>(*version)) {
       state.remove_expired(key);

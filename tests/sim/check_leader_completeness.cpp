@@ -12,18 +12,17 @@ class LeaderCompleteness final : public Check {
   explicit LeaderCompleteness(const Committed& committed) : committed_(committed) {}
 
   void on_leader(const Node& node, Term term) override {
-    LogIndex last{committed_.entries.size()};
-    // A leader of an old term may be elected by its own clock after a newer one has committed more:
-    // only what was committed in lower terms is promised.
-    while (last && committed_.term_at(last) >= term) {
-      last = last - 1;
+    // A late winner of an old term may be elected after a newer leader has committed more (also
+    // entries of terms before its own): only what was committed in lower terms is promised.
+    size_t last = committed_.entries.size();
+    while (last > 0 && committed_.entries[last - 1].committed_in >= term) {
+      --last;
     }
-    if (last && (node.log_terms().size() < last.value ||
-                 node.log_terms()[last.value - 1] != committed_.term_at(last))) {
+    if (last > 0 && (node.log_terms().size() < last ||
+                     node.log_terms()[last - 1] != committed_.entries[last - 1].term)) {
       throw Violation{"leader completeness", "leader " + std::to_string(node.id().value) +
                                                  " of term " + std::to_string(term.value) +
-                                                 " lacks committed index " +
-                                                 std::to_string(last.value)};
+                                                 " lacks committed index " + std::to_string(last)};
     }
   }
 

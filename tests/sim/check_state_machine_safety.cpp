@@ -13,7 +13,7 @@ class StateMachineSafety final : public Check {
 
   void on_apply(const Node& node, const raft::Entry& entry) override {
     uint64_t index = entry.index.value;
-    Committed::Known known{entry.term, fingerprint_of(entry)};
+    Committed::Known known{entry.term, fingerprint_of(entry), node.status().term};
     if (index == committed_.entries.size() + 1) {
       committed_.entries.push_back(known);
       return;

@@ -18,10 +18,6 @@ uint64_t fingerprint_of(const raft::Entry& entry) {
                     checksum64({reinterpret_cast<const char*>(fields), sizeof(fields)}));
 }
 
-Term Committed::term_at(LogIndex index) const {
-  return index.value >= 1 && index.value <= entries.size() ? entries[index.value - 1].term : Term{};
-}
-
 Checks::Checks(World& world) {
   checks_.push_back(election_safety());
   checks_.push_back(leader_append_only());

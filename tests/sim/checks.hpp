@@ -33,9 +33,9 @@ struct Committed {
   struct Known {
     Term term;
     uint64_t fingerprint = 0;
+    Term committed_in;  // at most: the term of the node that was the first to apply it
   };
   std::vector<Known> entries;  // index 1 first
-  Term term_at(LogIndex index) const;
 };
 
 std::unique_ptr<Check> election_safety();

@@ -133,10 +133,10 @@ void Clients::again(Client& client, int64_t delay_us) {
 // ---------------------------------------------------------------- asking
 
 std::string Clients::key_for(OpKind kind) {
-  static constexpr const char* kNames[] = {"r", "r", "r", "c", "l", "l", "t", "t"};
+  static constexpr const char* kNames[] = {"r", "r", "r", "c", "l", "l", "t", "t", "t"};
   std::string base = kNames[static_cast<size_t>(kind)] + std::to_string(world_.prng.below(2));
   bool is_list = kind == OpKind::kPush || kind == OpKind::kRange;
-  bool expires = kind == OpKind::kSetExpiring || kind == OpKind::kGetExpiring;
+  bool expires = base[0] == 't';
   uint64_t most = is_list ? kUsesOfList : expires ? kUsesOfExpiring : kUsesOfRegister;
   // An expiring key is set once.
   if (kind == OpKind::kSetExpiring || (kind != OpKind::kIncrement && ++uses_[base] > most)) {
@@ -188,6 +188,10 @@ size_t Clients::ask(
       add(client, batch, resp::RequestKind::kWrite,
           {"SET", key, value, "PX", std::to_string(100 + world_.prng.below(1500))});
       break;
+    case OpKind::kSetForGood:
+      op.value = value;
+      add(client, batch, resp::RequestKind::kWrite, {"SET", key, value});
+      break;
     case OpKind::kSwap:
       break;  // finish_swap()
   }
@@ -221,21 +225,18 @@ void Clients::finish_swap(Client& client, resp::RequestBatch& batch) {
   client.waiting[client.slot] = history_.ops.size() - 1;
 }
 
-void Clients::submit(Client& client, resp::RequestBatch batch) {
+void Clients::submit(Client& client, resp::RequestBatch batch, int64_t patience_us) {
   batch.connection = client.connection;
   uint64_t turn = ++client.turn;
   if (Node* node = world_.find(client.node); node != nullptr && node->running()) {
     node->submit(std::move(batch));
   }
-  // Impatient, or just gone: in both cases the connection is closed.
-  int64_t patience =
-      world_.prng.chance(1, 200) ? static_cast<int64_t>(world_.prng.below(20'000)) : kPatienceUs;
-  world_.timeline.after(patience, [this, id = client.id, turn, patience] {
+  world_.timeline.after(patience_us, [this, id = client.id, turn, patience_us] {
     Client& self = clients_[id - 1];
     if (self.turn != turn || self.connection == 0) {
       return;
     }
-    if (patience == kPatienceUs) {
+    if (patience_us == kPatienceUs) {
       throw Violation{"hang", "client " + std::to_string(id) + " of node " +
                                   std::to_string(self.node.value) + " gets no answer"};
     }
@@ -271,7 +272,10 @@ void Clients::next(Client& client) {
       before = ask(client, batch, kind, key_for(kind), before);
     }
   }
-  submit(client, std::move(batch));
+  // Some do not wait for the answer: the connection is closed.
+  bool leaves = world_.prng.chance(1, 200);
+  submit(client, std::move(batch),
+         leaves ? static_cast<int64_t>(world_.prng.below(20'000)) : kPatienceUs);
 }
 
 // ---------------------------------------------------------------- being told
@@ -377,7 +381,7 @@ void Clients::ask_everything(NodeId node) {
     client.final_waiting[client.slot] = key;
     ++final_waiting_;
   }
-  submit(client, std::move(batch));
+  submit(client, std::move(batch), kPatienceUs);
 }
 
 }  // namespace kiwi::sim

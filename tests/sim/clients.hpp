@@ -53,7 +53,7 @@ class Clients {
   void next(Client& client);
   void again(Client& client, int64_t delay_us);
   void hang_up(Client& client);
-  void submit(Client& client, resp::RequestBatch batch);
+  void submit(Client& client, resp::RequestBatch batch, int64_t patience_us);
   size_t ask(Client& client,
              resp::RequestBatch& batch,
              OpKind kind,

@@ -18,6 +18,7 @@ enum class OpKind : uint8_t {
   kRange,        // list: LRANGE key 0 -1
   kSetExpiring,  // SET key value PX ms
   kGetExpiring,  // GET key
+  kSetForGood,   // SET key value on such a key: it does not expire any more
 };
 inline bool is_read(OpKind kind) {
   return kind == OpKind::kGet || kind == OpKind::kRange || kind == OpKind::kGetExpiring;

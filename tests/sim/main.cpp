@@ -1,83 +1,99 @@
-// kiwi-sim: runs seeds. See scripts/sim.
-#include <csignal>
+// kiwi-sim: runs seeds, or the mutants. scripts/sim builds and starts it.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
 
-#include "tests/sim/world.hpp"
+#include "tests/sim/runner.hpp"
 
 namespace {
 
-volatile uint64_t running_seed = 0;
+using kiwi::sim::SeedResult;
 
-// A broken CHECK aborts; the seed must still be told.
-void on_abort(int) {
-  std::fprintf(stderr, "seed %llu failed; replay: scripts/sim --seed %llu\n",
-               static_cast<unsigned long long>(running_seed),
-               static_cast<unsigned long long>(running_seed));
-  std::_Exit(1);
+int usage(const char* word) {
+  std::fprintf(
+      stderr,
+      "kiwi-sim: what is '%s'?\n"
+      "  --seed N [--trace]        one seed; its trace is the same byte for byte each time\n"
+      "  --seeds N [--from M]      seeds M (1) to M + N - 1\n"
+      "  --forever [--from M]      until a seed fails\n"
+      "  --mutants [NAME] [--seeds N]   every known bug, or one, on up to N (400) seeds\n"
+      "  --storage-mutant NAME     with any of the first three\n",
+      word);
+  return 2;
 }
 
-bool run_seed(uint64_t seed, const std::string& mutant, bool trace) {
-  running_seed = seed;
-  kiwi::sim::WorldOptions options;
-  options.seed = seed;
-  options.mutant = mutant;
-  options.keep_trace = trace;
-  kiwi::sim::World world(options);
-  bool good = true;
-  try {
-    world.run();
-  } catch (const kiwi::sim::Violation& violation) {
-    good = false;
-    std::fprintf(stderr, "seed %llu breaks '%s': %s\n  %s\n  replay: scripts/sim --seed %llu\n",
-                 static_cast<unsigned long long>(seed), violation.check.c_str(),
-                 violation.what.c_str(), world.summary().c_str(),
-                 static_cast<unsigned long long>(seed));
+struct Arguments {
+  uint64_t from = 1;
+  uint64_t count = 300;
+  bool count_given = false;
+  bool trace = false;
+  bool mutants = false;
+  std::string mutant;
+  std::string storage_mutant;
+};
+
+int run(const Arguments& arguments) {
+  kiwi::sim::tell_seed_on_abort();
+  uint64_t bad = 0;
+  uint64_t steps = 0;
+  uint64_t ran = 0;
+  for (uint64_t seed = arguments.from; ran < arguments.count; ++seed, ++ran) {
+    SeedResult result = kiwi::sim::run_seed(seed, arguments.trace, arguments.storage_mutant);
+    steps += result.steps;
+    if (arguments.trace) {
+      std::fputs(result.trace.c_str(), stdout);
+      std::printf("seed %llu, fingerprint %016llx: %s\n", static_cast<unsigned long long>(seed),
+                  static_cast<unsigned long long>(result.fingerprint), result.summary.c_str());
+    }
+    if (!result.good) {
+      ++bad;
+      std::fprintf(stderr, "%s\n", result.report.c_str());
+      if (arguments.count == UINT64_MAX) {
+        return 1;
+      }
+    }
+    if (arguments.count == UINT64_MAX && (ran + 1) % 1000 == 0) {
+      std::printf("%llu seeds, last %llu, no violation\n", static_cast<unsigned long long>(ran + 1),
+                  static_cast<unsigned long long>(seed));
+      std::fflush(stdout);
+    }
   }
-  if (trace) {
-    std::fputs(world.trace_text().c_str(), stdout);
-  }
-  if (trace || std::getenv("KIWI_SIM_VERBOSE") != nullptr) {
-    std::printf("seed %llu fingerprint %016llx: %s\n", static_cast<unsigned long long>(seed),
-                static_cast<unsigned long long>(world.fingerprint()), world.summary().c_str());
-  }
-  return good;
+  std::printf("%llu seeds, %llu steps, %llu violations\n", static_cast<unsigned long long>(ran),
+              static_cast<unsigned long long>(steps), static_cast<unsigned long long>(bad));
+  return bad == 0 ? 0 : 1;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::signal(SIGABRT, on_abort);
-  uint64_t from = 1;
-  uint64_t count = 300;
-  bool trace = false;
-  std::string mutant;
+  Arguments arguments;
   for (int i = 1; i < argc; ++i) {
     auto is = [&](const char* name) { return std::strcmp(argv[i], name) == 0; };
-    bool has_value = i + 1 < argc;
+    bool has_value = i + 1 < argc && argv[i + 1][0] != '-';
     if (is("--seed") && has_value) {
-      from = std::strtoull(argv[++i], nullptr, 10);
-      count = 1;
+      arguments.from = std::strtoull(argv[++i], nullptr, 10);
+      arguments.count = 1;
     } else if (is("--seeds") && has_value) {
-      count = std::strtoull(argv[++i], nullptr, 10);
+      arguments.count = std::strtoull(argv[++i], nullptr, 10);
+      arguments.count_given = true;
     } else if (is("--from") && has_value) {
-      from = std::strtoull(argv[++i], nullptr, 10);
-    } else if (is("--mutant") && has_value) {
-      mutant = argv[++i];
+      arguments.from = std::strtoull(argv[++i], nullptr, 10);
+    } else if (is("--forever")) {
+      arguments.count = UINT64_MAX;
+    } else if (is("--storage-mutant") && has_value) {
+      arguments.storage_mutant = argv[++i];
+    } else if (is("--mutants")) {
+      arguments.mutants = true;
+      arguments.mutant = has_value ? argv[++i] : "";
     } else if (is("--trace")) {
-      trace = true;
+      arguments.trace = true;
     } else {
-      std::fprintf(stderr, "kiwi-sim: what is %s?\n", argv[i]);
-      return 2;
+      return usage(argv[i]);
     }
   }
-  uint64_t bad = 0;
-  for (uint64_t seed = from; seed < from + count; ++seed) {
-    bad += run_seed(seed, mutant, trace) ? 0 : 1;
+  if (arguments.mutants) {
+    return kiwi::sim::run_mutants(arguments.count_given ? arguments.count : 400, arguments.mutant);
   }
-  std::printf("%llu seeds, %llu violations\n", static_cast<unsigned long long>(count),
-              static_cast<unsigned long long>(bad));
-  return bad == 0 ? 0 : 1;
+  return run(arguments);
 }

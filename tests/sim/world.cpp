@@ -249,7 +249,11 @@ void World::check_final_state() {
     if (node == nodes.front()) {
       first = state;
     } else if (state != first) {
-      throw Violation{"heal", "nodes 1 and " + std::to_string(node->id().value) + " differ"};
+      auto [a, b] = std::mismatch(first.begin(), first.end(), state.begin(), state.end());
+      throw Violation{"heal", "nodes 1 and " + std::to_string(node->id().value) + " differ in " +
+                                  (a != first.end() ? a->first + " = " + a->second.at(0) : "?") +
+                                  " and " +
+                                  (b != state.end() ? b->first + " = " + b->second.at(0) : "?")};
     }
   }
   check_exactly_once(clients.history(), first);
@@ -259,6 +263,9 @@ void World::check_final_state() {
 
 void World::run() {
   static constexpr size_t kSizes[] = {1, 3, 3, 3, 5, 5};
+  if (prng.chance(1, 3)) {
+    options.uncommitted_bytes_max = 100 + prng.below(600);
+  }
   found_cluster(kSizes[prng.below(std::size(kSizes))]);
   clients.start(3 + prng.below(4));
   timeline.after(static_cast<int64_t>(prng.below(1'500'000)), [this] { nemesis(); });

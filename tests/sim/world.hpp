@@ -22,7 +22,7 @@ struct WorldOptions {
   std::string mutant;             // a bug of the simulated storage to switch on; empty = none
   int64_t faults_us = 9'000'000;  // how long things break
   uint64_t window_bytes = 4 << 10;
-  uint64_t uncommitted_bytes_max = 64 << 10;
+  uint64_t uncommitted_bytes_max = 64 << 10;  // some seeds make it tiny, so that leaders refuse
   bool keep_trace = false;
 };
 

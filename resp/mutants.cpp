@@ -1,0 +1,38 @@
+#include "resp/mutants.hpp"
+
+#include <array>
+#include <cstddef>
+
+namespace kiwi::resp {
+
+const char* mutant_name(Mutant mutant) {
+  static constexpr std::array kNames = {
+      "none",
+      "number-reused",
+      "void-not-sent",
+      "refusal-answered-at-once",
+      "zombie-after-timeout",
+      "timeout-says-failed",
+      "read-ignores-writes",
+      "write-overtakes-reads",
+      "never-sent-again",
+      "duplicate-applied",
+      "read-before-index",
+      "expire-unconditional",
+  };
+  static_assert(kNames.size() == static_cast<size_t>(Mutant::kCount));
+  return kNames[static_cast<size_t>(mutant)];
+}
+
+#ifdef KIWI_MUTANTS
+namespace {
+// A test switch by design, absent from normal builds.
+Mutant selected_mutant = Mutant::kNone;
+}  // namespace
+
+bool mutant(Mutant mutant) { return selected_mutant == mutant; }
+
+void set_mutant(Mutant mutant) { selected_mutant = mutant; }
+#endif
+
+}  // namespace kiwi::resp

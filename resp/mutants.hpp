@@ -1,0 +1,35 @@
+// Known bugs of the router and the executor that the tests must catch, as raft/mutants.hpp has them
+// for the core: compiled in with -DKIWI_MUTANTS=ON only, one at a time. Set by tests before
+// anything runs; not thread-safe.
+#pragma once
+
+#include <cstdint>
+
+namespace kiwi::resp {
+
+enum class Mutant : uint8_t {
+  kNone,
+  kNumberReused,           // a refused batch's number goes to the next batch (F3)
+  kVoidNotSent,            // a refused batch is sent again with its content (F3)
+  kRefusalAnsweredAtOnce,  // although it may have been sent to another leader as well (F3)
+  kZombieAfterTimeout,     // content is sent on after its clients were told TIMEOUT (F5)
+  kTimeoutSaysFailed,      // a batch that was handed over is answered CLUSTERDOWN (DESIGN §1.5)
+  kReadIgnoresWrites,      // a read does not wait for its connection's earlier writes (F6)
+  kWriteOvertakesReads,    // a write does not wait for its connection's earlier reads (F6)
+  kNeverSentAgain,         // what is lost stays lost (F23)
+  kDuplicateApplied,       // the session rows do not stop a batch that was applied before (F4)
+  kReadBeforeIndex,        // a read does not wait until its index is applied (§6.4)
+  kExpireUnconditional,    // an expiry entry deletes whatever the key holds now (F8)
+  kCount,
+};
+
+const char* mutant_name(Mutant mutant);
+
+#ifdef KIWI_MUTANTS
+bool mutant(Mutant mutant);
+void set_mutant(Mutant mutant);  // kNone switches off
+#else
+constexpr bool mutant(Mutant) { return false; }
+#endif
+
+}  // namespace kiwi::resp

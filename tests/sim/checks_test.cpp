@@ -1,0 +1,159 @@
+// The checkers on histories that are known to be good or bad: a checker that finds nothing proves
+// nothing.
+#include <doctest/doctest.h>
+
+#include "tests/sim/history.hpp"
+#include "tests/sim/timeline.hpp"
+
+namespace kiwi::sim {
+
+namespace {
+
+Op op(OpKind kind,
+      const char* key,
+      const char* value,
+      int64_t from,
+      int64_t to,
+      Fate fate = Fate::kOk) {
+  Op out;
+  out.kind = kind;
+  out.key = key;
+  out.value = value;
+  out.invoked_us = from;
+  out.returned_us = fate == Fate::kOk ? to : kNever;
+  out.fate = fate;
+  return out;
+}
+
+Op counted(const char* key, int64_t number, int64_t from, int64_t to, Fate fate = Fate::kOk) {
+  Op out = op(OpKind::kIncrement, key, "", from, to, fate);
+  out.number = number;
+  return out;
+}
+
+Op pushed(const char* value, int64_t number, int64_t from, int64_t to, Fate fate = Fate::kOk) {
+  Op out = op(OpKind::kPush, "l", value, from, to, fate);
+  out.number = number;
+  return out;
+}
+
+Op ranged(std::vector<std::string> list, int64_t from, int64_t to) {
+  Op out = op(OpKind::kRange, "l", "", from, to);
+  out.list = std::move(list);
+  return out;
+}
+
+constexpr OpKind kSet = OpKind::kSet;
+constexpr OpKind kGet = OpKind::kGet;
+
+}  // namespace
+
+TEST_SUITE_BEGIN("sim: checkers");
+
+TEST_CASE("registers: orders that exist are found") {
+  CHECK_NOTHROW(check_linearizable(
+      {{op(kGet, "r", "", 0, 1), op(kSet, "r", "a", 2, 3), op(kGet, "r", "a", 4, 5)}}));
+  // Concurrent: either order.
+  CHECK_NOTHROW(check_linearizable(
+      {{op(kSet, "r", "a", 0, 10), op(kSet, "r", "b", 0, 10), op(kGet, "r", "a", 11, 12)}}));
+  // Unknown: may happen late, or never.
+  CHECK_NOTHROW(check_linearizable({{op(kSet, "r", "a", 0, 1, Fate::kUnknown),
+                                     op(kGet, "r", "", 5, 6), op(kGet, "r", "a", 7, 8)}}));
+  CHECK_NOTHROW(
+      check_linearizable({{op(kSet, "r", "a", 0, 1, Fate::kUnknown), op(kGet, "r", "", 5, 6)}}));
+}
+
+TEST_CASE("registers: a stale read is found") {
+  CHECK_THROWS_AS(check_linearizable({{op(kSet, "r", "a", 0, 1), op(kSet, "r", "b", 2, 3),
+                                       op(kGet, "r", "a", 4, 5)}}),
+                  Violation);
+}
+
+TEST_CASE("registers: a value that goes back is found") {
+  CHECK_THROWS_AS(check_linearizable({{op(kSet, "r", "a", 0, 10), op(kGet, "r", "a", 1, 2),
+                                       op(kGet, "r", "", 3, 4)}}),
+                  Violation);
+}
+
+TEST_CASE("registers: a refused write that is seen is found") {
+  CHECK_THROWS_AS(
+      check_linearizable({{op(kSet, "r", "a", 0, 1, Fate::kFailed), op(kGet, "r", "a", 2, 3)}}),
+      Violation);
+}
+
+TEST_CASE("registers: a swap from a value that was gone is found") {
+  Op swap = op(OpKind::kSwap, "r", "c", 4, 5);
+  swap.expected = "a";
+  CHECK_THROWS_AS(check_linearizable({{op(kSet, "r", "a", 0, 1), op(kSet, "r", "b", 2, 3), swap}}),
+                  Violation);
+  swap.expected = "b";
+  CHECK_NOTHROW(check_linearizable({{op(kSet, "r", "a", 0, 1), op(kSet, "r", "b", 2, 3), swap}}));
+}
+
+TEST_CASE("registers: a read that overtakes a write of its own pipeline is found [F6]") {
+  History history{{op(kSet, "r", "a", 0, 10), op(kGet, "r", "", 0, 10)}};
+  CHECK_NOTHROW(check_linearizable(history));
+  history.ops[1].before = 0;
+  CHECK_THROWS_AS(check_linearizable(history), Violation);
+  History reversed{{op(kGet, "r", "a", 0, 10), op(kSet, "r", "a", 0, 10)}};
+  CHECK_NOTHROW(check_linearizable(reversed));
+  reversed.ops[1].before = 0;
+  CHECK_THROWS_AS(check_linearizable(reversed), Violation);
+}
+
+TEST_CASE("counters: lost, doubled and disordered increments are found") {
+  History history{{counted("c", 1, 0, 1), counted("c", 2, 2, 3)}};
+  CHECK_NOTHROW(check_exactly_once(history, {{"c", {"2"}}}));
+  CHECK_THROWS_AS(check_exactly_once(history, {{"c", {"1"}}}), Violation);
+  CHECK_THROWS_AS(check_exactly_once(history, {{"c", {"3"}}}), Violation);
+  history.ops.push_back(counted("c", 0, 0, 0, Fate::kUnknown));
+  CHECK_NOTHROW(check_exactly_once(history, {{"c", {"3"}}}));
+  CHECK_THROWS_AS(
+      check_exactly_once({{counted("c", 2, 0, 1), counted("c", 1, 2, 3)}}, {{"c", {"2"}}}),
+      Violation);
+  CHECK_THROWS_AS(
+      check_exactly_once({{counted("c", 1, 0, 1), counted("c", 1, 0, 3)}}, {{"c", {"2"}}}),
+      Violation);
+}
+
+TEST_CASE("lists: lost, doubled, refused and foreign elements are found") {
+  History history{{pushed("a", 1, 0, 1), pushed("b", 2, 2, 3)}};
+  CHECK_NOTHROW(check_exactly_once(history, {{"l", {"a", "b"}}}));
+  CHECK_THROWS_AS(check_exactly_once(history, {{"l", {"a"}}}), Violation);
+  CHECK_THROWS_AS(check_exactly_once(history, {{"l", {"b", "a"}}}), Violation);
+  CHECK_THROWS_AS(check_exactly_once(history, {{"l", {"a", "b", "b"}}}), Violation);
+  CHECK_THROWS_AS(check_exactly_once(history, {{"l", {"a", "b", "x"}}}), Violation);
+  history.ops.push_back(pushed("c", 0, 0, 0, Fate::kFailed));
+  CHECK_THROWS_AS(check_exactly_once(history, {{"l", {"a", "b", "c"}}}), Violation);
+  history.ops.back().fate = Fate::kUnknown;
+  CHECK_NOTHROW(check_exactly_once(history, {{"l", {"a", "b", "c"}}}));
+}
+
+TEST_CASE("lists: stale reads and reads of the future are found") {
+  FinalState final_state{{"l", {"a", "b"}}};
+  Op a = pushed("a", 1, 0, 1);
+  Op b = pushed("b", 2, 10, 11);
+  CHECK_NOTHROW(check_exactly_once({{a, b, ranged({"a"}, 2, 3)}}, final_state));
+  CHECK_THROWS_AS(check_exactly_once({{a, b, ranged({}, 2, 3)}}, final_state), Violation);
+  CHECK_THROWS_AS(check_exactly_once({{a, b, ranged({"a", "b"}, 2, 3)}}, final_state), Violation);
+  CHECK_THROWS_AS(check_exactly_once({{a, b, ranged({"b"}, 12, 13)}}, final_state), Violation);
+  Op late = pushed("b", 2, 0, 11);
+  CHECK_THROWS_AS(
+      check_exactly_once({{a, late, ranged({"a", "b"}, 2, 3), ranged({"a"}, 4, 5)}}, final_state),
+      Violation);
+}
+
+TEST_CASE("expiry: a key that comes back, and one that goes although it was kept, are found") {
+  Op set = op(OpKind::kSetExpiring, "t", "1", 0, 1);
+  Op gone = op(OpKind::kGetExpiring, "t", "", 2, 3);
+  Op there = op(OpKind::kGetExpiring, "t", "1", 4, 5);
+  CHECK_NOTHROW(check_expiry({{set, gone}}));
+  CHECK_THROWS_AS(check_expiry({{set, gone, there}}), Violation);
+  Op kept = op(OpKind::kSetForGood, "t", "2", 2, 3);
+  CHECK_THROWS_AS(check_expiry({{set, kept, op(OpKind::kGetExpiring, "t", "", 4, 5)}}), Violation);
+  CHECK_NOTHROW(check_expiry({{set, gone, kept, op(OpKind::kGetExpiring, "t", "2", 4, 5)}}));
+}
+
+TEST_SUITE_END();
+
+}  // namespace kiwi::sim

@@ -1,0 +1,107 @@
+#include <cstdio>
+#include <functional>
+#include <string>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "raft/mutants.hpp"
+#include "resp/mutants.hpp"
+#include "tests/sim/runner.hpp"
+
+namespace kiwi::sim {
+
+namespace {
+
+struct Bug {
+  std::string where;
+  std::string name;
+  std::function<void()> switch_on;
+  std::string storage;  // a mutant of the simulated disks
+};
+
+std::vector<Bug> known_bugs() {
+  std::vector<Bug> bugs;
+#ifdef KIWI_MUTANTS
+  for (size_t i = 1; i < static_cast<size_t>(raft::Mutant::kCount); ++i) {
+    auto mutant = static_cast<raft::Mutant>(i);
+    bugs.push_back({"raft", raft::mutant_name(mutant), [=] { raft::set_mutant(mutant); }, ""});
+  }
+  for (size_t i = 1; i < static_cast<size_t>(resp::Mutant::kCount); ++i) {
+    auto mutant = static_cast<resp::Mutant>(i);
+    bugs.push_back({"resp", resp::mutant_name(mutant), [=] { resp::set_mutant(mutant); }, ""});
+  }
+  for (const char* name : {"vote-not-persisted", "applied-index-not-in-batch", "sync-lies",
+                           "epoch-not-raised", "wiped-node-keeps-id"}) {
+    bugs.push_back({"storage", name, [] {}, name});
+  }
+#endif
+  return bugs;
+}
+
+// One process a seed: a mutant may abort it, hang it or corrupt its memory.
+struct Outcome {
+  bool caught = false;
+  std::string by;
+};
+Outcome run_child(const Bug& bug, uint64_t seed) {
+  int pipe_ends[2];
+  if (pipe(pipe_ends) != 0) {
+    return {};
+  }
+  pid_t child = fork();
+  if (child == 0) {
+    close(pipe_ends[0]);
+    dup2(pipe_ends[1], STDERR_FILENO);
+    alarm(60);
+    tell_seed_on_abort();
+    bug.switch_on();
+    SeedResult result = run_seed(seed, false, bug.storage);
+    if (!result.good) {
+      std::fprintf(stderr, "check '%s'\n", result.check.c_str());
+    }
+    _exit(result.good ? 0 : 1);
+  }
+  close(pipe_ends[1]);
+  std::string said;
+  char buffer[512];
+  for (ssize_t n; (n = read(pipe_ends[0], buffer, sizeof(buffer))) > 0;) {
+    said.append(buffer, static_cast<size_t>(n));
+  }
+  close(pipe_ends[0]);
+  int status = 0;
+  waitpid(child, &status, 0);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+    return {};
+  }
+  return {true, said.substr(0, said.find('\n'))};
+}
+
+}  // namespace
+
+int run_mutants(uint64_t seeds_max, const std::string& only) {
+  std::vector<Bug> bugs = known_bugs();
+  if (bugs.empty()) {
+    std::fprintf(stderr, "this build has no mutants: configure with -DKIWI_MUTANTS=ON\n");
+    return 2;
+  }
+  int survivors = 0;
+  std::printf("%-8s %-32s %6s  %s\n", "where", "mutant", "seeds", "caught by");
+  for (const Bug& bug : bugs) {
+    if (!only.empty() && bug.name != only) {
+      continue;
+    }
+    Outcome outcome;
+    uint64_t seed = 0;
+    while (!outcome.caught && seed < seeds_max) {
+      outcome = run_child(bug, ++seed);
+    }
+    survivors += outcome.caught ? 0 : 1;
+    std::printf("%-8s %-32s %6llu  %s\n", bug.where.c_str(), bug.name.c_str(),
+                static_cast<unsigned long long>(seed),
+                outcome.caught ? outcome.by.c_str() : "SURVIVED");
+    std::fflush(stdout);
+  }
+  return survivors == 0 ? 0 : 1;
+}
+
+}  // namespace kiwi::sim
