@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/ids.hpp"
@@ -77,6 +78,9 @@ struct NodeContext {
 
   NodeStatus status;
 
+  // Error replies by their first word, for INFO errorstats; at most kErrorWords of them.
+  std::map<std::string, uint64_t, std::less<>> errors;
+
   // Every live session; sessions enter and leave by themselves.
   std::map<ConnectionId, Session*> sessions;
 
@@ -96,6 +100,9 @@ struct NodeContext {
       [](std::optional<ClusterId>) -> Result<ClusterId> {
     return Error{Errc::kConflict, "Already cluster member"};
   };
+
+  // bytes: a reply that begins with '-'.
+  void count_error(std::string_view bytes);
 
   // The executor's counters only grow; this adds what is new since the last call.
   void count(const Executor::Counters& now) {

@@ -18,6 +18,8 @@ namespace {
 // this, instead of growing step by step.
 constexpr size_t kReserveBytes = 64 * limits::kKiB;
 
+constexpr size_t kErrorWords = 128;  // as in Redis
+
 }  // namespace
 
 Session::Session(NodeContext& node, SessionInfo info, int64_t now_ms)
@@ -62,7 +64,7 @@ void Session::reply(const ReplyBatch& replies, int64_t now_ms) {
     }
     std::string_view bytes = std::string_view(replies.bytes).substr(part.offset, part.size);
     if (bytes.starts_with('-')) {
-      ++s.node.metrics.error_replies;
+      s.node.count_error(bytes);
     }
     if (s.barrier && s.barrier->slot == part.slot) {
       s.answer_barrier(replies, bytes);
@@ -126,6 +128,17 @@ bool Session::idle() const {
 }
 
 ConnectionId Session::id() const { return state_->info.id; }
+
+void NodeContext::count_error(std::string_view bytes) {
+  ++metrics.error_replies;
+  std::string_view word = bytes.substr(1, bytes.find_first_of(" \r") - 1);
+  auto found = errors.find(word);
+  if (found != errors.end()) {
+    ++found->second;
+  } else if (errors.size() < kErrorWords) {  // scripts may make words up
+    errors.emplace(word, 1);
+  }
+}
 
 // ---------------------------------------------------------------- State
 

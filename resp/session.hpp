@@ -1,11 +1,11 @@
 // One client's side of the Redis protocol: bytes in, requests out, ordered replies back, bytes out.
 // The plain class inside the RespConnection actor; client loop only; no socket and no clock of its
-// own. Local commands (PING, CLIENT, MULTI, ...) are answered here; the others become Requests whose
-// replies come back by slot.
+// own. Local commands (PING, CLIENT, MULTI, ...) are answered here; the others become Requests
+// whose replies come back by slot.
 //
-// After each of receive(), reply(), set_unsent_bytes() and tick() the owner looks at killed(), then at
-// has_requests() and has_output(): a session that had stopped parsing (unanswered or unsent replies
-// above their bounds, a WATCH under way) goes on inside any of these calls.
+// After each of receive(), reply(), set_unsent_bytes() and tick() the owner looks at killed(), then
+// at has_requests() and has_output(): a session that had stopped parsing (unanswered or unsent
+// replies above their bounds, a WATCH under way) goes on inside any of these calls.
 #pragma once
 
 #include <cstdint>
@@ -21,9 +21,9 @@ struct NodeContext;  // what local commands see of the node: node_context.hpp
 
 struct SessionInfo {
   ConnectionId id = 0;
-  std::string peer_address;   // ip:port
+  std::string peer_address;  // ip:port
   std::string local_address;
-  int file_descriptor = -1;   // shown by CLIENT LIST, used for nothing
+  int file_descriptor = -1;  // shown by CLIENT LIST, used for nothing
 };
 
 // What a connection above maxclients is told before it is closed.
@@ -48,16 +48,17 @@ class Session {
   std::string take_output();
   bool has_output() const;
 
-  bool wants_more_input() const;  // false: stop reading the socket (too much unanswered or unsent, F28)
-  bool closing() const;           // close once the output is written
-  bool killed() const;            // close now (CLIENT KILL, output buffer limit)
+  // False: stop reading the socket, too much is unanswered or unsent (F28).
+  bool wants_more_input() const;
+  bool closing() const;  // close once the output is written
+  bool killed() const;   // close now (CLIENT KILL, output buffer limit)
   // What take_output() gave and the socket has not taken yet: told after every change, 0 included.
   void set_unsent_bytes(size_t bytes);
-  int64_t last_active_ms() const; // for `timeout`
-  bool idle() const;              // nothing unanswered: `timeout` may close it
+  int64_t last_active_ms() const;  // for `timeout`
+  bool idle() const;               // nothing unanswered: `timeout` may close it
   ConnectionId id() const;
 
-  struct State;                   // for local command handlers: session_state.hpp
+  struct State;  // for local command handlers: session_state.hpp
   State& state() { return *state_; }
 
  private:

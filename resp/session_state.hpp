@@ -142,7 +142,7 @@ void Session::State::reply_now(Write&& write) {
     out.resize(before);
   }
   if (out.size() > before && out[before] == '-') {
-    ++node.metrics.error_replies;
+    node.count_error(std::string_view(out).substr(before));
   }
   if (!direct && !scratch.empty()) {
     slots.hold(scratch);

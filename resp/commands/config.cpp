@@ -22,7 +22,9 @@ void config_set(Session& session, Args args, ReplyWriter& reply) {
 }
 
 void config_resetstat(Session& session, Args, ReplyWriter& reply) {
-  session.state().node.metrics.reset();
+  NodeContext& node = session.state().node;
+  node.metrics.reset();
+  node.errors.clear();
   reply.ok();
 }
 

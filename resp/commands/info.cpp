@@ -151,7 +151,9 @@ void cpu(const NodeContext& node, InfoText& out) {
 void modules(const NodeContext&, InfoText&) {}
 
 void errorstats(const NodeContext& node, InfoText& out) {
-  out.line("error_replies", node.metrics.error_replies);
+  for (const auto& [word, count] : node.errors) {
+    out.line("errorstat_" + word, "count=" + std::to_string(count));
+  }
 }
 
 void cluster(const NodeContext&, InfoText& out) { out.line("cluster_enabled", 1); }

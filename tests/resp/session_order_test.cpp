@@ -273,6 +273,18 @@ TEST_SUITE("resp") {
     CHECK(internal > 0);
   }
 
+  TEST_CASE("INFO errorstats names at most 128 kinds of errors") {
+    TestNode node;
+    TestClient client(node);
+    for (int i = 0; i < 200; ++i) {
+      client.send("GET a\r\n");
+      client.answer(client.forwarded()[0].slot, "-E" + std::to_string(i) + "\r\n");
+    }
+    CHECK(node.context.errors.size() == 128);
+    CHECK(client.send("INFO errorstats\r\n").find("\r\nerrorstat_E7:count=1\r\n") !=
+          std::string::npos);
+  }
+
   TEST_CASE("commands and errors are counted") {
     TestNode node;
     TestClient client(node);
@@ -280,10 +292,13 @@ TEST_SUITE("resp") {
     client.answer(client.forwarded()[0].slot, "-WRONGTYPE x\r\n");
     CHECK(node.metrics.commands_processed == 3);
     CHECK(node.metrics.error_replies == 2);
+    CHECK(node.context.errors["ERR"] == 1);
+    CHECK(node.context.errors["WRONGTYPE"] == 1);
     CHECK(node.metrics.net_input_bytes == 18);
     CHECK(node.metrics.net_output_bytes > 0);
     client.send("CONFIG RESETSTAT\r\n");
     CHECK(node.metrics.commands_processed == 0);
+    CHECK(node.context.errors.empty());
   }
 }
 
