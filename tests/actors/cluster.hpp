@@ -1,0 +1,75 @@
+// Whole nodes of real shells in one deterministic scheduler: RespConnection, CommandRouter,
+// StateMachine, LogStore and RaftReplica of every node, joined by links that lose, delay, repeat
+// and reorder messages. Only sockets, disks and clocks are stand-ins. The same seed gives the same
+// run.
+//
+// The inside is in cluster.cpp, so that tests compile without CAF.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tests/support/memory_log.hpp"
+
+namespace kiwi::actors::test {
+
+enum class Part : uint8_t { kRouter, kStateMachine, kReplica, kLogStore };
+
+// In thousandths of messages; delays in milliseconds of virtual time.
+struct LinkFaults {
+  uint64_t dropped = 0;
+  uint64_t repeated = 0;
+  uint64_t delayed = 0;
+  int64_t delay_max_ms = 40;
+};
+
+class Cluster {
+ public:
+  Cluster(size_t nodes, uint64_t seed);
+  ~Cluster();
+  Cluster(const Cluster&) = delete;
+  Cluster& operator=(const Cluster&) = delete;
+
+  // ---- time
+  void run_ms(int64_t milliseconds);  // virtual
+  bool step();                        // one message of one actor, time stands still; false: idle
+
+  // ---- clients, speaking RESP; nodes are numbered from 0
+  int connect(size_t node);
+  void send(int client, const std::string& bytes);
+  std::string take(int client);   // what came since
+  bool closed(int client) const;  // by the server
+  void hang_up(int client);
+  // Sends a command, runs until its reply is there or the time is over ("" then), and returns it.
+  std::string command(int client, const std::string& inline_command, int64_t patience_ms = 20'000);
+
+  // ---- faults
+  void set_faults(const LinkFaults& faults);
+  void deafen(size_t from, size_t to, bool deaf);  // nothing passes, the link stays up
+  void cut(size_t node, bool cut);                 // all its links, both ways
+  void break_link(size_t a, size_t b);             // the connection dies; it comes back by itself
+  void kill(size_t node, Part part);               // an actor dies
+  void crash(size_t node);                         // the process and what was not synced
+  void restart(size_t node);
+  void stall(size_t node, Part part, bool stalled);  // its mail waits
+  kiwi::test::MemoryLog& log(size_t node);
+
+  // ---- what is seen
+  bool alive(size_t node) const;
+  std::string failure(size_t node) const;  // why it stopped itself
+  std::optional<size_t> leader() const;    // ready, by its own word, of the highest term
+  uint64_t applied(size_t node) const;
+  uint64_t checksum(size_t node) const;
+  size_t open_connections(size_t node) const;
+  uint64_t sent(size_t from, size_t to) const;  // frames
+
+  struct State;  // cluster.cpp
+
+ private:
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace kiwi::actors::test

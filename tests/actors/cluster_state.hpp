@@ -1,0 +1,138 @@
+// The inside of test::Cluster, for cluster.cpp and cluster_node.cpp. Sees CAF.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <caf/scheduler/test_coordinator.hpp>
+
+#include "actors/command_router.hpp"
+#include "actors/log_store.hpp"
+#include "actors/raft_replica.hpp"
+#include "actors/resp_connection.hpp"
+#include "actors/service_gate.hpp"
+#include "actors/state_machine.hpp"
+#include "base/prng.hpp"
+#include "tests/actors/cluster.hpp"
+#include "tests/support/memory_keyspace.hpp"
+
+namespace kiwi::actors::test {
+
+// A client's socket.
+class FakeStream final : public ByteStream {
+ public:
+  void start(Events events) override { events_ = std::move(events); }
+  void pause() override { paused_ = true; }
+  void resume() override { paused_ = false; }
+  void write(std::string bytes) override { output_ += bytes; }
+  size_t unsent_bytes() const override { return 0; }
+  void close() override {
+    closed_ = true;
+    events_ = {};
+  }
+
+  void deliver();
+  void client_hangs_up();
+  void client_sends(const std::string& bytes) { input_ += bytes; }
+  std::string take() { return std::exchange(output_, {}); }
+  bool closed() const { return closed_; }
+
+ private:
+  Events events_;
+  std::string input_;
+  std::string output_;
+  bool paused_ = false;
+  bool closed_ = false;
+};
+
+// One direction of a link: stands where the remote replica's handle would be.
+class LinkActor final : public caf::monitorable_actor {
+ public:
+  explicit LinkActor(caf::actor_config& cfg) : monitorable_actor(cfg) {}
+  using monitorable_actor::enqueue;
+  void enqueue(caf::mailbox_element_ptr mail, caf::execution_unit*) override;
+  const char* name() const override { return "link"; }
+
+  struct Frame {
+    PeerFrame frame;
+    int64_t due_ms = 0;
+  };
+  std::deque<Frame> frames;
+  uint64_t seen = 0;
+  std::function<void(LinkActor&, PeerFrame)> accept;
+};
+
+struct Node {
+  explicit Node(kiwi::test::MemoryLog& log_in) : log(log_in) {}
+
+  kiwi::test::MemoryLog& log;
+  config::Options options;
+  config::ClientMetrics metrics;
+  config::RaftMetrics raft_metrics;
+  std::unique_ptr<resp::NodeContext> context;
+  rocks::MemoryKeyspace keyspace;
+  std::unique_ptr<resp::Executor> executor;
+  std::unique_ptr<resp::Router> router;
+  ServiceGate gate{600};
+  raft::Status status;
+  StateMachineHandle state_machine;
+  RouterHandle router_actor;
+  LogStoreHandle log_store;
+  ReplicaHandle replica;
+  std::map<resp::ConnectionId, ConnectionHandle> connections;
+  std::string failure;
+  bool ending = false;  // the test ends it: its actors' deaths are no failure
+};
+
+struct Cluster::State {
+  State(size_t nodes, uint64_t seed);
+  ~State();
+
+  // cluster_node.cpp
+  void prepare_logs();
+  void start_node(size_t i);
+  void end_node(size_t i);
+  void spawn_actors(size_t i, const raft::Identity& identity);
+
+  // cluster.cpp
+  void join(size_t a, size_t b);
+  void unjoin(size_t a, size_t b);
+  void timers();
+  bool pump();  // runs everything that is due now; false: nothing was
+  bool run_one_job();
+  bool deliver_one();
+  void accept_frame(size_t from, size_t to, LinkActor& link, PeerFrame frame);
+  void end_failed_nodes();
+  bool is_stalled(const caf::resumable* job) const;
+  caf::abstract_actor* part(size_t i, Part p) const;
+
+  caf::actor_system_config config;
+  std::unique_ptr<caf::actor_system> system;
+  caf::scheduler::test_coordinator* scheduler = nullptr;
+  Prng prng;
+  int64_t now_ms = 1'000'000;
+  int64_t link_generation = 0;
+  resp::ConnectionId next_connection = 1;
+
+  std::vector<std::unique_ptr<kiwi::test::MemoryLog>> logs;
+  std::vector<std::unique_ptr<Node>> nodes;  // null: down
+  std::vector<std::string> failures;
+  std::map<std::pair<size_t, size_t>, caf::strong_actor_ptr> links;  // from, to
+  std::map<std::pair<size_t, size_t>, uint64_t> sent;
+  std::set<std::pair<size_t, size_t>> deaf;
+  std::set<const caf::resumable*> stalled;
+  LinkFaults faults;
+
+  struct Client {
+    size_t node = 0;
+    std::shared_ptr<FakeStream> stream;
+  };
+  std::vector<Client> clients;
+};
+
+}  // namespace kiwi::actors::test
