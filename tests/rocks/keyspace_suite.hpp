@@ -309,6 +309,39 @@ void keyspace_range_then_put_in_one_turn() {
   check_forward(fixture.keyspace(), expected, Family::kElement, "", "");
 }
 
+// What was read a moment ago is gone, few keys and many, in the families that are read most
+// (FLUSHDB).
+template <class Fixture>
+void keyspace_range_erase_is_seen_by_gets() {
+  Fixture fixture;
+  Keyspace& keyspace = fixture.keyspace();
+  uint64_t index = 0;
+  for (Family family : {Family::kMeta, Family::kElement, Family::kSystem}) {
+    for (int keys : {5, 500}) {
+      auto name = [](int i) { return "key" + std::to_string(i); };
+      for (int i = 0; i < keys; ++i) {
+        keyspace.put(family, name(i), "value");
+      }
+      put_applied(keyspace, ++index);
+      keyspace.commit(LogIndex{index});
+      for (int i = 0; i < keys; ++i) {
+        REQUIRE(keyspace.get(family, name(i)).has_value());
+      }
+      keyspace.erase_range(family, "key", "kez");
+      keyspace.put(family, name(1), "new");
+      put_applied(keyspace, ++index);
+      keyspace.commit(LogIndex{index});
+      for (int i = 0; i < keys; ++i) {
+        REQUIRE(keyspace.get(family, name(i)).has_value() == (i == 1));
+      }
+      keyspace.erase_range(family, "key", "");
+      put_applied(keyspace, ++index);
+      keyspace.commit(LogIndex{index});
+      CHECK(!keyspace.get(family, name(1)).has_value());
+    }
+  }
+}
+
 template <class Fixture>
 void keyspace_flushed_index_skips_memory() {
   Fixture fixture;

@@ -29,6 +29,10 @@ TEST_CASE("plain keyspace: writes after a range erase of the same turn survive i
   keyspace_range_then_put_in_one_turn<PlainFixture>();
 }
 
+TEST_CASE("plain keyspace: what a range erase dropped is gone for every later get [F10]") {
+  keyspace_range_erase_is_seen_by_gets<PlainFixture>();
+}
+
 TEST_CASE("plain keyspace: the flushed index is what files hold, not memory [F13]") {
   keyspace_flushed_index_skips_memory<PlainFixture>();
 }
