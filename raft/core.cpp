@@ -12,6 +12,16 @@ namespace kiwi::raft {
 
 namespace {
 
+// Streams of neighbouring seeds must be unrelated. (splitmix64 seeded with multiples of its own
+// step gives shifted copies of one stream: nodes that draw the same timeouts for ever.)
+uint64_t mixed(const CoreOptions& options, uint64_t purpose) {
+  uint64_t seed = options.seed;
+  for (uint64_t part : {options.id.value, purpose}) {
+    seed = Prng(seed).next() + part;
+  }
+  return Prng(seed).next();
+}
+
 LogWindow window_of(const StartState& start) {
   const LoadedLog& loaded = start.log;
   if (start.tail.empty()) {
@@ -38,8 +48,8 @@ bool Effects::empty() const {
 
 Core::State::State(const CoreOptions& core_options, StartState start)
     : options(core_options),
-      timeout_prng(core_options.seed ^ (core_options.id.value * 0x9e3779b97f4a7c15ULL)),
-      seed_prng(core_options.seed + core_options.id.value),
+      timeout_prng(mixed(core_options, 1)),
+      seed_prng(mixed(core_options, 2)),
       term(start.log.hard_state.term),
       voted_for(start.log.hard_state.voted_for),
       log(window_of(start)),
