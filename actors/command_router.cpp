@@ -98,11 +98,13 @@ void CommandRouter::take(ExecutorReport& report) {
   for (const resp::Settled& settled : report.settled) {
     options_.router->settled(settled, now_ms);
   }
-  for (const uint64_t id : report.reads_done) {
-    options_.router->reads_done(id, now_ms);
-  }
+  // A batch of which one half was answered is told in both lists; its other half must not be taken
+  // for answered.
   for (resp::ReadBatch& batch : report.reads_again) {
     options_.router->reads_again(std::move(batch), now_ms);
+  }
+  for (const uint64_t id : report.reads_done) {
+    options_.router->reads_done(id, now_ms);
   }
   if (service_ == resp::Service::kLoading) {
     check_service();
