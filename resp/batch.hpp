@@ -1,5 +1,5 @@
-// The bytes of commands on their way: from the session through the router into a log entry, the same
-// bytes everywhere (PERF §6.7). ON DISK inside log entries: frozen by golden bytes.
+// The bytes of commands on their way: from the session through the router into a log entry, the
+// same bytes everywhere (PERF §6.7). ON DISK inside log entries: frozen by golden bytes.
 //
 //   batch   := version:u8 (=1) count:varint (size:varint command)*count
 //   command := kind:u8 database:varint body
@@ -23,11 +23,11 @@ using Args = std::span<const std::string_view>;
 
 // What a client saw of a key when it said WATCH.
 struct WatchToken {
-  uint32_t database = 0;        // logical number
-  uint64_t incarnation = 0;     // of that database then: changed by FLUSHDB and SWAPDB
+  uint32_t database = 0;     // logical number
+  uint64_t incarnation = 0;  // of that database then: changed by FLUSHDB and SWAPDB
   std::string key;
   bool exists = false;
-  uint64_t counter = 0;         // last_modified of the live key, or the mutation counter at WATCH
+  uint64_t counter = 0;  // last_modified of the live key, or the mutation counter at WATCH
   bool operator==(const WatchToken&) const = default;
 };
 
@@ -46,9 +46,9 @@ void pack_transaction(std::string& out,
 struct PackedCommand {
   PackedKind kind = PackedKind::kPlain;
   uint32_t database = 0;
-  std::vector<std::string_view> args;         // plain
-  std::vector<WatchToken> tokens;             // transaction
-  std::vector<std::string_view> commands;     // transaction: packed plain commands
+  std::vector<std::string_view> args;      // plain
+  std::vector<WatchToken> tokens;          // transaction
+  std::vector<std::string_view> commands;  // transaction: packed plain commands
 };
 // Reuses `into`'s vectors. False = malformed.
 bool unpack_command(std::string_view bytes, PackedCommand& into);
@@ -70,9 +70,9 @@ class BatchBuilder {
 class BatchReader {
  public:
   explicit BatchReader(std::string_view payload);
-  bool ok() const { return ok_; }           // false = malformed
+  bool ok() const { return ok_; }  // false = malformed
   size_t count() const { return count_; }
-  std::optional<std::string_view> next();   // packed command; nullopt at the end or when malformed
+  std::optional<std::string_view> next();  // packed command; nullopt at the end or when malformed
 
  private:
   std::string_view rest_;

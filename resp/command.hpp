@@ -26,9 +26,9 @@ enum Flag : uint32_t {
   kFast = 1u << 0,
   kDenyOom = 1u << 1,
   kAdmin = 1u << 2,
-  kNoAuth = 1u << 3,       // allowed before AUTH
-  kNoMulti = 1u << 4,      // refused inside MULTI
-  kLoadingOk = 1u << 5,    // served while loading
+  kNoAuth = 1u << 3,     // allowed before AUTH
+  kNoMulti = 1u << 4,    // refused inside MULTI
+  kLoadingOk = 1u << 5,  // served while loading
   kStaleOk = 1u << 6,
   kNoScript = 1u << 7,
   kBlocking = 1u << 8,
@@ -39,21 +39,21 @@ enum Flag : uint32_t {
   kAllowBusy = 1u << 13,
   kNoAsyncLoading = 1u << 14,
   kTouchesArbitraryKeys = 1u << 15,
-  kInternal = 1u << 16,    // only this node's own machinery may propose it (expiry, F8)
-  kTimeSensitive = 1u << 17, // its reply depends on key expiry even for existing keys
-  kNotQueued = 1u << 19,   // executed inside MULTI, not queued: EXEC, DISCARD, RESET, ...
-  kContainer = 1u << 18,   // CLIENT, CONFIG, ...: its sub-commands are the rows "name|..."
+  kInternal = 1u << 16,       // only this node's own machinery may propose it (expiry, F8)
+  kTimeSensitive = 1u << 17,  // its reply depends on key expiry even for existing keys
+  kNotQueued = 1u << 19,      // executed inside MULTI, not queued: EXEC, DISCARD, RESET, ...
+  kContainer = 1u << 18,      // CLIENT, CONFIG, ...: its sub-commands are the rows "name|..."
 };
 
 using LocalHandler = void (*)(Session& session, Args args, ReplyWriter& reply);
 using DataHandler = void (*)(Context& context, Args args, ReplyWriter& reply);
 
 struct CommandSpec {
-  std::string_view name;         // lower case; "config|get" style names for sub-commands
-  int arity = 0;                 // as in Redis: negative = at least
+  std::string_view name;  // lower case; "config|get" style names for sub-commands
+  int arity = 0;          // as in Redis: negative = at least
   Route route = Route::kLocal;
   uint32_t flags = 0;
-  int first_key = 0;             // argv positions as in Redis; 0 = none
+  int first_key = 0;  // argv positions as in Redis; 0 = none
   int last_key = 0;
   int key_step = 0;
   uint32_t acl_categories = 0;   // Acl bits: acl.hpp

@@ -57,8 +57,8 @@ bool Executor::State::run_batch(WaitingReads& reads) {
 
 bool Executor::State::run_ready_reads() {
   turn_commands = 0;
-  while (!waiting.empty() && (waiting.begin()->first <= database.record().index ||
-                              mutant(Mutant::kReadBeforeIndex))) {
+  while (!waiting.empty() &&
+         (waiting.begin()->first <= database.record().index || mutant(Mutant::kReadBeforeIndex))) {
     if (!run_batch(waiting.begin()->second)) {
       return true;
     }

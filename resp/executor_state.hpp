@@ -104,7 +104,7 @@ struct Executor::State {
   uint64_t entry_commands = 0;  // executed in this entry: the ordinal of the next (F10)
   uint64_t reads_executed = 0;  // seeds random reads
   uint64_t commands = 0;
-  uint64_t failures = 0;          // commands that threw (F30)
+  uint64_t failures = 0;  // commands that threw (F30)
 
   PackedCommand unpacked;        // reused
   PackedCommand unpacked_inner;  // reused: a transaction's commands
