@@ -41,8 +41,9 @@ class Hosted : public Interface::base {
     this->set_default_handler(caf::drop);  // never print what a stranger sent
   }
 
-  void enqueue(caf::mailbox_element_ptr mail, caf::execution_unit* unit) override {
-    Super::enqueue(std::move(mail), hosting_.unit != nullptr ? hosting_.unit : unit);
+  // The sender's unit is of no use: it may be a socket's event that sends, outside any unit's run.
+  void enqueue(caf::mailbox_element_ptr mail, caf::execution_unit*) override {
+    Super::enqueue(std::move(mail), hosting_.unit);
   }
   caf::resumable::subtype_t subtype() const override {
     return hosting_.multiplexer ? caf::resumable::io_actor : Super::subtype();

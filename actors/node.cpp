@@ -45,6 +45,16 @@ std::string own_path() {
   return size > 0 ? std::string(buffer.data(), static_cast<size_t>(size)) : std::string();
 }
 
+std::string describe(const raft::Configuration& configuration) {
+  std::string voters;
+  std::string learners;
+  for (const raft::Member& member : configuration.members) {
+    std::string& list = configuration.is_voter(member.id) ? voters : learners;
+    list += (list.empty() ? "" : ", ") + std::to_string(member.id.value);
+  }
+  return "members: voters " + voters + (learners.empty() ? "" : "; learners " + learners);
+}
+
 resp::RouterOptions router_options(const config::Options& o, const raft::Identity& identity) {
   resp::RouterOptions options;
   options.node = identity.node;
@@ -212,6 +222,9 @@ void Node::State::observe_raft(const RaftReport& report) {
     } else if (const auto* changed = std::get_if<raft::ConfigurationChanged>(&event)) {
       configuration = changed->configuration;
       ensure_links();
+      if (changed->committed) {
+        log_notice(describe(configuration));
+      }
     } else if (std::holds_alternative<raft::RemovedFromCluster>(event)) {
       log_warning("this node was removed from its cluster; it serves nothing any more");
     } else if (const auto* done = std::get_if<raft::MembershipDone>(&event)) {

@@ -66,7 +66,7 @@ struct Node::State {
   std::unique_ptr<resp::Router> router;
   ServiceGate gate;
   std::optional<ClusterId> chosen_cluster;  // by RAFT.CLUSTER INIT
-  std::optional<Bootstrap> bootstrap;  // until the core runs
+  std::optional<Bootstrap> bootstrap;       // until the core runs
 
   std::unique_ptr<caf::actor_system_config> system_config;
   std::unique_ptr<caf::actor_system> system;

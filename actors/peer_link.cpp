@@ -20,7 +20,7 @@ namespace {
 constexpr uint16_t kBaspPort = 1;         // a name only: BASP listens nowhere
 constexpr int64_t kHelloAnswerMs = 1000;  // for CAF's handshake and the answered hello
 constexpr int64_t kOldLinkMs = 2000;      // for the replica to notice that an old link was cut
-constexpr int64_t kBackoffMaxMs = 2000;
+constexpr int64_t kBackoffMaxMs = 500;    // a node that comes back is wanted soon
 
 }  // namespace
 
@@ -108,7 +108,11 @@ void PeerLink::watch(const std::shared_ptr<FrameSocket>& socket) {
   };
   events.closed = [this, self, which](const std::string& why) {
     if (socket_.get() == which) {
-      lost(why);
+      const bool answered = !socket_->remote().empty();
+      lost(answered && !handshake_->proven()
+               ? "it closed the connection (" + why +
+                     "); is raft.cluster-secret the same there, and this node in its raft.peers?"
+               : why);
     }
   };
   if (options_.self < options_.peer) {

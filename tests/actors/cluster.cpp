@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.hpp"
+#include "base/log.hpp"
 #include "tests/actors/cluster_state.hpp"
 
 namespace kiwi::actors::test {
@@ -17,17 +18,17 @@ constexpr size_t kJobsMax = 2'000'000;  // of one moment: more is a livelock
 // ---------------------------------------------------------------- sockets and links
 
 void FakeStream::deliver() {
-  if (!paused_ && !closed_ && !input_.empty()) {
+  if (!events_.received || closed_) {
+    return;  // not started, or over
+  }
+  if (!paused_ && !input_.empty()) {
     const std::string bytes = std::exchange(input_, {});
     const auto received = events_.received;
     received(bytes);
   }
-}
-
-void FakeStream::client_hangs_up() {
-  const auto closed = std::exchange(events_, {}).closed;
-  if (!closed_ && closed) {
+  if (hung_up_ && !closed_) {
     closed_ = true;
+    const auto closed = std::exchange(events_, {}).closed;
     closed();
   }
 }
@@ -90,6 +91,7 @@ void Cluster::State::unjoin(size_t a, size_t b) {
 
 Cluster::State::State(size_t node_count, uint64_t seed)
     : prng(seed), logs(node_count), nodes(node_count), failures(node_count) {
+  log_set_level(LogLevel::kWarning);
   config.add_message_types<caf::id_block::kiwi>();
   config.set("scheduler.policy", caf::atom("testing"));
   config.set("logger.console", caf::atom("none"));

@@ -37,7 +37,7 @@ class FakeStream final : public ByteStream {
   }
 
   void deliver();
-  void client_hangs_up();
+  void client_hangs_up() { hung_up_ = true; }
   void client_sends(const std::string& bytes) { input_ += bytes; }
   std::string take() { return std::exchange(output_, {}); }
   bool closed() const { return closed_; }
@@ -47,6 +47,7 @@ class FakeStream final : public ByteStream {
   std::string input_;
   std::string output_;
   bool paused_ = false;
+  bool hung_up_ = false;
   bool closed_ = false;
 };
 

@@ -44,7 +44,7 @@ TEST_CASE("before its first catch-up a node answers LOADING and nothing else [F2
 }
 
 TEST_CASE("every node serves every client, and reads see what was acknowledged elsewhere") {
-  for (uint64_t seed = 1; seed <= 10; ++seed) {
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
     CAPTURE(seed);
     Cluster cluster(3, seed);
     wait_for_leader(cluster);
@@ -61,7 +61,7 @@ TEST_CASE("every node serves every client, and reads see what was acknowledged e
 }
 
 TEST_CASE("a pipeline is answered in its order, reads see the writes before them only [F6]") {
-  for (uint64_t seed = 1; seed <= 10; ++seed) {
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
     CAPTURE(seed);
     Cluster cluster(3, seed);
     wait_for_leader(cluster);

@@ -36,7 +36,7 @@ TEST_CASE(
     "an actor killed at any step of a write stops its node with a reason, no write is lost or "
     "twice") {
   for (const Part part : {Part::kRouter, Part::kStateMachine, Part::kReplica, Part::kLogStore}) {
-    for (uint64_t at_step = 0; at_step < 60; at_step += 4) {
+    for (uint64_t at_step = 0; at_step < 80; ++at_step) {
       CAPTURE(name(part));
       CAPTURE(at_step);
       Cluster cluster(3, at_step + 1);
