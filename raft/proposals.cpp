@@ -104,8 +104,9 @@ void Core::State::admit(Leader& leader, NodeId from, Proposal proposal) {
     return;
   }
   // F3: a refused number is in no log of ours; all later ones meet a gap until it comes again.
-  if (proposal.kind == EntryKind::kBatch && uncommitted_bytes != 0 &&
-      uncommitted_bytes + proposal.payload.size() > options.uncommitted_bytes_max) {
+  // Whatever its size a batch is admitted while there is room at all: one that is near the bound
+  // would find the small ones of others before it for ever (F29).
+  if (proposal.kind == EntryKind::kBatch && uncommitted_bytes >= options.uncommitted_bytes_max) {
     refuse(from, number, RefusalReason::kOverloaded, 0);
     return;
   }
