@@ -191,14 +191,14 @@ void Core::State::on_request_vote(const Message& message, const RequestVote& req
     send(message.from, RequestVoteResponse{true, granted});
     return;
   }
-  const auto* follower = std::get_if<Follower>(&role);
-  bool free = !voted_for || voted_for == message.from;
-  bool granted = follower != nullptr && !follower->leader && free && up_to_date(request) &&
-                 ticks >= silent_until;
+  // A leader or candidate of this term voted for itself; nobody has voted where a leader is known.
+  bool free = !leader() && (!voted_for || voted_for == message.from);
+  bool granted = free && up_to_date(request) && ticks >= silent_until;
   if (!granted) {
     send(message.from, RequestVoteResponse{false, false});
     return;
   }
+  become_follower(term, NodeId{});  // a pre-candidate gives way
   if (!voted_for) {
     voted_for = message.from;
     hard_state_durable = false;

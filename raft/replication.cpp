@@ -237,6 +237,7 @@ void Core::State::send_heartbeat(Leader& leader, NodeId id, Progress& peer) {
   ship_append(&leader, id, peer, std::move(append));
   if (probes && peer.state == ProgressState::kProbe) {
     peer.probe_sent = true;
+    peer.prev_term = prev_term;  // the window may move on before the answer comes
     peer.probe_from = peer.probe_from == 0 ? peer.sequence : peer.probe_from;
   }
 }
