@@ -31,7 +31,7 @@ struct GroupIdTag;
 using Term = StrongId<TermTag>;          // Raft term; 0 = before the first election
 using LogIndex = StrongId<LogIndexTag>;  // position in the Raft log; 0 = before the first entry
 using NodeId = StrongId<NodeIdTag>;      // operator-given node number, 1..2^63-1; 0 = none
-using GroupId = StrongId<GroupIdTag>;    // Raft group; a process holds one today, must not assume it
+using GroupId = StrongId<GroupIdTag>;  // Raft group; a process holds one today, must not assume it
 
 constexpr LogIndex operator+(LogIndex i, uint64_t n) { return LogIndex{i.value + n}; }
 constexpr LogIndex operator-(LogIndex i, uint64_t n) { return LogIndex{i.value - n}; }
@@ -46,7 +46,7 @@ struct RandomId {
 
   constexpr auto operator<=>(const RandomId&) const = default;
   bool is_set() const { return *this != RandomId{}; }
-  std::string hex() const;  // 32 lower-case hex digits
+  std::string hex() const;                                         // 32 lower-case hex digits
   static std::optional<RandomId> from_hex(std::string_view text);  // exactly 32 hex digits
 };
 
@@ -60,5 +60,7 @@ using Incarnation = RandomId<IncarnationTag>;
 
 template <class Tag>
 struct std::hash<kiwi::StrongId<Tag>> {
-  size_t operator()(kiwi::StrongId<Tag> id) const noexcept { return std::hash<uint64_t>{}(id.value); }
+  size_t operator()(kiwi::StrongId<Tag> id) const noexcept {
+    return std::hash<uint64_t>{}(id.value);
+  }
 };

@@ -2,7 +2,6 @@
 
 #include <memory>
 #include <mutex>
-
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -14,8 +13,8 @@ namespace {
 // The process has one log; it is the one thing that fatal() must reach from anywhere.
 std::shared_ptr<spdlog::logger>& logger() {
   static std::shared_ptr<spdlog::logger> instance = [] {
-    auto made = std::make_shared<spdlog::logger>(
-        "kiwi", std::make_shared<spdlog::sinks::stdout_sink_mt>());
+    auto made =
+        std::make_shared<spdlog::logger>("kiwi", std::make_shared<spdlog::sinks::stdout_sink_mt>());
     made->set_pattern("%P:%t %d %b %Y %H:%M:%S.%e %L %v");
     made->set_level(spdlog::level::info);
     made->flush_on(spdlog::level::warn);

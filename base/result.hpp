@@ -10,10 +10,10 @@
 namespace kiwi {
 
 enum class Errc {
-  kIo,         // the disk or the file system failed
-  kCorrupt,    // bytes on disk are not what was written
-  kInvalid,    // the caller's input is wrong
-  kConflict,   // it belongs to another cluster, node or process
+  kIo,        // the disk or the file system failed
+  kCorrupt,   // bytes on disk are not what was written
+  kInvalid,   // the caller's input is wrong
+  kConflict,  // it belongs to another cluster, node or process
   kNotFound,
 };
 
@@ -25,8 +25,8 @@ struct Error {
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::move(value)) {}        // NOLINT(google-explicit-constructor)
-  Result(Error error) : state_(std::move(error)) {}    // NOLINT(google-explicit-constructor)
+  Result(T value) : state_(std::move(value)) {}      // NOLINT(google-explicit-constructor)
+  Result(Error error) : state_(std::move(error)) {}  // NOLINT(google-explicit-constructor)
 
   bool has_value() const { return state_.index() == 0; }
   explicit operator bool() const { return has_value(); }
@@ -47,7 +47,8 @@ template <>
 class [[nodiscard]] Result<void> {
  public:
   Result() = default;
-  Result(Error error) : error_(std::move(error)), ok_(false) {}  // NOLINT(google-explicit-constructor)
+  Result(Error error)
+      : error_(std::move(error)), ok_(false) {}  // NOLINT(google-explicit-constructor)
 
   bool has_value() const { return ok_; }
   explicit operator bool() const { return ok_; }

@@ -19,11 +19,11 @@ class ReplyWriter {
 
   void ok() { simple("OK"); }
   void simple(std::string_view text);
-  void error(std::string_view text);      // with its first word: "ERR ...", "WRONGTYPE ..."
+  void error(std::string_view text);  // with its first word: "ERR ...", "WRONGTYPE ..."
   void integer(int64_t value);
   void bulk(std::string_view bytes);
-  void null();                            // RESP2 $-1, RESP3 _
-  void null_array();                      // RESP2 *-1, RESP3 _
+  void null();        // RESP2 $-1, RESP3 _
+  void null_array();  // RESP2 *-1, RESP3 _
   void array(size_t elements);
   void map(size_t pairs);                 // RESP2: array of 2 * pairs
   void set(size_t elements);              // RESP2: array

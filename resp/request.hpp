@@ -34,8 +34,8 @@ struct Request {
   uint64_t slot = 0;
   RequestKind kind = RequestKind::kRead;
   uint8_t resp_version = 2;
-  uint16_t slot_hint = 0;      // Redis Cluster slot of its first key, for MOVED
-  uint32_t offset = 0;         // of its packed command in RequestBatch::buffer
+  uint16_t slot_hint = 0;  // Redis Cluster slot of its first key, for MOVED
+  uint32_t offset = 0;     // of its packed command in RequestBatch::buffer
   uint32_t size = 0;
 };
 
@@ -55,11 +55,11 @@ struct PendingOp {
   ReplySlot to;                            // connection 0: nobody waits (internal commands)
   RequestKind kind = RequestKind::kWrite;  // kWrite takes the next command of the payload
   uint8_t resp_version = 2;
-  std::string packed;                      // reads only
+  std::string packed;  // reads only
 };
 // This node's proposal until it is applied here.
 struct PendingBatch {
-  uint64_t sequence = 0;   // within this boot's epoch
+  uint64_t sequence = 0;  // within this boot's epoch
   SharedBytes payload;
   std::vector<PendingOp> ops;
 };
@@ -73,9 +73,9 @@ struct ReadOp {
 };
 struct ReadBatch {
   uint64_t id = 0;
-  LogIndex index;         // 0 for stale reads
-  int64_t now_ms = 0;     // the reader's clock (F9); 0: the applied stamp
-  bool clamped = false;   // now_ms was held back
+  LogIndex index;        // 0 for stale reads
+  int64_t now_ms = 0;    // the reader's clock (F9); 0: the applied stamp
+  bool clamped = false;  // now_ms was held back
   std::vector<ReadOp> ops;
 };
 

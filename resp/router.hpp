@@ -24,11 +24,11 @@ struct RouterOptions {
   Incarnation incarnation;
   uint64_t epoch = 0;
   int64_t response_timeout_ms = 10000;
-  int64_t election_timeout_ms = 300;       // resend when nothing moved for so long
+  int64_t election_timeout_ms = 300;  // resend when nothing moved for so long
   bool follower_proxy = true;
   size_t batch_commands_max = 256;
-  size_t batch_bytes_max = 64 << 10;       // one bigger command goes alone
-  size_t inflight_bytes_max = 32 << 20;    // handed to Raft and not applied; more waits here
+  size_t batch_bytes_max = 64 << 10;     // one bigger command goes alone
+  size_t inflight_bytes_max = 32 << 20;  // handed to Raft and not applied; more waits here
   size_t inflight_batches_max = 1024;
 };
 
@@ -37,7 +37,7 @@ enum class Service : uint8_t {
   kUninitialized,  // NOCLUSTER
   kLoading,        // LOADING: first catch-up after start (F22, F39)
   kUp,
-  kRemoved,        // F25
+  kRemoved,  // F25
 };
 
 struct ReadIndexAsk {
@@ -63,7 +63,7 @@ struct RouterStatus {
   uint64_t waiting_reads = 0;
   uint64_t resends = 0;
   uint64_t timeouts = 0;
-  uint64_t proxied = 0;   // batches handed over while another node led
+  uint64_t proxied = 0;  // batches handed over while another node led
 };
 
 class Router {
@@ -75,7 +75,7 @@ class Router {
   void requests(RequestBatch batch, int64_t now_ms);
   void propose_internal(std::string packed_command, int64_t now_ms);  // expiry (F8): no reply
   void connection_closed(ConnectionId connection);
-  void end_of_turn(int64_t now_ms);   // hands over what was packed since the last turn
+  void end_of_turn(int64_t now_ms);  // hands over what was packed since the last turn
   void settled(const Settled& settled, int64_t now_ms);
   void reads_done(uint64_t id, int64_t now_ms);
   void reads_again(ReadBatch batch, int64_t now_ms);
@@ -83,15 +83,17 @@ class Router {
   void refused(const raft::ProposeRefused& refused, int64_t now_ms);
   // A snapshot was installed; this node's own row in it (F22).
   void session_row(uint64_t epoch, uint64_t last, int64_t now_ms);
-  void leader_changed(const raft::LeaderChanged& leader, std::string client_address, int64_t now_ms);
+  void leader_changed(const raft::LeaderChanged& leader,
+                      std::string client_address,
+                      int64_t now_ms);
   void link_up(NodeId peer, int64_t now_ms);
   void set_service(Service service, int64_t now_ms);
   void set_follower_proxy(bool proxy);
-  void tick(int64_t now_ms);          // every 50-100 ms
+  void tick(int64_t now_ms);  // every 50-100 ms
 
   RouterEffects take_effects();
   RouterStatus status() const;
-  bool needs_end_of_turn() const;     // something is packed and not handed over
+  bool needs_end_of_turn() const;  // something is packed and not handed over
 
  private:
   struct State;
