@@ -1,7 +1,13 @@
 // The unanswered commands of one connection, in order: a ring of slots. A reply that comes before
 // its turn waits in its slot; replies leave in slot order. Private to resp::Session.
+//
+// It also guesses how many bytes the unanswered reads will bring: a few bytes ask for megabytes,
+// and what was forwarded cannot be taken back (F28). The guess is the largest recent reply of a
+// read: a larger one raises it at once, smaller ones lower it by an eighth each. A new connection
+// is taken for one that reads big values until its first answers show what it is.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -15,13 +21,16 @@ class ReplySlots {
   size_t size() const { return next_ - first_; }
   size_t request_bytes() const { return request_bytes_; }  // of unanswered commands
   size_t held_bytes() const { return held_bytes_; }        // replies that wait for their turn
+  size_t expected_bytes() const { return reads_ * usual_read_bytes_; }  // of unanswered reads
   uint64_t next_number() const { return next_; }
 
   // A command was forwarded. silent: its reply is thrown away (CLIENT REPLY).
-  uint64_t open(size_t bytes, bool silent) {
+  uint64_t open(size_t bytes, bool silent, bool reads) {
     Slot& slot = push();
     slot.request_bytes = bytes;
     slot.silent = silent;
+    slot.reads = reads;
+    reads_ += reads ? 1 : 0;
     request_bytes_ += bytes;
     return next_ - 1;
   }
@@ -45,6 +54,10 @@ class ReplySlots {
   void answer(uint64_t number, std::string_view bytes, std::string& output) {
     Slot& slot = at(number);
     slot.done = true;
+    if (slot.reads) {
+      --reads_;
+      usual_read_bytes_ = std::max(bytes.size(), usual_read_bytes_ - usual_read_bytes_ / 8);
+    }
     if (number != first_) {
       if (!slot.silent) {
         slot.bytes.assign(bytes);
@@ -68,9 +81,11 @@ class ReplySlots {
     size_t request_bytes = 0;
     bool done = false;
     bool silent = false;
+    bool reads = false;
   };
   static constexpr size_t kKeepSlots = 256;  // a ring that grew is given back when it is empty
   static constexpr size_t kKeepBytes = 256;  // and so is a big reply's memory
+  static constexpr size_t kReadBytesAtFirst = size_t{1} << 20;
 
   Slot& at(uint64_t number) { return ring_[number & (ring_.size() - 1)]; }
 
@@ -92,6 +107,7 @@ class ReplySlots {
     slot.request_bytes = 0;
     slot.done = false;
     slot.silent = false;
+    slot.reads = false;
     if (empty() && ring_.size() > kKeepSlots) {
       std::vector<Slot>(kKeepSlots).swap(ring_);
     }
@@ -110,6 +126,8 @@ class ReplySlots {
   uint64_t next_ = 0;
   size_t request_bytes_ = 0;
   size_t held_bytes_ = 0;
+  size_t reads_ = 0;  // unanswered
+  size_t usual_read_bytes_ = kReadBytesAtFirst;
 };
 
 }  // namespace kiwi::resp

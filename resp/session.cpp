@@ -163,6 +163,7 @@ void Session::State::process() {
   for (;;) {
     paused = above(slots.size(), limits::kPipelineCommands, paused) ||
              above(slots.request_bytes(), limits::kPipelineBytes, paused) ||
+             above(slots.expected_bytes(), limits::kPipelineBytes, paused) ||
              above(output_bytes(), limits::kOutputPauseBytes, paused);
     if (paused || barrier || close_after_replies || killed) {
       break;

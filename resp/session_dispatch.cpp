@@ -113,7 +113,7 @@ void Session::State::dispatch(Args args) {
 void Session::State::forward(RequestKind kind, size_t begin) {
   size_t size = requests.buffer.size() - begin;
   Request request;
-  request.slot = slots.open(size, is_silent());
+  request.slot = slots.open(size, is_silent(), kind != RequestKind::kWrite);
   request.kind = kind;
   request.resp_version = static_cast<uint8_t>(resp_version);
   request.offset = static_cast<uint32_t>(begin);

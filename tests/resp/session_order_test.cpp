@@ -1,4 +1,7 @@
 // Order of replies, bounds on what is unanswered, limits on buffers, time.
+#include <algorithm>
+#include <deque>
+
 #include <doctest/doctest.h>
 
 #include "config/limits.hpp"
@@ -54,6 +57,18 @@ TEST_SUITE("resp") {
     CHECK(client.answer(999, "+OK\r\n") == "");
   }
 
+  TEST_CASE("nor is a reply replaced that waits for its turn [F5]") {
+    TestNode node;
+    TestClient client(node);
+    client.send("SET a 1\r\nSET b 2\r\nPING\r\n");
+    std::vector<Request> requests = client.forwarded();
+    client.answer(requests[1].slot, "-TIMEOUT not committed yet\r\n");
+    client.answer(requests[1].slot, "+OK\r\n");
+    client.answer(requests[1].slot + 1, "+OK\r\n");  // the place of PING: answered from the start
+    CHECK(client.answer(requests[0].slot, "+OK\r\n") ==
+          "+OK\r\n-TIMEOUT not committed yet\r\n+PONG\r\n");
+  }
+
   TEST_CASE("many rounds of a full ring keep their order") {
     TestNode node;
     TestClient client(node);
@@ -92,7 +107,7 @@ TEST_SUITE("resp") {
     std::string sent;
     size_t total = limits::kPipelineCommands + 5000;
     for (size_t i = 0; i < total; ++i) {
-      sent += "GET a\r\n";
+      sent += "INCR a\r\n";
     }
     client.send(sent);
     std::vector<Request> requests = client.forwarded();
@@ -100,11 +115,40 @@ TEST_SUITE("resp") {
     CHECK(!client.session.wants_more_input());
     size_t answered = 0;
     while (client.forwarded().empty()) {
-      client.answer(requests[answered++].slot, "$-1\r\n");
+      client.answer(requests[answered++].slot, ":1\r\n");
       REQUIRE(answered < requests.size());
     }
     CHECK(answered == limits::kPipelineCommands / 2 + 1);
     CHECK(client.session.wants_more_input());
+  }
+
+  TEST_CASE("few reads are under way while their replies are big, many when they are small [F28]") {
+    TestNode node;
+    TestClient client(node);
+    std::string gets;
+    for (size_t i = 0; i < 4000; ++i) {
+      gets += "GET a\r\n";  // one read of the socket asks for 4 GB, if `a` is 1 MiB
+    }
+    client.send(gets);
+    const std::string big = "$1048576\r\n" + std::string(1 << 20, 'x') + "\r\n";
+    std::deque<uint64_t> open;
+    size_t most = 0;
+    auto answer_100 = [&](const std::string& reply) {
+      for (int i = 0; i < 100; ++i) {
+        for (const Request& request : client.forwarded()) {
+          open.push_back(request.slot);
+        }
+        most = std::max(most, open.size());
+        REQUIRE(!open.empty());
+        client.answer(open.front(), reply);
+        open.pop_front();
+        client.session.set_unsent_bytes(0);  // the socket took it
+      }
+    };
+    answer_100(big);
+    CHECK(most <= limits::kPipelineBytes / (size_t{1} << 20) + 1);
+    answer_100("$-1\r\n");
+    CHECK(most > 1000);
   }
 
   TEST_CASE("big arguments count too [F28]") {
