@@ -13,7 +13,7 @@ TEST_SUITE_BEGIN("rocks");
 
 TEST_CASE(
     "plain keyspace: random operations leave what the model holds, also after crashes [F13]") {
-  for (uint64_t seed = 1; seed <= rounds(12); ++seed) {
+  for (uint64_t seed = 1; seed <= rounds(8); ++seed) {
     run_keyspace_random<PlainFixture>(seed, 1500);
   }
 }

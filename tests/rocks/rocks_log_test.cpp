@@ -130,8 +130,8 @@ KIWI_LOG_STORAGE_SUITE("rocks log after power loss", PowerLossFixture)
 
 TEST_CASE("rocks log: random turns with crashes") {
   for (uint64_t seed = 1; seed <= rounds(4); ++seed) {
-    run_log_random<RocksLogFixture>(seed, 120);
-    run_log_random<PowerLossFixture>(seed + 1000, 120);
+    run_log_random<RocksLogFixture>(seed, 80);
+    run_log_random<PowerLossFixture>(seed + 1000, 80);
   }
 }
 
