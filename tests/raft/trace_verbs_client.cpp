@@ -5,7 +5,8 @@ namespace kiwi::raft::testing {
 
 namespace {
 
-// propose 1 "a" "b" [epoch=1] [sequence=n] [void]: numbers go up by themselves unless given.
+// propose 1 "a" "b" [epoch=1] [sequence=n] [void], or propose 1 size=n [count=n]. Numbers go up by
+// themselves unless given.
 void propose(TraceEnv& env, const Command& command) {
   NodeId id = command.node();
   RaftNode& at = env.node(id);
@@ -15,13 +16,17 @@ void propose(TraceEnv& env, const Command& command) {
     next = command.number("sequence") - 1;
   }
   bool is_void = command.has("void");
-  for (size_t i = 1; i < command.words.size(); ++i) {
+  std::vector<std::string> payloads(command.words.begin() + 1, command.words.end());
+  if (command.named.contains("size")) {
+    payloads.assign(command.number("count", 1), std::string(command.number("size"), '.'));
+  }
+  for (const std::string& payload : payloads) {
     Proposal proposal;
     proposal.number = {id, at.options.incarnation, epoch, ++next};
     if (is_void) {
       proposal.kind = EntryKind::kVoid;
     } else {
-      proposal.payload = SharedBytes(command.words[i]);
+      proposal.payload = SharedBytes(payload);
     }
     at.core->propose(std::move(proposal));
   }

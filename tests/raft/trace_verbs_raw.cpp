@@ -65,6 +65,13 @@ Body body_of(const Command& command) {
   if (type == "NotMember") {
     return NotMember{};
   }
+  if (type == "ReadIndexResponse") {
+    ReadIndexResponse body;
+    body.id = command.number("id");
+    body.ok = true;
+    body.index = LogIndex{command.number("index")};
+    return body;
+  }
   if (type == "ReadIndexRequest") {
     return ReadIndexRequest{command.number("id"), command.has("tick")};
   }

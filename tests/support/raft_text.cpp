@@ -16,6 +16,14 @@ std::string ids(const std::vector<NodeId>& list) {
   return out;
 }
 
+std::string payload(const SharedBytes& bytes) {
+  constexpr size_t kShown = 40;
+  if (bytes.size() > kShown && bytes.view().find_first_not_of('.') == std::string_view::npos) {
+    return std::to_string(bytes.size()) + " bytes";
+  }
+  return "\"" + std::string(bytes.view()) + "\"";
+}
+
 template <class Range>
 std::string entries(const Range& list, bool with_time) {
   std::string out = "[";
@@ -97,7 +105,7 @@ struct BodyText {
     std::string out = "Propose";
     for (const Proposal& p : b.proposals) {
       out += " " + number(p.number) +
-             (p.kind == EntryKind::kVoid ? "=void" : "=\"" + std::string(p.payload.view()) + "\"");
+             (p.kind == EntryKind::kVoid ? "=void" : "=" + payload(p.payload));
     }
     return out;
   }
@@ -174,7 +182,7 @@ std::string text_of(const Entry& e, bool with_time) {
       out += "noop";
       break;
     case EntryKind::kBatch:
-      out += "\"" + std::string(e.payload.view()) + "\"";
+      out += payload(e.payload);
       break;
     case EntryKind::kVoid:
       out += "void " + number(e.number);

@@ -1,0 +1,153 @@
+// What traces show badly: determinism, refusals with sentences, what start needs.
+#include "raft/core.hpp"
+
+#include <doctest/doctest.h>
+
+#include "base/prng.hpp"
+#include "tests/raft/trace_env.hpp"
+#include "tests/support/raft_text.hpp"
+
+namespace kiwi::raft::testing {
+
+namespace {
+
+// A cluster whose node 1 leads and has applied its no-op.
+TraceEnv led_cluster(const std::string& arguments) {
+  TraceEnv env;
+  env.quiet = true;
+  env.run({"cluster " + arguments, "auto disk apply", "elect 1"});
+  return env;
+}
+
+std::string answer_to(TraceEnv& env, const MembershipChange& change) {
+  env.node(NodeId{1}).core->change_membership(7, change);
+  for (const Event& event : env.node(NodeId{1}).core->take_effects().events) {
+    if (const auto* done = std::get_if<MembershipDone>(&event)) {
+      return done->error;
+    }
+  }
+  return {};
+}
+
+std::string everything_of(uint64_t seed) {
+  TraceEnv env;
+  env.with_time = true;
+  std::string out = env.run({"cluster 3 election=6 election-max=12", "auto disk apply"});
+  Prng prng(seed);
+  for (int i = 0; i < 300; ++i) {
+    std::string n = std::to_string(1 + prng.below(3));
+    switch (prng.below(4)) {
+      case 0:
+        out += env.run({"propose " + n + " \"p\""});
+        break;
+      case 1:
+        out += env.run({"read " + n + " id=" + std::to_string(i)});
+        break;
+      default:
+        out += env.run({"tick " + n, "deliver count=4"});
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_SUITE_BEGIN("raft");
+
+TEST_CASE("the same inputs give the same effects, byte for byte") {
+  std::string first = everything_of(3);
+  CHECK(first.size() > 10000);
+  CHECK(first == everything_of(3));
+  CHECK(first != everything_of(4));
+}
+
+TEST_CASE("a change that makes no sense is refused with a sentence [F18]") {
+  TraceEnv env = led_cluster("3");
+  MembershipChange change;
+  CHECK(answer_to(env, change) == "nothing would change");
+  change.add_learners = {Member{}};
+  CHECK(answer_to(env, change) == "a member needs an id and an incarnation");
+  change.add_learners = {};
+  change.promote = {NodeId{9}};
+  CHECK(answer_to(env, change) == "node 9 is not a member");
+  change.promote = {};
+  change.add_learners = {
+      member_of(NodeId{2}, 2)};  // wiped, together with a removal: two voters less
+  change.remove = {NodeId{3}};
+  CHECK(answer_to(env, change) == "replace a wiped voter in a change of its own");
+}
+
+TEST_CASE("a member may change its address; it stays what it is") {
+  TraceEnv env = led_cluster("3");
+  Member moved = member_of(NodeId{2});
+  moved.peer_address = "elsewhere:1";
+  MembershipChange change;
+  change.add_learners = {moved};
+  CHECK(answer_to(env, change).empty());
+  const Configuration& now = env.node(NodeId{1}).core->configuration();
+  CHECK(now.find(NodeId{2})->peer_address == "elsewhere:1");
+  CHECK(now.is_voter(NodeId{2}));
+}
+
+TEST_CASE("a member that only an older configuration knew is not replaced by rumour [F1]") {
+  TraceEnv env = led_cluster("3");
+  Core& core = *env.node(NodeId{1}).core;
+  core.member_returned(member_of(NodeId{8}, 2));  // nobody
+  core.member_returned(member_of(NodeId{2}, 1));  // the one we have
+  core.member_returned(member_of(NodeId{1}, 2));  // this node itself
+  CHECK(core.take_effects().empty());
+}
+
+TEST_CASE("proposals that claim another origin are not taken [F4]") {
+  TraceEnv env = led_cluster("3");
+  Propose body;
+  body.proposals.push_back(
+      {{NodeId{3}, incarnation_of(NodeId{3}), 1, 1}, EntryKind::kBatch, SharedBytes("forged")});
+  body.proposals.push_back(
+      {{NodeId{2}, incarnation_of(NodeId{2}), 1, 1}, EntryKind::kNoop, SharedBytes("forged")});
+  Core& core = *env.node(NodeId{1}).core;
+  core.step({NodeId{2}, NodeId{1}, Term{2}, body, incarnation_of(NodeId{2})});
+  core.step({NodeId{2}, NodeId{1}, Term{2}, Propose{}, incarnation_of(NodeId{2})});
+  core.step({NodeId{2}, NodeId{9}, Term{2}, body, incarnation_of(NodeId{2})});  // misrouted
+  CHECK(core.take_effects().empty());
+}
+
+TEST_CASE("what is handed to apply and not applied yet is bounded [F28]") {
+  TraceEnv env;
+  env.quiet = true;
+  env.run({"cluster 1", "auto disk", "elect 1"});
+  RaftNode& at = env.node(NodeId{1});
+  for (int i = 0; i < 100; ++i) {
+    env.run({"propose 1 size=200000"});
+  }
+  uint64_t handed = 0;
+  for (const auto& chunk : at.applying) {
+    for (const Entry& entry : chunk) {
+      handed += entry.payload.size();
+    }
+  }
+  CHECK(handed >= at.options.apply_inflight_bytes_max);
+  CHECK(handed <= at.options.apply_inflight_bytes_max + at.options.apply_bytes_max + 200000);
+  env.run({"apply 1"});
+  CHECK(at.applied() == at.core->status().last_index);
+}
+
+TEST_CASE("a restart goes on from the applied index, with old entries read back") {
+  TraceEnv env = led_cluster("3 window=500");
+  for (const char* payload : {"a", "b", "c", "d", "e", "f"}) {
+    env.run({"propose 1 " + std::string(payload), "stabilize", "tick 1 count=2", "stabilize"});
+  }
+  RaftNode& at = env.node(NodeId{2});
+  size_t applied = at.state.size();
+  at.flushed_applied = LogIndex{3};
+  env.run({"crash 2", "start 2"});
+  CHECK(at.core->status().applied == LogIndex{3});
+  CHECK(at.core->status().commit > LogIndex{3});  // the hint [F39]
+  env.run({"stabilize", "tick 1 count=2", "stabilize"});
+  CHECK(at.state.size() == applied);
+  CHECK(at.executed == env.node(NodeId{1}).executed);
+}
+
+TEST_SUITE_END();
+
+}  // namespace kiwi::raft::testing
