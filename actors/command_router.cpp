@@ -116,6 +116,7 @@ void CommandRouter::take(const RaftReport& report) {
   const int64_t now_ms = options_.now_ms();
   if (report.status) {
     configuration_ = report.status->configuration;
+    options_.gate->committed(report.status->commit, now_ms);
     if (report.status->ready && report.status->leader) {
       options_.gate->leader_ready(report.status->commit);
     }

@@ -8,7 +8,7 @@
 namespace kiwi::actors {
 
 bool LinkSender::queue(std::string message, bool urgent) {
-  if (queued_bytes_ != 0 && queued_bytes_ + message.size() > limits_.queue_bytes) {
+  if (!has_room(message.size())) {
     return false;
   }
   queued_bytes_ += message.size();

@@ -48,6 +48,10 @@ class LinkSender {
  public:
   explicit LinkSender(const FragmentLimits& limits = {}) : limits_(limits) {}
 
+  // Would queue() take a message of about so many bytes? Saves encoding what would be dropped.
+  bool has_room(size_t bytes) const {
+    return queued_bytes_ == 0 || queued_bytes_ + bytes <= limits_.queue_bytes;
+  }
   // False: too much is waiting already, the message is dropped.
   bool queue(std::string message, bool urgent);
   // The next frame that may go now; nullopt: nothing, or wait for an ack.

@@ -50,6 +50,7 @@ struct ReplicaStarted {
 
 using LogStoreHandle = caf::typed_actor<caf::reacts_to<raft::PersistRequest>,
                                         caf::reacts_to<raft::LogRead>,
+                                        caf::reacts_to<LogWritten>,
                                         caf::reacts_to<ReplicaStarted>,
                                         caf::reacts_to<work_atom>,
                                         caf::reacts_to<stop_atom>>;

@@ -27,10 +27,13 @@ LogStore::behavior_type LogStore::make_behavior() {
         }
       },
       [this](const raft::LogRead& request) {
-        if (bouncing_) {  // it may ask for what is about to be written
-          persist_all();
-        }
-        read(request);
+        reads_.push_back(request);
+        persist_all();  // it may ask for what is about to be written
+      },
+      [this](const LogWritten& result) {
+        writing_ = false;
+        written(result);
+        persist_all();
       },
       [this](ReplicaStarted& started) { replica_ = std::move(started.replica); },
       [this](work_atom) {
@@ -44,27 +47,64 @@ LogStore::behavior_type LogStore::make_behavior() {
   };
 }
 
+namespace {
+
+size_t payload_bytes(const raft::PersistRequest& request) {
+  size_t bytes = 0;
+  for (const raft::Entry& entry : request.entries) {
+    bytes += entry.payload.size();
+  }
+  return bytes;
+}
+
+LogWritten write(raft::LogStorage& storage, const raft::PersistRequest& request) {
+  const auto begin = std::chrono::steady_clock::now();
+  const Result<void> result = storage.persist(request);
+  const auto spent = std::chrono::duration_cast<std::chrono::microseconds>(
+      std::chrono::steady_clock::now() - begin);
+  return {request.token, static_cast<uint64_t>(spent.count()),
+          result ? std::string() : result.error().text + " (writing the Raft log)"};
+}
+
+}  // namespace
+
 // One write a request: the port says that a request is one atomic turn, and its token attests the
-// log as it was then.
+// log as it was then. Reads come after the writes that waited when they were asked.
 void LogStore::persist_all() {
-  while (!waiting_.empty()) {
+  while (!writing_ && !waiting_.empty()) {
     raft::PersistRequest request = std::move(waiting_.front());
     waiting_.pop_front();
-    const auto begin = std::chrono::steady_clock::now();
-    Result<void> written = options_.storage->persist(request);
-    if (!written) {
-      waiting_.clear();
-      hosting().fail_stop("writing the Raft log failed: " + written.error().text);
-      return;
+    if (options_.elsewhere && payload_bytes(request) >= options_.long_write_bytes) {
+      persist_elsewhere(std::move(request));
+    } else {
+      written(write(*options_.storage, request));
     }
-    const auto spent = std::chrono::duration_cast<std::chrono::microseconds>(
-        std::chrono::steady_clock::now() - begin);
-    const auto microseconds = static_cast<uint64_t>(spent.count());
-    options_.metrics->fsync_count.add();
-    options_.metrics->fsync_total_microseconds.add(microseconds);
-    options_.metrics->fsync_max_microseconds.raise_to(microseconds);
-    send(replica_, LogPersisted{request.token});
   }
+  while (!writing_ && !reads_.empty()) {
+    const raft::LogRead request = reads_.front();
+    reads_.pop_front();
+    read(request);
+  }
+}
+
+void LogStore::persist_elsewhere(raft::PersistRequest request) {
+  writing_ = true;
+  options_.elsewhere(
+      [self = LogStoreHandle(this), storage = options_.storage, request = std::move(request)] {
+        caf::anon_send(self, write(*storage, request));
+      });
+}
+
+void LogStore::written(const LogWritten& result) {
+  if (!result.error.empty()) {
+    waiting_.clear();
+    hosting().fail_stop(result.error);
+    return;
+  }
+  options_.metrics->fsync_count.add();
+  options_.metrics->fsync_total_microseconds.add(result.microseconds);
+  options_.metrics->fsync_max_microseconds.raise_to(result.microseconds);
+  send(replica_, LogPersisted{result.token});
 }
 
 void LogStore::read(const raft::LogRead& request) {

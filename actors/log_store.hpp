@@ -3,6 +3,9 @@
 //
 // Before it writes it lets the loop look at its sockets once (`bounce`), so that what RaftReplica
 // sent in the same turn is on its way to the followers while this disk syncs (§10.2.1).
+//
+// A long write goes to a worker thread instead: it may take longer than an election timeout, and a
+// loop that sends no heartbeat meanwhile would lose its office over one large value (F29).
 #pragma once
 
 #include <deque>
@@ -20,6 +23,9 @@ struct LogStoreOptions {
   config::RaftMetrics* metrics = nullptr;  // outlives the actor
   // Sends work_atom to the given actor once the loop has served its sockets; empty: at once.
   std::function<void(const LogStoreHandle&)> bounce;
+  // Runs a job on another thread; empty: every write blocks the loop.
+  std::function<void(std::function<void()>)> elsewhere;
+  size_t long_write_bytes = 1 << 20;
 };
 
 class LogStore final : public Hosted<LogStoreHandle> {
@@ -33,12 +39,16 @@ class LogStore final : public Hosted<LogStoreHandle> {
 
  private:
   void persist_all();
+  void persist_elsewhere(raft::PersistRequest request);
+  void written(const LogWritten& result);
   void read(const raft::LogRead& request);
 
   LogStoreOptions options_;
   ReplicaHandle replica_;
   std::deque<raft::PersistRequest> waiting_;
+  std::deque<raft::LogRead> reads_;  // that came during a long write: one caller at a time
   bool bouncing_ = false;
+  bool writing_ = false;  // the worker has the storage
 };
 
 LogStoreHandle spawn_log_store(caf::actor_system& system,

@@ -98,6 +98,11 @@ struct MemberReturned {  // a peer of a known id came back with an empty directo
 struct LogPersisted {
   raft::PersistToken token;
 };
+struct LogWritten {  // LogStore's worker thread -> LogStore
+  raft::PersistToken token;
+  uint64_t microseconds = 0;
+  std::string error;  // empty: durable
+};
 struct LogReadDone {
   raft::LogRead request;
   std::vector<raft::Entry> entries;
@@ -142,6 +147,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::TransferLeadership)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::MemberReturned)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::LogPersisted)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::LogReadDone)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::LogWritten)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::LinkExpected)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::LinkDialled)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::LinkState)

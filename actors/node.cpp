@@ -97,7 +97,7 @@ int Node::run() {
 Node::State::State(const config::Options& options_in)
     : options(options_in),
       context(options, metrics, raft_metrics),
-      gate(2 * options_in.raft_election_timeout) {}
+      gate(2 * options_in.raft_election_timeout, options_in.raft_response_timeout / 2) {}
 
 Result<void> Node::State::open() {
   Result<std::unique_ptr<Storage>> opened = Storage::open(options);
@@ -107,7 +107,7 @@ Result<void> Node::State::open() {
   storage = std::move(*opened);
   router = std::make_unique<resp::Router>(router_options(options, storage->identity()));
   system_config = make_system_config(
-      std::max<int64_t>(1000, 3 * static_cast<int64_t>(options.raft_election_timeout)));
+      std::max<int64_t>(3000, 5 * static_cast<int64_t>(options.raft_election_timeout)));
   system = std::make_unique<caf::actor_system>(*system_config);
   raft_loop = std::make_unique<RaftLoop>(*system);
   client_loop = std::make_unique<ClientLoop>(*system);
@@ -160,6 +160,8 @@ void Node::State::spawn_actors() {
   log_options.bounce = [this](const LogStoreHandle& store) {
     raft_loop->after_sockets([store] { caf::anon_send(store, work_atom_v); });
   };
+  log_worker = std::make_unique<Worker>();
+  log_options.elsewhere = [this](std::function<void()> job) { log_worker->post(std::move(job)); };
   log_store_actor = spawn_log_store(*system, raft_loop->hosting(), std::move(log_options));
   // One timer for all that is periodic on this loop: an idle node should hardly wake.
   client_loop->every(kTimerMs, [this] {
@@ -200,6 +202,7 @@ void Node::State::refresh_status() {
   status.databases = storage->executor().database_sizes();
   status.state_checksum = storage->executor().state_checksum();
   status.keyspace = storage->keyspace().usage();
+  status.log_disk_bytes = storage->log_disk_bytes();
   context.count(storage->executor().counters());
   metrics.resends = status.router.resends;
   metrics.timeouts = status.router.timeouts;

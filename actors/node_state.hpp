@@ -18,6 +18,7 @@
 #include "actors/service_gate.hpp"
 #include "actors/storage.hpp"
 #include "actors/tcp_server.hpp"
+#include "actors/worker.hpp"
 #include "config/metrics.hpp"
 #include "resp/node_context.hpp"
 #include "resp/router.hpp"
@@ -72,6 +73,7 @@ struct Node::State {
   std::unique_ptr<caf::actor_system> system;
   std::unique_ptr<RaftLoop> raft_loop;
   std::unique_ptr<ClientLoop> client_loop;
+  std::unique_ptr<Worker> log_worker;  // long writes of LogStore
 
   StateMachineHandle state_machine_actor;
   RouterHandle router_actor;

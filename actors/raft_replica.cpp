@@ -23,6 +23,20 @@ bool is_urgent(const raft::Message& message) {
   return !std::holds_alternative<raft::Propose>(message.body);
 }
 
+size_t payload_bytes(const raft::Message& message) {
+  size_t bytes = 0;
+  if (const auto* append = std::get_if<raft::AppendEntries>(&message.body)) {
+    for (const raft::Entry& entry : append->entries) {
+      bytes += entry.payload.size();
+    }
+  } else if (const auto* propose = std::get_if<raft::Propose>(&message.body)) {
+    for (const raft::Proposal& proposal : propose->proposals) {
+      bytes += proposal.payload.size();
+    }
+  }
+  return bytes;
+}
+
 // Changes when anything changes that INFO shows, except what moves with every heartbeat.
 uint64_t digest(const raft::Status& status) {
   std::string bytes;
@@ -160,9 +174,11 @@ void RaftReplica::ship_messages(std::vector<raft::Outgoing> messages) {
     if (found == links_.end() || !found->second.up) {
       continue;
     }
-    const bool urgent = is_urgent(outgoing.message);
-    found->second.sender.queue(raft::encode_message(outgoing.message), urgent);
-    options_.metrics->messages_sent.add();
+    LinkSender& queue = found->second.sender;
+    if (queue.has_room(payload_bytes(outgoing.message))) {
+      queue.queue(raft::encode_message(outgoing.message), is_urgent(outgoing.message));
+      options_.metrics->messages_sent.add();
+    }
   }
   for (auto& [peer, link] : links_) {
     if (link.up) {
@@ -180,6 +196,12 @@ void RaftReplica::ship_local(raft::Effects effects) {
   }
   if (!effects.apply.empty()) {
     send(options_.state_machine, ApplyEntries{std::move(effects.apply)});
+  }
+  for (const raft::Event& event : effects.events) {
+    const auto* leader = std::get_if<raft::LeaderChanged>(&event);
+    if (leader != nullptr && leader->role == raft::Role::kCandidate) {
+      options_.metrics->elections_started.add();
+    }
   }
   RaftReport report;
   report.reads = std::move(effects.reads);

@@ -15,6 +15,17 @@ void ServiceGate::leader_ready(LogIndex commit) {
   }
 }
 
+void ServiceGate::committed(LogIndex index, int64_t now_ms) {
+  commit_ = index;
+  if (awaited_ && applied_ >= *awaited_) {
+    awaited_.reset();
+  }
+  if (!awaited_ && applied_ < commit_) {
+    awaited_ = commit_;
+    awaited_since_ms_ = now_ms;
+  }
+}
+
 resp::Service ServiceGate::service(int64_t now_ms) {
   if (removed_) {
     return resp::Service::kRemoved;
@@ -30,6 +41,10 @@ resp::Service ServiceGate::service(int64_t now_ms) {
     } else {
       open_ = replayed && now_ms - started_ms_ >= patience_ms_;
     }
+  }
+  committed(commit_, now_ms);
+  if (awaited_ && now_ms - awaited_since_ms_ > lag_ms_) {
+    return resp::Service::kLoading;
   }
   return open_ ? resp::Service::kUp : resp::Service::kLoading;
 }

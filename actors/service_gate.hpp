@@ -16,11 +16,12 @@ namespace kiwi::actors {
 
 class ServiceGate {
  public:
-  explicit ServiceGate(int64_t patience_ms) : patience_ms_(patience_ms) {}
+  ServiceGate(int64_t patience_ms, int64_t lag_ms) : patience_ms_(patience_ms), lag_ms_(lag_ms) {}
 
   void waiting_for_cluster(bool known_to_have_one);  // wiped: LOADING instead of NOCLUSTER (F1)
   void started(LogIndex commit_hint, int64_t now_ms);
   void applied(LogIndex index) { applied_ = index; }
+  void committed(LogIndex index, int64_t now_ms);  // as this node knows it
   // A ready leader is known, and the commit index that goes with it.
   void leader_ready(LogIndex commit);
   void removed() { removed_ = true; }
@@ -29,6 +30,7 @@ class ServiceGate {
 
  private:
   int64_t patience_ms_;
+  int64_t lag_ms_;
   bool wiped_ = false;
   bool removed_ = false;
   bool open_ = false;
@@ -37,6 +39,10 @@ class ServiceGate {
   int64_t started_ms_ = 0;
   std::optional<LogIndex> leader_commit_;
   LogIndex applied_;
+  LogIndex commit_;
+  // A commit that is not applied yet, and when it was heard of.
+  std::optional<LogIndex> awaited_;
+  int64_t awaited_since_ms_ = 0;
 };
 
 }  // namespace kiwi::actors

@@ -62,6 +62,13 @@ Result<std::unique_ptr<Storage>> Storage::open(const config::Options& options) {
   }
   rocks::KeyspaceOptions keyspace;
   keyspace.path = dir / "state-1";
+  if (!options.raft_log_fsync) {
+    keyspace.before_flush = [log = storage->log_.get()] {
+      if (Result<void> synced = log->sync(); !synced) {
+        fatal("syncing the Raft log failed: " + synced.error().text);
+      }
+    };
+  }
   auto opened = rocks::open_plain_keyspace(keyspace);
   if (!opened) {
     return at(options.dir, opened.error());
@@ -156,6 +163,16 @@ Result<void> Storage::check_state_fits_log() {
     }
   }
   return {};
+}
+
+uint64_t Storage::log_disk_bytes() const {
+  uint64_t bytes = 0;
+  std::error_code failed;
+  for (const auto& file : std::filesystem::directory_iterator(dir_ + "/log", failed)) {
+    const uint64_t size = file.file_size(failed);  // a file may go while this walks
+    bytes += failed ? 0 : size;
+  }
+  return bytes;
 }
 
 Result<std::string> Storage::first_entry() {

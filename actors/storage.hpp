@@ -27,7 +27,8 @@ class Storage {
   ~Storage();
 
   raft::LogStorage& log() { return *log_; }
-  const rocks::RocksLogStats log_stats() const { return log_->stats(); }
+  rocks::RocksLogStats log_stats() const { return log_->stats(); }
+  uint64_t log_disk_bytes() const;
   rocks::Keyspace& keyspace() { return *keyspace_; }
   resp::Executor& executor() { return *executor_; }
   const raft::Identity& identity() const { return identity_; }

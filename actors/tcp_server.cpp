@@ -54,8 +54,37 @@ TcpServer::TcpServer(caf::actor_system& system, ClientLoop& loop, TcpServerOptio
     : state_(std::make_shared<State>(system, loop, std::move(options))) {}
 TcpServer::~TcpServer() = default;
 
+namespace {
+
+constexpr rlim_t kOwnDescriptors = 512;  // RocksDB's files, peers, the loops
+
+// Room for maxclients descriptors, as far as this user may have it.
+void raise_open_files(config::Options& options) {
+  rlimit limit{};
+  const rlim_t wanted = static_cast<rlim_t>(options.maxclients) + kOwnDescriptors;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) {
+    return;
+  }
+  limit.rlim_cur = std::min(wanted, limit.rlim_max);
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+  }
+  if (limit.rlim_cur < wanted) {
+    const int64_t possible = std::max<int64_t>(
+        1, static_cast<int64_t>(limit.rlim_cur) - static_cast<int64_t>(kOwnDescriptors));
+    log_warning("maxclients " + std::to_string(options.maxclients) + " needs " +
+                std::to_string(wanted) + " open files and this process may have " +
+                std::to_string(limit.rlim_cur) + ": maxclients is " + std::to_string(possible) +
+                " now; raise ulimit -n for more");
+    options.maxclients = possible;
+  }
+}
+
+}  // namespace
+
 Result<void> TcpServer::listen() {
-  const config::Options& o = state_->options.node->options;
+  config::Options& o = state_->options.node->options;
+  raise_open_files(o);
   Result<std::vector<int>> fds =
       open_listeners(o.bind, static_cast<uint16_t>(o.port), static_cast<int>(o.tcp_backlog));
   if (!fds) {

@@ -176,6 +176,16 @@ bool Cluster::State::deliver_one() {
   return true;
 }
 
+bool Cluster::State::do_elsewhere() {
+  if (elsewhere.empty()) {
+    return false;
+  }
+  const std::function<void()> job = std::move(elsewhere.front().job);
+  elsewhere.pop_front();
+  job();
+  return true;
+}
+
 bool Cluster::State::pump() {
   bool any = false;
   for (size_t count = 0;; ++count) {
@@ -186,6 +196,7 @@ bool Cluster::State::pump() {
     }
     const bool job_first = prng.chance(2, 3);
     moved = job_first ? run_one_job() || deliver_one() : deliver_one() || run_one_job();
+    moved = moved || do_elsewhere();
     if (!moved) {
       return any;
     }
@@ -240,7 +251,7 @@ bool Cluster::step() {
   for (State::Client& client : state_->clients) {
     client.stream->deliver();
   }
-  const bool moved = state_->run_one_job() || state_->deliver_one();
+  const bool moved = state_->run_one_job() || state_->deliver_one() || state_->do_elsewhere();
   state_->end_failed_nodes();
   return moved;
 }

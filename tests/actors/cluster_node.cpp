@@ -89,6 +89,10 @@ void Cluster::State::spawn_actors(size_t i, const raft::Identity& identity) {
   LogStoreOptions log_options;
   log_options.storage = &node.log;
   log_options.metrics = &node.raft_metrics;
+  log_options.elsewhere = [this, i](std::function<void()> job) {
+    elsewhere.push_back({i, std::move(job)});
+  };
+  log_options.long_write_bytes = 4000;
   node.log_store = spawn_log_store(*system, hosting, std::move(log_options));
 
   RaftReplicaOptions replica;
@@ -139,6 +143,7 @@ void Cluster::State::end_node(size_t i) {
   exit(node.log_store);
   while (run_one_job()) {
   }
+  std::erase_if(elsewhere, [i](const Elsewhere& e) { return e.node == i; });
   failures[i] = node.failure;
   nodes[i].reset();
   logs[i]->crash();

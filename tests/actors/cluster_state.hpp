@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -79,7 +80,7 @@ struct Node {
   rocks::MemoryKeyspace keyspace;
   std::unique_ptr<resp::Executor> executor;
   std::unique_ptr<resp::Router> router;
-  ServiceGate gate{600};
+  ServiceGate gate{600, 5000};
   raft::Status status;
   StateMachineHandle state_machine;
   RouterHandle router_actor;
@@ -134,6 +135,14 @@ struct Cluster::State {
     std::shared_ptr<FakeStream> stream;
   };
   std::vector<Client> clients;
+
+  // Long writes of the log, on a thread of their own as it were: done whenever chance has it.
+  struct Elsewhere {
+    size_t node = 0;
+    std::function<void()> job;
+  };
+  std::deque<Elsewhere> elsewhere;
+  bool do_elsewhere();
 };
 
 }  // namespace kiwi::actors::test

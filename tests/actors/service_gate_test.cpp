@@ -8,14 +8,14 @@ namespace kiwi::actors {
 using resp::Service;
 
 TEST_CASE("a node without a cluster answers NOCLUSTER, a wiped one LOADING [F1]") {
-  ServiceGate gate(600);
+  ServiceGate gate(600, 5000);
   CHECK(gate.service(0) == Service::kUninitialized);
   gate.waiting_for_cluster(true);
   CHECK(gate.service(0) == Service::kLoading);
 }
 
 TEST_CASE("LOADING until the last commit known on disk and the leader's commit are applied [F39]") {
-  ServiceGate gate(600);
+  ServiceGate gate(600, 5000);
   gate.started(LogIndex{10}, 0);
   gate.applied(LogIndex{4});
   CHECK(gate.service(100) == Service::kLoading);
@@ -26,8 +26,30 @@ TEST_CASE("LOADING until the last commit known on disk and the leader's commit a
   CHECK(gate.service(100) == Service::kUp);
 }
 
+TEST_CASE(
+    "a node whose apply lags too long behind the commit stops answering until it is back [F22]") {
+  ServiceGate gate(600, 5000);
+  gate.started(LogIndex{0}, 0);
+  gate.leader_ready(LogIndex{2});
+  gate.applied(LogIndex{2});
+  gate.committed(LogIndex{2}, 0);
+  CHECK(gate.service(100'000) == Service::kUp);  // idle is not behind
+  gate.committed(LogIndex{9}, 100'000);
+  CHECK(gate.service(105'000) == Service::kUp);
+  CHECK(gate.service(105'001) == Service::kLoading);
+  gate.applied(LogIndex{5});
+  CHECK(gate.service(105'002) == Service::kLoading);
+  gate.applied(LogIndex{9});
+  CHECK(gate.service(105'003) == Service::kUp);
+  gate.committed(LogIndex{20}, 106'000);
+  gate.applied(LogIndex{20});
+  gate.committed(LogIndex{40}, 110'000);  // moving on all the time is no lag
+  gate.applied(LogIndex{40});
+  CHECK(gate.service(111'500) == Service::kUp);
+}
+
 TEST_CASE("later commits do not close the gate again [F22]") {
-  ServiceGate gate(600);
+  ServiceGate gate(600, 5000);
   gate.started(LogIndex{0}, 0);
   gate.leader_ready(LogIndex{2});
   gate.applied(LogIndex{2});
@@ -37,7 +59,7 @@ TEST_CASE("later commits do not close the gate again [F22]") {
 }
 
 TEST_CASE("without any leader it opens after its patience, and closes once for the first one") {
-  ServiceGate gate(600);
+  ServiceGate gate(600, 5000);
   gate.started(LogIndex{5}, 1000);
   gate.applied(LogIndex{5});
   CHECK(gate.service(1599) == Service::kLoading);
@@ -49,14 +71,14 @@ TEST_CASE("without any leader it opens after its patience, and closes once for t
 }
 
 TEST_CASE("never open before the log is replayed, however long there is no leader [F39]") {
-  ServiceGate gate(600);
+  ServiceGate gate(600, 5000);
   gate.started(LogIndex{5}, 0);
   gate.applied(LogIndex{4});
   CHECK(gate.service(1'000'000) == Service::kLoading);
 }
 
 TEST_CASE("a removed node serves nothing any more [F25]") {
-  ServiceGate gate(600);
+  ServiceGate gate(600, 5000);
   gate.started(LogIndex{0}, 0);
   gate.leader_ready(LogIndex{0});
   CHECK(gate.service(0) == Service::kUp);

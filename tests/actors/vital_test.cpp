@@ -115,6 +115,30 @@ TEST_CASE("a leader whose disk hangs hands its office over, its clients are serv
   CHECK(cluster.checksum(old_leader) == cluster.checksum((old_leader + 1) % 3));
 }
 
+TEST_CASE("long writes go to another thread in order, also when nodes crash under them [F29]") {
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    CAPTURE(seed);
+    Cluster cluster(3, seed);
+    wait_for_leader(cluster);
+    cluster.run_ms(500);
+    const size_t leader = *cluster.leader();
+    const int client = cluster.connect((leader + 1) % 3);
+    const std::string big(20'000, 'x');
+    cluster.send(client,
+                 "INCR n\r\nSET big " + big + "\r\nINCR n\r\nSET big " + big + "y\r\nINCR n\r\n");
+    for (uint64_t k = 0; k < 3 * seed; ++k) {
+      cluster.step();
+    }
+    cluster.crash(leader);
+    cluster.run_ms(5000);
+    CHECK(cluster.take(client) == ":1\r\n+OK\r\n:2\r\n+OK\r\n:3\r\n");
+    cluster.restart(leader);
+    cluster.run_ms(5000);
+    CHECK(cluster.command(client, "STRLEN big") == ":20001\r\n");
+    CHECK(cluster.checksum(leader) == cluster.checksum((leader + 1) % 3));
+  }
+}
+
 TEST_CASE("a slow state machine delays its node's answers and nobody else's [F28]") {
   Cluster cluster(3, 7);
   wait_for_leader(cluster);
