@@ -16,6 +16,7 @@ namespace {
 constexpr size_t kNone = std::string_view::npos;
 // A buffer that held a big command is given back; a small one is kept for the next.
 constexpr size_t kKeepBufferBytes = 32 * limits::kKiB;
+constexpr size_t kKeepArguments = 1024;
 
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
@@ -137,6 +138,13 @@ void RequestParser::keep_rest() {
     given_ = {};
     external_ = false;
     begin_ = 0;
+  }
+  args_.clear();
+  if (args_.capacity() > kKeepArguments) {
+    std::vector<std::string_view>().swap(args_);
+  }
+  if (!in_array_ && spans_.capacity() > kKeepArguments) {
+    std::vector<Span>().swap(spans_);
   }
   if (begin_ == buffer_.size()) {
     begin_ = 0;

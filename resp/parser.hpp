@@ -37,7 +37,10 @@ class RequestParser {
   void keep_rest();
 
   size_t unread_bytes() const { return input().size() - begin_; }  // fed, and no command yet
-  size_t memory_bytes() const { return buffer_.capacity(); }
+  size_t memory_bytes() const {
+    return buffer_.capacity() + args_.capacity() * sizeof(std::string_view) +
+           spans_.capacity() * sizeof(Span);
+  }
 
  private:
   struct Span {

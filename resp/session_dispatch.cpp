@@ -1,6 +1,7 @@
 // From argv to the handler: look up, check, queue inside MULTI, answer here or forward.
 #include <algorithm>
 
+#include "base/log.hpp"
 #include "resp/session_state.hpp"
 #include "resp/words.hpp"
 
@@ -18,6 +19,10 @@ std::string upper_case(std::string_view text) {
   });
   return out;
 }
+
+// What a browser that a web page sends here (DNS rebinding, cross-site requests) cannot help
+// saying: such a client is cut off before a line of its request can be taken for a command.
+bool is_http(std::string_view name) { return same_word(name, "post") || same_word(name, "host:"); }
 
 }  // namespace
 
@@ -50,8 +55,8 @@ std::string unknown_command_text(Args args) {
 }
 
 std::string unknown_subcommand_text(Args args) {
-  return "ERR unknown subcommand '" + std::string(quoted_word(args[1].substr(0, kQuotedBytes))) + "'. Try " +
-         upper_case(args[0]) + " HELP.";
+  return "ERR unknown subcommand '" + std::string(quoted_word(args[1].substr(0, kQuotedBytes))) +
+         "'. Try " + upper_case(args[0]) + " HELP.";
 }
 
 std::string arity_text(const CommandSpec& spec) {
@@ -77,6 +82,11 @@ void Session::State::dispatch(Args args) {
   auto [spec, unknown_subcommand] = resolve_command(args);
   last_command = spec;
   if (spec == nullptr) {
+    if (is_http(args[0])) {
+      log_warning("Closing client " + info.peer_address +
+                  ": it speaks HTTP. A web page may be trying to send commands to this server.");
+      return kill();
+    }
     return reject(spec, unknown_command_text(args));
   }
   if (unknown_subcommand) {

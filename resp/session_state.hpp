@@ -47,6 +47,8 @@ struct Barrier {
   Kind kind = Kind::kWatch;
 };
 
+inline constexpr size_t kKeepScratchBytes = 4096;
+
 struct Session::State {
   State(NodeContext& node_in, SessionInfo info_in) : node(node_in), info(std::move(info_in)) {}
 
@@ -147,6 +149,9 @@ void Session::State::reply_now(Write&& write) {
   if (!direct && !scratch.empty()) {
     slots.hold(scratch);
     scratch.clear();
+    if (scratch.capacity() > kKeepScratchBytes) {
+      std::string().swap(scratch);
+    }
   }
 }
 

@@ -123,6 +123,18 @@ TEST_SUITE("resp") {
     }
   }
 
+  TEST_CASE("HTTP is cut off before its headers can be taken for commands") {
+    for (std::string_view request : {"POST / HTTP/1.1\r\nSET a b\r\n", "Host: x\r\nSET a b\r\n",
+                                     "GET / HTTP/1.1\r\nHost: x\r\nSET a b\r\n"}) {
+      TestNode node;
+      TestClient client(node, 5);
+      client.send(request);
+      CHECK(client.session.killed());
+      CHECK(node.closed == std::vector<ConnectionId>{5});
+      CHECK(client.forwarded().empty());
+    }
+  }
+
   TEST_CASE("CONFIG SET tells the shell, once and only if all of it was taken") {
     TestNode node;
     int changes = 0;
