@@ -74,8 +74,10 @@ def test_a_node_wiped_while_another_is_down_says_how_it_comes_back(make_cluster)
     wiped.kill()
     wiped.wipe()
     wiped.start()
-    wait_until(lambda: any(word in wiped.log_text().lower() for word in
-                           ("new incarnation", "wiped", "replaced", "empty data directory")),
+    # The wiped node says it, or its leader, if that one still leads and sees it first.
+    wait_until(lambda: any("directory was wiped" in node.log_text()
+                           or "came back with an empty data directory" in node.log_text()
+                           for node in cluster.alive()),
                15, "a message on how the wiped node comes back")
     down.start()
     for node in cluster.nodes:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from . import fates
 from .checker import Report, check_history
 from .cluster import Cluster
-from .load import Load, ok_times
+from .load import Load
 from .nemesis import Fault, Nemesis
 from .waiting import WaitTimeout
 from .workloads import WORKLOADS, model_of
@@ -30,6 +30,15 @@ class Plan:
 
 
 @dataclass
+class Outage:
+    """From a fault to the first success of something asked after it."""
+
+    seconds: float
+    kind: str
+    alone: bool
+
+
+@dataclass
 class Outcome:
     plan: Plan
     report: Report = field(default_factory=Report)
@@ -38,7 +47,7 @@ class Outcome:
     errors: Counter = field(default_factory=Counter)
     faults: list[Fault] = field(default_factory=list)
     skipped: dict = field(default_factory=dict)
-    outages: list[tuple[float, str]] = field(default_factory=list)  # seconds without success, fault
+    outages: list["Outage"] = field(default_factory=list)
     stopped_by_full_disk: int = 0
     heal_took: float = 0.0
     history_path: str = ""
@@ -48,22 +57,25 @@ class Outcome:
     def good(self) -> bool:
         return not self.problems
 
-    def longest_outage(self, kind: str) -> float | None:
-        lengths = [length for length, fault in self.outages if fault == kind]
-        return max(lengths) if lengths else None
+    def outage_text(self, kinds, alone: bool) -> str:
+        """Median and longest time to the next success. alone: no other fault was in force."""
+        lengths = sorted(o.seconds for o in self.outages
+                         if (not kinds or o.kind in kinds) and (o.alone or not alone))
+        if not lengths:
+            return "-"
+        return (f"{lengths[-1]:.2f} s (median {lengths[len(lengths) // 2]:.2f} s of "
+                f"{len(lengths)})")
 
     def table(self) -> str:
         faults = Counter(fault.kind for fault in self.faults)
-        leader = self.longest_outage("kill-leader")
         rows = [
             ("operations ok / fail / unknown",
              " / ".join(str(self.counts.get(f, 0)) for f in (fates.OK, fates.FAIL, fates.INFO))),
             ("faults injected", ", ".join(f"{k} {n}" for k, n in sorted(faults.items())) or "none"),
             ("not possible here", "; ".join(f"{k}: {v}" for k, v in self.skipped.items()) or "-"),
-            ("longest unavailability after a leader kill",
-             "-" if leader is None else f"{leader:.2f} s"),
-            ("longest after any fault",
-             f"{max((o[0] for o in self.outages), default=0):.2f} s"),
+            ("longest unavailability after a leader kill", self.outage_text({"kill-leader"}, True)),
+            ("  the same while other faults are in force", self.outage_text({"kill-leader"}, False)),
+            ("longest after any fault", self.outage_text(set(), False)),
             ("nodes stopped by a full disk", str(self.stopped_by_full_disk)),
             ("healed (all nodes serve, same applied index)", f"{self.heal_took:.2f} s"),
             ("errors told", ", ".join(f"{text} x{n}" for text, n in self.errors.most_common(6)) or "-"),
@@ -152,7 +164,6 @@ def _judge(cluster: Cluster, nemesis: Nemesis, load: Load, outcome: Outcome) -> 
 
 
 def _outages(history, nemesis: Nemesis, outcome: Outcome) -> None:
-    """After each fault: how long until the first success of something asked after it."""
     asked = sorted((op.called, op.returned) for op in history.ops if op.fate == fates.OK)
     starts = [called for called, _ in asked]
     for fault in nemesis.log:
@@ -160,10 +171,7 @@ def _outages(history, nemesis: Nemesis, outcome: Outcome) -> None:
         first = bisect.bisect_right(starts, at)
         later = [returned for _, returned in asked[first : first + 2000]]
         if later:
-            outcome.outages.append(((min(later) - at) / 1e9, fault.kind))
-
-
-def longest_silence(history) -> float:
-    """Seconds between two successes that follow each other, anywhere in the run."""
-    times = ok_times(history.ops)
-    return max(((b - a) / 1e9 for a, b in zip(times, times[1:])), default=0.0)
+            seconds = (min(later) - at) / 1e9
+            alone = not any(other is not fault and other.at < fault.at + seconds
+                            and other.until + 0.5 > fault.at for other in nemesis.log)
+            outcome.outages.append(Outage(seconds, fault.kind, alone))

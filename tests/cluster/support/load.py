@@ -8,7 +8,7 @@ from collections import Counter
 
 from . import fates
 from .cluster import Cluster, Node
-from .history import History, Op
+from .history import History
 from .resp import Connection, RespError, try_connect
 from .workloads import WORKLOADS, Workload
 
@@ -187,7 +187,3 @@ def total(clients) -> tuple[int, int, Counter]:
     for client in clients:
         errors.update(client.errors)
     return sum(c.acknowledged for c in clients), sum(c.unknown for c in clients), errors
-
-
-def ok_times(ops: list[Op]) -> list[float]:
-    return sorted(op.returned for op in ops if op.fate == fates.OK)
