@@ -244,10 +244,7 @@ uint64_t Database::bucket(DatabaseId database, std::string_view name) {
   return bytes ? ByteReader(*bytes).le<uint64_t>() : 0;
 }
 
-void Database::raise_bucket(const Key& key, uint64_t counter) {
-  if (bucket(key.database, key.name) >= counter) {
-    return;
-  }
+void Database::set_bucket(const Key& key, uint64_t counter) {
   keys::deletion_bucket(key_, key.database, bucket_number(key.name));
   value_.clear();
   put_le(value_, counter);

@@ -134,7 +134,7 @@ class Database {
   // Copies the records of a collection to another, in steps: no write may happen under a cursor.
   void copy_records(rocks::Family family, rocks::CollectionId from, rocks::CollectionId to);
   uint64_t bucket(rocks::DatabaseId database, std::string_view name);
-  void raise_bucket(const Key& key, uint64_t counter);
+  void set_bucket(const Key& key, uint64_t counter);
   void load();
   void load_mapped(uint32_t logical);
   void load_counts(rocks::DatabaseId database);

@@ -109,7 +109,7 @@ void Database::remove(Key& key) {
   CHECK_INVARIANT(key.live);
   drop_elements(key);
   forget_record(key);
-  raise_bucket(key, next_mutation());
+  set_bucket(key, next_mutation());
 }
 
 void Database::remove_expired(Key& key) {
@@ -118,7 +118,9 @@ void Database::remove_expired(Key& key) {
   // is at least as new as its last change, unless it was created after the token was given.
   drop_elements(key);
   forget_record(key);
-  raise_bucket(key, key.meta.last_modified);
+  if (bucket(key.database, key.name) < key.meta.last_modified) {
+    set_bucket(key, key.meta.last_modified);
+  }
 }
 
 void Database::rename(Key& from, Key& to) {
@@ -133,7 +135,7 @@ void Database::rename(Key& from, Key& to) {
   auto moved = rocks::decode_metadata(renamed_);
   CHECK_INVARIANT(moved.has_value());
   forget_record(from);
-  raise_bucket(from, next_mutation());
+  set_bucket(from, next_mutation());
   ++counts_for_change(to.database).keys;
   to.meta = *moved;
   to.meta.last_modified = next_mutation();

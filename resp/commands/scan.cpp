@@ -1,0 +1,75 @@
+#include "resp/commands/scan.hpp"
+
+#include <cctype>
+#include <cerrno>
+#include <cstdlib>
+
+#include "base/glob.hpp"
+#include "resp/numbers.hpp"
+#include "resp/words.hpp"
+
+namespace kiwi::resp {
+
+// As strtoul reads it, which is what Redis does with cursors.
+std::optional<uint64_t> read_cursor(std::string_view text, ReplyWriter& reply) {
+  std::string terminated(text);
+  char* end = nullptr;
+  errno = 0;
+  uint64_t cursor = std::strtoul(terminated.c_str(), &end, 10);
+  bool space = !text.empty() && std::isspace(static_cast<unsigned char>(text[0]));
+  if (space || end != terminated.c_str() + terminated.size() || errno == ERANGE) {
+    reply.error("ERR invalid cursor");
+    return std::nullopt;
+  }
+  return cursor;
+}
+
+bool read_scan_options(
+    Args args, size_t first, bool with_type, ScanOptions& options, ReplyWriter& reply) {
+  for (size_t at = first; at < args.size(); at += 2) {
+    bool has_value = at + 1 < args.size();
+    if (same_word(args[at], "count") && has_value) {
+      auto count = parse_integer(args[at + 1]);
+      if (!count || *count < 1) {
+        reply.error(count ? texts::kSyntax : texts::kNotInteger);
+        return false;
+      }
+      options.count = *count;
+    } else if (same_word(args[at], "match") && has_value) {
+      options.pattern = args[at + 1];
+    } else if (with_type && same_word(args[at], "type") && has_value) {
+      options.type = args[at + 1];
+    } else {
+      reply.error(texts::kSyntax);
+      return false;
+    }
+  }
+  return true;
+}
+
+bool ScanPage::look(uint64_t hash) {
+  if (seen_ >= options_.count && hash != last_hash_) {
+    next_ = last_hash_ + 1;
+    return false;
+  }
+  ++seen_;
+  last_hash_ = hash;
+  return true;
+}
+
+void ScanPage::add(std::string_view name) {
+  if (glob_match(options_.pattern, name)) {
+    found_.emplace_back(name);
+  }
+}
+
+void ScanPage::reply_to(ReplyWriter& reply) const {
+  reply.array(2);
+  reply.bulk(std::to_string(next_));
+  reply.array(found_.size());
+  for (const std::string& name : found_) {
+    reply.bulk(name);
+  }
+}
+
+}  // namespace kiwi::resp
