@@ -37,8 +37,8 @@ struct CoreOptions {
       1 << 20;                         // unacknowledged per follower; one entry always fits (F29)
   uint32_t inflight_messages_max = 2;  // while below 64 KiB each, see PERF §3
   uint64_t message_bytes_max = 128 << 10;  // payload bytes per AppendEntries; one entry always fits
-  uint64_t uncommitted_bytes_max = 64 << 20;    // admission at the leader: from there on kOverloaded
-  uint64_t apply_bytes_max = 1 << 20;           // per take_effects()
+  uint64_t uncommitted_bytes_max = 64 << 20;  // admission at the leader: from there on kOverloaded
+  uint64_t apply_bytes_max = 1 << 20;         // per take_effects()
   uint64_t apply_inflight_bytes_max = 4 << 20;  // handed to apply and not yet applied() (F28)
 };
 
