@@ -1,10 +1,11 @@
 // The unanswered commands of one connection, in order: a ring of slots. A reply that comes before
 // its turn waits in its slot; replies leave in slot order. Private to resp::Session.
 //
-// It also guesses how many bytes the unanswered reads will bring: a few bytes ask for megabytes,
-// and what was forwarded cannot be taken back (F28). The guess is the largest recent reply of a
-// read: a larger one raises it at once, smaller ones lower it by an eighth each. A new connection
-// is taken for one that reads big values until its first answers show what it is.
+// It also guesses how many bytes the unanswered commands will bring: a few bytes ask for megabytes,
+// and what was forwarded cannot be taken back (F28). The guess, one for reads and one for writes
+// (GETDEL, EXEC), is the largest recent reply: a larger one raises it at once, smaller ones lower
+// it by an eighth each. A new connection is taken for one that reads big values until its first
+// answers show what it is.
 #pragma once
 
 #include <algorithm>
@@ -21,7 +22,7 @@ class ReplySlots {
   size_t size() const { return next_ - first_; }
   size_t request_bytes() const { return request_bytes_; }  // of unanswered commands
   size_t held_bytes() const { return held_bytes_; }        // replies that wait for their turn
-  size_t expected_bytes() const { return reads_ * usual_read_bytes_; }  // of unanswered reads
+  size_t expected_bytes() const { return reads_.expected() + writes_.expected(); }
   uint64_t next_number() const { return next_; }
 
   // A command was forwarded. silent: its reply is thrown away (CLIENT REPLY).
@@ -30,7 +31,7 @@ class ReplySlots {
     slot.request_bytes = bytes;
     slot.silent = silent;
     slot.reads = reads;
-    reads_ += reads ? 1 : 0;
+    ++(reads ? reads_ : writes_).unanswered;
     request_bytes_ += bytes;
     return next_ - 1;
   }
@@ -54,10 +55,7 @@ class ReplySlots {
   void answer(uint64_t number, std::string_view bytes, std::string& output) {
     Slot& slot = at(number);
     slot.done = true;
-    if (slot.reads) {
-      --reads_;
-      usual_read_bytes_ = std::max(bytes.size(), usual_read_bytes_ - usual_read_bytes_ / 8);
-    }
+    (slot.reads ? reads_ : writes_).answered(bytes.size());
     if (number != first_) {
       if (!slot.silent) {
         slot.bytes.assign(bytes);
@@ -85,7 +83,18 @@ class ReplySlots {
   };
   static constexpr size_t kKeepSlots = 256;  // a ring that grew is given back when it is empty
   static constexpr size_t kKeepBytes = 256;  // and so is a big reply's memory
-  static constexpr size_t kReadBytesAtFirst = size_t{1} << 20;
+
+  // How big the replies of one kind of command are.
+  struct Guess {
+    size_t usual_bytes = 0;
+    size_t unanswered = 0;
+
+    size_t expected() const { return unanswered * usual_bytes; }
+    void answered(size_t bytes) {
+      --unanswered;
+      usual_bytes = std::max(bytes, usual_bytes - usual_bytes / 8);
+    }
+  };
 
   Slot& at(uint64_t number) { return ring_[number & (ring_.size() - 1)]; }
 
@@ -126,8 +135,8 @@ class ReplySlots {
   uint64_t next_ = 0;
   size_t request_bytes_ = 0;
   size_t held_bytes_ = 0;
-  size_t reads_ = 0;  // unanswered
-  size_t usual_read_bytes_ = kReadBytesAtFirst;
+  Guess reads_{.usual_bytes = size_t{1} << 20};
+  Guess writes_{.usual_bytes = size_t{1} << 10};
 };
 
 }  // namespace kiwi::resp

@@ -151,6 +151,20 @@ TEST_SUITE("resp") {
     CHECK(most > 1000);
   }
 
+  TEST_CASE("writes that answer with big values are held back like reads [F28]") {
+    TestNode node;
+    TestClient client(node);
+    std::string gets;
+    for (size_t i = 0; i < 100; ++i) {
+      gets += "GETEX a\r\n";
+    }
+    client.send("GETEX a\r\n");
+    const std::string big = "$1048576\r\n" + std::string(1 << 20, 'x') + "\r\n";
+    client.answer(client.forwarded()[0].slot, big);
+    client.send(gets);
+    CHECK(client.forwarded().size() <= limits::kPipelineBytes / (size_t{1} << 20) + 1);
+  }
+
   TEST_CASE("big arguments count too [F28]") {
     TestNode node;
     TestClient client(node);
