@@ -21,6 +21,11 @@ constexpr int64_t kWantsCommitLingerMs = 1000;
 
 // ---------------------------------------------------------------- connections and answers
 
+bool Router::State::waits_for_commit() const {
+  return service == Service::kUp && !leads() &&
+         (!pending.empty() || round != nullptr || !executing.empty());
+}
+
 Connection& Router::State::connection(ConnectionId id) {
   auto [it, created] = connections.try_emplace(id);
   if (created) {
@@ -164,11 +169,10 @@ void Router::State::expire_deferred(int64_t now_ms) {
   }
 }
 
-void Router::State::refuse_deferred(Connection& c, int64_t now_ms) {
+void Router::State::refuse_deferred(Connection& c, std::string_view text, int64_t now_ms) {
   size_t kept = c.queue_head;
   for (size_t i = c.queue_head; i < c.queue.size(); ++i) {
-    std::string text = refusal(c.queue[i].op.kind, now_ms);
-    if (text.empty()) {
+    if (refusal(c.queue[i].op.kind, now_ms).empty()) {
       std::swap(c.queue[kept], c.queue[i]);
       ++kept;
     } else {
@@ -186,8 +190,11 @@ void Router::State::refuse_waiting(int64_t now_ms) {
   if (text.empty()) {
     return;
   }
+  if (service == Service::kRemoved) {
+    text = texts::kNoLeader;  // F25: what came before the removal was known
+  }
   for (Connection* c : deferred) {
-    refuse_deferred(*c, now_ms);
+    refuse_deferred(*c, text, now_ms);
   }
   for (router::OpenBatch& batch : open) {
     kill_open(batch, text, now_ms);
@@ -214,38 +221,20 @@ void Router::State::refuse_waiting(int64_t now_ms) {
   }
 }
 
-// Dissertation §4.2.2, F25: no entry will reach this node any more.
+// F25: no entry will reach this node any more. If that was said by somebody who did not know
+// better, or if the node becomes a member after all, set_service() ends it: the numbers that were
+// handed over stay, to be sent as void.
 void Router::State::set_removed(int64_t now_ms) {
   service = Service::kRemoved;
-  while (!pending.empty()) {
-    time_out(pending.front());
-    pending_bytes -= pending.front().batch->payload.size();
-    pending.pop_front();
-    ++first_unsettled;
+  for (router::Pending& p : pending) {
+    time_out(p);
   }
-  resend_next = first_unsettled;
-  leader = NodeId{};
-  ready = false;
-  for (Connection* c : deferred) {
-    for (; !c->queue_empty(); ++c->queue_head, --deferred_requests) {
-      const ReadOp& op = c->queue[c->queue_head].op;
-      answer(op.to, op.kind, texts::kNoLeader);
-    }
-  }
-  for (router::OpenBatch& batch : open) {
-    kill_open(batch, texts::kNoLeader, now_ms);
-  }
-  fail_reads(gathering, INT64_MAX);
-  if (round) {
-    fail_reads(round->reads, INT64_MAX);
-    round.reset();
-  }
+  refuse_waiting(now_ms);
   for (auto& [id, record] : executing) {
     if (!std::exchange(record.cancelled, true)) {
       effects.cancel_reads.push_back(id);
     }
   }
-  refuse_waiting(now_ms);
 }
 
 // ---------------------------------------------------------------- inputs
@@ -291,9 +280,6 @@ void Router::leader_changed(const raft::LeaderChanged& changed,
                             std::string client_address,
                             int64_t now_ms) {
   State& s = *state_;
-  if (s.service == Service::kRemoved) {
-    return;
-  }
   if (!changed.leader && s.leader) {
     s.leaderless_since_ms = now_ms;
   }
@@ -327,7 +313,7 @@ void Router::link_up(NodeId peer, int64_t now_ms) {
 
 void Router::set_service(Service service, int64_t now_ms) {
   State& s = *state_;
-  if (s.service == Service::kRemoved || service == s.service) {
+  if (service == s.service) {
     return;
   }
   if (service == Service::kRemoved) {
@@ -353,8 +339,7 @@ void Router::tick(int64_t now_ms) {
   s.expire_deferred(now_ms);
   s.sweep_writes(now_ms);
   end_of_turn(now_ms);
-  bool wants = !s.leads() && (!s.pending.empty() || s.round || !s.executing.empty());
-  if (wants) {
+  if (s.waits_for_commit()) {
     s.wanted_commit_ms = now_ms;
   } else if (s.wants_commit && (s.leads() || now_ms - s.wanted_commit_ms >= kWantsCommitLingerMs)) {
     s.wants_commit = false;
@@ -376,7 +361,7 @@ bool Router::needs_end_of_turn() const {
 
 RouterEffects Router::take_effects() {
   State& s = *state_;
-  if (!s.wants_commit && !s.leads() && (!s.pending.empty() || s.round || !s.executing.empty())) {
+  if (!s.wants_commit && s.waits_for_commit()) {
     s.wants_commit = true;
     s.effects.wants_commit_changed = true;
   }

@@ -163,6 +163,7 @@ struct Router::State {
   router::Pending& at(uint64_t sequence) { return pending[sequence - first_unsettled]; }
 
   // ---- router.cpp: placement, program order, answers
+  bool waits_for_commit() const;
   router::Connection& connection(ConnectionId id);
   // Why this kind of request is answered with an error at once; empty = it is not.
   std::string refusal(RequestKind kind, int64_t now_ms) const;
@@ -171,7 +172,7 @@ struct Router::State {
   void pump(router::Connection& connection);
   void expire_deferred(int64_t now_ms);
   void refuse_waiting(int64_t now_ms);
-  void refuse_deferred(router::Connection& connection, int64_t now_ms);
+  void refuse_deferred(router::Connection& connection, std::string_view text, int64_t now_ms);
   void answer(const ReplySlot& to, RequestKind kind, std::string_view text);
   // Nothing was done for it and nothing will be.
   void answer_in_vain(const ReplySlot& to, RequestKind kind);

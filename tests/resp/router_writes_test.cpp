@@ -303,6 +303,21 @@ TEST_CASE("a node that is not a member answers and serves nothing [F25]") {
   CHECK(h.tick(20'000).propose.empty());
 }
 
+TEST_CASE("a node that turns out to be a member sends what it gave up as void [F5] [F25]") {
+  RouterHarness h;
+  h.up(RouterHarness::kOther);
+  h.pipeline(1, {"w1"});
+  h.turn();
+  h.refuse(1, RefusalReason::kNotMember);
+  CHECK(h.turn().forget == std::vector<uint64_t>{1});
+  h.router.set_service(Service::kUp, h.now);
+  h.pipeline(2, {"w2"});
+  RouterEffects effects = h.turn();
+  REQUIRE(sequences_of(effects) == Sequences{1, 2});
+  CHECK(is_void(effects.propose[0]));
+  CHECK(commands_of(effects.propose[1].payload) == std::vector<std::string>{"w2"});
+}
+
 TEST_CASE("what a snapshot swallowed is answered as unknown, the others are sent again [F22]") {
   RouterOptions options = RouterHarness::default_options();
   options.batch_commands_max = 1;
