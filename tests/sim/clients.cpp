@@ -104,6 +104,8 @@ void Clients::hang_up(Client& client) {
   }
   client.connection = 0;
   client.swapping = false;
+  client.watch_slot = 0;
+  client.timed_out.clear();
   for (const auto& [slot, op] : std::exchange(client.waiting, {})) {
     // Cut off: nobody knows (DESIGN §1.5). A read certainly changed nothing.
     history_.ops[op].fate = is_read(history_.ops[op].kind) ? Fate::kFailed : Fate::kUnknown;
@@ -172,7 +174,9 @@ size_t Clients::ask(
       break;
     case OpKind::kGet:
     case OpKind::kGetExpiring:
-      add(client, batch, resp::RequestKind::kRead, {"GET", key});
+      op.stale = world_.prng.chance(1, 20);
+      add(client, batch, op.stale ? resp::RequestKind::kStaleRead : resp::RequestKind::kRead,
+          {"GET", key});
       break;
     case OpKind::kIncrement:
       add(client, batch, resp::RequestKind::kWrite, {"INCR", key});
@@ -205,6 +209,7 @@ void Clients::start_swap(Client& client, resp::RequestBatch& batch) {
   client.tokens.clear();
   client.swap_key = key_for(OpKind::kSwap);
   add(client, batch, resp::RequestKind::kWatch, {"WATCH", client.swap_key});
+  client.watch_slot = client.slot;
   ask(client, batch, OpKind::kGet, client.swap_key, SIZE_MAX);
 }
 
@@ -237,12 +242,15 @@ void Clients::submit(Client& client, resp::RequestBatch batch, int64_t patience_
       return;
     }
     if (patience_us == kPatienceUs) {
-      throw Violation{"hang", "client " + std::to_string(id) + " of node " +
-                                  std::to_string(self.node.value) + " gets no answer"};
+      throw Violation{"hang", client_name(self) + " gets no answer"};
     }
     hang_up(self);
     again(self, 1'000);
   });
+}
+
+std::string Clients::client_name(const Client& client) {
+  return "client " + std::to_string(client.id) + " of node " + std::to_string(client.node.value);
 }
 
 void Clients::next(Client& client) {
@@ -297,7 +305,7 @@ void Clients::finish(Op& op, std::string_view encoded) {
     }
     return;
   }
-  op.fate = Fate::kOk;
+  op.fate = op.stale ? Fate::kFailed : Fate::kOk;
   switch (op.kind) {
     case OpKind::kGet:
     case OpKind::kGetExpiring:
@@ -324,9 +332,11 @@ void Clients::on_replies(const resp::ReplyBatch& batch) {
     return;
   }
   Client& client = clients_[found->second];
+  bool leave = false;
   for (const resp::ReplyPart& part : batch.parts) {
     std::string_view text = std::string_view(batch.bytes).substr(part.offset, part.size);
     world_.trace("reply", client.node, batch.connection * 1000 + part.slot, text.size());
+    leave = leave || text.starts_with("-NOCLUSTER") || text.starts_with("-LOADING");
     if (auto it = client.final_waiting.find(part.slot); it != client.final_waiting.end()) {
       Reply reply = parse(text);
       if (reply.type == '-') {
@@ -341,23 +351,36 @@ void Clients::on_replies(const resp::ReplyBatch& batch) {
     }
     auto it = client.waiting.find(part.slot);
     if (it == client.waiting.end()) {
-      if (client.swapping && part.slot <= client.slot) {
-        // The answer to WATCH.
+      if (part.slot == client.watch_slot) {
+        client.watch_slot = 0;
         client.tokens = batch.tokens;
-        client.swapping = !batch.failed_watch && text[0] == '+';
+        client.swapping = client.swapping && !batch.failed_watch && text[0] == '+';
         continue;
       }
-      throw Violation{"harness", "an answer that nobody waits for"};
+      // TIMEOUT and the real answer may cross inside the node; the session takes the first.
+      if (text.starts_with("-TIMEOUT") || client.timed_out.count(part.slot) != 0) {
+        continue;
+      }
+      throw Violation{"answered once", client_name(client) + " got a second answer: " +
+                                           std::string(text.substr(0, 40))};
     }
     Op& op = history_.ops[it->second];
     client.waiting.erase(it);
+    if (text.starts_with("-TIMEOUT")) {
+      client.timed_out.insert(part.slot);
+    }
     finish(op, text);
     if (client.swapping) {
       client.swapping = op.fate == Fate::kOk;
       client.swap_expected = op.value;
     }
   }
-  if (client.waiting.empty() && client.final_waiting.empty()) {
+  if (leave && client.final_waiting.empty()) {
+    hang_up(client);  // this node has no cluster: tries another
+    again(client, 1'000 + static_cast<int64_t>(world_.prng.below(60'000)));
+    return;
+  }
+  if (client.waiting.empty() && client.final_waiting.empty() && client.watch_slot == 0) {
     again(client, 1'000 + static_cast<int64_t>(world_.prng.below(60'000)));
   }
 }

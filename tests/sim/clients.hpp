@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -41,14 +42,17 @@ class Clients {
     uint64_t slot = 0;
     uint64_t turn = 0;                   // counts pipelines, so that old timers do nothing
     std::map<uint64_t, size_t> waiting;  // slot -> op
+    std::set<uint64_t> timed_out;        // slots that were answered TIMEOUT
     std::map<uint64_t, std::string> final_waiting;  // slot -> key
     // A swap in the making (WATCH and GET were sent).
     bool swapping = false;
+    uint64_t watch_slot = 0;  // WATCH that was not answered yet
     std::string swap_key;
     std::vector<resp::WatchToken> tokens;
     std::string swap_expected;
   };
 
+  static std::string client_name(const Client& client);
   void connect(Client& client);
   void next(Client& client);
   void again(Client& client, int64_t delay_us);

@@ -39,6 +39,7 @@ struct Op {
   int64_t invoked_us = 0;
   int64_t returned_us = kNever;
   Fate fate = Fate::kPending;
+  bool stale = false;        // asked of a READONLY connection: promises nothing
   size_t before = SIZE_MAX;  // the operation before it in the same pipeline
 };
 

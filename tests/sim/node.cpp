@@ -33,15 +33,17 @@ class ForgetfulKeyspace final : public rocks::MemoryKeyspace {
   std::string flushed_record_;
 };
 
+std::unique_ptr<rocks::MemoryKeyspace> make_keyspace(const World& world) {
+  if (world.options.mutant == "applied-index-not-in-batch") {
+    return std::make_unique<ForgetfulKeyspace>();
+  }
+  return std::make_unique<rocks::MemoryKeyspace>();
+}
+
 }  // namespace
 
 Node::Node(World& world, NodeId id, const Incarnation& incarnation)
-    : world_(world),
-      id_(id),
-      incarnation_(incarnation),
-      keyspace_(world.options.mutant == "applied-index-not-in-batch"
-                    ? std::make_unique<ForgetfulKeyspace>()
-                    : std::make_unique<rocks::MemoryKeyspace>()) {
+    : world_(world), id_(id), incarnation_(incarnation), keyspace_(make_keyspace(world)) {
   raft::Identity identity;
   identity.node = id;
   identity.incarnation = incarnation;
@@ -85,7 +87,9 @@ void Node::start() {
   started_us_ = world_.timeline.now_us();
   paused_until_us_ = 0;
   raft::Identity identity = disk_.identity().value();
-  ++identity.boot_epoch;  // F4
+  if (identity.boot_epoch == 0 || world_.options.mutant != "epoch-not-raised") {
+    ++identity.boot_epoch;  // F4
+  }
   disk_.set_identity(identity).has_value();
 
   disk_.forgets_votes = world_.options.mutant == "vote-not-persisted";
@@ -275,6 +279,9 @@ void Node::note_log(const raft::PersistRequest& request) {
 
 void Node::persist(raft::PersistRequest request) {
   note_log(request);
+  if (world_.options.mutant == "sync-lies") {
+    raft_input([this, token = request.token] { core_->log_persisted(token); });
+  }
   writes_.push_back(std::move(request));
   if (!std::exchange(writing_, true)) {
     finish_persist();
@@ -288,7 +295,9 @@ void Node::finish_persist() {
     raft::PersistRequest request = std::move(writes_.front());
     writes_.pop_front();
     disk_.persist(request).has_value();
-    raft_input([this, token = request.token] { core_->log_persisted(token); });
+    if (world_.options.mutant != "sync-lies") {
+      raft_input([this, token = request.token] { core_->log_persisted(token); });
+    }
     writing_ = !writes_.empty();
     if (writing_) {
       finish_persist();
@@ -335,6 +344,10 @@ void Node::on_event(const raft::Event& event) {
     world_.trace("removed", id_, 0, 0);
     router_->set_service(resp::Service::kRemoved, now);
     service_ = resp::Service::kRemoved;
+  } else if (const auto* members = std::get_if<raft::ConfigurationChanged>(&event)) {
+    if (members->configuration.has(id_, incarnation_)) {
+      removed_ = false;
+    }
   }
   update_service();
 }
@@ -470,6 +483,29 @@ void Node::flush_state() {
 
 void Node::transfer(NodeId target) {
   raft_input([this, target] { core_->transfer_leadership(1, target); });
+}
+
+raft::Member Node::member() const {
+  std::string port = std::to_string(id_.value);
+  return {id_, incarnation_, "sim:" + port, "sim:1" + port};
+}
+
+void Node::wipe(const Incarnation& incarnation) {
+  CHECK_INVARIANT(!running());
+  if (world_.options.mutant != "wiped-node-keeps-id") {
+    incarnation_ = incarnation;
+  }
+  disk_ = SimDisk{};
+  keyspace_ = make_keyspace(world_);
+  raft::Identity identity;
+  identity.node = id_;
+  identity.incarnation = incarnation_;
+  disk_.set_identity(identity).has_value();
+  world_.trace("wipe", id_, 0, 0);
+}
+
+void Node::returned(raft::Member member) {
+  raft_input([this, member = std::move(member)] { core_->member_returned(member); });
 }
 
 void Node::change(raft::MembershipChange change) {

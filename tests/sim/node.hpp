@@ -40,6 +40,9 @@ class Node {
   void flush_state();
   void transfer(NodeId target);
   void change(raft::MembershipChange change);
+  void wipe(const Incarnation& incarnation);  // while down: a new, empty directory
+  void returned(raft::Member member);         // a link's hello told of another incarnation
+  raft::Member member() const;
 
   // ---- what checks look at
   NodeId id() const { return id_; }
@@ -51,6 +54,7 @@ class Node {
   raft::Status status() const { return core_->status(); }
   const raft::Core& core() const { return *core_; }
   LogIndex applied() const { return executor_->applied(); }
+  LogIndex applied_or_zero() const { return running() ? applied() : LogIndex{}; }
   uint64_t state_checksum() const { return executor_->state_checksum(); }
   resp::RouterStatus router_status() const { return router_->status(); }
   bool serves() const { return service_ == resp::Service::kUp; }

@@ -52,12 +52,14 @@ void World::trace(std::string_view what, NodeId node, uint64_t a, uint64_t b) {
 void World::found_cluster(size_t count) {
   raft::Configuration configuration;
   configuration.cluster.bytes[0] = 1;
-  for (uint64_t i = 1; i <= count; ++i) {
+  voters_min_ = std::min<size_t>(count, 3);
+  size_t spares = prng.chance(1, 2) ? 0 : 1 + prng.below(2);
+  for (uint64_t i = 1; i <= count + spares; ++i) {
     nodes.push_back(std::make_unique<Node>(*this, NodeId{i}, incarnation_of(i, 1)));
-    std::string port = std::to_string(i);
-    configuration.members.push_back(
-        {NodeId{i}, incarnation_of(i, 1), "sim:" + port, "sim:1" + port});
-    configuration.voters.push_back(NodeId{i});
+    if (i <= count) {
+      configuration.members.push_back(nodes.back()->member());
+      configuration.voters.push_back(NodeId{i});
+    }
   }
   // F2: one node mints the first entry, the others get it like any other.
   raft::PersistRequest first;
@@ -71,6 +73,34 @@ void World::found_cluster(size_t count) {
     node->jump_clock(static_cast<int64_t>(prng.below(2000)) - 1000);
     node->start();
   }
+  say_hello();
+}
+
+Node* World::ready_leader() {
+  for (auto& node : nodes) {
+    if (node->running()) {
+      raft::Status status = node->status();
+      if (status.role == raft::Role::kLeader && status.ready) {
+        return node.get();
+      }
+    }
+  }
+  return nullptr;
+}
+
+// Links are made again and again; each hello tells who is at the other end (F1).
+void World::say_hello() {
+  for (auto& to : nodes) {
+    for (auto& from : nodes) {
+      if (to != from && to->running() && from->running() && !network.is_cut(from->id(), to->id())) {
+        const raft::Member* known = to->core().configuration().find(from->id());
+        if (known != nullptr && known->incarnation != from->incarnation()) {
+          to->returned(from->member());
+        }
+      }
+    }
+  }
+  timeline.after(250'000, [this] { say_hello(); });
 }
 
 Node* World::any_running() {
@@ -96,7 +126,7 @@ void World::nemesis() {
 void World::break_something() {
   ++faults_injected_;
   Node* node = any_running();
-  switch (prng.below(16)) {
+  switch (prng.below(18)) {
     case 0:
     case 1:
     case 2:
@@ -138,6 +168,10 @@ void World::break_something() {
       if (node != nullptr) {
         node->flush_state();
       }
+      break;
+    case 15:
+    case 16:
+      change_members();
       break;
     default:
       if (node != nullptr) {
@@ -197,6 +231,60 @@ void World::restart_later(Node& node, int64_t within_us) {
                  });
 }
 
+// ---------------------------------------------------------------- membership
+
+// §4, F1, F18. Never below voters_min_, so that the cluster can heal.
+void World::change_members() {
+  Node* leader = ready_leader();
+  if (leader == nullptr) {
+    return;
+  }
+  const raft::Configuration& now = leader->core().configuration();
+  raft::MembershipChange change;
+  uint64_t kind = prng.below(4);
+  if (kind == 0) {
+    wipe_one(*leader);
+    return;
+  }
+  for (auto& node : nodes) {
+    const raft::Member* member = now.find(node->id());
+    bool used = std::ranges::binary_search(now.removed_ids, node->id());
+    if (member == nullptr && !used && node->running() && prng.chance(1, 2)) {
+      change.add_learners.push_back(node->member());
+    } else if (member != nullptr && !now.is_voter(node->id()) && kind != 1) {
+      change.promote.push_back(node->id());
+    }
+  }
+  if (now.voters.size() + change.promote.size() > voters_min_ && prng.chance(1, 2)) {
+    change.remove.push_back(now.voters[prng.below(now.voters.size())]);
+  }
+  trace("change", leader->id(), change.add_learners.size() * 10 + change.promote.size(),
+        change.remove.size());
+  leader->change(std::move(change));
+}
+
+// A directory is lost for good. Only while everybody else's is there: what was acknowledged lives
+// on a majority, and a second loss before the first was made good may be one too many.
+void World::wipe_one(Node& leader) {
+  const raft::Configuration& now = leader.core().configuration();
+  if (now.voters.size() < 3 || now.is_joint() || now.members.size() != now.voters.size()) {
+    return;
+  }
+  for (const raft::Member& member : now.members) {
+    Node* node = find(member.id);
+    if (node->incarnation() != member.incarnation || node->applied_or_zero() != leader.applied()) {
+      return;
+    }
+  }
+  Node& victim = *find(now.voters[prng.below(now.voters.size())]);
+  if (victim.running()) {
+    victim.crash();
+    clients.node_crashed(victim.id());
+  }
+  victim.wipe(incarnation_of(victim.id().value, ++lives_));
+  restart_later(victim, 500'000);
+}
+
 // ---------------------------------------------------------------- the end
 
 void World::heal() {
@@ -212,23 +300,40 @@ void World::heal() {
   }
 }
 
+// Who belongs to the cluster in the end: what the one leader says.
+const raft::Configuration* World::members() const {
+  const raft::Configuration* found = nullptr;
+  for (const auto& node : nodes) {
+    if (node->running()) {
+      raft::Status status = node->status();
+      if (status.role == raft::Role::kLeader && status.ready) {
+        found = found == nullptr ? &node->core().configuration() : nullptr;
+      }
+    }
+  }
+  return found;
+}
+
 bool World::converged() const {
+  const raft::Configuration* configuration = members();
+  if (configuration == nullptr || configuration->is_joint()) {
+    return false;
+  }
   LogIndex last;
-  size_t leaders = 0;
-  for (const auto& node : nodes) {
-    if (!node->running() || !node->serves() || node->router_status().pending_batches != 0) {
+  for (const raft::Member& member : configuration->members) {
+    const Node& node = *nodes[member.id.value - 1];
+    if (!node.running() || !node.serves() || node.incarnation() != member.incarnation ||
+        node.router_status().pending_batches != 0) {
       return false;
     }
-    raft::Status status = node->status();
-    leaders += status.role == raft::Role::kLeader && status.ready ? 1 : 0;
-    last = std::max(last, status.last_index);
+    last = std::max(last, node.status().last_index);
   }
-  for (const auto& node : nodes) {
-    if (node->applied() != last) {
+  for (const raft::Member& member : configuration->members) {
+    if (nodes[member.id.value - 1]->applied() != last) {
       return false;
     }
   }
-  return leaders == 1;
+  return true;
 }
 
 void World::await_convergence() {
@@ -242,18 +347,26 @@ void World::await_convergence() {
 
 void World::check_final_state() {
   FinalState first;
-  for (auto& node : nodes) {
+  bool is_first = true;
+  const std::vector<raft::Member> all = members()->members;
+  for (const raft::Member& member : all) {
+    Node* node = find(member.id);
     clients.ask_everything(node->id());
     await_convergence();
     FinalState state = clients.take_final_state();
-    if (node == nodes.front()) {
+    if (std::exchange(is_first, false)) {
       first = state;
     } else if (state != first) {
       auto [a, b] = std::mismatch(first.begin(), first.end(), state.begin(), state.end());
-      throw Violation{"heal", "nodes 1 and " + std::to_string(node->id().value) + " differ in " +
-                                  (a != first.end() ? a->first + " = " + a->second.at(0) : "?") +
+      throw Violation{"heal", "nodes " + std::to_string(all.front().id.value) + " and " +
+                                  std::to_string(node->id().value) + " differ in " +
+                                  (a != first.end() ? a->first + " = " + a->second.at(0) + " of " +
+                                                          std::to_string(a->second.size())
+                                                    : "?") +
                                   " and " +
-                                  (b != state.end() ? b->first + " = " + b->second.at(0) : "?")};
+                                  (b != state.end() ? b->first + " = " + b->second.at(0) + " of " +
+                                                          std::to_string(b->second.size())
+                                                    : "?")};
     }
   }
   check_exactly_once(clients.history(), first);

@@ -56,6 +56,10 @@ class World {
   void crash_some();
   void restart_later(Node& node, int64_t within_us);
   void change_members();
+  void wipe_one(Node& leader);
+  void say_hello();
+  Node* ready_leader();
+  const raft::Configuration* members() const;
   void heal();
   bool converged() const;
   void await_convergence();
@@ -66,6 +70,8 @@ class World {
   std::string trace_text_;
   uint64_t faults_injected_ = 0;
   bool healing_ = false;
+  uint64_t lives_ = 1;     // incarnations given out so far
+  size_t voters_min_ = 1;  // membership changes keep so many
 };
 
 }  // namespace kiwi::sim
