@@ -47,7 +47,7 @@ class Commands {
   std::string number() { return std::to_string(prng_.below(40)); }
   std::string plain() {
     auto database = static_cast<uint32_t>(prng_.below(3));
-    switch (prng_.below(20)) {
+    switch (prng_.below(26)) {
       case 0:
         return packed({"incr", key()}, database);
       case 1:
@@ -81,6 +81,18 @@ class Commands {
         return packed({"ltrim", key(), "1", "-2"}, database);
       case 15:
         return packed({"incrbyfloat", key(), "0.1"}, database);
+      case 17:
+        return packed({"spop", key(), "2"}, database);
+      case 18:
+        return packed({"lrem", key(), "0", number()}, database);
+      case 19:
+        return packed({"linsert", key(), "before", number(), number()}, database);
+      case 20:
+        return packed({"sunionstore", key(), key(), key()}, database);
+      case 21:
+        return packed({"lmove", key(), key(), "left", "right"}, database);
+      case 22:
+        return packed({"sadd", key(), number(), number(), number()}, database);
       case 16:
         return packed({"set", key(), number(), "px", number()}, database);
       default:

@@ -1,4 +1,5 @@
 // Entries, numbers, turns and replies (resp/executor.hpp).
+#include <set>
 #include <string>
 #include <vector>
 
@@ -164,6 +165,29 @@ TEST_CASE(
                          {"del", "s"},
                          {"sadd", "s", "b"},
                          {"smembers", "s"}}) == "*5\r\n:1\r\n+OK\r\n:1\r\n:1\r\n*1\r\n$1\r\nb\r\n");
+}
+
+TEST_CASE("random commands of one entry draw different numbers, the same on every node [F10]") {
+  std::vector<std::string> answers;
+  for (int node = 0; node < 2; ++node) {
+    World w;
+    for (const char* name : {"a", "b", "c", "d"}) {
+      std::vector<std::string> add{"sadd", name};
+      for (int i = 0; i < 100; ++i) {
+        add.push_back(std::to_string(i));
+      }
+      w.node.run(add);
+    }
+    answers.push_back(
+        w.node.exec({}, {{"spop", "a"}, {"spop", "b"}, {"spop", "c"}, {"spop", "d"}}));
+  }
+  CHECK(answers[0] == answers[1]);
+  std::set<std::string> different;
+  for (size_t at = answers[0].find('$'); at != std::string::npos;
+       at = answers[0].find('$', at + 1)) {
+    different.insert(answers[0].substr(at, 6));
+  }
+  CHECK(different.size() > 1);
 }
 
 TEST_CASE("reads attached to a batch see what is before them and nothing after [F6]") {
