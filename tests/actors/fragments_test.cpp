@@ -71,6 +71,15 @@ TEST_CASE("an urgent message overtakes a long one between two of its parts [F29]
   CHECK(pump(sender, receiver) == std::vector<std::string>{filled(1000, 'x')});
 }
 
+TEST_CASE("an urgent message does not wait for a long one, however wide the window [F29]") {
+  LinkSender sender({100, 10'000, 50'000, 30'000});
+  REQUIRE(sender.queue(filled(1000, 'x'), false));
+  REQUIRE(sender.next()->kind == FrameKind::kFirstPart);
+  REQUIRE(sender.queue("heartbeat", true));
+  CHECK(sender.next()->bytes == "heartbeat");
+  CHECK(sender.next()->kind == FrameKind::kPart);
+}
+
 TEST_CASE("without a long message under way nothing is reordered") {
   LinkSender sender(kSmall);
   LinkReceiver receiver(kSmall);
@@ -129,6 +138,8 @@ TEST_CASE("an ack of more than was sent is ignored") {
   }
   sender.acked(1'000'000);
   CHECK_FALSE(sender.next().has_value());
+  sender.acked(100);  // the honest ones still count
+  CHECK(sender.next().has_value());
   CHECK_FALSE(decode_ack("short").has_value());
 }
 
