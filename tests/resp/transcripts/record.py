@@ -13,7 +13,7 @@ import socket
 import sys
 
 
-def receive(connection, wait=0.06):
+def receive(connection, wait=0.25):
     connection.settimeout(wait)
     out = b""
     try:
