@@ -172,7 +172,8 @@ void Router::State::expire_deferred(int64_t now_ms) {
 void Router::State::refuse_deferred(Connection& c, std::string_view text, int64_t now_ms) {
   size_t kept = c.queue_head;
   for (size_t i = c.queue_head; i < c.queue.size(); ++i) {
-    if (refusal(c.queue[i].op.kind, now_ms).empty()) {
+    if (c.queue[i].op.kind == RequestKind::kStaleRead &&
+        refusal(RequestKind::kStaleRead, now_ms).empty()) {
       std::swap(c.queue[kept], c.queue[i]);
       ++kept;
     } else {
@@ -183,16 +184,9 @@ void Router::State::refuse_deferred(Connection& c, std::string_view text, int64_
   c.queue.resize(kept);
 }
 
-// The answer to new requests changed: those that wait here get the same. What was handed over to
-// Raft stays: it may be in a log.
-void Router::State::refuse_waiting(int64_t now_ms) {
-  std::string text = refusal(RequestKind::kWrite, now_ms);
-  if (text.empty()) {
-    return;
-  }
-  if (service == Service::kRemoved) {
-    text = texts::kNoLeader;  // F25: what came before the removal was known
-  }
+// Answers what waits here, but for stale reads that can be served. What was handed over to Raft
+// stays: it may be in a log.
+void Router::State::refuse_waiting(std::string_view text, int64_t now_ms) {
   for (Connection* c : deferred) {
     refuse_deferred(*c, text, now_ms);
   }
@@ -221,15 +215,15 @@ void Router::State::refuse_waiting(int64_t now_ms) {
   }
 }
 
-// F25: no entry will reach this node any more. If that was said by somebody who did not know
-// better, or if the node becomes a member after all, set_service() ends it: the numbers that were
-// handed over stay, to be sent as void.
-void Router::State::set_removed(int64_t now_ms) {
-  service = Service::kRemoved;
+// F25: the leader says that this node is not a member, so nothing that waits here may ever end. It
+// need not be final (a removal that was not committed can be taken back), so this does not decide
+// whether the node serves: set_service() does. Numbers that were handed over stay, to be sent as
+// void.
+void Router::State::give_up(int64_t now_ms) {
   for (router::Pending& p : pending) {
     time_out(p);
   }
-  refuse_waiting(now_ms);
+  refuse_waiting(texts::kNoLeader, now_ms);
   for (auto& [id, record] : executing) {
     if (!std::exchange(record.cancelled, true)) {
       effects.cancel_reads.push_back(id);
@@ -287,8 +281,9 @@ void Router::leader_changed(const raft::LeaderChanged& changed,
   s.leader = changed.leader;
   s.ready = changed.ready && bool(changed.leader);
   s.leader_address = std::move(client_address);
-  if (!s.options.follower_proxy) {
-    s.refuse_waiting(now_ms);
+  if (std::string text = s.refusal(RequestKind::kWrite, now_ms);
+      !s.options.follower_proxy && !text.empty()) {
+    s.refuse_waiting(text, now_ms);
   }
   if (s.can_send() && (s.sent_term != s.term || s.sent_leader != s.leader)) {
     s.sent_term = s.term;
@@ -316,17 +311,15 @@ void Router::set_service(Service service, int64_t now_ms) {
   if (service == s.service) {
     return;
   }
-  if (service == Service::kRemoved) {
-    s.set_removed(now_ms);
-    return;
-  }
   s.service = service;
   s.leaderless_since_ms = now_ms;
   if (service == Service::kUp) {
     s.resend_from(s.first_unsettled);
     s.moved(now_ms);
+  } else if (service == Service::kRemoved) {
+    s.give_up(now_ms);
   } else {
-    s.refuse_waiting(now_ms);
+    s.refuse_waiting(s.refusal(RequestKind::kWrite, now_ms), now_ms);
   }
 }
 

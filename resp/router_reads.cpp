@@ -107,7 +107,7 @@ void Router::State::expire_reads(int64_t now_ms) {
 void Router::read_ready(const raft::ReadReady& ready, int64_t now_ms) {
   State& s = *state_;
   if (ready.not_member) {
-    s.set_removed(now_ms);
+    s.give_up(now_ms);
     return;
   }
   if (!s.round || ready.id < s.round->first_ask || ready.id > s.round->last_ask) {

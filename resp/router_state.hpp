@@ -171,13 +171,13 @@ struct Router::State {
   void defer(router::Connection& connection, const router::Item& item);
   void pump(router::Connection& connection);
   void expire_deferred(int64_t now_ms);
-  void refuse_waiting(int64_t now_ms);
+  void refuse_waiting(std::string_view text, int64_t now_ms);
   void refuse_deferred(router::Connection& connection, std::string_view text, int64_t now_ms);
   void answer(const ReplySlot& to, RequestKind kind, std::string_view text);
   // Nothing was done for it and nothing will be.
   void answer_in_vain(const ReplySlot& to, RequestKind kind);
   void forget_if_done(router::Connection& connection);
-  void set_removed(int64_t now_ms);
+  void give_up(int64_t now_ms);
 
   // ---- router_writes.cpp
   void add_write(router::Connection& connection, const router::Item& item);

@@ -298,7 +298,7 @@ void Router::refused(const raft::ProposeRefused& refused, int64_t now_ms) {
   }
   switch (refused.reason) {
     case raft::RefusalReason::kNotMember:
-      s.set_removed(now_ms);
+      s.give_up(now_ms);
       break;
     case raft::RefusalReason::kNotLeader:
       break;  // leader_changed() will say who is, the sweep asks again anyway

@@ -294,6 +294,7 @@ TEST_CASE("a node that is not a member answers and serves nothing [F25]") {
   CHECK(h.reply(1, 1) == error_line("TIMEOUT not committed yet"));
   CHECK(h.reply(2, 1) == error_line("CLUSTERDOWN No raft leader"));
   CHECK(h.reply(3, 1) == error_line("CLUSTERDOWN No raft leader"));
+  h.router.set_service(Service::kRemoved, h.now);  // the core is sure
   h.pipeline(4, {"w1", "r1", "s1"});
   CHECK(h.turn().propose.empty());
   for (uint64_t slot : {1, 2, 3}) {
@@ -310,7 +311,7 @@ TEST_CASE("a node that turns out to be a member sends what it gave up as void [F
   h.turn();
   h.refuse(1, RefusalReason::kNotMember);
   CHECK(h.turn().forget == std::vector<uint64_t>{1});
-  h.router.set_service(Service::kUp, h.now);
+  h.lead(RouterHarness::kThird, 2);
   h.pipeline(2, {"w2"});
   RouterEffects effects = h.turn();
   REQUIRE(sequences_of(effects) == Sequences{1, 2});
