@@ -336,7 +336,8 @@ void Clients::on_replies(const resp::ReplyBatch& batch) {
   for (const resp::ReplyPart& part : batch.parts) {
     std::string_view text = std::string_view(batch.bytes).substr(part.offset, part.size);
     world_.trace("reply", client.node, batch.connection * 1000 + part.slot, text.size());
-    leave = leave || text.starts_with("-NOCLUSTER") || text.starts_with("-LOADING");
+    leave = leave || text.starts_with("-NOCLUSTER") || text.starts_with("-LOADING") ||
+            text.starts_with("-CLUSTERDOWN");
     if (auto it = client.final_waiting.find(part.slot); it != client.final_waiting.end()) {
       Reply reply = parse(text);
       if (reply.type == '-') {
@@ -376,7 +377,7 @@ void Clients::on_replies(const resp::ReplyBatch& batch) {
     }
   }
   if (leave && client.final_waiting.empty()) {
-    hang_up(client);  // this node has no cluster: tries another
+    hang_up(client);  // this node cannot help: tries another
     again(client, 1'000 + static_cast<int64_t>(world_.prng.below(60'000)));
     return;
   }

@@ -504,6 +504,32 @@ void Node::wipe(const Incarnation& incarnation) {
   world_.trace("wipe", id_, 0, 0);
 }
 
+std::string Node::describe() const {
+  std::string text =
+      "node " + std::to_string(id_.value) + "." + std::to_string(incarnation_.bytes[1]);
+  if (!running()) {
+    return text + " is down";
+  }
+  static constexpr const char* kRoles[] = {"follower", "pre-candidate", "candidate", "leader"};
+  static constexpr const char* kServices[] = {"uninitialized", "loading", "up", "removed"};
+  raft::Status now = status();
+  text += std::string(" ") + kServices[static_cast<size_t>(service_)] + ", " +
+          kRoles[static_cast<size_t>(now.role)] + (now.ready ? " ready" : "") + " of term " +
+          std::to_string(now.term.value) + ", leader " + std::to_string(now.leader.value) +
+          ", last " + std::to_string(now.last_index.value) + ", commit " +
+          std::to_string(now.commit.value) + ", applied " + std::to_string(applied().value) +
+          ", pending " + std::to_string(router_->status().pending_batches) + ", voters";
+  for (NodeId voter : now.configuration.voters) {
+    text += " " + std::to_string(voter.value);
+  }
+  text += now.configuration.is_joint() ? " (joint), members" : ", members";
+  for (const raft::Member& member : now.configuration.members) {
+    text +=
+        " " + std::to_string(member.id.value) + "." + std::to_string(member.incarnation.bytes[1]);
+  }
+  return text;
+}
+
 void Node::returned(raft::Member member) {
   raft_input([this, member = std::move(member)] { core_->member_returned(member); });
 }

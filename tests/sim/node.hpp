@@ -57,6 +57,7 @@ class Node {
   LogIndex applied_or_zero() const { return running() ? applied() : LogIndex{}; }
   uint64_t state_checksum() const { return executor_->state_checksum(); }
   resp::RouterStatus router_status() const { return router_->status(); }
+  std::string describe() const;
   bool serves() const { return service_ == resp::Service::kUp; }
   int64_t wall_ms() const;
   int64_t monotonic_ms() const;

@@ -405,7 +405,7 @@ std::string World::summary() const {
                      std::to_string(clients.count(Fate::kFailed)) + ", unknown " +
                      std::to_string(clients.count(Fate::kUnknown));
   for (const auto& node : nodes) {
-    text += node->running() ? "" : ", node " + std::to_string(node->id().value) + " is down";
+    text += "\n    " + node->describe();
   }
   return text;
 }
