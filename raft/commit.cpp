@@ -17,9 +17,13 @@ void Core::State::flush_persist() {
     return;
   }
   PersistRequest request;
+  uint64_t bytes = 0;
   if (has_entries) {
     request.entries = log.collect(issued + 1, log.last_index());
     issued = log.last_index();
+    for (const Entry& entry : request.entries) {
+      bytes += entry.payload.size();
+    }
   }
   if (hard_state_changed) {
     request.hard_state = now;
@@ -27,7 +31,7 @@ void Core::State::flush_persist() {
   }
   request.commit = commit;
   request.token = {term, log.last_index(), log.last_term(), voted_for};
-  outstanding.push_back({request.token, ticks, has_entries});
+  outstanding.push_back({request.token, ticks, bytes, has_entries});
   effects.persist = std::move(request);
 }
 
@@ -38,6 +42,9 @@ void Core::State::on_persisted(const PersistToken& token) {
     has_entries = it->has_entries;
     // Writes complete in order: the earlier ones are done as well.
     outstanding.erase(outstanding.begin(), std::next(it));
+    if (!outstanding.empty()) {
+      outstanding.front().tick = ticks;  // the disk turns to it only now
+    }
   }
   if (mutant(Mutant::kStaleTokenBelieved)) {
     persisted = std::max(persisted, std::min({token.last_index, issued, log.last_index()}));

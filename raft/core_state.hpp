@@ -121,7 +121,8 @@ struct IndexedConfiguration {
 // A persist effect that was not answered yet.
 struct OutstandingPersist {
   PersistToken token;
-  uint64_t tick = 0;  // when it was issued (F26)
+  uint64_t tick = 0;  // since when the disk is at it: issued, and all before it were answered (F26)
+  uint64_t bytes = 0;  // of payload: a long write is not a hanging disk (F29)
   bool has_entries = false;
 };
 
@@ -250,6 +251,7 @@ struct Core::State {
   void send_commit_notice(NodeId id, Progress& peer);
   void ship_append(Leader* leader, NodeId id, Progress& peer, AppendEntries append);
   std::optional<Term> prev_term_of(const Progress& peer) const;
+  bool looks_lost(const Progress& peer) const;
   bool window_admits(const Progress& peer, uint64_t bytes) const;
   void on_append_response(const Message& message, const AppendEntriesResponse& response);
   void on_append_rejected(Progress& peer, const AppendEntriesResponse& response);

@@ -40,8 +40,13 @@ bool Core::State::promotable() const {
          ticks >= silent_until;
 }
 
+// Liveness: a write gets one election timeout, and one more for every 4 MiB of it. A leader that
+// gave up its office over a big entry would leave the same write to the next one, for ever (F29).
 bool Core::State::disk_hangs() const {
-  return !outstanding.empty() && ticks - outstanding.front().tick > options.election_ticks_min;
+  constexpr uint64_t kBytesPerTimeout = 4 << 20;
+  return !outstanding.empty() &&
+         ticks - outstanding.front().tick >
+             options.election_ticks_min * (1 + outstanding.front().bytes / kBytesPerTimeout);
 }
 
 // §4.2.3: heard from a leader less than the smallest election timeout ago, or leads.

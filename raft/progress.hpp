@@ -30,6 +30,8 @@ struct Progress {
 
   std::deque<Inflight> inflights;
   uint64_t inflight_bytes = 0;
+  uint32_t stalled_ticks =
+      0;  // since the last of them was sent to nothing in flight, or acknowledged
   bool probe_sent = false;
 
   // Messages are numbered. Answers to numbers below probe_from are about an older `next`: their
@@ -71,6 +73,7 @@ struct Progress {
     }
   }
   void add_inflight(LogIndex last, uint64_t bytes) {
+    stalled_ticks = inflights.empty() ? 0 : stalled_ticks;
     inflights.push_back({last, bytes});
     inflight_bytes += bytes;
   }
@@ -78,6 +81,7 @@ struct Progress {
     while (!inflights.empty() && inflights.front().last <= index) {
       inflight_bytes -= inflights.front().bytes;
       inflights.pop_front();
+      stalled_ticks = 0;
     }
   }
 };

@@ -19,6 +19,7 @@ void Core::State::tick_leader(Leader& leader) {
     if (peer.ticks_since_heard != UINT32_MAX) {
       ++peer.ticks_since_heard;
     }
+    peer.stalled_ticks += peer.inflights.empty() ? 0 : 1;
     peer.leaving_ticks += peer.leaving_at ? 1 : 0;
   }
   if (++leader.heartbeat_elapsed >= options.heartbeat_ticks) {
@@ -225,13 +226,19 @@ void Core::State::send_entries(
   }
 }
 
-// Empty, and about the entry before `next`: a rejection is how the loss of entries shows.
+// Empty. About the entry before `next`, so that a rejection shows the loss of entries; but links
+// let it overtake entries that are under way (F29), so while there are any it is about `match`,
+// until they have been under way for too long.
 void Core::State::send_heartbeat(Leader& leader, NodeId id, Progress& peer) {
   AppendEntries append;  // 0/0 matches every log; it says nothing about `next`
-  std::optional<Term> prev_term = prev_term_of(peer);
-  const bool probes = prev_term.has_value() && peer.state != ProgressState::kSnapshot;
+  const bool waits = !peer.inflights.empty() && !looks_lost(peer);
+  std::optional<Term> prev_term = waits ? log.term_at(peer.match) : prev_term_of(peer);
+  const bool probes = prev_term.has_value() && !waits && peer.state != ProgressState::kSnapshot;
   if (probes) {
     append.prev_index = peer.next - 1;
+    append.prev_term = *prev_term;
+  } else if (waits && prev_term.has_value()) {
+    append.prev_index = peer.match;
     append.prev_term = *prev_term;
   }
   ship_append(&leader, id, peer, std::move(append));
@@ -273,6 +280,11 @@ void Core::State::ship_append(Leader* leader, NodeId id, Progress& peer, AppendE
 std::optional<Term> Core::State::prev_term_of(const Progress& peer) const {
   std::optional<Term> known = log.term_at(peer.next - 1);
   return known ? known : peer.prev_term;
+}
+
+// A heartbeat's time, and a tick for each 64 KiB that are under way.
+bool Core::State::looks_lost(const Progress& peer) const {
+  return peer.stalled_ticks > options.heartbeat_ticks + peer.inflight_bytes / kSmallMessageBytes;
 }
 
 bool Core::State::window_admits(const Progress& peer, uint64_t bytes) const {

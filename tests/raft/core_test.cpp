@@ -98,6 +98,33 @@ TEST_CASE("a member that only an older configuration knew is not replaced by rum
   CHECK(core.take_effects().empty());
 }
 
+TEST_CASE("a long write is not a hanging disk, nor are the ones that wait behind it [F26, F29]") {
+  TraceEnv env;
+  env.quiet = true;
+  env.run({"cluster 1 election=6", "auto disk apply", "elect 1"});
+  Core& core = *env.node(NodeId{1}).core;
+  const auto write = [&](uint64_t sequence, size_t bytes) {
+    core.propose({{NodeId{1}, incarnation_of(NodeId{1}), 1, sequence},
+                  EntryKind::kBatch,
+                  SharedBytes(std::string(bytes, 'x'))});
+    return core.take_effects().persist->token;
+  };
+  const auto leads_after = [&](int ticks) {
+    for (int i = 0; i < ticks; ++i) {
+      core.tick();
+    }
+    core.take_effects();
+    return core.status().role == Role::kLeader;
+  };
+  const PersistToken big = write(1, 8 << 20);
+  write(2, 1);
+  CHECK(leads_after(3 * 6));  // one timeout, and two for 8 MiB
+  core.log_persisted(big);
+  core.take_effects();
+  CHECK(leads_after(6));  // the small one's own time begins when the big one is done
+  CHECK(!leads_after(1));
+}
+
 TEST_CASE("proposals that claim another origin are not taken [F4]") {
   TraceEnv env = led_cluster("3");
   Propose body;
