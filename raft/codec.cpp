@@ -101,7 +101,7 @@ void append_entry(std::string& out, const Entry& entry) {
   std::memcpy(out.data() + start + 1, &checksum, sizeof(checksum));
 }
 
-Result<Entry> decode_entry(SharedBytes bytes) {
+Result<Entry> decode_entry(const SharedBytes& bytes) {
   Result<std::string_view> body = unsealed(bytes.view(), kEntryVersion, "log entry");
   if (!body) {
     return body.error();

@@ -16,12 +16,12 @@ namespace kiwi::raft {
 // Wire: version, checksum, header, body. Entries inside are encode_entry() blobs.
 std::string encode_message(const Message& message);
 // The payloads of decoded entries and proposals share `bytes`.
-Result<Message> decode_message(SharedBytes bytes);
+Result<Message> decode_message(const SharedBytes& bytes);
 
 // Log record: version, checksum over all that follows, fixed header, payload. The same bytes are on
 // disk and on the wire. The checksum is verified by decode.
 void append_entry(std::string& out, const Entry& entry);
-Result<Entry> decode_entry(SharedBytes bytes);
+Result<Entry> decode_entry(const SharedBytes& bytes);
 
 std::string encode_configuration(const Configuration& configuration);
 Result<Configuration> decode_configuration(std::string_view bytes);

@@ -249,7 +249,7 @@ std::string encode_message(const Message& message) {
   return out;
 }
 
-Result<Message> decode_message(SharedBytes bytes) {
+Result<Message> decode_message(const SharedBytes& bytes) {
   Result<std::string_view> rest = unsealed(bytes.view(), kMessageVersion, "peer message");
   if (!rest) {
     return rest.error();

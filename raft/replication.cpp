@@ -156,16 +156,17 @@ bool Core::State::send_next_entries(Leader& leader, NodeId id, Progress& peer) {
     peer.state = ProgressState::kSnapshot;
     return false;
   }
+  const bool probing = peer.state == ProgressState::kProbe;
   std::optional<Term> prev_term = prev_term_of(peer);
   if (!prev_term || !log.holds(peer.next)) {
-    if (window_admits(peer, options.message_bytes_max)) {
+    if (!(probing && prev_term) && window_admits(peer, options.message_bytes_max)) {
       read_for_peer(id, peer);
     }
     return false;
   }
   auto [last, bytes] = log.measure(peer.next, log.last_index(), options.message_bytes_max);
-  if (!window_admits(peer, bytes)) {
-    return false;
+  if (!window_admits(peer, bytes) || (probing && bytes >= kSmallMessageBytes)) {
+    return false;  // F29: what is big is sent when it is known to fit; an empty message asks
   }
   send_entries(leader, id, peer, *prev_term, log.collect(peer.next, last));
   return true;
@@ -177,9 +178,10 @@ void Core::State::read_for_peer(NodeId id, Progress& peer) {
              // way
   }
   peer.reading_from = peer.next;
-  effects.log_reads.push_back({id, peer.next,
-                               std::max(peer.next, std::min(log.base_index(), persisted)),
-                               options.message_bytes_max});
+  // A probe needs the term before `next`; one entry comes along.
+  const size_t bytes_max = peer.state == ProgressState::kProbe ? 1 : options.message_bytes_max;
+  effects.log_reads.push_back(
+      {id, peer.next, std::max(peer.next, std::min(log.base_index(), persisted)), bytes_max});
 }
 
 void Core::State::on_log_read_for_peer(const LogRead& request,
@@ -199,6 +201,10 @@ void Core::State::on_log_read_for_peer(const LogRead& request,
     return;
   }
   CHECK_INVARIANT(entries.front().index == request.from);
+  if (peer.state == ProgressState::kProbe && entry_bytes(entries.front()) >= kSmallMessageBytes) {
+    peer.prev_term = prev_term;  // an empty message asks first
+    return;
+  }
   send_entries(*leader, request.follower, peer, prev_term, std::move(entries));
 }
 
