@@ -365,6 +365,12 @@ std::optional<size_t> Cluster::leader() const {
   return found;
 }
 
+bool Cluster::sees_up(size_t node, size_t peer) const {
+  const auto& peers = state_->nodes[node]->status.peers;
+  return std::ranges::any_of(
+      peers, [peer](const raft::PeerStatus& p) { return p.member.id == NodeId{peer + 1} && p.up; });
+}
+
 uint64_t Cluster::applied(size_t node) const {
   return state_->nodes[node]->executor->applied().value;
 }

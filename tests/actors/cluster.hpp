@@ -59,8 +59,9 @@ class Cluster {
 
   // ---- what is seen
   bool alive(size_t node) const;
-  std::string failure(size_t node) const;  // why it stopped itself
-  std::optional<size_t> leader() const;    // ready, by its own word, of the highest term
+  std::string failure(size_t node) const;        // why it stopped itself
+  std::optional<size_t> leader() const;          // ready, by its own word, of the highest term
+  bool sees_up(size_t node, size_t peer) const;  // what the node's status says of the link
   uint64_t applied(size_t node) const;
   uint64_t checksum(size_t node) const;
   size_t open_connections(size_t node) const;

@@ -103,6 +103,22 @@ TEST_CASE("links that break all the time lose no write and answer no error [F23]
   }
 }
 
+TEST_CASE("a link's end and its return reach the core and the status") {
+  Cluster cluster(3, 8);
+  wait_for_leader(cluster);
+  cluster.run_ms(500);
+  const size_t leader = *cluster.leader();
+  const size_t other = (leader + 1) % 3;
+  CHECK(cluster.sees_up(leader, other));
+  cluster.crash(other);
+  cluster.run_ms(200);
+  CHECK_FALSE(cluster.sees_up(leader, other));
+  CHECK(cluster.sees_up(leader, (leader + 2) % 3));
+  cluster.restart(other);
+  cluster.run_ms(500);
+  CHECK(cluster.sees_up(leader, other));
+}
+
 TEST_CASE("the leader crashes under load: clients of the others see latency, no error") {
   for (uint64_t seed = 1; seed <= 90; ++seed) {
     CAPTURE(seed);
