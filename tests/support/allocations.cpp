@@ -19,5 +19,10 @@ void* operator new(size_t size) {
   }
   throw std::bad_alloc();
 }
+// std::stable_sort and the like; under ASan the library's own would not fit the delete below.
+void* operator new(size_t size, const std::nothrow_t&) noexcept {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  return std::malloc(size != 0 ? size : 1);
+}
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, size_t) noexcept { std::free(memory); }
