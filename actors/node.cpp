@@ -100,6 +100,9 @@ Node::State::State(const config::Options& options_in)
       gate(2 * options_in.raft_election_timeout, options_in.raft_response_timeout / 2) {}
 
 Result<void> Node::State::open() {
+  // Said first: a long log takes a while to read.
+  log_notice("node " + std::to_string(options.node_id().value) + " opens its data in " +
+             options.dir);
   Result<std::unique_ptr<Storage>> opened = Storage::open(options);
   if (!opened) {
     return opened.error();
@@ -124,7 +127,7 @@ Result<void> Node::State::open() {
   server->start();
   const raft::Identity& identity = storage->identity();
   log_notice("node " + std::to_string(identity.node.value) + " listens on port " +
-             std::to_string(options.port) + ", data in " + options.dir + ", start number " +
+             std::to_string(options.port) + ", start number " +
              std::to_string(identity.boot_epoch) + " of this directory");
   if (identity.cluster.is_set()) {
     start_core();
