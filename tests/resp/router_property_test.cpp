@@ -7,29 +7,14 @@
 
 #include "base/prng.hpp"
 #include "tests/resp/router_harness.hpp"
+#include "tests/resp/router_model.hpp"
 
 namespace kiwi::resp {
 
 namespace {
 
-struct LogEntry {
-  uint64_t term = 0;
-  uint64_t sequence = 0;  // 0 = the no-op of a term
-  bool is_void = false;
-  std::vector<std::string> commands;
-  bool operator==(const LogEntry&) const = default;
-};
-
 constexpr int kNodes = 3;
 constexpr ConnectionId kClients = 5;
-
-// What the test knows of one request.
-struct Asked {
-  char kind = 'w';
-  ConnectionId subject = 0;     // reads: whose writes are counted
-  std::set<uint64_t> must_see;  // slots of the subject acknowledged before it was asked
-  std::string answer;
-};
 
 class World {
  public:

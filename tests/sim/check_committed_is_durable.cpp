@@ -37,18 +37,22 @@ class CommittedIsDurable final : public Check {
     const auto& entries = node.disk().entries();
     return entries.size() >= entry.index.value && entries[entry.index.value - 1].term == entry.term;
   }
-  bool half(const std::vector<NodeId>& voters, const raft::Entry& entry) const {
+  // A voter whose directory was lost after it acknowledged had it; the world loses one at a time.
+  bool half(const raft::Configuration& configuration,
+            const std::vector<NodeId>& voters,
+            const raft::Entry& entry) const {
     size_t copies = 0;
     for (NodeId voter : voters) {
       for (const auto& node : world_.nodes) {
-        copies += node->id() == voter && has(*node, entry) ? 1 : 0;
+        bool lost = node->id() == voter && !configuration.has(voter, node->incarnation());
+        copies += lost || (node->id() == voter && has(*node, entry)) ? 1 : 0;
       }
     }
     return copies * 2 > voters.size();
   }
   bool majority(const raft::Configuration& configuration, const raft::Entry& entry) const {
-    return half(configuration.voters, entry) &&
-           (!configuration.is_joint() || half(configuration.outgoing_voters, entry));
+    return half(configuration, configuration.voters, entry) &&
+           (!configuration.is_joint() || half(configuration, configuration.outgoing_voters, entry));
   }
   [[noreturn]] static void fail(const Node& node, const raft::Entry& entry, const char* what) {
     throw Violation{"committed is durable", "node " + std::to_string(node.id().value) +

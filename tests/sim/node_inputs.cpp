@@ -1,0 +1,86 @@
+// What the world does to a node: messages, links, clients, membership; and how a node describes
+// itself when a seed fails.
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "tests/sim/node.hpp"
+#include "tests/sim/world.hpp"
+
+namespace kiwi::sim {
+
+void Node::deliver(raft::Message message) {
+  auto shared = std::make_shared<raft::Message>(std::move(message));
+  raft_input([this, shared] { core_->step(std::move(*shared)); });
+}
+
+void Node::link(NodeId peer, bool up) {
+  raft_input([this, peer, up] { up ? core_->link_up(peer) : core_->link_down(peer); });
+  if (up) {
+    client_input([this, peer] { router_->link_up(peer, monotonic_ms()); });
+  }
+}
+
+void Node::submit(resp::RequestBatch batch) {
+  auto shared = std::make_shared<resp::RequestBatch>(std::move(batch));
+  client_input([this, shared] { router_->requests(std::move(*shared), monotonic_ms()); });
+}
+
+void Node::close(resp::ConnectionId connection) {
+  client_input([this, connection] {
+    router_->connection_closed(connection);
+    executor_->forget_connection(connection);
+  });
+}
+
+void Node::pause(int64_t us) { paused_until_us_ = world_.timeline.now_us() + us; }
+
+void Node::flush_state() {
+  keyspace_->flush();
+  world_.trace("flush", id_, applied().value, 0);
+}
+
+void Node::transfer(NodeId target) {
+  raft_input([this, target] { core_->transfer_leadership(1, target); });
+}
+
+raft::Member Node::member() const {
+  std::string port = std::to_string(id_.value);
+  return {id_, incarnation_, "sim:" + port, "sim:1" + port};
+}
+
+std::string Node::describe() const {
+  std::string text =
+      "node " + std::to_string(id_.value) + "." + std::to_string(incarnation_.bytes[1]);
+  if (!running()) {
+    return text + " is down";
+  }
+  static constexpr const char* kRoles[] = {"follower", "pre-candidate", "candidate", "leader"};
+  static constexpr const char* kServices[] = {"uninitialized", "loading", "up", "removed"};
+  raft::Status now = status();
+  text += std::string(" ") + kServices[static_cast<size_t>(service_)] + ", " +
+          kRoles[static_cast<size_t>(now.role)] + (now.ready ? " ready" : "") + " of term " +
+          std::to_string(now.term.value) + ", leader " + std::to_string(now.leader.value) +
+          ", last " + std::to_string(now.last_index.value) + ", commit " +
+          std::to_string(now.commit.value) + ", applied " + std::to_string(applied().value) +
+          ", pending " + std::to_string(router_->status().pending_batches) + ", voters";
+  for (NodeId voter : now.configuration.voters) {
+    text += " " + std::to_string(voter.value);
+  }
+  text += now.configuration.is_joint() ? " (joint), members" : ", members";
+  for (const raft::Member& member : now.configuration.members) {
+    text +=
+        " " + std::to_string(member.id.value) + "." + std::to_string(member.incarnation.bytes[1]);
+  }
+  return text;
+}
+
+void Node::returned(raft::Member member) {
+  raft_input([this, member = std::move(member)] { core_->member_returned(member); });
+}
+
+void Node::change(raft::MembershipChange change) {
+  raft_input([this, change = std::move(change)] { core_->change_membership(1, change); });
+}
+
+}  // namespace kiwi::sim
