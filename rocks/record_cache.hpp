@@ -40,6 +40,7 @@ class RecordCache {
 
   uint64_t used_bytes() const { return used_bytes_ + slot_count_ * sizeof(Node*); }
   uint64_t entries() const { return entries_; }
+  size_t longest_run() const;  // of slots in use without a free one between; walks everything
 
  private:
   struct Node;
