@@ -27,18 +27,6 @@ constexpr size_t kPipelineCommands = 16'384;    // parsed and not yet answered
 constexpr size_t kPipelineBytes = 16 * kMiB;    // argv bytes parsed and not yet answered
 constexpr size_t kOutputPauseBytes = 1 * kMiB;  // unsent replies above which reading stops
 
-// ---- one turn of the client loop (PERF: long enough to batch, short enough to stay polite)
-constexpr size_t kTurnCommands = 512;  // applied before sockets are looked at again
-constexpr int64_t kTurnMicroseconds = 2000;
-
-// ---- a batch: the commands of one log entry (one MULTI block or script is never split)
-constexpr size_t kBatchCommands = 256;
-constexpr size_t kBatchBytes = 64 * kKiB;
-
-// ---- proposals of this node that are not applied yet; beyond it clients wait at their sockets
-constexpr size_t kPendingProposals = 4096;           // batches
-constexpr size_t kPendingProposalBytes = 64 * kMiB;  // one batch always fits, whatever its size
-
 // ---- peers
 constexpr size_t kFrameBytes = 256 * kKiB;    // a fragment on a link; heartbeats wait for at
                                               // most one (F29)
@@ -48,8 +36,7 @@ constexpr int64_t kHelloMilliseconds = 3000;  // a stranger on the peer port is 
 constexpr size_t kHandshakes = 64;            // unauthenticated peer connections at a time
 
 // ---- keyspace
-constexpr int64_t kDatabases = 1024;      // each has its own counters in memory
-constexpr size_t kKeyBytes = 512 * kMiB;  // as Redis
+constexpr int64_t kDatabases = 1024;  // each has its own counters in memory
 
 // ---- cluster
 constexpr size_t kMembers = 15;  // raft.peers; larger groups only get slower
