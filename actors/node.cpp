@@ -194,6 +194,7 @@ void Node::State::set_up_context() {
   context.refresh_status = [this] { refresh_status(); };
   context.options_changed = [this] { log_set_level(options.loglevel); };
   context.close_connection = [this](resp::ConnectionId id) { server->close(id); };
+  context.deliver = [this](resp::ReplyBatch batch) { server->deliver(std::move(batch)); };
   context.init_cluster = [this](std::optional<ClusterId> cluster) { return init_cluster(cluster); };
 }
 

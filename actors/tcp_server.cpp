@@ -120,6 +120,13 @@ void TcpServer::close(resp::ConnectionId id) {
   }
 }
 
+void TcpServer::deliver(resp::ReplyBatch batch) {
+  const auto found = state_->connections.find(batch.connection);
+  if (found != state_->connections.end()) {
+    caf::anon_send(found->second, std::move(batch));
+  }
+}
+
 void TcpServer::tick() {
   const int64_t now_ms = ClientLoop::monotonic_ms();
   for (const auto& [id, session] : state_->options.node->sessions) {

@@ -29,10 +29,11 @@ class TcpServer {
 
   // Opens the sockets of the bind list. An error is one sentence.
   Result<void> listen();
-  void start();                       // accept from now on
-  void stop_accepting();              // existing clients stay
-  void close(resp::ConnectionId id);  // its session is killed()
-  void tick();                        // every second or so: idle clients, soft output limits
+  void start();                          // accept from now on
+  void stop_accepting();                 // existing clients stay
+  void close(resp::ConnectionId id);     // its session is killed()
+  void deliver(resp::ReplyBatch batch);  // an answer that came later
+  void tick();                           // every second or so: idle clients, soft output limits
   size_t clients() const;
 
  private:

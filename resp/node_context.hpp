@@ -17,6 +17,7 @@
 #include "config/metrics.hpp"
 #include "config/options.hpp"
 #include "raft/core.hpp"
+#include "resp/admin.hpp"
 #include "resp/executor.hpp"
 #include "resp/process_usage.hpp"
 #include "resp/request.hpp"
@@ -95,6 +96,9 @@ struct NodeContext {
   // The session is killed(): close its socket now. May be called from within another session's
   // receive(); the session must outlive that call.
   std::function<void(ConnectionId)> close_connection = [](ConnectionId) {};
+  // Hands an answer that was not ready at once to its connection, if that is still there.
+  std::function<void(ReplyBatch)> deliver = [](ReplyBatch) {};
+  Admin admin;
   // RAFT.CLUSTER INIT: founds a cluster of this node alone; with a random id if none is given.
   std::function<Result<ClusterId>(std::optional<ClusterId>)> init_cluster =
       [](std::optional<ClusterId>) -> Result<ClusterId> {

@@ -131,6 +131,10 @@ void Session::State::forward(RequestKind kind, size_t begin) {
   requests.requests.push_back(request);
 }
 
+LaterReply Session::State::defer() {
+  return {&node, {info.id, slots.open(0, is_silent(), false)}, resp_version};
+}
+
 void Session::State::reply_error(std::string_view text) {
   reply_now([&](ReplyWriter& reply) { reply.error(text); });
 }

@@ -49,6 +49,24 @@ struct Barrier {
 
 inline constexpr size_t kKeepScratchBytes = 4096;
 
+// The place of a reply that comes later (RAFT.NODE ADD waits for the log). Its connection may go
+// meanwhile; it must be answered once, from the client loop. Copyable, for callbacks.
+struct LaterReply {
+  NodeContext* node = nullptr;
+  ReplySlot to;
+  int resp_version = 2;
+
+  template <class Write>  // write(ReplyWriter&)
+  void answer(Write&& write) const {
+    ReplyBatch batch;
+    batch.connection = to.connection;
+    ReplyWriter writer(&batch.bytes, resp_version);
+    write(writer);
+    batch.parts.push_back({to.slot, 0, static_cast<uint32_t>(batch.bytes.size())});
+    node->deliver(std::move(batch));
+  }
+};
+
 struct Session::State {
   State(NodeContext& node_in, SessionInfo info_in) : node(node_in), info(std::move(info_in)) {}
 
@@ -109,6 +127,9 @@ struct Session::State {
   void reject(const CommandSpec* spec, std::string_view text);
   // Hands the packed command that begins at `begin` of requests.buffer to the router.
   void forward(RequestKind kind, size_t begin);
+  // For a local handler that writes no reply: takes its place in the order, to be answered later.
+  // Only for commands that are flagged kNoMulti.
+  LaterReply defer();
   bool must_authenticate() const { return !authenticated && !node.options.requirepass.empty(); }
   // Not between WATCH and EXEC, also on a READONLY connection: a value older than its token would
   // pass for unchanged (F11).

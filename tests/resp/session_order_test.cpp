@@ -6,6 +6,7 @@
 
 #include "config/limits.hpp"
 #include "resp/command.hpp"
+#include "resp/session_state.hpp"
 #include "tests/resp/session_harness.hpp"
 
 namespace kiwi::resp {
@@ -357,6 +358,21 @@ TEST_SUITE("resp") {
     client.send("CONFIG RESETSTAT\r\n");
     CHECK(node.metrics.commands_processed == 0);
     CHECK(node.context.errors.empty());
+  }
+
+  TEST_CASE("an answer that comes later keeps its place among the others") {
+    TestNode node;
+    TestClient client(node);
+    std::vector<ReplyBatch> delivered;
+    node.context.deliver = [&](ReplyBatch batch) { delivered.push_back(std::move(batch)); };
+    const LaterReply later = client.session.state().defer();
+    CHECK(client.send("PING\r\n").empty());
+    later.answer([](ReplyWriter& reply) { reply.simple("OK"); });
+    REQUIRE(delivered.size() == 1);
+    client.session.reply(delivered.front(), client.now_ms);
+    CHECK(client.session.take_output() == "+OK\r\n+PONG\r\n");
+    client.session.reply(delivered.front(), client.now_ms);  // twice is once
+    CHECK(client.session.take_output().empty());
   }
 }
 
