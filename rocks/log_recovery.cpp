@@ -148,7 +148,7 @@ Result<void> recover_log_directory(const std::string& path) {
   if (!files) {
     return files.error();
   }
-  std::string torn;
+  std::string torn;  // or with room at its end: only the last file with anything in it may be so
   uint64_t torn_offset = 0;
   for (const std::string& name : *files) {
     auto file = MappedFile::open(name);
@@ -164,6 +164,10 @@ Result<void> recover_log_directory(const std::string& path) {
       return damaged(name, scan.offset);
     }
     if (scan.verdict == WalVerdict::kTorn) {
+      log_notice("the log file " + name + " ends in a record that was never finished, at byte " +
+                 std::to_string(scan.offset) + ": cut off");
+    }
+    if (scan.offset < bytes.size()) {
       torn = name;
       torn_offset = scan.offset;
     }
@@ -171,8 +175,6 @@ Result<void> recover_log_directory(const std::string& path) {
   if (torn.empty()) {
     return {};
   }
-  log_notice("the log file " + torn + " ends in a record that was never finished, at byte " +
-             std::to_string(torn_offset) + ": cut off");
   return cut_off(torn, torn_offset);
 }
 

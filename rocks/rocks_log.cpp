@@ -16,6 +16,7 @@
 #include "rocks/log_reader.hpp"
 #include "rocks/log_recovery.hpp"
 #include "rocks/rocksdb_support.hpp"
+#include "rocks/wal_file.hpp"
 
 namespace kiwi::rocks {
 
@@ -55,8 +56,10 @@ rocksdb::Options log_options() {
 // Every write is one WriteBatch, so one record of the write-ahead log: all or nothing.
 class RocksLogImpl final : public RocksLog {
  public:
-  RocksLogImpl(const RocksLogOptions& options, std::unique_ptr<rocksdb::DB> db)
-      : options_(options), db_(std::move(db)), reader_(*db_, options_.path) {}
+  RocksLogImpl(const RocksLogOptions& options,
+               std::unique_ptr<rocksdb::Env> env,
+               std::unique_ptr<rocksdb::DB> db)
+      : options_(options), env_(std::move(env)), db_(std::move(db)), reader_(*db_, options_.path) {}
 
   Result<void> start();
 
@@ -82,6 +85,7 @@ class RocksLogImpl final : public RocksLog {
   void count_sync(std::chrono::steady_clock::duration took);
 
   RocksLogOptions options_;
+  std::unique_ptr<rocksdb::Env> env_;  // null: RocksDB's own
   std::unique_ptr<rocksdb::DB> db_;
   LogReader reader_;
   LogIndex first_{1};
@@ -416,16 +420,23 @@ Result<std::unique_ptr<RocksLog>> open_rocks_log(const RocksLogOptions& options)
   if (Result<void> recovered = recover_log_directory(options.path); !recovered) {
     return recovered.error();
   }
+  rocksdb::Options log = log_options();
+  std::unique_ptr<rocksdb::Env> env;
+  if (options.fsync) {  // zeros ahead pay at syncs alone
+    env = make_zero_ahead_env();
+    log.env = env.get();
+  }
   rocksdb::DB* db = nullptr;
-  rocksdb::Status status = rocksdb::DB::Open(log_options(), options.path, &db);
+  rocksdb::Status status = rocksdb::DB::Open(log, options.path, &db);
   if (!status.ok()) {
     return open_error(options.path, status);
   }
-  auto log = std::make_unique<RocksLogImpl>(options, std::unique_ptr<rocksdb::DB>(db));
-  if (Result<void> started = log->start(); !started) {
+  auto opened =
+      std::make_unique<RocksLogImpl>(options, std::move(env), std::unique_ptr<rocksdb::DB>(db));
+  if (Result<void> started = opened->start(); !started) {
     return started.error();
   }
-  return std::unique_ptr<RocksLog>(std::move(log));
+  return std::unique_ptr<RocksLog>(std::move(opened));
 }
 
 }  // namespace kiwi::rocks

@@ -95,10 +95,10 @@ bool begins_later(std::string_view bytes, size_t bad) {
 }
 
 // Can bytes that never reached the disk explain the bad record? They show as a file that ends
-// early, as zeros up to its end, or as a page of zeros.
+// early or as a page of zeros.
 bool missing_bytes(std::string_view bytes, size_t bad) {
   size_t left = bytes.size() - bad;
-  if (left < kHeader || bytes.back() == '\0') {
+  if (left < kHeader) {
     return true;
   }
   uint8_t type = static_cast<uint8_t>(bytes[bad + 6]);
@@ -137,6 +137,7 @@ uint32_t crc32c(std::string_view bytes, uint32_t crc) {
 
 WalScan scan_wal(std::string_view bytes) {
   WalScan scan;
+  bytes = bytes.substr(0, bytes.find_last_not_of('\0') + 1);  // npos + 1: nothing but zeros
   bool inside = false;  // of a record in several pieces, which began at scan.offset
   for (size_t at = 0; at < bytes.size();) {
     size_t block_left = kBlock - at % kBlock;

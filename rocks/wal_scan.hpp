@@ -7,7 +7,8 @@
 //
 // It works because of how RocksLog writes: record n+1 only after the sync of record n has returned,
 // so whatever was acknowledged is followed by nothing or by whole records; and every record ends in
-// a byte that is not zero, so a zero at the end is room that was never written.
+// a byte that is not zero, so zeros at the end are room that was never written: the file is read as
+// if it ended before them (wal_file.hpp fills that room ahead of the writer).
 #pragma once
 
 #include <cstdint>
@@ -26,8 +27,9 @@ enum class WalVerdict {
 struct WalScan {
   WalVerdict verdict = WalVerdict::kWhole;
   uint64_t records = 0;  // whole ones before `offset`
-  uint64_t offset =
-      0;  // kTorn: where the torn record begins. kDamaged: the first bad byte's record
+  // kWhole: where the last record ends; what follows is zeros. kTorn: where the torn record begins.
+  // kDamaged: the first bad byte's record.
+  uint64_t offset = 0;
 };
 
 WalScan scan_wal(std::string_view bytes);

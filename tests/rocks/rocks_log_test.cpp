@@ -1,7 +1,9 @@
 #include "rocks/rocks_log.hpp"
 
+#include <chrono>
 #include <functional>
 #include <memory>
+#include <thread>
 
 #include <doctest/doctest.h>
 
@@ -82,7 +84,12 @@ class CrashedLog {
   }
 
   std::string wal_name() const { return files_with_suffix(directory_.path("live"), ".log").back(); }
-  std::string wal() const { return read_file(directory_.path("live") + "/" + wal_name()); }
+  // The records, without the room behind them.
+  std::string wal() const {
+    std::string bytes = read_file(directory_.path("live") + "/" + wal_name());
+    bytes.resize(bytes.find_last_not_of('\0') + 1);
+    return bytes;
+  }
   // File sizes after each turn.
   const std::vector<size_t>& ends() const { return ends_; }
 
@@ -94,7 +101,18 @@ class CrashedLog {
     return open_rocks_log({.path = path, .fsync = true});
   }
 
+  // Whether or not there is room behind what is left.
   void must_hold(const std::string& wal_bytes, uint64_t last) {
+    must_open_to(wal_bytes, last);
+    must_open_to(wal_bytes + std::string(100'000, '\0'), last);
+  }
+  void must_refuse(const std::string& wal_bytes) {
+    must_fail(wal_bytes);
+    must_fail(wal_bytes + std::string(100'000, '\0'));
+  }
+
+ private:
+  void must_open_to(const std::string& wal_bytes, uint64_t last) {
     auto log = open_with(wal_bytes);
     if (!log) {
       INFO(log.error().text);
@@ -108,7 +126,7 @@ class CrashedLog {
     REQUIRE(loaded(*must_open(directory_.path("attempt"))).last_index == LogIndex{last + 2});
   }
 
-  void must_refuse(const std::string& wal_bytes) {
+  void must_fail(const std::string& wal_bytes) {
     auto log = open_with(wal_bytes);
     REQUIRE(!log.has_value());
     REQUIRE(log.error().code == Errc::kCorrupt);
@@ -116,7 +134,6 @@ class CrashedLog {
     REQUIRE(log.error().text.find(wal_name()) != std::string::npos);
   }
 
- private:
   TempDirectory directory_;
   std::vector<size_t> ends_;
 };
@@ -163,6 +180,7 @@ TEST_CASE("rocks log: a flipped byte in any record is found [F16]") {
       bytes[at] = static_cast<char>(bytes[at] ^ flip);
       INFO("byte ", at, " ^ ", flip);
       REQUIRE(scan_wal(bytes).verdict == WalVerdict::kDamaged);
+      REQUIRE(scan_wal(bytes + std::string(64, '\0')).verdict == WalVerdict::kDamaged);
     }
   }
   // ...and each region of the first, a middle and the last record by a real start.
@@ -189,7 +207,7 @@ TEST_CASE("rocks log: a record torn at any byte opens without it [F16]") {
     // The file system had made the room but not filled it.
     std::string zeros = wal.substr(0, size) + std::string(wal.size() - size, '\0');
     WalScan hole = scan_wal(zeros);
-    REQUIRE(hole.verdict == WalVerdict::kTorn);
+    REQUIRE(hole.verdict == (size == begin ? WalVerdict::kWhole : WalVerdict::kTorn));
     REQUIRE(hole.offset == begin);
   }
   for (size_t size : {begin, begin + 1, begin + 6, begin + 7, begin + 40, wal.size() - 1}) {
@@ -236,6 +254,52 @@ TEST_CASE("rocks log: a damaged length near the end does not swallow later recor
   std::string last = wal;
   last[crashed.ends()[6] + 5] = '\x60';  // the same in the last record, whose bytes are all there
   crashed.must_refuse(last);
+}
+
+TEST_CASE("rocks log: zeros in an older file are damage, not room [F16]") {
+  TempDirectory directory;
+  std::string path = directory.path("log");
+  std::string older;
+  {
+    auto log = must_open(path);
+    REQUIRE(log->persist(append(make_entries(1, 3, 1))).has_value());
+    older = files_with_suffix(path, ".log").back();
+    copy_directory(path, directory.path("crashed"));
+  }
+  path = directory.path("crashed");
+  std::string bytes = read_file(path + "/" + older);
+  std::string records = bytes.substr(0, bytes.find_last_not_of('\0') + 1);
+  write_file(path + "/" + older, records + std::string(4096, '\0'));
+  write_file(path + "/999999.log", "");  // begun, and nothing in it: the one before is the last
+  copy_directory(path, directory.path("begun"));
+  CHECK(loaded(*must_open(directory.path("begun"))).last_index == LogIndex{3});
+  write_file(path + "/999999.log", records);
+  auto log = open_rocks_log({.path = path, .fsync = true});
+  REQUIRE(!log.has_value());
+  CHECK(log.error().code == Errc::kCorrupt);
+  CHECK(log.error().text.find(older) != std::string::npos);
+}
+
+TEST_CASE("rocks log: the room ahead is bounded, and gone after an orderly end") {
+  TempDirectory directory;
+  std::string path = directory.path("log");
+  auto log = must_open(path);
+  for (uint64_t index = 1; index <= 64; ++index) {
+    REQUIRE(log->persist(append({make_entry(index, 1, std::string(100'000, 'x'))})).has_value());
+  }
+  std::string name = path + "/" + files_with_suffix(path, ".log").back();
+  auto room = [&] {
+    std::string bytes = read_file(name);
+    return bytes.size() - (bytes.find_last_not_of('\0') + 1);
+  };
+  for (int i = 0; i < 5000 && room() < (2 << 20); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  CHECK(room() >= (2 << 20));
+  CHECK(room() <= (5 << 20));
+  log.reset();
+  CHECK(room() == 0);
+  CHECK(loaded(*must_open(path)).last_index == LogIndex{64});
 }
 
 TEST_CASE("rocks log: damage in a file of entries is reported by load or read [F16]") {

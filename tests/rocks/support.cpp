@@ -7,6 +7,7 @@
 #include <iterator>
 #include <map>
 #include <mutex>
+#include <set>
 #include <spawn.h>
 #include <sstream>
 #include <stdexcept>
@@ -99,13 +100,34 @@ void write_file(const std::string& path, std::string_view bytes) {
   out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
 
-void copy_directory(const std::string& from, const std::string& to) {
-  fs::remove_all(to);
-  fs::create_directories(to);
-  for (const fs::directory_entry& entry : fs::directory_iterator(from)) {
+namespace {
+
+std::set<std::string> file_names(const std::string& directory) {
+  std::set<std::string> names;
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory)) {
     if (entry.path().filename() != "LOCK") {
-      fs::copy_file(entry.path(), fs::path(to) / entry.path().filename());
+      names.insert(entry.path().filename().string());
     }
+  }
+  return names;
+}
+
+}  // namespace
+
+void copy_directory(const std::string& from, const std::string& to) {
+  // A compaction may replace files under our hands; a crash leaves one moment, so look again.
+  std::set<std::string> names;
+  bool whole = false;
+  while (!whole) {
+    names = file_names(from);
+    fs::remove_all(to);
+    fs::create_directories(to);
+    whole = true;
+    for (const std::string& name : names) {
+      std::error_code failed;
+      whole = whole && fs::copy_file(fs::path(from) / name, fs::path(to) / name, failed);
+    }
+    whole = whole && file_names(from) == names;
   }
 }
 

@@ -1,0 +1,279 @@
+#include "rocks/wal_file.hpp"
+
+#include <array>
+#include <cerrno>
+#include <condition_variable>
+#include <cstring>
+#include <fcntl.h>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <unistd.h>
+#include <utility>
+
+#include <rocksdb/file_system.h>
+
+namespace kiwi::rocks {
+
+namespace {
+
+using rocksdb::FSWritableFile;
+using rocksdb::IODebugContext;
+using rocksdb::IOOptions;
+using rocksdb::IOStatus;
+
+constexpr uint64_t kAhead = 4 << 20;          // zeros in front of the writer at most
+constexpr uint64_t kRefill = 2 << 20;         // below it more are written
+constexpr size_t kPiece = size_t{256} << 10;  // the writer waits for no more than one
+
+IOStatus io_error(const char* what, const std::string& path) {
+  std::string text = std::string(what) + " " + path;
+  return errno == ENOSPC ? IOStatus::NoSpace(text, std::strerror(errno))
+                         : IOStatus::IOError(text, std::strerror(errno));
+}
+
+bool write_at(int fd, std::string_view bytes, uint64_t offset) {
+  while (!bytes.empty()) {
+    ssize_t written = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (written < 0) {
+      if (errno == EINTR) {
+        continue;
+      }
+      return false;
+    }
+    bytes.remove_prefix(static_cast<size_t>(written));
+    offset += static_cast<uint64_t>(written);
+  }
+  return true;
+}
+
+// What writer and filler share of one file. The filler has a descriptor of its own: the kernel
+// tells an error of writing back once per descriptor, and the writer's sync must be told.
+class ZeroAheadFile {
+ public:
+  ZeroAheadFile(std::string path, int fd, int filler_fd)
+      : path_(std::move(path)), fd_(fd), filler_fd_(filler_fd) {}
+  ~ZeroAheadFile() {
+    (void)close();
+    if (filler_fd_ >= 0) {
+      ::close(filler_fd_);
+    }
+  }
+  ZeroAheadFile(const ZeroAheadFile&) = delete;
+  ZeroAheadFile& operator=(const ZeroAheadFile&) = delete;
+
+  IOStatus append(std::string_view bytes) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (!write_at(fd_, bytes, length_)) {
+      return io_error("writing to", path_);
+    }
+    length_ += bytes.size();
+    return IOStatus::OK();
+  }
+  bool wants_zeros() const {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return !finished_ && length_ > 0 && zeroed_ < length_ + kRefill;
+  }
+  IOStatus sync(bool metadata) {
+    return (metadata ? ::fsync(fd_) : ::fdatasync(fd_)) == 0 ? IOStatus::OK()
+                                                             : io_error("syncing", path_);
+  }
+  uint64_t length() const {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return length_;
+  }
+  IOStatus truncate(uint64_t length) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    finished_ = true;
+    length_ = length;
+    return ::ftruncate(fd_, static_cast<off_t>(length)) == 0 ? IOStatus::OK()
+                                                             : io_error("cutting", path_);
+  }
+  // No more zeros, and none behind the last record, on disk.
+  IOStatus finish() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (finished_ || fd_ < 0) {
+      return IOStatus::OK();
+    }
+    finished_ = true;
+    if (zeroed_ <= length_) {
+      return IOStatus::OK();
+    }
+    if (::ftruncate(fd_, static_cast<off_t>(length_)) != 0 || ::fsync(fd_) != 0) {
+      return io_error("cutting", path_);
+    }
+    return IOStatus::OK();
+  }
+  IOStatus close() {
+    if (fd_ < 0) {
+      return IOStatus::OK();
+    }
+    IOStatus result = finish();
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (::close(fd_) != 0 && result.ok()) {
+      result = io_error("closing", path_);
+    }
+    fd_ = -1;
+    return result;
+  }
+
+  // The filler's thread. Failures are left to the writer to meet: it writes there next.
+  void fill() {
+    static const std::array<char, kPiece> zeros{};
+    uint64_t from = 0;
+    uint64_t to = 0;
+    for (bool more = true; more;) {
+      std::lock_guard<std::mutex> lock(mutex_);
+      if (finished_) {
+        return;
+      }
+      zeroed_ = std::max(zeroed_, length_);
+      from = from == 0 ? zeroed_ : from;
+      if (!write_at(filler_fd_, {zeros.data(), kPiece}, zeroed_)) {
+        finished_ = true;
+        (void)::ftruncate(fd_, static_cast<off_t>(length_));
+        return;
+      }
+      zeroed_ += kPiece;
+      to = zeroed_;
+      more = zeroed_ < length_ + kAhead;
+    }
+    // On their way before a sync of the writer has to wait for them.
+    (void)::sync_file_range(filler_fd_, static_cast<off_t>(from), static_cast<off_t>(to - from),
+                            SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+  }
+
+ private:
+  const std::string path_;
+  mutable std::mutex mutex_;
+  int fd_;
+  const int filler_fd_;
+  uint64_t length_ = 0;  // of the records
+  uint64_t zeroed_ = 0;  // the file is zero in [length_, zeroed_)
+  bool finished_ = false;
+};
+
+// One thread for all files of an environment; it works on the newest file only.
+class Filler {
+ public:
+  Filler() : thread_([this] { run(); }) {}
+  ~Filler() {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      stop_ = true;
+    }
+    wake_.notify_one();
+    thread_.join();
+  }
+  Filler(const Filler&) = delete;
+  Filler& operator=(const Filler&) = delete;
+
+  void want(const std::shared_ptr<ZeroAheadFile>& file) {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      wanted_ = file;
+    }
+    wake_.notify_one();
+  }
+
+ private:
+  void run() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    for (;;) {
+      wake_.wait(lock, [this] { return stop_ || wanted_ != nullptr; });
+      if (stop_) {
+        return;
+      }
+      std::shared_ptr<ZeroAheadFile> file = std::move(wanted_);
+      wanted_ = nullptr;
+      lock.unlock();
+      if (file->wants_zeros()) {
+        file->fill();
+      }
+      file = nullptr;
+      lock.lock();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::shared_ptr<ZeroAheadFile> wanted_;
+  bool stop_ = false;
+  std::thread thread_;  // last: it uses the others
+};
+
+class WalFile final : public FSWritableFile {
+ public:
+  WalFile(std::shared_ptr<ZeroAheadFile> file, Filler& filler)
+      : file_(std::move(file)), filler_(filler) {}
+
+  using FSWritableFile::Append;
+  IOStatus Append(const rocksdb::Slice& data, const IOOptions&, IODebugContext*) override {
+    IOStatus result = file_->append({data.data(), data.size()});
+    if (result.ok() && file_->wants_zeros()) {
+      filler_.want(file_);
+    }
+    return result;
+  }
+  IOStatus Truncate(uint64_t size, const IOOptions&, IODebugContext*) override {
+    return file_->truncate(size);
+  }
+  IOStatus Close(const IOOptions&, IODebugContext*) override { return file_->close(); }
+  IOStatus Flush(const IOOptions&, IODebugContext*) override { return IOStatus::OK(); }
+  IOStatus Sync(const IOOptions&, IODebugContext*) override { return file_->sync(false); }
+  IOStatus Fsync(const IOOptions&, IODebugContext*) override { return file_->sync(true); }
+  bool IsSyncThreadSafe() const override { return true; }
+  uint64_t GetFileSize(const IOOptions&, IODebugContext*) override { return file_->length(); }
+  void PrepareWrite(size_t, size_t, const IOOptions&, IODebugContext*) override {}
+
+ private:
+  std::shared_ptr<ZeroAheadFile> file_;
+  Filler& filler_;
+};
+
+class ZeroAheadFileSystem final : public rocksdb::FileSystemWrapper {
+ public:
+  ZeroAheadFileSystem() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
+
+  const char* Name() const override { return "kiwi.ZeroAheadFileSystem"; }
+
+  IOStatus NewWritableFile(const std::string& path,
+                           const rocksdb::FileOptions& options,
+                           std::unique_ptr<FSWritableFile>* result,
+                           IODebugContext* debug) override {
+    if (!path.ends_with(".log")) {
+      return FileSystemWrapper::NewWritableFile(path, options, result, debug);
+    }
+    if (std::shared_ptr<ZeroAheadFile> before = newest_.lock()) {
+      if (IOStatus finished = before->finish(); !finished.ok()) {
+        return finished;
+      }
+    }
+    int fd = ::open(path.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0644);
+    int filler_fd = fd < 0 ? -1 : ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+    if (filler_fd < 0) {
+      IOStatus failed = io_error("creating", path);
+      if (fd >= 0) {
+        ::close(fd);
+      }
+      return failed;
+    }
+    auto file = std::make_shared<ZeroAheadFile>(path, fd, filler_fd);
+    newest_ = file;
+    *result = std::make_unique<WalFile>(std::move(file), filler_);
+    return IOStatus::OK();
+  }
+
+ private:
+  std::weak_ptr<ZeroAheadFile> newest_;  // RocksDB makes one log file at a time
+  Filler filler_;
+};
+
+}  // namespace
+
+std::unique_ptr<rocksdb::Env> make_zero_ahead_env() {
+  return rocksdb::NewCompositeEnv(std::make_shared<ZeroAheadFileSystem>());
+}
+
+}  // namespace kiwi::rocks
