@@ -20,14 +20,8 @@ namespace {
 constexpr uint32_t kFirstFreshDatabase = 1 << 16;
 static_assert(config::limits::kDatabases <= kFirstFreshDatabase);
 
-constexpr uint16_t kBuckets = 16384;  // F11; part of the state's format
-
 // Kinds of effects in the checksum. Part of the state's format, never renumber.
 enum Effect : uint8_t { kPut = 1, kErase = 2, kEraseRange = 3, kEntry = 4 };
-
-uint16_t bucket_number(std::string_view name) {
-  return static_cast<uint16_t>(rocks::field_hash(name) % kBuckets);
-}
 
 }  // namespace
 
@@ -198,7 +192,7 @@ void Database::flush(uint32_t logical) {
   erase_range(Family::kElement, from_, to_);
   erase_range(Family::kScore, from_, to_);
   keys::deletion_bucket(from_, old, 0);
-  keys::deletion_bucket(to_, old, kBuckets - 1);
+  keys::deletion_bucket(to_, old, rocks::kDeletionBuckets - 1);
   to_.push_back('\0');
   erase_range(Family::kSystem, from_, to_);
   counts_for_change(old) = KeyCounts{};
@@ -239,13 +233,13 @@ std::vector<uint32_t> Database::databases_with_keys() const {
 // ---------------------------------------------------------------- WATCH
 
 uint64_t Database::bucket(DatabaseId database, std::string_view name) {
-  keys::deletion_bucket(key_, database, bucket_number(name));
+  keys::deletion_bucket(key_, database, rocks::deletion_bucket_of(name));
   auto bytes = keyspace_.get(Family::kSystem, key_);
   return bytes ? ByteReader(*bytes).le<uint64_t>() : 0;
 }
 
 void Database::set_bucket(const Key& key, uint64_t counter) {
-  keys::deletion_bucket(key_, key.database, bucket_number(key.name));
+  keys::deletion_bucket(key_, key.database, rocks::deletion_bucket_of(key.name));
   value_.clear();
   put_le(value_, counter);
   put(Family::kSystem, key_, value_);

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "base/bytes.hpp"
 #include "base/check.hpp"
+#include "raft/codec.hpp"
 #include "resp/mutants.hpp"
 #include "rocks/keys.hpp"
 #include "rocks/metadata.hpp"
@@ -18,20 +18,11 @@ SessionTable::SessionTable(rocks::Keyspace& keyspace) : keyspace_(keyspace) {
   std::string to;
   keys::session_range(from, to);
   for (auto cursor = keyspace_.cursor(Family::kSystem, from, to); cursor->valid(); cursor->next()) {
-    // The key is its tag, the node id (8 bytes) and the incarnation (16): rocks/keys.hpp.
-    constexpr size_t kTag = 1;
-    constexpr size_t kNode = 8;
-    raft::SessionRow row;
-    std::string_view key = cursor->key();
-    auto value = rocks::decode_session(cursor->value());
-    if (key.size() != kTag + kNode + row.incarnation.bytes.size() || !value) {
+    auto row = rocks::decode_session_row(cursor->key(), cursor->value());
+    if (!row) {
       fatal("a session record of the state database is corrupt; replace this node's data");
     }
-    row.node = NodeId{get_be<uint64_t>(key.substr(kTag))};
-    std::copy(key.begin() + kTag + kNode, key.end(), row.incarnation.bytes.begin());
-    row.epoch = value->epoch;
-    row.sequence = value->sequence;
-    rows_.push_back(row);
+    rows_.push_back(*row);
   }
   dirty_.resize(rows_.size(), false);
 }
@@ -43,6 +34,9 @@ void SessionTable::put(const raft::SessionRow& row) {
 }
 
 void SessionTable::apply_configuration(const raft::Configuration& configuration) {
+  // What a snapshot says of the cluster's members (F13): it has no log to look it up in.
+  keys::configuration_record(key_);
+  keyspace_.put(Family::kSystem, key_, raft::encode_configuration(configuration));
   for (size_t i = rows_.size(); i-- > 0;) {
     if (configuration.has(rows_[i].node, rows_[i].incarnation)) {
       continue;

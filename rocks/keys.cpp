@@ -22,6 +22,7 @@ constexpr uint64_t kSignBit = uint64_t{1} << 63;
 // ON DISK, never renumber, never reuse.
 constexpr char kAppliedTag = 'A';
 constexpr char kDeletionBucketTag = 'B';
+constexpr char kConfigurationTag = 'C';
 constexpr char kDatabaseMapTag = 'D';
 constexpr char kKeyCountTag = 'N';
 constexpr char kSessionTag = 'S';
@@ -107,6 +108,10 @@ uint64_t key_hash(std::string_view user_key) {
 
 uint64_t field_hash(std::string_view field) { return checksum64(field) & (kHashEnd - 1); }
 
+uint16_t deletion_bucket_of(std::string_view user_key) {
+  return static_cast<uint16_t>(field_hash(user_key) % kDeletionBuckets);
+}
+
 namespace keys {
 
 void meta(std::string& out, DatabaseId database, std::string_view user_key) {
@@ -172,6 +177,16 @@ void collection_end(std::string& out, CollectionId collection) {
   put_collection(out, {collection.database, collection.version + 1});
 }
 
+DatabaseId key_database(std::string_view key) {
+  CHECK_INVARIANT(key.size() >= kDatabaseBytes);
+  return DatabaseId{get_be<uint32_t>(key)};
+}
+
+CollectionId key_collection(std::string_view key) {
+  CHECK_INVARIANT(key.size() >= kCollectionBytes);
+  return {key_database(key), get_be<uint64_t>(key.substr(kDatabaseBytes))};
+}
+
 std::string_view meta_user_key(std::string_view key) {
   CHECK_INVARIANT(key.size() >= kDatabaseBytes + kHashBytes);
   return key.substr(kDatabaseBytes + kHashBytes);
@@ -220,6 +235,8 @@ void tag_range(std::string& from, std::string& to, char which) {
 
 void applied_record(std::string& out) { tag(out, kAppliedTag); }
 
+void configuration_record(std::string& out) { tag(out, kConfigurationTag); }
+
 void session(std::string& out, NodeId node, const Incarnation& inc) {
   tag(out, kSessionTag);
   put_be(out, node.value);
@@ -246,6 +263,14 @@ void deletion_bucket(std::string& out, DatabaseId database, uint16_t bucket) {
   tag(out, kDeletionBucketTag);
   put_be(out, database.value);
   put_be(out, bucket);
+}
+
+std::optional<DeletionBucketKey> parse_deletion_bucket(std::string_view key) {
+  if (key.size() != 1 + kDatabaseBytes + 2 || key[0] != kDeletionBucketTag) {
+    return std::nullopt;
+  }
+  return DeletionBucketKey{DatabaseId{get_be<uint32_t>(key.substr(1))},
+                           get_be<uint16_t>(key.substr(1 + kDatabaseBytes))};
 }
 
 void expiry(std::string& out,

@@ -44,6 +44,10 @@ uint16_t key_slot(std::string_view user_key);  // CRC16 (XMODEM) of the hash tag
 uint64_t key_hash(std::string_view user_key);  // slot << 34 | 34 bits of XXH3
 uint64_t field_hash(std::string_view field);   // 48 bits of XXH3
 
+// F11: deletions are remembered per bucket of keys. Part of the state's format.
+inline constexpr uint16_t kDeletionBuckets = 16384;
+uint16_t deletion_bucket_of(std::string_view user_key);
+
 namespace keys {
 
 // Each writes into `out` (cleared first), so that callers reuse one buffer.
@@ -60,6 +64,8 @@ void collection_begin(std::string& out, CollectionId collection);
 void collection_end(std::string& out, CollectionId collection);
 
 // Parts of keys found by a cursor.
+DatabaseId key_database(std::string_view key);      // of a meta, element or score key
+CollectionId key_collection(std::string_view key);  // of an element or score key
 std::string_view meta_user_key(std::string_view key);
 uint64_t meta_hash(std::string_view key);
 std::string_view element_field(std::string_view key);
@@ -69,13 +75,19 @@ double score_value(std::string_view key);
 std::string_view score_member(std::string_view key);
 
 // System records. Tags are ON DISK, never reuse.
-void applied_record(std::string& out);                                // 'A' -> AppliedRecord
+void applied_record(std::string& out);        // 'A' -> AppliedRecord
+void configuration_record(std::string& out);  // 'C' -> raft::encode_configuration()
 void session(std::string& out, NodeId node, const Incarnation& inc);  // 'S'
 void session_range(std::string& from, std::string& to);
 void database_map(std::string& out, uint32_t logical);  // 'D' -> DatabaseId, u64 incarnation
 void database_map_range(std::string& from, std::string& to);
 void key_count(std::string& out, DatabaseId database);  // 'N' -> u64 keys, u64 with TTL
 void deletion_bucket(std::string& out, DatabaseId database, uint16_t bucket);  // 'B' -> u64 (F11)
+struct DeletionBucketKey {
+  DatabaseId database;
+  uint16_t bucket = 0;
+};
+std::optional<DeletionBucketKey> parse_deletion_bucket(std::string_view key);
 void expiry(std::string& out,
             int64_t expire_at_ms,
             DatabaseId database,

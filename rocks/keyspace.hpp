@@ -80,6 +80,15 @@ class Keyspace : public Reader {
   // cut above it.
   virtual LogIndex flushed_index() = 0;
   virtual void flush() = 0;  // blocks until everything committed is on disk
+  // The same without holding up the apply thread: `done` is called once, on any thread, with the
+  // index that files hold then; it is at least the last one committed before the call.
+  virtual void flush_async(std::function<void(LogIndex flushed)> done) = 0;
+  // Makes `directory`, which must not exist and lies on the same file system, a state of its own:
+  // it opens like any other and holds exactly one commit boundary, at least the last one before the
+  // call (DESIGN §10). Call it between commits; apply goes on meanwhile. `done` is called once, on
+  // any thread; whoever uses the files asks *them* for their index, term and members (F13). The
+  // Keyspace's end waits for both kinds of jobs.
+  virtual void checkpoint(std::string directory, std::function<void(Result<LogIndex>)> done) = 0;
   // Rearranges files now, as happens in the background anyway; no read can tell (F7). Blocks.
   virtual void compact() {}
 

@@ -9,6 +9,8 @@
 //   others: varint size
 #include "rocks/metadata.hpp"
 
+#include <algorithm>
+
 #include "base/bytes.hpp"
 #include "base/check.hpp"
 
@@ -147,6 +149,21 @@ std::optional<SessionValue> decode_session(std::string_view bytes) {
     return std::nullopt;
   }
   return value;
+}
+
+std::optional<raft::SessionRow> decode_session_row(std::string_view key, std::string_view record) {
+  constexpr size_t kTag = 1;
+  constexpr size_t kNode = 8;
+  raft::SessionRow row;
+  std::optional<SessionValue> value = decode_session(record);
+  if (key.size() != kTag + kNode + row.incarnation.bytes.size() || !value) {
+    return std::nullopt;
+  }
+  row.node = NodeId{get_be<uint64_t>(key.substr(kTag))};
+  std::copy(key.begin() + kTag + kNode, key.end(), row.incarnation.bytes.begin());
+  row.epoch = value->epoch;
+  row.sequence = value->sequence;
+  return row;
 }
 
 }  // namespace kiwi::rocks

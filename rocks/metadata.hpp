@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/ids.hpp"
+#include "raft/types.hpp"
 #include "rocks/keys.hpp"
 
 namespace kiwi::rocks {
@@ -62,5 +63,7 @@ struct SessionValue {
 };
 void encode(std::string& out, const SessionValue& value);
 std::optional<SessionValue> decode_session(std::string_view record);
+// Key and value of a session record, as one row.
+std::optional<raft::SessionRow> decode_session_row(std::string_view key, std::string_view record);
 
 }  // namespace kiwi::rocks

@@ -10,6 +10,7 @@
 
 #include "base/check.hpp"
 #include "base/checksum.hpp"
+#include "rocks/background.hpp"
 #include "rocks/keys.hpp"
 #include "rocks/keyspace.hpp"
 #include "rocks/merged_cursor.hpp"
@@ -136,6 +137,16 @@ class PlainKeyspace final : public Keyspace {
   size_t pending_bytes() const override { return arena_.used_bytes() + range_bytes_; }
   LogIndex flushed_index() override;
   void flush() override { database_->flush(); }
+  void flush_async(std::function<void(LogIndex)> done) override {
+    background_.post([database = database_.get(), done = std::move(done)] {
+      database->flush();
+      done(database->persisted_index());
+    });
+  }
+  void checkpoint(std::string directory, std::function<void(Result<LogIndex>)> done) override {
+    background_.post([database = database_.get(), directory = std::move(directory),
+                      done = std::move(done)] { done(database->checkpoint(directory)); });
+  }
   void compact() override { database_->compact(); }
   std::unique_ptr<Reader> view() override { return std::make_unique<PlainView>(*database_); }
   Usage usage() override {
@@ -172,6 +183,7 @@ class PlainKeyspace final : public Keyspace {
   bool tombstones_written_ = false;  // by the family being batched
   std::optional<uint64_t> flushes_seen_;
   LogIndex flushed_;
+  Background background_;  // last: its jobs use the database
 };
 
 std::optional<std::string_view> PlainKeyspace::get(Family family, std::string_view key) {
@@ -318,17 +330,9 @@ LogIndex PlainKeyspace::flushed_index() {
   if (flushes_seen_ == flushes) {
     return flushed_;
   }
-  rocksdb::ReadOptions options;
-  options.read_tier = rocksdb::kPersistedTier;
-  std::optional<std::string_view> bytes =
-      get_from(*database_, options, Family::kSystem, applied_key_, found_);
-  std::optional<AppliedRecord> record =
-      bytes.has_value() ? decode_applied(*bytes) : std::optional(AppliedRecord{});
-  if (!record.has_value()) {
-    fatal("the applied record in " + database_->path() + " is damaged: replace this node");
-  }
-  CHECK_INVARIANT(record->index >= flushed_);
-  flushed_ = record->index;
+  LogIndex persisted = database_->persisted_index();
+  CHECK_INVARIANT(persisted >= flushed_);
+  flushed_ = persisted;
   flushes_seen_ = flushes;
   return flushed_;
 }

@@ -9,23 +9,19 @@
 #include <rocksdb/listener.h>
 #include <rocksdb/rate_limiter.h>
 #include <rocksdb/table.h>
+#include <rocksdb/utilities/checkpoint.h>
 
 #include "base/check.hpp"
+#include "base/failpoint.hpp"
+#include "rocks/files.hpp"
 #include "rocks/keys.hpp"
 #include "rocks/metadata.hpp"
+#include "rocks/read_only_state.hpp"
 #include "rocks/rocksdb_support.hpp"
 
 namespace kiwi::rocks {
 
 namespace {
-
-// ON DISK, never rename. Index = Family.
-constexpr std::array<const char*, kFamilies> kFamilyNames = {"meta", "element", "score", "system"};
-
-// ON DISK. In the default column family; written into the memtable of a new database, so that it is
-// durable exactly when any data is.
-constexpr const char* kFormatKey = "format";
-constexpr const char* kFormatValue = "kiwi-state-1";
 
 class Listener final : public rocksdb::EventListener {
  public:
@@ -149,14 +145,14 @@ StateDatabase::~StateDatabase() {
 // Verified at every open: the directory holds a state in our format, whole enough to be continued.
 Result<void> StateDatabase::check_format() {
   std::string format;
-  rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), default_, kFormatKey, &format);
+  rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), default_, kStateFormatKey, &format);
   if (!status.ok() && !status.IsNotFound()) {
     return open_error(path_, status);
   }
   bool has_format = status.ok();
-  if (has_format && format != kFormatValue) {
+  if (has_format && format != kStateFormatValue) {
     return Error{Errc::kInvalid, "the state in " + path_ + " has the format \"" + format +
-                                     "\", this program reads \"" + kFormatValue +
+                                     "\", this program reads \"" + kStateFormatValue +
                                      "\": start the version that wrote it"};
   }
   std::string key;
@@ -174,7 +170,7 @@ Result<void> StateDatabase::check_format() {
   if (!has_format) {
     rocksdb::WriteOptions options;
     options.disableWAL = true;
-    status = db_->Put(options, default_, kFormatKey, kFormatValue);
+    status = db_->Put(options, default_, kStateFormatKey, kStateFormatValue);
     if (!status.ok()) {
       return open_error(path_, status);
     }
@@ -193,6 +189,47 @@ void StateDatabase::flush() {
     fatal_status("flushing", path_, status);
   }
   flushes_->fetch_add(1, std::memory_order_release);  // the listener may hear of it only later
+}
+
+LogIndex StateDatabase::persisted_index() const {
+  rocksdb::ReadOptions options;
+  options.read_tier = rocksdb::kPersistedTier;
+  std::string key;
+  std::string bytes;
+  keys::applied_record(key);
+  rocksdb::Status status = db_->Get(options, handle(Family::kSystem), key, &bytes);
+  if (status.IsNotFound()) {
+    return LogIndex{};
+  }
+  if (!status.ok()) {
+    fatal_status("reading", path_, status);
+  }
+  std::optional<AppliedRecord> record = decode_applied(bytes);
+  if (!record.has_value()) {
+    fatal("the applied record in " + path_ + " is damaged: replace this node");
+  }
+  return record->index;
+}
+
+Result<LogIndex> StateDatabase::checkpoint(const std::string& directory) {
+  rocksdb::Checkpoint* made = nullptr;
+  rocksdb::Status status = rocksdb::Checkpoint::Create(db_.get(), &made);
+  std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+  if (status.ok()) {
+    // F13: always flush. With the WAL off anything else leaves out what is in memtables.
+    constexpr uint64_t kLogSizeForFlush = 0;
+    status = checkpoint->CreateCheckpoint(directory, kLogSizeForFlush);
+  }
+  flushes_->fetch_add(1, std::memory_order_release);
+  if (!status.ok()) {
+    return status_error("making the checkpoint " + directory + " of", path_, status);
+  }
+  if (Result<void> synced = sync_directory(parent_of(directory)); !synced) {
+    return synced.error();
+  }
+  failpoint("snapshot-created");
+  Result<AppliedRecord> applied = read_applied_record(directory);
+  return applied ? Result<LogIndex>(applied->index) : Result<LogIndex>(applied.error());
 }
 
 // By files, since CompactRange() would flush memtables first. Loses gracefully against a background

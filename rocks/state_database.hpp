@@ -20,6 +20,14 @@ class DB;
 
 namespace kiwi::rocks {
 
+// ON DISK, never rename. Index = Family.
+inline constexpr std::array<const char*, kFamilies> kFamilyNames = {"meta", "element", "score",
+                                                                    "system"};
+// ON DISK. In the default column family; written into the memtable of a new database, so that it is
+// durable exactly when any data is.
+inline constexpr const char* kStateFormatKey = "format";
+inline constexpr const char* kStateFormatValue = "kiwi-state-1";
+
 class StateDatabase {
  public:
   static Result<std::unique_ptr<StateDatabase>> open(const KeyspaceOptions& options);
@@ -33,7 +41,11 @@ class StateDatabase {
   }
   const std::string& path() const { return path_; }
 
-  void flush();    // all families at once, and waits
+  void flush();  // all families at once, and waits; any thread
+  // The applied index that files hold, past the memtables (F13); any thread.
+  LogIndex persisted_index() const;
+  // A checkpoint in `directory`, which must not exist; any thread. The index is the checkpoint's.
+  Result<LogIndex> checkpoint(const std::string& directory);
   void compact();  // every family into its last level, and waits
   // Counts ended flushes: a new number means that the flushed index may have moved.
   uint64_t flushes() const { return flushes_->load(std::memory_order_acquire); }

@@ -75,6 +75,24 @@ TEST_CASE("session rows, applied index and counters survive a restart [F4, F10]"
   CHECK(again.database_sizes()[0].keys_with_ttl == 1);
 }
 
+TEST_CASE("the members of the last configuration entry are in the state [F13]") {
+  World w;
+  std::string key;
+  rocks::keys::configuration_record(key);
+  auto recorded = [&] {
+    auto bytes = w.keyspace.get(rocks::Family::kSystem, key);
+    REQUIRE(bytes.has_value());
+    auto configuration = raft::decode_configuration(*bytes);
+    REQUIRE(configuration.has_value());
+    return configuration->voters;
+  };
+  w.node("set a 1");
+  CHECK(recorded() == std::vector<NodeId>{NodeId{1}, NodeId{2}});
+  w.node.log().members({member(1), member(3)});
+  w.node.deliver();
+  CHECK(recorded() == std::vector<NodeId>{NodeId{1}, NodeId{3}});
+}
+
 TEST_CASE("only the boot that proposed a batch answers it") {
   World w;
   auto batch = std::make_shared<PendingBatch>();

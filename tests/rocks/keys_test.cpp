@@ -89,6 +89,7 @@ TEST_CASE("keys: golden bytes of the grammar [F33] [F40]") {
   CHECK(hex(made(collection_end, collection)) == "010203041112131415161719");
 
   CHECK(hex(made(applied_record)) == "41");
+  CHECK(hex(made(configuration_record)) == "43");
   std::string out;
   session(out, NodeId{0x0102}, incarnation());
   CHECK(hex(out) == "530000000000000102f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff");
@@ -98,6 +99,12 @@ TEST_CASE("keys: golden bytes of the grammar [F33] [F40]") {
   CHECK(hex(made(expiry, int64_t{0x0a0b}, db, std::string_view("foo"))) ==
         "588000000000000a0b01020304666f6f");
   std::string to;
+  deletion_bucket(out, db, 0x1234);
+  REQUIRE(parse_deletion_bucket(out).has_value());
+  CHECK(parse_deletion_bucket(out)->database == db);
+  CHECK(parse_deletion_bucket(out)->bucket == 0x1234);
+  CHECK(!parse_deletion_bucket("B").has_value());
+  CHECK(deletion_bucket_of("foo") == field_hash("foo") % 16384);
   expiry_range(out, to, 0x0a0b);
   CHECK(hex(out) == "58");
   CHECK(hex(to) == "588000000000000a0c");

@@ -4,6 +4,7 @@
 //     rocks::Keyspace& keyspace();
 //     void crash();    // the process dies: what is in memory only is gone; then opens again
 //     void compact();  // whatever the adaptor rearranges in the background, now
+//     std::string path(const std::string& name) const;  // on the keyspace's file system
 //   };
 //
 // The adaptor's own test file calls run_keyspace_suite<Fixture>() in its test cases. The model is a

@@ -35,6 +35,7 @@ class PlainFixtureWith {
     open();
   }
   void compact() { keyspace_->compact(); }
+  std::string path(const std::string& name) const { return directory_.path(name); }
 
  private:
   void open() {

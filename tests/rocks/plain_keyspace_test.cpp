@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/rocks/checkpoint_suite.hpp"
 #include "tests/rocks/keyspace_suite.hpp"
 #include "tests/rocks/plain_fixture.hpp"
 #include "tests/rocks/support.hpp"
@@ -47,6 +48,14 @@ TEST_CASE("plain keyspace: a long read sees its picture across erase and compact
 
 TEST_CASE("plain keyspace: undo takes back the command and nothing else [F30]") {
   keyspace_undo_takes_back_one_command<PlainFixture>();
+}
+
+TEST_CASE("plain keyspace: a checkpoint made while apply goes on is one commit, in files [F13]") {
+  keyspace_checkpoint_is_one_commit<PlainFixture>();
+}
+
+TEST_CASE("plain keyspace: a flush in the background says what files hold then [F13]") {
+  keyspace_flush_async_reports_what_files_hold<PlainFixture>();
 }
 
 TEST_CASE(

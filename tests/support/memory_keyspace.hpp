@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/check.hpp"
 #include "rocks/keyspace.hpp"
 
 namespace kiwi::rocks {
@@ -85,6 +86,19 @@ class MemoryKeyspace : public Keyspace {
     disk_ = maps_;
     flushed_ = applied_;
   }
+  void flush_async(std::function<void(LogIndex)> done) override {
+    flush();
+    done(flushed_);
+  }
+  // "Files" that checkpoint_at() finds again.
+  void checkpoint(std::string directory, std::function<void(Result<LogIndex>)> done) override {
+    CHECK_INVARIANT(pending_ == 0);
+    if (!checkpoints_.emplace(directory, maps_).second) {
+      done(Error{Errc::kInvalid, "the directory " + directory + " exists"});
+      return;
+    }
+    done(applied_);
+  }
   std::unique_ptr<Reader> view() override { return std::make_unique<MapReader>(maps_); }
   Usage usage() override { return {}; }
 
@@ -96,6 +110,16 @@ class MemoryKeyspace : public Keyspace {
     undo_.clear();
   }
   const Maps& maps() const { return maps_; }
+  const Maps& checkpoint_at(const std::string& directory) const {
+    return checkpoints_.at(directory);
+  }
+  // As if the process had started on these files.
+  void become(Maps maps, LogIndex applied) {
+    maps_ = disk_ = std::move(maps);
+    applied_ = flushed_ = applied;
+    pending_ = 0;
+    undo_.clear();
+  }
   size_t commits() const { return commits_; }
 
  private:
@@ -167,6 +191,7 @@ class MemoryKeyspace : public Keyspace {
 
   Maps maps_;
   Maps disk_;
+  std::map<std::string, Maps> checkpoints_;
   std::vector<Before> undo_;
   LogIndex applied_;
   LogIndex flushed_;

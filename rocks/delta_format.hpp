@@ -1,0 +1,63 @@
+// The bytes of a logical delta (F17), between DeltaStream and DeltaTarget. Private to the two.
+//
+// ON THE WIRE, never renumber. A chunk is a version byte and operations, one after the other:
+//   kPut    u8 family, sized key, sized value
+//   kPart   u8 family, sized key, varint size of the whole value, sized piece: a value that is
+//           longer than a chunk, piece by piece; nothing stands between the pieces of one
+//   kKeep   varint database, 6 bytes hash: the keys with this hash are still there unchanged
+//   kPhase  u8 phase that begins
+//   kEnd    u64 LE low, high: digest of the whole state; nothing follows
+//
+// Phases, in this order, keys ascending within each:
+//   kSystem   system records: all but those below; of 'B' those that are newer than the base's
+//             mutation counter; of 'X' those that are due at the snapshot's stamp, or whose
+//             database is gone (FLUSHDB leaves them)
+//   kMeta     kPut for every key with last_modified above the base's mutation counter; kKeep for
+//   the
+//             other keys that are suspect: a deletion bucket that moved, or a deadline that passed,
+//             may mean that the receiver's key of that name is gone
+//   kElement, kScore   all records of the collections that kMeta put
+// All else the receiver derives: the 'X' of the keys that it puts and drops, the bucket of a key
+// that expired, what FLUSHDB took.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "rocks/keyspace.hpp"
+#include "rocks/metadata.hpp"
+
+namespace kiwi::rocks::delta {
+
+inline constexpr uint8_t kVersion = 1;
+
+enum Op : uint8_t { kPut = 1, kPart = 2, kKeep = 3, kPhase = 4, kEnd = 5 };
+enum class Phase : uint8_t { kSystem = 1, kMeta = 2, kElement = 3, kScore = 4 };
+
+// Which deletion buckets moved, per database.
+class Buckets {
+ public:
+  void add(DatabaseId database, uint16_t bucket);
+  bool has(DatabaseId database, std::string_view user_key) const;
+
+ private:
+  std::vector<std::pair<uint32_t, std::vector<bool>>> moved_;  // few databases
+};
+
+// Physical numbers that logical databases stand for now, ordered.
+std::vector<uint32_t> live_databases(Reader& state);
+
+// May a receiver's key be gone at the snapshot though nothing newer has its name?
+bool suspect(const Buckets& moved,
+             DatabaseId database,
+             std::string_view user_key,
+             const Metadata& metadata,
+             int64_t stamp_ms);
+
+// Whether a system record belongs to the snapshot's answer whatever the base was.
+bool is_deletion_bucket(std::string_view key);
+bool is_expiry(std::string_view key);
+uint64_t bucket_counter(std::string_view value);
+
+}  // namespace kiwi::rocks::delta

@@ -1,0 +1,166 @@
+#include "rocks/read_only_state.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/table.h>
+
+#include "base/bytes.hpp"
+#include "raft/codec.hpp"
+#include "rocks/keys.hpp"
+#include "rocks/merged_cursor.hpp"
+#include "rocks/rocksdb_support.hpp"
+#include "rocks/state_database.hpp"
+
+namespace kiwi::rocks {
+
+namespace {
+
+class NoLog final : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+  void Logv(const char*, va_list) override {}
+};
+
+}  // namespace
+
+Result<std::unique_ptr<ReadOnlyState>> ReadOnlyState::open(const std::string& directory) {
+  std::unique_ptr<ReadOnlyState> self(new ReadOnlyState());
+  self->path_ = directory;
+  rocksdb::DBOptions database;
+  database.paranoid_checks = true;
+  database.info_log = std::make_shared<NoLog>();
+  rocksdb::ColumnFamilyOptions family;
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = rocksdb::NewLRUCache(8 << 20);
+  family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  families.emplace_back(rocksdb::kDefaultColumnFamilyName, family);
+  for (const char* name : kFamilyNames) {
+    families.emplace_back(name, family);
+  }
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  rocksdb::Status status =
+      rocksdb::DB::OpenForReadOnly(database, directory, families, &handles, &db);
+  if (!status.ok()) {
+    return open_error(directory, status);
+  }
+  self->db_.reset(db);
+  self->default_ = handles[0];
+  std::copy(handles.begin() + 1, handles.end(), self->handles_.begin());
+  std::string format;
+  status = db->Get(rocksdb::ReadOptions(), self->default_, kStateFormatKey, &format);
+  if (!status.ok() || format != kStateFormatValue) {
+    return Error{Errc::kCorrupt, directory + " holds no state in the format " + kStateFormatValue};
+  }
+  return self;
+}
+
+ReadOnlyState::~ReadOnlyState() {
+  if (db_ != nullptr) {
+    for (rocksdb::ColumnFamilyHandle* handle : handles_) {
+      db_->DestroyColumnFamilyHandle(handle);
+    }
+    db_->DestroyColumnFamilyHandle(default_);
+  }
+}
+
+std::optional<std::string_view> ReadOnlyState::get(Family family, std::string_view key) {
+  rocksdb::Status status =
+      db_->Get(rocksdb::ReadOptions(), handles_[static_cast<size_t>(family)], key, &found_);
+  if (status.IsNotFound()) {
+    return std::nullopt;
+  }
+  if (!status.ok()) {
+    fatal_status("reading", path_, status);
+  }
+  return found_;
+}
+
+std::unique_ptr<Cursor> ReadOnlyState::cursor(Family family,
+                                              std::string_view from,
+                                              std::string_view to) {
+  return make_cursor({db_.get(), handles_[static_cast<size_t>(family)], nullptr, nullptr, &path_},
+                     from, to);
+}
+
+std::unique_ptr<ReverseCursor> ReadOnlyState::reverse_cursor(Family family,
+                                                             std::string_view from,
+                                                             std::string_view to) {
+  return make_reverse_cursor(
+      {db_.get(), handles_[static_cast<size_t>(family)], nullptr, nullptr, &path_}, from, to);
+}
+
+Result<SnapshotInfo> ReadOnlyState::info() {
+  const Error bad{Errc::kCorrupt, "the state in " + path_ + " lacks what says how far it goes"};
+  SnapshotInfo info;
+  std::string key;
+  keys::applied_record(key);
+  std::optional<std::string_view> applied = get(Family::kSystem, key);
+  std::optional<AppliedRecord> record = applied ? decode_applied(*applied) : std::nullopt;
+  if (!record) {
+    return bad;
+  }
+  info.applied = *record;
+  keys::configuration_record(key);
+  std::optional<std::string_view> members = get(Family::kSystem, key);
+  if (!members) {
+    return bad;
+  }
+  Result<raft::Configuration> configuration = raft::decode_configuration(*members);
+  if (!configuration) {
+    return bad;
+  }
+  info.configuration = std::move(*configuration);
+  std::string to;
+  keys::session_range(key, to);
+  for (auto at = cursor(Family::kSystem, key, to); at->valid(); at->next()) {
+    std::optional<raft::SessionRow> row = decode_session_row(at->key(), at->value());
+    if (!row) {
+      return bad;
+    }
+    info.sessions.push_back(*row);
+  }
+  return info;
+}
+
+Result<AppliedRecord> read_applied_record(const std::string& directory) {
+  Result<std::unique_ptr<ReadOnlyState>> state = ReadOnlyState::open(directory);
+  if (!state) {
+    return state.error();
+  }
+  std::string key;
+  keys::applied_record(key);
+  std::optional<std::string_view> bytes = (*state)->get(Family::kSystem, key);
+  if (!bytes) {
+    return AppliedRecord{};  // nothing was applied yet
+  }
+  std::optional<AppliedRecord> record = decode_applied(*bytes);
+  if (!record) {
+    return Error{Errc::kCorrupt, "the applied record in " + directory + " is damaged"};
+  }
+  return *record;
+}
+
+Checksum128 digest_of(Reader& state) {
+  Hasher128 hasher;
+  std::string head;
+  for (int family = 0; family < kFamilies; ++family) {
+    for (auto at = state.cursor(static_cast<Family>(family), "", ""); at->valid(); at->next()) {
+      head.clear();
+      put_u8(head, static_cast<uint8_t>(family));
+      put_varint(head, at->key().size());
+      put_varint(head, at->value().size());
+      hasher.add(head);
+      hasher.add(at->key());
+      hasher.add(at->value());
+    }
+  }
+  return hasher.sum();
+}
+
+}  // namespace kiwi::rocks

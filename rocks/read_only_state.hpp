@@ -1,0 +1,54 @@
+// A state directory that nobody writes (a checkpoint, a received snapshot), opened to be read:
+// nothing in it changes, not even a log file appears. One thread at a time.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+
+#include "base/result.hpp"
+#include "rocks/keyspace.hpp"
+#include "rocks/metadata.hpp"
+#include "rocks/snapshot_files.hpp"
+
+namespace rocksdb {
+class ColumnFamilyHandle;
+class DB;
+}  // namespace rocksdb
+
+namespace kiwi::rocks {
+
+class ReadOnlyState final : public Reader {
+ public:
+  // Errors: not a state of ours, damaged, I/O.
+  static Result<std::unique_ptr<ReadOnlyState>> open(const std::string& directory);
+  ~ReadOnlyState() override;
+
+  // Of ours, opened completely: has an applied record, members and decodable session rows.
+  Result<SnapshotInfo> info();
+
+  std::optional<std::string_view> get(Family family, std::string_view key) override;
+  std::unique_ptr<Cursor> cursor(Family family,
+                                 std::string_view from,
+                                 std::string_view to) override;
+  std::unique_ptr<ReverseCursor> reverse_cursor(Family family,
+                                                std::string_view from,
+                                                std::string_view to) override;
+  const std::string& path() const { return path_; }
+
+ private:
+  ReadOnlyState() = default;
+
+  std::string path_;
+  std::unique_ptr<rocksdb::DB> db_;
+  rocksdb::ColumnFamilyHandle* default_ = nullptr;
+  std::array<rocksdb::ColumnFamilyHandle*, kFamilies> handles_{};
+  std::string found_;
+};
+
+Result<AppliedRecord> read_applied_record(const std::string& directory);
+
+// Over every record of every family: two states with one digest are the same (F17). Reads it all.
+Checksum128 digest_of(Reader& state);
+
+}  // namespace kiwi::rocks
