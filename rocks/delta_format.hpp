@@ -12,10 +12,10 @@
 //   kSystem   system records: all but those below; of 'B' those that are newer than the base's
 //             mutation counter; of 'X' those that are due at the snapshot's stamp, or whose
 //             database is gone (FLUSHDB leaves them)
-//   kMeta     kPut for every key with last_modified above the base's mutation counter; kKeep for
-//   the
-//             other keys that are suspect: a deletion bucket that moved, or a deadline that passed,
-//             may mean that the receiver's key of that name is gone
+//   kMeta     kPut for every key with last_modified above the base's mutation counter, and for its
+//             bucket if that has a counter but did not move; kKeep for the other keys that are
+//             suspect: a deletion bucket that moved, or a deadline that passed, may mean that the
+//             receiver's key of that name is gone
 //   kElement, kScore   all records of the collections that kMeta put
 // All else the receiver derives: the 'X' of the keys that it puts and drops, the bucket of a key
 // that expired, what FLUSHDB took.

@@ -54,6 +54,8 @@ class Stream final : public DeltaStream {
   void step_meta();
   void step_collection(Family family);
   void end_phase();
+  void note_bucket(DatabaseId database, std::string_view user_key);
+  void put_bucket();
   void put(Family family);  // the record at the cursor; moves on once it is in whole
   bool fits(size_t bytes);
   bool is_live(DatabaseId database) const {
@@ -81,6 +83,8 @@ class Stream final : public DeltaStream {
   bool full_ = false;
   bool ended_ = false;
   bool too_long_ = false;
+  std::string bucket_key_;
+  std::string bucket_value_;  // not empty: goes next
   std::string from_;
   std::string to_;
 };
@@ -194,7 +198,30 @@ void Stream::step_system() {
   put(Family::kSystem);
 }
 
+// The bucket of a key that was put, if it did not move: the key may have expired and come back, and
+// only the sender knows whether its end was recorded (F11).
+void Stream::put_bucket() {
+  if (fits(kOpBytesMax + bucket_key_.size() + bucket_value_.size())) {
+    put_u8(chunk_, delta::kPut);
+    put_u8(chunk_, static_cast<uint8_t>(Family::kSystem));
+    put_sized(chunk_, bucket_key_);
+    put_sized(chunk_, bucket_value_);
+    bucket_value_.clear();
+  }
+}
+
+void Stream::note_bucket(DatabaseId database, std::string_view user_key) {
+  keys::deletion_bucket(bucket_key_, database, deletion_bucket_of(user_key));
+  const std::optional<std::string_view> counter = state_.get(Family::kSystem, bucket_key_);
+  if (counter && delta::bucket_counter(*counter) <= base_.mutation_counter) {
+    bucket_value_ = *counter;
+  }
+}
+
 void Stream::step_meta() {
+  if (!bucket_value_.empty()) {
+    return put_bucket();
+  }
   if (!cursor_->valid()) {
     return end_phase();
   }
@@ -208,9 +235,10 @@ void Stream::step_meta() {
     const CollectionId collection = metadata->collection(database);
     const bool elements = metadata->type != Type::kString;
     const bool scores = metadata->type == Type::kSortedSet;
-    const bool first_piece = value_done_ == 0;
+    const std::string name(keys::meta_user_key(key));
     put(Family::kMeta);
-    if (!full_ && first_piece) {
+    if (!full_ && !too_long_ && value_done_ == 0) {  // it is in whole
+      note_bucket(database, name);
       if (elements) {
         elements_.push_back(collection);
       }

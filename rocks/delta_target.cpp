@@ -192,6 +192,10 @@ bool Target::put_part(Family family, ByteReader& in) {
 bool Target::put(Family family, std::string_view key, std::string_view value) {
   switch (family) {
     case Family::kSystem:
+      if (phase_ == static_cast<uint8_t>(Phase::kMeta) && delta::is_deletion_bucket(key)) {
+        keyspace_->put(family, key, value);  // one that did not move
+        return true;
+      }
       return phase_ == static_cast<uint8_t>(Phase::kSystem) && put_system(key, value);
     case Family::kMeta:
       return phase_ == static_cast<uint8_t>(Phase::kMeta) && put_meta(key, value);
