@@ -116,7 +116,7 @@ void Core::State::advance_commit(LogIndex index) {
 
 // Committed and durable here: the state is never ahead of its own log.
 void Core::State::flush_apply() {
-  const LogIndex limit = std::min(commit, persisted);
+  const LogIndex limit = installing ? emitted : std::min(commit, persisted);
   uint64_t bytes = 0;
   while (emitted < limit && bytes < options.apply_bytes_max &&
          (apply_bytes == 0 || apply_bytes < options.apply_inflight_bytes_max)) {

@@ -42,8 +42,8 @@ LogWindow window_of(const StartState& start) {
 }  // namespace
 
 bool Effects::empty() const {
-  return send.empty() && !persist && apply.empty() && log_reads.empty() && reads.empty() &&
-         refused.empty() && events.empty();
+  return send.empty() && !persist && !cut && snapshots.empty() && apply.empty() &&
+         log_reads.empty() && reads.empty() && refused.empty() && events.empty();
 }
 
 Core::State::State(const CoreOptions& core_options, StartState start)
@@ -55,6 +55,7 @@ Core::State::State(const CoreOptions& core_options, StartState start)
       log(window_of(start)),
       first_index(start.log.first_index),
       snapshot_index(start.log.snapshot.index),
+      snapshot_term(start.log.snapshot.term),
       issued_hard_state(start.log.hard_state),
       issued(start.log.last_index),
       persisted(start.log.last_index),
@@ -69,6 +70,7 @@ Core::State::State(const CoreOptions& core_options, StartState start)
   CHECK_INVARIANT(log.last_index() == start.log.last_index);
   CHECK_INVARIANT(applied <= log.last_index());
   CHECK_INVARIANT(snapshot_index <= applied);
+  CHECK_INVARIANT(first_index <= applied + 1);  // F13: nothing is missing between state and log
   commit = std::min(commit, log.last_index());
   CHECK_INVARIANT(log.base_index() <= std::max(commit, applied));
   CHECK_INVARIANT(log.last_index() <= applied || log.holds(log.last_index()));
@@ -239,12 +241,35 @@ void Core::State::on_link(NodeId peer, bool up) {
   }
   Progress& progress = it->second;
   progress.up = up;
+  progress.snapshot_wait_ticks = 0;
   // What was in flight is lost with the link; the follower's own log tells where to go on.
   if (progress.state != ProgressState::kSnapshot) {
     progress.enter_probe(progress.match ? progress.match + 1 : progress.next);
   }
   progress.heartbeat_due = up;
   progress.commit_sent = LogIndex{};
+}
+
+// How far a follower is behind, and where from it will be served.
+void Core::State::describe_lag(const Progress& progress, PeerStatus& peer) const {
+  const LogIndex first_lacking = progress.match + 1;
+  peer.lag_entries = log.last_index() - progress.match;
+  peer.lag_bytes = log.bytes_above(progress.match);
+  const uint64_t held = log.last_index() - std::max(progress.match, log.base_index());
+  if (held < peer.lag_entries) {  // the others are taken to be as big as those in memory
+    const uint64_t entries = log.last_index() - log.base_index();
+    const uint64_t average = entries == 0 ? entry_bytes(Entry{}) : log.bytes() / entries;
+    peer.lag_bytes += (peer.lag_entries - held) * average;
+  }
+  const LogIndex oldest = std::max(first_lacking, log.base_index() + 1);
+  if (log.holds(oldest)) {
+    peer.lag_ms = std::max<int64_t>(0, clock.now_ms() - log.at(oldest).stamp_ms);
+  }
+  if (progress.state == ProgressState::kSnapshot) {
+    peer.catch_up = "snapshot";
+  } else if (progress.next <= log.base_index()) {
+    peer.catch_up = "log";
+  }
 }
 
 Status Core::State::status() const {
@@ -259,6 +284,8 @@ Status Core::State::status() const {
   out.commit = commit;
   out.persisted = persisted;
   out.applied = applied;
+  out.snapshot_index = snapshot_index;
+  out.installing = installing;
   out.ready = announced.ready;
   out.cluster_time_ms = clock.now_ms();
   out.configuration = configuration();
@@ -278,6 +305,9 @@ Status Core::State::status() const {
       peer.ticks_since_heard = progress.ticks_since_heard;
       static constexpr const char* kNames[] = {"probe", "replicate", "snapshot"};
       peer.state = kNames[static_cast<size_t>(progress.state)];
+      describe_lag(progress, peer);
+      auto pin = pins.find(member.id);
+      peer.snapshot_index = pin == pins.end() ? LogIndex{} : pin->second;
     }
     out.peers.push_back(std::move(peer));
   }
@@ -322,6 +352,24 @@ void Core::change_membership(uint64_t id, MembershipChange change) {
 void Core::member_returned(Member member) { state_->member_returned(member); }
 void Core::transfer_leadership(uint64_t id, NodeId target) {
   state_->transfer_leadership(id, target);
+}
+LogIndex Core::compact(LogIndex flushed,
+                       Term term,
+                       uint64_t keep_entries,
+                       uint64_t keep_for_laggards_entries) {
+  return state_->compact(flushed, term, keep_entries, keep_for_laggards_entries);
+}
+bool Core::snapshot_pinned(NodeId follower, LogIndex index) {
+  return state_->pin_snapshot(follower, index);
+}
+void Core::snapshot_done(NodeId follower, LogIndex installed, bool ok) {
+  state_->snapshot_done(follower, installed, ok);
+}
+SnapshotVerdict Core::snapshot_received(const SnapshotMeta& meta, Term sender_term) {
+  return state_->receive_snapshot(meta, sender_term);
+}
+void Core::snapshot_installed(const SnapshotMeta& meta, int64_t applied_stamp_ms) {
+  state_->finish_install(meta, applied_stamp_ms);
 }
 void Core::set_wants_commit(bool wants) { state_->wants_commit = wants; }
 Effects Core::take_effects() {

@@ -96,10 +96,34 @@ struct RemovedFromCluster {  // F25: this node applied its own removal or was to
 };
 using Event = std::variant<LeaderChanged, ConfigurationChanged, MembershipDone, RemovedFromCluster>;
 
+// LogStorage::cut() is to be called with this, after the writes of this and all earlier turns.
+struct CutRequest {
+  SnapshotMeta meta;
+  LogIndex keep_from;
+  bool operator==(const CutRequest&) const = default;
+};
+
+// This leader cannot bring the follower up from its log: a snapshot has to be sent. Said again
+// every election timeout until snapshot_pinned() tells of a transfer.
+struct SnapshotWanted {
+  NodeId follower;
+  LogIndex first_index;  // of this log. A snapshot below first_index - 1 is of no use
+  bool operator==(const SnapshotWanted&) const = default;
+};
+
+// What snapshot_received() decides (F15).
+enum class SnapshotVerdict : uint8_t {
+  kIgnored,      // nothing new in it, or not to be believed: throw it away
+  kCommitMoved,  // the log holds all of it and now knows that it is committed: throw it away
+  kInstall,      // LogStorage::install(), swap the state, then snapshot_installed()
+};
+
 struct Effects {
   std::vector<Outgoing> send;             // ship first
   std::optional<PersistRequest> persist;  // then this; answer with log_persisted(token)
-  std::vector<Entry> apply;               // committed and durable here, contiguous, in order
+  std::optional<CutRequest> cut;          // then this; no answer
+  std::vector<SnapshotWanted> snapshots;
+  std::vector<Entry> apply;  // committed and durable here, contiguous, in order
   std::vector<LogRead> log_reads;
   std::vector<ReadReady> reads;
   std::vector<ProposeRefused> refused;  // to the local origin
@@ -130,6 +154,13 @@ struct PeerStatus {
   uint64_t inflight_bytes = 0;
   const char* state = "probe";  // probe, replicate, snapshot
   uint32_t ticks_since_heard = 0;
+  // How it is brought up (leader only): what it lacks next is in memory, has to be read back from
+  // the log storage, or is cut, so that only a snapshot helps.
+  const char* catch_up = "memory";  // memory, log, snapshot
+  uint64_t lag_entries = 0;         // of this log, above match
+  uint64_t lag_bytes = 0;           // of those: exact while in memory, estimated below
+  int64_t lag_ms = 0;               // age of the oldest of them that is in memory; 0 = none lacks
+  LogIndex snapshot_index;          // of the transfer that runs to it (pinned), 0 = none
 };
 struct Status {
   NodeId id;
@@ -138,6 +169,8 @@ struct Status {
   NodeId leader;
   Role role = Role::kFollower;
   LogIndex first_index, last_index, commit, persisted, applied;
+  LogIndex snapshot_index;      // the log was last cut, or a snapshot installed, with this index
+  bool installing = false;      // between kInstall and snapshot_installed()
   bool ready = false;           // as in LeaderChanged
   int64_t cluster_time_ms = 0;  // leader: what it would stamp now; else the leader's, followed
   Configuration configuration;
@@ -169,6 +202,7 @@ class Core {
   // CoreOptions::leases, and set_time() before it.
   void lease_read(uint64_t id);
   void log_persisted(const PersistToken& token);
+  // No entries: `from` was cut meanwhile. prev_term 0: unknown, for the same reason, or from is 1.
   void log_read(const LogRead& request, std::vector<Entry> entries, Term prev_term);
   // The state machine applied everything up to index. `sessions` are the rows right after applying
   // index; given whenever an entry that opens a term (kNoop) was the last one applied (F23).
@@ -183,6 +217,31 @@ class Core {
   void transfer_leadership(uint64_t id, NodeId target);  // target 0 = the most up-to-date voter
   // The origin here waits for applies: commits should be announced to it at once (F19).
   void set_wants_commit(bool wants);
+
+  // ---- snapshots and the log's cut (§5, F13-F15, F32)
+  // The state is durable at `flushed`, an applied index whose entry had that term (read from the
+  // flushed state itself, F13). Cuts the log behind it: keep_entries stay in any case; what known
+  // members still lack stays up to keep_for_laggards_entries; what a running transfer needs
+  // (pinned) stays. Returns where the log begins now; Effects::cut tells the storage if that moved.
+  LogIndex compact(LogIndex flushed,
+                   Term term,
+                   uint64_t keep_entries,
+                   uint64_t keep_for_laggards_entries);
+  // A snapshot at `index` is on its way to the follower, from this node or, after a change of
+  // leader, from another one (F32): the log is not cut above it until snapshot_done(). False, and
+  // nothing pinned: this log begins too late to continue from there.
+  bool snapshot_pinned(NodeId follower, LogIndex index);
+  // That transfer ended. ok: the follower said that it is at `installed`; else it is tried again
+  // after an election timeout.
+  void snapshot_done(NodeId follower, LogIndex installed, bool ok);
+  // A snapshot is here, whole and verified. Decides now what becomes of it (F15). sender_term: the
+  // term its sender, any member, was in when it sent the last of it; an older one is not believed.
+  // After kInstall the node neither appends, applies nor votes until snapshot_installed(). The
+  // effects of this turn have to reach the log storage before install() does.
+  SnapshotVerdict snapshot_received(const SnapshotMeta& meta, Term sender_term);
+  // install() is durable and the state machine stands at meta.index; applied() of the old state
+  // came before this. applied_stamp_ms: cluster time there (StartState).
+  void snapshot_installed(const SnapshotMeta& meta, int64_t applied_stamp_ms);
 
   // ---- effects since the last call
   Effects take_effects();

@@ -137,8 +137,11 @@ struct Core::State {
   Term term;
   NodeId voted_for;
   LogWindow log;
-  LogIndex first_index;  // first entry on disk
-  LogIndex snapshot_index;
+  LogIndex first_index;     // first entry on disk
+  LogIndex snapshot_index;  // where the log was cut or a snapshot installed: <= applied
+  Term snapshot_term;
+  bool installing = false;          // between kInstall and snapshot_installed()
+  std::map<NodeId, LogIndex> pins;  // transfers that run, by follower
   std::vector<IndexedConfiguration>
       configurations;  // the snapshot's (or none at 0), then the log's
   RoleState role = Follower{};
@@ -182,7 +185,7 @@ struct Core::State {
   struct Seen {
     Term term;
     NodeId voted_for;
-    LogIndex commit, emitted, applied, last_index;
+    LogIndex commit, emitted, applied, last_index, first_index, snapshot_index;
     bool leader = false;
   };
   mutable Seen seen;
@@ -201,6 +204,7 @@ struct Core::State {
   const Leader* leading() const { return std::get_if<Leader>(&role); }
   void on_link(NodeId peer, bool up);
   Status status() const;
+  void describe_lag(const Progress& progress, PeerStatus& peer) const;
 
   // ---------------- membership.cpp
   const Configuration& configuration() const { return configurations.back().configuration; }
@@ -261,11 +265,27 @@ struct Core::State {
 
   void on_append(const Message& message, const AppendEntries& append);
   void answer_append(const AppendEntries& append);
+  void refuse_while_installing(const Message& message, const AppendEntries& append);
   bool merge_entries(const AppendEntries& append);
   void truncate_after(LogIndex last);
   void reject_append(const Message& message, const AppendEntries& append);
   LogIndex acknowledgeable(LogIndex matched) const;
   void answer_if_durable();
+
+  // ---------------- snapshots.cpp
+  LogIndex compact(LogIndex flushed,
+                   Term flushed_term,
+                   uint64_t keep_entries,
+                   uint64_t keep_for_laggards_entries);
+  LogIndex needed_by_laggards(LogIndex flushed, uint64_t budget_entries) const;
+  std::optional<Term> known_term(LogIndex index) const;
+  bool on_disk_from(LogIndex next) const;
+  bool can_serve_from(LogIndex next) const;
+  void want_snapshot(NodeId id, Progress& peer);
+  bool pin_snapshot(NodeId follower, LogIndex index);
+  void snapshot_done(NodeId follower, LogIndex installed, bool ok);
+  SnapshotVerdict receive_snapshot(const SnapshotMeta& meta, Term sender_term);
+  void finish_install(const SnapshotMeta& meta, int64_t applied_stamp_ms);
 
   // ---------------- commit.cpp
   void flush_persist();

@@ -34,10 +34,11 @@ void Core::State::tick() {
 }
 
 // May this node campaign? §4.2.1: learners do not. F1: nor does a directory that is not the one in
-// the configuration. F26: nor does a node whose disk does not answer.
+// the configuration. F26: nor does a node whose disk does not answer. Nor one whose log is about to
+// be replaced by a snapshot.
 bool Core::State::promotable() const {
   return !removed && is_member_here() && configuration().is_voter(options.id) && !disk_hangs() &&
-         ticks >= silent_until;
+         !installing && ticks >= silent_until;
 }
 
 // Liveness: a write gets one election timeout, and one more for every 4 MiB of it. A leader that
@@ -192,13 +193,13 @@ bool Core::State::up_to_date(const RequestVote& request) const {
 void Core::State::on_request_vote(const Message& message, const RequestVote& request) {
   if (request.pre_vote) {
     // The term asked about is message.term + 1; ours does not change (F27).
-    bool granted = message.term >= term && !sticky() && up_to_date(request);
+    bool granted = message.term >= term && !sticky() && up_to_date(request) && !installing;
     send(message.from, RequestVoteResponse{true, granted});
     return;
   }
   // A leader or candidate of this term voted for itself; nobody has voted where a leader is known.
   bool free = !leader() && (!voted_for || voted_for == message.from);
-  bool granted = free && up_to_date(request) && ticks >= silent_until;
+  bool granted = free && up_to_date(request) && ticks >= silent_until && !installing;
   if (!granted) {
     send(message.from, RequestVoteResponse{false, false});
     return;

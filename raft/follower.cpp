@@ -36,6 +36,10 @@ void Core::State::on_append(const Message& message, const AppendEntries& append)
   ticks_since_leader = 0;
   note_heard_as_member();
   clock.follow(append.leader_time_ms);
+  if (installing && !mutant(Mutant::kAckWhileInstalling)) {
+    refuse_while_installing(message, append);
+    return;
+  }
   if (!merge_entries(append)) {
     reject_append(message, append);
     return;
@@ -131,6 +135,21 @@ void Core::State::reject_append(const Message& message, const AppendEntries& app
                                   ? log.first_of_term(append.prev_index, commit + 1)
                                   : append.prev_index;
   }
+  send(message.from, response);
+}
+
+// The log is about to be replaced: nothing is appended and nothing acknowledged. The leader still
+// hears that this node is there, and that it follows it.
+void Core::State::refuse_while_installing(const Message& message, const AppendEntries& append) {
+  if (append.sequence == 0) {
+    return;
+  }
+  AppendEntriesResponse response;
+  response.match = commit;
+  response.round = append.round;
+  response.sequence = append.sequence;
+  response.wants_commit = wants_commit;
+  response.conflict_index = commit + 1;
   send(message.from, response);
 }
 

@@ -38,6 +38,11 @@ void Core::State::check_invariants() const {
   CHECK_INVARIANT(commit <= log.last_index());
   CHECK_INVARIANT(log.base_index() <= commit);
   CHECK_INVARIANT(first_index <= snapshot_index + 1);
+  CHECK_INVARIANT(configurations.front().index <= std::max(snapshot_index, commit));
+  CHECK_INVARIANT(!installing || std::holds_alternative<Follower>(role));
+  for (const auto& [follower, index] : pins) {
+    CHECK_INVARIANT(on_disk_from(index + 1) || mutant(Mutant::kPinIgnored));
+  }
 
   // Counters say what they count.
   uint64_t uncommitted = 0;
@@ -81,13 +86,17 @@ void Core::State::check_invariants() const {
   // Between two looks.
   CHECK_INVARIANT(term >= seen.term);
   CHECK_INVARIANT(term > seen.term || !seen.voted_for || voted_for == seen.voted_for);
+  CHECK_INVARIANT(first_index >= seen.first_index);
+  CHECK_INVARIANT(snapshot_index >= seen.snapshot_index);
   CHECK_INVARIANT(commit >= seen.commit);
   CHECK_INVARIANT(emitted >= seen.emitted);
   CHECK_INVARIANT(applied >= seen.applied);
   // Leader append-only (§3.2, figure).
   CHECK_INVARIANT(!seen.leader || term > seen.term || leading() == nullptr ||
                   log.last_index() >= seen.last_index);
-  seen = {term, voted_for, commit, emitted, applied, log.last_index(), leading() != nullptr};
+  seen = {term,        voted_for,      commit,
+          emitted,     applied,        log.last_index(),
+          first_index, snapshot_index, leading() != nullptr};
 }
 
 }  // namespace kiwi::raft

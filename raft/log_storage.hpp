@@ -43,6 +43,9 @@ struct SnapshotMeta {
   bool operator==(const SnapshotMeta&) const = default;
 };
 
+// The state directory of a node that has not installed a snapshot yet (F14).
+inline constexpr const char* kFirstLiveState = "state-1";
+
 // Who this data directory is (F1, F2, F4). A new directory has incarnation and node only.
 struct Identity {
   NodeId node;
@@ -79,9 +82,17 @@ class LogStorage {
   virtual Result<std::vector<Entry>> read(LogIndex from, LogIndex last, size_t bytes_max) = 0;
   virtual Result<Term> term_at(LogIndex index) = 0;  // index in [first_index, last_index]
 
-  // Drops entries <= meta.index - keep_entries and records meta, in one synced write. The caller
-  // guarantees meta.index <= the state's flushed applied index (F13).
-  virtual Result<void> cut(const SnapshotMeta& meta, uint64_t keep_entries) = 0;
+  // Drops entries < keep_from and records meta, in one synced write; keep_from <= meta.index + 1,
+  // and an entry that is gone already stays gone. The caller guarantees that meta.index <= the
+  // state's flushed applied index, and that the log holds meta.index (F13).
+  virtual Result<void> cut(const SnapshotMeta& meta, LogIndex keep_from) = 0;
+
+  // The one commit point of a snapshot's installation (F14), one synced write: the state directory
+  // to open from now on, meta, and a log that is empty at meta.index, whatever it held. Hard state
+  // and identity stay. live_state is the name of a directory, without its path.
+  virtual Result<void> install(const SnapshotMeta& meta, const std::string& live_state) = 0;
+  // The name given to the last install(); kFirstLiveState before the first one.
+  virtual Result<std::string> live_state() = 0;
 
   virtual Result<Identity> identity() = 0;                 // kNotFound in a new directory
   virtual Result<void> set_identity(const Identity&) = 0;  // synced

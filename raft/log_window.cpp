@@ -37,6 +37,8 @@ void LogWindow::append(Entry entry) {
   CHECK_INVARIANT(entry.index == last_index() + 1);
   CHECK_INVARIANT(entries_.empty() || entries_.back().term <= entry.term);
   bytes_ += entry_bytes(entry);
+  appended_ += entry_bytes(entry);
+  ends_.push_back(appended_);
   entries_.push_back(std::move(entry));
 }
 
@@ -44,7 +46,9 @@ void LogWindow::truncate_after(LogIndex last) {
   CHECK_INVARIANT(last >= base_index_);
   while (last_index() > last) {
     bytes_ -= entry_bytes(entries_.back());
+    appended_ -= entry_bytes(entries_.back());
     entries_.pop_back();
+    ends_.pop_back();
   }
 }
 
@@ -54,7 +58,15 @@ void LogWindow::evict(LogIndex limit, uint64_t bytes_max) {
     base_index_ = entries_.front().index;
     base_term_ = entries_.front().term;
     entries_.pop_front();
+    ends_.pop_front();
   }
+}
+
+uint64_t LogWindow::bytes_above(LogIndex index) const {
+  if (index >= last_index()) {
+    return 0;
+  }
+  return index <= base_index_ ? bytes_ : ends_.back() - ends_[index - base_index_ - 1];
 }
 
 std::pair<LogIndex, uint64_t> LogWindow::measure(LogIndex from,

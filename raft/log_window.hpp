@@ -25,6 +25,7 @@ class LogWindow {
   LogIndex last_index() const { return base_index_ + entries_.size(); }
   Term last_term() const;  // the window is not empty, or the base's term is known
   uint64_t bytes() const { return bytes_; }
+  uint64_t bytes_above(LogIndex index) const;  // of the entries held above it
   bool holds(LogIndex index) const { return index > base_index_ && index <= last_index(); }
 
   const Entry& at(LogIndex index) const;              // holds(index)
@@ -49,7 +50,9 @@ class LogWindow {
   LogIndex base_index_;
   std::optional<Term> base_term_;
   std::deque<Entry> entries_;
+  std::deque<uint64_t> ends_;  // of each entry: bytes appended up to and with it
   uint64_t bytes_ = 0;
+  uint64_t appended_ = 0;
 };
 
 }  // namespace kiwi::raft

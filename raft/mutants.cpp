@@ -27,6 +27,12 @@ const char* mutant_name(Mutant mutant) {
       "new-term-keeps-clock",
       "lease-from-answer",
       "lease-after-timeout-now",
+      "cut-above-flushed",
+      "pin-ignored",
+      "suffix-dropped-at-install",
+      "old-snapshot-believed",
+      "snapshot-configuration-ignored",
+      "ack-while-installing",
   };
   static_assert(kNames.size() == static_cast<size_t>(Mutant::kCount));
   return kNames[static_cast<size_t>(mutant)];

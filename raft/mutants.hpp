@@ -27,7 +27,13 @@ enum class Mutant : uint8_t {
   kStepDownKeepsReads,          // a deposed leader still answers the reads it had confirmed late
   kNewTermKeepsClock,           // a new leader's stamps start at its own wall clock (F9)
   kLeaseFromAnswer,             // a lease counts from the answers, not from the sending (F20)
-  kLeaseAfterTimeoutNow,  // a leader serves leases after it asked another one to campaign (F20)
+  kLeaseAfterTimeoutNow,    // a leader serves leases after it asked another one to campaign (F20)
+  kCutAboveFlushed,         // the log is cut by what is applied in memory (F13)
+  kPinIgnored,              // the log is cut above a snapshot that is being sent (F13)
+  kSuffixDroppedAtInstall,  // a late snapshot replaces what was acknowledged meanwhile (F15)
+  kOldSnapshotBelieved,     // a snapshot of a lower term's sender is taken (F15)
+  kSnapshotConfigurationIgnored,  // an installed snapshot leaves the configuration as it was (F18)
+  kAckWhileInstalling,            // entries are appended and acknowledged during an install (F14)
   kCount,
 };
 

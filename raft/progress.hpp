@@ -13,7 +13,7 @@ namespace kiwi::raft {
 enum class ProgressState : uint8_t {
   kProbe,      // one message at a time until `next` is known to fit
   kReplicate,  // pipelining; `next` runs ahead of `match`
-  kSnapshot,   // what it needs is cut from the log; heartbeats only
+  kSnapshot,   // what it needs is cut from the log; heartbeats ask whether it got past that
 };
 
 struct Inflight {
@@ -49,6 +49,8 @@ struct Progress {
   uint64_t round_acked = 0;
   std::optional<LogIndex> reading_from;  // a LogRead is out
 
+  uint32_t snapshot_wait_ticks = 0;  // until SnapshotWanted is said (again)
+
   // Removed from the latest configuration by the entry at leaving_at: no longer counts, but still
   // gets that entry and its commit, so that it knows (F25). 0: a member.
   LogIndex leaving_at;
@@ -61,6 +63,11 @@ struct Progress {
     inflight_bytes = 0;
     probe_sent = false;
     probe_from = 0;
+  }
+  void enter_snapshot() {
+    enter_probe(next);
+    state = ProgressState::kSnapshot;
+    snapshot_wait_ticks = 0;
   }
   void enter_replicate() {
     state = ProgressState::kReplicate;

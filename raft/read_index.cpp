@@ -83,7 +83,7 @@ void Core::State::on_read_response(const Message& message, const ReadIndexRespon
                     [&](const auto& read) { return read.id == response.id; }) == 0) {
     return;
   }
-  if (response.ok && message.term == term) {
+  if (response.ok && message.term == term && !installing) {
     // A commit index of our own leader holds for the prefix that we know to be its own.
     advance_commit(std::min(response.index, follower->matched));
   }

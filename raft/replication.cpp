@@ -21,6 +21,7 @@ void Core::State::tick_leader(Leader& leader) {
     }
     peer.stalled_ticks += peer.inflights.empty() ? 0 : 1;
     peer.leaving_ticks += peer.leaving_at ? 1 : 0;
+    peer.snapshot_wait_ticks -= peer.snapshot_wait_ticks == 0 ? 0 : 1;
   }
   if (++leader.heartbeat_elapsed >= options.heartbeat_ticks) {
     leader.heartbeat_elapsed = 0;
@@ -136,6 +137,9 @@ void Core::State::flush_peer(Leader& leader, NodeId id, Progress& peer) {
   if (sent) {
     return;
   }
+  if (peer.state == ProgressState::kSnapshot) {
+    want_snapshot(id, peer);
+  }
   const bool unasked =
       peer.state == ProgressState::kProbe && !peer.probe_sent && !peer.reading_from;
   const bool round_due =
@@ -152,8 +156,8 @@ bool Core::State::send_next_entries(Leader& leader, NodeId id, Progress& peer) {
       (peer.state == ProgressState::kProbe && peer.probe_sent) || peer.next > log.last_index()) {
     return false;
   }
-  if (peer.next < first_index) {
-    peer.state = ProgressState::kSnapshot;
+  if (!can_serve_from(peer.next)) {
+    peer.enter_snapshot();
     return false;
   }
   const bool probing = peer.state == ProgressState::kProbe;
@@ -197,9 +201,14 @@ void Core::State::on_log_read_for_peer(const LogRead& request,
   }
   Progress& peer = it->second;
   peer.reading_from.reset();
-  if (!peer.up || peer.next != request.from || entries.empty()) {
+  if (!peer.up || peer.next != request.from || peer.state == ProgressState::kSnapshot) {
     return;
   }
+  if (entries.empty()) {
+    peer.enter_snapshot();  // cut after it was asked for
+    return;
+  }
+  prev_term = prev_term_of(peer).value_or(prev_term);
   CHECK_INVARIANT(entries.front().index == request.from);
   if (peer.state == ProgressState::kProbe && entry_bytes(entries.front()) >= kSmallMessageBytes) {
     peer.prev_term = prev_term;  // an empty message asks first
@@ -234,13 +243,18 @@ void Core::State::send_entries(
 
 // Empty. About the entry before `next`, so that a rejection shows the loss of entries; but links
 // let it overtake entries that are under way (F29), so while there are any it is about `match`,
-// until they have been under way for too long.
+// until they have been under way for too long. To one that needs a snapshot it is about where the
+// log was cut: it matches there as soon as the snapshot is installed, whoever sent it (F32).
 void Core::State::send_heartbeat(Leader& leader, NodeId id, Progress& peer) {
   AppendEntries append;  // 0/0 matches every log; it says nothing about `next`
   const bool waits = !peer.inflights.empty() && !looks_lost(peer);
+  const bool cut_off = peer.state == ProgressState::kSnapshot;
   std::optional<Term> prev_term = waits ? log.term_at(peer.match) : prev_term_of(peer);
-  const bool probes = prev_term.has_value() && !waits && peer.state != ProgressState::kSnapshot;
-  if (probes) {
+  const bool probes = prev_term.has_value() && !waits && !cut_off;
+  if (cut_off) {
+    append.prev_index = snapshot_index;
+    append.prev_term = snapshot_term;
+  } else if (probes) {
     append.prev_index = peer.next - 1;
     append.prev_term = *prev_term;
   } else if (waits && prev_term.has_value()) {
@@ -251,6 +265,8 @@ void Core::State::send_heartbeat(Leader& leader, NodeId id, Progress& peer) {
   if (probes && peer.state == ProgressState::kProbe) {
     peer.probe_sent = true;
     peer.prev_term = prev_term;  // the window may move on before the answer comes
+  }
+  if (cut_off || (probes && peer.state == ProgressState::kProbe)) {
     peer.probe_from = peer.probe_from == 0 ? peer.sequence : peer.probe_from;
   }
 }
@@ -284,7 +300,7 @@ void Core::State::ship_append(Leader* leader, NodeId id, Progress& peer, AppendE
 }
 
 std::optional<Term> Core::State::prev_term_of(const Progress& peer) const {
-  std::optional<Term> known = log.term_at(peer.next - 1);
+  std::optional<Term> known = known_term(peer.next - 1);
   return known ? known : peer.prev_term;
 }
 
@@ -331,6 +347,9 @@ void Core::State::on_append_response(const Message& message,
       peer.set_next(std::max(peer.next, peer.match + 1));
       peer.acknowledge(peer.match);
     }
+    if (peer.state == ProgressState::kSnapshot && can_serve_from(peer.match + 1)) {
+      peer.enter_probe(peer.match + 1);
+    }
     if (current && peer.state == ProgressState::kProbe) {
       peer.enter_replicate();
     }
@@ -355,7 +374,7 @@ void Core::State::on_append_rejected(Progress& peer, const AppendEntriesResponse
     ceiling = ceiling - 1;  // each rejection of a probe goes back at least one entry
   }
   next = std::max(std::min(next, ceiling), peer.match + 1);
-  if (peer.state == ProgressState::kSnapshot) {
+  if (peer.state == ProgressState::kSnapshot && !can_serve_from(next)) {
     return;
   }
   const bool stuck = peer.state == ProgressState::kProbe && next == peer.next;

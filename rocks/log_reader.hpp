@@ -37,6 +37,7 @@ inline constexpr const char* kFirst = "F";
 inline constexpr const char* kHardState = "H";
 inline constexpr const char* kIdentity = "I";
 inline constexpr const char* kCommit = "K";
+inline constexpr const char* kLiveState = "L";
 inline constexpr const char* kSnapshot = "M";
 inline constexpr const char* kFormat = "V";
 inline constexpr const char* kFormatValue = "kiwi-log-1";

@@ -67,7 +67,9 @@ class RocksLogImpl final : public RocksLog {
   Result<void> persist(const raft::PersistRequest& request) override;
   Result<std::vector<raft::Entry>> read(LogIndex from, LogIndex last, size_t bytes_max) override;
   Result<Term> term_at(LogIndex index) override;
-  Result<void> cut(const raft::SnapshotMeta& meta, uint64_t keep_entries) override;
+  Result<void> cut(const raft::SnapshotMeta& meta, LogIndex keep_from) override;
+  Result<void> install(const raft::SnapshotMeta& meta, const std::string& live_state) override;
+  Result<std::string> live_state() override;
   Result<raft::Identity> identity() override;
   Result<void> set_identity(const raft::Identity& identity) override;
   Result<void> sync() override;
@@ -82,6 +84,7 @@ class RocksLogImpl final : public RocksLog {
   Result<void> check(const raft::PersistRequest& request) const;
   void batch_truncation(LogIndex from, LogIndex new_last);
   Result<void> write(LogIndex commit, bool durable);
+  Result<void> move_first(const raft::SnapshotMeta& meta, LogIndex new_first, LogIndex dropped_to);
   void count_sync(std::chrono::steady_clock::duration took);
 
   RocksLogOptions options_;
@@ -343,15 +346,17 @@ Result<void> RocksLogImpl::sync() {
   return {};
 }
 
-Result<void> RocksLogImpl::cut(const raft::SnapshotMeta& meta, uint64_t keep_entries) {
+Result<void> RocksLogImpl::cut(const raft::SnapshotMeta& meta, LogIndex keep_from) {
   if (meta.index < snapshot_.index) {
     return Error{Errc::kInvalid, "the log was cut above this index before"};
   }
-  bool reset = meta.index > last_;  // a snapshot ahead of the whole log
   if (meta.index == snapshot_.index && meta.term != snapshot_.term) {
     return Error{Errc::kInvalid, "another snapshot was recorded at this index before"};
   }
-  if (!reset && meta.index >= first_) {
+  if (meta.index > last_ || keep_from > meta.index + 1) {
+    return Error{Errc::kInvalid, "what is to be cut is not in the log"};
+  }
+  if (meta.index >= first_) {
     Result<Term> term = term_at(meta.index);
     if (!term) {
       return term.error();
@@ -360,16 +365,41 @@ Result<void> RocksLogImpl::cut(const raft::SnapshotMeta& meta, uint64_t keep_ent
       return Error{Errc::kInvalid, "the snapshot's term is not the log's"};
     }
   }
-  LogIndex new_first = meta.index + 1;
-  if (!reset) {
-    uint64_t kept = std::min(keep_entries, meta.index - (first_ - 1));
-    new_first = std::max(first_, new_first - kept);
+  const LogIndex new_first = std::max(first_, keep_from);
+  return move_first(meta, new_first, new_first);
+}
+
+// F14: one write, so a crash leaves the old state with the old log or the new one with the new.
+Result<void> RocksLogImpl::install(const raft::SnapshotMeta& meta, const std::string& live_state) {
+  if (meta.index < snapshot_.index || live_state.empty()) {
+    return Error{Errc::kInvalid, "a snapshot below the log's own, or without a state"};
   }
-  LogIndex dropped_to = reset ? last_ + 1 : new_first;
+  batch_.Put(log_keys::kLiveState, live_state);
+  if (Result<void> moved = move_first(meta, meta.index + 1, last_ + 1); !moved) {
+    return moved;
+  }
+  last_ = meta.index;
+  return {};
+}
+
+Result<std::string> RocksLogImpl::live_state() {
+  Result<std::optional<std::string>> record = reader_.get(log_keys::kLiveState);
+  if (!record) {
+    return record.error();
+  }
+  return record->has_value() ? **record : std::string(raft::kFirstLiveState);
+}
+
+// Drops the entries below dropped_to and lets the log begin at new_first, with what is in the
+// batch.
+Result<void> RocksLogImpl::move_first(const raft::SnapshotMeta& meta,
+                                      LogIndex new_first,
+                                      LogIndex dropped_to) {
   if (first_ < dropped_to) {
     batch_.DeleteRange(log_keys::entry(first_), log_keys::entry(dropped_to));
   }
-  for (auto it = configurations_.begin(); it != configurations_.end() && *it < new_first; ++it) {
+  auto kept = configurations_.lower_bound(dropped_to);
+  for (auto it = configurations_.begin(); it != kept; ++it) {
     batch_.Delete(log_keys::configuration(*it));
   }
   batch_.Put(log_keys::kFirst, log_keys::index_value(new_first));
@@ -377,7 +407,7 @@ Result<void> RocksLogImpl::cut(const raft::SnapshotMeta& meta, uint64_t keep_ent
   if (Result<void> written = write(meta.index, true); !written) {
     return written;
   }
-  configurations_.erase(configurations_.begin(), configurations_.lower_bound(new_first));
+  configurations_.erase(configurations_.begin(), kept);
   // Gives whole files back at once. Best effort: what stays is below first_ and never read.
   std::string begin = log_keys::entry(first_);
   std::string end = log_keys::entry(dropped_to);
@@ -387,7 +417,6 @@ Result<void> RocksLogImpl::cut(const raft::SnapshotMeta& meta, uint64_t keep_ent
     (void)rocksdb::DeleteFilesInRange(db_.get(), db_->DefaultColumnFamily(), &lower, &upper, false);
   }
   first_ = new_first;
-  last_ = std::max(last_, meta.index);
   snapshot_ = meta;
   return {};
 }

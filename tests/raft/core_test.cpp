@@ -166,7 +166,7 @@ TEST_CASE("a restart goes on from the applied index, with old entries read back"
   }
   RaftNode& at = env.node(NodeId{2});
   size_t applied = at.state.size();
-  at.flushed_applied = LogIndex{3};
+  at.flush_state(LogIndex{3});
   env.run({"crash 2", "start 2"});
   CHECK(at.core->status().applied == LogIndex{3});
   CHECK(at.core->status().commit > LogIndex{3});  // the hint [F39]

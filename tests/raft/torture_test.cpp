@@ -73,7 +73,7 @@ struct Torture {
     if (dice < 30) {
       at.core->tick();
     } else if (dice < 60 && !at.writing.empty()) {
-      at.core->log_persisted(at.write_one());
+      at.complete_write();
     } else if (dice < 75 && !at.applying.empty()) {
       at.apply_chunk();
     } else if (dice < 85 && !at.reads_wanted.empty()) {
@@ -192,7 +192,7 @@ struct Torture {
 
   LogIndex at_configuration(const Status& s) {
     LogIndex last;
-    for (const Entry& entry : env.nodes.at(s.id).disk_log) {
+    for (const Entry& entry : env.nodes.at(s.id).disk_entries()) {
       last = entry.kind == EntryKind::kConfiguration ? entry.index : last;
     }
     return last;

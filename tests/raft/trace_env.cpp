@@ -85,7 +85,8 @@ std::string TraceEnv::run(const std::vector<std::string>& lines) {
 void TraceEnv::run_command(const Command& command) {
   bool known = run_cluster_verb(*this, command) || run_network_verb(*this, command) ||
                run_disk_verb(*this, command) || run_client_verb(*this, command) ||
-               run_membership_verb(*this, command) || run_raw_verb(*this, command);
+               run_membership_verb(*this, command) || run_snapshot_verb(*this, command) ||
+               run_raw_verb(*this, command);
   if (!known) {
     throw std::runtime_error("unknown verb " + command.verb);
   }
@@ -125,7 +126,10 @@ void TraceEnv::settle(NodeId id) {
       network.push_back(std::move(outgoing.message));
     }
     if (effects.persist) {
-      at.writing.push_back(std::move(*effects.persist));
+      at.writing.emplace_back(std::move(*effects.persist));
+    }
+    if (effects.cut) {
+      at.writing.emplace_back(std::move(*effects.cut));
     }
     if (!effects.apply.empty()) {
       at.applying.push_back(std::move(effects.apply));
@@ -134,7 +138,7 @@ void TraceEnv::settle(NodeId id) {
       at.reads_wanted.push_back(read);
     }
     while (auto_disk && !at.writing.empty()) {
-      at.core->log_persisted(at.write_one());
+      at.complete_write();
     }
     while (auto_apply && !at.applying.empty()) {
       at.apply_chunk();
@@ -156,7 +160,7 @@ void TraceEnv::deliver(const Message& message) {
 void TraceEnv::complete_writes(NodeId id, uint64_t count) {
   RaftNode& at = node(id);
   for (; count > 0 && !at.writing.empty(); --count) {
-    at.core->log_persisted(at.write_one());
+    at.complete_write();
     settle(id);
   }
 }

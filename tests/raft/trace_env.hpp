@@ -31,6 +31,7 @@ struct TraceEnv {
   std::vector<Message> network;
   std::map<NodeId, std::map<uint64_t, uint64_t>> next_sequence;  // of proposals: node, epoch
   std::map<NodeId, uint8_t> lives;
+  std::map<std::string, Snapshot> snapshots;  // copies of states, by the name a trace gave them
   std::string out;
   bool quiet = false;
   bool auto_disk = false;   // writes complete at once and are not printed
@@ -57,6 +58,7 @@ bool run_network_verb(TraceEnv& env, const Command& command);
 bool run_disk_verb(TraceEnv& env, const Command& command);
 bool run_client_verb(TraceEnv& env, const Command& command);
 bool run_membership_verb(TraceEnv& env, const Command& command);
+bool run_snapshot_verb(TraceEnv& env, const Command& command);
 bool run_raw_verb(TraceEnv& env, const Command& command);
 
 }  // namespace kiwi::raft::testing

@@ -59,21 +59,27 @@ void show_status(TraceEnv& env, const Command& command) {
               std::to_string(s.term.value) + " leader=" + std::to_string(s.leader.value) +
               " last=" + std::to_string(s.last_index.value) + " commit=" +
               std::to_string(s.commit.value) + " persisted=" + std::to_string(s.persisted.value) +
-              " applied=" + std::to_string(s.applied.value));
+              " applied=" + std::to_string(s.applied.value) +
+              (s.first_index.value > 1 ? " first=" + std::to_string(s.first_index.value) +
+                                             " snapshot=" + std::to_string(s.snapshot_index.value)
+                                       : "") +
+              (s.installing ? " installing" : ""));
     if (s.role != Role::kLeader) {
       continue;
     }
     for (const PeerStatus& peer : s.peers) {
-      env.print("  " + std::to_string(peer.member.id.value) + ": " + peer.state +
-                " match=" + std::to_string(peer.match.value) +
-                " next=" + std::to_string(peer.next.value) + (peer.up ? "" : " down"));
+      env.print(
+          "  " + std::to_string(peer.member.id.value) + ": " + peer.state + " match=" +
+          std::to_string(peer.match.value) + " next=" + std::to_string(peer.next.value) +
+          (peer.up ? "" : " down") + (peer.catch_up == std::string("log") ? " from-log" : "") +
+          (peer.snapshot_index ? " sending=" + std::to_string(peer.snapshot_index.value) : ""));
     }
   }
 }
 
 void show_log(TraceEnv& env, const Command& command) {
   std::string line = std::to_string(command.node().value) + ":";
-  for (const Entry& entry : env.nodes.at(command.node()).disk_log) {
+  for (const Entry& entry : env.nodes.at(command.node()).disk_entries()) {
     line += " " + text_of(entry, env.with_time);
   }
   env.print(line);

@@ -217,7 +217,7 @@ void log_refuses_gaps() {
   CHECK(refused(append({make_entry(6, 2), make_entry(6, 2)})));
   CHECK(refused(append({make_entry(6, 3), make_entry(7, 2)})));  // terms never fall
   CHECK(refused(append({make_entry(0, 2)})));
-  REQUIRE(fixture.log().cut(snapshot_at(3, 2), 2).has_value());
+  REQUIRE(fixture.log().cut(snapshot_at(3, 2), LogIndex{2}).has_value());
   CHECK(refused(append(make_entries(3, 4, 2))));  // at or below the snapshot
   CHECK(all_entries(fixture.log()) == make_entries(2, 5, 2));
   fixture.crash();
@@ -249,9 +249,9 @@ void log_lists_configurations() {
   fixture.crash();
   CHECK(listed() == Names{"1a", "3b"});
   REQUIRE(fixture.log().persist(append({configuration(6, 2, "d")})).has_value());
-  REQUIRE(fixture.log().cut(snapshot_at(5, 2), 3).has_value());
+  REQUIRE(fixture.log().cut(snapshot_at(5, 2), LogIndex{3}).has_value());
   CHECK(listed() == Names{"3b", "6d"});
-  REQUIRE(fixture.log().cut(snapshot_at(5, 2), 0).has_value());
+  REQUIRE(fixture.log().cut(snapshot_at(5, 2), LogIndex{6}).has_value());
   fixture.crash();
   CHECK(listed() == Names{"6d"});
 }
@@ -262,7 +262,7 @@ void log_cut_keeps_a_tail() {
   Fixture fixture;
   REQUIRE(fixture.log().persist(append(make_entries(1, 20, 1))).has_value());
   raft::SnapshotMeta meta = snapshot_at(10, 1);
-  REQUIRE(fixture.log().cut(meta, 4).has_value());
+  REQUIRE(fixture.log().cut(meta, LogIndex{7}).has_value());
   fixture.crash();
   raft::LoadedLog log = loaded(fixture.log());
   CHECK(log.first_index == LogIndex{7});
@@ -272,15 +272,17 @@ void log_cut_keeps_a_tail() {
   CHECK(all_entries(fixture.log()) == make_entries(7, 20, 1));
   CHECK(!fixture.log().term_at(LogIndex{6}).has_value());
   CHECK(!fixture.log().read(LogIndex{6}, LogIndex{8}, 100).has_value());
-  // A tail that is longer than the log changes nothing but the snapshot.
-  REQUIRE(fixture.log().cut(snapshot_at(12, 1), 1000).has_value());
+  // What is gone stays gone: only the snapshot moves.
+  REQUIRE(fixture.log().cut(snapshot_at(12, 1), LogIndex{2}).has_value());
   CHECK(loaded(fixture.log()).first_index == LogIndex{7});
-  // Backwards, or at a term that is not the log's: refused.
-  CHECK(!fixture.log().cut(snapshot_at(11, 1), 0).has_value());
-  CHECK(!fixture.log().cut(snapshot_at(13, 2), 0).has_value());
-  CHECK(!fixture.log().cut(snapshot_at(12, 2), 0).has_value());
+  // Backwards, beyond the log or the snapshot, or at a term that is not the log's: refused.
+  CHECK(!fixture.log().cut(snapshot_at(11, 1), LogIndex{12}).has_value());
+  CHECK(!fixture.log().cut(snapshot_at(13, 2), LogIndex{14}).has_value());
+  CHECK(!fixture.log().cut(snapshot_at(12, 2), LogIndex{13}).has_value());
+  CHECK(!fixture.log().cut(snapshot_at(21, 1), LogIndex{13}).has_value());
+  CHECK(!fixture.log().cut(snapshot_at(13, 1), LogIndex{15}).has_value());
   // Everything.
-  REQUIRE(fixture.log().cut(snapshot_at(20, 1), 0).has_value());
+  REQUIRE(fixture.log().cut(snapshot_at(20, 1), LogIndex{21}).has_value());
   fixture.crash();
   log = loaded(fixture.log());
   CHECK(log.first_index == LogIndex{21});
@@ -291,20 +293,42 @@ void log_cut_keeps_a_tail() {
   CHECK(all_entries(fixture.log()) == make_entries(21, 22, 2));
 }
 
+// F14: the one commit point of a snapshot. What was there before is gone whole, hard state stays.
 template <class Fixture>
-void log_snapshot_ahead_starts_anew() {
+void log_install_starts_anew() {
   Fixture fixture;
-  REQUIRE(fixture.log().persist(append(make_entries(1, 20, 1))).has_value());
-  REQUIRE(fixture.log().cut(snapshot_at(100, 4), 10).has_value());
-  fixture.crash();
-  raft::LoadedLog log = loaded(fixture.log());
-  CHECK(log.first_index == LogIndex{101});
-  CHECK(log.last_index == LogIndex{100});
-  CHECK(log.last_term == Term{4});
+  CHECK(fixture.log().live_state().value() == "state-1");
+  raft::PersistRequest request = append(make_entries(1, 20, 1));
+  request.entries.push_back(make_entry(21, 1, "c", raft::EntryKind::kConfiguration));
+  request.hard_state = raft::HardState{Term{5}, NodeId{2}};
+  REQUIRE(fixture.log().persist(request).has_value());
+  for (uint64_t index : {15, 100}) {  // below the log's end, and ahead of it
+    const std::string name = "state-" + std::to_string(index);
+    REQUIRE(fixture.log().install(snapshot_at(index, 4), name).has_value());
+    for (int round = 0; round < 2; ++round) {
+      raft::LoadedLog log = loaded(fixture.log());
+      CHECK(log.snapshot == snapshot_at(index, 4));
+      CHECK(log.first_index == LogIndex{index + 1});
+      CHECK(log.last_index == LogIndex{index});
+      CHECK(log.last_term == Term{4});
+      CHECK(log.commit >= LogIndex{index});
+      CHECK(log.hard_state == *request.hard_state);
+      CHECK(log.configurations.empty());
+      CHECK(fixture.log().live_state().value() == name);
+      CHECK(!fixture.log().read(LogIndex{5}, LogIndex{6}, 100).has_value());
+      fixture.crash();
+    }
+  }
+  CHECK(!fixture.log().install(snapshot_at(99, 4), "state-9").has_value());  // never backwards
+  CHECK(!fixture.log().install(snapshot_at(101, 4), "").has_value());
   CHECK(!fixture.log().persist(append(make_entries(21, 22, 4))).has_value());
   REQUIRE(fixture.log().persist(append(make_entries(101, 103, 4))).has_value());
   fixture.crash();
   CHECK(all_entries(fixture.log()) == make_entries(101, 103, 4));
+  REQUIRE(fixture.log().cut(snapshot_at(102, 4), LogIndex{102}).has_value());
+  fixture.close_and_open();
+  CHECK(fixture.log().live_state().value() == "state-100");
+  CHECK(all_entries(fixture.log()) == make_entries(102, 103, 4));
 }
 
 template <class Fixture>
@@ -362,6 +386,8 @@ class RandomLogRun {
     uint64_t pick = random_.below(10);
     if (pick < 8) {
       persist();
+    } else if (random_.chance(1, 12)) {
+      install();
     } else if (pick < 9) {
       cut();
     } else {
@@ -403,14 +429,23 @@ class RandomLogRun {
     uint64_t index = snapshot_.index.value + 1 + random_.below(last() - snapshot_.index.value);
     uint64_t keep = random_.below(6);
     snapshot_ = snapshot_at(index, entries_[index - first_].term.value);
-    REQUIRE(fixture_.log().cut(snapshot_, keep).has_value());
     uint64_t first = std::max(first_, index + 1 - std::min(keep, index));
+    REQUIRE(fixture_.log().cut(snapshot_, LogIndex{first}).has_value());
     entries_.erase(entries_.begin(),
                    entries_.begin() + static_cast<std::ptrdiff_t>(first - first_));
     first_ = first;
   }
 
+  void install() {
+    live_state_ = "state-" + std::to_string(2 + random_.below(1000));
+    snapshot_ = snapshot_at(snapshot_.index.value + 1 + random_.below(last() + 3), term_);
+    REQUIRE(fixture_.log().install(snapshot_, live_state_).has_value());
+    entries_.clear();
+    first_ = snapshot_.index.value + 1;
+  }
+
   void check() {
+    REQUIRE(fixture_.log().live_state().value() == live_state_);
     raft::LoadedLog log = loaded(fixture_.log());
     REQUIRE(log.first_index.value == first_);
     REQUIRE(log.last_index.value == last());
@@ -437,6 +472,7 @@ class RandomLogRun {
   std::vector<raft::Entry> entries_;
   raft::HardState hard_state_;
   raft::SnapshotMeta snapshot_;
+  std::string live_state_ = raft::kFirstLiveState;
   raft::Identity identity_;
 };
 
@@ -472,7 +508,7 @@ void run_log_random(uint64_t seed, int steps) {
     log_cut_keeps_a_tail<Fixture>();                                                          \
   }                                                                                           \
   TEST_CASE(name ": a snapshot ahead of the log starts it anew [F14]") {                      \
-    log_snapshot_ahead_starts_anew<Fixture>();                                                \
+    log_install_starts_anew<Fixture>();                                                       \
   }                                                                                           \
   TEST_CASE(name ": the identity is durable [F1]") { log_identity_is_durable<Fixture>(); }    \
   TEST_CASE(name ": bit rot in an entry is reported [F16]") { log_reports_bit_rot<Fixture>(); }

@@ -55,9 +55,13 @@ Result<Term> SimDisk::term_at(LogIndex index) {
   return entries_[index.value - 1].term;
 }
 
-Result<void> SimDisk::cut(const raft::SnapshotMeta&, uint64_t) {
+Result<void> SimDisk::cut(const raft::SnapshotMeta&, LogIndex) {
   return Error{Errc::kInvalid, "the simulated log is not cut: there are no snapshots yet"};
 }
+Result<void> SimDisk::install(const raft::SnapshotMeta&, const std::string&) {
+  return Error{Errc::kInvalid, "no snapshots yet"};
+}
+Result<std::string> SimDisk::live_state() { return std::string(raft::kFirstLiveState); }
 
 Result<raft::Identity> SimDisk::identity() {
   if (!has_identity_) {

@@ -14,7 +14,9 @@ class SimDisk final : public raft::LogStorage {
   Result<void> persist(const raft::PersistRequest& request) override;
   Result<std::vector<raft::Entry>> read(LogIndex from, LogIndex last, size_t bytes_max) override;
   Result<Term> term_at(LogIndex index) override;
-  Result<void> cut(const raft::SnapshotMeta& meta, uint64_t keep_entries) override;
+  Result<void> cut(const raft::SnapshotMeta& meta, LogIndex keep_from) override;
+  Result<void> install(const raft::SnapshotMeta& meta, const std::string& live_state) override;
+  Result<std::string> live_state() override;
   Result<raft::Identity> identity() override;
   Result<void> set_identity(const raft::Identity& identity) override;
 

@@ -14,6 +14,8 @@ void MemoryLog::Picture::apply(const Write& write) {
     apply_persist(*request);
   } else if (const auto* cut = std::get_if<Cut>(&write)) {
     apply_cut(*cut);
+  } else if (const auto* install = std::get_if<Install>(&write)) {
+    apply_install(*install);
   } else {
     identity = std::get<raft::Identity>(write);
   }
@@ -34,16 +36,21 @@ void MemoryLog::Picture::apply_persist(const raft::PersistRequest& request) {
 }
 
 void MemoryLog::Picture::apply_cut(const Cut& cut) {
-  if (cut.new_first > last() + 1) {
-    entries.clear();  // a snapshot ahead of the whole log
-  } else {
-    entries.erase(entries.begin(),
-                  entries.begin() + static_cast<std::ptrdiff_t>(cut.new_first - first));
-  }
+  entries.erase(entries.begin(),
+                entries.begin() + static_cast<std::ptrdiff_t>(cut.new_first - first));
   first = cut.new_first;
   snapshot = cut.meta;
   commit = std::max(commit, cut.meta.index);
   corrupted.erase(corrupted.begin(), corrupted.lower_bound(first));
+}
+
+void MemoryLog::Picture::apply_install(const Install& install) {
+  entries.clear();
+  corrupted.clear();
+  first = install.meta.index + 1;
+  snapshot = install.meta;
+  commit = std::max(commit, install.meta.index);
+  live_state = install.live_state;
 }
 
 // ---------------------------------------------------------------- the port
@@ -128,7 +135,7 @@ Result<Term> MemoryLog::term_at(LogIndex index) {
   return current_.at(index).term;
 }
 
-Result<void> MemoryLog::cut(const raft::SnapshotMeta& meta, uint64_t keep_entries) {
+Result<void> MemoryLog::cut(const raft::SnapshotMeta& meta, LogIndex keep_from) {
   const Picture& now = current_;
   if (meta.index < now.snapshot.index) {
     return Error{Errc::kInvalid, "the log was cut above this index before"};
@@ -136,17 +143,23 @@ Result<void> MemoryLog::cut(const raft::SnapshotMeta& meta, uint64_t keep_entrie
   if (meta.index == now.snapshot.index && meta.term != now.snapshot.term) {
     return Error{Errc::kInvalid, "another snapshot was recorded at this index before"};
   }
-  bool reset = meta.index > now.last();
-  if (!reset && meta.index >= now.first && now.at(meta.index).term != meta.term) {
+  if (meta.index > now.last() || keep_from > meta.index + 1) {
+    return Error{Errc::kInvalid, "what is to be cut is not in the log"};
+  }
+  if (meta.index >= now.first && now.at(meta.index).term != meta.term) {
     return Error{Errc::kInvalid, "the snapshot's term is not the log's"};
   }
-  LogIndex new_first = meta.index + 1;
-  if (!reset) {
-    uint64_t kept = std::min(keep_entries, meta.index - (now.first - 1));
-    new_first = std::max(now.first, new_first - kept);
-  }
-  return write(Cut{meta, new_first}, true);
+  return write(Cut{meta, std::max(now.first, keep_from)}, true);
 }
+
+Result<void> MemoryLog::install(const raft::SnapshotMeta& meta, const std::string& live_state) {
+  if (meta.index < current_.snapshot.index || live_state.empty()) {
+    return Error{Errc::kInvalid, "a snapshot below the log's own, or without a state"};
+  }
+  return write(Install{meta, live_state}, true);
+}
+
+Result<std::string> MemoryLog::live_state() { return current_.live_state; }
 
 Result<raft::Identity> MemoryLog::identity() {
   if (!current_.identity.has_value()) {

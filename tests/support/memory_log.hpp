@@ -10,6 +10,7 @@
 #include <deque>
 #include <optional>
 #include <set>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -26,7 +27,9 @@ class MemoryLog final : public raft::LogStorage {
   Result<void> persist(const raft::PersistRequest& request) override;
   Result<std::vector<raft::Entry>> read(LogIndex from, LogIndex last, size_t bytes_max) override;
   Result<Term> term_at(LogIndex index) override;
-  Result<void> cut(const raft::SnapshotMeta& meta, uint64_t keep_entries) override;
+  Result<void> cut(const raft::SnapshotMeta& meta, LogIndex keep_from) override;
+  Result<void> install(const raft::SnapshotMeta& meta, const std::string& live_state) override;
+  Result<std::string> live_state() override;
   Result<raft::Identity> identity() override;
   Result<void> set_identity(const raft::Identity& identity) override;
 
@@ -55,7 +58,11 @@ class MemoryLog final : public raft::LogStorage {
     raft::SnapshotMeta meta;
     LogIndex new_first;
   };
-  using Write = std::variant<raft::PersistRequest, Cut, raft::Identity>;
+  struct Install {
+    raft::SnapshotMeta meta;
+    std::string live_state;
+  };
+  using Write = std::variant<raft::PersistRequest, Cut, Install, raft::Identity>;
   struct Picture {
     raft::HardState hard_state;
     raft::SnapshotMeta snapshot;
@@ -63,6 +70,7 @@ class MemoryLog final : public raft::LogStorage {
     std::deque<raft::Entry> entries;  // entries[i].index == first + i
     LogIndex commit;
     std::optional<raft::Identity> identity;
+    std::string live_state = raft::kFirstLiveState;
     std::set<LogIndex> corrupted;
 
     LogIndex last() const { return first + entries.size() - 1; }
@@ -70,6 +78,7 @@ class MemoryLog final : public raft::LogStorage {
     void apply(const Write& write);
     void apply_persist(const raft::PersistRequest& request);
     void apply_cut(const Cut& cut);
+    void apply_install(const Install& install);
   };
 
   Result<void> write(Write write, bool durable);

@@ -7,10 +7,14 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
+#include <variant>
 #include <vector>
 
 #include "base/check.hpp"
+#include "raft/codec.hpp"
 #include "raft/core.hpp"
+#include "tests/support/memory_log.hpp"
 
 namespace kiwi::raft::testing {
 
@@ -26,15 +30,31 @@ inline Member member_of(NodeId id, uint8_t life = 1) {
   return {id, incarnation_of(id, life), "c" + n + ":1", "p" + n + ":1"};
 }
 
+// A state as it is copied from one node to another: everything applied up to an index.
+struct Snapshot {
+  SnapshotMeta meta;
+  std::vector<Entry> state;
+};
+
+// What waits for the log disk, in order. An Install is F14's one commit point: the log's record and
+// with it the state that is opened from now on.
+struct Install {
+  Snapshot snapshot;
+  std::string live_state;
+};
+using Write = std::variant<PersistRequest, CutRequest, Install>;
+
 class RaftNode {
  public:
   // bootstrap: the first entry, already durable and applied; nullopt: an empty directory.
   RaftNode(CoreOptions node_options, std::optional<Entry> bootstrap) : options(node_options) {
     if (bootstrap) {
-      disk_log.push_back(*bootstrap);
-      disk_commit = bootstrap->index;
-      flushed_applied = bootstrap->index;
-      hard_state = {Term{1}, NodeId{}};
+      PersistRequest first;
+      first.entries.push_back(*bootstrap);
+      first.commit = bootstrap->index;
+      first.hard_state = HardState{Term{1}, NodeId{}};
+      must(disk.persist(first));
+      states[kFirstLiveState] = {*bootstrap};
     }
     start();
   }
@@ -43,29 +63,19 @@ class RaftNode {
     writing.clear();
     applying.clear();
     reads_wanted.clear();
-    state.clear();
-    sessions.clear();
+    installing.reset();
+    open_state();
     StartState begin;
-    begin.log.hard_state = hard_state;
-    begin.log.first_index = LogIndex{1};
-    begin.log.last_index = LogIndex{disk_log.size()};
-    begin.log.last_term = disk_log.empty() ? Term{} : disk_log.back().term;
-    begin.log.commit = disk_commit;
-    for (const Entry& entry : disk_log) {
-      if (entry.kind == EntryKind::kConfiguration) {
-        begin.log.configurations.push_back(entry);
-      }
-      if (entry.index <= flushed_applied) {
-        apply_one(entry);
-      }
-    }
-    LogIndex from = std::max(disk_commit, flushed_applied);
-    for (const Entry& entry : disk_log) {
-      if (entry.index > from || entry.index.value == disk_log.size()) {
+    begin.log = must(disk.load());
+    const LoadedLog& log = begin.log;
+    LogIndex from = std::max(log.commit, applied());
+    for (const Entry& entry : disk_entries()) {
+      if (entry.index > from ||
+          (entry.index == log.last_index && entry.index > log.snapshot.index)) {
         begin.tail.push_back(entry);
       }
     }
-    begin.applied = flushed_applied;
+    begin.applied = applied();
     begin.applied_stamp_ms = state.empty() ? 0 : state.back().stamp_ms;
     begin.sessions = rows();
     core.emplace(options, std::move(begin));
@@ -79,23 +89,27 @@ class RaftNode {
     core.reset();
   }
 
-  // The oldest unfinished write becomes durable. Returns its token.
-  PersistToken write_one() {
-    PersistRequest request = std::move(writing.front());
+  // The oldest unfinished write becomes durable. Returns its token, if it has one.
+  std::optional<PersistToken> write_one() {
+    Write write = std::move(writing.front());
     writing.pop_front();
-    if (!request.entries.empty()) {
-      CHECK_INVARIANT(request.entries.front().index.value <= disk_log.size() + 1);
-      disk_log.resize(request.entries.front().index.value - 1);
-      for (Entry& entry : request.entries) {
-        CHECK_INVARIANT(entry.index.value == disk_log.size() + 1);
-        disk_log.push_back(std::move(entry));
-      }
+    if (const auto* cut = std::get_if<CutRequest>(&write)) {
+      must(disk.cut(cut->meta, cut->keep_from));
+      return std::nullopt;
     }
-    if (request.hard_state) {
-      hard_state = *request.hard_state;
+    if (auto* install = std::get_if<Install>(&write)) {
+      states[install->live_state] = install->snapshot.state;
+      must(disk.install(install->snapshot.meta, install->live_state));
+      return std::nullopt;
     }
-    disk_commit = std::max(disk_commit, request.commit);
+    const auto& request = std::get<PersistRequest>(write);
+    must(disk.persist(request));
     return request.token;
+  }
+  void complete_write() {
+    if (std::optional<PersistToken> token = write_one()) {
+      core->log_persisted(*token);
+    }
   }
 
   // The oldest chunk is applied, as the state machine would.
@@ -116,32 +130,71 @@ class RaftNode {
     LogRead read = reads_wanted.front();
     reads_wanted.pop_front();
     std::vector<Entry> out;
-    size_t bytes = 0;
-    for (LogIndex i = read.from; i <= read.last && (out.empty() || bytes < read.bytes_max); ++i) {
-      CHECK_INVARIANT(i.value >= 1 && i.value <= disk_log.size());
-      out.push_back(disk_log[i.value - 1]);
-      bytes += out.back().payload.size();
+    if (read.from >= must(disk.load()).first_index) {  // else it was cut meanwhile
+      out = must(disk.read(read.from, read.last, read.bytes_max));
     }
-    Term before = read.from.value == 1 ? Term{} : disk_log[read.from.value - 2].term;
-    core->log_read(read, std::move(out), before);
+    Result<Term> before = disk.term_at(read.from - 1);
+    core->log_read(read, std::move(out), before ? *before : Term{});
   }
 
-  void flush_state() { flushed_applied = LogIndex{state.size()}; }
   LogIndex applied() const { return LogIndex{state.size()}; }
+  LogIndex flushed() { return LogIndex{states[must(disk.live_state())].size()}; }
+  void flush_state() { flush_state(applied()); }
+  void flush_state(LogIndex at) {
+    states[must(disk.live_state())] = {state.begin(),
+                                       state.begin() + static_cast<std::ptrdiff_t>(at.value)};
+  }
+  std::vector<Entry> disk_entries() {
+    LoadedLog log = must(disk.load());
+    return log.last_index < log.first_index
+               ? std::vector<Entry>{}
+               : must(disk.read(log.first_index, log.last_index, SIZE_MAX));
+  }
+
+  // A copy of the flushed state, with what is known of it from itself (F13).
+  Snapshot snapshot() {
+    Snapshot out;
+    out.state = states[must(disk.live_state())];
+    out.meta.index = out.state.back().index;
+    out.meta.term = out.state.back().term;
+    for (const Entry& entry : out.state) {
+      if (entry.kind == EntryKind::kConfiguration) {
+        out.meta.configuration = must(decode_configuration(entry.payload.view()));
+      }
+    }
+    return out;
+  }
+  // The three steps of a snapshot that arrived: decide, write the one commit point, swap.
+  SnapshotVerdict receive(const Snapshot& snapshot, Term sender_term) {
+    SnapshotVerdict verdict = core->snapshot_received(snapshot.meta, sender_term);
+    if (verdict == SnapshotVerdict::kInstall) {
+      installing = snapshot;
+    }
+    return verdict;
+  }
+  void queue_install() {
+    writing.emplace_back(Install{*installing, "state-" + std::to_string(++states_made)});
+  }
+  void finish_install() {
+    applying.clear();
+    open_state();
+    core->snapshot_installed(installing->meta, state.back().stamp_ms);
+    installing.reset();
+  }
 
   CoreOptions options;
   std::optional<Core> core;  // empty: crashed
 
   // On disk.
-  HardState hard_state;
-  std::vector<Entry> disk_log;  // entry i at i - 1
-  LogIndex disk_commit;
-  LogIndex flushed_applied;
+  kiwi::test::MemoryLog disk;
+  std::map<std::string, std::vector<Entry>> states;  // as they were flushed, by directory
+  uint64_t states_made = 1;
 
   // Under way.
-  std::deque<PersistRequest> writing;
+  std::deque<Write> writing;
   std::deque<std::vector<Entry>> applying;
   std::deque<LogRead> reads_wanted;
+  std::optional<Snapshot> installing;
 
   // The state machine: every entry applied, in order, and the session table (F4).
   std::vector<Entry> state;
@@ -149,6 +202,23 @@ class RaftNode {
   std::map<std::pair<NodeId, Incarnation>, SessionRow> sessions;
 
  private:
+  template <class T>
+  static T must(Result<T> result) {
+    CHECK_INVARIANT(result.has_value());
+    return std::move(result).value();
+  }
+  static void must(const Result<void>& result) { CHECK_INVARIANT(result.has_value()); }
+
+  // Opens the state that the log names (F14).
+  void open_state() {
+    state.clear();
+    executed.clear();
+    sessions.clear();
+    for (const Entry& entry : states[must(disk.live_state())]) {
+      apply_one(entry);
+    }
+  }
+
   std::vector<SessionRow> rows() const {
     std::vector<SessionRow> out;
     for (const auto& [key, row] : sessions) {
@@ -160,9 +230,6 @@ class RaftNode {
   void apply_one(const Entry& entry) {
     CHECK_INVARIANT(entry.index.value == state.size() + 1);
     state.push_back(entry);
-    if (entry.index.value == 1) {
-      executed.clear();
-    }
     if (entry.kind != EntryKind::kBatch && entry.kind != EntryKind::kVoid) {
       return;
     }

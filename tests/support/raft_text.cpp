@@ -175,6 +175,11 @@ std::string text_of(const Configuration& c) {
   return out;
 }
 
+std::string text_of(const SnapshotMeta& meta) {
+  return std::to_string(meta.index.value) + "/" + std::to_string(meta.term.value) + " {" +
+         text_of(meta.configuration) + "}";
+}
+
 std::string text_of(const Entry& e, bool with_time) {
   std::string out = std::to_string(e.index.value) + "/" + std::to_string(e.term.value) + " ";
   switch (e.kind) {
@@ -215,6 +220,14 @@ std::vector<std::string> lines_of(NodeId node, const Effects& effects, bool with
   }
   if (effects.persist) {
     out.push_back(prefix + persist_text(*effects.persist, with_time));
+  }
+  if (effects.cut) {
+    out.push_back(prefix + "cut below " + std::to_string(effects.cut->keep_from.value) +
+                  " snapshot=" + text_of(effects.cut->meta));
+  }
+  for (const SnapshotWanted& wanted : effects.snapshots) {
+    out.push_back(prefix + "snapshot wanted for=" + std::to_string(wanted.follower.value) +
+                  " first=" + std::to_string(wanted.first_index.value));
   }
   if (!effects.apply.empty()) {
     out.push_back(prefix + "apply " + entries(effects.apply, with_time));
