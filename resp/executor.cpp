@@ -263,6 +263,21 @@ void Executor::apply(std::vector<raft::Entry> entries) {
 
 void Executor::forget_connection(ConnectionId connection) { state_->replies.close(connection); }
 
+void Executor::take_over(Executor& old) {
+  State& s = *state_;
+  CHECK_INVARIANT(s.queue.empty() && s.pending.empty() && s.waiting.empty());
+  s.pending = std::exchange(old.state_->pending, {});
+  s.waiting = std::exchange(old.state_->waiting, {});
+  s.reads_executed = old.state_->reads_executed;
+  s.commands = old.state_->commands;
+  for (const raft::SessionRow& row : s.sessions.rows()) {
+    if (row.node == s.options.node && row.incarnation == s.options.incarnation &&
+        row.epoch == s.options.epoch) {
+      std::erase_if(s.pending, [&](const auto& item) { return item.first <= row.sequence; });
+    }
+  }
+}
+
 bool Executor::work() {
   State& s = *state_;
   s.apply_turn();

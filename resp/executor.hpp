@@ -77,6 +77,13 @@ class Executor {
   void apply(std::vector<raft::Entry> entries);  // queued; contiguous after what was queued before
   void forget_connection(ConnectionId connection);  // closed: its replies are dropped
 
+  // A snapshot was installed and this executor stands on its state: takes over what `old` still
+  // owed to clients, the reads that wait for an index and the batches that are not in the snapshot.
+  // Those that are in it have no replies any more: Router::session_row() answers them (F22). What
+  // `old` had queued is dropped; its effects have to be taken before, and it is of no use
+  // afterwards.
+  void take_over(Executor& old);
+
   // Executes queued entries and ready reads within one turn's budget. True = there is more to do.
   bool work();
   ExecutorEffects take_effects();
