@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "resp/command.hpp"
 #include "resp/router_state.hpp"
+#include "rocks/keys.hpp"
 
 namespace kiwi::resp {
 
@@ -16,6 +18,34 @@ namespace {
 // wants_commit goes off only after this much silence: a message for every batch would cost more
 // than the announcements it saves.
 constexpr int64_t kWantsCommitLingerMs = 1000;
+
+constexpr std::string_view kMovedAnySlot = "MOVED 0 ";
+
+// Clients of Redis Cluster correct their map by the slot that MOVED names: that of the request's
+// first key. The keyspace is not sharded, so it means nothing else; without a key it is 0.
+std::string with_slot(std::string text, std::string_view packed) {
+  if (!text.starts_with(kMovedAnySlot)) {
+    return text;
+  }
+  PackedCommand command;
+  PackedCommand inner;
+  const PackedCommand* plain = &command;
+  bool well_formed = unpack_command(packed, command);
+  if (well_formed && command.kind == PackedKind::kTransaction) {
+    plain = &inner;
+    well_formed = !command.commands.empty() && unpack_command(command.commands[0], inner);
+  }
+  if (!well_formed || plain->args.empty()) {
+    return text;
+  }
+  const CommandSpec* spec = find_command(plain->args[0]);
+  size_t key = spec == nullptr ? 0 : static_cast<size_t>(std::max(spec->first_key, 0));
+  if (key == 0 || key >= plain->args.size()) {
+    return text;
+  }
+  return "MOVED " + std::to_string(rocks::key_slot(plain->args[key])) + " " +
+         text.substr(kMovedAnySlot.size());
+}
 
 }  // namespace
 
@@ -87,7 +117,7 @@ std::string Router::State::refusal(RequestKind kind, int64_t now_ms) const {
   if (leader_address.empty()) {
     return std::string(texts::kNoLeader);
   }
-  return "MOVED 0 " + leader_address;  // slot 0: the keyspace is not sharded
+  return std::string(kMovedAnySlot) + leader_address;
 }
 
 // ---------------------------------------------------------------- program order (F6)
@@ -177,7 +207,8 @@ void Router::State::refuse_deferred(Connection& c, std::string_view text, int64_
       std::swap(c.queue[kept], c.queue[i]);
       ++kept;
     } else {
-      answer(c.queue[i].op.to, c.queue[i].op.kind, text);
+      const ReadOp& op = c.queue[i].op;
+      answer(op.to, op.kind, with_slot(std::string(text), op.packed));
       --deferred_requests;
     }
   }
@@ -196,7 +227,7 @@ void Router::State::refuse_waiting(std::string_view text, int64_t now_ms) {
   auto refuse_reads = [&](std::vector<router::WaitingRead>& reads) {
     std::vector<router::WaitingRead> refused = std::exchange(reads, {});
     for (router::WaitingRead& read : refused) {
-      answer(read.op.to, read.op.kind, text);
+      answer(read.op.to, read.op.kind, with_slot(std::string(text), read.op.packed));
       read_over(*read.connection, 1, 1);
     }
   };
@@ -243,7 +274,7 @@ void Router::requests(RequestBatch batch, int64_t now_ms) {
     Item item{{batch.connection, r.slot}, r.kind, r.resp_version, batch.packed(r), now_ms};
     std::string text = s.refusal(r.kind, now_ms);
     if (!text.empty()) {
-      s.answer(item.to, item.kind, text);
+      s.answer(item.to, item.kind, with_slot(std::move(text), item.packed));
     } else if (!c.queue_empty() || !s.try_place(c, item)) {
       s.defer(c, item);
     }

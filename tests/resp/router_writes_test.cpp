@@ -363,6 +363,40 @@ TEST_CASE("without a proxy a follower says MOVED and a leaderless node CLUSTERDO
   CHECK(h.reply(3, 2) == error_line("MOVED 0 127.0.0.1:7002"));
 }
 
+TEST_CASE(
+    "MOVED names the slot of the first key, so that clients correct the right part of their map") {
+  RouterOptions options = RouterHarness::default_options();
+  options.follower_proxy = false;
+  RouterHarness h(options);
+  h.up(RouterHarness::kOther);
+  uint64_t slot = 0;
+  auto refused = [&](std::string packed) {
+    RequestBatch batch;
+    batch.connection = 9;
+    batch.buffer = std::move(packed);
+    Request request;
+    request.slot = ++slot;
+    request.kind = RequestKind::kWrite;
+    request.size = static_cast<uint32_t>(batch.buffer.size());
+    batch.requests.push_back(request);
+    h.router.requests(std::move(batch), h.now);
+    h.turn();
+    return h.reply(9, slot);
+  };
+  auto plain = [](std::vector<std::string_view> args) {
+    std::string out;
+    pack_command(out, 0, args);
+    return out;
+  };
+  CHECK(refused(plain({"SET", "foo", "1"})) == error_line("MOVED 12182 127.0.0.1:7002"));
+  CHECK(refused(plain({"get", "{bar}x"})) == error_line("MOVED 5061 127.0.0.1:7002"));
+  CHECK(refused(plain({"FLUSHALL"})) == error_line("MOVED 0 127.0.0.1:7002"));
+  CHECK(refused(plain({"nosuch", "foo"})) == error_line("MOVED 0 127.0.0.1:7002"));
+  std::string block;
+  pack_transaction(block, 0, {}, std::vector<std::string>{plain({"SET", "foo", "1"})});
+  CHECK(refused(block) == error_line("MOVED 12182 127.0.0.1:7002"));
+}
+
 TEST_CASE("with a proxy an election is latency, a lost quorum an early answer [F24]") {
   RouterHarness h;
   h.up(RouterHarness::kOther, 1);
