@@ -1,24 +1,16 @@
-"""scripts/cluster: starts, shows, breaks and stops a Kiwi cluster on this machine."""
+"""scripts/cluster: starts, shows, breaks, changes and stops a Kiwi cluster on this machine."""
 
 import argparse
-import contextlib
-import fcntl
-import json
 import os
 import secrets
 import shutil
 import signal
 import subprocess
 import sys
-import time
 
-import resp
-from processes import Process, port_is_free, port_owner
-
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PEER_PORT_OFFSET = 10000
-START_SECONDS = 30
-STOP_SECONDS = 20
+import cluster_members
+from cluster_model import (PEER_PORT_OFFSET, ROOT, STOP_SECONDS, Cluster, Failure, print_status,
+                           print_lines_to_try, wait_for_leader)
 
 HELP = """\
 A Kiwi cluster on this machine.
@@ -27,6 +19,10 @@ A Kiwi cluster on this machine.
   status       what runs, who leads, how far each node is
   stop         stop all nodes (SIGTERM; their data stays)
   restart [N]  build, stop and start all nodes, or node N
+  rolling-restart   build, then restart node after node, the leader last; the cluster serves on
+  add          start one more node and make it a member
+  remove N     take node N out of the cluster for good and stop it; its number is not used again
+  transfer [N] hand leadership over to node N, or to any that is up to date
   kill N       kill -9
   pause N      SIGSTOP            resume N     SIGCONT
   logs N       the end of node N's log; logs N -f follows it
@@ -42,203 +38,10 @@ options, before or after the command:
 KIWI_SERVER names another server program.
 """
 
-
-class Failure(Exception):
-    """Ends the command with one sentence."""
-
-
-class Node:
-    def __init__(self, cluster, number):
-        self.number = number
-        self.cluster = cluster
-        self.port = cluster.port + number - 1
-        self.dir = os.path.join(cluster.dir, f"node-{number}")
-        self.data = os.path.join(self.dir, "data")
-        self.log = os.path.join(self.dir, "log")
-        self.conf = os.path.join(self.dir, "kiwi.conf")
-        self.process = Process(os.path.join(self.dir, "pid"))
-
-    def write_conf(self):
-        os.makedirs(self.dir, exist_ok=True)
-        peers = ",".join(f"{n.number}@127.0.0.1:{n.port}" for n in self.cluster.nodes)
-        lines = ["# Written by scripts/cluster at every start; change it with --set.",
-                 f"port {self.port}", "bind 127.0.0.1", f'dir "{self.data}"',
-                 f"raft.id {self.number}", f"raft.cluster-secret {self.cluster.secret}"]
-        if len(self.cluster.nodes) > 1:
-            lines.append(f"raft.peers {peers}")
-        lines += [f'{name} "{value}"' for name, value in self.cluster.settings.items()]
-        with open(self.conf, "w") as file:
-            os.chmod(self.conf, 0o600)
-            file.write("\n".join(lines) + "\n")
-
-    def check_ports(self):
-        for port in (self.port, self.port + PEER_PORT_OFFSET):
-            if not port_is_free(port):
-                owner = port_owner(port)
-                raise Failure(f"port {port}, which node {self.number} needs, is in use"
-                              f"{' by ' + owner if owner else ''}; stop that, or choose other "
-                              "ports with --port (wipe first if this cluster has data)")
-
-    def start(self, server):
-        self.write_conf()
-        self.log_start = os.path.getsize(self.log) if os.path.exists(self.log) else 0
-        self.child = self.process.start([server, self.conf], self.log, self.dir)
-
-    def check_alive(self):
-        """After start(): fails with the end of the log if the server has ended."""
-        code = self.child.poll()
-        if code is None:
-            return
-        with open(self.log, errors="replace") as file:
-            file.seek(self.log_start)
-            tail = "".join("    " + line for line in file.read().splitlines(True)[-15:])
-        how = f"exit status {code}" if code >= 0 else f"signal {-code}"
-        raise Failure(f"node {self.number} ended ({how}) while starting; it said:\n{tail}"
-                      f"  its whole log: {self.log}")
-
-    def connect(self, timeout=1.0):
-        return resp.Client("127.0.0.1", self.port, timeout,
-                           self.cluster.settings.get("requirepass"))
-
-    def info(self):
-        """INFO raft, or {} if the node does not answer."""
-        if not self.process.pid() or self.process.is_paused():
-            return {}
-        try:
-            with self.connect() as client:
-                return client.info("raft")
-        except (OSError, resp.ServerError):
-            return {}
-
-
-class Cluster:
-    """What cluster.json says."""
-
-    def __init__(self, directory):
-        self.dir = os.path.abspath(directory)
-        self.file = os.path.join(self.dir, "cluster.json")
-        self.nodes = []
-        self.count, self.port, self.secret, self.settings = 0, 0, "", {}
-        if os.path.exists(self.file):
-            with open(self.file) as file:
-                saved = json.load(file)
-            self.define(saved["nodes"], saved["port"], saved["secret"], saved["settings"])
-
-    def exists(self):
-        return bool(self.nodes)
-
-    def define(self, count, port, secret, settings):
-        self.count, self.port, self.secret, self.settings = count, port, secret, settings
-        self.nodes = [Node(self, number) for number in range(1, count + 1)]
-
-    def save(self):
-        os.makedirs(self.dir, exist_ok=True)
-        with open(self.file + ".new", "w") as file:
-            os.chmod(file.name, 0o600)
-            json.dump({"nodes": self.count, "port": self.port, "secret": self.secret,
-                       "settings": self.settings}, file, indent=1)
-        os.rename(self.file + ".new", self.file)
-
-    def node(self, number):
-        if not self.exists():
-            raise Failure(f"there is no cluster in {self.dir}; scripts/cluster start makes one")
-        if number is None or not 1 <= number <= self.count:
-            raise Failure(f"which node? This cluster has nodes 1 to {self.count}")
-        return self.nodes[number - 1]
-
-    @contextlib.contextmanager
-    def locked(self):
-        """One command at a time changes a cluster."""
-        os.makedirs(self.dir, exist_ok=True)
-        with open(os.path.join(self.dir, ".lock"), "w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                print("cluster: waiting for another scripts/cluster to finish", flush=True)
-                fcntl.flock(file, fcntl.LOCK_EX)
-            yield
-
-    def running(self):
-        return [node for node in self.nodes if node.process.pid()]
-
-
-# ---------------------------------------------------------------- status
-
-def shortest(path):
-    relative = os.path.relpath(path)
-    return path if relative.startswith("..") else relative
-
-
-def status_rows(cluster):
-    rows, leaders = [], set()
-    for node in cluster.nodes:
-        pid = node.process.pid()
-        info = node.info()
-        role = info.get("raft_role", "no answer")
-        if info and info.get("raft_state") != "up":
-            role = f"{info.get('raft_state')} ({role})"
-        if not pid:
-            role = "stopped"
-        elif node.process.is_paused():
-            role = "paused"
-        if info.get("raft_role") == "leader":
-            leaders.add(node.number)
-        rows.append([node.number, pid or "-", role, info.get("raft_current_term", "-"),
-                     info.get("raft_commit_index", "-"),
-                     info.get("raft_last_applied_index", "-"),
-                     f"127.0.0.1:{node.port}", shortest(node.data)])
-    return rows, leaders
-
-
-def print_status(cluster):
-    rows, leaders = status_rows(cluster)
-    table = [["node", "pid", "role", "term", "commit", "applied", "address", "data"]]
-    table += [[str(cell) for cell in row] for row in rows]
-    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
-    for row in table:
-        print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
-    return leaders
-
-
-def print_lines_to_try(cluster, leaders):
-    ports = [node.port for node in cluster.nodes]
-    print("\ntry:")
-    print(f"  redis-cli -p {ports[0]} set greeting hello")
-    print(f"  redis-cli -p {ports[-1]} get greeting")
-    if len(ports) > 1 and leaders:
-        print(f"  scripts/cluster kill {min(leaders)} && scripts/cluster status"
-              "   # another node leads within a second")
-        print("  scripts/cluster start      # brings the killed node back")
-    print("  scripts/cluster stop")
-
-
-def wait_for_leader(nodes, started):
-    """Until a leader serves and every started node follows it; False when that takes too long."""
-    deadline = time.monotonic() + START_SECONDS
-    waiting = set(nodes)
-    if 2 * len(nodes) <= len(nodes[0].cluster.nodes):
-        print("cluster: too few nodes run for a majority, so none leads; scripts/cluster start "
-              "starts the others")
-        return
-    while time.monotonic() < deadline:
-        for node in started:
-            node.check_alive()
-        infos = {node: node.info() for node in nodes}
-        leader = [n.number for n, info in infos.items()
-                  if info.get("raft_role") == "leader" and info.get("raft_state") == "up"]
-        waiting = {node for node, info in infos.items() if info.get("raft_state") != "up" or
-                   info.get("raft_leader_id") not in [str(number) for number in leader]}
-        if leader and not waiting:
-            return
-        time.sleep(0.05)
-    names = ", ".join(str(node.number) for node in sorted(waiting, key=lambda n: n.number))
-    print(f"cluster: after {START_SECONDS} s node(s) {names} follow no leader yet; "
-          "scripts/cluster logs N shows why")
-
-
 # ---------------------------------------------------------------- commands
 
 def server_program(options):
+    """The path of the server, built first unless told otherwise."""
     program = os.environ.get("KIWI_SERVER")
     if program:
         return os.path.abspath(program)
@@ -364,16 +167,35 @@ def wipe(cluster, options):
         print(f"cluster: node {nodes[0].number}'s data is deleted; scripts/cluster start brings it "
               "back empty")
         return
-    for node in nodes:
-        shutil.rmtree(node.dir, ignore_errors=True)
+    for number in range(1, cluster.next):  # removed ones left theirs behind
+        shutil.rmtree(os.path.join(cluster.dir, f"node-{number}"), ignore_errors=True)
     if os.path.exists(cluster.file):
         os.remove(cluster.file)
     print("cluster: all data is deleted" if nodes else "cluster: there was nothing to delete")
 
 
+def rolling_restart(cluster, options):
+    if not cluster.exists():
+        raise Failure(f"there is no cluster in {cluster.dir}; scripts/cluster start makes one")
+    cluster_members.rolling_restart(cluster, server_program(options), stop_nodes)
+
+
+def add(cluster, options):
+    cluster_members.add(cluster, server_program(options))
+
+
+def remove(cluster, options):
+    cluster_members.remove(cluster, cluster.node(options.node), stop_nodes)
+
+
+def transfer(cluster, options):
+    cluster_members.transfer(cluster, cluster.node(options.node) if options.node else None)
+
+
 COMMANDS = {"start": start, "status": status, "stop": stop, "restart": restart,
-            "kill": signal_node, "pause": signal_node, "resume": signal_node, "logs": logs,
-            "wipe": wipe}
+            "rolling-restart": rolling_restart, "add": add, "remove": remove,
+            "transfer": transfer, "kill": signal_node, "pause": signal_node,
+            "resume": signal_node, "logs": logs, "wipe": wipe}
 
 
 def parse(argv):
