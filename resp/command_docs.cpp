@@ -15,6 +15,7 @@ struct Row {
 };
 constexpr Row kRows[] = {
 #define DOC(name, text) {name, text},
+#include "resp/command_docs/cluster.def"
 #include "resp/command_docs/connection.def"
 #include "resp/command_docs/generic.def"
 #include "resp/command_docs/list.def"

@@ -20,6 +20,14 @@ bool arity_fits(const CommandSpec& spec, size_t argc) {
                          : argc >= static_cast<size_t>(-spec.arity);
 }
 
+const CommandSpec* find_row(Args args) {
+  const CommandSpec* spec = find_command(args[0]);
+  if (spec != nullptr && (spec->flags & kContainer) != 0 && args.size() > 1) {
+    return find_subcommand(*spec, args[1]);
+  }
+  return spec;
+}
+
 }  // namespace
 
 void Executor::State::execute_plain(const PackedCommand& command,
@@ -29,7 +37,7 @@ void Executor::State::execute_plain(const PackedCommand& command,
   ++turn_commands;
   ++commands;
   ReplyWriter reply(out, version);
-  const CommandSpec* spec = find_command(command.args[0]);
+  const CommandSpec* spec = find_row(command.args);
   // The session refused all of these; a newer version's command may still come through the log, and
   // every node answers it alike.
   if (spec == nullptr || spec->data == nullptr || !arity_fits(*spec, command.args.size()) ||

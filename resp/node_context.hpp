@@ -45,6 +45,13 @@ struct SnapshotStatus {
   bool in_progress = false;
 };
 
+// What BGSAVE and SAVE did.
+struct SaveStatus {
+  bool running = false;
+  bool last_ok = true;
+  int64_t last_s = 0;  // wall clock; 0 = none since the start
+};
+
 // Copies of what other parts of the node know, as fresh as the shells made them.
 struct NodeStatus {
   Service service = Service::kLoading;
@@ -78,6 +85,7 @@ struct NodeContext {
   int64_t started_wall_ms = 0;  // since the epoch
 
   NodeStatus status;
+  SaveStatus save;
 
   // Error replies by their first word, for INFO errorstats; at most kErrorWords of them.
   std::map<std::string, uint64_t, std::less<>> errors;

@@ -79,7 +79,12 @@ void reply_help(ReplyWriter& reply,
 void Session::State::dispatch(Args args) {
   ++node.metrics.commands_processed;
   skip_this_reply = std::exchange(skip_next_reply, false);
-  auto [spec, unknown_subcommand] = resolve_command(args);
+  Resolved found = resolve_command(args);
+  while (found.spec != nullptr && found.spec->local == &commands::raft_command && args.size() > 1) {
+    args = args.subspan(1);  // RAFT GET k: RedisRaft's explicit mode
+    found = resolve_command(args);
+  }
+  auto [spec, unknown_subcommand] = found;
   last_command = spec;
   if (spec == nullptr) {
     if (is_http(args[0])) {

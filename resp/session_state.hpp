@@ -197,6 +197,7 @@ size_t reply_size(std::string_view bytes);
 
 namespace commands {
 void exec(Session& session, Args args, ReplyWriter& reply);
+void raft_command(Session& session, Args args, ReplyWriter& reply);
 void select(Session& session, Args args, ReplyWriter& reply);
 }  // namespace commands
 

@@ -1,5 +1,6 @@
-// PING, ECHO, QUIT, RESET, HELLO, AUTH, SELECT, READONLY, READWRITE.
+// PING, ECHO, QUIT, RESET, HELLO, AUTH, SELECT, READONLY, READWRITE, ASKING.
 #include "config/version.hpp"
+#include "resp/commands/cluster_view.hpp"
 #include "resp/numbers.hpp"
 #include "resp/session_state.hpp"
 #include "resp/words.hpp"
@@ -80,11 +81,11 @@ void write_hello(const Session::State& s, ReplyWriter& reply) {
   reply.integer(s.resp_version);
   reply.bulk("id");
   reply.integer(static_cast<int64_t>(s.info.id));
-  // Any node serves any key, so clients need no cluster mode; any node takes writes: a master.
+  // Any node serves any key, so clients need no cluster mode.
   reply.bulk("mode");
   reply.bulk("standalone");
   reply.bulk("role");
-  reply.bulk("master");
+  reply.bulk(is_replica(s.node) ? "replica" : "master");
   reply.bulk("modules");
   reply.array(0);
 }
@@ -186,6 +187,9 @@ void readonly(Session& session, Args, ReplyWriter& reply) {
   session.state().stale_reads = true;
   reply.ok();
 }
+
+// No slot ever moves, so nothing is ever asked for in vain.
+void asking(Session&, Args, ReplyWriter& reply) { reply.ok(); }
 
 void readwrite(Session& session, Args, ReplyWriter& reply) {
   session.state().stale_reads = false;

@@ -35,7 +35,7 @@ std::string seconds(int64_t microseconds) {
   return text;
 }
 
-void server(const NodeContext& node, InfoText& out) {
+void server(NodeContext& node, InfoText& out) {
   utsname system{};
   ::uname(&system);
   int64_t now_us = node.wall_microseconds();
@@ -64,7 +64,7 @@ void server(const NodeContext& node, InfoText& out) {
   out.line("io_threads_active", 0);
 }
 
-void clients(const NodeContext& node, InfoText& out) {
+void clients(NodeContext& node, InfoText& out) {
   uint64_t input = 0;
   uint64_t output = 0;
   for (const auto& [id, session] : node.sessions) {
@@ -81,7 +81,7 @@ void clients(const NodeContext& node, InfoText& out) {
   out.line("clients_in_timeout_table", 0);
 }
 
-void memory(const NodeContext& node, InfoText& out) {
+void memory(NodeContext& node, InfoText& out) {
   ProcessUsage usage = node.process_usage();
   out.line("used_memory", usage.heap_bytes);
   out.line("used_memory_human", human(usage.heap_bytes));
@@ -98,13 +98,14 @@ void memory(const NodeContext& node, InfoText& out) {
   out.line("mem_allocator", "libc");
 }
 
-void persistence(const NodeContext& node, InfoText& out) {
+void persistence(NodeContext& node, InfoText& out) {
   out.line("loading", node.status.service == Service::kLoading ? 1 : 0);
   out.line("async_loading", 0);
   out.line("rdb_changes_since_last_save", 0);
-  out.line("rdb_bgsave_in_progress", 0);
-  out.line("rdb_last_save_time", node.started_wall_ms / 1000);
-  out.line("rdb_last_bgsave_status", "ok");
+  out.line("rdb_bgsave_in_progress", node.save.running ? 1 : 0);
+  out.line("rdb_last_save_time",
+           node.save.last_s != 0 ? node.save.last_s : node.started_wall_ms / 1000);
+  out.line("rdb_last_bgsave_status", node.save.last_ok ? "ok" : "err");
   out.line("aof_enabled", 1);
   out.line("aof_rewrite_in_progress", 0);
   out.line("aof_rewrite_scheduled", 0);
@@ -114,7 +115,7 @@ void persistence(const NodeContext& node, InfoText& out) {
   out.line("keyspace_disk_bytes", node.status.keyspace.disk_bytes);
 }
 
-void stats(const NodeContext& node, InfoText& out) {
+void stats(NodeContext& node, InfoText& out) {
   out.line("instantaneous_ops_per_sec", node.status.commands_per_second);
   out.metrics("Stats", node);
   out.line("evicted_keys", 0);
@@ -122,23 +123,7 @@ void stats(const NodeContext& node, InfoText& out) {
   out.line("pubsub_patterns", 0);
 }
 
-// Every node takes writes, so to clients every node is a master; who replicates what is INFO
-// raft's.
-void replication(const NodeContext& node, InfoText& out) {
-  out.line("role", "master");
-  out.line("connected_slaves", 0);
-  out.line("master_failover_state", "no-failover");
-  out.line("master_replid", node.run_id);
-  out.line("master_replid2", std::string(40, '0'));
-  out.line("master_repl_offset", node.status.applied.value);
-  out.line("second_repl_offset", -1);
-  out.line("repl_backlog_active", 0);
-  out.line("repl_backlog_size", 0);
-  out.line("repl_backlog_first_byte_offset", 0);
-  out.line("repl_backlog_histlen", 0);
-}
-
-void cpu(const NodeContext& node, InfoText& out) {
+void cpu(NodeContext& node, InfoText& out) {
   ProcessUsage usage = node.process_usage();
   out.line("used_cpu_sys", seconds(usage.system_us));
   out.line("used_cpu_user", seconds(usage.user_us));
@@ -148,17 +133,17 @@ void cpu(const NodeContext& node, InfoText& out) {
   out.line("used_cpu_user_main_thread", seconds(usage.thread_user_us));
 }
 
-void modules(const NodeContext&, InfoText&) {}
+void modules(NodeContext&, InfoText&) {}
 
-void errorstats(const NodeContext& node, InfoText& out) {
+void errorstats(NodeContext& node, InfoText& out) {
   for (const auto& [word, count] : node.errors) {
     out.line("errorstat_" + word, "count=" + std::to_string(count));
   }
 }
 
-void cluster(const NodeContext&, InfoText& out) { out.line("cluster_enabled", 1); }
+void cluster(NodeContext&, InfoText& out) { out.line("cluster_enabled", 1); }
 
-void keyspace(const NodeContext& node, InfoText& out) {
+void keyspace(NodeContext& node, InfoText& out) {
   for (const Executor::DatabaseSize& size : node.status.databases) {
     if (size.keys > 0) {
       out.line("db" + std::to_string(size.database),
@@ -171,7 +156,7 @@ void keyspace(const NodeContext& node, InfoText& out) {
 struct Section {
   std::string_view word;   // as asked for
   std::string_view title;  // as printed
-  void (*write)(const NodeContext&, InfoText&);
+  void (*write)(NodeContext&, InfoText&);
 };
 constexpr Section kSections[] = {
     {"server", "Server", server},
@@ -179,7 +164,7 @@ constexpr Section kSections[] = {
     {"memory", "Memory", memory},
     {"persistence", "Persistence", persistence},
     {"stats", "Stats", stats},
-    {"replication", "Replication", replication},
+    {"replication", "Replication", write_replication},
     {"cpu", "CPU", cpu},
     {"modules", "Modules", modules},
     {"errorstats", "Errorstats", errorstats},

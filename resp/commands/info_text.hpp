@@ -23,6 +23,8 @@ class InfoText {
   std::string text_;
 };
 
+void write_replication(NodeContext& node, InfoText& out);  // replication.cpp
+
 // The raft_... sections that `asked` says yes to.
 void write_raft_sections(const NodeContext& node,
                          InfoText& out,

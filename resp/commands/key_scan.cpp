@@ -5,6 +5,7 @@
 #include "base/check.hpp"
 #include "base/glob.hpp"
 #include "resp/commands/scan.hpp"
+#include "resp/numbers.hpp"
 #include "resp/words.hpp"
 
 namespace kiwi::resp::commands {
@@ -34,6 +35,19 @@ void walk(Context& context, uint64_t hash, Visit visit) {
       return;
     }
   }
+}
+
+// Calls visit(user key) for every live key of a cluster slot, which is one range of hashes, until
+// it answers false.
+template <class Visit>
+void walk_slot(Context& context, int64_t slot, Visit visit) {
+  constexpr unsigned kHashBitsBelowSlot = 34;
+  auto first = static_cast<uint64_t>(slot) << kHashBitsBelowSlot;
+  auto end = static_cast<uint64_t>(slot + 1) << kHashBitsBelowSlot;
+  walk(context, first,
+       [&](std::string_view name, uint64_t hash, const rocks::Metadata&, bool live) {
+         return hash < end && (!live || visit(name));
+       });
 }
 
 }  // namespace
@@ -92,6 +106,41 @@ void randomkey(Context& context, Args /*args*/, ReplyWriter& reply) {
     reply.bulk(*found);
   } else {
     reply.null();
+  }
+}
+
+void cluster_countkeysinslot(Context& context, Args args, ReplyWriter& reply) {
+  std::optional<int64_t> slot = parse_integer(args[2]);
+  if (!slot) {
+    return reply.error(texts::kNotInteger);
+  }
+  if (*slot < 0 || *slot >= rocks::kSlots) {
+    return reply.error("ERR Invalid slot");
+  }
+  int64_t count = 0;
+  walk_slot(context, *slot, [&](std::string_view) { return ++count, true; });
+  reply.integer(count);
+}
+
+void cluster_getkeysinslot(Context& context, Args args, ReplyWriter& reply) {
+  std::optional<int64_t> slot = parse_integer(args[2]);
+  std::optional<int64_t> most = parse_integer(args[3]);
+  if (!slot || !most) {
+    return reply.error(texts::kNotInteger);
+  }
+  if (*slot < 0 || *slot >= rocks::kSlots || *most < 0) {
+    return reply.error("ERR Invalid slot or number of keys");
+  }
+  std::vector<std::string> found;
+  walk_slot(context, *slot, [&](std::string_view name) {
+    if (found.size() < static_cast<size_t>(*most)) {
+      found.emplace_back(name);
+    }
+    return found.size() < static_cast<size_t>(*most);
+  });
+  reply.array(found.size());
+  for (const std::string& name : found) {
+    reply.bulk(name);
   }
 }
 

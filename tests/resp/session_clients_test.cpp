@@ -218,7 +218,7 @@ TEST_SUITE("resp") {
     CHECK(log.find("raft_state:") == std::string::npos);
     std::string everything = client.send("INFO everything\r\n");
     CHECK(has_line(everything, "raft_state:up"));
-    CHECK(has_line(everything, "role:master"));
+    CHECK(has_line(everything, "role:slave"));
     node.context.status.service = Service::kUninitialized;
     CHECK(has_line(client.send("INFO raft\r\n"), "raft_state:uninitialized"));
     CHECK(has_line(client.send("INFO raft\r\n"), "raft_role:(none)"));

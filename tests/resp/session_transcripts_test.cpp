@@ -101,6 +101,9 @@ TEST_SUITE("resp") {
   TEST_CASE("MULTI and EXEC of local commands answer as Redis 7.0 does") {
     replay_file("transaction.txt");
   }
+  TEST_CASE("what does not depend on the cluster's shape is said as a Redis Cluster node says it") {
+    replay_file("cluster.txt");
+  }
   TEST_CASE("COMMAND INFO and DOCS say of every command what Redis 7.0 says") {
     replay_file("command_table.txt");
   }

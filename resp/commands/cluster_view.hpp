@@ -1,0 +1,48 @@
+// The cluster as Redis Cluster's clients understand it: the leader is the one master and serves all
+// slots, every other member is its replica. Private to resp/commands/*.cpp.
+//
+// Who leads is a hint for clients, never a promise: any node takes any command. A node that knows
+// no leader it can reach names itself, so that clients lose no time at a node that is gone.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "resp/node_context.hpp"
+
+namespace kiwi::resp {
+
+struct ClusterNode {
+  NodeId id;
+  std::string name;  // 40 hex digits: the cluster's id and 8 digits of the node's
+  std::string host;
+  uint16_t port = 0;
+  uint16_t peer_port = 0;
+  bool myself = false;
+  bool master = false;
+  bool voter = false;
+  bool reachable = false;     // this node's link to it is up
+  bool catching_up = false;   // a learner on its way to become a voter
+  uint64_t offset = 0;        // log index it has, as far as this node knows
+  int64_t linked_at_ms = -1;  // monotonic; -1 = no link
+};
+
+struct ClusterView {
+  std::vector<ClusterNode> nodes;  // by id; empty: this node is in no cluster
+  uint64_t epoch = 0;              // the term
+  bool serving = false;            // a leader leads, and this node answers
+
+  const ClusterNode* master() const;
+  const ClusterNode* myself() const;
+  const ClusterNode* find(std::string_view name) const;
+  size_t reachable() const;
+};
+
+// Brings node.status up to date before.
+ClusterView view_cluster(NodeContext& node);
+
+// This node follows, or would, another: what ROLE, HELLO and INFO call a replica.
+bool is_replica(const NodeContext& node);
+
+}  // namespace kiwi::resp
