@@ -1,6 +1,7 @@
 // The Keyspace port: the state machine's ordered byte maps, without a RocksDB type in sight. Two
 // adaptors stand behind it under one conformance suite (tests/rocks/keyspace_suite.hpp): the plain
-// one (memtable, one WriteBatch per apply turn) and, later, a table of our own.
+// one (memtable, one WriteBatch per apply turn), and a table of our own that is flushed as ingested
+// files (rocks/table/).
 //
 // Thread: the apply thread only, except View. A disk error inside any method is fatal() (DESIGN
 // §12), so no method returns one. Commands cannot tell which adaptor they run on.
@@ -109,6 +110,7 @@ struct KeyspaceOptions {
   uint64_t block_cache_bytes = 256 << 20;
   uint64_t write_buffer_bytes = 16 << 20;    // per column family memtable
   uint64_t metadata_cache_bytes = 64 << 20;  // hash of recent metadata records; 0 = none
+  uint64_t table_bytes = 256 << 20;          // the table adaptor's write buffer and cache
   // Called before memtables are written to files, on a RocksDB thread: with raft.log-fsync no it
   // must make the log durable, or a power loss leaves a state ahead of its log (F38).
   std::function<void()> before_flush;
@@ -116,5 +118,7 @@ struct KeyspaceOptions {
 
 // The plain adaptor. Errors: locked by another process, unreadable, corrupt; each one sentence.
 Result<std::unique_ptr<Keyspace>> open_plain_keyspace(const KeyspaceOptions& options);
+// The StateTable adaptor, on the same files: a directory may be opened by either.
+Result<std::unique_ptr<Keyspace>> open_table_keyspace(const KeyspaceOptions& options);
 
 }  // namespace kiwi::rocks

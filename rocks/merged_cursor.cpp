@@ -8,15 +8,16 @@
 #include "base/check.hpp"
 #include "rocks/overlay.hpp"
 #include "rocks/rocksdb_support.hpp"
+#include "rocks/table/state_table.hpp"
 
 namespace kiwi::rocks {
 
 namespace {
 
 // A RocksDB iterator that owns its bounds and stops the process when RocksDB reports damage.
-class Base {
+class RocksBase {
  public:
-  Base(const CursorSource& source, std::string_view from, std::string_view to)
+  RocksBase(const CursorSource& source, std::string_view from, std::string_view to)
       : path_(*source.path), from_(from), to_(to), lower_(from_), upper_(to_) {
     rocksdb::ReadOptions options;
     options.snapshot = source.snapshot;
@@ -24,8 +25,8 @@ class Base {
     options.iterate_upper_bound = to_.empty() ? nullptr : &upper_;
     iterator_.reset(source.db->NewIterator(options, source.family));
   }
-  Base(const Base&) = delete;
-  Base& operator=(const Base&) = delete;
+  RocksBase(const RocksBase&) = delete;
+  RocksBase& operator=(const RocksBase&) = delete;
 
   bool valid() const { return valid_; }
   std::string_view key() const { return iterator_->key().ToStringView(); }
@@ -65,6 +66,154 @@ class Base {
 
 bool below(std::string_view key, std::string_view to) { return to.empty() || key < to; }
 
+// The table over RocksDB, in one direction. A record of the table is newer than RocksDB's, and what
+// RocksDB holds in a range that the table erased is gone. While a cursor is open the table neither
+// takes clean records in nor drops any, so places stay.
+class TableBase {
+ public:
+  TableBase(const CursorSource& source, std::string_view from, std::string_view to)
+      : base_(source, from, to),
+        table_(*source.table),
+        index_(table_.index(source.number)),
+        family_(source.number),
+        open_(*source.open) {
+    ++open_;
+    first_ = index_.lower_bound(from);
+    last_ = to.empty() ? index_.end() : index_.lower_bound(to);
+    place_ = last_;
+  }
+  ~TableBase() { --open_; }
+  TableBase(const TableBase&) = delete;
+  TableBase& operator=(const TableBase&) = delete;
+
+  bool valid() const { return where_ != Where::kEnd; }
+  std::string_view key() const { return where_ == Where::kTable ? node().key() : base_.key(); }
+  std::string_view value() const {
+    return where_ == Where::kTable ? node().value() : base_.value();
+  }
+  std::string_view from() const { return base_.from(); }
+  std::string_view to() const { return base_.to(); }
+  void end() { where_ = Where::kEnd; }
+
+  // Forwards.
+  void seek(std::string_view at) {
+    base_.seek(at);
+    place_ = below(at, to()) ? index_.lower_bound(at) : last_;
+    settle();
+  }
+  void next() {
+    if (where_ == Where::kTable) {
+      place_ = index_.next(place_);
+    } else {
+      base_.next();
+    }
+    settle();
+  }
+
+  // Backwards: place_ is one past the record to come.
+  void seek_last() {
+    base_.seek_last();
+    place_ = last_;
+    settle_back();
+  }
+  void seek_before(std::string_view end) {
+    base_.seek_before(end);
+    place_ = below(end, to()) ? index_.lower_bound(std::max(end, from())) : last_;
+    settle_back();
+  }
+  void prev() {
+    if (where_ == Where::kTable) {
+      place_ = index_.prev(place_);
+    } else {
+      base_.prev();
+    }
+    settle_back();
+  }
+
+ private:
+  enum class Where { kEnd, kBase, kTable };
+
+  const TableNode& node() const { return *index_.at(back_ ? index_.prev(place_) : place_); }
+
+  void settle() {
+    back_ = false;
+    for (;;) {
+      if (place_ != last_) {
+        int order = base_.valid() ? node().key().compare(base_.key()) : -1;
+        if (order == 0) {
+          base_.next();
+          continue;
+        }
+        if (order < 0) {
+          if (node().present) {
+            where_ = Where::kTable;
+            return;
+          }
+          place_ = index_.next(place_);
+          continue;
+        }
+      }
+      if (!base_.valid()) {
+        where_ = Where::kEnd;
+        return;
+      }
+      const auto* erased = table_.erased_range(family_, base_.key());
+      if (erased == nullptr) {
+        where_ = Where::kBase;
+        return;
+      }
+      if (erased->second.never || !below(erased->second.key, to())) {
+        base_.end();
+      } else {
+        base_.seek(erased->second.key);
+      }
+    }
+  }
+
+  void settle_back() {
+    back_ = true;
+    for (;;) {
+      if (place_ != first_) {
+        int order = base_.valid() ? node().key().compare(base_.key()) : 1;
+        if (order == 0) {
+          base_.prev();
+          continue;
+        }
+        if (order > 0) {
+          if (node().present) {
+            where_ = Where::kTable;
+            return;
+          }
+          place_ = index_.prev(place_);
+          continue;
+        }
+      }
+      if (!base_.valid()) {
+        where_ = Where::kEnd;
+        return;
+      }
+      const auto* erased = table_.erased_range(family_, base_.key());
+      if (erased == nullptr) {
+        where_ = Where::kBase;
+        return;
+      }
+      base_.seek_before(erased->first);
+    }
+  }
+
+  RocksBase base_;
+  const StateTable& table_;
+  const TableIndex& index_;
+  Family family_;
+  int& open_;
+  TableIndex::Place first_;
+  TableIndex::Place last_;
+  TableIndex::Place place_;
+  bool back_ = false;
+  Where where_ = Where::kEnd;
+};
+
+template <class Base>
 class MergedCursor final : public Cursor {
  public:
   MergedCursor(const CursorSource& source, std::string_view from, std::string_view to)
@@ -161,6 +310,7 @@ class MergedCursor final : public Cursor {
   Where where_ = Where::kEnd;
 };
 
+template <class Base>
 class MergedReverseCursor final : public ReverseCursor {
  public:
   MergedReverseCursor(const CursorSource& source, std::string_view from, std::string_view to)
@@ -277,7 +427,11 @@ std::unique_ptr<Cursor> make_cursor(const CursorSource& source,
   if (no_room(from, to)) {
     return std::make_unique<EmptyForwardCursor>();
   }
-  return std::make_unique<MergedCursor>(without_empty_overlay(source), from, to);
+  CursorSource merged = without_empty_overlay(source);
+  if (source.table != nullptr) {
+    return std::make_unique<MergedCursor<TableBase>>(merged, from, to);
+  }
+  return std::make_unique<MergedCursor<RocksBase>>(merged, from, to);
 }
 
 std::unique_ptr<ReverseCursor> make_reverse_cursor(const CursorSource& source,
@@ -286,7 +440,11 @@ std::unique_ptr<ReverseCursor> make_reverse_cursor(const CursorSource& source,
   if (no_room(from, to)) {
     return std::make_unique<EmptyReverseCursor>();
   }
-  return std::make_unique<MergedReverseCursor>(without_empty_overlay(source), from, to);
+  CursorSource merged = without_empty_overlay(source);
+  if (source.table != nullptr) {
+    return std::make_unique<MergedReverseCursor<TableBase>>(merged, from, to);
+  }
+  return std::make_unique<MergedReverseCursor<RocksBase>>(merged, from, to);
 }
 
 }  // namespace kiwi::rocks

@@ -1,5 +1,6 @@
-// Cursors over a family as the apply thread sees it: RocksDB below, this turn's overlay above.
-// Apply thread, or the thread of a View (which has no overlay).
+// Cursors over a family as the apply thread sees it: RocksDB below, the StateTable (if the adaptor
+// has one) over it, this turn's overlay above. Apply thread, or the thread of a View (which has
+// neither table nor overlay).
 #pragma once
 
 #include <memory>
@@ -17,11 +18,15 @@ class Snapshot;
 namespace kiwi::rocks {
 
 class Overlay;
+class StateTable;
 
 struct CursorSource {
   rocksdb::DB* db = nullptr;
   rocksdb::ColumnFamilyHandle* family = nullptr;
+  Family number = Family::kMeta;
   const rocksdb::Snapshot* snapshot = nullptr;  // nullptr = now
+  const StateTable* table = nullptr;            // nullptr = none
+  int* open = nullptr;                          // counts the cursors over a table
   Overlay* overlay = nullptr;                   // nullptr = none
   const std::string* path = nullptr;            // for error messages; outlives the cursor
 };

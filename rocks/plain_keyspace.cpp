@@ -80,7 +80,11 @@ class PlainView final : public Reader {
 
  private:
   CursorSource source(Family family) const {
-    return {&database_.db(), database_.handle(family), snapshot_, nullptr, &database_.path()};
+    return {.db = &database_.db(),
+            .family = database_.handle(family),
+            .number = family,
+            .snapshot = snapshot_,
+            .path = &database_.path()};
   }
 
   const StateDatabase& database_;
@@ -158,8 +162,11 @@ class PlainKeyspace final : public Keyspace {
  private:
   Overlay& overlay(Family family) { return overlays_[number(family)]; }
   CursorSource source(Family family) {
-    return {&database_->db(), database_->handle(family), nullptr, &overlay(family),
-            &database_->path()};
+    return {.db = &database_->db(),
+            .family = database_->handle(family),
+            .number = family,
+            .overlay = &overlay(family),
+            .path = &database_->path()};
   }
   void check_applied(LogIndex applied);
   void batch_family(Family family);

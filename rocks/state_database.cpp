@@ -77,13 +77,20 @@ rocksdb::DBOptions database_options(const KeyspaceOptions& options) {
 }
 
 rocksdb::ColumnFamilyOptions family_options(const KeyspaceOptions& options,
-                                            const std::shared_ptr<rocksdb::Cache>& block_cache) {
+                                            const std::shared_ptr<rocksdb::Cache>& block_cache,
+                                            StateDatabase::Writes writes) {
   rocksdb::ColumnFamilyOptions made;
   made.write_buffer_size = options.write_buffer_bytes;
   made.max_write_buffer_number = 4;
   made.level_compaction_dynamic_level_bytes = true;
-  made.memtable_whole_key_filtering = true;
-  made.memtable_prefix_bloom_size_ratio = 0.05;
+  if (writes == StateDatabase::Writes::kMemtables) {
+    made.memtable_whole_key_filtering = true;
+    made.memtable_prefix_bloom_size_ratio = 0.05;
+  } else {
+    // Never filled; but blocks of level 0 are pinned only of files not much larger than it.
+    made.write_buffer_size = 64 << 20;
+    made.arena_block_size = 64 << 10;
+  }
   made.compression = rocksdb::kLZ4Compression;
   made.compression_per_level.assign(7, rocksdb::kLZ4Compression);
   made.compression_per_level[0] = rocksdb::kNoCompression;
@@ -102,7 +109,8 @@ rocksdb::ColumnFamilyOptions family_options(const KeyspaceOptions& options,
 
 }  // namespace
 
-Result<std::unique_ptr<StateDatabase>> StateDatabase::open(const KeyspaceOptions& options) {
+Result<std::unique_ptr<StateDatabase>> StateDatabase::open(const KeyspaceOptions& options,
+                                                           Writes writes) {
   if (Result<void> made = make_directory(options.path); !made) {
     return made.error();
   }
@@ -110,9 +118,10 @@ Result<std::unique_ptr<StateDatabase>> StateDatabase::open(const KeyspaceOptions
   self->path_ = options.path;
   self->block_cache_ = rocksdb::NewLRUCache(options.block_cache_bytes);
   rocksdb::DBOptions database = database_options(options);
-  database.listeners.push_back(
-      std::make_shared<Listener>(options.path, self->flushes_, options.before_flush));
-  rocksdb::ColumnFamilyOptions family = family_options(options, self->block_cache_);
+  database.listeners.push_back(std::make_shared<Listener>(
+      options.path, self->flushes_,
+      writes == Writes::kMemtables ? options.before_flush : std::function<void()>()));
+  rocksdb::ColumnFamilyOptions family = family_options(options, self->block_cache_, writes);
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
   families.emplace_back(rocksdb::kDefaultColumnFamilyName, family);
   for (const char* name : kFamilyNames) {
@@ -129,6 +138,9 @@ Result<std::unique_ptr<StateDatabase>> StateDatabase::open(const KeyspaceOptions
   std::copy(handles.begin() + 1, handles.end(), self->handles_.begin());
   if (Result<void> good = self->check_format(); !good) {
     return good.error();
+  }
+  if (writes == Writes::kIngests) {
+    self->flush();  // the format record of a new database; else there is nothing
   }
   return self;
 }
@@ -176,6 +188,21 @@ Result<void> StateDatabase::check_format() {
     }
   }
   return {};
+}
+
+std::optional<std::string_view> StateDatabase::get(const rocksdb::ReadOptions& options,
+                                                   Family family,
+                                                   std::string_view key,
+                                                   rocksdb::PinnableSlice& found) const {
+  found.Reset();
+  rocksdb::Status status = db_->Get(options, handle(family), key, &found);
+  if (status.IsNotFound()) {
+    return std::nullopt;
+  }
+  if (!status.ok()) {
+    fatal_status("reading", path_, status);
+  }
+  return found.ToStringView();
 }
 
 void StateDatabase::flush() {

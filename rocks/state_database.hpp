@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/result.hpp"
 #include "rocks/keyspace.hpp"
@@ -16,6 +18,8 @@ namespace rocksdb {
 class Cache;
 class ColumnFamilyHandle;
 class DB;
+class PinnableSlice;
+struct ReadOptions;
 }  // namespace rocksdb
 
 namespace kiwi::rocks {
@@ -30,7 +34,11 @@ inline constexpr const char* kStateFormatValue = "kiwi-state-1";
 
 class StateDatabase {
  public:
-  static Result<std::unique_ptr<StateDatabase>> open(const KeyspaceOptions& options);
+  // Who writes: a WriteBatch a turn into memtables, or files that are ingested (then nothing ever
+  // lies in a memtable, and `before_flush` is the ingester's business).
+  enum class Writes { kMemtables, kIngests };
+  static Result<std::unique_ptr<StateDatabase>> open(const KeyspaceOptions& options,
+                                                     Writes writes = Writes::kMemtables);
   ~StateDatabase();
   StateDatabase(const StateDatabase&) = delete;
   StateDatabase& operator=(const StateDatabase&) = delete;
@@ -40,6 +48,11 @@ class StateDatabase {
     return handles_[static_cast<size_t>(family)];
   }
   const std::string& path() const { return path_; }
+  // A failure is fatal. The bytes live in `found`.
+  std::optional<std::string_view> get(const rocksdb::ReadOptions& options,
+                                      Family family,
+                                      std::string_view key,
+                                      rocksdb::PinnableSlice& found) const;
 
   void flush();  // all families at once, and waits; any thread
   // The applied index that files hold, past the memtables (F13); any thread.

@@ -15,6 +15,7 @@
 #include "tests/rocks/log_storage_suite.hpp"
 #include "tests/rocks/plain_fixture.hpp"
 #include "tests/rocks/support.hpp"
+#include "tests/rocks/table_fixture.hpp"
 
 namespace kiwi::rocks::test {
 
@@ -45,8 +46,13 @@ void drop(Family family,
   }
 }
 
-Keyspace& opened(const std::string& path, std::unique_ptr<Keyspace>& holder) {
-  auto result = open_plain_keyspace(small_options(path));
+using Open = Result<std::unique_ptr<Keyspace>> (*)(const KeyspaceOptions&);
+
+Keyspace& opened(const std::string& path,
+                 std::unique_ptr<Keyspace>& holder,
+                 Open open = open_plain_keyspace,
+                 uint64_t table_bytes = 0) {
+  auto result = open(table_options(path, table_bytes));
   if (!result) {
     std::fprintf(stderr, "%s\n", result.error().text.c_str());
     std::_Exit(3);
@@ -55,10 +61,10 @@ Keyspace& opened(const std::string& path, std::unique_ptr<Keyspace>& holder) {
   return *holder;
 }
 
-int die_while_writing(const std::vector<std::string>& arguments) {
+int die_while_writing(const std::vector<std::string>& arguments, Open open) {
   Prng random(std::strtoull(arguments.at(1).c_str(), nullptr, 10));
   std::unique_ptr<Keyspace> holder;
-  Keyspace& keyspace = opened(arguments.at(0), holder);
+  Keyspace& keyspace = opened(arguments.at(0), holder, open, uint64_t{32 << 10} << random.below(4));
   uint64_t index = keyspace.flushed_index().value;
   Model model = child_model(index);
   auto life = std::chrono::microseconds(2000 + random.below(150000));
@@ -124,9 +130,9 @@ int die_while_appending(const std::vector<std::string>& arguments) {
 }
 
 // The disk takes nothing more after the first 300 KB of a file.
-int write_until_full(const std::vector<std::string>& arguments) {
+int write_until_full(const std::vector<std::string>& arguments, Open open) {
   std::unique_ptr<Keyspace> holder;
-  Keyspace& keyspace = opened(arguments.at(0), holder);
+  Keyspace& keyspace = opened(arguments.at(0), holder, open, 1 << 20);
   std::signal(SIGXFSZ, SIG_IGN);
   struct rlimit limit {};
   limit.rlim_cur = limit.rlim_max = 300 << 10;
@@ -186,11 +192,14 @@ Model child_model(uint64_t applied) {
 }
 
 int run_child(const std::string& role, const std::vector<std::string>& arguments) {
-  static const std::map<std::string, std::function<int(const std::vector<std::string>&)>> kRoles = {
-      {"keyspace", die_while_writing},
+  using Arguments = std::vector<std::string>;
+  static const std::map<std::string, std::function<int(const Arguments&)>> kRoles = {
+      {"keyspace", [](const Arguments& a) { return die_while_writing(a, open_plain_keyspace); }},
+      {"table", [](const Arguments& a) { return die_while_writing(a, open_table_keyspace); }},
       {"log", die_while_appending},
       {"keyspace-scan", scan},
-      {"keyspace-full", write_until_full}};
+      {"keyspace-full", [](const Arguments& a) { return write_until_full(a, open_plain_keyspace); }},
+      {"table-full", [](const Arguments& a) { return write_until_full(a, open_table_keyspace); }}};
   auto found = kRoles.find(role);
   return found == kRoles.end() ? 2 : found->second(arguments);
 }

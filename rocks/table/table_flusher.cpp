@@ -1,0 +1,284 @@
+#include "rocks/table/table_flusher.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+#include <rocksdb/db.h>
+#include <rocksdb/sst_file_writer.h>
+
+#include "base/check.hpp"
+#include "rocks/metadata.hpp"
+#include "rocks/rocksdb_support.hpp"
+#include "rocks/state_database.hpp"
+
+namespace kiwi::rocks {
+
+namespace {
+
+constexpr std::string_view kFilePrefix = "ingest-";
+constexpr std::string_view kFileSuffix = ".tmp";
+
+// RocksDB stalls writers when compaction falls behind, but never an ingest: this thread waits
+// instead while a family has so many files that every read would have to ask.
+constexpr uint64_t kLevel0FilesMax = 12;
+constexpr auto kCompactionPoll = std::chrono::milliseconds(5);
+constexpr int kNice = 5;  // the apply thread goes first
+
+struct Item {
+  KeyPrefix prefix;
+  const TableNode* node;
+};
+
+// Records of one family in key order.
+using Sorted = std::vector<Item>;
+
+void sort(Sorted& items) {
+  std::ranges::sort(items, [](const Item& a, const Item& b) {
+    return a.prefix != b.prefix ? a.prefix < b.prefix : a.node->key() < b.node->key();
+  });
+}
+
+std::array<Sorted, kFamilies> sorted(const FrozenEpoch& epoch) {
+  constexpr size_t kAhead = 16;
+  std::array<Sorted, kFamilies> families;
+  for (size_t i = 0; i < epoch.nodes.size(); ++i) {
+    if (i + kAhead < epoch.nodes.size()) {
+      __builtin_prefetch(epoch.nodes[i + kAhead]);
+    }
+    const TableNode* node = epoch.nodes[i];
+    CHECK_INVARIANT(node->epoch == epoch.number);  // I5
+    const auto family = static_cast<size_t>(node->family);
+    // What a range erase of the same epoch covers needs no erase of its own.
+    if (node->present || !epoch.ranges[family].contains(node->key())) {
+      families[family].push_back({key_prefix(node->key()), node});
+    }
+  }
+  std::ranges::for_each(families, sort);
+  return families;
+}
+
+// I1: what is about to be written says itself which index it is the state of.
+void check_applied(const Sorted& system, LogIndex applied) {
+  std::string key;
+  keys::applied_record(key);
+  auto it = std::ranges::find_if(system, [&](const Item& item) { return item.node->key() == key; });
+  CHECK_INVARIANT(it != system.end() && it->node->present);
+  std::optional<AppliedRecord> record = decode_applied(it->node->value());
+  CHECK_INVARIANT(record.has_value() && record->index == applied);
+}
+
+}  // namespace
+
+void remove_unfinished_ingests(const std::string& path) {
+  std::error_code failed;
+  std::vector<std::filesystem::path> left;
+  for (const auto& entry : std::filesystem::directory_iterator(path, failed)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(kFilePrefix) && name.ends_with(kFileSuffix)) {
+      left.push_back(entry.path());
+    }
+  }
+  for (const std::filesystem::path& file : left) {
+    std::filesystem::remove(file, failed);
+  }
+}
+
+// One family's part of an ingest.
+struct TableFlusher::Files {
+  explicit Files(const StateDatabase& opened) : database(opened) {}
+
+  // Nothing is written for a family that has nothing: RocksDB refuses empty files.
+  void write(Family family, const RangeSet& ranges, const Sorted& records, const std::string& path) {
+    rocksdb::ColumnFamilyHandle* handle = database.handle(family);
+    rocksdb::Options options = database.db().GetOptions(handle);
+    options.compression = rocksdb::kNoCompression;  // as all of level 0
+    options.compression_per_level.clear();
+    rocksdb::SstFileWriter writer(rocksdb::EnvOptions(), options, handle,
+                                  /*invalidate_page_cache=*/false);
+    bool any = false;
+    auto check = [&](const rocksdb::Status& status) {
+      if (!status.ok()) {
+        fatal_status("writing", path, status);
+      }
+    };
+    auto open = [&] {
+      if (!std::exchange(any, true)) {
+        check(writer.Open(path));
+      }
+    };
+    for (const auto& [from, end] : ranges.merged()) {
+      std::string to = end.never ? past_last(handle) : end.key;
+      if (from < to) {
+        open();
+        check(writer.DeleteRange(from, to));
+      }
+    }
+    for (const Item& item : records) {
+      open();
+      check(item.node->present ? writer.Put(item.node->key(), item.node->value())
+                               : writer.Delete(item.node->key()));
+    }
+    if (!any) {
+      return;
+    }
+    check(writer.Finish());  // synced
+    rocksdb::IngestExternalFileArg arg;
+    arg.column_family = handle;
+    arg.external_files = {path};
+    arg.options.move_files = true;
+    arg.options.write_global_seqno = false;
+    arg.options.allow_blocking_flush = false;  // I2: nobody else writes
+    arguments.push_back(std::move(arg));
+  }
+
+  // Behind every key of the family; empty if there is none.
+  std::string past_last(rocksdb::ColumnFamilyHandle* handle) const {
+    std::unique_ptr<rocksdb::Iterator> iterator(
+        database.db().NewIterator(rocksdb::ReadOptions(), handle));
+    iterator->SeekToLast();
+    if (!iterator->Valid()) {
+      if (!iterator->status().ok()) {
+        fatal_status("iterating", database.path(), iterator->status());
+      }
+      return {};
+    }
+    return iterator->key().ToString().append(1, '\0');
+  }
+
+  const StateDatabase& database;
+  std::vector<rocksdb::IngestExternalFileArg> arguments;
+};
+
+TableFlusher::TableFlusher(StateDatabase& database,
+                           std::function<void()> before_ingest,
+                           LogIndex flushed)
+    : database_(database),
+      before_ingest_(std::move(before_ingest)),
+      flushed_index_(flushed.value),
+      thread_([this] { work(); }) {}
+
+TableFlusher::~TableFlusher() {
+  {
+    std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+// With the mutex held: the flusher ends and nobody waits to hear of anything.
+bool TableFlusher::nothing_to_do() const { return closing_ && calls_ == 0; }
+
+void TableFlusher::put_job(Job job) {
+  {
+    std::lock_guard lock(mutex_);
+    calls_ += job.call ? 1 : 0;
+    jobs_.push_back(std::move(job));
+  }
+  changed_.notify_all();
+}
+
+void TableFlusher::flush(std::shared_ptr<const FrozenEpoch> epoch) {
+  put_job({std::move(epoch), nullptr});
+}
+
+void TableFlusher::run(std::function<void()> call) { put_job({nullptr, std::move(call)}); }
+
+void TableFlusher::wait_for(uint32_t epoch) {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return flushed_epoch() >= epoch; });
+}
+
+void TableFlusher::work() {
+  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kNice);
+  for (;;) {
+    Job job;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [this] { return closing_ || !jobs_.empty(); });
+      if (nothing_to_do()) {
+        return;
+      }
+      job = std::move(jobs_.front());
+      jobs_.pop_front();
+    }
+    if (job.call) {
+      job.call();
+      std::lock_guard lock(mutex_);
+      --calls_;
+    } else if (!ingest(*job.epoch)) {
+      return;
+    }
+  }
+}
+
+uint64_t TableFlusher::level0_files() const {
+  uint64_t most = 0;
+  for (int i = 0; i < kFamilies; ++i) {
+    std::string files;
+    CHECK_INVARIANT(database_.db().GetProperty(
+        database_.handle(static_cast<Family>(i)),
+        rocksdb::DB::Properties::kNumFilesAtLevelPrefix + "0", &files));
+    most = std::max<uint64_t>(most, std::stoull(files));
+  }
+  return most;
+}
+
+bool TableFlusher::wait_for_compaction() {
+  while (level0_files() >= kLevel0FilesMax) {
+    std::unique_lock lock(mutex_);
+    if (nothing_to_do()) {
+      return false;
+    }
+    changed_.wait_for(lock, kCompactionPoll);
+  }
+  return true;
+}
+
+std::string TableFlusher::file_of(Family family) const {
+  return database_.path() + "/" + std::string(kFilePrefix) +
+         std::to_string(static_cast<int>(family)) + std::string(kFileSuffix);
+}
+
+bool TableFlusher::ingest(const FrozenEpoch& epoch) {
+  CHECK_INVARIANT(epoch.number == flushed_epoch() + 1);  // I8
+  CHECK_INVARIANT(epoch.applied > flushed_index());
+  std::array<Sorted, kFamilies> families = sorted(epoch);
+  check_applied(families[static_cast<size_t>(Family::kSystem)], epoch.applied);
+  if (!wait_for_compaction()) {
+    return false;
+  }
+  Files files(database_);
+  for (size_t i = 0; i < families.size(); ++i) {
+    files.write(static_cast<Family>(i), epoch.ranges[i], families[i],
+                file_of(static_cast<Family>(i)));
+    families[i] = {};
+  }
+  if (before_ingest_) {
+    before_ingest_();
+  }
+  // RocksDB gives the files sequence numbers above everything there only if a snapshot is held
+  // (facebook/rocksdb #12257: without one a file may come to lie under older data).
+  const rocksdb::Snapshot* snapshot = database_.db().GetSnapshot();
+  rocksdb::Status status = database_.db().IngestExternalFiles(files.arguments);
+  database_.db().ReleaseSnapshot(snapshot);
+  if (!status.ok()) {  // never retried: a later epoch must not come before it (I8)
+    fatal_status("ingesting", database_.path(), status);
+  }
+  {
+    std::lock_guard lock(mutex_);
+    flushed_index_.store(epoch.applied.value, std::memory_order_release);
+    flushed_epoch_.store(epoch.number, std::memory_order_release);
+  }
+  changed_.notify_all();
+  return true;
+}
+
+}  // namespace kiwi::rocks

@@ -1,0 +1,78 @@
+// Brings frozen epochs into RocksDB: one thread that sorts each, writes one SST file per family and
+// ingests them all in one step, so that RocksDB always holds the state at exactly one applied index
+// (I1, I7). Jobs are done in the order they came (I8); checkpoints and calls of "tell me when" are
+// jobs too and see what was frozen before them.
+//
+// Owned by the table Keyspace, called by the apply thread. Its thread is the only one that writes
+// the state's families (I2). What fails ends the process (DESIGN §12).
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "base/ids.hpp"
+#include "base/result.hpp"
+#include "rocks/table/state_table.hpp"
+
+namespace kiwi::rocks {
+
+class StateDatabase;
+
+class TableFlusher {
+ public:
+  // `flushed`: what the database holds already. `before_ingest` as KeyspaceOptions::before_flush.
+  TableFlusher(StateDatabase& database, std::function<void()> before_ingest, LogIndex flushed);
+  // Waits for the job in hand and up to the last run(); epochs behind that are dropped: the log
+  // will be replayed.
+  ~TableFlusher();
+  TableFlusher(const TableFlusher&) = delete;
+  TableFlusher& operator=(const TableFlusher&) = delete;
+
+  void flush(std::shared_ptr<const FrozenEpoch> epoch);
+  void run(std::function<void()> call);  // on the flusher's thread, after all that came before
+  void wait_for(uint32_t epoch);  // until it is in RocksDB
+
+  uint32_t flushed_epoch() const { return flushed_epoch_.load(std::memory_order_acquire); }
+  LogIndex flushed_index() const {
+    return LogIndex{flushed_index_.load(std::memory_order_acquire)};
+  }
+
+ private:
+  struct Job {
+    std::shared_ptr<const FrozenEpoch> epoch;
+    std::function<void()> call;
+  };
+  struct Files;
+
+  void work();
+  void put_job(Job job);
+  bool nothing_to_do() const;
+  uint64_t level0_files() const;  // of the family that has most
+  bool wait_for_compaction();     // false: the flusher ends
+  bool ingest(const FrozenEpoch& epoch);
+  std::string file_of(Family family) const;
+
+  StateDatabase& database_;
+  const std::function<void()> before_ingest_;
+  std::atomic<uint32_t> flushed_epoch_{kCleanEpoch};
+  std::atomic<uint64_t> flushed_index_;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Job> jobs_;  // the one in hand is no longer in here
+  size_t calls_ = 0;      // run()s that are not done
+  bool closing_ = false;
+  std::thread thread_;
+};
+
+// Files that a flush left behind when the process died. Before a flusher is there.
+void remove_unfinished_ingests(const std::string& path);
+
+}  // namespace kiwi::rocks

@@ -1,0 +1,289 @@
+// The StateTable adaptor of the Keyspace port: this turn's overlay over the table over RocksDB. A
+// commit moves the overlay into the table, and now and then hands an epoch to the flusher. Apply
+// thread only, except Views.
+//
+// The overlay stays although the table could take the writes at once: it holds the undo of a
+// command, keeps what is not committed out of every flush, view and checkpoint (I3), and lets a
+// commit prefetch its way through the table.
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <utility>
+
+#include <rocksdb/db.h>
+
+#include "base/check.hpp"
+#include "base/checksum.hpp"
+#include "rocks/keys.hpp"
+#include "rocks/keyspace.hpp"
+#include "rocks/merged_cursor.hpp"
+#include "rocks/metadata.hpp"
+#include "rocks/overlay.hpp"
+#include "rocks/rocksdb_support.hpp"
+#include "rocks/snapshot_view.hpp"
+#include "rocks/state_database.hpp"
+#include "rocks/table/state_table.hpp"
+#include "rocks/table/table_flusher.hpp"
+
+namespace kiwi::rocks {
+
+namespace {
+
+// An epoch ends when it holds so much; the replay after a crash is about as long. Large epochs
+// write less (hot keys once), small ones stop the process for less time when the flusher falls
+// behind.
+constexpr uint64_t kEpochBytesMax = 48 << 20;
+constexpr size_t kEpochRecordsMax = 400'000;
+constexpr uint64_t kEpochWritesMax = 4'000'000;
+constexpr auto kEpochAgeMax = std::chrono::seconds(30);
+// Three epochs (two on their way, one active at half more) stay within the table's budget.
+constexpr uint64_t kEpochsInBudget = 5;
+constexpr size_t kEpochsOnTheWay = 2;
+
+// A cached answer may take so much of the table, as a fraction.
+constexpr uint64_t kCleanShare = 64;
+constexpr size_t kPrefetchAhead = 8;
+
+constexpr std::array<Family, kFamilies> kAllFamilies = {Family::kMeta, Family::kElement,
+                                                        Family::kScore, Family::kSystem};
+
+class TableKeyspace final : public Keyspace {
+ public:
+  TableKeyspace(std::unique_ptr<StateDatabase> database,
+                const KeyspaceOptions& options,
+                LogIndex flushed)
+      : database_(std::move(database)),
+        bytes_max_(options.table_bytes),
+        epoch_bytes_max_(std::min(kEpochBytesMax, options.table_bytes / kEpochsInBudget)),
+        table_(options.table_bytes),
+        overlays_{Overlay(arena_), Overlay(arena_), Overlay(arena_), Overlay(arena_)},
+        committed_(flushed),
+        flusher_(*database_, options.before_flush, flushed) {
+    keys::applied_record(applied_key_);
+  }
+
+  std::optional<std::string_view> get(Family family, std::string_view key) override;
+  std::unique_ptr<Cursor> cursor(Family family,
+                                 std::string_view from,
+                                 std::string_view to) override {
+    return make_cursor(source(family), from, to);
+  }
+  std::unique_ptr<ReverseCursor> reverse_cursor(Family family,
+                                                std::string_view from,
+                                                std::string_view to) override {
+    return make_reverse_cursor(source(family), from, to);
+  }
+
+  void put(Family family, std::string_view key, std::string_view value) override {
+    overlay(family).put(checksum64(key), key, value);
+  }
+  void erase(Family family, std::string_view key) override {
+    overlay(family).erase(checksum64(key), key);
+  }
+  void erase_range(Family family, std::string_view from, std::string_view to) override {
+    range_bytes_ += from.size() + to.size();
+    overlay(family).erase_range(from, to);
+  }
+
+  void mark() override {
+    for (Overlay& overlay : overlays_) {
+      overlay.mark();
+    }
+  }
+  void undo_to_mark() override {
+    for (Overlay& overlay : overlays_) {
+      overlay.undo_to_mark();
+    }
+  }
+
+  void commit(LogIndex applied) override;
+  size_t pending_bytes() const override { return arena_.used_bytes() + range_bytes_; }
+  LogIndex flushed_index() override { return flusher_.flushed_index(); }  // I4
+  void flush() override;
+  void compact() override { database_->compact(); }
+  std::unique_ptr<Reader> view() override {
+    flush();
+    return make_snapshot_view(*database_);
+  }
+  Usage usage() override {
+    Usage usage = database_->usage();
+    usage.memory_bytes += table_.memory_bytes();
+    return usage;
+  }
+
+ private:
+  Overlay& overlay(Family family) { return overlays_[static_cast<size_t>(family)]; }
+  CursorSource source(Family family) {
+    return {.db = &database_->db(),
+            .family = database_->handle(family),
+            .number = family,
+            .table = &table_,
+            .open = &open_cursors_,
+            .overlay = &overlay(family),
+            .path = &database_->path()};
+  }
+  void check_applied(LogIndex applied);
+  void commit_family(Family family);
+  bool epoch_is_full() const;
+  void freeze();
+  void take_flushed();
+  void wait_for_room();
+
+  std::unique_ptr<StateDatabase> database_;
+  const uint64_t bytes_max_;
+  const uint64_t epoch_bytes_max_;
+  StateTable table_;
+  Arena arena_;
+  std::array<Overlay, kFamilies> overlays_;
+  rocksdb::ReadOptions read_options_;
+  rocksdb::PinnableSlice found_;
+  std::string applied_key_;
+  size_t range_bytes_ = 0;
+  int open_cursors_ = 0;
+  LogIndex committed_;
+  uint32_t taken_ = kCleanEpoch;  // the last epoch that the table knows to be flushed
+  std::chrono::steady_clock::time_point epoch_began_ = std::chrono::steady_clock::now();
+  TableFlusher flusher_;  // last: its thread uses the database and the table's frozen nodes
+};
+
+std::optional<std::string_view> TableKeyspace::get(Family family, std::string_view key) {
+  uint64_t hash = checksum64(key);
+  const Overlay& above = overlay(family);
+  if (const Overlay::Node* node = above.find(hash, key); node != nullptr) {
+    if (node->state == Overlay::State::kPut) {
+      return node->value();
+    }
+    if (node->state == Overlay::State::kErase) {
+      return std::nullopt;
+    }
+  }
+  if (above.ranges().contains(key)) {
+    return std::nullopt;
+  }
+  if (const TableNode* node = table_.find(hash, family, key); node != nullptr) {
+    return node->present ? std::optional(node->value()) : std::nullopt;
+  }
+  if (table_.erased_range(family, key) != nullptr) {
+    return std::nullopt;
+  }
+  std::optional<std::string_view> found = database_->get(read_options_, family, key, found_);
+  std::string_view value = found.value_or(std::string_view());
+  if (open_cursors_ == 0 && key.size() + value.size() <= bytes_max_ / kCleanShare) {
+    table_.insert_clean(hash, family, key, found.has_value(), value);
+  }
+  return found;
+}
+
+// In pairs with the caller (DESIGN §6): an epoch without its applied index would be applied twice.
+void TableKeyspace::check_applied(LogIndex applied) {
+  const Overlay::Node* node = overlay(Family::kSystem).find(checksum64(applied_key_), applied_key_);
+  CHECK_INVARIANT(node != nullptr && node->state == Overlay::State::kPut);
+  std::optional<AppliedRecord> record = decode_applied(node->value());
+  CHECK_INVARIANT(record.has_value() && record->index == applied);
+}
+
+void TableKeyspace::commit(LogIndex applied) {
+  check_applied(applied);
+  take_flushed();
+  wait_for_room();
+  for (Family family : kAllFamilies) {
+    commit_family(family);
+  }
+  for (Family family : kAllFamilies) {
+    overlay(family).clear();
+  }
+  arena_.reset();
+  range_bytes_ = 0;
+  committed_ = applied;
+  table_.evict();
+  if (epoch_is_full() && table_.frozen_epochs() < kEpochsOnTheWay) {
+    freeze();
+  }
+}
+
+// Ranges first: writes after a range erase survive it, those before it the overlay has erased.
+void TableKeyspace::commit_family(Family family) {
+  Overlay& above = overlay(family);
+  if (above.empty()) {
+    return;
+  }
+  for (const auto& [from, end] : above.ranges().merged()) {
+    table_.erase_range(family, from, end.never ? std::string_view() : std::string_view(end.key));
+  }
+  const std::vector<Overlay::Node>& nodes = above.nodes();
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    if (i + 2 * kPrefetchAhead < nodes.size()) {
+      table_.prefetch_slot(nodes[i + 2 * kPrefetchAhead].hash);
+    }
+    if (i + kPrefetchAhead < nodes.size()) {
+      table_.prefetch_node(nodes[i + kPrefetchAhead].hash);
+    }
+    const Overlay::Node& node = nodes[i];
+    if (node.state == Overlay::State::kPut) {
+      table_.put(node.hash, family, node.key(), node.value());
+    } else if (node.state == Overlay::State::kErase && !above.ranges().contains(node.key())) {
+      table_.erase(node.hash, family, node.key());
+    }
+  }
+}
+
+bool TableKeyspace::epoch_is_full() const {
+  return table_.dirty_bytes() >= epoch_bytes_max_ || table_.dirty_records() >= kEpochRecordsMax ||
+         table_.writes() >= kEpochWritesMax ||
+         std::chrono::steady_clock::now() - epoch_began_ >= kEpochAgeMax;
+}
+
+// O(1). Between two commits only, and only what they committed (I3).
+void TableKeyspace::freeze() {
+  flusher_.flush(table_.freeze(committed_));
+  epoch_began_ = std::chrono::steady_clock::now();
+}
+
+void TableKeyspace::take_flushed() {
+  while (taken_ < flusher_.flushed_epoch()) {
+    table_.flushed(++taken_);
+  }
+}
+
+// The flusher is so far behind that memory would grow without bound: apply waits (rarely: it is
+// slowed by what it writes itself).
+void TableKeyspace::wait_for_room() {
+  while (table_.frozen_epochs() >= kEpochsOnTheWay &&
+         table_.dirty_bytes() >= epoch_bytes_max_ + epoch_bytes_max_ / 2) {
+    flusher_.wait_for(taken_ + 1);
+    take_flushed();
+  }
+}
+
+void TableKeyspace::flush() {
+  if (table_.dirty()) {
+    freeze();
+  }
+  flusher_.wait_for(table_.active_epoch() - 1);
+  take_flushed();
+  CHECK_INVARIANT(flushed_index() == committed_);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Keyspace>> open_table_keyspace(const KeyspaceOptions& options) {
+  Result<std::unique_ptr<StateDatabase>> database =
+      StateDatabase::open(options, StateDatabase::Writes::kIngests);
+  if (!database) {
+    return database.error();
+  }
+  remove_unfinished_ingests(options.path);  // now that the directory is ours
+  std::string key;
+  keys::applied_record(key);
+  rocksdb::PinnableSlice found;
+  std::optional<std::string_view> bytes =
+      (*database)->get(rocksdb::ReadOptions(), Family::kSystem, key, found);
+  LogIndex flushed;
+  if (bytes.has_value()) {
+    flushed = decode_applied(*bytes).value().index;  // open() has checked that it decodes
+  }
+  return std::unique_ptr<Keyspace>(
+      std::make_unique<TableKeyspace>(std::move(*database), options, flushed));
+}
+
+}  // namespace kiwi::rocks
