@@ -69,7 +69,10 @@ Result<std::unique_ptr<Storage>> Storage::open(const config::Options& options) {
       }
     };
   }
-  auto opened = rocks::open_plain_keyspace(keyspace);
+  keyspace.table_bytes = static_cast<uint64_t>(options.cache_state);
+  auto opened = options.state_engine == config::StateEngine::kTable
+                    ? rocks::open_table_keyspace(keyspace)
+                    : rocks::open_plain_keyspace(keyspace);
   if (!opened) {
     return at(options.dir, opened.error());
   }

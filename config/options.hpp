@@ -21,6 +21,7 @@
 namespace kiwi::config {
 
 enum class Bootstrap : uint8_t { kAuto, kManual };
+enum class StateEngine : uint8_t { kPlain, kTable };
 
 struct OutputBufferLimit {
   int64_t hard_bytes = 0;  // 0 = none, for each of the three

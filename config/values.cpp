@@ -13,6 +13,10 @@ constexpr std::array<std::pair<std::string_view, LogLevel>, 4> kLogLevels{{
     {"notice", LogLevel::kNotice},
     {"warning", LogLevel::kWarning},
 }};
+constexpr std::array<std::pair<std::string_view, StateEngine>, 2> kStateEngines{{
+    {"plain", StateEngine::kPlain},
+    {"table", StateEngine::kTable},
+}};
 constexpr std::array<std::pair<std::string_view, Bootstrap>, 2> kBootstraps{{
     {"auto", Bootstrap::kAuto},
     {"manual", Bootstrap::kManual},
@@ -148,6 +152,10 @@ Refusal parse_value(std::string_view text, Bootstrap& out) {
   return parse_enum(text, kBootstraps, out);
 }
 
+Refusal parse_value(std::string_view text, StateEngine& out) {
+  return parse_enum(text, kStateEngines, out);
+}
+
 Refusal parse_value(std::string_view text, std::vector<std::string>& out) {
   std::vector<std::string> addresses;
   for (std::string_view word : split_words(text)) {
@@ -201,6 +209,7 @@ std::string format_value(bool value) { return value ? "yes" : "no"; }
 std::string format_value(const std::string& value) { return value; }
 std::string format_value(LogLevel value) { return enum_name(kLogLevels, value); }
 std::string format_value(Bootstrap value) { return enum_name(kBootstraps, value); }
+std::string format_value(StateEngine value) { return enum_name(kStateEngines, value); }
 std::string format_value(const std::vector<PeerAddress>& value) { return format_peers(value); }
 
 std::string format_value(const std::vector<std::string>& value) {
@@ -239,6 +248,7 @@ std::string describe(const bool*) { return "yes or no"; }
 std::string describe(const std::string*) { return "one word, or text in quotes"; }
 std::string describe(const LogLevel*) { return describe_enum(kLogLevels); }
 std::string describe(const Bootstrap*) { return describe_enum(kBootstraps); }
+std::string describe(const StateEngine*) { return describe_enum(kStateEngines); }
 std::string describe(const std::vector<std::string>*) {
   return "addresses, such as 127.0.0.1 -::1";
 }

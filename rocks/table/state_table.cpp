@@ -13,14 +13,14 @@ namespace {
 
 constexpr uint64_t kBytesPerSlot = 96;  // sizes the slots once: they never grow
 constexpr size_t kSlotsMin = 256;
-constexpr int kEvictionSteps = 32;  // bounds the work of one evict()
-constexpr int kFreedAtOnce = 4;      // per write: more than one write can supersede
+constexpr int kEvictionSteps = 32;     // bounds the work of one evict()
+constexpr uint64_t kRangeBytes = 256;  // what a range costs beside its keys, which are kept twice
+constexpr int kFreedAtOnce = 4;        // per write: more than one write can supersede
 
 }  // namespace
 
 // calloc: pages that were never touched cost nothing.
-StateTable::StateTable(uint64_t bytes_max)
-    : slots_(nullptr, &std::free), bytes_max_(bytes_max) {
+StateTable::StateTable(uint64_t bytes_max) : slots_(nullptr, &std::free), bytes_max_(bytes_max) {
   size_t slots = std::bit_floor(std::max<uint64_t>(bytes_max / kBytesPerSlot, kSlotsMin));
   slots_.reset(static_cast<uint64_t*>(std::calloc(slots, sizeof(uint64_t))));
   CHECK_INVARIANT(slots_ != nullptr);
@@ -205,6 +205,7 @@ void StateTable::erase_range(Family family, std::string_view from, std::string_v
     destroy(node);
   }
   ranges_[at(family)].add(from, to);
+  dirty_bytes_ += 2 * (from.size() + to.size()) + kRangeBytes;
 }
 
 // ---------------------------------------------------------------- the cache

@@ -95,7 +95,10 @@ struct TableFlusher::Files {
   explicit Files(const StateDatabase& opened) : database(opened) {}
 
   // Nothing is written for a family that has nothing: RocksDB refuses empty files.
-  void write(Family family, const RangeSet& ranges, const Sorted& records, const std::string& path) {
+  void write(Family family,
+             const RangeSet& ranges,
+             const Sorted& records,
+             const std::string& path) {
     rocksdb::ColumnFamilyHandle* handle = database.handle(family);
     rocksdb::Options options = database.db().GetOptions(handle);
     options.compression = rocksdb::kNoCompression;  // as all of level 0
@@ -223,9 +226,9 @@ uint64_t TableFlusher::level0_files() const {
   uint64_t most = 0;
   for (int i = 0; i < kFamilies; ++i) {
     std::string files;
-    CHECK_INVARIANT(database_.db().GetProperty(
-        database_.handle(static_cast<Family>(i)),
-        rocksdb::DB::Properties::kNumFilesAtLevelPrefix + "0", &files));
+    CHECK_INVARIANT(
+        database_.db().GetProperty(database_.handle(static_cast<Family>(i)),
+                                   rocksdb::DB::Properties::kNumFilesAtLevelPrefix + "0", &files));
     most = std::max<uint64_t>(most, std::stoull(files));
   }
   return most;

@@ -116,6 +116,7 @@ TEST_CASE("every recorded answer of Redis 7.0 is given byte for byte [DESIGN §1
   for (const char* file : {"string.txt", "key.txt", "list.txt", "set.txt", "cluster.txt"}) {
     CHECK(replay<InMemory>(file) >= 20);
     CHECK(replay<OnRocks>(file) >= 20);
+    CHECK(replay<OnTable>(file) >= 20);
   }
 }
 

@@ -224,6 +224,17 @@ TEST_CASE(
     });
     CHECK(rocks.state == whole.state);
     CHECK(rocks.checksum == whole.checksum);
+
+    OnTable five;
+    Outcome table = apply_all(five.keyspace(), entries, options_of(2, 7, 1 << 20), seed + 40, [&] {
+      if (chaos.chance(1, 10)) {
+        five.keyspace().flush();
+        five.keyspace().compact();
+      }
+      return false;
+    });
+    CHECK(table.state == whole.state);
+    CHECK(table.checksum == whole.checksum);
   }
 }
 

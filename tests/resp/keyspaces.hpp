@@ -1,5 +1,5 @@
-// The two keyspaces that command tests run on: in memory, and RocksDB in a directory that goes with
-// it.
+// The keyspaces that command tests run on: in memory, and both engines on RocksDB in a directory
+// that goes with it.
 #pragma once
 
 #include <cstdlib>
@@ -23,10 +23,15 @@ class InMemory {
   rocks::MemoryKeyspace keyspace_;
 };
 
-class OnRocks {
+using OpenKeyspace =
+    Result<std::unique_ptr<rocks::Keyspace>> (*)(const rocks::KeyspaceOptions&);
+
+template <OpenKeyspace kOpen>
+class OnRocksWith {
  public:
-  static constexpr const char* kName = "RocksDB";
-  OnRocks() {
+  static constexpr const char* kName =
+      kOpen == &rocks::open_table_keyspace ? "table engine" : "plain engine";
+  OnRocksWith() {
     std::string pattern = (std::filesystem::temp_directory_path() / "kiwi-command-XXXXXX").string();
     CHECK_INVARIANT(::mkdtemp(pattern.data()) != nullptr);
     directory_ = pattern;
@@ -35,11 +40,12 @@ class OnRocks {
     options.block_cache_bytes = 1 << 20;
     options.write_buffer_bytes = 64 << 10;  // so that flushes happen within a test
     options.metadata_cache_bytes = 16 << 10;
-    auto opened = rocks::open_plain_keyspace(options);
+    options.table_bytes = 64 << 10;
+    auto opened = kOpen(options);
     CHECK_INVARIANT(opened.has_value());
     keyspace_ = std::move(opened.value());
   }
-  ~OnRocks() {
+  ~OnRocksWith() {
     keyspace_.reset();
     std::filesystem::remove_all(directory_);
   }
@@ -49,5 +55,8 @@ class OnRocks {
   std::string directory_;
   std::unique_ptr<rocks::Keyspace> keyspace_;
 };
+
+using OnRocks = OnRocksWith<&rocks::open_plain_keyspace>;
+using OnTable = OnRocksWith<&rocks::open_table_keyspace>;
 
 }  // namespace kiwi::resp

@@ -198,7 +198,8 @@ int run_child(const std::string& role, const std::vector<std::string>& arguments
       {"table", [](const Arguments& a) { return die_while_writing(a, open_table_keyspace); }},
       {"log", die_while_appending},
       {"keyspace-scan", scan},
-      {"keyspace-full", [](const Arguments& a) { return write_until_full(a, open_plain_keyspace); }},
+      {"keyspace-full",
+       [](const Arguments& a) { return write_until_full(a, open_plain_keyspace); }},
       {"table-full", [](const Arguments& a) { return write_until_full(a, open_table_keyspace); }}};
   auto found = kRoles.find(role);
   return found == kRoles.end() ? 2 : found->second(arguments);

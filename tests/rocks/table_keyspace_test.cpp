@@ -13,13 +13,15 @@ namespace kiwi::rocks::test {
 
 TEST_SUITE_BEGIN("rocks");
 
-TEST_CASE("table keyspace: random operations leave what the model holds, also after crashes [F13]") {
+TEST_CASE(
+    "table keyspace: random operations leave what the model holds, also after crashes [F13]") {
   for (uint64_t seed = 1; seed <= rounds(6); ++seed) {
     run_keyspace_random<TableFixture>(seed, 1500);
   }
 }
 
-TEST_CASE("table keyspace: the same while every few commits freeze, flush and evict [I5, I6, I10]") {
+TEST_CASE(
+    "table keyspace: the same while every few commits freeze, flush and evict [I5, I6, I10]") {
   for (uint64_t seed = 201; seed <= 200 + rounds(6); ++seed) {
     run_keyspace_random<TinyTableFixture>(seed, 1500);
     run_keyspace_random<MinuteTableFixture>(seed, 1500);
@@ -155,7 +157,8 @@ TEST_CASE("table keyspace: the log is made durable before the state is [F38]") {
   CHECK(*calls == 1);
 }
 
-TEST_CASE("table keyspace: a child that dies anywhere leaves exactly the state at its index [F13]") {
+TEST_CASE(
+    "table keyspace: a child that dies anywhere leaves exactly the state at its index [F13]") {
   TempDirectory directory;
   uint64_t reached = 0;
   int advanced = 0;
