@@ -199,6 +199,11 @@ void TableFlusher::wait_for(uint32_t epoch) {
   changed_.wait(lock, [&] { return flushed_epoch() >= epoch; });
 }
 
+void TableFlusher::wait_for(uint32_t epoch, std::chrono::microseconds at_most) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, at_most, [&] { return flushed_epoch() >= epoch; });
+}
+
 void TableFlusher::work() {
   ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kNice);
   for (;;) {

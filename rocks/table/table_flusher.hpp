@@ -8,6 +8,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -38,6 +39,7 @@ class TableFlusher {
   void flush(std::shared_ptr<const FrozenEpoch> epoch);
   void run(std::function<void()> call);  // on the flusher's thread, after all that came before
   void wait_for(uint32_t epoch);         // until it is in RocksDB
+  void wait_for(uint32_t epoch, std::chrono::microseconds at_most);
 
   uint32_t flushed_epoch() const { return flushed_epoch_.load(std::memory_order_acquire); }
   LogIndex flushed_index() const {

@@ -40,6 +40,8 @@ constexpr auto kEpochAgeMax = std::chrono::seconds(30);
 constexpr uint64_t kEpochsInBudget = 5;
 constexpr size_t kEpochsOnTheWay = 2;
 
+constexpr std::chrono::microseconds kPauseMax = std::chrono::milliseconds(10);  // per turn
+
 // A cached answer may take so much of the table, as a fraction.
 constexpr uint64_t kCleanShare = 64;
 constexpr size_t kPrefetchAhead = 8;
@@ -245,14 +247,22 @@ void TableKeyspace::take_flushed() {
   }
 }
 
-// The flusher is so far behind that memory would grow without bound: apply waits (rarely: it is
-// slowed by what it writes itself).
+// The flusher is behind: two epochs are on their way and the active one is full. Apply slows down,
+// a little per turn and more the more there is, and stands still before memory grows beyond the
+// table's budget.
 void TableKeyspace::wait_for_room() {
-  while (table_.frozen_epochs() >= kEpochsOnTheWay &&
-         table_.dirty_bytes() >= epoch_bytes_max_ + epoch_bytes_max_ / 2) {
-    flusher_.wait_for(taken_ + 1);
-    take_flushed();
+  uint64_t dirty = table_.dirty_bytes();
+  if (table_.frozen_epochs() < kEpochsOnTheWay || dirty < epoch_bytes_max_) {
+    return;
   }
+  uint64_t room = epoch_bytes_max_ / 2;
+  uint64_t above = dirty - epoch_bytes_max_;
+  if (above < room) {
+    flusher_.wait_for(taken_ + 1, kPauseMax * above / room);
+  } else {
+    flusher_.wait_for(taken_ + 1);
+  }
+  take_flushed();
 }
 
 void TableKeyspace::flush() {
