@@ -23,12 +23,13 @@ class StateTable;
 struct CursorSource {
   rocksdb::DB* db = nullptr;
   rocksdb::ColumnFamilyHandle* family = nullptr;
-  Family number = Family::kMeta;
   const rocksdb::Snapshot* snapshot = nullptr;  // nullptr = now
-  const StateTable* table = nullptr;            // nullptr = none
-  int* open = nullptr;                          // counts the cursors over a table
   Overlay* overlay = nullptr;                   // nullptr = none
   const std::string* path = nullptr;            // for error messages; outlives the cursor
+  // With a table only:
+  const StateTable* table = nullptr;
+  Family number = Family::kMeta;
+  int* open = nullptr;  // counts the cursors over the table
 };
 
 std::unique_ptr<Cursor> make_cursor(const CursorSource& source,

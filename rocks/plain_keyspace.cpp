@@ -18,6 +18,7 @@
 #include "rocks/overlay.hpp"
 #include "rocks/record_cache.hpp"
 #include "rocks/rocksdb_support.hpp"
+#include "rocks/snapshot_view.hpp"
 #include "rocks/state_database.hpp"
 
 namespace kiwi::rocks {
@@ -36,62 +37,6 @@ size_t number(Family family) { return static_cast<size_t>(family); }
 // Elements are named by versions that never come back; only records that are asked for again and
 // again are worth keeping.
 bool cached(Family family) { return family == Family::kMeta || family == Family::kSystem; }
-
-// One answer of RocksDB, kept for the caller until the next call.
-std::optional<std::string_view> get_from(const StateDatabase& database,
-                                         const rocksdb::ReadOptions& options,
-                                         Family family,
-                                         std::string_view key,
-                                         rocksdb::PinnableSlice& found) {
-  found.Reset();
-  rocksdb::Status status = database.db().Get(options, database.handle(family), key, &found);
-  if (status.IsNotFound()) {
-    return std::nullopt;
-  }
-  if (!status.ok()) {
-    fatal_status("reading", database.path(), status);
-  }
-  return found.ToStringView();
-}
-
-class PlainView final : public Reader {
- public:
-  explicit PlainView(const StateDatabase& database)
-      : database_(database), snapshot_(database.db().GetSnapshot()) {
-    options_.snapshot = snapshot_;
-  }
-  ~PlainView() override { database_.db().ReleaseSnapshot(snapshot_); }
-  PlainView(const PlainView&) = delete;
-  PlainView& operator=(const PlainView&) = delete;
-
-  std::optional<std::string_view> get(Family family, std::string_view key) override {
-    return get_from(database_, options_, family, key, found_);
-  }
-  std::unique_ptr<Cursor> cursor(Family family,
-                                 std::string_view from,
-                                 std::string_view to) override {
-    return make_cursor(source(family), from, to);
-  }
-  std::unique_ptr<ReverseCursor> reverse_cursor(Family family,
-                                                std::string_view from,
-                                                std::string_view to) override {
-    return make_reverse_cursor(source(family), from, to);
-  }
-
- private:
-  CursorSource source(Family family) const {
-    return {.db = &database_.db(),
-            .family = database_.handle(family),
-            .number = family,
-            .snapshot = snapshot_,
-            .path = &database_.path()};
-  }
-
-  const StateDatabase& database_;
-  const rocksdb::Snapshot* snapshot_;
-  rocksdb::ReadOptions options_;
-  rocksdb::PinnableSlice found_;
-};
 
 class PlainKeyspace final : public Keyspace {
  public:
@@ -152,7 +97,7 @@ class PlainKeyspace final : public Keyspace {
                       done = std::move(done)] { done(database->checkpoint(directory)); });
   }
   void compact() override { database_->compact(); }
-  std::unique_ptr<Reader> view() override { return std::make_unique<PlainView>(*database_); }
+  std::unique_ptr<Reader> view() override { return make_snapshot_view(*database_); }
   Usage usage() override {
     Usage usage = database_->usage();
     usage.memory_bytes += cache_.used_bytes();
@@ -164,7 +109,6 @@ class PlainKeyspace final : public Keyspace {
   CursorSource source(Family family) {
     return {.db = &database_->db(),
             .family = database_->handle(family),
-            .number = family,
             .overlay = &overlay(family),
             .path = &database_->path()};
   }
@@ -211,7 +155,7 @@ std::optional<std::string_view> PlainKeyspace::get(Family family, std::string_vi
   if (cached(family) && cache_.find(family, hash, key, hit)) {
     return hit.present ? std::optional(hit.value) : std::nullopt;
   }
-  std::optional<std::string_view> found = get_from(*database_, read_options_, family, key, found_);
+  std::optional<std::string_view> found = database_->get(read_options_, family, key, found_);
   if (cached(family)) {
     cache_.store(family, hash, key, {found.has_value(), found.value_or(std::string_view())});
   }

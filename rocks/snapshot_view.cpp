@@ -37,7 +37,6 @@ class SnapshotView final : public Reader {
   CursorSource source(Family family) const {
     return {.db = &database_.db(),
             .family = database_.handle(family),
-            .number = family,
             .snapshot = snapshot_,
             .path = &database_.path()};
   }

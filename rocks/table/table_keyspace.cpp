@@ -102,9 +102,18 @@ class TableKeyspace final : public Keyspace {
   size_t pending_bytes() const override { return arena_.used_bytes() + range_bytes_; }
   LogIndex flushed_index() override { return flusher_.flushed_index(); }  // I4
   void flush() override;
+  void flush_async(std::function<void(LogIndex)> done) override {
+    freeze_dirty();
+    flusher_.run([this, done = std::move(done)] { done(flusher_.flushed_index()); });
+  }
+  void checkpoint(std::string directory, std::function<void(Result<LogIndex>)> done) override {
+    freeze_dirty();
+    flusher_.run([database = database_.get(), directory = std::move(directory),
+                  done = std::move(done)] { done(database->checkpoint(directory)); });
+  }
   void compact() override { database_->compact(); }
   std::unique_ptr<Reader> view() override {
-    flush();
+    flush();  // what RocksDB holds is the last commit
     return make_snapshot_view(*database_);
   }
   Usage usage() override {
@@ -118,16 +127,17 @@ class TableKeyspace final : public Keyspace {
   CursorSource source(Family family) {
     return {.db = &database_->db(),
             .family = database_->handle(family),
-            .number = family,
-            .table = &table_,
-            .open = &open_cursors_,
             .overlay = &overlay(family),
-            .path = &database_->path()};
+            .path = &database_->path(),
+            .table = &table_,
+            .number = family,
+            .open = &open_cursors_};
   }
   void check_applied(LogIndex applied);
   void commit_family(Family family);
   bool epoch_is_full() const;
   void freeze();
+  void freeze_dirty();
   void take_flushed();
   void wait_for_room();
 
@@ -241,6 +251,13 @@ void TableKeyspace::freeze() {
   epoch_began_ = std::chrono::steady_clock::now();
 }
 
+// Somebody asks for everything committed: however many epochs are on their way, this adds no data.
+void TableKeyspace::freeze_dirty() {
+  if (table_.dirty()) {
+    freeze();
+  }
+}
+
 void TableKeyspace::take_flushed() {
   while (taken_ < flusher_.flushed_epoch()) {
     table_.flushed(++taken_);
@@ -266,9 +283,7 @@ void TableKeyspace::wait_for_room() {
 }
 
 void TableKeyspace::flush() {
-  if (table_.dirty()) {
-    freeze();
-  }
+  freeze_dirty();
   flusher_.wait_for(table_.active_epoch() - 1);
   take_flushed();
   CHECK_INVARIANT(flushed_index() == committed_);
@@ -283,15 +298,7 @@ Result<std::unique_ptr<Keyspace>> open_table_keyspace(const KeyspaceOptions& opt
     return database.error();
   }
   remove_unfinished_ingests(options.path);  // now that the directory is ours
-  std::string key;
-  keys::applied_record(key);
-  rocksdb::PinnableSlice found;
-  std::optional<std::string_view> bytes =
-      (*database)->get(rocksdb::ReadOptions(), Family::kSystem, key, found);
-  LogIndex flushed;
-  if (bytes.has_value()) {
-    flushed = decode_applied(*bytes).value().index;  // open() has checked that it decodes
-  }
+  LogIndex flushed = (*database)->persisted_index();
   return std::unique_ptr<Keyspace>(
       std::make_unique<TableKeyspace>(std::move(*database), options, flushed));
 }

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include <doctest/doctest.h>
 
@@ -37,6 +38,7 @@ class TableFixtureWith {
     open();
   }
   void compact() { keyspace_->compact(); }
+  std::string path(std::string_view name) const { return directory_.path(name); }
 
  private:
   void open() { keyspace_ = open_table(directory_.path("state"), kTableBytes); }

@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/rocks/checkpoint_suite.hpp"
 #include "tests/rocks/keyspace_suite.hpp"
 #include "tests/rocks/support.hpp"
 #include "tests/rocks/table_fixture.hpp"
@@ -59,6 +60,32 @@ TEST_CASE("table keyspace: a long read sees its picture across erase and compact
 
 TEST_CASE("table keyspace: undo takes back the command and nothing else [F30]") {
   keyspace_undo_takes_back_one_command<TableFixture>();
+}
+
+TEST_CASE("table keyspace: a checkpoint made while apply goes on is one commit, in files [F13]") {
+  keyspace_checkpoint_is_one_commit<TableFixture>();
+  keyspace_checkpoint_is_one_commit<TinyTableFixture>();
+}
+
+TEST_CASE("table keyspace: a flush in the background reports what files hold [F13, I4]") {
+  keyspace_flush_async_reports_what_files_hold<TableFixture>();
+}
+
+TEST_CASE("table keyspace: its end waits for a checkpoint that was asked for") {
+  TempDirectory directory;
+  auto keyspace = open_table(directory.path("state"), 64 << 10);
+  for (uint64_t index = 1; index <= 200; ++index) {
+    keyspace->put(Family::kMeta, "k" + std::to_string(index), std::string(1000, 'v'));
+    put_applied(*keyspace, index);
+    keyspace->commit(LogIndex{index});
+  }
+  std::optional<Result<LogIndex>> made;
+  keyspace->checkpoint(directory.path("copy"), [&](Result<LogIndex> result) { made = result; });
+  keyspace.reset();
+  REQUIRE(made.has_value());
+  REQUIRE(made->has_value());
+  CHECK(**made == LogIndex{200});
+  CHECK(open_table(directory.path("copy"), 64 << 10)->flushed_index() == LogIndex{200});
 }
 
 // As SCAN with a type does: what the gets find must not move the records under the cursor.
