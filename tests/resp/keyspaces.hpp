@@ -23,8 +23,7 @@ class InMemory {
   rocks::MemoryKeyspace keyspace_;
 };
 
-using OpenKeyspace =
-    Result<std::unique_ptr<rocks::Keyspace>> (*)(const rocks::KeyspaceOptions&);
+using OpenKeyspace = Result<std::unique_ptr<rocks::Keyspace>> (*)(const rocks::KeyspaceOptions&);
 
 template <OpenKeyspace kOpen>
 class OnRocksWith {
