@@ -7,6 +7,7 @@
 #include <string>
 
 #include "actors/node.hpp"
+#include "actors/restore.hpp"
 #include "base/log.hpp"
 #include "config/options.hpp"
 
@@ -33,6 +34,14 @@ int main(int argc, char** argv) {
   if (!kiwi::log_open(options->logfile, options->loglevel)) {
     refuse("cannot open the log file " + options->logfile +
            "; set logfile to a place this user may write");
+  }
+  if (!options->restore.empty()) {
+    const kiwi::Result<std::string> restored = kiwi::actors::restore_backup(*options);
+    if (!restored) {
+      refuse(restored.error().text);
+    }
+    std::printf("%s\n", restored->c_str());
+    return 0;
   }
   kiwi::Result<std::unique_ptr<kiwi::actors::Node>> node = kiwi::actors::Node::open(*options);
   if (!node) {

@@ -7,8 +7,10 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "base/failpoint.hpp"
 #include "base/log.hpp"
 #include "raft/codec.hpp"
+#include "rocks/snapshot_target.hpp"
 
 namespace kiwi::actors {
 
@@ -36,9 +38,13 @@ Id random_id() {
 template ClusterId random_id<ClusterId>();
 template Incarnation random_id<Incarnation>();
 
+OpenedState::~OpenedState() {
+  executor.reset();
+  keyspace.reset();
+}
+
 Storage::~Storage() {
-  executor_.reset();
-  keyspace_.reset();
+  state_.reset();
   log_.reset();
 }
 
@@ -60,32 +66,80 @@ Result<std::unique_ptr<Storage>> Storage::open(const config::Options& options) {
   if (Result<void> loaded = storage->load_identity(options); !loaded) {
     return loaded.error();
   }
-  rocks::KeyspaceOptions keyspace;
-  keyspace.path = dir / "state-1";
-  if (!options.raft_log_fsync) {
-    keyspace.before_flush = [log = storage->log_.get()] {
+  storage->log_fsync_ = options.raft_log_fsync;
+  storage->table_ = options.state_engine == config::StateEngine::kTable;
+  storage->table_bytes_ = static_cast<uint64_t>(options.cache_state);
+  Result<std::string> live = storage->log_->live_state();
+  if (!live) {
+    return at(options.dir, live.error());
+  }
+  storage->remove_leftovers(*live);
+  Result<std::shared_ptr<OpenedState>> state = storage->open_state(*live);
+  if (!state) {
+    return at(options.dir, state.error());
+  }
+  storage->state_ = std::move(*state);
+  if (Result<void> fits = storage->check_state_fits_log(); !fits) {
+    return fits.error();
+  }
+  return storage;
+}
+
+Result<std::shared_ptr<OpenedState>> Storage::open_state(const std::string& name) const {
+  auto state = std::make_shared<OpenedState>();
+  state->name = name;
+  rocks::KeyspaceOptions options;
+  options.path = std::filesystem::path(dir_) / name;
+  if (!log_fsync_) {
+    options.before_flush = [log = log_.get()] {
       if (Result<void> synced = log->sync(); !synced) {
         fatal("syncing the Raft log failed: " + synced.error().text);
       }
     };
   }
-  keyspace.table_bytes = static_cast<uint64_t>(options.cache_state);
-  auto opened = options.state_engine == config::StateEngine::kTable
-                    ? rocks::open_table_keyspace(keyspace)
-                    : rocks::open_plain_keyspace(keyspace);
+  options.table_bytes = table_bytes_;
+  auto opened = table_ ? rocks::open_table_keyspace(options) : rocks::open_plain_keyspace(options);
   if (!opened) {
-    return at(options.dir, opened.error());
+    return opened.error();
   }
-  storage->keyspace_ = std::move(*opened);
+  state->keyspace = std::move(*opened);
   resp::ExecutorOptions executor;
-  executor.node = storage->identity_.node;
-  executor.incarnation = storage->identity_.incarnation;
-  executor.epoch = storage->identity_.boot_epoch;
-  storage->executor_ = std::make_unique<resp::Executor>(*storage->keyspace_, executor);
-  if (Result<void> fits = storage->check_state_fits_log(); !fits) {
-    return fits.error();
+  executor.node = identity_.node;
+  executor.incarnation = identity_.incarnation;
+  executor.epoch = identity_.boot_epoch;
+  state->executor = std::make_unique<resp::Executor>(*state->keyspace, executor);
+  return state;
+}
+
+std::shared_ptr<OpenedState> Storage::adopt(std::shared_ptr<OpenedState> fresh) {
+  std::shared_ptr<OpenedState> old = std::exchange(state_, std::move(fresh));
+  failpoint("state-swapped");
+  return old;
+}
+
+// What an installation, a transfer or a checkpoint left that a crash cut short (F14). Files of an
+// unfinished transfer stay: the next one goes on with them.
+void Storage::remove_leftovers(const std::string& live) const {
+  const std::filesystem::path dir(dir_);
+  std::error_code failed;
+  std::vector<std::filesystem::path> going;
+  for (const auto& item : std::filesystem::directory_iterator(dir, failed)) {
+    const std::string name = item.path().filename().string();
+    const bool old_state = name.starts_with("state-") && name != live;
+    const bool old_transfer =
+        name == "incoming" && !rocks::unfinished_transfer(item.path().string());
+    if (old_state || old_transfer || name.starts_with("checkpoint-") || name == "own-copy" ||
+        name == "restoring") {
+      going.push_back(item.path());
+    }
   }
-  return storage;
+  for (const std::filesystem::path& path : going) {
+    log_notice("removing " + path.string() + ", which the last run of this node left unfinished");
+    std::filesystem::remove_all(path, failed);
+    if (failed) {
+      log_warning("cannot remove " + path.string() + ": " + failed.message());
+    }
+  }
 }
 
 Result<void> Storage::load_identity(const config::Options& options) {
@@ -143,7 +197,7 @@ Result<void> Storage::check_state_fits_log() {
   if (!log) {
     return at(dir_, log.error());
   }
-  const LogIndex applied = executor_->applied();
+  const LogIndex applied = state_->executor->applied();
   if (log->first_index > applied + 1) {
     return Error{Errc::kCorrupt,
                  "the log in " + dir_ + " starts at entry " + number(log->first_index) +
@@ -157,7 +211,7 @@ Result<void> Storage::check_state_fits_log() {
                      ": the log lost its end (raft.log-fsync no, or an old copy); wipe this node, "
                      "the others will refill it"};
   }
-  for (const raft::SessionRow& row : executor_->session_rows()) {
+  for (const raft::SessionRow& row : state_->executor->session_rows()) {
     if (row.node == identity_.node && row.incarnation == identity_.incarnation &&
         row.epoch >= identity_.boot_epoch) {
       return Error{Errc::kCorrupt, "the state in " + dir_ +
@@ -218,9 +272,9 @@ Result<raft::StartState> Storage::start_state() {
     return log.error();
   }
   start.log = std::move(*log);
-  start.applied = executor_->applied();
-  start.applied_stamp_ms = executor_->applied_stamp_ms();
-  start.sessions = executor_->session_rows();
+  start.applied = state_->executor->applied();
+  start.applied_stamp_ms = state_->executor->applied_stamp_ms();
+  start.sessions = state_->executor->session_rows();
   const LogIndex last = start.log.last_index;
   LogIndex from = std::max(std::max(start.log.commit, start.applied) + 1, start.log.first_index);
   if (last > start.applied) {

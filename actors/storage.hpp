@@ -1,6 +1,8 @@
 // What a node has on disk, opened and checked (DESIGN §5, §6, §11; F1, F2, F4, F13, F38, F39):
-//   <dir>/log      the Raft log, hard state and identity
-//   <dir>/state-1  the keyspace
+//   <dir>/log       the Raft log, hard state and identity; it names the live state (F14)
+//   <dir>/state-<n> the keyspace; others than the live one are deleted at start
+//   <dir>/incoming  files of a snapshot that did not come to its end
+//   <dir>/checkpoint-<n>, <dir>/own-copy  of SnapshotWorker; deleted at start
 // Plain class; used by Node before and while actors run. After the core started, the log belongs to
 // LogStore alone and the keyspace to the executor. Every error is one sentence that says what to
 // do.
@@ -20,6 +22,14 @@
 
 namespace kiwi::actors {
 
+// A state directory that is open, and what executes on it.
+struct OpenedState {
+  ~OpenedState();
+  std::string name;  // of its directory
+  std::unique_ptr<rocks::Keyspace> keyspace;
+  std::unique_ptr<resp::Executor> executor;  // on that keyspace
+};
+
 class Storage {
  public:
   // Creates what is missing, raises the boot epoch and syncs it before anything can be proposed.
@@ -29,8 +39,9 @@ class Storage {
   raft::LogStorage& log() { return *log_; }
   rocks::RocksLogStats log_stats() const { return log_->stats(); }
   uint64_t log_disk_bytes() const;
-  rocks::Keyspace& keyspace() { return *keyspace_; }
-  resp::Executor& executor() { return *executor_; }
+  rocks::Keyspace& keyspace() { return *state_->keyspace; }
+  resp::Executor& executor() { return *state_->executor; }
+  const std::string& live_state() const { return state_->name; }
   const raft::Identity& identity() const { return identity_; }
 
   // The first entry of the cluster this node is in, encoded; empty if it was cut away already.
@@ -38,6 +49,10 @@ class Storage {
   // Becomes a member: of a cluster that this node founds or that admitted it. `first` is the entry
   // that every founder writes at index 1; without it the leader sends everything.
   Result<void> join(const ClusterId& cluster, const std::optional<raft::Entry>& first);
+  // Opens another state directory of this node; any thread.
+  Result<std::shared_ptr<OpenedState>> open_state(const std::string& name) const;
+  // Makes it this node's state and returns the one before. The client loop's to call.
+  std::shared_ptr<OpenedState> adopt(std::shared_ptr<OpenedState> fresh);
   // What the core starts from.
   Result<raft::StartState> start_state();
 
@@ -45,11 +60,14 @@ class Storage {
   Storage() = default;
   Result<void> load_identity(const config::Options& options);
   Result<void> check_state_fits_log();
+  void remove_leftovers(const std::string& live) const;
 
   std::string dir_;
+  bool log_fsync_ = true;
+  bool table_ = false;  // the engine of the state, and its memory
+  uint64_t table_bytes_ = 0;
   std::unique_ptr<rocks::RocksLog> log_;
-  std::unique_ptr<rocks::Keyspace> keyspace_;
-  std::unique_ptr<resp::Executor> executor_;
+  std::shared_ptr<OpenedState> state_;
   raft::Identity identity_;
 };
 

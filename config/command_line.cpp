@@ -237,6 +237,13 @@ Result<Options> parse_command_line(int argc, const char* const* argv) {
     for (++at; at < arguments.size() && !arguments[at].starts_with("--"); ++at) {
       words.push_back(arguments[at]);
     }
+    if (argument == "--restore") {
+      if (words.size() != 2) {
+        return invalid("--restore needs the directory of a backup");
+      }
+      options.restore = words[1];
+      continue;
+    }
     if (Result<void> done = apply_setting(options, argument, words); !done) {
       return done.error();
     }

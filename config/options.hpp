@@ -61,6 +61,7 @@ struct Options {
   std::string config_file;  // absolute path of the file that was read; empty without one
   // Not empty: --help, --version or --print-config asked for this text; print it and exit 0.
   std::string text_to_print;
+  std::string restore;  // --restore: the backup to make a data directory of, instead of running
 
   // What the defaults mean for this node.
   NodeId node_id() const { return NodeId{raft_id == 0 ? 1 : static_cast<uint64_t>(raft_id)}; }

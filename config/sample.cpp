@@ -55,7 +55,8 @@ std::string help_text() {
       "kiwi-server [file.conf] [--option value ...]\n"
       "\n"
       "A strongly consistent database server that speaks the Redis protocol.\n"
-      "--version prints the version, --print-config a configuration file with all defaults.\n";
+      "--version prints the version, --print-config a configuration file with all defaults.\n"
+      "--restore BACKUP fills an empty dir from a backup and ends; then start without it.\n";
   for (const OptionRow& row : option_rows()) {
     if (row.name.empty()) {
       out += "\n" + std::string(row.doc) + "\n";

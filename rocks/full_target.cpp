@@ -34,6 +34,9 @@ std::optional<Manifest> manifest_in(const std::string& directory) {
   return manifest ? std::optional(std::move(*manifest)) : std::nullopt;
 }
 
+// Written out as it comes: one sync of it all would hold up the log's syncs on the same disk.
+constexpr uint64_t kSyncBytes = 4 << 20;
+
 bool holds(const Manifest& manifest, const SnapshotFile& file) {
   return std::find(manifest.files.begin(), manifest.files.end(), file) != manifest.files.end();
 }
@@ -71,6 +74,7 @@ class Target final : public FullTarget {
   uint64_t reused_ = 0;
   int fd_ = -1;  // of the file being written
   uint32_t open_ = 0;
+  uint64_t unsynced_ = 0;
 };
 
 // Leaves in the directory only what belongs to this manifest, and finds out how much that is.
@@ -228,6 +232,13 @@ Result<void> Target::write(uint32_t file, uint64_t offset, std::string_view byte
     }
     have_[file] += static_cast<uint64_t>(written);
     bytes.remove_prefix(static_cast<size_t>(written));
+    unsynced_ += static_cast<uint64_t>(written);
+  }
+  if (unsynced_ >= kSyncBytes) {
+    unsynced_ = 0;
+    if (::fdatasync(fd_) != 0) {
+      return Error{Errc::kIo, "cannot sync " + path_of(file) + ": " + std::strerror(errno)};
+    }
   }
   failpoint("snapshot-received");
   return {};
@@ -295,6 +306,13 @@ std::optional<Manifest> unfinished_transfer(const std::string& directory) {
 Result<SnapshotInfo> verify_state(const std::string& directory) {
   Result<std::unique_ptr<ReadOnlyState>> state = ReadOnlyState::open(directory);
   return state ? (*state)->info() : Result<SnapshotInfo>(state.error());
+}
+
+Result<void> remove_state(const std::string& directory) {
+  std::error_code failed;
+  fs::remove(directory + "/CURRENT", failed);  // from here on it does not open
+  failpoint("old-state-deleting");
+  return remove_directory(directory);
 }
 
 Result<std::string> publish_state(const std::string& data_directory, const std::string& directory) {

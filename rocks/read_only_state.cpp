@@ -95,6 +95,14 @@ std::unique_ptr<ReverseCursor> ReadOnlyState::reverse_cursor(Family family,
       {db_.get(), handles_[static_cast<size_t>(family)], nullptr, nullptr, &path_}, from, to);
 }
 
+Result<void> ReadOnlyState::verify_checksums() {
+  rocksdb::Status status = db_->VerifyChecksum();
+  if (!status.ok()) {
+    return status_error("verifying the checksums", path_, status);
+  }
+  return {};
+}
+
 Result<SnapshotInfo> ReadOnlyState::info() {
   const Error bad{Errc::kCorrupt, "the state in " + path_ + " lacks what says how far it goes"};
   SnapshotInfo info;

@@ -24,6 +24,7 @@ class ReadOnlyState final : public Reader {
   static Result<std::unique_ptr<ReadOnlyState>> open(const std::string& directory);
   ~ReadOnlyState() override;
 
+  Result<void> verify_checksums();  // of every block of every file; reads it all
   // Of ours, opened completely: has an applied record, members and decodable session rows.
   Result<SnapshotInfo> info();
 

@@ -12,6 +12,7 @@
 #include <rocksdb/write_batch.h>
 
 #include "base/check.hpp"
+#include "base/failpoint.hpp"
 #include "raft/codec.hpp"
 #include "rocks/log_reader.hpp"
 #include "rocks/log_recovery.hpp"
@@ -85,6 +86,7 @@ class RocksLogImpl final : public RocksLog {
   void batch_truncation(LogIndex from, LogIndex new_last);
   Result<void> write(LogIndex commit, bool durable);
   Result<void> move_first(const raft::SnapshotMeta& meta, LogIndex new_first, LogIndex dropped_to);
+  void give_room_back(LogIndex from, LogIndex to);
   void count_sync(std::chrono::steady_clock::duration took);
 
   RocksLogOptions options_;
@@ -366,7 +368,9 @@ Result<void> RocksLogImpl::cut(const raft::SnapshotMeta& meta, LogIndex keep_fro
     }
   }
   const LogIndex new_first = std::max(first_, keep_from);
-  return move_first(meta, new_first, new_first);
+  Result<void> moved = move_first(meta, new_first, new_first);
+  failpoint("log-cut");
+  return moved;
 }
 
 // F14: one write, so a crash leaves the old state with the old log or the new one with the new.
@@ -379,6 +383,7 @@ Result<void> RocksLogImpl::install(const raft::SnapshotMeta& meta, const std::st
     return moved;
   }
   last_ = meta.index;
+  failpoint("install-committed");
   return {};
 }
 
@@ -408,17 +413,33 @@ Result<void> RocksLogImpl::move_first(const raft::SnapshotMeta& meta,
     return written;
   }
   configurations_.erase(configurations_.begin(), kept);
-  // Gives whole files back at once. Best effort: what stays is below first_ and never read.
-  std::string begin = log_keys::entry(first_);
-  std::string end = log_keys::entry(dropped_to);
-  rocksdb::Slice lower(begin);
-  rocksdb::Slice upper(end);
-  if (first_ < dropped_to) {
-    (void)rocksdb::DeleteFilesInRange(db_.get(), db_->DefaultColumnFamily(), &lower, &upper, false);
-  }
+  give_room_back(first_, dropped_to);
   first_ = new_first;
   snapshot_ = meta;
   return {};
+}
+
+// Best effort: what stays is below first_ and never read. Whole files of deeper levels go at once.
+// A flush, in the background, writes what is left of the memtable and lets its write-ahead log go;
+// what was cut does not survive it. Table files of level 0 lose theirs when four are compacted.
+void RocksLogImpl::give_room_back(LogIndex from, LogIndex to) {
+  constexpr uint64_t kWorthAFlush = 1 << 20;
+  if (from >= to) {
+    return;
+  }
+  std::string begin = log_keys::entry(from);
+  std::string end = log_keys::entry(to);
+  rocksdb::Slice lower(begin);
+  rocksdb::Slice upper(end);
+  (void)rocksdb::DeleteFilesInRange(db_.get(), db_->DefaultColumnFamily(), &lower, &upper, false);
+  uint64_t memtable = 0;
+  if (db_->GetIntProperty(rocksdb::DB::Properties::kCurSizeActiveMemTable, &memtable) &&
+      memtable >= kWorthAFlush) {
+    rocksdb::FlushOptions options;
+    options.wait = false;
+    options.allow_write_stall = true;  // else it would wait for room
+    (void)db_->Flush(options);
+  }
 }
 
 // ---------------------------------------------------------------- identity

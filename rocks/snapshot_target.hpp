@@ -82,5 +82,7 @@ Result<SnapshotInfo> verify_state(const std::string& directory);
 // Gives a finished directory the next free name state-<n> in `data_directory`, durably, and returns
 // that name: what LogStorage::install() is told. Nothing uses it before that.
 Result<std::string> publish_state(const std::string& data_directory, const std::string& directory);
+// Deletes a state directory that nobody has open and the log does not name.
+Result<void> remove_state(const std::string& directory);
 
 }  // namespace kiwi::rocks

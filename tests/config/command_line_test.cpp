@@ -221,6 +221,16 @@ TEST_SUITE("config") {
     CHECK(error_of({"--raft.addr", "db"}).starts_with("raft.addr: 'db' is not an address"));
   }
 
+  TEST_CASE("--restore names a backup beside the other options [F42]") {
+    auto options = parse({"--dir", "/data", "--restore", "/backups/monday", "--raft.id", "3"});
+    REQUIRE(options.has_value());
+    CHECK(options->restore == "/backups/monday");
+    CHECK(options->dir == "/data");
+    CHECK(options->raft_id == 3);
+    CHECK(parse({"--dir", "/data"})->restore.empty());
+    CHECK(error_of({"--restore"}).find("directory of a backup") != std::string::npos);
+  }
+
   TEST_CASE("--help, --version and --print-config answer whatever else is given") {
     CHECK(parse({"--version"})->text_to_print == "Kiwi server v=0.1.0 (speaks Redis 7.0.15)\n");
     CHECK(parse({"--port", "x", "--help"})->text_to_print == help_text());

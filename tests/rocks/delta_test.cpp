@@ -70,6 +70,8 @@ TEST_CASE("delta: the receiver goes on from it as the sender does [F17, §8]") {
   Pair pair(77, 200, 200);
   auto source = source_at(pair.sent);
   REQUIRE(send_delta(*source, pair.base).info.has_value());
+  copy_directory_after_power_loss(pair.base, pair.directory.path("lost"));
+  check_same_state(pair.directory.path("lost"), pair.sent);
   StateNode continued(pair.base);
   pair.history.grow(200);
   const std::vector<raft::Entry> more = pair.history.take();

@@ -61,6 +61,8 @@ TEST_CASE("files: what arrives is the sender's state and goes on as it does [F13
   CHECK(info->sessions.size() == 2);
   check_same_state(sender.at("incoming"), sender.at("sent"));
   CHECK(names_in(sender.at("sent")) == before);  // reading leaves no trace
+  copy_directory_after_power_loss(sender.at("incoming"), sender.at("lost"));
+  check_same_state(sender.at("lost"), sender.at("sent"));
   fs::create_directories(sender.at("data/state-4"));
   auto name = publish_state(sender.at("data"), sender.at("incoming"));
   REQUIRE(name.has_value());

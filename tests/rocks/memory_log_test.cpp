@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/rocks/log_storage_random.hpp"
 #include "tests/rocks/log_storage_suite.hpp"
 #include "tests/rocks/support.hpp"
 

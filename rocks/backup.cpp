@@ -1,0 +1,79 @@
+#include "rocks/backup.hpp"
+
+#include <filesystem>
+#include <memory>
+
+#include "raft/codec.hpp"
+#include "rocks/files.hpp"
+#include "rocks/keys.hpp"
+#include "rocks/keyspace.hpp"
+#include "rocks/read_only_state.hpp"
+
+namespace kiwi::rocks {
+
+namespace fs = std::filesystem;
+
+Result<SnapshotInfo> copy_backup(const std::string& backup, const std::string& directory) {
+  Result<std::unique_ptr<ReadOnlyState>> state = ReadOnlyState::open(backup);
+  if (!state) {
+    return state.error();
+  }
+  std::error_code failed;
+  fs::create_directory(directory, failed);
+  for (const fs::directory_entry& entry : fs::directory_iterator(backup, failed)) {
+    if (!failed && entry.is_regular_file()) {
+      fs::copy_file(entry.path(), fs::path(directory) / entry.path().filename(), failed);
+    }
+  }
+  if (failed) {
+    return Error{Errc::kIo, "cannot copy " + backup + " to " + directory + ": " + failed.message()};
+  }
+  if (Result<void> synced = sync_tree(directory); !synced) {
+    return synced.error();
+  }
+  Result<std::unique_ptr<ReadOnlyState>> copy = ReadOnlyState::open(directory);
+  if (!copy) {
+    return copy.error();
+  }
+  if (Result<void> whole = (*copy)->verify_checksums(); !whole) {
+    return whole.error();
+  }
+  return (*copy)->info();
+}
+
+Result<void> reset_members(const std::string& directory, const raft::Configuration& configuration) {
+  KeyspaceOptions options;
+  options.path = directory;
+  options.block_cache_bytes = 8 << 20;
+  Result<std::unique_ptr<Keyspace>> keyspace = open_plain_keyspace(options);
+  if (!keyspace) {
+    return keyspace.error();
+  }
+  Keyspace& state = **keyspace;
+  std::string key;
+  std::string end;
+  keys::applied_record(key);
+  const std::optional<std::string_view> found = state.get(Family::kSystem, key);
+  const std::string record(found.value_or(std::string_view()));
+  const std::optional<AppliedRecord> applied = decode_applied(record);
+  if (!applied) {
+    return Error{Errc::kCorrupt, "the state in " + directory + " does not say how far it goes"};
+  }
+  state.put(Family::kSystem, key, record);
+  keys::session_range(key, end);
+  state.erase_range(Family::kSystem, key, end);
+  std::string row;
+  encode(row, SessionValue{});
+  for (const raft::Member& member : configuration.members) {
+    keys::session(key, member.id, member.incarnation);
+    state.put(Family::kSystem, key, row);
+  }
+  keys::configuration_record(key);
+  state.put(Family::kSystem, key, raft::encode_configuration(configuration));
+  state.commit(applied->index);
+  state.flush();
+  keyspace->reset();
+  return sync_tree(directory);
+}
+
+}  // namespace kiwi::rocks
