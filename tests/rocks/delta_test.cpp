@@ -14,8 +14,11 @@ namespace {
 // Both apply `common` entries, the sender `more` of them beyond that.
 struct Pair {
   Pair(uint64_t seed, int common, int more) : history(seed) {
-    sender = std::make_unique<StateNode>(directory.path("sender"));
-    receiver = std::make_unique<StateNode>(directory.path("receiver"));
+    // Both engines, in every combination: files of one are files of the other.
+    const auto engine = [](bool table) { return table ? Engine::kTable : Engine::kPlain; };
+    sender = std::make_unique<StateNode>(directory.path("sender"), 64 << 10, engine(seed % 2 == 0));
+    receiver =
+        std::make_unique<StateNode>(directory.path("receiver"), 64 << 10, engine(seed % 4 < 2));
     run(common, true);
     run(more, false);
     sent = sender->checkpoint(directory.path("sent"));
@@ -72,7 +75,7 @@ TEST_CASE("delta: the receiver goes on from it as the sender does [F17, §8]") {
   REQUIRE(send_delta(*source, pair.base).info.has_value());
   copy_directory_after_power_loss(pair.base, pair.directory.path("lost"));
   check_same_state(pair.directory.path("lost"), pair.sent);
-  StateNode continued(pair.base);
+  StateNode continued(pair.base, 64 << 10, Engine::kTable);
   pair.history.grow(200);
   const std::vector<raft::Entry> more = pair.history.take();
   pair.sender->apply(more);

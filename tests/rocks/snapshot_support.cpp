@@ -83,13 +83,15 @@ void History::grow(int entries) {
 
 // ---------------------------------------------------------------- nodes
 
-StateNode::StateNode(const std::string& directory, uint64_t write_buffer) {
+StateNode::StateNode(const std::string& directory, uint64_t write_buffer, Engine engine) {
   KeyspaceOptions options;
   options.path = directory;
   options.block_cache_bytes = 1 << 20;
   options.write_buffer_bytes = write_buffer;
   options.metadata_cache_bytes = 1 << 20;
-  auto opened = open_plain_keyspace(options);
+  options.table_bytes = 64 << 10;
+  auto opened =
+      engine == Engine::kTable ? open_table_keyspace(options) : open_plain_keyspace(options);
   REQUIRE(opened.has_value());
   keyspace_ = std::move(*opened);
   node_ = std::make_unique<resp::Node>(*keyspace_);

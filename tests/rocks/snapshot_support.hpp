@@ -51,9 +51,13 @@ class History {
   uint64_t sequence_ = 0;
 };
 
+enum class Engine { kPlain, kTable };
+
 class StateNode {
  public:
-  StateNode(const std::string& directory, uint64_t write_buffer = 64 << 10);
+  StateNode(const std::string& directory,
+            uint64_t write_buffer = 64 << 10,
+            Engine engine = Engine::kPlain);
 
   void apply(const std::vector<raft::Entry>& entries);
   // The leader's command for what is due, or empty.
