@@ -32,6 +32,7 @@ options, before or after the command:
   --nodes 1|3|5   how many nodes a new cluster has (3)
   --port P        client port of node 1, the others follow (6379); peers use P + 10000
   --dir D         where the cluster lives (run/ in the tree, or $KIWI_CLUSTER_DIR)
+  --restore D     a new cluster gets the data of a backup (scripts/backup)
   --set name=v    one more server option, for all nodes; may be repeated
   --no-build      start the server that is already built
 
@@ -74,6 +75,8 @@ def settle(cluster, options):
 
 
 def start(cluster, options, only=None):
+    if options.restore:
+        return start_restored(cluster, options)
     settle(cluster, options)
     missing = [n for n in cluster.nodes if not n.process.pid() and (only is None or n is only)]
     if not missing:
@@ -98,6 +101,31 @@ def start(cluster, options, only=None):
     names = ", ".join(str(node.number) for node in missing)
     print(f"cluster: started node(s) {names}")
     print_lines_to_try(cluster, print_status(cluster))
+
+
+def start_restored(cluster, options):
+    """Node 1 gets the data and is a cluster of its own; the others join it."""
+    if cluster.exists():
+        raise Failure(f"the cluster in {cluster.dir} has data of its own: wipe it first, or choose "
+                      "another --dir")
+    backup, count = os.path.abspath(options.restore), options.nodes or 3
+    options.restore, options.nodes = None, 1
+    settle(cluster, options)
+    server = server_program(options)
+    options.no_build = True
+    cluster.save()
+    node = cluster.nodes[0]
+    node.check_ports()
+    node.write_conf()
+    done = subprocess.run([server, node.conf, "--restore", backup], cwd=node.dir, text=True,
+                          capture_output=True)
+    if done.returncode != 0:
+        os.remove(cluster.file)
+        raise Failure(f"the backup was not restored: {(done.stderr or done.stdout).strip()}")
+    print(f"cluster: {done.stdout.strip()}")
+    start(cluster, options)
+    for _ in range(count - 1):
+        cluster_members.add(cluster, server)
 
 
 def stop_nodes(nodes):
@@ -206,6 +234,7 @@ def parse(argv):
     parser.add_argument("--port", type=int)
     parser.add_argument("--dir", default=os.environ.get("KIWI_CLUSTER_DIR",
                                                         os.path.join(ROOT, "run")))
+    parser.add_argument("--restore")
     parser.add_argument("--set", action="append", metavar="name=value")
     parser.add_argument("--no-build", action="store_true")
     parser.add_argument("-f", dest="follow", action="store_true")

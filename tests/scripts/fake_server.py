@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Stands for kiwi-server in the tests of scripts/cluster: reads its file, keeps a directory, answers
-INFO raft. Node 1 leads. FAKE_DIE=N: node N ends at once, as on a data directory that is locked."""
+INFO raft, and OK to RAFT.*. Node 1 leads. FAKE_DIE=N: node N ends at once, as on a data directory
+that is locked."""
 import os
 import socket
 import sys
@@ -13,9 +14,9 @@ def serve(connection, text):
         head = stream.readline()
         if not head:
             return
-        for _ in range(int(head[1:])):
-            stream.read(int(stream.readline()[1:]) + 2)
-        connection.sendall(b"$%d\r\n%s\r\n" % (len(text), text))
+        words = [stream.read(int(stream.readline()[1:]) + 2)[:-2] for _ in range(int(head[1:]))]
+        orders = words[0].upper().startswith(b"RAFT.")
+        connection.sendall(b"+OK\r\n" if orders else b"$%d\r\n%s\r\n" % (len(text), text))
 
 
 def main():
@@ -28,7 +29,8 @@ def main():
     os.makedirs(options["dir"], exist_ok=True)
     role = "leader" if options["raft.id"] == "1" else "follower"
     text = (f"# raft_general\r\nraft_state:up\r\nraft_role:{role}\r\nraft_leader_id:1\r\n"
-            "raft_current_term:2\r\nraft_commit_index:9\r\nraft_last_applied_index:8\r\n").encode()
+            "raft_current_term:2\r\nraft_commit_index:9\r\nraft_last_applied_index:9\r\n"
+            "raft_is_voting:yes\r\nraft_num_voting_nodes:3\r\n").encode()
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", int(options["port"])))

@@ -4,8 +4,12 @@ import pathlib
 import re
 import socket
 import subprocess
+import time
 
 import pytest
+
+import cluster_model
+import processes
 
 HERE = pathlib.Path(__file__).resolve().parent
 SCRIPT = HERE.parents[1] / "scripts" / "cluster"
@@ -55,7 +59,7 @@ def script(tmp_path):
 
 def test_start_shows_every_node_and_the_leader(script):
     said = script.start()
-    assert re.search(rf"^  1  +\d+  +leader  +2  +9  +8  +127\.0\.0\.1:{script.port} ", said, re.M)
+    assert re.search(rf"^  1  +\d+  +leader  +2  +9  +9  +127\.0\.0\.1:{script.port} ", said, re.M)
     assert said.count("follower") == 2
     assert f"redis-cli -p {script.port} set" in said
 
@@ -180,6 +184,81 @@ def test_three_nodes_know_each_other_and_one_secret(script):
 ])
 def test_mistakes_get_a_sentence(script, arguments, words):
     assert words in script(*arguments, ok=False)
+
+
+def test_restart_says_at_once_that_a_majority_is_missing(script):
+    script.start()
+    script("pause", 1)
+    script("kill", 2)
+    begin = time.monotonic()
+    assert "too few nodes run for a majority" in script("restart", 3)
+    assert time.monotonic() - begin < cluster_model.START_SECONDS / 2
+
+
+class Shown:
+    """What a node would say, for cluster_model's arithmetic."""
+
+    def __init__(self, number, why):
+        self.number, self.why = number, why
+
+    def why_silent(self):
+        return self.why
+
+
+def voter(voters=3):
+    return {"raft_is_voting": "yes", "raft_num_voting_nodes": str(voters)}
+
+
+def test_a_missing_quorum_names_who_is_missing_and_why():
+    class Five:
+        nodes = [Shown(1, "-"), Shown(2, "stopped"), Shown(3, "-"), Shown(4, "paused"), Shown(5, "-")]
+    one, two, three, four, five = Five.nodes
+    wiped = {"raft_is_voting": "-", "raft_num_voting_nodes": "0"}
+    said = cluster_model.quorum_missing(
+        Five, {one: voter(5), two: {}, three: wiped, four: {}, five: voter(5)})
+    assert "3 of 5 voting nodes are needed, and only 2 answer" in said
+    assert "2 (stopped), 4 (paused), 3 (has lost its data)" in said
+    healthy = {one: voter(5), two: {}, three: voter(5), four: {}, five: voter(5)}
+    assert cluster_model.quorum_missing(Five, healthy) == ""
+    forming = {node: wiped for node in Five.nodes}  # nobody has a vote yet: wait
+    assert cluster_model.quorum_missing(Five, forming) == ""
+
+
+def test_remove_stops_the_node_and_its_number_is_not_used_again(script):
+    script.start()
+    before = script.pids()
+    assert "node 3 is no member any more" in script("remove", 3)
+    assert script.pids() == {1: before[1], 2: before[2]}
+    assert (processes._stat(before[3]) or "Z")[0] == "Z"
+    assert "has the nodes 1, 2" in script("kill", 3, ok=False)
+    assert "node 4 joined" in script("add")
+    assert set(script.pids()) == {1, 2, 4}
+    text = (script.dir / "node-4" / "kiwi.conf").read_text()
+    assert f"raft.join 127.0.0.1:{script.port},127.0.0.1:{script.port + 1}\n" in text
+    assert "raft.peers" not in text and f"port {script.port + 3}\n" in text
+    script("stop")
+    script("wipe")
+    assert not list(script.dir.glob("node-*"))
+
+
+def test_rolling_restart_takes_the_leader_last_and_needs_everybody(script):
+    script.start()
+    before = script.pids()
+    said = script("rolling-restart")
+    assert re.findall(r"restarted node (\d)", said) == ["2", "3", "1"]
+    after = script.pids()
+    assert all(after[n] and after[n] != before[n] for n in (1, 2, 3))
+    script("kill", 2)
+    assert "node(s) 2 (stopped) do not serve" in script("rolling-restart", ok=False)
+    assert script.pids() == {**after, 2: None}
+
+
+def test_transfer_and_changes_need_a_leader(script):
+    script.start()
+    assert "node 1 leads already" in script("transfer", 1)
+    script("pause", 1)
+    for words in (["transfer", 2], ["add"], ["remove", 2], ["rolling-restart"]):
+        assert "no node leads" in script(*words, ok=False)
 
 
 def test_logs_show_what_a_node_said(script):
