@@ -35,6 +35,9 @@ int main(int argc, char** argv) {
     refuse("cannot open the log file " + options->logfile +
            "; set logfile to a place this user may write");
   }
+  for (const std::string& setting : options->ignored) {
+    kiwi::log_notice("ignored, for it means nothing here: " + setting);
+  }
   if (!options->restore.empty()) {
     const kiwi::Result<std::string> restored = kiwi::actors::restore_backup(*options);
     if (!restored) {

@@ -86,11 +86,24 @@ std::optional<std::vector<std::string>> split_line(std::string_view line) {
   }
 }
 
+// What scripts that start RedisRaft say and Kiwi has no use for: it needs no module and has no RDB
+// file, and its log's name is its own.
+bool has_no_meaning_here(std::string_view name) {
+  return name == "loadmodule" || name == "dbfilename" || name == "raft.log-filename";
+}
+
 // One setting. `where` is "file:line" or "--name". words[0] is the name.
 Result<void> apply_setting(Options& options,
                            const std::string& where,
                            const std::vector<std::string>& words) {
   const OptionRow* row = find_option(words[0]);
+  if (row == nullptr && has_no_meaning_here(lower_case(words[0]))) {
+    std::string& text = options.ignored.emplace_back(words[0]);
+    for (size_t i = 1; i < words.size(); ++i) {
+      text += " " + words[i];
+    }
+    return {};
+  }
   if (row == nullptr) {
     std::string near = nearest_option(words[0]);
     return invalid(

@@ -59,6 +59,8 @@ struct Options {
 #undef FIXED
 
   std::string config_file;  // absolute path of the file that was read; empty without one
+  // Options of a Redis command line that mean nothing here ("loadmodule x.so"), to be logged.
+  std::vector<std::string> ignored;
   // Not empty: --help, --version or --print-config asked for this text; print it and exit 0.
   std::string text_to_print;
   std::string restore;  // --restore: the backup to make a data directory of, instead of running

@@ -221,6 +221,21 @@ TEST_SUITE("config") {
     CHECK(error_of({"--raft.addr", "db"}).starts_with("raft.addr: 'db' is not an address"));
   }
 
+  TEST_CASE("a command line for Redis with RedisRaft is understood, and what it cannot mean is kept") {
+    auto options = parse({"--port", "5001", "--dbfilename", "raft1.rdb", "--loadmodule",
+                          "/x/redisraft.so", "raft-log=y", "--raft.log-filename", "raft1.db",
+                          "--raft.addr", "localhost:5001", "--raft.follower-proxy", "yes"});
+    REQUIRE(options);
+    CHECK(options->port == 5001);
+    CHECK(options->client_address() == HostPort{"localhost", 5001});
+    CHECK(options->ignored == std::vector<std::string>{"dbfilename raft1.rdb",
+                                                       "loadmodule /x/redisraft.so raft-log=y",
+                                                       "raft.log-filename raft1.db"});
+    CHECK(File("LoadModule /x/redisraft.so\n").parse()->ignored ==
+          std::vector<std::string>{"LoadModule /x/redisraft.so"});
+    CHECK(error_of({"--loadmodules", "x"}) != "");
+  }
+
   TEST_CASE("--restore names a backup beside the other options [F42]") {
     auto options = parse({"--dir", "/data", "--restore", "/backups/monday", "--raft.id", "3"});
     REQUIRE(options.has_value());
