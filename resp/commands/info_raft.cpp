@@ -3,6 +3,7 @@
 
 #include "config/version.hpp"
 #include "resp/commands/info_text.hpp"
+#include "resp/session_state.hpp"
 
 namespace kiwi::resp {
 
@@ -127,10 +128,21 @@ void clients(const NodeContext& node, InfoText& out) {
   out.line("raft_proxy_outstanding_reqs", node.status.router.pending_batches);
   out.line("raft_pending_bytes", node.status.router.pending_bytes);
   out.line("raft_waiting_reads", node.status.router.waiting_reads);
+  // Batches for the leader that had to be sent again, and commands whose fate stayed unknown.
+  out.line("raft_proxy_failed_reqs", node.status.router.resends);
+  out.line("raft_proxy_failed_responses", node.status.router.timeouts);
   out.metrics("raft_clients", node);
 }
 
-void stats(const NodeContext& node, InfoText& out) { out.metrics("raft_stats", node); }
+void stats(const NodeContext& node, InfoText& out) {
+  // RedisRaft's sessions belong to clients that watch keys or build a transaction.
+  auto sessions = std::ranges::count_if(node.sessions, [](const auto& entry) {
+    const Transaction& transaction = entry.second->state().transaction;
+    return transaction.open || !transaction.tokens.empty();
+  });
+  out.metrics("raft_stats", node);
+  out.line("raft_num_sessions", sessions);
+}
 
 struct Section {
   std::string_view title;

@@ -221,7 +221,8 @@ TEST_SUITE("config") {
     CHECK(error_of({"--raft.addr", "db"}).starts_with("raft.addr: 'db' is not an address"));
   }
 
-  TEST_CASE("a command line for Redis with RedisRaft is understood, and what it cannot mean is kept") {
+  TEST_CASE(
+      "a command line for Redis with RedisRaft is understood, and what it cannot mean is kept") {
     auto options = parse({"--port", "5001", "--dbfilename", "raft1.rdb", "--loadmodule",
                           "/x/redisraft.so", "raft-log=y", "--raft.log-filename", "raft1.db",
                           "--raft.addr", "localhost:5001", "--raft.follower-proxy", "yes"});

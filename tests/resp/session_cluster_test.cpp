@@ -455,6 +455,26 @@ TEST_SUITE("resp") {
     CHECK(client.send("RAFT DISCARD\r\n") == "+OK\r\n");
   }
 
+  TEST_CASE("INFO raft counts transactions under way and what went wrong between nodes") {
+    ThreeNodes node;
+    TestClient first(node, 1);
+    TestClient second(node, 2);
+    auto shows = [&](const char* line) {
+      return second.send("INFO raft\r\n").find(std::string(line) + "\r\n") != std::string::npos;
+    };
+    CHECK(shows("raft_num_sessions:0"));
+    first.send("MULTI\r\n");
+    CHECK(shows("raft_num_sessions:1"));
+    first.send("DISCARD\r\nWATCH k\r\n");
+    CHECK(shows("raft_num_sessions:0"));
+    first.answer(first.forwarded()[0].slot, "+OK\r\n", {WatchToken{0, 1, "k", true, 5}});
+    CHECK(shows("raft_num_sessions:1"));
+    node.context.status.router.resends = 3;
+    node.context.status.router.timeouts = 4;
+    CHECK(shows("raft_proxy_failed_reqs:3"));
+    CHECK(shows("raft_proxy_failed_responses:4"));
+  }
+
   TEST_CASE("members and used ids are told") {
     ThreeNodes node;
     TestClient client(node);
