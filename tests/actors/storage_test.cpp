@@ -104,6 +104,30 @@ TEST_CASE(
   REQUIRE(start->tail.size() == 1);
 }
 
+TEST_CASE("each start may choose its state-engine: the state is found by either") {
+  Directory dir;
+  config::Options o = options(dir);
+  LogIndex applied;
+  for (int start = 0; start < 4; ++start) {
+    o.state_engine = start % 2 == 0 ? config::StateEngine::kTable : config::StateEngine::kPlain;
+    auto storage = Storage::open(o);
+    REQUIRE(storage.has_value());
+    REQUIRE((*storage)->executor().applied() == applied);
+    raft::Entry entry;
+    entry.index = ++applied;
+    entry.term = Term{1};
+    entry.kind = raft::EntryKind::kTick;
+    entry.stamp_ms = 1000;
+    raft::PersistRequest request;
+    request.entries = {entry};
+    REQUIRE((*storage)->log().persist(request).has_value());
+    (*storage)->executor().apply({entry});
+    while ((*storage)->executor().work()) {
+    }
+    (*storage)->keyspace().flush();
+  }
+}
+
 TEST_CASE("joining writes the founding entry and the cluster id for good") {
   Directory dir;
   const ClusterId cluster = random_id<ClusterId>();
