@@ -23,7 +23,12 @@ Incarnation incarnation_of(uint64_t node, uint64_t life) {
 }  // namespace
 
 World::World(const WorldOptions& given)
-    : options(given), prng(given.seed), network(*this), checks(*this), clients(*this) {}
+    : options(given),
+      prng(given.seed),
+      network(*this),
+      checks(*this),
+      clients(*this),
+      transfers(*this) {}
 World::~World() = default;
 
 Node* World::find(NodeId id) {
@@ -378,6 +383,11 @@ void World::run() {
   static constexpr size_t kSizes[] = {1, 3, 3, 3, 5, 5};
   if (prng.chance(1, 3)) {
     options.uncommitted_bytes_max = 100 + prng.below(600);
+  }
+  if (prng.chance(4, 5)) {
+    options.snapshot_entries = 5 + prng.below(prng.chance(1, 2) ? 20 : 120);
+    options.keep_entries = prng.chance(1, 2) ? 0 : prng.below(30);
+    options.keep_laggards = prng.chance(1, 2) ? 0 : prng.below(200);
   }
   found_cluster(kSizes[prng.below(std::size(kSizes))]);
   clients.start(3 + prng.below(4));
