@@ -68,6 +68,12 @@ std::string Node::describe() const {
     text +=
         " " + std::to_string(member.id.value) + "." + std::to_string(member.incarnation.bytes[1]);
   }
+  for (const raft::PeerStatus& peer :
+       now.role == raft::Role::kLeader ? now.peers : std::vector<raft::PeerStatus>{}) {
+    text += "\n      to " + std::to_string(peer.member.id.value) + ": " + peer.state + " match " +
+            std::to_string(peer.match.value) + ", next " + std::to_string(peer.next.value) +
+            (peer.up ? "" : ", down") + ", sending " + std::to_string(peer.snapshot_index.value);
+  }
   return text;
 }
 
