@@ -106,6 +106,9 @@ void Node::receive(std::shared_ptr<const Copy> copy,
     auto state = make_keyspace(world_);
     state->restore(copy->maps, copy->meta.index);
     states_[installing_->name] = std::move(state);
+    if (world_.prng.chance(1, 8)) {
+      world_.crash_in(*this, 3 * disk_delay_us_);
+    }
   });
 }
 

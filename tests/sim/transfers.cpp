@@ -70,6 +70,16 @@ void Transfers::begin(Node& leader, Node& sender, Node& receiver) {
   next_chunk(made_, receiver.id());
 }
 
+void Transfers::unasked() {
+  Node& sender = *world_.nodes[world_.prng.below(world_.nodes.size())];
+  Node& receiver = *world_.nodes[world_.prng.below(world_.nodes.size())];
+  if (!sender.running() || !receiver.running() || &sender == &receiver || !sender.applied()) {
+    return;
+  }
+  auto copy = std::make_shared<const Copy>(sender.checkpoint());
+  receiver.receive(std::move(copy), sender.status().term, [](LogIndex, bool) {});
+}
+
 bool Transfers::is_alive(const Transfer& transfer) const {
   const Node& sender = *world_.find(transfer.sender);
   return sender.running() && sender.life() == transfer.sender_life &&
@@ -106,6 +116,10 @@ void Transfers::next_chunk(uint64_t number, NodeId receiver) {
       transfer.receiver_life = to.life();
     }
     transfer.losses_in_a_row = 0;
+    if (world_.prng.chance(1, 150)) {
+      world_.crash_in(*world_.find(world_.prng.chance(1, 3) ? transfer.sender : receiver),
+                      kChunkUs);
+    }
     if (--transfer.chunks_left > 0) {
       next_chunk(number, receiver);
       return;

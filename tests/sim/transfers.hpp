@@ -27,6 +27,9 @@ class Transfers {
 
   // A leader cannot bring the follower up. A transfer that runs goes on if its log can follow it.
   void wanted(Node& leader, const raft::SnapshotWanted& wanted);
+  // A node that asked for none gets a copy of another one's state: whatever it holds, and whether
+  // it is a member or not, nothing may get lost (F15).
+  void unasked();
   bool receiving(NodeId node) const { return running_.contains(node); }
 
  private:

@@ -131,6 +131,10 @@ void World::nemesis() {
 void World::break_something() {
   ++faults_injected_;
   Node* node = any_running();
+  if (options.snapshot_entries != 0 && prng.chance(1, 8)) {
+    transfers.unasked();
+    return;
+  }
   switch (prng.below(18)) {
     case 0:
     case 1:
@@ -220,6 +224,17 @@ void World::crash_some() {
       restart_later(*node, 1'500'000);
     }
   }
+}
+
+void World::crash_in(Node& node, int64_t within_us) {
+  timeline.after(static_cast<int64_t>(prng.below(static_cast<uint64_t>(within_us))),
+                 [this, &node, life = node.life()] {
+                   if (!healing_ && node.running() && node.life() == life) {
+                     node.crash();
+                     clients.node_crashed(node.id());
+                     restart_later(node, 300'000);
+                   }
+                 });
 }
 
 void World::restart_later(Node& node, int64_t within_us) {

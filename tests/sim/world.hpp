@@ -40,6 +40,7 @@ class World {
   void run();
 
   Node* find(NodeId id);
+  void crash_in(Node& node, int64_t within_us);  // somewhere in what it is doing; it comes back
   // One line of what happened; folded into the fingerprint, kept as text if asked for.
   void trace(std::string_view what, NodeId node, uint64_t a, uint64_t b);
   uint64_t fingerprint() const { return fingerprint_; }
