@@ -72,7 +72,14 @@ void Transfers::begin(Node& leader, Node& sender, Node& receiver) {
 
 void Transfers::unasked() {
   Node& sender = *world_.nodes[world_.prng.below(world_.nodes.size())];
-  Node& receiver = *world_.nodes[world_.prng.below(world_.nodes.size())];
+  Node* picked = world_.nodes[world_.prng.below(world_.nodes.size())].get();
+  for (auto& node : world_.nodes) {  // rather one that is no member any more
+    if (sender.running() && world_.prng.chance(1, 2) &&
+        !sender.core().configuration().has(node->id(), node->incarnation())) {
+      picked = node.get();
+    }
+  }
+  Node& receiver = *picked;
   if (!sender.running() || !receiver.running() || &sender == &receiver || !sender.applied()) {
     return;
   }
