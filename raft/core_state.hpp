@@ -340,6 +340,7 @@ struct Core::State {
   NodeId best_successor(const Leader& leader) const;
 
   // ---------------- invariants.cpp
+  void check_indexes() const;
   void check_invariants() const;
 };
 

@@ -155,6 +155,9 @@ void Node::crash() {
   if (installing_) {
     const bool named = disk_.live_state().value() == installing_->name;
     world_.coverage.hit(named ? Mark::kCrashAfterInstall : Mark::kCrashBeforeInstall);
+    if (world_.options.mutant == "installed-state-not-synced") {
+      states_.at(installing_->name)->become({}, LogIndex{});
+    }
     installing_.reset();
   }
   world_.trace("crash", id_, survive, writes_.size());

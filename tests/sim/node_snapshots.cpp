@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "raft/codec.hpp"
 #include "rocks/keys.hpp"
 #include "rocks/metadata.hpp"
 #include "tests/sim/node.hpp"
@@ -16,12 +17,24 @@ namespace kiwi::sim {
 
 namespace {
 
+std::string system_record(const rocks::MemoryKeyspace::Maps& maps, const std::string& key) {
+  const auto& system = maps[static_cast<size_t>(rocks::Family::kSystem)];
+  auto it = system.find(key);
+  return it == system.end() ? std::string() : it->second;
+}
+
+// What a flushed state says of itself (F13).
 rocks::AppliedRecord record_of(const rocks::MemoryKeyspace::Maps& maps) {
   std::string key;
   rocks::keys::applied_record(key);
-  const auto& system = maps[static_cast<size_t>(rocks::Family::kSystem)];
-  auto it = system.find(key);
-  return it == system.end() ? rocks::AppliedRecord{} : rocks::decode_applied(it->second).value();
+  const std::string record = system_record(maps, key);
+  return record.empty() ? rocks::AppliedRecord{} : rocks::decode_applied(record).value();
+}
+
+raft::Configuration members_of(const rocks::MemoryKeyspace::Maps& maps) {
+  std::string key;
+  rocks::keys::configuration_record(key);
+  return raft::decode_configuration(system_record(maps, key)).value();
 }
 
 }  // namespace
@@ -61,13 +74,20 @@ void Node::compact() {
 }
 
 Copy Node::checkpoint() {
-  keyspace_->flush();
+  const bool from_memory = world_.options.mutant == "checkpoint-index-from-memory";
+  if (!from_memory) {
+    keyspace_->flush();
+  }
   Copy copy;
   copy.maps = keyspace_->flushed_maps();
-  const rocks::AppliedRecord record = record_of(copy.maps);
+  const rocks::AppliedRecord record = record_of(from_memory ? keyspace_->maps() : copy.maps);
   copy.meta.index = record.index;
   copy.meta.term = record.term;
-  copy.meta.configuration = world_.checks.configuration_at(record.index);
+  copy.meta.configuration = members_of(copy.maps);
+  if (copy.meta.configuration != world_.checks.configuration_at(record.index)) {
+    throw Violation{"snapshots", "node " + std::to_string(id_.value) + " has other members at " +
+                                     std::to_string(record.index.value) + " than the log"};
+  }
   return copy;
 }
 
@@ -104,7 +124,7 @@ void Node::receive(std::shared_ptr<const Copy> copy,
     // The directory is there, whole and synced, before the log names it.
     installing_ = Installing{copy, "state-" + std::to_string(++states_made_), done, false};
     auto state = make_keyspace(world_);
-    state->restore(copy->maps, copy->meta.index);
+    state->become(copy->maps, copy->meta.index);
     states_[installing_->name] = std::move(state);
     if (world_.prng.chance(1, 8)) {
       world_.crash_in(*this, 3 * disk_delay_us_);
