@@ -278,6 +278,14 @@ void World::change_members() {
   if (now.voters.size() + change.promote.size() > voters_min_ && prng.chance(1, 2)) {
     change.remove.push_back(now.voters[prng.below(now.voters.size())]);
   }
+  if (!change.remove.empty() && change.remove[0] != leader->id() && prng.chance(1, 3)) {
+    for (auto& other : nodes) {  // it is away when it is removed, and does not hear of it (F25)
+      if (other->id() != change.remove[0]) {
+        network.cut(other->id(), change.remove[0]);
+        network.cut(change.remove[0], other->id());
+      }
+    }
+  }
   trace("change", leader->id(), change.add_learners.size() * 10 + change.promote.size(),
         change.remove.size());
   leader->change(std::move(change));
