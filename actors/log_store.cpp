@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "base/check.hpp"
-#include "base/failpoint.hpp"
 
 namespace kiwi::actors {
 
@@ -115,7 +114,6 @@ void LogStore::cut(const raft::CutRequest& request) {
     hosting().fail_stop("cutting the Raft log failed: " + kept.error().text);
     return;
   }
-  failpoint("log-cut");
   first_index_ = std::max(first_index_, request.keep_from);
 }
 

@@ -4,7 +4,6 @@
 #include <system_error>
 #include <utility>
 
-#include "base/failpoint.hpp"
 #include "base/log.hpp"
 #include "rocks/snapshot_target.hpp"
 
@@ -280,7 +279,6 @@ void SnapshotWorker::judged(const SnapshotJudged& judged) {
 }
 
 void SnapshotWorker::stored() {
-  failpoint("install-committed");
   Result<std::shared_ptr<OpenedState>> opened = options_.open_state(installing_name_);
   if (!opened) {
     hosting().fail_stop("the installed snapshot cannot be opened: " + opened.error().text);
@@ -290,15 +288,13 @@ void SnapshotWorker::stored() {
 }
 
 void SnapshotWorker::swapped(StateSwapped& swapped) {
-  failpoint("state-swapped");
   const std::string old_name = swapped.old->name;
   swapped.old->executor.reset();
   swapped.old->keyspace.reset();  // waits for its background jobs
   swapped.old.reset();
-  std::error_code ignored;
-  std::filesystem::remove(path(old_name) + "/CURRENT", ignored);
-  failpoint("old-state-deleting");
-  remove(path(old_name));
+  if (Result<void> removed = rocks::remove_state(path(old_name)); !removed) {
+    log_warning("the old state stays until the next start: " + removed.error().text);
+  }
   options_.live_state = installing_name_;
   ++report_.received;
   report_.last_bytes = receiver_.progress().bytes_received;
