@@ -40,6 +40,13 @@ CommandRouter::behavior_type CommandRouter::make_behavior() {
         check_service();
       },
       [this](turn_atom) { turn(); },
+      [this](HoldOver over) {
+        if (over.id == held_) {
+          held_ = 0;
+          options_.router->end_hold(options_.now_ms());
+          ship(options_.router->take_effects());
+        }
+      },
       [this](timer_atom) {
         check_service();
         options_.router->tick(options_.now_ms());
@@ -66,6 +73,15 @@ void CommandRouter::turn() {
   turn_wanted_ = false;
   options_.router->end_of_turn(options_.now_ms());
   ship(options_.router->take_effects());
+  const resp::Router::Hold hold = options_.router->hold();
+  if (hold.wait_us == 0) {
+    held_ = 0;
+  } else if (hold.id != held_) {
+    held_ = hold.id;
+    options_.after_us(hold.wait_us, [self = RouterHandle(this), id = hold.id] {
+      caf::anon_send(self, HoldOver{id});
+    });
+  }
 }
 
 void CommandRouter::ship(resp::RouterEffects effects) {

@@ -57,6 +57,9 @@ struct ExecutorReport {
   std::vector<resp::ReadBatch> reads_again;
   LogIndex applied;
 };
+struct HoldOver {  // to itself: writes waited long enough for company
+  uint64_t id = 0;
+};
 struct InternalProposal {
   std::string packed_command;
 };
@@ -222,6 +225,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::raft::PersistRequest)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::raft::LogRead)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::ExecutorOrders)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::ExecutorReport)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::HoldOver)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::InternalProposal)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::RaftOrders)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::RaftReport)

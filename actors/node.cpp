@@ -63,6 +63,7 @@ resp::RouterOptions router_options(const config::Options& o, const raft::Identit
   options.response_timeout_ms = o.raft_response_timeout;
   options.election_timeout_ms = o.raft_election_timeout;
   options.follower_proxy = o.raft_follower_proxy;
+  options.company_us = o.raft_gather_microseconds;
   return options;
 }
 
@@ -165,6 +166,9 @@ void Node::State::spawn_actors() {
   routing.gate = &gate;
   routing.state_machine = state_machine_actor;
   routing.now_ms = ClientLoop::monotonic_ms;
+  routing.after_us = [this](int64_t wait, std::function<void()> work) {
+    client_loop->after_us(wait, std::move(work));
+  };
   routing.observe_raft = [this](const RaftReport& report) { observe_raft(report); };
   routing.observe_service = [this](resp::Service service) { context.status.service = service; };
   router_actor = spawn_command_router(*system, client_loop->hosting(), std::move(routing));

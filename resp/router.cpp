@@ -367,7 +367,8 @@ void Router::tick(int64_t now_ms) {
   s.expire_reads(now_ms);
   s.expire_deferred(now_ms);
   s.sweep_writes(now_ms);
-  end_of_turn(now_ms);
+  s.end_reads(now_ms);
+  s.end_writes(now_ms, false);
   if (s.waits_for_commit()) {
     s.wanted_commit_ms = now_ms;
   } else if (s.wants_commit && (s.leads() || now_ms - s.wanted_commit_ms >= kWantsCommitLingerMs)) {
@@ -378,8 +379,15 @@ void Router::tick(int64_t now_ms) {
 
 void Router::end_of_turn(int64_t now_ms) {
   state_->end_reads(now_ms);
-  state_->end_writes(now_ms);
+  state_->end_writes(now_ms, true);
 }
+
+Router::Hold Router::hold() const {
+  const State& s = *state_;
+  return {s.hand_overs * 2 + (s.pending.empty() ? 1 : 0), s.hold_us};
+}
+
+void Router::end_hold(int64_t now_ms) { state_->end_writes(now_ms, false); }
 
 bool Router::needs_end_of_turn() const {
   const State& s = *state_;

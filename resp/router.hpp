@@ -31,6 +31,10 @@ struct RouterOptions {
   size_t batch_bytes_max = 64 << 10;     // one bigger command goes alone
   size_t inflight_bytes_max = 32 << 20;  // handed to Raft and not applied; more waits here
   size_t inflight_batches_max = 1024;
+  // What a sync, the messages and the hand-over of a batch cost is shared by its commands. So
+  // writes wait for company while earlier ones of this node are on their way, and so long once
+  // those are applied, since their clients will write again. Microseconds; 0: they never wait.
+  int64_t company_us = 0;
 };
 
 // Which answers are possible at all; the node tells.
@@ -95,6 +99,14 @@ class Router {
   void set_service(Service service, int64_t now_ms);
   void set_follower_proxy(bool proxy);
   void tick(int64_t now_ms);  // every 50-100 ms
+
+  // Writes that wait for company: call end_hold() after wait_us. Another id is another wait.
+  struct Hold {
+    uint64_t id = 0;
+    int64_t wait_us = 0;  // 0: nothing waits
+  };
+  Hold hold() const;
+  void end_hold(int64_t now_ms);
 
   RouterEffects take_effects();
   std::pair<NodeId, Incarnation> origin() const;

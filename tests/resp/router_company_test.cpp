@@ -1,0 +1,115 @@
+// Writes that wait for company (RouterOptions::company_us): when, how long, and that nothing is
+// forgotten.
+#include "tests/resp/router_harness.hpp"
+
+namespace kiwi::resp {
+
+using Sequences = std::vector<uint64_t>;
+
+TEST_SUITE_BEGIN("resp/router: company");
+
+namespace {
+
+RouterOptions gathering() {
+  RouterOptions options = RouterHarness::default_options();
+  options.company_us = 200;
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("a lone write goes at once, the next one waits for it") {
+  RouterHarness h(gathering());
+  h.up();
+  h.pipeline(1, {"w1"});
+  CHECK(sequences_of(h.turn()) == Sequences{1});
+  CHECK(h.router.hold().wait_us == 0);
+  h.pipeline(2, {"w1"});
+  CHECK(h.turn().propose.empty());
+  const Router::Hold hold = h.router.hold();
+  CHECK(hold.wait_us == 1000);
+  h.pipeline(3, {"w1"});
+  CHECK(h.turn().propose.empty());
+  CHECK(h.router.hold().id == hold.id);  // one wait, one timer
+  h.settle(1);
+  RouterEffects effects = h.turn();  // one is missing: two were held, one was under way
+  REQUIRE(effects.propose.empty());
+  CHECK(h.router.hold().wait_us == 200);
+  CHECK(h.router.hold().id != hold.id);
+  h.pipeline(1, {"w2"});
+  effects = h.turn();
+  REQUIRE(sequences_of(effects) == Sequences{2});
+  CHECK(commands_of(effects.propose[0].payload).size() == 3);
+  CHECK(h.router.hold().wait_us == 0);
+}
+
+TEST_CASE("the wait ends when its time is over, and a client that stays away is not waited for") {
+  RouterHarness h(gathering());
+  h.up();
+  h.pipeline(1, {"w1"});
+  h.pipeline(2, {"w1"});
+  CHECK(sequences_of(h.turn()) == Sequences{1});
+  h.settle(1);
+  h.turn();
+  h.pipeline(1, {"w2"});
+  CHECK(h.turn().propose.empty());
+  CHECK(h.router.hold().wait_us == 200);
+  h.router.end_hold(h.now);
+  CHECK(sequences_of(h.take()) == Sequences{2});
+  h.settle(2);
+  h.turn();
+  h.pipeline(1, {"w3"});
+  CHECK(sequences_of(h.turn()) == Sequences{3});
+}
+
+TEST_CASE("behind others for a millisecond at most, so that cohorts overlap on slow networks") {
+  RouterHarness h(gathering());
+  h.up();
+  h.pipeline(1, {"w1"});
+  CHECK(sequences_of(h.turn()) == Sequences{1});
+  h.pipeline(2, {"w1"});
+  CHECK(h.turn().propose.empty());
+  h.router.end_hold(h.now);
+  CHECK(sequences_of(h.take()) == Sequences{2});
+}
+
+TEST_CASE("a timer that was lost costs a tick, no more") {
+  RouterHarness h(gathering());
+  h.up();
+  h.pipeline(1, {"w1"});
+  CHECK(sequences_of(h.turn()) == Sequences{1});
+  h.pipeline(2, {"w1"});
+  CHECK(h.turn().propose.empty());
+  CHECK(sequences_of(h.tick(50)) == Sequences{2});
+}
+
+TEST_CASE("half a batch is company enough") {
+  RouterHarness h(gathering());
+  h.up();
+  h.pipeline(1, {"w1"});
+  CHECK(sequences_of(h.turn()) == Sequences{1});
+  h.pipeline(2, std::vector<std::string>(127, "w"));
+  CHECK(h.turn().propose.empty());
+  h.pipeline(3, {"w1"});
+  CHECK(sequences_of(h.turn()) == Sequences{2});
+  h.pipeline(4, {"w" + std::string(40'000, 'x')});
+  CHECK(sequences_of(h.turn()) == Sequences{3});
+  h.pipeline(5, std::vector<std::string>(300, "w"));
+  CHECK(sequences_of(h.turn()) == Sequences{4, 5});  // what is behind a full batch goes along
+}
+
+TEST_CASE("who comes later than at once is not waited with") {
+  RouterHarness h(gathering());
+  h.up();
+  h.pipeline(1, {"w1"});
+  h.pipeline(2, {"w1"});
+  CHECK(sequences_of(h.turn()) == Sequences{1});
+  h.settle(1);
+  h.now += 2;
+  h.pipeline(1, {"w2"});
+  CHECK(sequences_of(h.turn()) == Sequences{2});
+}
+
+TEST_SUITE_END();
+
+}  // namespace kiwi::resp
