@@ -68,6 +68,7 @@ struct RaftOrders {  // router -> replica, once a loop turn
   std::vector<raft::Proposal> propose;
   std::vector<resp::ReadIndexAsk> read_index;
   std::optional<bool> wants_commit;
+  std::optional<bool> disk_full;
 };
 struct RaftReport {  // replica -> router and state machine, once a raft turn when there is
                      // something

@@ -175,6 +175,7 @@ void Node::State::spawn_actors() {
     caf::anon_send(router_actor, timer_atom_v);
     caf::anon_send(state_machine_actor, timer_atom_v);
     links_timer();
+    disk_timer();
     if (++timer_rounds % kClientRounds == 0) {
       server->tick();
     }

@@ -1,5 +1,5 @@
-// The inside of Node, for node.cpp (opening, cluster life) and node_links.cpp (peers) and
-// node_stop.cpp (the orderly end) only. All of it runs on the client loop.
+// The inside of Node, for node.cpp (opening, cluster life) and node_links.cpp (peers),
+// node_disk.cpp (room on the disk) and node_stop.cpp (the orderly end) only. All of it runs on the client loop.
 #pragma once
 
 #include <map>
@@ -53,6 +53,10 @@ struct Node::State {
   void links_timer();
   config::HostPort peer_address(NodeId peer) const;
 
+  // node_disk.cpp
+  void disk_timer();
+  void hand_over_on_full_disk();
+
   // node_stop.cpp
   void stop(const char* why);
   void stop_step();
@@ -94,6 +98,10 @@ struct Node::State {
   int64_t waiting_since_ms = 0;
   bool waiting_said = false;
   uint64_t timer_rounds = 0;
+
+  bool disk_full = false;
+  bool disk_full_told = false;  // what the core was told last
+  int64_t disk_transfer_ms = 0;
 
   // The orderly end.
   enum class Stopping : uint8_t { kNo, kHandingOver, kFinishing, kDone };

@@ -78,6 +78,9 @@ RaftReplica::behavior_type RaftReplica::make_behavior() {
       [this](PeerFrame& frame) { receive(frame); },
       [this](RaftOrders& orders) {
         begin_turn();
+        if (orders.disk_full) {
+          core_.set_disk_full(*orders.disk_full);
+        }
         if (orders.wants_commit) {
           core_.set_wants_commit(*orders.wants_commit);
         }

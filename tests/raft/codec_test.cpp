@@ -66,6 +66,7 @@ std::vector<Message> sample_messages() {
       TimeoutNow{},
       Propose{{proposal, nothing}},
       ProposeRefused{RefusalReason::kGap, proposal.number, 299},
+      ProposeRefused{RefusalReason::kDiskFull, proposal.number, 0},
       ReadIndexRequest{42, true},
       ReadIndexResponse{42, true, false, LogIndex{11}, 1700000000123, true},
       NotMember{},
