@@ -17,7 +17,8 @@ int usage(const char* word) {
       "  --seed N [--trace]        one seed; its trace is the same byte for byte each time\n"
       "  --seeds N [--from M]      seeds M (1) to M + N - 1\n"
       "  --forever [--from M]      until a seed fails\n"
-      "  --mutants [NAME] [--seeds N]   every known bug, or one, on up to N (400) seeds\n"
+      "  --mutants [NAME] [--seeds N]   every known bug, or one, on N (400) seeds from M on\n"
+      "  --list-mutants            their names\n"
       "  --storage-mutant NAME     with any of the first three\n",
       word);
   return 2;
@@ -86,6 +87,8 @@ int main(int argc, char** argv) {
     } else if (is("--mutants")) {
       arguments.mutants = true;
       arguments.mutant = has_value ? argv[++i] : "";
+    } else if (is("--list-mutants")) {
+      return kiwi::sim::list_mutants();
     } else if (is("--trace")) {
       arguments.trace = true;
     } else {
@@ -93,7 +96,8 @@ int main(int argc, char** argv) {
     }
   }
   if (arguments.mutants) {
-    return kiwi::sim::run_mutants(arguments.count_given ? arguments.count : 400, arguments.mutant);
+    return kiwi::sim::run_mutants(
+        arguments.from, arguments.count_given ? arguments.count : 400, arguments.mutant);
   }
   return run(arguments);
 }
