@@ -10,6 +10,8 @@ import sys
 import time
 import xml.etree.ElementTree
 
+import coverage
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM_SECONDS = 600
 SANITIZED = ("base", "config", "raft", "rocks", "resp")  # the actors' compile time does not fit
@@ -118,6 +120,22 @@ def run_sanitized(count):
     run_programs(build_dir, count, targets)
 
 
+def run_coverage(count):
+    heading("coverage of raft/ by its tests")
+    ok = coverage.run(os.path.join(ROOT, "build-coverage"), build)
+    count.add(int(ok), int(not ok))
+
+
+def run_mutants(count):
+    """Each known bug against what tests/MUTANTS.md says catches it; a second build, see there."""
+    heading("known bugs, switched on one by one")
+    done = subprocess.run([os.path.join(ROOT, "scripts", "sim"), "--mutants", "--recorded"],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    output = done.stdout.decode(errors="replace")
+    print(output, flush=True)
+    count.add(*program_count(done.returncode, output))
+
+
 # ---------------------------------------------------------------- clusters of processes
 
 def prepare_ioredis():
@@ -190,6 +208,10 @@ def main(arguments):
         run_scripts(count)
     if what in ("all", "cluster"):
         run_cluster(count, rest)
+    if what in ("all", "mutants"):
+        run_mutants(count)
+    if what == "--coverage":
+        run_coverage(count)
     if what == "--sanitize":
         run_sanitized(count)
     print(f"\ntook {time.monotonic() - started:.0f} s")
