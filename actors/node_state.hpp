@@ -1,5 +1,6 @@
 // The inside of Node, for node.cpp (opening, cluster life) and node_links.cpp (peers),
-// node_disk.cpp (room on the disk) and node_stop.cpp (the orderly end) only. All of it runs on the client loop.
+// node_disk.cpp (room on the disk) and node_stop.cpp (the orderly end) only. All of it runs on the
+// client loop.
 #pragma once
 
 #include <map>

@@ -214,6 +214,7 @@ struct Core::State {
   bool counts(NodeId id, const Incarnation& incarnation) const;
   bool is_leaving(const Message& message) const;
   bool is_member_here() const;
+  bool is_voter_here() const;
   void adopt_configuration(const Entry& entry);
   void drop_configurations_after(LogIndex last);
   void configuration_changed();

@@ -33,6 +33,7 @@ const char* mutant_name(Mutant mutant) {
       "old-snapshot-believed",
       "snapshot-configuration-ignored",
       "ack-while-installing",
+      "removed-never-campaigns",
   };
   static_assert(kNames.size() == static_cast<size_t>(Mutant::kCount));
   return kNames[static_cast<size_t>(mutant)];

@@ -35,6 +35,8 @@ enum class Mutant : uint8_t {
   kOldSnapshotBelieved,     // a snapshot of a lower term's sender is taken (F15)
   kSnapshotConfigurationIgnored,  // an installed snapshot leaves the configuration as it was (F18)
   kAckWhileInstalling,            // entries are appended and acknowledged during an install (F14)
+  kRemovedNeverCampaigns,         // a leader whose removal is not committed leaves the others stuck
+                                  // (§4.2.2)
   kCount,
 };
 

@@ -1,6 +1,7 @@
 // What happens to the log's directory before RocksDB opens it: the recovery rule of F16. A torn
-// tail is cut off; anything else that is wrong with a write-ahead log, and the absence of a file that
-// RocksDB would not miss, is refused with the name. Called by open_rocks_log() only, before any thread knows the log.
+// tail is cut off; anything else that is wrong with a write-ahead log, and the absence of a file
+// that RocksDB would not miss, is refused with the name. Called by open_rocks_log() only, before
+// any thread knows the log.
 #pragma once
 
 #include <string>

@@ -96,8 +96,8 @@ int main(int argc, char** argv) {
     }
   }
   if (arguments.mutants) {
-    return kiwi::sim::run_mutants(
-        arguments.from, arguments.count_given ? arguments.count : 400, arguments.mutant);
+    return kiwi::sim::run_mutants(arguments.from, arguments.count_given ? arguments.count : 400,
+                                  arguments.mutant);
   }
   return run(arguments);
 }
