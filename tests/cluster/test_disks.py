@@ -136,7 +136,8 @@ def test_a_single_node_on_a_full_disk_loses_nothing_acknowledged(make_cluster):
     reason = smalldisk.why_not()
     if reason:
         pytest.skip(reason)
-    cluster = make_cluster(1, peers=False, start=False)
+    # disk-free-min would refuse long before: this is about the last byte.
+    cluster = make_cluster(1, peers=False, start=False, options={"disk-free-min": "0"})
     node = cluster.node(1)
     disk = smalldisk.SmallDisk(node.dir, 128)
     try:

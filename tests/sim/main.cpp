@@ -1,4 +1,5 @@
 // kiwi-sim: runs seeds, or the mutants. scripts/sim builds and starts it.
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -36,6 +37,7 @@ struct Arguments {
 
 int run(const Arguments& arguments) {
   kiwi::sim::tell_seed_on_abort();
+  const auto begin = std::chrono::steady_clock::now();
   uint64_t bad = 0;
   uint64_t steps = 0;
   uint64_t ran = 0;
@@ -60,8 +62,11 @@ int run(const Arguments& arguments) {
       std::fflush(stdout);
     }
   }
-  std::printf("%llu seeds, %llu steps, %llu violations\n", static_cast<unsigned long long>(ran),
-              static_cast<unsigned long long>(steps), static_cast<unsigned long long>(bad));
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  std::printf("%llu seeds, %llu steps, %llu violations, %.0f s, %.0f steps/s\n",
+              static_cast<unsigned long long>(ran), static_cast<unsigned long long>(steps),
+              static_cast<unsigned long long>(bad), took.count(),
+              static_cast<double>(steps) / took.count());
   return bad == 0 ? 0 : 1;
 }
 
