@@ -66,7 +66,6 @@ std::vector<Message> sample_messages() {
       TimeoutNow{},
       Propose{{proposal, nothing}},
       ProposeRefused{RefusalReason::kGap, proposal.number, 299},
-      ProposeRefused{RefusalReason::kDiskFull, proposal.number, 0},
       ReadIndexRequest{42, true},
       ReadIndexResponse{42, true, false, LogIndex{11}, 1700000000123, true},
       NotMember{},
@@ -151,6 +150,8 @@ TEST_CASE("what is encoded is decoded again") {
     REQUIRE(back);
     CHECK(*back == message);
   }
+  Message full{NodeId{1}, NodeId{2}, Term{3}, ProposeRefused{RefusalReason::kDiskFull, {}, 0}, {}};
+  CHECK(*decode_message(shared(encode_message(full))) == full);
   Configuration configuration = sample_configuration();
   CHECK(*decode_configuration(encode_configuration(configuration)) == configuration);
   HardState hard_state{Term{5}, NodeId{3}};
