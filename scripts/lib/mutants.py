@@ -42,7 +42,7 @@ def failing_cases(output):
         if not case or not re.search(r"ERROR", block):
             continue
         traces = re.findall(r"\b(\w+\.trace)\b", block[block.index("ERROR"):])
-        names += traces if case[1] == TRACES else [case[1]]
+        names += (traces if case[1] == TRACES else None) or [case[1]]  # no name: an invariant broke
     return list(dict.fromkeys(names))
 
 
@@ -102,6 +102,7 @@ def measure(build, only, seeds):
             continue
         names = build.tests_that_fail(where, bug)
         seed = build.seed_that_fails(bug, 1, seeds)
+        names.sort(key=lambda name: not name.startswith("F"))  # those named after a rule first
         tests = f"{len(names)}: {names[0]}" if names else "-"
         simulation = f"{seed[0]}: {seed[1]}" if seed else f"not within {seeds}"
         if not names and not seed:
