@@ -101,7 +101,7 @@ def run_unit(count, only=()):
     run_programs(build_dir, count, only)
 
 
-def run_sanitized(count):
+def run_sanitized(count, only=()):
     build_dir = os.path.join(ROOT, "build-asan")
     targets = []
     for folder in SANITIZED:
@@ -109,6 +109,7 @@ def run_sanitized(count):
         if os.path.exists(path):
             with open(path) as file:
                 targets += re.findall(r"kiwi_test\(\s*(\w+)", file.read())
+    targets = [name for name in targets if not only or name in only]
     heading("build with sanitizers: " + ", ".join(targets))
     if not build(build_dir, "--sanitize", *targets):
         count.add(0, 1)
@@ -213,7 +214,7 @@ def main(arguments):
     if what == "--coverage":
         run_coverage(count)
     if what == "--sanitize":
-        run_sanitized(count)
+        run_sanitized(count, rest)
     print(f"\ntook {time.monotonic() - started:.0f} s")
     print(f"{count.passed} passed, {count.failed} failed", flush=True)
     return 1 if count.failed or not count.passed else 0
