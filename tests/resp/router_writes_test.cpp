@@ -256,7 +256,7 @@ TEST_CASE("while the disk here is nearly full new writes are refused without a n
   CHECK(h.reply(1, 3) == "");  // reads go on
   h.settle(1);
   h.router.set_disk_full(false);
-  h.pipeline(1, {"w3"});
+  h.pipeline(2, {"w3"});
   CHECK(sequences_of(h.turn()) == Sequences{2});
 }
 
