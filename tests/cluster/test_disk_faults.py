@@ -241,7 +241,7 @@ def test_a_nearly_full_disk_refuses_writes_and_recovers_by_itself(make_cluster, 
         assert node.call("DBSIZE") == 51
         assert "nearly full" not in str(node.call("SET", "after", 2))
         assert node.call("CONFIG", "SET", "disk-free-min", "1gb") == "OK"  # more than the disk has
-        wait_until(lambda: refused_for_room(node.call("SET", "after", 3)), 5, "writes to be refused")
+        wait_until(lambda: refused_for_room(node.call("SET", "after", 2)), 5, "writes to be refused")
         assert node.call("GET", "after") == b"2"
     finally:
         node.kill()
