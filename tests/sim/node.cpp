@@ -238,6 +238,10 @@ void Node::raft_turn() {
 
 void Node::ship(raft::Effects effects) {
   for (raft::Outgoing& out : effects.send) {
+    const auto* vote = std::get_if<raft::RequestVoteResponse>(&out.message.body);
+    if (vote != nullptr && vote->granted && !vote->pre_vote) {
+      world_.vote_given(*this);
+    }
     world_.network.send(std::move(out.message));
   }
   if (effects.persist) {
