@@ -19,7 +19,9 @@ def measured(build_dir):
     """file -> (line -> times run, [(line, times a branch was taken)])"""
     lines = defaultdict(lambda: defaultdict(int))
     branches = defaultdict(lambda: defaultdict(int))
-    objects = glob.glob(os.path.join(build_dir, FOLDER, "CMakeFiles", "*", "*.gcda"))
+    build_dir = os.path.abspath(build_dir)
+    # The tests' own objects too: they are what runs the inline functions of the headers.
+    objects = glob.glob(os.path.join(build_dir, "**", "*.gcda"), recursive=True)
     for data in sorted(objects):
         out = subprocess.run(["gcov", "--json-format", "--stdout", "--branch-probabilities", data],
                              cwd=build_dir, capture_output=True, check=True).stdout
