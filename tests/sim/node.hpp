@@ -104,6 +104,7 @@ class Node {
   std::deque<raft::PersistRequest> writes_;
   bool writing_ = false;
   std::vector<Term> log_terms_;
+  raft::HardState told_vote_;  // the last one that left this directory's node (§3.8)
   resp::Service service_ = resp::Service::kUninitialized;
   LogIndex catch_up_to_;
   raft::LeaderChanged leader_;
