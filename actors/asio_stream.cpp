@@ -45,6 +45,13 @@ class AsioStream final : public ByteStream, public std::enable_shared_from_this<
 
   size_t unsent_bytes() const override { return pending_.size() - sent_; }
 
+  void finish() override {
+    ErrorCode ignored;
+    socket_.shutdown(tcp::socket::shutdown_send, ignored);
+    events_.received = nullptr;
+    resume();
+  }
+
   void close() override {
     closed_ = true;
     events_ = {};

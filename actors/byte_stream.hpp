@@ -25,6 +25,9 @@ class ByteStream {
   virtual void write(std::string bytes) = 0;  // what the kernel does not take is kept
   virtual size_t unsent_bytes() const = 0;
   virtual void close() = 0;
+  // Nothing more will be written: tells the peer so once all bytes are with the kernel, then throws
+  // away what it still sends (closing at once could destroy replies that it has not read yet).
+  virtual void finish() = 0;
 };
 
 }  // namespace kiwi::actors

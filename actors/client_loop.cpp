@@ -56,7 +56,6 @@ struct ClientLoop::Parts {
 
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> guard;
-  asio::steady_timer alarm{io};
   Unit eager;
   Unit polite;
 };
@@ -111,16 +110,6 @@ int64_t clock_ms(clockid_t clock) {
 
 void ClientLoop::every(int64_t milliseconds, std::function<bool()> work) {
   std::make_shared<Periodic>(parts_->io, milliseconds, std::move(work))->arm();
-}
-
-void ClientLoop::after_us(int64_t microseconds, std::function<void()> work) {
-  asio::steady_timer& timer = parts_->alarm;  // the next alarm replaces the one before
-  timer.expires_after(std::chrono::microseconds(microseconds));
-  timer.async_wait([work = std::move(work)](const boost::system::error_code& error) {
-    if (!error) {
-      work();
-    }
-  });
 }
 
 int64_t ClientLoop::monotonic_ms() { return clock_ms(CLOCK_BOOTTIME); }

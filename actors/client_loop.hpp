@@ -28,9 +28,6 @@ class ClientLoop {
   void run();                             // until stop()
   void stop();                            // from any thread
   void post(std::function<void()> work);  // from any thread
-  // One alarm: setting it takes the earlier one back. On the loop only. Late by the loop's own
-  // work; not for anything that must happen.
-  void after_us(int64_t microseconds, std::function<void()> work);
   // Calls `work` every so many milliseconds until it returns false.
   void every(int64_t milliseconds, std::function<bool()> work);
 

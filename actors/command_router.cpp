@@ -33,19 +33,13 @@ CommandRouter::behavior_type CommandRouter::make_behavior() {
       },
       [this](ExecutorReport& report) { take(report); },
       [this](const RaftReport& report) { take(report); },
+      [this](const StateSwapped& swapped) { take(swapped); },
       [this](ReplicaStarted& started) {
         replica_ = std::move(started.replica);
         options_.gate->started(started.commit_hint, options_.now_ms());
         check_service();
       },
       [this](turn_atom) { turn(); },
-      [this](HoldOver over) {
-        if (over.id == held_) {
-          held_ = 0;
-          options_.router->end_hold(options_.now_ms());
-          ship(options_.router->take_effects());
-        }
-      },
       [this](timer_atom) {
         check_service();
         options_.router->tick(options_.now_ms());
@@ -72,15 +66,6 @@ void CommandRouter::turn() {
   turn_wanted_ = false;
   options_.router->end_of_turn(options_.now_ms());
   ship(options_.router->take_effects());
-  const resp::Router::Hold hold = options_.router->hold();
-  if (hold.wait_us == 0) {
-    held_ = 0;
-  } else if (hold.id != held_) {
-    held_ = hold.id;
-    options_.after_us(hold.wait_us, [self = RouterHandle(this), id = hold.id] {
-      caf::anon_send(self, HoldOver{id});
-    });
-  }
 }
 
 void CommandRouter::ship(resp::RouterEffects effects) {
@@ -134,6 +119,7 @@ void CommandRouter::take(const RaftReport& report) {
   if (report.status) {
     configuration_ = report.status->configuration;
     options_.gate->committed(report.status->commit, now_ms);
+    options_.gate->set_installing(report.status->installing);
     if (report.status->ready && report.status->leader) {
       options_.gate->leader_ready(report.status->commit);
     }
@@ -143,8 +129,12 @@ void CommandRouter::take(const RaftReport& report) {
       options_.router->leader_changed(*leader, client_address(leader->leader), now_ms);
     } else if (const auto* changed = std::get_if<raft::ConfigurationChanged>(&event)) {
       configuration_ = changed->configuration;
+      const auto [node, incarnation] = options_.router->origin();
+      if (configuration_.has(node, incarnation)) {
+        options_.gate->set_removed(false);  // as the core sees it, too
+      }
     } else if (std::holds_alternative<raft::RemovedFromCluster>(event)) {
-      options_.gate->removed();
+      options_.gate->set_removed(true);
     }
   }
   check_service();
@@ -160,6 +150,20 @@ void CommandRouter::take(const RaftReport& report) {
   if (options_.observe_raft) {
     options_.observe_raft(report);
   }
+  want_turn();
+}
+
+// F22: what the snapshot holds of this node's proposals is answered; the rest is sent again.
+void CommandRouter::take(const StateSwapped& swapped) {
+  const int64_t now_ms = options_.now_ms();
+  options_.gate->applied(swapped.meta.index);
+  const auto [node, incarnation] = options_.router->origin();
+  for (const raft::SessionRow& row : swapped.sessions) {
+    if (row.node == node && row.incarnation == incarnation) {
+      options_.router->session_row(row.epoch, row.sequence, now_ms);
+    }
+  }
+  check_service();
   want_turn();
 }
 

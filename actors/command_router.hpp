@@ -21,8 +21,6 @@ struct CommandRouterOptions {
   ServiceGate* gate = nullptr;     // outlives the actor
   StateMachineHandle state_machine;
   std::function<int64_t()> now_ms;  // monotonic
-  // Runs the work on this loop after so many microseconds; needed if the router lets writes wait.
-  std::function<void(int64_t, std::function<void()>)> after_us;
   // What the rest of the client loop wants to know (INFO, admin commands, shutdown).
   std::function<void(const RaftReport&)> observe_raft;
   std::function<void(resp::Service)> observe_service;
@@ -43,6 +41,7 @@ class CommandRouter final : public Hosted<RouterHandle> {
   void ship(resp::RouterEffects effects);
   void take(ExecutorReport& report);
   void take(const RaftReport& report);
+  void take(const StateSwapped& swapped);
   void check_service();
   std::string client_address(NodeId node) const;
 
@@ -52,7 +51,6 @@ class CommandRouter final : public Hosted<RouterHandle> {
   std::unordered_map<resp::ConnectionId, ConnectionHandle> connections_;
   resp::Service service_ = resp::Service::kUninitialized;
   bool turn_wanted_ = false;
-  uint64_t held_ = 0;  // the wait for company that a timer runs for
 };
 
 RouterHandle spawn_command_router(caf::actor_system& system,

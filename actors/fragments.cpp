@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "actors/snapshot_protocol.hpp"
 #include "base/bytes.hpp"
 
 namespace kiwi::actors {
@@ -13,8 +14,23 @@ bool LinkSender::queue(std::string message, bool urgent) {
   }
   queued_bytes_ += message.size();
   const bool may_overtake = urgent && message.size() <= limits_.frame_bytes;
-  (may_overtake ? urgent_ : bulk_).push_back({next_order_++, std::move(message)});
+  (may_overtake ? urgent_ : bulk_)
+      .push_back({next_order_++, FrameKind::kWhole, std::move(message)});
   return true;
+}
+
+void LinkSender::queue_snapshot(std::string bytes) { snapshot_.push_back(std::move(bytes)); }
+
+void LinkSender::queue_note(std::string bytes) {
+  queued_bytes_ += bytes.size();
+  urgent_.push_back({next_order_++, FrameKind::kNote, std::move(bytes)});
+}
+
+// Acks come for every quarter of the window, so that much may linger unacknowledged on an idle
+// link.
+bool LinkSender::snapshot_may_go() const {
+  return !snapshot_.empty() && urgent_.empty() && bulk_.empty() &&
+         sent_ - acked_ <= limits_.unacked_bytes / 4;
 }
 
 size_t LinkSender::next_bulk_bytes() const {
@@ -34,11 +50,17 @@ std::optional<Frame> LinkSender::next() {
   if (bulk_may_go) {
     return take_bulk();
   }
+  if (snapshot_may_go()) {
+    Frame frame{FrameKind::kSnapshot, std::move(snapshot_.front())};
+    snapshot_.pop_front();
+    sent_ += frame.bytes.size();
+    return frame;
+  }
   return std::nullopt;
 }
 
 Frame LinkSender::take_urgent() {
-  Frame frame{FrameKind::kWhole, std::move(urgent_.front().message)};
+  Frame frame{urgent_.front().kind, std::move(urgent_.front().message)};
   urgent_.pop_front();
   queued_bytes_ -= frame.bytes.size();
   sent_ += frame.bytes.size();
@@ -87,12 +109,14 @@ LinkReceiver::Outcome LinkReceiver::receive(FrameKind kind, std::string bytes) {
     acked_ = received_;
     outcome.ack = received_;
   }
-  const size_t longest = limits_.frame_bytes + sizeof(uint64_t);
+  const bool of_snapshot = kind == FrameKind::kSnapshot;
+  const size_t longest =
+      limits_.frame_bytes + (of_snapshot ? kSnapshotHeaderBytes : sizeof(uint64_t));
   if (bytes.size() > longest) {
     outcome.broken = true;
     return outcome;
   }
-  if (kind == FrameKind::kWhole) {
+  if (kind != FrameKind::kFirstPart && kind != FrameKind::kPart) {
     outcome.message = std::move(bytes);
     return outcome;
   }

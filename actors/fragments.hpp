@@ -8,9 +8,13 @@
 // peer leaves unsent is bounded too: beyond kLinkQueueBytes whole messages are dropped, which Raft
 // allows.
 //
+// Parts of snapshots go as whole frames, and only when nothing else waits and at most a quarter of
+// the window is unacknowledged: so at most one of them is ever ahead of a heartbeat.
+//
 // ON THE WIRE:  kWhole  message          kFirstPart  total:u64 LE, bytes      kPart  bytes
 //               kAck    received bytes so far:u64 LE                         kHello, kHelloAck
 //               token
+//               kSnapshot  snapshot_protocol.hpp                             kNote  an admin's word
 #pragma once
 
 #include <cstdint>
@@ -30,6 +34,8 @@ enum class FrameKind : uint8_t {
   kAck = 4,
   kHello = 5,
   kHelloAck = 6,
+  kSnapshot = 7,
+  kNote = 8,  // between the nodes' composition roots (node_admin.cpp)
 };
 
 struct Frame {
@@ -54,6 +60,9 @@ class LinkSender {
   }
   // False: too much is waiting already, the message is dropped.
   bool queue(std::string message, bool urgent);
+  // Parts of snapshots: behind everything else, and never dropped, since their sender bounds them.
+  void queue_snapshot(std::string bytes);
+  void queue_note(std::string bytes);
   // The next frame that may go now; nullopt: nothing, or wait for an ack.
   std::optional<Frame> next();
   void acked(uint64_t received_bytes);
@@ -62,15 +71,18 @@ class LinkSender {
  private:
   struct Waiting {
     uint64_t order = 0;
+    FrameKind kind = FrameKind::kWhole;
     std::string message;
   };
   size_t next_bulk_bytes() const;
   Frame take_urgent();
   Frame take_bulk();
+  bool snapshot_may_go() const;
 
   FragmentLimits limits_;
   std::deque<Waiting> urgent_;
   std::deque<Waiting> bulk_;
+  std::deque<std::string> snapshot_;
   size_t part_offset_ = 0;  // of bulk_.front(): what was sent of it
   size_t queued_bytes_ = 0;
   uint64_t next_order_ = 0;
@@ -87,7 +99,7 @@ class LinkReceiver {
     std::optional<std::string> message;
     std::optional<uint64_t> ack;  // tell the peer
   };
-  // kWhole, kFirstPart and kPart only.
+  // All kinds but kAck, kHello and kHelloAck.
   Outcome receive(FrameKind kind, std::string bytes);
 
  private:

@@ -8,8 +8,9 @@
 namespace kiwi::actors {
 
 using ConnectionHandle = caf::typed_actor<caf::reacts_to<resp::ReplyBatch>,
-                                          caf::reacts_to<work_atom>,    // look again: may be killed
-                                          caf::reacts_to<ended_atom>>;  // its socket is closed
+                                          caf::reacts_to<work_atom>,   // look again: may be killed
+                                          caf::reacts_to<ended_atom>,  // its socket is closed
+                                          caf::reacts_to<stop_atom>>;  // finish what was read
 
 // Sent by a connection before its first request, and when it ends.
 struct ConnectionOpened {
@@ -28,6 +29,23 @@ struct LinkRegistered {
   LinkHandle link;
 };
 
+// Snapshots of this node, sent and received (snapshot_worker.hpp).
+using SnapshotWorkerHandle = caf::typed_actor<caf::reacts_to<SnapshotFrame>,
+                                              caf::reacts_to<SnapshotLink>,
+                                              caf::reacts_to<SnapshotNews>,
+                                              caf::reacts_to<raft::SnapshotWanted>,
+                                              caf::reacts_to<SnapshotUseless>,
+                                              caf::reacts_to<SnapshotJudged>,
+                                              caf::reacts_to<SnapshotStored>,
+                                              caf::reacts_to<StateSwapped>,
+                                              caf::reacts_to<CheckpointMade>,
+                                              caf::reacts_to<BackUp>,
+                                              caf::reacts_to<timer_atom>,
+                                              caf::reacts_to<stop_atom>>;
+struct SnapshotWorkerStarted {
+  SnapshotWorkerHandle worker;
+};
+
 using ReplicaHandle = caf::typed_actor<caf::reacts_to<PeerFrame>,
                                        caf::reacts_to<RaftOrders>,
                                        caf::reacts_to<Applied>,
@@ -39,6 +57,14 @@ using ReplicaHandle = caf::typed_actor<caf::reacts_to<PeerFrame>,
                                        caf::reacts_to<ChangeMembership>,
                                        caf::reacts_to<TransferLeadership>,
                                        caf::reacts_to<MemberReturned>,
+                                       caf::reacts_to<PeerNote>,
+                                       caf::reacts_to<CompactLog>,
+                                       caf::reacts_to<SnapshotWorkerStarted>,
+                                       caf::reacts_to<SnapshotFrame>,
+                                       caf::reacts_to<SnapshotPin>,
+                                       caf::reacts_to<SnapshotEnded>,
+                                       caf::reacts_to<SnapshotArrived>,
+                                       caf::reacts_to<StateSwapped>,
                                        caf::reacts_to<timer_atom>,
                                        caf::reacts_to<turn_atom>,
                                        caf::reacts_to<stop_atom>>;
@@ -50,6 +76,9 @@ struct ReplicaStarted {
 
 using LogStoreHandle = caf::typed_actor<caf::reacts_to<raft::PersistRequest>,
                                         caf::reacts_to<raft::LogRead>,
+                                        caf::reacts_to<raft::CutRequest>,
+                                        caf::reacts_to<InstallSnapshot>,
+                                        caf::reacts_to<SnapshotWorkerStarted>,
                                         caf::reacts_to<LogWritten>,
                                         caf::reacts_to<ReplicaStarted>,
                                         caf::reacts_to<work_atom>,
@@ -59,9 +88,9 @@ using RouterHandle = caf::typed_actor<caf::reacts_to<ConnectionOpened>,
                                       caf::reacts_to<ConnectionClosed>,
                                       caf::reacts_to<resp::RequestBatch>,
                                       caf::reacts_to<InternalProposal>,
-                                      caf::reacts_to<HoldOver>,
                                       caf::reacts_to<ExecutorReport>,
                                       caf::reacts_to<RaftReport>,
+                                      caf::reacts_to<StateSwapped>,
                                       caf::reacts_to<ReplicaStarted>,
                                       caf::reacts_to<turn_atom>,
                                       caf::reacts_to<timer_atom>,
@@ -75,6 +104,11 @@ using StateMachineHandle = caf::typed_actor<caf::reacts_to<ConnectionOpened>,
                                             caf::reacts_to<ExecutorOrders>,
                                             caf::reacts_to<ApplyEntries>,
                                             caf::reacts_to<RaftReport>,
+                                            caf::reacts_to<MakeCheckpoint>,
+                                            caf::reacts_to<FlushState>,
+                                            caf::reacts_to<StateFlushed>,
+                                            caf::reacts_to<SwapState>,
+                                            caf::reacts_to<SnapshotWorkerStarted>,
                                             caf::reacts_to<RouterStarted>,
                                             caf::reacts_to<ReplicaStarted>,
                                             caf::reacts_to<work_atom>,
@@ -88,3 +122,4 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::ConnectionClosed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::LinkRegistered)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::ReplicaStarted)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::RouterStarted)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::SnapshotWorkerStarted)

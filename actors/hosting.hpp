@@ -64,7 +64,8 @@ class Hosted : public Interface::base {
     expected_end_ = true;
     this->quit();
   }
-  virtual void stopped() {}  // drop handles and timers
+  void set_vital(Vital vital) { vital_ = vital; }  // while it does what must be finished
+  virtual void stopped() {}                        // drop handles and timers
 
  private:
   caf::error handle_exception(std::exception_ptr& thrown) {

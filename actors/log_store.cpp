@@ -1,5 +1,6 @@
 #include "actors/log_store.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <utility>
@@ -13,35 +14,33 @@ LogStore::LogStore(caf::actor_config& cfg, const Hosting& hosting, LogStoreOptio
   CHECK_INVARIANT(options_.storage != nullptr && options_.metrics != nullptr);
 }
 
+void LogStore::stopped() {
+  replica_ = nullptr;
+  snapshots_ = nullptr;
+}
+
 LogStore::behavior_type LogStore::make_behavior() {
   return {
-      [this](raft::PersistRequest& request) {
-        waiting_.push_back(std::move(request));
-        if (!bouncing_) {
-          bouncing_ = true;
-          if (options_.bounce) {
-            options_.bounce(this);
-          } else {
-            send(this, work_atom_v);
-          }
-        }
-      },
+      [this](raft::PersistRequest& request) { queue(std::move(request)); },
       [this](const raft::LogRead& request) {
         reads_.push_back(request);
-        persist_all();  // it may ask for what is about to be written
+        work_all();  // it may ask for what is about to be written
       },
+      [this](raft::CutRequest& request) { queue(std::move(request)); },
+      [this](InstallSnapshot& order) { queue(std::move(order)); },
+      [this](SnapshotWorkerStarted& started) { snapshots_ = std::move(started.worker); },
       [this](const LogWritten& result) {
         writing_ = false;
         written(result);
-        persist_all();
+        work_all();
       },
       [this](ReplicaStarted& started) { replica_ = std::move(started.replica); },
       [this](work_atom) {
         bouncing_ = false;
-        persist_all();
+        work_all();
       },
       [this](stop_atom) {
-        persist_all();
+        work_all();
         end();
       },
   };
@@ -68,16 +67,31 @@ LogWritten write(raft::LogStorage& storage, const raft::PersistRequest& request)
 
 }  // namespace
 
+void LogStore::queue(Job job) {
+  waiting_.push_back(std::move(job));
+  if (bouncing_) {
+    return;
+  }
+  bouncing_ = true;
+  if (options_.bounce) {
+    options_.bounce(this);
+  } else {
+    send(this, work_atom_v);
+  }
+}
+
 // One write a request: the port says that a request is one atomic turn, and its token attests the
 // log as it was then. Reads come after the writes that waited when they were asked.
-void LogStore::persist_all() {
+void LogStore::work_all() {
   while (!writing_ && !waiting_.empty()) {
-    raft::PersistRequest request = std::move(waiting_.front());
+    Job job = std::move(waiting_.front());
     waiting_.pop_front();
-    if (options_.elsewhere && payload_bytes(request) >= options_.long_write_bytes) {
-      persist_elsewhere(std::move(request));
+    if (auto* request = std::get_if<raft::PersistRequest>(&job)) {
+      persist(std::move(*request));
+    } else if (const auto* cutting = std::get_if<raft::CutRequest>(&job)) {
+      cut(*cutting);
     } else {
-      written(write(*options_.storage, request));
+      install(std::get<InstallSnapshot>(job));
     }
   }
   while (!writing_ && !reads_.empty()) {
@@ -85,6 +99,31 @@ void LogStore::persist_all() {
     reads_.pop_front();
     read(request);
   }
+}
+
+void LogStore::persist(raft::PersistRequest request) {
+  if (options_.elsewhere && payload_bytes(request) >= options_.long_write_bytes) {
+    persist_elsewhere(std::move(request));
+  } else {
+    written(write(*options_.storage, request));
+  }
+}
+
+void LogStore::cut(const raft::CutRequest& request) {
+  if (Result<void> kept = options_.storage->cut(request.meta, request.keep_from); !kept) {
+    hosting().fail_stop("cutting the Raft log failed: " + kept.error().text);
+    return;
+  }
+  first_index_ = std::max(first_index_, request.keep_from);
+}
+
+void LogStore::install(const InstallSnapshot& order) {
+  if (Result<void> kept = options_.storage->install(order.meta, order.live_state); !kept) {
+    hosting().fail_stop("recording the snapshot in the Raft log failed: " + kept.error().text);
+    return;
+  }
+  first_index_ = order.meta.index + 1;
+  send(snapshots_, SnapshotStored{});
 }
 
 void LogStore::persist_elsewhere(raft::PersistRequest request) {
@@ -108,6 +147,10 @@ void LogStore::written(const LogWritten& result) {
 }
 
 void LogStore::read(const raft::LogRead& request) {
+  if (request.from < first_index_) {
+    send(replica_, LogReadDone{request, {}, Term{0}});  // cut meanwhile: the core knows better ways
+    return;
+  }
   Result<std::vector<raft::Entry>> entries =
       options_.storage->read(request.from, request.last, request.bytes_max);
   if (!entries) {
@@ -115,7 +158,7 @@ void LogStore::read(const raft::LogRead& request) {
     return;
   }
   LogReadDone answer{request, std::move(*entries), Term{0}};
-  if (request.from.value > 1) {
+  if (request.from > first_index_ && request.from.value > 1) {
     Result<Term> term = options_.storage->term_at(request.from - 1);
     if (term) {  // below the first index there is none: the core knows what it cut
       answer.prev_term = *term;

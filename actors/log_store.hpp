@@ -10,6 +10,7 @@
 
 #include <deque>
 #include <functional>
+#include <variant>
 
 #include "actors/handles.hpp"
 #include "actors/hosting.hpp"
@@ -35,18 +36,27 @@ class LogStore final : public Hosted<LogStoreHandle> {
   behavior_type make_behavior() override;
 
  protected:
-  void stopped() override { replica_ = nullptr; }
+  void stopped() override;
 
  private:
-  void persist_all();
+  // What changes the log, in the order in which it was asked for.
+  using Job = std::variant<raft::PersistRequest, raft::CutRequest, InstallSnapshot>;
+
+  void queue(Job job);
+  void work_all();
+  void persist(raft::PersistRequest request);
+  void cut(const raft::CutRequest& request);
+  void install(const InstallSnapshot& order);
   void persist_elsewhere(raft::PersistRequest request);
   void written(const LogWritten& result);
   void read(const raft::LogRead& request);
 
   LogStoreOptions options_;
   ReplicaHandle replica_;
-  std::deque<raft::PersistRequest> waiting_;
+  SnapshotWorkerHandle snapshots_;
+  std::deque<Job> waiting_;
   std::deque<raft::LogRead> reads_;  // that came during a long write: one caller at a time
+  LogIndex first_index_;             // of the log; what is asked for below it was cut
   bool bouncing_ = false;
   bool writing_ = false;  // the worker has the storage
 };

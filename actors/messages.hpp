@@ -13,12 +13,14 @@
 
 #include <caf/all.hpp>
 
+#include "actors/storage.hpp"
 #include "config/metrics.hpp"
 #include "raft/core.hpp"
 #include "raft/log_storage.hpp"
 #include "resp/executor.hpp"
 #include "resp/request.hpp"
 #include "resp/router.hpp"
+#include "rocks/snapshot_files.hpp"
 
 namespace kiwi::actors {
 
@@ -55,9 +57,6 @@ struct ExecutorReport {
   std::vector<resp::ReadBatch> reads_again;
   LogIndex applied;
 };
-struct HoldOver {  // to itself: writes waited long enough for company
-  uint64_t id = 0;
-};
 struct InternalProposal {
   std::string packed_command;
 };
@@ -70,6 +69,10 @@ struct RaftOrders {  // router -> replica, once a loop turn
   std::optional<bool> wants_commit;
   std::optional<bool> disk_full;
 };
+struct PeerNote {  // a word of one node's composition root to another's (node_admin.cpp)
+  NodeId peer;
+  std::string bytes;
+};
 struct RaftReport {  // replica -> router and state machine, once a raft turn when there is
                      // something
   std::vector<raft::ReadReady> reads;
@@ -77,6 +80,7 @@ struct RaftReport {  // replica -> router and state machine, once a raft turn wh
   std::vector<raft::Event> events;
   std::vector<NodeId> links_up;
   std::optional<raft::Status> status;
+  std::vector<PeerNote> notes;
 };
 struct ApplyEntries {
   std::vector<raft::Entry> entries;
@@ -92,6 +96,13 @@ struct ChangeMembership {
 struct TransferLeadership {
   uint64_t id = 0;
   NodeId target;
+};
+// The state is on disk up to here, an applied index whose entry had that term (F13): cut the log.
+struct CompactLog {
+  LogIndex flushed;
+  Term term;
+  uint64_t keep_entries = 0;
+  uint64_t keep_for_laggards_entries = 0;
 };
 struct MemberReturned {  // a peer of a known id came back with an empty directory (F1)
   raft::Member member;
@@ -111,6 +122,77 @@ struct LogReadDone {
   raft::LogRead request;
   std::vector<raft::Entry> entries;
   Term prev_term;
+};
+
+// ---------------------------------------------------------------- snapshots
+
+struct SnapshotFrame {  // of snapshot_protocol.hpp: peer <-> worker, through the replica's links
+  NodeId peer;
+  std::string bytes;
+};
+struct SnapshotLink {  // replica -> worker
+  NodeId peer;
+  bool up = false;
+};
+struct SnapshotNews {  // replica -> worker, when it changed
+  Term term;
+  LogIndex applied;
+};
+struct SnapshotPin {  // worker -> replica: it is on its way there, from this node or another
+  NodeId follower;
+  LogIndex index;
+};
+struct SnapshotUseless {  // replica -> worker: the log begins too late for what was pinned
+  NodeId follower;
+};
+struct SnapshotEnded {  // worker -> replica
+  NodeId follower;
+  LogIndex installed;
+  bool ok = false;
+};
+struct SnapshotArrived {  // worker -> replica: whole, verified and under its name; install it?
+  raft::SnapshotMeta meta;
+  Term sender_term;
+  std::string live_state;
+};
+struct SnapshotJudged {  // replica -> worker (F15)
+  raft::SnapshotVerdict verdict = raft::SnapshotVerdict::kIgnored;
+  LogIndex commit;
+};
+struct InstallSnapshot {  // replica -> LogStore, behind all writes before it
+  raft::SnapshotMeta meta;
+  std::string live_state;
+};
+struct SnapshotStored {};  // LogStore -> worker: F14's commit point is on disk
+struct SwapState {         // worker -> StateMachine
+  std::shared_ptr<OpenedState> fresh;
+  raft::SnapshotMeta meta;
+};
+struct StateSwapped {  // StateMachine -> replica, router, worker
+  raft::SnapshotMeta meta;
+  int64_t stamp_ms = 0;
+  std::vector<raft::SessionRow> sessions;
+  std::shared_ptr<OpenedState> old;  // worker only
+};
+// -> StateMachine; `done` runs on any thread.
+struct MakeCheckpoint {
+  std::string directory;
+  std::function<void(Result<LogIndex>)> done;
+};
+struct FlushState {
+  std::function<void(LogIndex, Term)> done;
+};
+struct StateFlushed {  // StateMachine to itself
+  LogIndex index;
+  std::function<void(LogIndex, Term)> done;
+};
+struct CheckpointMade {  // -> worker
+  std::string directory;
+  std::string error;  // empty: it is there
+};
+struct BackUp {  // -> worker: a copy of the own state in a new directory
+  std::string directory;
+  std::function<void(std::string error)> done;  // any thread
 };
 
 // ---------------------------------------------------------------- links
@@ -141,7 +223,6 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::raft::PersistRequest)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::raft::LogRead)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::ExecutorOrders)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::ExecutorReport)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::HoldOver)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::InternalProposal)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::RaftOrders)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::RaftReport)
@@ -156,6 +237,27 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::LogWritten)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::LinkExpected)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::LinkDialled)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::LinkState)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::raft::CutRequest)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::raft::SnapshotWanted)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::PeerNote)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::CompactLog)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::SnapshotFrame)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::SnapshotLink)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::SnapshotNews)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::SnapshotPin)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::SnapshotUseless)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::SnapshotEnded)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::SnapshotArrived)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::SnapshotJudged)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::InstallSnapshot)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::SnapshotStored)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::SwapState)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::StateSwapped)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::MakeCheckpoint)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::FlushState)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::StateFlushed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::CheckpointMade)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::BackUp)
 
 CAF_BEGIN_TYPE_ID_BLOCK(kiwi, first_custom_type_id)
 CAF_ADD_TYPE_ID(kiwi, (kiwi::actors::PeerFrame))

@@ -63,7 +63,6 @@ resp::RouterOptions router_options(const config::Options& o, const raft::Identit
   options.response_timeout_ms = o.raft_response_timeout;
   options.election_timeout_ms = o.raft_election_timeout;
   options.follower_proxy = o.raft_follower_proxy;
-  options.company_us = o.raft_gather_microseconds;
   return options;
 }
 
@@ -133,7 +132,12 @@ Result<void> Node::State::open() {
   if (identity.cluster.is_set()) {
     start_core();
   } else {
-    bootstrap.emplace(self(), options.raft_peers, options.raft_bootstrap);
+    // Whoever asks to be let in founds nothing.
+    bootstrap.emplace(
+        self(), options.raft_peers,
+        options.raft_join.empty() ? options.raft_bootstrap : config::Bootstrap::kManual);
+    remember_acquaintances();
+    start_joining();
     decide();
   }
   ensure_links();
@@ -147,16 +151,20 @@ raft::Member Node::State::self() const {
 }
 
 void Node::State::spawn_actors() {
-  state_machine_actor = spawn_state_machine(*system, client_loop->polite_hosting(),
-                                            {&storage->executor(), ClientLoop::monotonic_ms});
+  StateMachineOptions applying;
+  applying.executor = &storage->executor();
+  applying.now_ms = ClientLoop::monotonic_ms;
+  applying.keyspace = &storage->keyspace();
+  applying.adopt = [this](std::shared_ptr<OpenedState> fresh) {
+    return storage->adopt(std::move(fresh));
+  };
+  state_machine_actor =
+      spawn_state_machine(*system, client_loop->polite_hosting(), std::move(applying));
   CommandRouterOptions routing;
   routing.router = router.get();
   routing.gate = &gate;
   routing.state_machine = state_machine_actor;
   routing.now_ms = ClientLoop::monotonic_ms;
-  routing.after_us = [this](int64_t wait, std::function<void()> work) {
-    client_loop->after_us(wait, std::move(work));
-  };
   routing.observe_raft = [this](const RaftReport& report) { observe_raft(report); };
   routing.observe_service = [this](resp::Service service) { context.status.service = service; };
   router_actor = spawn_command_router(*system, client_loop->hosting(), std::move(routing));
@@ -175,6 +183,11 @@ void Node::State::spawn_actors() {
     caf::anon_send(router_actor, timer_atom_v);
     caf::anon_send(state_machine_actor, timer_atom_v);
     links_timer();
+    snapshot_timer();
+    drive_orders();
+    joining_timer();
+    welcome_timer();
+    ask_whether_removed();
     disk_timer();
     if (++timer_rounds % kClientRounds == 0) {
       server->tick();
@@ -201,6 +214,7 @@ void Node::State::set_up_context() {
   context.close_connection = [this](resp::ConnectionId id) { server->close(id); };
   context.deliver = [this](resp::ReplyBatch batch) { server->deliver(std::move(batch)); };
   context.init_cluster = [this](std::optional<ClusterId> cluster) { return init_cluster(cluster); };
+  set_up_admin();
 }
 
 void Node::State::refresh_status() {
@@ -212,15 +226,25 @@ void Node::State::refresh_status() {
   status.state_checksum = storage->executor().state_checksum();
   status.keyspace = storage->keyspace().usage();
   status.log_disk_bytes = storage->log_disk_bytes();
+  status.log_window_bytes = raft_status.window_bytes;
+  status.log_window_entries = raft_status.window_entries;
   context.count(storage->executor().counters());
+  refresh_snapshot_status();
   metrics.resends = status.router.resends;
   metrics.timeouts = status.router.timeouts;
   metrics.proxied_batches = status.router.proxied;
+  metrics.proposals = status.router.proposals;
+  metrics.proposed_commands = status.router.proposed_commands;
+  metrics.cluster_down_replies = status.router.cluster_down;
+  metrics.read_rounds = status.router.read_rounds;
 }
 
 void Node::State::observe_raft(const RaftReport& report) {
   if (report.status) {
     raft_status = *report.status;
+  }
+  for (const PeerNote& note : report.notes) {
+    take_note(note);
   }
   for (const raft::Event& event : report.events) {
     if (const auto* leader = std::get_if<raft::LeaderChanged>(&event)) {
@@ -236,15 +260,12 @@ void Node::State::observe_raft(const RaftReport& report) {
       ensure_links();
       if (changed->committed) {
         log_notice(describe(configuration));
+        configuration_committed(changed->configuration);
       }
     } else if (std::holds_alternative<raft::RemovedFromCluster>(event)) {
       log_warning("this node was removed from its cluster; it serves nothing any more");
     } else if (const auto* done = std::get_if<raft::MembershipDone>(&event)) {
-      if (stopping == Stopping::kHandingOver) {
-        log_notice(done->error.empty() ? "leadership was handed over"
-                                       : "leadership was not handed over: " + done->error);
-        stop_step();
-      }
+      membership_done(*done);
     }
   }
 }
@@ -258,8 +279,8 @@ void Node::State::decide() {
   const Bootstrap::Decision decision = bootstrap->decide();
   if (const auto* founding = std::get_if<Bootstrap::Found>(&decision)) {
     found(founding->members);
-  } else if (const auto* joining = std::get_if<Bootstrap::Join>(&decision)) {
-    join(*joining);
+  } else if (const auto* admitted = std::get_if<Bootstrap::Join>(&decision)) {
+    join(*admitted);
   } else {
     gate.waiting_for_cluster(bootstrap->wiped());
   }
@@ -267,7 +288,8 @@ void Node::State::decide() {
 
 // Said when it has been so for a moment: while nodes find each other it changes several times.
 void Node::State::say_what_is_waited_for() {
-  const std::string waiting = bootstrap->waiting_for();
+  const std::string waiting = joining ? "waiting for a member of the cluster to let this node in"
+                                      : bootstrap->waiting_for();
   const int64_t now_ms = ClientLoop::monotonic_ms();
   if (waiting != waiting_text) {
     waiting_text = waiting;
@@ -320,16 +342,20 @@ void Node::State::join(const Bootstrap::Join& join) {
   start_core();
 }
 
+uint64_t Node::State::random_seed() {
+  uint64_t seed = 0;
+  for (const char c : random_nonce(sizeof(seed))) {
+    seed = seed << 8 | static_cast<uint8_t>(c);
+  }
+  return seed;
+}
+
 raft::CoreOptions Node::State::core_options() const {
   const raft::Identity& identity = storage->identity();
   raft::CoreOptions core;
   core.id = identity.node;
   core.incarnation = identity.incarnation;
-  uint64_t seed = 0;
-  for (const char c : random_nonce(sizeof(seed))) {
-    seed = seed << 8 | static_cast<uint8_t>(c);
-  }
-  core.seed = seed;
+  core.seed = random_seed();
   const int64_t tick_ms =
       std::max<int64_t>(1, options.raft_heartbeat_interval / kTicksPerHeartbeat);
   const auto ticks = [&](int64_t ms) {
@@ -349,6 +375,7 @@ raft::CoreOptions Node::State::core_options() const {
 
 void Node::State::start_core() {
   bootstrap.reset();
+  joining_over({});
   Result<raft::StartState> start = storage->start_state();
   Result<std::string> first = storage->first_entry();
   if (!start || !first) {
@@ -356,13 +383,19 @@ void Node::State::start_core() {
   }
   first_entry = std::move(*first);
   configuration = start->log.snapshot.configuration;
-  if (!start->log.configurations.empty()) {
-    Result<raft::Configuration> last =
-        raft::decode_configuration(start->log.configurations.back().payload.view());
-    if (!last) {
-      fatal("the log's configuration is unreadable: " + last.error().text);
+  committed = configuration;
+  for (const raft::Entry& entry : start->log.configurations) {
+    Result<raft::Configuration> one = raft::decode_configuration(entry.payload.view());
+    if (!one) {
+      fatal("the log's configuration is unreadable: " + one.error().text);
     }
-    configuration = std::move(*last);
+    configuration = std::move(*one);
+    if (entry.index <= start->log.commit) {
+      committed = configuration;
+    }
+  }
+  if (configuration.members.empty()) {
+    remember_acquaintances();  // let in, and no entry has come yet
   }
   RaftReplicaOptions replica;
   replica.core = core_options();
@@ -372,6 +405,11 @@ void Node::State::start_core() {
   replica.clocks = {ClientLoop::wall_ms, ClientLoop::monotonic_ms};
   replica.metrics = &raft_metrics;
   const LogIndex commit_hint = std::min(start->log.commit, start->log.last_index);
+  told_removed =
+      std::ranges::find(committed.removed_ids, options.node_id()) != committed.removed_ids.end() &&
+      committed.find(options.node_id()) == nullptr;
+  gate.set_removed(told_removed);
+  gate.applied(start->applied);  // on a quiet cluster nothing else would ever tell
   replica.start = std::move(*start);
   const int64_t tick_ms =
       std::max<int64_t>(1, options.raft_heartbeat_interval / kTicksPerHeartbeat);
@@ -380,6 +418,7 @@ void Node::State::start_core() {
   caf::anon_send(log_store_actor, started);
   caf::anon_send(state_machine_actor, started);
   caf::anon_send(router_actor, started);
+  start_snapshots();
   raft_loop->every(tick_ms, [actor = replica_actor] { caf::anon_send(actor, timer_atom_v); });
 }
 

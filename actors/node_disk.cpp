@@ -2,6 +2,7 @@
 // `disk-free-min` it takes no new writes: not from its clients, and as leader from nobody; the
 // office goes to another node if one wants it. Entries that others replicate are still written and
 // applied. The log and the state are below the same directory.
+#include <cstdint>
 #include <sys/statvfs.h>
 
 #include "actors/node_state.hpp"
@@ -11,7 +12,7 @@ namespace kiwi::actors {
 
 namespace {
 
-constexpr uint64_t kDiskTransferId = 2;
+constexpr uint64_t kDiskTransferId = UINT64_MAX;  // no order of an operator has it
 constexpr int64_t kTransferPauseMs = 30'000;  // between attempts, for the others may be full too
 constexpr uint64_t kRoomAgainPart = 8;        // back in service with this part of the minimum more
 

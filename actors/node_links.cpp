@@ -7,21 +7,31 @@
 
 namespace kiwi::actors {
 
+namespace {
+constexpr size_t kLinksMax = 64;
+}  // namespace
+
 Result<void> Node::State::open_peer_port() {
-  const bool has_peers = std::ranges::any_of(
-      options.raft_peers, [&](const auto& peer) { return peer.id != options.node_id(); });
-  if (!has_peers) {
-    return {};
-  }
   PeerListenerOptions listening;
   listening.self = options.node_id();
   listening.secret = options.raft_cluster_secret;
   listening.bind = options.bind;
   listening.port = options.peer_port();
   listening.backlog = 128;
-  listening.knows = [this](NodeId id) { return links.contains(id) && id < options.node_id(); };
+  // Whoever knows the secret may say who it is: a member of a configuration that did not come here
+  // yet, or one that was removed and must be told so (F25).
+  listening.knows = [this](NodeId id) {
+    return id < options.node_id() && (links.contains(id) || links.size() < kLinksMax);
+  };
   listening.accepted = [this](NodeId id, AcceptedPeer accepted) {
-    links.at(id).spawned.accept(std::move(accepted));
+    add_link(id);
+    if (const auto link = links.find(id); link != links.end()) {
+      link->second.spawned.accept(std::move(accepted));
+    }
+  };
+  listening.visited = [this](NodeId from, const std::string& question,
+                             std::function<void(std::string)> tell) {
+    visited(from, question, std::move(tell));
   };
   listening.refused = [this] { ++metrics.link_refusals; };
   listener = std::make_unique<PeerListener>(*client_loop, std::move(listening));
@@ -91,7 +101,7 @@ PeerHello Node::State::hello_for(NodeId peer) const {
   }
   const raft::Member* member = configuration.find(peer);
   if (member == nullptr) {
-    const auto& removed = configuration.removed_ids;
+    const auto& removed = committed.removed_ids;  // cannot be taken back
     hello.you = std::ranges::binary_search(removed, peer) ? PeerHello::You::kRemoved
                                                           : PeerHello::You::kUnknown;
   } else if (member->incarnation != link->second.hello->incarnation) {
@@ -115,6 +125,9 @@ void Node::State::peer_said(const PeerHello& hello) {
     bootstrap->peer_said(hello);
     decide();
     return;
+  }
+  if (hello.you == PeerHello::You::kRemoved && hello.cluster == storage->identity().cluster) {
+    removed_says(hello.node);  // its removal never came here (F25)
   }
   const raft::Member* member = configuration.find(hello.node);
   if (!hello.initialized() && member != nullptr && member->incarnation != hello.incarnation) {

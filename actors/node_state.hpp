@@ -1,24 +1,30 @@
 // The inside of Node, for node.cpp (opening, cluster life) and node_links.cpp (peers),
-// node_disk.cpp (room on the disk) and node_stop.cpp (the orderly end) only. All of it runs on the
-// client loop.
+// node_disk.cpp, node_join.cpp, node_admin.cpp, node_snapshot.cpp and node_stop.cpp (the orderly
+// end) only. All of it runs on the client loop.
 #pragma once
 
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "actors/admin_request.hpp"
 #include "actors/bootstrap.hpp"
 #include "actors/client_loop.hpp"
+#include "actors/compaction.hpp"
 #include "actors/handles.hpp"
 #include "actors/node.hpp"
 #include "actors/peer_link.hpp"
 #include "actors/peer_listener.hpp"
 #include "actors/raft_loop.hpp"
 #include "actors/service_gate.hpp"
+#include "actors/snapshot_worker.hpp"
 #include "actors/storage.hpp"
 #include "actors/tcp_server.hpp"
+#include "actors/visit.hpp"
 #include "actors/worker.hpp"
 #include "config/metrics.hpp"
 #include "resp/node_context.hpp"
@@ -42,6 +48,7 @@ struct Node::State {
   void join(const Bootstrap::Join& join);
   void start_core();
   raft::CoreOptions core_options() const;
+  static uint64_t random_seed();
   raft::Member self() const;
 
   // node_links.cpp
@@ -57,6 +64,71 @@ struct Node::State {
   // node_disk.cpp
   void disk_timer();
   void hand_over_on_full_disk();
+
+  // node_admin.cpp
+  struct Order {
+    uint64_t id = 0;
+    AdminOrder what;
+    resp::AdminDone done;
+    NodeId first_leader;
+    int64_t begun_ms = 0;
+    int64_t deadline_ms = 0;
+    int64_t again_ms = 0;   // not tried before
+    bool stepping = false;  // this node's core is at it
+    bool busy = false;      // another change was under way
+    std::string error;      // final
+  };
+  void set_up_admin();
+  void order(AdminOrder what, resp::AdminDone done);
+  void drive_orders();
+  std::optional<std::string> drive(Order& order, int64_t now_ms);
+  void lead(Order& order, int64_t now_ms);
+  bool plan(const Reconfigure& wanted, raft::MembershipChange& change) const;
+  void membership_done(const raft::MembershipDone& done);
+  void configuration_committed(const raft::Configuration& now);
+  void take_note(const PeerNote& note);
+
+  // node_join.cpp
+  struct Joining {
+    std::vector<config::PeerAddress> addresses;
+    size_t next = 0;
+    size_t rounds_left = 0;  // by hand only
+    bool asking = false;
+    bool admitted = false;
+    int64_t again_ms = 0;
+    int64_t deadline_ms = 0;
+    std::string said;
+    resp::AdminDone done;  // by hand only
+  };
+  using WhoDone = std::function<void(const std::string& error, const raft::Member& member)>;
+  std::string acquaintances_path() const;
+  void get_acquainted(const raft::Configuration& members);
+  void remember_acquaintances();
+  void join_by_hand(const std::vector<std::string>& addresses, resp::AdminDone done);
+  void start_joining();
+  void joining_timer();
+  void join_answered(const Result<VisitAnswer>& answer);
+  void joining_over(const std::string& error);
+  void visited(NodeId from, const std::string& question, std::function<void(std::string)> tell);
+  void let_in(NodeId from, const raft::Member& member, std::function<void(std::string)> tell);
+  void ask_whether_removed();
+  void removed_says(NodeId who);
+  void ask_who(const resp::NodeAddress& node, const WhoDone& done);
+  void welcome(const raft::Member& member);
+  void add_node(resp::NodeAddress node, resp::AdminDone done);
+  void reconfigure(std::vector<resp::NodeAddress> nodes, resp::AdminDone done);
+  void welcome_when_in(const std::vector<raft::Member>& members);
+  void welcome_timer();
+
+  // node_snapshot.cpp
+  void start_snapshots();
+  void snapshot_timer();
+  CompactionLimits compaction_limits() const;
+  LogSize log_size() const;
+  void cut_log(uint64_t keep_entries, uint64_t keep_for_laggards);
+  void compact_now(resp::AdminDone done);
+  void back_up(std::string directory, resp::AdminDone done);
+  void refresh_snapshot_status();
 
   // node_stop.cpp
   void stop(const char* why);
@@ -84,6 +156,12 @@ struct Node::State {
   RouterHandle router_actor;
   LogStoreHandle log_store_actor;
   ReplicaHandle replica_actor;
+  SnapshotBoard snapshot_board;  // outlives the worker: members are destroyed backwards
+  SnapshotWorkerHandle snapshot_actor;
+  CompactionPolicy compaction;
+  uint64_t logs_cut = 0;
+  int64_t last_cut_seconds = -1;
+  std::vector<resp::AdminDone> waiting_for_cut;
   std::unique_ptr<TcpServer> server;
   std::unique_ptr<PeerListener> listener;
 
@@ -92,9 +170,18 @@ struct Node::State {
     std::optional<PeerHello> hello;  // what the peer says now, while it talks
   };
   std::map<NodeId, Link> links;
-  std::string first_entry;  // encoded, for empty founders
-  raft::Configuration configuration;
+  std::string first_entry;            // encoded, for empty founders
+  raft::Configuration configuration;  // the latest in the log; before that, who was met on joining
+  raft::Configuration committed;      // the latest that is committed, as far as this node knows
+  std::vector<Order> orders;
+  uint64_t next_order = 1'000;
+  std::set<std::pair<NodeId, uint64_t>> forwarded;  // orders of other nodes that are driven here
+  std::optional<Joining> joining;
+  std::vector<raft::Member> to_welcome;
   raft::Status raft_status;
+  bool told_removed = false;
+  int64_t leaderless_since_ms = 0;
+  size_t members_asked = 0;
   std::string waiting_text;
   int64_t waiting_since_ms = 0;
   bool waiting_said = false;
@@ -105,7 +192,7 @@ struct Node::State {
   int64_t disk_transfer_ms = 0;
 
   // The orderly end.
-  enum class Stopping : uint8_t { kNo, kHandingOver, kFinishing, kDone };
+  enum class Stopping : uint8_t { kNo, kHandingOver, kFinishing, kLingering, kDone };
   Stopping stopping = Stopping::kNo;
   int64_t stop_deadline_ms = 0;
 };

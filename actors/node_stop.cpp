@@ -1,5 +1,5 @@
-// Node: the orderly end. Hands leadership over, stops accepting, lets what is pending finish,
-// writes the state, ends the actors.
+// Node: the orderly end. Stops accepting, hands leadership over while clients are served on, then
+// reads nothing more from them, answers what was read, and ends the connections in order.
 #include <cstdlib>
 #include <utility>
 
@@ -11,6 +11,7 @@ namespace kiwi::actors {
 namespace {
 constexpr int64_t kHandOverMs = 1500;
 constexpr int64_t kFinishMs = 2000;
+constexpr int64_t kLingerMs = 150;  // for clients to see that the connection ends
 constexpr int64_t kStepMs = 20;
 }  // namespace
 
@@ -40,14 +41,20 @@ void Node::State::stop_step() {
   if (stopping == Stopping::kHandingOver && (!leads || now_ms >= stop_deadline_ms)) {
     stopping = Stopping::kFinishing;
     stop_deadline_ms = now_ms + kFinishMs;
+    server->finish();
+    return;  // looked at again when the connections have heard it
   }
   if (stopping == Stopping::kFinishing) {
     const resp::RouterStatus pending = router->status();
-    if ((pending.pending_batches == 0 && pending.waiting_reads == 0) ||
+    if ((pending.pending_batches == 0 && pending.waiting_reads == 0 && server->idle()) ||
         now_ms >= stop_deadline_ms) {
-      stopping = Stopping::kDone;
-      client_loop->post([this] { finish(); });
+      stopping = Stopping::kLingering;
+      stop_deadline_ms = now_ms + kLingerMs;
     }
+  }
+  if (stopping == Stopping::kLingering && (server->clients() == 0 || now_ms >= stop_deadline_ms)) {
+    stopping = Stopping::kDone;
+    client_loop->post([this] { finish(); });
   }
 }
 

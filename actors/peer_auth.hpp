@@ -11,7 +11,7 @@
 
 namespace kiwi::actors {
 
-constexpr uint16_t kPeerProtocol = 1;  // ON THE WIRE; a node talks to its own version only
+constexpr uint16_t kPeerProtocol = 2;  // ON THE WIRE; a node talks to its own version only
 constexpr size_t kNonceBytes = 32;
 constexpr size_t kProofBytes = 32;
 

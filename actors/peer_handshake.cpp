@@ -25,20 +25,33 @@ enum class PeerHandshake::Type : uint8_t {
   kHello = 5,
   kSwitch = 6,
   kSwitched = 7,
+  kAsk = 8,
+  kTold = 9,
 };
 
 PeerHandshake PeerHandshake::dialer(Options options, NodeId peer, std::string token) {
   PeerHandshake handshake(std::move(options), Side::kDialer);
   handshake.peer_ = peer;
   handshake.token_ = std::move(token);
+  handshake.open();
+  return handshake;
+}
+
+PeerHandshake PeerHandshake::visitor(Options options) {
+  PeerHandshake handshake(std::move(options), Side::kDialer);
+  handshake.visit_ = true;
+  handshake.open();
+  return handshake;
+}
+
+void PeerHandshake::open() {
   std::string body;
   put_le(body, kMagic);
   put_le(body, kPeerProtocol);
-  put_le(body, handshake.options_.self.value);
-  put_le(body, peer.value);
-  body += handshake.options_.nonce;
-  handshake.put(Type::kOpen, body);
-  return handshake;
+  put_le(body, options_.self.value);
+  put_le(body, peer_.value);  // 0: a visit, whoever is there
+  body += options_.nonce;
+  put(Type::kOpen, body);
 }
 
 PeerHandshake PeerHandshake::acceptor(Options options) {
@@ -70,6 +83,10 @@ void PeerHandshake::receive(std::string_view frame) {
     receive_proof(body);
   } else if (type == Type::kHello && phase_ == Phase::kTalking && !switch_asked_) {
     receive_hello(body);
+  } else if (type == Type::kAsk && visit_ && !dials && phase_ == Phase::kTalking && !asked_) {
+    asked_ = std::string(body);
+  } else if (type == Type::kTold && visit_ && dials && phase_ == Phase::kTalking && !told_) {
+    told_ = std::string(body);
   } else if ((type == Type::kSwitch && !dials) || (type == Type::kSwitched && dials)) {
     receive_switch(body);
   } else {
@@ -93,11 +110,17 @@ void PeerHandshake::receive_open(std::string_view body) {
          std::to_string(kPeerProtocol));
     return;
   }
-  if (to != options_.self) {
+  visit_ = !to;
+  if (to && to != options_.self) {
     fail("it looks for node " + std::to_string(to.value) + " here");
     return;
   }
-  if (from == options_.self || !options_.knows(from)) {
+  if (from == options_.self && !visit_) {
+    fail("it says that it is node " + std::to_string(from.value) +
+         ", as this node is; every node has a raft.id of its own");
+    return;
+  }
+  if (!visit_ && !options_.knows(from)) {
     fail("it says that it is node " + std::to_string(from.value) + ", which is none of the peers");
     return;
   }
@@ -105,6 +128,7 @@ void PeerHandshake::receive_open(std::string_view body) {
   peer_nonce_ = nonce;
   std::string answer;
   put_le(answer, kPeerProtocol);
+  put_le(answer, options_.self.value);
   answer += options_.nonce;
   put(Type::kChallenge, answer);
 }
@@ -112,11 +136,17 @@ void PeerHandshake::receive_open(std::string_view body) {
 void PeerHandshake::receive_challenge(std::string_view body) {
   ByteReader reader(body);
   const auto version = reader.le<uint16_t>();
+  const NodeId answering{reader.le<uint64_t>()};
   const std::string_view nonce = reader.take(kNonceBytes);
   if (!reader.done() || version != kPeerProtocol) {
     fail("it speaks another version of the protocol of nodes");
     return;
   }
+  if ((peer_ && answering != peer_) || !answering) {
+    fail("node " + std::to_string(answering.value) + " answers there");
+    return;
+  }
+  peer_ = answering;
   peer_nonce_ = nonce;
   put(Type::kProof, prove(options_.secret, Side::kDialer, challenge()));
 }
@@ -180,12 +210,30 @@ void PeerHandshake::say(const PeerHello& hello) {
   go_on();
 }
 
+void PeerHandshake::ask(std::string question) {
+  question_ = std::move(question);
+  go_on();
+}
+
+void PeerHandshake::tell(std::string answer) {
+  if (phase_ == Phase::kTalking) {
+    put(Type::kTold, answer);
+  }
+}
+
 void PeerHandshake::hold_switch(bool hold) {
   hold_ = hold;
   go_on();
 }
 
 void PeerHandshake::go_on() {
+  if (phase_ == Phase::kTalking && visit_) {
+    if (question_) {
+      put(Type::kAsk, *question_);
+      question_.reset();
+    }
+    return;
+  }
   if (phase_ != Phase::kTalking || !my_hello_) {
     return;
   }

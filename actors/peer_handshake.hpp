@@ -3,12 +3,16 @@
 //
 //   dialer                               acceptor
 //   kOpen  version, ids, nonce   ->
-//                                <-      kChallenge  version, nonce
+//                                <-      kChallenge  version, id, nonce
 //   kProof                       ->
 //                                <-      kAnswer     (its own proof)
 //   kHello, again on every change <-->   kHello, again on every change
 //   kSwitch  token               ->
 //                                <-      kSwitched   nothing of this protocol follows
+//
+// A visit is the same talk without an end in CAF: after the proof the dialer asks one thing
+// (kAsk) and is told one answer (kTold). Whoever it finds answers; that is how a node that knows
+// addresses and no ids finds its cluster (node_join.cpp).
 //
 // The dialer switches when both have said the same cluster. A stranger gets one nonce and no word
 // more; what it sends is bounded by limits::kHelloBytes.
@@ -35,6 +39,7 @@ class PeerHandshake {
     std::string nonce;                  // own, kNonceBytes
   };
   static PeerHandshake dialer(Options options, NodeId peer, std::string token);
+  static PeerHandshake visitor(Options options);  // dials whoever is there
   static PeerHandshake acceptor(Options options);
 
   enum class Phase : uint8_t { kProving, kTalking, kSwitched, kFailed };
@@ -43,6 +48,8 @@ class PeerHandshake {
   void receive(std::string_view frame);
   void say(const PeerHello& hello);  // kept until it may be sent; sent again only if it changed
   void hold_switch(bool hold);       // acceptor: an earlier link has to go first
+  void ask(std::string question);    // visitor: sent when both are proven
+  void tell(std::string answer);     // the visited one
 
   // ---- outcome, to be looked at after every input
   std::vector<std::string> take_frames();
@@ -50,7 +57,10 @@ class PeerHandshake {
   bool proven() const { return phase_ == Phase::kTalking || phase_ == Phase::kSwitched; }
   NodeId peer() const { return peer_; }                                       // once proven
   const std::optional<PeerHello>& peer_hello() const { return peer_hello_; }  // the latest
-  const std::string& token() const { return token_; }                         // once switched
+  bool is_visit() const { return visit_; }  // acceptor: once it said kOpen
+  const std::optional<std::string>& asked() const { return asked_; }
+  const std::optional<std::string>& told() const { return told_; }
+  const std::string& token() const { return token_; }  // once switched
   const std::string& failure() const { return failure_; }
   size_t frame_bytes_max() const;
 
@@ -58,6 +68,7 @@ class PeerHandshake {
   enum class Type : uint8_t;  // of a frame
 
   PeerHandshake(Options options, Side side) : options_(std::move(options)), side_(side) {}
+  void open();
   void receive_open(std::string_view body);
   void receive_challenge(std::string_view body);
   void receive_proof(std::string_view body);
@@ -81,6 +92,10 @@ class PeerHandshake {
   bool switch_sent_ = false;
   bool switch_asked_ = false;
   bool hold_ = false;
+  bool visit_ = false;
+  std::optional<std::string> question_;
+  std::optional<std::string> asked_;
+  std::optional<std::string> told_;
   std::vector<std::string> frames_;
   std::string failure_;
 };

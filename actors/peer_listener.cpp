@@ -18,6 +18,7 @@ using asio::ip::tcp;
 using ErrorCode = boost::system::error_code;
 
 namespace {
+constexpr int64_t kVisitMs = 60'000;
 constexpr int64_t kLogAgainMs = 60'000;
 constexpr size_t kLoggedAddresses = 1024;  // beyond it the oldest are forgotten
 }  // namespace
@@ -28,6 +29,7 @@ struct PeerListener::State : std::enable_shared_from_this<PeerListener::State> {
   void accept(const std::shared_ptr<tcp::acceptor>& acceptor);
   void examine(int descriptor);
   void received(const AcceptedPeer& stranger, const std::string& frame);
+  void serve_visit(const AcceptedPeer& visitor);
   void refuse(const AcceptedPeer& stranger, const std::string& why);
 
   ClientLoop& loop;
@@ -120,14 +122,35 @@ void PeerListener::State::received(const AcceptedPeer& stranger, const std::stri
   if (kept.handshake->phase() == PeerHandshake::Phase::kFailed) {
     kept.socket->close();
     refuse(kept, kept.handshake->failure());
+  } else if (kept.handshake->proven() && kept.handshake->is_visit()) {
+    serve_visit(kept);
   } else if (kept.handshake->proven()) {
     strangers.erase(kept.socket);
     options.accepted(kept.handshake->peer(), kept);
   }
 }
 
+// The question may take seconds to answer: a membership change is one.
+void PeerListener::State::serve_visit(const AcceptedPeer& visitor) {
+  visitor.socket->set_frame_max(visitor.handshake->frame_bytes_max());
+  visitor.socket->set_deadline(kVisitMs);
+  if (!visitor.handshake->asked()) {
+    return;
+  }
+  options.visited(visitor.handshake->peer(), *visitor.handshake->asked(),
+                  [self = shared_from_this(), visitor](std::string answer) {
+                    visitor.handshake->tell(std::move(answer));
+                    for (const std::string& frame : visitor.handshake->take_frames()) {
+                      visitor.socket->send(frame);
+                    }
+                  });
+}
+
 void PeerListener::State::refuse(const AcceptedPeer& stranger, const std::string& why) {
   strangers.erase(stranger.socket);
+  if (stranger.handshake->proven()) {
+    return;  // a visitor that has its answer, or gave up waiting
+  }
   options.refused();
   const std::string remote = stranger.socket->remote();
   const std::string address = remote.substr(0, remote.rfind(':'));

@@ -1,7 +1,6 @@
 // PeerListener: the peer port. Accepts, lets whoever comes prove itself within a deadline and
 // within a few KiB, and passes it to the PeerLink it proved to be; everybody else is closed and
-// logged once a minute per address. Plain Asio; client loop; owned by Node. Not opened by a node
-// without peers.
+// logged once a minute per address. Plain Asio; client loop; owned by Node.
 #pragma once
 
 #include <functional>
@@ -23,6 +22,9 @@ struct PeerListenerOptions {
   int backlog = 128;
   std::function<bool(NodeId)> knows;
   std::function<void(NodeId, AcceptedPeer)> accepted;
+  // A visitor's question; `tell` may be called later, at most once.
+  std::function<void(NodeId, const std::string& question, std::function<void(std::string)> tell)>
+      visited;
   std::function<void()> refused;  // counts
 };
 

@@ -40,17 +40,19 @@ size_t payload_bytes(const raft::Message& message) {
 // Changes when anything changes that INFO shows, except what moves with every heartbeat.
 uint64_t digest(const raft::Status& status) {
   std::string bytes;
-  for (const uint64_t value : {status.term.value, status.voted_for.value, status.leader.value,
-                               static_cast<uint64_t>(status.role), status.first_index.value,
-                               status.last_index.value, status.commit.value, status.persisted.value,
-                               status.applied.value, static_cast<uint64_t>(status.ready)}) {
+  for (const uint64_t value :
+       {status.term.value, status.voted_for.value, status.leader.value,
+        static_cast<uint64_t>(status.role), status.first_index.value, status.last_index.value,
+        status.commit.value, status.persisted.value, status.applied.value,
+        static_cast<uint64_t>(status.ready), status.snapshot_index.value,
+        static_cast<uint64_t>(status.installing)}) {
     put_le(bytes, value);
   }
   for (const raft::PeerStatus& peer : status.peers) {
     put_le(bytes, peer.member.id.value);
     put_le(bytes, peer.match.value);
     put_u8(bytes, static_cast<uint8_t>((peer.voter ? 1 : 0) | (peer.up ? 2 : 0)));
-    bytes.append(peer.state);
+    bytes.append(peer.state).append(peer.catch_up);
   }
   return checksum64(bytes);
 }
@@ -76,21 +78,7 @@ RaftReplica::RaftReplica(caf::actor_config& cfg, const Hosting& hosting, RaftRep
 RaftReplica::behavior_type RaftReplica::make_behavior() {
   return {
       [this](PeerFrame& frame) { receive(frame); },
-      [this](RaftOrders& orders) {
-        begin_turn();
-        if (orders.disk_full) {
-          core_.set_disk_full(*orders.disk_full);
-        }
-        if (orders.wants_commit) {
-          core_.set_wants_commit(*orders.wants_commit);
-        }
-        for (raft::Proposal& proposal : orders.propose) {
-          core_.propose(std::move(proposal));
-        }
-        for (const resp::ReadIndexAsk& ask : orders.read_index) {
-          core_.read_index(ask.id, ask.with_tick);
-        }
-      },
+      [this](RaftOrders& orders) { obey(orders); },
       [this](Applied& applied) {
         begin_turn();
         core_.applied(applied.index, std::move(applied.sessions));
@@ -110,13 +98,7 @@ RaftReplica::behavior_type RaftReplica::make_behavior() {
         std::erase_if(expected_, [&](const auto& e) { return e.second.peer == expected.peer; });
         expected_[expected.token] = {expected.peer, expected.incarnation};
       },
-      [this](LinkDialled& dialled) {
-        Link link;
-        link.incarnation = dialled.incarnation;
-        link.remote = dialled.remote;
-        open_link(dialled.peer, std::move(link), dialled.token);
-        send(dialled.remote, PeerFrame{static_cast<uint8_t>(FrameKind::kHello), dialled.token});
-      },
+      [this](LinkDialled& dialled) { greet(dialled); },
       [this](ChangeMembership& change) {
         begin_turn();
         core_.change_membership(change.id, std::move(change.change));
@@ -129,6 +111,25 @@ RaftReplica::behavior_type RaftReplica::make_behavior() {
         begin_turn();
         core_.member_returned(std::move(returned.member));
       },
+      [this](PeerNote& note) {
+        if (Link* link = up_link(note.peer)) {
+          link->sender.queue_note(std::move(note.bytes));
+          flush(*link);
+        }
+      },
+      [this](const CompactLog& cut) {
+        begin_turn();
+        core_.compact(cut.flushed, cut.term, cut.keep_entries, cut.keep_for_laggards_entries);
+      },
+      [this](SnapshotWorkerStarted& started) { take(started); },
+      [this](SnapshotFrame& frame) { ship(frame); },
+      [this](const SnapshotPin& pin) { take(pin); },
+      [this](const SnapshotEnded& ended) {
+        begin_turn();
+        core_.snapshot_done(ended.follower, ended.installed, ended.ok);
+      },
+      [this](SnapshotArrived& arrived) { judge(arrived); },
+      [this](const StateSwapped& swapped) { take(swapped); },
       [this](timer_atom) {
         // Counted at the end of the turn: whatever waits in the mailbox, a leader's heartbeat
         // maybe, is heard before an election timeout can fire; several late ticks count once (PERF
@@ -141,6 +142,30 @@ RaftReplica::behavior_type RaftReplica::make_behavior() {
   };
 }
 
+void RaftReplica::obey(RaftOrders& orders) {
+  begin_turn();
+  if (orders.disk_full) {
+    core_.set_disk_full(*orders.disk_full);
+  }
+  if (orders.wants_commit) {
+    core_.set_wants_commit(*orders.wants_commit);
+  }
+  for (raft::Proposal& proposal : orders.propose) {
+    core_.propose(std::move(proposal));
+  }
+  for (const resp::ReadIndexAsk& ask : orders.read_index) {
+    core_.read_index(ask.id, ask.with_tick);
+  }
+}
+
+void RaftReplica::greet(LinkDialled& dialled) {
+  Link link;
+  link.incarnation = dialled.incarnation;
+  link.remote = dialled.remote;
+  open_link(dialled.peer, std::move(link), dialled.token);
+  send(dialled.remote, PeerFrame{static_cast<uint8_t>(FrameKind::kHello), dialled.token});
+}
+
 void RaftReplica::stopped() {
   links_.clear();
   peers_by_sender_.clear();
@@ -148,6 +173,7 @@ void RaftReplica::stopped() {
   options_.router = nullptr;
   options_.state_machine = nullptr;
   options_.log_store = nullptr;
+  snapshots_ = nullptr;
 }
 
 void RaftReplica::begin_turn() {
@@ -164,7 +190,7 @@ void RaftReplica::end_turn() {
     core_.tick();
   }
   raft::Effects effects = core_.take_effects();
-  status_due_ = tick_due_ || !effects.events.empty();
+  status_due_ = status_due_ || tick_due_ || !effects.events.empty();
   tick_due_ = false;
   ship_messages(std::move(effects.send));
   effects.send.clear();
@@ -194,6 +220,18 @@ void RaftReplica::ship_local(raft::Effects effects) {
   if (effects.persist) {
     send(options_.log_store, std::move(*effects.persist));
   }
+  if (effects.cut) {
+    send(options_.log_store, std::move(*effects.cut));
+  }
+  if (install_) {
+    send(options_.log_store, std::move(*install_));
+    install_.reset();
+  }
+  if (snapshots_) {
+    for (const raft::SnapshotWanted& wanted : effects.snapshots) {
+      send(snapshots_, wanted);
+    }
+  }
   for (raft::LogRead& read : effects.log_reads) {
     send(options_.log_store, std::move(read));
   }
@@ -212,6 +250,7 @@ void RaftReplica::ship_local(raft::Effects effects) {
   report.events = std::move(effects.events);
   report.links_up = std::move(links_up_);
   links_up_.clear();
+  report.notes = std::exchange(notes_, {});
   publish_status(report);
   if (report.status) {
     RaftReport copy;
@@ -219,7 +258,7 @@ void RaftReplica::ship_local(raft::Effects effects) {
     send(options_.state_machine, std::move(copy));
   }
   if (report.status || !report.reads.empty() || !report.refused.empty() || !report.events.empty() ||
-      !report.links_up.empty()) {
+      !report.links_up.empty() || !report.notes.empty()) {
     send(options_.router, std::move(report));
   }
 }
@@ -230,6 +269,7 @@ void RaftReplica::publish_status(RaftReport& report) {
   }
   status_due_ = false;
   raft::Status status = core_.status();
+  tell_snapshots(status);
   const uint64_t now = digest(status);
   // The leader's clock decides what expires (F8), so it is told now and then also when idle.
   const bool clock_due = status.role == raft::Role::kLeader &&
@@ -272,7 +312,9 @@ void RaftReplica::receive(PeerFrame& frame) {
       return;
     case FrameKind::kWhole:
     case FrameKind::kFirstPart:
-    case FrameKind::kPart: {
+    case FrameKind::kPart:
+    case FrameKind::kSnapshot:
+    case FrameKind::kNote: {
       LinkReceiver::Outcome outcome = link.receiver.receive(kind, std::move(frame.bytes));
       if (outcome.broken) {
         begin_turn();
@@ -283,7 +325,15 @@ void RaftReplica::receive(PeerFrame& frame) {
         send(link.remote,
              PeerFrame{static_cast<uint8_t>(FrameKind::kAck), encode_ack(*outcome.ack)});
       }
-      if (outcome.message) {
+      if (!outcome.message) {
+        return;
+      }
+      if (kind == FrameKind::kSnapshot) {
+        receive_snapshot(peer, std::move(*outcome.message));
+      } else if (kind == FrameKind::kNote) {
+        begin_turn();
+        notes_.push_back({peer, std::move(*outcome.message)});
+      } else {
         receive_message(peer, link, std::move(*outcome.message));
       }
       return;
@@ -352,6 +402,9 @@ void RaftReplica::link_is_up(NodeId peer, Link& link) {
   core_.link_up(peer);
   links_up_.push_back(peer);
   tell_link(peer, link.token, true);
+  if (snapshots_) {
+    send(snapshots_, SnapshotLink{peer, true});
+  }
 }
 
 void RaftReplica::drop_link(NodeId peer, const char* why) {
@@ -365,6 +418,9 @@ void RaftReplica::drop_link(NodeId peer, const char* why) {
   if (link.up) {
     log_notice("the link to node " + std::to_string(peer.value) + " is down: " + why);
     core_.link_down(peer);
+    if (snapshots_) {
+      send(snapshots_, SnapshotLink{peer, false});
+    }
   }
   tell_link(peer, link.token, false);
 }

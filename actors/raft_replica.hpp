@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -69,6 +70,16 @@ class RaftReplica final : public Hosted<ReplicaHandle> {
   void receive(PeerFrame& frame);
   void receive_hello(const LinkToken& token);
   void receive_hello_ack(NodeId peer, const LinkToken& token);
+  void obey(RaftOrders& orders);
+  void greet(LinkDialled& dialled);
+  Link* up_link(NodeId peer);
+  void ship(SnapshotFrame& frame);
+  void take(SnapshotWorkerStarted& started);
+  void take(const SnapshotPin& pin);
+  void take(const StateSwapped& swapped);
+  void receive_snapshot(NodeId peer, std::string bytes);
+  void judge(SnapshotArrived& arrived);
+  void tell_snapshots(const raft::Status& status);
   void receive_message(NodeId peer, Link& link, std::string bytes);
   void open_link(NodeId peer, Link link, const LinkToken& token);
   void link_is_up(NodeId peer, Link& link);
@@ -83,7 +94,11 @@ class RaftReplica final : public Hosted<ReplicaHandle> {
   std::unordered_map<const void*, NodeId> peers_by_sender_;  // control block -> peer
   std::map<LinkToken, Expected> expected_;
   std::map<NodeId, LinkHandle> listeners_;
-  std::vector<NodeId> links_up_;  // news for the router
+  SnapshotWorkerHandle snapshots_;
+  std::optional<InstallSnapshot> install_;  // due once this turn's writes are on their way
+  SnapshotNews told_;                       // to the worker
+  std::vector<PeerNote> notes_;             // news for the composition root
+  std::vector<NodeId> links_up_;            // news for the router
   bool turn_open_ = false;
   bool tick_due_ = false;
   bool status_due_ = true;

@@ -30,6 +30,10 @@ RespConnection::behavior_type RespConnection::make_behavior() {
       },
       [this](work_atom) { settle(); },
       [this](ended_atom) { quit(); },
+      [this](stop_atom) {
+        stopping_ = true;
+        settle();
+      },
   };
 }
 
@@ -56,6 +60,14 @@ void RespConnection::settle() {
   } while (!session_->killed() && (session_->has_requests() || session_->has_output()));
   if (session_->killed() || (session_->closing() && options_.stream->unsent_bytes() == 0)) {
     close();
+    return;
+  }
+  if (stopping_) {
+    if (session_->idle() && !std::exchange(finished_, true)) {
+      options_.stream->finish();
+    } else if (!finished_) {
+      options_.stream->pause();
+    }
     return;
   }
   if (session_->wants_more_input() && !session_->closing()) {

@@ -44,6 +44,8 @@ class RespConnection final : public Hosted<ConnectionHandle> {
   RespConnectionOptions options_;
   std::unique_ptr<resp::Session> session_;
   bool closed_ = false;
+  bool stopping_ = false;  // the node is: nothing more is read
+  bool finished_ = false;  // and everything that was is answered
 };
 
 ConnectionHandle spawn_resp_connection(caf::actor_system& system,

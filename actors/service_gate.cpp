@@ -43,6 +43,9 @@ resp::Service ServiceGate::service(int64_t now_ms) {
     }
   }
   committed(commit_, now_ms);
+  if (receiving_ || installing_) {
+    return resp::Service::kLoading;
+  }
   if (awaited_ && now_ms - awaited_since_ms_ > lag_ms_) {
     return resp::Service::kLoading;
   }

@@ -24,7 +24,10 @@ class ServiceGate {
   void committed(LogIndex index, int64_t now_ms);  // as this node knows it
   // A ready leader is known, and the commit index that goes with it.
   void leader_ready(LogIndex commit);
-  void removed() { removed_ = true; }
+  void set_removed(bool removed) { removed_ = removed; }
+  // F22: a snapshot is received because the log does not reach down here, or is installed.
+  void set_receiving(bool receiving) { receiving_ = receiving; }
+  void set_installing(bool installing) { installing_ = installing; }
 
   resp::Service service(int64_t now_ms);
 
@@ -33,6 +36,8 @@ class ServiceGate {
   int64_t lag_ms_;
   bool wiped_ = false;
   bool removed_ = false;
+  bool receiving_ = false;
+  bool installing_ = false;
   bool open_ = false;
   bool caught_up_ = false;  // with a leader, once since start
   std::optional<LogIndex> hint_;

@@ -10,8 +10,9 @@ namespace kiwi::actors {
 StateMachine::StateMachine(caf::actor_config& cfg,
                            const Hosting& hosting,
                            StateMachineOptions options)
-    : Hosted(cfg, hosting, "StateMachine", Vital::kYes), options_(options) {
+    : Hosted(cfg, hosting, "StateMachine", Vital::kYes), options_(std::move(options)) {
   CHECK_INVARIANT(options_.executor != nullptr);
+  terms_.emplace_back(options_.executor->applied(), options_.executor->applied_term());
 }
 
 StateMachine::behavior_type StateMachine::make_behavior() {
@@ -37,6 +38,11 @@ StateMachine::behavior_type StateMachine::make_behavior() {
         want_turn();
       },
       [this](ApplyEntries& apply) {
+        for (const raft::Entry& entry : apply.entries) {
+          if (terms_.empty() || terms_.back().second != entry.term) {
+            terms_.emplace_back(entry.index, entry.term);
+          }
+        }
         options_.executor->apply(std::move(apply.entries));
         want_turn();
       },
@@ -47,6 +53,16 @@ StateMachine::behavior_type StateMachine::make_behavior() {
           told_ms_ = options_.now_ms();
         }
       },
+      [this](MakeCheckpoint& order) { checkpoint(order); },
+      [this](FlushState& order) { flush(order); },
+      [this](StateFlushed& flushed) {
+        while (terms_.size() > 1 && terms_[1].first <= flushed.index) {
+          terms_.pop_front();
+        }
+        flushed.done(flushed.index, term_of(flushed.index));
+      },
+      [this](SwapState& order) { swap(order); },
+      [this](SnapshotWorkerStarted& started) { snapshots_ = std::move(started.worker); },
       [this](RouterStarted& started) { router_ = std::move(started.router); },
       [this](ReplicaStarted& started) { replica_ = std::move(started.replica); },
       [this](work_atom) { turn(); },
@@ -63,6 +79,7 @@ StateMachine::behavior_type StateMachine::make_behavior() {
 void StateMachine::stopped() {
   router_ = nullptr;
   replica_ = nullptr;
+  snapshots_ = nullptr;
   connections_.clear();
 }
 
@@ -112,10 +129,59 @@ void StateMachine::expire() {
   }
 }
 
+// ---------------------------------------------------------------- snapshots
+
+void StateMachine::checkpoint(MakeCheckpoint& order) {
+  options_.keyspace->checkpoint(std::move(order.directory), std::move(order.done));
+}
+
+// The answer takes the way through this actor's mail: by then the replica knows what was applied.
+void StateMachine::flush(FlushState& order) {
+  options_.keyspace->flush_async(
+      [self = StateMachineHandle(this), done = std::move(order.done)](LogIndex flushed) {
+        caf::anon_send(self, StateFlushed{flushed, done});
+      });
+}
+
+Term StateMachine::term_of(LogIndex index) const {
+  Term term;
+  for (const auto& [first, of] : terms_) {
+    if (first <= index) {
+      term = of;
+    }
+  }
+  return term;
+}
+
+// F14, F22: the log names the new state already; from here on it is applied to, read, and answered
+// from. What waits in the old executor waits on.
+void StateMachine::swap(SwapState& order) {
+  ship(options_.executor->take_effects());
+  resp::Executor* old = options_.executor;
+  resp::Executor* fresh = order.fresh->executor.get();
+  fresh->take_over(*old);
+  options_.executor = fresh;
+  options_.keyspace = order.fresh->keyspace.get();
+  terms_.clear();
+  terms_.emplace_back(order.meta.index, order.meta.term);
+  StateSwapped swapped{order.meta, fresh->applied_stamp_ms(), fresh->session_rows(), nullptr};
+  if (replica_) {
+    send(replica_, swapped);
+  }
+  if (router_) {
+    send(router_, swapped);
+  }
+  swapped.old = options_.adopt(std::move(order.fresh));
+  if (snapshots_) {
+    send(snapshots_, std::move(swapped));
+  }
+  want_turn();
+}
+
 StateMachineHandle spawn_state_machine(caf::actor_system& system,
                                        const Hosting& hosting,
                                        StateMachineOptions options) {
-  return spawn_hosted<StateMachine>(system, hosting, options);
+  return spawn_hosted<StateMachine>(system, hosting, std::move(options));
 }
 
 }  // namespace kiwi::actors

@@ -6,8 +6,11 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
+#include <memory>
 #include <unordered_map>
+#include <utility>
 
 #include "actors/handles.hpp"
 #include "actors/hosting.hpp"
@@ -16,9 +19,12 @@
 namespace kiwi::actors {
 
 struct StateMachineOptions {
-  resp::Executor* executor = nullptr;  // outlives the actor
-  std::function<int64_t()> now_ms;     // monotonic
-  size_t expirations_max = 256;        // keys of one expiry proposal (F8)
+  resp::Executor* executor = nullptr;   // outlives the actor, or is replaced by adopt
+  std::function<int64_t()> now_ms;      // monotonic
+  size_t expirations_max = 256;         // keys of one expiry proposal (F8)
+  rocks::Keyspace* keyspace = nullptr;  // the executor's
+  // Makes the given state the node's own and returns the one it replaces (F14). Same thread.
+  std::function<std::shared_ptr<OpenedState>(std::shared_ptr<OpenedState>)> adopt;
 };
 
 class StateMachine final : public Hosted<StateMachineHandle> {
@@ -35,10 +41,16 @@ class StateMachine final : public Hosted<StateMachineHandle> {
   void turn();
   void ship(resp::ExecutorEffects effects);
   void expire();
+  void checkpoint(MakeCheckpoint& order);
+  void flush(FlushState& order);
+  void swap(SwapState& order);
+  Term term_of(LogIndex index) const;
 
   StateMachineOptions options_;
   RouterHandle router_;
   ReplicaHandle replica_;
+  SnapshotWorkerHandle snapshots_;
+  std::deque<std::pair<LogIndex, Term>> terms_;  // where each term begins, of what came to apply
   std::unordered_map<resp::ConnectionId, ConnectionHandle> connections_;
   bool turn_wanted_ = false;
   bool leads_ = false;

@@ -113,6 +113,17 @@ void TcpServer::stop_accepting() {
   }
 }
 
+void TcpServer::finish() {
+  for (const auto& [id, connection] : state_->connections) {
+    caf::anon_send(connection, stop_atom_v);
+  }
+}
+
+bool TcpServer::idle() const {
+  return std::ranges::all_of(state_->options.node->sessions,
+                             [](const auto& item) { return item.second->idle(); });
+}
+
 void TcpServer::close(resp::ConnectionId id) {
   const auto found = state_->connections.find(id);
   if (found != state_->connections.end()) {

@@ -31,6 +31,8 @@ class TcpServer {
   Result<void> listen();
   void start();                          // accept from now on
   void stop_accepting();                 // existing clients stay
+  void finish();                         // nothing more is read from them; what was is answered
+  bool idle() const;                     // all of it is
   void close(resp::ConnectionId id);     // its session is killed()
   void deliver(resp::ReplyBatch batch);  // an answer that came later
   void tick();                           // every second or so: idle clients, soft output limits

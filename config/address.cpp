@@ -79,6 +79,45 @@ Result<HostPort> parse_host_port(std::string_view text) {
   return HostPort{std::string(host), *port};
 }
 
+Result<PeerAddress> parse_node_address(std::string_view text) {
+  const size_t slash = text.find('/');
+  Result<HostPort> client = parse_host_port(text.substr(0, slash));
+  if (!client) {
+    return client.error();
+  }
+  PeerAddress address{NodeId{}, *client, {client->host, 0}};
+  if (slash != std::string_view::npos) {
+    Result<HostPort> peer = parse_host_port(text.substr(slash + 1));
+    if (!peer) {
+      return peer.error();
+    }
+    address.peer = *peer;
+  } else if (client->port > UINT16_MAX - kPeerPortOffset) {
+    return invalid(quoted(text) +
+                   " leaves no port 10000 above it for other nodes: add "
+                   "/peerhost:peerport");
+  } else {
+    address.peer.port = static_cast<uint16_t>(client->port + kPeerPortOffset);
+  }
+  return address;
+}
+
+Result<std::vector<PeerAddress>> parse_node_addresses(std::string_view text) {
+  std::vector<PeerAddress> addresses;
+  for (;;) {
+    const size_t comma = text.find(',');
+    Result<PeerAddress> address = parse_node_address(text.substr(0, comma));
+    if (!address) {
+      return address.error();
+    }
+    addresses.push_back(std::move(*address));
+    if (comma == std::string_view::npos) {
+      return addresses;
+    }
+    text.remove_prefix(comma + 1);
+  }
+}
+
 Result<std::vector<PeerAddress>> parse_peers(std::string_view text) {
   std::vector<PeerAddress> peers;
   while (!text.empty()) {

@@ -34,6 +34,11 @@ struct PeerAddress {
   bool operator==(const PeerAddress&) const = default;
 };
 
+// host:port[/peerhost:peerport], as RAFT.NODE ADD and raft.join take it; id 0.
+Result<PeerAddress> parse_node_address(std::string_view text);
+// Comma-separated ones, at least one.
+Result<std::vector<PeerAddress>> parse_node_addresses(std::string_view text);
+
 // Comma-separated, in any order; the result is ordered by id. Ids and addresses occur once.
 Result<std::vector<PeerAddress>> parse_peers(std::string_view text);
 std::string format_peers(const std::vector<PeerAddress>& peers);

@@ -43,6 +43,24 @@ Result<void> validate_ports(const Options& o) {
   return {};
 }
 
+Result<void> validate_join(const Options& o) {
+  if (o.raft_join.empty()) {
+    return {};
+  }
+  if (Result<std::vector<PeerAddress>> parsed = parse_node_addresses(o.raft_join); !parsed) {
+    return invalid("raft.join: " + parsed.error().text);
+  }
+  if (!o.raft_peers.empty()) {
+    return invalid(
+        "raft.join and raft.peers exclude each other: the list is for the nodes that found a "
+        "cluster, raft.join for one that comes later");
+  }
+  if (o.raft_id == 0) {
+    return invalid("raft.join is set but raft.id is not: give this node a number of its own");
+  }
+  return {};
+}
+
 Result<void> validate_members(const Options& o) {
   if (o.raft_peers.empty()) {
     return {};
@@ -71,7 +89,7 @@ Result<void> validate_members(const Options& o) {
 }  // namespace
 
 Result<void> validate(const Options& options) {
-  for (auto* check : {&validate_ports, &validate_members, &validate_times}) {
+  for (auto* check : {&validate_ports, &validate_members, &validate_join, &validate_times}) {
     if (Result<void> valid = check(options); !valid) {
       return valid;
     }

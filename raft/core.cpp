@@ -285,6 +285,9 @@ Status Core::State::status() const {
   out.persisted = persisted;
   out.applied = applied;
   out.snapshot_index = snapshot_index;
+  out.snapshot_term = snapshot_term;
+  out.window_entries = log.last_index() - log.base_index();
+  out.window_bytes = log.bytes();
   out.installing = installing;
   out.ready = announced.ready;
   out.cluster_time_ms = clock.now_ms();

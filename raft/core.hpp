@@ -169,7 +169,10 @@ struct Status {
   NodeId leader;
   Role role = Role::kFollower;
   LogIndex first_index, last_index, commit, persisted, applied;
-  LogIndex snapshot_index;      // the log was last cut, or a snapshot installed, with this index
+  LogIndex snapshot_index;  // the log was last cut, or a snapshot installed, with this index
+  Term snapshot_term;
+  uint64_t window_entries = 0;  // of the log, held in memory
+  uint64_t window_bytes = 0;
   bool installing = false;      // between kInstall and snapshot_installed()
   bool ready = false;           // as in LeaderChanged
   int64_t cluster_time_ms = 0;  // leader: what it would stamp now; else the leader's, followed

@@ -279,6 +279,7 @@ struct Core::State {
                    Term flushed_term,
                    uint64_t keep_entries,
                    uint64_t keep_for_laggards_entries);
+  void drop_served_pins();
   LogIndex needed_by_laggards(LogIndex flushed, uint64_t budget_entries) const;
   std::optional<Term> known_term(LogIndex index) const;
   bool on_disk_from(LogIndex next) const;
@@ -341,6 +342,7 @@ struct Core::State {
   NodeId best_successor(const Leader& leader) const;
 
   // ---------------- invariants.cpp
+  void check_indexes() const;
   void check_invariants() const;
 };
 

@@ -27,8 +27,8 @@ void check_progress(const Progress& peer, LogIndex last_index) {
 
 }  // namespace
 
-void Core::State::check_invariants() const {
-  // Where things are in the log.
+// Where things are in the log.
+void Core::State::check_indexes() const {
   CHECK_INVARIANT(snapshot_index <= applied);
   CHECK_INVARIANT(applied <= emitted);
   CHECK_INVARIANT(emitted <= commit);
@@ -43,6 +43,10 @@ void Core::State::check_invariants() const {
   for (const auto& [follower, index] : pins) {
     CHECK_INVARIANT(on_disk_from(index + 1) || mutant(Mutant::kPinIgnored));
   }
+}
+
+void Core::State::check_invariants() const {
+  check_indexes();
 
   // Counters say what they count.
   uint64_t uncommitted = 0;

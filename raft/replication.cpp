@@ -348,9 +348,8 @@ void Core::State::on_append_response(const Message& message,
       peer.acknowledge(peer.match);
     }
     if (peer.state == ProgressState::kSnapshot && can_serve_from(peer.match + 1)) {
-      peer.enter_probe(peer.match + 1);
-    }
-    if (current && peer.state == ProgressState::kProbe) {
+      peer.enter_probe(peer.match + 1);  // this answer was about another `next`: it is asked anew
+    } else if (current && peer.state == ProgressState::kProbe) {
       peer.enter_replicate();
     }
   }
@@ -369,7 +368,8 @@ void Core::State::on_append_rejected(Progress& peer, const AppendEntriesResponse
       next = *last + 1;
     }
   }
-  LogIndex ceiling = peer.next;
+  // One that needed a snapshot may have got it: then it is further than we thought.
+  LogIndex ceiling = peer.state == ProgressState::kSnapshot ? log.last_index() + 1 : peer.next;
   if (peer.state == ProgressState::kProbe && ceiling > peer.match + 1) {
     ceiling = ceiling - 1;  // each rejection of a probe goes back at least one entry
   }

@@ -36,6 +36,7 @@ LogIndex Core::State::compact(LogIndex flushed,
   }
   LogIndex keep_from = all_but(flushed, keep_entries) + 1;
   keep_from = std::min(keep_from, needed_by_laggards(flushed, keep_for_laggards_entries));
+  drop_served_pins();
   for (const auto& [follower, index] : pins) {
     if (!mutant(Mutant::kPinIgnored)) {
       keep_from = std::min(keep_from, index);  // with its term: the entry before the next one
@@ -55,6 +56,16 @@ LogIndex Core::State::compact(LogIndex flushed,
   effects.cut =
       CutRequest{{flushed, flushed_term, configurations.front().configuration}, keep_from};
   return first_index;
+}
+
+// A follower that says it is past its snapshot is served from the log like any other.
+void Core::State::drop_served_pins() {
+  if (const Leader* leader = leading()) {
+    std::erase_if(pins, [&](const auto& pin) {
+      auto peer = leader->peers.find(pin.first);
+      return peer != leader->peers.end() && peer->second.match >= pin.second;
+    });
+  }
 }
 
 // From the last entry on that each of them has, for its term. Members that answer nothing count as

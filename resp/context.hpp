@@ -35,6 +35,11 @@ class Context {
     uint64_t expired = 0;
   };
   const Stats& stats() const { return stats_; }
+  void add(const Stats& stats) {
+    stats_.hits += stats.hits;
+    stats_.misses += stats.misses;
+    stats_.expired += stats.expired;
+  }
 
   // ---- for commands
   int64_t now_ms() const { return moment_.now_ms; }

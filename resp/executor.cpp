@@ -238,6 +238,7 @@ Executor::Executor(rocks::Keyspace& keyspace, const ExecutorOptions& options)
 Executor::~Executor() = default;
 
 LogIndex Executor::applied() const { return state_->database.record().index; }
+Term Executor::applied_term() const { return state_->database.record().term; }
 int64_t Executor::applied_stamp_ms() const { return state_->database.record().stamp_ms; }
 std::vector<raft::SessionRow> Executor::session_rows() const { return state_->sessions.rows(); }
 
@@ -269,7 +270,10 @@ void Executor::take_over(Executor& old) {
   s.pending = std::exchange(old.state_->pending, {});
   s.waiting = std::exchange(old.state_->waiting, {});
   s.reads_executed = old.state_->reads_executed;
+  s.replies = std::move(old.state_->replies);
   s.commands = old.state_->commands;
+  s.failures = old.state_->failures;
+  s.context.add(old.state_->context.stats());
   for (const raft::SessionRow& row : s.sessions.rows()) {
     if (row.node == s.options.node && row.incarnation == s.options.incarnation &&
         row.epoch == s.options.epoch) {

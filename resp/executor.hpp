@@ -63,6 +63,7 @@ class Executor {
   ~Executor();
 
   LogIndex applied() const;
+  Term applied_term() const;
   int64_t applied_stamp_ms() const;
   std::vector<raft::SessionRow> session_rows() const;
 

@@ -38,11 +38,35 @@ struct LinkStatus {
 
 // Snapshots, as INFO raft shows them.
 struct SnapshotStatus {
-  LogIndex last_index;
+  LogIndex last_index;  // of the last cut of the log, or of the last snapshot installed
   Term last_term;
-  uint64_t created = 0;
-  uint64_t received = 0;
+  uint64_t created = 0;   // cuts and checkpoints
+  uint64_t received = 0;  // installed
+  uint64_t sent = 0;      // followers brought up
   bool in_progress = false;
+  LogIndex in_progress_index;  // of what is sent or received; 0 = nothing
+  std::string live_state;      // the state's directory
+  int64_t last_seconds = -1;   // what the last cut, checkpoint included, took; -1 = none yet
+  uint64_t bytes_sent = 0;
+  uint64_t bytes_received = 0;
+  LogIndex checkpoint_index;  // of the files that are kept for followers; 0 = none
+  uint64_t checkpoint_bytes = 0;
+  uint64_t last_received_bytes = 0;
+  std::string last_received_mode = "none";  // files, delta
+  bool receiving = false;
+  NodeId receiving_from;
+  LogIndex receiving_index;
+  std::string receiving_mode;
+  uint64_t receiving_bytes = 0;
+  uint64_t receiving_bytes_total = 0;
+  struct Sending {
+    LogIndex index;
+    std::string mode;
+    uint64_t bytes_sent = 0;
+    uint64_t bytes_acknowledged = 0;
+    uint64_t bytes_total = 0;
+  };
+  std::map<NodeId, Sending> sending;
 };
 
 // What BGSAVE and SAVE did.

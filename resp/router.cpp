@@ -80,6 +80,7 @@ void Router::State::answer(const ReplySlot& to, RequestKind kind, std::string_vi
   }
   ReplyBatch& batch = effects.replies.back();
   auto offset = static_cast<uint32_t>(batch.bytes.size());
+  counters.cluster_down += text == texts::kNoLeader ? 1 : 0;
   batch.bytes.append("-").append(text).append("\r\n");
   batch.parts.push_back({to.slot, offset, static_cast<uint32_t>(batch.bytes.size()) - offset});
   batch.failed_watch = batch.failed_watch || kind == RequestKind::kWatch;
@@ -369,6 +370,10 @@ void Router::set_service(Service service, int64_t now_ms) {
   }
 }
 
+std::pair<NodeId, Incarnation> Router::origin() const {
+  return {state_->options.node, state_->options.incarnation};
+}
+
 void Router::set_follower_proxy(bool proxy) { state_->options.follower_proxy = proxy; }
 
 void Router::tick(int64_t now_ms) {
@@ -377,8 +382,7 @@ void Router::tick(int64_t now_ms) {
   s.expire_reads(now_ms);
   s.expire_deferred(now_ms);
   s.sweep_writes(now_ms);
-  s.end_reads(now_ms);
-  s.end_writes(now_ms, false);
+  end_of_turn(now_ms);
   if (s.waits_for_commit()) {
     s.wanted_commit_ms = now_ms;
   } else if (s.wants_commit && (s.leads() || now_ms - s.wanted_commit_ms >= kWantsCommitLingerMs)) {
@@ -389,15 +393,8 @@ void Router::tick(int64_t now_ms) {
 
 void Router::end_of_turn(int64_t now_ms) {
   state_->end_reads(now_ms);
-  state_->end_writes(now_ms, true);
+  state_->end_writes(now_ms);
 }
-
-Router::Hold Router::hold() const {
-  const State& s = *state_;
-  return {s.hand_overs * 2 + (s.pending.empty() ? 1 : 0), s.hold_us};
-}
-
-void Router::end_hold(int64_t now_ms) { state_->end_writes(now_ms, false); }
 
 bool Router::needs_end_of_turn() const {
   const State& s = *state_;

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "raft/core.hpp"
@@ -30,10 +31,6 @@ struct RouterOptions {
   size_t batch_bytes_max = 64 << 10;     // one bigger command goes alone
   size_t inflight_bytes_max = 32 << 20;  // handed to Raft and not applied; more waits here
   size_t inflight_batches_max = 1024;
-  // What a sync, the messages and the hand-over of a batch cost is shared by its commands. So
-  // writes wait for company while earlier ones of this node are on their way, and so long once
-  // those are applied, since their clients will write again. Microseconds; 0: they never wait.
-  int64_t company_us = 0;
 };
 
 // Which answers are possible at all; the node tells.
@@ -67,7 +64,11 @@ struct RouterStatus {
   uint64_t waiting_reads = 0;
   uint64_t resends = 0;
   uint64_t timeouts = 0;
-  uint64_t proxied = 0;  // batches handed over while another node led
+  uint64_t proposals = 0;          // batches handed over
+  uint64_t proposed_commands = 0;  // in them, reads between the writes included
+  uint64_t read_rounds = 0;
+  uint64_t cluster_down = 0;  // commands answered so
+  uint64_t proxied = 0;       // batches handed over while another node led
 };
 
 class Router {
@@ -97,15 +98,8 @@ class Router {
   void set_disk_full(bool full);
   void tick(int64_t now_ms);  // every 50-100 ms
 
-  // Writes that wait for company: call end_hold() after wait_us. Another id is another wait.
-  struct Hold {
-    uint64_t id = 0;
-    int64_t wait_us = 0;  // 0: nothing waits
-  };
-  Hold hold() const;
-  void end_hold(int64_t now_ms);
-
   RouterEffects take_effects();
+  std::pair<NodeId, Incarnation> origin() const;
   RouterStatus status() const;
   bool needs_end_of_turn() const;  // something is packed and not handed over
 

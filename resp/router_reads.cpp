@@ -55,6 +55,7 @@ void Router::State::ask_round(int64_t now_ms) {
   }
   round->last_ask = ++last_ask;
   round->ask_again_ms = now_ms + options.election_timeout_ms;
+  ++counters.read_rounds;
   effects.read_index.push_back({round->last_ask, round->with_tick});
 }
 

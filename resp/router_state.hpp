@@ -150,13 +150,6 @@ struct Router::State {
   int64_t resend_wait_ms = 0;  // doubles while nothing moves
   int64_t retry_at_ms = 0;     // the leader was not ready; 0 = none
 
-  // Waiting for company (RouterOptions::company_us).
-  size_t flying_ops = 0;    // handed over since nothing was pending
-  size_t crowd = 0;         // operations under way or held when the last pending batch was applied
-  int64_t landed_ms = 0;    // when that was
-  int64_t hold_us = 0;      // of what is held now
-  uint64_t hand_overs = 0;  // turns that handed something over
-
   std::vector<ReadOp> stale;
   std::vector<router::Run> stale_runs;
   std::vector<router::WaitingRead> gathering;
@@ -210,8 +203,7 @@ struct Router::State {
   void time_out(router::Pending& pending_batch);
   void expire_writes(int64_t now_ms);
   void sweep_writes(int64_t now_ms);
-  void end_writes(int64_t now_ms, bool may_hold);
-  int64_t company_wait_us(int64_t now_ms) const;
+  void end_writes(int64_t now_ms);
 
   // ---- router_reads.cpp
   void add_read(router::Connection& connection, ReadOp&& op, int64_t arrival_ms);

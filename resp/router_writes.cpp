@@ -23,10 +23,6 @@ constexpr int64_t kAgeSpreadPart = 16;
 constexpr size_t kResendBytesPerTurn = 1 << 20;
 constexpr size_t kResendBatchesPerTurn = 64;
 constexpr int64_t kResendWaitFactorMax = 8;
-// Behind others for at most so long: where a round trip takes longer than this, cohorts overlap.
-constexpr int64_t kBehindOthersUs = 1000;
-// Clients that write again do so at once; milliseconds, since only those are told here.
-constexpr int64_t kCrowdMs = 1;
 // How long a leader whose disk is nearly full is left alone.
 constexpr int64_t kLeaderFullMs = 500;
 
@@ -137,6 +133,8 @@ void Router::State::hand_over(OpenBatch&& from, int64_t now_ms) {
     moved(now_ms);
   }
   counters.proxied += leads() ? 0 : 1;
+  ++counters.proposals;
+  counters.proposed_commands += batch->ops.size();
   effects.expect.push_back(batch);
   Pending& added = reused == nullptr ? pending.emplace_back() : (*reused = Pending{});
   added.batch = std::move(batch);
@@ -178,25 +176,7 @@ void Router::State::resend_some() {
   }
 }
 
-// How long the writes that are packed should wait for others; 0 = go. A full batch never waits, and
-// takes what is behind it along.
-int64_t Router::State::company_wait_us(int64_t now_ms) const {
-  if (options.company_us == 0 || open.size() != 1 || open.front().dead || !may_hand_over()) {
-    return 0;
-  }
-  const OpenBatch& batch = open.front();
-  if (batch.ops.size() >= options.batch_commands_max / 2 ||
-      batch.builder.bytes() >= options.batch_bytes_max / 2) {
-    return 0;
-  }
-  if (!pending.empty()) {
-    return kBehindOthersUs;
-  }
-  bool expected = now_ms - landed_ms <= kCrowdMs && batch.ops.size() < crowd;
-  return expected ? options.company_us : 0;
-}
-
-void Router::State::end_writes(int64_t now_ms, bool may_hold) {
+void Router::State::end_writes(int64_t now_ms) {
   if (retry_at_ms != 0 && now_ms >= retry_at_ms) {
     retry_at_ms = 0;
     resend_from(first_unsettled);
@@ -204,24 +184,16 @@ void Router::State::end_writes(int64_t now_ms, bool may_hold) {
   if (can_send()) {
     resend_some();
   }
-  hold_us = may_hold ? company_wait_us(now_ms) : 0;
-  if (hold_us != 0) {
-    return;
-  }
-  bool handed = false;
   while (!open.empty()) {
     if (!open.front().dead) {
       if (!may_hand_over()) {
         break;
       }
-      handed = true;
-      flying_ops += open.front().ops.size();
       hand_over(std::move(open.front()), now_ms);
     }
     open.pop_front();
     ++open_first;
   }
-  hand_overs += handed ? 1 : 0;
 }
 
 // ---------------------------------------------------------------- what became of them
@@ -301,11 +273,6 @@ void Router::settled(const Settled& settled, int64_t now_ms) {
   s.resend_next = std::max(s.resend_next, s.first_unsettled);
   s.pending_bytes -= p.batch->payload.size();
   s.moved(now_ms);
-  if (s.pending.empty()) {
-    s.crowd = s.flying_ops + (s.open.empty() ? 0 : s.open.front().ops.size());
-    s.flying_ops = 0;
-    s.landed_ms = now_ms;
-  }
   if (p.answered) {
     return;
   }

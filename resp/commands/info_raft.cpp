@@ -69,6 +69,10 @@ void remote_nodes(const NodeContext& node, InfoText& out) {
     for (const raft::PeerStatus& peer : node.status.raft.peers) {
       if (peer.member.id == member.id && node.status.raft.role == raft::Role::kLeader) {
         text += ",match_index=" + std::to_string(peer.match.value) + ",progress=" + peer.state;
+        text += std::string(",catch_up=") + peer.catch_up;
+        text += ",lag_entries=" + std::to_string(peer.lag_entries);
+        text += ",lag_bytes=" + std::to_string(peer.lag_bytes);
+        text += ",lag_ms=" + std::to_string(peer.lag_ms);
       }
     }
     out.line("raft_node" + std::to_string(i), text);
@@ -115,13 +119,45 @@ void log(const NodeContext& node, InfoText& out) {
   out.line("raft_state_checksum", status.state_checksum);
 }
 
+// Kiwi's snapshot for the log is the state itself, so its "file" is the live state directory.
 void snapshot(const NodeContext& node, InfoText& out) {
   const SnapshotStatus& snapshot = node.status.snapshot;
+  auto index_or_none = [](LogIndex index) {
+    return index ? static_cast<int64_t>(index.value) : int64_t{-1};
+  };
+  out.line("raft_snapshot_filename", snapshot.live_state);
   out.line("raft_snapshot_last_idx", snapshot.last_index.value);
   out.line("raft_snapshot_last_term", snapshot.last_term.value);
+  out.line("raft_snapshot_size", node.status.keyspace.disk_bytes);
+  out.line("raft_snapshot_time_secs", snapshot.last_seconds);
   out.line("raft_snapshots_created", snapshot.created);
   out.line("raft_snapshots_received", snapshot.received);
+  out.line("raft_snapshots_sent", snapshot.sent);
   out.line("raft_snapshot_in_progress", snapshot.in_progress ? "yes" : "no");
+  out.line("raft_snapshot_in_progress_last_idx", index_or_none(snapshot.in_progress_index));
+  out.line(
+      "raft_snapshot_in_progress_last_term",
+      snapshot.in_progress_index ? static_cast<int64_t>(node.status.raft.term.value) : int64_t{-1});
+  out.line("raft_snapshot_bytes_sent", snapshot.bytes_sent);
+  out.line("raft_snapshot_bytes_received", snapshot.bytes_received);
+  out.line("raft_snapshot_last_received_mode", snapshot.last_received_mode);
+  out.line("raft_snapshot_last_received_bytes", snapshot.last_received_bytes);
+  out.line("raft_checkpoint_idx", snapshot.checkpoint_index.value);
+  out.line("raft_checkpoint_bytes", snapshot.checkpoint_bytes);
+  if (snapshot.receiving) {
+    out.line("raft_snapshot_receiving",
+             "from=" + std::to_string(snapshot.receiving_from.value) +
+                 ",idx=" + std::to_string(snapshot.receiving_index.value) + ",mode=" +
+                 snapshot.receiving_mode + ",bytes=" + std::to_string(snapshot.receiving_bytes) +
+                 ",total=" + std::to_string(snapshot.receiving_bytes_total));
+  }
+  for (const auto& [follower, sending] : snapshot.sending) {
+    out.line("raft_snapshot_sending_" + std::to_string(follower.value),
+             "idx=" + std::to_string(sending.index.value) + ",mode=" + sending.mode +
+                 ",sent=" + std::to_string(sending.bytes_sent) +
+                 ",acknowledged=" + std::to_string(sending.bytes_acknowledged) +
+                 ",total=" + std::to_string(sending.bytes_total));
+  }
 }
 
 void clients(const NodeContext& node, InfoText& out) {

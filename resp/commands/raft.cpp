@@ -87,7 +87,8 @@ void join(Session& session, Args args, ReplyWriter& reply) {
     if (!parse_address(text, address)) {
       return reply.error(kBadAddress);
     }
-    addresses.push_back(address.client);
+    addresses.push_back(address.peer.empty() ? address.client
+                                             : address.client + "/" + address.peer);
   }
   NodeContext& node = session.state().node;
   if (node.status.service != Service::kUninitialized) {

@@ -32,6 +32,7 @@ class FakeStream final : public ByteStream {
   void resume() override { paused_ = false; }
   void write(std::string bytes) override { output_ += bytes; }
   size_t unsent_bytes() const override { return 0; }
+  void finish() override { close(); }
   void close() override {
     closed_ = true;
     events_ = {};

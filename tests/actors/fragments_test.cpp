@@ -143,4 +143,45 @@ TEST_CASE("an ack of more than was sent is ignored") {
   CHECK_FALSE(decode_ack("short").has_value());
 }
 
+TEST_CASE("of a snapshot at most one frame is ahead of a heartbeat [F29]") {
+  LinkSender sender;
+  const size_t frame = config::limits::kFrameBytes;
+  for (int i = 0; i < 4; ++i) {
+    sender.queue_snapshot(std::string(frame, static_cast<char>('a' + i)));
+  }
+  auto first = sender.next();
+  REQUIRE(first.has_value());
+  CHECK(first->kind == FrameKind::kSnapshot);
+  CHECK_FALSE(sender.next().has_value());  // the rest waits for the ack
+  CHECK(sender.queue("heartbeat", true));
+  auto urgent = sender.next();
+  REQUIRE(urgent.has_value());
+  CHECK(urgent->bytes == "heartbeat");
+  CHECK(sender.queue(std::string(frame, 'e'), false));  // entries go before the snapshot, too
+  auto entries = sender.next();
+  CHECK((!entries || entries->kind == FrameKind::kWhole));
+  sender.acked(frame + 9);
+  while (entries && entries->kind != FrameKind::kSnapshot) {
+    entries = sender.next();
+  }
+  uint64_t sent = frame + 9 + frame;
+  sender.acked(sent);
+  const auto second = entries ? entries : sender.next();
+  REQUIRE(second.has_value());
+  CHECK(second->kind == FrameKind::kSnapshot);
+  CHECK(second->bytes.front() == 'b');
+}
+
+TEST_CASE("frames of snapshots and notes arrive as what they are") {
+  LinkReceiver receiver;
+  auto outcome =
+      receiver.receive(FrameKind::kSnapshot, std::string(config::limits::kFrameBytes + 100, 's'));
+  CHECK_FALSE(outcome.broken);
+  REQUIRE(outcome.message.has_value());
+  CHECK(outcome.ack.has_value());
+  CHECK(receiver.receive(FrameKind::kNote, "note").message == "note");
+  CHECK(receiver.receive(FrameKind::kSnapshot, std::string(2 * config::limits::kFrameBytes, 's'))
+            .broken);
+}
+
 }  // namespace kiwi::actors

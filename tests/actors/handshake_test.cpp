@@ -77,7 +77,7 @@ TEST_CASE("a peer that only pretends to know the secret is refused by the dialer
   // It answers the dialer's proof with that very proof.
   PeerHandshake dialer =
       PeerHandshake::dialer(options(1, "secret"), NodeId{2}, std::string(16, 't'));
-  std::string challenge("\x02\x01\x00", 3);
+  std::string challenge("\x02\x02\x00\x02\x00\x00\x00\x00\x00\x00\x00", 11);
   challenge += std::string(kNonceBytes, 'n');
   dialer.take_frames();
   dialer.receive(challenge);
@@ -149,7 +149,7 @@ TEST_CASE("unknown ids, other versions and messages for another node are refused
     return acceptor.failure();
   };
   CHECK(refused(open(7, 2)).find("none of the peers") != std::string::npos);
-  CHECK(refused(open(2, 2)).find("none of the peers") != std::string::npos);
+  CHECK(refused(open(2, 2)).find("raft.id of its own") != std::string::npos);
   CHECK(refused(open(1, 3)).find("looks for node 3") != std::string::npos);
   std::string version = open(1, 2);
   version[5] = 99;
@@ -198,6 +198,44 @@ TEST_CASE("a hello survives its encoding, and no shorter prefix of it is one") {
     CHECK_FALSE(decode_hello(std::string_view(bytes).substr(0, size)).has_value());
   }
   CHECK_FALSE(decode_hello(bytes + "x").has_value());
+}
+
+TEST_CASE("a visitor knows an address only: it asks one thing, is told one, and links to nobody") {
+  PeerHandshake visitor = PeerHandshake::visitor(options(4, "secret"));  // 4 is none of the peers
+  PeerHandshake host = PeerHandshake::acceptor(options(2, "secret"));
+  visitor.ask("who are you?");
+  for (size_t i = 0; i < kRounds; ++i) {
+    for (const std::string& frame : visitor.take_frames()) {
+      host.receive(frame);
+    }
+    if (host.asked() && !visitor.told() && i > 10) {
+      CHECK(host.is_visit());
+      CHECK(*host.asked() == "who are you?");
+      host.tell("node 2");
+    }
+    for (const std::string& frame : host.take_frames()) {
+      visitor.receive(frame);
+    }
+  }
+  CHECK(visitor.peer() == NodeId{2});
+  CHECK(visitor.told() == "node 2");
+  CHECK(host.phase() == PeerHandshake::Phase::kTalking);
+}
+
+TEST_CASE("a visitor without the secret learns nothing and asks nothing") {
+  PeerHandshake visitor = PeerHandshake::visitor(options(4, "guess"));
+  PeerHandshake host = PeerHandshake::acceptor(options(2, "secret"));
+  visitor.ask("who are you?");
+  for (size_t i = 0; i < kRounds; ++i) {
+    for (const std::string& frame : visitor.take_frames()) {
+      host.receive(frame);
+    }
+    for (const std::string& frame : host.take_frames()) {
+      visitor.receive(frame);
+    }
+  }
+  CHECK(host.phase() == PeerHandshake::Phase::kFailed);
+  CHECK_FALSE(host.asked().has_value());
 }
 
 }  // namespace kiwi::actors

@@ -82,7 +82,7 @@ TEST_CASE("a removed node serves nothing any more [F25]") {
   gate.started(LogIndex{0}, 0);
   gate.leader_ready(LogIndex{0});
   CHECK(gate.service(0) == Service::kUp);
-  gate.removed();
+  gate.set_removed(true);
   CHECK(gate.service(0) == Service::kRemoved);
 }
 

@@ -175,6 +175,36 @@ TEST_CASE("a restart goes on from the applied index, with old entries read back"
   CHECK(at.executed == env.node(NodeId{1}).executed);
 }
 
+TEST_CASE("how far a follower is behind, and how it will be brought up, is told [§5]") {
+  TraceEnv env = led_cluster("3 window=400");
+  env.run({"clock 1 wall=1000000 mono=1000", "link-down 1 3", "propose 1 size=100 count=4",
+           "stabilize", "clock 1 wall=1000700 mono=1700"});
+  Core& core = *env.node(NodeId{1}).core;
+  const auto peer = [&](size_t i) { return core.status().peers.at(i); };
+  CHECK(peer(0).lag_entries == 0);
+  CHECK(peer(0).lag_bytes == 0);
+  CHECK(peer(0).lag_ms == 0);
+  CHECK(std::string(peer(0).catch_up) == "memory");
+  CHECK(peer(1).lag_entries == 4);
+  CHECK(peer(1).lag_bytes == 4 * 228);  // one in memory, three estimated
+  CHECK(peer(1).lag_ms == 700);
+  CHECK(std::string(peer(1).catch_up) == "log");
+  env.run({"flush 1", "compact 1", "link-up 1 3", "stabilize"});
+  CHECK(std::string(peer(1).catch_up) == "snapshot");
+  CHECK(core.snapshot_pinned(NodeId{3}, LogIndex{6}));
+  CHECK(peer(1).snapshot_index == LogIndex{6});
+}
+
+TEST_CASE("a transfer whose follower got on without it holds no log back [F13]") {
+  TraceEnv env = led_cluster("3");
+  env.run({"propose 1 a", "stabilize"});
+  Core& core = *env.node(NodeId{1}).core;
+  CHECK(core.snapshot_pinned(NodeId{3}, LogIndex{2}));
+  env.run({"flush 1", "compact 1"});
+  CHECK(core.status().first_index == LogIndex{4});
+  CHECK(core.status().peers.at(1).snapshot_index == LogIndex{});
+}
+
 TEST_SUITE_END();
 
 }  // namespace kiwi::raft::testing

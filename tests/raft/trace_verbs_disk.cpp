@@ -1,4 +1,4 @@
-// Verbs about the disk and the state machine: persisted, token, apply, flush, log-read.
+// Verbs about the disk and the state machine: persisted, token, apply, flush 1 [at=n], log-read.
 #include "tests/raft/trace_env.hpp"
 
 namespace kiwi::raft::testing {
@@ -16,7 +16,8 @@ bool run_disk_verb(TraceEnv& env, const Command& command) {
   } else if (command.verb == "apply") {
     env.complete_applies(command.node());
   } else if (command.verb == "flush") {
-    env.node(command.node()).flush_state();
+    RaftNode& at = env.node(command.node());
+    at.flush_state(LogIndex{command.number("at", at.applied().value)});
   } else if (command.verb == "log-read") {
     RaftNode& at = env.node(command.node());
     while (!at.reads_wanted.empty()) {

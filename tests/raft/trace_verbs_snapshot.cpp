@@ -59,6 +59,7 @@ bool run_snapshot_verb(TraceEnv& env, const Command& command) {
     receive(env, command);
   } else if (command.verb == "install") {  // install 3: the one commit point waits for the disk
     env.node(command.node()).queue_install();
+    env.complete_writes(command.node(), env.auto_disk ? UINT64_MAX : 0);
   } else if (command.verb == "installed") {
     installed(env, command);
   } else if (command.verb == "sent") {

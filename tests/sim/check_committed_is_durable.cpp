@@ -56,8 +56,8 @@ class CommittedIsDurable final : public Check {
   };
 
   static bool has(const Node& node, const raft::Entry& entry) {
-    const auto& entries = node.disk().entries();
-    return entries.size() >= entry.index.value && entries[entry.index.value - 1].term == entry.term;
+    const raft::Entry* own = node.disk().find(entry.index);
+    return own != nullptr ? own->term == entry.term : entry.index <= node.disk().snapshot_index();
   }
   // A voter whose directory was lost after it acknowledged had it; the world loses one at a time.
   bool half(const raft::Configuration& configuration,

@@ -1,5 +1,6 @@
 // State Machine Safety (§3.6.3): if a node has applied an entry at an index, no other node ever
 // applies a different one there. Also over restarts, and in order.
+#include "raft/codec.hpp"
 #include "tests/sim/checks.hpp"
 #include "tests/sim/node.hpp"
 
@@ -16,6 +17,10 @@ class StateMachineSafety final : public Check {
     Committed::Known known{entry.term, fingerprint_of(entry), node.status().term};
     if (index == committed_.entries.size() + 1) {
       committed_.entries.push_back(known);
+      if (entry.kind == raft::EntryKind::kConfiguration) {
+        committed_.configurations[entry.index] =
+            raft::decode_configuration(entry.payload.view()).value();
+      }
       return;
     }
     if (index == 0 || index > committed_.entries.size()) {

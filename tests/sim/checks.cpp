@@ -28,6 +28,24 @@ Checks::Checks(World& world) {
   checks_.push_back(same_log_same_state());
 }
 
+std::vector<Term> Checks::committed_terms(LogIndex last) const {
+  if (last.value > committed_.entries.size()) {
+    throw Violation{"snapshots", "index " + std::to_string(last.value) +
+                                     " is in a snapshot and was never applied"};
+  }
+  std::vector<Term> terms;
+  for (uint64_t i = 0; i < last.value; ++i) {
+    terms.push_back(committed_.entries[i].term);
+  }
+  return terms;
+}
+
+raft::Configuration Checks::configuration_at(LogIndex index) const {
+  auto after = committed_.configurations.upper_bound(index);
+  return after == committed_.configurations.begin() ? raft::Configuration{}
+                                                    : std::prev(after)->second;
+}
+
 void Checks::on_leader(const Node& node, Term term) {
   for (auto& check : checks_) {
     check->on_leader(node, term);

@@ -36,6 +36,7 @@ struct Committed {
     Term committed_in;  // at most: the term of the node that was the first to apply it
   };
   std::vector<Known> entries;  // index 1 first
+  std::map<LogIndex, raft::Configuration> configurations;
 };
 
 std::unique_ptr<Check> election_safety();
@@ -54,6 +55,9 @@ class Checks {
   void on_apply(const Node& node, const raft::Entry& entry);
   void on_state(const Node& node, LogIndex applied, uint64_t checksum);
   const Committed& committed() const { return committed_; }
+  // Of what is committed up to there: what a snapshot stands for.
+  std::vector<Term> committed_terms(LogIndex last) const;
+  raft::Configuration configuration_at(LogIndex index) const;
 
  private:
   Committed committed_;

@@ -41,9 +41,11 @@ int run(const Arguments& arguments) {
   uint64_t bad = 0;
   uint64_t steps = 0;
   uint64_t ran = 0;
+  kiwi::sim::Coverage coverage;
   for (uint64_t seed = arguments.from; ran < arguments.count; ++seed, ++ran) {
     SeedResult result = kiwi::sim::run_seed(seed, arguments.trace, arguments.storage_mutant);
     steps += result.steps;
+    coverage.add(result.coverage);
     if (arguments.trace) {
       std::fputs(result.trace.c_str(), stdout);
       std::printf("seed %llu, fingerprint %016llx: %s\n", static_cast<unsigned long long>(seed),
@@ -67,6 +69,7 @@ int run(const Arguments& arguments) {
               static_cast<unsigned long long>(ran), static_cast<unsigned long long>(steps),
               static_cast<unsigned long long>(bad), took.count(),
               static_cast<double>(steps) / took.count());
+  std::printf("%s\n", coverage.text().c_str());
   return bad == 0 ? 0 : 1;
 }
 

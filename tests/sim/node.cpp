@@ -33,6 +33,8 @@ class ForgetfulKeyspace final : public rocks::MemoryKeyspace {
   std::string flushed_record_;
 };
 
+}  // namespace
+
 std::unique_ptr<rocks::MemoryKeyspace> make_keyspace(const World& world) {
   if (world.options.mutant == "applied-index-not-in-batch") {
     return std::make_unique<ForgetfulKeyspace>();
@@ -40,10 +42,9 @@ std::unique_ptr<rocks::MemoryKeyspace> make_keyspace(const World& world) {
   return std::make_unique<rocks::MemoryKeyspace>();
 }
 
-}  // namespace
-
 Node::Node(World& world, NodeId id, const Incarnation& incarnation)
-    : world_(world), id_(id), incarnation_(incarnation), keyspace_(make_keyspace(world)) {
+    : world_(world), id_(id), incarnation_(incarnation) {
+  states_[raft::kFirstLiveState] = make_keyspace(world);
   raft::Identity identity;
   identity.node = id;
   identity.incarnation = incarnation;
@@ -77,11 +78,16 @@ raft::StartState Node::load() {
   start.applied_stamp_ms = executor_->applied_stamp_ms();
   start.sessions = executor_->session_rows();
   LogIndex last = start.log.last_index;
+  LogIndex first = start.log.first_index;
+  if (first > start.applied + 1 || start.applied > last) {
+    throw Violation{"F13", "node " + std::to_string(id_.value) + " has a state at " +
+                               std::to_string(start.applied.value) + " and a log of " +
+                               std::to_string(first.value) + " to " + std::to_string(last.value)};
+  }
   LogIndex known = std::max(start.log.commit, start.applied);
   // As little as is allowed, or all: both ways of replay have to work.
-  LogIndex from =
-      world_.prng.chance(1, 2) ? LogIndex{1} : std::max(LogIndex{1}, std::min(known + 1, last));
-  if (last && from <= last) {
+  LogIndex from = world_.prng.chance(1, 2) ? first : std::max(first, std::min(known + 1, last));
+  if (from <= last) {
     start.tail = disk_.read(from, last, SIZE_MAX).value();
   }
   return start;
@@ -99,11 +105,15 @@ void Node::start() {
   disk_.set_identity(identity).has_value();
 
   disk_.forgets_votes = world_.options.mutant == "vote-not-persisted";
-  resp::ExecutorOptions executor_options;
-  executor_options.node = id_;
-  executor_options.incarnation = incarnation_;
-  executor_options.epoch = identity.boot_epoch;
-  executor_ = std::make_unique<resp::Executor>(*keyspace_, executor_options);
+  // F14: the state that the log names; others are what a crash left of an installation.
+  const std::string live = disk_.live_state().value();
+  std::erase_if(states_, [&](const auto& state) { return state.first != live; });
+  keyspace_ = states_.at(live).get();
+  executor_options_ = {};
+  executor_options_.node = id_;
+  executor_options_.incarnation = incarnation_;
+  executor_options_.epoch = identity.boot_epoch;
+  executor_ = std::make_unique<resp::Executor>(*keyspace_, executor_options_);
 
   resp::RouterOptions router_options;
   router_options.node = id_;
@@ -124,7 +134,8 @@ void Node::start() {
   core_options.uncommitted_bytes_max = world_.options.uncommitted_bytes_max;
   raft::StartState loaded = load();
   catch_up_to_ = std::max(loaded.log.commit, loaded.applied);
-  log_terms_.clear();
+  caught_up_ = false;
+  log_terms_ = world_.checks.committed_terms(disk_.first_index() - 1);
   for (const raft::Entry& entry : disk_.entries()) {
     log_terms_.push_back(entry.term);
   }
@@ -145,7 +156,15 @@ void Node::crash() {
   // one that was torn is one that did not happen (F16).
   uint64_t survive = world_.prng.below(writes_.size() + 1);
   for (uint64_t i = 0; i < survive; ++i) {
-    disk_.persist(writes_[i]).has_value();
+    to_disk(writes_[i]);
+  }
+  if (installing_) {
+    const bool named = disk_.live_state().value() == installing_->name;
+    world_.coverage.hit(named ? Mark::kCrashAfterInstall : Mark::kCrashBeforeInstall);
+    if (world_.options.mutant == "installed-state-not-synced") {
+      states_.at(installing_->name)->become({}, LogIndex{});
+    }
+    installing_.reset();
   }
   world_.trace("crash", id_, survive, writes_.size());
   writes_.clear();
@@ -154,7 +173,9 @@ void Node::crash() {
   core_.reset();
   router_.reset();
   executor_.reset();
-  keyspace_->crash();
+  for (auto& [name, state] : states_) {
+    state->crash();
+  }
   raft_inbox_.clear();
   client_inbox_.clear();
   raft_scheduled_ = false;
@@ -210,6 +231,7 @@ void Node::raft_tick() {
 void Node::client_tick() {
   client_input([this] {
     router_->tick(monotonic_ms());
+    compact_if_due();
     raft::Status status = core_->status();
     if (status.role == raft::Role::kLeader && status.ready) {
       std::string expired = executor_->due_expirations(status.cluster_time_ms, 8);
@@ -254,7 +276,18 @@ void Node::ship(raft::Effects effects) {
   if (effects.persist) {
     persist(std::move(*effects.persist));
   }
+  if (effects.cut) {
+    write(*effects.cut);
+  }
+  queue_install();
+  for (const raft::SnapshotWanted& wanted : effects.snapshots) {
+    world_.transfers.wanted(*this, wanted);
+  }
+  const bool installed = std::exchange(just_installed_, false);
   for (const raft::Event& event : effects.events) {
+    if (installed && std::holds_alternative<raft::RemovedFromCluster>(event)) {
+      world_.coverage.hit(Mark::kRemovalInstalled);
+    }
     if (const auto* changed = std::get_if<raft::LeaderChanged>(&event)) {
       world_.trace("leader", id_, changed->term.value, changed->leader.value);
       if (changed->role == raft::Role::kLeader) {
@@ -273,57 +306,6 @@ void Node::ship(raft::Effects effects) {
     auto shared = std::make_shared<raft::Effects>(std::move(effects));
     client_input([this, shared] { from_raft(*shared); });
   }
-}
-
-// ---------------------------------------------------------------- the log disk
-
-void Node::note_log(const raft::PersistRequest& request) {
-  if (request.entries.empty()) {
-    return;
-  }
-  world_.checks.on_append(*this, request.entries);
-  log_terms_.resize(request.entries.front().index.value - 1);
-  for (const raft::Entry& entry : request.entries) {
-    log_terms_.push_back(entry.term);
-  }
-}
-
-void Node::persist(raft::PersistRequest request) {
-  note_log(request);
-  if (world_.options.mutant == "sync-lies") {
-    raft_input([this, token = request.token] { core_->log_persisted(token); });
-  }
-  writes_.push_back(std::move(request));
-  if (!std::exchange(writing_, true)) {
-    finish_persist();
-  }
-}
-
-void Node::finish_persist() {
-  int64_t us = disk_delay_us_ / 2 +
-               static_cast<int64_t>(world_.prng.below(static_cast<uint64_t>(disk_delay_us_) + 1));
-  later(us, [this] {
-    raft::PersistRequest request = std::move(writes_.front());
-    writes_.pop_front();
-    disk_.persist(request).has_value();
-    if (world_.options.mutant != "sync-lies") {
-      raft_input([this, token = request.token] { core_->log_persisted(token); });
-    }
-    writing_ = !writes_.empty();
-    if (writing_) {
-      finish_persist();
-    }
-  });
-}
-
-void Node::read_log(const raft::LogRead& request) {
-  // The writes that are still queued are not visible, but nobody may ask for them either: what is
-  // read back was durable when it left the memory.
-  LogIndex last{std::min<uint64_t>(request.last.value, disk_.entries().size())};
-  CHECK_INVARIANT(request.from <= last);
-  auto entries = disk_.read(request.from, last, request.bytes_max).value();
-  Term previous = request.from.value > 1 ? disk_.term_at(request.from - 1).value() : Term{};
-  raft_input([this, request, entries, previous] { core_->log_read(request, entries, previous); });
 }
 
 // ---------------------------------------------------------------- the client loop
@@ -363,14 +345,17 @@ void Node::on_event(const raft::Event& event) {
   update_service();
 }
 
-// LOADING until what was known to be committed is applied again (F39).
+// LOADING until what was known to be committed is applied again (F39), and while a snapshot comes
+// in or is installed (F22).
 void Node::update_service() {
-  if (removed_ || service_ == resp::Service::kUp) {
+  if (removed_) {
     return;
   }
-  resp::Service now = applied() >= catch_up_to_ && applied() ? resp::Service::kUp
-                      : disk_.entries().empty()              ? resp::Service::kUninitialized
-                                                             : resp::Service::kLoading;
+  caught_up_ = caught_up_ || (applied() >= catch_up_to_ && applied());
+  resp::Service now = installing_ || world_.transfers.receiving(id_) ? resp::Service::kLoading
+                      : caught_up_                                   ? resp::Service::kUp
+                      : !disk_.last_index()                          ? resp::Service::kUninitialized
+                                                                     : resp::Service::kLoading;
   if (now != service_) {
     service_ = now;
     router_->set_service(now, monotonic_ms());
@@ -466,7 +451,8 @@ void Node::wipe(const Incarnation& incarnation) {
   }
   disk_ = SimDisk{};
   told_vote_ = {};
-  keyspace_ = make_keyspace(world_);
+  states_.clear();
+  states_[raft::kFirstLiveState] = make_keyspace(world_);
   raft::Identity identity;
   identity.node = id_;
   identity.incarnation = incarnation_;

@@ -5,19 +5,25 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "raft/core.hpp"
 #include "resp/executor.hpp"
 #include "resp/router.hpp"
 #include "tests/sim/sim_disk.hpp"
+#include "tests/sim/transfers.hpp"
 #include "tests/support/memory_keyspace.hpp"
 
 namespace kiwi::sim {
 
 class World;
+
+std::unique_ptr<rocks::MemoryKeyspace> make_keyspace(const World& world);
 
 class Node {
  public:
@@ -37,19 +43,31 @@ class Node {
   void set_disk_delay(int64_t us) { disk_delay_us_ = us; }
   void jump_clock(int64_t ms) { wall_offset_ms_ += ms; }
   void set_drift(int64_t per_mille) { drift_per_mille_ = per_mille; }
-  void flush_state();
+  void flush_state();  // and mostly cuts the log behind it
   void transfer(NodeId target);
   void change(raft::MembershipChange change);
   void wipe(const Incarnation& incarnation);  // while down: a new, empty directory
   void returned(raft::Member member);         // a link's hello told of another incarnation
   raft::Member member() const;
 
+  // ---- snapshots (node_snapshots.cpp)
+  Copy checkpoint();
+  bool pin(NodeId follower, LogIndex index);
+  void transfer_ended(NodeId receiver, LogIndex installed, bool ok);
+  // It is here, whole. done: what this node says of it to whoever asks, if it lives.
+  void receive(std::shared_ptr<const Copy> copy,
+               Term sender_term,
+               std::function<void(LogIndex, bool)> done);
+  void update_service();
+  uint64_t life() const { return life_; }
+
   // ---- what checks look at
   NodeId id() const { return id_; }
   const Incarnation& incarnation() const { return incarnation_; }
   const SimDisk& disk() const { return disk_; }
   SimDisk& disk() { return disk_; }
-  // The log as the core last composed it for the disk: terms from index 1 on.
+  // The log as the core last composed it for the disk: terms from index 1 on. What a snapshot
+  // stands for counts as being there.
   const std::vector<Term>& log_terms() const { return log_terms_; }
   raft::Status status() const { return core_->status(); }
   const raft::Core& core() const { return *core_; }
@@ -70,7 +88,25 @@ class Node {
   void raft_turn();
   void client_turn();
   void ship(raft::Effects effects);
+  struct Install {
+    raft::SnapshotMeta meta;
+    std::string name;
+  };
+  using DiskWrite = std::variant<raft::PersistRequest, raft::CutRequest, Install>;
+  struct Installing {
+    std::shared_ptr<const Copy> copy;
+    std::string name;
+    std::function<void(LogIndex, bool)> done;
+    bool queued = false;
+  };
   void persist(raft::PersistRequest request);
+  void write(DiskWrite write);
+  void to_disk(const DiskWrite& write);
+  void compact_if_due();
+  void compact();
+  void queue_install();
+  void installed_on_disk();
+  void swap_state();
   void finish_persist();
   void note_log(const raft::PersistRequest& request);
   void read_log(const raft::LogRead& request);
@@ -78,7 +114,6 @@ class Node {
   void on_event(const raft::Event& event);
   void executor_turns();
   void router_turn();
-  void update_service();
   void raft_tick();
   void client_tick();
   int64_t hop_us();
@@ -90,7 +125,9 @@ class Node {
   NodeId id_;
   Incarnation incarnation_;
   SimDisk disk_;
-  std::unique_ptr<rocks::MemoryKeyspace> keyspace_;  // keeps what was flushed over a crash
+  std::map<std::string, std::unique_ptr<rocks::MemoryKeyspace>> states_;  // directories (F14)
+  rocks::MemoryKeyspace* keyspace_ = nullptr;  // the live one; keeps what was flushed over a crash
+  uint64_t states_made_ = 1;
 
   // This life.
   uint64_t life_ = 0;
@@ -101,12 +138,16 @@ class Node {
   std::deque<std::function<void()>> client_inbox_;
   bool raft_scheduled_ = false;
   bool client_scheduled_ = false;
-  std::deque<raft::PersistRequest> writes_;
+  std::deque<DiskWrite> writes_;
   bool writing_ = false;
+  std::optional<Installing> installing_;
+  bool just_installed_ = false;
+  resp::ExecutorOptions executor_options_;
   std::vector<Term> log_terms_;
   raft::HardState told_vote_;  // the last one that left this directory's node (§3.8)
   resp::Service service_ = resp::Service::kUninitialized;
   LogIndex catch_up_to_;
+  bool caught_up_ = false;
   raft::LeaderChanged leader_;
   bool removed_ = false;
 

@@ -35,11 +35,6 @@ void Node::close(resp::ConnectionId connection) {
 
 void Node::pause(int64_t us) { paused_until_us_ = world_.timeline.now_us() + us; }
 
-void Node::flush_state() {
-  keyspace_->flush();
-  world_.trace("flush", id_, applied().value, 0);
-}
-
 void Node::transfer(NodeId target) {
   raft_input([this, target] { core_->transfer_leadership(1, target); });
 }
@@ -61,9 +56,10 @@ std::string Node::describe() const {
   text += std::string(" ") + kServices[static_cast<size_t>(service_)] + ", " +
           kRoles[static_cast<size_t>(now.role)] + (now.ready ? " ready" : "") + " of term " +
           std::to_string(now.term.value) + ", leader " + std::to_string(now.leader.value) +
-          ", last " + std::to_string(now.last_index.value) + ", commit " +
-          std::to_string(now.commit.value) + ", applied " + std::to_string(applied().value) +
-          ", pending " + std::to_string(router_->status().pending_batches) + ", voters";
+          ", first " + std::to_string(now.first_index.value) + ", last " +
+          std::to_string(now.last_index.value) + ", commit " + std::to_string(now.commit.value) +
+          ", applied " + std::to_string(applied().value) + ", pending " +
+          std::to_string(router_->status().pending_batches) + ", voters";
   for (NodeId voter : now.configuration.voters) {
     text += " " + std::to_string(voter.value);
   }
@@ -71,6 +67,12 @@ std::string Node::describe() const {
   for (const raft::Member& member : now.configuration.members) {
     text +=
         " " + std::to_string(member.id.value) + "." + std::to_string(member.incarnation.bytes[1]);
+  }
+  for (const raft::PeerStatus& peer :
+       now.role == raft::Role::kLeader ? now.peers : std::vector<raft::PeerStatus>{}) {
+    text += "\n      to " + std::to_string(peer.member.id.value) + ": " + peer.state + " match " +
+            std::to_string(peer.match.value) + ", next " + std::to_string(peer.next.value) +
+            (peer.up ? "" : ", down") + ", sending " + std::to_string(peer.snapshot_index.value);
   }
   return text;
 }

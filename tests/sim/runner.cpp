@@ -46,6 +46,7 @@ SeedResult run_seed(uint64_t seed, bool keep_trace, const std::string& storage_m
   result.summary = world.summary();
   result.trace = world.trace_text();
   result.fingerprint = world.fingerprint();
+  result.coverage = world.coverage;
   result.steps = world.timeline.steps();
   return result;
 }

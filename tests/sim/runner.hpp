@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/sim/coverage.hpp"
+
 namespace kiwi::sim {
 
 struct SeedResult {
@@ -15,6 +17,7 @@ struct SeedResult {
   std::string trace;
   uint64_t fingerprint = 0;
   uint64_t steps = 0;
+  Coverage coverage;
 };
 
 SeedResult run_seed(uint64_t seed, bool keep_trace, const std::string& storage_mutant = {});

@@ -1,15 +1,22 @@
 #include "tests/sim/sim_disk.hpp"
 
+#include <algorithm>
+
 #include "base/check.hpp"
 
 namespace kiwi::sim {
 
+const raft::Entry* SimDisk::find(LogIndex index) const {
+  return index < first_ || index > last_index() ? nullptr : &entries_[index - first_];
+}
+
 Result<raft::LoadedLog> SimDisk::load() {
   raft::LoadedLog loaded;
   loaded.hard_state = hard_state_;
-  loaded.first_index = LogIndex{1};
-  loaded.last_index = LogIndex{entries_.size()};
-  loaded.last_term = entries_.empty() ? Term{} : entries_.back().term;
+  loaded.snapshot = snapshot_;
+  loaded.first_index = first_;
+  loaded.last_index = last_index();
+  loaded.last_term = entries_.empty() ? snapshot_.term : entries_.back().term;
   loaded.commit = commit_;
   for (const raft::Entry& entry : entries_) {
     if (entry.kind == raft::EntryKind::kConfiguration) {
@@ -21,11 +28,11 @@ Result<raft::LoadedLog> SimDisk::load() {
 
 Result<void> SimDisk::persist(const raft::PersistRequest& request) {
   if (!request.entries.empty()) {
-    uint64_t first = request.entries.front().index.value;
-    CHECK_INVARIANT(first >= 1 && first <= entries_.size() + 1);
-    entries_.resize(first - 1);
+    LogIndex from = request.entries.front().index;
+    CHECK_INVARIANT(from >= first_ && from > snapshot_.index && from <= last_index() + 1);
+    entries_.resize(from - first_);
     for (const raft::Entry& entry : request.entries) {
-      CHECK_INVARIANT(entry.index.value == entries_.size() + 1);
+      CHECK_INVARIANT(entry.index == last_index() + 1);
       entries_.push_back(entry);
     }
   }
@@ -40,28 +47,45 @@ Result<void> SimDisk::persist(const raft::PersistRequest& request) {
 }
 
 Result<std::vector<raft::Entry>> SimDisk::read(LogIndex from, LogIndex last, size_t bytes_max) {
-  CHECK_INVARIANT(from.value >= 1 && from <= last && last.value <= entries_.size());
+  CHECK_INVARIANT(from >= first_ && from <= last && last <= last_index());
   std::vector<raft::Entry> out;
   size_t bytes = 0;
-  for (uint64_t i = from.value; i <= last.value && (out.empty() || bytes < bytes_max); ++i) {
-    out.push_back(entries_[i - 1]);
+  for (LogIndex i = from; i <= last && (out.empty() || bytes < bytes_max); ++i) {
+    out.push_back(*find(i));
     bytes += out.back().payload.size();
   }
   return out;
 }
 
 Result<Term> SimDisk::term_at(LogIndex index) {
-  CHECK_INVARIANT(index.value >= 1 && index.value <= entries_.size());
-  return entries_[index.value - 1].term;
+  const raft::Entry* entry = find(index);
+  if (entry == nullptr) {
+    return Error{Errc::kInvalid, "the index is not in the log"};
+  }
+  return entry->term;
 }
 
-Result<void> SimDisk::cut(const raft::SnapshotMeta&, LogIndex) {
-  return Error{Errc::kInvalid, "the simulated log is not cut: there are no snapshots yet"};
+Result<void> SimDisk::cut(const raft::SnapshotMeta& meta, LogIndex keep_from) {
+  CHECK_INVARIANT(meta.index > snapshot_.index && keep_from <= meta.index + 1);
+  CHECK_INVARIANT(find(meta.index) != nullptr && find(meta.index)->term == meta.term);
+  while (first_ < keep_from) {
+    entries_.pop_front();
+    ++first_;
+  }
+  snapshot_ = meta;
+  commit_ = std::max(commit_, meta.index);
+  return {};
 }
-Result<void> SimDisk::install(const raft::SnapshotMeta&, const std::string&) {
-  return Error{Errc::kInvalid, "no snapshots yet"};
+
+Result<void> SimDisk::install(const raft::SnapshotMeta& meta, const std::string& live_state) {
+  CHECK_INVARIANT(meta.index > snapshot_.index);
+  entries_.clear();
+  first_ = meta.index + 1;
+  snapshot_ = meta;
+  commit_ = std::max(commit_, meta.index);
+  live_state_ = live_state;
+  return {};
 }
-Result<std::string> SimDisk::live_state() { return std::string(raft::kFirstLiveState); }
 
 Result<raft::Identity> SimDisk::identity() {
   if (!has_identity_) {

@@ -18,9 +18,14 @@ TEST_CASE("the seeds that once failed hold every promise") {
 
 TEST_CASE("300 seeds hold every promise, and serve again after healing") {
   tell_seed_on_abort();
+  Coverage coverage;
   for (uint64_t seed = 1; seed <= 300; ++seed) {
     SeedResult result = run_seed(seed, false);
     CHECK_MESSAGE(result.good, result.report);
+    coverage.add(result.coverage);
+  }
+  for (size_t i = 0; i < coverage.counts.size(); ++i) {  // nothing of it was left out
+    CHECK_MESSAGE(coverage.counts[i] > 0, name_of(static_cast<Mark>(i)));
   }
 }
 

@@ -28,6 +28,7 @@ World::World(const WorldOptions& given)
       network(*this),
       checks(*this),
       clients(*this),
+      transfers(*this),
       vote_prng_(given.seed + (uint64_t{1} << 63)) {}
 World::~World() = default;
 
@@ -131,6 +132,10 @@ void World::nemesis() {
 void World::break_something() {
   ++faults_injected_;
   Node* node = any_running();
+  if (options.snapshot_entries != 0 && prng.chance(1, 8)) {
+    transfers.unasked();
+    return;
+  }
   switch (prng.below(18)) {
     case 0:
     case 1:
@@ -250,6 +255,17 @@ void World::restart(Node& node) {
   }
 }
 
+void World::crash_in(Node& node, int64_t within_us) {
+  timeline.after(static_cast<int64_t>(prng.below(static_cast<uint64_t>(within_us))),
+                 [this, &node, life = node.life()] {
+                   if (!healing_ && node.running() && node.life() == life) {
+                     node.crash();
+                     clients.node_crashed(node.id());
+                     restart_later(node, 300'000);
+                   }
+                 });
+}
+
 void World::restart_later(Node& node, int64_t within_us) {
   timeline.after(10'000 + static_cast<int64_t>(prng.below(static_cast<uint64_t>(within_us))),
                  [this, &node] { restart(node); });
@@ -281,6 +297,14 @@ void World::change_members() {
   }
   if (now.voters.size() + change.promote.size() > voters_min_ && prng.chance(1, 2)) {
     change.remove.push_back(now.voters[prng.below(now.voters.size())]);
+  }
+  if (!change.remove.empty() && change.remove[0] != leader->id() && prng.chance(1, 3)) {
+    for (auto& other : nodes) {  // it is away when it is removed, and does not hear of it (F25)
+      if (other->id() != change.remove[0]) {
+        network.cut(other->id(), change.remove[0]);
+        network.cut(change.remove[0], other->id());
+      }
+    }
   }
   trace("change", leader->id(), change.add_learners.size() * 10 + change.promote.size(),
         change.remove.size());
@@ -402,6 +426,11 @@ void World::run() {
   static constexpr size_t kSizes[] = {1, 3, 3, 3, 5, 5};
   if (prng.chance(1, 3)) {
     options.uncommitted_bytes_max = 100 + prng.below(600);
+  }
+  if (prng.chance(4, 5)) {
+    options.snapshot_entries = 5 + prng.below(prng.chance(1, 2) ? 20 : 120);
+    options.keep_entries = prng.chance(1, 2) ? 0 : prng.below(30);
+    options.keep_laggards = prng.chance(1, 2) ? 0 : prng.below(200);
   }
   found_cluster(kSizes[prng.below(std::size(kSizes))]);
   clients.start(3 + prng.below(4));

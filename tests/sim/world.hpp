@@ -11,9 +11,11 @@
 #include "base/prng.hpp"
 #include "tests/sim/checks.hpp"
 #include "tests/sim/clients.hpp"
+#include "tests/sim/coverage.hpp"
 #include "tests/sim/network.hpp"
 #include "tests/sim/node.hpp"
 #include "tests/sim/timeline.hpp"
+#include "tests/sim/transfers.hpp"
 
 namespace kiwi::sim {
 
@@ -23,6 +25,10 @@ struct WorldOptions {
   int64_t faults_us = 9'000'000;  // how long things break
   uint64_t window_bytes = 4 << 10;
   uint64_t uncommitted_bytes_max = 64 << 10;  // some seeds make it tiny, so that leaders refuse
+  // How often a node flushes its state and cuts its log (0 = never), and what it keeps then.
+  uint64_t snapshot_entries = 0;
+  uint64_t keep_entries = 0;
+  uint64_t keep_laggards = 0;
   bool keep_trace = false;
 };
 
@@ -35,6 +41,7 @@ class World {
 
   Node* find(NodeId id);
   void vote_given(Node& node);
+  void crash_in(Node& node, int64_t within_us);  // somewhere in what it is doing; it comes back
   // One line of what happened; folded into the fingerprint, kept as text if asked for.
   void trace(std::string_view what, NodeId node, uint64_t a, uint64_t b);
   uint64_t fingerprint() const { return fingerprint_; }
@@ -47,6 +54,8 @@ class World {
   Network network;
   Checks checks;
   Clients clients;
+  Transfers transfers;
+  Coverage coverage;
   std::vector<std::unique_ptr<Node>> nodes;
 
  private:

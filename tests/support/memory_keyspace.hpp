@@ -110,6 +110,7 @@ class MemoryKeyspace : public Keyspace {
     undo_.clear();
   }
   const Maps& maps() const { return maps_; }
+  const Maps& flushed_maps() const { return disk_; }
   const Maps& checkpoint_at(const std::string& directory) const {
     return checkpoints_.at(directory);
   }

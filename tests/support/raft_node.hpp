@@ -173,9 +173,11 @@ class RaftNode {
     return verdict;
   }
   void queue_install() {
+    CHECK_INVARIANT(installing.has_value());
     writing.emplace_back(Install{*installing, "state-" + std::to_string(++states_made)});
   }
   void finish_install() {
+    CHECK_INVARIANT(must(disk.load()).snapshot == installing->meta);  // its write is done
     applying.clear();
     open_state();
     core->snapshot_installed(installing->meta, state.back().stamp_ms);

@@ -1,0 +1,38 @@
+#include "actors/compaction.hpp"
+
+#include <algorithm>
+
+namespace kiwi::actors {
+
+namespace {
+// Files shrink a while after the cut, when RocksDB has got round to it.
+constexpr int64_t kSizeAgainMs = 5000;
+constexpr uint64_t kEntriesMin = 16;  // a cut for less gains nothing
+}  // namespace
+
+bool CompactionPolicy::due(const CompactionLimits& limits, const LogSize& log, int64_t now_ms) {
+  const uint64_t since = log.applied > log.snapshot ? log.applied - log.snapshot : 0;
+  if (running_ || since == 0) {
+    return false;
+  }
+  const bool by_size =
+      log.disk_bytes >= limits.log_bytes && since >= kEntriesMin && now_ms >= next_by_size_ms_;
+  if (since < limits.entries && !by_size) {
+    return false;
+  }
+  running_ = true;
+  return true;
+}
+
+void CompactionPolicy::cut_done(int64_t now_ms) {
+  running_ = false;
+  next_by_size_ms_ = now_ms + kSizeAgainMs;
+}
+
+uint64_t CompactionPolicy::laggard_entries(const CompactionLimits& limits, const LogSize& log) {
+  const uint64_t entries = log.last >= log.first ? log.last - log.first + 1 : 0;
+  const uint64_t usual = std::max<uint64_t>(1, log.disk_bytes / std::max<uint64_t>(1, entries));
+  return limits.laggard_bytes / usual;
+}
+
+}  // namespace kiwi::actors

@@ -1,0 +1,40 @@
+// When the log is cut, and how much of it stays. Plain class; owned by Node, client loop.
+#pragma once
+
+#include <cstdint>
+
+#include "base/ids.hpp"
+
+namespace kiwi::actors {
+
+struct CompactionLimits {
+  uint64_t entries = 0;        // raft.snapshot-entries
+  uint64_t log_bytes = 0;      // raft.log-max-file-size
+  uint64_t laggard_bytes = 0;  // raft.log-laggard-max-bytes
+};
+
+// What the log is now.
+struct LogSize {
+  LogIndex first;
+  LogIndex last;
+  LogIndex snapshot;  // of the last cut
+  LogIndex applied;
+  uint64_t disk_bytes = 0;
+};
+
+class CompactionPolicy {
+ public:
+  // Once a second or so; true: flush the state and cut. cut_done() follows.
+  bool due(const CompactionLimits& limits, const LogSize& log, int64_t now_ms);
+  void cut_done(int64_t now_ms);
+  bool running() const { return running_; }
+
+  // raft.log-laggard-max-bytes in entries of the size that they have now.
+  static uint64_t laggard_entries(const CompactionLimits& limits, const LogSize& log);
+
+ private:
+  bool running_ = false;
+  int64_t next_by_size_ms_ = 0;
+};
+
+}  // namespace kiwi::actors

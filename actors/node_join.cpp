@@ -1,0 +1,416 @@
+// Node: becoming a member of a running cluster, and letting others in. A node without a cluster and
+// a member of one visit each other's peer ports (visit.hpp): kJoin asks to be let in and is told
+// whom to link to; kWho and kWelcome are the same from the other side (RAFT.NODE ADD). What follows
+// is what every member knows already: a link, a hello that says kMember, the log (bootstrap.hpp).
+#include <algorithm>
+#include <cstdio>
+#include <fcntl.h>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <unistd.h>
+#include <utility>
+
+#include "actors/node_state.hpp"
+#include "actors/visit.hpp"
+#include "base/log.hpp"
+#include "raft/codec.hpp"
+
+namespace kiwi::actors {
+
+namespace {
+
+constexpr int64_t kAskAgainMs = 1000;
+constexpr int64_t kJoinByHandMs = 60'000;
+constexpr int64_t kWelcomeMs = 3000;
+constexpr int64_t kAskWhetherRemovedMs = 2000;
+
+}  // namespace
+
+// ---------------------------------------------------------------- whom a new node knows
+
+std::string Node::State::acquaintances_path() const { return options.dir + "/members"; }
+
+// Kept on disk until the log tells: a node that stops between its admission and its first entry
+// would not find back otherwise.
+void Node::State::get_acquainted(const raft::Configuration& members) {
+  if (members.members.empty() || replica_actor) {
+    return;
+  }
+  configuration = members;
+  const std::string path = acquaintances_path();
+  const std::string fresh = path + ".new";
+  {
+    std::ofstream file(fresh, std::ios::binary | std::ios::trunc);
+    const std::string bytes = raft::encode_configuration(members);
+    file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  }
+  if (const int fd = ::open(fresh.c_str(), O_RDONLY | O_CLOEXEC); fd >= 0) {
+    ::fsync(fd);
+    ::close(fd);
+  }
+  std::error_code failed;
+  std::filesystem::rename(fresh, path, failed);
+  ensure_links();
+}
+
+void Node::State::remember_acquaintances() {
+  std::ifstream file(acquaintances_path(), std::ios::binary);
+  std::stringstream bytes;
+  bytes << file.rdbuf();
+  if (Result<raft::Configuration> members = raft::decode_configuration(bytes.str()); members) {
+    configuration = std::move(*members);
+  }
+}
+
+// ---------------------------------------------------------------- the new node asks
+
+void Node::State::join_by_hand(const std::vector<std::string>& addresses, resp::AdminDone done) {
+  if (!bootstrap) {
+    done({.error = "ERR Already cluster member", .node = {}, .cluster = {}, .detail = {}});
+    return;
+  }
+  std::vector<config::PeerAddress> parsed;
+  for (const std::string& address : addresses) {
+    Result<config::PeerAddress> one = config::parse_node_address(address);
+    if (!one) {
+      done({.error = "ERR invalid node address", .node = {}, .cluster = {}, .detail = {}});
+      return;
+    }
+    parsed.push_back(std::move(*one));
+  }
+  if (joining) {
+    done({.error = "NOCLUSTER No Raft Cluster (joining now)",
+          .node = {},
+          .cluster = {},
+          .detail = {}});
+    return;
+  }
+  joining.emplace();
+  joining->addresses = std::move(parsed);
+  joining->done = std::move(done);
+  joining->deadline_ms = ClientLoop::monotonic_ms() + kJoinByHandMs;
+  joining->rounds_left = joining->addresses.size();
+  joining_timer();
+}
+
+void Node::State::start_joining() {
+  if (options.raft_join.empty()) {
+    return;
+  }
+  Result<std::vector<config::PeerAddress>> parsed = config::parse_node_addresses(options.raft_join);
+  if (parsed) {
+    joining.emplace();
+    joining->addresses = std::move(*parsed);
+  }
+}
+
+// One address after the other, until a member lets this node in; by hand, each of them once.
+void Node::State::joining_timer() {
+  if (!joining || joining->asking || joining->admitted) {
+    if (joining && joining->admitted && joining->done &&
+        ClientLoop::monotonic_ms() >= joining->deadline_ms) {
+      joining_over("ERR failed to connect to cluster for join, please check logs");
+    }
+    return;
+  }
+  const int64_t now_ms = ClientLoop::monotonic_ms();
+  if (now_ms < joining->again_ms) {
+    return;
+  }
+  if (joining->done && joining->rounds_left-- == 0) {
+    joining_over("ERR failed to connect to cluster for join, please check logs");
+    return;
+  }
+  joining->asking = true;
+  const config::PeerAddress& address =
+      joining->addresses[joining->next++ % joining->addresses.size()];
+  VisitQuestion question;
+  question.kind = VisitQuestion::Kind::kJoin;
+  question.member = self();
+  Visit visit{options.node_id(), options.raft_cluster_secret, address.peer,
+              encode_question(question), options.raft_response_timeout + kAskAgainMs};
+  pay_visit(*client_loop, std::move(visit),
+            [this](const Result<VisitAnswer>& answer) { join_answered(answer); });
+}
+
+void Node::State::join_answered(const Result<VisitAnswer>& answer) {
+  if (!joining) {
+    return;
+  }
+  joining->asking = false;
+  joining->again_ms = joining->done ? 0 : ClientLoop::monotonic_ms() + kAskAgainMs;
+  Result<VisitReply> reply =
+      answer ? decode_reply(answer->text) : Result<VisitReply>(answer.error());
+  const std::string error = !reply ? reply.error().text : reply->error;
+  if (!error.empty()) {
+    if (joining->said != error) {
+      joining->said = error;
+      log_warning("joining a cluster: " + error);
+    }
+    if (joining->done && reply) {
+      joining_over(error);  // a member said no
+    } else {
+      joining_timer();
+    }
+    return;
+  }
+  joining->admitted = true;
+  log_notice("node " + std::to_string(answer->node.value) +
+             " let this node in; waiting for the log");
+  get_acquainted(reply->configuration);
+}
+
+// Called with an empty error when the core runs.
+void Node::State::joining_over(const std::string& error) {
+  if (!joining) {
+    return;
+  }
+  const resp::AdminDone done = std::move(joining->done);
+  joining.reset();
+  if (done) {
+    done({.error = error,
+          .node = options.node_id(),
+          .cluster = storage->identity().cluster,
+          .detail = {}});
+  }
+}
+
+// ---------------------------------------------------------------- a member is asked
+
+void Node::State::visited(NodeId from,
+                          const std::string& question,
+                          std::function<void(std::string)> tell) {
+  Result<VisitQuestion> asked = decode_question(question);
+  VisitReply reply;
+  if (!asked) {
+    reply.error = asked.error().text;
+  } else if (asked->kind == VisitQuestion::Kind::kJoin) {
+    return let_in(from, asked->member, std::move(tell));
+  } else if (asked->kind == VisitQuestion::Kind::kWho) {
+    reply.member = self();
+    reply.empty_node = bootstrap.has_value();
+    reply.configuration = committed;
+  } else if (!bootstrap) {
+    reply.error = "ERR Already cluster member";
+  } else {
+    log_notice("node " + std::to_string(from.value) + " took this node into its cluster");
+    if (joining) {
+      joining->admitted = true;
+    }
+    get_acquainted(asked->configuration);
+  }
+  tell(encode_reply(reply));
+}
+
+void Node::State::let_in(NodeId from,
+                         const raft::Member& member,
+                         std::function<void(std::string)> tell) {
+  VisitReply no;
+  if (!replica_actor) {
+    no.error = "NOCLUSTER that node is a member of no cluster itself";
+  } else if (member.id != from || member.id == options.node_id()) {
+    no.error = "ERR node id has already been used in this cluster";
+  }
+  if (!no.error.empty()) {
+    tell(encode_reply(no));
+    return;
+  }
+  order(AddMember{member}, [this, tell = std::move(tell)](const resp::AdminAnswer& answer) {
+    VisitReply reply;
+    reply.error = answer.error;
+    reply.configuration = committed;
+    tell(encode_reply(reply));
+  });
+}
+
+// A node that hears no leader may have been removed while it was away: nobody dials it any more. It
+// asks one member after the other (F25).
+void Node::State::ask_whether_removed() {
+  const int64_t now_ms = ClientLoop::monotonic_ms();
+  if (!replica_actor || raft_status.leader || told_removed || configuration.members.empty()) {
+    leaderless_since_ms = now_ms;
+    return;
+  }
+  if (now_ms - leaderless_since_ms < kAskWhetherRemovedMs) {
+    return;
+  }
+  leaderless_since_ms = now_ms;
+  const raft::Member& member =
+      configuration.members[members_asked++ % configuration.members.size()];
+  Result<config::HostPort> address = config::parse_host_port(member.peer_address);
+  if (!address || member.id == options.node_id()) {
+    return;
+  }
+  VisitQuestion question;
+  question.kind = VisitQuestion::Kind::kWho;
+  Visit visit{options.node_id(), options.raft_cluster_secret, *address, encode_question(question),
+              kWelcomeMs};
+  pay_visit(*client_loop, std::move(visit), [this](const Result<VisitAnswer>& answer) {
+    Result<VisitReply> reply =
+        answer ? decode_reply(answer->text) : Result<VisitReply>(answer.error());
+    const raft::Identity& own = storage->identity();
+    if (reply && reply->configuration.cluster == own.cluster &&
+        !reply->configuration.has(own.node, own.incarnation) &&
+        std::ranges::find(reply->configuration.removed_ids, own.node) !=
+            reply->configuration.removed_ids.end()) {
+      removed_says(answer->node);
+    }
+  });
+}
+
+void Node::State::removed_says(NodeId who) {
+  if (told_removed) {
+    return;
+  }
+  told_removed = true;
+  gate.set_removed(true);
+  log_warning("node " + std::to_string(who.value) +
+              " says that this node was removed from the cluster; it serves nothing any more");
+}
+
+// ---------------------------------------------------------------- RAFT.NODE ADD, RAFT.RECONFIGURE
+
+// Asks the node at an address who it is. The answer's error is empty, or a whole error reply.
+void Node::State::ask_who(const resp::NodeAddress& node, const WhoDone& done) {
+  const std::string text = node.peer.empty() ? node.client : node.client + "/" + node.peer;
+  Result<config::PeerAddress> address = config::parse_node_address(text);
+  if (!address) {
+    done("ERR invalid node address", {});
+    return;
+  }
+  VisitQuestion question;
+  question.kind = VisitQuestion::Kind::kWho;
+  Visit visit{options.node_id(), options.raft_cluster_secret, address->peer,
+              encode_question(question), kWelcomeMs};
+  pay_visit(*client_loop, std::move(visit),
+            [done, address = *address, wanted = node.id](const Result<VisitAnswer>& answer) {
+              Result<VisitReply> reply =
+                  answer ? decode_reply(answer->text) : Result<VisitReply>(answer.error());
+              if (!reply || !reply->error.empty()) {
+                done("ERR no new node answers at " + address.peer.text() + ": " +
+                         (reply ? reply->error : reply.error().text),
+                     {});
+              } else if (wanted && reply->member.id != wanted) {
+                done("ERR invalid node id: the node there is node " +
+                         std::to_string(reply->member.id.value),
+                     {});
+              } else if (!reply->empty_node) {
+                done("ERR the node there is a member of a cluster already", {});
+              } else {
+                raft::Member member = reply->member;
+                member.client_address = address.client.text();
+                member.peer_address = address.peer.text();
+                done({}, member);
+              }
+            });
+}
+
+// Tells a node that was added whom to link to. It may be told later as well, by raft.join.
+void Node::State::welcome(const raft::Member& member) {
+  Result<config::HostPort> address = config::parse_host_port(member.peer_address);
+  if (!address) {
+    return;
+  }
+  VisitQuestion question;
+  question.kind = VisitQuestion::Kind::kWelcome;
+  question.configuration = committed;
+  Visit visit{options.node_id(), options.raft_cluster_secret, *address, encode_question(question),
+              kWelcomeMs};
+  pay_visit(*client_loop, std::move(visit), [](const Result<VisitAnswer>& answer) {
+    if (!answer) {
+      log_notice("welcoming a new node: " + answer.error().text);
+    }
+  });
+}
+
+void Node::State::add_node(resp::NodeAddress node, resp::AdminDone done) {
+  if (!replica_actor) {
+    done({.error = "NOCLUSTER No Raft Cluster", .node = {}, .cluster = {}, .detail = {}});
+    return;
+  }
+  const bool used =
+      committed.find(node.id) != nullptr ||
+      std::ranges::find(committed.removed_ids, node.id) != committed.removed_ids.end();
+  if (node.id && used) {
+    done({.error = "ERR node id has already been used in this cluster",
+          .node = {},
+          .cluster = {},
+          .detail = {}});
+    return;
+  }
+  ask_who(node, [this, done](const std::string& error, const raft::Member& member) {
+    if (!error.empty()) {
+      done({.error = error, .node = {}, .cluster = {}, .detail = {}});
+      return;
+    }
+    order(AddMember{member}, [this, member, done](const resp::AdminAnswer& answer) {
+      if (answer.error.empty()) {
+        welcome(member);
+      }
+      done(answer);
+    });
+  });
+}
+
+void Node::State::reconfigure(std::vector<resp::NodeAddress> nodes, resp::AdminDone done) {
+  struct Gathering {
+    Reconfigure wanted;
+    std::vector<raft::Member> fresh;
+    size_t open = 0;
+    std::string error;
+  };
+  auto gathering = std::make_shared<Gathering>();
+  std::vector<resp::NodeAddress> unknown;
+  for (resp::NodeAddress& node : nodes) {
+    const raft::Member* known = node.id ? committed.find(node.id) : nullptr;
+    if (known != nullptr) {
+      gathering->wanted.members.push_back(*known);
+    } else {
+      unknown.push_back(std::move(node));
+    }
+  }
+  gathering->open = unknown.size() + 1;
+  const auto one_is_known = [this, gathering, done] {
+    if (--gathering->open > 0) {
+      return;
+    }
+    if (!gathering->error.empty()) {
+      done({.error = gathering->error, .node = {}, .cluster = {}, .detail = {}});
+      return;
+    }
+    order(std::move(gathering->wanted), done);
+    welcome_when_in(gathering->fresh);
+  };
+  for (const resp::NodeAddress& node : unknown) {
+    ask_who(node, [gathering, one_is_known](const std::string& error, const raft::Member& member) {
+      if (error.empty()) {
+        gathering->wanted.members.push_back(member);
+        gathering->fresh.push_back(member);
+      } else {
+        gathering->error = error;
+      }
+      one_is_known();
+    });
+  }
+  one_is_known();
+}
+
+void Node::State::welcome_when_in(const std::vector<raft::Member>& members) {
+  for (const raft::Member& member : members) {
+    to_welcome.push_back(member);
+  }
+}
+
+void Node::State::welcome_timer() {
+  std::erase_if(to_welcome, [this](const raft::Member& member) {
+    if (!committed.has(member.id, member.incarnation)) {
+      return false;
+    }
+    welcome(member);
+    return true;
+  });
+}
+
+}  // namespace kiwi::actors

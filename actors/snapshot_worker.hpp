@@ -1,0 +1,154 @@
+// SnapshotWorker: makes, sends, receives, installs and deletes snapshots. A shell over
+// SnapshotSender (one per follower) and SnapshotReceiver; on CAF's scheduler, whose one thread has
+// nothing else to do, so it may read, write and sync files. Speaks to peers through RaftReplica's
+// links only.
+//
+// Installing (F14, F15): everything here and verified -> named state-<n> -> Raft judges -> LogStore
+// records the name (the one commit point) -> StateMachine swaps -> the old state is deleted. It is
+// vital from the judgement to the swap (F28).
+//
+// A checkpoint is made when a follower needs files, serves all that need them, and is deleted when
+// nobody has for a while.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "actors/handles.hpp"
+#include "actors/hosting.hpp"
+#include "actors/snapshot_receiver.hpp"
+#include "actors/snapshot_sender.hpp"
+#include "base/prng.hpp"
+#include "resp/node_context.hpp"
+
+namespace kiwi::actors {
+
+// What INFO and the log want to know; written by the worker, read by the client loop.
+struct SnapshotReport {
+  uint64_t created = 0;   // checkpoints made
+  uint64_t sent = 0;      // transfers a follower confirmed
+  uint64_t received = 0;  // installed
+  uint64_t bytes_sent = 0;
+  uint64_t bytes_received = 0;
+  uint64_t last_bytes = 0;  // received by the last one installed
+  const char* last_mode = "none";
+  bool receiving = false;
+  NodeId receiving_from;
+  LogIndex receiving_index;
+  SnapshotReceiver::Progress receiving_progress;
+  struct Sending {
+    LogIndex index;
+    SnapshotSender::Progress progress;
+  };
+  std::map<NodeId, Sending> sending;
+  LogIndex checkpoint_index;  // of the one that is kept; 0 = none
+  uint64_t checkpoint_bytes = 0;
+};
+
+class SnapshotBoard {  // any thread
+ public:
+  void set(SnapshotReport report) {
+    const std::lock_guard lock(mutex_);
+    report_ = std::move(report);
+  }
+  SnapshotReport get() const {
+    const std::lock_guard lock(mutex_);
+    return report_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  SnapshotReport report_;
+};
+
+struct SnapshotWorkerOptions {
+  std::string dir;         // the node's data directory
+  std::string live_state;  // name of the directory the state is in
+  Incarnation self;
+  uint64_t seed = 1;
+  uint64_t bytes_per_second = 0;  // 0 = as fast as it goes
+  StateMachineHandle state_machine;
+  ReplicaHandle replica;
+  std::function<int64_t()> now_ms;  // monotonic
+  // Opens <dir>/<name> as a state of this node. The error is one sentence.
+  std::function<Result<std::shared_ptr<OpenedState>>(const std::string& name)> open_state;
+  SnapshotBoard* board = nullptr;  // outlives the actor
+  SnapshotSenderOptions sender;
+  int64_t keep_checkpoint_ms = 60'000;
+};
+
+class SnapshotWorker final : public Hosted<SnapshotWorkerHandle> {
+ public:
+  SnapshotWorker(caf::actor_config& cfg, const Hosting& hosting, SnapshotWorkerOptions options);
+
+  behavior_type make_behavior() override;
+
+ protected:
+  void stopped() override;
+
+ private:
+  // A checkpoint of the own state and what reads it. The files go when the last sender lets go.
+  struct Checkpoint {
+    ~Checkpoint();
+    std::string directory;
+    std::unique_ptr<rocks::SnapshotSource> source;
+    int64_t used_ms = 0;
+  };
+  struct Sending {
+    std::shared_ptr<Checkpoint> checkpoint;
+    std::unique_ptr<SnapshotSender> sender;
+    LogIndex pinned;
+    int64_t said_ms = 0;
+  };
+
+  void wanted(const raft::SnapshotWanted& wanted);
+  void start_sending(NodeId follower, LogIndex useful_from);
+  void order_checkpoint(const std::string& name);
+  void checkpoint_made(const CheckpointMade& made);
+  void own_copy_made(const CheckpointMade& made);
+  void source_made(const CheckpointMade& made);
+  void back_up(BackUp& order);
+  void backup_made(const CheckpointMade& made);
+  void received(NodeId peer, const std::string& bytes);
+  void pump();
+  void pump_sender(NodeId follower, Sending& sending);
+  void pump_receiver();
+  void arrived(SnapshotReceiver::Arrived arrived);
+  void judged(const SnapshotJudged& judged);
+  void stored();
+  void swapped(StateSwapped& swapped);
+  void timer();
+  void report();
+  std::string path(const std::string& name) const { return options_.dir + "/" + name; }
+
+  SnapshotWorkerOptions options_;
+  Prng prng_;
+  ByteRate rate_;
+  SnapshotReceiver receiver_;
+  std::map<NodeId, Sending> sending_;
+  std::map<NodeId, LogIndex> waiting_;  // followers that need the checkpoint that is made
+  std::shared_ptr<Checkpoint> checkpoint_;
+  std::string making_;  // the directory of the checkpoint that was ordered
+  uint64_t next_checkpoint_ = 1;
+  std::map<NodeId, bool> links_;
+  SnapshotNews news_;
+
+  // Installing.
+  std::optional<raft::SnapshotMeta> installing_;
+  std::string installing_name_;
+  int64_t receiving_said_ms_ = 0;
+
+  std::map<std::string, std::function<void(std::string)>> backups_;  // by directory
+  SnapshotReport report_;
+};
+
+SnapshotWorkerHandle spawn_snapshot_worker(caf::actor_system& system,
+                                           const Hosting& hosting,
+                                           SnapshotWorkerOptions options);
+
+}  // namespace kiwi::actors

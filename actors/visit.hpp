@@ -1,0 +1,32 @@
+// Asks the node at an address one question over its peer port, after both proved the secret. Plain
+// Asio; client loop. For nodes that are not members of one cluster yet (node_join.cpp).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "base/ids.hpp"
+#include "base/result.hpp"
+#include "config/address.hpp"
+
+namespace kiwi::actors {
+
+class ClientLoop;
+
+struct Visit {
+  NodeId self;
+  std::string secret;
+  config::HostPort address;  // of a peer port
+  std::string question;
+  int64_t timeout_ms = 5000;
+};
+
+// `done` is called once, on the client loop, with who answered and what; an error is one sentence.
+struct VisitAnswer {
+  NodeId node;
+  std::string text;
+};
+void pay_visit(ClientLoop& loop, Visit visit, std::function<void(Result<VisitAnswer>)> done);
+
+}  // namespace kiwi::actors

@@ -1,0 +1,65 @@
+// What the runs of a process went through: a seed that holds every promise because nothing happened
+// proves nothing. Plain counters, summed over seeds; printed by kiwi-sim, and a test wants them
+// all.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+namespace kiwi::sim {
+
+enum class Mark : uint8_t {
+  kLogCut,             // a log was cut behind a flush
+  kCutBelowPin,        // less than asked for, for a transfer or a laggard
+  kSnapshotWanted,     // a leader could not serve a follower
+  kTransferBegun,      // a snapshot was sent
+  kSentByFollower,     // by a node that does not lead, or does not any more (F32)
+  kChunkLost,          // and sent again
+  kTransferBroken,     // its sender died, the link broke for good, or it was given up
+  kPinRefused,         // another leader's log begins too late for the running transfer (F32)
+  kReceiverRestarted,  // during a transfer, that then went on
+  kVerdictIgnored,
+  kVerdictCommitMoved,
+  kVerdictInstall,
+  kInstalled,
+  kCrashBeforeInstall,  // opens the old state (F14)
+  kCrashAfterInstall,   // the commit point was reached, the swap was not: opens the new one (F14)
+  kRepliesSwallowed,    // an origin's own batches were inside (F22)
+  kNewcomerInstalled,   // a node that was empty
+  kRemovalInstalled,    // a node learned of its removal from a snapshot (F25)
+  kCount,
+};
+
+inline const char* name_of(Mark mark) {
+  static constexpr std::array kNames = {
+      "log cut",           "cut held back",        "snapshot wanted",
+      "transfer begun",    "sent by follower",     "chunk lost",
+      "transfer broken",   "pin refused",          "receiver restarted",
+      "verdict ignored",   "verdict commit moved", "verdict install",
+      "installed",         "crash before install", "crash after install",
+      "replies swallowed", "newcomer installed",   "removal installed"};
+  static_assert(kNames.size() == static_cast<size_t>(Mark::kCount));
+  return kNames[static_cast<size_t>(mark)];
+}
+
+struct Coverage {
+  std::array<uint64_t, static_cast<size_t>(Mark::kCount)> counts{};
+
+  void hit(Mark mark) { ++counts[static_cast<size_t>(mark)]; }
+  void add(const Coverage& other) {
+    for (size_t i = 0; i < counts.size(); ++i) {
+      counts[i] += other.counts[i];
+    }
+  }
+  std::string text() const {
+    std::string out;
+    for (size_t i = 0; i < counts.size(); ++i) {
+      out += (i == 0 ? "" : ", ") + std::string(name_of(static_cast<Mark>(i))) + " " +
+             std::to_string(counts[i]);
+    }
+    return out;
+  }
+};
+
+}  // namespace kiwi::sim
