@@ -92,7 +92,8 @@ void CommandRouter::ship(resp::RouterEffects effects) {
                         std::move(effects.forget), std::move(effects.cancel_reads)});
   }
   if (!effects.propose.empty() || !effects.read_index.empty() || effects.wants_commit_changed) {
-    RaftOrders orders{std::move(effects.propose), std::move(effects.read_index), std::nullopt};
+    RaftOrders orders{std::move(effects.propose), std::move(effects.read_index), std::nullopt,
+                      std::nullopt};
     if (effects.wants_commit_changed) {
       orders.wants_commit = effects.wants_commit;
     }

@@ -10,6 +10,8 @@
 #include "actors/restore.hpp"
 #include "base/log.hpp"
 #include "config/options.hpp"
+#include "raft/mutants.hpp"
+#include "resp/mutants.hpp"
 
 namespace {
 
@@ -19,10 +21,23 @@ namespace {
   std::_Exit(1);
 }
 
+#ifdef KIWI_MUTANTS
+// A build that only tests have: KIWI_MUTANT names the known bug that this process is to have.
+void select_mutant() {
+  const char* name = std::getenv("KIWI_MUTANT");
+  if (name != nullptr && !kiwi::raft::select_mutant(name) && !kiwi::resp::select_mutant(name)) {
+    refuse(std::string("there is no mutant ") + name);
+  }
+}
+#else
+void select_mutant() {}
+#endif
+
 }  // namespace
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
+  select_mutant();
   const kiwi::Result<kiwi::config::Options> options = kiwi::config::parse_command_line(argc, argv);
   if (!options) {
     refuse(options.error().text);

@@ -70,6 +70,7 @@ struct RaftOrders {  // router -> replica, once a loop turn
   std::vector<raft::Proposal> propose;
   std::vector<resp::ReadIndexAsk> read_index;
   std::optional<bool> wants_commit;
+  std::optional<bool> disk_full;
 };
 struct PeerNote {  // a word of one node's composition root to another's (node_admin.cpp)
   NodeId peer;

@@ -192,6 +192,7 @@ void Node::State::spawn_actors() {
     joining_timer();
     welcome_timer();
     ask_whether_removed();
+    disk_timer();
     if (++timer_rounds % kClientRounds == 0) {
       server->tick();
     }

@@ -1,6 +1,6 @@
 // The inside of Node, for node.cpp (opening, cluster life) and node_links.cpp (peers),
-// node_join.cpp, node_admin.cpp, node_snapshot.cpp and node_stop.cpp (the orderly end) only. All of
-// it runs on the client loop.
+// node_disk.cpp, node_join.cpp, node_admin.cpp, node_snapshot.cpp and node_stop.cpp (the orderly
+// end) only. All of it runs on the client loop.
 #pragma once
 
 #include <map>
@@ -60,6 +60,10 @@ struct Node::State {
   void peer_gone(NodeId peer);
   void links_timer();
   config::HostPort peer_address(NodeId peer) const;
+
+  // node_disk.cpp
+  void disk_timer();
+  void hand_over_on_full_disk();
 
   // node_admin.cpp
   struct Order {
@@ -182,6 +186,10 @@ struct Node::State {
   int64_t waiting_since_ms = 0;
   bool waiting_said = false;
   uint64_t timer_rounds = 0;
+
+  bool disk_full = false;
+  bool disk_full_told = false;  // what the core was told last
+  int64_t disk_transfer_ms = 0;
 
   // The orderly end.
   enum class Stopping : uint8_t { kNo, kHandingOver, kFinishing, kLingering, kDone };

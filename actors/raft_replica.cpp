@@ -144,6 +144,9 @@ RaftReplica::behavior_type RaftReplica::make_behavior() {
 
 void RaftReplica::obey(RaftOrders& orders) {
   begin_turn();
+  if (orders.disk_full) {
+    core_.set_disk_full(*orders.disk_full);
+  }
   if (orders.wants_commit) {
     core_.set_wants_commit(*orders.wants_commit);
   }

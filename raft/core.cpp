@@ -375,6 +375,8 @@ void Core::snapshot_installed(const SnapshotMeta& meta, int64_t applied_stamp_ms
   state_->finish_install(meta, applied_stamp_ms);
 }
 void Core::set_wants_commit(bool wants) { state_->wants_commit = wants; }
+
+void Core::set_disk_full(bool full) { state_->disk_full = full; }
 Effects Core::take_effects() {
   state_->flush();
   return std::exchange(state_->effects, {});

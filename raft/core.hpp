@@ -220,6 +220,9 @@ class Core {
   void transfer_leadership(uint64_t id, NodeId target);  // target 0 = the most up-to-date voter
   // The origin here waits for applies: commits should be announced to it at once (F19).
   void set_wants_commit(bool wants);
+  // This node's disk is nearly full: while it leads it takes no batches (kDiskFull). What others
+  // replicate is still written, and applied, in what is left.
+  void set_disk_full(bool full);
 
   // ---- snapshots and the log's cut (§5, F13-F15, F32)
   // The state is durable at `flushed`, an applied index whose entry had that term (read from the

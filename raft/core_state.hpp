@@ -171,6 +171,7 @@ struct Core::State {
   uint32_t ticks_since_leader = UINT32_MAX;  // heard of; saturates
   std::set<NodeId> links_down;
   bool wants_commit = false;
+  bool disk_full = false;
   bool removed = false;  // told so, or applied so (F25)
   std::set<NodeId> not_member_from;
   std::vector<Proposal> forwarding;
@@ -213,6 +214,7 @@ struct Core::State {
   bool counts(NodeId id, const Incarnation& incarnation) const;
   bool is_leaving(const Message& message) const;
   bool is_member_here() const;
+  bool is_voter_here() const;
   void adopt_configuration(const Entry& entry);
   void drop_configurations_after(LogIndex last);
   void configuration_changed();

@@ -33,12 +33,21 @@ void Core::State::tick() {
   }
 }
 
+// Liveness, §4.2.2: also a voter whose own removal stands in its log and is not committed yet. It
+// may hold what the others cannot be elected without, and its vote is not counted (seed 18395).
+bool Core::State::is_voter_here() const {
+  const auto voter = [&](const Configuration& in) {
+    return in.has(options.id, options.incarnation) && in.is_voter(options.id);
+  };
+  const bool leaving = configurations.back().index > commit && voter(committed_configuration());
+  return voter(configuration()) || (leaving && !mutant(Mutant::kRemovedNeverCampaigns));
+}
+
 // May this node campaign? §4.2.1: learners do not. F1: nor does a directory that is not the one in
 // the configuration. F26: nor does a node whose disk does not answer. Nor one whose log is about to
 // be replaced by a snapshot.
 bool Core::State::promotable() const {
-  return !removed && is_member_here() && configuration().is_voter(options.id) && !disk_hangs() &&
-         !installing && ticks >= silent_until;
+  return !removed && is_voter_here() && !disk_hangs() && !installing && ticks >= silent_until;
 }
 
 // Liveness: a write gets one election timeout, and one more for every 4 MiB of it. A leader that

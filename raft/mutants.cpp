@@ -33,6 +33,7 @@ const char* mutant_name(Mutant mutant) {
       "old-snapshot-believed",
       "snapshot-configuration-ignored",
       "ack-while-installing",
+      "removed-never-campaigns",
   };
   static_assert(kNames.size() == static_cast<size_t>(Mutant::kCount));
   return kNames[static_cast<size_t>(mutant)];
@@ -47,6 +48,16 @@ Mutant selected_mutant = Mutant::kNone;
 bool mutant(Mutant mutant) { return selected_mutant == mutant; }
 
 void set_mutant(Mutant mutant) { selected_mutant = mutant; }
+
+bool select_mutant(std::string_view name) {
+  for (size_t i = 0; i < static_cast<size_t>(Mutant::kCount); ++i) {
+    if (name == mutant_name(static_cast<Mutant>(i))) {
+      set_mutant(static_cast<Mutant>(i));
+      return true;
+    }
+  }
+  return false;
+}
 #endif
 
 }  // namespace kiwi::raft

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 namespace kiwi::raft {
 
@@ -34,6 +35,8 @@ enum class Mutant : uint8_t {
   kOldSnapshotBelieved,     // a snapshot of a lower term's sender is taken (F15)
   kSnapshotConfigurationIgnored,  // an installed snapshot leaves the configuration as it was (F18)
   kAckWhileInstalling,            // entries are appended and acknowledged during an install (F14)
+  kRemovedNeverCampaigns,         // a leader whose removal is not committed leaves the others stuck
+                                  // (§4.2.2)
   kCount,
 };
 
@@ -41,7 +44,8 @@ const char* mutant_name(Mutant mutant);
 
 #ifdef KIWI_MUTANTS
 bool mutant(Mutant mutant);
-void set_mutant(Mutant mutant);  // kNone switches off
+void set_mutant(Mutant mutant);             // kNone switches off
+bool select_mutant(std::string_view name);  // false: there is none of that name
 #else
 constexpr bool mutant(Mutant) { return false; }
 #endif

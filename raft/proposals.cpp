@@ -103,6 +103,10 @@ void Core::State::admit(Leader& leader, NodeId from, Proposal proposal) {
     }
     return;
   }
+  if (proposal.kind == EntryKind::kBatch && disk_full) {
+    refuse(from, number, RefusalReason::kDiskFull, 0);
+    return;
+  }
   // F3: a refused number is in no log of ours; all later ones meet a gap until it comes again.
   // Whatever its size a batch is admitted while there is room at all: one that is near the bound
   // would find the small ones of others before it for ever (F29).

@@ -142,6 +142,7 @@ enum class RefusalReason : uint8_t {
       2,  // this number is in no log of mine; nor will be any later one until it comes again
   kNotMember = 3,  // F25
   kNotLeader = 4,
+  kDiskFull = 5,  // as kOverloaded, for the leader's disk is nearly full
 };
 struct ProposeRefused {
   RefusalReason reason = RefusalReason::kNotLeader;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 namespace kiwi::resp {
 
@@ -27,7 +28,8 @@ const char* mutant_name(Mutant mutant);
 
 #ifdef KIWI_MUTANTS
 bool mutant(Mutant mutant);
-void set_mutant(Mutant mutant);  // kNone switches off
+void set_mutant(Mutant mutant);             // kNone switches off
+bool select_mutant(std::string_view name);  // false: there is none of that name
 #else
 constexpr bool mutant(Mutant) { return false; }
 #endif

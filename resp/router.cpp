@@ -121,6 +121,13 @@ std::string Router::State::refusal(RequestKind kind, int64_t now_ms) const {
   return std::string(kMovedAnySlot) + leader_address;
 }
 
+std::string_view Router::State::disk_refusal(int64_t now_ms) const {
+  if (disk_full) {
+    return router::kDiskFullText;
+  }
+  return now_ms < leader_full_until_ms ? router::kLeaderDiskFullText : std::string_view();
+}
+
 // ---------------------------------------------------------------- program order (F6)
 
 // A write waits for the connection's earlier reads to be executed, a linearizable read for its
@@ -274,6 +281,9 @@ void Router::requests(RequestBatch batch, int64_t now_ms) {
   for (const Request& r : batch.requests) {
     Item item{{batch.connection, r.slot}, r.kind, r.resp_version, batch.packed(r), now_ms};
     std::string text = s.refusal(r.kind, now_ms);
+    if (text.empty() && r.kind == RequestKind::kWrite) {
+      text = s.disk_refusal(now_ms);  // it has no number yet
+    }
     if (!text.empty()) {
       s.answer(item.to, item.kind, with_slot(std::move(text), item.packed));
     } else if (!c.queue_empty() || !s.try_place(c, item)) {
@@ -310,6 +320,9 @@ void Router::leader_changed(const raft::LeaderChanged& changed,
     s.leaderless_since_ms = now_ms;
   }
   s.term = changed.term;
+  if (s.leader != changed.leader) {
+    s.leader_full_until_ms = 0;
+  }
   s.leader = changed.leader;
   s.ready = changed.ready && bool(changed.leader);
   s.leader_address = std::move(client_address);
@@ -337,6 +350,8 @@ void Router::link_up(NodeId peer, int64_t now_ms) {
     }
   }
 }
+
+void Router::set_disk_full(bool full) { state_->disk_full = full; }
 
 void Router::set_service(Service service, int64_t now_ms) {
   State& s = *state_;

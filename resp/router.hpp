@@ -98,6 +98,8 @@ class Router {
   void link_up(NodeId peer, int64_t now_ms);
   void set_service(Service service, int64_t now_ms);
   void set_follower_proxy(bool proxy);
+  // This node's disk is nearly full: new writes of its clients are refused.
+  void set_disk_full(bool full);
   void tick(int64_t now_ms);  // every 50-100 ms
 
   // Writes that wait for company: call end_hold() after wait_us. Another id is another wait.

@@ -26,6 +26,10 @@ namespace kiwi::resp {
 namespace router {
 
 inline constexpr std::string_view kRefusedText = "OOM too many writes wait to be committed";
+inline constexpr std::string_view kDiskFullText =
+    "OOM the disk is nearly full: writes are refused until disk-free-min bytes are free again";
+inline constexpr std::string_view kLeaderDiskFullText =
+    "OOM the leader's disk is nearly full: writes are refused until it has room again";
 
 struct Item {
   ReplySlot to;
@@ -78,8 +82,9 @@ struct Pending {
   std::vector<Run> runs;
   int64_t arrival_ms = 0;
   uint32_t sends = 0;
-  bool void_only = false;        // every further send is void (F3, F5)
-  bool refused = false;          // kOverloaded: its writes get kRefusedText
+  bool void_only = false;  // every further send is void (F3, F5)
+  // Refused for lack of room: what its writes get.
+  std::optional<std::string_view> refused;
   bool writes_answered = false;  // refused at once; its reads still wait for the void
   bool answered = false;         // everything; runs are released
   bool reusable = false;         // mutant: its number waits for other content
@@ -164,6 +169,9 @@ struct Router::State {
   bool wants_commit = false;
   int64_t wanted_commit_ms = 0;
 
+  bool disk_full = false;            // of this node
+  int64_t leader_full_until_ms = 0;  // the leader said so; until then writes are not even sent
+
   uint64_t next_sequence() const { return first_unsettled + pending.size(); }
   bool leads() const { return leader == options.node; }
   bool can_send() const { return service == Service::kUp && ready && bool(leader); }
@@ -174,6 +182,8 @@ struct Router::State {
   router::Connection& connection(ConnectionId id);
   // Why this kind of request is answered with an error at once; empty = it is not.
   std::string refusal(RequestKind kind, int64_t now_ms) const;
+  // Why a new write is refused for lack of disk, here or at the leader; empty = it is not.
+  std::string_view disk_refusal(int64_t now_ms) const;
   bool try_place(router::Connection& connection, const router::Item& item);
   void defer(router::Connection& connection, const router::Item& item);
   void pump(router::Connection& connection);

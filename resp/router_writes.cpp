@@ -27,6 +27,8 @@ constexpr int64_t kResendWaitFactorMax = 8;
 constexpr int64_t kBehindOthersUs = 1000;
 // Clients that write again do so at once; milliseconds, since only those are told here.
 constexpr int64_t kCrowdMs = 1;
+// How long a leader whose disk is nearly full is left alone.
+constexpr int64_t kLeaderFullMs = 500;
 
 }  // namespace
 
@@ -312,7 +314,7 @@ void Router::settled(const Settled& settled, int64_t now_ms) {
   if (!settled.applied && !p.writes_answered) {
     for (const PendingOp& op : p.batch->ops) {
       if (op.kind == RequestKind::kWrite) {
-        s.answer(op.to, op.kind, p.refused ? router::kRefusedText : texts::kTimeout);
+        s.answer(op.to, op.kind, p.refused.value_or(texts::kTimeout));
       }
     }
   }
@@ -349,6 +351,7 @@ void Router::refused(const raft::ProposeRefused& refused, int64_t now_ms) {
         s.resend_from(refused.expect);
       }
       break;
+    case raft::RefusalReason::kDiskFull:
     case raft::RefusalReason::kOverloaded: {
       Pending& p = s.at(n.sequence);
       if (p.void_only) {
@@ -356,11 +359,16 @@ void Router::refused(const raft::ProposeRefused& refused, int64_t now_ms) {
         break;
       }
       p.void_only = !mutant(Mutant::kVoidNotSent);
-      p.refused = true;
+      p.refused = router::kRefusedText;
+      if (refused.reason == raft::RefusalReason::kDiskFull) {
+        // Each refusal costs the full log a void entry, so there should be few of them.
+        p.refused = router::kLeaderDiskFullText;
+        s.leader_full_until_ms = now_ms + kLeaderFullMs;
+      }
       if (mutant(Mutant::kNumberReused)) {
         p.reusable = true;
         for (const PendingOp& op : p.batch->ops) {
-          s.answer(op.to, op.kind, router::kRefusedText);
+          s.answer(op.to, op.kind, *p.refused);
         }
         s.effects.forget.push_back(n.sequence);
         s.release(p);
@@ -372,7 +380,7 @@ void Router::refused(const raft::ProposeRefused& refused, int64_t now_ms) {
         p.writes_answered = true;
         for (const PendingOp& op : p.batch->ops) {
           if (op.kind == RequestKind::kWrite) {
-            s.answer(op.to, op.kind, router::kRefusedText);
+            s.answer(op.to, op.kind, *p.refused);
           }
         }
       }

@@ -5,7 +5,9 @@
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
+#include <fstream>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -133,13 +135,40 @@ Error damaged(const std::string& path, uint64_t offset) {
                               "hold its data"};
 }
 
+Error missing(const std::string& path, const std::string& what) {
+  return {Errc::kCorrupt,
+          "the log directory " + path + " has lost " + what +
+              ": entries that were on disk are gone with it; replace this node, its "
+              "peers hold its data"};
+}
+
+// RocksDB makes up for a CURRENT that is not there with an empty database, and does not miss its
+// newest write-ahead log: it would open, with the same identity, without entries and votes that
+// were synced. So we look first. The first manifest of all has number 1 and stands alone for a
+// moment when a database is made; every later one is written after the first write-ahead log.
+Result<void> check_nothing_is_missing(const std::string& path, bool has_wal) {
+  constexpr std::string_view kFirstManifest = "MANIFEST-000001";
+  std::string current;
+  std::getline(std::ifstream(path + "/CURRENT"), current);
+  if (!current.empty()) {
+    if (!has_wal && current != kFirstManifest) {
+      return missing(path, "its write-ahead log (*.log)");
+    }
+    return {};
+  }
+  bool has_data = has_wal;
+  std::error_code failed;
+  for (fs::directory_iterator it(path, failed), end; !failed && it != end; it.increment(failed)) {
+    const std::string name = it->path().filename().string();
+    has_data = has_data || it->path().extension() == ".sst" ||
+               (name.starts_with("MANIFEST-") && name != kFirstManifest);
+  }
+  return has_data ? Result<void>(missing(path, "the file CURRENT")) : Result<void>();
+}
+
 }  // namespace
 
 Result<void> recover_log_directory(const std::string& path) {
-  std::error_code ignored;
-  if (!fs::exists(path + "/CURRENT", ignored)) {
-    return {};  // nothing was ever written here
-  }
   auto lock = DirectoryLock::take(path);
   if (!lock) {
     return lock.error();
@@ -147,6 +176,9 @@ Result<void> recover_log_directory(const std::string& path) {
   auto files = log_files(path);
   if (!files) {
     return files.error();
+  }
+  if (Result<void> whole = check_nothing_is_missing(path, !files->empty()); !whole) {
+    return whole;
   }
   std::string torn;  // or with room at its end: only the last file with anything in it may be so
   uint64_t torn_offset = 0;

@@ -1,6 +1,7 @@
 // What happens to the log's directory before RocksDB opens it: the recovery rule of F16. A torn
-// tail is cut off, anything else that is wrong with a write-ahead log is refused with the file's
-// name. Called by open_rocks_log() only, before any thread knows the log.
+// tail is cut off; anything else that is wrong with a write-ahead log, and the absence of a file
+// that RocksDB would not miss, is refused with the name. Called by open_rocks_log() only, before
+// any thread knows the log.
 #pragma once
 
 #include <string>
@@ -9,7 +10,7 @@
 
 namespace kiwi::rocks {
 
-// A directory without log files is fine. kConflict: another process holds it.
+// A directory where nothing was ever written is fine. kConflict: another process holds it.
 Result<void> recover_log_directory(const std::string& path);
 
 }  // namespace kiwi::rocks

@@ -10,6 +10,8 @@ import sys
 import time
 import xml.etree.ElementTree
 
+import coverage
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM_SECONDS = 600
 SANITIZED = ("base", "config", "raft", "rocks", "resp")  # the actors' compile time does not fit
@@ -99,7 +101,7 @@ def run_unit(count, only=()):
     run_programs(build_dir, count, only)
 
 
-def run_sanitized(count):
+def run_sanitized(count, only=()):
     build_dir = os.path.join(ROOT, "build-asan")
     targets = []
     for folder in SANITIZED:
@@ -107,6 +109,7 @@ def run_sanitized(count):
         if os.path.exists(path):
             with open(path) as file:
                 targets += re.findall(r"kiwi_test\(\s*(\w+)", file.read())
+    targets = [name for name in targets if not only or name in only]
     heading("build with sanitizers: " + ", ".join(targets))
     if not build(build_dir, "--sanitize", *targets):
         count.add(0, 1)
@@ -116,6 +119,22 @@ def run_sanitized(count):
     # They fork, and hold terabytes of shadow memory that nobody may dump.
     os.environ.setdefault("ASAN_OPTIONS", "disable_coredump=1:detect_leaks=1")
     run_programs(build_dir, count, targets)
+
+
+def run_coverage(count):
+    heading("coverage of raft/ by its tests")
+    ok = coverage.run(os.path.join(ROOT, "build-coverage"), build)
+    count.add(int(ok), int(not ok))
+
+
+def run_mutants(count):
+    """Each known bug against what tests/MUTANTS.md says catches it; a second build, see there."""
+    heading("known bugs, switched on one by one")
+    done = subprocess.run([os.path.join(ROOT, "scripts", "sim"), "--mutants", "--recorded"],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    output = done.stdout.decode(errors="replace")
+    print(output, flush=True)
+    count.add(*program_count(done.returncode, output))
 
 
 # ---------------------------------------------------------------- clusters of processes
@@ -190,8 +209,12 @@ def main(arguments):
         run_scripts(count)
     if what in ("all", "cluster"):
         run_cluster(count, rest)
+    if what in ("all", "mutants"):
+        run_mutants(count)
+    if what == "--coverage":
+        run_coverage(count)
     if what == "--sanitize":
-        run_sanitized(count)
+        run_sanitized(count, rest)
     print(f"\ntook {time.monotonic() - started:.0f} s")
     print(f"{count.passed} passed, {count.failed} failed", flush=True)
     return 1 if count.failed or not count.passed else 0

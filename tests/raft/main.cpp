@@ -17,15 +17,10 @@ namespace {
 
 bool select_mutant([[maybe_unused]] std::string_view name) {
 #ifdef KIWI_MUTANTS
-  using kiwi::raft::Mutant;
-  for (int i = 0; i < static_cast<int>(Mutant::kCount); ++i) {
-    if (name == kiwi::raft::mutant_name(static_cast<Mutant>(i))) {
-      kiwi::raft::set_mutant(static_cast<Mutant>(i));
-      return true;
-    }
-  }
-#endif
+  return kiwi::raft::select_mutant(name);
+#else
   return false;
+#endif
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// Verbs of the origin beside the core: propose, read, lease, wants-commit, executed.
+// Verbs of the origin beside the core: propose, read, lease, wants-commit, disk-full,
+// executed.
 #include "tests/raft/trace_env.hpp"
 
 namespace kiwi::raft::testing {
@@ -46,6 +47,8 @@ bool run_client_verb(TraceEnv& env, const Command& command) {
     env.settle(command.node());
   } else if (command.verb == "wants-commit") {
     env.node(command.node()).core->set_wants_commit(!command.has("off"));
+  } else if (command.verb == "disk-full") {  // disk-full 1 [off]
+    env.node(command.node()).core->set_disk_full(!command.has("off"));
   } else if (command.verb == "executed") {
     std::string line = std::to_string(command.node().value) + ":";
     for (const std::string& payload : env.nodes.at(command.node()).executed) {

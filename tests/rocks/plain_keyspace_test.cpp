@@ -120,6 +120,25 @@ TEST_CASE("plain keyspace: the log is made durable before the state is [F38]") {
   CHECK(*calls > 0);
 }
 
+TEST_CASE("plain keyspace: RocksDB runs without the options that would break it [F41] [F13]") {
+  TempDirectory directory;
+  KeyspaceOptions options;
+  options.path = directory.path("state");
+  REQUIRE(open_plain_keyspace(options).has_value());
+  std::string text;
+  for (const auto& file : std::filesystem::directory_iterator(directory.path("state"))) {
+    if (file.path().filename().string().starts_with("OPTIONS-")) {
+      text = read_file(file.path().string());
+    }
+  }
+  REQUIRE(!text.empty());
+  for (const char* line : {"unordered_write=false", "enable_pipelined_write=false",
+                           "two_write_queues=false", "atomic_flush=true", "paranoid_checks=true",
+                           "compaction_filter=nullptr", "compaction_filter_factory=nullptr"}) {
+    CHECK_MESSAGE(text.find(line) != std::string::npos, line);
+  }
+}
+
 TEST_CASE("plain keyspace: a directory that is open elsewhere is refused in one sentence") {
   TempDirectory directory;
   KeyspaceOptions options = small_options(directory.path("state"));

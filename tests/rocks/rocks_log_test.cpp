@@ -206,6 +206,31 @@ TEST_CASE("rocks log: a flipped byte in any record is found [F16]") {
   }
 }
 
+TEST_CASE(
+    "rocks log: a directory that lost a file is never opened as if it were empty [F1] [F16]") {
+  TempDirectory directory;
+  const std::string path = directory.path("log");
+  must_open(path)->persist(append(make_entries(1, 5, 1))).has_value();
+  must_open(path)
+      ->persist(append(make_entries(6, 9, 1)))
+      .has_value();  // also a file of entries now
+  for (const char* part : {".log", "CURRENT", "MANIFEST", ".sst"}) {
+    copy_directory(path, directory.path("attempt"));
+    size_t removed = 0;
+    for (const auto& file : std::filesystem::directory_iterator(directory.path("attempt"))) {
+      if (file.path().filename().string().find(part) != std::string::npos) {
+        removed += std::filesystem::remove(file.path()) ? 1 : 0;
+      }
+    }
+    INFO("without ", part);
+    REQUIRE(removed > 0);
+    auto opened = open_rocks_log({.path = directory.path("attempt"), .fsync = true});
+    REQUIRE(!opened.has_value());
+    CHECK(opened.error().text.find(directory.path("attempt")) != std::string::npos);
+  }
+  CHECK(loaded(*must_open(path)).last_index == LogIndex{9});
+}
+
 TEST_CASE("rocks log: a record torn at any byte opens without it [F16]") {
   CrashedLog crashed(12);
   std::string wal = crashed.wal();

@@ -1,5 +1,7 @@
 // DESIGN §1.1: what is applied anywhere is durable on a majority of voters, so that no loss of
 // power can take it back. Looked at when an index is applied for the first time.
+#include <vector>
+
 #include "raft/codec.hpp"
 #include "tests/sim/checks.hpp"
 #include "tests/sim/world.hpp"
@@ -12,6 +14,15 @@ class CommittedIsDurable final : public Check {
  public:
   explicit CommittedIsDurable(const World& world) : world_(world) {}
 
+  void on_append(const Node& /*node*/, const std::vector<raft::Entry>& entries) override {
+    for (const raft::Entry& entry : entries) {
+      if (entry.kind == raft::EntryKind::kConfiguration) {
+        appended_.push_back(
+            {entry.index, entry.term, raft::decode_configuration(entry.payload.view()).value()});
+      }
+    }
+  }
+
   void on_apply(const Node& node, const raft::Entry& entry) override {
     if (entry.index <= checked_) {
       return;
@@ -20,19 +31,30 @@ class CommittedIsDurable final : public Check {
     if (!has(node, entry)) {
       fail(node, entry, "before its own disk has it");
     }
-    // A configuration counts from its append (F18), so an entry before it may have been committed
-    // by the one before. Either majority will do here; which one is right is checked by the
-    // promises that break when it was the wrong one.
-    const raft::Configuration now = node.core().configuration();
-    if (!majority(now, entry) && !(previous_.voters.size() > 0 && majority(previous_, entry))) {
+    // A configuration counts from its append (F18): the leader may have committed this entry by one
+    // that stands after it in the log, and that the node which applies first has not got yet (seed
+    // 2612), or, if the change came later, by the one before. Any of these majorities will do here;
+    // which one is right is checked by the promises that break when it was the wrong one.
+    bool held = majority(applied_, entry) || majority(node.core().configuration(), entry);
+    for (const Appended& newer : appended_) {
+      held = held || (newer.term >= entry.term && majority(newer.configuration, entry));
+    }
+    if (!held) {
       fail(node, entry, "before a majority of voters has it on disk");
     }
     if (entry.kind == raft::EntryKind::kConfiguration) {
-      previous_ = raft::decode_configuration(entry.payload.view()).value();
+      applied_ = raft::decode_configuration(entry.payload.view()).value();
+      std::erase_if(appended_, [&](const Appended& a) { return a.index <= entry.index; });
     }
   }
 
  private:
+  struct Appended {
+    LogIndex index;
+    Term term;
+    raft::Configuration configuration;
+  };
+
   static bool has(const Node& node, const raft::Entry& entry) {
     const raft::Entry* own = node.disk().find(entry.index);
     return own != nullptr ? own->term == entry.term : entry.index <= node.disk().snapshot_index();
@@ -51,7 +73,7 @@ class CommittedIsDurable final : public Check {
     return copies * 2 > voters.size();
   }
   bool majority(const raft::Configuration& configuration, const raft::Entry& entry) const {
-    return half(configuration, configuration.voters, entry) &&
+    return !configuration.voters.empty() && half(configuration, configuration.voters, entry) &&
            (!configuration.is_joint() || half(configuration, configuration.outgoing_voters, entry));
   }
   [[noreturn]] static void fail(const Node& node, const raft::Entry& entry, const char* what) {
@@ -62,7 +84,8 @@ class CommittedIsDurable final : public Check {
 
   const World& world_;
   LogIndex checked_;
-  raft::Configuration previous_;
+  raft::Configuration applied_;     // the latest that was applied anywhere
+  std::vector<Appended> appended_;  // those after it, by whichever leader
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
 // kiwi-sim: runs seeds, or the mutants. scripts/sim builds and starts it.
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -17,7 +18,8 @@ int usage(const char* word) {
       "  --seed N [--trace]        one seed; its trace is the same byte for byte each time\n"
       "  --seeds N [--from M]      seeds M (1) to M + N - 1\n"
       "  --forever [--from M]      until a seed fails\n"
-      "  --mutants [NAME] [--seeds N]   every known bug, or one, on up to N (400) seeds\n"
+      "  --mutants [NAME] [--seeds N]   every known bug, or one, on N (400) seeds from M on\n"
+      "  --list-mutants            their names\n"
       "  --storage-mutant NAME     with any of the first three\n",
       word);
   return 2;
@@ -35,6 +37,7 @@ struct Arguments {
 
 int run(const Arguments& arguments) {
   kiwi::sim::tell_seed_on_abort();
+  const auto begin = std::chrono::steady_clock::now();
   uint64_t bad = 0;
   uint64_t steps = 0;
   uint64_t ran = 0;
@@ -61,8 +64,11 @@ int run(const Arguments& arguments) {
       std::fflush(stdout);
     }
   }
-  std::printf("%llu seeds, %llu steps, %llu violations\n", static_cast<unsigned long long>(ran),
-              static_cast<unsigned long long>(steps), static_cast<unsigned long long>(bad));
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  std::printf("%llu seeds, %llu steps, %llu violations, %.0f s, %.0f steps/s\n",
+              static_cast<unsigned long long>(ran), static_cast<unsigned long long>(steps),
+              static_cast<unsigned long long>(bad), took.count(),
+              static_cast<double>(steps) / took.count());
   std::printf("%s\n", coverage.text().c_str());
   return bad == 0 ? 0 : 1;
 }
@@ -89,6 +95,8 @@ int main(int argc, char** argv) {
     } else if (is("--mutants")) {
       arguments.mutants = true;
       arguments.mutant = has_value ? argv[++i] : "";
+    } else if (is("--list-mutants")) {
+      return kiwi::sim::list_mutants();
     } else if (is("--trace")) {
       arguments.trace = true;
     } else {
@@ -96,7 +104,8 @@ int main(int argc, char** argv) {
     }
   }
   if (arguments.mutants) {
-    return kiwi::sim::run_mutants(arguments.count_given ? arguments.count : 400, arguments.mutant);
+    return kiwi::sim::run_mutants(arguments.from, arguments.count_given ? arguments.count : 400,
+                                  arguments.mutant);
   }
   return run(arguments);
 }

@@ -68,6 +68,12 @@ int64_t Node::wall_ms() const {
 raft::StartState Node::load() {
   raft::StartState start;
   start.log = disk_.load().value();
+  const raft::HardState& kept = start.log.hard_state;
+  if (kept.term < told_vote_.term ||
+      (kept.term == told_vote_.term && kept.voted_for != told_vote_.voted_for)) {
+    throw Violation{"votes are kept",
+                    "node " + std::to_string(id_.value) + " starts without the vote that it told"};
+  }
   start.applied = executor_->applied();
   start.applied_stamp_ms = executor_->applied_stamp_ms();
   start.sessions = executor_->session_rows();
@@ -260,6 +266,11 @@ void Node::raft_turn() {
 
 void Node::ship(raft::Effects effects) {
   for (raft::Outgoing& out : effects.send) {
+    const auto* vote = std::get_if<raft::RequestVoteResponse>(&out.message.body);
+    if (vote != nullptr && vote->granted && !vote->pre_vote) {
+      told_vote_ = {out.message.term, out.message.to};
+      world_.vote_given(*this);
+    }
     world_.network.send(std::move(out.message));
   }
   if (effects.persist) {
@@ -439,6 +450,7 @@ void Node::wipe(const Incarnation& incarnation) {
     incarnation_ = incarnation;
   }
   disk_ = SimDisk{};
+  told_vote_ = {};
   states_.clear();
   states_[raft::kFirstLiveState] = make_keyspace(world_);
   raft::Identity identity;

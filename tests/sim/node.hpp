@@ -144,6 +144,7 @@ class Node {
   bool just_installed_ = false;
   resp::ExecutorOptions executor_options_;
   std::vector<Term> log_terms_;
+  raft::HardState told_vote_;  // the last one that left this directory's node (§3.8)
   resp::Service service_ = resp::Service::kUninitialized;
   LogIndex catch_up_to_;
   bool caught_up_ = false;

@@ -79,7 +79,15 @@ Outcome run_child(const Bug& bug, uint64_t seed) {
 
 }  // namespace
 
-int run_mutants(uint64_t seeds_max, const std::string& only) {
+int list_mutants() {
+  std::vector<Bug> bugs = known_bugs();
+  for (const Bug& bug : bugs) {
+    std::printf("%s %s\n", bug.where.c_str(), bug.name.c_str());
+  }
+  return bugs.empty() ? 2 : 0;
+}
+
+int run_mutants(uint64_t first_seed, uint64_t seeds_max, const std::string& only) {
   std::vector<Bug> bugs = known_bugs();
   if (bugs.empty()) {
     std::fprintf(stderr, "this build has no mutants: configure with -DKIWI_MUTANTS=ON\n");
@@ -92,8 +100,8 @@ int run_mutants(uint64_t seeds_max, const std::string& only) {
       continue;
     }
     Outcome outcome;
-    uint64_t seed = 0;
-    while (!outcome.caught && seed < seeds_max) {
+    uint64_t seed = first_seed - 1;
+    while (!outcome.caught && seed < first_seed - 1 + seeds_max) {
       outcome = run_child(bug, ++seed);
     }
     survivors += outcome.caught ? 0 : 1;

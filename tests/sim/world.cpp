@@ -28,7 +28,8 @@ World::World(const WorldOptions& given)
       network(*this),
       checks(*this),
       clients(*this),
-      transfers(*this) {}
+      transfers(*this),
+      vote_prng_(given.seed + (uint64_t{1} << 63)) {}
 World::~World() = default;
 
 Node* World::find(NodeId id) {
@@ -226,6 +227,34 @@ void World::crash_some() {
   }
 }
 
+// §3.8: a vote that was told and then forgotten can be given twice. The candidates of one term are
+// close together, so the voter has to be back within milliseconds.
+void World::vote_given(Node& node) {
+  if (healing_ || !vote_prng_.chance(1, 3)) {
+    return;
+  }
+  const auto down_us = static_cast<int64_t>(vote_prng_.below(3'000));
+  timeline.after(1, [this, &node, down_us] {
+    if (node.running()) {
+      node.crash();
+      clients.node_crashed(node.id());
+      timeline.after(down_us, [this, &node] { restart(node); });
+    }
+  });
+}
+
+void World::restart(Node& node) {
+  if (node.running()) {
+    return;
+  }
+  node.start();
+  for (auto& other : nodes) {
+    if (other->running() && other->id() != node.id()) {
+      other->link(node.id(), true);
+    }
+  }
+}
+
 void World::crash_in(Node& node, int64_t within_us) {
   timeline.after(static_cast<int64_t>(prng.below(static_cast<uint64_t>(within_us))),
                  [this, &node, life = node.life()] {
@@ -239,16 +268,7 @@ void World::crash_in(Node& node, int64_t within_us) {
 
 void World::restart_later(Node& node, int64_t within_us) {
   timeline.after(10'000 + static_cast<int64_t>(prng.below(static_cast<uint64_t>(within_us))),
-                 [this, &node] {
-                   if (!node.running()) {
-                     node.start();
-                     for (auto& other : nodes) {
-                       if (other->running() && other->id() != node.id()) {
-                         other->link(node.id(), true);
-                       }
-                     }
-                   }
-                 });
+                 [this, &node] { restart(node); });
 }
 
 // ---------------------------------------------------------------- membership

@@ -40,6 +40,7 @@ class World {
   void run();
 
   Node* find(NodeId id);
+  void vote_given(Node& node);
   void crash_in(Node& node, int64_t within_us);  // somewhere in what it is doing; it comes back
   // One line of what happened; folded into the fingerprint, kept as text if asked for.
   void trace(std::string_view what, NodeId node, uint64_t a, uint64_t b);
@@ -63,6 +64,7 @@ class World {
   void break_something();
   void partition();
   void crash_some();
+  void restart(Node& node);
   void restart_later(Node& node, int64_t within_us);
   void change_members();
   void wipe_one(Node& leader);
@@ -79,6 +81,7 @@ class World {
   std::string trace_text_;
   uint64_t faults_injected_ = 0;
   bool healing_ = false;
+  Prng vote_prng_;         // of its own: elections alone draw from it
   uint64_t lives_ = 1;     // incarnations given out so far
   size_t voters_min_ = 1;  // membership changes keep so many
 };

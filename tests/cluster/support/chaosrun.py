@@ -27,6 +27,7 @@ class Plan:
     heal_seconds: float = 60.0
     directory: str | None = None
     options: dict = field(default_factory=dict)
+    mutant: str = ""  # a known bug that all nodes have (servers built with -DKIWI_MUTANTS=ON only)
 
 
 @dataclass
@@ -92,6 +93,9 @@ def run(plan: Plan, say=print) -> Outcome:
     cluster = Cluster(plan.nodes, proxies="partition" in plan.nemesis,
                       faketime="skew" in plan.nemesis, options=plan.options, name="chaos",
                       directory=plan.directory)
+    if plan.mutant:
+        for node in cluster.nodes:
+            node.environment["KIWI_MUTANT"] = plan.mutant
     outcome = Outcome(plan, directory=str(cluster.root))
     nemesis = Nemesis(cluster, plan.nemesis, plan.seed, together=plan.together)
     outcome.skipped = nemesis.skipped

@@ -1,0 +1,170 @@
+"""scripts/sim --mutants: known bugs, each switched on alone, against traces, unit tests and simulation.
+
+The table goes to tests/MUTANTS.md and is its own record: --recorded runs, for each bug, only what the
+table says catches it, which takes seconds.
+"""
+import argparse
+import os
+import re
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+TABLE = os.path.join(ROOT, "tests", "MUTANTS.md")
+PROGRAM_SECONDS = 180
+TRACES = "every trace prints exactly what its file says"
+NEW_BUG_SEEDS = 60
+SLOW = "random*,members*"  # torture: the simulation is better at that
+ROW = re.compile(r"^\| (\w+) \| ([\w-]+) \| (.*?) \| (.*?) \|$")
+HEAD = """# Known bugs and what catches them
+
+`scripts/sim --mutants` writes this table; `scripts/test` runs each bug against what stands here. A bug
+is a switch in `raft/mutants.hpp`, `resp/mutants.hpp` or, for storage, in `tests/sim/node.cpp`.
+
+| where | bug | traces and tests that fail | simulation: first seed that fails, by which check |
+|---|---|---|---|
+"""
+
+
+def run(command, seconds=PROGRAM_SECONDS):
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              timeout=seconds, cwd=ROOT)
+        return done.returncode, done.stdout.decode(errors="replace")
+    except subprocess.TimeoutExpired as late:
+        return 1, (late.stdout or b"").decode(errors="replace") + "\nERROR: hangs\n"
+
+
+def failing_cases(output):
+    """Names of the cases that failed, in order; traces by their files."""
+    names = []
+    for block in output.split("=" * 79):
+        case = re.search(r"^TEST CASE:\s+(.*)$", block, re.M)
+        if not case or not re.search(r"ERROR", block):
+            continue
+        traces = re.findall(r"\b(\w+\.trace)\b", block[block.index("ERROR"):])
+        names += (traces if case[1] == TRACES else None) or [case[1]]  # no name: an invariant broke
+    return list(dict.fromkeys(names))
+
+
+class Build:
+    def __init__(self, directory):
+        self.directory = directory
+        self.sim = os.path.join(directory, "tests", "sim", "kiwi-sim")
+
+    def program(self, name):
+        folder = "raft" if name == "raft_tests" else "resp"
+        return os.path.join(self.directory, "tests", folder, name)
+
+    def bugs(self):
+        code, out = run([self.sim, "--list-mutants"])
+        if code:
+            sys.exit("this build has no mutants")
+        return [tuple(line.split()) for line in out.splitlines()]
+
+    def tests_that_fail(self, where, bug, only=None):
+        programs = {"raft": ["raft_tests"], "resp": ["router_tests", "command_tests"]}.get(where, [])
+        names = []
+        for program in programs:
+            command = [self.program(program), f"--mutant={bug}", "--no-colors", f"-tce={SLOW}"]
+            if only:
+                command.append("-tc=" + only.replace(",", "\\,"))
+            code, output = run(command)
+            found = failing_cases(output)
+            if code and not found and not only:
+                found = [f"{program} (it ends with {code})"]
+            names += found
+        return names
+
+    def seed_that_fails(self, bug, first, count):
+        """(seed, check) or None."""
+        code, out = run([self.sim, "--mutants", bug, "--from", str(first), "--seeds", str(count)],
+                        seconds=1800)
+        line = out.splitlines()[-1]
+        if code == 0:
+            _, _, seed, by = line.split(None, 3)
+            return int(seed), short(by)
+        return None
+
+
+def short(by):
+    found = re.search(r"check '(.*?)'", by)
+    if found:
+        return found[1]
+    if "broke a CHECK" in by or "nvariant" in by:
+        return "an invariant of the code"
+    return by.strip()[:70] or "it ends without a word"
+
+
+def measure(build, only, seeds):
+    rows, survivors = [], []
+    for where, bug in build.bugs():
+        if only and bug != only:
+            continue
+        names = build.tests_that_fail(where, bug)
+        seed = build.seed_that_fails(bug, 1, seeds)
+        names.sort(key=lambda name: not name.startswith("F"))  # those named after a rule first
+        tests = f"{len(names)}: {names[0]}" if names else "-"
+        simulation = f"{seed[0]}: {seed[1]}" if seed else f"not within {seeds}"
+        if not names and not seed:
+            survivors.append(bug)
+            tests = "SURVIVED"
+        rows.append(f"| {where} | {bug} | {tests} | {simulation} |")
+        print(rows[-1], flush=True)
+    if not only:
+        with open(TABLE, "w", encoding="utf-8") as file:
+            file.write(HEAD + "\n".join(rows) + "\n")
+        print(f"written to {os.path.relpath(TABLE, ROOT)}")
+    if survivors:
+        print("NOT CAUGHT: " + ", ".join(survivors))
+    return 1 if survivors or not rows else 0
+
+
+def recorded():
+    with open(TABLE, encoding="utf-8") as file:
+        return {found[2]: (found[1], found[3], found[4])
+                for found in map(ROW.match, file) if found and found[2] != "bug"}
+
+
+def check_recorded(build):
+    """Prints a line for each bug, then doctest's summary line, so that scripts/test can count."""
+    table, failed = recorded(), 0
+    bugs = build.bugs()
+    for where, bug in bugs:
+        _, tests, simulation = table.get(bug, (where, "-", "-"))
+        by = None
+        if bug not in table:  # new: anything will do until the table is written again
+            by = next(iter(build.tests_that_fail(where, bug)), None)
+            simulation = f"1: of {NEW_BUG_SEEDS}" if by is None else "-"
+        if re.match(r"\d+: ", tests):
+            name = tests.split(": ", 1)[1]
+            found = build.tests_that_fail(where, bug, TRACES if name.endswith(".trace") else name)
+            by = name if name in found else None
+        if by is None and re.match(r"\d+: ", simulation):
+            seed = int(simulation.split(":")[0])
+            caught = build.seed_that_fails(bug, seed, 1 if bug in table else NEW_BUG_SEEDS)
+            by = f"seed {caught[0]}: {caught[1]}" if caught else None
+        failed += by is None
+        print(f"  {where:<8} {bug:<30} {'caught by ' + by if by else 'NOT CAUGHT'}", flush=True)
+    for bug in sorted(set(table) - {name for _, name in bugs}):
+        print(f"  {bug} stands in tests/MUTANTS.md and does not exist")
+        failed += 1
+    print(f"test cases: {len(bugs)} | {len(bugs) - failed} passed | {failed} failed | 0 skipped")
+    return 1 if failed else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/sim")
+    parser.add_argument("build")
+    parser.add_argument("--mutants", nargs="?", const="", metavar="NAME")
+    parser.add_argument("--recorded", action="store_true")
+    parser.add_argument("--seeds", type=int, default=500)
+    args = parser.parse_args()
+    build = Build(args.build)
+    if args.recorded:
+        return check_recorded(build)
+    return measure(build, args.mutants, args.seeds)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""scripts/lib/rules.py: the table of rules is true, and says what is missing."""
+import pathlib
+import re
+
+import lint_includes
+import rules
+
+ROOT = pathlib.Path(rules.ROOT)
+
+
+def test_every_rule_and_hazard_that_concerns_what_exists_has_a_test():
+    _, wrong = rules.build(rules.all_tests())
+    assert wrong == []
+
+
+def test_the_table_in_the_tree_names_tests_that_exist():
+    tests = rules.all_tests()
+    page = (ROOT / rules.TABLE).read_text()
+    assert list(rules.stale(page, tests)) == []
+    assert {f"| F{number} |" in page for number in rules.RULES} == {True}
+    gone = [test for test in tests if test.name != "F12_persist_tokens"]
+    assert len(list(rules.stale(page, gone))) >= 1
+
+
+def test_a_rule_without_a_test_and_a_test_without_a_rule_are_named():
+    tests = [test for test in rules.all_tests() if 12 not in test.rules]
+    _, wrong = rules.build(tests + [rules.Test("tests/x.cpp", "x", frozenset({77}))])
+    assert any(line.startswith("F12 ") for line in wrong)
+    assert "a test names F77, which is no rule" in wrong
+
+
+def test_names_are_read_from_cases_traces_and_functions():
+    case = 'TEST_CASE(\n    "one thing "\n    "and another [F3] [§4, F12]") {'
+    assert [(t.name, t.rules) for t in rules.doctests("a.cpp", case)] == [
+        ("one thing and another [F3] [§4, F12]", {3, 12})]
+    read = rules.trace("tests/raft/traces/F9_x.trace", "# F8: y\n# z\ncluster 3\n# F7\n")
+    assert (read.name, read.rules) == ("F9_x", {8, 9})
+    assert [t.rules for t in rules.pytests("t.py", 'def test_a():\n    """[F5]"""\n')] == [{5}]
+
+
+def test_what_is_executed_at_apply_reaches_no_option_and_no_clock():
+    """[F35] Executor, database, and every command that a log entry may hold."""
+    starts = [*ROOT.glob("resp/executor*.cpp"), ROOT / "resp" / "database.cpp"]
+    for table in ROOT.glob("resp/commands/*.def"):
+        if re.search(r"\bk?(WRITE|Write)\b", table.read_text()):
+            starts.append(table.with_suffix(".cpp"))
+    assert len(starts) > 6
+    for start in starts:
+        seen, ahead = {}, [start]
+        while ahead:
+            path = ahead.pop()
+            if path in seen or not path.exists():
+                continue
+            seen[path] = path.read_text()
+            for _, ours, system in lint_includes.includes_of(seen[path]):
+                assert system not in ("chrono", "random", "ctime", "time.h"), f"{path}: <{system}>"
+                if ours:
+                    ahead.append(ROOT / ours)
+        reached = {str(path.relative_to(ROOT)) for path in seen}
+        assert not reached & {"config/options.hpp", "resp/node_context.hpp"}, f"{start} reaches them"
