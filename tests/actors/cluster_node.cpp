@@ -73,7 +73,10 @@ void Cluster::State::spawn_actors(size_t i, const raft::Identity& identity) {
     }
   };
   const auto clock = [this] { return now_ms; };
-  node.state_machine = spawn_state_machine(*system, hosting, {node.executor.get(), clock});
+  StateMachineOptions applying;
+  applying.executor = node.executor.get();
+  applying.now_ms = clock;
+  node.state_machine = spawn_state_machine(*system, hosting, std::move(applying));
   CommandRouterOptions routing;
   routing.router = node.router.get();
   routing.gate = &node.gate;
