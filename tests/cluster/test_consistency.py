@@ -224,7 +224,8 @@ def test_a_follower_without_proxy_answers_moved_with_the_leaders_address(make_cl
     for node in cluster.nodes:
         node.start()
     leader = cluster.wait_leader()
-    moved = RespError(f"MOVED 0 127.0.0.1:{leader.port}")
+    slot = leader.call("CLUSTER", "KEYSLOT", "k")
+    moved = RespError(f"MOVED {slot} 127.0.0.1:{leader.port}")
     for node in cluster.nodes:
         for command in (("SET", "k", "v"), ("GET", "k")):
             reply = wait_until(lambda: _settled(node.call(*command)), 10, "an answer")

@@ -178,7 +178,8 @@ class PeerProxies:
             others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
             for task in others:
                 task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
+            if others:  # one that is inside wait_closed() may take its time; the loop ends anyway
+                await asyncio.wait(others, timeout=2)
         try:
             self._run(shut())
         finally:
