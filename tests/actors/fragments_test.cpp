@@ -158,7 +158,7 @@ TEST_CASE("of a snapshot at most one frame is ahead of a heartbeat [F29]") {
   REQUIRE(urgent.has_value());
   CHECK(urgent->bytes == "heartbeat");
   CHECK(sender.queue(std::string(frame, 'e'), false));  // entries go before the snapshot, too
-  CHECK_FALSE(sender.next().has_value());  // the window is full
+  CHECK_FALSE(sender.next().has_value());               // the window is full
   sender.acked(frame + 9);
   const auto entries = sender.next();
   REQUIRE(entries.has_value());
