@@ -103,7 +103,9 @@ struct TableFlusher::Files {
     rocksdb::Options options = database.db().GetOptions(handle);
     options.compression = rocksdb::kNoCompression;  // as all of level 0
     options.compression_per_level.clear();
-    rocksdb::SstFileWriter writer(rocksdb::EnvOptions(), options, handle,
+    // Not the default, which maps the file: a full or failing disk would be a signal, not an error.
+    const rocksdb::EnvOptions environment(options);
+    rocksdb::SstFileWriter writer(environment, options, handle,
                                   /*invalidate_page_cache=*/false);
     bool any = false;
     auto check = [&](const rocksdb::Status& status) {

@@ -101,7 +101,7 @@ def test_a_write_that_takes_half_of_the_bytes_is_continued(faulty_single):
 def test_a_state_that_cannot_be_flushed_loses_nothing(faulty_single, operation, action):
     """[F13] The flush at the orderly end fails; the log still has everything."""
     node, disk = faulty_single
-    disk.fail(operation, ".sst", action)
+    disk.fail(operation, "/state-1/", action)
     node.terminate()
     assert disk.seen(), "the flush met no fault"
     text = node.log_text()
