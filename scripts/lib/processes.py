@@ -32,8 +32,10 @@ class Process:
         except (OSError, ValueError):
             return None
         fields = _stat(pid)
-        if fields is None or fields[0] in "ZX" or fields[19] != started:
+        if fields is None or fields[19] != started:
             return None
+        if fields[0] in "ZX" and int(fields[17]) <= 1:
+            return None  # with threads left its files are still open and locked
         return int(pid)
 
     def is_paused(self):
