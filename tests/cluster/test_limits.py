@@ -19,10 +19,13 @@ def terms(cluster):
 # Copying and checksumming 64 MiB costs a loop some 150 ms of its core. Where three nodes and their
 # clients share two cores with a compiler, that is more than the default election timeout of 300 ms,
 # so the larger value gets more: the rule is about what waits behind what, not about who gets a core.
+# For the same reason nothing times out here: three copies of it in three logs and three states are
+# 400 MiB for one disk.
 @pytest.mark.parametrize("size,election_timeout", [(8 * MIB, 300), (64 * MIB, 1500)])
 def test_a_big_value_moves_without_loss_of_leadership(make_cluster, size, election_timeout):
     """[F29] through a follower, so that it crosses the links in both directions."""
-    cluster = make_cluster(3, options={"raft.election-timeout": election_timeout})
+    cluster = make_cluster(3, options={"raft.election-timeout": election_timeout,
+                                       "raft.response-timeout": 60000})
     writer, reader = cluster.followers()
     before = terms(cluster)
     value = (b"0123456789abcdef" * (size // 16))[:size]
