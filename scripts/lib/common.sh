@@ -41,7 +41,7 @@ need_packages() {
   local log
   log=$(mktemp)
   local apt=(env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -y -o DPkg::Lock::Timeout=300)
-  if ! { as_root "${apt[@]}" update && mask_redis_service "${missing[@]}" &&
+  if ! { as_root "${apt[@]}" update && mask_services "${missing[@]}" &&
     as_root "${apt[@]}" install --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
     tail -20 "$log" >&2
     fail "the packages could not be installed (whole output: $log)"
@@ -49,10 +49,10 @@ need_packages() {
   rm -f "$log"
 }
 
-# Debian starts redis-server as a service on port 6379 when it is installed; only its program is
+# Debian starts redis-server and etcd as services when they are installed; only their programs are
 # wanted here (RUNLEVEL=1 says so where there is no systemd). systemctl unmask undoes it.
-mask_redis_service() {
-  if [[ " $* " == *" redis-server "* && -d /run/systemd/system ]]; then
-    as_root systemctl mask redis-server
-  fi
+mask_services() {
+  [[ -d /run/systemd/system ]] || return 0
+  [[ " $* " != *" redis-server "* ]] || as_root systemctl mask redis-server
+  [[ " $* " != *" etcd-server "* ]] || as_root systemctl mask etcd
 }

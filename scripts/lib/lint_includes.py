@@ -14,6 +14,7 @@ MAY_INCLUDE = {
     "resp": ("base/", "config/", "resp/", "rocks/keyspace.hpp", "rocks/keys.hpp",
              "rocks/metadata.hpp", "raft/types.hpp", "raft/core.hpp", "raft/codec.hpp"),
     "actors": ("base/", "config/", "raft/", "rocks/", "resp/", "actors/"),
+    "scripts": ("scripts/",),
 }
 
 # third-party prefix -> where it may be named.

@@ -1,0 +1,36 @@
+"""scripts/bench [matrix | growth | stalls | disk | profile] [options]"""
+
+import importlib
+import sys
+
+import cluster as clusters
+
+MEASUREMENTS = {
+    "matrix": ("matrix", "Kiwi, redis-server and etcd over commands, connections, pipelines, values"),
+    "growth": ("growth", "curves over keys, connections and nodes"),
+    "stalls": ("stalls", "what snapshots, slow and new followers and compaction do to the tail"),
+    "disk": ("disk", "disk use over a long run of writes"),
+    "profile": ("profiling", "where instructions, allocations, system calls and messages go"),
+}
+HELP = "scripts/bench [measurement] [options]; scripts/bench MEASUREMENT --help says more\n\n"
+
+
+def main(words):
+    if words and words[0] in ("-h", "--help", "help"):
+        rows = [f"  {name:<9}{what}{'  (the default)' if name == 'matrix' else ''}"
+                for name, (_, what) in MEASUREMENTS.items()]
+        print(HELP + "\n".join(rows))
+        return 0
+    name = words.pop(0) if words and words[0] in MEASUREMENTS else "matrix"
+    module = importlib.import_module("bench." + MEASUREMENTS[name][0])
+    try:
+        return module.main(words)
+    except clusters.Failure as failure:
+        print(f"bench: {failure}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

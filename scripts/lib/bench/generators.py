@@ -1,0 +1,76 @@
+"""Runs a load generator on a server and gives what it saw: rates and latencies in milliseconds."""
+
+import json
+import re
+import subprocess
+
+import cluster as clusters
+
+from bench import tools
+from bench.workloads import REDIS_BENCHMARK
+
+PERCENTILE = re.compile(r"^([\d.]+)% <= ([\d.]+) milliseconds", re.M)
+RATE = re.compile(r"throughput summary: ([\d.]+)")
+SUMMARY = re.compile(r"latency summary \(msec\):\s+avg.*max\s+([\d. ]+)")
+
+
+def load(port, mix, **options):
+    """scripts/lib/bench/load.cpp; its options with _ for -. An error as an answer is a failure."""
+    argv = [tools.load_program(), "--port", str(port), "--mix", mix]
+    for name, value in options.items():
+        if value is not None:
+            argv += ["--" + name.replace("_", "-"), str(value)]
+    done = subprocess.run(argv, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise clusters.Failure(f"{' '.join(argv[3:])}: {done.stderr.strip()}")
+    said = json.loads(done.stdout)
+    if said["errors"]:
+        raise clusters.Failure(f"{' '.join(argv[3:])}: {said['errors']} errors, the first: "
+                               f"{said['first_error']}")
+    return said
+
+
+def parse_redis_benchmark(text):
+    """Its long report with --precision 3: only that has percentiles beyond 99."""
+    text = text.replace("\r", "\n")
+    rate, summary = RATE.search(text), SUMMARY.search(text)
+    distribution = text.partition("Latency by percentile distribution")[2]
+    distribution = distribution.partition("Cumulative distribution")[0]
+    if not rate or not summary or not distribution:
+        return None
+    _, _, p50, _, p99, longest = (float(word) for word in summary[1].split())
+    steps = [(float(part), float(value)) for part, value in PERCENTILE.findall(distribution)]
+    return {"rps": float(rate[1]), "p50_ms": p50, "p99_ms": p99,
+            "p999_ms": next((value for part, value in steps if part >= 99.9), longest),
+            "max_ms": longest}
+
+
+def redis_benchmark(port, kind, clients, pipeline, keys, value, requests):
+    argv = ["redis-benchmark", "-p", str(port), "-t", kind, "-c", str(clients), "-P", str(pipeline),
+            "-n", str(requests), "-r", str(keys), "-d", str(value), "--precision", "3"]
+    done = subprocess.run(argv, capture_output=True, text=True)
+    said = parse_redis_benchmark(done.stdout)
+    if done.returncode != 0 or said is None:
+        raise clusters.Failure(f"{' '.join(argv)} failed: {done.stdout[-500:]}{done.stderr[-500:]}")
+    return said
+
+
+def run(system, workload, keys, requests):
+    """One run of a workload on a system; the result says which generator drove it."""
+    if workload.kind in REDIS_BENCHMARK and system.protocol == "redis":
+        said = redis_benchmark(system.port, workload.kind, workload.clients, workload.pipeline,
+                               keys, workload.value, requests)
+        return {**said, "generator": "redis-benchmark"}
+    stale = workload.kind == "stale"
+    said = load(system.port, "get" if stale else workload.kind, clients=workload.clients,
+                pipeline=workload.pipeline, keys=keys, value_bytes=workload.value,
+                requests=requests, protocol=system.protocol,
+                prelude="READONLY" if stale and hasattr(system, "cluster") else None)
+    return {**{name: said[name] for name in ("rps", "p50_ms", "p99_ms", "p999_ms", "max_ms")},
+            "generator": "load"}
+
+
+def fill(system, keys, value):
+    """Every key once, in order."""
+    load(system.data_port, "fill", clients=8, keys=keys, value_bytes=value,
+         protocol=system.protocol)

@@ -1,0 +1,66 @@
+"""Pictures, by Debian's matplotlib; imported only where one is asked for."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+from matplotlib import pyplot  # noqa: E402  (the backend must be chosen first)
+
+COLORS = ("#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3", "#937860", "#64b5cd")
+
+
+def _save(figure, path):
+    figure.tight_layout()
+    figure.savefig(path)
+    pyplot.close(figure)
+    print(f"picture: {path}")
+
+
+def _grid(count, columns, width, height):
+    rows = (count + columns - 1) // columns
+    figure, axes = pyplot.subplots(rows, columns, squeeze=False,
+                                   figsize=(width * columns, height * rows))
+    flat = [axis for row in axes for axis in row]
+    for axis in flat[count:]:
+        axis.axis("off")
+    return figure, flat[:count]
+
+
+def bars(path, title, charts):
+    """charts: (title, [(label, middle, lowest, highest)]), one small bar chart each."""
+    figure, axes = _grid(len(charts), 3, 4.6, 2.4)
+    for axis, (name, bars_) in zip(axes, charts):
+        labels = [label for label, *_ in bars_]
+        middles = [middle for _, middle, _, _ in bars_]
+        spread = [[middle - low for _, middle, low, _ in bars_],
+                  [high - middle for _, middle, _, high in bars_]]
+        axis.barh(labels, middles, xerr=spread, color=[COLORS[i % len(COLORS)]
+                                                       for i in range(len(labels))])
+        axis.invert_yaxis()
+        axis.set_title(name, fontsize=9)
+        axis.tick_params(labelsize=8)
+        for row, middle in enumerate(middles):
+            axis.annotate(f" {middle:,.4g}", (0, row), fontsize=7, va="center", color="black")
+    figure.suptitle(title, fontsize=10)
+    _save(figure, path)
+
+
+def curves(path, title, charts):
+    """charts: (title, x label, y label, log x?, {name: [(x, y)]}), one small plot each."""
+    figure, axes = _grid(len(charts), 3 if len(charts) > 2 else len(charts), 4.6, 3.2)
+    for axis, (name, x_label, y_label, logarithmic, lines) in zip(axes, charts):
+        for number, (label, points) in enumerate(lines.items()):
+            axis.plot([x for x, _ in points], [y for _, y in points], label=label,
+                      marker="." if len(points) < 30 else None,
+                      color=COLORS[number % len(COLORS)], linewidth=1.2)
+        if logarithmic:
+            axis.set_xscale("log")
+        axis.set_ylim(bottom=0)
+        axis.set_title(name, fontsize=9)
+        axis.set_xlabel(x_label, fontsize=8)
+        axis.set_ylabel(y_label, fontsize=8)
+        axis.tick_params(labelsize=8)
+        axis.grid(alpha=0.3)
+        if len(lines) > 1:
+            axis.legend(fontsize=7)
+    figure.suptitle(title, fontsize=10)
+    _save(figure, path)

@@ -1,0 +1,185 @@
+"""The systems that are measured. One line in SYSTEMS adds one.
+
+A system is made with a directory, a first port and options for Kiwi's servers; start() brings it up;
+`port` is where clients go then, `data_port` where data is filled in.
+"""
+
+import json
+import os
+import time
+import urllib.request
+
+import cluster as clusters
+import resp
+from processes import Process
+
+from bench import tools
+
+START_SECONDS = 20
+
+
+def wait_for(ready, what):
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            found = ready()
+            if found:
+                return found
+        except (OSError, resp.ServerError):
+            pass
+        if time.monotonic() > deadline:
+            raise clusters.Failure(f"after {START_SECONDS} s {what}")
+        time.sleep(0.05)
+
+
+class Redis:
+    """One redis-server."""
+
+    protocol = "redis"
+    node_count = 1
+
+    def __init__(self, directory, port, _, *options):
+        self._dir = directory
+        self._process = Process(os.path.join(directory, "pid"))
+        self._options = options
+        self.port = self.data_port = port
+
+    def start(self):
+        argv = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self._dir,
+                "--save", "", *self._options]
+        self._process.start(argv, os.path.join(self._dir, "log"), self._dir)
+
+        def answers():
+            with resp.Client("127.0.0.1", self.port) as client:
+                return client.call("PING") == "PONG"
+
+        wait_for(answers, f"redis-server does not answer; its log is in {self._dir}")
+
+    def pids(self):
+        return [self._process.pid()]
+
+    def syncs(self):
+        return None
+
+    def stop(self):
+        self._process.kill()
+
+
+class Kiwi:
+    """A Kiwi cluster; clients talk to its leader, or to a follower."""
+
+    protocol = "redis"
+
+    def __init__(self, directory, port, settings, nodes, follower=False):
+        self.cluster = clusters.Cluster(directory)
+        self.cluster.define(nodes, port, "bench", settings)
+        self.node_count = nodes
+        self._follower = follower
+        self.port = self.data_port = None
+        self.server = None  # its path, given before start()
+
+    def start(self):
+        nodes = self.cluster.nodes
+        for node in nodes:
+            node.check_ports()
+            node.start(self.server)
+        clusters.wait_for_leader(nodes, nodes)
+        leader = self.cluster.leader()
+        if leader is None:
+            raise clusters.Failure("the cluster has no leader")
+        self.data_port = leader.port
+        self.port = next((n.port for n in nodes if n is not leader), None) if self._follower \
+            else leader.port
+
+    def pids(self):
+        pids = [node.process.pid() for node in self.cluster.nodes]
+        for node, pid in zip(self.cluster.nodes, pids):
+            if pid is None:
+                node.check_alive()
+        return pids
+
+    def syncs(self):
+        return sum(int(node.info().get("raft_fsync_count", 0)) for node in self.cluster.nodes)
+
+    def stop(self):
+        clusters.stop_nodes(self.cluster.nodes)
+
+
+class Etcd:
+    """Three etcd on the loopback, as Debian packages it, default options; clients talk to the
+    leader, which is etcd's best case."""
+
+    protocol = "etcd"
+    node_count = 3
+
+    def __init__(self, directory, port, _):
+        self._dir = directory
+        self._ports = [port + number for number in range(self.node_count)]
+        self._processes = [Process(os.path.join(directory, f"pid-{number}"))
+                           for number in range(self.node_count)]
+        self.port = self.data_port = None
+
+    def start(self):
+        def url(port):
+            return f"http://127.0.0.1:{port}"
+
+        names = [f"n{number}={url(port + clusters.PEER_PORT_OFFSET)}"
+                 for number, port in enumerate(self._ports)]
+        for number, (port, process) in enumerate(zip(self._ports, self._processes)):
+            peer = url(port + clusters.PEER_PORT_OFFSET)
+            process.start(["etcd", "--name", f"n{number}", "--initial-cluster", ",".join(names),
+                           "--data-dir", os.path.join(self._dir, f"data-{number}"),
+                           "--listen-client-urls", url(port), "--advertise-client-urls", url(port),
+                           "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
+                           "--log-level", "error"],
+                          os.path.join(self._dir, f"log-{number}"), self._dir)
+        self.port = self.data_port = wait_for(self._leader_port, "etcd has no leader; its logs are "
+                                              f"in {self._dir}")
+
+    def _leader_port(self):
+        """Through the HTTP gateway; None unless all answer and know a leader."""
+        found = None
+        for port in self._ports:
+            question = urllib.request.Request(f"http://127.0.0.1:{port}/v3/maintenance/status",
+                                              data=b"{}")
+            with urllib.request.urlopen(question, timeout=1) as answer:
+                status = json.load(answer)
+            if status.get("leader") == status["header"]["member_id"]:
+                found = port
+        return found
+
+    def pids(self):
+        return [process.pid() for process in self._processes]
+
+    def syncs(self):
+        return None
+
+    def stop(self):
+        for process in self._processes:
+            process.kill()
+
+
+SYSTEMS = {
+    "redis": lambda *where: Redis(*where, "--appendonly", "no"),
+    "redis-aof": lambda *where: Redis(*where, "--appendonly", "yes", "--appendfsync", "always"),
+    "kiwi-1": lambda *where: Kiwi(*where, nodes=1),
+    "kiwi-3": lambda *where: Kiwi(*where, nodes=3),
+    "kiwi-3-follower": lambda *where: Kiwi(*where, nodes=3, follower=True),
+    "etcd-3": lambda *where: Etcd(*where),
+}
+
+
+def need(names, options):
+    """Builds or installs what these systems run; gives the path of Kiwi's server, if it is in."""
+    if any(name.startswith("etcd") for name in names):
+        tools.need_packages("etcd-server", "etcd-client")
+    if any(name.startswith("kiwi") for name in names):
+        return clusters.server_program(options)
+    return None
+
+
+def make(name, directory, port, settings, server):
+    system = SYSTEMS[name](directory, port, settings)
+    if isinstance(system, Kiwi):
+        system.server = server
+    return system
