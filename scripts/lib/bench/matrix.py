@@ -122,7 +122,7 @@ def print_results(options, results, floors):
     measured = {(row["workload"], row["system"]) for row in results}
     rows = [table_row(results, workload.name, system) for workload in options.rows
             for system in options.systems if (workload.name, system) in measured]
-    print(f"\nMedians of {options.repeats}; {workloads.KEYS} keys, {os.cpu_count()} cores; CPU, "
+    print(f"\nMedians of {options.repeats}; {workloads.KEYS} keys (8192 of 16 KiB), {os.cpu_count()} cores; CPU, "
           "bytes and memory of all server processes together.")
     report.print_table(HEAD, rows, left=2)
     print("Load: redis-benchmark 7.0 for set, get, incr, mset; our own (scripts/lib/bench/load.cpp, "

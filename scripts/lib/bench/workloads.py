@@ -11,6 +11,7 @@ import cluster as clusters
 
 KEYS = 100_000
 ETCD_KEYS = 10_000  # of reads, since etcd takes long to fill; fewer keys are no harder for it
+DATA_BYTES = 128 * 2**20  # at most, so that what is not called cold fits Kiwi's default cache
 REDIS_BENCHMARK = ("set", "get", "incr", "mset")  # its -t names; mset writes 10 keys
 READS = ("get", "stale", "mixed")
 KEY_BYTES = 16
@@ -46,7 +47,9 @@ class Workload:
     def keys(self, system, cache_bytes):
         if self.cold:
             return 2 * cache_bytes // (self.value + KEY_BYTES)
-        return ETCD_KEYS if system.startswith("etcd") and self.kind in READS else KEYS
+        if system.startswith("etcd") and self.kind in READS:
+            return ETCD_KEYS
+        return min(KEYS, DATA_BYTES // self.value)
 
 
 # The lonely writer first: what larger loads leave to be flushed would count as its bytes and CPU.
