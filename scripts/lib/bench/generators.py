@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 
 import cluster as clusters
@@ -14,20 +15,44 @@ RATE = re.compile(r"throughput summary: ([\d.]+)")
 SUMMARY = re.compile(r"latency summary \(msec\):\s+avg.*max\s+([\d. ]+)")
 
 
+class Load:
+    """A run of scripts/lib/bench/load.cpp; its options with _ for -."""
+
+    def __init__(self, port, mix, **options):
+        argv = [tools.load_program(), "--port", str(port), "--mix", mix]
+        for name, value in options.items():
+            if value is not None:
+                argv += ["--" + name.replace("_", "-"), str(value)]
+        self._what = " ".join(argv[3:])
+        self._child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE, text=True)
+
+    def runs(self):
+        return self._child.poll() is None
+
+    def wait(self):
+        """What it saw. An error as an answer is a failure."""
+        out, complaint = self._child.communicate()
+        if self._child.returncode != 0:
+            raise clusters.Failure(f"load {self._what}: {complaint.strip()}")
+        said = json.loads(out)
+        if said["errors"]:
+            raise clusters.Failure(f"load {self._what}: {said['errors']} errors, the first: "
+                                   f"{said['first_error']}")
+        return said
+
+    def end(self):
+        """Sends nothing more; then as wait()."""
+        self._child.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def kill(self):
+        self._child.kill()
+        self._child.communicate()
+
+
 def load(port, mix, **options):
-    """scripts/lib/bench/load.cpp; its options with _ for -. An error as an answer is a failure."""
-    argv = [tools.load_program(), "--port", str(port), "--mix", mix]
-    for name, value in options.items():
-        if value is not None:
-            argv += ["--" + name.replace("_", "-"), str(value)]
-    done = subprocess.run(argv, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise clusters.Failure(f"{' '.join(argv[3:])}: {done.stderr.strip()}")
-    said = json.loads(done.stdout)
-    if said["errors"]:
-        raise clusters.Failure(f"{' '.join(argv[3:])}: {said['errors']} errors, the first: "
-                               f"{said['first_error']}")
-    return said
+    return Load(port, mix, **options).wait()
 
 
 def parse_redis_benchmark(text):

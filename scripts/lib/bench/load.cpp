@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <arpa/inet.h>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -34,6 +35,8 @@ namespace {
 constexpr uint64_t kSecond = 1'000'000'000;
 constexpr uint64_t kPatience = 60 * kSecond;  // without any answer
 constexpr uint64_t kFillKeys = 100;           // per command of --mix fill
+
+volatile std::sig_atomic_t told_to_end = 0;  // by SIGTERM: what was sent is still waited for
 
 [[noreturn]] void fail(const std::string& why) {
   std::fprintf(stderr, "load: %s\n", why.c_str());
@@ -235,7 +238,8 @@ class Load {
   }
 
   bool over(uint64_t time) const {
-    return mix_.done() || time >= stop_at_ || (requests_ > 0 && sent_ >= requests_);
+    return told_to_end != 0 || mix_.done() || time >= stop_at_ ||
+           (requests_ > 0 && sent_ >= requests_);
   }
 
   void send(Connection& connection, uint64_t due) {
@@ -361,6 +365,7 @@ int main(int count, char** words) {
     }
     options.given[words[i] + 2] = words[i + 1];
   }
+  std::signal(SIGTERM, [](int) { kiwi::bench::told_to_end = 1; });
   rlimit files{};
   getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;

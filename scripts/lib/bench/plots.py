@@ -64,3 +64,22 @@ def curves(path, title, charts):
             axis.legend(fontsize=7)
     figure.suptitle(title, fontsize=10)
     _save(figure, path)
+
+
+def timeline(path, title, y_label, lines, spans):
+    """lines: {name: [(seconds, y)]}; spans: [(name, from, to)] are shaded and named."""
+    figure, axis = pyplot.subplots(figsize=(13, 4))
+    for number, (label, points) in enumerate(lines.items()):
+        axis.plot([x for x, _ in points], [y for _, y in points], label=label, linewidth=0.9,
+                  color=COLORS[number % len(COLORS)])
+    for name, begin, end in spans:
+        axis.axvspan(begin, end, alpha=0.15, color="gray")
+        axis.annotate(name, (begin, 0.97), xycoords=("data", "axes fraction"), fontsize=7,
+                      rotation=90, va="top")
+    axis.set_ylim(bottom=0)
+    axis.set_xlabel("s")
+    axis.set_ylabel(y_label)
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=8)
+    figure.suptitle(title, fontsize=10)
+    _save(figure, path)
