@@ -9,7 +9,6 @@ one that lost its disk, and compactions of the state. Each with the tail before,
 
 import array
 import glob
-import json
 import os
 import shutil
 import signal
@@ -25,6 +24,7 @@ CLIENTS = 20
 BAR = 2.0  # the tail may grow by less than this
 DELTA_BAR = 0.15  # a follower that lacks 5 % gets less than this part of the whole
 PATIENCE = 120
+SHORTEST = 1.0  # seconds that count as during an event: a shorter one has too few commands
 PARTS = 10  # of the keys, in the event that makes compactions
 # The log is cut by the events here only, and then nothing stays for who is away, nor in memory.
 SETTINGS = {"raft.snapshot-entries": "1000000000", "raft.log-max-file-size": "1gb",
@@ -135,29 +135,30 @@ def wiped_follower(stage):
     return back_by_snapshot(stage, wipe=True)
 
 
-def compactions(data):
-    """(count, seconds) by RocksDB's own log of the live state."""
-    count = micros = 0
-    for path in glob.glob(os.path.join(data, "state-*", "LOG*")):
-        with open(path, errors="replace") as file:
-            for line in file:
-                if '"compaction_finished"' in line:
-                    count += 1
-                    event = json.loads(line[line.index("{"):])
-                    micros += int(event.get("compaction_time_micros", 0))
-    return count, micros / 1e6
+def state_files(node):
+    """name -> bytes of the SST files of its state."""
+    found = {}
+    for path in glob.glob(os.path.join(node.data, "state-*", "*.sst")):
+        try:
+            found[path] = os.path.getsize(path)
+        except OSError:
+            continue  # merged just now
+    return found
 
 
 def compaction(stage):
     """Random keys are written again, in parts that are flushed each: files that overlap, more than
-    RocksDB leaves alone."""
-    count, seconds = compactions(stage.leader.data)
+    RocksDB leaves alone. Files that go were merged."""
+    merged, size, before = 0, 0, state_files(stage.leader)
     for _ in range(PARTS):
         rewritten = rewriter(stage)
         stage.cut()
         rewritten.wait()
-    now_count, now_seconds = compactions(stage.leader.data)
-    return {"note": f"{now_count - count} compactions of {now_seconds - seconds:.2f} s at the leader"}
+        now = state_files(stage.leader)
+        merged += len(before.keys() - now.keys())
+        size += sum(before[path] for path in before.keys() - now.keys())
+        before = now
+    return {"note": f"{merged} files of {size / 2**20:.1f} MiB merged at the leader"}
 
 
 def rewriter(stage):
@@ -229,6 +230,7 @@ def judge(rows, samples):
     """Adds the tails and the bar's verdict."""
     for row in rows:
         row["seconds"] = row["ended_at"] - row["begun_at"]
+        row["ended_at"] = max(row["ended_at"], row["begun_at"] + SHORTEST)
         row["before"] = tail(samples, row["before_at"], row["begun_at"])
         row["during"] = tail(samples, row["begun_at"], row["ended_at"])
         row["after"] = tail(samples, row["ended_at"], row["after_until"])
