@@ -1,5 +1,6 @@
 #include "actors/asio_stream.hpp"
 
+#include <netinet/tcp.h>
 #include <utility>
 
 #include <boost/asio/buffer.hpp>
@@ -44,6 +45,16 @@ class AsioStream final : public ByteStream, public std::enable_shared_from_this<
   }
 
   size_t unsent_bytes() const override { return pending_.size() - sent_; }
+
+  bool has_unread() const override {
+    ErrorCode ignored;
+    return !closed_ && socket_.available(ignored) > 0;
+  }
+
+  void hold_back(bool yes) override {
+    const int value = yes ? 1 : 0;
+    ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_CORK, &value, sizeof(value));
+  }
 
   void finish() override {
     ErrorCode ignored;

@@ -7,10 +7,11 @@
 
 namespace kiwi::actors {
 
-using ConnectionHandle = caf::typed_actor<caf::reacts_to<resp::ReplyBatch>,
-                                          caf::reacts_to<work_atom>,   // look again: may be killed
-                                          caf::reacts_to<ended_atom>,  // its socket is closed
-                                          caf::reacts_to<stop_atom>>;  // finish what was read
+using ConnectionHandle =
+    caf::typed_actor<caf::reacts_to<resp::ReplyBatch>,
+                     caf::reacts_to<work_atom>,   // look again: may be killed
+                     caf::reacts_to<ended_atom>,  // its socket is closed
+                     caf::reacts_to<stop_atom>>;  // ends behind an answer; the second: now
 
 // Sent by a connection before its first request, and when it ends.
 struct ConnectionOpened {

@@ -192,7 +192,7 @@ struct Node::State {
   int64_t disk_transfer_ms = 0;
 
   // The orderly end.
-  enum class Stopping : uint8_t { kNo, kHandingOver, kFinishing, kLingering, kDone };
+  enum class Stopping : uint8_t { kNo, kHandingOver, kParting, kFinishing, kLingering, kDone };
   Stopping stopping = Stopping::kNo;
   int64_t stop_deadline_ms = 0;
 };

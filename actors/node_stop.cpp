@@ -1,5 +1,6 @@
 // Node: the orderly end. Stops accepting, hands leadership over while clients are served on, then
-// reads nothing more from them, answers what was read, and ends the connections in order.
+// parts with each client behind an answer, so that no command is under way when its connection
+// ends; who is silent, or never is, is ended where it stands after what was read is answered.
 #include <cstdlib>
 #include <utility>
 
@@ -10,6 +11,7 @@ namespace kiwi::actors {
 
 namespace {
 constexpr int64_t kHandOverMs = 1500;
+constexpr int64_t kPartMs = 300;  // a client that says nothing for so long is taken for idle
 constexpr int64_t kFinishMs = 2000;
 constexpr int64_t kLingerMs = 150;  // for clients to see that the connection ends
 constexpr int64_t kStepMs = 20;
@@ -39,6 +41,12 @@ void Node::State::stop_step() {
   const int64_t now_ms = ClientLoop::monotonic_ms();
   const bool leads = raft_status.role == raft::Role::kLeader && configuration.voters.size() > 1;
   if (stopping == Stopping::kHandingOver && (!leads || now_ms >= stop_deadline_ms)) {
+    stopping = Stopping::kParting;
+    stop_deadline_ms = now_ms + kPartMs;
+    server->part();
+    return;
+  }
+  if (stopping == Stopping::kParting && (server->clients() == 0 || now_ms >= stop_deadline_ms)) {
     stopping = Stopping::kFinishing;
     stop_deadline_ms = now_ms + kFinishMs;
     server->finish();

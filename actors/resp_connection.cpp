@@ -31,7 +31,7 @@ RespConnection::behavior_type RespConnection::make_behavior() {
       [this](work_atom) { settle(); },
       [this](ended_atom) { quit(); },
       [this](stop_atom) {
-        stopping_ = true;
+        stopping_ = stopping_ == Stopping::kNo ? Stopping::kBehindAnswer : Stopping::kNow;
         settle();
       },
   };
@@ -48,6 +48,10 @@ void RespConnection::settle() {
   if (closed_) {
     return;
   }
+  bool answered = false;
+  if (stopping_ == Stopping::kBehindAnswer && !finished_) {
+    options_.stream->hold_back(true);  // so that the end travels with the last answer
+  }
   // Telling how much is unsent can set the session going again, so once may not be enough.
   do {
     if (session_->has_requests()) {
@@ -55,6 +59,7 @@ void RespConnection::settle() {
     }
     if (session_->has_output() && !session_->killed()) {
       options_.stream->write(session_->take_output());
+      answered = true;
     }
     session_->set_unsent_bytes(options_.stream->unsent_bytes());
   } while (!session_->killed() && (session_->has_requests() || session_->has_output()));
@@ -62,12 +67,7 @@ void RespConnection::settle() {
     close();
     return;
   }
-  if (stopping_) {
-    if (session_->idle() && !std::exchange(finished_, true)) {
-      options_.stream->finish();
-    } else if (!finished_) {
-      options_.stream->pause();
-    }
+  if (stopping_ != Stopping::kNo && try_finish(answered)) {
     return;
   }
   if (session_->wants_more_input() && !session_->closing()) {
@@ -75,6 +75,30 @@ void RespConnection::settle() {
   } else {
     options_.stream->pause();
   }
+}
+
+// False: go on reading.
+bool RespConnection::try_finish(bool answered) {
+  if (finished_) {
+    return true;
+  }
+  ByteStream& stream = *options_.stream;
+  if (stopping_ == Stopping::kNow) {
+    if (session_->idle()) {
+      finished_ = true;
+      stream.finish();
+    } else {
+      stream.pause();
+    }
+    return true;
+  }
+  if (answered && session_->between_commands() && !stream.has_unread()) {
+    finished_ = true;
+    stream.finish();
+    return true;
+  }
+  stream.hold_back(false);
+  return false;
 }
 
 void RespConnection::close() {

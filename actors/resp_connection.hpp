@@ -44,8 +44,14 @@ class RespConnection final : public Hosted<ConnectionHandle> {
   RespConnectionOptions options_;
   std::unique_ptr<resp::Session> session_;
   bool closed_ = false;
-  bool stopping_ = false;  // the node is: nothing more is read
-  bool finished_ = false;  // and everything that was is answered
+  // The node ends. First the connection goes on until an answer leaves between two commands and
+  // ends right behind it, so that its client sees the end before it sends the next one; who says
+  // nothing for a while is ended where it stands.
+  enum class Stopping : uint8_t { kNo, kBehindAnswer, kNow };
+  bool try_finish(bool answered);
+
+  Stopping stopping_ = Stopping::kNo;
+  bool finished_ = false;  // everything that was read is answered, nothing more is
 };
 
 ConnectionHandle spawn_resp_connection(caf::actor_system& system,

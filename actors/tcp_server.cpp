@@ -29,6 +29,7 @@ struct TcpServer::State : std::enable_shared_from_this<TcpServer::State> {
 
   void accept(const std::shared_ptr<tcp::acceptor>& acceptor);
   void welcome(tcp::socket socket);
+  void tell_to_stop();
   void set_socket_options(tcp::socket& socket) const;
 
   caf::actor_system& system;
@@ -38,6 +39,7 @@ struct TcpServer::State : std::enable_shared_from_this<TcpServer::State> {
   std::vector<std::shared_ptr<tcp::acceptor>> acceptors;
   std::unordered_map<resp::ConnectionId, ConnectionHandle> connections;
   resp::ConnectionId next_id = 1;
+  int times_told = 0;  // to stop: who comes in late is told, too
 };
 
 namespace {
@@ -108,13 +110,26 @@ void TcpServer::start() {
 
 void TcpServer::stop_accepting() {
   for (const auto& acceptor : state_->acceptors) {
-    ErrorCode ignored;
-    acceptor->close(ignored);
+    // Who the kernel has let in already is a client like the others.
+    ErrorCode error;
+    acceptor->non_blocking(true, error);
+    while (!error) {
+      tcp::socket socket(state_->loop.io());
+      acceptor->accept(socket, error);
+      if (!error) {
+        state_->welcome(std::move(socket));
+      }
+    }
+    acceptor->close(error);
   }
 }
 
-void TcpServer::finish() {
-  for (const auto& [id, connection] : state_->connections) {
+void TcpServer::part() { state_->tell_to_stop(); }
+void TcpServer::finish() { state_->tell_to_stop(); }  // the second time each hears it
+
+void TcpServer::State::tell_to_stop() {
+  ++times_told;
+  for (const auto& [id, connection] : connections) {
     caf::anon_send(connection, stop_atom_v);
   }
 }
@@ -150,11 +165,13 @@ size_t TcpServer::clients() const { return state_->connections.size(); }
 void TcpServer::State::accept(const std::shared_ptr<tcp::acceptor>& acceptor) {
   acceptor->async_accept(
       [self = shared_from_this(), acceptor](const ErrorCode& error, tcp::socket socket) {
+        if (!error) {
+          self->welcome(std::move(socket));
+        }
         if (!acceptor->is_open()) {
           return;
         }
         if (!error) {
-          self->welcome(std::move(socket));
           self->accept(acceptor);
           return;
         }
@@ -200,7 +217,11 @@ void TcpServer::State::welcome(tcp::socket socket) {
     }
   };
   const resp::ConnectionId id = connection.info.id;
-  connections.emplace(id, spawn_resp_connection(system, loop.hosting(), std::move(connection)));
+  const auto [made, is_new] =
+      connections.emplace(id, spawn_resp_connection(system, loop.hosting(), std::move(connection)));
+  for (int i = 0; i < times_told; ++i) {
+    caf::anon_send(made->second, stop_atom_v);
+  }
 }
 
 void TcpServer::State::set_socket_options(tcp::socket& socket) const {

@@ -31,6 +31,7 @@ class TcpServer {
   Result<void> listen();
   void start();                          // accept from now on
   void stop_accepting();                 // existing clients stay
+  void part();                           // each ends behind its next answer
   void finish();                         // nothing more is read from them; what was is answered
   bool idle() const;                     // all of it is
   void close(resp::ConnectionId id);     // its session is killed()

@@ -127,6 +127,12 @@ bool Session::idle() const {
   return state_->slots.empty() && state_->output.empty() && state_->unsent_bytes == 0;
 }
 
+bool Session::between_commands() const {
+  const Transaction& transaction = state_->transaction;
+  return idle() && state_->parser.unread_bytes() == 0 && !transaction.open &&
+         transaction.tokens.empty();
+}
+
 ConnectionId Session::id() const { return state_->info.id; }
 
 void NodeContext::count_error(std::string_view bytes) {

@@ -56,6 +56,9 @@ class Session {
   void set_unsent_bytes(size_t bytes);
   int64_t last_active_ms() const;  // for `timeout`
   bool idle() const;               // nothing unanswered: `timeout` may close it
+  // idle, and nothing begun: no half command, no MULTI or WATCH. If the connection ends here, its
+  // client loses nothing.
+  bool between_commands() const;
   ConnectionId id() const;
 
   struct State;  // for local command handlers: session_state.hpp

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from . import fates
-from .checker import Report, check_history
+from .checker import VALID, Report, check_history
 from .cluster import Cluster
 from .load import Load
 from .nemesis import Fault, Nemesis
@@ -165,6 +165,17 @@ def _judge(cluster: Cluster, nemesis: Nemesis, load: Load, outcome: Outcome) -> 
     if not outcome.counts[fates.OK]:
         outcome.problems.append("no operation succeeded")
     _outages(history, nemesis, outcome)
+
+
+def judged(history, cluster: Cluster) -> None:
+    """For tests with a load of their own: the history is linearizable, or it is kept and shown."""
+    report = check_history(history, model_of)
+    if report.outcome() != VALID:
+        path = str(cluster.root) + "-history.gz"
+        history.save(path)
+        shown = "\n".join(f"{v.key}: {v.outcome}\n{v.explanation}"
+                          for v in [*report.bad, *report.undecided])
+        raise AssertionError(f"{report.outcome()}, history {path}\n{shown}")
 
 
 def _outages(history, nemesis: Nemesis, outcome: Outcome) -> None:

@@ -1,0 +1,101 @@
+"""SIGTERM: a node parts with its clients between two of their commands. Clients here look before they
+send, as pools do, and never pause."""
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from support.cluster import wait_serving
+from support.resp import Connection, RespError, encode
+from support.roaming import alive
+
+
+class Talker(threading.Thread):
+    """Says the same block of commands again and again on one connection, until it ends. `lost` is
+    what was wrong with its end, if anything was."""
+
+    def __init__(self, node, block):
+        super().__init__(daemon=True)
+        self.block, self.connection = block, node.connect()
+        self.wire = b"".join(encode(*command) for command in block)
+        self.rounds, self.lost = 0, ""
+
+    def run(self):
+        with self.connection:
+            while not self.lost and alive(self.connection):
+                try:
+                    self.connection.send_raw(self.wire)
+                    replies = [self.connection.read() for _ in self.block]
+                except OSError as error:
+                    self.lost = f"after {self.rounds} rounds: {error!r}"
+                    return
+                wrong = [r for r in replies if isinstance(r, RespError)]
+                self.lost = str(wrong[0]) if wrong else ""
+                self.rounds += 1
+
+
+BLOCKS = {
+    "one command": [("INCR", "n")],
+    "a pipeline": [("INCR", "p")] * 16,
+    "a block": [("MULTI",), ("INCR", "m"), ("INCR", "m"), ("EXEC",)],
+    "reads": [("GET", "n")],
+}
+
+
+@pytest.mark.parametrize("what", BLOCKS)
+def test_a_node_that_ends_loses_no_command_that_was_sent(make_cluster, what):
+    cluster = make_cluster(3)
+    for node in [cluster.wait_leader(), cluster.followers()[0]]:
+        talkers = [Talker(node, BLOCKS[what]) for _ in range(4)]
+        for talker in talkers:
+            talker.start()
+        time.sleep(0.4)
+        assert node.terminate() == 0
+        for talker in talkers:
+            talker.join(5)
+            assert not talker.is_alive()
+            assert talker.rounds > 5 and not talker.lost, talker.lost
+        node.start()
+        cluster.wait_ready()
+
+
+def test_a_transaction_under_way_may_end(single):
+    """Its client pauses between MULTI, its commands and EXEC while the node is told to end."""
+    node = single.node(1)
+    with node.connect() as slow, node.connect() as silent:
+        assert slow.call("MULTI") == "OK"
+        assert slow.call("SET", "t", "1") == "QUEUED"
+        ended = []
+        stopper = threading.Thread(target=lambda: ended.append(node.terminate()))
+        stopper.start()
+        time.sleep(0.1)
+        assert slow.call("SET", "u", "2") == "QUEUED"
+        assert slow.call("EXEC") == ["OK", "OK"]
+        with pytest.raises(ConnectionError, match="closed by the server"):
+            slow.read()
+        with pytest.raises(ConnectionError, match="closed by the server"):
+            silent.read()
+        stopper.join(10)
+    assert ended == [0]
+    node.start()
+    wait_serving(node)
+    assert node.call("MGET", "t", "u") == [b"1", b"2"]
+
+
+def test_who_connected_but_was_not_let_in_yet_is_served(single):
+    """Connections that wait in the kernel when the node is told to end."""
+    node = single.node(1)
+    for _ in range(3):
+        node.pause()
+        waiting = [Connection(node.host, node.port, timeout=5) for _ in range(5)]
+        for connection in waiting:
+            connection.send("INCR", "let-in")
+        node.process.terminate()
+        node.ended_by_us = True
+        node.resume()
+        assert [type(connection.read()) for connection in waiting] == [int] * 5
+        assert node.process.wait(10) == 0
+        node.start()
+        wait_serving(node)
