@@ -1,0 +1,58 @@
+"""scripts/bench runs on real servers, and what it prints can be read."""
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from test_backup import run, three_free_ports
+
+
+@pytest.fixture
+def bench(tmp_path):
+    def call(*words):
+        out = tmp_path / "out.json"
+        said = run("bench", *words, "--no-build", "--dir", tmp_path / "data", "--json", out,
+                   "--port", three_free_ports())
+        return said, json.loads(out.read_text())
+
+    return call
+
+
+def test_one_row_on_three_nodes_and_redis(bench):
+    said, file = bench("--quick", "--systems", "redis,kiwi-3", "--workloads", "stale c50 p16*")
+    rows = re.findall(r"^stale c50 p16 64 B +(redis|kiwi-3) +(\d+)", said, re.M)
+    assert [system for system, _ in rows] == ["redis", "kiwi-3"]
+    assert all(int(rate) > 0 for _, rate in rows)
+    for row in file["results"]:
+        assert row["rps"] > 0 and 0 < row["p50_ms"] <= row["p99_ms"] <= row["p999_ms"] <= row["max_ms"]
+        assert row["cpu_s_per_million"] >= 0 and row["resident_mib"] > 1
+    stale = next(row for row in file["verdicts"] if row["bar"].startswith("stale GET c50 p16 on the l"))
+    rates = {row["system"]: row["rps"] for row in file["results"]}
+    assert stale["measured"] == pytest.approx(rates["kiwi-3"] / rates["redis"])
+    assert re.search(r"stale GET .* on the leader.*: measured [\d.]+ -> (goal|met|short)$", said, re.M)
+
+
+def test_writes_are_counted_with_their_syncs_and_bytes(bench):
+    _, file = bench("--quick", "--systems", "kiwi-1", "--workloads", "set c50 p1 64 B")
+    row, = file["results"]
+    assert 0 < row["syncs_per_op"] <= 1 and row["bytes_per_op"] > 64
+    assert file["fdatasync_ms"][0] > 0
+
+
+def test_a_follower_that_lacks_a_little_and_one_that_lacks_all(bench):
+    said, file = bench("stalls", "--keys", 20_000, "--rate", 300, "--calm", 0.3,
+                       "--events", "5 % behind the cut,wiped follower")
+    behind, wiped = file["events"]
+    assert behind["mode"] == "delta" and wiped["mode"] == "files"
+    assert 0 < behind["bytes_sent"] < wiped["bytes_sent"]
+    assert behind["during"]["count"] >= 100 and behind["caught_up_s"] > 0
+    assert "bytes sent / whole state required < 0.15" in said
+
+
+def test_disk_use_is_sampled_while_the_log_is_cut(bench):
+    said, file = bench("disk", "--system", "kiwi-1", "--writes", 60_000, "--keys", 1000, "--after", 3,
+                       "--set", "raft.snapshot-entries=20", "--set", "raft.log-keep-entries=5")
+    assert file["log_cuts"] >= 1 and len(file["samples"]) >= 2
+    assert file["samples"][-1]["log"] > 0 and "maximum total:" in said

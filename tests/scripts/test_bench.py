@@ -1,0 +1,139 @@
+"""scripts/bench: its arithmetic, what it reads from redis-benchmark, and its own load generator."""
+import socket
+import threading
+import time
+
+import pytest
+
+import cluster as clusters
+from bench import generators, stalls, verdicts, workloads
+
+REPORT = """====== SET ======
+  20000 requests completed in 0.52 seconds
+  keep alive: 1
+
+Latency by percentile distribution:
+0.000% <= 0.087 milliseconds (cumulative count 1)
+50.000% <= 0.799 milliseconds (cumulative count 10086)
+99.805% <= 6.295 milliseconds (cumulative count 19961)
+99.902% <= 6.551 milliseconds (cumulative count 19981)
+100.000% <= 7.151 milliseconds (cumulative count 20000)
+
+Cumulative distribution of latencies:
+99.995% <= 7.103 milliseconds (cumulative count 19999)
+
+Summary:
+  throughput summary: 38461.54 requests per second
+  latency summary (msec):
+          avg       min       p50       p95       p99       max
+        0.844     0.080     0.799     1.279     2.183     7.151
+"""
+
+
+def test_redis_benchmarks_report_is_read_up_to_the_last_percentile():
+    assert generators.parse_redis_benchmark(REPORT) == {
+        "rps": 38461.54, "p50_ms": 0.799, "p99_ms": 2.183, "p999_ms": 6.551, "max_ms": 7.151}
+    assert generators.parse_redis_benchmark("Could not connect to Redis") is None
+
+
+def result(system, workload, **figures):
+    return {"system": system, "workload": workload, "rps": None, "cpu_s_per_million": None,
+            "p50_ms": None, **figures}
+
+
+def verdict_of(text, results, fdatasync_ms=None):
+    return next(row for row in verdicts.judge(results, fdatasync_ms) if row["bar"] == text)
+
+
+def test_a_verdict_is_the_quotient_of_medians():
+    rate = "3 nodes SET c50 p16: rate / AOF"
+    runs = [result("kiwi-3", verdicts.SET16, rps=rps) for rps in (90, 10_000, 60)]
+    runs += [result("redis-aof", verdicts.SET16, rps=rps) for rps in (1, 100, 120)]
+    row = verdict_of(rate, runs)
+    assert row["measured"] == pytest.approx(0.9) and row["verdict"] == "met"
+    assert verdict_of(rate, runs[:3])["verdict"] == "not measured"
+
+
+def test_verdicts_know_which_side_is_good():
+    def word(text, value):
+        return verdicts.word(next(bar for bar in verdicts.BARS if bar.text == text), value)
+
+    cost, rate = "3 nodes SET c50 p16: CPU per op / AOF", "3 nodes SET c50 p16: rate / AOF"
+    assert [word(cost, value) for value in (2.2, 2.3, 3.5, 3.6)] == ["goal", "met", "met", "short"]
+    assert [word(rate, value) for value in (1.0, 0.9, 0.5, 0.4)] == ["goal", "met", "met", "short"]
+
+
+def test_the_lonely_writer_is_compared_with_the_disk_and_with_a_number():
+    runs = [result("kiwi-3", verdicts.ALONE, p50_ms=0.6, cpu_s_per_million=800.0)]
+    row = verdict_of("3 nodes SET c1: p50 / median fdatasync of three at once", runs, 0.4)
+    assert row["measured"] == pytest.approx(1.5) and row["verdict"] == "goal"
+    assert verdict_of("3 nodes SET c1: CPU s per M op", runs)["verdict"] == "short"
+
+
+def test_every_bar_is_about_a_row_of_the_default_run():
+    default = {(system, row.name) for row in workloads.chosen(None) for system in row.systems}
+    for bar in verdicts.BARS:
+        assert bar.of in default, bar.text
+        assert bar.by in (None, verdicts.FDATASYNC) or bar.by in default, bar.text
+
+
+def test_patterns_choose_workloads_and_unknown_ones_are_refused():
+    assert [row.name for row in workloads.chosen("cold*")] == [
+        "cold get c50 p16 64 B", "cold get c50 p1 64 B"]
+    assert len(workloads.chosen("all")) > len(workloads.chosen(None))
+    with pytest.raises(clusters.Failure, match="no workload is like 'sett"):
+        workloads.chosen("sett*")
+    cold = workloads.chosen("cold*")[0]
+    assert cold.keys("redis", 8 << 20) == 2 * (8 << 20) // (cold.value + len("key:000000000000"))
+
+
+def test_a_tail_is_of_what_was_due_then():
+    samples = [(moment / 100, 1.0) for moment in range(100)] + [(1.5, 50.0), (2.5, 9.0)]
+    assert stalls.tail(samples, 0, 1)["max_ms"] == 1.0
+    assert stalls.tail(samples, 1, 2) == {"count": 1, "p50_ms": 50.0, "p99_ms": 50.0,
+                                          "max_ms": 50.0}
+    assert stalls.tail(samples, 3, 4) is None
+
+
+class Sleeper(threading.Thread):
+    """Answers every command, but for half a second nothing, once."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+
+    def run(self):
+        connection, _ = self.listener.accept()
+        begun, slept = time.monotonic(), False
+        while True:
+            data = connection.recv(1 << 20)
+            if not data:
+                return
+            if not slept and time.monotonic() > begun + 0.5:
+                time.sleep(0.5)
+                slept = True
+            connection.sendall(b"+OK\r\n" * data.count(b"SET"))
+
+
+def test_a_steady_load_counts_latency_from_when_commands_were_due():
+    """While the server sleeps 100 commands become due; a generator that waits with it would count
+    one as slow."""
+    server = Sleeper()
+    server.start()
+    said = generators.load(server.port, "set", clients=1, rate=200, seconds=2)
+    assert said["requests"] == 400
+    assert 400 < said["p99_ms"] <= said["max_ms"] < 1500
+
+
+def test_a_load_that_meets_errors_fails_and_quotes_the_first():
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def refuse():
+        connection, _ = listener.accept()
+        while connection.recv(1 << 20):
+            connection.sendall(b"-OOM no room\r\n")
+
+    threading.Thread(target=refuse, daemon=True).start()
+    with pytest.raises(clusters.Failure, match="3 errors, the first: OOM no room"):
+        generators.load(listener.getsockname()[1], "set", clients=1, requests=3)
