@@ -26,7 +26,7 @@ MEGABYTE = 2**20
 
 def warm_up(system, workload, keys):
     """Connections, caches and pages as they will be; gives the rate, so that runs can be sized."""
-    requests = workload.clients * workload.pipeline * 40 + 200
+    requests = min(workload.clients * workload.pipeline * 40 + 200, 40_000 + workload.clients)
     return generators.run(system, workload, keys, requests)["rps"]
 
 
@@ -166,7 +166,7 @@ def parse(words):
     parser.add_argument("--seconds", type=float, default=2.0, help="each run takes about so long")
     parser.add_argument("--quick", action="store_true",
                         help="one repeat of 0.2 s each, a cold run of 8 MiB: a look, no measurement")
-    parser.add_argument("--systems", default=",".join(systems.SYSTEMS),
+    parser.add_argument("--systems", default=",".join(systems.USUAL),
                         help="of " + ", ".join(systems.SYSTEMS))
     parser.add_argument("--workloads", help="all, or patterns of names separated by commas, such as "
                                             "'get*,set c200 *'")

@@ -46,7 +46,7 @@ class Redis:
 
     def start(self):
         argv = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self._dir,
-                "--save", "", *self._options]
+                "--save", "", "--maxclients", "20000", *self._options]
         self._process.start(argv, os.path.join(self._dir, "log"), self._dir)
 
         def answers():
@@ -165,8 +165,12 @@ SYSTEMS = {
     "kiwi-1": lambda *where: Kiwi(*where, nodes=1),
     "kiwi-3": lambda *where: Kiwi(*where, nodes=3),
     "kiwi-3-follower": lambda *where: Kiwi(*where, nodes=3, follower=True),
+    "kiwi-5": lambda *where: Kiwi(*where, nodes=5),
     "etcd-3": lambda *where: Etcd(*where),
 }
+
+
+USUAL = ("redis", "redis-aof", "kiwi-1", "kiwi-3", "kiwi-3-follower", "etcd-3")
 
 
 def need(names, options):

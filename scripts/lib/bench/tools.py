@@ -9,7 +9,7 @@ import subprocess
 import cluster as clusters
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PORT = 27379
+PORT = 22379  # peers below 32768, where the kernel begins to hand out ports of its own
 
 
 def parser(name, about):
