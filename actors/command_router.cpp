@@ -41,9 +41,10 @@ CommandRouter::behavior_type CommandRouter::make_behavior() {
       },
       [this](turn_atom) { turn(); },
       [this](HoldOver over) {
-        if (over.id == held_) {
-          held_ = 0;
-          options_.router->end_hold(options_.now_ms());
+        uint64_t& held = held_[static_cast<size_t>(over.what)];
+        if (over.id == held) {
+          held = 0;
+          options_.router->end_hold(over.what, options_.now_ms());
           ship(options_.router->take_effects());
         }
       },
@@ -73,13 +74,19 @@ void CommandRouter::turn() {
   turn_wanted_ = false;
   options_.router->end_of_turn(options_.now_ms());
   ship(options_.router->take_effects());
-  const resp::Router::Hold hold = options_.router->hold();
+  let_wait(resp::Router::Waiting::kWrites);
+  let_wait(resp::Router::Waiting::kReads);
+}
+
+void CommandRouter::let_wait(resp::Router::Waiting what) {
+  const resp::Router::Hold hold = options_.router->hold(what);
+  uint64_t& held = held_[static_cast<size_t>(what)];
   if (hold.wait_us == 0) {
-    held_ = 0;
-  } else if (hold.id != held_) {
-    held_ = hold.id;
-    options_.after_us(hold.wait_us, [self = RouterHandle(this), id = hold.id] {
-      caf::anon_send(self, HoldOver{id});
+    held = 0;
+  } else if (hold.id != held) {
+    held = hold.id;
+    options_.after_us(hold.wait_us, [self = RouterHandle(this), what, id = hold.id] {
+      caf::anon_send(self, HoldOver{what, id});
     });
   }
 }

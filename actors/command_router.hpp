@@ -40,6 +40,7 @@ class CommandRouter final : public Hosted<RouterHandle> {
  private:
   void want_turn();
   void turn();
+  void let_wait(resp::Router::Waiting what);
   void ship(resp::RouterEffects effects);
   void take(ExecutorReport& report);
   void take(const RaftReport& report);
@@ -53,7 +54,7 @@ class CommandRouter final : public Hosted<RouterHandle> {
   std::unordered_map<resp::ConnectionId, ConnectionHandle> connections_;
   resp::Service service_ = resp::Service::kUninitialized;
   bool turn_wanted_ = false;
-  uint64_t held_ = 0;  // the wait for company that a timer runs for
+  uint64_t held_[2] = {};  // by Waiting: the wait for company that a timer runs for
 };
 
 RouterHandle spawn_command_router(caf::actor_system& system,

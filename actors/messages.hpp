@@ -57,7 +57,8 @@ struct ExecutorReport {
   std::vector<resp::ReadBatch> reads_again;
   LogIndex applied;
 };
-struct HoldOver {  // to itself: writes waited long enough for company
+struct HoldOver {  // to itself: they waited long enough for company
+  resp::Router::Waiting what;
   uint64_t id = 0;
 };
 struct InternalProposal {

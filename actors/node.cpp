@@ -64,6 +64,7 @@ resp::RouterOptions router_options(const config::Options& o, const raft::Identit
   options.election_timeout_ms = o.raft_election_timeout;
   options.follower_proxy = o.raft_follower_proxy;
   options.company_us = o.raft_gather_microseconds;
+  options.read_company_us = o.raft_read_gather_microseconds;
   return options;
 }
 

@@ -382,7 +382,7 @@ void Router::tick(int64_t now_ms) {
   s.expire_reads(now_ms);
   s.expire_deferred(now_ms);
   s.sweep_writes(now_ms);
-  s.end_reads(now_ms);
+  s.end_reads(now_ms, false);
   s.end_writes(now_ms, false);
   if (s.waits_for_commit()) {
     s.wanted_commit_ms = now_ms;
@@ -393,16 +393,25 @@ void Router::tick(int64_t now_ms) {
 }
 
 void Router::end_of_turn(int64_t now_ms) {
-  state_->end_reads(now_ms);
+  state_->end_reads(now_ms, true);
   state_->end_writes(now_ms, true);
 }
 
-Router::Hold Router::hold() const {
+Router::Hold Router::hold(Waiting what) const {
   const State& s = *state_;
+  if (what == Waiting::kReads) {
+    return {s.last_ask, s.read_hold_us};
+  }
   return {s.hand_overs * 2 + (s.pending.empty() ? 1 : 0), s.hold_us};
 }
 
-void Router::end_hold(int64_t now_ms) { state_->end_writes(now_ms, false); }
+void Router::end_hold(Waiting what, int64_t now_ms) {
+  if (what == Waiting::kReads) {
+    state_->end_reads(now_ms, false);
+  } else {
+    state_->end_writes(now_ms, false);
+  }
+}
 
 bool Router::needs_end_of_turn() const {
   const State& s = *state_;

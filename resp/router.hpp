@@ -35,6 +35,8 @@ struct RouterOptions {
   // writes wait for company while earlier ones of this node are on their way, and so long once
   // those are applied, since their clients will write again. Microseconds; 0: they never wait.
   int64_t company_us = 0;
+  // The same for linearizable reads: what a round of ReadIndex costs all nodes is shared by them.
+  int64_t read_company_us = 0;
 };
 
 // Which answers are possible at all; the node tells.
@@ -102,13 +104,14 @@ class Router {
   void set_disk_full(bool full);
   void tick(int64_t now_ms);  // every 50-100 ms
 
-  // Writes that wait for company: call end_hold() after wait_us. Another id is another wait.
+  // What waits for company: call end_hold() after wait_us. Another id is another wait.
+  enum class Waiting : uint8_t { kWrites, kReads };
   struct Hold {
     uint64_t id = 0;
     int64_t wait_us = 0;  // 0: nothing waits
   };
-  Hold hold() const;
-  void end_hold(int64_t now_ms);
+  Hold hold(Waiting what) const;
+  void end_hold(Waiting what, int64_t now_ms);
 
   RouterEffects take_effects();
   std::pair<NodeId, Incarnation> origin() const;

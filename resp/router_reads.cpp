@@ -7,6 +7,15 @@
 
 namespace kiwi::resp {
 
+namespace {
+
+// Who reads again at once does so within this time.
+constexpr int64_t kReadCrowdMs = 1;
+// So many reads make the cost of a round small for each.
+constexpr size_t kCompanyEnough = 128;
+
+}  // namespace
+
 using router::Connection;
 using router::Executing;
 using router::Round;
@@ -59,14 +68,29 @@ void Router::State::ask_round(int64_t now_ms) {
   effects.read_index.push_back({round->last_ask, round->with_tick});
 }
 
-void Router::State::end_reads(int64_t now_ms) {
+// How long the reads that have gathered should wait for others; 0 = ask. Those that the last round
+// answered will read again at once, if their clients do nothing else.
+int64_t Router::State::read_company_wait_us(int64_t now_ms) const {
+  bool expected = now_ms - read_landed_ms <= kReadCrowdMs && gathering.size() < read_crowd &&
+                  gathering.size() < kCompanyEnough;
+  return expected ? options.read_company_us : 0;
+}
+
+void Router::State::end_reads(int64_t now_ms, bool may_hold) {
   if (service == Service::kUp && !stale.empty()) {
     run(std::exchange(stale, {}), {std::exchange(stale_runs, {}), now_ms, false}, nullptr);
   }
   if (!can_send()) {
     return;
   }
-  if (round ? now_ms >= round->ask_again_ms : !gathering.empty()) {
+  if (round) {
+    if (now_ms >= round->ask_again_ms) {
+      ask_round(now_ms);
+    }
+    return;
+  }
+  read_hold_us = may_hold && !gathering.empty() ? read_company_wait_us(now_ms) : 0;
+  if (!gathering.empty() && read_hold_us == 0) {
     ask_round(now_ms);
   }
 }
@@ -125,6 +149,8 @@ void Router::read_ready(const raft::ReadReady& ready, int64_t now_ms) {
   }
   s.wanted_commit_ms = now_ms;
   std::unique_ptr<Round> round = std::move(s.round);
+  s.read_crowd = round->reads.size() + s.gathering.size();
+  s.read_landed_ms = now_ms;
   std::vector<ReadOp> ops;
   ops.reserve(round->reads.size());
   Executing record;

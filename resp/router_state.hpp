@@ -166,6 +166,11 @@ struct Router::State {
   uint64_t last_ask = 0;
   uint64_t last_read_batch = 0;
 
+  // Reads that wait for company (RouterOptions::read_company_us).
+  size_t read_crowd = 0;       // reads of the last round and those that had gathered behind it
+  int64_t read_landed_ms = 0;  // when it was answered
+  int64_t read_hold_us = 0;    // of what is held now
+
   bool wants_commit = false;
   int64_t wanted_commit_ms = 0;
 
@@ -220,7 +225,8 @@ struct Router::State {
   void ask_round(int64_t now_ms);
   void fail_reads(std::vector<router::WaitingRead>& reads, int64_t arrived_before_ms);
   void expire_reads(int64_t now_ms);
-  void end_reads(int64_t now_ms);
+  void end_reads(int64_t now_ms, bool may_hold);
+  int64_t read_company_wait_us(int64_t now_ms) const;
 };
 
 }  // namespace kiwi::resp

@@ -5,6 +5,8 @@
 namespace kiwi::resp {
 
 using Sequences = std::vector<uint64_t>;
+constexpr auto kWrites = Router::Waiting::kWrites;
+constexpr auto kReads = Router::Waiting::kReads;
 
 TEST_SUITE_BEGIN("resp/router: company");
 
@@ -13,7 +15,17 @@ namespace {
 RouterOptions gathering() {
   RouterOptions options = RouterHarness::default_options();
   options.company_us = 200;
+  options.read_company_us = 100;
   return options;
+}
+
+// The round that was asked for comes back.
+void answer_round(RouterHarness& h, const RouterEffects& asked) {
+  h.router.read_ready({asked.read_index.at(0).id, true, false, LogIndex{1}, 0, false}, h.now);
+  RouterEffects effects = h.turn();
+  for (const ReadBatch& batch : effects.run_reads) {
+    h.router.reads_done(batch.id, h.now);
+  }
 }
 
 }  // namespace
@@ -23,24 +35,24 @@ TEST_CASE("a lone write goes at once, the next one waits for it") {
   h.up();
   h.pipeline(1, {"w1"});
   CHECK(sequences_of(h.turn()) == Sequences{1});
-  CHECK(h.router.hold().wait_us == 0);
+  CHECK(h.router.hold(kWrites).wait_us == 0);
   h.pipeline(2, {"w1"});
   CHECK(h.turn().propose.empty());
-  const Router::Hold hold = h.router.hold();
+  const Router::Hold hold = h.router.hold(kWrites);
   CHECK(hold.wait_us == 1000);
   h.pipeline(3, {"w1"});
   CHECK(h.turn().propose.empty());
-  CHECK(h.router.hold().id == hold.id);  // one wait, one timer
+  CHECK(h.router.hold(kWrites).id == hold.id);  // one wait, one timer
   h.settle(1);
   RouterEffects effects = h.turn();  // one is missing: two were held, one was under way
   REQUIRE(effects.propose.empty());
-  CHECK(h.router.hold().wait_us == 200);
-  CHECK(h.router.hold().id != hold.id);
+  CHECK(h.router.hold(kWrites).wait_us == 200);
+  CHECK(h.router.hold(kWrites).id != hold.id);
   h.pipeline(1, {"w2"});
   effects = h.turn();
   REQUIRE(sequences_of(effects) == Sequences{2});
   CHECK(commands_of(effects.propose[0].payload).size() == 3);
-  CHECK(h.router.hold().wait_us == 0);
+  CHECK(h.router.hold(kWrites).wait_us == 0);
 }
 
 TEST_CASE("the wait ends when its time is over, and a client that stays away is not waited for") {
@@ -53,8 +65,8 @@ TEST_CASE("the wait ends when its time is over, and a client that stays away is 
   h.turn();
   h.pipeline(1, {"w2"});
   CHECK(h.turn().propose.empty());
-  CHECK(h.router.hold().wait_us == 200);
-  h.router.end_hold(h.now);
+  CHECK(h.router.hold(kWrites).wait_us == 200);
+  h.router.end_hold(kWrites, h.now);
   CHECK(sequences_of(h.take()) == Sequences{2});
   h.settle(2);
   h.turn();
@@ -69,7 +81,7 @@ TEST_CASE("behind others for a millisecond at most, so that cohorts overlap on s
   CHECK(sequences_of(h.turn()) == Sequences{1});
   h.pipeline(2, {"w1"});
   CHECK(h.turn().propose.empty());
-  h.router.end_hold(h.now);
+  h.router.end_hold(kWrites, h.now);
   CHECK(sequences_of(h.take()) == Sequences{2});
 }
 
@@ -81,6 +93,60 @@ TEST_CASE("a timer that was lost costs a tick, no more") {
   h.pipeline(2, {"w1"});
   CHECK(h.turn().propose.empty());
   CHECK(sequences_of(h.tick(50)) == Sequences{2});
+}
+
+TEST_CASE("reads wait for those that the last round answered, and ask once all are back") {
+  RouterHarness h(gathering());
+  h.up();
+  h.pipeline(1, {"r1"});
+  RouterEffects asked = h.turn();
+  REQUIRE(asked.read_index.size() == 1);  // alone: at once
+  h.pipeline(2, {"r1"});
+  CHECK(h.turn().read_index.empty());  // behind a round
+  answer_round(h, asked);
+  CHECK(h.router.hold(kReads).wait_us == 100);
+  const uint64_t id = h.router.hold(kReads).id;
+  h.pipeline(1, {"r2"});
+  asked = h.turn();
+  REQUIRE(asked.read_index.size() == 1);
+  CHECK(h.router.hold(kReads).wait_us == 0);
+  answer_round(h, asked);
+  h.pipeline(2, {"r2"});
+  CHECK(h.turn().read_index.empty());
+  CHECK(h.router.hold(kReads).wait_us == 100);
+  CHECK(h.router.hold(kReads).id != id);
+}
+
+TEST_CASE("reads wait once for a client that stays away, and not for one that comes later") {
+  RouterHarness h(gathering());
+  h.up();
+  h.pipeline(1, {"r1"});
+  h.pipeline(2, {"r1"});
+  answer_round(h, h.turn());
+  h.pipeline(1, {"r2"});
+  CHECK(h.turn().read_index.empty());
+  h.router.end_hold(kReads, h.now);
+  RouterEffects asked = h.take();
+  REQUIRE(asked.read_index.size() == 1);
+  answer_round(h, asked);
+  h.pipeline(1, {"r3"});
+  asked = h.turn();
+  REQUIRE(asked.read_index.size() == 1);
+  h.pipeline(2, {"r2"});
+  answer_round(h, asked);
+  h.now += 2;
+  CHECK(h.turn().read_index.size() == 1);
+}
+
+TEST_CASE("a timer for reads that was lost costs a tick, no more") {
+  RouterHarness h(gathering());
+  h.up();
+  h.pipeline(1, {"r1"});
+  h.pipeline(2, {"r1"});
+  answer_round(h, h.turn());
+  h.pipeline(1, {"r2"});
+  CHECK(h.turn().read_index.empty());
+  CHECK(h.tick(50).read_index.size() == 1);
 }
 
 TEST_CASE("half a batch is company enough") {

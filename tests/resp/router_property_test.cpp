@@ -33,6 +33,7 @@ class World {
   static RouterOptions options(uint64_t seed) {
     RouterOptions options = RouterHarness::default_options();
     options.company_us = seed % 2 == 0 ? 0 : 200;
+    options.read_company_us = seed % 3 == 0 ? 0 : 100;
     options.batch_commands_max = seed % 2 == 0 ? 3 : 8;
     options.inflight_batches_max = 6;
     options.response_timeout_ms = 3000;
@@ -92,7 +93,8 @@ class World {
         lead_none();
         break;
       case 4:
-        h_.router.end_hold(h_.now);
+        h_.router.end_hold(Router::Waiting::kWrites, h_.now);
+        h_.router.end_hold(Router::Waiting::kReads, h_.now);
         break;
       case 2:
         h_.router.link_up(NodeId{static_cast<uint64_t>(leader_ + 1)}, h_.now);
