@@ -105,7 +105,7 @@ def draw(options, samples):
 
 def main(words):
     parser = tools.parser("disk", __doc__)
-    parser.add_argument("--writes", type=int, default=1_000_000)
+    parser.add_argument("--writes", type=lambda text: int(float(text)), default=1_000_000)
     parser.add_argument("--keys", type=int, default=100_000)
     parser.add_argument("--value", type=int, default=100, help="bytes")
     parser.add_argument("--after", type=int, default=5, help="seconds to watch when all is written")

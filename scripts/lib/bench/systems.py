@@ -1,7 +1,8 @@
 """The systems that are measured. One line in SYSTEMS adds one.
 
 A system is made with a directory, a first port and options for Kiwi's servers; start() brings it up;
-`port` is where clients go then, `data_port` where data is filled in.
+`port` is where clients go then, `data_port` where data is filled in. aim() sets both by who leads
+now, and says whether that is still what it was.
 """
 
 import json
@@ -55,6 +56,9 @@ class Redis:
 
         wait_for(answers, f"redis-server does not answer; its log is in {self._dir}")
 
+    def aim(self):
+        return True
+
     def pids(self):
         return [self._process.pid()]
 
@@ -84,12 +88,14 @@ class Kiwi:
             node.check_ports()
             node.start(self.server)
         clusters.wait_for_leader(nodes, nodes)
-        leader = self.cluster.leader()
-        if leader is None:
-            raise clusters.Failure("the cluster has no leader")
+        self.aim()
+
+    def aim(self):
+        before, leader = self.data_port, wait_for(self.cluster.leader, "the cluster has no leader")
         self.data_port = leader.port
-        self.port = next((n.port for n in nodes if n is not leader), None) if self._follower \
-            else leader.port
+        self.port = next(n.port for n in self.cluster.nodes if n is not leader) \
+            if self._follower else leader.port
+        return before == self.data_port
 
     def pids(self):
         pids = [node.process.pid() for node in self.cluster.nodes]
@@ -133,8 +139,13 @@ class Etcd:
                            "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
                            "--log-level", "error"],
                           os.path.join(self._dir, f"log-{number}"), self._dir)
+        self.aim()
+
+    def aim(self):
+        before = self.port
         self.port = self.data_port = wait_for(self._leader_port, "etcd has no leader; its logs are "
                                               f"in {self._dir}")
+        return before == self.port
 
     def _leader_port(self):
         """Through the HTTP gateway; None unless all answer and know a leader."""
