@@ -1,6 +1,7 @@
 """scripts/bench [matrix | growth | stalls | disk | profile] [options]"""
 
 import importlib
+import signal
 import sys
 
 import cluster as clusters
@@ -22,6 +23,7 @@ def main(words):
         print(HELP + "\n".join(rows))
         return 0
     name = words.pop(0) if words and words[0] in MEASUREMENTS else "matrix"
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers are stopped on the way out
     module = importlib.import_module("bench." + MEASUREMENTS[name][0])
     try:
         return module.main(words)

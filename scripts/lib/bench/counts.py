@@ -99,13 +99,16 @@ def parse_stat(text):
     return found
 
 
-class Stat:
-    """perf stat on one process until stop()."""
+EVERYTHING = ("raw_syscalls:sys_enter", *(f"syscalls:sys_enter_{name}" for name in SYSCALLS),
+              "instructions:u", "instructions:k")
+SYNCS = ("syscalls:sys_enter_fdatasync", "syscalls:sys_enter_fsync")
 
-    def __init__(self, pid, extra):
-        events = ["raw_syscalls:sys_enter", *(f"syscalls:sys_enter_{name}" for name in SYSCALLS),
-                  "instructions:u", "instructions:k", *extra]
-        argv = ["perf", "stat", "-x,", "-p", str(pid)]
+
+class Stat:
+    """perf stat on processes until stop()."""
+
+    def __init__(self, pids, events):
+        argv = ["perf", "stat", "-x,", "-p", ",".join(map(str, pids))]
         for event in events:
             argv += ["-e", event]
         self._child = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
@@ -119,7 +122,7 @@ class Stat:
 def count(pids, run):
     """Counts of each process while run() runs."""
     with Probes(pids[0]) as probes:
-        stats = [Stat(pid, probes.events) for pid in pids]
+        stats = [Stat([pid], [*EVERYTHING, *probes.events]) for pid in pids]
         time.sleep(0.5)  # until they have attached
         switches = [context_switches(pid) for pid in pids]
         run()

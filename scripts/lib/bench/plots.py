@@ -9,7 +9,6 @@ COLORS = ("#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3", "#937860", "#64
 
 
 def _save(figure, path):
-    figure.tight_layout()
     figure.savefig(path)
     pyplot.close(figure)
     print(f"picture: {path}")
@@ -17,7 +16,7 @@ def _save(figure, path):
 
 def _grid(count, columns, width, height):
     rows = (count + columns - 1) // columns
-    figure, axes = pyplot.subplots(rows, columns, squeeze=False,
+    figure, axes = pyplot.subplots(rows, columns, squeeze=False, layout="constrained",
                                    figsize=(width * columns, height * rows))
     flat = [axis for row in axes for axis in row]
     for axis in flat[count:]:
@@ -28,18 +27,19 @@ def _grid(count, columns, width, height):
 def bars(path, title, charts):
     """charts: (title, [(label, middle, lowest, highest)]), one small bar chart each."""
     figure, axes = _grid(len(charts), 3, 4.6, 2.4)
+    known = list(dict.fromkeys(label for _, bars_ in charts for label, *_ in bars_))
+    color = {label: COLORS[number % len(COLORS)] for number, label in enumerate(known)}
     for axis, (name, bars_) in zip(axes, charts):
         labels = [label for label, *_ in bars_]
         middles = [middle for _, middle, _, _ in bars_]
         spread = [[middle - low for _, middle, low, _ in bars_],
                   [high - middle for _, middle, _, high in bars_]]
-        axis.barh(labels, middles, xerr=spread, color=[COLORS[i % len(COLORS)]
-                                                       for i in range(len(labels))])
+        axis.barh(labels, middles, xerr=spread, color=[color[label] for label in labels])
         axis.invert_yaxis()
         axis.set_title(name, fontsize=9)
         axis.tick_params(labelsize=8)
         for row, middle in enumerate(middles):
-            axis.annotate(f" {middle:,.4g}", (0, row), fontsize=7, va="center", color="black")
+            axis.annotate(f" {middle:,.0f}" if middle >= 100 else f" {middle:.3g}", (0, row), fontsize=7, va="center", color="black")
     figure.suptitle(title, fontsize=10)
     _save(figure, path)
 
@@ -68,7 +68,7 @@ def curves(path, title, charts):
 
 def timeline(path, title, y_label, lines, spans):
     """lines: {name: [(seconds, y)]}; spans: [(name, from, to)] are shaded and named."""
-    figure, axis = pyplot.subplots(figsize=(13, 4))
+    figure, axis = pyplot.subplots(figsize=(13, 4), layout="constrained")
     for number, (label, points) in enumerate(lines.items()):
         axis.plot([x for x, _ in points], [y for _, y in points], label=label, linewidth=0.9,
                   color=COLORS[number % len(COLORS)])

@@ -271,7 +271,7 @@ def print_rows(options, rows):
 def draw(options, rows, samples):
     from bench import plots
 
-    start, slot, slots = samples[0][0], 0.2, {}
+    start, slot, slots = samples[0][0], 0.5, {}
     for due, latency in samples:
         slots.setdefault(int((due - start) / slot), []).append(latency)
     lines = {"p99": [], "max": []}
