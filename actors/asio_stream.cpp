@@ -14,21 +14,26 @@ using ErrorCode = boost::system::error_code;
 
 namespace {
 
-class AsioStream final : public ByteStream, public std::enable_shared_from_this<AsioStream> {
+class AsioStream final : public ByteStream,
+                         public ReadableSockets::Reader,
+                         public std::enable_shared_from_this<AsioStream> {
  public:
-  AsioStream(tcp::socket socket, std::shared_ptr<std::string> read_buffer)
-      : socket_(std::move(socket)), read_buffer_(std::move(read_buffer)) {}
+  AsioStream(tcp::socket socket,
+             std::shared_ptr<ReadableSockets> readable,
+             std::shared_ptr<std::string> read_buffer)
+      : socket_(std::move(socket)),
+        readable_(std::move(readable)),
+        read_buffer_(std::move(read_buffer)) {}
 
   void start(Events events) override {
     events_ = std::move(events);
-    wait_readable();
+    watch();
   }
 
-  void pause() override { paused_ = true; }
+  void pause() override { paused_ = true; }  // noticed when there is something to read
   void resume() override {
-    if (std::exchange(paused_, false)) {
-      wait_readable();
-    }
+    paused_ = false;
+    watch();
   }
 
   void write(std::string bytes) override {
@@ -64,28 +69,34 @@ class AsioStream final : public ByteStream, public std::enable_shared_from_this<
   }
 
   void close() override {
+    const auto self = shared_from_this();  // to be watched may be all that it lives by
     closed_ = true;
     events_ = {};
+    unwatch();
     ErrorCode ignored;
     socket_.close(ignored);
   }
 
  private:
-  void wait_readable() {
-    if (closed_ || paused_ || waiting_read_) {
+  void watch() {
+    if (closed_ || watched_) {
       return;
     }
-    waiting_read_ = true;
-    socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this()](const ErrorCode& error) {
-      self->waiting_read_ = false;
-      if (!error) {
-        self->read();
-      }
-    });
+    watched_ = readable_->watch(socket_.native_handle(), shared_from_this());
+    if (!watched_) {
+      asio::post(socket_.get_executor(), [self = shared_from_this()] { self->fail(); });
+    }
   }
 
-  void read() {
-    if (closed_ || paused_) {
+  void unwatch() {
+    if (std::exchange(watched_, false)) {
+      readable_->unwatch(socket_.native_handle());
+    }
+  }
+
+  void readable() override {
+    if (paused_) {
+      unwatch();
       return;
     }
     ErrorCode error;
@@ -97,7 +108,6 @@ class AsioStream final : public ByteStream, public std::enable_shared_from_this<
     if (size > 0 && events_.received) {
       events_.received(std::string_view(*read_buffer_).substr(0, size));
     }
-    wait_readable();
   }
 
   void push() {
@@ -145,20 +155,23 @@ class AsioStream final : public ByteStream, public std::enable_shared_from_this<
   }
 
   tcp::socket socket_;
+  std::shared_ptr<ReadableSockets> readable_;
   std::shared_ptr<std::string> read_buffer_;
   Events events_;
   std::string pending_;
   size_t sent_ = 0;
   bool paused_ = false;
-  bool waiting_read_ = false;
+  bool watched_ = false;
   bool closed_ = false;
 };
 
 }  // namespace
 
 std::shared_ptr<ByteStream> make_asio_stream(tcp::socket socket,
+                                             std::shared_ptr<ReadableSockets> readable,
                                              std::shared_ptr<std::string> read_buffer) {
-  return std::make_shared<AsioStream>(std::move(socket), std::move(read_buffer));
+  return std::make_shared<AsioStream>(std::move(socket), std::move(readable),
+                                      std::move(read_buffer));
 }
 
 }  // namespace kiwi::actors

@@ -1,5 +1,6 @@
 #include "actors/client_loop.hpp"
 
+#include <array>
 #include <chrono>
 #include <ctime>
 #include <utility>
@@ -56,7 +57,7 @@ struct ClientLoop::Parts {
 
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> guard;
-  asio::steady_timer alarm{io};
+  std::array<asio::steady_timer, kAlarms> alarms{asio::steady_timer(io), asio::steady_timer(io)};
   Unit eager;
   Unit polite;
 };
@@ -113,8 +114,8 @@ void ClientLoop::every(int64_t milliseconds, std::function<bool()> work) {
   std::make_shared<Periodic>(parts_->io, milliseconds, std::move(work))->arm();
 }
 
-void ClientLoop::after_us(int64_t microseconds, std::function<void()> work) {
-  asio::steady_timer& timer = parts_->alarm;  // the next alarm replaces the one before
+void ClientLoop::after_us(size_t alarm, int64_t microseconds, std::function<void()> work) {
+  asio::steady_timer& timer = parts_->alarms.at(alarm);
   timer.expires_after(std::chrono::microseconds(microseconds));
   timer.async_wait([work = std::move(work)](const boost::system::error_code& error) {
     if (!error) {

@@ -28,9 +28,10 @@ class ClientLoop {
   void run();                             // until stop()
   void stop();                            // from any thread
   void post(std::function<void()> work);  // from any thread
-  // One alarm: setting it takes the earlier one back. On the loop only. Late by the loop's own
-  // work; not for anything that must happen.
-  void after_us(int64_t microseconds, std::function<void()> work);
+  // kAlarms alarms: setting one takes what it was set to before back. On the loop only. Late by the
+  // loop's own work; not for anything that must happen.
+  static constexpr size_t kAlarms = 2;
+  void after_us(size_t alarm, int64_t microseconds, std::function<void()> work);
   // Calls `work` every so many milliseconds until it returns false.
   void every(int64_t milliseconds, std::function<bool()> work);
 

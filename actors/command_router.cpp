@@ -80,12 +80,13 @@ void CommandRouter::turn() {
 
 void CommandRouter::let_wait(resp::Router::Waiting what) {
   const resp::Router::Hold hold = options_.router->hold(what);
-  uint64_t& held = held_[static_cast<size_t>(what)];
+  const auto alarm = static_cast<size_t>(what);
+  uint64_t& held = held_[alarm];
   if (hold.wait_us == 0) {
     held = 0;
   } else if (hold.id != held) {
     held = hold.id;
-    options_.after_us(hold.wait_us, [self = RouterHandle(this), what, id = hold.id] {
+    options_.after_us(alarm, hold.wait_us, [self = RouterHandle(this), what, id = hold.id] {
       caf::anon_send(self, HoldOver{what, id});
     });
   }

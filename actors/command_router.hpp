@@ -21,8 +21,9 @@ struct CommandRouterOptions {
   ServiceGate* gate = nullptr;     // outlives the actor
   StateMachineHandle state_machine;
   std::function<int64_t()> now_ms;  // monotonic
-  // Runs the work on this loop after so many microseconds; needed if the router lets writes wait.
-  std::function<void(int64_t, std::function<void()>)> after_us;
+  // Runs the work on this loop after so many microseconds, instead of what that alarm (0 or 1) was
+  // set to before; needed if the router lets anything wait.
+  std::function<void(size_t, int64_t, std::function<void()>)> after_us;
   // What the rest of the client loop wants to know (INFO, admin commands, shutdown).
   std::function<void(const RaftReport&)> observe_raft;
   std::function<void(resp::Service)> observe_service;

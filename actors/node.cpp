@@ -167,8 +167,8 @@ void Node::State::spawn_actors() {
   routing.gate = &gate;
   routing.state_machine = state_machine_actor;
   routing.now_ms = ClientLoop::monotonic_ms;
-  routing.after_us = [this](int64_t wait, std::function<void()> work) {
-    client_loop->after_us(wait, std::move(work));
+  routing.after_us = [this](size_t alarm, int64_t wait, std::function<void()> work) {
+    client_loop->after_us(alarm, wait, std::move(work));
   };
   routing.observe_raft = [this](const RaftReport& report) { observe_raft(report); };
   routing.observe_service = [this](resp::Service service) { context.status.service = service; };

@@ -25,7 +25,9 @@ struct TcpServer::State : std::enable_shared_from_this<TcpServer::State> {
       : system(s),
         loop(l),
         options(std::move(o)),
+        readable(std::make_shared<ReadableSockets>(l.io())),
         read_buffer(std::make_shared<std::string>(config::limits::kSocketReadBytes, '\0')) {}
+  ~State() { readable->clear(); }
 
   void accept(const std::shared_ptr<tcp::acceptor>& acceptor);
   void welcome(tcp::socket socket);
@@ -35,6 +37,7 @@ struct TcpServer::State : std::enable_shared_from_this<TcpServer::State> {
   caf::actor_system& system;
   ClientLoop& loop;
   TcpServerOptions options;
+  std::shared_ptr<ReadableSockets> readable;
   std::shared_ptr<std::string> read_buffer;
   std::vector<std::shared_ptr<tcp::acceptor>> acceptors;
   std::unordered_map<resp::ConnectionId, ConnectionHandle> connections;
@@ -207,7 +210,7 @@ void TcpServer::State::welcome(tcp::socket socket) {
   RespConnectionOptions connection;
   connection.node = &node;
   connection.info = {next_id++, text(remote), text(local), socket.native_handle()};
-  connection.stream = make_asio_stream(std::move(socket), read_buffer);
+  connection.stream = make_asio_stream(std::move(socket), readable, read_buffer);
   connection.router = options.router;
   connection.state_machine = options.state_machine;
   connection.now_ms = ClientLoop::monotonic_ms;

@@ -1,0 +1,41 @@
+// ReadableSockets: which sockets of a client loop have something to read. An epoll of its own that
+// Asio sees as one descriptor: Asio re-arms what it waits for after each event, which costs a
+// system call and a handler per command, and so they are paid once per turn of the loop.
+//
+// Owned by the TcpServer, on its loop only. It holds what it watches until unwatch() or clear().
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+
+namespace kiwi::actors {
+
+class ReadableSockets : public std::enable_shared_from_this<ReadableSockets> {
+ public:
+  class Reader {
+   public:
+    virtual ~Reader() = default;
+    // Something can be read, or the other end is gone. Comes again as long as that is so.
+    virtual void readable() = 0;
+  };
+
+  explicit ReadableSockets(boost::asio::io_context& io);
+
+  // false: the kernel has no room for one more (the stream is of no use then).
+  [[nodiscard]] bool watch(int socket, std::shared_ptr<Reader> reader);
+  void unwatch(int socket);  // before it is closed; harmless if not watched
+  void clear();              // lets go of all
+
+ private:
+  void wait();
+  void visit();
+
+  boost::asio::posix::stream_descriptor epoll_;
+  std::vector<std::shared_ptr<Reader>> readers_;  // by socket
+  bool waiting_ = false;
+};
+
+}  // namespace kiwi::actors
