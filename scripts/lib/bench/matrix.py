@@ -3,8 +3,8 @@
 Every repeat starts each system afresh in turn, so that what the machine does meanwhile hits all of
 them. Per row: requests per second and latencies as the load generator saw them, CPU seconds of all
 server processes per million operations (kernel threads such as the file system's journal are not
-in it), fdatasync and bytes written per operation (kernel's count, whole pages), resident memory, and
-how quiet the machine was. Without --workloads: the rows that the verdicts at the end need.
+in it), fdatasync and bytes given to the disk per operation (by anybody, the file system's journal
+too), resident memory, and how quiet the machine was. Without --workloads: the rows that the verdicts at the end need.
 """
 
 import os
@@ -18,7 +18,7 @@ import cluster as clusters
 from bench import counts, generators, machine, report, syncs, systems, tools, verdicts, workloads
 
 HEAD = ["workload", "system", "req/s", "p50 ms", "p99 ms", "p99.9 ms", "max ms",
-        "CPU s/M (min-max)", "syncs/1000 op", "B written/op", "MiB", "CPU x AOF", "rate x AOF",
+        "CPU s/M (min-max)", "syncs/1000 op", "disk B/op", "MiB", "CPU x AOF", "rate x AOF",
         "rate x MEM", "steal %", "others %", "load"]
 AOF, MEM = "redis-aof", "redis"
 MEGABYTE = 2**20
@@ -46,7 +46,7 @@ def measure_once(system, workload, keys, seconds):
     rate = warm_up(system, workload, keys)
     requests = max(200, int(rate * seconds))
     synced = SyncCount(system)
-    watch, begun = machine.Watch(system.pids()), time.monotonic()
+    watch, begun = machine.Watch(system.pids(), system.directory), time.monotonic()
     said = generators.run(system, workload, keys, requests)
     took = time.monotonic() - begun
     used = watch.stop(requests)
@@ -151,8 +151,8 @@ def print_results(options, results, floors):
     measured = {(row["workload"], row["system"]) for row in results}
     rows = [table_row(results, workload.name, system) for workload in options.rows
             for system in options.systems if (workload.name, system) in measured]
-    print(f"\nMedians of {options.repeats}; {workloads.KEYS} keys (8192 of 16 KiB), {os.cpu_count()} cores; CPU, "
-          "bytes and memory of all server processes together.")
+    print(f"\nMedians of {options.repeats}; {workloads.KEYS} keys (8192 of 16 KiB), {os.cpu_count()} cores; CPU "
+          "and memory of all server processes together.")
     report.print_table(HEAD, rows, left=2)
     print("Load: redis-benchmark 7.0 for set, get, incr, mset; our own (scripts/lib/bench/load.cpp, "
           "one thread, epoll)\nfor mixed, stale and for all of etcd, there by gRPC over HTTP/2 to its "

@@ -1,8 +1,8 @@
 """The systems that are measured. One line in SYSTEMS adds one.
 
 A system is made with a directory, a first port and options for Kiwi's servers; start() brings it up;
-`port` is where clients go then, `data_port` where data is filled in. aim() sets both by who leads
-now, and says whether that is still what it was.
+`directory` is where its files are, `port` where clients go, `data_port` where data is filled in.
+aim() sets the ports by who leads now, and says whether they are still what they were.
 """
 
 import json
@@ -40,21 +40,21 @@ class Redis:
     node_count = 1
 
     def __init__(self, directory, port, _, *options):
-        self._dir = directory
+        self.directory = directory
         self._process = Process(os.path.join(directory, "pid"))
         self._options = options
         self.port = self.data_port = port
 
     def start(self):
-        argv = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self._dir,
-                "--save", "", "--maxclients", "20000", *self._options]
-        self._process.start(argv, os.path.join(self._dir, "log"), self._dir)
+        argv = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir",
+                self.directory, "--save", "", "--maxclients", "20000", *self._options]
+        self._process.start(argv, os.path.join(self.directory, "log"), self.directory)
 
         def answers():
             with resp.Client("127.0.0.1", self.port) as client:
                 return client.call("PING") == "PONG"
 
-        wait_for(answers, f"redis-server does not answer; its log is in {self._dir}")
+        wait_for(answers, f"redis-server does not answer; its log is in {self.directory}")
 
     def aim(self):
         return True
@@ -75,6 +75,7 @@ class Kiwi:
     protocol = "redis"
 
     def __init__(self, directory, port, settings, nodes, follower=False):
+        self.directory = directory
         self.cluster = clusters.Cluster(directory)
         self.cluster.define(nodes, port, "bench", settings)
         self.node_count = nodes
@@ -119,7 +120,7 @@ class Etcd:
     node_count = 3
 
     def __init__(self, directory, port, _):
-        self._dir = directory
+        self.directory = directory
         self._ports = [port + number for number in range(self.node_count)]
         self._processes = [Process(os.path.join(directory, f"pid-{number}"))
                            for number in range(self.node_count)]
@@ -134,17 +135,17 @@ class Etcd:
         for number, (port, process) in enumerate(zip(self._ports, self._processes)):
             peer = url(port + clusters.PEER_PORT_OFFSET)
             process.start(["etcd", "--name", f"n{number}", "--initial-cluster", ",".join(names),
-                           "--data-dir", os.path.join(self._dir, f"data-{number}"),
+                           "--data-dir", os.path.join(self.directory, f"data-{number}"),
                            "--listen-client-urls", url(port), "--advertise-client-urls", url(port),
                            "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
                            "--log-level", "error"],
-                          os.path.join(self._dir, f"log-{number}"), self._dir)
+                          os.path.join(self.directory, f"log-{number}"), self.directory)
         self.aim()
 
     def aim(self):
         before = self.port
         self.port = self.data_port = wait_for(self._leader_port, "etcd has no leader; its logs are "
-                                              f"in {self._dir}")
+                                              f"in {self.directory}")
         return before == self.port
 
     def _leader_port(self):
