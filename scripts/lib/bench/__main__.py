@@ -7,7 +7,8 @@ import sys
 import cluster as clusters
 
 MEASUREMENTS = {
-    "matrix": ("matrix", "Kiwi, redis-server and etcd over commands, connections, pipelines, values"),
+    "matrix": ("matrix",
+               "Kiwi, redis-server and etcd over commands, connections, pipelines, values"),
     "growth": ("growth", "curves over keys, connections and nodes"),
     "stalls": ("stalls", "what snapshots, slow and new followers and compaction do to the tail"),
     "disk": ("disk", "disk use over a long run of writes"),

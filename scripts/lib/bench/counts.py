@@ -1,5 +1,5 @@
-"""Counts per operation, for scripts/bench profile: system calls and hops between actors (perf stat on
-tracepoints and probes), context switches (/proc), allocations and copies (a preloaded library),
+"""Counts per operation, for scripts/bench profile: system calls and hops between actors (perf stat
+on tracepoints and probes), context switches (/proc), allocations and copies (a preloaded library),
 instructions (the processor's counters where the machine has them, else callgrind on one node)."""
 
 import glob

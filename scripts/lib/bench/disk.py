@@ -1,8 +1,8 @@
 """scripts/bench disk: what the log, the state and snapshots take on disk over a long run of writes.
 
 redis-benchmark writes the same keys again and again (-P 64) on the leader of a cluster; every second
-the blocks of each node's files are counted, by what they are for. The log must be cut as it goes: the
-maximum is the figure. --set raft.snapshot-entries=... and the like change when it is cut.
+the blocks of each node's files are counted, by what they are for. The log must be cut as it goes:
+the maximum is the figure. --set raft.snapshot-entries=... and the like change when it is cut.
 """
 
 import os

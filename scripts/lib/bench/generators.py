@@ -97,5 +97,6 @@ def run(system, workload, keys, requests):
 
 def fill(system, keys, value):
     """Every key once, in order."""
-    load(system.data_port, "fill", clients=8, keys=keys, value_bytes=value,
-         protocol=system.protocol)
+    etcd = system.protocol == "etcd"
+    load(system.data_port, "fill", clients=50 if etcd else 8, pipeline=1 if etcd else 8, keys=keys,
+         value_bytes=value, protocol=system.protocol)

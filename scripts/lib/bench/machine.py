@@ -65,7 +65,7 @@ def client_seconds():
 
 
 def directory_bytes(path):
-    """Blocks on disk below a directory whose files come and go. A file with two names counts once."""
+    """Blocks on disk below a directory whose files come and go; a file with two names counts once."""
     seen = {}
     for where, _, names in os.walk(path):
         for name in names:
@@ -75,6 +75,11 @@ def directory_bytes(path):
                 continue
             seen[stat.st_ino] = stat.st_blocks * 512
     return sum(seen.values())
+
+
+def files(path):
+    """All names below a directory."""
+    return {os.path.join(where, name) for where, _, names in os.walk(path) for name in names}
 
 
 class Watch:

@@ -4,7 +4,8 @@ Every repeat starts each system afresh in turn, so that what the machine does me
 them. Per row: requests per second and latencies as the load generator saw them, CPU seconds of all
 server processes per million operations (kernel threads such as the file system's journal are not
 in it), fdatasync and bytes given to the disk per operation (by anybody, the file system's journal
-too), resident memory, and how quiet the machine was. Without --workloads: the rows that the verdicts at the end need.
+too), resident memory, and how quiet the machine was. Without --workloads: the rows that the verdicts
+at the end need.
 """
 
 import os
@@ -76,8 +77,11 @@ def filled(system, workload, keys, before):
     """Puts in the data that reads need, unless it is there; gives what is there then."""
     wanted = (keys, workload.value)
     if workload.kind in workloads.READS and before != wanted:
+        begun = time.monotonic()
         generators.fill(system, *wanted)
-        time.sleep(0.5 if workload.cold else 0.1)  # what was written last finds its place
+        if workload.cold:
+            system.settle()
+            print(f"  filled {keys} keys in {time.monotonic() - begun:.0f} s", flush=True)
     elif workload.kind in ("set", "mset") and before != wanted:
         return None
     return wanted if workload.kind in workloads.READS else before
@@ -106,7 +110,7 @@ def run_system(options, name, rows, repeat):
 
 
 def rows_for(options, name):
-    """Its workloads: those that share a start, then those with a small cache, which get their own."""
+    """Its workloads: those that share a start; those with a small cache, which get their own."""
     rows = [row for row in options.rows if row.supported_by(name)
             and (options.workloads or not row.systems or name in row.systems)]
     return [part for part in ([row for row in rows if not row.cold],
@@ -151,12 +155,12 @@ def print_results(options, results, floors):
     measured = {(row["workload"], row["system"]) for row in results}
     rows = [table_row(results, workload.name, system) for workload in options.rows
             for system in options.systems if (workload.name, system) in measured]
-    print(f"\nMedians of {options.repeats}; {workloads.KEYS} keys (8192 of 16 KiB), {os.cpu_count()} cores; CPU "
-          "and memory of all server processes together.")
+    print(f"\nMedians of {options.repeats}; {workloads.KEYS} keys (8192 of 16 KiB), {os.cpu_count()} "
+          "cores; CPU and memory of all server processes together.")
     report.print_table(HEAD, rows, left=2)
     print("Load: redis-benchmark 7.0 for set, get, incr, mset; our own (scripts/lib/bench/load.cpp, "
-          "one thread, epoll)\nfor mixed, stale and for all of etcd, there by gRPC over HTTP/2 to its "
-          f"leader, reads over {workloads.ETCD_KEYS} keys.\nmixed: every command is SET or GET by "
+          "one thread, epoll)\nfor mixed, stale and for all of etcd, there by gRPC over HTTP/2 to "
+          f"its leader, reads over {workloads.ETCD_KEYS} keys.\nmixed: every command is SET or GET by "
           "chance. stale: the connection said READONLY (redis: a plain GET).")
     cold = [row for row in options.rows if row.cold]
     if cold:
@@ -200,8 +204,8 @@ def parse(words):
     parser.add_argument("--workloads", help="all, or patterns of names separated by commas, such as "
                                             "'get*,set c200 *'")
     parser.add_argument("--list", action="store_true", help="the names of all workloads")
-    parser.add_argument("--cache-state", type=size, default=size("64mb"),
-                        help="Kiwi's in cold runs (64mb)")
+    parser.add_argument("--cache-state", type=size, default=size("32mb"),
+                        help="Kiwi's in cold runs (32mb)")
     options = parser.parse_args(words)
     options.systems = options.systems.split(",")
     for name in options.systems:
@@ -227,8 +231,9 @@ def main(words):
         raise clusters.Failure("none of these systems has any of these workloads")
     print_results(options, results, floors)
     judged = verdicts.judge(results, statistics.median(floors))
-    if any(row["measured"] is not None for row in judged):
-        print("\n" + "\n".join(verdicts.lines(judged)))
+    shown = [row for row in judged if row["measured"] is not None or not options.workloads]
+    if shown:
+        print("\n" + "\n".join(verdicts.lines(shown)))
     print(f"\ntook {time.monotonic() - begun:.0f} s")
     if options.json:
         report.write_json(options.json, {

@@ -39,7 +39,8 @@ def bars(path, title, charts):
         axis.set_title(name, fontsize=9)
         axis.tick_params(labelsize=8)
         for row, middle in enumerate(middles):
-            axis.annotate(f" {middle:,.0f}" if middle >= 100 else f" {middle:.3g}", (0, row), fontsize=7, va="center", color="black")
+            text = f" {middle:,.0f}" if middle >= 100 else f" {middle:.3g}"
+            axis.annotate(text, (0, row), fontsize=7, va="center")
     figure.suptitle(title, fontsize=10)
     _save(figure, path)
 

@@ -145,11 +145,12 @@ def print_samples(options, samples):
                                                  for found in samples.values())]
                                         for name in groups])
     for label, found in samples.items():
-        print(f"\n{label}: {100 * found.total / everything:.0f} % of the servers' CPU time; by thread: "
-              + ", ".join(f"{name} {100 * many / found.total:.0f} %"
+        print(f"\n{label}: {100 * found.total / everything:.0f} % of the servers' CPU time; by "
+              "thread: " + ", ".join(f"{name} {100 * many / found.total:.0f} %"
                           for name, many in found.threads.most_common(6)))
         for (symbol, where), many in found.functions.most_common(options.top):
-            print(f"  {100 * many / found.total:5.1f} %  {symbol[:100]}  [{os.path.basename(where)}]")
+            share = 100 * many / found.total
+            print(f"  {share:5.1f} %  {symbol[:100]}  [{os.path.basename(where)}]")
 
 
 def print_counts(title, found):

@@ -1,8 +1,8 @@
 """scripts/bench stalls: what the work in the background does to the latency of steady writes.
 
-A steady load in an open loop (commands are due at fixed times, and latency counts from there, so that
-a stall is not hidden by a generator that waits too) on the leader of three nodes, over 1 % of the
-keys. Meanwhile, one after the other: nothing (the noise of the machine), the whole state written and
+A steady load in an open loop (commands are due at fixed times, and latency counts from there, so
+that a stall is not hidden by a generator that waits too) on the leader of three nodes, over 1 % of
+the keys. Meanwhile, one after the other: nothing (the noise of the machine), the whole state written and
 the log cut, a follower that stops for a while, one that missed 5 % of new keys and the log for them,
 one that lost its disk, and compactions of the state. Each with the tail before, during and after.
 """

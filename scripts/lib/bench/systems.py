@@ -14,7 +14,7 @@ import cluster as clusters
 import resp
 from processes import Process
 
-from bench import tools
+from bench import machine, tools
 
 START_SECONDS = 20
 
@@ -59,6 +59,9 @@ class Redis:
     def aim(self):
         return True
 
+    def settle(self):
+        pass
+
     def pids(self):
         return [self._process.pid()]
 
@@ -97,6 +100,19 @@ class Kiwi:
         self.port = next(n.port for n in self.cluster.nodes if n is not leader) \
             if self._follower else leader.port
         return before == self.data_port
+
+    def settle(self):
+        """All of the state in its files, and those in order as far as RocksDB wants it."""
+        for node in self.cluster.nodes:
+            with node.connect(60) as client:
+                client.call("RAFT.DEBUG", "COMPACT")
+        quiet = time.monotonic()
+        files = machine.files(self.directory)
+        while time.monotonic() < quiet + 1:
+            time.sleep(0.1)
+            now = machine.files(self.directory)
+            if now != files:
+                quiet, files = time.monotonic(), now
 
     def pids(self):
         pids = [node.process.pid() for node in self.cluster.nodes]
