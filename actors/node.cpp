@@ -17,6 +17,7 @@
 #include "actors/peer_auth.hpp"
 #include "actors/raft_replica.hpp"
 #include "actors/state_machine.hpp"
+#include "base/failpoint.hpp"
 #include "base/log.hpp"
 #include "raft/codec.hpp"
 
@@ -264,10 +265,12 @@ void Node::State::observe_raft(const RaftReport& report) {
       configuration = changed->configuration;
       ensure_links();
       if (changed->committed) {
+        failpoint("configuration-committed");
         log_notice(describe(configuration));
         configuration_committed(changed->configuration);
       }
     } else if (std::holds_alternative<raft::RemovedFromCluster>(event)) {
+      failpoint("removal-noticed");
       log_warning("this node was removed from its cluster; it serves nothing any more");
     } else if (const auto* done = std::get_if<raft::MembershipDone>(&event)) {
       membership_done(*done);
@@ -288,13 +291,17 @@ void Node::State::decide() {
     join(*admitted);
   } else {
     gate.waiting_for_cluster(bootstrap->wiped());
+    if (bootstrap->wiped()) {
+      start_coming_back();
+    }
   }
 }
 
 // Said when it has been so for a moment: while nodes find each other it changes several times.
 void Node::State::say_what_is_waited_for() {
-  const std::string waiting = joining ? "waiting for a member of the cluster to let this node in"
-                                      : bootstrap->waiting_for();
+  const std::string waiting = joining && !bootstrap->wiped()
+                                  ? "waiting for a member of the cluster to let this node in"
+                                  : bootstrap->waiting_for();
   const int64_t now_ms = ClientLoop::monotonic_ms();
   if (waiting != waiting_text) {
     waiting_text = waiting;
@@ -342,6 +349,7 @@ void Node::State::join(const Bootstrap::Join& join) {
   if (Result<void> written = storage->join(join.cluster, join.first_entry); !written) {
     fatal("joining the cluster failed: " + written.error().text);
   }
+  failpoint("join-identity");
   log_notice("joined cluster " + join.cluster.hex() +
              (join.first_entry ? " as one of its founders" : " with an empty log"));
   start_core();

@@ -14,6 +14,7 @@
 
 #include "actors/node_state.hpp"
 #include "actors/visit.hpp"
+#include "base/failpoint.hpp"
 #include "base/log.hpp"
 #include "raft/codec.hpp"
 
@@ -21,6 +22,7 @@ namespace kiwi::actors {
 
 namespace {
 
+constexpr int64_t kComeBackMs = 1500;  // for the leader to see a wiped node by itself
 constexpr int64_t kAskAgainMs = 1000;
 constexpr int64_t kJoinByHandMs = 60'000;
 constexpr int64_t kWelcomeMs = 3000;
@@ -35,8 +37,8 @@ std::string Node::State::acquaintances_path() const { return options.dir + "/mem
 // Kept on disk until the log tells: a node that stops between its admission and its first entry
 // would not find back otherwise.
 void Node::State::get_acquainted(const raft::Configuration& members) {
-  if (members.members.empty() || replica_actor) {
-    return;
+  if (members.members.empty() || (replica_actor && !configuration.members.empty())) {
+    return;  // nothing new, or the log tells better
   }
   configuration = members;
   const std::string path = acquaintances_path();
@@ -52,6 +54,7 @@ void Node::State::get_acquainted(const raft::Configuration& members) {
   }
   std::error_code failed;
   std::filesystem::rename(fresh, path, failed);
+  failpoint("members-noted");
   ensure_links();
 }
 
@@ -106,6 +109,22 @@ void Node::State::start_joining() {
   }
 }
 
+// This node was wiped, and somebody of raft.peers said so. The leader replaces it when it sees it;
+// but the list may be older than the cluster and not name the leader, so those that it names are
+// asked, too, as by a node that joins.
+void Node::State::start_coming_back() {
+  if (joining || options.raft_peers.empty()) {
+    return;
+  }
+  joining.emplace();
+  for (const config::PeerAddress& peer : options.raft_peers) {
+    if (peer.id != options.node_id()) {
+      joining->addresses.push_back(peer);
+    }
+  }
+  joining->again_ms = ClientLoop::monotonic_ms() + kComeBackMs;
+}
+
 // One address after the other, until a member lets this node in; by hand, each of them once.
 void Node::State::joining_timer() {
   if (!joining || joining->asking || joining->admitted) {
@@ -137,6 +156,12 @@ void Node::State::joining_timer() {
 
 void Node::State::join_answered(const Result<VisitAnswer>& answer) {
   if (!joining) {
+    // A link said it first, and the log is empty yet: the way to the leader is in the answer.
+    if (Result<VisitReply> late =
+            answer ? decode_reply(answer->text) : Result<VisitReply>(answer.error());
+        late && late->error.empty()) {
+      get_acquainted(late->configuration);
+    }
     return;
   }
   joining->asking = false;
@@ -156,6 +181,7 @@ void Node::State::join_answered(const Result<VisitAnswer>& answer) {
     }
     return;
   }
+  failpoint("admission-received");
   joining->admitted = true;
   log_notice("node " + std::to_string(answer->node.value) +
              " let this node in; waiting for the log");

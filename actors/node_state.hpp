@@ -106,6 +106,7 @@ struct Node::State {
   void remember_acquaintances();
   void join_by_hand(const std::vector<std::string>& addresses, resp::AdminDone done);
   void start_joining();
+  void start_coming_back();
   void joining_timer();
   void join_answered(const Result<VisitAnswer>& answer);
   void joining_over(const std::string& error);

@@ -14,10 +14,15 @@ void failpoint(const char* name) {
     return;
   }
   const std::string_view text(wanted);
-  const size_t colon = text.find(':');
-  if (text.substr(0, colon) != name) {
+  const size_t name_end = text.find_first_of(":@");
+  if (text.substr(0, name_end) != name) {
     return;
   }
+  const size_t at = text.find('@');
+  if (at != std::string_view::npos && ::access(wanted + at + 1, F_OK) != 0) {
+    return;
+  }
+  const size_t colon = text.substr(0, at).find(':');
   static std::atomic<unsigned long> reached{0};
   const unsigned long count =
       colon == std::string_view::npos ? 1 : std::strtoul(wanted + colon + 1, nullptr, 10);

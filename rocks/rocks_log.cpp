@@ -291,9 +291,15 @@ Result<void> RocksLogImpl::persist(const raft::PersistRequest& request) {
   if (request.hard_state.has_value()) {
     batch_.Put(log_keys::kHardState, raft::encode_hard_state(*request.hard_state));
   }
+  if (!configurations.empty()) {
+    failpoint("configuration-arrived");
+  }
   bool durable = options_.fsync || request.hard_state.has_value();
   if (Result<void> written = write(request.commit, durable); !written) {
     return written;
+  }
+  if (!configurations.empty()) {
+    failpoint("configuration-persisted");
   }
   if (!request.entries.empty()) {
     configurations_.erase(configurations_.lower_bound(request.entries.front().index),

@@ -1,7 +1,7 @@
 """A node whose disk was wiped is somebody else with a known number [F1]."""
 from __future__ import annotations
 
-from support.cluster import wait_serving
+from support.cluster import SECRET, Node, wait_serving
 from support.resp import RespError
 from support.waiting import wait_until
 
@@ -83,3 +83,27 @@ def test_a_node_wiped_while_another_is_down_says_how_it_comes_back(make_cluster)
     for node in cluster.nodes:
         wait_serving(node, 30)
         assert read_all(node, "w:") == expected(), f"node {node.id}"
+
+
+def test_a_wiped_node_finds_a_leader_that_its_list_does_not_name(make_cluster):
+    """The cluster has changed since raft.peers was written: who leads now came later, to an address
+    of its own. The members that the list does name know the way."""
+    cluster = make_cluster(3)
+    write(cluster.node(1), "a:")
+    newcomer = Node(4, cluster.root, {"raft.cluster-secret": SECRET,
+                                      "raft.join": f"127.0.0.1:{cluster.node(3).port}"})
+    cluster.nodes.append(newcomer)
+    newcomer.start()
+    wait_serving(newcomer, 20)
+    gone, wiped, other = cluster.nodes[:3]
+    assert other.call("RAFT.NODE", "REMOVE", gone.id, timeout=30) == "OK"
+    gone.kill()
+    wait_until(lambda: other.call("RAFT.TRANSFER_LEADER", 4, timeout=10) and
+               cluster.leader() is newcomer, 20, "the newcomer to lead", interval=0.3)
+    wiped.kill()
+    wiped.wipe()
+    wiped.start()
+    wait_serving(wiped, 30)
+    assert read_all(wiped, "a:") == expected()
+    wait_until(lambda: all(n.info("raft").get("raft_num_voting_nodes") == "3"
+                           for n in (wiped, other, newcomer)), 20, "three voters again")

@@ -6,13 +6,15 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from . import fates
+from . import fates, nemesis_changes
 from .checker import VALID, Report, check_history
 from .cluster import Cluster
 from .load import Load
 from .nemesis import Fault, Nemesis
 from .waiting import WaitTimeout
 from .workloads import WORKLOADS, model_of
+
+CUTTING = {"snapshot", "crash-in-snapshot", "wipe"}  # these want logs that are cut all the time
 
 
 @dataclass
@@ -50,6 +52,8 @@ class Outcome:
     skipped: dict = field(default_factory=dict)
     outages: list["Outage"] = field(default_factory=list)
     stopped_by_full_disk: int = 0
+    crashed: Counter = field(default_factory=Counter)
+    snapshots: int = 0
     heal_took: float = 0.0
     history_path: str = ""
     directory: str = ""
@@ -78,6 +82,9 @@ class Outcome:
             ("  the same while other faults are in force", self.outage_text({"kill-leader"}, False)),
             ("longest after any fault", self.outage_text(set(), False)),
             ("nodes stopped by a full disk", str(self.stopped_by_full_disk)),
+            ("died inside a snapshot's way",
+             ", ".join(f"{step} {n}" for step, n in sorted(self.crashed.items())) or "-"),
+            ("snapshots installed, since their last start", str(self.snapshots)),
             ("healed (all nodes serve, same applied index)", f"{self.heal_took:.2f} s"),
             ("errors told", ", ".join(f"{text} x{n}" for text, n in self.errors.most_common(6)) or "-"),
             ("history", self.history_path),
@@ -90,8 +97,9 @@ class Outcome:
 
 
 def run(plan: Plan, say=print) -> Outcome:
+    options = {**(nemesis_changes.EAGER if set(plan.nemesis) & CUTTING else {}), **plan.options}
     cluster = Cluster(plan.nodes, proxies="partition" in plan.nemesis,
-                      faketime="skew" in plan.nemesis, options=plan.options, name="chaos",
+                      faketime="skew" in plan.nemesis, options=options, name="chaos",
                       directory=plan.directory)
     if plan.mutant:
         for node in cluster.nodes:
@@ -134,12 +142,18 @@ def _heal(plan: Plan, cluster: Cluster, nemesis: Nemesis, load: Load, outcome: O
     began = time.monotonic()
     nemesis.heal()
     outcome.faults = nemesis.log
+    outcome.crashed = Counter(nemesis.crashed)
     outcome.stopped_by_full_disk = nemesis.stopped_by_full_disk
     try:
         cluster.wait_ready(plan.heal_seconds)
         load.stop()
         cluster.wait_applied_equal(plan.heal_seconds)
         outcome.heal_took = time.monotonic() - began
+        contents = {node.info("raft").get("raft_state_checksum") for node in cluster.nodes}
+        if len(contents) != 1:
+            outcome.problems.append(f"the nodes' contents differ: {contents}")
+        outcome.snapshots = sum(int(node.info("raft").get("raft_snapshots_received", 0))
+                                for node in cluster.nodes)
         for node in cluster.nodes:
             with node.connect() as connection:
                 load.read_everything(connection)

@@ -178,6 +178,10 @@ class Cluster:
             node.options["raft.peers"] = ",".join(self.peer_entry(i) for i in order)
             node.options.setdefault("raft.cluster-secret", SECRET)
 
+    def proxied_host(self, node: Node) -> str:
+        """Where others find the node's peer port, if not by raft.peers."""
+        return self.proxies.HOST if self.proxies else node.host
+
     def peer_entry(self, node_id: int) -> str:
         node = self.node(node_id)
         entry = f"{node.id}@{node.host}:{node.port}"

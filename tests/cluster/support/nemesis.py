@@ -10,11 +10,11 @@ import random
 import time
 from dataclasses import dataclass, field
 
-from . import smalldisk
+from . import nemesis_changes, smalldisk
 from .cluster import Cluster, Node
 
 KINDS = ("kill", "kill-leader", "kill-all", "pause", "partition", "skew", "disk-full",
-         "restart-catchup")
+         "restart-catchup") + nemesis_changes.KINDS
 DISK_MEGABYTES = 384
 
 
@@ -28,7 +28,7 @@ class Fault:
     undo: list = field(default_factory=list)  # [(monotonic seconds, function)]
 
 
-class Nemesis:
+class Nemesis(nemesis_changes.Changes):
     def __init__(self, cluster: Cluster, kinds, seed: int, *, together: int = 2,
                  quiet_seconds: tuple[float, float] = (1.0, 4.0)):
         self.cluster = cluster
@@ -42,6 +42,11 @@ class Nemesis:
         self.disk: smalldisk.SmallDisk | None = None
         self.kinds = [kind for kind in kinds if self._possible(kind)]
         self._next_start = 0.0
+        self._deck: list[str] = []
+        self.healing = False
+        super().__init__()
+
+    fault = staticmethod(Fault)
 
     def _possible(self, kind: str) -> bool:
         reason = None
@@ -53,6 +58,8 @@ class Nemesis:
             reason = "the cluster has no proxies"
         if kind == "skew" and not self.cluster.nodes[0].clock_file:
             reason = "the cluster has no faked clocks"
+        if kind in ("membership", "wipe") and len(self.cluster.nodes) < 3:
+            reason = "it takes three nodes"
         if reason:
             self.skipped[kind] = reason
         return reason is None
@@ -66,12 +73,22 @@ class Nemesis:
 
     def turn(self) -> None:
         now = time.monotonic()
+        self.look_for_crashes()
         self._look_for_the_dead()
         for fault in list(self.active):
             self._undo_due(fault, now)
         if now >= self._next_start and len(self.active) < self.together:
-            self.strike(self.rng.choice(self.kinds))
-            self._next_start = now + self.rng.uniform(*self.quiet_seconds)
+            self._strike_next(now)
+
+    def _strike_next(self, now: float) -> None:
+        """Each kind once before any comes again; who has no room now waits for the next round."""
+        if not self._deck:
+            self._deck = self.rng.sample(self.kinds, len(self.kinds))
+        for kind in list(self._deck):
+            if self.strike(kind):
+                self._deck.remove(kind)
+                break
+        self._next_start = now + self.rng.uniform(*self.quiet_seconds)
 
     def strike(self, kind: str) -> Fault | None:
         """Begins one fault now; None if the cluster's present state has no room for it."""
@@ -91,13 +108,22 @@ class Nemesis:
             self.active.remove(fault)
 
     def heal(self) -> None:
-        """Undoes everything at once and starts whatever is down."""
-        for fault in list(self.active):
+        """Undoes everything at once and starts whatever is down. Changes come to their end, for which
+        the others must be whole."""
+        self.healing = True
+        busy = [fault for fault in self.active if fault.kind in ("membership", "wipe")]
+        for fault in [f for f in self.active if f not in busy]:
             self._undo_due(fault, float("inf"))
+        self._mend()
+        for fault in busy:
+            self._undo_due(fault, float("inf"))
+        self._mend()
+
+    def _mend(self) -> None:
         self._look_for_the_dead()
         for node in self.cluster.nodes:
             node.resume()
-            if not node.alive():
+            if not node.alive() and node not in self.held:
                 node.start()
             if node.clock_file:
                 node.set_clock(0)
@@ -109,7 +135,7 @@ class Nemesis:
             self.disk.close()
 
     def _look_for_the_dead(self) -> None:
-        for node in self.cluster.dead_unasked():
+        for node in [n for n in self.cluster.dead_unasked() if n not in self.held]:
             full = self.disk is not None and node is self.cluster.nodes[-1]
             text = (f"node {node.id} ended by itself with {node.process.returncode}: "
                     + " / ".join(node.log_text().splitlines()[-3:]))
@@ -123,7 +149,7 @@ class Nemesis:
     # ---- victims
 
     def _up(self) -> list[Node]:
-        return self.cluster.alive()
+        return [node for node in self.cluster.alive() if node not in self.held]
 
     def _victim(self) -> Node | None:
         up = self._up()
@@ -134,7 +160,7 @@ class Nemesis:
 
     def _start(self, node: Node):
         def start():
-            if not node.alive():
+            if not node.alive() and node not in self.held:
                 node.start()
         return start
 
@@ -151,19 +177,21 @@ class Nemesis:
 
     def _kill_leader(self, now: float) -> Fault | None:
         leader = self._leader()
-        return self._kill(now, leader, "kill-leader") if leader else None
+        return self._kill(now, leader, "kill-leader") if leader and leader not in self.held else None
 
     def _kill_all(self, now: float) -> Fault:
-        for node in self.cluster.nodes:
+        nodes = [node for node in self.cluster.nodes if node not in self.held]
+        for node in nodes:
             node.kill()
-        fault = Fault("kill-all", "kill -9 all nodes", time.monotonic(),
-                      nodes=tuple(n.id for n in self.cluster.nodes))
-        for node in self.cluster.nodes:
+        fault = Fault("kill-all", f"kill -9 nodes {[n.id for n in nodes]}", time.monotonic(),
+                      nodes=tuple(n.id for n in nodes))
+        for node in nodes:
             fault.undo.append((now + self.rng.uniform(0.0, 1.0), self._start(node)))
         return fault
 
     def _pause(self, now: float) -> Fault | None:
-        victim = (self._leader() if self.rng.random() < 0.6 else None) or self._victim()
+        leader = self._leader() if self.rng.random() < 0.6 else None
+        victim = leader if leader and leader not in self.held else self._victim()
         if victim is None:
             return None
         victim.pause()
@@ -218,7 +246,7 @@ class Nemesis:
 
     def _disk_full(self, now: float) -> Fault | None:
         victim = self.cluster.nodes[-1]
-        if not victim.alive() or victim.paused or any(f.kind == "disk-full" for f in self.active):
+        if not victim.alive() or victim.paused or victim in self.held or any(f.kind == "disk-full" for f in self.active):
             return None
         self.disk.fill(leave_bytes=self.rng.choice([0, 65536, 1 << 20]))
         fault = Fault("disk-full", f"node {victim.id} has {self.disk.free_bytes()} bytes left", now,
@@ -236,6 +264,6 @@ class Nemesis:
         at = now + self.rng.uniform(0.5, 2.0)
         fault.undo.append((at, self._start(victim)))
         at += self.rng.uniform(0.05, 0.6)
-        fault.undo.append((at, victim.kill))
+        fault.undo.append((at, lambda: None if victim in self.held else victim.kill()))
         fault.undo.append((at + self.rng.uniform(0.0, 0.5), self._start(victim)))
         return fault

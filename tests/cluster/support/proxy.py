@@ -31,6 +31,8 @@ class _Pair:
 class PeerProxies:
     """All proxies of one cluster, on one event loop in one daemon thread."""
 
+    HOST = "127.0.0.2"
+
     def __init__(self, node_ids, pid_of):
         self._ids = list(node_ids)
         self._pid_of = pid_of  # node id -> pid or None
@@ -56,6 +58,8 @@ class PeerProxies:
                 await self._serve(reader, writer, node, port)
             server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=CHUNK)
             self._servers.append(server)
+            # A node that joins names its own peer port; with raft.addr, on this host.
+            self._servers.append(await asyncio.start_server(serve, self.HOST, port, limit=CHUNK))
             self.ports[node] = server.sockets[0].getsockname()[1]
         return dict(self.ports)
 
