@@ -155,20 +155,21 @@ void Node::State::joining_timer() {
 }
 
 void Node::State::join_answered(const Result<VisitAnswer>& answer) {
+  Result<VisitReply> reply =
+      answer ? decode_reply(answer->text) : Result<VisitReply>(answer.error());
+  const std::string error = !reply ? reply.error().text : reply->error;
+  if (error.empty()) {
+    failpoint("admission-received");
+  }
   if (!joining) {
     // A link said it first, and the log is empty yet: the way to the leader is in the answer.
-    if (Result<VisitReply> late =
-            answer ? decode_reply(answer->text) : Result<VisitReply>(answer.error());
-        late && late->error.empty()) {
-      get_acquainted(late->configuration);
+    if (error.empty()) {
+      get_acquainted(reply->configuration);
     }
     return;
   }
   joining->asking = false;
   joining->again_ms = joining->done ? 0 : ClientLoop::monotonic_ms() + kAskAgainMs;
-  Result<VisitReply> reply =
-      answer ? decode_reply(answer->text) : Result<VisitReply>(answer.error());
-  const std::string error = !reply ? reply.error().text : reply->error;
   if (!error.empty()) {
     if (joining->said != error) {
       joining->said = error;
@@ -181,7 +182,6 @@ void Node::State::join_answered(const Result<VisitAnswer>& answer) {
     }
     return;
   }
-  failpoint("admission-received");
   joining->admitted = true;
   log_notice("node " + std::to_string(answer->node.value) +
              " let this node in; waiting for the log");

@@ -1,8 +1,8 @@
 // Named steps at which a test lets the process die as if the machine had: KIWI_FAILPOINT=name, or
 // name:n for the n-th time it is reached; name@file or name:n@file counts only while that file
-// exists, so that a test can let a node start first. Always compiled in, so that what is tested is what runs;
-// it costs a look at the environment at steps that happen a few times a minute. Never on a path
-// that runs per command. Any thread.
+// exists, so that a test can let a node start first. Always compiled in, so that what is tested is
+// what runs; it costs a look at the environment at steps that happen a few times a minute. Never on
+// a path that runs per command. Any thread.
 //
 // The steps of a snapshot's life, in order (DESIGN §10, F14):
 //   snapshot-created    a checkpoint was made, nobody uses it yet
