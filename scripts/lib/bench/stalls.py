@@ -109,19 +109,21 @@ def slow_follower(stage):
 
 def back_by_snapshot(stage, wipe):
     """The follower is killed, misses 5 % of new keys and the log for them, and comes back. (Stopped
-    only, it would find the entries in its sockets.)"""
+    only, it would find the entries in its sockets.) What counts as the event begins with its
+    return."""
     sent = number(stage.leader, "raft_snapshot_bytes_sent")
     stage.follower.process.kill()
     if wipe:
         shutil.rmtree(stage.follower.data)
     stage.write_new(stage.options.keys // 20)
     stage.cut()
+    begun = time.monotonic()
     stage.follower.start(stage.server)
     took = stage.wait_caught_up(voting=True)
     wait_until(lambda: number(stage.leader, "raft_snapshot_bytes_sent") > sent,
                "the leader knows of no snapshot")
     info = stage.follower.info()
-    return {"caught_up_s": took, "mode": info.get("raft_snapshot_last_received_mode"),
+    return {"begun_at": begun, "caught_up_s": took, "mode": info.get("raft_snapshot_last_received_mode"),
             "bytes_sent": number(stage.leader, "raft_snapshot_bytes_sent") - sent,
             "bytes_received": int(info.get("raft_snapshot_last_received_bytes", 0)),
             "state_bytes": stage.state_bytes()}
@@ -220,8 +222,8 @@ def play(options, stage):
         now_leads = stage.cluster.leader()
         if now_leads is not stage.leader:
             raise clusters.Failure(f"the leader changed during '{name}'")
-        played.append({"event": name, "before_at": before, "begun_at": begun, "ended_at": ended,
-                       "after_until": time.monotonic(), **found})
+        played.append({"event": name, "before_at": before, "before_until": begun,
+                       "begun_at": begun, "ended_at": ended, "after_until": time.monotonic(), **found})
         print(f"  {name}: {ended - begun:.2f} s", flush=True)
     return played
 
@@ -231,7 +233,7 @@ def judge(rows, samples):
     for row in rows:
         row["seconds"] = row["ended_at"] - row["begun_at"]
         row["ended_at"] = max(row["ended_at"], row["begun_at"] + SHORTEST)
-        row["before"] = tail(samples, row["before_at"], row["begun_at"])
+        row["before"] = tail(samples, row["before_at"], row["before_until"])
         row["during"] = tail(samples, row["begun_at"], row["ended_at"])
         row["after"] = tail(samples, row["ended_at"], row["after_until"])
         both = row["before"] and row["during"]
