@@ -41,7 +41,9 @@ std::string order_error(const AdminOrder& order, const raft::Configuration& now)
 // Is it so already, as far as this committed configuration says? Never for HandOver.
 bool is_done(const AdminOrder& order, const raft::Configuration& now);
 
-// A word between two nodes' composition roots: an order for the leader, or what became of one.
+// A word between two nodes' composition roots: an order for the leader, or what became of one; or,
+// with the id kPressureWord, how far the state of the leader lags behind (node_pressure.cpp).
+inline constexpr uint64_t kPressureWord = 0;
 struct AdminWord {
   bool answer = false;
   uint64_t id = 0;    // the asking node's

@@ -46,6 +46,7 @@ CommandRouter::behavior_type CommandRouter::make_behavior() {
           held = 0;
           options_.router->end_hold(over.what, options_.now_ms());
           ship(options_.router->take_effects());
+          let_wait(over.what);
         }
       },
       [this](timer_atom) {
@@ -121,6 +122,9 @@ void CommandRouter::ship(resp::RouterEffects effects) {
 void CommandRouter::take(ExecutorReport& report) {
   const int64_t now_ms = options_.now_ms();
   options_.gate->applied(report.applied);
+  if (report.pressure) {
+    options_.router->set_pressure(*report.pressure);
+  }
   for (const resp::Settled& settled : report.settled) {
     options_.router->settled(settled, now_ms);
   }

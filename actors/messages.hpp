@@ -56,6 +56,7 @@ struct ExecutorReport {
   std::vector<uint64_t> reads_done;
   std::vector<resp::ReadBatch> reads_again;
   LogIndex applied;
+  std::optional<uint32_t> pressure;  // of the keyspace, if it was asked
 };
 struct HoldOver {  // to itself: they waited long enough for company
   resp::Router::Waiting what;
@@ -186,7 +187,8 @@ struct MakeCheckpoint {
 struct FlushState {
   std::function<void(LogIndex, Term)> done;
 };
-struct StateFlushed {  // StateMachine to itself
+struct KeyspaceHasRoom {};  // StateMachine to itself: held entries may go on
+struct StateFlushed {       // StateMachine to itself
   LogIndex index;
   std::function<void(LogIndex, Term)> done;
 };
@@ -261,6 +263,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::StateSwapped)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::MakeCheckpoint)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::FlushState)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::StateFlushed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::KeyspaceHasRoom)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::CheckpointMade)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::BackUp)
 

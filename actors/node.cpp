@@ -195,6 +195,7 @@ void Node::State::spawn_actors() {
     welcome_timer();
     ask_whether_removed();
     disk_timer();
+    pressure_timer();
     if (++timer_rounds % kClientRounds == 0) {
       server->tick();
     }

@@ -274,6 +274,10 @@ void Node::State::take_note(const PeerNote& note) {
   if (!word) {
     return;
   }
+  if (word->id == kPressureWord) {
+    take_pressure(note.peer, word->bytes);
+    return;
+  }
   if (word->answer) {
     const auto asked = std::ranges::find(orders, word->id, &Order::id);
     if (asked != orders.end() && !word->bytes.empty()) {

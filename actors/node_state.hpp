@@ -65,6 +65,10 @@ struct Node::State {
   void disk_timer();
   void hand_over_on_full_disk();
 
+  // node_pressure.cpp
+  void pressure_timer();
+  void take_pressure(NodeId peer, const std::string& bytes);
+
   // node_admin.cpp
   struct Order {
     uint64_t id = 0;
@@ -187,6 +191,8 @@ struct Node::State {
   int64_t waiting_since_ms = 0;
   bool waiting_said = false;
   uint64_t timer_rounds = 0;
+
+  uint32_t pressure_told = 0;  // to the other nodes, while this one leads
 
   bool disk_full = false;
   bool disk_full_told = false;  // what the core was told last

@@ -61,6 +61,10 @@ StateMachine::behavior_type StateMachine::make_behavior() {
         }
         flushed.done(flushed.index, term_of(flushed.index));
       },
+      [this](const KeyspaceHasRoom&) {
+        room_awaited_ = false;
+        want_turn();
+      },
       [this](SwapState& order) { swap(order); },
       [this](SnapshotWorkerStarted& started) { snapshots_ = std::move(started.worker); },
       [this](RouterStarted& started) { router_ = std::move(started.router); },
@@ -96,7 +100,21 @@ void StateMachine::turn() {
   ship(options_.executor->take_effects());
   if (more) {
     want_turn();
+  } else if (options_.executor->held() && !room_awaited_) {
+    await_room();
   }
+}
+
+// The router has been slowing down for long: this is the end of its means. Weak, since the answer
+// may come when this actor is gone.
+void StateMachine::await_room() {
+  room_awaited_ = true;
+  const auto self = caf::actor_cast<caf::weak_actor_ptr>(StateMachineHandle(this));
+  options_.keyspace->when_room([self] {
+    if (const auto there = caf::actor_cast<StateMachineHandle>(self)) {
+      caf::anon_send(there, KeyspaceHasRoom{});
+    }
+  });
 }
 
 void StateMachine::ship(resp::ExecutorEffects effects) {
@@ -110,10 +128,12 @@ void StateMachine::ship(resp::ExecutorEffects effects) {
     send(replica_, Applied{effects.applied, std::move(effects.sessions)});
   }
   const bool tell_router = effects.applied_moved || !effects.settled.empty() ||
-                           !effects.reads_done.empty() || !effects.reads_again.empty();
+                           !effects.reads_done.empty() || !effects.reads_again.empty() ||
+                           effects.pressure;
   if (tell_router && router_) {
     send(router_, ExecutorReport{std::move(effects.settled), std::move(effects.reads_done),
-                                 std::move(effects.reads_again), options_.executor->applied()});
+                                 std::move(effects.reads_again), options_.executor->applied(),
+                                 effects.pressure});
   }
 }
 
@@ -162,6 +182,7 @@ void StateMachine::swap(SwapState& order) {
   fresh->take_over(*old);
   options_.executor = fresh;
   options_.keyspace = order.fresh->keyspace.get();
+  room_awaited_ = false;
   terms_.clear();
   terms_.emplace_back(order.meta.index, order.meta.term);
   StateSwapped swapped{order.meta, fresh->applied_stamp_ms(), fresh->session_rows(), nullptr};

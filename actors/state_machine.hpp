@@ -39,6 +39,7 @@ class StateMachine final : public Hosted<StateMachineHandle> {
  private:
   void want_turn();
   void turn();
+  void await_room();
   void ship(resp::ExecutorEffects effects);
   void expire();
   void checkpoint(MakeCheckpoint& order);
@@ -53,6 +54,7 @@ class StateMachine final : public Hosted<StateMachineHandle> {
   std::deque<std::pair<LogIndex, Term>> terms_;  // where each term begins, of what came to apply
   std::unordered_map<resp::ConnectionId, ConnectionHandle> connections_;
   bool turn_wanted_ = false;
+  bool room_awaited_ = false;  // KeyspaceHasRoom will come
   bool leads_ = false;
   int64_t cluster_time_ms_ = 0;  // as it was at told_ms_
   int64_t told_ms_ = 0;

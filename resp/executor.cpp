@@ -210,6 +210,15 @@ void Executor::State::apply_entry(const raft::Entry& entry) {
 bool Executor::State::apply_turn() {
   turn_commands = 0;
   bool any = false;
+  held = false;
+  if (!queue.empty()) {
+    const uint32_t pressure = keyspace.pressure();
+    effects.pressure = pressure;
+    held = pressure >= rocks::Keyspace::kPressureFull;
+  }
+  if (held) {
+    return false;
+  }
   while (!queue.empty() && turn_commands < options.turn_commands_max &&
          keyspace.pending_bytes() < options.turn_bytes_max) {
     raft::Entry entry = std::move(queue.front());
@@ -286,8 +295,10 @@ bool Executor::work() {
   State& s = *state_;
   s.apply_turn();
   bool more_reads = s.run_ready_reads();
-  return more_reads || !s.queue.empty();
+  return more_reads || (!s.queue.empty() && !s.held);
 }
+
+bool Executor::held() const { return state_->held; }
 
 ExecutorEffects Executor::take_effects() {
   State& s = *state_;

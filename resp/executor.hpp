@@ -54,6 +54,7 @@ struct ExecutorEffects {
   LogIndex applied;
   // Rows right after `applied`; given when a kNoop was applied, which always ends a turn (F23).
   std::optional<std::vector<raft::SessionRow>> sessions;
+  std::optional<uint32_t> pressure;  // of the keyspace, for the router; if it was asked
 };
 
 class Executor {
@@ -87,6 +88,9 @@ class Executor {
 
   // Executes queued entries and ready reads within one turn's budget. True = there is more to do.
   bool work();
+  // Entries wait because the keyspace cannot take more: work() goes on with them after its
+  // when_room(). Reads at indexes that are applied do not wait.
+  bool held() const;
   ExecutorEffects take_effects();
 
   // Keys whose deadline is at or before now_ms, as a packed internal command for the leader to

@@ -99,6 +99,7 @@ struct Executor::State {
   std::multimap<LogIndex, WaitingReads> waiting;  // by index, then arrival
   ReplyGroups replies;
   ExecutorEffects effects;
+  bool held = false;            // Executor::held()
   bool opened_term = false;     // a kNoop was applied since the last take_effects()
   uint64_t turn_commands = 0;   // executed in this half of a turn: entries, then reads
   uint64_t entry_commands = 0;  // executed in this entry: the ordinal of the next (F10)

@@ -324,6 +324,7 @@ void Router::leader_changed(const raft::LeaderChanged& changed,
     s.leader_full_until_ms = 0;
   }
   s.leader = changed.leader;
+  s.leader_pressure = 0;
   s.ready = changed.ready && bool(changed.leader);
   s.leader_address = std::move(client_address);
   if (std::string text = s.refusal(RequestKind::kWrite, now_ms);
@@ -435,6 +436,7 @@ RouterStatus Router::status() const {
   RouterStatus status = s.counters;
   status.pending_batches = s.pending.size();
   status.pending_bytes = s.pending_bytes;
+  status.pressure = s.own_pressure;
   status.waiting_reads = s.gathering.size() + (s.round ? s.round->reads.size() : 0);
   return status;
 }

@@ -75,6 +75,8 @@ struct RouterStatus {
   uint64_t read_rounds = 0;
   uint64_t cluster_down = 0;  // commands answered so
   uint64_t proxied = 0;       // batches handed over while another node led
+  uint64_t throttled_writes = 0;  // commands that waited since a state lags behind (set_pressure())
+  uint32_t pressure = 0;
 };
 
 class Router {
@@ -102,9 +104,15 @@ class Router {
   void set_follower_proxy(bool proxy);
   // This node's disk is nearly full: new writes of its clients are refused.
   void set_disk_full(bool full);
+  // How far this node's state lags behind (Keyspace::pressure()), and the leader's, as it said
+  // last. Writes slow down, the more the higher the worse of both is: batches go one by one, and
+  // each is followed by a pause that its size and the pressure decide.
+  void set_pressure(uint32_t pressure);
+  void set_leader_pressure(uint32_t pressure, int64_t now_ms);
   void tick(int64_t now_ms);  // every 50-100 ms
 
-  // What waits for company: call end_hold() after wait_us. Another id is another wait.
+  // What waits for company, and writes that wait because a state lags behind: call end_hold() after
+  // wait_us, then look again. Another id is another wait.
   enum class Waiting : uint8_t { kWrites, kReads };
   struct Hold {
     uint64_t id = 0;

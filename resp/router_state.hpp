@@ -75,6 +75,7 @@ struct OpenBatch {
   std::vector<Run> runs;
   int64_t arrival_ms = 0;  // of its oldest request
   bool dead = false;       // its requests were answered; skipped at the hand-over
+  bool throttled = false;  // it waits only because of the pressure
 };
 
 struct Pending {
@@ -174,6 +175,12 @@ struct Router::State {
   bool wants_commit = false;
   int64_t wanted_commit_ms = 0;
 
+  // Back-pressure of the state, here and at the leader.
+  uint32_t own_pressure = 0;
+  uint32_t leader_pressure = 0;
+  int64_t leader_pressure_until_ms = 0;
+  int64_t pause_until_ms = 0;  // after the last batch
+
   bool disk_full = false;            // of this node
   int64_t leader_full_until_ms = 0;  // the leader said so; until then writes are not even sent
 
@@ -206,6 +213,8 @@ struct Router::State {
   bool attach_read(router::Connection& connection, const router::Item& item);
   void kill_open(router::OpenBatch& batch, std::string_view text, int64_t now_ms);
   bool may_hand_over() const;
+  uint32_t pressure(int64_t now_ms) const;
+  bool throttled(int64_t now_ms) const;
   void hand_over(router::OpenBatch&& batch, int64_t now_ms);
   void send(router::Pending& pending_batch);
   void resend_from(uint64_t sequence);

@@ -27,6 +27,17 @@ constexpr int64_t kResendWaitFactorMax = 8;
 constexpr int64_t kBehindOthersUs = 1000;
 // Clients that write again do so at once; milliseconds, since only those are told here.
 constexpr int64_t kCrowdMs = 1;
+// While a state lags behind: a batch of so many bytes is followed by a pause of so many
+// milliseconds at full pressure, so that writes go on at 3 MB/s a node; at low pressure by one.
+// Larger ones by more, but not much longer than a client should wait.
+constexpr size_t kPauseBytes = 64 << 10;
+constexpr uint64_t kPauseMs = 20;
+constexpr uint64_t kPauseMaxMs = 500;
+constexpr uint64_t kFullPressure = 1000;
+// What may be under way at full pressure, as a part of inflight_bytes_max.
+constexpr uint64_t kInflightPart = 64;
+// What the leader said is good for so long: it says it again while it lasts.
+constexpr int64_t kLeaderPressureMs = 500;
 // How long a leader whose disk is nearly full is left alone.
 constexpr int64_t kLeaderFullMs = 500;
 
@@ -117,6 +128,29 @@ bool Router::State::may_hand_over() const {
           pending_bytes + open.front().builder.bytes() <= options.inflight_bytes_max);
 }
 
+uint32_t Router::State::pressure(int64_t now_ms) const {
+  return std::max(own_pressure, now_ms < leader_pressure_until_ms ? leader_pressure : 0);
+}
+
+// Only the pressure keeps the first open batch from going.
+bool Router::State::throttled(int64_t now_ms) const {
+  if (now_ms < pause_until_ms) {
+    return true;
+  }
+  const uint64_t now = std::min<uint64_t>(pressure(now_ms), kFullPressure);
+  const uint64_t least = options.inflight_bytes_max / kInflightPart;
+  const uint64_t most =
+      least + (options.inflight_bytes_max - least) * (kFullPressure - now) / kFullPressure;
+  return now != 0 && !pending.empty() && pending_bytes + open.front().builder.bytes() > most;
+}
+
+void Router::set_pressure(uint32_t pressure) { state_->own_pressure = pressure; }
+
+void Router::set_leader_pressure(uint32_t pressure, int64_t now_ms) {
+  state_->leader_pressure = pressure;
+  state_->leader_pressure_until_ms = now_ms + kLeaderPressureMs;
+}
+
 void Router::State::hand_over(OpenBatch&& from, int64_t now_ms) {
   auto batch = std::make_shared<PendingBatch>();
   batch->sequence = next_sequence();
@@ -135,6 +169,12 @@ void Router::State::hand_over(OpenBatch&& from, int64_t now_ms) {
   pending_bytes += batch->payload.size();
   if (pending.empty()) {
     moved(now_ms);
+  }
+  counters.throttled_writes += from.throttled ? batch->ops.size() : 0;
+  if (const uint64_t now = std::min<uint64_t>(pressure(now_ms), kFullPressure); now != 0) {
+    const uint64_t sizes = 1 + batch->payload.size() / kPauseBytes;
+    const uint64_t pause = 1 + kPauseMs * sizes * now * now / (kFullPressure * kFullPressure);
+    pause_until_ms = now_ms + static_cast<int64_t>(std::min(pause, kPauseMaxMs));
   }
   counters.proxied += leads() ? 0 : 1;
   ++counters.proposals;
@@ -214,6 +254,11 @@ void Router::State::end_writes(int64_t now_ms, bool may_hold) {
   while (!open.empty()) {
     if (!open.front().dead) {
       if (!may_hand_over()) {
+        break;
+      }
+      if (throttled(now_ms)) {
+        open.front().throttled = true;
+        hold_us = std::max<int64_t>(1, pause_until_ms - now_ms) * 1000;
         break;
       }
       handed = true;

@@ -97,10 +97,34 @@ class Keyspace : public Reader {
   // not the Keyspace. The View itself is for one thread at a time.
   virtual std::unique_ptr<Reader> view() = 0;
 
-  // For INFO: approximate bytes of memory and of files.
+  // The same picture without holding up the apply thread, however much has to be written to files
+  // first: `done` is called once, on any thread. The Keyspace's end waits for the call, and the
+  // picture must end before it.
+  virtual void view_async(std::function<void(std::unique_ptr<Reader>)> done) { done(view()); }
+
+  // How far what is in files lags behind what was committed: 0 = it keeps up, and whoever proposes
+  // writes slows down the more the higher it is. At kPressureFull no turn should be begun until
+  // when_room() calls back, else commit() blocks. Cheap.
+  static constexpr uint32_t kPressureFull = 1000;
+  virtual uint32_t pressure() { return 0; }
+  // Calls `done` once, on any thread, when pressure() may have fallen.
+  virtual void when_room(std::function<void()> done) { done(); }
+
+  // For INFO.
   struct Usage {
-    uint64_t memory_bytes = 0;
+    uint64_t memory_bytes = 0;  // approximate
     uint64_t disk_bytes = 0;
+    uint64_t dirty_bytes = 0;  // committed and not in files
+    uint64_t cache_bytes = 0;  // recent records in memory, the dirty ones included
+    uint64_t flushes = 0;
+    uint64_t flush_us = 0;       // what they took, waits for compaction not included
+    uint64_t flush_wait_us = 0;  // what they waited for compaction
+    uint32_t pressure = 0;
+    // Of RocksDB's compaction, which has to keep up with the flushes.
+    uint64_t level0_files = 0;  // of the family that has most
+    uint64_t pending_compaction_bytes = 0;
+    uint64_t stall_slowdowns = 0;  // how often RocksDB began to slow down writes since the start
+    uint64_t stall_stops = 0;      // and to stop them
   };
   virtual Usage usage() = 0;
 };
@@ -111,6 +135,11 @@ struct KeyspaceOptions {
   uint64_t write_buffer_bytes = 16 << 20;    // per column family memtable
   uint64_t metadata_cache_bytes = 64 << 20;  // hash of recent metadata records; 0 = none
   uint64_t table_bytes = 256 << 20;          // the table adaptor's write buffer and cache
+  // What compaction may owe: pressure() rises from the first on; at the second flushes wait.
+  uint64_t level0_files_slow = 8;
+  uint64_t level0_files_max = 12;
+  uint64_t compaction_debt_slow = uint64_t{8} << 30;
+  uint64_t compaction_debt_max = uint64_t{32} << 30;
   // Called before memtables are written to files, on a RocksDB thread: with raft.log-fsync no it
   // must make the log durable, or a power loss leaves a state ahead of its log (F38).
   std::function<void()> before_flush;

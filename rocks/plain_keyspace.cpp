@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
+#include <thread>
 #include <vector>
 
 #include <rocksdb/db.h>
@@ -31,6 +33,7 @@ constexpr std::array<Family, kFamilies> kAllFamilies = {Family::kMeta, Family::k
 // A range erase over at most so many stored keys is written as single deletes: a memtable that
 // holds many range tombstones makes every read of it slow.
 constexpr int kPointDeletesMax = 64;
+constexpr auto kStopPoll = std::chrono::milliseconds(5);
 
 size_t number(Family family) { return static_cast<size_t>(family); }
 
@@ -101,7 +104,22 @@ class PlainKeyspace final : public Keyspace {
   Usage usage() override {
     Usage usage = database_->usage();
     usage.memory_bytes += cache_.used_bytes();
+    usage.cache_bytes = cache_.used_bytes();
+    usage.pressure = pressure();
     return usage;
+  }
+  // What RocksDB holds up would hold up the apply thread in the middle of commit().
+  uint32_t pressure() override {
+    const uint32_t pressure = database_->pressure();
+    return pressure != 0 && database_->debt().stopped ? kPressureFull : pressure;
+  }
+  void when_room(std::function<void()> done) override {
+    background_.post([database = database_.get(), done = std::move(done)] {
+      while (database->debt().stopped) {
+        std::this_thread::sleep_for(kStopPoll);
+      }
+      done();
+    });
   }
 
  private:

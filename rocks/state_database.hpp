@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -64,6 +65,21 @@ class StateDatabase {
   uint64_t flushes() const { return flushes_->load(std::memory_order_acquire); }
   Keyspace::Usage usage() const;
 
+  // What compaction owes, asked of RocksDB now; any thread.
+  struct Debt {
+    uint64_t level0_files = 0;  // of the family that has most
+    uint64_t compaction_bytes = 0;
+    uint64_t memtables = 0;  // full and not written, of the family that has most
+    bool stopped = false;    // RocksDB holds up writes
+  };
+  Debt debt() const;
+  // The same as pressure (Keyspace::pressure()), at most a few milliseconds old; never full. One
+  // thread's.
+  uint32_t pressure();
+  bool must_wait(const Debt& debt) const {
+    return debt.level0_files >= level0_files_max_ || debt.compaction_bytes >= compaction_debt_max_;
+  }
+
  private:
   StateDatabase() = default;
   Result<void> check_format();
@@ -74,6 +90,18 @@ class StateDatabase {
   std::array<rocksdb::ColumnFamilyHandle*, kFamilies> handles_{};
   std::shared_ptr<rocksdb::Cache> block_cache_;
   std::shared_ptr<std::atomic<uint64_t>> flushes_ = std::make_shared<std::atomic<uint64_t>>(0);
+  struct Stalls {
+    std::atomic<uint64_t> slowdowns{0};
+    std::atomic<uint64_t> stops{0};
+  };
+  std::shared_ptr<Stalls> stalls_ = std::make_shared<Stalls>();
+  class Listener;
+  uint64_t level0_files_slow_ = 0;
+  uint64_t level0_files_max_ = 0;
+  uint64_t compaction_debt_slow_ = 0;
+  uint64_t compaction_debt_max_ = 0;
+  uint32_t pressure_ = 0;
+  std::chrono::steady_clock::time_point pressure_until_;  // after that it is asked for again
 };
 
 }  // namespace kiwi::rocks

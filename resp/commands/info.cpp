@@ -112,12 +112,24 @@ void persistence(NodeContext& node, InfoText& out) {
   out.line("aof_last_bgrewrite_status", "ok");
   out.line("aof_last_write_status", "ok");
   out.line("aof_current_size", node.status.log_disk_bytes);
-  out.line("keyspace_disk_bytes", node.status.keyspace.disk_bytes);
+  const rocks::Keyspace::Usage& state = node.status.keyspace;
+  out.line("keyspace_disk_bytes", state.disk_bytes);
+  out.line("state_dirty_bytes", state.dirty_bytes);
+  out.line("state_cache_bytes", state.cache_bytes);
+  out.line("state_flush_count", state.flushes);
+  out.line("state_flush_seconds", seconds(state.flush_us));
+  out.line("state_flush_wait_seconds", seconds(state.flush_wait_us));
+  out.line("state_pressure", state.pressure);
+  out.line("rocksdb_level0_files", state.level0_files);
+  out.line("rocksdb_pending_compaction_bytes", state.pending_compaction_bytes);
+  out.line("rocksdb_stall_slowdowns", state.stall_slowdowns);
+  out.line("rocksdb_stall_stops", state.stall_stops);
 }
 
 void stats(NodeContext& node, InfoText& out) {
   out.line("instantaneous_ops_per_sec", node.status.commands_per_second);
   out.metrics("Stats", node);
+  out.line("throttled_writes", node.status.router.throttled_writes);
   out.line("evicted_keys", 0);
   out.line("pubsub_channels", 0);
   out.line("pubsub_patterns", 0);

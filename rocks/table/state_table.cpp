@@ -265,6 +265,8 @@ std::shared_ptr<const FrozenEpoch> StateTable::freeze(LogIndex applied) {
   epoch->applied = applied;
   epoch->bytes = dirty_bytes_;
   size_t records = dirty_.size();
+  frozen_bytes_ += epoch->bytes;
+  frozen_records_ += records;
   epoch->nodes.swap(dirty_);
   dirty_.reserve(records);
   std::swap(epoch->ranges, ranges_);
@@ -280,6 +282,8 @@ void StateTable::flushed(uint32_t epoch) {
   CHECK_INVARIANT(!frozen_.empty() && frozen_.front().epoch->number == epoch);
   CHECK_INVARIANT(epoch == flushed_ + 1);
   flushed_ = epoch;
+  frozen_bytes_ -= frozen_.front().epoch->bytes;
+  frozen_records_ -= frozen_.front().epoch->nodes.size();
   std::vector<TableNode*>& superseded = frozen_.front().superseded;
   to_free_.insert(to_free_.end(), superseded.begin(), superseded.end());
   frozen_.pop_front();

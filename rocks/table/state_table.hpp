@@ -75,6 +75,10 @@ class StateTable {
   uint32_t active_epoch() const { return active_; }
   size_t frozen_epochs() const { return frozen_.size(); }
 
+  // Of epochs that are not flushed, the active one included.
+  uint64_t unflushed_bytes() const { return frozen_bytes_ + dirty_bytes_; }
+  size_t unflushed_records() const { return frozen_records_ + dirty_.size(); }
+
   // Of the active epoch.
   bool dirty() const { return writes_ != 0; }
   uint64_t dirty_bytes() const { return dirty_bytes_; }
@@ -129,6 +133,8 @@ class StateTable {
   uint32_t active_ = kCleanEpoch + 1;
   std::deque<Frozen> frozen_;  // oldest first; of epochs flushed_ + 1 .. active_ - 1
   LogIndex frozen_applied_;    // of the last one
+  uint64_t frozen_bytes_ = 0;
+  size_t frozen_records_ = 0;
   std::vector<TableNode*> dirty_;
   std::array<RangeSet, kFamilies> ranges_;
   uint64_t dirty_bytes_ = 0;

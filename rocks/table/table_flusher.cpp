@@ -26,10 +26,16 @@ constexpr std::string_view kFilePrefix = "ingest-";
 constexpr std::string_view kFileSuffix = ".tmp";
 
 // RocksDB stalls writers when compaction falls behind, but never an ingest: this thread waits
-// instead while a family has so many files that every read would have to ask.
-constexpr uint64_t kLevel0FilesMax = 12;
+// instead, and asks so often whether it may go on.
 constexpr auto kCompactionPoll = std::chrono::milliseconds(5);
 constexpr int kNice = 5;  // the apply thread goes first
+
+using Clock = std::chrono::steady_clock;
+
+uint64_t us_since(Clock::time_point began) {
+  return static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - began).count());
+}
 
 struct Item {
   KeyPrefix prefix;
@@ -176,6 +182,9 @@ TableFlusher::~TableFlusher() {
   }
   changed_.notify_all();
   thread_.join();
+  for (const std::function<void()>& call : waiting_) {
+    call();
+  }
 }
 
 // With the mutex held: the flusher ends and nobody waits to hear of anything.
@@ -191,6 +200,10 @@ void TableFlusher::put_job(Job job) {
 }
 
 void TableFlusher::flush(std::shared_ptr<const FrozenEpoch> epoch) {
+  {
+    std::lock_guard lock(mutex_);
+    queued_epoch_ = epoch->number;
+  }
   put_job({std::move(epoch), nullptr});
 }
 
@@ -201,9 +214,15 @@ void TableFlusher::wait_for(uint32_t epoch) {
   changed_.wait(lock, [&] { return flushed_epoch() >= epoch; });
 }
 
-void TableFlusher::wait_for(uint32_t epoch, std::chrono::microseconds at_most) {
-  std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, at_most, [&] { return flushed_epoch() >= epoch; });
+void TableFlusher::when_next_is_flushed(std::function<void()> call) {
+  {
+    std::lock_guard lock(mutex_);
+    if (flushed_epoch() < queued_epoch_ && !closing_) {
+      waiting_.push_back(std::move(call));
+      return;
+    }
+  }
+  call();
 }
 
 void TableFlusher::work() {
@@ -229,25 +248,15 @@ void TableFlusher::work() {
   }
 }
 
-uint64_t TableFlusher::level0_files() const {
-  uint64_t most = 0;
-  for (int i = 0; i < kFamilies; ++i) {
-    std::string files;
-    CHECK_INVARIANT(
-        database_.db().GetProperty(database_.handle(static_cast<Family>(i)),
-                                   rocksdb::DB::Properties::kNumFilesAtLevelPrefix + "0", &files));
-    most = std::max<uint64_t>(most, std::stoull(files));
-  }
-  return most;
-}
-
 bool TableFlusher::wait_for_compaction() {
-  while (level0_files() >= kLevel0FilesMax) {
+  while (database_.must_wait(database_.debt())) {
+    const auto began = Clock::now();
     std::unique_lock lock(mutex_);
     if (nothing_to_do()) {
       return false;
     }
     changed_.wait_for(lock, kCompactionPoll);
+    wait_us_.fetch_add(us_since(began), std::memory_order_relaxed);
   }
   return true;
 }
@@ -260,11 +269,14 @@ std::string TableFlusher::file_of(Family family) const {
 bool TableFlusher::ingest(const FrozenEpoch& epoch) {
   CHECK_INVARIANT(epoch.number == flushed_epoch() + 1);  // I8
   CHECK_INVARIANT(epoch.applied > flushed_index());
+  auto began = Clock::now();
   std::array<Sorted, kFamilies> families = sorted(epoch);
   check_applied(families[static_cast<size_t>(Family::kSystem)], epoch.applied);
+  const uint64_t sorted_us = us_since(began);
   if (!wait_for_compaction()) {
     return false;
   }
+  began = Clock::now();
   Files files(database_);
   for (size_t i = 0; i < families.size(); ++i) {
     files.write(static_cast<Family>(i), epoch.ranges[i], families[i],
@@ -282,12 +294,19 @@ bool TableFlusher::ingest(const FrozenEpoch& epoch) {
   if (!status.ok()) {  // never retried: a later epoch must not come before it (I8)
     fatal_status("ingesting", database_.path(), status);
   }
+  work_us_.fetch_add(sorted_us + us_since(began), std::memory_order_relaxed);
+  flushes_.fetch_add(1, std::memory_order_relaxed);
+  std::vector<std::function<void()>> waiting;
   {
     std::lock_guard lock(mutex_);
     flushed_index_.store(epoch.applied.value, std::memory_order_release);
     flushed_epoch_.store(epoch.number, std::memory_order_release);
+    waiting.swap(waiting_);
   }
   changed_.notify_all();
+  for (const std::function<void()>& call : waiting) {
+    call();
+  }
   return true;
 }
 

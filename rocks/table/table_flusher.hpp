@@ -8,7 +8,6 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -17,6 +16,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "base/ids.hpp"
 #include "base/result.hpp"
@@ -39,11 +39,21 @@ class TableFlusher {
   void flush(std::shared_ptr<const FrozenEpoch> epoch);
   void run(std::function<void()> call);  // on the flusher's thread, after all that came before
   void wait_for(uint32_t epoch);         // until it is in RocksDB
-  void wait_for(uint32_t epoch, std::chrono::microseconds at_most);
+  // On the flusher's thread, after the next epoch; at once if none is on its way. Its end calls too.
+  void when_next_is_flushed(std::function<void()> call);
 
   uint32_t flushed_epoch() const { return flushed_epoch_.load(std::memory_order_acquire); }
   LogIndex flushed_index() const {
     return LogIndex{flushed_index_.load(std::memory_order_acquire)};
+  }
+  struct Counters {
+    uint64_t flushes = 0;
+    uint64_t work_us = 0;
+    uint64_t wait_us = 0;  // for compaction
+  };
+  Counters counters() const {
+    return {flushes_.load(std::memory_order_relaxed), work_us_.load(std::memory_order_relaxed),
+            wait_us_.load(std::memory_order_relaxed)};
   }
 
  private:
@@ -56,8 +66,7 @@ class TableFlusher {
   void work();
   void put_job(Job job);
   bool nothing_to_do() const;
-  uint64_t level0_files() const;  // of the family that has most
-  bool wait_for_compaction();     // false: the flusher ends
+  bool wait_for_compaction();  // false: the flusher ends
   bool ingest(const FrozenEpoch& epoch);
   std::string file_of(Family family) const;
 
@@ -65,11 +74,16 @@ class TableFlusher {
   const std::function<void()> before_ingest_;
   std::atomic<uint32_t> flushed_epoch_{kCleanEpoch};
   std::atomic<uint64_t> flushed_index_;
+  std::atomic<uint64_t> flushes_{0};
+  std::atomic<uint64_t> work_us_{0};
+  std::atomic<uint64_t> wait_us_{0};
 
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Job> jobs_;  // the one in hand is no longer in here
   size_t calls_ = 0;      // run()s that are not done
+  uint32_t queued_epoch_ = kCleanEpoch;
+  std::vector<std::function<void()>> waiting_;  // for the next epoch
   bool closing_ = false;
   std::thread thread_;
 };

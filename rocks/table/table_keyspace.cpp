@@ -36,11 +36,12 @@ constexpr uint64_t kEpochBytesMax = 48 << 20;
 constexpr size_t kEpochRecordsMax = 400'000;
 constexpr uint64_t kEpochWritesMax = 4'000'000;
 constexpr auto kEpochAgeMax = std::chrono::seconds(30);
-// Three epochs (two on their way, one active at half more) stay within the table's budget.
 constexpr uint64_t kEpochsInBudget = 5;
 constexpr size_t kEpochsOnTheWay = 2;
-
-constexpr std::chrono::microseconds kPauseMax = std::chrono::milliseconds(10);  // per turn
+// Pressure by what is not in files, in percent of an epoch. A flusher that keeps up has one epoch
+// in hand while the next one fills. Where apply stops, all of it stays within the table's budget.
+constexpr uint64_t kPercentSlow = 200;
+constexpr uint64_t kPercentFull = 350;
 
 // A cached answer may take so much of the table, as a fraction.
 constexpr uint64_t kCleanShare = 64;
@@ -119,7 +120,28 @@ class TableKeyspace final : public Keyspace {
   Usage usage() override {
     Usage usage = database_->usage();
     usage.memory_bytes += table_.memory_bytes();
+    usage.cache_bytes = table_.memory_bytes();
+    usage.pressure = pressure();
+    usage.dirty_bytes = table_.unflushed_bytes();
+    const TableFlusher::Counters flusher = flusher_.counters();
+    usage.flushes = flusher.flushes;
+    usage.flush_us = flusher.work_us;
+    usage.flush_wait_us = flusher.wait_us;
     return usage;
+  }
+  void view_async(std::function<void(std::unique_ptr<Reader>)> done) override {
+    freeze_dirty();
+    // In order between epochs: RocksDB holds the last one of now and nothing newer (I1).
+    flusher_.run(
+        [this, done = std::move(done)] { done(make_snapshot_view(*database_)); });
+  }
+  uint32_t pressure() override {
+    take_flushed();
+    freeze_if_full();  // what stops the commits must not wait for one
+    return std::max(lag(), database_->pressure());
+  }
+  void when_room(std::function<void()> done) override {
+    flusher_.when_next_is_flushed(std::move(done));
   }
 
  private:
@@ -137,9 +159,11 @@ class TableKeyspace final : public Keyspace {
   void commit_family(Family family);
   bool epoch_is_full() const;
   void freeze();
+  void freeze_if_full();
   void freeze_dirty();
   void take_flushed();
   void wait_for_room();
+  uint32_t lag() const;
 
   std::unique_ptr<StateDatabase> database_;
   const uint64_t bytes_max_;
@@ -208,9 +232,7 @@ void TableKeyspace::commit(LogIndex applied) {
   range_bytes_ = 0;
   committed_ = applied;
   table_.evict();
-  if (epoch_is_full() && table_.frozen_epochs() < kEpochsOnTheWay) {
-    freeze();
-  }
+  freeze_if_full();
 }
 
 // Ranges first: writes after a range erase survive it, those before it the overlay has erased.
@@ -251,6 +273,12 @@ void TableKeyspace::freeze() {
   epoch_began_ = std::chrono::steady_clock::now();
 }
 
+void TableKeyspace::freeze_if_full() {
+  if (table_.dirty() && epoch_is_full() && table_.frozen_epochs() < kEpochsOnTheWay) {
+    freeze();
+  }
+}
+
 // Somebody asks for everything committed: however many epochs are on their way, this adds no data.
 void TableKeyspace::freeze_dirty() {
   if (table_.dirty()) {
@@ -264,22 +292,25 @@ void TableKeyspace::take_flushed() {
   }
 }
 
-// The flusher is behind: two epochs are on their way and the active one is full. Apply slows down,
-// a little per turn and more the more there is, and stands still before memory grows beyond the
-// table's budget.
+// How far the flusher is behind.
+uint32_t TableKeyspace::lag() const {
+  const uint64_t percent =
+      std::max(100 * table_.unflushed_bytes() / epoch_bytes_max_,
+               uint64_t{100} * table_.unflushed_records() / kEpochRecordsMax);
+  if (percent <= kPercentSlow) {
+    return 0;
+  }
+  constexpr uint64_t kRoom = kPercentFull - kPercentSlow;
+  return static_cast<uint32_t>(kPressureFull * std::min(percent - kPercentSlow, kRoom) / kRoom);
+}
+
+// Memory does not grow beyond the table's budget, whoever writes. Executors ask for pressure()
+// before a turn and do not come here then.
 void TableKeyspace::wait_for_room() {
-  uint64_t dirty = table_.dirty_bytes();
-  if (table_.frozen_epochs() < kEpochsOnTheWay || dirty < epoch_bytes_max_) {
-    return;
-  }
-  uint64_t room = epoch_bytes_max_ / 2;
-  uint64_t above = dirty - epoch_bytes_max_;
-  if (above < room) {
-    flusher_.wait_for(taken_ + 1, kPauseMax * above / room);
-  } else {
+  while (lag() >= kPressureFull && table_.frozen_epochs() != 0) {
     flusher_.wait_for(taken_ + 1);
+    take_flushed();
   }
-  take_flushed();
 }
 
 void TableKeyspace::flush() {

@@ -61,6 +61,39 @@ TEST_CASE("a read that waits too long can be cancelled, one that is ready cannot
   CHECK(Node::bytes_of(w.node.executor().take_effects()) == "$-1\r\n+OK\r\n");
 }
 
+TEST_CASE("entries wait while the keyspace has no room, reads of what is applied go on") {
+  struct Pressed final : rocks::MemoryKeyspace {
+    uint32_t pressure() override { return pressed; }
+    uint32_t pressed = 0;
+  };
+  Pressed keyspace;
+  Node node(keyspace);
+  node.start();
+  Executor& executor = node.executor();
+  keyspace.pressed = 999;
+  node.log().batch({NodeId{2}, incarnation_of(2), 1, 1}, {packed({"set", "a", "1"})});
+  CHECK(node.deliver().pressure == 999);
+  CHECK_FALSE(executor.held());
+  keyspace.pressed = rocks::Keyspace::kPressureFull;
+  const LogIndex applied = executor.applied();
+  node.log().batch({NodeId{2}, incarnation_of(2), 1, 2}, {packed({"set", "a", "2"})});
+  ReadBatch batch;
+  batch.id = 5;
+  batch.index = applied;
+  batch.ops = {read(4, 0, {"get", "a"})};
+  executor.run_reads(batch);
+  ExecutorEffects effects = node.deliver();  // ends: nothing is to be done by asking again
+  CHECK(Node::bytes_of(effects) == "$1\r\n1\r\n");
+  CHECK(effects.pressure == rocks::Keyspace::kPressureFull);
+  CHECK_FALSE(effects.applied_moved);
+  CHECK(executor.held());
+  CHECK(executor.applied() == applied);
+  keyspace.pressed = 0;
+  CHECK_FALSE(executor.work());
+  CHECK_FALSE(executor.held());
+  CHECK(executor.applied() == applied + 1);
+}
+
 TEST_CASE("a batch of reads bigger than a turn goes on in the next, in order") {
   rocks::MemoryKeyspace keyspace;
   ExecutorOptions options;
