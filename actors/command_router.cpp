@@ -128,6 +128,9 @@ void CommandRouter::take(ExecutorReport& report) {
   for (const resp::Settled& settled : report.settled) {
     options_.router->settled(settled, now_ms);
   }
+  for (const resp::SplitRead& split : report.reads_split) {
+    options_.router->read_split(split);
+  }
   // A batch of which one half was answered is told in both lists; its other half must not be taken
   // for answered.
   for (resp::ReadBatch& batch : report.reads_again) {

@@ -55,6 +55,7 @@ struct ExecutorReport {
   std::vector<resp::Settled> settled;
   std::vector<uint64_t> reads_done;
   std::vector<resp::ReadBatch> reads_again;
+  std::vector<resp::SplitRead> reads_split;
   LogIndex applied;
   std::optional<uint32_t> pressure;  // of the keyspace, if it was asked
 };
@@ -187,6 +188,9 @@ struct MakeCheckpoint {
 struct FlushState {
   std::function<void(LogIndex, Term)> done;
 };
+struct LongReadDone {  // LongReads' thread -> StateMachine
+  resp::LongReadResult result;
+};
 struct KeyspaceHasRoom {};  // StateMachine to itself: held entries may go on
 struct StateFlushed {       // StateMachine to itself
   LogIndex index;
@@ -264,6 +268,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::MakeCheckpoint)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::FlushState)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::StateFlushed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::KeyspaceHasRoom)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::LongReadDone)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::CheckpointMade)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::BackUp)
 

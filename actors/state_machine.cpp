@@ -65,12 +65,19 @@ StateMachine::behavior_type StateMachine::make_behavior() {
         room_awaited_ = false;
         want_turn();
       },
+      [this](LongReadDone& answer) {
+        options_.executor->long_read_done(std::move(answer.result));
+        want_turn();
+      },
       [this](SwapState& order) { swap(order); },
       [this](SnapshotWorkerStarted& started) { snapshots_ = std::move(started.worker); },
       [this](RouterStarted& started) { router_ = std::move(started.router); },
       [this](ReplicaStarted& started) { replica_ = std::move(started.replica); },
       [this](work_atom) { turn(); },
-      [this](timer_atom) { expire(); },
+      [this](timer_atom) {
+        expire();
+        pump_long_reads();
+      },
       [this](stop_atom) {
         while (options_.executor->work()) {
         }
@@ -81,6 +88,7 @@ StateMachine::behavior_type StateMachine::make_behavior() {
 }
 
 void StateMachine::stopped() {
+  long_reads_.reset();
   router_ = nullptr;
   replica_ = nullptr;
   snapshots_ = nullptr;
@@ -124,6 +132,16 @@ void StateMachine::ship(resp::ExecutorEffects effects) {
       send(found->second, std::move(batch));
     }
   }
+  if (!effects.long_reads.empty()) {
+    if (!long_reads_) {
+      long_reads_ = std::make_unique<LongReads>(
+          [self = StateMachineHandle(this)](resp::LongReadResult result) {
+            caf::anon_send(self, LongReadDone{std::move(result)});
+          });
+    }
+    long_reads_->add(std::move(effects.long_reads));
+  }
+  pump_long_reads();
   if (effects.applied_moved && replica_) {
     send(replica_, Applied{effects.applied, std::move(effects.sessions)});
   }
@@ -132,8 +150,14 @@ void StateMachine::ship(resp::ExecutorEffects effects) {
                            effects.pressure;
   if (tell_router && router_) {
     send(router_, ExecutorReport{std::move(effects.settled), std::move(effects.reads_done),
-                                 std::move(effects.reads_again), options_.executor->applied(),
-                                 effects.pressure});
+                                 std::move(effects.reads_again), std::move(effects.reads_split),
+                                 options_.executor->applied(), effects.pressure});
+  }
+}
+
+void StateMachine::pump_long_reads() {
+  if (long_reads_) {
+    long_reads_->pump(*options_.keyspace, options_.now_ms());
   }
 }
 
@@ -177,6 +201,9 @@ Term StateMachine::term_of(LogIndex index) const {
 // from. What waits in the old executor waits on.
 void StateMachine::swap(SwapState& order) {
   ship(options_.executor->take_effects());
+  if (long_reads_) {
+    long_reads_->stop();  // they go on, on the new state, which is no older
+  }
   resp::Executor* old = options_.executor;
   resp::Executor* fresh = order.fresh->executor.get();
   fresh->take_over(*old);

@@ -14,6 +14,7 @@
 
 #include "actors/handles.hpp"
 #include "actors/hosting.hpp"
+#include "actors/long_reads.hpp"
 #include "resp/executor.hpp"
 
 namespace kiwi::actors {
@@ -42,6 +43,7 @@ class StateMachine final : public Hosted<StateMachineHandle> {
   void await_room();
   void ship(resp::ExecutorEffects effects);
   void expire();
+  void pump_long_reads();
   void checkpoint(MakeCheckpoint& order);
   void flush(FlushState& order);
   void swap(SwapState& order);
@@ -53,6 +55,7 @@ class StateMachine final : public Hosted<StateMachineHandle> {
   SnapshotWorkerHandle snapshots_;
   std::deque<std::pair<LogIndex, Term>> terms_;  // where each term begins, of what came to apply
   std::unordered_map<resp::ConnectionId, ConnectionHandle> connections_;
+  std::unique_ptr<LongReads> long_reads_;  // with the first one
   bool turn_wanted_ = false;
   bool room_awaited_ = false;  // KeyspaceHasRoom will come
   bool leads_ = false;

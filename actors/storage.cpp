@@ -18,6 +18,9 @@ namespace {
 
 constexpr size_t kTailBytes = 16 << 20;  // of one read of the log's end
 
+// Some 15 ms of a turn.
+constexpr uint64_t kLongReadElements = 20'000;
+
 std::string number(NodeId id) { return std::to_string(id.value); }
 std::string number(LogIndex index) { return std::to_string(index.value); }
 
@@ -107,6 +110,7 @@ Result<std::shared_ptr<OpenedState>> Storage::open_state(const std::string& name
   executor.node = identity_.node;
   executor.incarnation = identity_.incarnation;
   executor.epoch = identity_.boot_epoch;
+  executor.long_read_elements = kLongReadElements;
   state->executor = std::make_unique<resp::Executor>(*state->keyspace, executor);
   return state;
 }

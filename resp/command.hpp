@@ -42,6 +42,7 @@ enum Flag : uint32_t {
   kInternal = 1u << 16,       // only this node's own machinery may propose it (expiry, F8)
   kTimeSensitive = 1u << 17,  // its reply depends on key expiry even for existing keys
   kNotQueued = 1u << 19,      // executed inside MULTI, not queued: EXEC, DISCARD, RESET, ...
+  kMayBeLong = 1u << 20,      // elements_read() says whether it is: long_read.hpp
   kContainer = 1u << 18,      // CLIENT, CONFIG, ...: its sub-commands are the rows "name|..."
 };
 

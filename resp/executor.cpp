@@ -280,6 +280,8 @@ void Executor::take_over(Executor& old) {
   s.waiting = std::exchange(old.state_->waiting, {});
   s.reads_executed = old.state_->reads_executed;
   s.replies = std::move(old.state_->replies);
+  s.long_reads = old.state_->long_reads;
+  s.long_replies = std::move(old.state_->long_replies);
   s.commands = old.state_->commands;
   s.failures = old.state_->failures;
   s.context.add(old.state_->context.stats());
@@ -303,6 +305,10 @@ bool Executor::held() const { return state_->held; }
 ExecutorEffects Executor::take_effects() {
   State& s = *state_;
   s.effects.replies = s.replies.take();
+  for (ReplyBatch& batch : s.long_replies) {
+    s.effects.replies.push_back(std::move(batch));
+  }
+  s.long_replies.clear();
   s.effects.applied = applied();
   if (std::exchange(s.opened_term, false)) {
     s.effects.sessions = s.sessions.rows();

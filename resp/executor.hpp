@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "raft/types.hpp"
+#include "resp/long_read.hpp"
 #include "resp/request.hpp"
 #include "rocks/keyspace.hpp"
 #include "rocks/metadata.hpp"
@@ -29,6 +30,17 @@ struct ExecutorOptions {
   uint64_t epoch = 0;              // this boot's proposals; others' replies are thrown away
   size_t turn_commands_max = 512;  // then the turn commits and yields to the sockets
   size_t turn_bytes_max = 1 << 20;
+  // Reads that look at more records than this leave the turn (ExecutorEffects::long_reads); 0: none
+  // does. Only when, not what they answer, depends on it.
+  uint64_t long_read_elements = 0;
+};
+
+// A read was put aside: its batch goes on without it.
+struct SplitRead {
+  uint64_t batch = 0;  // it came with
+  uint64_t id = 0;     // a batch of its own from now on, that reads_done will tell
+  ConnectionId connection = 0;
+  bool linear = false;
 };
 
 // What happened to this node's proposals, for the router; in apply order, one per sequence, also
@@ -44,7 +56,9 @@ struct Settled {
 struct ExecutorEffects {
   std::vector<ReplyBatch> replies;  // one per connection and turn
   std::vector<Settled> settled;
-  std::vector<uint64_t> reads_done;  // ids of ReadBatches that were answered
+  std::vector<LongRead> long_reads;    // to be run on a picture of the state made from now on
+  std::vector<SplitRead> reads_split;  // the same, for the router: before reads_again, reads_done
+  std::vector<uint64_t> reads_done;    // ids of ReadBatches that were answered
   // Need a tick: a clamped clock met a key with a TTL (F9). Those operations of the batch that were
   // not answered (for each connection the rest of its operations, so that its order holds), with
   // the batch's id; reads_done also tells the id only if others of the batch were answered. To be
@@ -76,6 +90,7 @@ class Executor {
   // Took too long: if the batch still waits for its index, its operations are answered
   // texts::kReadTimeout and reads_done reports it; else nothing happens.
   void cancel_reads(uint64_t id);
+  void long_read_done(LongReadResult result);
   void apply(std::vector<raft::Entry> entries);  // queued; contiguous after what was queued before
   void forget_connection(ConnectionId connection);  // closed: its replies are dropped
 

@@ -49,6 +49,11 @@ void Executor::State::execute_plain(const PackedCommand& command,
   size_t start = out != nullptr ? out->size() : 0;
   bool writes = spec->route == Route::kWrite;
   context.begin(*spec, command.database, moment);
+  if ((spec->flags & kMayBeLong) != 0 && may_put_aside &&
+      elements_read(context, *spec, command.args) > options.long_read_elements) {
+    put_aside = true;
+    return;
+  }
   if (writes) {
     database.mark();
   }
@@ -78,6 +83,7 @@ void Executor::State::execute_transaction(PackedCommand& transaction,
                                           std::string* out,
                                           int version) {
   ReplyWriter reply(out, version);
+  may_put_aside = false;  // it would have to go as a whole
   database.begin_command();
   for (const WatchToken& token : transaction.tokens) {
     if (!database.unchanged(token, moment.now_ms)) {

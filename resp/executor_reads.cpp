@@ -1,5 +1,6 @@
 // Executor: reads at an index, and what is due to expire.
 #include <algorithm>
+#include <utility>
 
 #include "resp/executor_state.hpp"
 #include "resp/mutants.hpp"
@@ -32,7 +33,15 @@ bool Executor::State::run_batch(WaitingReads& reads) {
                  reads.stopped.end();
     if (!again) {
       context.forget_ttl();
+      // A clamped one may have to be asked again, with all that its connection asked behind it.
+      may_put_aside = options.long_read_elements != 0 && !batch.clamped;
       run_read(op.kind, op.packed, op.resp_version, moment, draft);
+      may_put_aside = false;
+      if (std::exchange(put_aside, false)) {
+        replies.discard(draft);
+        put_long_read_aside(batch.id, std::move(op), moment);
+        continue;
+      }
       again = batch.clamped && context.met_ttl();
       if (again) {
         replies.discard(draft);
@@ -53,6 +62,30 @@ bool Executor::State::run_batch(WaitingReads& reads) {
     effects.reads_again.push_back(std::move(batch));
   }
   return true;
+}
+
+// Its picture is made after this turn's commit, from what this turn would have read.
+void Executor::State::put_long_read_aside(uint64_t batch, ReadOp&& op, const Moment& moment) {
+  constexpr uint64_t kOwnIds = uint64_t{1} << 63;  // the router counts from 1
+  LongRead read{kOwnIds | ++long_reads, std::move(op), moment};
+  read.moment.seed ^= reads_executed;  // as run_read()
+  effects.reads_split.push_back(
+      {batch, read.id, read.op.to.connection, read.op.kind != RequestKind::kStaleRead});
+  effects.long_reads.push_back(std::move(read));
+}
+
+void Executor::long_read_done(LongReadResult result) {
+  State& s = *state_;
+  s.context.add(result.stats);
+  s.effects.reads_done.push_back(result.id);
+  if (result.bytes.size() > UINT32_MAX) {  // parts have 32 bits for it
+    result.bytes.clear();
+    ReplyWriter(&result.bytes, 2).error("ERR the reply is too large");
+  }
+  ReplyBatch& batch = s.long_replies.emplace_back();
+  batch.connection = result.to.connection;
+  batch.parts.push_back({result.to.slot, 0, static_cast<uint32_t>(result.bytes.size())});
+  batch.bytes = std::move(result.bytes);
 }
 
 bool Executor::State::run_ready_reads() {

@@ -86,6 +86,7 @@ struct Executor::State {
   bool run_ready_reads();               // true: more are ready than a turn may hold
   bool run_batch(WaitingReads& reads);  // false: the turn is full, go on in the next
   bool turn_is_full() const;
+  void put_long_read_aside(uint64_t batch, ReadOp&& op, const Moment& moment);
 
   rocks::Keyspace& keyspace;
   ExecutorOptions options;
@@ -103,6 +104,10 @@ struct Executor::State {
   bool opened_term = false;     // a kNoop was applied since the last take_effects()
   uint64_t turn_commands = 0;   // executed in this half of a turn: entries, then reads
   uint64_t entry_commands = 0;  // executed in this entry: the ordinal of the next (F10)
+  std::vector<ReplyBatch> long_replies;
+  uint64_t long_reads = 0;      // put aside so far; their ids have the highest bit
+  bool may_put_aside = false;   // the command being executed is a read on its own
+  bool put_aside = false;       // and that was done
   uint64_t reads_executed = 0;  // seeds random reads
   uint64_t commands = 0;
   uint64_t failures = 0;  // commands that threw (F30)

@@ -73,8 +73,8 @@ struct RouterStatus {
   uint64_t proposals = 0;          // batches handed over
   uint64_t proposed_commands = 0;  // in them, reads between the writes included
   uint64_t read_rounds = 0;
-  uint64_t cluster_down = 0;  // commands answered so
-  uint64_t proxied = 0;       // batches handed over while another node led
+  uint64_t cluster_down = 0;      // commands answered so
+  uint64_t proxied = 0;           // batches handed over while another node led
   uint64_t throttled_writes = 0;  // commands that waited since a state lags behind (set_pressure())
   uint32_t pressure = 0;
 };
@@ -91,6 +91,7 @@ class Router {
   void end_of_turn(int64_t now_ms);  // hands over what was packed since the last turn
   void settled(const Settled& settled, int64_t now_ms);
   void reads_done(uint64_t id, int64_t now_ms);
+  void read_split(const SplitRead& split);
   void reads_again(ReadBatch batch, int64_t now_ms);
   void read_ready(const raft::ReadReady& ready, int64_t now_ms);
   void refused(const raft::ProposeRefused& refused, int64_t now_ms);

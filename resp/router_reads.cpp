@@ -173,6 +173,27 @@ void Router::read_ready(const raft::ReadReady& ready, int64_t now_ms) {
   }
 }
 
+// The other operations of its batch, of whichever connection, do not wait for it any more.
+void Router::read_split(const SplitRead& split) {
+  State& s = *state_;
+  auto it = s.executing.find(split.batch);
+  if (it == s.executing.end()) {
+    return;
+  }
+  for (Run& run : it->second.runs) {
+    if (run.connection->id == split.connection && run.count != 0) {
+      --run.count;
+      run.linear -= split.linear ? 1 : 0;
+      Executing own;
+      own.runs.push_back({run.connection, 1, split.linear ? size_t{1} : 0});
+      own.arrival_ms = it->second.arrival_ms;
+      own.cancelled = true;  // it is being executed
+      s.executing.emplace(split.id, std::move(own));
+      return;
+    }
+  }
+}
+
 void Router::reads_done(uint64_t id, int64_t /*now_ms*/) {
   State& s = *state_;
   auto it = s.executing.find(id);

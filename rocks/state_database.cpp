@@ -123,8 +123,7 @@ rocksdb::ColumnFamilyOptions family_options(const KeyspaceOptions& options,
     // A compaction of level 0 rewrites the level below: with one much larger than what level 0
     // holds then, small tables would wait for it most of the time (4 MiB table, 1 KiB values, 2
     // cores: 3,100 SETs/s with 256 MiB, the default).
-    made.max_bytes_for_level_base =
-        std::clamp(options.table_bytes, kLevelBaseMin, kLevelBaseMax);
+    made.max_bytes_for_level_base = std::clamp(options.table_bytes, kLevelBaseMin, kLevelBaseMax);
     made.target_file_size_base =
         std::max(made.max_bytes_for_level_base / kFilesInBase, kFileSizeMin);
     // Never filled; but blocks of level 0 are pinned only of files not much larger than it.
@@ -375,10 +374,10 @@ uint32_t StateDatabase::pressure() {
   if (now >= pressure_until_) {
     pressure_until_ = now + kPressureAge;
     const Debt owed = debt();
-    pressure_ = std::max({part_of(owed.level0_files, level0_files_slow_, level0_files_max_),
-                          part_of(owed.compaction_bytes, compaction_debt_slow_,
-                                  compaction_debt_max_),
-                          part_of(owed.memtables, kMemtablesSlow, kMemtablesMax)});
+    pressure_ =
+        std::max({part_of(owed.level0_files, level0_files_slow_, level0_files_max_),
+                  part_of(owed.compaction_bytes, compaction_debt_slow_, compaction_debt_max_),
+                  part_of(owed.memtables, kMemtablesSlow, kMemtablesMax)});
   }
   return pressure_;
 }

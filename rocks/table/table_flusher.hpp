@@ -39,7 +39,8 @@ class TableFlusher {
   void flush(std::shared_ptr<const FrozenEpoch> epoch);
   void run(std::function<void()> call);  // on the flusher's thread, after all that came before
   void wait_for(uint32_t epoch);         // until it is in RocksDB
-  // On the flusher's thread, after the next epoch; at once if none is on its way. Its end calls too.
+  // On the flusher's thread, after the next epoch; at once if none is on its way. Its end calls
+  // too.
   void when_next_is_flushed(std::function<void()> call);
 
   uint32_t flushed_epoch() const { return flushed_epoch_.load(std::memory_order_acquire); }

@@ -132,8 +132,7 @@ class TableKeyspace final : public Keyspace {
   void view_async(std::function<void(std::unique_ptr<Reader>)> done) override {
     freeze_dirty();
     // In order between epochs: RocksDB holds the last one of now and nothing newer (I1).
-    flusher_.run(
-        [this, done = std::move(done)] { done(make_snapshot_view(*database_)); });
+    flusher_.run([this, done = std::move(done)] { done(make_snapshot_view(*database_)); });
   }
   uint32_t pressure() override {
     take_flushed();
@@ -294,9 +293,8 @@ void TableKeyspace::take_flushed() {
 
 // How far the flusher is behind.
 uint32_t TableKeyspace::lag() const {
-  const uint64_t percent =
-      std::max(100 * table_.unflushed_bytes() / epoch_bytes_max_,
-               uint64_t{100} * table_.unflushed_records() / kEpochRecordsMax);
+  const uint64_t percent = std::max(100 * table_.unflushed_bytes() / epoch_bytes_max_,
+                                    uint64_t{100} * table_.unflushed_records() / kEpochRecordsMax);
   if (percent <= kPercentSlow) {
     return 0;
   }

@@ -156,7 +156,7 @@ Outcome apply_all(rocks::Keyspace& keyspace,
     size_t count = std::min<size_t>(1 + prng.below(40), entries.size() - from);
     auto begin = entries.begin() + static_cast<ptrdiff_t>(from);
     executor->apply({begin, begin + static_cast<ptrdiff_t>(count)});
-    while (executor->work()) {
+    while (executor->work() || executor->held()) {
     }
     executor->take_effects();
     if (pause()) {  // a crash: a new executor on what is left
@@ -261,7 +261,7 @@ TEST_CASE("an origin's attached reads and replies leave no trace in the state [F
     executor.expect(batch);
   }
   executor.apply(entries);
-  while (executor.work()) {
+  while (executor.work() || executor.held()) {
   }
   CHECK(executor.state_checksum() == without.checksum);
   CHECK(dump(keyspace.keyspace()) == without.state);

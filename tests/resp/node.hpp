@@ -101,7 +101,7 @@ class Node {
   // Hands over what the log gained and works until nothing is left.
   ExecutorEffects deliver() {
     executor_.apply(std::exchange(log_.entries, {}));
-    while (executor_.work()) {
+    while (executor_.work() || executor_.held()) {
     }
     return executor_.take_effects();
   }

@@ -220,6 +220,36 @@ TEST_CASE("a read under a clamped clock asks again with a tick, later reads stay
   CHECK(packed_of(effects.run_reads.at(0)) == std::vector<std::string>{"r1", "r3"});
 }
 
+TEST_CASE("the router lets a split read's company go, and its connection's writes wait [F6]") {
+  RouterHarness h;
+  h.up();
+  h.pipeline(1, {"r1"});
+  h.pipeline(2, {"r1"});
+  RouterEffects effects = h.turn();
+  REQUIRE(effects.read_index.size() == 1);
+  raft::ReadReady ready;
+  ready.id = effects.read_index[0].id;
+  ready.ok = true;
+  ready.index = LogIndex{5};
+  h.router.read_ready(ready, h.now);
+  effects = h.turn();
+  REQUIRE(effects.run_reads.size() == 1);
+  const uint64_t batch = effects.run_reads[0].id;
+  const uint64_t own = uint64_t{1} << 63 | 1;
+  h.router.read_split({batch, own, 2, true});
+  h.router.reads_done(batch, h.now);
+  h.pipeline(1, {"w1"});
+  h.pipeline(2, {"w1"});
+  effects = h.turn();
+  REQUIRE(effects.propose.size() == 1);
+  CHECK(commands_of(effects.propose[0].payload).size() == 1);
+  CHECK(effects.expect[0]->ops[0].to.connection == 1);
+  h.router.reads_done(own, h.now);
+  effects = h.turn();
+  REQUIRE(effects.propose.size() == 1);
+  CHECK(effects.expect[0]->ops[0].to.connection == 2);
+}
+
 TEST_CASE("a closed connection's reads are dropped") {
   RouterHarness h;
   h.up(RouterHarness::kOther);

@@ -99,7 +99,7 @@ StateNode::StateNode(const std::string& directory, uint64_t write_buffer, Engine
 
 void StateNode::apply(const std::vector<raft::Entry>& entries) {
   node_->executor().apply(entries);
-  while (node_->executor().work()) {
+  while (node_->executor().work() || node_->executor().held()) {
   }
   (void)node_->executor().take_effects();
 }

@@ -1,0 +1,196 @@
+#include "resp/long_read.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <memory>
+#include <new>
+#include <utility>
+
+#include "base/check.hpp"
+#include "base/log.hpp"
+#include "resp/numbers.hpp"
+#include "resp/words.hpp"
+
+namespace kiwi::resp {
+
+namespace {
+
+constexpr std::string_view kInternalError = "ERR internal error: the command was not executed";
+
+struct Stopped : std::exception {};
+
+// The picture as a Keyspace that nobody may write.
+class ViewKeyspace final : public rocks::Keyspace {
+ public:
+  ViewKeyspace(rocks::Reader& view, const std::atomic<bool>& stop) : view_(view), stop_(stop) {}
+
+  std::optional<std::string_view> get(rocks::Family family, std::string_view key) override {
+    return view_.get(family, key);
+  }
+  std::unique_ptr<rocks::Cursor> cursor(rocks::Family family,
+                                        std::string_view from,
+                                        std::string_view to) override {
+    return std::make_unique<StoppableCursor>(view_.cursor(family, from, to), stop_);
+  }
+  std::unique_ptr<rocks::ReverseCursor> reverse_cursor(rocks::Family family,
+                                                       std::string_view from,
+                                                       std::string_view to) override {
+    return std::make_unique<StoppableReverseCursor>(view_.reverse_cursor(family, from, to), stop_);
+  }
+
+  void put(rocks::Family, std::string_view, std::string_view) override { never(); }
+  void erase(rocks::Family, std::string_view) override { never(); }
+  void erase_range(rocks::Family, std::string_view, std::string_view) override { never(); }
+  void mark() override { never(); }
+  void undo_to_mark() override { never(); }
+  void commit(LogIndex) override { never(); }
+  size_t pending_bytes() const override { return 0; }
+  LogIndex flushed_index() override { return {}; }
+  void flush() override { never(); }
+  void flush_async(std::function<void(LogIndex)>) override { never(); }
+  void checkpoint(std::string, std::function<void(Result<LogIndex>)>) override { never(); }
+  std::unique_ptr<Reader> view() override { return nullptr; }
+  Usage usage() override { return {}; }
+
+ private:
+  template <class Walk>
+  class Stoppable : public Walk {
+   public:
+    Stoppable(std::unique_ptr<Walk> cursor, const std::atomic<bool>& stop)
+        : cursor_(std::move(cursor)), stop_(stop) {}
+    bool valid() const override { return cursor_->valid(); }
+    void next() override {
+      if (stop_.load(std::memory_order_relaxed)) {
+        throw Stopped();
+      }
+      cursor_->next();
+    }
+    std::string_view key() const override { return cursor_->key(); }
+    std::string_view value() const override { return cursor_->value(); }
+
+   protected:
+    std::unique_ptr<Walk> cursor_;
+
+   private:
+    const std::atomic<bool>& stop_;
+  };
+  using StoppableReverseCursor = Stoppable<rocks::ReverseCursor>;
+  class StoppableCursor final : public Stoppable<rocks::Cursor> {
+   public:
+    using Stoppable::Stoppable;
+    void seek(std::string_view key) override { cursor_->seek(key); }
+  };
+
+  static void never() { CHECK_INVARIANT(false); }
+
+  rocks::Reader& view_;
+  const std::atomic<bool>& stop_;
+};
+
+uint64_t size_of(Context& context, std::string_view name) {
+  Key key = context.find(name);
+  return key.live ? key.meta.size : 0;
+}
+
+uint64_t sizes_of(Context& context, Args names) {
+  uint64_t sum = 0;
+  for (std::string_view name : names) {
+    sum += size_of(context, name);
+  }
+  return sum;
+}
+
+uint64_t magnitude(int64_t number) {
+  return number < 0 ? uint64_t{0} - static_cast<uint64_t>(number) : static_cast<uint64_t>(number);
+}
+
+// Behind the word COUNT; without it what Redis' default is.
+uint64_t count_option(Args args) {
+  for (size_t i = 0; i + 1 < args.size(); ++i) {
+    if (same_word(args[i], "count")) {
+      std::optional<int64_t> count = parse_integer(args[i + 1]);
+      return count ? magnitude(*count) : 0;
+    }
+  }
+  return 10;
+}
+
+uint64_t lrange_length(uint64_t size, Args args) {
+  std::optional<int64_t> first = parse_integer(args[2]);
+  std::optional<int64_t> last = parse_integer(args[3]);
+  if (!first || !last) {
+    return 0;
+  }
+  const auto all = static_cast<int64_t>(size);
+  const int64_t from = *first < 0 ? std::max<int64_t>(0, all + *first) : *first;
+  const int64_t to = *last < 0 ? all + *last : std::min(*last, all - 1);
+  return from > to ? 0 : static_cast<uint64_t>(to - from) + 1;
+}
+
+}  // namespace
+
+uint64_t elements_read(Context& context, const CommandSpec& command, Args args) {
+  const std::string_view name = command.name;
+  if (name == "keys" || name == "scan") {
+    Database& state = context.state();
+    const uint64_t keys = state.counts(state.physical(context.database())).keys;
+    return name == "keys" ? keys : std::min(keys, count_option(args.subspan(2)));
+  }
+  if (name == "sinter" || name == "sunion" || name == "sdiff") {
+    return sizes_of(context, args.subspan(1));
+  }
+  if (name == "sintercard") {
+    std::optional<int64_t> keys = parse_integer(args[1]);
+    return keys && *keys > 0 && magnitude(*keys) <= args.size() - 2
+               ? sizes_of(context, args.subspan(2, magnitude(*keys)))
+               : 0;
+  }
+  const uint64_t size = size_of(context, args[1]);
+  if (name == "lrange") {
+    return lrange_length(size, args);
+  }
+  if (name == "sscan") {
+    return std::min(size, count_option(args.subspan(3)));
+  }
+  if (name == "srandmember") {
+    std::optional<int64_t> count = args.size() > 2 ? parse_integer(args[2]) : 1;
+    if (!count || size == 0) {
+      return 0;
+    }
+    return *count < 0 ? magnitude(*count) : std::min(size, magnitude(*count));
+  }
+  return size;  // smembers, lpos
+}
+
+LongReadResult run_long_read(rocks::Reader& view,
+                             const LongRead& read,
+                             const std::atomic<bool>& stop) {
+  LongReadResult result;
+  result.id = read.id;
+  result.to = read.op.to;
+  try {
+    ViewKeyspace keyspace(view, stop);
+    Database database(keyspace);
+    Context context(database);
+    PackedCommand command;
+    const bool well_formed = unpack_command(read.op.packed, command);
+    CHECK_INVARIANT(well_formed && command.kind == PackedKind::kPlain);  // it was executed before
+    const CommandSpec* spec = find_command(command.args[0]);
+    CHECK_INVARIANT(spec != nullptr && spec->route == Route::kRead);
+    ReplyWriter reply(&result.bytes, read.op.resp_version);
+    context.begin(*spec, command.database, read.moment);
+    spec->data(context, command.args, reply);
+    result.stats = context.stats();
+  } catch (const Stopped&) {
+    result.stopped = true;
+  } catch (const std::bad_alloc&) {
+    fatal("out of memory while executing a command");
+  } catch (const std::exception& e) {
+    log_error(std::string("a long read failed: ") + e.what());
+    result.bytes.clear();
+    ReplyWriter(&result.bytes, read.op.resp_version).error(kInternalError);
+  }
+  return result;
+}
+
+}  // namespace kiwi::resp

@@ -1,0 +1,38 @@
+// Reads that would take a turn far too long: KEYS of a million keys, SMEMBERS of a huge set. The
+// executor puts them aside; they run on another thread, on a picture of the state that is no older
+// than the moment they were put aside at, and so at least their read index. Plain functions.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+
+#include "resp/context.hpp"
+#include "resp/request.hpp"
+#include "rocks/keyspace.hpp"
+
+namespace kiwi::resp {
+
+struct LongRead {
+  uint64_t id = 0;  // of a ReadBatch of its own: SplitRead
+  ReadOp op;
+  Moment moment;
+};
+struct LongReadResult {
+  uint64_t id = 0;
+  ReplySlot to;
+  std::string bytes;
+  Context::Stats stats;
+  bool stopped = false;  // before it was done: `bytes` means nothing
+};
+
+// About how many records the command would look at. Only for rows with kMayBeLong; the context was
+// begun for the command. Where an argument is wrong, 0: the refusal is short.
+uint64_t elements_read(Context& context, const CommandSpec& command, Args args);
+
+// Any thread. `stop` ends it within microseconds.
+LongReadResult run_long_read(rocks::Reader& view,
+                             const LongRead& read,
+                             const std::atomic<bool>& stop);
+
+}  // namespace kiwi::resp
