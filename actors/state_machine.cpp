@@ -65,10 +65,7 @@ StateMachine::behavior_type StateMachine::make_behavior() {
         room_awaited_ = false;
         want_turn();
       },
-      [this](LongReadDone& answer) {
-        options_.executor->long_read_done(std::move(answer.result));
-        want_turn();
-      },
+      [this](LongReadDone& answer) { long_read_done(answer); },
       [this](SwapState& order) { swap(order); },
       [this](SnapshotWorkerStarted& started) { snapshots_ = std::move(started.worker); },
       [this](RouterStarted& started) { router_ = std::move(started.router); },
@@ -153,6 +150,11 @@ void StateMachine::ship(resp::ExecutorEffects effects) {
                                  std::move(effects.reads_again), std::move(effects.reads_split),
                                  options_.executor->applied(), effects.pressure});
   }
+}
+
+void StateMachine::long_read_done(LongReadDone& answer) {
+  options_.executor->long_read_done(std::move(answer.result));
+  want_turn();
 }
 
 void StateMachine::pump_long_reads() {

@@ -44,6 +44,7 @@ class StateMachine final : public Hosted<StateMachineHandle> {
   void ship(resp::ExecutorEffects effects);
   void expire();
   void pump_long_reads();
+  void long_read_done(LongReadDone& answer);
   void checkpoint(MakeCheckpoint& order);
   void flush(FlushState& order);
   void swap(SwapState& order);
