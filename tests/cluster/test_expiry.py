@@ -1,17 +1,15 @@
 """Keys that expire, with clocks that disagree and leaders that die [F8, F9, F37]."""
 from __future__ import annotations
 
-import os
 import time
 
 import pytest
 
-from support.processes import FAKETIME_LIBRARY
+from support.processes import why_no_faketime
 from support.resp import RespError
 from support.waiting import wait_until
 
-pytestmark = pytest.mark.skipif(not os.path.exists(FAKETIME_LIBRARY),
-                                reason=f"no {FAKETIME_LIBRARY} (Debian: libfaketime)")
+pytestmark = pytest.mark.skipif(why_no_faketime() is not None, reason=str(why_no_faketime()))
 
 HOUR = 3600
 
@@ -25,7 +23,7 @@ def make_skewed(make_cluster, offsets):
         with node.connect() as connection:
             seconds = int(connection.must("TIME")[0])
         if abs(seconds - time.time() - offset) > 30:
-            pytest.skip("libfaketime does not reach this server's clock calls")
+            pytest.skip("fakeclock.c does not reach this server's clock calls")
     return cluster
 
 

@@ -168,6 +168,9 @@ def test_a_joiner_that_crashes_on_its_way_in_starts_again_and_is_let_in(founder,
         wait_serving(node, 30)
         wait_until(lambda: members(node)[1] == 2, 20, "its vote")
         assert node.call("GET", "k") == step.encode()
+        # Had it an identity when it opened, or was it let in again?
+        since = node.log_text().rpartition("harness starts")[2]
+        assert ("joined cluster" in since) == (step in ("admission-received", "members-noted"))
         table.append((step, "joiner", "join", f"{opened}, then a voter"))
         assert first.call("RAFT.NODE", "REMOVE", number, timeout=30) == "OK"
     finally:
