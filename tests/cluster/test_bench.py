@@ -57,3 +57,8 @@ def test_disk_use_is_sampled_while_the_log_is_cut(bench):
                        "--set", "raft.snapshot-entries=20", "--set", "raft.log-keep-entries=5")
     assert file["log_cuts"] >= 1 and len(file["samples"]) >= 2
     assert file["samples"][-1]["log"] > 0 and "maximum total:" in said
+
+
+@pytest.mark.parametrize("measurement", ["matrix", "growth", "stalls", "disk", "profile"])
+def test_each_measurement_says_how_to_use_it(measurement):
+    assert f"scripts/bench {measurement}" in run("bench", measurement, "--help").replace("[matrix]", "matrix")

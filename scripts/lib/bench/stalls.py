@@ -293,7 +293,7 @@ def parse(words):
                         help="keys/s written besides for compactions")
     parser.add_argument("--calm", type=float, default=5, help="seconds before and after an event")
     parser.add_argument("--pause", type=float, default=3, help="seconds the slow follower stops")
-    parser.add_argument("--events", default=",".join(EVENTS), help="of " + ", ".join(EVENTS))
+    parser.add_argument("--events", default=",".join(EVENTS), help="of " + ", ".join(EVENTS).replace("%", "%%"))
     options = parser.parse_args(words)
     options.events = [name.strip() for name in options.events.split(",")]
     for name in options.events:
