@@ -67,6 +67,9 @@ class LinkSender {
   std::optional<Frame> next();
   void acked(uint64_t received_bytes);
   size_t queued_bytes() const { return queued_bytes_; }
+  // After next() said no: something waits for acks. It moves when progress() does.
+  bool waits_for_ack() const { return !urgent_.empty() || !bulk_.empty() || !snapshot_.empty(); }
+  uint64_t progress() const { return bulk_.empty() && snapshot_.empty() ? sent_ : bulk_frames_; }
 
  private:
   struct Waiting {
@@ -88,6 +91,7 @@ class LinkSender {
   uint64_t next_order_ = 0;
   uint64_t sent_ = 0;
   uint64_t acked_ = 0;
+  uint64_t bulk_frames_ = 0;  // sent, parts of snapshots included
 };
 
 class LinkReceiver {

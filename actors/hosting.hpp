@@ -52,8 +52,13 @@ class Hosted : public Interface::base {
 
   void on_exit() override {
     stopped();
-    if (vital_ == Vital::kYes && !expected_end_) {
+    if (expected_end_) {
+      return;
+    }
+    if (vital_ == Vital::kYes) {
       hosting_.fail_stop(std::string(name_) + " ended; a node cannot run without it");
+    } else {
+      died(failure_.empty() ? "it was ended" : failure_);
     }
   }
 
@@ -66,6 +71,7 @@ class Hosted : public Interface::base {
   }
   void set_vital(Vital vital) { vital_ = vital; }  // while it does what must be finished
   virtual void stopped() {}                        // drop handles and timers
+  virtual void died(const std::string&) {}         // not vital, not asked to end: who restarts it?
 
  private:
   caf::error handle_exception(std::exception_ptr& thrown) {
@@ -80,6 +86,7 @@ class Hosted : public Interface::base {
       expected_end_ = true;  // say it once
       hosting_.fail_stop(std::string(name_) + " failed: " + what);
     }
+    failure_ = std::move(what);
     return caf::exit_reason::unhandled_exception;
   }
 
@@ -87,6 +94,7 @@ class Hosted : public Interface::base {
   const char* name_;
   Vital vital_;
   bool expected_end_ = false;
+  std::string failure_;  // what was thrown
 };
 
 template <class Actor, class... Args>

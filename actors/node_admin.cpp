@@ -30,7 +30,8 @@ bool passes(const std::string& error) {
 
 void Node::State::set_up_admin() {
   resp::Admin& admin = context.admin;
-  admin.compact = [this](resp::AdminDone done) { compact_now(std::move(done)); };
+  admin.compact = [this](resp::AdminDone done) { cut_now(Cut::kAll, std::move(done)); };
+  admin.save = [this](resp::AdminDone done) { cut_now(Cut::kUsual, std::move(done)); };
   admin.backup = [this](std::string directory, resp::AdminDone done) {
     back_up(std::move(directory), std::move(done));
   };

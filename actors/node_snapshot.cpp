@@ -12,6 +12,7 @@ namespace {
 
 constexpr uint64_t kIdleRounds =
     10;  // of the node's timer: a worker at rest is woken once a second
+constexpr int64_t kRestartMs = 1000;  // what kills a worker may kill the next one as well
 
 }  // namespace
 
@@ -27,6 +28,10 @@ void Node::State::start_snapshots() {
   worker.now_ms = ClientLoop::monotonic_ms;
   worker.open_state = [this](const std::string& name) { return storage->open_state(name); };
   worker.board = &snapshot_board;
+  worker.life = ++snapshot_lives;
+  worker.died = [this](const std::string& why) {
+    client_loop->post([this, why] { snapshot_worker_died(why); });
+  };
   // On CAF's scheduler: it reads and writes files.
   snapshot_actor = spawn_snapshot_worker(*system, Hosting{}, std::move(worker));
   const SnapshotWorkerStarted started{snapshot_actor};
@@ -35,20 +40,38 @@ void Node::State::start_snapshots() {
   caf::anon_send(replica_actor, started);
 }
 
+// Nothing of the data is lost with it: followers that were being sent a snapshot ask again, and
+// what came here stays in its files for the next transfer.
+void Node::State::snapshot_worker_died(const std::string& why) {
+  log_error("the snapshot worker died (" + why + "); another one starts in a second");
+  snapshot_actor = nullptr;
+  snapshot_again_ms = ClientLoop::monotonic_ms() + kRestartMs;
+  snapshot_board.set(snapshot_board.get().counters());
+  for (const auto& [id, done] : std::exchange(backups, {})) {
+    done({.error = "ERR backup failed: the snapshot worker died",
+          .node = {},
+          .cluster = {},
+          .detail = {}});
+  }
+}
+
 void Node::State::snapshot_timer() {
-  if (!snapshot_actor) {
+  if (!replica_actor) {
     return;
+  }
+  if (!snapshot_actor && ClientLoop::monotonic_ms() >= snapshot_again_ms) {
+    start_snapshots();
   }
   const SnapshotReport report = snapshot_board.get();
   gate.set_receiving(report.receiving);
-  if (report.receiving || !report.sending.empty() || timer_rounds % kIdleRounds == 0) {
+  if (snapshot_actor &&
+      (report.receiving || !report.sending.empty() || timer_rounds % kIdleRounds == 0)) {
     caf::anon_send(snapshot_actor, timer_atom_v);
   }
   if (timer_rounds % kIdleRounds == 0) {
     const CompactionLimits limits = compaction_limits();
     if (compaction.due(limits, log_size(), ClientLoop::monotonic_ms())) {
-      cut_log(static_cast<uint64_t>(options.raft_log_keep_entries),
-              CompactionPolicy::laggard_entries(limits, log_size()));
+      cut_log(Cut::kUsual);
     }
   }
 }
@@ -67,13 +90,19 @@ LogSize Node::State::log_size() const {
 // The state's files are brought up to date beside the clients' work; then the core says how far the
 // log may go, and LogStore cuts it. Everything that waits for the cut is told after the flush: from
 // then on it happens by itself.
-void Node::State::cut_log(uint64_t keep_entries, uint64_t keep_for_laggards) {
+void Node::State::cut_log(Cut cut) {
   FlushState flush;
   const int64_t begun_ms = ClientLoop::monotonic_ms();
-  flush.done = [this, begun_ms, keep_entries, keep_for_laggards](LogIndex flushed, Term term) {
+  flush.done = [this, begun_ms, cut](LogIndex flushed, Term term) {
     // On the client loop: StateMachine calls it.
     if (replica_actor && flushed > LogIndex{0}) {
-      caf::anon_send(replica_actor, CompactLog{flushed, term, keep_entries, keep_for_laggards});
+      CompactLog order{flushed, term, 0, 0};
+      if (cut == Cut::kUsual) {
+        order.keep_entries = static_cast<uint64_t>(options.raft_log_keep_entries);
+        order.keep_for_laggards_entries =
+            CompactionPolicy::laggard_entries(compaction_limits(), log_size());
+      }
+      caf::anon_send(replica_actor, order);
     }
     const int64_t now_ms = ClientLoop::monotonic_ms();
     compaction.cut_done(now_ms);
@@ -81,36 +110,49 @@ void Node::State::cut_log(uint64_t keep_entries, uint64_t keep_for_laggards) {
     ++logs_cut;
     log_verbose("the state is on disk up to entry " + std::to_string(flushed.value) +
                 "; the log is cut behind it");
-    for (const resp::AdminDone& done : std::exchange(waiting_for_cut, {})) {
+    for (const resp::AdminDone& done : std::exchange(waiting_for_cut[cut], {})) {
       done({});
     }
   };
   caf::anon_send(state_machine_actor, std::move(flush));
 }
 
-// RAFT.DEBUG COMPACT: nothing of the log stays that the state holds.
-void Node::State::compact_now(resp::AdminDone done) {
+// RAFT.DEBUG COMPACT: nothing of the log stays that the state holds. SAVE, BGSAVE: what usually
+// stays.
+void Node::State::cut_now(Cut cut, resp::AdminDone done) {
   if (!replica_actor) {
     done({.error = "NOCLUSTER No Raft Cluster", .node = {}, .cluster = {}, .detail = {}});
     return;
   }
-  waiting_for_cut.push_back(std::move(done));
-  if (waiting_for_cut.size() == 1) {
-    cut_log(0, 0);
+  waiting_for_cut[cut].push_back(std::move(done));
+  if (waiting_for_cut[cut].size() == 1) {
+    cut_log(cut);
   }
 }
 
 void Node::State::back_up(std::string directory, resp::AdminDone done) {
   if (!snapshot_actor) {
-    done({.error = "NOCLUSTER No Raft Cluster", .node = {}, .cluster = {}, .detail = {}});
+    done({.error = replica_actor ? "ERR backup failed: the snapshot worker is being restarted"
+                                 : "NOCLUSTER No Raft Cluster",
+          .node = {},
+          .cluster = {},
+          .detail = {}});
     return;
   }
-  auto finished = [this, directory, done = std::move(done)](const std::string& error) {
-    client_loop->post([directory, done, error] {
+  const uint64_t id = next_backup++;
+  backups[id] = std::move(done);
+  auto finished = [this, directory, id](const std::string& error) {
+    client_loop->post([this, directory, id, error] {
+      const auto found = backups.find(id);
+      if (found == backups.end()) {
+        return;  // told already that the worker died
+      }
       resp::AdminAnswer answer;
       answer.error = error.empty() ? std::string() : "ERR backup failed: " + error;
       answer.detail = directory;
-      done(answer);
+      const resp::AdminDone tell = std::move(found->second);
+      backups.erase(found);
+      tell(answer);
     });
   };
   caf::anon_send(snapshot_actor, BackUp{std::move(directory), std::move(finished)});
@@ -136,6 +178,7 @@ void Node::State::refresh_snapshot_status() {
   status.checkpoint_bytes = report.checkpoint_bytes;
   status.last_received_bytes = report.last_bytes;
   status.last_received_mode = report.last_mode;
+  status.worker_restarts = snapshot_lives > 1 ? snapshot_lives - 1 : 0;
   status.receiving = report.receiving;
   status.receiving_from = report.receiving_from;
   status.receiving_index = report.receiving_index;

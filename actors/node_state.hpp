@@ -127,11 +127,13 @@ struct Node::State {
 
   // node_snapshot.cpp
   void start_snapshots();
+  void snapshot_worker_died(const std::string& why);
   void snapshot_timer();
   CompactionLimits compaction_limits() const;
   LogSize log_size() const;
-  void cut_log(uint64_t keep_entries, uint64_t keep_for_laggards);
-  void compact_now(resp::AdminDone done);
+  enum class Cut : uint8_t { kUsual, kAll };  // a tail and what laggards need stays, or nothing
+  void cut_log(Cut cut);
+  void cut_now(Cut cut, resp::AdminDone done);
   void back_up(std::string directory, resp::AdminDone done);
   void refresh_snapshot_status();
 
@@ -161,12 +163,16 @@ struct Node::State {
   RouterHandle router_actor;
   LogStoreHandle log_store_actor;
   ReplicaHandle replica_actor;
-  SnapshotBoard snapshot_board;  // outlives the worker: members are destroyed backwards
-  SnapshotWorkerHandle snapshot_actor;
+  SnapshotBoard snapshot_board;         // outlives the worker: members are destroyed backwards
+  SnapshotWorkerHandle snapshot_actor;  // null: died, another one comes at snapshot_again_ms
+  uint64_t snapshot_lives = 0;          // workers started
+  int64_t snapshot_again_ms = 0;
+  std::map<uint64_t, resp::AdminDone> backups;
+  uint64_t next_backup = 1;
   CompactionPolicy compaction;
   uint64_t logs_cut = 0;
   int64_t last_cut_seconds = -1;
-  std::vector<resp::AdminDone> waiting_for_cut;
+  std::map<Cut, std::vector<resp::AdminDone>> waiting_for_cut;
   std::unique_ptr<TcpServer> server;
   std::unique_ptr<PeerListener> listener;
 

@@ -14,6 +14,9 @@ namespace kiwi::actors {
 namespace {
 
 constexpr uint32_t kClockHeartbeats = 10;
+// A peer that is there acknowledges a frame long before. What CAF drops on a live link (F23) is
+// never acknowledged and takes its part of the link's window for ever: a new link has all of it.
+constexpr int64_t kStuckLinkMs = 10'000;
 
 // Messages that may overtake a long one that is being sent in parts (F29): all without payload.
 bool is_urgent(const raft::Message& message) {
@@ -136,6 +139,7 @@ RaftReplica::behavior_type RaftReplica::make_behavior() {
         // §2).
         begin_turn();
         tick_due_ = true;
+        drop_stuck_links();
       },
       [this](turn_atom) { end_turn(); },
       [this](stop_atom) { end(); },
@@ -423,6 +427,25 @@ void RaftReplica::drop_link(NodeId peer, const char* why) {
     }
   }
   tell_link(peer, link.token, false);
+}
+
+void RaftReplica::drop_stuck_links() {
+  const int64_t now_ms = options_.clocks.monotonic_ms();
+  std::vector<NodeId> stuck;
+  for (auto& [peer, link] : links_) {
+    const uint64_t progress = link.sender.progress();
+    if (!link.up || !link.sender.waits_for_ack()) {
+      link.stuck_since_ms = -1;
+    } else if (link.stuck_since_ms < 0 || progress != link.progress_then) {
+      link.stuck_since_ms = now_ms;
+      link.progress_then = progress;
+    } else if (now_ms - link.stuck_since_ms >= kStuckLinkMs) {
+      stuck.push_back(peer);
+    }
+  }
+  for (const NodeId peer : stuck) {
+    drop_link(peer, "nothing could be sent for ten seconds");
+  }
 }
 
 void RaftReplica::flush(Link& link) {

@@ -55,6 +55,8 @@ class RaftReplica final : public Hosted<ReplicaHandle> {
     bool up = false;
     LinkSender sender;
     LinkReceiver receiver;
+    uint64_t progress_then = 0;  // at stuck_since_ms, and none since
+    int64_t stuck_since_ms = -1;
   };
   struct Expected {
     NodeId peer;
@@ -85,6 +87,7 @@ class RaftReplica final : public Hosted<ReplicaHandle> {
   void link_is_up(NodeId peer, Link& link);
   void drop_link(NodeId peer, const char* why);
   void flush(Link& link);
+  void drop_stuck_links();
   void tell_link(NodeId peer, const LinkToken& token, bool up);
   NodeId peer_of(const caf::strong_actor_ptr& from) const;
 

@@ -25,6 +25,8 @@ void RaftReplica::ship(SnapshotFrame& frame) {
 }
 
 void RaftReplica::take(SnapshotWorkerStarted& started) {
+  begin_turn();
+  core_.snapshots_lost();  // of the worker before it, if there was one
   snapshots_ = std::move(started.worker);
   told_ = {};
   tell_snapshots(core_.status());

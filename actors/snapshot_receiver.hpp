@@ -48,6 +48,7 @@ class SnapshotReceiver {
   // What was taken by take_arrived() is settled. ok: this node is at `installed` or above.
   void concluded(bool ok, LogIndex installed);
   void tick(int64_t now_ms);
+  void close() { forget(); }  // the directories it writes into may go now
 
   // ---- outcome, to be looked at after every input
   std::vector<std::pair<NodeId, SnapshotMessage>> take_messages();

@@ -12,7 +12,6 @@ namespace kiwi::actors {
 namespace {
 
 constexpr const char* kIncoming = "incoming";  // files of a transfer, kept across starts
-constexpr const char* kOwnCopy = "own-copy";   // what a delta is applied to
 constexpr int64_t kProgressSaidMs = 5000;
 
 std::string number(NodeId id) { return std::to_string(id.value); }
@@ -31,6 +30,24 @@ void remove(const std::string& directory) {
 }
 
 }  // namespace
+
+struct SnapshotWorker::Making {
+  explicit Making(std::string directory_in) : directory(std::move(directory_in)) {}
+
+  // Nobody waits for it any more. Not removed while it is being written.
+  void abandon() {
+    const std::lock_guard lock(mutex);
+    abandoned = true;
+    if (made) {
+      remove(directory);
+    }
+  }
+
+  const std::string directory;
+  std::mutex mutex;
+  bool made = false;
+  bool abandoned = false;
+};
 
 SnapshotWorker::Checkpoint::~Checkpoint() {
   source.reset();
@@ -51,7 +68,9 @@ SnapshotWorker::SnapshotWorker(caf::actor_config& cfg,
                    return rocks::FullTarget::open(path(kIncoming), manifest,
                                                   path(options_.live_state));
                  },
-                 [this] { return rocks::DeltaTarget::open(path(kOwnCopy)); }}) {}
+                 [this] { return rocks::DeltaTarget::open(own_copy_->directory); }}),
+      report_(options_.board->get().counters()),
+      received_before_(report_.bytes_received) {}
 
 SnapshotWorker::behavior_type SnapshotWorker::make_behavior() {
   return {
@@ -104,6 +123,21 @@ void SnapshotWorker::stopped() {
   sending_.clear();
   checkpoint_.reset();
   options_.open_state = nullptr;
+  receiver_.close();
+  for (const std::shared_ptr<Making>& one : {making_, own_copy_}) {
+    if (one) {
+      one->abandon();
+    }
+  }
+  for (const auto& [directory, backup] : backups_) {
+    backup.making->abandon();
+  }
+}
+
+void SnapshotWorker::died(const std::string& why) {
+  if (options_.died) {
+    options_.died(why);
+  }
 }
 
 // ---------------------------------------------------------------- sending
@@ -120,25 +154,38 @@ void SnapshotWorker::wanted(const raft::SnapshotWanted& wanted) {
     return;
   }
   waiting_[wanted.follower] = useful_from;
-  if (making_.empty()) {
-    making_ = path("checkpoint-" + std::to_string(next_checkpoint_++));
-    order_checkpoint(making_);
+  if (!making_) {
+    making_ = make_checkpoint(new_directory("checkpoint"));
   }
 }
 
-void SnapshotWorker::order_checkpoint(const std::string& directory) {
+std::string SnapshotWorker::new_directory(const char* kind) {
+  return path(std::string(kind) + "-" + std::to_string(options_.life) + "-" +
+              std::to_string(++directories_));
+}
+
+std::shared_ptr<SnapshotWorker::Making> SnapshotWorker::make_checkpoint(
+    const std::string& directory) {
+  auto making = std::make_shared<Making>(directory);
   send(options_.state_machine,
        MakeCheckpoint{
-           directory, [self = SnapshotWorkerHandle(this), directory](const Result<LogIndex>& made) {
-             caf::anon_send(self,
-                            CheckpointMade{directory, made ? std::string() : made.error().text});
+           directory, [self = SnapshotWorkerHandle(this), making](const Result<LogIndex>& result) {
+             const std::lock_guard lock(making->mutex);
+             making->made = true;
+             if (making->abandoned) {
+               remove(making->directory);
+               return;
+             }
+             caf::anon_send(self, CheckpointMade{making->directory,
+                                                 result ? std::string() : result.error().text});
            }});
+  return making;
 }
 
 void SnapshotWorker::checkpoint_made(const CheckpointMade& made) {
-  if (made.directory == path(kOwnCopy)) {
+  if (own_copy_ && made.directory == own_copy_->directory) {
     own_copy_made(made);
-  } else if (made.directory == making_) {
+  } else if (making_ && made.directory == making_->directory) {
     source_made(made);
   } else {
     backup_made(made);
@@ -146,7 +193,7 @@ void SnapshotWorker::checkpoint_made(const CheckpointMade& made) {
 }
 
 void SnapshotWorker::source_made(const CheckpointMade& made) {
-  making_.clear();
+  making_.reset();
   std::string error = made.error;
   if (error.empty()) {
     auto source = rocks::SnapshotSource::open(made.directory, options_.self);
@@ -231,14 +278,20 @@ void SnapshotWorker::received(NodeId peer, const std::string& bytes) {
 
 void SnapshotWorker::pump_receiver() {
   if (receiver_.take_wants_own_copy()) {
-    remove(path(kOwnCopy));
-    order_checkpoint(path(kOwnCopy));
+    if (own_copy_) {
+      own_copy_->abandon();
+    }
+    own_copy_ = make_checkpoint(new_directory("own-copy"));
   }
   for (auto& [peer, message] : receiver_.take_messages()) {
     send(options_.replica, SnapshotFrame{peer, encode_snapshot(message)});
   }
   if (auto whole = receiver_.take_arrived()) {
     arrived(std::move(*whole));
+  }
+  if (own_copy_ && !receiver_.receiving()) {
+    own_copy_->abandon();  // its links would keep old files alive
+    own_copy_.reset();
   }
 }
 
@@ -358,7 +411,7 @@ void SnapshotWorker::report() {
   report_.receiving_from = receiver_.from();
   report_.receiving_index = receiver_.receiving() ? receiver_.index() : LogIndex{0};
   report_.receiving_progress = receiver_.progress();
-  report_.bytes_received = receiver_.bytes_received_ever();
+  report_.bytes_received = received_before_ + receiver_.bytes_received_ever();
   report_.sending.clear();
   for (const auto& [follower, sending] : sending_) {
     report_.sending[follower] = {sending.sender->index(), sending.sender->progress()};
@@ -375,8 +428,7 @@ void SnapshotWorker::back_up(BackUp& order) {
     order.done("a backup to that directory is under way");
     return;
   }
-  backups_[order.directory] = std::move(order.done);
-  order_checkpoint(order.directory);
+  backups_[order.directory] = {make_checkpoint(order.directory), std::move(order.done)};
 }
 
 void SnapshotWorker::backup_made(const CheckpointMade& made) {
@@ -390,7 +442,7 @@ void SnapshotWorker::backup_made(const CheckpointMade& made) {
       error = info.error().text;
     }
   }
-  found->second(error);
+  found->second.done(error);
   backups_.erase(found);
 }
 

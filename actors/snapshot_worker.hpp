@@ -9,6 +9,10 @@
 //
 // A checkpoint is made when a follower needs files, serves all that need them, and is deleted when
 // nobody has for a while.
+//
+// Dying at any other time costs the node nothing but the time: Node starts another worker, which
+// knows nothing of this one. Its directories go with it, also those that are still being made; the
+// files that a transfer brought stay for the next one; RaftReplica lets go of what it held back.
 #pragma once
 
 #include <cstdint>
@@ -48,6 +52,22 @@ struct SnapshotReport {
   std::map<NodeId, Sending> sending;
   LogIndex checkpoint_index;  // of the one that is kept; 0 = none
   uint64_t checkpoint_bytes = 0;
+
+  // What is left when the worker is gone: the counters.
+  SnapshotReport counters() const {
+    SnapshotReport kept;
+    kept.created = created;
+    kept.sent = sent;
+    kept.received = received;
+    kept.bytes_sent = bytes_sent;
+    for (const auto& [follower, talk] : sending) {
+      kept.bytes_sent += talk.progress.bytes_sent;
+    }
+    kept.bytes_received = bytes_received;
+    kept.last_bytes = last_bytes;
+    kept.last_mode = last_mode;
+    return kept;
+  }
 };
 
 class SnapshotBoard {  // any thread
@@ -77,7 +97,9 @@ struct SnapshotWorkerOptions {
   std::function<int64_t()> now_ms;  // monotonic
   // Opens <dir>/<name> as a state of this node. The error is one sentence.
   std::function<Result<std::shared_ptr<OpenedState>>(const std::string& name)> open_state;
-  SnapshotBoard* board = nullptr;  // outlives the actor
+  SnapshotBoard* board = nullptr;  // outlives the actor; counters go on from what it shows
+  uint64_t life = 1;               // of the workers of this process: their directories differ by it
+  std::function<void(const std::string& why)> died;  // outside an installation; any thread
   SnapshotSenderOptions sender;
   int64_t keep_checkpoint_ms = 60'000;
 };
@@ -90,8 +112,11 @@ class SnapshotWorker final : public Hosted<SnapshotWorkerHandle> {
 
  protected:
   void stopped() override;
+  void died(const std::string& why) override;
 
  private:
+  // A directory that is made for this worker, maybe when it is gone: then who made it removes it.
+  struct Making;
   // A checkpoint of the own state and what reads it. The files go when the last sender lets go.
   struct Checkpoint {
     ~Checkpoint();
@@ -108,7 +133,8 @@ class SnapshotWorker final : public Hosted<SnapshotWorkerHandle> {
 
   void wanted(const raft::SnapshotWanted& wanted);
   void start_sending(NodeId follower, LogIndex useful_from);
-  void order_checkpoint(const std::string& name);
+  std::shared_ptr<Making> make_checkpoint(const std::string& directory);
+  std::string new_directory(const char* kind);
   void checkpoint_made(const CheckpointMade& made);
   void own_copy_made(const CheckpointMade& made);
   void source_made(const CheckpointMade& made);
@@ -133,8 +159,9 @@ class SnapshotWorker final : public Hosted<SnapshotWorkerHandle> {
   std::map<NodeId, Sending> sending_;
   std::map<NodeId, LogIndex> waiting_;  // followers that need the checkpoint that is made
   std::shared_ptr<Checkpoint> checkpoint_;
-  std::string making_;  // the directory of the checkpoint that was ordered
-  uint64_t next_checkpoint_ = 1;
+  std::shared_ptr<Making> making_;    // the checkpoint that was ordered
+  std::shared_ptr<Making> own_copy_;  // what a delta is applied to
+  uint64_t directories_ = 0;          // named so far
   std::map<NodeId, bool> links_;
   SnapshotNews news_;
 
@@ -143,8 +170,13 @@ class SnapshotWorker final : public Hosted<SnapshotWorkerHandle> {
   std::string installing_name_;
   int64_t receiving_said_ms_ = 0;
 
-  std::map<std::string, std::function<void(std::string)>> backups_;  // by directory
+  struct Backup {
+    std::shared_ptr<Making> making;
+    std::function<void(std::string)> done;
+  };
+  std::map<std::string, Backup> backups_;  // by directory
   SnapshotReport report_;
+  uint64_t received_before_ = 0;  // bytes, by workers that died
 };
 
 SnapshotWorkerHandle spawn_snapshot_worker(caf::actor_system& system,

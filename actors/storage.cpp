@@ -132,8 +132,8 @@ void Storage::remove_leftovers(const std::string& live) const {
     const bool old_state = name.starts_with("state-") && name != live;
     const bool old_transfer =
         name == "incoming" && !rocks::unfinished_transfer(item.path().string());
-    if (old_state || old_transfer || name.starts_with("checkpoint-") || name == "own-copy" ||
-        name == "restoring") {
+    if (old_state || old_transfer || name.starts_with("checkpoint-") ||
+        name.starts_with("own-copy") || name == "restoring") {
       going.push_back(item.path());
     }
   }

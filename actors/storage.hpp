@@ -2,7 +2,7 @@
 //   <dir>/log       the Raft log, hard state and identity; it names the live state (F14)
 //   <dir>/state-<n> the keyspace; others than the live one are deleted at start
 //   <dir>/incoming  files of a snapshot that did not come to its end
-//   <dir>/checkpoint-<n>, <dir>/own-copy  of SnapshotWorker; deleted at start
+//   <dir>/checkpoint-*, <dir>/own-copy-*  of SnapshotWorker; deleted at start
 // Plain class; used by Node before and while actors run. After the core started, the log belongs to
 // LogStore alone and the keyspace to the executor. Every error is one sentence that says what to
 // do.

@@ -368,6 +368,7 @@ bool Core::snapshot_pinned(NodeId follower, LogIndex index) {
 void Core::snapshot_done(NodeId follower, LogIndex installed, bool ok) {
   state_->snapshot_done(follower, installed, ok);
 }
+void Core::snapshots_lost() { state_->snapshots_lost(); }
 SnapshotVerdict Core::snapshot_received(const SnapshotMeta& meta, Term sender_term) {
   return state_->receive_snapshot(meta, sender_term);
 }

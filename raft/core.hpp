@@ -240,6 +240,8 @@ class Core {
   // That transfer ended. ok: the follower said that it is at `installed`; else it is tried again
   // after an election timeout.
   void snapshot_done(NodeId follower, LogIndex installed, bool ok);
+  // Who sent them is gone: nothing is on its way any more.
+  void snapshots_lost();
   // A snapshot is here, whole and verified. Decides now what becomes of it (F15). sender_term: the
   // term its sender, any member, was in when it sent the last of it; an older one is not believed.
   // After kInstall the node neither appends, applies nor votes until snapshot_installed(). The

@@ -287,6 +287,7 @@ struct Core::State {
   void want_snapshot(NodeId id, Progress& peer);
   bool pin_snapshot(NodeId follower, LogIndex index);
   void snapshot_done(NodeId follower, LogIndex installed, bool ok);
+  void snapshots_lost();
   SnapshotVerdict receive_snapshot(const SnapshotMeta& meta, Term sender_term);
   void finish_install(const SnapshotMeta& meta, int64_t applied_stamp_ms);
 

@@ -25,8 +25,8 @@ LogIndex Core::State::compact(LogIndex flushed,
                               uint64_t keep_entries,
                               uint64_t keep_for_laggards_entries) {
   CHECK_INVARIANT(flushed <= applied);  // F13
-  if (installing || flushed <= snapshot_index) {
-    return first_index;
+  if (installing || flushed < snapshot_index) {
+    return first_index;  // at the same index it may still go further: laggards have caught up
   }
   const std::optional<Term> known = log.term_at(flushed);
   CHECK_INVARIANT(!known || *known == flushed_term);
@@ -135,6 +135,12 @@ void Core::State::snapshot_done(NodeId follower, LogIndex installed, bool ok) {
     peer.enter_probe(next);
   } else {
     peer.snapshot_wait_ticks = options.election_ticks_max;  // not at once again: it may fail again
+  }
+}
+
+void Core::State::snapshots_lost() {
+  while (!pins.empty()) {
+    snapshot_done(pins.begin()->first, LogIndex{}, false);
   }
 }
 

@@ -60,7 +60,10 @@ struct Admin {
       [](std::vector<std::string>, const AdminDone& done) { done(unavailable()); };
   // RAFT.DEBUG COMPACT: flushes the state and cuts the whole log below it, on this node.
   std::function<void(AdminDone)> compact = [](const AdminDone& done) { done(unavailable()); };
-  // BGSAVE, scripts/backup: writes an openable copy of this node's state into a new directory.
+  // SAVE, BGSAVE: flushes the state and cuts the log as it is cut by itself, with its tail and what
+  // followers still need kept: saving forces no snapshot on anybody.
+  std::function<void(AdminDone)> save = [](const AdminDone& done) { done(unavailable()); };
+  // RAFT.BACKUP, scripts/backup: writes an openable copy of this node's state into a new directory.
   std::function<void(std::string, AdminDone)> backup = [](std::string, const AdminDone& done) {
     done(unavailable());
   };

@@ -53,6 +53,7 @@ struct SnapshotStatus {
   uint64_t checkpoint_bytes = 0;
   uint64_t last_received_bytes = 0;
   std::string last_received_mode = "none";  // files, delta
+  uint64_t worker_restarts = 0;             // it died and was replaced
   bool receiving = false;
   NodeId receiving_from;
   LogIndex receiving_index;

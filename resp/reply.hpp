@@ -49,6 +49,7 @@ inline constexpr std::string_view kOutOfRange = "ERR index out of range";
 inline constexpr std::string_view kNoSuchKey = "ERR no such key";
 inline constexpr std::string_view kNoLeader = "CLUSTERDOWN No raft leader";
 inline constexpr std::string_view kNoCluster = "NOCLUSTER No Raft Cluster";
+inline constexpr std::string_view kRemoved = "CLUSTERDOWN This node was removed from its cluster";
 inline constexpr std::string_view kTimeout = "TIMEOUT not committed yet";
 inline constexpr std::string_view kReadTimeout = "TIMEOUT no quorum for read";
 inline constexpr std::string_view kLoading = "LOADING Raft module is loading data";

@@ -80,7 +80,7 @@ void Router::State::answer(const ReplySlot& to, RequestKind kind, std::string_vi
   }
   ReplyBatch& batch = effects.replies.back();
   auto offset = static_cast<uint32_t>(batch.bytes.size());
-  counters.cluster_down += text == texts::kNoLeader ? 1 : 0;
+  counters.cluster_down += text == texts::kNoLeader || text == texts::kRemoved ? 1 : 0;
   batch.bytes.append("-").append(text).append("\r\n");
   batch.parts.push_back({to.slot, offset, static_cast<uint32_t>(batch.bytes.size()) - offset});
   batch.failed_watch = batch.failed_watch || kind == RequestKind::kWatch;
@@ -96,8 +96,9 @@ void Router::State::answer_in_vain(const ReplySlot& to, RequestKind kind) {
 std::string Router::State::refusal(RequestKind kind, int64_t now_ms) const {
   switch (service) {
     case Service::kUninitialized:
-    case Service::kRemoved:
       return std::string(texts::kNoCluster);
+    case Service::kRemoved:
+      return std::string(texts::kRemoved);
     case Service::kLoading:
       return std::string(texts::kLoading);
     case Service::kUp:
@@ -262,7 +263,7 @@ void Router::State::give_up(int64_t now_ms) {
   for (router::Pending& p : pending) {
     time_out(p);
   }
-  refuse_waiting(texts::kNoLeader, now_ms);
+  refuse_waiting(service == Service::kRemoved ? texts::kRemoved : texts::kNoLeader, now_ms);
   for (auto& [id, record] : executing) {
     if (!std::exchange(record.cancelled, true)) {
       effects.cancel_reads.push_back(id);

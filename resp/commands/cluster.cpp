@@ -15,7 +15,8 @@ constexpr int64_t kLastSlot = rocks::kSlots - 1;
 std::optional<ClusterView> view_or_refuse(Session& session, ReplyWriter& reply) {
   ClusterView view = view_cluster(session.state().node);
   if (view.nodes.empty()) {
-    reply.error(texts::kNoCluster);
+    const bool removed = session.state().node.status.service == Service::kRemoved;
+    reply.error(removed ? texts::kRemoved : texts::kNoCluster);
     return std::nullopt;
   }
   return view;

@@ -142,6 +142,7 @@ void snapshot(const NodeContext& node, InfoText& out) {
   out.line("raft_snapshot_bytes_received", snapshot.bytes_received);
   out.line("raft_snapshot_last_received_mode", snapshot.last_received_mode);
   out.line("raft_snapshot_last_received_bytes", snapshot.last_received_bytes);
+  out.line("raft_snapshot_worker_restarts", snapshot.worker_restarts);
   out.line("raft_checkpoint_idx", snapshot.checkpoint_index.value);
   out.line("raft_checkpoint_bytes", snapshot.checkpoint_bytes);
   if (snapshot.receiving) {

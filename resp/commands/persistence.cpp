@@ -1,5 +1,6 @@
 // BGSAVE, SAVE, LASTSAVE, SHUTDOWN. Every acknowledged write is on disk already, in the log; a save
-// is a snapshot: the state reaches its files and the log is cut below it.
+// is a snapshot: the state reaches its files and the log is cut below it, but for what followers
+// that are behind still need.
 #include <optional>
 
 #include "resp/commands/raft_admin.hpp"
@@ -37,7 +38,7 @@ void bgsave(Session& session, Args args, ReplyWriter& reply) {
   if (refuse_outsider(node, reply)) {
     return;
   }
-  node.admin.compact(noted(node, [](const AdminAnswer&) {}));
+  node.admin.save(noted(node, [](const AdminAnswer&) {}));
   reply.simple("Background saving started");
 }
 
@@ -49,7 +50,7 @@ void save(Session& session, Args, ReplyWriter& reply) {
   if (refuse_outsider(node, reply)) {
     return;
   }
-  node.admin.compact(noted(node, reply_ok_later(session)));
+  node.admin.save(noted(node, reply_ok_later(session)));
 }
 
 void lastsave(Session& session, Args, ReplyWriter& reply) {

@@ -15,8 +15,10 @@ AdminDone reply_ok_later(Session& session) {
 bool refuse_outsider(const NodeContext& node, ReplyWriter& reply) {
   switch (node.status.service) {
     case Service::kUninitialized:
-    case Service::kRemoved:
       reply.error(texts::kNoCluster);
+      return true;
+    case Service::kRemoved:
+      reply.error(texts::kRemoved);
       return true;
     case Service::kLoading:
       reply.error(texts::kLoading);

@@ -1,6 +1,8 @@
 #include "tests/actors/cluster.hpp"
 
 #include <algorithm>
+#include <cstdlib>
+#include <filesystem>
 
 #include "base/check.hpp"
 #include "base/log.hpp"
@@ -42,7 +44,8 @@ void LinkActor::enqueue(caf::mailbox_element_ptr mail, caf::execution_unit*) {
 void Cluster::State::accept_frame(size_t from, size_t to, LinkActor& link, PeerFrame frame) {
   ++sent[{from, to}];
   const auto kind = static_cast<FrameKind>(frame.kind);
-  const bool whole = kind == FrameKind::kWhole;  // parts, acks and hellos keep TCP's promises
+  // Parts, acks and hellos keep TCP's promises.
+  const bool whole = kind == FrameKind::kWhole || kind == FrameKind::kSnapshot;
   if (deaf.contains({from, to}) || (whole && prng.chance(faults.dropped, 1000))) {
     return;
   }
@@ -70,6 +73,7 @@ void Cluster::State::join(size_t a, size_t b) {
   const PeerPort there = make(a, b);
   make(b, a);
   const LinkToken token = "link" + std::to_string(++link_generation);
+  tokens[std::minmax(a, b)] = token;
   const auto incarnation = [this](size_t i) { return logs[i]->identity()->incarnation; };
   caf::anon_send(nodes[b]->replica, LinkExpected{NodeId{a + 1}, incarnation(a), token});
   caf::anon_send(nodes[a]->replica, LinkDialled{NodeId{b + 1}, incarnation(b), token, there});
@@ -89,9 +93,14 @@ void Cluster::State::unjoin(size_t a, size_t b) {
 
 // ---------------------------------------------------------------- running
 
-Cluster::State::State(size_t node_count, uint64_t seed)
-    : prng(seed), logs(node_count), nodes(node_count), failures(node_count) {
-  log_set_level(LogLevel::kWarning);
+Cluster::State::State(size_t node_count, uint64_t seed, const ClusterOptions& options_in)
+    : options(options_in), prng(seed), logs(node_count), nodes(node_count), failures(node_count) {
+  log_set_level(std::getenv("KIWI_TEST_LOG") != nullptr ? LogLevel::kNotice : LogLevel::kWarning);
+  if (options.snapshots) {
+    root = std::filesystem::is_directory("/dev/shm") ? "/dev/shm/kiwi-actors-XXXXXX"
+                                                     : "/tmp/kiwi-actors-XXXXXX";
+    CHECK_INVARIANT(::mkdtemp(root.data()) != nullptr);
+  }
   config.add_message_types<caf::id_block::kiwi>();
   config.set("scheduler.policy", caf::atom("testing"));
   config.set("logger.console", caf::atom("none"));
@@ -113,6 +122,10 @@ Cluster::State::~State() {
   }
   while (scheduler->try_run_once()) {
   }
+  if (!root.empty()) {
+    std::error_code ignored;
+    std::filesystem::remove_all(root, ignored);
+  }
 }
 
 bool Cluster::State::is_stalled(const caf::resumable* job) const { return stalled.contains(job); }
@@ -128,6 +141,8 @@ caf::abstract_actor* Cluster::State::part(size_t i, Part p) const {
       return caf::actor_cast<caf::abstract_actor*>(node.replica);
     case Part::kLogStore:
       return caf::actor_cast<caf::abstract_actor*>(node.log_store);
+    case Part::kSnapshots:
+      return node.snapshots ? caf::actor_cast<caf::abstract_actor*>(node.snapshots) : nullptr;
   }
   return nullptr;
 }
@@ -214,6 +229,9 @@ void Cluster::State::end_failed_nodes() {
 }
 
 void Cluster::State::timers() {
+  for (const auto& [a, b] : std::exchange(given_up, {})) {
+    unjoin(a, b);
+  }
   for (size_t i = 0; i < nodes.size(); ++i) {
     if (!nodes[i]) {
       continue;
@@ -224,6 +242,13 @@ void Cluster::State::timers() {
     if (now_ms % kTimerMs == 0) {
       caf::anon_send(nodes[i]->router_actor, timer_atom_v);
       caf::anon_send(nodes[i]->state_machine, timer_atom_v);
+      if (options.snapshots && !nodes[i]->snapshots) {
+        start_snapshots(i);
+      }
+      if (options.snapshots) {
+        nodes[i]->gate.set_receiving(nodes[i]->board.get().receiving);
+        caf::anon_send(nodes[i]->snapshots, timer_atom_v);
+      }
       for (size_t j = i + 1; j < nodes.size(); ++j) {
         if (nodes[j] && !links.contains({i, j})) {
           join(i, j);
@@ -233,7 +258,8 @@ void Cluster::State::timers() {
   }
 }
 
-Cluster::Cluster(size_t nodes, uint64_t seed) : state_(std::make_unique<State>(nodes, seed)) {}
+Cluster::Cluster(size_t nodes, uint64_t seed, const ClusterOptions& options)
+    : state_(std::make_unique<State>(nodes, seed, options)) {}
 Cluster::~Cluster() = default;
 
 void Cluster::run_ms(int64_t milliseconds) {
@@ -245,6 +271,11 @@ void Cluster::run_ms(int64_t milliseconds) {
     s.timers();
     s.pump();
   }
+}
+
+void Cluster::ring() {
+  state_->now_ms += kStepMs;
+  state_->timers();
 }
 
 bool Cluster::step() {
@@ -325,6 +356,9 @@ void Cluster::break_link(size_t a, size_t b) { state_->unjoin(std::min(a, b), st
 
 void Cluster::kill(size_t node, Part part) {
   auto* actor = state_->part(node, part);
+  if (actor == nullptr) {
+    return;  // a worker that died and was not replaced yet
+  }
   actor->enqueue(caf::make_mailbox_element(nullptr, caf::make_message_id(), {},
                                            caf::exit_msg{actor->address(), caf::exit_reason::kill}),
                  nullptr);
@@ -347,6 +381,19 @@ void Cluster::stall(size_t node, Part part, bool stalled) {
 }
 
 kiwi::test::MemoryLog& Cluster::log(size_t node) { return *state_->logs[node]; }
+
+void Cluster::hand_over(size_t node) {
+  caf::anon_send(state_->nodes[node]->replica, TransferLeadership{1, NodeId{0}});
+}
+
+void Cluster::cut_log(size_t node, uint64_t keep_entries, uint64_t keep_for_laggards) {
+  FlushState flush;
+  flush.done = [replica = state_->nodes[node]->replica, keep_entries, keep_for_laggards](
+                   LogIndex flushed, Term term) {
+    caf::anon_send(replica, CompactLog{flushed, term, keep_entries, keep_for_laggards});
+  };
+  caf::anon_send(state_->nodes[node]->state_machine, std::move(flush));
+}
 
 // ---------------------------------------------------------------- what is seen
 
@@ -372,10 +419,46 @@ bool Cluster::sees_up(size_t node, size_t peer) const {
 }
 
 uint64_t Cluster::applied(size_t node) const {
-  return state_->nodes[node]->executor->applied().value;
+  return state_->nodes[node]->state->executor->applied().value;
 }
 uint64_t Cluster::checksum(size_t node) const {
-  return state_->nodes[node]->executor->state_checksum();
+  return state_->nodes[node]->state->executor->state_checksum();
+}
+
+SnapshotCounts Cluster::snapshots(size_t node) const {
+  const Node& n = *state_->nodes[node];
+  const SnapshotReport report = n.board.get();
+  SnapshotCounts counts;
+  counts.made = report.created;
+  counts.sent = report.sent;
+  counts.received = report.received;
+  counts.bytes_sent = report.counters().bytes_sent;
+  counts.bytes_received = report.bytes_received;
+  counts.sending = report.sending.size();
+  for (const auto& [follower, sending] : report.sending) {
+    counts.bytes_acknowledged += sending.progress.bytes_acknowledged;
+  }
+  counts.receiving = report.receiving;
+  counts.deaths = n.snapshot_deaths;
+  counts.mode = report.last_mode;
+  return counts;
+}
+
+uint64_t Cluster::state_bytes(size_t node) const {
+  return state_->nodes[node]->state->keyspace->usage().disk_bytes;
+}
+
+std::vector<std::string> Cluster::files(size_t node) const {
+  std::vector<std::string> names;
+  for (const auto& item : std::filesystem::directory_iterator(state_->directory(node))) {
+    names.push_back(item.path().filename().string());
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+uint64_t Cluster::log_begins_at(size_t node) const {
+  return state_->nodes[node]->status.first_index.value;
 }
 size_t Cluster::open_connections(size_t node) const {
   return state_->nodes[node]->connections.size();

@@ -1,7 +1,7 @@
 // Whole nodes of real shells in one deterministic scheduler: RespConnection, CommandRouter,
 // StateMachine, LogStore and RaftReplica of every node, joined by links that lose, delay, repeat
 // and reorder messages. Only sockets, disks and clocks are stand-ins. The same seed gives the same
-// run.
+// run. With ClusterOptions::snapshots the states are real ones, in files, and SnapshotWorkers run.
 //
 // The inside is in cluster.cpp, so that tests compile without CAF.
 #pragma once
@@ -16,7 +16,28 @@
 
 namespace kiwi::actors::test {
 
-enum class Part : uint8_t { kRouter, kStateMachine, kReplica, kLogStore };
+enum class Part : uint8_t { kRouter, kStateMachine, kReplica, kLogStore, kSnapshots };
+
+struct ClusterOptions {
+  bool snapshots = false;
+  bool deltas = true;                      // false: nobody makes the copy that a delta needs
+  uint64_t snapshot_bytes_per_second = 0;  // 0: as fast as it goes
+  size_t snapshot_chunk_bytes = 4096;
+};
+
+// What a node's SnapshotWorkers did.
+struct SnapshotCounts {
+  uint64_t made = 0;  // checkpoints
+  uint64_t sent = 0;
+  uint64_t received = 0;
+  uint64_t bytes_sent = 0;
+  uint64_t bytes_received = 0;
+  uint64_t bytes_acknowledged = 0;  // of the transfers that run
+  size_t sending = 0;               // transfers that run
+  bool receiving = false;
+  uint64_t deaths = 0;
+  std::string mode;  // of the last one received
+};
 
 // In thousandths of messages; delays in milliseconds of virtual time.
 struct LinkFaults {
@@ -28,13 +49,14 @@ struct LinkFaults {
 
 class Cluster {
  public:
-  Cluster(size_t nodes, uint64_t seed);
+  Cluster(size_t nodes, uint64_t seed, const ClusterOptions& options = {});
   ~Cluster();
   Cluster(const Cluster&) = delete;
   Cluster& operator=(const Cluster&) = delete;
 
   // ---- time
   void run_ms(int64_t milliseconds);  // virtual
+  void ring();                        // the next timers; nothing runs yet
   bool step();                        // one message of one actor, time stands still; false: idle
 
   // ---- clients, speaking RESP; nodes are numbered from 0
@@ -54,8 +76,12 @@ class Cluster {
   void kill(size_t node, Part part);               // an actor dies
   void crash(size_t node);                         // the process and what was not synced
   void restart(size_t node);
+  void hand_over(size_t node);                       // its leadership
   void stall(size_t node, Part part, bool stalled);  // its mail waits
   kiwi::test::MemoryLog& log(size_t node);
+  // The state reaches its files, and the log is cut behind it: so many entries stay, and so many
+  // for laggards.
+  void cut_log(size_t node, uint64_t keep_entries, uint64_t keep_for_laggards);
 
   // ---- what is seen
   bool alive(size_t node) const;
@@ -66,6 +92,10 @@ class Cluster {
   uint64_t checksum(size_t node) const;
   size_t open_connections(size_t node) const;
   uint64_t sent(size_t from, size_t to) const;  // frames
+  SnapshotCounts snapshots(size_t node) const;
+  uint64_t state_bytes(size_t node) const;            // on disk
+  std::vector<std::string> files(size_t node) const;  // of its directory, top level
+  uint64_t log_begins_at(size_t node) const;
 
   struct State;  // cluster.cpp
 

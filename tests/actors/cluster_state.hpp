@@ -17,7 +17,9 @@
 #include "actors/raft_replica.hpp"
 #include "actors/resp_connection.hpp"
 #include "actors/service_gate.hpp"
+#include "actors/snapshot_worker.hpp"
 #include "actors/state_machine.hpp"
+#include "actors/storage.hpp"
 #include "base/prng.hpp"
 #include "tests/actors/cluster.hpp"
 #include "tests/support/memory_keyspace.hpp"
@@ -80,8 +82,7 @@ struct Node {
   config::ClientMetrics metrics;
   config::RaftMetrics raft_metrics;
   std::unique_ptr<resp::NodeContext> context;
-  rocks::MemoryKeyspace keyspace;
-  std::unique_ptr<resp::Executor> executor;
+  std::shared_ptr<OpenedState> state;
   std::unique_ptr<resp::Router> router;
   ServiceGate gate{600, 5000};
   raft::Status status;
@@ -89,13 +90,18 @@ struct Node {
   RouterHandle router_actor;
   LogStoreHandle log_store;
   ReplicaHandle replica;
+  SnapshotBoard board;
+  SnapshotWorkerHandle snapshots;
+  uint64_t snapshot_lives = 0;
+  uint64_t snapshot_deaths = 0;
+  std::vector<LinkHandle> listeners;
   std::map<resp::ConnectionId, ConnectionHandle> connections;
   std::string failure;
   bool ending = false;  // the test ends it: its actors' deaths are no failure
 };
 
 struct Cluster::State {
-  State(size_t nodes, uint64_t seed);
+  State(size_t nodes, uint64_t seed, const ClusterOptions& options_in);
   ~State();
 
   // cluster_node.cpp
@@ -103,6 +109,13 @@ struct Cluster::State {
   void start_node(size_t i);
   void end_node(size_t i);
   void spawn_actors(size_t i, const raft::Identity& identity);
+  void start_replica(size_t i, const raft::Identity& identity);
+  void start_snapshots(size_t i);
+  Result<std::shared_ptr<OpenedState>> open_state(size_t i, const std::string& name);
+  void remove_leftovers(size_t i) const;
+  std::string directory(size_t i) const { return root + "/node-" + std::to_string(i); }
+  Hosting hosting(size_t i);
+  void listen_to_links(size_t i);
 
   // cluster.cpp
   void join(size_t a, size_t b);
@@ -116,6 +129,8 @@ struct Cluster::State {
   bool is_stalled(const caf::resumable* job) const;
   caf::abstract_actor* part(size_t i, Part p) const;
 
+  ClusterOptions options;
+  std::string root;  // of the nodes' directories; empty: no files
   caf::actor_system_config config;
   std::unique_ptr<caf::actor_system> system;
   caf::scheduler::test_coordinator* scheduler = nullptr;
@@ -128,6 +143,8 @@ struct Cluster::State {
   std::vector<std::unique_ptr<Node>> nodes;  // null: down
   std::vector<std::string> failures;
   std::map<std::pair<size_t, size_t>, caf::strong_actor_ptr> links;  // from, to
+  std::map<std::pair<size_t, size_t>, LinkToken> tokens;  // of those links; smaller node first
+  std::set<std::pair<size_t, size_t>> given_up;           // by a replica: to be joined anew
   std::map<std::pair<size_t, size_t>, uint64_t> sent;
   std::set<std::pair<size_t, size_t>> deaf;
   std::set<const caf::resumable*> stalled;

@@ -26,6 +26,8 @@ const char* name(Part part) {
       return "RaftReplica";
     case Part::kLogStore:
       return "LogStore";
+    case Part::kSnapshots:
+      return "SnapshotWorker";
   }
   return "";
 }

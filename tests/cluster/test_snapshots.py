@@ -232,3 +232,73 @@ def test_a_transfer_survives_a_broken_link_and_a_new_leader(make_cluster):
     assert follower.call("GET", "k:3999") == b"3999".ljust(1000, b".")
     # What had come was not sent again.
     assert number(follower, "raft_snapshot_bytes_received") < 2 * 4000 * 1000
+
+
+def peer_fields(leader, peer):
+    """The line of INFO raft about one peer, as a dict."""
+    for name, value in leader.info("raft").items():
+        if name.startswith("raft_node") and value.startswith(f"id={peer.id},"):
+            return dict(part.split("=", 1) for part in value.split(","))
+    return {}
+
+
+def test_info_shows_by_which_path_a_follower_is_brought_up_and_how_far_it_lags(make_cluster):
+    cluster = make_cluster(3, options={
+        "raft.snapshot-entries": 1_000_000, "raft.log-max-cache-size": "64kb",
+        "raft.snapshot-max-bytes-per-second": "100kb"})
+    leader = cluster.wait_leader()
+    write(leader, "a:", 5, size=100)
+    wait_same(cluster)
+    behind = cluster.followers()[0]
+    behind.kill()
+
+    def shows(path, entries=0):
+        fields = peer_fields(leader, behind)
+        there = fields.get("catch_up") == path and int(fields["lag_entries"]) >= entries
+        return fields if there else None
+
+    # What it lacks is in memory,
+    write(leader, "memory:", 20, size=100)
+    fields = wait_until(lambda: shows("memory", 20), 10, "the memory path")
+    assert int(fields["lag_bytes"]) >= 20 * 100, fields
+    assert int(fields["lag_ms"]) > 0, fields
+    # then in the log only,
+    write(leader, "log:", 200)
+    fields = wait_until(lambda: shows("log", 220), 10, "the log's path")
+    assert int(fields["lag_bytes"]) > 100_000, fields
+    # then nowhere but in the state. Both others, since either may lead in the end.
+    for node in cluster.alive():
+        assert node.call("RAFT.DEBUG", "COMPACT", timeout=60) == "OK"
+    behind.start()
+    wait_until(lambda: shows("snapshot", 1), 20, "the snapshot's path", interval=0.01)
+    wait_received(behind)
+    wait_serving(behind, 30)
+    wait_same(cluster)
+    leader = cluster.wait_leader()
+    fields = wait_until(lambda: shows("memory") if leader is not behind else {"lag_entries": 0}, 10,
+                        "the follower to be there again")
+    assert int(fields["lag_entries"]) == 0, fields
+
+
+def test_a_save_forces_no_snapshot_on_a_follower_that_is_behind_within_the_budget(make_cluster):
+    cluster = make_cluster(3, options={"raft.snapshot-entries": 1_000_000,
+                                       "raft.log-keep-entries": 10,
+                                       "raft.log-max-cache-size": "64kb"})
+    write(cluster.node(1), "a:", 40)
+    wait_same(cluster)
+    behind = cluster.followers()[0]
+    behind.kill()
+    leader = cluster.wait_leader()
+    write(leader, "b:", 200)
+    assert leader.call("SAVE", timeout=60) == "OK"
+    assert int(leader.info("raft")["raft_log_entries"]) >= 200  # what the follower lacks
+    behind.start()
+    wait_serving(behind, 30)
+    wait_same(cluster)
+    assert number(behind, "raft_snapshots_received") == 0
+    # Nobody lacks anything now: the tail stays, no more.
+    assert leader.call("BGSAVE") == "Background saving started"
+    wait_until(lambda: int(leader.info("raft")["raft_log_entries"]) <= 12, 10, "the log to be cut")
+    # And COMPACT leaves nothing, whoever is behind.
+    assert leader.call("RAFT.DEBUG", "COMPACT", timeout=60) == "OK"
+    wait_until(lambda: leader.info("raft")["raft_log_entries"] == "0", 5, "an empty log")

@@ -1,4 +1,4 @@
-// Verbs about snapshots: compact, copy, pin, receive, install, installed, sent.
+// Verbs about snapshots: compact, copy, pin, receive, install, installed, sent, lost.
 #include <stdexcept>
 
 #include "tests/raft/trace_env.hpp"
@@ -64,6 +64,9 @@ bool run_snapshot_verb(TraceEnv& env, const Command& command) {
     installed(env, command);
   } else if (command.verb == "sent") {
     sent(env, command);
+  } else if (command.verb == "lost") {  // lost 1: all transfers from this node
+    env.node(command.node()).core->snapshots_lost();
+    env.settle(command.node());
   } else {
     return false;
   }

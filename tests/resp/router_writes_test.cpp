@@ -298,7 +298,7 @@ TEST_CASE("a node that is not a member answers and serves nothing [F25]") {
   h.pipeline(4, {"w1", "r1", "s1"});
   CHECK(h.turn().propose.empty());
   for (uint64_t slot : {1, 2, 3}) {
-    CHECK(h.reply(4, slot) == error_line("NOCLUSTER No Raft Cluster"));
+    CHECK(h.reply(4, slot) == error_line("CLUSTERDOWN This node was removed from its cluster"));
   }
   h.lead(RouterHarness::kOther, 9);
   CHECK(h.tick(20'000).propose.empty());

@@ -200,6 +200,37 @@ TEST_CASE("delta: a sorted set that nobody touched does not travel [F17]") {
   check_same_state(base, source->directory());
 }
 
+// What a change costs: there is no mark on elements, so one changed member brings the collection.
+TEST_CASE("delta: a collection of which one member changed travels whole, and only it [F17]") {
+  TempDirectory directory;
+  Written sender(directory.path("sender"));
+  Written receiver(directory.path("receiver"));
+  std::map<std::string, double> many;
+  uint64_t content = 0;
+  for (int i = 0; i < 5000; ++i) {
+    const std::string member = "member-" + std::to_string(i);
+    content += member.size() + sizeof(double);
+    many[member] = i;
+  }
+  for (Written* state : {&sender, &receiver}) {
+    state->set("changed", Type::kSortedSet, many);
+    state->set("untouched", Type::kSortedSet, many);
+    state->end_entry();
+  }
+  many["member-7"] = -1;
+  sender.change("changed", many);
+  sender.end_entry();
+  auto source = source_at(sender.checkpoint(directory.path("sent")));
+  const std::string base = receiver.checkpoint(directory.path("base"));
+  DeltaResult result = send_delta(*source, base);
+  REQUIRE(result.info.has_value());
+  check_same_state(base, source->directory());
+  MESSAGE("one of 5000 members changed: ", content, " bytes of members and scores, ", result.bytes,
+          " bytes sent");
+  CHECK(result.bytes > content / 2);
+  CHECK(result.bytes < 6 * content);
+}
+
 TEST_SUITE_END();
 
 }  // namespace kiwi::rocks::test
