@@ -29,10 +29,19 @@ void CompactionPolicy::cut_done(int64_t now_ms) {
   next_by_size_ms_ = now_ms + kSizeAgainMs;
 }
 
-uint64_t CompactionPolicy::laggard_entries(const CompactionLimits& limits, const LogSize& log) {
+namespace {
+uint64_t usual_bytes(const LogSize& log) {
   const uint64_t entries = log.last >= log.first ? log.last - log.first + 1 : 0;
-  const uint64_t usual = std::max<uint64_t>(1, log.disk_bytes / std::max<uint64_t>(1, entries));
-  return limits.laggard_bytes / usual;
+  return std::max<uint64_t>(1, log.disk_bytes / std::max<uint64_t>(1, entries));
+}
+}  // namespace
+
+uint64_t CompactionPolicy::kept_entries(const CompactionLimits& limits, const LogSize& log) {
+  return std::min(limits.keep_entries, limits.log_bytes / 2 / usual_bytes(log));
+}
+
+uint64_t CompactionPolicy::laggard_entries(const CompactionLimits& limits, const LogSize& log) {
+  return limits.laggard_bytes / usual_bytes(log);
 }
 
 }  // namespace kiwi::actors

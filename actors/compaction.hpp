@@ -9,6 +9,7 @@ namespace kiwi::actors {
 
 struct CompactionLimits {
   uint64_t entries = 0;        // raft.snapshot-entries
+  uint64_t keep_entries = 0;   // raft.log-keep-entries
   uint64_t log_bytes = 0;      // raft.log-max-file-size
   uint64_t laggard_bytes = 0;  // raft.log-laggard-max-bytes
 };
@@ -29,6 +30,9 @@ class CompactionPolicy {
   void cut_done(int64_t now_ms);
   bool running() const { return running_; }
 
+  // How many entries stay behind a cut: raft.log-keep-entries, but not more than half of
+  // raft.log-max-file-size, or a log of large entries would never get below it.
+  static uint64_t kept_entries(const CompactionLimits& limits, const LogSize& log);
   // raft.log-laggard-max-bytes in entries of the size that they have now.
   static uint64_t laggard_entries(const CompactionLimits& limits, const LogSize& log);
 

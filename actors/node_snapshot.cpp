@@ -78,6 +78,7 @@ void Node::State::snapshot_timer() {
 
 CompactionLimits Node::State::compaction_limits() const {
   return {static_cast<uint64_t>(options.raft_snapshot_entries),
+          static_cast<uint64_t>(options.raft_log_keep_entries),
           static_cast<uint64_t>(options.raft_log_max_file_size),
           static_cast<uint64_t>(options.raft_log_laggard_max_bytes)};
 }
@@ -98,7 +99,7 @@ void Node::State::cut_log(Cut cut) {
     if (replica_actor && flushed > LogIndex{0}) {
       CompactLog order{flushed, term, 0, 0};
       if (cut == Cut::kUsual) {
-        order.keep_entries = static_cast<uint64_t>(options.raft_log_keep_entries);
+        order.keep_entries = CompactionPolicy::kept_entries(compaction_limits(), log_size());
         order.keep_for_laggards_entries =
             CompactionPolicy::laggard_entries(compaction_limits(), log_size());
       }

@@ -100,7 +100,7 @@ TEST_CASE("orders, words, questions and replies are read back as they were; garb
 
 TEST_CASE("the log is cut by entries and by size, one cut at a time") {
   CompactionPolicy policy;
-  const CompactionLimits limits{100, 1 << 20, 1 << 16};
+  const CompactionLimits limits{100, 10, 1 << 20, 1 << 16};
   LogSize log{LogIndex{1}, LogIndex{50}, LogIndex{0}, LogIndex{50}, 1000};
   CHECK_FALSE(policy.due(limits, log, 0));
   log.applied = log.last = LogIndex{100};
@@ -113,6 +113,9 @@ TEST_CASE("the log is cut by entries and by size, one cut at a time") {
   log.disk_bytes = 2 << 20;
   CHECK_FALSE(policy.due(limits, log, 300));  // the files of the last cut are not gone yet
   CHECK(policy.due(limits, log, 10'000));
+  CHECK(CompactionPolicy::kept_entries({100, 1000, 1 << 20, 1 << 16}, log) <=
+        (1 << 19) * 150 / (2 << 20));
+  CHECK(CompactionPolicy::kept_entries(limits, log) == 10);
   CHECK(CompactionPolicy::laggard_entries(limits, log) < (1 << 16) * 150 / (2 << 20) + 1);
 }
 
