@@ -26,7 +26,7 @@ KeyPrefix key_prefix(std::string_view key) {
     return {big_endian(key.data()), big_endian(key.data() + 8)};
   }
   std::array<char, 16> padded{};
-  std::memcpy(padded.data(), key.data(), key.size());
+  key.copy(padded.data(), key.size());
   return {big_endian(padded.data()), big_endian(padded.data() + 8)};
 }
 

@@ -16,7 +16,7 @@ namespace kiwi::resp {
 
 class InMemory {
  public:
-  static constexpr const char* kName = "memory";
+  static inline const char* const kName = "memory";
   rocks::Keyspace& keyspace() { return keyspace_; }
 
  private:
@@ -28,7 +28,7 @@ using OpenKeyspace = Result<std::unique_ptr<rocks::Keyspace>> (*)(const rocks::K
 template <OpenKeyspace kOpen>
 class OnRocksWith {
  public:
-  static constexpr const char* kName =
+  static inline const char* const kName =
       kOpen == &rocks::open_table_keyspace ? "table engine" : "plain engine";
   OnRocksWith() {
     std::string pattern = (std::filesystem::temp_directory_path() / "kiwi-command-XXXXXX").string();
