@@ -66,7 +66,8 @@ Result<Term> SimDisk::term_at(LogIndex index) {
 }
 
 Result<void> SimDisk::cut(const raft::SnapshotMeta& meta, LogIndex keep_from) {
-  CHECK_INVARIANT(meta.index > snapshot_.index && keep_from <= meta.index + 1);
+  // Again at the same index: laggards have caught up, more of the tail may go.
+  CHECK_INVARIANT(meta.index >= snapshot_.index && keep_from <= meta.index + 1);
   CHECK_INVARIANT(find(meta.index) != nullptr && find(meta.index)->term == meta.term);
   while (first_ < keep_from) {
     entries_.pop_front();
