@@ -77,6 +77,8 @@ int64_t Router::State::read_company_wait_us(int64_t now_ms) const {
 }
 
 void Router::State::end_reads(int64_t now_ms, bool may_hold) {
+  read_hold_us =
+      0;  // also without a leader: nobody may wait, timer after timer, for what cannot go
   if (service == Service::kUp && !stale.empty()) {
     run(std::exchange(stale, {}), {std::exchange(stale_runs, {}), now_ms, false}, nullptr);
   }

@@ -138,6 +138,20 @@ TEST_CASE("reads wait once for a client that stays away, and not for one that co
   CHECK(h.turn().read_index.size() == 1);
 }
 
+TEST_CASE("reads that wait for company do not wait for it when the leader is gone") {
+  RouterHarness h(gathering());
+  h.up();
+  h.pipeline(1, {"r1"});
+  h.pipeline(2, {"r1"});
+  answer_round(h, h.turn());
+  h.pipeline(1, {"r2"});
+  CHECK(h.turn().read_index.empty());
+  REQUIRE(h.router.hold(kReads).wait_us == 100);
+  h.lead(NodeId{}, 9, false);
+  h.router.end_hold(kReads, h.now);
+  CHECK(h.router.hold(kReads).wait_us == 0);
+}
+
 TEST_CASE("a timer for reads that was lost costs a tick, no more") {
   RouterHarness h(gathering());
   h.up();
