@@ -77,6 +77,10 @@ void CommandRouter::turn() {
   ship(options_.router->take_effects());
   let_wait(resp::Router::Waiting::kWrites);
   let_wait(resp::Router::Waiting::kReads);
+  const bool expected = options_.router->hold(resp::Router::Waiting::kWrites).soon;
+  if (std::exchange(company_expected_, expected) != expected && options_.expect_company) {
+    options_.expect_company(expected);
+  }
 }
 
 void CommandRouter::let_wait(resp::Router::Waiting what) {

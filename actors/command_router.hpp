@@ -24,6 +24,8 @@ struct CommandRouterOptions {
   // Runs the work on this loop after so many microseconds, instead of what that alarm (0 or 1) was
   // set to before; needed if the router lets anything wait.
   std::function<void(size_t, int64_t, std::function<void()>)> after_us;
+  // Whether clients that were just answered are waited for; called when that changes.
+  std::function<void(bool)> expect_company;
   // What the rest of the client loop wants to know (INFO, admin commands, shutdown).
   std::function<void(const RaftReport&)> observe_raft;
   std::function<void(resp::Service)> observe_service;
@@ -55,6 +57,7 @@ class CommandRouter final : public Hosted<RouterHandle> {
   std::unordered_map<resp::ConnectionId, ConnectionHandle> connections_;
   resp::Service service_ = resp::Service::kUninitialized;
   bool turn_wanted_ = false;
+  bool company_expected_ = false;
   uint64_t held_[2] = {};  // by Waiting: the wait for company that a timer runs for
 };
 

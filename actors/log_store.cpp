@@ -35,10 +35,6 @@ LogStore::behavior_type LogStore::make_behavior() {
         work_all();
       },
       [this](ReplicaStarted& started) { replica_ = std::move(started.replica); },
-      [this](work_atom) {
-        bouncing_ = false;
-        work_all();
-      },
       [this](stop_atom) {
         work_all();
         end();
@@ -69,15 +65,7 @@ LogWritten write(raft::LogStorage& storage, const raft::PersistRequest& request)
 
 void LogStore::queue(Job job) {
   waiting_.push_back(std::move(job));
-  if (bouncing_) {
-    return;
-  }
-  bouncing_ = true;
-  if (options_.bounce) {
-    options_.bounce(this);
-  } else {
-    send(this, work_atom_v);
-  }
+  work_all();
 }
 
 // One write a request: the port says that a request is one atomic turn, and its token attests the

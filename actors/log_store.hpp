@@ -1,8 +1,9 @@
 // LogStore: makes log records durable, in order, and reads old ones for laggards. A shell over
 // raft::LogStorage; vital; on the raft loop, where it blocks for the fsync (PERF §2, hosting F).
 //
-// Before it writes it lets the loop look at its sockets once (`bounce`), so that what RaftReplica
-// sent in the same turn is on its way to the followers while this disk syncs (§10.2.1).
+// What RaftReplica sent to followers in the same turn is on its way while this disk syncs
+// (§10.2.1): BASP was given its frames before this actor its request, and writes them when it gets
+// them (peer_scribe.hpp).
 //
 // A long write goes to a worker thread instead: it may take longer than an election timeout, and a
 // loop that sends no heartbeat meanwhile would lose its office over one large value (F29).
@@ -22,8 +23,6 @@ namespace kiwi::actors {
 struct LogStoreOptions {
   raft::LogStorage* storage = nullptr;     // outlives the actor
   config::RaftMetrics* metrics = nullptr;  // outlives the actor
-  // Sends work_atom to the given actor once the loop has served its sockets; empty: at once.
-  std::function<void(const LogStoreHandle&)> bounce;
   // Runs a job on another thread; empty: every write blocks the loop.
   std::function<void(std::function<void()>)> elsewhere;
   size_t long_write_bytes = 1 << 20;
@@ -57,8 +56,7 @@ class LogStore final : public Hosted<LogStoreHandle> {
   std::deque<Job> waiting_;
   std::deque<raft::LogRead> reads_;  // that came during a long write: one caller at a time
   LogIndex first_index_;             // of the log; what is asked for below it was cut
-  bool bouncing_ = false;
-  bool writing_ = false;  // the worker has the storage
+  bool writing_ = false;             // the worker has the storage
 };
 
 LogStoreHandle spawn_log_store(caf::actor_system& system,

@@ -171,6 +171,11 @@ void Node::State::spawn_actors() {
   routing.after_us = [this](size_t alarm, int64_t wait, std::function<void()> work) {
     client_loop->after_us(alarm, wait, std::move(work));
   };
+  routing.expect_company = [this](bool expected) {
+    if (server) {
+      server->expect_company(expected);
+    }
+  };
   routing.observe_raft = [this](const RaftReport& report) { observe_raft(report); };
   routing.observe_service = [this](resp::Service service) { context.status.service = service; };
   router_actor = spawn_command_router(*system, client_loop->hosting(), std::move(routing));
@@ -178,9 +183,6 @@ void Node::State::spawn_actors() {
   LogStoreOptions log_options;
   log_options.storage = &storage->log();
   log_options.metrics = &raft_metrics;
-  log_options.bounce = [this](const LogStoreHandle& store) {
-    raft_loop->after_sockets([store] { caf::anon_send(store, work_atom_v); });
-  };
   log_worker = std::make_unique<Worker>();
   log_options.elsewhere = [this](std::function<void()> job) { log_worker->post(std::move(job)); };
   log_store_actor = spawn_log_store(*system, raft_loop->hosting(), std::move(log_options));

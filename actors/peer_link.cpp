@@ -11,6 +11,7 @@
 #include <caf/io/network/multiplexer.hpp>
 
 #include "actors/client_loop.hpp"
+#include "actors/peer_scribe.hpp"
 #include "base/log.hpp"
 
 namespace kiwi::actors {
@@ -164,7 +165,7 @@ void PeerLink::hand_over() {
   deadline_ms_ = ClientLoop::monotonic_ms() + kHelloAnswerMs;
   auto& middleman = system().middleman();
   const auto basp = middleman.named_broker<caf::io::basp_broker>(caf::atom("BASP"));
-  auto scribe = middleman.backend().new_scribe(fd);
+  auto scribe = make_peer_scribe(system(), fd);
   send(replica, LinkRegistered{options_.peer, LinkHandle(this)});
   if (options_.self < options_.peer) {
     request(basp, std::chrono::milliseconds(kHelloAnswerMs), caf::connect_atom_v, std::move(scribe),

@@ -1,7 +1,6 @@
 #include "actors/raft_loop.hpp"
 
 #include <future>
-#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 #include <utility>
@@ -19,10 +18,10 @@ namespace net = caf::io::network;
 
 namespace {
 
-// An eventfd or timerfd: reads its counter, then posts the work behind the events of this round.
-class CounterHandler final : public net::event_handler {
+// A timerfd: reads its counter, then calls the work.
+class TimerHandler final : public net::event_handler {
  public:
-  CounterHandler(net::default_multiplexer& multiplexer, int fd) : event_handler(multiplexer, fd) {}
+  TimerHandler(net::default_multiplexer& multiplexer, int fd) : event_handler(multiplexer, fd) {}
 
   void set_work(std::function<void()> work) { work_ = std::move(work); }
   void watch() {
@@ -59,27 +58,11 @@ struct RaftLoop::Parts {
   explicit Parts(net::default_multiplexer& m) : multiplexer(m) {}
 
   net::default_multiplexer& multiplexer;
-  std::unique_ptr<CounterHandler> bounce;
-  std::vector<std::unique_ptr<CounterHandler>> timers;
-  std::function<void()> bounced;
+  std::vector<std::unique_ptr<TimerHandler>> timers;
 };
 
 RaftLoop::RaftLoop(caf::actor_system& system)
-    : system_(system), parts_(std::make_unique<Parts>(multiplexer_of(system))) {
-  const int fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  CHECK_INVARIANT(fd >= 0);
-  parts_->bounce = std::make_unique<CounterHandler>(parts_->multiplexer, fd);
-  parts_->bounce->set_work([this] {
-    // Other sockets of this round may still have to be served: go behind them.
-    parts_->multiplexer.post([this] {
-      auto work = std::exchange(parts_->bounced, nullptr);
-      if (work) {
-        work();
-      }
-    });
-  });
-  parts_->multiplexer.post([this] { parts_->bounce->watch(); });
-}
+    : system_(system), parts_(std::make_unique<Parts>(multiplexer_of(system))) {}
 
 RaftLoop::~RaftLoop() = default;
 
@@ -99,24 +82,16 @@ void RaftLoop::every(int64_t milliseconds, std::function<void()> work) {
   spec.it_value = spec.it_interval;
   CHECK_INVARIANT(::timerfd_settime(fd, 0, &spec, nullptr) == 0);
   parts_->multiplexer.post([this, fd, work = std::move(work)] {
-    auto timer = std::make_unique<CounterHandler>(parts_->multiplexer, fd);
+    auto timer = std::make_unique<TimerHandler>(parts_->multiplexer, fd);
     timer->set_work(work);
     timer->watch();
     parts_->timers.push_back(std::move(timer));
   });
 }
 
-void RaftLoop::after_sockets(std::function<void()> work) {
-  CHECK_INVARIANT(!parts_->bounced);
-  parts_->bounced = std::move(work);
-  const uint64_t one = 1;
-  CHECK_INVARIANT(::write(parts_->bounce->fd(), &one, sizeof(one)) == sizeof(one));
-}
-
 void RaftLoop::stop() {
   std::promise<void> done;
   parts_->multiplexer.post([this, &done] {
-    parts_->bounce->unwatch();
     for (auto& timer : parts_->timers) {
       timer->unwatch();
     }

@@ -1,7 +1,5 @@
-// The raft loop: CAF's multiplexer thread, where BASP, RaftReplica and LogStore run. This adds two
-// event sources to it: a timer, and the bounce that lets the loop serve its sockets once before an
-// actor goes on (CAF runs posted actors before it looks at sockets again, so mail alone cannot do
-// it).
+// The raft loop: CAF's multiplexer thread, where BASP, RaftReplica and LogStore run. This adds a
+// timer to it.
 //
 // Owned by Node. The handlers live on the multiplexer's thread; stop() takes them off it.
 #pragma once
@@ -22,9 +20,6 @@ class RaftLoop {
   Hosting hosting();
   // Calls `work` on the raft loop every so many milliseconds.
   void every(int64_t milliseconds, std::function<void()> work);
-  // From the raft loop only: calls `work` after all sockets that are ready now were served. One at
-  // a time.
-  void after_sockets(std::function<void()> work);
   void stop();  // blocks until the loop has let go of the event sources
 
  private:

@@ -5,11 +5,14 @@
 // Owned by the TcpServer, on its loop only. It holds what it watches until unwatch() or clear().
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+
+struct epoll_event;
 
 namespace kiwi::actors {
 
@@ -28,14 +31,24 @@ class ReadableSockets : public std::enable_shared_from_this<ReadableSockets> {
   [[nodiscard]] bool watch(int socket, std::shared_ptr<Reader> reader);
   void unwatch(int socket);  // before it is closed; harmless if not watched
   void clear();              // lets go of all
+  // Clients that were just answered are expected to ask again. They come right after each other,
+  // and each would have to wake this thread up, which costs it more than its request: so while they
+  // come, the loop looks for the next one a little while before it goes to sleep.
+  void expect_company(bool expected) { company_ = expected; }
 
  private:
+  using Clock = std::chrono::steady_clock;
+
   void wait();
   void visit();
+  int ready(epoll_event* events, int max);
 
   boost::asio::posix::stream_descriptor epoll_;
   std::vector<std::shared_ptr<Reader>> readers_;  // by socket
   bool waiting_ = false;
+  bool company_ = false;
+  bool awake_ = false;  // the last visit was followed at once by another look
+  Clock::time_point last_found_;
 };
 
 }  // namespace kiwi::actors

@@ -163,6 +163,8 @@ void TcpServer::tick() {
   }
 }
 
+void TcpServer::expect_company(bool expected) { state_->readable->expect_company(expected); }
+
 size_t TcpServer::clients() const { return state_->connections.size(); }
 
 void TcpServer::State::accept(const std::shared_ptr<tcp::acceptor>& acceptor) {

@@ -402,9 +402,11 @@ void Router::end_of_turn(int64_t now_ms) {
 Router::Hold Router::hold(Waiting what) const {
   const State& s = *state_;
   if (what == Waiting::kReads) {
-    return {s.last_ask, s.read_hold_us};
+    return {s.last_ask, s.read_hold_us, false};
   }
-  return {s.hand_overs * 2 + (s.pending.empty() ? 1 : 0), s.hold_us};
+  const bool idle = s.pending.empty();
+  const bool soon = idle && s.hold_us != 0 && s.hold_us <= s.options.company_us;
+  return {s.hand_overs * 2 + (idle ? 1 : 0), s.hold_us, soon};
 }
 
 void Router::end_hold(Waiting what, int64_t now_ms) {

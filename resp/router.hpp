@@ -118,6 +118,7 @@ class Router {
   struct Hold {
     uint64_t id = 0;
     int64_t wait_us = 0;  // 0: nothing waits
+    bool soon = false;    // for clients that were just answered and should ask again at once
   };
   Hold hold(Waiting what) const;
   void end_hold(Waiting what, int64_t now_ms);

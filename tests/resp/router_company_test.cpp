@@ -40,6 +40,7 @@ TEST_CASE("a lone write goes at once, the next one waits for it") {
   CHECK(h.turn().propose.empty());
   const Router::Hold hold = h.router.hold(kWrites);
   CHECK(hold.wait_us == 1000);
+  CHECK_FALSE(hold.soon);  // a round trip first
   h.pipeline(3, {"w1"});
   CHECK(h.turn().propose.empty());
   CHECK(h.router.hold(kWrites).id == hold.id);  // one wait, one timer
@@ -47,12 +48,14 @@ TEST_CASE("a lone write goes at once, the next one waits for it") {
   RouterEffects effects = h.turn();  // one is missing: two were held, one was under way
   REQUIRE(effects.propose.empty());
   CHECK(h.router.hold(kWrites).wait_us == 200);
+  CHECK(h.router.hold(kWrites).soon);
   CHECK(h.router.hold(kWrites).id != hold.id);
   h.pipeline(1, {"w2"});
   effects = h.turn();
   REQUIRE(sequences_of(effects) == Sequences{2});
   CHECK(commands_of(effects.propose[0].payload).size() == 3);
   CHECK(h.router.hold(kWrites).wait_us == 0);
+  CHECK_FALSE(h.router.hold(kWrites).soon);
 }
 
 TEST_CASE("the wait ends when its time is over, and a client that stays away is not waited for") {
