@@ -53,6 +53,13 @@ struct PackedCommand {
 // Reuses `into`'s vectors. False = malformed.
 bool unpack_command(std::string_view bytes, PackedCommand& into);
 
+// The first argument of a plain command, its key as a rule; empty if there is none.
+struct FirstArgument {
+  uint32_t database = 0;
+  std::string_view bytes;
+};
+FirstArgument first_argument(std::string_view packed_command);
+
 // Builds an entry's payload.
 class BatchBuilder {
  public:

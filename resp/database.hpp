@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -64,6 +65,9 @@ class Database {
   std::vector<uint32_t> databases_with_keys() const;
 
   // ---- keys
+  // A hint (Keyspace::expect_reads): the names that will be looked for next, as far as one can
+  // tell.
+  void expect(std::span<const FirstArgument> names);
   Key find(rocks::DatabaseId database, std::string_view name, int64_t now_ms);
   // The key becomes a new one, described by `fresh` but for version and last_modified, which it is
   // given. Whatever was there, expired or not, is gone, its elements too.
@@ -147,6 +151,7 @@ class Database {
   std::vector<uint32_t> dirty_counts_;
 
   // Buffers of one command, reused.
+  std::vector<std::string> expected_keys_;  // reused
   std::string meta_key_;
   std::string_view meta_key_name_;  // whose key meta_key_ is: compared by address
   rocks::DatabaseId meta_key_database_;

@@ -1,5 +1,6 @@
 // Database: keys and elements of collections.
 #include "base/check.hpp"
+#include "config/limits.hpp"
 #include "resp/database.hpp"
 
 namespace kiwi::resp {
@@ -18,6 +19,19 @@ const std::string& Database::meta_key(DatabaseId database, std::string_view name
     meta_key_database_ = database;
   }
   return meta_key_;
+}
+
+void Database::expect(std::span<const FirstArgument> names) {
+  size_t count = 0;
+  if (expected_keys_.size() < names.size()) {
+    expected_keys_.resize(names.size());
+  }
+  for (const FirstArgument& name : names) {
+    if (!name.bytes.empty() && name.database < config::limits::kDatabases) {
+      keys::meta(expected_keys_[count++], physical(name.database), name.bytes);
+    }
+  }
+  keyspace_.expect_reads(Family::kMeta, std::span(expected_keys_).first(count));
 }
 
 Key Database::find(DatabaseId database, std::string_view name, int64_t now_ms) {

@@ -112,10 +112,13 @@ void Executor::State::refuse_commands(const PendingBatch* batch) {
 void Executor::State::run_commands(const raft::Entry& entry, const PendingBatch* batch) {
   Moment moment{.now_ms = entry.stamp_ms, .seed = entry.seed, .ordinal = 0, .may_write = true};
   BatchReader reader(entry.payload.view());
+  LookAhead look(database);
+  auto ahead = [to_come = reader]() mutable { return to_come.next(); };
   if (batch != nullptr) {
     for (const PendingOp& op : batch->ops) {
       ReplyGroups::Draft draft = replies.begin(op.to);
       if (op.kind == RequestKind::kWrite) {
+        look.step(ahead);
         auto packed = reader.next();
         CHECK_INVARIANT(packed.has_value());  // the payload is this batch's own bytes
         execute(*packed, moment, draft.bytes(), op.resp_version);
@@ -128,6 +131,7 @@ void Executor::State::run_commands(const raft::Entry& entry, const PendingBatch*
     }
   }
   while (auto packed = reader.next()) {
+    look.step(ahead);
     execute(*packed, moment, nullptr, 2);
   }
 }

@@ -20,10 +20,16 @@ bool Executor::State::run_batch(WaitingReads& reads) {
                 .seed = database.record().index.value,
                 .ordinal = 0,
                 .may_write = false};
+  LookAhead look(database);
+  auto ahead = [&ops = batch.ops, to_come = reads.next]() mutable {
+    return to_come < ops.size() ? std::optional<std::string_view>(ops[to_come++].packed)
+                                : std::nullopt;
+  };
   for (size_t& i = reads.next; i < batch.ops.size(); ++i) {
     if (turn_is_full()) {
       return false;
     }
+    look.step(ahead);
     ReadOp& op = batch.ops[i];
     ReplyGroups::Draft draft = replies.begin(op.to);
     if (draft.batch == nullptr) {

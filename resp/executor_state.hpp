@@ -2,6 +2,7 @@
 // executor_commands.cpp (one command), executor_reads.cpp (reads at an index).
 #pragma once
 
+#include <array>
 #include <deque>
 #include <map>
 #include <memory>
@@ -42,6 +43,36 @@ class ReplyGroups {
   ConnectionId last_ = 0;  // whose batch is batches_[last_index_]
   size_t last_index_ = 0;
   size_t bytes_ = 0;
+};
+
+// Commands wait for memory more than for anything else once the keys are many: tells the Database
+// in blocks which ones are about to be executed.
+class LookAhead {
+ public:
+  explicit LookAhead(Database& database) : database_(database) {}
+
+  // Before each command is executed; `ahead` returns those to come, the same one first, each once.
+  template <class Ahead>
+  void step(Ahead&& ahead) {
+    if (known_ == 0) {
+      while (known_ < names_.size()) {
+        const std::optional<std::string_view> packed = ahead();
+        if (!packed) {
+          break;
+        }
+        names_[known_++] = first_argument(*packed);
+      }
+      if (known_ > 1) {
+        database_.expect(std::span(names_).first(known_));
+      }
+    }
+    known_ -= known_ != 0 ? 1 : 0;
+  }
+
+ private:
+  Database& database_;
+  std::array<FirstArgument, 16> names_;
+  size_t known_ = 0;  // of the block: still to be executed
 };
 
 struct Executor::State {

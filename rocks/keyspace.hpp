@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -65,6 +66,10 @@ class Keyspace : public Reader {
   // Erases every key in [from, to): a dropped collection, a flushed database. Later writes into the
   // same range are legal and survive.
   virtual void erase_range(Family family, std::string_view from, std::string_view to) = 0;
+
+  // A hint: these are the next keys to be read, so what memory holds of them may be fetched into
+  // the processor's caches meanwhile. No I/O, no effect; a wrong guess costs a little time.
+  virtual void expect_reads(Family, std::span<const std::string>) {}
 
   // Command-sized undo (F30): everything since the last mark() is taken back.
   virtual void mark() = 0;

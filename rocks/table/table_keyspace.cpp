@@ -77,6 +77,19 @@ class TableKeyspace final : public Keyspace {
     return make_reverse_cursor(source(family), from, to);
   }
 
+  void expect_reads(Family, std::span<const std::string> keys) override {
+    std::array<uint64_t, kPrefetchAhead> hashes;
+    for (size_t begin = 0; begin < keys.size(); begin += hashes.size()) {
+      const size_t count = std::min(hashes.size(), keys.size() - begin);
+      for (size_t i = 0; i < count; ++i) {
+        hashes[i] = checksum64(keys[begin + i]);
+        table_.prefetch_slot(hashes[i]);
+      }
+      for (size_t i = 0; i < count; ++i) {
+        table_.prefetch_node(hashes[i]);
+      }
+    }
+  }
   void put(Family family, std::string_view key, std::string_view value) override {
     overlay(family).put(checksum64(key), key, value);
   }

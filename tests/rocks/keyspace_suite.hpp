@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -240,6 +241,13 @@ class RandomRun {
   void check_get(Family where) {
     const FamilyModel& model = of(now_, where);
     std::string at = key();
+    if (random_.chance(1, 4)) {  // changes nothing, whatever is expected
+      std::vector<std::string> expected(random_.below(20), at);
+      for (std::string& one : expected) {
+        one = random_.chance(1, 3) ? at : key();
+      }
+      keyspace().expect_reads(where, expected);
+    }
     std::optional<std::string_view> found = keyspace().get(where, at);
     auto it = model.find(at);
     REQUIRE(found.has_value() == (it != model.end()));
