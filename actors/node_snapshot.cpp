@@ -32,7 +32,8 @@ void Node::State::start_snapshots() {
   worker.died = [this](const std::string& why) {
     client_loop->post([this, why] { snapshot_worker_died(why); });
   };
-  // On CAF's scheduler: it reads and writes files.
+  worker.in_background = true;
+  // On CAF's scheduler, alone there: it reads and writes files.
   snapshot_actor = spawn_snapshot_worker(*system, Hosting{}, std::move(worker));
   const SnapshotWorkerStarted started{snapshot_actor};
   caf::anon_send(state_machine_actor, started);

@@ -1,10 +1,10 @@
 #include "actors/snapshot_worker.hpp"
 
-#include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include "base/log.hpp"
+#include "rocks/background.hpp"
+#include "rocks/files.hpp"
 #include "rocks/snapshot_target.hpp"
 
 namespace kiwi::actors {
@@ -22,10 +22,8 @@ std::string mib(uint64_t bytes) {
 }
 
 void remove(const std::string& directory) {
-  std::error_code failed;
-  std::filesystem::remove_all(directory, failed);
-  if (failed) {
-    log_warning("cannot remove " + directory + ": " + failed.message());
+  if (Result<void> removed = rocks::remove_directory(directory); !removed) {
+    log_warning(removed.error().text);
   }
 }
 
@@ -75,6 +73,7 @@ SnapshotWorker::SnapshotWorker(caf::actor_config& cfg,
 SnapshotWorker::behavior_type SnapshotWorker::make_behavior() {
   return {
       [this](const SnapshotFrame& frame) {
+        give_way();
         received(frame.peer, frame.bytes);
         pump();
       },
@@ -90,6 +89,7 @@ SnapshotWorker::behavior_type SnapshotWorker::make_behavior() {
         receiver_.set_applied(news.applied);
       },
       [this](const raft::SnapshotWanted& follower) {
+        give_way();
         wanted(follower);
         pump();
       },
@@ -115,6 +115,13 @@ SnapshotWorker::behavior_type SnapshotWorker::make_behavior() {
       [this](timer_atom) { timer(); },
       [this](stop_atom) { end(); },
   };
+}
+
+// A snapshot keeps a processor busy for seconds on both sides. Clients go first.
+void SnapshotWorker::give_way() const {
+  if (options_.in_background) {
+    rocks::work_in_background();
+  }
 }
 
 void SnapshotWorker::stopped() {

@@ -102,6 +102,7 @@ struct SnapshotWorkerOptions {
   std::function<void(const std::string& why)> died;  // outside an installation; any thread
   SnapshotSenderOptions sender;
   int64_t keep_checkpoint_ms = 60'000;
+  bool in_background = false;  // the thread that it runs on has nothing else to do
 };
 
 class SnapshotWorker final : public Hosted<SnapshotWorkerHandle> {
@@ -124,6 +125,7 @@ class SnapshotWorker final : public Hosted<SnapshotWorkerHandle> {
     std::unique_ptr<rocks::SnapshotSource> source;
     int64_t used_ms = 0;
   };
+  void give_way() const;
   struct Sending {
     std::shared_ptr<Checkpoint> checkpoint;
     std::unique_ptr<SnapshotSender> sender;

@@ -10,6 +10,7 @@
 #include "base/failpoint.hpp"
 #include "base/log.hpp"
 #include "raft/codec.hpp"
+#include "rocks/files.hpp"
 #include "rocks/snapshot_target.hpp"
 
 namespace kiwi::actors {
@@ -139,9 +140,8 @@ void Storage::remove_leftovers(const std::string& live) const {
   }
   for (const std::filesystem::path& path : going) {
     log_notice("removing " + path.string() + ", which the last run of this node left unfinished");
-    std::filesystem::remove_all(path, failed);
-    if (failed) {
-      log_warning("cannot remove " + path.string() + ": " + failed.message());
+    if (Result<void> removed = rocks::remove_directory(path.string()); !removed) {
+      log_warning(removed.error().text);
     }
   }
 }

@@ -1,8 +1,65 @@
 #include "rocks/background.hpp"
 
+#include <chrono>
+#include <cstdint>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <utility>
 
 namespace kiwi::rocks {
+
+namespace {
+
+constexpr int32_t kNice = 5;
+constexpr uint64_t kSliceNs = 10'000'000;
+
+struct SchedAttributes {  // struct sched_attr, version 0 (sched_setattr(2)); glibc has none
+  uint32_t size = 48;
+  uint32_t policy = SCHED_BATCH;
+  uint64_t flags = 0;
+  int32_t nice = kNice;
+  uint32_t priority = 0;
+  uint64_t runtime = kSliceNs;  // Linux 6.12: the slice; before: ignored
+  uint64_t deadline = 0;
+  uint64_t period = 0;
+};
+static_assert(sizeof(SchedAttributes) == 48);
+
+using Clock = std::chrono::steady_clock;
+// Rests as long as half a millisecond of work made a delta of 1 M keys take 17 s instead of 4.
+constexpr auto kWork = std::chrono::microseconds(1000);
+constexpr auto kRest = std::chrono::microseconds(100);
+constexpr uint32_t kCallsPerLook = 16;  // at the clock
+
+struct Breath {
+  bool in_background = false;
+  uint32_t calls = 0;
+  Clock::time_point since;
+};
+thread_local Breath breath;
+
+}  // namespace
+
+void work_in_background() {
+  if (std::exchange(breath.in_background, true)) {
+    return;
+  }
+  const SchedAttributes wanted;
+  (void)::syscall(SYS_sched_setattr, 0, &wanted, 0);
+}
+
+void breathe() {
+  if (!breath.in_background || ++breath.calls % kCallsPerLook != 0) {
+    return;
+  }
+  const Clock::time_point now = Clock::now();
+  if (now - breath.since < kWork) {
+    return;
+  }
+  std::this_thread::sleep_for(kRest);
+  breath.since = Clock::now();
+}
 
 Background::~Background() {
   if (!thread_.joinable()) {
@@ -28,6 +85,7 @@ void Background::post(std::function<void()> job) {
 }
 
 void Background::run() {
+  work_in_background();
   std::unique_lock lock(mutex_);
   for (;;) {
     changed_.wait(lock, [this] { return ending_ || !jobs_.empty(); });

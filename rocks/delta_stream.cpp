@@ -6,6 +6,7 @@
 
 #include "base/bytes.hpp"
 #include "base/check.hpp"
+#include "rocks/background.hpp"
 #include "rocks/delta_format.hpp"
 #include "rocks/keys.hpp"
 
@@ -38,6 +39,7 @@ class Stream final : public DeltaStream {
     chunk_.assign(1, static_cast<char>(delta::kVersion));
     chunk_ += std::exchange(head_, {});
     while (!full_ && !ended_ && !too_long_) {
+      breathe();
       step();
     }
     full_ = false;

@@ -9,6 +9,10 @@
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
+#include <vector>
+
+#include "rocks/background.hpp"
+#include "rocks/file_removal.hpp"
 
 namespace kiwi::rocks {
 
@@ -154,6 +158,7 @@ Result<Checksum128> checksum_file(const std::string& path) {
       return part.error();
     }
     hasher.add(*part);
+    breathe();
     if (part->size() < kStepBytes) {
       return hasher.sum();
     }
@@ -173,6 +178,16 @@ Result<void> remove_directory(const std::string& path) {
   std::error_code error;
   if (!fs::exists(path, error) && !error) {
     return {};
+  }
+  // Its files one by one, whose room comes back gently.
+  std::vector<std::string> files;
+  for (const fs::directory_entry& entry : fs::directory_iterator(path, error)) {
+    if (entry.is_regular_file()) {
+      files.push_back(entry.path().string());
+    }
+  }
+  for (const std::string& file : files) {
+    (void)remove_file(file);
   }
   fs::remove_all(path, error);
   if (error) {

@@ -8,12 +8,14 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
 #include "base/check.hpp"
 #include "base/failpoint.hpp"
 #include "raft/codec.hpp"
+#include "rocks/file_removal.hpp"
 #include "rocks/log_reader.hpp"
 #include "rocks/log_recovery.hpp"
 #include "rocks/rocksdb_support.hpp"
@@ -41,6 +43,9 @@ rocksdb::Options log_options() {
   options.allow_concurrent_memtable_write = false;  // one writer
   options.enable_write_thread_adaptive_yield = false;
   options.max_background_jobs = 2;
+  // What a flush writes reaches the disk in steps that a sync of this log need not wait for.
+  options.bytes_per_sync = 256 << 10;
+  options.strict_bytes_per_sync = true;
   options.max_total_wal_size = 256 << 20;
   options.level0_file_num_compaction_trigger = 4;
   options.stats_dump_period_sec = 0;
@@ -90,7 +95,7 @@ class RocksLogImpl final : public RocksLog {
   void count_sync(std::chrono::steady_clock::duration took);
 
   RocksLogOptions options_;
-  std::unique_ptr<rocksdb::Env> env_;  // null: RocksDB's own
+  std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<rocksdb::DB> db_;
   LogReader reader_;
   LogIndex first_{1};
@@ -477,11 +482,11 @@ Result<std::unique_ptr<RocksLog>> open_rocks_log(const RocksLogOptions& options)
     return recovered.error();
   }
   rocksdb::Options log = log_options();
-  std::unique_ptr<rocksdb::Env> env;
-  if (options.fsync) {  // zeros ahead pay at syncs alone
-    env = make_zero_ahead_env();
-    log.env = env.get();
-  }
+  // Zeros ahead pay at syncs alone.
+  std::unique_ptr<rocksdb::Env> env =
+      options.fsync ? make_zero_ahead_env() : rocksdb::NewCompositeEnv(make_removal_file_system());
+  log.env = env.get();
+  log.listeners.push_back(make_thread_listener());
   rocksdb::DB* db = nullptr;
   rocksdb::Status status = rocksdb::DB::Open(log, options.path, &db);
   if (!status.ok()) {

@@ -8,7 +8,10 @@
 #include <unistd.h>
 #include <vector>
 
+#include <rocksdb/listener.h>
 #include <rocksdb/status.h>
+
+#include "rocks/background.hpp"
 
 namespace kiwi::rocks {
 
@@ -21,7 +24,22 @@ bool is_locked(const rocksdb::Status& status) {
                                 text.find("lock hold by current process") != std::string::npos);
 }
 
+class ThreadListener final : public rocksdb::EventListener {
+ public:
+  void OnTableFileCreationStarted(const rocksdb::TableFileCreationBriefInfo& info) override {
+    using rocksdb::TableFileCreationReason;
+    if (info.reason == TableFileCreationReason::kFlush ||
+        info.reason == TableFileCreationReason::kCompaction) {
+      work_in_background();
+    }
+  }
+};
+
 }  // namespace
+
+std::shared_ptr<rocksdb::EventListener> make_thread_listener() {
+  return std::make_shared<ThreadListener>();
+}
 
 void fatal_status(std::string_view what, const std::string& path, const rocksdb::Status& status) {
   fatal(std::string(what) + " failed in " + path + ": " + status.ToString());

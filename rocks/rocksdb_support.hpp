@@ -2,14 +2,16 @@
 // RocksDB header; any thread.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "base/result.hpp"
 
 namespace rocksdb {
+class EventListener;
 class Status;
-}
+}  // namespace rocksdb
 
 namespace kiwi::rocks {
 
@@ -24,6 +26,10 @@ Error open_error(const std::string& path, const rocksdb::Status& status);
 
 // For a failed read or write of an open database.
 Error status_error(std::string_view what, const std::string& path, const rocksdb::Status& status);
+
+// Lets RocksDB's threads work in the background (background.hpp). They are the process's, shared by
+// its databases, and at hand only when they report something.
+std::shared_ptr<rocksdb::EventListener> make_thread_listener();
 
 // mkdir -p; durable when it returns.
 Result<void> make_directory(const std::string& path);

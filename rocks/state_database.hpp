@@ -19,6 +19,7 @@ namespace rocksdb {
 class Cache;
 class ColumnFamilyHandle;
 class DB;
+class Env;
 class PinnableSlice;
 struct ReadOptions;
 }  // namespace rocksdb
@@ -85,6 +86,7 @@ class StateDatabase {
   Result<void> check_format();
 
   std::string path_;
+  std::unique_ptr<rocksdb::Env> env_;  // outlives the database
   std::unique_ptr<rocksdb::DB> db_;
   rocksdb::ColumnFamilyHandle* default_ = nullptr;  // holds the format record only
   std::array<rocksdb::ColumnFamilyHandle*, kFamilies> handles_{};

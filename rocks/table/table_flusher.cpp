@@ -3,10 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <system_error>
-#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -14,6 +11,7 @@
 #include <rocksdb/sst_file_writer.h>
 
 #include "base/check.hpp"
+#include "rocks/background.hpp"
 #include "rocks/metadata.hpp"
 #include "rocks/rocksdb_support.hpp"
 #include "rocks/state_database.hpp"
@@ -28,7 +26,8 @@ constexpr std::string_view kFileSuffix = ".tmp";
 // RocksDB stalls writers when compaction falls behind, but never an ingest: this thread waits
 // instead, and asks so often whether it may go on.
 constexpr auto kCompactionPoll = std::chrono::milliseconds(5);
-constexpr int kNice = 5;  // the apply thread goes first
+
+constexpr uint32_t kComparedPerRest = 64;
 
 using Clock = std::chrono::steady_clock;
 
@@ -45,18 +44,25 @@ struct Item {
 // Records of one family in key order.
 using Sorted = std::vector<Item>;
 
-void sort(Sorted& items) {
-  std::ranges::sort(items, [](const Item& a, const Item& b) {
+void sort(Sorted& items, const std::function<void()>& rest) {
+  uint32_t compared = 0;
+  std::ranges::sort(items, [&](const Item& a, const Item& b) {
+    if (++compared % kComparedPerRest == 0) {
+      rest();
+    }
     return a.prefix != b.prefix ? a.prefix < b.prefix : a.node->key() < b.node->key();
   });
 }
 
-std::array<Sorted, kFamilies> sorted(const FrozenEpoch& epoch) {
+std::array<Sorted, kFamilies> sorted(const FrozenEpoch& epoch, const std::function<void()>& rest) {
   constexpr size_t kAhead = 16;
   std::array<Sorted, kFamilies> families;
   for (size_t i = 0; i < epoch.nodes.size(); ++i) {
     if (i + kAhead < epoch.nodes.size()) {
       __builtin_prefetch(epoch.nodes[i + kAhead]);
+    }
+    if (i % kComparedPerRest == 0) {
+      rest();
     }
     const TableNode* node = epoch.nodes[i];
     CHECK_INVARIANT(node->epoch == epoch.number);  // I5
@@ -66,7 +72,9 @@ std::array<Sorted, kFamilies> sorted(const FrozenEpoch& epoch) {
       families[family].push_back({key_prefix(node->key()), node});
     }
   }
-  std::ranges::for_each(families, sort);
+  for (Sorted& family : families) {
+    sort(family, rest);
+  }
   return families;
 }
 
@@ -104,7 +112,8 @@ struct TableFlusher::Files {
   void write(Family family,
              const RangeSet& ranges,
              const Sorted& records,
-             const std::string& path) {
+             const std::string& path,
+             const std::function<void()>& rest) {
     rocksdb::ColumnFamilyHandle* handle = database.handle(family);
     rocksdb::Options options = database.db().GetOptions(handle);
     options.compression = rocksdb::kNoCompression;  // as all of level 0
@@ -132,6 +141,7 @@ struct TableFlusher::Files {
       }
     }
     for (const Item& item : records) {
+      rest();
       open();
       check(item.node->present ? writer.Put(item.node->key(), item.node->value())
                                : writer.Delete(item.node->key()));
@@ -176,6 +186,7 @@ TableFlusher::TableFlusher(StateDatabase& database,
       thread_([this] { work(); }) {}
 
 TableFlusher::~TableFlusher() {
+  ++urgent_;
   {
     std::lock_guard lock(mutex_);
     closing_ = true;
@@ -194,6 +205,7 @@ void TableFlusher::put_job(Job job) {
   {
     std::lock_guard lock(mutex_);
     calls_ += job.call ? 1 : 0;
+    urgent_ += job.urgent ? 1 : 0;
     jobs_.push_back(std::move(job));
   }
   changed_.notify_all();
@@ -204,14 +216,25 @@ void TableFlusher::flush(std::shared_ptr<const FrozenEpoch> epoch) {
     std::lock_guard lock(mutex_);
     queued_epoch_ = epoch->number;
   }
-  put_job({std::move(epoch), nullptr});
+  put_job({std::move(epoch), nullptr, /*urgent=*/true});
 }
 
-void TableFlusher::run(std::function<void()> call) { put_job({nullptr, std::move(call)}); }
+void TableFlusher::run(std::function<void()> call, Waits waits) {
+  put_job({nullptr, std::move(call), waits == Waits::kSomebody});
+}
 
 void TableFlusher::wait_for(uint32_t epoch) {
+  ++urgent_;
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return flushed_epoch() >= epoch; });
+  --urgent_;
+}
+
+// One epoch in hand has the time in which the next one fills.
+void TableFlusher::breathe_unless_urgent() const {
+  if (urgent_.load(std::memory_order_relaxed) == 0) {
+    breathe();
+  }
 }
 
 void TableFlusher::when_next_is_flushed(std::function<void()> call) {
@@ -226,7 +249,7 @@ void TableFlusher::when_next_is_flushed(std::function<void()> call) {
 }
 
 void TableFlusher::work() {
-  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kNice);
+  work_in_background();
   for (;;) {
     Job job;
     {
@@ -237,11 +260,13 @@ void TableFlusher::work() {
       }
       job = std::move(jobs_.front());
       jobs_.pop_front();
+      urgent_ -= job.urgent && job.epoch ? 1 : 0;
     }
     if (job.call) {
       job.call();
       std::lock_guard lock(mutex_);
       --calls_;
+      urgent_ -= job.urgent ? 1 : 0;
     } else if (!ingest(*job.epoch)) {
       return;
     }
@@ -269,8 +294,9 @@ std::string TableFlusher::file_of(Family family) const {
 bool TableFlusher::ingest(const FrozenEpoch& epoch) {
   CHECK_INVARIANT(epoch.number == flushed_epoch() + 1);  // I8
   CHECK_INVARIANT(epoch.applied > flushed_index());
+  const std::function<void()> rest = [this] { breathe_unless_urgent(); };
   auto began = Clock::now();
-  std::array<Sorted, kFamilies> families = sorted(epoch);
+  std::array<Sorted, kFamilies> families = sorted(epoch, rest);
   check_applied(families[static_cast<size_t>(Family::kSystem)], epoch.applied);
   const uint64_t sorted_us = us_since(began);
   if (!wait_for_compaction()) {
@@ -280,7 +306,7 @@ bool TableFlusher::ingest(const FrozenEpoch& epoch) {
   Files files(database_);
   for (size_t i = 0; i < families.size(); ++i) {
     files.write(static_cast<Family>(i), epoch.ranges[i], families[i],
-                file_of(static_cast<Family>(i)));
+                file_of(static_cast<Family>(i)), rest);
     families[i] = {};
   }
   if (before_ingest_) {

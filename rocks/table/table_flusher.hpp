@@ -37,8 +37,10 @@ class TableFlusher {
   TableFlusher& operator=(const TableFlusher&) = delete;
 
   void flush(std::shared_ptr<const FrozenEpoch> epoch);
-  void run(std::function<void()> call);  // on the flusher's thread, after all that came before
-  void wait_for(uint32_t epoch);         // until it is in RocksDB
+  // On the flusher's thread, after all that came before. For kSomebody all of that goes faster.
+  enum class Waits { kNobody, kSomebody };
+  void run(std::function<void()> call, Waits waits);
+  void wait_for(uint32_t epoch);  // until it is in RocksDB
   // On the flusher's thread, after the next epoch; at once if none is on its way. Its end calls
   // too.
   void when_next_is_flushed(std::function<void()> call);
@@ -61,12 +63,14 @@ class TableFlusher {
   struct Job {
     std::shared_ptr<const FrozenEpoch> epoch;
     std::function<void()> call;
+    bool urgent = false;  // counted in urgent_ until it is begun (an epoch) or done (a call)
   };
   struct Files;
 
   void work();
   void put_job(Job job);
   bool nothing_to_do() const;
+  void breathe_unless_urgent() const;
   bool wait_for_compaction();  // false: the flusher ends
   bool ingest(const FrozenEpoch& epoch);
   std::string file_of(Family family) const;
@@ -78,6 +82,8 @@ class TableFlusher {
   std::atomic<uint64_t> flushes_{0};
   std::atomic<uint64_t> work_us_{0};
   std::atomic<uint64_t> wait_us_{0};
+  // Epochs behind the one in hand, and who waits: the flusher takes no rests then.
+  std::atomic<uint32_t> urgent_{0};
 
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -118,12 +118,14 @@ class TableKeyspace final : public Keyspace {
   void flush() override;
   void flush_async(std::function<void(LogIndex)> done) override {
     freeze_dirty();
-    flusher_.run([this, done = std::move(done)] { done(flusher_.flushed_index()); });
+    flusher_.run([this, done = std::move(done)] { done(flusher_.flushed_index()); },
+                 TableFlusher::Waits::kNobody);
   }
   void checkpoint(std::string directory, std::function<void(Result<LogIndex>)> done) override {
     freeze_dirty();
     flusher_.run([database = database_.get(), directory = std::move(directory),
-                  done = std::move(done)] { done(database->checkpoint(directory)); });
+                  done = std::move(done)] { done(database->checkpoint(directory)); },
+                 TableFlusher::Waits::kNobody);
   }
   void compact() override { database_->compact(); }
   std::unique_ptr<Reader> view() override {
@@ -145,7 +147,8 @@ class TableKeyspace final : public Keyspace {
   void view_async(std::function<void(std::unique_ptr<Reader>)> done) override {
     freeze_dirty();
     // In order between epochs: RocksDB holds the last one of now and nothing newer (I1).
-    flusher_.run([this, done = std::move(done)] { done(make_snapshot_view(*database_)); });
+    flusher_.run([this, done = std::move(done)] { done(make_snapshot_view(*database_)); },
+                 TableFlusher::Waits::kSomebody);
   }
   uint32_t pressure() override {
     take_flushed();

@@ -1,0 +1,174 @@
+#include "rocks/file_removal.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <fcntl.h>
+#include <mutex>
+#include <sys/stat.h>
+#include <thread>
+#include <unistd.h>
+
+#include <rocksdb/file_system.h>
+
+namespace kiwi::rocks {
+
+namespace {
+
+using std::chrono::microseconds;
+
+// 0.8 ms of the disk where 64 MiB take 12. Smaller ones are more of them, and a few in a thousand
+// take 50 ms, whatever their size.
+constexpr uint64_t kStepBytes = 4 << 20;
+constexpr uint64_t kBytesPerSecondMin = 64 << 20;
+constexpr uint64_t kSecondsMax = 2;       // what waits is gone after that, however much it is
+constexpr size_t kFilesWaitingMax = 256;  // descriptors; beyond that files go at once
+// A reader that stays longer ends it all at once with its close.
+constexpr auto kReaderPoll = std::chrono::milliseconds(50);
+constexpr int kReaderPolls = 20;
+
+// Nobody else has it open. Asked when it has no name any more: then nobody can open it later.
+bool is_ours_alone(int fd) {
+  struct stat about {};
+  // The kernel grants a write lease only to the one descriptor that is left.
+  if (::fstat(fd, &about) != 0 || about.st_nlink != 0 || ::fcntl(fd, F_SETLEASE, F_WRLCK) != 0) {
+    return false;
+  }
+  return ::fcntl(fd, F_SETLEASE, F_UNLCK) == 0;
+}
+
+// Never destroyed: its thread may run until the process has ended.
+class RoomReturner {
+ public:
+  static RoomReturner& instance() {
+    static auto* const made = new RoomReturner();
+    return *made;
+  }
+
+  // Owns the descriptor of a file without a name.
+  void add(int fd, uint64_t bytes) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (files_.size() >= kFilesWaitingMax) {
+        ::close(fd);
+        return;
+      }
+      files_.push_back({fd, bytes});
+      waiting_ += bytes;
+    }
+    changed_.notify_one();
+  }
+  uint64_t waiting() const {
+    const std::lock_guard lock(mutex_);
+    return waiting_;
+  }
+
+ private:
+  struct File {
+    int fd = -1;
+    uint64_t bytes = 0;
+  };
+
+  RoomReturner() {
+    std::thread([this] { run(); }).detach();
+  }
+
+  void run() {
+    for (;;) {
+      File file;
+      {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [this] { return !files_.empty(); });
+        file = files_.front();
+        files_.pop_front();
+      }
+      give_back(file);
+    }
+  }
+
+  void give_back(File file) {
+    bool alone = is_ours_alone(file.fd);
+    for (int polls = 0; !alone && polls < kReaderPolls; ++polls) {
+      std::this_thread::sleep_for(kReaderPoll);
+      alone = is_ours_alone(file.fd);
+    }
+    while (alone && file.bytes > kStepBytes) {
+      if (::ftruncate(file.fd, static_cast<off_t>(file.bytes - kStepBytes)) != 0) {
+        break;
+      }
+      file.bytes -= kStepBytes;
+      std::this_thread::sleep_for(given(kStepBytes));
+    }
+    ::close(file.fd);
+    std::this_thread::sleep_for(given(file.bytes));
+  }
+
+  // Counts what was given back, and says how long to wait after it.
+  microseconds given(uint64_t bytes) {
+    const std::lock_guard lock(mutex_);
+    const uint64_t rate = std::max(kBytesPerSecondMin, waiting_ / kSecondsMax);
+    waiting_ -= bytes;
+    return microseconds(std::min<uint64_t>(bytes, kStepBytes) * 1'000'000 / rate);
+  }
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<File> files_;
+  uint64_t waiting_ = 0;  // bytes of files_ and of the file in hand
+};
+
+class RemovalFileSystem final : public rocksdb::FileSystemWrapper {
+ public:
+  // Its thread begins here, and not with a file that a thread in the background removes.
+  RemovalFileSystem() : FileSystemWrapper(rocksdb::FileSystem::Default()) {
+    (void)removed_bytes_waiting();
+  }
+
+  const char* Name() const override { return "kiwi.RemovalFileSystem"; }
+
+  rocksdb::IOStatus DeleteFile(const std::string& path,
+                               const rocksdb::IOOptions&,
+                               rocksdb::IODebugContext*) override {
+    const std::error_code failed = remove_file(path);
+    if (!failed) {
+      return rocksdb::IOStatus::OK();
+    }
+    return failed == std::errc::no_such_file_or_directory
+               ? rocksdb::IOStatus::PathNotFound("removing " + path, failed.message())
+               : rocksdb::IOStatus::IOError("removing " + path, failed.message());
+  }
+};
+
+}  // namespace
+
+std::error_code remove_file(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (::unlink(path.c_str()) != 0) {
+    const std::error_code failed(errno, std::generic_category());
+    if (fd >= 0) {
+      ::close(fd);
+    }
+    return failed;
+  }
+  if (fd < 0) {
+    return {};
+  }
+  struct stat about {};
+  if (::fstat(fd, &about) != 0 || !S_ISREG(about.st_mode) || about.st_nlink != 0 ||
+      about.st_size <= static_cast<off_t>(kStepBytes)) {
+    ::close(fd);
+    return {};
+  }
+  RoomReturner::instance().add(fd, static_cast<uint64_t>(about.st_size));
+  return {};
+}
+
+uint64_t removed_bytes_waiting() { return RoomReturner::instance().waiting(); }
+
+std::shared_ptr<rocksdb::FileSystem> make_removal_file_system() {
+  return std::make_shared<RemovalFileSystem>();
+}
+
+}  // namespace kiwi::rocks
