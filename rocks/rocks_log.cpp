@@ -8,7 +8,6 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
-#include <rocksdb/env.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
@@ -43,8 +42,7 @@ rocksdb::Options log_options() {
   options.allow_concurrent_memtable_write = false;  // one writer
   options.enable_write_thread_adaptive_yield = false;
   options.max_background_jobs = 2;
-  // What a flush writes reaches the disk in steps that a sync of this log need not wait for.
-  options.bytes_per_sync = 256 << 10;
+  options.bytes_per_sync = 256 << 10;  // a sync of this log waits for no more of a flush
   options.strict_bytes_per_sync = true;
   options.max_total_wal_size = 256 << 20;
   options.level0_file_num_compaction_trigger = 4;
@@ -482,7 +480,6 @@ Result<std::unique_ptr<RocksLog>> open_rocks_log(const RocksLogOptions& options)
     return recovered.error();
   }
   rocksdb::Options log = log_options();
-  // Zeros ahead pay at syncs alone.
   std::unique_ptr<rocksdb::Env> env =
       options.fsync ? make_zero_ahead_env() : rocksdb::NewCompositeEnv(make_removal_file_system());
   log.env = env.get();
