@@ -6,7 +6,6 @@
 
 #include "base/bytes.hpp"
 #include "base/check.hpp"
-#include "rocks/background.hpp"
 #include "rocks/delta_format.hpp"
 #include "rocks/keys.hpp"
 
@@ -39,7 +38,6 @@ class Stream final : public DeltaStream {
     chunk_.assign(1, static_cast<char>(delta::kVersion));
     chunk_ += std::exchange(head_, {});
     while (!full_ && !ended_ && !too_long_) {
-      breathe();
       step();
     }
     full_ = false;

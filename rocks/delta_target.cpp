@@ -8,7 +8,6 @@
 #include "base/bytes.hpp"
 #include "base/check.hpp"
 #include "base/failpoint.hpp"
-#include "rocks/background.hpp"
 #include "rocks/delta_format.hpp"
 #include "rocks/files.hpp"
 #include "rocks/keys.hpp"
@@ -315,7 +314,6 @@ void Target::drop_own(std::string_view key, const Metadata& metadata) {
 
 void Target::pass_own_before(std::string_view key) {
   for (; own_->valid() && (key.empty() || own_->key() < key); own_->next()) {
-    breathe();
     const DatabaseId database = keys::key_database(own_->key());
     if (!is_live(database)) {
       continue;  // FLUSHDB took it

@@ -10,7 +10,6 @@
 
 #include "base/bytes.hpp"
 #include "raft/codec.hpp"
-#include "rocks/background.hpp"
 #include "rocks/keys.hpp"
 #include "rocks/merged_cursor.hpp"
 #include "rocks/rocksdb_support.hpp"
@@ -160,7 +159,6 @@ Checksum128 digest_of(Reader& state) {
   std::string head;
   for (int family = 0; family < kFamilies; ++family) {
     for (auto at = state.cursor(static_cast<Family>(family), "", ""); at->valid(); at->next()) {
-      breathe();
       head.clear();
       put_u8(head, static_cast<uint8_t>(family));
       put_varint(head, at->key().size());
