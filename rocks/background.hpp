@@ -12,11 +12,10 @@
 namespace kiwi::rocks {
 
 // Makes the calling thread one that works beside those who answer clients: it gets less of a busy
-// processor, never takes it from another thread by waking up, and has a long slice. The last
-// matters most: from 6.12 on Linux lets a thread that wakes up take the processor from one with a
-// longer slice at once; before it waited for a tick, 4 ms. Not SCHED_IDLE: what such a thread holds
-// (a mutex of RocksDB) nobody gets while others are busy, and without privileges it could not come
-// back. Best effort; the threads that it makes inherit it.
+// processor, never takes it from another thread by waking up, and has a long slice (from Linux 6.12
+// on a thread that wakes up may take the processor from one with a longer slice at once). Not
+// SCHED_IDLE: what such a thread holds (a mutex of RocksDB) nobody gets while others are busy, and
+// without privileges it could not come back. Best effort; the threads that it makes inherit it.
 void work_in_background();
 
 // Said again and again by long loops: lets others have the processor for a moment, once a
