@@ -7,6 +7,13 @@
 
 namespace kiwi::actors {
 
+namespace {
+
+// Far less than the core lets be under way to apply (F28).
+constexpr size_t kTellBytes = 256 * 1024;
+
+}  // namespace
+
 StateMachine::StateMachine(caf::actor_config& cfg,
                            const Hosting& hosting,
                            StateMachineOptions options)
@@ -38,7 +45,9 @@ StateMachine::behavior_type StateMachine::make_behavior() {
         want_turn();
       },
       [this](ApplyEntries& apply) {
+        tell_applied();
         for (const raft::Entry& entry : apply.entries) {
+          note(entry);
           if (terms_.empty() || terms_.back().second != entry.term) {
             terms_.emplace_back(entry.index, entry.term);
           }
@@ -56,6 +65,7 @@ StateMachine::behavior_type StateMachine::make_behavior() {
       [this](MakeCheckpoint& order) { checkpoint(order); },
       [this](FlushState& order) { flush(order); },
       [this](StateFlushed& flushed) {
+        tell_applied();  // F13: the log is never cut above what the replica knows to be applied
         while (terms_.size() > 1 && terms_[1].first <= flushed.index) {
           terms_.pop_front();
         }
@@ -72,6 +82,7 @@ StateMachine::behavior_type StateMachine::make_behavior() {
       [this](ReplicaStarted& started) { replica_ = std::move(started.replica); },
       [this](work_atom) { turn(); },
       [this](timer_atom) {
+        tell_applied();
         expire();
         pump_long_reads();
       },
@@ -79,6 +90,7 @@ StateMachine::behavior_type StateMachine::make_behavior() {
         while (options_.executor->work()) {
         }
         ship(options_.executor->take_effects());
+        tell_applied();
         end();
       },
   };
@@ -139,8 +151,11 @@ void StateMachine::ship(resp::ExecutorEffects effects) {
     long_reads_->add(std::move(effects.long_reads));
   }
   pump_long_reads();
-  if (effects.applied_moved && replica_) {
-    send(replica_, Applied{effects.applied, std::move(effects.sessions)});
+  if (effects.applied_moved) {
+    untold_ = effects.applied;
+    if (effects.sessions || told_at_once_ != LogIndex{}) {
+      tell_applied(std::move(effects.sessions));
+    }
   }
   const bool tell_router = effects.applied_moved || !effects.settled.empty() ||
                            !effects.reads_done.empty() || !effects.reads_again.empty() ||
@@ -150,6 +165,26 @@ void StateMachine::ship(resp::ExecutorEffects effects) {
                                  std::move(effects.reads_again), std::move(effects.reads_split),
                                  options_.executor->applied(), effects.pressure});
   }
+}
+
+void StateMachine::note(const raft::Entry& entry) {
+  untold_bytes_ += entry.payload.size();
+  const bool plain = entry.kind == raft::EntryKind::kBatch ||
+                     entry.kind == raft::EntryKind::kVoid || entry.kind == raft::EntryKind::kTick;
+  if (!plain || untold_bytes_ >= kTellBytes) {
+    told_at_once_ = entry.index;
+  }
+}
+
+void StateMachine::tell_applied(std::optional<std::vector<raft::SessionRow>> sessions) {
+  if (untold_ == LogIndex{} || !replica_) {
+    return;
+  }
+  if (untold_ >= told_at_once_) {
+    told_at_once_ = {};
+    untold_bytes_ = 0;
+  }
+  send(replica_, Applied{std::exchange(untold_, {}), std::move(sessions)});
 }
 
 void StateMachine::long_read_done(LongReadDone& answer) {
@@ -203,6 +238,9 @@ Term StateMachine::term_of(LogIndex index) const {
 // from. What waits in the old executor waits on.
 void StateMachine::swap(SwapState& order) {
   ship(options_.executor->take_effects());
+  tell_applied();
+  told_at_once_ = {};
+  untold_bytes_ = 0;
   if (long_reads_) {
     long_reads_->stop();  // they go on, on the new state, which is no older
   }
