@@ -44,17 +44,7 @@ StateMachine::behavior_type StateMachine::make_behavior() {
         }
         want_turn();
       },
-      [this](ApplyEntries& apply) {
-        tell_applied();
-        for (const raft::Entry& entry : apply.entries) {
-          note(entry);
-          if (terms_.empty() || terms_.back().second != entry.term) {
-            terms_.emplace_back(entry.index, entry.term);
-          }
-        }
-        options_.executor->apply(std::move(apply.entries));
-        want_turn();
-      },
+      [this](ApplyEntries& apply) { take(apply); },
       [this](const RaftReport& report) {
         if (report.status) {
           leads_ = report.status->role == raft::Role::kLeader && report.status->ready;
@@ -165,6 +155,18 @@ void StateMachine::ship(resp::ExecutorEffects effects) {
                                  std::move(effects.reads_again), std::move(effects.reads_split),
                                  options_.executor->applied(), effects.pressure});
   }
+}
+
+void StateMachine::take(ApplyEntries& apply) {
+  tell_applied();
+  for (const raft::Entry& entry : apply.entries) {
+    note(entry);
+    if (terms_.empty() || terms_.back().second != entry.term) {
+      terms_.emplace_back(entry.index, entry.term);
+    }
+  }
+  options_.executor->apply(std::move(apply.entries));
+  want_turn();
 }
 
 void StateMachine::note(const raft::Entry& entry) {

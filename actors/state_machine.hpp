@@ -43,6 +43,7 @@ class StateMachine final : public Hosted<StateMachineHandle> {
   void turn();
   void await_room();
   void ship(resp::ExecutorEffects effects);
+  void take(ApplyEntries& apply);
   void note(const raft::Entry& entry);
   void tell_applied(std::optional<std::vector<raft::SessionRow>> sessions = {});
   void expire();
