@@ -3,6 +3,7 @@
 // the server runs. Numbers are relaxed atomics of eight bytes, in the order of `enum`.
 
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -80,6 +81,43 @@ void free(void* block) {
   }
   __libc_free(block);
 }
+
+// The server's own allocator (jemalloc) brings operators and a malloc_usable_size() of its own, which
+// would meet blocks of libc's.
+size_t malloc_usable_size(void* block) {
+  static size_t (*libc)(void*);
+  if (!libc) {
+    *(void**)&libc = dlsym(dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD), "malloc_usable_size");
+  }
+  return libc(block);
+}
+
+static void* made(void* block) {
+  if (!block) {
+    abort();
+  }
+  return block;
+}
+
+#define NEW(of, align) \
+  void* _Zn##of##m(size_t size) { return made(malloc(size)); } \
+  void* _Zn##of##mRKSt9nothrow_t(size_t size, const void* tag) { return (void)tag, malloc(size); } \
+  void* _Zn##of##m##align(size_t size, size_t to) { return made(memalign(to, size)); } \
+  void* _Zn##of##m##align##RKSt9nothrow_t(size_t size, size_t to, const void* tag) { \
+    return (void)tag, memalign(to, size); \
+  }
+#define DELETE(of, align) \
+  void _Zd##of##Pv(void* block) { free(block); } \
+  void _Zd##of##Pvm(void* block) { free(block); } \
+  void _Zd##of##PvRKSt9nothrow_t(void* block) { free(block); } \
+  void _Zd##of##Pv##align(void* block) { free(block); } \
+  void _Zd##of##Pvm##align(void* block) { free(block); } \
+  void _Zd##of##Pv##align##RKSt9nothrow_t(void* block) { free(block); }
+
+NEW(w, St11align_val_t)
+NEW(a, St11align_val_t)
+DELETE(l, St11align_val_t)
+DELETE(a, St11align_val_t)
 
 // By the processor's own string instructions: calling libc's would come back here.
 void* memcpy(void* restrict to, const void* restrict from, size_t size) {
