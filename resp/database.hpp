@@ -151,7 +151,7 @@ class Database {
   std::vector<uint32_t> dirty_counts_;
 
   // Buffers of one command, reused.
-  std::vector<std::string> expected_keys_;  // reused
+  std::vector<std::string> expected_keys_;
   std::string meta_key_;
   std::string_view meta_key_name_;  // whose key meta_key_ is: compared by address
   rocks::DatabaseId meta_key_database_;
