@@ -33,7 +33,9 @@ int new_epoll() {
 
 }  // namespace
 
-ReadableSockets::ReadableSockets(boost::asio::io_context& io) : epoll_(io, new_epoll()) {}
+ReadableSockets::ReadableSockets(boost::asio::io_context& io,
+                                 std::function<Clock::time_point()> now)
+    : epoll_(io, new_epoll()), now_(std::move(now)) {}
 
 bool ReadableSockets::watch(int socket, std::shared_ptr<Reader> reader) {
   const auto index = static_cast<size_t>(socket);
@@ -67,16 +69,26 @@ void ReadableSockets::clear() {
 }
 
 void ReadableSockets::wait() {
-  if (std::exchange(waiting_, true)) {
+  if (std::exchange(coming_, true)) {
     return;
   }
   epoll_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
                     [self = shared_from_this()](const boost::system::error_code& error) {
-                      self->waiting_ = false;
+                      self->coming_ = false;
                       if (!error) {
                         self->visit();
                       }
                     });
+}
+
+void ReadableSockets::look_again() {
+  if (std::exchange(coming_, true)) {
+    return;
+  }
+  boost::asio::post(epoll_.get_executor(), [self = shared_from_this()] {
+    self->coming_ = false;
+    self->visit();
+  });
 }
 
 // Fills in who is readable; waits for it a little while somebody is expected.
@@ -87,11 +99,11 @@ int ReadableSockets::ready(epoll_event* events, int max) {
     awake_ = false;
     return count;
   }
-  const Clock::time_point begin = Clock::now();
+  const Clock::time_point begin = now_();
   Clock::time_point now = begin;
   while (awake_ && count == 0 && now - begin < kAwake) {
     count = ::epoll_wait(epoll, events, max, 0);
-    now = Clock::now();
+    now = now_();
   }
   awake_ = count > 0 && now - last_found_ < kClose;
   if (count > 0) {
@@ -114,11 +126,7 @@ void ReadableSockets::visit() {
   if (!epoll_.is_open()) {
     return;
   }
-  if (awake_) {
-    boost::asio::post(epoll_.get_executor(), [self = shared_from_this()] { self->visit(); });
-  } else {
-    wait();
-  }
+  awake_ ? look_again() : wait();
 }
 
 }  // namespace kiwi::actors

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -25,7 +26,10 @@ class ReadableSockets : public std::enable_shared_from_this<ReadableSockets> {
     virtual void readable() = 0;
   };
 
-  explicit ReadableSockets(boost::asio::io_context& io);
+  using Clock = std::chrono::steady_clock;
+
+  explicit ReadableSockets(boost::asio::io_context& io,
+                           std::function<Clock::time_point()> now = Clock::now);
 
   // false: the kernel has no room for one more (the stream is of no use then).
   [[nodiscard]] bool watch(int socket, std::shared_ptr<Reader> reader);
@@ -37,15 +41,15 @@ class ReadableSockets : public std::enable_shared_from_this<ReadableSockets> {
   void expect_company(bool expected) { company_ = expected; }
 
  private:
-  using Clock = std::chrono::steady_clock;
-
   void wait();
+  void look_again();
   void visit();
   int ready(epoll_event* events, int max);
 
   boost::asio::posix::stream_descriptor epoll_;
+  std::function<Clock::time_point()> now_;
   std::vector<std::shared_ptr<Reader>> readers_;  // by socket
-  bool waiting_ = false;
+  bool coming_ = false;  // a visit: one at a time, or each new client would bring one more
   bool company_ = false;
   bool awake_ = false;  // the last visit was followed at once by another look
   Clock::time_point last_found_;
