@@ -4,13 +4,14 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "raft/log_window.hpp"
 
 namespace kiwi::actors {
 
 namespace {
 
-// Far less than the core lets be under way to apply (F28).
-constexpr size_t kTellBytes = 256 * 1024;
+// By the core's own measure, and far less than it lets be under way to apply (F28).
+constexpr uint64_t kTellBytes = 256 * 1024;
 
 }  // namespace
 
@@ -170,7 +171,8 @@ void StateMachine::take(ApplyEntries& apply) {
 }
 
 void StateMachine::note(const raft::Entry& entry) {
-  untold_bytes_ += entry.payload.size();
+  given_ = entry.index;
+  untold_bytes_ += raft::entry_bytes(entry);
   const bool plain = entry.kind == raft::EntryKind::kBatch ||
                      entry.kind == raft::EntryKind::kVoid || entry.kind == raft::EntryKind::kTick;
   if (!plain || untold_bytes_ >= kTellBytes) {
@@ -184,6 +186,8 @@ void StateMachine::tell_applied(std::optional<std::vector<raft::SessionRow>> ses
   }
   if (untold_ >= told_at_once_) {
     told_at_once_ = {};
+  }
+  if (untold_ == given_) {
     untold_bytes_ = 0;
   }
   send(replica_, Applied{std::exchange(untold_, {}), std::move(sessions)});

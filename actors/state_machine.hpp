@@ -64,9 +64,10 @@ class StateMachine final : public Hosted<StateMachineHandle> {
   // What the replica was not told of yet: nothing there waits for plain batches that are applied,
   // and to wake its loop for each costs a wake-up and a turn a write. It hears of them with the
   // next entries, when it is awake, or from the timer.
-  LogIndex untold_;          // applied up to here; 0 = told
-  size_t untold_bytes_ = 0;  // given to apply since it was told
-  LogIndex told_at_once_;    // up to here it waits: a configuration, a no-op, much to apply
+  LogIndex untold_;            // applied up to here; 0 = told
+  LogIndex given_;             // to apply, the last one
+  uint64_t untold_bytes_ = 0;  // given since all that was given was told
+  LogIndex told_at_once_;      // up to here it waits: a configuration, a no-op, much to apply
   bool turn_wanted_ = false;
   bool room_awaited_ = false;  // KeyspaceHasRoom will come
   bool leads_ = false;

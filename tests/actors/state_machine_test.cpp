@@ -1,0 +1,161 @@
+// What StateMachine tells the replica of, and when: what it applied is credit for more (F28), and
+// nothing may wait for a timer.
+#include "actors/state_machine.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <deque>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <caf/scheduler/test_coordinator.hpp>
+#include <doctest/doctest.h>
+
+#include "raft/core.hpp"
+#include "raft/log_window.hpp"
+#include "tests/support/memory_keyspace.hpp"
+
+namespace kiwi::actors {
+
+namespace {
+
+// Stands where the replica is, and keeps what it is told.
+class HearingReplica final : public caf::monitorable_actor {
+ public:
+  explicit HearingReplica(caf::actor_config& cfg) : monitorable_actor(cfg) {}
+  using monitorable_actor::enqueue;
+  void enqueue(caf::mailbox_element_ptr mail, caf::execution_unit*) override {
+    const caf::message content = mail->move_content_to_message();
+    if (content.match_elements<Applied>()) {
+      applied.push_back(content.get_as<Applied>(0).index);
+    }
+  }
+  const char* name() const override { return "replica"; }
+
+  std::vector<LogIndex> applied;
+};
+
+struct Fixture {
+  Fixture() {
+    config.set("scheduler.policy", caf::atom("testing"));
+    config.set("logger.console", caf::atom("none"));
+    system.emplace(config);
+    scheduler = dynamic_cast<caf::scheduler::test_coordinator*>(&system->scheduler());
+    REQUIRE(scheduler != nullptr);
+    StateMachineOptions options;
+    options.executor = &executor;
+    options.keyspace = &keyspace;
+    options.now_ms = [] { return int64_t{0}; };
+    machine = spawn_state_machine(*system, Hosting{}, std::move(options));
+    caf::actor_config made_config;
+    const auto made = caf::make_actor<HearingReplica, caf::strong_actor_ptr>(
+        system->next_actor_id(), system->node(), &*system, made_config);
+    replica = static_cast<HearingReplica*>(made->get());
+    caf::anon_send(machine, ReplicaStarted{caf::actor_cast<ReplicaHandle>(made), LogIndex{}});
+    run();
+  }
+  ~Fixture() {
+    caf::anon_send(machine, stop_atom_v);
+    machine = nullptr;
+    run();
+  }
+  void run() {
+    while (scheduler->try_run_once()) {
+    }
+  }
+  // Of an origin that nobody knows: they are applied and change nothing.
+  raft::Entry entry(size_t bytes, raft::EntryKind kind = raft::EntryKind::kBatch) {
+    raft::Entry made;
+    made.index = last = last + 1;
+    made.term = Term{1};
+    made.kind = kind;
+    made.number.sequence = last.value;
+    made.payload = SharedBytes(std::string(bytes, 'x'));
+    return made;
+  }
+  void give(std::vector<raft::Entry> entries) {
+    caf::anon_send(machine, ApplyEntries{std::move(entries)});
+  }
+  LogIndex told() const { return replica->applied.empty() ? LogIndex{} : replica->applied.back(); }
+
+  caf::actor_system_config config;
+  std::optional<caf::actor_system> system;
+  caf::scheduler::test_coordinator* scheduler = nullptr;
+  rocks::MemoryKeyspace keyspace;
+  resp::Executor executor{keyspace, resp::ExecutorOptions{}};
+  StateMachineHandle machine;
+  HearingReplica* replica = nullptr;
+  LogIndex last;
+};
+
+}  // namespace
+
+TEST_CASE("the replica is told of a plain batch with the next one, of a no-op at once") {
+  Fixture f;
+  f.give({f.entry(100)});
+  f.run();
+  CHECK(f.executor.applied() == LogIndex{1});
+  CHECK(f.told() == LogIndex{});
+  f.give({f.entry(100)});
+  f.run();
+  CHECK(f.told() == LogIndex{1});
+  caf::anon_send(f.machine, timer_atom_v);
+  f.run();
+  CHECK(f.told() == LogIndex{2});
+  f.give({f.entry(0, raft::EntryKind::kNoop)});
+  f.run();
+  CHECK(f.told() == LogIndex{3});
+}
+
+// The rule of raft::Core: chunk after chunk, until so much is under way; a chunk counts until it is
+// applied as a whole.
+TEST_CASE("whoever gives as much to apply as is allowed hears of it without a timer [F28]") {
+  const uint64_t most = raft::CoreOptions{}.apply_inflight_bytes_max;
+  for (const size_t bytes : std::initializer_list<size_t>{0, 30, 200, 5000}) {
+    for (const uint64_t chunk_bytes : std::initializer_list<uint64_t>{16'000, 150'000, 1 << 20}) {
+      CAPTURE(bytes);
+      CAPTURE(chunk_bytes);
+      Fixture f;
+      std::deque<std::pair<LogIndex, uint64_t>> chunks;
+      uint64_t under_way = 0;
+      uint64_t to_give = 3 * most;
+      const auto give = [&] {
+        std::vector<raft::Entry> entries;
+        uint64_t given = 0;
+        while (given < chunk_bytes && under_way + given < most) {
+          entries.push_back(f.entry(bytes));
+          given += raft::entry_bytes(entries.back());
+        }
+        under_way += given;
+        to_give -= std::min(to_give, given);
+        chunks.emplace_back(f.last, given);
+        f.give(std::move(entries));
+      };
+      // Commits come faster than they are applied, until no more may be given.
+      while (under_way < most) {
+        give();
+        f.scheduler->try_run_once();
+        f.scheduler->try_run_once();
+      }
+      // From here on the replica's loop runs when it is told something.
+      size_t heard = 0;
+      while (to_give != 0 && (under_way < most || heard != f.replica->applied.size())) {
+        heard = f.replica->applied.size();
+        while (!chunks.empty() && chunks.front().first <= f.told()) {
+          under_way -= chunks.front().second;
+          chunks.pop_front();
+        }
+        if (under_way < most) {
+          give();
+        }
+        f.run();
+      }
+      CHECK(to_give == 0);
+    }
+  }
+}
+
+}  // namespace kiwi::actors
