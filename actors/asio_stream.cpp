@@ -129,9 +129,12 @@ class AsioStream final : public ByteStream,
   }
 
   void wait_writable() {
-    // What is sent already need not be kept while the rest waits.
-    pending_.erase(0, sent_);
-    sent_ = 0;
+    // What is sent already need not be kept while the rest waits; but to move all of a long rest
+    // after each portion would cost the square of its length.
+    if (sent_ >= pending_.size() / 2) {
+      pending_.erase(0, sent_);
+      sent_ = 0;
+    }
     socket_.async_wait(tcp::socket::wait_write,
                        [self = shared_from_this()](const ErrorCode& error) {
                          if (!error && !self->closed_) {
