@@ -22,12 +22,14 @@ const std::string& Database::meta_key(DatabaseId database, std::string_view name
 }
 
 void Database::expect(std::span<const FirstArgument> names) {
+  constexpr size_t kNameMax = 1024;  // a copy of each is kept; to hash a long one takes longer
   size_t count = 0;
   if (expected_keys_.size() < names.size()) {
     expected_keys_.resize(names.size());
   }
   for (const FirstArgument& name : names) {
-    if (!name.bytes.empty() && name.database < config::limits::kDatabases) {
+    if (!name.bytes.empty() && name.bytes.size() <= kNameMax &&
+        name.database < config::limits::kDatabases) {
       keys::meta(expected_keys_[count++], physical(name.database), name.bytes);
     }
   }

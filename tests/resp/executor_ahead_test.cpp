@@ -1,0 +1,138 @@
+// What the executor says of the keys that come next (Keyspace::expect_reads): each once, before it
+// is read, none that would cost more to say than it saves.
+#include <algorithm>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "rocks/keys.hpp"
+#include "tests/resp/node.hpp"
+
+namespace kiwi::resp {
+namespace {
+
+struct Hinted final : rocks::MemoryKeyspace {
+  void expect_reads(rocks::Family family, std::span<const std::string> keys) override {
+    REQUIRE(family == rocks::Family::kMeta);
+    hints.insert(hints.end(), keys.begin(), keys.end());
+  }
+  std::optional<std::string_view> get(rocks::Family family, std::string_view key) override {
+    if (family == rocks::Family::kMeta && !hints.empty()) {
+      const auto hint = std::find(hints.begin(), hints.end(), key);
+      (hint != hints.end() ? in_time : unannounced).emplace_back(key);
+    }
+    return MemoryKeyspace::get(family, key);
+  }
+
+  std::vector<std::string> hints;
+  std::vector<std::string> in_time;
+  std::vector<std::string> unannounced;
+};
+
+struct World {
+  World() : node(keyspace) { node.start(); }
+  Hinted keyspace;
+  Node node;
+};
+
+std::string meta(const std::string& name, uint32_t database = 0) {
+  std::string key;
+  rocks::keys::meta(key, rocks::DatabaseId{database}, name);
+  return key;
+}
+
+std::string name(int i) { return "key:" + std::to_string(i); }
+
+TEST_CASE("the keys of a batch are announced in blocks, each once and before it is read") {
+  World w;
+  std::vector<std::string> commands;
+  std::vector<std::string> expected;
+  for (int i = 0; i < 40; ++i) {
+    commands.push_back(packed({"set", name(i), "v"}, i % 2 == 0 ? 0 : 7));
+    expected.push_back(meta(name(i), i % 2 == 0 ? 0 : 7));
+  }
+  w.node.log().batch({NodeId{2}, incarnation_of(2), 1, 1}, commands);
+  (void)w.node.deliver();
+  CHECK(w.keyspace.hints == expected);
+  CHECK(w.keyspace.unannounced.empty());
+  CHECK(w.keyspace.in_time.size() >= 40);
+}
+
+TEST_CASE("the own batch with reads between its writes is announced and answered the same") {
+  World w;
+  auto batch = std::make_shared<PendingBatch>();
+  const raft::ProposalNumber number = w.node.next_number();
+  batch->sequence = number.sequence;
+  std::vector<std::string> commands;
+  std::vector<std::string> expected;
+  std::string replies;
+  uint64_t slot = 0;
+  for (int i = 0; i < 20; ++i) {
+    commands.push_back(packed({"set", name(i), std::to_string(i)}));
+    expected.push_back(meta(name(i)));
+    batch->ops.push_back({{1, slot++}, RequestKind::kWrite, 2, {}});
+    batch->ops.push_back({{1, slot++}, RequestKind::kRead, 2, packed({"get", name(i)})});
+    const std::string value = std::to_string(i);
+    replies += "+OK\r\n$" + std::to_string(value.size()) + "\r\n" + value + "\r\n";
+  }
+  w.node.executor().expect(batch);
+  w.node.log().batch(number, commands);
+  CHECK(Node::bytes_of(w.node.deliver()) == replies);
+  CHECK(w.keyspace.hints == expected);
+}
+
+TEST_CASE("reads at an index are announced; a turn that ends in between begins a new block") {
+  World w;
+  ReadBatch batch;
+  batch.id = 1;
+  batch.index = w.node.executor().applied();
+  std::vector<std::string> expected;
+  for (uint64_t i = 0; i < 1000; ++i) {  // more than a turn
+    const std::string key = name(static_cast<int>(i));
+    batch.ops.push_back({{1, i}, RequestKind::kRead, 2, packed({"get", key})});
+    expected.push_back(meta(key));
+  }
+  w.node.executor().run_reads(std::move(batch));
+  const ExecutorEffects effects = w.node.deliver();
+  CHECK(effects.reads_done == std::vector<uint64_t>{1});
+  CHECK(w.keyspace.hints.size() < expected.size() + 16);
+  for (const std::string& key : expected) {
+    CHECK(std::ranges::count(w.keyspace.hints, key) >= 1);
+  }
+  CHECK(w.keyspace.unannounced.empty());
+}
+
+TEST_CASE("what has no key, no such database, or is no command at all is not announced") {
+  World w;
+  std::vector<std::string> commands;
+  for (int i = 0; i < 8; ++i) {
+    commands.push_back(packed({"flushdb"}));
+    commands.push_back(packed({"set", "k", "v"}, 4'000'000'000));
+    commands.push_back("garbage");
+    commands.emplace_back();
+  }
+  w.node.log().batch({NodeId{2}, incarnation_of(2), 1, 1}, commands);
+  (void)w.node.deliver();
+  CHECK(w.keyspace.hints.empty());
+}
+
+TEST_CASE("keys of megabytes are not announced: that would copy and keep 16 of them") {
+  World w;
+  std::vector<std::string> commands;
+  for (int i = 0; i < 16; ++i) {
+    commands.push_back(packed({"set", name(i) + std::string(i % 2 == 0 ? 1 << 20 : 0, 'x'), "v"}));
+  }
+  w.node.log().batch({NodeId{2}, incarnation_of(2), 1, 1}, commands);
+  (void)w.node.deliver();
+  CHECK(w.keyspace.hints.size() == 8);
+  for (const std::string& key : w.keyspace.hints) {
+    CHECK(key.size() < 100);
+  }
+}
+
+}  // namespace
+}  // namespace kiwi::resp
