@@ -1,8 +1,10 @@
 #include "rocks/background.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <sched.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <utility>
@@ -11,14 +13,15 @@ namespace kiwi::rocks {
 
 namespace {
 
-constexpr int32_t kNice = 5;
+constexpr int32_t kNicer = 5;  // than the process
+constexpr int32_t kNiceMax = 19;
 constexpr uint64_t kSliceNs = 10'000'000;
 
 struct SchedAttributes {  // struct sched_attr, version 0 (sched_setattr(2)); glibc has none
   uint32_t size = 48;
   uint32_t policy = SCHED_BATCH;
   uint64_t flags = 0;
-  int32_t nice = kNice;
+  int32_t nice = kNicer;
   uint32_t priority = 0;
   uint64_t runtime = kSliceNs;  // Linux 6.12: the slice; before: ignored
   uint64_t deadline = 0;
@@ -45,7 +48,8 @@ void work_in_background() {
   if (std::exchange(breath.in_background, true)) {
     return;
   }
-  const SchedAttributes wanted;
+  SchedAttributes wanted;
+  wanted.nice = std::min(kNiceMax, ::getpriority(PRIO_PROCESS, 0) + kNicer);
   (void)::syscall(SYS_sched_setattr, 0, &wanted, 0);
 }
 

@@ -181,9 +181,10 @@ Result<void> remove_directory(const std::string& path) {
   }
   // Its files one by one, whose room comes back gently.
   std::vector<std::string> files;
-  for (const fs::directory_entry& entry : fs::directory_iterator(path, error)) {
-    if (entry.is_regular_file()) {
-      files.push_back(entry.path().string());
+  for (fs::directory_iterator at(path, error), end; !error && at != end; at.increment(error)) {
+    std::error_code unknown;
+    if (at->symlink_status(unknown).type() == fs::file_type::regular) {
+      files.push_back(at->path().string());
     }
   }
   for (const std::string& file : files) {

@@ -1,16 +1,19 @@
 // The victims: what a child process of a crash test does until it dies.
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <fcntl.h>
 #include <functional>
+#include <future>
 #include <map>
 #include <sys/resource.h>
 #include <thread>
 #include <unistd.h>
 
 #include "base/prng.hpp"
+#include "rocks/file_removal.hpp"
 #include "rocks/rocks_log.hpp"
 #include "tests/rocks/log_storage_suite.hpp"
 #include "tests/rocks/plain_fixture.hpp"
@@ -151,7 +154,54 @@ int write_until_full(const std::vector<std::string>& arguments, Open open) {
   return 0;
 }
 
+// Three versions of the same large records; the files of the first are also a checkpoint's, those
+// of the second and third go with a compaction. Dies while their room is given back.
+int die_while_removing(const std::vector<std::string>& arguments) {
+  const std::string& path = arguments.at(0);
+  const uint64_t left = std::strtoull(arguments.at(1).c_str(), nullptr, 10);
+  std::unique_ptr<Keyspace> holder;
+  Keyspace& keyspace = opened(path + "/state", holder, open_table_keyspace, uint64_t{64} << 20);
+  for (uint64_t version = 1; version <= 3; ++version) {
+    for (uint64_t n = 0; n < kLargeRecords; ++n) {
+      keyspace.put(Family::kMeta, number_key("k", n), large_record(n, version));
+    }
+    put_applied(keyspace, version);
+    keyspace.commit(LogIndex{version});
+    keyspace.flush();
+    if (version == 1) {
+      std::promise<bool> made;
+      keyspace.checkpoint(path + "/checkpoint",
+                          [&](const Result<LogIndex>& at) { made.set_value(at.has_value()); });
+      if (!made.get_future().get()) {
+        return 3;
+      }
+    }
+  }
+  uint64_t most = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    if (most == 0 && i % 200 == 0) {
+      keyspace.compact();  // which gives way to one that runs by itself
+    }
+    const uint64_t waiting = removed_bytes_waiting();
+    most = waiting >= (uint64_t{20} << 20) ? std::max(most, waiting) : most;
+    if (most != 0 && waiting <= most * left / 100) {
+      ::kill(::getpid(), SIGKILL);
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(500));
+  }
+  return 4;  // nothing was removed
+}
+
 }  // namespace
+
+std::string large_record(uint64_t n, uint64_t version) {
+  Prng random(n * 1000 + version);
+  std::string bytes(400'000, '\0');  // no compression makes them small
+  for (char& byte : bytes) {
+    byte = static_cast<char>(random.next());
+  }
+  return bytes;
+}
 
 void child_apply(uint64_t index, Model& model, Keyspace* keyspace) {
   Prng random(index * 0x9e3779b97f4a7c15ULL);
@@ -198,6 +248,7 @@ int run_child(const std::string& role, const std::vector<std::string>& arguments
       {"table", [](const Arguments& a) { return die_while_writing(a, open_table_keyspace); }},
       {"log", die_while_appending},
       {"keyspace-scan", scan},
+      {"removal", die_while_removing},
       {"keyspace-full",
        [](const Arguments& a) { return write_until_full(a, open_plain_keyspace); }},
       {"table-full", [](const Arguments& a) { return write_until_full(a, open_table_keyspace); }}};

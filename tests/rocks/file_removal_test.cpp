@@ -3,6 +3,7 @@
 #include "rocks/file_removal.hpp"
 
 #include <chrono>
+#include <csignal>
 #include <fcntl.h>
 #include <filesystem>
 #include <set>
@@ -16,6 +17,7 @@
 #include "rocks/background.hpp"
 #include "rocks/files.hpp"
 #include "tests/rocks/support.hpp"
+#include "tests/rocks/table_fixture.hpp"
 
 namespace kiwi::rocks::test {
 
@@ -107,9 +109,64 @@ TEST_CASE("a file that is not there is an error, a small one just goes") {
   CHECK(!std::filesystem::exists(directory.path("small")));
 }
 
+TEST_CASE("a directory goes with whatever is in it") {
+  TempDirectory directory;
+  std::filesystem::create_directories(directory.path("all/deep"));
+  write_file(directory.path("all/deep/file"), "x");
+  write_file(directory.path("all/file"), "x");
+  write_file(directory.path("kept"), "kept");
+  std::filesystem::create_symlink("../kept", directory.path("all/link"));
+  std::filesystem::create_symlink("nowhere", directory.path("all/dangling"));
+  std::filesystem::create_symlink("loop", directory.path("all/loop"));
+  REQUIRE(remove_directory(directory.path("all")));
+  CHECK(!std::filesystem::exists(directory.path("all")));
+  CHECK(read_file(directory.path("kept")) == "kept");
+  CHECK(remove_directory(directory.path("all")).has_value());  // gone already
+}
+
+TEST_CASE("kill -9 while room is given back: state and checkpoint open with all that is theirs") {
+  for (const int left : {100, 75, 50, 10}) {
+    CAPTURE(left);
+    TempDirectory directory;
+    const ChildEnd end = spawn_child("removal", {directory.path(), std::to_string(left)});
+    CAPTURE(end.errors);
+    REQUIRE_FALSE(end.exited);
+    REQUIRE(end.status == SIGKILL);
+    for (const auto& [name, version] : {std::pair("state", 3), std::pair("checkpoint", 1)}) {
+      CAPTURE(name);
+      const auto keyspace = open_table(directory.path(name), 64 << 10);
+      CHECK(keyspace->flushed_index().value == static_cast<uint64_t>(version));
+      for (uint64_t n = 0; n < kLargeRecords; ++n) {
+        const auto found = keyspace->get(Family::kMeta, "k" + std::to_string(n));
+        REQUIRE(found.has_value());
+        CHECK((*found == large_record(n, static_cast<uint64_t>(version))));
+      }
+    }
+    // What was removed has no name any more: the state is as large as one version.
+    uint64_t bytes = 0;
+    for (const std::string& file : files_with_suffix(directory.path("state"), ".sst")) {
+      bytes += std::filesystem::file_size(directory.path("state/" + file));
+    }
+    CHECK(bytes < 1.5 * static_cast<double>(kLargeRecords) * 400'000);
+  }
+}
+
 TEST_CASE("a thread in the background gives way again and again, another one never") {
   CHECK(switches_while_breathing(true) >= 5);
   CHECK(switches_while_breathing(false) <= 2);
+}
+
+TEST_CASE("a thread in the background is nicer than its process, however nice that is") {
+  std::thread([] {
+    REQUIRE(::setpriority(PRIO_PROCESS, 0, 10) == 0);  // Linux: of this thread
+    work_in_background();
+    CHECK(::getpriority(PRIO_PROCESS, 0) == 15);
+  }).join();
+  std::thread([] {
+    REQUIRE(::setpriority(PRIO_PROCESS, 0, 18) == 0);
+    work_in_background();
+    CHECK(::getpriority(PRIO_PROCESS, 0) == 19);
+  }).join();
 }
 
 TEST_SUITE_END();

@@ -54,6 +54,10 @@ using PlainFixture = PlainFixtureWith<(1 << 20)>;
 using UncachedFixture = PlainFixtureWith<0>;
 using TinyCacheFixture = PlainFixtureWith<4096>;
 
+// Records of the role "removal": so many, each different in each version.
+constexpr uint64_t kLargeRecords = 60;
+std::string large_record(uint64_t n, uint64_t version);
+
 // Operation `index` of the crash history on any Keyspace and on the model.
 void child_apply(uint64_t index, Model& model, Keyspace* keyspace);
 Model child_model(uint64_t applied);
