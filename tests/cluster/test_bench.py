@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 
@@ -65,6 +66,22 @@ def test_disk_use_is_sampled_while_the_log_is_cut(bench):
                        "--set", "raft.snapshot-entries=20", "--set", "raft.log-keep-entries=5")
     assert file["log_cuts"] >= 1 and len(file["samples"]) >= 2
     assert file["samples"][-1]["log"] > 0 and "maximum total:" in said
+
+
+def test_profile_counts_allocations_calls_and_messages(bench):
+    said, file = bench("profile", "--system", "kiwi-1", "--seconds", 0.3, "set c50 p16 64 B")
+    (label, found), = file["per_operation"].items()
+    assert label.startswith("leader") and file["rate"] > 0
+    assert found["raft_proposed_commands"] == pytest.approx(1, rel=0.05)
+    assert 0 < found["raft_fsync_count"] < 1 and found["CPU microseconds"] > 0
+    # The preloaded counter: of all that the server allocates, not of a corner of it.
+    assert 0.1 < found["allocations"] < 100 and 0.1 < found["frees"] < 100
+    assert 64 < found["allocated bytes"] < 100_000
+    assert found["libc copies"] > 1 and found["libc copied bytes"] > 64
+    if os.access("/sys/kernel/tracing/events", os.R_OK):  # perf may trace
+        assert found["recvfrom"] > 0.01 and found["system calls"] > found["recvfrom"]
+        assert found["actor messages"] > 0.01
+    assert re.search(r"^allocations +[\d.]+", said, re.M)
 
 
 @pytest.mark.parametrize("measurement", ["matrix", "growth", "stalls", "disk", "profile"])

@@ -28,6 +28,16 @@ void answer_round(RouterHarness& h, const RouterEffects& asked) {
   }
 }
 
+// Two clients were answered by one round, and one of them is back.
+void one_waits_for_another(RouterHarness& h) {
+  h.up();
+  h.pipeline(1, {"r1"});
+  h.pipeline(2, {"r1"});
+  answer_round(h, h.turn());
+  h.pipeline(1, {"r2"});
+  CHECK(h.turn().read_index.empty());
+}
+
 }  // namespace
 
 TEST_CASE("a lone write goes at once, the next one waits for it") {
@@ -122,12 +132,7 @@ TEST_CASE("reads wait for those that the last round answered, and ask once all a
 
 TEST_CASE("reads wait once for a client that stays away, and not for one that comes later") {
   RouterHarness h(gathering());
-  h.up();
-  h.pipeline(1, {"r1"});
-  h.pipeline(2, {"r1"});
-  answer_round(h, h.turn());
-  h.pipeline(1, {"r2"});
-  CHECK(h.turn().read_index.empty());
+  one_waits_for_another(h);
   h.router.end_hold(kReads, h.now);
   RouterEffects asked = h.take();
   REQUIRE(asked.read_index.size() == 1);
@@ -143,12 +148,7 @@ TEST_CASE("reads wait once for a client that stays away, and not for one that co
 
 TEST_CASE("reads that wait for company do not wait for it when the leader is gone") {
   RouterHarness h(gathering());
-  h.up();
-  h.pipeline(1, {"r1"});
-  h.pipeline(2, {"r1"});
-  answer_round(h, h.turn());
-  h.pipeline(1, {"r2"});
-  CHECK(h.turn().read_index.empty());
+  one_waits_for_another(h);
   REQUIRE(h.router.hold(kReads).wait_us == 100);
   h.lead(NodeId{}, 9, false);
   h.router.end_hold(kReads, h.now);
@@ -157,12 +157,7 @@ TEST_CASE("reads that wait for company do not wait for it when the leader is gon
 
 TEST_CASE("a timer for reads that was lost costs a tick, no more") {
   RouterHarness h(gathering());
-  h.up();
-  h.pipeline(1, {"r1"});
-  h.pipeline(2, {"r1"});
-  answer_round(h, h.turn());
-  h.pipeline(1, {"r2"});
-  CHECK(h.turn().read_index.empty());
+  one_waits_for_another(h);
   CHECK(h.tick(50).read_index.size() == 1);
 }
 
