@@ -2,17 +2,15 @@
 
 #include <algorithm>
 #include <iterator>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 #include <utility>
+
+#include "rocks/background.hpp"
 
 namespace kiwi::actors {
 
 namespace {
 
 constexpr int64_t kPauseMs = 100;  // between pictures
-constexpr int kNice = 5;           // the loops go first
 
 }  // namespace
 
@@ -38,8 +36,7 @@ void LongReads::pump(rocks::Keyspace& keyspace, int64_t now_ms) {
   next_ms_ = now_ms + kPauseMs;
   if (!worker_) {
     worker_ = std::make_unique<Worker>();
-    worker_->post(
-        [] { ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kNice); });
+    worker_->post([] { rocks::work_in_background(); });  // the loops go first
   }
   keyspace.view_async([this](std::unique_ptr<rocks::Reader> view) {
     auto held = std::make_shared<std::unique_ptr<rocks::Reader>>(std::move(view));

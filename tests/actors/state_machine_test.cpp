@@ -93,7 +93,7 @@ struct Fixture {
 
 }  // namespace
 
-TEST_CASE("the replica is told of a plain batch with the next one, of a no-op at once") {
+TEST_CASE("the replica is told of a plain batch by the timer at the latest, of a no-op at once") {
   Fixture f;
   f.give({f.entry(100)});
   f.run();
@@ -101,7 +101,7 @@ TEST_CASE("the replica is told of a plain batch with the next one, of a no-op at
   CHECK(f.told() == LogIndex{});
   f.give({f.entry(100)});
   f.run();
-  CHECK(f.told() == LogIndex{1});
+  CHECK(f.told() <= LogIndex{1});
   caf::anon_send(f.machine, timer_atom_v);
   f.run();
   CHECK(f.told() == LogIndex{2});
