@@ -44,27 +44,26 @@ class PeerStream final : public net::stream {
 
   net::rw_state read_some(size_t& result, net::native_socket socket, void* to, size_t size) {
     result = 0;
-    if (next_ == ahead_.size()) {
+    if (next_ == end_) {
       if (std::exchange(drained_, false)) {
         return net::rw_state::success;  // epoll says when there is more
       }
-      ahead_.resize(kReadBytes);
       const ssize_t got = ::recv(socket, ahead_.data(), ahead_.size(), MSG_DONTWAIT);
       const int why = errno;
       next_ = 0;
-      ahead_.resize(got > 0 ? static_cast<size_t>(got) : 0);
+      end_ = got > 0 ? static_cast<size_t>(got) : 0;
       if (got == 0 || (got < 0 && why != EAGAIN && why != EWOULDBLOCK && why != EINTR)) {
         return net::rw_state::failure;
       }
-      drained_ = ahead_.size() < kReadBytes;
+      drained_ = end_ != 0 && end_ < ahead_.size();
     }
-    result = std::min(size, ahead_.size() - next_);
+    result = std::min(size, end_ - next_);
     std::memcpy(to, ahead_.data() + next_, result);
     next_ += result;
     return net::rw_state::success;
   }
   // Nothing tells of bytes that were read ahead, so no visit ends before them.
-  bool must_read_more(net::native_socket, size_t) const { return next_ < ahead_.size(); }
+  bool must_read_more(net::native_socket, size_t) const { return next_ < end_; }
 
   static net::rw_state write_some(size_t& result,
                                   net::native_socket socket,
@@ -78,8 +77,9 @@ class PeerStream final : public net::stream {
   }
 
  private:
-  std::vector<char> ahead_;  // read from the socket; handed out up to next_
-  size_t next_ = 0;
+  std::vector<char> ahead_ = std::vector<char>(kReadBytes);
+  size_t next_ = 0;  // what was read ahead and not handed out: [next_, end_)
+  size_t end_ = 0;
   bool drained_ = false;  // the last read took all that there was
 };
 
