@@ -30,7 +30,7 @@
 
 namespace kiwi::rocks::delta {
 
-inline constexpr uint8_t kVersion = 1;
+inline constexpr uint8_t kVersion = 2;  // 1: another digest
 
 enum Op : uint8_t { kPut = 1, kPart = 2, kKeep = 3, kPhase = 4, kEnd = 5 };
 enum class Phase : uint8_t { kSystem = 1, kMeta = 2, kElement = 3, kScore = 4 };

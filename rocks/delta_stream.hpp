@@ -2,18 +2,19 @@
 // SnapshotSource.
 #pragma once
 
-#include <functional>
 #include <memory>
+#include <optional>
 
 #include "rocks/keyspace.hpp"
 #include "rocks/snapshot_source.hpp"
 
 namespace kiwi::rocks {
 
-// `state` outlives the stream.
+// `state` and `digest` outlive the stream. The digest of the state, if it is not known, comes out of
+// the same pass over the keys.
 Result<std::unique_ptr<DeltaStream>> make_delta_stream(Reader& state,
                                                        const AppliedRecord& now,
                                                        const AppliedRecord& base,
-                                                       std::function<Checksum128()> digest);
+                                                       std::optional<Checksum128>& digest);
 
 }  // namespace kiwi::rocks

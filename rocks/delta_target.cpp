@@ -8,6 +8,7 @@
 #include "base/bytes.hpp"
 #include "base/check.hpp"
 #include "base/failpoint.hpp"
+#include "rocks/background.hpp"
 #include "rocks/delta_format.hpp"
 #include "rocks/files.hpp"
 #include "rocks/keys.hpp"
@@ -74,6 +75,7 @@ class Target final : public DeltaTarget {
   std::vector<uint32_t> live_;
   delta::Buckets moved_;
   std::unique_ptr<Cursor> own_;  // in before_, during kMeta
+  std::string kept_;             // database and hash of the last kKeep
   std::string part_key_;
   std::string part_value_;
   bool failed_ = false;
@@ -98,6 +100,7 @@ Result<void> Target::apply(std::string_view chunk) {
             in.le<uint8_t>() != delta::kVersion;
   while (!failed_ && !in.done()) {
     failed_ = complete_ || !apply_op(in);
+    breathe();
   }
   if (failed_) {
     return Error{Errc::kCorrupt, "a delta that is no delta of this state: get files"};
@@ -314,6 +317,7 @@ void Target::drop_own(std::string_view key, const Metadata& metadata) {
 
 void Target::pass_own_before(std::string_view key) {
   for (; own_->valid() && (key.empty() || own_->key() < key); own_->next()) {
+    breathe();
     const DatabaseId database = keys::key_database(own_->key());
     if (!is_live(database)) {
       continue;  // FLUSHDB took it
@@ -330,11 +334,11 @@ bool Target::keep(DatabaseId database, std::string_view hash) {
   if (phase_ != static_cast<uint8_t>(Phase::kMeta)) {
     return false;
   }
-  std::string prefix;
-  put_be(prefix, database.value);
-  prefix += hash;
-  pass_own_before(prefix);
-  while (own_->valid() && own_->key().starts_with(prefix)) {
+  kept_.clear();
+  put_be(kept_, database.value);
+  kept_ += hash;
+  pass_own_before(kept_);
+  while (own_->valid() && own_->key().starts_with(kept_)) {
     own_->next();
   }
   return true;
@@ -348,13 +352,18 @@ bool Target::put_meta(std::string_view key, std::string_view value) {
   }
   const DatabaseId database = keys::key_database(key);
   pass_own_before(key);
+  std::optional<Metadata> own;
   if (own_->valid() && own_->key() == key) {
+    own = own_metadata(own_->value());
     own_->next();
+  } else if (!kept_.empty() && key.starts_with(kept_)) {  // passed by with others of its hash
+    if (const std::optional<std::string_view> old = before_->get(Family::kMeta, key)) {
+      own = own_metadata(*old);
+    }
   }
-  if (const std::optional<std::string_view> old = before_->get(Family::kMeta, key)) {
-    const Metadata own = own_metadata(*old);
-    drop_elements(own, database);
-    drop_expiry(key, own);
+  if (own) {
+    drop_elements(*own, database);
+    drop_expiry(key, *own);
   }
   // RENAME keeps a collection's version: its elements may stand here under another key's name.
   drop_elements(*metadata, database);

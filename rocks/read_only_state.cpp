@@ -10,6 +10,7 @@
 
 #include "base/bytes.hpp"
 #include "raft/codec.hpp"
+#include "rocks/background.hpp"
 #include "rocks/keys.hpp"
 #include "rocks/merged_cursor.hpp"
 #include "rocks/rocksdb_support.hpp"
@@ -154,21 +155,41 @@ Result<AppliedRecord> read_applied_record(const std::string& directory) {
   return *record;
 }
 
-Checksum128 digest_of(Reader& state) {
-  Hasher128 hasher;
-  std::string head;
-  for (int family = 0; family < kFamilies; ++family) {
-    for (auto at = state.cursor(static_cast<Family>(family), "", ""); at->valid(); at->next()) {
-      head.clear();
-      put_u8(head, static_cast<uint8_t>(family));
-      put_varint(head, at->key().size());
-      put_varint(head, at->value().size());
-      hasher.add(head);
-      hasher.add(at->key());
-      hasher.add(at->value());
-    }
+void StateDigest::add(Family family, std::string_view key, std::string_view value) {
+  head_.clear();
+  put_varint(head_, key.size());
+  put_varint(head_, value.size());
+  Hasher128& hasher = families_[static_cast<size_t>(family)];
+  hasher.add(head_);
+  hasher.add(key);
+  hasher.add(value);
+}
+
+void StateDigest::add_all(Reader& state, Family family) {
+  for (auto at = state.cursor(family, "", ""); at->valid(); at->next()) {
+    add(family, at->key(), at->value());
+    breathe();
   }
-  return hasher.sum();
+}
+
+Checksum128 StateDigest::sum() const {
+  std::string sums;
+  for (const Hasher128& hasher : families_) {
+    const Checksum128 sum = hasher.sum();
+    put_le(sums, sum.low);
+    put_le(sums, sum.high);
+  }
+  Hasher128 all;
+  all.add(sums);
+  return all.sum();
+}
+
+Checksum128 digest_of(Reader& state) {
+  StateDigest digest;
+  for (int family = 0; family < kFamilies; ++family) {
+    digest.add_all(state, static_cast<Family>(family));
+  }
+  return digest.sum();
 }
 
 }  // namespace kiwi::rocks

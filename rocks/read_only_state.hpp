@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "base/checksum.hpp"
 #include "base/result.hpp"
 #include "rocks/keyspace.hpp"
 #include "rocks/metadata.hpp"
@@ -49,7 +50,18 @@ class ReadOnlyState final : public Reader {
 
 Result<AppliedRecord> read_applied_record(const std::string& directory);
 
-// Over every record of every family: two states with one digest are the same (F17). Reads it all.
-Checksum128 digest_of(Reader& state);
+// Over every record of every family: two states with one digest are the same (F17). ON THE WIRE.
+// Families may come in any order, so that one pass over a state can serve other ends too.
+class StateDigest {
+ public:
+  void add(Family family, std::string_view key, std::string_view value);  // keys ascending
+  void add_all(Reader& state, Family family);
+  Checksum128 sum() const;
+
+ private:
+  std::array<Hasher128, kFamilies> families_;
+  std::string head_;
+};
+Checksum128 digest_of(Reader& state);  // reads it all
 
 }  // namespace kiwi::rocks

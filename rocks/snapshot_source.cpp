@@ -78,7 +78,7 @@ class CheckpointSource final : public SnapshotSource {
   }
 
   Result<std::unique_ptr<DeltaStream>> delta(const AppliedRecord& base) override {
-    return make_delta_stream(*state_, info_.applied, base, [this] { return digest(); });
+    return make_delta_stream(*state_, info_.applied, base, digest_);
   }
 
   Checksum128 digest() override {
