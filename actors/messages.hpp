@@ -143,6 +143,7 @@ struct SnapshotLink {  // replica -> worker
 struct SnapshotNews {  // replica -> worker, when it changed
   Term term;
   LogIndex applied;
+  LogIndex commit;
 };
 struct SnapshotPin {  // worker -> replica: it is on its way there, from this node or another
   NodeId follower;

@@ -64,7 +64,7 @@ void RaftReplica::judge(SnapshotArrived& arrived) {
 
 void RaftReplica::tell_snapshots(const raft::Status& status) {
   if (snapshots_ && (status.term != told_.term || status.applied != told_.applied)) {
-    told_ = {status.term, status.applied};
+    told_ = {status.term, status.applied, status.commit};
     send(snapshots_, told_);
   }
 }

@@ -318,7 +318,9 @@ std::vector<std::pair<NodeId, SnapshotMessage>> SnapshotReceiver::take_messages(
   return std::exchange(messages_, {});
 }
 
-bool SnapshotReceiver::take_wants_own_copy() { return std::exchange(wants_own_copy_, false); }
+bool SnapshotReceiver::take_wants_own_copy() {
+  return applied_ >= committed_ && std::exchange(wants_own_copy_, false);
+}
 
 std::optional<SnapshotReceiver::Arrived> SnapshotReceiver::take_arrived() {
   return std::exchange(arrived_, std::nullopt);

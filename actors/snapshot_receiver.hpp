@@ -43,7 +43,11 @@ class SnapshotReceiver {
 
   // ---- inputs
   void receive(NodeId from, const SnapshotMessage& message, int64_t now_ms);
-  void set_applied(LogIndex applied) { applied_ = applied; }
+  // committed: entries up to there are in this node's own log and will be applied.
+  void set_applied(LogIndex applied, LogIndex committed) {
+    applied_ = applied;
+    committed_ = committed;
+  }
   void own_copy_ready(bool made);  // answers wants_own_copy()
   // What was taken by take_arrived() is settled. ok: this node is at `installed` or above.
   void concluded(bool ok, LogIndex installed);
@@ -52,7 +56,9 @@ class SnapshotReceiver {
 
   // ---- outcome, to be looked at after every input
   std::vector<std::pair<NodeId, SnapshotMessage>> take_messages();
-  bool take_wants_own_copy();  // once: make a checkpoint of the own state, for a delta
+  // Once: make a checkpoint of the own state, for a delta. Not before the own log is applied: what
+  // a node replays after its start would be in the delta too.
+  bool take_wants_own_copy();
   std::optional<Arrived> take_arrived();
 
   bool receiving() const { return step_ != Step::kIdle; }
@@ -91,6 +97,7 @@ class SnapshotReceiver {
   Options options_;
   SnapshotDisk disk_;
   LogIndex applied_;
+  LogIndex committed_;
   Step step_ = Step::kIdle;
   NodeId from_;
   uint64_t transfer_ = 0;

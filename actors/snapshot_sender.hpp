@@ -47,6 +47,11 @@ class SnapshotSender {
   void receive(const SnapshotMessage& message, int64_t now_ms);
   void set_link(bool up, int64_t now_ms);
   void set_term(Term term) { term_ = term; }
+  // The caller was busy for so long, reading for this one or another: no silence of the receiver.
+  void excuse(int64_t busy_ms) {
+    heard_ms_ += busy_ms;
+    moved_ms_ += busy_ms;
+  }
   void tick(int64_t now_ms);
 
   // The next message that may go now; nullopt: nothing, or the window or the rate says wait.

@@ -86,7 +86,8 @@ SnapshotWorker::behavior_type SnapshotWorker::make_behavior() {
       },
       [this](const SnapshotNews& news) {
         news_ = news;
-        receiver_.set_applied(news.applied);
+        receiver_.set_applied(news.applied, news.commit);
+        pump_receiver();
       },
       [this](const raft::SnapshotWanted& follower) {
         give_way();
@@ -252,6 +253,10 @@ void SnapshotWorker::pump_sender(NodeId follower, Sending& sending) {
   while (auto message = talk.next(rate_, now_ms)) {
     send(options_.replica, SnapshotFrame{follower, encode_snapshot(*message)});
   }
+  const int64_t busy_ms = options_.now_ms() - now_ms;  // acknowledgements waited as long
+  for (auto& [to, other] : sending_) {
+    other.sender->excuse(busy_ms);
+  }
   sending.checkpoint->used_ms = now_ms;
   if (talk.state() == SnapshotSender::State::kBusyElsewhere && talk.elsewhere() != sending.pinned) {
     sending.pinned = talk.elsewhere();
@@ -363,7 +368,7 @@ void SnapshotWorker::swapped(StateSwapped& swapped) {
              mib(report_.last_bytes) + " (" + report_.last_mode + ")");
   installing_.reset();
   set_vital(Vital::kNo);
-  receiver_.set_applied(swapped.meta.index);
+  receiver_.set_applied(swapped.meta.index, swapped.meta.index);
   receiver_.concluded(true, swapped.meta.index);
 }
 

@@ -202,7 +202,7 @@ struct Talk {
     };
     receiver = std::make_unique<SnapshotReceiver>(
         SnapshotReceiver::Options{.first_round = prng.below(1000)}, std::move(access));
-    receiver->set_applied(LogIndex{receiver_applied});
+    receiver->set_applied(LogIndex{receiver_applied}, LogIndex{receiver_applied});
   }
   void set_link(bool up) {
     link = up;
@@ -405,6 +405,32 @@ TEST_CASE("a delta that cannot be had, or comes out wrong, becomes files [F17]")
   CHECK(second.run());
   CHECK(second.installed == 1);
   CHECK(second.receiver->last_mode() == std::string("files"));
+}
+
+TEST_CASE("the own state is copied for a delta when the own log is applied, not before [F17]") {
+  FakeState state(100, 9000, 'a');
+  state.delta = {"one"};
+  Talk talk(state, 5);
+  talk.receiver->set_applied(LogIndex{5}, LogIndex{9});
+  CHECK_FALSE(talk.run());
+  CHECK(talk.receiver->progress().mode == std::string("own copy"));
+  talk.receiver->set_applied(LogIndex{9}, LogIndex{9});
+  CHECK(talk.run());
+  CHECK(talk.receiver->last_mode() == std::string("delta"));
+}
+
+TEST_CASE("a sender that was busy itself sends nothing again") {
+  FakeState state(100, 9000, 'a');
+  Talk talk(state);
+  while (talk.sender->progress().bytes_sent == 0) {
+    talk.step();
+  }
+  talk.wire.clear();
+  talk.sender->excuse(1500);
+  talk.sender->tick(talk.now_ms += 1500);
+  CHECK_FALSE(talk.sender->next(talk.rate, talk.now_ms).has_value());
+  talk.sender->tick(talk.now_ms += 1000);  // and nothing comes
+  CHECK(talk.sender->next(talk.rate, talk.now_ms).has_value());
 }
 
 TEST_CASE("who is there already says so, and gets nothing") {
