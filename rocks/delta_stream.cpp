@@ -327,8 +327,7 @@ Result<std::unique_ptr<DeltaStream>> make_delta_stream(Reader& state,
   if (base.index == now.index && !(base == now)) {
     return other;  // the checksum chain says that another history led there
   }
-  return std::unique_ptr<DeltaStream>(
-      std::make_unique<Stream>(state, now, base, digest));
+  return std::unique_ptr<DeltaStream>(std::make_unique<Stream>(state, now, base, digest));
 }
 
 }  // namespace kiwi::rocks

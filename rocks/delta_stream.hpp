@@ -10,8 +10,8 @@
 
 namespace kiwi::rocks {
 
-// `state` and `digest` outlive the stream. The digest of the state, if it is not known, comes out of
-// the same pass over the keys.
+// `state` and `digest` outlive the stream. The digest of the state, if it is not known, comes out
+// of the same pass over the keys.
 Result<std::unique_ptr<DeltaStream>> make_delta_stream(Reader& state,
                                                        const AppliedRecord& now,
                                                        const AppliedRecord& base,

@@ -36,8 +36,8 @@ class ThreadListener final : public rocksdb::EventListener {
   }
 };
 
-// Collects nothing: it is the one thing of ours that RocksDB asks about every record that a flush or
-// a compaction writes.
+// Collects nothing: it is the one thing of ours that RocksDB asks about every record that a flush
+// or a compaction writes.
 class Breaths final : public rocksdb::TablePropertiesCollector {
  public:
   rocksdb::Status AddUserKey(const rocksdb::Slice&,
