@@ -30,9 +30,12 @@ struct SchedAttributes {  // struct sched_attr, version 0 (sched_setattr(2)); gl
 static_assert(sizeof(SchedAttributes) == 48);
 
 using Clock = std::chrono::steady_clock;
-// Rests as long as half a millisecond of work made a delta of 1 M keys take 17 s instead of 4.
-constexpr auto kWork = std::chrono::microseconds(1000);
-constexpr auto kRest = std::chrono::microseconds(100);
+struct Beat {
+  std::chrono::microseconds work;
+  std::chrono::microseconds rest;
+};
+constexpr Beat kBeats[] = {{std::chrono::microseconds(1000), std::chrono::microseconds(100)},
+                           {std::chrono::microseconds(500), std::chrono::microseconds(500)}};
 constexpr uint32_t kCallsPerLook = 16;  // at the clock
 
 struct Breath {
@@ -53,15 +56,16 @@ void work_in_background() {
   (void)::syscall(SYS_sched_setattr, 0, &wanted, 0);
 }
 
-void breathe() {
+void breathe(Pace pace) {
   if (!breath.in_background || ++breath.calls % kCallsPerLook != 0) {
     return;
   }
   const Clock::time_point now = Clock::now();
-  if (now - breath.since < kWork) {
+  const Beat& beat = kBeats[static_cast<size_t>(pace)];
+  if (now - breath.since < beat.work) {
     return;
   }
-  std::this_thread::sleep_for(kRest);
+  std::this_thread::sleep_for(beat.rest);
   breath.since = Clock::now();
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <mutex>
@@ -18,11 +19,16 @@ namespace kiwi::rocks {
 // without privileges it could not come back. Best effort; the threads that it makes inherit it.
 void work_in_background();
 
-// Said again and again by long loops: lets others have the processor for a moment, once a
-// millisecond, if the calling thread works in the background. Priorities are not enough: they do
-// not count between nodes that share a machine (Linux schedules sessions as groups), and a thread
-// that wakes up may have to wait for the next tick, 4 ms.
-void breathe();
+enum class Pace : uint8_t {
+  kSteady,  // 0.1 ms of rest after 1 ms of work: others wait for what is done
+  kSlow,    // as much rest as work: at most half a processor
+};
+
+// Said again and again by long loops: lets others have the processor for a moment, if the calling
+// thread works in the background. Priorities are not enough: they do not count between nodes that
+// share a machine (Linux schedules sessions as groups), and a thread that wakes up may have to wait
+// for the next tick, 4 ms, of each thread before it.
+void breathe(Pace pace = Pace::kSteady);
 
 class Background {
  public:

@@ -45,7 +45,7 @@ class Stream final : public DeltaStream {
     chunk_ += std::exchange(head_, {});
     while (!full_ && !ended_ && !too_long_) {
       step();
-      breathe();
+      breathe(Pace::kSlow);
     }
     full_ = false;
     if (too_long_) {

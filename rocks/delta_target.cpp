@@ -1,6 +1,6 @@
 // The receiving half of a logical delta (F17): delta_format.hpp says what comes in. Reads the
 // receiver's own past from a frozen view and writes through an ordinary Keyspace in the same
-// directory, a few MiB at a time: nobody reads what stands there before finish().
+// directory, a chunk or so at a time: nobody reads what stands there before finish().
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -22,7 +22,7 @@ namespace {
 
 using delta::Phase;
 
-constexpr size_t kCommitBytes = 4 << 20;
+constexpr size_t kCommitBytes = 256 << 10;  // a commit does not breathe
 constexpr uint64_t kValueBytesMax = 1ULL << 30;
 constexpr size_t kMetaKeyBytesMin = 4 + 6;
 constexpr size_t kElementKeyBytesMin = 12;
@@ -100,7 +100,7 @@ Result<void> Target::apply(std::string_view chunk) {
             in.le<uint8_t>() != delta::kVersion;
   while (!failed_ && !in.done()) {
     failed_ = complete_ || !apply_op(in);
-    breathe();
+    breathe(Pace::kSlow);
   }
   if (failed_) {
     return Error{Errc::kCorrupt, "a delta that is no delta of this state: get files"};
@@ -317,7 +317,7 @@ void Target::drop_own(std::string_view key, const Metadata& metadata) {
 
 void Target::pass_own_before(std::string_view key) {
   for (; own_->valid() && (key.empty() || own_->key() < key); own_->next()) {
-    breathe();
+    breathe(Pace::kSlow);
     const DatabaseId database = keys::key_database(own_->key());
     if (!is_live(database)) {
       continue;  // FLUSHDB took it

@@ -168,7 +168,7 @@ void StateDigest::add(Family family, std::string_view key, std::string_view valu
 void StateDigest::add_all(Reader& state, Family family) {
   for (auto at = state.cursor(family, "", ""); at->valid(); at->next()) {
     add(family, at->key(), at->value());
-    breathe();
+    breathe(Pace::kSlow);
   }
 }
 
