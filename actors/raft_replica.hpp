@@ -15,6 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "actors/apply_hold.hpp"
 #include "actors/fragments.hpp"
 #include "actors/handles.hpp"
 #include "actors/hosting.hpp"
@@ -67,6 +68,7 @@ class RaftReplica final : public Hosted<ReplicaHandle> {
   void end_turn();
   void ship_messages(std::vector<raft::Outgoing> messages);
   void ship_local(raft::Effects effects);
+  void note_role(const std::vector<raft::Event>& events);
   void publish_status(RaftReport& report);
 
   void receive(PeerFrame& frame);
@@ -98,10 +100,13 @@ class RaftReplica final : public Hosted<ReplicaHandle> {
   std::map<LinkToken, Expected> expected_;
   std::map<NodeId, LinkHandle> listeners_;
   SnapshotWorkerHandle snapshots_;
+  ApplyHold apply_hold_;
   std::optional<InstallSnapshot> install_;  // due once this turn's writes are on their way
   SnapshotNews told_;                       // to the worker
   std::vector<PeerNote> notes_;             // news for the composition root
   std::vector<NodeId> links_up_;            // news for the router
+  bool leads_ = false;
+  bool wants_commit_ = false;  // somebody of this node waits for an apply, says the router
   bool turn_open_ = false;
   bool tick_due_ = false;
   bool status_due_ = true;

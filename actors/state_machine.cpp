@@ -159,7 +159,6 @@ void StateMachine::ship(resp::ExecutorEffects effects) {
 }
 
 void StateMachine::take(ApplyEntries& apply) {
-  tell_applied();
   for (const raft::Entry& entry : apply.entries) {
     note(entry);
     if (terms_.empty() || terms_.back().second != entry.term) {

@@ -62,8 +62,7 @@ class StateMachine final : public Hosted<StateMachineHandle> {
   std::unordered_map<resp::ConnectionId, ConnectionHandle> connections_;
   std::unique_ptr<LongReads> long_reads_;  // with the first one
   // What the replica was not told of yet: nothing there waits for plain batches that are applied,
-  // and to wake its loop for each costs a wake-up and a turn a write. It hears of them with the
-  // next entries, when it is awake, or from the timer.
+  // and to wake its loop for each costs a wake-up and a turn a write. The timer tells it.
   LogIndex untold_;            // applied up to here; 0 = told
   LogIndex given_;             // to apply, the last one
   uint64_t untold_bytes_ = 0;  // given since all that was given was told
