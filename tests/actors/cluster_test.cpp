@@ -60,6 +60,35 @@ TEST_CASE("every node serves every client, and reads see what was acknowledged e
   }
 }
 
+TEST_CASE(
+    "a follower nobody waits on applies with its tick, and at once when a client of it waits") {
+  Cluster cluster(3, 7);
+  wait_for_leader(cluster);
+  cluster.run_ms(500);
+  const size_t leader = *cluster.leader();
+  const size_t follower = (leader + 1) % 3;
+  const int writer = cluster.connect(leader);
+  const int reader = cluster.connect(follower);
+  bool held = false;
+  for (int i = 0; i < 20; ++i) {
+    cluster.run_ms(2000);  // the follower's client is forgotten
+    const std::string value = std::to_string(10 + i);
+    for (const char* key : {"a", "b", "c"}) {  // the later ones bring word of the earlier ones
+      REQUIRE(cluster.command(writer, std::string("SET ") + key + " " + value, 10) == "+OK\r\n");
+    }
+    held = held || cluster.applied(follower) + 2 < cluster.applied(leader);
+    if (i % 2 == 0) {  // within a fifth of a tick
+      REQUIRE(cluster.command(reader, "GET c", 5) == "$2\r\n" + value + "\r\n");
+      REQUIRE(cluster.applied(follower) == cluster.applied(leader));
+    } else {
+      cluster.run_ms(125);  // a heartbeat brings word of the last one
+      REQUIRE(cluster.applied(follower) == cluster.applied(leader));
+    }
+  }
+  CHECK(held);
+  converge(cluster, 3);
+}
+
 TEST_CASE("a pipeline is answered in its order, reads see the writes before them only [F6]") {
   for (uint64_t seed = 1; seed <= 40; ++seed) {
     CAPTURE(seed);
