@@ -10,7 +10,6 @@
 
 #include <rocksdb/listener.h>
 #include <rocksdb/status.h>
-#include <rocksdb/table_properties.h>
 
 #include "rocks/background.hpp"
 
@@ -36,37 +35,7 @@ class ThreadListener final : public rocksdb::EventListener {
   }
 };
 
-// Collects nothing: it is the one thing of ours that RocksDB asks about every record that a flush
-// or a compaction writes.
-class Breaths final : public rocksdb::TablePropertiesCollector {
- public:
-  rocksdb::Status AddUserKey(const rocksdb::Slice&,
-                             const rocksdb::Slice&,
-                             rocksdb::EntryType,
-                             rocksdb::SequenceNumber,
-                             uint64_t) override {
-    breathe();
-    return rocksdb::Status::OK();
-  }
-  rocksdb::Status Finish(rocksdb::UserCollectedProperties*) override {
-    return rocksdb::Status::OK();
-  }
-  rocksdb::UserCollectedProperties GetReadableProperties() const override { return {}; }
-  const char* Name() const override { return "kiwi.breaths"; }
-};
-class BreathsFactory final : public rocksdb::TablePropertiesCollectorFactory {
- public:
-  rocksdb::TablePropertiesCollector* CreateTablePropertiesCollector(Context) override {
-    return new Breaths();
-  }
-  const char* Name() const override { return "kiwi.breaths"; }
-};
-
 }  // namespace
-
-std::shared_ptr<rocksdb::TablePropertiesCollectorFactory> make_breaths() {
-  return std::make_shared<BreathsFactory>();
-}
 
 std::shared_ptr<rocksdb::EventListener> make_thread_listener() {
   return std::make_shared<ThreadListener>();

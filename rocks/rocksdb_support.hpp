@@ -11,7 +11,6 @@
 namespace rocksdb {
 class EventListener;
 class Status;
-class TablePropertiesCollectorFactory;
 }  // namespace rocksdb
 
 namespace kiwi::rocks {
@@ -31,9 +30,6 @@ Error status_error(std::string_view what, const std::string& path, const rocksdb
 // Lets RocksDB's threads work in the background (background.hpp). They are the process's, shared by
 // its databases, and at hand only when they report something.
 std::shared_ptr<rocksdb::EventListener> make_thread_listener();
-
-// Lets them breathe() with every record that they write, as a family's option.
-std::shared_ptr<rocksdb::TablePropertiesCollectorFactory> make_breaths();
 
 // mkdir -p; durable when it returns.
 Result<void> make_directory(const std::string& path);

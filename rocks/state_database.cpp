@@ -148,7 +148,6 @@ rocksdb::ColumnFamilyOptions family_options(const KeyspaceOptions& options,
   table.cache_index_and_filter_blocks = true;
   table.pin_l0_filter_and_index_blocks_in_cache = true;
   made.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-  made.table_properties_collector_factories.push_back(make_breaths());
   return made;
 }
 

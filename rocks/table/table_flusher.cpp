@@ -118,7 +118,6 @@ struct TableFlusher::Files {
     rocksdb::Options options = database.db().GetOptions(handle);
     options.compression = rocksdb::kNoCompression;  // as all of level 0
     options.compression_per_level.clear();
-    options.table_properties_collector_factories.clear();  // this thread breathes by itself
     // Not the default, which maps the file: a full or failing disk would be a signal, not an error.
     const rocksdb::EnvOptions environment(options);
     rocksdb::SstFileWriter writer(environment, options, handle,
