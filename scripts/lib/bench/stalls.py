@@ -107,6 +107,13 @@ def slow_follower(stage):
     return {"caught_up_s": stage.wait_caught_up(), "note": f"stopped {stage.options.pause:g} s"}
 
 
+def step_aside(pid):
+    """It gets hardly more of the processors than all others leave (sched(7), autogroups): a node on
+    a machine of its own takes nothing from the others."""
+    with open(f"/proc/{pid}/autogroup", "w") as group:
+        group.write("19")
+
+
 def back_by_snapshot(stage, wipe):
     """The follower is killed, misses 5 % of new keys and the log for them, and comes back. (Stopped
     only, it would find the entries in its sockets.) What counts as the event begins with its
@@ -119,9 +126,13 @@ def back_by_snapshot(stage, wipe):
     stage.cut()
     begun = time.monotonic()
     stage.follower.start(stage.server)
+    if stage.options.aside:
+        step_aside(stage.follower.process.pid())
     took = stage.wait_caught_up(voting=True)
     wait_until(lambda: number(stage.leader, "raft_snapshot_bytes_sent") > sent,
                "the leader knows of no snapshot")
+    wait_until(lambda: stage.follower.info().get("raft_snapshot_last_received_mode") != "none",
+               "the follower says of no snapshot that it came")  # it serves before it says so
     info = stage.follower.info()
     return {"begun_at": begun, "caught_up_s": took, "mode": info.get("raft_snapshot_last_received_mode"),
             "bytes_sent": number(stage.leader, "raft_snapshot_bytes_sent") - sent,
@@ -293,6 +304,9 @@ def parse(words):
                         help="keys/s written besides for compactions")
     parser.add_argument("--calm", type=float, default=5, help="seconds before and after an event")
     parser.add_argument("--pause", type=float, default=3, help="seconds the slow follower stops")
+    parser.add_argument("--aside", action="store_true",
+                        help="a follower that comes back gets the processor time that others leave, "
+                             "as if it had a machine of its own")
     parser.add_argument("--events", default=",".join(EVENTS), help="of " + ", ".join(EVENTS).replace("%", "%%"))
     options = parser.parse_args(words)
     options.events = [name.strip() for name in options.events.split(",")]
