@@ -126,8 +126,11 @@ class Etcd : public Protocol {
       field(message, 2, value_);
     }
     frame(out, kHeaders, kEndHeaders, stream_, headers(put ? "Put" : "Range"));
-    frame(out, kData, kEndStream, stream_,
-          '\0' + big_endian(static_cast<uint32_t>(message.size())) + message);
+    const std::string body = '\0' + big_endian(static_cast<uint32_t>(message.size())) + message;
+    for (size_t at = 0; at < body.size(); at += kFrameMax) {
+      const bool last = body.size() - at <= kFrameMax;
+      frame(out, kData, last ? kEndStream : 0, stream_, body.substr(at, kFrameMax));
+    }
     stream_ += 2;
   }
 
@@ -156,6 +159,7 @@ class Etcd : public Protocol {
 
  private:
   static constexpr size_t kFrameHead = 9;
+  static constexpr size_t kFrameMax = 16384;  // of a payload, unless the server allows more (4.2)
   static constexpr uint8_t kData = 0, kHeaders = 1, kReset = 3, kSettings = 4, kPing = 6,
                            kGoAway = 7, kWindow = 8;
   static constexpr uint8_t kEndStream = 1, kAck = 1, kEndHeaders = 4;
