@@ -1,8 +1,8 @@
 // What is committed, on its way from RaftReplica to the state machine. A follower of which nobody
 // waits for an apply gathers it: each hand-over wakes the client loop, which with one small batch
-// at a time cost more than the batch. Nobody can tell, since such a follower hears of commits only
-// with the next entries anyway; what can be told (a read, a write of an own client, leadership, a
-// change of members) comes with `now`. A plain class, owned by RaftReplica, on the raft loop.
+// at a time cost more than the batch. Only the first stale read can tell, by a tick at most; what
+// others could tell (a read, a write of an own client, leadership, a change of members) comes with
+// `now`. A plain class, owned by RaftReplica, on the raft loop.
 #pragma once
 
 #include <cstddef>

@@ -152,8 +152,7 @@ void RaftReplica::obey(RaftOrders& orders) {
     core_.set_disk_full(*orders.disk_full);
   }
   if (orders.wants_commit) {
-    wants_commit_ = *orders.wants_commit;
-    core_.set_wants_commit(wants_commit_);
+    core_.set_wants_commit(*orders.wants_commit);
   }
   for (raft::Proposal& proposal : orders.propose) {
     core_.propose(std::move(proposal));
@@ -195,8 +194,7 @@ void RaftReplica::end_turn() {
     core_.tick();
   }
   raft::Effects effects = core_.take_effects();
-  note_role(effects.events);
-  const bool apply_now = tick_due_ || leads_ || wants_commit_ || install_ ||
+  const bool apply_now = tick_due_ || core_.awaits_applies() || install_ ||
                          !effects.events.empty() || !effects.reads.empty();
   status_due_ = status_due_ || tick_due_ || !effects.events.empty();
   tick_due_ = false;
@@ -204,19 +202,6 @@ void RaftReplica::end_turn() {
   effects.send.clear();
   effects.apply = apply_hold_.pass(std::move(effects.apply), apply_now);
   ship_local(std::move(effects));
-}
-
-void RaftReplica::note_role(const std::vector<raft::Event>& events) {
-  for (const raft::Event& event : events) {
-    const auto* changed = std::get_if<raft::LeaderChanged>(&event);
-    if (changed == nullptr) {
-      continue;
-    }
-    leads_ = changed->role == raft::Role::kLeader;
-    if (changed->role == raft::Role::kCandidate) {
-      options_.metrics->elections_started.add();
-    }
-  }
 }
 
 void RaftReplica::ship_messages(std::vector<raft::Outgoing> messages) {
@@ -259,6 +244,12 @@ void RaftReplica::ship_local(raft::Effects effects) {
   }
   if (!effects.apply.empty()) {
     send(options_.state_machine, ApplyEntries{std::move(effects.apply)});
+  }
+  for (const raft::Event& event : effects.events) {
+    const auto* leader = std::get_if<raft::LeaderChanged>(&event);
+    if (leader != nullptr && leader->role == raft::Role::kCandidate) {
+      options_.metrics->elections_started.add();
+    }
   }
   RaftReport report;
   report.reads = std::move(effects.reads);

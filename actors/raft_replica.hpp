@@ -68,7 +68,6 @@ class RaftReplica final : public Hosted<ReplicaHandle> {
   void end_turn();
   void ship_messages(std::vector<raft::Outgoing> messages);
   void ship_local(raft::Effects effects);
-  void note_role(const std::vector<raft::Event>& events);
   void publish_status(RaftReport& report);
 
   void receive(PeerFrame& frame);
@@ -105,8 +104,6 @@ class RaftReplica final : public Hosted<ReplicaHandle> {
   SnapshotNews told_;                       // to the worker
   std::vector<PeerNote> notes_;             // news for the composition root
   std::vector<NodeId> links_up_;            // news for the router
-  bool leads_ = false;
-  bool wants_commit_ = false;  // somebody of this node waits for an apply, says the router
   bool turn_open_ = false;
   bool tick_due_ = false;
   bool status_due_ = true;

@@ -383,6 +383,7 @@ Effects Core::take_effects() {
   return std::exchange(state_->effects, {});
 }
 Status Core::status() const { return state_->status(); }
+bool Core::awaits_applies() const { return state_->leading() != nullptr || state_->wants_commit; }
 const Configuration& Core::configuration() const { return state_->configuration(); }
 void Core::check_invariants() const { state_->check_invariants(); }
 

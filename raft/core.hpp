@@ -256,6 +256,7 @@ class Core {
 
   Status status() const;
   const Configuration& configuration() const;  // the latest in the log (F18)
+  bool awaits_applies() const;                 // this node leads, or set_wants_commit() said so
 
   // Checks what must hold between inputs, and against what held at the last call; aborts if broken.
   // Cheap enough for every input of a simulation, not meant for production turns.

@@ -69,6 +69,15 @@ struct Loop {
     REQUIRE(sockets->watch(client->socket(), client));
     return client;
   }
+  // One whose second command is there, right behind the first: the loop looks for a third.
+  std::shared_ptr<Client> add_twice_asking() {
+    auto client = add();
+    sockets->expect_company(true);
+    client->ask();
+    run();
+    client->ask();
+    return client;
+  }
   // Whatever can be done without going to sleep.
   void run() {
     io.restart();
@@ -117,11 +126,7 @@ TEST_CASE("no clock is looked at while nobody is expected") {
 
 TEST_CASE("a client that is expected right behind another one is found without a sleep") {
   Loop loop;
-  const auto client = loop.add();
-  loop.sockets->expect_company(true);
-  client->ask();
-  loop.run();
-  client->ask();
+  const auto client = loop.add_twice_asking();
   const auto second = loop.clock->now;
   bool asked = false;
   loop.clock->when_asked = [&] {
@@ -140,11 +145,7 @@ TEST_CASE("a client that is expected right behind another one is found without a
 
 TEST_CASE("the loop looks no longer than 30 us for a client that does not come") {
   Loop loop;
-  const auto client = loop.add();
-  loop.sockets->expect_company(true);
-  client->ask();
-  loop.run();
-  client->ask();
+  const auto client = loop.add_twice_asking();
   const auto begin = loop.clock->now;
   loop.run();
   CHECK(loop.clock->now - begin > 30us);

@@ -110,8 +110,11 @@ def slow_follower(stage):
 def step_aside(pid):
     """It gets hardly more of the processors than all others leave (sched(7), autogroups): a node on
     a machine of its own takes nothing from the others."""
-    with open(f"/proc/{pid}/autogroup", "w") as group:
-        group.write("19")
+    try:
+        with open(f"/proc/{pid}/autogroup", "w") as group:
+            group.write("19")
+    except OSError as error:
+        raise clusters.Failure(f"--aside needs a kernel with sched_autogroup_enabled: {error}") from error
 
 
 def back_by_snapshot(stage, wipe):
