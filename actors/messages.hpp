@@ -187,6 +187,7 @@ struct MakeCheckpoint {
   std::function<void(Result<LogIndex>)> done;
 };
 struct FlushState {
+  bool write = true;  // false: only tells how far the state's files are
   std::function<void(LogIndex, Term)> done;
 };
 struct LongReadDone {  // LongReads' thread -> StateMachine

@@ -69,6 +69,9 @@ void Node::State::snapshot_timer() {
       (report.receiving || !report.sending.empty() || timer_rounds % kIdleRounds == 0)) {
     caf::anon_send(snapshot_actor, timer_atom_v);
   }
+  if (report.sending.empty()) {
+    cut_behind_flushes();  // not while a checkpoint's way is through the log
+  }
   if (timer_rounds % kIdleRounds == 0) {
     const CompactionLimits limits = compaction_limits();
     if (compaction.due(limits, log_size(), ClientLoop::monotonic_ms())) {
@@ -85,8 +88,39 @@ CompactionLimits Node::State::compaction_limits() const {
 }
 
 LogSize Node::State::log_size() const {
-  return {raft_status.first_index, raft_status.last_index, raft_status.snapshot_index,
-          storage->executor().applied(), storage->log_disk_bytes()};
+  return {raft_status.first_index,    raft_status.last_index,
+          raft_status.snapshot_index, storage->executor().applied(),
+          storage->log_disk_bytes(),  storage->log_stats().entry_bytes};
+}
+
+// The state is also flushed when its table is full. With entries of 16 KiB that is twice a second,
+// and what of the log is cut at once need not be written from its memtable, nor compacted.
+void Node::State::cut_behind_flushes() {
+  const LogIndex flushed = storage->keyspace().flushed_index();
+  if (flushed == flushed_seen) {
+    return;
+  }
+  flushed_seen = flushed;
+  if (compaction.due_behind(compaction_limits(), log_size(), flushed)) {
+    FlushState how_far{.write = false, .done = [this](LogIndex index, Term term) {
+                         compact_log(Cut::kUsual, index, term);
+                       }};
+    caf::anon_send(state_machine_actor, std::move(how_far));
+  }
+}
+
+void Node::State::compact_log(Cut cut, LogIndex flushed, Term term) {
+  if (!replica_actor || flushed == LogIndex{0}) {
+    return;
+  }
+  CompactLog order{flushed, term, 0, 0};
+  if (cut == Cut::kUsual) {
+    order.keep_entries = CompactionPolicy::kept_entries(compaction_limits(), log_size());
+    order.keep_for_laggards_entries =
+        CompactionPolicy::laggard_entries(compaction_limits(), log_size());
+  }
+  caf::anon_send(replica_actor, order);
+  ++logs_cut;
 }
 
 // The state's files are brought up to date beside the clients' work; then the core says how far the
@@ -97,19 +131,10 @@ void Node::State::cut_log(Cut cut) {
   const int64_t begun_ms = ClientLoop::monotonic_ms();
   flush.done = [this, begun_ms, cut](LogIndex flushed, Term term) {
     // On the client loop: StateMachine calls it.
-    if (replica_actor && flushed > LogIndex{0}) {
-      CompactLog order{flushed, term, 0, 0};
-      if (cut == Cut::kUsual) {
-        order.keep_entries = CompactionPolicy::kept_entries(compaction_limits(), log_size());
-        order.keep_for_laggards_entries =
-            CompactionPolicy::laggard_entries(compaction_limits(), log_size());
-      }
-      caf::anon_send(replica_actor, order);
-    }
+    compact_log(cut, flushed, term);
     const int64_t now_ms = ClientLoop::monotonic_ms();
     compaction.cut_done(now_ms);
     last_cut_seconds = (now_ms - begun_ms) / 1000;
-    ++logs_cut;
     log_verbose("the state is on disk up to entry " + std::to_string(flushed.value) +
                 "; the log is cut behind it");
     for (const resp::AdminDone& done : std::exchange(waiting_for_cut[cut], {})) {

@@ -133,6 +133,8 @@ struct Node::State {
   LogSize log_size() const;
   enum class Cut : uint8_t { kUsual, kAll };  // a tail and what laggards need stays, or nothing
   void cut_log(Cut cut);
+  void cut_behind_flushes();
+  void compact_log(Cut cut, LogIndex flushed, Term term);
   void cut_now(Cut cut, resp::AdminDone done);
   void back_up(std::string directory, resp::AdminDone done);
   void refresh_snapshot_status();
@@ -170,6 +172,7 @@ struct Node::State {
   std::map<uint64_t, resp::AdminDone> backups;
   uint64_t next_backup = 1;
   CompactionPolicy compaction;
+  LogIndex flushed_seen;  // by cut_behind_flushes()
   uint64_t logs_cut = 0;
   int64_t last_cut_seconds = -1;
   std::map<Cut, std::vector<resp::AdminDone>> waiting_for_cut;

@@ -55,13 +55,7 @@ StateMachine::behavior_type StateMachine::make_behavior() {
       },
       [this](MakeCheckpoint& order) { checkpoint(order); },
       [this](FlushState& order) { flush(order); },
-      [this](StateFlushed& flushed) {
-        tell_applied();  // F13: the log is never cut above what the replica knows to be applied
-        while (terms_.size() > 1 && terms_[1].first <= flushed.index) {
-          terms_.pop_front();
-        }
-        flushed.done(flushed.index, term_of(flushed.index));
-      },
+      [this](const StateFlushed& state) { flushed(state); },
       [this](const KeyspaceHasRoom&) {
         room_awaited_ = false;
         want_turn();
@@ -223,10 +217,22 @@ void StateMachine::checkpoint(MakeCheckpoint& order) {
 
 // The answer takes the way through this actor's mail: by then the replica knows what was applied.
 void StateMachine::flush(FlushState& order) {
+  if (!order.write) {
+    flushed({options_.keyspace->flushed_index(), std::move(order.done)});
+    return;
+  }
   options_.keyspace->flush_async(
       [self = StateMachineHandle(this), done = std::move(order.done)](LogIndex flushed) {
         caf::anon_send(self, StateFlushed{flushed, done});
       });
+}
+
+void StateMachine::flushed(const StateFlushed& state) {
+  tell_applied();  // F13: the log is never cut above what the replica knows to be applied
+  while (terms_.size() > 1 && terms_[1].first <= state.index) {
+    terms_.pop_front();
+  }
+  state.done(state.index, term_of(state.index));
 }
 
 Term StateMachine::term_of(LogIndex index) const {

@@ -51,6 +51,7 @@ class StateMachine final : public Hosted<StateMachineHandle> {
   void long_read_done(LongReadDone& answer);
   void checkpoint(MakeCheckpoint& order);
   void flush(FlushState& order);
+  void flushed(const StateFlushed& state);
   void swap(SwapState& order);
   Term term_of(LogIndex index) const;
 

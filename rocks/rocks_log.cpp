@@ -5,16 +5,14 @@
 #include <chrono>
 #include <set>
 
-#include <rocksdb/cache.h>
-#include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
-#include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
 #include "base/check.hpp"
 #include "base/failpoint.hpp"
 #include "raft/codec.hpp"
 #include "rocks/file_removal.hpp"
+#include "rocks/log_files.hpp"
 #include "rocks/log_reader.hpp"
 #include "rocks/log_recovery.hpp"
 #include "rocks/rocksdb_support.hpp"
@@ -26,37 +24,6 @@ namespace {
 
 // A replaced suffix longer than this goes as one range delete.
 constexpr uint64_t kPointDeletesMax = 64;
-
-rocksdb::Options log_options() {
-  rocksdb::Options options;
-  options.create_if_missing = true;
-  options.paranoid_checks = true;
-  // F16. log_recovery.cpp has cut torn tails already: what RocksDB still finds is damage.
-  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
-  options.track_and_verify_wals_in_manifest = true;
-  options.recycle_log_file_num = 0;
-  options.wal_compression = rocksdb::kNoCompression;  // the scan reads records as they are
-  options.write_buffer_size = 64 << 20;
-  options.max_write_buffer_number = 4;
-  options.compression = rocksdb::kNoCompression;
-  options.allow_concurrent_memtable_write = false;  // one writer
-  options.enable_write_thread_adaptive_yield = false;
-  options.max_background_jobs = 2;
-  options.bytes_per_sync = 256 << 10;  // a sync of this log waits for no more of a flush
-  options.strict_bytes_per_sync = true;
-  options.max_total_wal_size = 256 << 20;
-  options.level0_file_num_compaction_trigger = 4;
-  options.stats_dump_period_sec = 0;
-  options.stats_persist_period_sec = 0;
-  options.info_log_level = rocksdb::WARN_LEVEL;
-  options.keep_log_file_num = 2;
-  rocksdb::BlockBasedTableOptions table;
-  table.block_cache = rocksdb::NewLRUCache(8 << 20);
-  table.format_version = 5;
-  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-  return options;
-}
-
 // Every write is one WriteBatch, so one record of the write-ahead log: all or nothing.
 class RocksLogImpl final : public RocksLog {
  public:
@@ -79,7 +46,7 @@ class RocksLogImpl final : public RocksLog {
   Result<void> sync() override;
   RocksLogStats stats() const override {
     return {syncs_.load(), sync_microseconds_.load(), sync_microseconds_max_.load(),
-            bytes_written_.load()};
+            bytes_written_.load(), entry_bytes_.load()};
   }
 
  private:
@@ -89,7 +56,7 @@ class RocksLogImpl final : public RocksLog {
   void batch_truncation(LogIndex from, LogIndex new_last);
   Result<void> write(LogIndex commit, bool durable);
   Result<void> move_first(const raft::SnapshotMeta& meta, LogIndex new_first, LogIndex dropped_to);
-  void give_room_back(LogIndex from, LogIndex to);
+  void count_entries(uint64_t bytes, size_t entries);
   void count_sync(std::chrono::steady_clock::duration took);
 
   RocksLogOptions options_;
@@ -109,6 +76,7 @@ class RocksLogImpl final : public RocksLog {
   std::atomic<uint64_t> sync_microseconds_{0};
   std::atomic<uint64_t> sync_microseconds_max_{0};
   std::atomic<uint64_t> bytes_written_{0};
+  std::atomic<uint64_t> entry_bytes_{0};
 };
 
 // ---------------------------------------------------------------- start, load, read
@@ -297,6 +265,7 @@ Result<void> RocksLogImpl::persist(const raft::PersistRequest& request) {
   if (!configurations.empty()) {
     failpoint("configuration-arrived");
   }
+  const uint64_t bytes = batch_.GetDataSize();
   bool durable = options_.fsync || request.hard_state.has_value();
   if (Result<void> written = write(request.commit, durable); !written) {
     return written;
@@ -309,8 +278,15 @@ Result<void> RocksLogImpl::persist(const raft::PersistRequest& request) {
                           configurations_.end());
     configurations_.insert(configurations.begin(), configurations.end());
     last_ = request.entries.back().index;
+    count_entries(bytes, request.entries.size());
   }
   return {};
+}
+
+void RocksLogImpl::count_entries(uint64_t bytes, size_t entries) {
+  const uint64_t usual = entry_bytes_.load();
+  const uint64_t now = bytes / entries;
+  entry_bytes_ = usual == 0 ? now : (7 * usual + now) / 8;
 }
 
 // Ends the batch with the commit hint, whose last byte is never zero (wal_scan.hpp), and clears it.
@@ -422,33 +398,12 @@ Result<void> RocksLogImpl::move_first(const raft::SnapshotMeta& meta,
     return written;
   }
   configurations_.erase(configurations_.begin(), kept);
-  give_room_back(first_, dropped_to);
+  if (first_ < dropped_to) {
+    drop_log_files(*db_, first_, dropped_to, last_);
+  }
   first_ = new_first;
   snapshot_ = meta;
   return {};
-}
-
-// Best effort: what stays is below first_ and never read. Whole files of deeper levels go at once.
-// A flush, in the background, writes what is left of the memtable and lets its write-ahead log go;
-// what was cut does not survive it. Table files of level 0 lose theirs when four are compacted.
-void RocksLogImpl::give_room_back(LogIndex from, LogIndex to) {
-  constexpr uint64_t kWorthAFlush = 1 << 20;
-  if (from >= to) {
-    return;
-  }
-  std::string begin = log_keys::entry(from);
-  std::string end = log_keys::entry(to);
-  rocksdb::Slice lower(begin);
-  rocksdb::Slice upper(end);
-  (void)rocksdb::DeleteFilesInRange(db_.get(), db_->DefaultColumnFamily(), &lower, &upper, false);
-  uint64_t memtable = 0;
-  if (db_->GetIntProperty(rocksdb::DB::Properties::kCurSizeActiveMemTable, &memtable) &&
-      memtable >= kWorthAFlush) {
-    rocksdb::FlushOptions options;
-    options.wait = false;
-    options.allow_write_stall = true;  // else it would wait for room
-    (void)db_->Flush(options);
-  }
 }
 
 // ---------------------------------------------------------------- identity

@@ -20,6 +20,7 @@ struct RocksLogStats {
   uint64_t sync_microseconds = 0;  // total
   uint64_t sync_microseconds_max = 0;
   uint64_t bytes_written = 0;  // payload handed to RocksDB
+  uint64_t entry_bytes = 0;    // of one entry, usually; the last ones count most; 0 = none yet
 };
 
 class RocksLog : public raft::LogStorage {

@@ -6,9 +6,9 @@
 #include "rocks/wal_scan.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include "base/bytes.hpp"
+#include "rocks/crc32c.hpp"
 
 namespace kiwi::rocks {
 
@@ -20,29 +20,6 @@ constexpr size_t kPage = 4096;           // what a file system writes or loses a
 constexpr size_t kMissingBytesMin = 64;  // fewer zeros than this say nothing about a lost page
 
 enum RecordType : uint8_t { kFull = 1, kFirst = 2, kMiddle = 3, kLast = 4 };
-
-using CrcTables = std::array<std::array<uint32_t, 256>, 8>;
-
-// Slicing-by-8 (Kounavis and Berry, "A Systematic Approach to Building High Performance
-// Software-based CRC Generators", 2005): eight bytes per step.
-constexpr CrcTables make_crc_tables() {
-  CrcTables tables{};
-  for (uint32_t byte = 0; byte < 256; ++byte) {
-    uint32_t crc = byte;
-    for (int bit = 0; bit < 8; ++bit) {
-      crc = (crc & 1) != 0 ? (crc >> 1) ^ 0x82f63b78U : crc >> 1;
-    }
-    tables[0][byte] = crc;
-  }
-  for (size_t i = 1; i < tables.size(); ++i) {
-    for (size_t byte = 0; byte < 256; ++byte) {
-      uint32_t before = tables[i - 1][byte];
-      tables[i][byte] = (before >> 8) ^ tables[0][before & 0xff];
-    }
-  }
-  return tables;
-}
-constexpr CrcTables kCrc = make_crc_tables();
 
 uint32_t masked(uint32_t crc) { return ((crc >> 15) | (crc << 17)) + 0xa282ead8U; }
 
@@ -116,24 +93,6 @@ bool missing_bytes(std::string_view bytes, size_t bad) {
 }
 
 }  // namespace
-
-uint32_t crc32c(std::string_view bytes, uint32_t crc) {
-  crc = ~crc;
-  while (bytes.size() >= 8) {
-    uint64_t word = 0;
-    std::memcpy(&word, bytes.data(), 8);
-    word ^= crc;
-    crc = 0;
-    for (size_t i = 0; i < 8; ++i) {
-      crc ^= kCrc[7 - i][(word >> (8 * i)) & 0xff];
-    }
-    bytes.remove_prefix(8);
-  }
-  for (char c : bytes) {
-    crc = (crc >> 8) ^ kCrc[0][(crc ^ static_cast<uint8_t>(c)) & 0xff];
-  }
-  return ~crc;
-}
 
 WalScan scan_wal(std::string_view bytes) {
   WalScan scan;

@@ -34,7 +34,4 @@ struct WalScan {
 
 WalScan scan_wal(std::string_view bytes);
 
-// CRC-32C (Castagnoli), as RocksDB's records use it; not masked.
-uint32_t crc32c(std::string_view bytes, uint32_t crc = 0);
-
 }  // namespace kiwi::rocks

@@ -114,9 +114,22 @@ TEST_CASE("the log is cut by entries and by size, one cut at a time") {
   CHECK_FALSE(policy.due(limits, log, 300));  // the files of the last cut are not gone yet
   CHECK(policy.due(limits, log, 10'000));
   CHECK(CompactionPolicy::kept_entries({100, 1000, 1 << 20, 1 << 16}, log) <=
-        (1 << 19) * 150 / (2 << 20));
-  CHECK(CompactionPolicy::kept_entries(limits, log) == 10);
+        (1 << 17) * 150 / (2 << 20));
+  CHECK(CompactionPolicy::kept_entries({100, 5, 1 << 20, 1 << 16}, log) == 5);
   CHECK(CompactionPolicy::laggard_entries(limits, log) < (1 << 16) * 150 / (2 << 20) + 1);
+  log.entry_bytes = 1 << 10;  // known better than from files that are not gone yet
+  CHECK(CompactionPolicy::laggard_entries(limits, log) == 64);
+}
+
+TEST_CASE("the log is cut behind flushes of the state once that is worth it") {
+  CompactionPolicy policy;
+  const CompactionLimits limits{1000, 10, 1 << 20, 1 << 16};
+  LogSize log{LogIndex{1}, LogIndex{900}, LogIndex{100}, LogIndex{900}, 1000, 1 << 10};
+  CHECK_FALSE(policy.due_behind(limits, log, LogIndex{100}));  // cut there before
+  CHECK_FALSE(policy.due_behind(limits, log, LogIndex{355}));
+  CHECK(policy.due_behind(limits, log, LogIndex{356}));  // a quarter of log_bytes
+  CHECK(policy.due(limits, {LogIndex{1}, LogIndex{1100}, LogIndex{100}, LogIndex{1100}, 0, 0}, 0));
+  CHECK_FALSE(policy.due_behind(limits, log, LogIndex{356}));  // a usual cut is under way
 }
 
 }  // namespace kiwi::actors

@@ -321,7 +321,7 @@ TEST_CASE("rocks log: the room ahead is bounded, and gone after an orderly end")
   std::string path = directory.path("log");
   auto log = must_open(path);
   for (uint64_t index = 1; index <= 64; ++index) {
-    REQUIRE(log->persist(append({make_entry(index, 1, std::string(100'000, 'x'))})).has_value());
+    REQUIRE(log->persist(append({make_entry(index, 1, std::string(10'000, 'x'))})).has_value());
   }
   std::string name = path + "/" + files_with_suffix(path, ".log").back();
   auto room = [&] {
@@ -336,6 +336,31 @@ TEST_CASE("rocks log: the room ahead is bounded, and gone after an orderly end")
   log.reset();
   CHECK(room() == 0);
   CHECK(loaded(*must_open(path)).last_index == LogIndex{64});
+}
+
+TEST_CASE("rocks log: no room is made ahead of large syncs, and again ahead of small ones") {
+  TempDirectory directory;
+  std::string path = directory.path("log");
+  auto log = must_open(path);
+  uint64_t index = 0;
+  auto write = [&](int turns, size_t bytes) {
+    for (int i = 0; i < turns; ++i) {
+      REQUIRE(log->persist(append({make_entry(++index, 1, std::string(bytes, 'x'))})).has_value());
+    }
+  };
+  auto size = [&] {
+    return std::filesystem::file_size(path + "/" + files_with_suffix(path, ".log").back());
+  };
+  write(20, 1'000'000);  // past what was made before they were known to be large
+  const uint64_t written = size();
+  CHECK(written < 20'200'000);
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  CHECK(size() == written);
+  write(20, 100);
+  for (int i = 0; i < 5000 && size() < written + (2 << 20); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  CHECK(size() >= written + (2 << 20));
 }
 
 TEST_CASE("rocks log: damage in a file of entries is reported by load or read [F16]") {
@@ -423,6 +448,21 @@ TEST_CASE("rocks log: a child that dies anywhere has every entry that it acknowl
     }
   }
   CHECK(acknowledged > 0);
+}
+
+TEST_CASE("rocks log: what is cut in time is never written a second time") {
+  TempDirectory directory;
+  std::string path = directory.path("log");
+  auto log = must_open(path);
+  const std::string payload(60'000, 'z');
+  for (uint64_t index = 1; index <= 1500; index += 50) {
+    REQUIRE(log->persist(append(make_entries(index, index + 49, 1, payload))).has_value());
+    if (index > 300) {
+      REQUIRE(log->cut(snapshot_at(index, 1), LogIndex{index - 250}).has_value());
+    }
+  }
+  log.reset();
+  CHECK(files_with_suffix(path, ".sst").size() <= 1);  // 90 MB went through it, 18 at a time
 }
 
 TEST_CASE("rocks log: cuts give the room back and leave nothing behind [F13]") {

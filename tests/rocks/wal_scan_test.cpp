@@ -1,14 +1,17 @@
 #include "rocks/wal_scan.hpp"
 
+#include <dlfcn.h>
+
 #include <doctest/doctest.h>
 
 #include "base/prng.hpp"
+#include "rocks/crc32c.hpp"
 
 namespace kiwi::rocks::test {
 
 TEST_SUITE_BEGIN("rocks");
 
-TEST_CASE("wal scan: crc32c has its published check values") {
+TEST_CASE("crc32c: it has its published check values") {
   CHECK(crc32c("123456789") == 0xe3069283);            // CRC catalogue, CRC-32/ISCSI
   CHECK(crc32c(std::string(32, '\0')) == 0x8a9136aa);  // RFC 3720, B.4
   CHECK(crc32c(std::string(32, '\xff')) == 0x62a8ab43);
@@ -17,6 +20,16 @@ TEST_CASE("wal scan: crc32c has its published check values") {
   for (size_t cut = 0; cut <= bytes.size(); ++cut) {
     CHECK(crc32c(bytes.substr(cut), crc32c(bytes.substr(0, cut))) == crc32c(bytes));
   }
+}
+
+TEST_CASE("crc32c: RocksDB's library takes the program's own") {
+  auto* in_use = dlsym(RTLD_DEFAULT, "_ZN7rocksdb6crc32c6ExtendEjPKcm");
+  REQUIRE(in_use != nullptr);
+  Dl_info found{};
+  REQUIRE(dladdr(in_use, &found) != 0);
+  CHECK(std::string(found.dli_fname).find("librocksdb") == std::string::npos);
+  using Extend = uint32_t (*)(uint32_t, const char*, size_t);
+  CHECK(reinterpret_cast<Extend>(in_use)(0, "123456789", 9) == 0xe3069283);
 }
 
 TEST_CASE("wal scan: nothing at all is whole; garbage is not, and does not crash it") {
