@@ -10,6 +10,8 @@
 namespace kiwi {
 
 uint64_t checksum64(std::string_view bytes, uint64_t seed = 0);
+// Of the first with the second behind it.
+uint64_t checksum64_of_both(std::string_view first, std::string_view second);
 
 struct Checksum128 {
   uint64_t low = 0;

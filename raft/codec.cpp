@@ -87,7 +87,12 @@ ProposalNumber get_number(ByteReader& in) {
 // node u64 | incarnation 16 | epoch u64 | sequence u64 | payload to the end. Little-endian.
 void append_entry(std::string& out, const Entry& entry) {
   out.reserve(out.size() + kEntryHeaderBytes + entry.payload.size());
-  size_t start = out.size();
+  append_entry_header(out, entry);
+  out.append(entry.payload.view());
+}
+
+void append_entry_header(std::string& out, const Entry& entry) {
+  const size_t start = out.size();
   put_u8(out, kEntryVersion);
   put_le(out, uint64_t{0});
   put_u8(out, static_cast<uint8_t>(entry.kind));
@@ -96,9 +101,17 @@ void append_entry(std::string& out, const Entry& entry) {
   put_le(out, entry.stamp_ms);
   put_le(out, entry.seed);
   put_number(out, entry.number);
-  out.append(entry.payload.view());
-  uint64_t checksum = checksum64(std::string_view(out).substr(start + 9));
+  const uint64_t checksum =
+      entry.checksum.value != 0
+          ? entry.checksum.value
+          : checksum64_of_both(std::string_view(out).substr(start + 9), entry.payload.view());
   std::memcpy(out.data() + start + 1, &checksum, sizeof(checksum));
+}
+
+void seal_entry(Entry& entry) {
+  std::string header;
+  append_entry_header(header, entry);
+  std::memcpy(&entry.checksum.value, header.data() + 1, sizeof(entry.checksum.value));
 }
 
 Result<Entry> decode_entry(const SharedBytes& bytes) {
@@ -121,6 +134,7 @@ Result<Entry> decode_entry(const SharedBytes& bytes) {
     return corrupt("log entry", "it is of a kind that this program does not know");
   }
   entry.kind = static_cast<EntryKind>(kind);
+  std::memcpy(&entry.checksum.value, bytes.view().data() + 1, sizeof(entry.checksum.value));
   if (!in.rest().empty()) {
     entry.payload = bytes.slice(in.rest());
   }

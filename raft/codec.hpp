@@ -13,7 +13,8 @@
 
 namespace kiwi::raft {
 
-// Wire: version, checksum, header, body. Entries inside are encode_entry() blobs.
+// Wire: version, checksum, header, body. Entries inside are encode_entry() blobs. The checksum of a
+// message with long entries, which is version 2, leaves out the payloads: theirs cover them.
 std::string encode_message(const Message& message);
 // The payloads of decoded entries and proposals share `bytes`.
 Result<Message> decode_message(const SharedBytes& bytes);
@@ -21,6 +22,10 @@ Result<Message> decode_message(const SharedBytes& bytes);
 // Log record: version, checksum over all that follows, fixed header, payload. The same bytes are on
 // disk and on the wire. The checksum is verified by decode.
 void append_entry(std::string& out, const Entry& entry);
+// All of it but the payload.
+void append_entry_header(std::string& out, const Entry& entry);
+// Computes the checksum once for all who encode the entry: the log and each follower.
+void seal_entry(Entry& entry);
 Result<Entry> decode_entry(const SharedBytes& bytes);
 
 std::string encode_configuration(const Configuration& configuration);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "raft/codec.hpp"
 #include "raft/core_state.hpp"
 
 namespace kiwi::raft {
@@ -110,6 +111,7 @@ void Core::State::append_own(EntryKind kind, ProposalNumber number, SharedBytes 
   entry.seed = seed_prng.next();
   entry.number = number;
   entry.payload = std::move(payload);
+  seal_entry(entry);
   append_to_log(std::move(entry));
 }
 

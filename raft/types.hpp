@@ -32,6 +32,15 @@ struct ProposalNumber {
   bool operator==(const ProposalNumber&) const = default;
 };
 
+// A checksum that somebody computed before, or 0. It says nothing that its owner's other fields do
+// not say, so it makes no difference between owners.
+struct KnownChecksum {
+  uint64_t value = 0;
+
+  bool operator==(const KnownChecksum&) const { return true; }
+};
+
+// Nobody changes an entry that is sealed (raft/codec.hpp); those from the log or a peer are.
 struct Entry {
   LogIndex index;
   Term term;
@@ -40,6 +49,7 @@ struct Entry {
   uint64_t seed = 0;      // for commands that draw random numbers
   ProposalNumber number;  // kBatch and kVoid only
   SharedBytes payload;
+  KnownChecksum checksum;  // of the encoded entry
 
   bool operator==(const Entry&) const = default;
 };

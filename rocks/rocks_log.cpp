@@ -1,6 +1,7 @@
 #include "rocks/rocks_log.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <set>
@@ -251,8 +252,13 @@ Result<void> RocksLogImpl::persist(const raft::PersistRequest& request) {
     batch_truncation(from, request.entries.back().index);
     for (const raft::Entry& entry : request.entries) {
       buffer_.clear();
-      raft::append_entry(buffer_, entry);
-      batch_.Put(log_keys::entry(entry.index), buffer_);
+      raft::append_entry_header(buffer_, entry);
+      const std::string key = log_keys::entry(entry.index);
+      const rocksdb::Slice name(key);
+      const std::string_view payload = entry.payload.view();
+      const std::array<rocksdb::Slice, 2> value{rocksdb::Slice(buffer_),
+                                                rocksdb::Slice(payload.data(), payload.size())};
+      batch_.Put(rocksdb::SliceParts(&name, 1), rocksdb::SliceParts(value.data(), value.size()));
       if (entry.kind == raft::EntryKind::kConfiguration) {
         batch_.Put(log_keys::configuration(entry.index), "");
         configurations.push_back(entry.index);

@@ -95,6 +95,24 @@ TEST_CASE("an entry has these bytes [ON DISK]") {
   CHECK(*back == sample_entry());
 }
 
+TEST_CASE("a sealed entry has the same bytes, as has one that was decoded") {
+  std::string bytes;
+  append_entry(bytes, sample_entry());
+  Entry sealed = sample_entry();
+  seal_entry(sealed);
+  CHECK(sealed.checksum.value != 0);
+  std::string again;
+  append_entry(again, sealed);
+  CHECK(again == bytes);
+  again.clear();
+  append_entry(again, *decode_entry(shared(bytes)));
+  CHECK(again == bytes);
+  sealed.checksum.value ^= 1;  // it is what is written: nobody computes it a second time
+  again.clear();
+  append_entry(again, sealed);
+  CHECK_FALSE(decode_entry(shared(again)));
+}
+
 TEST_CASE("the small records have these bytes [ON DISK]") {
   CHECK(hex(encode_hard_state({Term{5}, NodeId{3}})) ==
         "01831dc7bbb9f8132d05000000000000000300000000000000");
@@ -169,6 +187,38 @@ TEST_CASE("payloads of a decoded message share its buffer") {
   std::string_view payload = std::get<AppendEntries>(message->body).entries[1].payload.view();
   CHECK(payload.data() >= bytes.view().data());
   CHECK(payload.data() + payload.size() <= bytes.view().data() + bytes.size());
+}
+
+TEST_CASE("a message of long entries leaves their payloads out of its checksum [wire]") {
+  AppendEntries append;
+  append.entries = {sample_entry(), sample_entry(), sample_entry()};
+  append.entries[0].payload = SharedBytes(std::string(3000, 'a'));
+  append.entries[1].payload = {};
+  append.entries[2].payload = SharedBytes(std::string(2000, 'b'));
+  const Message message{NodeId{1}, NodeId{2}, Term{3}, append, {}};
+  const std::string blob = encode_message(message);
+  CHECK(blob[0] == 2);
+  std::string covered = blob.substr(9, blob.size() - 9 - 2000);
+  covered.erase(covered.find('a'), 3000);
+  uint64_t checksum = 0;
+  std::memcpy(&checksum, blob.data() + 1, sizeof(checksum));
+  CHECK(checksum == checksum64(covered));
+
+  Result<Message> back = decode_message(shared(blob));
+  REQUIRE(back);
+  CHECK(*back == message);
+  CHECK(encode_message(*back) == blob);
+  for (size_t length = 0; length < blob.size(); ++length) {
+    REQUIRE_FALSE(decode_message(shared(blob.substr(0, length))));
+  }
+  for (size_t bit = 0; bit < blob.size() * 8; ++bit) {
+    std::string broken = blob;
+    broken[bit / 8] = static_cast<char>(broken[bit / 8] ^ (1 << (bit % 8)));
+    REQUIRE_FALSE(decode_message(shared(broken)));
+  }
+  std::string other = encode_message(sample_messages()[0]);
+  other[0] = 2;  // no other message has this form
+  CHECK_FALSE(decode_message(shared(other)));
 }
 
 TEST_CASE("every truncation and every flipped bit is refused") {

@@ -4,8 +4,21 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "raft/codec.hpp"
 
 namespace kiwi::test {
+
+namespace {
+
+// What the log on a disk would find out when it reads the entry again.
+void check_seal(const raft::Entry& entry) {
+  raft::Entry fresh = entry;
+  fresh.checksum = {};
+  raft::seal_entry(fresh);
+  CHECK_INVARIANT(entry.checksum.value == 0 || entry.checksum.value == fresh.checksum.value);
+}
+
+}  // namespace
 
 // ---------------------------------------------------------------- what a write does to a picture
 
@@ -28,6 +41,9 @@ void MemoryLog::Picture::apply_persist(const raft::PersistRequest& request) {
     entries.resize(from - first);
     corrupted.erase(corrupted.lower_bound(from), corrupted.end());
     entries.insert(entries.end(), request.entries.begin(), request.entries.end());
+    for (const raft::Entry& entry : request.entries) {
+      check_seal(entry);
+    }
   }
   if (request.hard_state.has_value()) {
     hard_state = *request.hard_state;
