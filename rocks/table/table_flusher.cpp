@@ -36,6 +36,15 @@ uint64_t us_since(Clock::time_point began) {
       std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - began).count());
 }
 
+// In no order that the processor could guess lie an epoch's nodes by age, and still less by key:
+// with a million keys a fifteenth of all CPU was this thread waiting for memory.
+constexpr size_t kAhead = 16;
+
+void prefetch(const TableNode* node) {
+  __builtin_prefetch(node);
+  __builtin_prefetch(reinterpret_cast<const char*>(node) + 64);
+}
+
 struct Item {
   KeyPrefix prefix;
   const TableNode* node;
@@ -55,11 +64,10 @@ void sort(Sorted& items, const std::function<void()>& rest) {
 }
 
 std::array<Sorted, kFamilies> sorted(const FrozenEpoch& epoch, const std::function<void()>& rest) {
-  constexpr size_t kAhead = 16;
   std::array<Sorted, kFamilies> families;
   for (size_t i = 0; i < epoch.nodes.size(); ++i) {
     if (i + kAhead < epoch.nodes.size()) {
-      __builtin_prefetch(epoch.nodes[i + kAhead]);
+      prefetch(epoch.nodes[i + kAhead]);
     }
     if (i % kComparedPerRest == 0) {
       rest();
@@ -140,7 +148,11 @@ struct TableFlusher::Files {
         check(writer.DeleteRange(from, to));
       }
     }
-    for (const Item& item : records) {
+    for (size_t i = 0; i < records.size(); ++i) {
+      if (i + kAhead < records.size()) {
+        prefetch(records[i + kAhead].node);
+      }
+      const Item& item = records[i];
       rest();
       open();
       check(item.node->present ? writer.Put(item.node->key(), item.node->value())
