@@ -1,6 +1,5 @@
 #include "rocks/log_files.hpp"
 
-#include <algorithm>
 #include <cstdint>
 #include <string>
 
@@ -19,22 +18,16 @@ namespace {
 // state's table (48 MiB), behind whose flushes the log is cut, and what comes meanwhile.
 constexpr uint64_t kMemtable = 128 << 20;
 
-// A flush writes what is left of the memtable from `first` on and lets its write-ahead log go; what
-// was cut does not survive it. So it is the cheaper the less is left, but if it waits until the
-// memtable is full, nobody knows how much that will be.
-bool worth_a_flush(rocksdb::DB& db, LogIndex first, LogIndex last) {
+// A flush writes what is left of the memtable and lets its write-ahead log go; what was cut does
+// not survive it. So it is the cheaper the less is left, but if it waits until the memtable is
+// full, nobody knows how much that will be.
+bool worth_a_flush(rocksdb::DB& db, uint64_t left) {
   constexpr uint64_t kLeast = 1 << 20;
   constexpr uint64_t kSoonFull = kMemtable / 8 * 5;
   uint64_t all = 0;
   if (!db.GetIntProperty(rocksdb::DB::Properties::kCurSizeActiveMemTable, &all) || all < kLeast) {
     return false;
   }
-  const std::string begin = log_keys::entry(first);
-  const std::string end = log_keys::entry(last + 1);
-  uint64_t count = 0;
-  uint64_t left = 0;
-  db.GetApproximateMemTableStats({begin, end}, &count, &left);
-  left = std::min(left, all);
   return left <= all / 4 || (left <= all / 2 && all >= kSoonFull);
 }
 
@@ -72,13 +65,13 @@ rocksdb::Options log_options() {
 
 // Whole files of deeper levels go at once. Table files of level 0 lose what was cut when four are
 // compacted.
-void drop_log_files(rocksdb::DB& db, LogIndex from, LogIndex to, LogIndex last) {
+void drop_log_files(rocksdb::DB& db, LogIndex from, LogIndex to, uint64_t left) {
   const std::string begin = log_keys::entry(from);
   const std::string end = log_keys::entry(to);
   const rocksdb::Slice lower(begin);
   const rocksdb::Slice upper(end);
   (void)rocksdb::DeleteFilesInRange(&db, db.DefaultColumnFamily(), &lower, &upper, false);
-  if (worth_a_flush(db, to, last)) {
+  if (worth_a_flush(db, left)) {
     rocksdb::FlushOptions options;
     options.wait = false;
     options.allow_write_stall = true;  // else it would wait for room

@@ -2,6 +2,8 @@
 // no RocksDB header; used by RocksLog alone.
 #pragma once
 
+#include <cstdint>
+
 #include "base/ids.hpp"
 
 namespace rocksdb {
@@ -13,8 +15,8 @@ namespace kiwi::rocks {
 
 rocksdb::Options log_options();
 
-// The log was cut: entries from `from` up to and without `to` are gone, those up to `last` stay.
-// Best effort, in the background: what is left below `to` is never read.
-void drop_log_files(rocksdb::DB& db, LogIndex from, LogIndex to, LogIndex last);
+// The log was cut: entries from `from` up to and without `to` are gone, about `left` bytes of
+// entries stay. Best effort, in the background: what is left below `to` is never read.
+void drop_log_files(rocksdb::DB& db, LogIndex from, LogIndex to, uint64_t left);
 
 }  // namespace kiwi::rocks

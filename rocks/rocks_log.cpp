@@ -405,7 +405,7 @@ Result<void> RocksLogImpl::move_first(const raft::SnapshotMeta& meta,
   }
   configurations_.erase(configurations_.begin(), kept);
   if (first_ < dropped_to) {
-    drop_log_files(*db_, first_, dropped_to, last_);
+    drop_log_files(*db_, first_, dropped_to, (last_ + 1 - dropped_to) * entry_bytes_);
   }
   first_ = new_first;
   snapshot_ = meta;

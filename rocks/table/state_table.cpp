@@ -108,8 +108,14 @@ void StateTable::add(uint64_t hash, TableNode* node) {
   uint64_t& first = slots_[hash & mask_];
   node->next = first;
   first = link(hash, node);
-  indexes_[at(node->family)].insert(node);
   ++records_;
+}
+
+void StateTable::add_to_index(TableNode* node) {
+  if (!node->indexed) {
+    indexes_[at(node->family)].insert(node);
+    node->indexed = true;
+  }
 }
 
 // Takes the node out of its chain; the caller takes it out of the index.
@@ -120,7 +126,10 @@ void StateTable::unlink(uint64_t* link) {
 
 void StateTable::replace(uint64_t* link_of_old, uint64_t hash, TableNode* node) {
   const TableNode* old = pointer(*link_of_old);
-  indexes_[at(node->family)].replace(old, node);
+  if (old->indexed) {
+    indexes_[at(node->family)].replace(old, node);
+    node->indexed = true;
+  }
   node->next = old->next;
   *link_of_old = link(hash, node);
 }
@@ -178,6 +187,7 @@ void StateTable::write(
     mark_dirty(node);
   }
   CHECK_INVARIANT(node->epoch == active_);
+  add_to_index(node);
   node->set(present, value);
   node->used = true;
 }
@@ -216,6 +226,9 @@ void StateTable::insert_clean(
   TableNode* node = make(hash, family, key, value.size());
   node->set(present, value);
   add(hash, node);
+  if (present) {
+    add_to_index(node);
+  }
   CHECK_INVARIANT(!is_frozen(node) && node->epoch != active_);
 }
 
@@ -233,7 +246,9 @@ void StateTable::evict() {
         continue;
       }
       CHECK_INVARIANT(node->epoch <= flushed_);
-      indexes_[at(node->family)].erase(node);
+      if (node->indexed) {
+        indexes_[at(node->family)].erase(node);
+      }
       unlink(link);
       destroy(node);
     }

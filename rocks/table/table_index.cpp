@@ -58,6 +58,11 @@ TableIndex::Place TableIndex::lower_bound(std::string_view key) const {
   }
   const Leaf& leaf = *leaves_[above - 1];
   const Entry* first = leaf.entries.data();
+  // Of millions of records hardly a leaf is in the processor's cache. The first three steps may go
+  // to these; one after the other they would wait for memory three times.
+  for (size_t eighth = 1; eighth < 8; ++eighth) {
+    __builtin_prefetch(first + leaf.count * eighth / 8);
+  }
   auto entry = static_cast<size_t>(
       std::partition_point(first, first + leaf.count,
                            [&](const Entry& e) { return less(e, prefix, key); }) -

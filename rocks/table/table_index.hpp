@@ -1,6 +1,6 @@
-// The order of the StateTable's records of one family: every node that is in the table is in here,
-// so that cursors, and range erases, find them without a walk over everything. A sorted list of
-// sorted leaves; what is compared first lies in the leaves themselves.
+// The order of the StateTable's records of one family, so that cursors, and range erases, find them
+// without a walk over everything. A sorted list of sorted leaves; what is compared first lies in
+// the leaves themselves.
 //
 // Owned by StateTable, apply thread only.
 #pragma once

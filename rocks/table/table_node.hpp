@@ -2,8 +2,8 @@
 // too: it says that the key does not exist. Knows neither table nor RocksDB.
 //
 // Apply thread, but for the nodes of a frozen epoch: those are immutable (I5) and the flusher reads
-// them. What the apply thread still writes in a frozen node (links, `used`) the flusher never
-// reads.
+// them. What the apply thread still writes in a frozen node (links, `used`, `indexed`) the flusher
+// never reads.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +31,8 @@ struct TableNode {
   Family family;
   bool present;   // false: a tombstone
   uint8_t slack;  // room behind the value
-  bool used;      // since the eviction hand last passed
+  bool used : 1;  // since the eviction hand last passed
+  bool indexed : 1;
 
   static TableNode* make(uint64_t hash, Family family, std::string_view key, size_t value_size) {
     CHECK_INVARIANT(key.size() <= std::numeric_limits<uint32_t>::max());
@@ -50,7 +51,8 @@ struct TableNode {
                                        family,
                                        false,
                                        static_cast<uint8_t>(room - value_size),
-                                       true};
+                                       true,
+                                       false};
     std::memcpy(node->data(), key.data(), key.size());
     return node;
   }

@@ -119,6 +119,49 @@ TEST_CASE("table keyspace: gets between the steps of a cursor leave its place al
   }
 }
 
+TEST_CASE(
+    "table keyspace: a key that was looked for in vain is found in its place once it is there") {
+  TempDirectory directory;
+  auto keyspace = open_table(directory.path("state"), 1 << 20);
+  FamilyModel model;
+  uint64_t index = 0;
+  auto commit = [&] {
+    put_applied(*keyspace, ++index);
+    keyspace->commit(LogIndex{index});
+  };
+  auto check = [&] { check_forward(*keyspace, model, Family::kMeta, "", ""); };
+  const std::vector<std::string> keys = {"a", "b", "c", "d"};
+  for (const std::string& value : {std::string(), std::string(200, 'v')}) {  // in place, and not
+    for (const std::string& key : keys) {
+      REQUIRE(!keyspace->get(Family::kMeta, key).has_value());
+      keyspace->put(Family::kMeta, key, value);
+      model[key] = value;
+      commit();
+      check();
+    }
+    keyspace->erase(Family::kMeta, "b");
+    model.erase("b");
+    commit();
+    check();
+    keyspace->flush();
+    check();
+    REQUIRE(!keyspace->get(Family::kMeta, "bb").has_value());
+    keyspace->erase_range(Family::kMeta, "a", "c");
+    model.erase("a");
+    commit();
+    check();
+    keyspace->put(Family::kMeta, "bb", value);
+    model["bb"] = value;
+    commit();
+    check();
+    keyspace->erase_range(Family::kMeta, "", "z");
+    model.clear();
+    commit();
+    keyspace->flush();
+    check();
+  }
+}
+
 TEST_CASE("table keyspace: memory stays in its bounds whatever is read and written") {
   constexpr uint64_t kTable = 2 << 20;
   TempDirectory directory;
