@@ -9,7 +9,6 @@
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
-#include <rocksdb/rate_limiter.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/checkpoint.h>
 
@@ -21,6 +20,7 @@
 #include "rocks/metadata.hpp"
 #include "rocks/read_only_state.hpp"
 #include "rocks/rocksdb_support.hpp"
+#include "rocks/write_pace.hpp"
 
 namespace kiwi::rocks {
 
@@ -89,6 +89,9 @@ constexpr uint64_t kLevelBaseMax = 256 << 20;
 constexpr uint64_t kFilesInBase = 4;
 constexpr uint64_t kFileSizeMin = 8 << 20;
 
+constexpr uint64_t kStepBytes = 64 << 10;
+constexpr uint64_t kBytesPerSecond = 64 << 20;
+
 rocksdb::DBOptions database_options(const KeyspaceOptions& options) {
   rocksdb::DBOptions made;
   made.create_if_missing = true;
@@ -101,11 +104,11 @@ rocksdb::DBOptions database_options(const KeyspaceOptions& options) {
   made.db_write_buffer_size = 6 * options.write_buffer_bytes;
   made.max_background_jobs = 2;
   // Compaction and the flusher share the disk with the log's syncs: one step at a time, of 256 KiB
-  // (a sync behind 1 MiB or two waited for 2 ms). The limiter's period stays RocksDB's own 100 ms:
-  // with 1 ms and RocksDB 7.8.3 a compaction waited in Request() for ever.
+  // (a sync behind 1 MiB or two waited for 2 ms), and at an even pace.
   made.bytes_per_sync = 256 << 10;
   made.strict_bytes_per_sync = true;
-  made.rate_limiter.reset(rocksdb::NewGenericRateLimiter(64 << 20));
+  made.rate_limiter = make_write_pace(kBytesPerSecond, kStepBytes);
+  made.writable_file_max_buffer_size = kStepBytes;
   made.avoid_flush_during_shutdown = true;  // a stopped node replays its log
   made.stats_dump_period_sec = 0;
   made.stats_persist_period_sec = 0;
