@@ -102,10 +102,10 @@ struct Periodic : std::enable_shared_from_this<Periodic> {
   std::function<bool()> work;
 };
 
-int64_t clock_ms(clockid_t clock) {
+int64_t clock_us(clockid_t clock) {
   timespec now{};
   ::clock_gettime(clock, &now);
-  return static_cast<int64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1'000'000;
+  return static_cast<int64_t>(now.tv_sec) * 1'000'000 + now.tv_nsec / 1'000;
 }
 
 }  // namespace
@@ -124,7 +124,8 @@ void ClientLoop::after_us(size_t alarm, int64_t microseconds, std::function<void
   });
 }
 
-int64_t ClientLoop::monotonic_ms() { return clock_ms(CLOCK_BOOTTIME); }
-int64_t ClientLoop::wall_ms() { return clock_ms(CLOCK_REALTIME); }
+int64_t ClientLoop::monotonic_ms() { return clock_us(CLOCK_BOOTTIME) / 1000; }
+int64_t ClientLoop::monotonic_us() { return clock_us(CLOCK_BOOTTIME); }
+int64_t ClientLoop::wall_ms() { return clock_us(CLOCK_REALTIME) / 1000; }
 
 }  // namespace kiwi::actors

@@ -36,6 +36,7 @@ class ClientLoop {
   void every(int64_t milliseconds, std::function<bool()> work);
 
   static int64_t monotonic_ms();  // CLOCK_BOOTTIME
+  static int64_t monotonic_us();
   static int64_t wall_ms();
 
  private:

@@ -73,6 +73,7 @@ using ReplicaHandle = caf::typed_actor<caf::reacts_to<PeerFrame>,
 struct ReplicaStarted {
   ReplicaHandle replica;
   LogIndex commit_hint;  // F39
+  LogIndex log_end;      // as the node found it at its start
 };
 
 using LogStoreHandle = caf::typed_actor<caf::reacts_to<raft::PersistRequest>,

@@ -157,6 +157,7 @@ void Node::State::spawn_actors() {
   StateMachineOptions applying;
   applying.executor = &storage->executor();
   applying.now_ms = ClientLoop::monotonic_ms;
+  applying.now_us = ClientLoop::monotonic_us;
   applying.keyspace = &storage->keyspace();
   applying.adopt = [this](std::shared_ptr<OpenedState> fresh) {
     return storage->adopt(std::move(fresh));
@@ -421,6 +422,7 @@ void Node::State::start_core() {
   replica.clocks = {ClientLoop::wall_ms, ClientLoop::monotonic_ms};
   replica.metrics = &raft_metrics;
   const LogIndex commit_hint = std::min(start->log.commit, start->log.last_index);
+  const LogIndex log_end = start->log.last_index;
   told_removed =
       std::ranges::find(committed.removed_ids, options.node_id()) != committed.removed_ids.end() &&
       committed.find(options.node_id()) == nullptr;
@@ -430,7 +432,7 @@ void Node::State::start_core() {
   const int64_t tick_ms =
       std::max<int64_t>(1, options.raft_heartbeat_interval / kTicksPerHeartbeat);
   replica_actor = spawn_raft_replica(*system, raft_loop->hosting(), std::move(replica));
-  const ReplicaStarted started{replica_actor, commit_hint};
+  const ReplicaStarted started{replica_actor, commit_hint, log_end};
   caf::anon_send(log_store_actor, started);
   caf::anon_send(state_machine_actor, started);
   caf::anon_send(router_actor, started);

@@ -1,5 +1,6 @@
 #include "actors/state_machine.hpp"
 
+#include <chrono>
 #include <string>
 #include <utility>
 
@@ -49,6 +50,7 @@ StateMachine::behavior_type StateMachine::make_behavior() {
       [this](const RaftReport& report) {
         if (report.status) {
           leads_ = report.status->role == raft::Role::kLeader && report.status->ready;
+          follows_ = report.status->role == raft::Role::kFollower;
           cluster_time_ms_ = report.status->cluster_time_ms;
           told_ms_ = options_.now_ms();
         }
@@ -64,7 +66,10 @@ StateMachine::behavior_type StateMachine::make_behavior() {
       [this](SwapState& order) { swap(order); },
       [this](SnapshotWorkerStarted& started) { snapshots_ = std::move(started.worker); },
       [this](RouterStarted& started) { router_ = std::move(started.router); },
-      [this](ReplicaStarted& started) { replica_ = std::move(started.replica); },
+      [this](ReplicaStarted& started) {
+        replica_ = std::move(started.replica);
+        replay_rest_.begin(started.log_end);
+      },
       [this](work_atom) { turn(); },
       [this](timer_atom) {
         tell_applied();
@@ -90,16 +95,25 @@ void StateMachine::stopped() {
 }
 
 void StateMachine::want_turn() {
-  if (!turn_wanted_) {
-    turn_wanted_ = true;
+  if (turn_wanted_) {
+    return;
+  }
+  turn_wanted_ = true;
+  if (const int64_t rest_us = std::exchange(rest_us_, 0)) {
+    delayed_send(this, std::chrono::microseconds(rest_us), work_atom_v);
+  } else {
     send(this, work_atom_v);  // behind what is in the mailbox now: one turn for all of it
   }
 }
 
 void StateMachine::turn() {
   turn_wanted_ = false;
+  const bool replays =
+      options_.now_us && replay_rest_.wanted(options_.executor->applied(), follows_);
+  const int64_t began_us = replays ? options_.now_us() : 0;
   const bool more = options_.executor->work();
   ship(options_.executor->take_effects());
+  rest_us_ = replays ? replay_rest_.after_turn(options_.now_us() - began_us) : 0;
   if (more) {
     want_turn();
   } else if (options_.executor->held() && !room_awaited_) {

@@ -16,6 +16,7 @@
 #include "actors/handles.hpp"
 #include "actors/hosting.hpp"
 #include "actors/long_reads.hpp"
+#include "actors/replay_rest.hpp"
 #include "resp/executor.hpp"
 
 namespace kiwi::actors {
@@ -23,6 +24,7 @@ namespace kiwi::actors {
 struct StateMachineOptions {
   resp::Executor* executor = nullptr;   // outlives the actor, or is replaced by adopt
   std::function<int64_t()> now_ms;      // monotonic
+  std::function<int64_t()> now_us;      // the same; none: never rests
   size_t expirations_max = 256;         // keys of one expiry proposal (F8)
   rocks::Keyspace* keyspace = nullptr;  // the executor's
   // Makes the given state the node's own and returns the one it replaces (F14). Same thread.
@@ -68,9 +70,12 @@ class StateMachine final : public Hosted<StateMachineHandle> {
   LogIndex given_;             // to apply, the last one
   uint64_t untold_bytes_ = 0;  // given since all that was given was told
   LogIndex told_at_once_;      // up to here it waits: a configuration, a no-op, much to apply
+  ReplayRest replay_rest_;
+  int64_t rest_us_ = 0;  // before the next turn
   bool turn_wanted_ = false;
   bool room_awaited_ = false;  // KeyspaceHasRoom will come
   bool leads_ = false;
+  bool follows_ = false;         // neither leads nor tries to
   int64_t cluster_time_ms_ = 0;  // as it was at told_ms_
   int64_t told_ms_ = 0;
 };

@@ -290,7 +290,7 @@ void Cluster::State::start_replica(size_t i, const raft::Identity& identity) {
   replica.metrics = &node.raft_metrics;
   const LogIndex hint = replica.start.log.commit;
   node.replica = spawn_raft_replica(*system, hosting(i), std::move(replica));
-  const ReplicaStarted started{node.replica, hint};
+  const ReplicaStarted started{node.replica, hint, {}};
   caf::anon_send(node.log_store, started);
   caf::anon_send(node.state_machine, started);
   caf::anon_send(node.router_actor, started);

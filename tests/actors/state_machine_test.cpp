@@ -3,6 +3,7 @@
 #include "actors/state_machine.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <initializer_list>
@@ -38,8 +39,11 @@ class HearingReplica final : public caf::monitorable_actor {
   std::vector<LogIndex> applied;
 };
 
+constexpr int64_t kTurnUs = 1000;
+constexpr size_t kTurnEntries = 512;  // of ExecutorOptions
+
 struct Fixture {
-  Fixture() {
+  explicit Fixture(LogIndex log_end = {}) {
     config.set("scheduler.policy", caf::atom("testing"));
     config.set("logger.console", caf::atom("none"));
     system.emplace(config);
@@ -49,12 +53,14 @@ struct Fixture {
     options.executor = &executor;
     options.keyspace = &keyspace;
     options.now_ms = [] { return int64_t{0}; };
+    options.now_us = [this] { return now_us += kTurnUs; };
     machine = spawn_state_machine(*system, Hosting{}, std::move(options));
     caf::actor_config made_config;
     const auto made = caf::make_actor<HearingReplica, caf::strong_actor_ptr>(
         system->next_actor_id(), system->node(), &*system, made_config);
     replica = static_cast<HearingReplica*>(made->get());
-    caf::anon_send(machine, ReplicaStarted{caf::actor_cast<ReplicaHandle>(made), LogIndex{}});
+    caf::anon_send(machine,
+                   ReplicaStarted{caf::actor_cast<ReplicaHandle>(made), LogIndex{}, log_end});
     run();
   }
   ~Fixture() {
@@ -79,6 +85,20 @@ struct Fixture {
   void give(std::vector<raft::Entry> entries) {
     caf::anon_send(machine, ApplyEntries{std::move(entries)});
   }
+  void become(raft::Role role) {
+    RaftReport report;
+    report.status.emplace();
+    report.status->role = role;
+    caf::anon_send(machine, std::move(report));
+    run();
+  }
+  std::vector<raft::Entry> entries(size_t count) {
+    std::vector<raft::Entry> made;
+    while (made.size() < count) {
+      made.push_back(entry(1));
+    }
+    return made;
+  }
   LogIndex told() const { return replica->applied.empty() ? LogIndex{} : replica->applied.back(); }
 
   caf::actor_system_config config;
@@ -88,6 +108,7 @@ struct Fixture {
   resp::Executor executor{keyspace, resp::ExecutorOptions{}};
   StateMachineHandle machine;
   HearingReplica* replica = nullptr;
+  int64_t now_us = 0;  // each look at the clock takes as long as a turn
   LogIndex last;
 };
 
@@ -108,6 +129,35 @@ TEST_CASE("the replica is told of a plain batch by the timer at the latest, of a
   f.give({f.entry(0, raft::EntryKind::kNoop)});
   f.run();
   CHECK(f.told() == LogIndex{3});
+}
+
+TEST_CASE("who comes back applies its own log with rests, and what is behind it without") {
+  Fixture f(LogIndex{kTurnEntries + 1});
+  f.become(raft::Role::kFollower);
+  f.give(f.entries(4 * kTurnEntries));
+  f.run();
+  CHECK(f.executor.applied() == LogIndex{kTurnEntries});
+  f.give(f.entries(1));  // no reason to go on earlier
+  f.run();
+  CHECK(f.executor.applied() == LogIndex{kTurnEntries});
+  f.scheduler->advance_time(std::chrono::microseconds(kTurnUs));
+  f.run();
+  CHECK(f.executor.applied() == LogIndex{2 * kTurnEntries});
+  f.scheduler->advance_time(std::chrono::microseconds(kTurnUs));
+  f.run();
+  CHECK(f.executor.applied() == f.last);
+}
+
+TEST_CASE("who leads, or may have to, applies its own log without rests") {
+  for (const raft::Role role :
+       {raft::Role::kPreCandidate, raft::Role::kCandidate, raft::Role::kLeader}) {
+    Fixture f(LogIndex{2 * kTurnEntries});
+    f.become(raft::Role::kFollower);
+    f.become(role);
+    f.give(f.entries(4 * kTurnEntries));
+    f.run();
+    CHECK(f.executor.applied() == f.last);
+  }
 }
 
 // The rule of raft::Core: chunk after chunk, until so much is under way; a chunk counts until it is
