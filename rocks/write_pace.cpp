@@ -11,12 +11,14 @@ namespace kiwi::rocks {
 
 namespace {
 
+constexpr uint64_t kCatchUpSteps = 4;  // 4 ms, a tick, with what the state asks for
+
 class PaceLimiter final : public rocksdb::RateLimiter {
  public:
   PaceLimiter(uint64_t bytes_per_second, uint64_t step_bytes)
       : bytes_per_second_(bytes_per_second),
         step_bytes_(step_bytes),
-        pace_(bytes_per_second, step_bytes) {}
+        pace_(bytes_per_second, kCatchUpSteps * step_bytes) {}
 
   void Request(const int64_t bytes,
                const rocksdb::Env::IOPriority /*who*/,

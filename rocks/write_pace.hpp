@@ -12,13 +12,13 @@ class RateLimiter;
 
 namespace kiwi::rocks {
 
-// When a step may be done: as late as the steps before it say, each of which takes the time that
-// its bytes have at the rate. A thread that slept too long catches up with one step at most.
+// When the next bytes may be written: as late as those before them say, each of which take their
+// time at the rate. Who slept too long catches up, with so many bytes at most.
 class WritePace {
  public:
   using Clock = std::chrono::steady_clock;
-  WritePace(uint64_t bytes_per_second, uint64_t step_bytes)
-      : bytes_per_second_(bytes_per_second), lag_max_(time_of(step_bytes)) {}
+  WritePace(uint64_t bytes_per_second, uint64_t catch_up_bytes)
+      : bytes_per_second_(bytes_per_second), lag_max_(time_of(catch_up_bytes)) {}
 
   // The caller may write so many bytes then (now, if that is past).
   Clock::time_point next(uint64_t bytes, Clock::time_point now);
@@ -31,9 +31,11 @@ class WritePace {
   Clock::time_point next_;
 };
 
-// RocksDB's own limiter hands out what 100 ms have at once: a compaction then kept a processor busy
-// for 35 ms without a pause (measured at 64 MiB/s, in memory), and whoever shared it waited. With
-// shorter periods RocksDB 7.8.3 waited in Request() for ever.
+// RocksDB's own limiter hands out what 100 ms have at once: at 64 MiB/s a compaction then kept a
+// processor busy for 35 ms of each 100 (in memory), and clients of nodes that shared it waited up
+// to 100 ms. With a period of 1 ms RocksDB 7.8.3 waited in Request() for ever. Here a request is
+// one step of at most `step_bytes`, behind which it rests; busy processors keep it waiting for a
+// tick or two, which costs no rate.
 std::shared_ptr<rocksdb::RateLimiter> make_write_pace(uint64_t bytes_per_second,
                                                       uint64_t step_bytes);
 

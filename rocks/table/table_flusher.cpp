@@ -245,7 +245,7 @@ void TableFlusher::wait_for(uint32_t epoch) {
 // One epoch in hand has the time in which the next one fills.
 void TableFlusher::breathe_unless_urgent() const {
   if (urgent_.load(std::memory_order_relaxed) == 0) {
-    breathe();
+    breathe(Pace::kSlow);
   }
 }
 
