@@ -310,6 +310,9 @@ def parse(words):
     parser.add_argument("--aside", action="store_true",
                         help="a follower that comes back gets the processor time that others leave, "
                              "as if it had a machine of its own")
+    parser.add_argument("--apart", action="store_true",
+                        help="the load generator never waits for a processor (real time, as root), "
+                             "as if clients had machines of their own")
     parser.add_argument("--events", default=",".join(EVENTS), help="of " + ", ".join(EVENTS).replace("%", "%%"))
     options = parser.parse_args(words)
     options.events = [name.strip() for name in options.events.split(",")]
@@ -335,6 +338,8 @@ def run(options, directory):
                                seconds=3600, keys=max(100, options.keys // 100), value_bytes=VALUE,
                                samples=samples_file)
         try:
+            if options.apart:
+                load.never_wait()
             rows = play(options, stage)
             load.end()
         except BaseException:
