@@ -79,6 +79,18 @@ std::vector<Message> sample_messages() {
 
 SharedBytes shared(std::string bytes) { return SharedBytes(std::move(bytes)); }
 
+template <auto kDecode>
+void refuses_every_break(const std::string& blob) {
+  for (size_t length = 0; length < blob.size(); ++length) {
+    REQUIRE_FALSE(kDecode(shared(blob.substr(0, length))));
+  }
+  for (size_t bit = 0; bit < blob.size() * 8; ++bit) {
+    std::string broken = blob;
+    broken[bit / 8] = static_cast<char>(broken[bit / 8] ^ (1 << (bit % 8)));
+    REQUIRE_FALSE(kDecode(shared(broken)));
+  }
+}
+
 }  // namespace
 
 TEST_SUITE_BEGIN("raft");
@@ -208,14 +220,7 @@ TEST_CASE("a message of long entries leaves their payloads out of its checksum [
   REQUIRE(back);
   CHECK(*back == message);
   CHECK(encode_message(*back) == blob);
-  for (size_t length = 0; length < blob.size(); ++length) {
-    REQUIRE_FALSE(decode_message(shared(blob.substr(0, length))));
-  }
-  for (size_t bit = 0; bit < blob.size() * 8; ++bit) {
-    std::string broken = blob;
-    broken[bit / 8] = static_cast<char>(broken[bit / 8] ^ (1 << (bit % 8)));
-    REQUIRE_FALSE(decode_message(shared(broken)));
-  }
+  refuses_every_break<decode_message>(blob);
   std::string other = encode_message(sample_messages()[0]);
   other[0] = 2;  // no other message has this form
   CHECK_FALSE(decode_message(shared(other)));
@@ -227,26 +232,12 @@ TEST_CASE("every truncation and every flipped bit is refused") {
     blobs.push_back(encode_message(message));
   }
   for (const std::string& blob : blobs) {
-    for (size_t length = 0; length < blob.size(); ++length) {
-      REQUIRE_FALSE(decode_message(shared(blob.substr(0, length))));
-    }
-    for (size_t bit = 0; bit < blob.size() * 8; ++bit) {
-      std::string broken = blob;
-      broken[bit / 8] = static_cast<char>(broken[bit / 8] ^ (1 << (bit % 8)));
-      REQUIRE_FALSE(decode_message(shared(broken)));
-    }
+    refuses_every_break<decode_message>(blob);
     REQUIRE_FALSE(decode_message(shared(blob + "x")));
   }
   std::string entry;
   append_entry(entry, sample_entry());
-  for (size_t length = 0; length < entry.size(); ++length) {
-    REQUIRE_FALSE(decode_entry(shared(entry.substr(0, length))));
-  }
-  for (size_t bit = 0; bit < entry.size() * 8; ++bit) {
-    std::string broken = entry;
-    broken[bit / 8] = static_cast<char>(broken[bit / 8] ^ (1 << (bit % 8)));
-    REQUIRE_FALSE(decode_entry(shared(broken)));
-  }
+  refuses_every_break<decode_entry>(entry);
 }
 
 // A sender that is hostile, or a version that is newer: the checksum is right, the body is not.
