@@ -39,6 +39,10 @@ std::vector<uint32_t> live_databases(Reader& state) {
   return live;
 }
 
+bool any_flushed(const AppliedRecord& base, const AppliedRecord& now) {
+  return base.next_database != now.next_database;
+}
+
 bool suspect(const Buckets& moved,
              DatabaseId database,
              std::string_view user_key,

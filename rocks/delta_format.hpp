@@ -10,8 +10,9 @@
 //
 // Phases, in this order, keys ascending within each:
 //   kSystem   system records: all but those below; of 'B' those that are newer than the base's
-//             mutation counter; of 'X' those that are due at the snapshot's stamp, or whose
-//             database is gone (FLUSHDB leaves them)
+//             mutation counter; of 'X' those that are due at the snapshot's stamp, and, if a
+//             database went since the base (any_flushed()), those whose database is gone: FLUSHDB
+//             leaves them, and until they are due they stay as they are
 //   kMeta     kPut for every key with last_modified above the base's mutation counter, and for its
 //             bucket if that has a counter but did not move; kKeep for the other keys that are
 //             suspect: a deletion bucket that moved, or a deadline that passed, may mean that the
@@ -30,7 +31,7 @@
 
 namespace kiwi::rocks::delta {
 
-inline constexpr uint8_t kVersion = 2;  // 1: another digest
+inline constexpr uint8_t kVersion = 3;  // 1: another digest; 2: 'X' of all databases that are gone
 
 enum Op : uint8_t { kPut = 1, kPart = 2, kKeep = 3, kPhase = 4, kEnd = 5 };
 enum class Phase : uint8_t { kSystem = 1, kMeta = 2, kElement = 3, kScore = 4 };
@@ -47,6 +48,9 @@ class Buckets {
 
 // Physical numbers that logical databases stand for now, ordered.
 std::vector<uint32_t> live_databases(Reader& state);
+
+// May a database be gone that the base had? FLUSHDB puts a new number in a database's place.
+bool any_flushed(const AppliedRecord& base, const AppliedRecord& now);
 
 // May a receiver's key be gone at the snapshot though nothing newer has its name?
 bool suspect(const Buckets& moved,

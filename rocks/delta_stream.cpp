@@ -218,7 +218,8 @@ void Stream::step_system() {
     }
     moved_.add(bucket->database, bucket->bucket);
   } else if (auto expiry = keys::parse_expiry(key)) {
-    if (expiry->expire_at_ms > now_.stamp_ms && is_live(expiry->database)) {
+    if (expiry->expire_at_ms > now_.stamp_ms &&
+        (is_live(expiry->database) || !delta::any_flushed(base_, now_))) {
       return move_on();
     }
   }

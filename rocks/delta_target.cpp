@@ -243,6 +243,9 @@ void Target::settle_databases() {
   live_ = delta::live_databases(*keyspace_);
   keys::expiry_range(from_, to_, now_->stamp_ms);
   keyspace_->erase_range(Family::kSystem, from_, to_);
+  if (!delta::any_flushed(base_, *now_)) {
+    return;
+  }
   for (auto at = before_->cursor(Family::kSystem, to_, "Y"); at->valid(); at->next()) {
     const std::optional<keys::ExpiryKey> expiry = keys::parse_expiry(at->key());
     if (expiry && !is_live(expiry->database)) {

@@ -7,6 +7,7 @@
 
 #include "base/check.hpp"
 #include "raft/codec.hpp"
+#include "rocks/log_entry.hpp"
 #include "rocks/rocksdb_support.hpp"
 
 namespace kiwi::rocks {
@@ -123,7 +124,7 @@ Result<void> LogReader::check_contiguous(LogIndex first, LogIndex last) const {
 }
 
 Result<raft::Entry> LogReader::parse_entry(std::string bytes, LogIndex index) const {
-  Result<raft::Entry> entry = raft::decode_entry(SharedBytes(std::move(bytes)));
+  Result<raft::Entry> entry = raft::decode_entry(SharedBytes(revealed_entry(std::move(bytes))));
   if (!entry) {
     return damage("entry " + std::to_string(index.value) + ": " + entry.error().text);
   }

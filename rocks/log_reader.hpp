@@ -3,14 +3,15 @@
 //
 // ON DISK, never renumber or reuse a tag (golden bytes in tests/rocks/):
 //   'C' [index: 8 BE]  -> nothing          the entry at index is a configuration (F18)
-//   'E' [index: 8 BE]  -> raft::append_entry()
+//   'E' [index: 8 BE]  -> an entry, see log_entry.hpp
 //   'F'                -> [index: 8 BE]    first index, absent = 1
 //   'H'                -> raft::encode_hard_state()
 //   'I'                -> raft::encode_identity()
-//   'K'                -> [index: 8 BE] a5 commit hint (F39); ends every write, see wal_scan.hpp
-//   'L'                reserved: the live state directory (F14)
+//   'K'                -> [index: 8 BE] commit hint (F39) and a note on the write, which it ends:
+//                         see wal_note.hpp
+//   'L'                the live state directory (F14)
 //   'M'                -> raft::encode_snapshot_meta()
-//   'V'                -> "kiwi-log-1"
+//   'V'                -> "kiwi-log-2"
 #pragma once
 
 #include <optional>
@@ -22,6 +23,7 @@
 #include "base/bytes.hpp"
 #include "base/result.hpp"
 #include "raft/log_storage.hpp"
+#include "rocks/wal_note.hpp"
 
 namespace rocksdb {
 class DB;
@@ -40,8 +42,8 @@ inline constexpr const char* kCommit = "K";
 inline constexpr const char* kLiveState = "L";
 inline constexpr const char* kSnapshot = "M";
 inline constexpr const char* kFormat = "V";
-inline constexpr const char* kFormatValue = "kiwi-log-1";
-inline constexpr char kEndMark = '\xa5';
+inline constexpr const char* kFormatValue = "kiwi-log-2";
+inline constexpr size_t kCommitBytes = 8 + kWalNoteBytes;
 
 inline std::string indexed(char tag, LogIndex index) {
   std::string key(1, tag);

@@ -6,10 +6,12 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
@@ -17,7 +19,9 @@
 
 #include <rocksdb/env.h>
 
+#include "base/check.hpp"
 #include "base/log.hpp"
+#include "rocks/files.hpp"
 #include "rocks/rocksdb_support.hpp"
 #include "rocks/wal_scan.hpp"
 
@@ -26,6 +30,8 @@ namespace kiwi::rocks {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr const char* kMarkFile = "WAL-MARK";
 
 Error io_error(const std::string& what, const std::string& path) {
   return {Errc::kIo, "cannot " + what + " " + path + ": " + std::strerror(errno)};
@@ -55,65 +61,91 @@ class DirectoryLock {
   rocksdb::FileLock* file_ = nullptr;
 };
 
-// A file's bytes, mapped: a log may be as large as the memory we want to leave to others.
-class MappedFile {
+// A file read block by block. What cannot be read is an error to be asked for afterwards.
+class WalFileSource final : public WalSource {
  public:
-  static Result<std::unique_ptr<MappedFile>> open(const std::string& path) {
-    std::unique_ptr<MappedFile> file(new MappedFile());
-    int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  explicit WalFileSource(const std::string& path)
+      : path_(path), fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)), buffer_(kWalBlock, '\0') {
     struct stat about {};
-    if (fd < 0 || ::fstat(fd, &about) != 0) {
-      Error error = io_error("read", path);
-      if (fd >= 0) {
-        ::close(fd);
-      }
-      return error;
+    if (fd_ < 0 || ::fstat(fd_, &about) != 0) {
+      failed_ = io_error("read", path_);
+      return;
     }
-    file->size_ = static_cast<size_t>(about.st_size);
-    if (file->size_ != 0) {
-      file->data_ = ::mmap(nullptr, file->size_, PROT_READ, MAP_PRIVATE, fd, 0);
-    }
-    ::close(fd);
-    if (file->data_ == MAP_FAILED) {
-      return io_error("read", path);
-    }
-    return file;
+    size_ = static_cast<uint64_t>(about.st_size);
   }
-  ~MappedFile() {
-    if (data_ != nullptr && data_ != MAP_FAILED) {
-      ::munmap(data_, size_);
+  ~WalFileSource() override {
+    if (fd_ >= 0) {
+      ::close(fd_);
     }
   }
-  MappedFile(const MappedFile&) = delete;
-  MappedFile& operator=(const MappedFile&) = delete;
-  std::string_view bytes() const { return {static_cast<const char*>(data_), size_}; }
+
+  uint64_t size() const override { return size_; }
+  std::string_view block(uint64_t number) override {
+    if (number != number_ && !failed_) {
+      number_ = number;
+      have_ = read(number * kWalBlock);
+    }
+    return {buffer_.data(), failed_ ? 0 : have_};
+  }
+  const std::optional<Error>& failed() const { return failed_; }
 
  private:
-  MappedFile() = default;
-  void* data_ = nullptr;
-  size_t size_ = 0;
+  size_t read(uint64_t offset) {
+    size_t have = 0;
+    while (have < buffer_.size()) {
+      const ssize_t got = ::pread(fd_, buffer_.data() + have, buffer_.size() - have,
+                                  static_cast<off_t>(offset + have));
+      if (got < 0 && errno == EINTR) {
+        continue;
+      }
+      if (got < 0) {
+        failed_ = Error{Errc::kIo, "cannot read the log file " + path_ + " at byte " +
+                                       std::to_string(offset + have) + ": " + std::strerror(errno) +
+                                       "; if the disk is broken, replace this node, its peers "
+                                       "hold its data"};
+        return 0;
+      }
+      if (got == 0) {
+        break;
+      }
+      have += static_cast<size_t>(got);
+    }
+    return have;
+  }
+
+  const std::string path_;
+  const int fd_;
+  std::string buffer_;
+  uint64_t size_ = 0;
+  uint64_t number_ = UINT64_MAX;
+  size_t have_ = 0;
+  std::optional<Error> failed_;
+};
+
+struct LogFile {
+  uint64_t number = 0;
+  std::string path;
+  uint64_t size = 0;
+  WalScan scan;
 };
 
 // Write-ahead logs in the order they were written. Names are numbers of at least six digits.
-Result<std::vector<std::string>> log_files(const std::string& path) {
-  std::vector<std::pair<unsigned long long, std::string>> found;
+Result<std::vector<LogFile>> log_files(const std::string& path) {
+  std::vector<LogFile> found;
   std::error_code failed;
   for (fs::directory_iterator it(path, failed), end; !failed && it != end; it.increment(failed)) {
     std::string stem = it->path().stem().string();
     if (it->path().extension() == ".log" && !stem.empty() &&
         stem.find_first_not_of("0123456789") == std::string::npos) {
-      found.emplace_back(std::stoull(stem), it->path().string());
+      found.push_back({std::stoull(stem), it->path().string(), 0, {}});
     }
   }
   if (failed) {
     return Error{Errc::kIo, "cannot read the directory " + path + ": " + failed.message()};
   }
-  std::sort(found.begin(), found.end());
-  std::vector<std::string> paths;
-  for (auto& [number, name] : found) {
-    paths.push_back(std::move(name));
-  }
-  return paths;
+  std::sort(found.begin(), found.end(),
+            [](const LogFile& a, const LogFile& b) { return a.number < b.number; });
+  return found;
 }
 
 Result<void> cut_off(const std::string& path, uint64_t offset) {
@@ -166,9 +198,84 @@ Result<void> check_nothing_is_missing(const std::string& path, bool has_wal) {
   return has_data ? Result<void>(missing(path, "the file CURRENT")) : Result<void>();
 }
 
+// The directory's mark; a new one where nothing was written yet.
+Result<WalMark> mark_of(const std::string& path, bool has_wal) {
+  const std::string name = path + "/" + kMarkFile;
+  std::error_code failed;
+  const bool exists = fs::exists(name, failed);
+  if (!exists && !failed && (has_wal || fs::exists(path + "/CURRENT"))) {
+    return missing(path, std::string("the file ") + kMarkFile);
+  }
+  if (exists) {
+    Result<std::string> bytes = read_whole_file(name);
+    if (!bytes) {
+      return bytes.error();
+    }
+    if (const std::optional<WalMark> mark = decode_wal_mark(*bytes)) {
+      return *mark;
+    }
+    return Error{Errc::kCorrupt, "the file " + name +
+                                     " is damaged, and without it nobody can tell what the log has "
+                                     "lost; replace this node, its peers hold its data"};
+  }
+  WalMark mark{};
+  CHECK_INVARIANT(::getrandom(mark.data(), mark.size(), 0) == static_cast<ssize_t>(mark.size()));
+  if (Result<void> written = write_file_durably(name, encode_wal_mark(mark)); !written) {
+    return written.error();
+  }
+  return mark;
+}
+
+Result<void> scan_files(std::vector<LogFile>& files, const WalMark& mark) {
+  std::map<uint64_t, uint64_t> synced;  // as WalScan has it, by all files
+  for (LogFile& file : files) {
+    WalFileSource source(file.path);
+    file.size = source.size();
+    file.scan = scan_wal(source, file.number, mark);
+    if (source.failed()) {
+      return *source.failed();
+    }
+    for (const auto& [number, offset] : file.scan.synced) {
+      synced[number] = std::max(synced[number], offset);
+    }
+  }
+  for (const LogFile& file : files) {
+    const auto about = synced.find(file.number);
+    const bool lost_end = about != synced.end() && about->second > file.scan.offset;
+    const bool later = !synced.empty() && synced.rbegin()->first > file.number;
+    if (file.scan.verdict == WalVerdict::kDamaged || lost_end ||
+        (file.scan.verdict == WalVerdict::kTorn && later)) {
+      return damaged(file.path, file.scan.offset);
+    }
+  }
+  return {};
+}
+
+// Nothing that was synced is lost. What later files hold behind a torn record was not synced either
+// (raft.log-fsync no), and is nothing without it. The last file first: a crash in between leaves a
+// torn record in front of the rest, as it was.
+Result<void> cut_tails(const std::vector<LogFile>& files) {
+  const auto torn = std::find_if(files.begin(), files.end(), [](const LogFile& file) {
+    return file.scan.verdict == WalVerdict::kTorn;
+  });
+  for (auto file = files.rbegin(); file != files.rend(); ++file) {
+    const uint64_t keep = file.base() - 1 > torn ? 0 : file->scan.offset;
+    if (keep < file->size) {
+      if (Result<void> cut = cut_off(file->path, keep); !cut) {
+        return cut;
+      }
+    }
+  }
+  if (torn != files.end()) {
+    log_notice("the log file " + torn->path + " ends in a write that was never finished, at byte " +
+               std::to_string(torn->scan.offset) + ": cut off");
+  }
+  return {};
+}
+
 }  // namespace
 
-Result<void> recover_log_directory(const std::string& path) {
+Result<WalMark> recover_log_directory(const std::string& path) {
   auto lock = DirectoryLock::take(path);
   if (!lock) {
     return lock.error();
@@ -178,36 +285,19 @@ Result<void> recover_log_directory(const std::string& path) {
     return files.error();
   }
   if (Result<void> whole = check_nothing_is_missing(path, !files->empty()); !whole) {
-    return whole;
+    return whole.error();
   }
-  std::string torn;  // or with room at its end: only the last file with anything in it may be so
-  uint64_t torn_offset = 0;
-  for (const std::string& name : *files) {
-    auto file = MappedFile::open(name);
-    if (!file) {
-      return file.error();
-    }
-    std::string_view bytes = (*file)->bytes();
-    if (!torn.empty() && !bytes.empty()) {
-      return damaged(torn, torn_offset);  // a later file was begun: that tail had been synced
-    }
-    WalScan scan = scan_wal(bytes);
-    if (scan.verdict == WalVerdict::kDamaged) {
-      return damaged(name, scan.offset);
-    }
-    if (scan.verdict == WalVerdict::kTorn) {
-      log_notice("the log file " + name + " ends in a record that was never finished, at byte " +
-                 std::to_string(scan.offset) + ": cut off");
-    }
-    if (scan.offset < bytes.size()) {
-      torn = name;
-      torn_offset = scan.offset;
-    }
+  Result<WalMark> mark = mark_of(path, !files->empty());
+  if (!mark) {
+    return mark;
   }
-  if (torn.empty()) {
-    return {};
+  if (Result<void> good = scan_files(*files, *mark); !good) {
+    return good.error();
   }
-  return cut_off(torn, torn_offset);
+  if (Result<void> cut = cut_tails(*files); !cut) {
+    return cut.error();
+  }
+  return mark;
 }
 
 }  // namespace kiwi::rocks

@@ -1,4 +1,4 @@
-// What happens to the log's directory before RocksDB opens it: the recovery rule of F16. A torn
+// What happens to the log's directory before RocksDB opens it: the recovery rule (F16, F59). A torn
 // tail is cut off; anything else that is wrong with a write-ahead log, and the absence of a file
 // that RocksDB would not miss, is refused with the name. Called by open_rocks_log() only, before
 // any thread knows the log.
@@ -7,10 +7,12 @@
 #include <string>
 
 #include "base/result.hpp"
+#include "rocks/wal_note.hpp"
 
 namespace kiwi::rocks {
 
-// A directory where nothing was ever written is fine. kConflict: another process holds it.
-Result<void> recover_log_directory(const std::string& path);
+// A directory where nothing was ever written is fine, and gets its mark. kConflict: another process
+// holds it.
+Result<WalMark> recover_log_directory(const std::string& path);
 
 }  // namespace kiwi::rocks

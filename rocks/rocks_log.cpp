@@ -9,10 +9,12 @@
 #include <rocksdb/db.h>
 #include <rocksdb/write_batch.h>
 
+#include "base/bytes.hpp"
 #include "base/check.hpp"
+#include "base/checksum.hpp"
 #include "base/failpoint.hpp"
 #include "raft/codec.hpp"
-#include "rocks/file_removal.hpp"
+#include "rocks/log_entry.hpp"
 #include "rocks/log_files.hpp"
 #include "rocks/log_reader.hpp"
 #include "rocks/log_recovery.hpp"
@@ -29,9 +31,14 @@ constexpr uint64_t kPointDeletesMax = 64;
 class RocksLogImpl final : public RocksLog {
  public:
   RocksLogImpl(const RocksLogOptions& options,
-               std::unique_ptr<rocksdb::Env> env,
+               const WalMark& mark,
+               std::unique_ptr<WalFiles> files,
                std::unique_ptr<rocksdb::DB> db)
-      : options_(options), env_(std::move(env)), db_(std::move(db)), reader_(*db_, options_.path) {}
+      : options_(options),
+        mark_(mark),
+        files_(std::move(files)),
+        db_(std::move(db)),
+        reader_(*db_, options_.path) {}
 
   Result<void> start();
 
@@ -55,13 +62,15 @@ class RocksLogImpl final : public RocksLog {
   Result<void> check_ends() const;
   Result<void> check(const raft::PersistRequest& request) const;
   void batch_truncation(LogIndex from, LogIndex new_last);
+  void batch_entry(const raft::Entry& entry);
   Result<void> write(LogIndex commit, bool durable);
   Result<void> move_first(const raft::SnapshotMeta& meta, LogIndex new_first, LogIndex dropped_to);
   void count_entries(uint64_t bytes, size_t entries);
   void count_sync(std::chrono::steady_clock::duration took);
 
   RocksLogOptions options_;
-  std::unique_ptr<rocksdb::Env> env_;
+  const WalMark mark_;
+  std::unique_ptr<WalFiles> files_;
   std::unique_ptr<rocksdb::DB> db_;
   LogReader reader_;
   LogIndex first_{1};
@@ -69,6 +78,7 @@ class RocksLogImpl final : public RocksLog {
   LogIndex commit_;
   raft::SnapshotMeta snapshot_;
   std::set<LogIndex> configurations_;
+  const uint64_t secret_ = checksum64({mark_.data(), mark_.size()});
   rocksdb::WriteBatch batch_;  // of the method that runs; empty between calls
   std::string buffer_;
 
@@ -96,7 +106,8 @@ Result<void> RocksLogImpl::start() {
   if (!first) {
     return first.error();
   }
-  Result<LogIndex> commit = reader_.index_record(log_keys::kCommit, 9, LogIndex{});
+  Result<LogIndex> commit =
+      reader_.index_record(log_keys::kCommit, log_keys::kCommitBytes, LogIndex{});
   if (!commit) {
     return commit.error();
   }
@@ -239,6 +250,21 @@ void RocksLogImpl::batch_truncation(LogIndex from, LogIndex new_last) {
   }
 }
 
+void RocksLogImpl::batch_entry(const raft::Entry& entry) {
+  buffer_.clear();
+  raft::append_entry_header(buffer_, entry);
+  const std::string key = log_keys::entry(entry.index);
+  const rocksdb::Slice name(key);
+  const std::string_view payload = entry.payload.view();
+  if (has_many_zeros(payload)) {
+    batch_.Put(name, hidden_entry(buffer_, payload, secret_));
+    return;
+  }
+  const std::array<rocksdb::Slice, 2> value{rocksdb::Slice(buffer_),
+                                            rocksdb::Slice(payload.data(), payload.size())};
+  batch_.Put(rocksdb::SliceParts(&name, 1), rocksdb::SliceParts(value.data(), value.size()));
+}
+
 Result<void> RocksLogImpl::persist(const raft::PersistRequest& request) {
   if (Result<void> good = check(request); !good) {
     return good;
@@ -251,14 +277,7 @@ Result<void> RocksLogImpl::persist(const raft::PersistRequest& request) {
     LogIndex from = request.entries.front().index;
     batch_truncation(from, request.entries.back().index);
     for (const raft::Entry& entry : request.entries) {
-      buffer_.clear();
-      raft::append_entry_header(buffer_, entry);
-      const std::string key = log_keys::entry(entry.index);
-      const rocksdb::Slice name(key);
-      const std::string_view payload = entry.payload.view();
-      const std::array<rocksdb::Slice, 2> value{rocksdb::Slice(buffer_),
-                                                rocksdb::Slice(payload.data(), payload.size())};
-      batch_.Put(rocksdb::SliceParts(&name, 1), rocksdb::SliceParts(value.data(), value.size()));
+      batch_entry(entry);
       if (entry.kind == raft::EntryKind::kConfiguration) {
         batch_.Put(log_keys::configuration(entry.index), "");
         configurations.push_back(entry.index);
@@ -295,10 +314,13 @@ void RocksLogImpl::count_entries(uint64_t bytes, size_t entries) {
   entry_bytes_ = usual == 0 ? now : (7 * usual + now) / 8;
 }
 
-// Ends the batch with the commit hint, whose last byte is never zero (wal_scan.hpp), and clears it.
+// Ends the batch with the commit hint and the note, and clears it.
 Result<void> RocksLogImpl::write(LogIndex commit, bool durable) {
   LogIndex hint = std::max(commit, commit_);
-  batch_.Put(log_keys::kCommit, log_keys::index_value(hint) + log_keys::kEndMark);
+  buffer_.clear();
+  put_be(buffer_, hint.value);
+  append_wal_note(buffer_, {files_->synced(), batch_.GetDataSize()}, mark_);
+  batch_.Put(log_keys::kCommit, buffer_);
   rocksdb::WriteOptions options;
   options.sync = durable;
   auto before = std::chrono::steady_clock::now();
@@ -437,21 +459,21 @@ Result<std::unique_ptr<RocksLog>> open_rocks_log(const RocksLogOptions& options)
   if (Result<void> made = make_directory(options.path); !made) {
     return made.error();
   }
-  if (Result<void> recovered = recover_log_directory(options.path); !recovered) {
-    return recovered.error();
+  const Result<WalMark> mark = recover_log_directory(options.path);
+  if (!mark) {
+    return mark.error();
   }
   rocksdb::Options log = log_options();
-  std::unique_ptr<rocksdb::Env> env =
-      options.fsync ? make_zero_ahead_env() : rocksdb::NewCompositeEnv(make_removal_file_system());
-  log.env = env.get();
+  auto files = std::make_unique<WalFiles>(options.fsync);
+  log.env = files->env();
   log.listeners.push_back(make_thread_listener());
   rocksdb::DB* db = nullptr;
   rocksdb::Status status = rocksdb::DB::Open(log, options.path, &db);
   if (!status.ok()) {
     return open_error(options.path, status);
   }
-  auto opened =
-      std::make_unique<RocksLogImpl>(options, std::move(env), std::unique_ptr<rocksdb::DB>(db));
+  auto opened = std::make_unique<RocksLogImpl>(options, *mark, std::move(files),
+                                               std::unique_ptr<rocksdb::DB>(db));
   if (Result<void> started = opened->start(); !started) {
     return started.error();
   }

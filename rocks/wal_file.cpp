@@ -4,6 +4,8 @@
 #include <array>
 #include <cerrno>
 #include <condition_variable>
+#include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <mutex>
@@ -55,20 +57,46 @@ bool write_at(int fd, std::string_view bytes, uint64_t offset) {
   return true;
 }
 
+// How far the files are on disk. RocksDB syncs them in the order they were written.
+class SyncedPosition {
+ public:
+  void reach(WalPosition position) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    position_ = std::max(position_, position);
+  }
+  WalPosition get() const {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return position_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  WalPosition position_;
+};
+
+// The number in "<directory>/000012.log".
+uint64_t number_of(const std::string& path) {
+  return std::strtoull(path.c_str() + path.find_last_of('/') + 1, nullptr, 10);
+}
+
 // What writer and filler share of one file. The filler has a descriptor of its own: the kernel
 // tells an error of writing back once per descriptor, and the writer's sync must be told.
-class ZeroAheadFile {
+class SharedFile {
  public:
-  ZeroAheadFile(std::string path, int fd, int filler_fd)
-      : path_(std::move(path)), fd_(fd), filler_fd_(filler_fd) {}
-  ~ZeroAheadFile() {
+  SharedFile(std::string path, int fd, int filler_fd, SyncedPosition& position)
+      : path_(std::move(path)),
+        number_(number_of(path_)),
+        position_(position),
+        fd_(fd),
+        filler_fd_(filler_fd) {}
+  ~SharedFile() {
     (void)close();
     if (filler_fd_ >= 0) {
       ::close(filler_fd_);
     }
   }
-  ZeroAheadFile(const ZeroAheadFile&) = delete;
-  ZeroAheadFile& operator=(const ZeroAheadFile&) = delete;
+  SharedFile(const SharedFile&) = delete;
+  SharedFile& operator=(const SharedFile&) = delete;
 
   IOStatus append(std::string_view bytes) {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -80,16 +108,21 @@ class ZeroAheadFile {
   }
   bool wants_zeros() const {
     std::lock_guard<std::mutex> lock(mutex_);
-    return !finished_ && length_ > 0 && zeroed_ < length_ + kRefill && !long_syncs();
+    return !finished_ && !no_room_ && length_ > 0 && zeroed_ < length_ + kRefill && !long_syncs();
   }
   IOStatus sync(bool metadata) {
+    WalPosition reached{number_, 0};
     {
       std::lock_guard<std::mutex> lock(mutex_);
       usual_sync_ = (3 * usual_sync_ + (length_ - synced_)) / 4;
       synced_ = length_;
+      reached.offset = length_;
     }
-    return (metadata ? ::fsync(fd_) : ::fdatasync(fd_)) == 0 ? IOStatus::OK()
-                                                             : io_error("syncing", path_);
+    if ((metadata ? ::fsync(fd_) : ::fdatasync(fd_)) != 0) {
+      return io_error("syncing", path_);
+    }
+    position_.reach(reached);
+    return IOStatus::OK();
   }
   uint64_t length() const {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -116,6 +149,7 @@ class ZeroAheadFile {
     if (::ftruncate(fd_, static_cast<off_t>(length_)) != 0 || ::fsync(fd_) != 0) {
       return io_error("cutting", path_);
     }
+    position_.reach({number_, length_});
     return IOStatus::OK();
   }
   IOStatus close() {
@@ -141,14 +175,12 @@ class ZeroAheadFile {
         if (finished_) {
           return;
         }
-        zeroed_ = std::max(zeroed_, length_);
-        from = zeroed_;
-        if (!write_at(filler_fd_, {zeros.data(), kPiece}, zeroed_)) {
-          finished_ = true;
-          (void)::ftruncate(fd_, static_cast<off_t>(length_));
+        from = std::max(zeroed_, length_);
+        zeroed_ = from + kPiece;  // a part of it, if it fails: finish() cuts that off
+        if (!write_at(filler_fd_, {zeros.data(), kPiece}, from)) {
+          no_room_ = true;
           return;
         }
-        zeroed_ += kPiece;
         more = zeroed_ < length_ + kAhead && !long_syncs();
       }
       // On disk before a sync of the writer has to wait for them, and one piece at a time: all 4
@@ -162,14 +194,17 @@ class ZeroAheadFile {
   bool long_syncs() const { return usual_sync_ >= kLongSync; }
 
   const std::string path_;
+  const uint64_t number_;
+  SyncedPosition& position_;
   mutable std::mutex mutex_;
   int fd_;
   const int filler_fd_;
   uint64_t length_ = 0;      // of the records
-  uint64_t zeroed_ = 0;      // the file is zero in [length_, zeroed_)
+  uint64_t zeroed_ = 0;      // behind length_ the file is zero, and ends before this
   uint64_t synced_ = 0;      // of length_, when the last sync began
   uint64_t usual_sync_ = 0;  // bytes a sync, the last ones count most
   bool finished_ = false;
+  bool no_room_ = false;  // for zeros
 };
 
 // One thread for all files of an environment; it works on the newest file only.
@@ -187,7 +222,7 @@ class Filler {
   Filler(const Filler&) = delete;
   Filler& operator=(const Filler&) = delete;
 
-  void want(const std::shared_ptr<ZeroAheadFile>& file) {
+  void want(const std::shared_ptr<SharedFile>& file) {
     {
       std::lock_guard<std::mutex> lock(mutex_);
       wanted_ = file;
@@ -203,7 +238,7 @@ class Filler {
       if (stop_) {
         return;
       }
-      std::shared_ptr<ZeroAheadFile> file = std::move(wanted_);
+      std::shared_ptr<SharedFile> file = std::move(wanted_);
       wanted_ = nullptr;
       lock.unlock();
       if (file->wants_zeros()) {
@@ -216,21 +251,21 @@ class Filler {
 
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::shared_ptr<ZeroAheadFile> wanted_;
+  std::shared_ptr<SharedFile> wanted_;
   bool stop_ = false;
   std::thread thread_;  // last: it uses the others
 };
 
 class WalFile final : public FSWritableFile {
  public:
-  WalFile(std::shared_ptr<ZeroAheadFile> file, Filler& filler)
+  WalFile(std::shared_ptr<SharedFile> file, Filler* filler)
       : file_(std::move(file)), filler_(filler) {}
 
   using FSWritableFile::Append;
   IOStatus Append(const rocksdb::Slice& data, const IOOptions&, IODebugContext*) override {
     IOStatus result = file_->append({data.data(), data.size()});
-    if (result.ok() && file_->wants_zeros()) {
-      filler_.want(file_);
+    if (result.ok() && filler_ != nullptr && file_->wants_zeros()) {
+      filler_->want(file_);
     }
     return result;
   }
@@ -246,15 +281,22 @@ class WalFile final : public FSWritableFile {
   void PrepareWrite(size_t, size_t, const IOOptions&, IODebugContext*) override {}
 
  private:
-  std::shared_ptr<ZeroAheadFile> file_;
-  Filler& filler_;
+  std::shared_ptr<SharedFile> file_;
+  Filler* filler_;
 };
 
-class ZeroAheadFileSystem final : public rocksdb::FileSystemWrapper {
- public:
-  ZeroAheadFileSystem() : FileSystemWrapper(make_removal_file_system()) {}
+}  // namespace
 
-  const char* Name() const override { return "kiwi.ZeroAheadFileSystem"; }
+class WalFileSystem final : public rocksdb::FileSystemWrapper {
+ public:
+  explicit WalFileSystem(bool zeros_ahead) : FileSystemWrapper(make_removal_file_system()) {
+    if (zeros_ahead) {
+      filler_ = std::make_unique<Filler>();
+    }
+  }
+
+  const char* Name() const override { return "kiwi.WalFileSystem"; }
+  WalPosition synced() const { return position_.get(); }
 
   IOStatus NewWritableFile(const std::string& path,
                            const rocksdb::FileOptions& options,
@@ -263,7 +305,7 @@ class ZeroAheadFileSystem final : public rocksdb::FileSystemWrapper {
     if (!path.ends_with(".log")) {
       return FileSystemWrapper::NewWritableFile(path, options, result, debug);
     }
-    if (std::shared_ptr<ZeroAheadFile> before = newest_.lock()) {
+    if (std::shared_ptr<SharedFile> before = newest_.lock()) {
       if (IOStatus finished = before->finish(); !finished.ok()) {
         return finished;
       }
@@ -277,21 +319,24 @@ class ZeroAheadFileSystem final : public rocksdb::FileSystemWrapper {
       }
       return failed;
     }
-    auto file = std::make_shared<ZeroAheadFile>(path, fd, filler_fd);
+    auto file = std::make_shared<SharedFile>(path, fd, filler_fd, position_);
     newest_ = file;
-    *result = std::make_unique<WalFile>(std::move(file), filler_);
+    *result = std::make_unique<WalFile>(std::move(file), filler_.get());
     return IOStatus::OK();
   }
 
  private:
-  std::weak_ptr<ZeroAheadFile> newest_;  // RocksDB makes one log file at a time
-  Filler filler_;
+  SyncedPosition position_;
+  std::weak_ptr<SharedFile> newest_;  // RocksDB makes one log file at a time
+  std::unique_ptr<Filler> filler_;    // null: no zeros ahead
 };
 
-}  // namespace
+WalFiles::WalFiles(bool zeros_ahead)
+    : files_(std::make_shared<WalFileSystem>(zeros_ahead)),
+      env_(rocksdb::NewCompositeEnv(files_)) {}
 
-std::unique_ptr<rocksdb::Env> make_zero_ahead_env() {
-  return rocksdb::NewCompositeEnv(std::make_shared<ZeroAheadFileSystem>());
-}
+WalFiles::~WalFiles() = default;
+
+WalPosition WalFiles::synced() const { return files_->synced(); }
 
 }  // namespace kiwi::rocks

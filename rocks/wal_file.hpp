@@ -1,10 +1,10 @@
-// Write-ahead log files whose blocks exist before they are written: a thread of its own fills each
-// file with zeros a few MiB ahead of the writer. A sync then has no new size and no new blocks to
-// record, which makes it a third cheaper and keeps its tail short.
+// The write-ahead log's files: how much of them is on disk, and blocks that exist before they are
+// written. A thread of its own fills each file with zeros a few MiB ahead of the writer. A sync
+// then has no new size and no new blocks to record, which makes it a third cheaper and keeps its
+// tail short.
 //
-// What a crash leaves is a log that ends in zeros, which log_recovery.cpp cuts off. Only the newest
-// file may end so: before a new one is made, the one before it is cut to its length and synced, so
-// that zeros in an older file are damage, not room (F16).
+// What a crash leaves is a log that ends in zeros, which log_recovery.cpp cuts off. Before a new
+// file is made, the one before it is cut to its length and synced.
 //
 // The RocksDB type stays inside; RocksLog gives this to its database. Any thread.
 #pragma once
@@ -13,10 +13,28 @@
 
 #include <rocksdb/env.h>
 
+#include "rocks/wal_note.hpp"
+
 namespace kiwi::rocks {
 
-// A RocksDB environment that differs from the default one in *.log files alone. Outlives the
-// database that uses it.
-std::unique_ptr<rocksdb::Env> make_zero_ahead_env();
+class WalFileSystem;
+
+class WalFiles {
+ public:
+  // Without zeros ahead where hardly anything is synced.
+  explicit WalFiles(bool zeros_ahead);
+  ~WalFiles();
+  WalFiles(const WalFiles&) = delete;
+  WalFiles& operator=(const WalFiles&) = delete;
+
+  // Differs from the default one in *.log files alone. The database that uses it goes before.
+  rocksdb::Env* env() { return env_.get(); }
+  // Everything before it is on disk; zeros before the first sync.
+  WalPosition synced() const;
+
+ private:
+  std::shared_ptr<WalFileSystem> files_;
+  std::unique_ptr<rocksdb::Env> env_;
+};
 
 }  // namespace kiwi::rocks

@@ -1,26 +1,28 @@
 // Tells a torn tail from damage in a RocksDB write-ahead log, by reading its records ourselves
-// (F16).
+// (F16, F59).
 //
 // RocksDB alone cannot: its default mode drops everything after a bad record, its strict mode drops
 // the rest of a 32 KiB block when a length is bad near the end of the file, and refuses honest
-// tails that hold zeros. A pure function of the bytes; any thread.
+// tails that hold zeros.
 //
-// It works because of how RocksLog writes: record n+1 only after the sync of record n has returned,
-// so whatever was acknowledged is followed by nothing or by whole records; and every record ends in
-// a byte that is not zero, so zeros at the end are room that was never written: the file is read as
-// if it ended before them (wal_file.hpp fills that room ahead of the writer).
+// Damage needs a proof. A bad record is damage if a note (wal_note.hpp) says that it had been
+// synced; or if nothing of it is missing (wal_tail.hpp) and it is wrong all the same. Whatever else
+// is bad was being written when the machine stopped.
+//
+// A function of the source's bytes; any thread.
 #pragma once
 
 #include <cstdint>
-#include <optional>
-#include <string>
-#include <string_view>
+#include <map>
+
+#include "rocks/wal_format.hpp"
+#include "rocks/wal_note.hpp"
 
 namespace kiwi::rocks {
 
 enum class WalVerdict {
   kWhole,    // every record is there
-  kTorn,     // the last record was being written when the machine stopped: cut it off at `offset`
+  kTorn,     // the last write did not reach the disk as a whole: cut it off at `offset`
   kDamaged,  // bytes that were once synced are gone: the node must not start
 };
 
@@ -30,8 +32,12 @@ struct WalScan {
   // kWhole: where the last record ends; what follows is zeros. kTorn: where the torn record begins.
   // kDamaged: the first bad byte's record.
   uint64_t offset = 0;
+  // What the notes in this file say of every file they speak of: how many of its bytes were synced.
+  // All files before one of these were synced as a whole.
+  std::map<uint64_t, uint64_t> synced;
 };
 
-WalScan scan_wal(std::string_view bytes);
+// `file` is its number.
+WalScan scan_wal(WalSource& source, uint64_t file, const WalMark& mark);
 
 }  // namespace kiwi::rocks

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fcntl.h>
+#include <filesystem>
 #include <functional>
 #include <future>
 #include <map>
@@ -15,6 +16,7 @@
 #include "base/prng.hpp"
 #include "rocks/file_removal.hpp"
 #include "rocks/rocks_log.hpp"
+#include "rocks/wal_file.hpp"
 #include "tests/rocks/log_storage_suite.hpp"
 #include "tests/rocks/plain_fixture.hpp"
 #include "tests/rocks/support.hpp"
@@ -132,6 +134,42 @@ int die_while_appending(const std::vector<std::string>& arguments) {
   }
 }
 
+void take_at_most(rlim_t file_bytes) {
+  struct rlimit limit {};
+  ::getrlimit(RLIMIT_FSIZE, &limit);
+  limit.rlim_cur = file_bytes;
+  ::setrlimit(RLIMIT_FSIZE, &limit);
+}
+
+// The disk is full in the middle of the zeros ahead of a write-ahead log, and has room again for
+// the next file. What a power loss leaves then of the first one are its records.
+int fill_with_zeros_until_full(const std::vector<std::string>& arguments) {
+  const std::string& path = arguments.at(0);
+  std::filesystem::create_directories(path + "/live");
+  const std::string name = path + "/live/000001.log";
+  std::signal(SIGXFSZ, SIG_IGN);
+  take_at_most(300 << 10);
+  WalFiles files(true);
+  std::unique_ptr<rocksdb::WritableFile> first;
+  std::unique_ptr<rocksdb::WritableFile> second;
+  const std::string record(1000, 'r');
+  if (!files.env()->NewWritableFile(name, &first, {}).ok() || !first->Append(record).ok()) {
+    return 3;
+  }
+  for (int i = 0; i < 5000 && std::filesystem::file_size(name) < (300 << 10); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  if (!first->Append(record).ok() || !first->Sync().ok()) {
+    return 4;
+  }
+  take_at_most(RLIM_INFINITY);
+  if (!files.env()->NewWritableFile(path + "/live/000002.log", &second, {}).ok()) {
+    return 5;
+  }
+  copy_directory_after_power_loss(path + "/live", path + "/lost");
+  return read_file(path + "/lost/000001.log") == record + record ? 0 : 6;
+}
+
 // The disk takes nothing more after the first 300 KB of a file.
 int write_until_full(const std::vector<std::string>& arguments, Open open) {
   std::unique_ptr<Keyspace> holder;
@@ -247,6 +285,7 @@ int run_child(const std::string& role, const std::vector<std::string>& arguments
       {"keyspace", [](const Arguments& a) { return die_while_writing(a, open_plain_keyspace); }},
       {"table", [](const Arguments& a) { return die_while_writing(a, open_table_keyspace); }},
       {"log", die_while_appending},
+      {"log-room", fill_with_zeros_until_full},
       {"keyspace-scan", scan},
       {"removal", die_while_removing},
       {"keyspace-full",

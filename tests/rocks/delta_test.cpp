@@ -142,6 +142,42 @@ TEST_CASE("delta: 5 % changed of 100 k keys sends less than 15 % of the whole [F
   CHECK(share < 15);
 }
 
+TEST_CASE("delta: deadlines that FLUSHDB left behind travel once, not with every delta [F17]") {
+  TempDirectory directory;
+  StateNode sender(directory.path("sender"));
+  StateNode receiver(directory.path("receiver"));
+  History history(3);
+  auto both = [&](const std::vector<std::string>& command) {
+    history.add({resp::packed(command)});
+    const std::vector<raft::Entry> step = history.take();
+    sender.apply(step);
+    receiver.apply(step);
+  };
+  for (int n = 0; n < 2000; ++n) {
+    both({"set", "key:" + std::to_string(n), "v", "px", std::to_string(1'000'000'000 + n)});
+  }
+  both({"flushdb"});
+  both({"set", "some", "thing"});
+  int round = 0;
+  auto delta_after = [&](const std::vector<std::string>& command) {
+    const std::string number = std::to_string(round++);
+    const std::string base = receiver.checkpoint(directory.path("base" + number));
+    history.add({resp::packed(command)});
+    const std::vector<raft::Entry> step = history.take();
+    sender.apply(step);
+    auto source = source_at(sender.checkpoint(directory.path("sent" + number)));
+    DeltaResult result = send_delta(*source, base);
+    REQUIRE(result.info.has_value());
+    check_same_state(base, source->directory());
+    receiver.apply(step);
+    return result.bytes;
+  };
+  CHECK(delta_after({"set", "more", "px", "1000"}) < 2000);
+  CHECK(delta_after({"set", "more", "things", "px", "1000"}) < 2000);
+  CHECK(delta_after({"flushdb"}) > 20'000);  // the receiver cannot know which deadlines those are
+  CHECK(delta_after({"set", "and", "more"}) < 2000);
+}
+
 TEST_CASE("delta: a state that is no earlier one is refused, at the start or by the digest [F17]") {
   Pair pair(21, 100, 60);
   auto source = source_at(pair.sent);

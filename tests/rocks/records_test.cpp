@@ -4,6 +4,7 @@
 
 #include "base/prng.hpp"
 #include "raft/codec.hpp"
+#include "rocks/log_entry.hpp"
 #include "rocks/log_reader.hpp"
 #include "rocks/metadata.hpp"
 #include "tests/rocks/log_storage_suite.hpp"
@@ -96,7 +97,7 @@ TEST_CASE("records: golden bytes of the log database") {
   CHECK(std::string(log_keys::kFirst) + log_keys::kHardState + log_keys::kIdentity +
             log_keys::kCommit + log_keys::kSnapshot + log_keys::kFormat ==
         "FHIKMV");
-  CHECK(std::string(log_keys::kFormatValue) == "kiwi-log-1");
+  CHECK(std::string(log_keys::kFormatValue) == "kiwi-log-2");
   raft::Entry entry = make_entry(0x11, 0x22, "payload");
   entry.number.incarnation.bytes[0] = 0xee;
   std::string bytes;
@@ -114,6 +115,67 @@ TEST_CASE("records: golden bytes of the log database") {
         "0200000000000000"
         "1100000000000000"
         "7061796c6f6164");
+}
+
+TEST_CASE("records: golden bytes of a write's note and of the log's mark [F59]") {
+  const WalMark mark{'\x01', '\x23', '\x45', '\x67', '\x89', '\xab', '\xcd', '\xef'};
+  const WalNote note{{0x11, 0x2233}, 0x44};
+  std::string bytes = "left over";
+  append_wal_note(bytes, note, mark);
+  bytes.erase(0, 9);
+  REQUIRE(bytes.size() == kWalNoteBytes);
+  CHECK(hex(bytes) ==  // file, offset, bytes; checksum; mark; end
+        "0000000000000011"
+        "0000000000002233"
+        "0000000000000044"
+        "ed319aba"
+        "0123456789abcdef"
+        "a5");
+  CHECK(parse_wal_note(bytes, mark) == note);
+  CHECK(hex(encode_wal_mark(mark)) ==
+        "6b6977692d77616c2d310a"
+        "0123456789abcdef"
+        "853b1318");
+  CHECK(decode_wal_mark(encode_wal_mark(mark)) == mark);
+  for (size_t at = 0; at < bytes.size(); ++at) {
+    std::string damaged = bytes;
+    damaged[at] = static_cast<char>(damaged[at] ^ 0x40);
+    CHECK(!parse_wal_note(damaged, mark));
+    CHECK(mend_wal_note(damaged, mark) == note);
+    damaged[(at + 9) % damaged.size()] ^= 0x01;
+    CHECK(!mend_wal_note(damaged, mark));
+  }
+  for (size_t at = 0; at < encode_wal_mark(mark).size(); ++at) {
+    std::string damaged = encode_wal_mark(mark);
+    damaged[at] = static_cast<char>(damaged[at] ^ 0x40);
+    CHECK(!decode_wal_mark(damaged));
+    CHECK(!decode_wal_mark(damaged.substr(0, at)));
+  }
+}
+
+TEST_CASE("records: golden bytes of an entry under a mask; it is as it was behind it [F59]") {
+  raft::Entry entry = make_entry(0x11, 0x22, std::string(64, '\0'));
+  std::string header;
+  raft::append_entry_header(header, entry);
+  const std::string mask = "b52c3e792ffc2dc8";
+  const std::string hidden = hex(hidden_entry(header, entry.payload.view(), 5));
+  CHECK(hidden.substr(0, 2 + 16) == "ff" + mask);
+  CHECK(hidden.size() == 2 * (1 + 8 + header.size() + 64));
+  CHECK(hidden.substr(2 + 16, 16) == "b4978d095fc3d8b1");  // version and checksum under the mask
+  CHECK(hidden.find(mask + mask + mask + mask + mask + mask + mask) != std::string::npos);
+  Prng random(5);
+  for (size_t size = 0; size < 2000; size += 1 + random.below(9)) {
+    std::string payload(size, '\0');
+    for (char& byte : payload) {
+      byte = random.chance(1, 40) ? 'x' : '\0';
+    }
+    const bool many = payload.find(std::string(kZerosInARowMax, '\0')) != std::string::npos;
+    REQUIRE(has_many_zeros(payload) == many);
+    std::string stored = hidden_entry(header, payload, random.next());
+    REQUIRE(!has_many_zeros(stored));
+    REQUIRE(revealed_entry(stored) == header + payload);
+    REQUIRE(revealed_entry(header + payload) == header + payload);
+  }
 }
 
 TEST_CASE("records: whatever is encoded is decoded, whatever is cut short is not") {

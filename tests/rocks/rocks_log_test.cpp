@@ -7,10 +7,9 @@
 
 #include <doctest/doctest.h>
 
-#include "rocks/wal_scan.hpp"
 #include "tests/rocks/log_storage_random.hpp"
 #include "tests/rocks/log_storage_suite.hpp"
-#include "tests/rocks/support.hpp"
+#include "tests/rocks/wal_support.hpp"
 
 namespace kiwi::rocks::test {
 
@@ -94,12 +93,13 @@ class CrashedLog {
     copy_directory(directory_.path("live"), directory_.path("crashed"));
   }
 
-  std::string wal_name() const { return files_with_suffix(directory_.path("live"), ".log").back(); }
+  std::string wal_name() const { return newest_wal(directory_.path("live")); }
   // The records, without the room behind them.
   std::string wal() const {
-    std::string bytes = read_file(directory_.path("live") + "/" + wal_name());
-    bytes.resize(bytes.find_last_not_of('\0') + 1);
-    return bytes;
+    return without_room(read_file(directory_.path("live") + "/" + wal_name()));
+  }
+  WalScan scan(std::string_view bytes) const {
+    return scan_bytes(bytes, wal_number(wal_name()), mark_in(directory_.path("live")));
   }
   // File sizes after each turn.
   const std::vector<size_t>& ends() const { return ends_; }
@@ -183,15 +183,15 @@ TEST_CASE(
 TEST_CASE("rocks log: a flipped byte in any record is found [F16]") {
   CrashedLog crashed(12);
   std::string wal = crashed.wal();
-  REQUIRE(scan_wal(wal).verdict == WalVerdict::kWhole);
+  REQUIRE(crashed.scan(wal).verdict == WalVerdict::kWhole);
   // Every byte by the scan, which decides before RocksDB opens anything...
   for (size_t at = 0; at < wal.size(); ++at) {
     for (int flip : {0x01, 0x80, 0xff}) {
       std::string bytes = wal;
       bytes[at] = static_cast<char>(bytes[at] ^ flip);
       INFO("byte ", at, " ^ ", flip);
-      REQUIRE(scan_wal(bytes).verdict == WalVerdict::kDamaged);
-      REQUIRE(scan_wal(bytes + std::string(64, '\0')).verdict == WalVerdict::kDamaged);
+      REQUIRE(crashed.scan(bytes).verdict == WalVerdict::kDamaged);
+      REQUIRE(crashed.scan(bytes + std::string(64, '\0')).verdict == WalVerdict::kDamaged);
     }
   }
   // ...and each region of the first, a middle and the last record by a real start.
@@ -214,7 +214,7 @@ TEST_CASE(
   must_open(path)
       ->persist(append(make_entries(6, 9, 1)))
       .has_value();  // also a file of entries now
-  for (const char* part : {".log", "CURRENT", "MANIFEST", ".sst"}) {
+  for (const char* part : {".log", "CURRENT", "MANIFEST", ".sst", "WAL-MARK"}) {
     copy_directory(path, directory.path("attempt"));
     size_t removed = 0;
     for (const auto& file : std::filesystem::directory_iterator(directory.path("attempt"))) {
@@ -237,12 +237,12 @@ TEST_CASE("rocks log: a record torn at any byte opens without it [F16]") {
   size_t begin = crashed.ends()[10];
   for (size_t size = begin; size < wal.size(); ++size) {
     INFO("size ", size);
-    WalScan cut = scan_wal(std::string_view(wal).substr(0, size));
+    WalScan cut = crashed.scan(std::string_view(wal).substr(0, size));
     REQUIRE(cut.verdict == (size == begin ? WalVerdict::kWhole : WalVerdict::kTorn));
     REQUIRE(cut.offset == begin);
     // The file system had made the room but not filled it.
     std::string zeros = wal.substr(0, size) + std::string(wal.size() - size, '\0');
-    WalScan hole = scan_wal(zeros);
+    WalScan hole = crashed.scan(zeros);
     REQUIRE(hole.verdict == (size == begin ? WalVerdict::kWhole : WalVerdict::kTorn));
     REQUIRE(hole.offset == begin);
   }
@@ -260,7 +260,7 @@ TEST_CASE("rocks log: the same for records of many blocks and lost pages [F16]")
   size_t begin = crashed.ends()[4];
   for (size_t size = begin; size < wal.size(); size += 997) {
     INFO("size ", size);
-    REQUIRE(scan_wal(std::string_view(wal).substr(0, size)).offset == begin);
+    REQUIRE(crashed.scan(std::string_view(wal).substr(0, size)).offset == begin);
   }
   crashed.must_hold(wal.substr(0, wal.size() - 50000), 5);
   std::string lost_page = wal;
@@ -276,7 +276,7 @@ TEST_CASE("rocks log: the same for records of many blocks and lost pages [F16]")
     std::string flipped = wal;
     flipped[at] = static_cast<char>(flipped[at] ^ 0x04);
     INFO("byte ", at);
-    REQUIRE(scan_wal(flipped).verdict == WalVerdict::kDamaged);
+    REQUIRE(crashed.scan(flipped).verdict == WalVerdict::kDamaged);
   }
 }
 
@@ -290,30 +290,6 @@ TEST_CASE("rocks log: a damaged length near the end does not swallow later recor
   std::string last = wal;
   last[crashed.ends()[6] + 5] = '\x60';  // the same in the last record, whose bytes are all there
   crashed.must_refuse(last);
-}
-
-TEST_CASE("rocks log: zeros in an older file are damage, not room [F16]") {
-  TempDirectory directory;
-  std::string path = directory.path("log");
-  std::string older;
-  {
-    auto log = must_open(path);
-    REQUIRE(log->persist(append(make_entries(1, 3, 1))).has_value());
-    older = files_with_suffix(path, ".log").back();
-    copy_directory(path, directory.path("crashed"));
-  }
-  path = directory.path("crashed");
-  std::string bytes = read_file(path + "/" + older);
-  std::string records = bytes.substr(0, bytes.find_last_not_of('\0') + 1);
-  write_file(path + "/" + older, records + std::string(4096, '\0'));
-  write_file(path + "/999999.log", "");  // begun, and nothing in it: the one before is the last
-  copy_directory(path, directory.path("begun"));
-  CHECK(loaded(*must_open(directory.path("begun"))).last_index == LogIndex{3});
-  write_file(path + "/999999.log", records);
-  auto log = open_rocks_log({.path = path, .fsync = true});
-  REQUIRE(!log.has_value());
-  CHECK(log.error().code == Errc::kCorrupt);
-  CHECK(log.error().text.find(older) != std::string::npos);
 }
 
 TEST_CASE("rocks log: the room ahead is bounded, and gone after an orderly end") {

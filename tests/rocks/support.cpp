@@ -4,7 +4,6 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <fstream>
-#include <iterator>
 #include <map>
 #include <mutex>
 #include <set>
@@ -91,8 +90,12 @@ std::string hex(std::string_view bytes) {
 }
 
 std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  std::ifstream in(path, std::ios::binary | std::ios::ate);
+  std::string bytes(in ? static_cast<size_t>(in.tellg()) : 0, '\0');
+  in.seekg(0);
+  in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  bytes.resize(static_cast<size_t>(std::max<std::streamsize>(in.gcount(), 0)));
+  return bytes;
 }
 
 void write_file(const std::string& path, std::string_view bytes) {
@@ -143,8 +146,8 @@ void copy_directory_after_power_loss(const std::string& from, const std::string&
     }
     std::string bytes = read_file(entry.path().string());
     auto known = book.synced.find({about.st_dev, about.st_ino});
-    size_t left = known == book.synced.end() ? 0 : static_cast<size_t>(known->second);
-    bytes.resize(std::min(left, bytes.size()));
+    // A file that was cut since then is as long as it was, with zeros.
+    bytes.resize(known == book.synced.end() ? 0 : static_cast<size_t>(known->second), '\0');
     std::string copy = to + "/" + entry.path().filename().string();
     write_file(copy, bytes);
     // What the next life finds on its disk is durable already.

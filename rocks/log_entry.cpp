@@ -1,0 +1,63 @@
+#include "rocks/log_entry.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "base/bytes.hpp"
+#include "base/checksum.hpp"
+
+namespace kiwi::rocks {
+
+namespace {
+
+constexpr char kHidden = '\xff';  // no version of an entry
+constexpr size_t kMaskBytes = 8;
+constexpr size_t kFrameBytes = 1 + kMaskBytes;
+
+void apply_mask(char* bytes, size_t size, const char* mask) {
+  for (size_t i = 0; i < size; ++i) {
+    bytes[i] = static_cast<char>(bytes[i] ^ mask[i % kMaskBytes]);
+  }
+}
+
+}  // namespace
+
+bool has_many_zeros(std::string_view payload) {
+  // One byte in every so many is enough to find where to look.
+  for (size_t at = kZerosInARowMax - 1; at < payload.size(); at += kZerosInARowMax) {
+    if (payload[at] != '\0') {
+      continue;
+    }
+    size_t from = at;
+    while (from > 0 && payload[from - 1] == '\0') {
+      --from;
+    }
+    const size_t to = std::min(payload.find_first_not_of('\0', at), payload.size());
+    if (to - from >= kZerosInARowMax) {
+      return true;
+    }
+  }
+  return false;
+}
+
+std::string hidden_entry(std::string_view header, std::string_view payload, uint64_t secret) {
+  std::string stored(1, kHidden);
+  stored.reserve(kFrameBytes + header.size() + payload.size());
+  put_le(stored, checksum64(header, secret));
+  stored.append(header);
+  stored.append(payload);
+  apply_mask(stored.data() + kFrameBytes, stored.size() - kFrameBytes, stored.data() + 1);
+  return stored;
+}
+
+std::string revealed_entry(std::string stored) {
+  if (stored.size() < kFrameBytes || stored[0] != kHidden) {
+    return stored;
+  }
+  apply_mask(stored.data() + kFrameBytes, stored.size() - kFrameBytes, stored.data() + 1);
+  stored.erase(0, kFrameBytes);
+  return stored;
+}
+
+}  // namespace kiwi::rocks

@@ -1,0 +1,132 @@
+#include "rocks/wal_tail.hpp"
+
+#include <algorithm>
+#include <string>
+
+namespace kiwi::rocks {
+
+namespace {
+
+constexpr uint64_t kSector = 512;  // what a disk writes or loses as one piece, at least
+
+bool all_zero(std::string_view bytes) {
+  return bytes.find_first_not_of('\0') == std::string_view::npos;
+}
+
+class Tail {
+ public:
+  Tail(WalSource& source, uint64_t begin, uint64_t end)
+      : source_(source), begin_(begin), end_(end) {}
+
+  bool reaches_its_end(const WalMark& mark) {
+    const std::optional<WalNote> note = own_note(mark);
+    return (note && note->bytes + kWalNoteRecordBytes == payload_bytes()) || headers_agree();
+  }
+  // No record begins like this, whatever is missing behind it.
+  bool begins_wrong() {
+    const std::string_view bytes = part(first_block());
+    if (begin_ % kSector + kWalHeader > kSector || bytes.size() < kWalHeader) {
+      return false;  // its header was not written as one piece, or is not all there
+    }
+    const uint64_t room = kWalBlock - begin_ % kWalBlock - kWalHeader;
+    switch (wal_type(bytes)) {
+      case 0:
+        return false;
+      case kWalFull:
+        return wal_length(bytes) > room;
+      case kWalFirst:
+        return wal_length(bytes) != room;
+      default:
+        return true;
+    }
+  }
+  bool lacks_a_sector() {
+    for (uint64_t from = begin_; from < end_; from = (from / kSector + 1) * kSector) {
+      const uint64_t to = std::min(end_, (from / kSector + 1) * kSector);
+      if (to - from < kWalHeader && from == begin_ ? lacks_first_bytes(to - from)
+                                                   : lacks(from, to)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+ private:
+  uint64_t first_block() const { return begin_ / kWalBlock; }
+  uint64_t last_block() const { return (end_ - 1) / kWalBlock; }
+  // What of a block belongs to the record, its header included.
+  std::string_view part(uint64_t block) {
+    std::string_view bytes = source_.block(block);
+    const uint64_t start = block * kWalBlock;
+    const uint64_t from = std::max(begin_, start) - start;
+    const uint64_t to = std::min(end_ - start, uint64_t{bytes.size()});
+    return bytes.substr(from, to - from);
+  }
+  // Of the record in all its blocks, if it ends at end_; 0 if it cannot.
+  uint64_t payload_bytes() const {
+    const uint64_t headers = (last_block() - first_block() + 1) * kWalHeader;
+    return end_ - begin_ > headers ? end_ - begin_ - headers : 0;
+  }
+
+  // The note that would end the record, one damaged byte forgiven.
+  std::optional<WalNote> own_note(const WalMark& mark) {
+    std::string bytes;
+    for (uint64_t block = last_block() + 1; block-- > first_block();) {
+      std::string_view payload = part(block);
+      payload.remove_prefix(std::min(payload.size(), size_t{kWalHeader}));
+      const size_t wanted = kWalNoteBytes - bytes.size();
+      payload.remove_prefix(payload.size() - std::min(payload.size(), wanted));
+      bytes.insert(0, payload);
+      if (bytes.size() == kWalNoteBytes) {
+        return mend_wal_note(bytes, mark);
+      }
+    }
+    return std::nullopt;
+  }
+
+  // Do the headers describe one record that ends at end_?
+  bool headers_agree() {
+    for (uint64_t block = first_block(); block <= last_block(); ++block) {
+      const std::string_view bytes = part(block);
+      const bool first = block == first_block();
+      const bool last = block == last_block();
+      const uint8_t type = first ? (last ? kWalFull : kWalFirst) : (last ? kWalLast : kWalMiddle);
+      if (bytes.size() < kWalHeader || wal_type(bytes) != type ||
+          kWalHeader + wal_length(bytes) != bytes.size()) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  bool lacks(uint64_t from, uint64_t to) {
+    const uint64_t start = std::max(from, to - std::min(to, kMissingZerosMin));
+    const uint64_t block = from / kWalBlock;
+    return all_zero(source_.block(block).substr(start - block * kWalBlock, to - start));
+  }
+
+  // The record begins with less than a header in its first sector. So few zeros may be its own, so
+  // they count only if with what belongs there in their place all is well.
+  bool lacks_first_bytes(uint64_t count) {
+    const std::string_view bytes = part(first_block());
+    if (bytes.size() < kWalHeader || !all_zero(bytes.substr(0, count))) {
+      return false;
+    }
+    const auto type = first_block() == last_block() ? kWalFull : kWalFirst;
+    const std::string header = wal_header(type, bytes.substr(kWalHeader));
+    return header.substr(count) == bytes.substr(count, kWalHeader - count);
+  }
+
+  WalSource& source_;
+  const uint64_t begin_;
+  const uint64_t end_;
+};
+
+}  // namespace
+
+bool sectors_are_missing(WalSource& source, uint64_t begin, uint64_t end, const WalMark& mark) {
+  Tail tail(source, begin, end);
+  return tail.reaches_its_end(mark) ? tail.lacks_a_sector() : !tail.begins_wrong();
+}
+
+}  // namespace kiwi::rocks
