@@ -177,7 +177,7 @@ def test_a_flipped_byte_in_an_sst_is_never_served(flushed, place):
 
 @pytest.mark.parametrize("pattern", ["state-1/*.sst", "state-1/CURRENT", "state-1/MANIFEST-*",
                                      "state-1/OPTIONS-*", "log/*.log", "log/CURRENT",
-                                     "log/MANIFEST-*", "log/OPTIONS-*"])
+                                     "log/MANIFEST-*", "log/OPTIONS-*", "log/WAL-MARK"])
 def test_a_missing_file_is_refused_or_made_good(flushed, pattern):
     """[F13, F16] Also the log of a node whose state is ahead of what is left of it."""
     lost = max(flushed.dir.glob(pattern), key=lambda path: path.stat().st_size)
@@ -186,7 +186,8 @@ def test_a_missing_file_is_refused_or_made_good(flushed, pattern):
     print(f"{pattern}: {refused_or_right(flushed)}")
 
 
-@pytest.mark.parametrize("pattern", ["log/*.log", "log/CURRENT", "log/MANIFEST-*"])
+@pytest.mark.parametrize("pattern", ["log/*.log", "log/CURRENT", "log/MANIFEST-*",
+                                     "log/WAL-MARK"])
 def test_a_missing_log_file_is_refused_also_when_the_state_was_never_flushed(make_cluster, pattern):
     """[F1, F16] Nothing but the log knows what was acknowledged: an empty one must not be opened."""
     cluster = make_cluster(1, peers=False)
