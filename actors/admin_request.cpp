@@ -64,6 +64,8 @@ std::string encode_order(const AdminOrder& order) {
     for (const raft::Member& member : change->members) {
       put_member(out, member);
     }
+  } else if (const auto* move = std::get_if<MoveMember>(&order)) {
+    put_member(out, move->member);
   } else {
     put_le(out, std::get<HandOver>(order).target.value);
   }
@@ -87,6 +89,8 @@ Result<AdminOrder> decode_order(std::string_view bytes) {
     order = std::move(change);
   } else if (kind == 4) {
     order = HandOver{NodeId{reader.le<uint64_t>()}};
+  } else if (kind == 5) {
+    order = MoveMember{get_member(reader)};
   } else {
     return garbled();
   }
@@ -119,6 +123,10 @@ std::string order_error(const AdminOrder& order, const raft::Configuration& now)
         return "ERR node id has already been used in this cluster";
       }
     }
+  } else if (const auto* move = std::get_if<MoveMember>(&order)) {
+    if (now.find(move->member.id) == nullptr) {
+      return "ERR node id does not exist";
+    }
   } else {
     const NodeId target = std::get<HandOver>(order).target;
     if (target && now.find(target) == nullptr) {
@@ -144,6 +152,10 @@ bool is_done(const AdminOrder& order, const raft::Configuration& now) {
            std::ranges::all_of(change->members, [&](const raft::Member& member) {
              return now.has(member.id, member.incarnation) && contains(now.voters, member.id);
            });
+  }
+  if (const auto* move = std::get_if<MoveMember>(&order)) {
+    const raft::Member* known = now.find(move->member.id);
+    return known != nullptr && *known == move->member;
   }
   return false;
 }

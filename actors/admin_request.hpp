@@ -30,7 +30,13 @@ struct HandOver {
   NodeId target;  // 0 = the most up-to-date voter
   bool operator==(const HandOver&) const = default;
 };
-using AdminOrder = std::variant<AddMember, RemoveMember, Reconfigure, HandOver>;
+// A member by its id, alive or dead, is at these addresses from now on, in this incarnation. Said
+// by an operator: a node that comes by itself is believed its id only at the address that is known.
+struct MoveMember {
+  raft::Member member;
+  bool operator==(const MoveMember&) const = default;
+};
+using AdminOrder = std::variant<AddMember, RemoveMember, Reconfigure, HandOver, MoveMember>;
 
 // ON THE WIRE: kinds by their place, never reorder.
 std::string encode_order(const AdminOrder& order);

@@ -91,6 +91,8 @@ PeerHello Node::State::hello_for(NodeId peer) const {
   hello.list_digest = list_digest(options.raft_peers, options.raft_bootstrap);
   hello.client_address = options.client_address().text();
   hello.peer_address = options.peer_address().text();
+  hello.boot_epoch = identity.boot_epoch;
+  hello.election_timeout_ms = static_cast<uint32_t>(options.raft_election_timeout);
   if (!replica_actor) {
     return hello;
   }

@@ -11,7 +11,9 @@
 
 namespace kiwi::actors {
 
-constexpr uint16_t kPeerProtocol = 2;  // ON THE WIRE; a node talks to its own version only
+// ON THE WIRE; a node talks to its own version only. To be raised with every change of what nodes
+// say to each other (tests/actors/wire_version_test.cpp).
+constexpr uint16_t kPeerProtocol = 3;
 constexpr size_t kNonceBytes = 32;
 constexpr size_t kProofBytes = 32;
 

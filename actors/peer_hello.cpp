@@ -1,6 +1,7 @@
 #include "actors/peer_hello.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/bytes.hpp"
 
@@ -8,7 +9,7 @@ namespace kiwi::actors {
 
 namespace {
 
-constexpr uint8_t kHelloVersion = 1;
+constexpr uint8_t kHelloVersion = 2;
 
 template <class Id>
 void put_id(std::string& out, const Id& id) {
@@ -34,7 +35,11 @@ std::string encode_hello(const PeerHello& hello) {
   put_le(out, hello.list_digest);
   put_sized(out, hello.client_address);
   put_sized(out, hello.peer_address);
+  put_le(out, hello.boot_epoch);
+  put_sized(out, raft::encode_marks(hello.marks));
+  put_le(out, hello.election_timeout_ms);
   put_u8(out, static_cast<uint8_t>(hello.you));
+  put_sized(out, hello.where);
   put_sized(out, hello.first_entry);
   return out;
 }
@@ -49,12 +54,17 @@ Result<PeerHello> decode_hello(std::string_view bytes) {
   hello.list_digest = reader.le<uint64_t>();
   hello.client_address = reader.sized();
   hello.peer_address = reader.sized();
+  hello.boot_epoch = reader.le<uint64_t>();
+  Result<std::vector<raft::Mark>> marks = raft::decode_marks(reader.sized());
+  hello.election_timeout_ms = reader.le<uint32_t>();
   const auto you = reader.le<uint8_t>();
   hello.you = static_cast<PeerHello::You>(you);
+  hello.where = reader.sized();
   hello.first_entry = reader.sized();
-  if (!reader.done() || version != kHelloVersion || you > 3 || !hello.node) {
+  if (!reader.done() || version != kHelloVersion || you > 5 || !hello.node || !marks) {
     return Error{Errc::kInvalid, "its hello is not one of this protocol"};
   }
+  hello.marks = std::move(*marks);
   return hello;
 }
 

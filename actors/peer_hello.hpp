@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/ids.hpp"
 #include "base/result.hpp"
+#include "raft/lineage.hpp"
 #include "raft/types.hpp"
 
 namespace kiwi::actors {
@@ -18,14 +20,20 @@ struct PeerHello {
   uint64_t list_digest = 0;  // of raft.peers and of whether this node forms a cluster by itself
   std::string client_address;
   std::string peer_address;
+  uint64_t boot_epoch = 0;           // number of this start of the directory (F4)
+  std::vector<raft::Mark> marks;     // of the directory, the latest last (F52)
+  uint32_t election_timeout_ms = 0;  // raft.election-timeout: members should agree on it
   // What the sender's configuration says of the receiver.
   enum class You : uint8_t {
     kUnknown = 0,           // or the sender has no configuration
     kMember = 1,            // that id with that incarnation is in it
     kOtherIncarnation = 2,  // the id is, but not this life of it: the directory was wiped (F1)
     kRemoved = 3,
+    kInUse = 4,    // the id is a living member's, which this receiver is not (F49)
+    kOldCopy = 5,  // that life of the id went further than the receiver knows (F52)
   };
   You you = You::kUnknown;
+  std::string where;  // kInUse: where that member's link comes from
   // For a receiver without a cluster that is kMember: the entry that founded the cluster, encoded;
   // empty if the sender has cut it away.
   std::string first_entry;

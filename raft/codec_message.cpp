@@ -86,6 +86,8 @@ struct Encoder {
     put_varint(out, body.conflict_term.value);
     put_varint(out, body.round);
     put_varint(out, body.sequence);
+    put_varint(out, body.applied.value);
+    put_varint(out, body.backlog_bytes);
   }
   void operator()(const TimeoutNow&) {}
   void operator()(const Propose& body) {
@@ -171,6 +173,8 @@ struct Decoder {
     body.conflict_term = id<Term>();
     body.round = in.varint();
     body.sequence = in.varint();
+    body.applied = id<LogIndex>();
+    body.backlog_bytes = in.varint();
     return body;
   }
   Propose propose() {
@@ -193,7 +197,7 @@ struct Decoder {
   ProposeRefused propose_refused() {
     ProposeRefused body;
     auto reason = in.le<uint8_t>();
-    valid = reason >= 1 && reason <= 5;
+    valid = reason >= 1 && reason <= 6;
     body.reason = static_cast<RefusalReason>(reason);
     body.number = get_number(in);
     body.expect = in.varint();

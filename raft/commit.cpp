@@ -101,6 +101,7 @@ void Core::State::advance_commit(LogIndex index) {
   commit = index;
   for (LogIndex i = before + 1; i <= index; ++i) {
     uncommitted_bytes -= entry_bytes(log.at(i));
+    waiting_bytes += entry_bytes(log.at(i));
   }
   if (Leader* leader = leading()) {
     const Entry& last = log.at(index);
@@ -128,6 +129,7 @@ void Core::State::flush_apply() {
     apply_bytes += entry_bytes(*entry);
     effects.apply.push_back(*entry);
     ++emitted;
+    waiting_bytes -= emitted > counted_from ? entry_bytes(effects.apply.back()) : 0;
     if (!apply_read.empty() && apply_read.front().index == emitted) {
       apply_read.pop_front();
     }

@@ -72,6 +72,7 @@ Core::State::State(const CoreOptions& core_options, StartState start)
   CHECK_INVARIANT(snapshot_index <= applied);
   CHECK_INVARIANT(first_index <= applied + 1);  // F13: nothing is missing between state and log
   commit = std::min(commit, log.last_index());
+  counted_from = commit;
   CHECK_INVARIANT(log.base_index() <= std::max(commit, applied));
   CHECK_INVARIANT(log.last_index() <= applied || log.holds(log.last_index()));
   if (log.holds(log.last_index())) {

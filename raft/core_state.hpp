@@ -158,6 +158,8 @@ struct Core::State {
   LogIndex applied;
   std::deque<std::pair<LogIndex, uint64_t>> apply_chunks;  // (last index, bytes), not applied yet
   uint64_t apply_bytes = 0;
+  uint64_t waiting_bytes = 0;  // committed, not handed to apply yet: of what is above counted_from
+  LogIndex counted_from;       // what was committed at the start has no known size
   std::deque<Entry> apply_read;  // read back for apply
   bool apply_reading = false;
   uint64_t uncommitted_bytes = 0;
@@ -266,6 +268,7 @@ struct Core::State {
   void start_progress(Progress& peer, const Member& member);
 
   void on_append(const Message& message, const AppendEntries& append);
+  AppendEntriesResponse answer_to(uint64_t sequence, uint64_t round) const;
   void answer_append(const AppendEntries& append);
   void refuse_while_installing(const Message& message, const AppendEntries& append);
   bool merge_entries(const AppendEntries& append);

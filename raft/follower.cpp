@@ -118,15 +118,22 @@ void Core::State::truncate_after(LogIndex last) {
   drop_configurations_after(last);
 }
 
+AppendEntriesResponse Core::State::answer_to(uint64_t sequence, uint64_t round) const {
+  AppendEntriesResponse response;
+  response.round = round;
+  response.sequence = sequence;
+  response.wants_commit = wants_commit;
+  response.applied = applied;
+  response.backlog_bytes = waiting_bytes + apply_bytes;
+  return response;
+}
+
 void Core::State::reject_append(const Message& message, const AppendEntries& append) {
   if (append.sequence == 0) {
     return;
   }
-  AppendEntriesResponse response;
+  AppendEntriesResponse response = answer_to(append.sequence, append.round);
   response.match = log.last_index();
-  response.round = append.round;
-  response.sequence = append.sequence;
-  response.wants_commit = wants_commit;
   if (append.prev_index > log.last_index()) {
     response.conflict_index = log.last_index() + 1;
   } else {
@@ -144,11 +151,8 @@ void Core::State::refuse_while_installing(const Message& message, const AppendEn
   if (append.sequence == 0) {
     return;
   }
-  AppendEntriesResponse response;
+  AppendEntriesResponse response = answer_to(append.sequence, append.round);
   response.match = commit;
-  response.round = append.round;
-  response.sequence = append.sequence;
-  response.wants_commit = wants_commit;
   response.conflict_index = commit + 1;
   send(message.from, response);
 }
@@ -169,12 +173,9 @@ void Core::State::answer_append(const AppendEntries& append) {
   LogIndex durable = acknowledgeable(follower.matched);
   LogIndex end = append.prev_index + append.entries.size();
   if (append.round != 0 || append.entries.empty() || durable >= end) {
-    AppendEntriesResponse response;
+    AppendEntriesResponse response = answer_to(append.sequence, append.round);
     response.success = true;
     response.match = durable;
-    response.round = append.round;
-    response.sequence = append.sequence;
-    response.wants_commit = wants_commit;
     follower.acknowledged = durable;
     send(follower.leader, response);
   }
@@ -190,11 +191,9 @@ void Core::State::answer_if_durable() {
   if (durable <= follower->acknowledged) {
     return;
   }
-  AppendEntriesResponse response;
+  AppendEntriesResponse response = answer_to(follower->answer_sequence, 0);
   response.success = true;
   response.match = durable;
-  response.sequence = follower->answer_sequence;
-  response.wants_commit = wants_commit;
   follower->acknowledged = durable;
   follower->answer_owed = durable < follower->matched;
   send(follower->leader, response);

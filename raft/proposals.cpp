@@ -88,7 +88,10 @@ void Core::State::admit(Leader& leader, NodeId from, Proposal proposal) {
   auto [it, is_new] = leader.tails.try_emplace(key);
   OriginTail& tail = it->second;
   if (number.epoch < tail.epoch) {
-    return;  // F4: of an earlier life of that process
+    // F4: of an earlier start of that process. F52: if it is the present one, it runs on an old
+    // copy of its directory, and waits for ever unless it is told.
+    refuse(from, number, RefusalReason::kOldEpoch, 0);
+    return;
   }
   const bool newer_epoch = number.epoch > tail.epoch;
   const uint64_t expect = newer_epoch ? 1 : tail.sequence + 1;

@@ -187,6 +187,8 @@ void Core::State::finish_install(const SnapshotMeta& meta, int64_t applied_stamp
   issued = persisted = commit = emitted = applied = meta.index;
   apply_chunks.clear();
   apply_bytes = 0;
+  waiting_bytes = 0;
+  counted_from = meta.index;
   apply_read.clear();
   apply_reading = false;
   uncommitted_bytes = 0;

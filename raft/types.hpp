@@ -129,7 +129,9 @@ struct AppendEntriesResponse {
   Term conflict_term;       // reject: term there, 0 if the follower's log is too short
   uint64_t round = 0;       // echoed; sent at once, also when the disk has not answered yet
   uint64_t sequence = 0;    // echoed
-  bool wants_commit = false;  // as an origin it waits for an apply: announce commits at once
+  bool wants_commit = false;   // as an origin it waits for an apply: announce commits at once
+  LogIndex applied;            // by its state machine (F48, F53)
+  uint64_t backlog_bytes = 0;  // of entries committed and not applied there, as far as it counted
   bool operator==(const AppendEntriesResponse&) const = default;
 };
 struct TimeoutNow {
@@ -153,6 +155,7 @@ enum class RefusalReason : uint8_t {
   kNotMember = 3,  // F25
   kNotLeader = 4,
   kDiskFull = 5,  // as kOverloaded, for the leader's disk is nearly full
+  kOldEpoch = 6,  // F52: this incarnation has had a later start; the sender runs on an old copy
 };
 struct ProposeRefused {
   RefusalReason reason = RefusalReason::kNotLeader;

@@ -384,6 +384,7 @@ void Router::refused(const raft::ProposeRefused& refused, int64_t now_ms) {
     case raft::RefusalReason::kNotMember:
       s.give_up(now_ms);
       break;
+    case raft::RefusalReason::kOldEpoch:  // the composition root ends this node (F52)
     case raft::RefusalReason::kNotLeader:
       break;  // leader_changed() will say who is, the sweep asks again anyway
     case raft::RefusalReason::kGap:

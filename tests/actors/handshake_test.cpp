@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "actors/peer_handshake.hpp"
+#include "base/bytes.hpp"
 #include "base/prng.hpp"
 #include "config/limits.hpp"
 
@@ -77,7 +78,9 @@ TEST_CASE("a peer that only pretends to know the secret is refused by the dialer
   // It answers the dialer's proof with that very proof.
   PeerHandshake dialer =
       PeerHandshake::dialer(options(1, "secret"), NodeId{2}, std::string(16, 't'));
-  std::string challenge("\x02\x02\x00\x02\x00\x00\x00\x00\x00\x00\x00", 11);
+  std::string challenge(1, '\x02');
+  put_le(challenge, kPeerProtocol);
+  put_le(challenge, uint64_t{2});
   challenge += std::string(kNonceBytes, 'n');
   dialer.take_frames();
   dialer.receive(challenge);
@@ -192,6 +195,11 @@ TEST_CASE("a hello survives its encoding, and no shorter prefix of it is one") {
   PeerHello h = hello(3, 9);
   h.first_entry = "entry bytes";
   h.you = PeerHello::You::kOtherIncarnation;
+  h.boot_epoch = 5;
+  h.election_timeout_ms = 1000;
+  h.where = "10.0.0.7:4711";
+  raft::add_mark(h.marks, 11);
+  raft::add_mark(h.marks, 12);
   const std::string bytes = encode_hello(h);
   CHECK(*decode_hello(bytes) == h);
   for (size_t size = 0; size < bytes.size(); ++size) {

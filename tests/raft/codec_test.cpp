@@ -61,8 +61,8 @@ std::vector<Message> sample_messages() {
       RequestVoteResponse{false, true},
       append,
       AppendEntries{},
-      AppendEntriesResponse{true, LogIndex{11}, LogIndex{}, Term{}, 4, 12, true},
-      AppendEntriesResponse{false, LogIndex{11}, LogIndex{5}, Term{2}, 0, 13, false},
+      AppendEntriesResponse{true, LogIndex{11}, LogIndex{}, Term{}, 4, 12, true, LogIndex{9}, 300},
+      AppendEntriesResponse{false, LogIndex{11}, LogIndex{5}, Term{2}, 0, 13, false, LogIndex{}, 0},
       TimeoutNow{},
       Propose{{proposal, nothing}},
       ProposeRefused{RefusalReason::kGap, proposal.number, 299},
@@ -154,8 +154,8 @@ TEST_CASE("messages have these bytes [wire]") {
       "cefaedfe00000000020000000000000002000000000000000000000000000001050000000000"
       "00004d0000000000000053455420612031",
       "01923036d6d8fd1046020102030000000000000000000000000000",
-      "011df51ecc23bb7ef203010203030b0000040c",
-      "01a67a5bc76303827f03010203000b0502000d",
+      "0173c395e2f491388803010203030b0000040c09ac02",
+      "011954a1cb4266e90c03010203000b0502000d0000",
       "016ae409a4c3f9a1c204010203",
       "01454b4eee44c6199a0501020302010000000000000001000000000000000000000000000001"
       "01000000000000002c0100000000000001077061796c6f616401000000000000000100000000"

@@ -39,8 +39,8 @@ const char* name_of(Role role) {
 }
 
 const char* name_of(RefusalReason reason) {
-  static constexpr const char* kNames[] = {"?",          "gap",        "overloaded",
-                                           "not-member", "not-leader", "disk-full"};
+  static constexpr const char* kNames[] = {"?",          "gap",       "overloaded", "not-member",
+                                           "not-leader", "disk-full", "old-epoch"};
   return kNames[static_cast<size_t>(reason)];
 }
 
