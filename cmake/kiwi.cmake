@@ -1,5 +1,7 @@
 # kiwi_library(name SOURCES... LINK targets...): the one static library of a folder.
-# kiwi_test(name SOURCES... LINK targets...): a doctest program that ctest runs.
+# kiwi_test(name SOURCES... LINK targets...): a doctest program that ctest runs. READS_TREE names those
+# sources that open files of this tree: only they are told where it is, so that the compiler cache
+# serves all others to any clone.
 function(kiwi_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
@@ -8,10 +10,13 @@ function(kiwi_library name)
 endfunction()
 
 function(kiwi_test name)
-  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LINK;READS_TREE" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
-  target_compile_definitions(${name} PRIVATE KIWI_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  if(ARG_READS_TREE)
+    set_source_files_properties(${ARG_READS_TREE} PROPERTIES
+      COMPILE_DEFINITIONS KIWI_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  endif()
   target_link_libraries(${name} PRIVATE ${ARG_LINK})
   add_test(NAME ${name} COMMAND ${name})
   if(ARG_TIMEOUT)
