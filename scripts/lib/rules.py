@@ -1,18 +1,25 @@
-"""Which test stands for which rule: writes tests/RULES.md from the names of the tests.
+"""Which test stands for which rule, and what fails when it is broken: writes tests/RULES.md.
 
     /usr/bin/python3 scripts/lib/rules.py          writes it
-    /usr/bin/python3 scripts/lib/rules.py --check  fails if a rule has no test, or a row names a test
-                                                   that is gone
+    /usr/bin/python3 scripts/lib/rules.py --check  fails if a rule has no test, if nobody saw a test
+                                                   fail because of it, or if a row names a test that
+                                                   is gone
 
 A test names its rule: `[F12]` in a doctest case, in the docstring of a pytest function, in the first
 lines or the file name of a trace. A known failure of another system names its tests by rule or by a
 part of their name. What exists and has no test, and a name that no test has, is an error.
+
+What fails: a mutant, which names its rule where it is declared (its catches are in tests/MUTANTS.md),
+or a named change (tests/broken_rules.txt).
 """
 import ast
 import os
 import re
 import sys
 from dataclasses import dataclass
+
+import broken
+import mutants
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TABLE = "tests/RULES.md"
@@ -36,13 +43,13 @@ RULES = {
     12: ("persist tokens", ""),
     13: ("the log is cut below what the state has flushed", ""),
     14: ("an install has one commit point", ""),
-    15: ("a late snapshot takes no acknowledged suffix", "snapshots in the core"),
+    15: ("a late snapshot takes no acknowledged suffix", ""),
     16: ("torn tail or damage", ""),
-    17: ("files are reused from the same sender only", "snapshot transfer"),
+    17: ("files are reused from the same sender only", ""),
     18: ("membership by what stands in the log", ""),
     19: ("commit notices promise only what matched", ""),
     20: ("leases count from the sending, end with TimeoutNow", ""),
-    21: ("admin commands cannot make a replica differ", "RAFT.DEBUG"),
+    21: ("admin commands cannot make a replica differ", ""),
     22: ("a snapshot swallows no reply", ""),
     23: ("origins send again, leaders keep their order", ""),
     24: ("a failover fits into the response timeout", ""),
@@ -63,8 +70,40 @@ RULES = {
     39: ("LOADING until the known commit is applied", ""),
     40: ("element keys by version id", ""),
     41: ("RocksDB options that must not be on", ""),
-    42: ("backup and restore", "backup"),
+    42: ("backup and restore", ""),
+    43: ("a reader's clock passes no entry that it does not see", ""),
+    44: ("a long read is of one moment, and nothing behind it is older", ""),
+    45: ("replies are bounded while they are built; what was applied never says ERR", ""),
+    46: ("what an entry means is the cluster's version's, not the program's", ""),
+    47: ("queues give back what they took; one bound for all clients of a node", ""),
+    48: ("what apply has not taken yet need not stay in memory", ""),
+    49: ("a member that lives is not replaced", ""),
+    50: ("what is proposed is measured first", ""),
+    51: ("strangers on the peer port give way", ""),
+    52: ("an old copy of a directory counts as a wiped one", ""),
+    53: ("a leader that does not get ready gives up its office", ""),
+    54: ("a cluster of one that an older cluster knows stops", ""),
+    55: ("the table's memory goes by bytes", ""),
+    56: ("expiry keeps up", ""),
+    57: ("what is absent costs a cursor nothing", ""),
+    58: ("to drop millions of keys takes milliseconds", ""),
+    59: ("no loss of the last write is damage, no damage is taken for it", ""),
+    60: ("room for what is owed", ""),
+    61: ("one command, one commit of bounded size", ""),
+    62: ("random members cost their number", ""),
+    63: ("no client can compute the hashes that order memory", ""),
+    64: ("reads in a block run where the answer is kept", ""),
+    65: ("reads do not slow writers down", ""),
+    66: ("the id of a read round is never used again", ""),
 }
+
+# Mutants of storage are switches in tests/sim/node.cpp and name no rule there.
+STORAGE_MUTANTS = {
+    "vote-not-persisted": 12, "applied-index-not-in-batch": 13, "sync-lies": 12,
+    "epoch-not-raised": 4, "wiped-node-keeps-id": 1, "checkpoint-index-from-memory": 13,
+    "installed-state-not-synced": 14,
+}
+MUTANT = re.compile(r"^\s*k([A-Z]\w*),\s*//(.*)$", re.M)
 
 # What broke elsewhere: (group, finding in our words, tests by rule or part of a name, waits for)
 HAZARDS = [
@@ -195,6 +234,38 @@ def all_tests(root=ROOT):
     return tests
 
 
+def rule_mutants(root=ROOT):
+    """{rule: names of the mutants that break it}"""
+    found = {}
+    for name, number in STORAGE_MUTANTS.items():
+        found.setdefault(number, []).append(name)
+    for header in ("raft/mutants.hpp", "resp/mutants.hpp"):
+        with open(os.path.join(root, header), encoding="utf-8") as file:
+            for name, words in MUTANT.findall(file.read()):
+                kebab = re.sub(r"(?<!^)([A-Z])", r"-\1", name).lower()
+                for number in rules_in(words):
+                    found.setdefault(number, []).append(kebab)
+    return found
+
+
+def catch_of(mutant, catches):
+    """The first test or seed that tests/MUTANTS.md knows, in short."""
+    _, by_tests, by_seed = catches.get(mutant, ("", "-", "-"))
+    if re.match(r"\d+: ", by_tests):
+        return re.sub(r"\s*\[[^\]]*\]", "", by_tests.split(": ", 1)[1])
+    if re.match(r"\d+: ", by_seed):
+        return f"simulation, {by_seed.split(': ', 1)[1]}"
+    return "not measured yet"
+
+
+def what_fails(number, all_mutants, changes, catches):
+    parts = [f"{change.words}: {change.test}" for change in changes if change.rule == number]
+    parts = [re.sub(r"\s*\[[^\]]*\]", "", part) for part in parts]
+    parts += [f"mutant `{mutant}`: {catch_of(mutant, catches)}"
+              for mutant in all_mutants.get(number, [])[:SHOWN]]
+    return [part.replace("|", "\\|") for part in parts]
+
+
 def named(tests, key):
     if re.fullmatch(r"F\d+", key):
         return [test for test in tests if int(key[1:]) in test.rules]
@@ -220,17 +291,25 @@ def shown(tests):
 
 def build(tests):
     """(the page, what is wrong)"""
-    wrong = []
+    changes = broken.recorded()
+    wrong = list(broken.wrong(changes, tests))
+    all_mutants, catches = rule_mutants(), mutants.recorded()
     lines = ["# Rules, hazards and the tests that stand for them", "",
-             "Written by `scripts/lib/rules.py` from the names of the tests; a test checks that it is",
-             "true. A rule that concerns what exists has a test, or that test fails.", "",
-             "| rule | what it is about | tests |", "|---|---|---|"]
+             "Written by `scripts/lib/rules.py` from the names of the tests, `tests/MUTANTS.md` and",
+             "`tests/broken_rules.txt`; a test checks that it is true. A rule that concerns what exists",
+             "has a test, and a change that breaks it, which was made and watched, or that test fails.",
+             "", "| rule | what it is about | tests | what fails when it is broken |",
+             "|---|---|---|---|"]
     for number, (title, waits) in RULES.items():
         found = named(tests, f"F{number}")
+        fails = what_fails(number, all_mutants, changes, catches)
         if not found and not waits:
             wrong.append(f"F{number} ({title}) has no test")
+        if not fails and not waits:
+            wrong.append(f"F{number} ({title}): nobody saw a test fail when it is broken")
         lines.append(f"| F{number} | {title} | "
-                     + (shown(found) if found else f"waits for {waits}") + " |")
+                     + (shown(found) if found else f"waits for {waits}") + " | "
+                     + "<br>".join(fails) + " |")
     lines += ["", "| where it happened | what broke | tests |", "|---|---|---|"]
     for where, title, keys, waits in HAZARDS:
         found = []
@@ -253,7 +332,7 @@ def stale(page, tests):
     existing = {shown([test]) for test in tests}
     for line in page.splitlines():
         cells = re.split(r"(?<!\\) \| ", line.strip("| "))
-        for entry in cells[2].split("<br>") if len(cells) == 3 else ():
+        for entry in cells[2].split("<br>") if len(cells) >= 3 else ():
             if entry.startswith("`") and entry not in existing:
                 yield f"{TABLE} names {entry}, which is gone: run scripts/lib/rules.py"
 

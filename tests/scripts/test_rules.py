@@ -2,6 +2,7 @@
 import pathlib
 import re
 
+import broken
 import lint_includes
 import rules
 
@@ -27,6 +28,74 @@ def test_a_rule_without_a_test_and_a_test_without_a_rule_are_named():
     _, wrong = rules.build(tests + [rules.Test("tests/x.cpp", "x", frozenset({77}))])
     assert any(line.startswith("F12 ") for line in wrong)
     assert "a test names F77, which is no rule" in wrong
+
+
+CHANGE = """# words
+
+F7: rain falls upwards
+  in src/sky.cpp
+  -  down();
+  +  up();
+  +  up();
+  in src/sky.hpp
+  -int gravity;
+  +
+  test sky_tests: drops land, all of them [F7]
+  says ERROR: CHECK( wet )
+"""
+
+
+def test_a_rule_of_which_nobody_saw_a_test_fail_is_named(monkeypatch):
+    tests = rules.all_tests()
+    monkeypatch.setattr(broken, "recorded", lambda: [])
+    _, wrong = rules.build(tests)
+    assert any(line.startswith("F2 (") and "nobody saw" in line for line in wrong)
+    assert not any(line.startswith("F19 (") for line in wrong), "a mutant is enough"
+
+
+def test_named_changes_are_read_and_held_against_the_tree(tmp_path):
+    change, = broken.parse(CHANGE)
+    assert (change.rule, change.program, change.says) == (7, "sky_tests", "ERROR: CHECK( wet )")
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/sky.cpp").write_text("{\n  down();\n}\n")
+    (tmp_path / "src/sky.hpp").write_text("int gravity;\n")
+    assert change.pieces[0].change("{\n  down();\n}\n") == "{\n  up();\n  up();\n}\n"
+    tests = [rules.Test("tests/sky_test.cpp", "drops land, all of them [F7] [F9]", frozenset({7}))]
+    assert list(broken.wrong([change], tests, tmp_path)) == []
+    (tmp_path / "src/sky.cpp").write_text("down(); down();")
+    gone = list(broken.wrong([change], [], tmp_path))
+    assert len(gone) == 2 and "0 times in src/sky.cpp" in gone[0] and "no test" in gone[1]
+
+
+def test_a_named_change_is_undone_whatever_happens(tmp_path, monkeypatch):
+    change, = broken.parse(CHANGE)
+    monkeypatch.setattr(broken, "ROOT", str(tmp_path))
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/sky.cpp").write_text("  down();")
+    (tmp_path / "src/sky.hpp").write_text("int gravity;")
+    seen = []
+
+    def run_test(_):
+        seen.append((tmp_path / "src/sky.cpp").read_text())
+        return 1, "x\nsky.cpp:1: ERROR: CHECK( wet )\n"
+    monkeypatch.setattr(broken, "run_test", run_test)
+    assert broken.run(change) == (True, "sky.cpp:1: ERROR: CHECK( wet )")
+    monkeypatch.setattr(broken, "run_test", lambda _: 1 / 0)
+    try:
+        broken.run(change)
+    except ZeroDivisionError:
+        pass
+    assert seen == ["  up();\n  up();"]
+    assert (tmp_path / "src/sky.cpp").read_text() == "  down();"
+
+
+def test_mutants_name_their_rules_where_they_are_declared():
+    found = rules.rule_mutants()
+    assert "commit-by-last-index" in found[19] and "vote-not-persisted" in found[12]
+    known = {name for names in found.values() for name in names}
+    for mutant in rules.STORAGE_MUTANTS:
+        assert mutant in known
+        assert f'"{mutant}"' in "".join(path.read_text() for path in (ROOT / "tests/sim").glob("*.cpp"))
 
 
 def test_names_are_read_from_cases_traces_and_functions():
