@@ -101,7 +101,9 @@ class SharedFile {
   IOStatus append(std::string_view bytes) {
     std::lock_guard<std::mutex> lock(mutex_);
     if (!write_at(fd_, bytes, length_)) {
-      return io_error("writing to", path_);
+      const IOStatus failed = io_error("writing to", path_);
+      zeroed_ = std::max(zeroed_, length_ + bytes.size());  // a part of it: finish() cuts that off
+      return failed;
     }
     length_ += bytes.size();
     return IOStatus::OK();
@@ -200,7 +202,7 @@ class SharedFile {
   int fd_;
   const int filler_fd_;
   uint64_t length_ = 0;      // of the records
-  uint64_t zeroed_ = 0;      // behind length_ the file is zero, and ends before this
+  uint64_t zeroed_ = 0;      // what lies between length_ and this is no record
   uint64_t synced_ = 0;      // of length_, when the last sync began
   uint64_t usual_sync_ = 0;  // bytes a sync, the last ones count most
   bool finished_ = false;

@@ -170,6 +170,31 @@ int fill_with_zeros_until_full(const std::vector<std::string>& arguments) {
   return read_file(path + "/lost/000001.log") == record + record ? 0 : 6;
 }
 
+// The same with a record that does not fit, of which a part was written.
+int append_until_full(const std::vector<std::string>& arguments) {
+  const std::string& path = arguments.at(0);
+  std::filesystem::create_directories(path + "/live");
+  std::signal(SIGXFSZ, SIG_IGN);
+  WalFiles files(false);
+  std::unique_ptr<rocksdb::WritableFile> first;
+  std::unique_ptr<rocksdb::WritableFile> second;
+  const std::string record(1000, 'r');
+  if (!files.env()->NewWritableFile(path + "/live/000001.log", &first, {}).ok() ||
+      !first->Append(record).ok()) {
+    return 3;
+  }
+  take_at_most(300 << 10);
+  if (first->Append(std::string(400 << 10, 'x')).ok() || !first->Sync().ok()) {
+    return 4;
+  }
+  take_at_most(RLIM_INFINITY);
+  if (!files.env()->NewWritableFile(path + "/live/000002.log", &second, {}).ok()) {
+    return 5;
+  }
+  copy_directory_after_power_loss(path + "/live", path + "/lost");
+  return read_file(path + "/lost/000001.log") == record ? 0 : 6;
+}
+
 // The disk takes nothing more after the first 300 KB of a file.
 int write_until_full(const std::vector<std::string>& arguments, Open open) {
   std::unique_ptr<Keyspace> holder;
@@ -286,6 +311,7 @@ int run_child(const std::string& role, const std::vector<std::string>& arguments
       {"table", [](const Arguments& a) { return die_while_writing(a, open_table_keyspace); }},
       {"log", die_while_appending},
       {"log-room", fill_with_zeros_until_full},
+      {"log-append", append_until_full},
       {"keyspace-scan", scan},
       {"removal", die_while_removing},
       {"keyspace-full",
