@@ -47,7 +47,7 @@ struct FragmentLimits {
   size_t frame_bytes = config::limits::kFrameBytes;
   size_t unacked_bytes = 2 * config::limits::kFrameBytes;
   size_t queue_bytes = config::limits::kLinkQueueBytes;
-  uint64_t message_bytes = uint64_t{5} << 29;  // 2.5 GiB: the largest entry, packed, and its frame
+  uint64_t message_bytes = config::limits::kLinkMessageBytes;
 };
 
 class LinkSender {

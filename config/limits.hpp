@@ -28,6 +28,9 @@ constexpr size_t kPipelineBytes = 16 * kMiB;    // argv bytes parsed and not yet
 constexpr size_t kOutputPauseBytes = 1 * kMiB;  // unsent replies above which reading stops
 
 // ---- peers
+constexpr size_t kEntryBytes = 9 * kGiB / 4;  // a log entry: raft.max-entry-size and its frame
+constexpr size_t kLinkMessageBytes = 5 * kGiB / 2;  // what a link carries: an entry and its message
+static_assert(kEntryBytes < kLinkMessageBytes);
 constexpr size_t kFrameBytes = 256 * kKiB;    // a fragment on a link; heartbeats wait for at
                                               // most one (F29)
 constexpr size_t kLinkQueueBytes = 8 * kMiB;  // unsent bytes a link holds before it drops

@@ -197,7 +197,7 @@ struct Decoder {
   ProposeRefused propose_refused() {
     ProposeRefused body;
     auto reason = in.le<uint8_t>();
-    valid = reason >= 1 && reason <= 6;
+    valid = reason >= 1 && reason <= 7;
     body.reason = static_cast<RefusalReason>(reason);
     body.number = get_number(in);
     body.expect = in.varint();

@@ -38,7 +38,9 @@ struct CoreOptions {
   uint32_t inflight_messages_max = 2;  // while below 64 KiB each, see PERF §3
   uint64_t message_bytes_max = 128 << 10;  // payload bytes per AppendEntries; one entry always fits
   uint64_t uncommitted_bytes_max = 64 << 20;  // admission at the leader: from there on kOverloaded
-  uint64_t apply_bytes_max = 1 << 20;         // per take_effects()
+  // A larger payload goes neither into the log nor to the leader: no link would carry it (F50).
+  uint64_t entry_bytes_max = UINT64_MAX;
+  uint64_t apply_bytes_max = 1 << 20;           // per take_effects()
   uint64_t apply_inflight_bytes_max = 4 << 20;  // handed to apply and not yet applied() (F28)
 };
 

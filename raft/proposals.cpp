@@ -15,6 +15,10 @@ constexpr uint64_t kForwardBytesMax = 1 << 20;  // per Propose message; one prop
 }  // namespace
 
 void Core::State::propose_here(Proposal proposal) {
+  if (proposal.payload.size() > options.entry_bytes_max) {
+    refuse(options.id, proposal.number, RefusalReason::kTooLarge, 0);
+    return;
+  }
   if (Leader* leader = leading()) {
     admit(*leader, options.id, std::move(proposal));
     return;
@@ -104,6 +108,10 @@ void Core::State::admit(Leader& leader, NodeId from, Proposal proposal) {
       tail.nacked_tick = ticks;
       refuse(from, number, RefusalReason::kGap, expect);
     }
+    return;
+  }
+  if (proposal.payload.size() > options.entry_bytes_max) {
+    refuse(from, number, RefusalReason::kTooLarge, 0);
     return;
   }
   if (proposal.kind == EntryKind::kBatch && disk_full) {

@@ -156,6 +156,7 @@ enum class RefusalReason : uint8_t {
   kNotLeader = 4,
   kDiskFull = 5,  // as kOverloaded, for the leader's disk is nearly full
   kOldEpoch = 6,  // F52: this incarnation has had a later start; the sender runs on an old copy
+  kTooLarge = 7,  // as kOverloaded, for no link carries an entry of that size (F50)
 };
 struct ProposeRefused {
   RefusalReason reason = RefusalReason::kNotLeader;

@@ -182,6 +182,8 @@ TEST_CASE("what is encoded is decoded again") {
   }
   Message full{NodeId{1}, NodeId{2}, Term{3}, ProposeRefused{RefusalReason::kDiskFull, {}, 0}, {}};
   CHECK(*decode_message(shared(encode_message(full))) == full);
+  std::get<ProposeRefused>(full.body).reason = RefusalReason::kTooLarge;
+  CHECK(*decode_message(shared(encode_message(full))) == full);
   Configuration configuration = sample_configuration();
   CHECK(*decode_configuration(encode_configuration(configuration)) == configuration);
   HardState hard_state{Term{5}, NodeId{3}};

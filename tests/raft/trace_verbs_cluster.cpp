@@ -23,6 +23,7 @@ CoreOptions options_of(const Command& command, NodeId id) {
   options.inflight_bytes_max = command.number("inflight", options.inflight_bytes_max);
   options.message_bytes_max = command.number("message", options.message_bytes_max);
   options.uncommitted_bytes_max = command.number("uncommitted", options.uncommitted_bytes_max);
+  options.entry_bytes_max = command.number("entry", options.entry_bytes_max);
   options.leases = command.has("leases");
   return options;
 }

@@ -40,7 +40,7 @@ const char* name_of(Role role) {
 
 const char* name_of(RefusalReason reason) {
   static constexpr const char* kNames[] = {"?",          "gap",       "overloaded", "not-member",
-                                           "not-leader", "disk-full", "old-epoch"};
+                                           "not-leader", "disk-full", "old-epoch",  "too-large"};
   return kNames[static_cast<size_t>(reason)];
 }
 
