@@ -51,6 +51,14 @@ std::string with_slot(std::string text, std::string_view packed) {
 
 // ---------------------------------------------------------------- connections and answers
 
+size_t router::DeferredQueue::capacity_bytes() const {
+  size_t bytes = items_.capacity() * sizeof(Deferred);
+  for (const Deferred& item : items_) {
+    bytes += item.op.packed.capacity();
+  }
+  return bytes;
+}
+
 bool Router::State::waits_for_commit() const {
   return service == Service::kUp && !leads() &&
          (!pending.empty() || round != nullptr || !executing.empty());
@@ -156,7 +164,7 @@ bool Router::State::try_place(Connection& c, const Item& item) {
   if (item.kind == RequestKind::kStaleRead && c.linear_reads_out != 0) {
     return false;  // must not show an older state than the reads before it
   }
-  add_read(c, {item.to, item.kind, item.resp_version, std::string(item.packed)}, item.arrival_ms);
+  add_read(c, {item.to, item.kind, item.resp_version, item.take_packed()}, item.arrival_ms);
   return true;
 }
 
@@ -164,6 +172,7 @@ void Router::State::defer(Connection& c, const Item& item) {
   c.queue.push_back(
       {{item.to, item.kind, item.resp_version, std::string(item.packed)}, item.arrival_ms});
   ++deferred_requests;
+  waiting_bytes += item.packed.size();
   if (!c.listed) {
     c.listed = true;
     deferred.push_back(&c);
@@ -171,17 +180,17 @@ void Router::State::defer(Connection& c, const Item& item) {
 }
 
 void Router::State::pump(Connection& c) {
-  while (!c.queue_empty()) {
-    const Deferred& next = c.queue[c.queue_head];
-    if (!try_place(
-            c, {next.op.to, next.op.kind, next.op.resp_version, next.op.packed, next.arrival_ms})) {
+  while (!c.queue.empty()) {
+    Deferred& next = c.queue.front();
+    const size_t bytes = next.op.packed.size();
+    if (!try_place(c, {next.op.to, next.op.kind, next.op.resp_version, next.op.packed,
+                       next.arrival_ms, &next.op.packed})) {
       return;
     }
-    ++c.queue_head;
+    c.queue.pop_front();
     --deferred_requests;
+    waiting_bytes -= bytes;
   }
-  c.queue.clear();
-  c.queue_head = 0;
 }
 
 // Of every queue what came before `now - response timeout`: it was not handed over, so it has
@@ -189,15 +198,15 @@ void Router::State::pump(Connection& c) {
 void Router::State::expire_deferred(int64_t now_ms) {
   for (size_t i = 0; i < deferred.size();) {
     Connection& c = *deferred[i];
-    while (!c.queue_empty() &&
-           c.queue[c.queue_head].arrival_ms + options.response_timeout_ms <= now_ms) {
-      const ReadOp& op = c.queue[c.queue_head].op;
+    while (!c.queue.empty() && c.queue.front().arrival_ms + options.response_timeout_ms <= now_ms) {
+      const ReadOp& op = c.queue.front().op;
       answer_in_vain(op.to, op.kind);
-      ++c.queue_head;
       --deferred_requests;
+      waiting_bytes -= op.packed.size();
+      c.queue.pop_front();
     }
     pump(c);
-    if (!c.queue_empty()) {
+    if (!c.queue.empty()) {
       ++i;
       continue;
     }
@@ -209,19 +218,35 @@ void Router::State::expire_deferred(int64_t now_ms) {
 }
 
 void Router::State::refuse_deferred(Connection& c, std::string_view text, int64_t now_ms) {
-  size_t kept = c.queue_head;
-  for (size_t i = c.queue_head; i < c.queue.size(); ++i) {
-    if (c.queue[i].op.kind == RequestKind::kStaleRead &&
-        refusal(RequestKind::kStaleRead, now_ms).empty()) {
-      std::swap(c.queue[kept], c.queue[i]);
-      ++kept;
-    } else {
-      const ReadOp& op = c.queue[i].op;
-      answer(op.to, op.kind, with_slot(std::string(text), op.packed));
-      --deferred_requests;
+  const bool stale_stay = refusal(RequestKind::kStaleRead, now_ms).empty();
+  c.queue.remove_if([&](const Deferred& waiting) {
+    const ReadOp& op = waiting.op;
+    if (op.kind == RequestKind::kStaleRead && stale_stay) {
+      return false;
+    }
+    answer(op.to, op.kind, with_slot(std::string(text), op.packed));
+    --deferred_requests;
+    waiting_bytes -= op.packed.size();
+    return true;
+  });
+}
+
+void Router::State::drop_waiting(Connection& c) {
+  c.queue.remove_if([this](const Deferred& waiting) {
+    --deferred_requests;
+    waiting_bytes -= waiting.op.packed.size();
+    return true;
+  });
+  for (router::OpenBatch& batch : open) {
+    if (c.open_ops == 0) {
+      break;
+    }
+    if (std::ranges::any_of(batch.runs, [&](const auto& run) { return run.connection == &c; })) {
+      c.open_ops -=
+          std::ranges::count(batch.ops, c.id, [](const auto& op) { return op.to.connection; });
+      drop_from(batch, c);
     }
   }
-  c.queue.resize(kept);
 }
 
 // Answers what waits here, but for stale reads that can be served. What was handed over to Raft
@@ -287,7 +312,7 @@ void Router::requests(RequestBatch batch, int64_t now_ms) {
     }
     if (!text.empty()) {
       s.answer(item.to, item.kind, with_slot(std::move(text), item.packed));
-    } else if (!c.queue_empty() || !s.try_place(c, item)) {
+    } else if (!c.queue.empty() || !s.try_place(c, item)) {
       s.defer(c, item);
     }
   }
@@ -307,8 +332,13 @@ void Router::connection_closed(ConnectionId connection) {
   if (it == s.connections.end()) {
     return;
   }
-  // Its reads are dropped where they are found; its writes were sent and stay.
+  // Its reads are dropped where they are found; its writes were sent and stay. But while too much
+  // waits here they go with their connection, whose session was what bounded them: others could
+  // come, write and go without end.
   it->second.closed = true;
+  if (s.waiting_bytes > s.options.inflight_bytes_max) {
+    s.drop_waiting(it->second);
+  }
   s.pump(it->second);
   s.forget_if_done(it->second);
 }
@@ -419,7 +449,7 @@ void Router::end_hold(Waiting what, int64_t now_ms) {
 
 bool Router::needs_end_of_turn() const {
   const State& s = *state_;
-  bool reads = !s.stale.empty() || (s.can_send() && !s.gathering.empty() && !s.round);
+  bool reads = !s.stale.empty() || s.may_ask_round();
   bool resends = s.can_send() && s.resend_next < s.next_sequence();
   return reads || resends || s.may_hand_over();
 }
@@ -440,6 +470,11 @@ RouterStatus Router::status() const {
   status.pending_batches = s.pending.size();
   status.pending_bytes = s.pending_bytes;
   status.pressure = s.own_pressure;
+  status.deferred_requests = s.deferred_requests;
+  for (const auto& [id, c] : s.connections) {
+    status.deferred_capacity_bytes += c.queue.capacity_bytes();
+  }
+  status.waiting_bytes = s.waiting_bytes;
   status.waiting_reads = s.gathering.size() + (s.round ? s.round->reads.size() : 0);
   return status;
 }

@@ -68,6 +68,9 @@ struct RouterStatus {
   uint64_t pending_batches = 0;
   uint64_t pending_bytes = 0;
   uint64_t waiting_reads = 0;
+  uint64_t deferred_requests = 0;        // that wait for earlier ones of their connection
+  uint64_t deferred_capacity_bytes = 0;  // what is kept for them
+  uint64_t waiting_bytes = 0;            // of requests that were not handed over yet
   uint64_t resends = 0;
   uint64_t timeouts = 0;
   uint64_t proposals = 0;          // batches handed over

@@ -50,7 +50,23 @@ void Router::State::run(std::vector<ReadOp>&& ops, Executing&& record, const raf
     batch.now_ms = at->now_ms;
     batch.clamped = at->clamped;
   }
+  for (const ReadOp& op : batch.ops) {
+    record.bytes += sizeof(ReadOp) + op.packed.size();
+  }
+  executing_bytes += record.bytes;
   executing.emplace(batch.id, std::move(record));
+}
+
+void Router::State::executed(std::unordered_map<uint64_t, Executing>::iterator record) {
+  executing_bytes -= record->second.bytes;
+  executing.erase(record);
+}
+
+// What the executor has waits for its index, also for connections that are gone. So it gets no more
+// while that is much: here they are forgotten (F47).
+bool Router::State::may_ask_round() const {
+  return can_send() && !round && !gathering.empty() &&
+         executing_bytes <= options.inflight_bytes_max;
 }
 
 // One round at a time: reads that come meanwhile share the next one (F36). A round that is asked
@@ -91,8 +107,11 @@ void Router::State::end_reads(int64_t now_ms, bool may_hold) {
     }
     return;
   }
-  read_hold_us = may_hold && !gathering.empty() ? read_company_wait_us(now_ms) : 0;
-  if (!gathering.empty() && read_hold_us == 0) {
+  if (!may_ask_round()) {
+    return;
+  }
+  read_hold_us = may_hold ? read_company_wait_us(now_ms) : 0;
+  if (read_hold_us == 0) {
     ask_round(now_ms);
   }
 }
@@ -203,7 +222,7 @@ void Router::reads_done(uint64_t id, int64_t /*now_ms*/) {
     return;
   }
   std::vector<Run> runs = std::move(it->second.runs);
-  s.executing.erase(it);
+  s.executed(it);
   for (const Run& run : runs) {
     s.read_over(*run.connection, run.count, run.linear);
   }
@@ -237,7 +256,7 @@ void Router::reads_again(ReadBatch batch, int64_t /*now_ms*/) {
     first.push_back({std::move(op), &c, record.arrival_ms});
   }
   if (left == 0) {
-    s.executing.erase(it);
+    s.executed(it);
   }
   // Later reads of these connections must not overtake them: they leave the round that is asked
   // for.

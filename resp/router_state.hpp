@@ -26,6 +26,8 @@ namespace kiwi::resp {
 namespace router {
 
 inline constexpr std::string_view kRefusedText = "OOM too many writes wait to be committed";
+inline constexpr std::string_view kTooLargeText =
+    "ERR the command is larger than what the nodes of a cluster send to each other";
 inline constexpr std::string_view kDiskFullText =
     "OOM the disk is nearly full: writes are refused until disk-free-min bytes are free again";
 inline constexpr std::string_view kLeaderDiskFullText =
@@ -37,6 +39,11 @@ struct Item {
   uint8_t resp_version = 2;
   std::string_view packed;
   int64_t arrival_ms = 0;
+  std::string* owned = nullptr;  // where `packed` lives, if it may be taken from there
+
+  std::string take_packed() const {
+    return owned != nullptr ? std::move(*owned) : std::string(packed);
+  }
 };
 
 // A request that waits for earlier ones of its connection.
@@ -45,11 +52,57 @@ struct Deferred {
   int64_t arrival_ms = 0;
 };
 
+// Gives back what was taken from it, whether it is ever empty or not (F47).
+class DeferredQueue {
+ public:
+  bool empty() const { return head_ == items_.size(); }
+  size_t size() const { return items_.size() - head_; }
+  Deferred& front() { return items_[head_]; }
+  void push_back(Deferred&& item) { items_.push_back(std::move(item)); }
+  void pop_front() {
+    std::string().swap(items_[head_++].op.packed);
+    if (empty()) {
+      clear();
+    } else if (head_ >= kFew && head_ >= items_.size() / 2) {
+      drop_taken();  // moves at most as many as were taken
+    }
+  }
+  template <class Gone>  // gone(const Deferred&), asked once each, in order
+  void remove_if(Gone&& gone) {
+    drop_taken();
+    std::erase_if(items_, gone);
+    if (empty()) {
+      clear();
+    }
+  }
+  void clear() {
+    items_.clear();
+    head_ = 0;
+    if (items_.capacity() > kFew) {
+      std::vector<Deferred>().swap(items_);
+    }
+  }
+  size_t capacity_bytes() const;
+
+ private:
+  static constexpr size_t kFew = 64;
+
+  void drop_taken() {
+    items_.erase(items_.begin(), items_.begin() + static_cast<ptrdiff_t>(head_));
+    head_ = 0;
+    if (items_.capacity() > kFew && items_.size() < items_.capacity() / 4) {
+      items_.shrink_to_fit();
+    }
+  }
+
+  std::vector<Deferred> items_;  // [head_, end)
+  size_t head_ = 0;
+};
+
 struct Connection {
   ConnectionId id = 0;
   bool closed = false;
-  std::vector<Deferred> queue;  // [queue_head, end)
-  size_t queue_head = 0;
+  DeferredQueue queue;
   size_t open_ops = 0;          // in open batches
   uint64_t last_open = 0;       // the open batch that holds its latest operation
   size_t pending_ops = 0;       // in pending batches, not answered
@@ -57,8 +110,7 @@ struct Connection {
   size_t linear_reads_out = 0;  // those that are not stale
   bool listed = false;          // in State::deferred
 
-  bool queue_empty() const { return queue_head == queue.size(); }
-  bool idle() const { return queue_empty() && open_ops + pending_ops + reads_out == 0; }
+  bool idle() const { return queue.empty() && open_ops + pending_ops + reads_out == 0; }
 };
 
 // How many operations of one connection stand together: counting by run instead of by operation.
@@ -74,6 +126,7 @@ struct OpenBatch {
   std::vector<PendingOp> ops;
   std::vector<Run> runs;
   int64_t arrival_ms = 0;  // of its oldest request
+  size_t bytes = 0;        // packed, attached reads included
   bool dead = false;       // its requests were answered; skipped at the hand-over
   bool throttled = false;  // it waits only because of the pressure
 };
@@ -110,6 +163,7 @@ struct Round {
 struct Executing {
   std::vector<Run> runs;
   int64_t arrival_ms = 0;
+  size_t bytes = 0;  // of its operations
   bool cancelled = false;
 };
 
@@ -135,6 +189,7 @@ struct Router::State {
   router::Connection internal;                // proposals without a client
   std::vector<router::Connection*> deferred;  // connections with a queue
   size_t deferred_requests = 0;
+  size_t waiting_bytes = 0;  // packed, in queues and open batches
 
   std::deque<router::OpenBatch> open;
   uint64_t open_first = 1;  // number of open.front(), only used in here
@@ -164,6 +219,7 @@ struct Router::State {
   bool gathering_tick = false;
   std::unique_ptr<router::Round> round;
   std::unordered_map<uint64_t, router::Executing> executing;
+  size_t executing_bytes = 0;
   uint64_t last_ask = 0;
   uint64_t last_read_batch = 0;
 
@@ -200,6 +256,8 @@ struct Router::State {
   void defer(router::Connection& connection, const router::Item& item);
   void pump(router::Connection& connection);
   void expire_deferred(int64_t now_ms);
+  // Of a connection that is closed: what was not handed over.
+  void drop_waiting(router::Connection& connection);
   void refuse_waiting(std::string_view text, int64_t now_ms);
   void refuse_deferred(router::Connection& connection, std::string_view text, int64_t now_ms);
   void answer(const ReplySlot& to, RequestKind kind, std::string_view text);
@@ -212,6 +270,7 @@ struct Router::State {
   void add_write(router::Connection& connection, const router::Item& item);
   bool attach_read(router::Connection& connection, const router::Item& item);
   void kill_open(router::OpenBatch& batch, std::string_view text, int64_t now_ms);
+  void drop_from(router::OpenBatch& batch, const router::Connection& connection);
   bool may_hand_over() const;
   uint32_t pressure(int64_t now_ms) const;
   bool throttled(int64_t now_ms) const;
@@ -231,6 +290,8 @@ struct Router::State {
   void add_read(router::Connection& connection, ReadOp&& op, int64_t arrival_ms);
   void run(std::vector<ReadOp>&& ops, router::Executing&& record, const raft::ReadReady* ready);
   void read_over(router::Connection& connection, size_t count, size_t linear);
+  void executed(std::unordered_map<uint64_t, router::Executing>::iterator record);
+  bool may_ask_round() const;
   void ask_round(int64_t now_ms);
   void fail_reads(std::vector<router::WaitingRead>& reads, int64_t arrived_before_ms);
   void expire_reads(int64_t now_ms);

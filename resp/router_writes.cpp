@@ -72,6 +72,8 @@ void Router::State::add_write(Connection& c, const Item& item) {
   OpenBatch& batch = open.back();
   batch.arrival_ms = std::min(batch.arrival_ms, item.arrival_ms);
   batch.builder.add(item.packed);
+  batch.bytes += item.packed.size();
+  waiting_bytes += item.packed.size();
   batch.ops.push_back({item.to, item.kind, item.resp_version, {}});
   router::add_to_runs(batch.runs, c, false);
   ++c.open_ops;
@@ -83,7 +85,9 @@ bool Router::State::attach_read(Connection& c, const Item& item) {
   if (batch.dead || batch.ops.size() >= options.batch_commands_max * kAttachedReadsFactor) {
     return false;
   }
-  batch.ops.push_back({item.to, item.kind, item.resp_version, std::string(item.packed)});
+  batch.bytes += item.packed.size();
+  waiting_bytes += item.packed.size();
+  batch.ops.push_back({item.to, item.kind, item.resp_version, item.take_packed()});
   router::add_to_runs(batch.runs, c, false);
   ++c.open_ops;
   return true;
@@ -95,6 +99,7 @@ void Router::State::kill_open(OpenBatch& batch, std::string_view text, int64_t n
   if (std::exchange(batch.dead, true)) {
     return;
   }
+  waiting_bytes -= batch.bytes;
   for (const Run& run : batch.runs) {
     run.connection->open_ops -= run.count;
   }
@@ -114,6 +119,29 @@ void Router::State::kill_open(OpenBatch& batch, std::string_view text, int64_t n
   for (const Run& run : runs) {
     forget_if_done(*run.connection);
   }
+}
+
+// What the others have in the batch stays in its order.
+void Router::State::drop_from(OpenBatch& batch, const Connection& c) {
+  const std::string payload = batch.builder.take();
+  BatchReader commands(payload);
+  std::vector<PendingOp> ops = std::exchange(batch.ops, {});
+  waiting_bytes -= std::exchange(batch.bytes, 0);
+  for (PendingOp& op : ops) {
+    const std::string_view packed =
+        op.kind == RequestKind::kWrite ? commands.next().value_or("") : std::string_view(op.packed);
+    if (op.to.connection == c.id) {
+      continue;
+    }
+    if (op.kind == RequestKind::kWrite) {
+      batch.builder.add(packed);
+    }
+    batch.bytes += packed.size();
+    batch.ops.push_back(std::move(op));
+  }
+  waiting_bytes += batch.bytes;
+  std::erase_if(batch.runs, [&](const Run& run) { return run.connection == &c; });
+  batch.dead = batch.ops.empty();
 }
 
 // ---------------------------------------------------------------- handing over
@@ -162,6 +190,7 @@ void Router::State::hand_over(OpenBatch&& from, int64_t now_ms) {
   }
   batch->payload = SharedBytes(from.builder.take());
   batch->ops = std::move(from.ops);
+  waiting_bytes -= from.bytes;
   for (const Run& run : from.runs) {
     run.connection->open_ops -= run.count;
     run.connection->pending_ops += run.count;
@@ -397,6 +426,7 @@ void Router::refused(const raft::ProposeRefused& refused, int64_t now_ms) {
         s.resend_from(refused.expect);
       }
       break;
+    case raft::RefusalReason::kTooLarge:
     case raft::RefusalReason::kDiskFull:
     case raft::RefusalReason::kOverloaded: {
       Pending& p = s.at(n.sequence);
@@ -405,7 +435,8 @@ void Router::refused(const raft::ProposeRefused& refused, int64_t now_ms) {
         break;
       }
       p.void_only = !mutant(Mutant::kVoidNotSent);
-      p.refused = router::kRefusedText;
+      p.refused = refused.reason == raft::RefusalReason::kTooLarge ? router::kTooLargeText
+                                                                   : router::kRefusedText;
       if (refused.reason == raft::RefusalReason::kDiskFull) {
         // Each refusal costs the full log a void entry, so there should be few of them.
         p.refused = router::kLeaderDiskFullText;
