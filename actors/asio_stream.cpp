@@ -124,7 +124,7 @@ class AsioStream final : public ByteStream,
         return;
       }
     }
-    pending_.clear();
+    std::string().swap(pending_);  // the next write brings its own
     sent_ = 0;
   }
 

@@ -209,6 +209,7 @@ void Node::State::spawn_actors() {
 void Node::State::set_up_context() {
   context.run_id = hex_of_random(20);
   context.process_id = ::getpid();
+  context.machine_bytes = resp::machine_memory_bytes();
   context.executable = own_path();
   context.started_wall_ms = ClientLoop::wall_ms();
   context.status.service = resp::Service::kUninitialized;
@@ -387,6 +388,7 @@ raft::CoreOptions Node::State::core_options() const {
   core.inflight_messages_max = static_cast<uint32_t>(options.raft_append_req_max_count);
   core.message_bytes_max = static_cast<uint64_t>(options.raft_append_req_max_size);
   core.uncommitted_bytes_max = static_cast<uint64_t>(options.raft_uncommitted_max_size);
+  core.entry_bytes_max = config::limits::kEntryBytes;
   return core;
 }
 

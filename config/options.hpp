@@ -37,6 +37,18 @@ struct OutputBufferLimits {
   bool operator==(const OutputBufferLimits&) const = default;
 };
 
+// Bytes, or percents of the memory that this machine (or its cgroup) has; 0 bytes = no limit.
+struct MemoryShare {
+  int64_t bytes = 0;
+  int64_t percent = 0;
+
+  uint64_t of(uint64_t machine_bytes) const {
+    return percent == 0 ? static_cast<uint64_t>(bytes)
+                        : machine_bytes / 100 * static_cast<uint64_t>(percent);
+  }
+  bool operator==(const MemoryShare&) const = default;
+};
+
 std::vector<std::string> default_bind();  // 127.0.0.1 -::1
 
 enum OptionFlags : uint32_t { kRuntime = 1, kHidden = 2, kSecret = 4, kFixed = 8 };

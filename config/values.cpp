@@ -22,6 +22,9 @@ constexpr std::array<std::pair<std::string_view, Bootstrap>, 2> kBootstraps{{
     {"manual", Bootstrap::kManual},
 }};
 
+// Below it the node would close clients for being there.
+constexpr int64_t kMemoryShareMin = 1LL << 20;
+
 std::optional<int64_t> to_integer(std::string_view text) {
   int64_t value = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -195,6 +198,18 @@ Refusal parse_value(std::string_view text, OutputBufferLimits& out) {
   return std::nullopt;
 }
 
+Refusal parse_value(std::string_view text, MemoryShare& out) {
+  const bool percent = text.ends_with('%');
+  std::optional<int64_t> number =
+      percent ? to_integer(text.substr(0, text.size() - 1)) : to_bytes(text);
+  if (!number || *number < 0 || (percent && (*number == 0 || *number > 100)) ||
+      (!percent && *number != 0 && *number < kMemoryShareMin)) {
+    return "argument must be a memory or percent value";
+  }
+  out = percent ? MemoryShare{0, *number} : MemoryShare{*number, 0};
+  return std::nullopt;
+}
+
 Refusal parse_value(std::string_view text, std::vector<PeerAddress>& out) {
   Result<std::vector<PeerAddress>> peers = parse_peers(text);
   if (!peers) {
@@ -223,6 +238,10 @@ std::string format_value(const std::vector<std::string>& value) {
 std::string format_value(const OutputBufferLimits& value) {
   return "normal " + format_limit(value.normal) + " slave " + format_limit(value.slave) +
          " pubsub " + format_limit(value.pubsub);
+}
+
+std::string format_value(const MemoryShare& value) {
+  return value.percent != 0 ? std::to_string(value.percent) + "%" : std::to_string(value.bytes);
 }
 
 std::string format_memory(int64_t bytes) {
@@ -254,6 +273,10 @@ std::string describe(const std::vector<std::string>*) {
 }
 std::string describe(const OutputBufferLimits*) {
   return "<normal|slave|pubsub> <hard limit> <soft limit> <soft seconds>, maybe repeated";
+}
+std::string describe(const MemoryShare*) {
+  return "0, or bytes, with a unit or without (k, kb, m, mb, g, gb), at least " +
+         format_memory(kMemoryShareMin) + ", or 1% to 100%";
 }
 std::string describe(const std::vector<PeerAddress>*) {
   return "id@host:port[/peerhost:peerport], separated by commas";

@@ -24,6 +24,7 @@ Refusal parse_value(std::string_view text, Bootstrap& out);
 Refusal parse_value(std::string_view text, StateEngine& out);
 Refusal parse_value(std::string_view text, std::vector<std::string>& out);
 Refusal parse_value(std::string_view text, OutputBufferLimits& out);
+Refusal parse_value(std::string_view text, MemoryShare& out);
 Refusal parse_value(std::string_view text, std::vector<PeerAddress>& out);
 
 std::string format_value(int64_t value);
@@ -34,6 +35,7 @@ std::string format_value(Bootstrap value);
 std::string format_value(StateEngine value);
 std::string format_value(const std::vector<std::string>& value);
 std::string format_value(const OutputBufferLimits& value);
+std::string format_value(const MemoryShare& value);
 std::string format_value(const std::vector<PeerAddress>& value);
 
 // 1048576 -> 1mb: the shortest exact form with a binary unit.
@@ -49,6 +51,7 @@ std::string describe(const Bootstrap*);
 std::string describe(const StateEngine*);
 std::string describe(const std::vector<std::string>*);
 std::string describe(const OutputBufferLimits*);
+std::string describe(const MemoryShare*);
 std::string describe(const std::vector<PeerAddress>*);
 
 // May the value be given as several words (bind a b)? Others refuse a second word.

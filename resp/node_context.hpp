@@ -18,6 +18,7 @@
 #include "config/options.hpp"
 #include "raft/core.hpp"
 #include "resp/admin.hpp"
+#include "resp/client_memory.hpp"
 #include "resp/executor.hpp"
 #include "resp/process_usage.hpp"
 #include "resp/request.hpp"
@@ -114,6 +115,9 @@ struct NodeContext {
 
   // Error replies by their first word, for INFO errorstats; at most kErrorWords of them.
   std::map<std::string, uint64_t, std::less<>> errors;
+
+  ClientMemory client_memory;
+  uint64_t machine_bytes = 0;  // what maxmemory-clients takes percents of
 
   // Every live session; sessions enter and leave by themselves.
   std::map<ConnectionId, Session*> sessions;

@@ -14,6 +14,15 @@ namespace limits = config::limits;
 namespace {
 
 constexpr size_t kNone = std::string_view::npos;
+
+// Where a length line ends, searched from `from` on. As in Redis a zero byte hides what follows it,
+// so such a line never ends; kNone leaves in `from` where to go on when more is here.
+size_t find_line_end(std::string_view bytes, size_t& from) {
+  const size_t end = bytes.find('\r', from);
+  const size_t zero = bytes.substr(0, end).find('\0', from);
+  from = zero != kNone ? zero : end == kNone ? bytes.size() : from;
+  return zero != kNone ? kNone : end;
+}
 // A buffer that held a big command is given back; a small one is kept for the next.
 constexpr size_t kKeepBufferBytes = 32 * limits::kKiB;
 constexpr size_t kKeepArguments = 1024;
@@ -156,6 +165,18 @@ void RequestParser::keep_rest() {
   }
 }
 
+void RequestParser::give_back() {
+  std::vector<std::string_view>().swap(args_);
+  std::vector<std::string>().swap(unquoted_);
+  if (!in_array_) {
+    std::vector<Span>().swap(spans_);
+  }
+  if (!external_ && begin_ == buffer_.size()) {
+    std::string().swap(buffer_);
+    begin_ = 0;
+  }
+}
+
 RequestParser::Event RequestParser::next() {
   if (failed_) {
     return Event::kError;
@@ -275,9 +296,9 @@ RequestParser::Event RequestParser::read_array_length() {
   std::string_view bytes = command_bytes();
   Length length = read_short_length(bytes, 1);
   if (length.value < 0) {
-    size_t end = bytes.find('\r', std::max<size_t>(scanned_, 1));
+    scanned_ = std::max<size_t>(scanned_, 1);
+    const size_t end = find_line_end(bytes, scanned_);
     if (end == kNone) {
-      scanned_ = bytes.size();
       return bytes.size() > limits::kInlineBytes ? fail("too big mbulk count string")
                                                  : Event::kNeedMore;
     }
@@ -316,9 +337,9 @@ RequestParser::Event RequestParser::read_bulk_length() {
     length = read_short_length(bytes, at_ + 1);
   }
   if (length.value < 0) {
-    size_t end = at_ < bytes.size() ? bytes.find('\r', std::max(scanned_, at_)) : kNone;
+    scanned_ = std::max(scanned_, at_);
+    const size_t end = find_line_end(bytes, scanned_);
     if (end == kNone) {
-      scanned_ = bytes.size();
       return bytes.size() - at_ > limits::kInlineBytes ? fail("too big bulk count string")
                                                        : Event::kNeedMore;
     }
@@ -326,9 +347,7 @@ RequestParser::Event RequestParser::read_bulk_length() {
       return Event::kNeedMore;
     }
     if (bytes[at_] != '$') {
-      // Redis prints into a C string, which a zero byte ends.
-      return fail(bytes[at_] == '\0' ? std::string("expected '$', got '")
-                                     : std::string("expected '$', got '") + bytes[at_] + "'");
+      return fail(std::string("expected '$', got '") + bytes[at_] + "'");
     }
     std::optional<int64_t> number = parse_integer(bytes.substr(at_ + 1, end - at_ - 1));
     if (!number || *number < 0) {

@@ -37,10 +37,11 @@ class RequestParser {
   void keep_rest();
 
   size_t unread_bytes() const { return input().size() - begin_; }  // fed, and no command yet
-  size_t memory_bytes() const {
-    return buffer_.capacity() + args_.capacity() * sizeof(std::string_view) +
-           spans_.capacity() * sizeof(Span);
-  }
+  // What the command under way holds: its bytes, and the places of its arguments.
+  size_t held_bytes() const { return unread_bytes() + argument_bytes(); }
+  size_t memory_bytes() const { return buffer_.capacity() + argument_bytes(); }
+  // What is not needed for the command under way.
+  void give_back();
 
  private:
   struct Span {
@@ -48,6 +49,9 @@ class RequestParser {
     size_t size = 0;
   };
 
+  size_t argument_bytes() const {
+    return args_.capacity() * sizeof(std::string_view) + spans_.capacity() * sizeof(Span);
+  }
   std::string_view input() const { return external_ ? given_ : std::string_view(buffer_); }
   std::string_view command_bytes() const { return input().substr(begin_); }
   Event fail(std::string_view text);

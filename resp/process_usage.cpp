@@ -1,13 +1,55 @@
 #include "resp/process_usage.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <malloc.h>
+#include <string_view>
 #include <sys/resource.h>
 #include <unistd.h>
+#include <utility>
+
+// The server is linked with jemalloc, tests and sanitizer builds are not.
+extern "C" __attribute__((weak)) int mallctl(const char*, void*, size_t*, void*, size_t);
 
 namespace kiwi::resp {
 
 namespace {
+
+struct Heap {
+  uint64_t bytes = 0;
+  std::string allocator;
+};
+
+Heap read_heap() {
+  if (mallctl != nullptr) {
+    uint64_t epoch = 1;
+    size_t size = sizeof(epoch);
+    mallctl("epoch", &epoch, &size, &epoch, size);  // its numbers are as old as this call
+    size_t allocated = 0;
+    const char* version = "";
+    size_t pointer = sizeof(version);
+    size = sizeof(allocated);
+    if (mallctl("stats.allocated", &allocated, &size, nullptr, 0) == 0 &&
+        mallctl("version", &version, &pointer, nullptr, 0) == 0) {
+      const std::string_view whole(version);
+      return {allocated, "jemalloc-" + std::string(whole.substr(0, whole.find('-')))};
+    }
+  }
+  const struct mallinfo2 heap = ::mallinfo2();
+  return {heap.uordblks + heap.hblkhd, "libc"};
+}
+
+// A file that holds one number; UINT64_MAX: there is none ("max").
+uint64_t number_in(const char* path) {
+  std::FILE* file = std::fopen(path, "r");
+  if (file == nullptr) {
+    return UINT64_MAX;
+  }
+  unsigned long long value = 0;
+  const int fields = std::fscanf(file, "%llu", &value);
+  std::fclose(file);
+  return fields == 1 ? value : UINT64_MAX;
+}
 
 int64_t microseconds(const timeval& time) { return time.tv_sec * 1'000'000 + time.tv_usec; }
 
@@ -31,8 +73,9 @@ ProcessUsage read_process_usage() {
   auto page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
   usage.resident_bytes = resident_pages() * page;
   usage.system_bytes = static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) * page;
-  struct mallinfo2 heap = ::mallinfo2();
-  usage.heap_bytes = heap.uordblks + heap.hblkhd;
+  Heap heap = read_heap();
+  usage.heap_bytes = heap.bytes;
+  usage.allocator = std::move(heap.allocator);
   rusage process{};
   if (::getrusage(RUSAGE_SELF, &process) == 0) {
     usage.peak_resident_bytes = static_cast<uint64_t>(process.ru_maxrss) * 1024;
@@ -45,6 +88,13 @@ ProcessUsage read_process_usage() {
     usage.thread_system_us = microseconds(thread.ru_stime);
   }
   return usage;
+}
+
+uint64_t machine_memory_bytes() {
+  const uint64_t machine = static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
+                           static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  return std::min({machine, number_in("/sys/fs/cgroup/memory.max"),
+                   number_in("/sys/fs/cgroup/memory/memory.limit_in_bytes")});
 }
 
 }  // namespace kiwi::resp

@@ -24,6 +24,14 @@ class ReplySlots {
   size_t held_bytes() const { return held_bytes_; }        // replies that wait for their turn
   size_t expected_bytes() const { return reads_.expected() + writes_.expected(); }
   uint64_t next_number() const { return next_; }
+  size_t memory_bytes() const {
+    return request_bytes_ + held_bytes_ + ring_.capacity() * sizeof(Slot);
+  }
+  void give_back() {
+    if (empty()) {
+      std::vector<Slot>().swap(ring_);
+    }
+  }
 
   // A command was forwarded. silent: its reply is thrown away (CLIENT REPLY).
   uint64_t open(size_t bytes, bool silent, bool reads) {

@@ -20,6 +20,9 @@ constexpr size_t kReserveBytes = 64 * limits::kKiB;
 
 constexpr size_t kErrorWords = 128;  // as in Redis
 
+// Whoever says nothing for so long gives its buffers back.
+constexpr int64_t kIdleMs = 2000;
+
 }  // namespace
 
 Session::Session(NodeContext& node, SessionInfo info, int64_t now_ms)
@@ -34,19 +37,23 @@ Session::Session(NodeContext& node, SessionInfo info, int64_t now_ms)
   CHECK_INVARIANT(is_new);
 }
 
-Session::~Session() { state_->node.sessions.erase(state_->info.id); }
+Session::~Session() {
+  state_->node.client_memory.changed(state_->counted_bytes, 0);
+  state_->node.sessions.erase(state_->info.id);
+}
 
 void Session::receive(std::string_view bytes, int64_t now_ms) {
   State& s = *state_;
   s.now_ms = now_ms;
   s.last_active_ms = now_ms;
+  s.gave_back = false;
   s.node.metrics.net_input_bytes += bytes.size();
   if (s.killed || s.close_after_replies) {
     return;
   }
   s.parser.feed(bytes);
   s.resume();
-  if (s.parser.unread_bytes() > static_cast<size_t>(s.node.options.client_query_buffer_limit)) {
+  if (s.parser.held_bytes() > static_cast<size_t>(s.node.options.client_query_buffer_limit)) {
     ++s.node.metrics.query_limit_disconnections;
     log_warning("Closing client " + s.info.peer_address +
                 ": its input is above client-query-buffer-limit.");
@@ -83,6 +90,9 @@ void Session::tick(int64_t now_ms) {
     log_verbose("Closing idle client " + s.info.peer_address + ".");
     s.kill();
     return;
+  }
+  if (!s.gave_back && idle() && now_ms - s.last_active_ms >= kIdleMs) {
+    s.give_back();
   }
   s.resume();
 }
@@ -166,11 +176,16 @@ void Session::State::process() {
     requests.buffer.reserve(usual_request_bytes);
     requests.requests.reserve(usual_requests);
   }
+  const bool scarce = node.client_memory.scarce(node);
+  const size_t pipeline_max = scarce ? ClientMemory::kFairBytes : limits::kPipelineBytes;
+  const size_t output_max = scarce ? ClientMemory::kFairBytes : limits::kOutputPauseBytes;
+  // One read of a client that nothing is known of is expected to bring 1 MiB.
+  const size_t expected_max = scarce ? limits::kOutputPauseBytes : limits::kPipelineBytes;
   for (;;) {
     paused = above(slots.size(), limits::kPipelineCommands, paused) ||
-             above(slots.request_bytes(), limits::kPipelineBytes, paused) ||
-             above(slots.expected_bytes(), limits::kPipelineBytes, paused) ||
-             above(output_bytes(), limits::kOutputPauseBytes, paused);
+             above(slots.request_bytes(), pipeline_max, paused) ||
+             above(slots.expected_bytes(), expected_max, paused) ||
+             above(output_bytes(), output_max, paused);
     if (paused || barrier || close_after_replies || killed) {
       break;
     }
@@ -194,6 +209,34 @@ void Session::State::resume() {
   process();
   parser.keep_rest();
   check_output_limits();
+  count_memory();
+}
+
+size_t Session::State::memory_bytes() const {
+  return sizeof(Session) + sizeof(State) + parser.memory_bytes() + slots.memory_bytes() +
+         output.capacity() + unsent_bytes + scratch.capacity() + transaction.memory_bytes() +
+         exec_bytes;
+}
+
+void Session::State::count_memory() {
+  if (killed) {
+    return;
+  }
+  const size_t now = memory_bytes();
+  node.client_memory.changed(std::exchange(counted_bytes, now), now);
+  node.client_memory.enforce(node);
+}
+
+void Session::State::give_back() {
+  gave_back = true;
+  parser.give_back();
+  slots.give_back();
+  std::string().swap(output);
+  std::string().swap(scratch);
+  if (requests.requests.empty()) {
+    requests = {};
+  }
+  usual_request_bytes = usual_requests = usual_output_bytes = 0;
 }
 
 void Session::State::check_output_limits() {
@@ -218,6 +261,7 @@ void Session::State::check_output_limits() {
 void Session::State::kill() {
   if (!killed) {
     killed = true;
+    node.client_memory.changed(std::exchange(counted_bytes, 0), 0);  // it goes at once
     node.close_connection(info.id);
   }
 }

@@ -1,6 +1,7 @@
 // From argv to the handler: look up, check, queue inside MULTI, answer here or forward.
 #include <algorithm>
 
+#include "base/check.hpp"
 #include "base/log.hpp"
 #include "resp/session_state.hpp"
 #include "resp/words.hpp"
@@ -127,6 +128,8 @@ void Session::State::dispatch(Args args) {
 
 void Session::State::forward(RequestKind kind, size_t begin) {
   size_t size = requests.buffer.size() - begin;
+  // One command is at most raft.max-entry-size (2 GiB) long, and few come before it in a batch.
+  CHECK_INVARIANT(requests.buffer.size() <= UINT32_MAX);
   Request request;
   request.slot = slots.open(size, is_silent(), kind != RequestKind::kWrite);
   request.kind = kind;

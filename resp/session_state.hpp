@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,19 @@ struct QueuedLocal {
   std::vector<std::string> args;
 };
 
+// By what they stand for. A key that is watched twice keeps its first token.
+struct TokenOrder {
+  using is_transparent = void;
+  using Place = std::pair<uint32_t, std::string_view>;  // logical number, key
+
+  static Place place(const WatchToken& token) { return {token.database, token.key}; }
+  static const Place& place(const Place& place) { return place; }
+  template <class A, class B>
+  bool operator()(const A& a, const B& b) const {
+    return place(a) < place(b);
+  }
+};
+
 // MULTI .. EXEC, and what WATCH saw.
 struct Transaction {
   bool open = false;
@@ -33,8 +47,14 @@ struct Transaction {
   size_t bytes = 0;
   std::vector<std::string> packed;  // the data commands
   std::vector<QueuedLocal> locals;
-  std::vector<WatchToken> tokens;
+  std::set<WatchToken, TokenOrder> tokens;
+  size_t token_bytes = 0;    // in the packed block, at most
   bool tokens_lost = false;  // a WATCH failed: EXEC must not believe that nothing changed (F11)
+
+  size_t memory_bytes() const { return bytes + token_bytes + tokens.size() * kTokenMemory; }
+
+ private:
+  static constexpr size_t kTokenMemory = 96;  // of a node of the set, beside what token_bytes has
 };
 
 // Nothing more of the connection is parsed until this slot is answered.
@@ -94,6 +114,7 @@ struct Session::State {
   Transaction transaction;
   std::optional<Barrier> barrier;
   std::vector<QueuedLocal> exec_locals;  // of the block behind a kExec barrier
+  size_t exec_bytes = 0;                 // what it held while it was queued
   size_t exec_count = 0;                 // all its commands
 
   // ---- the way of the bytes
@@ -106,6 +127,8 @@ struct Session::State {
   size_t usual_requests = 0;
   size_t usual_output_bytes = 0;
   size_t unsent_bytes = 0;
+  size_t counted_bytes = 0;  // of this session in node.client_memory
+  bool gave_back = false;    // since it was last active
   int64_t over_soft_limit_since_ms = -1;
   bool paused = false;   // too much unanswered or unsent (F28)
   bool running = false;  // process() is on the stack
@@ -117,6 +140,9 @@ struct Session::State {
   void process();  // parses and answers until input, or room for answers, is used up
   void resume();   // that, and what belongs behind it
   void check_output_limits();
+  void count_memory();  // into node.client_memory
+  void give_back();     // what an idle client does not need
+  size_t memory_bytes() const;
   size_t output_bytes() const { return output.size() + unsent_bytes + slots.held_bytes(); }
   void kill();
 
@@ -139,10 +165,11 @@ struct Session::State {
   // ---- session_transaction.cpp
   void queue(const CommandSpec& spec, Args args);
   void exec(ReplyWriter& reply);
-  void watch(Args args);
+  void watch(Args args, ReplyWriter& reply);
   void discard_transaction();  // and forget the tokens
   void answer_barrier(const ReplyBatch& batch, std::string_view bytes);
   void keep_tokens(const std::vector<WatchToken>& tokens);
+  void forget_tokens();
   void run_local(const QueuedLocal& local, ReplyWriter& reply);
   void run_queued(const std::vector<QueuedLocal>& locals, ReplyWriter& reply);
   std::string join_replies(const std::vector<QueuedLocal>& locals, std::string_view bytes);

@@ -1,7 +1,6 @@
 // MULTI, EXEC and WATCH of one session. The block becomes one Request and one log entry; local
 // commands in it are executed when its answer comes, and their replies join the others'.
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "base/check.hpp"
@@ -13,6 +12,7 @@ namespace kiwi::resp {
 namespace {
 
 constexpr size_t kQueuedOverhead = 64;  // what a queued command costs beside its bytes
+constexpr size_t kTokenOverhead = 32;   // what a token costs in the packed block beside its key
 
 }  // namespace
 
@@ -71,7 +71,8 @@ void Session::State::queue(const CommandSpec& spec, Args args) {
   }
   t.count += 1;
   t.bytes += bytes + kQueuedOverhead;
-  if (t.bytes > static_cast<size_t>(node.options.raft_max_entry_size)) {
+  // F50: the tokens travel in the same entry. None can be added from here on.
+  if (t.bytes + t.token_bytes > static_cast<size_t>(node.options.raft_max_entry_size)) {
     t.packed.clear();  // the block cannot be executed any more
     t.locals.clear();
     t.bytes = 0;
@@ -96,10 +97,15 @@ void Session::State::exec(ReplyWriter& reply) {
     run_queued(block.locals, reply);
     return;
   }
+  std::vector<WatchToken> tokens;
+  tokens.reserve(block.tokens.size());
+  while (!block.tokens.empty()) {
+    tokens.push_back(std::move(block.tokens.extract(block.tokens.begin()).value()));
+  }
   size_t begin = requests.buffer.size();
-  pack_transaction(requests.buffer, database, block.tokens, block.packed);
+  pack_transaction(requests.buffer, database, tokens, block.packed);
   // Tokens are worth nothing against a state that may be old.
-  bool stale = stale_reads && block.tokens.empty();
+  bool stale = stale_reads && tokens.empty();
   forward(block.writes ? RequestKind::kWrite
           : stale      ? RequestKind::kStaleRead
                        : RequestKind::kRead,
@@ -108,6 +114,7 @@ void Session::State::exec(ReplyWriter& reply) {
     barrier = Barrier{requests.requests.back().slot, Barrier::Kind::kExec};
     exec_locals = std::move(block.locals);
     exec_count = block.count;
+    exec_bytes = block.bytes;
   }
 }
 
@@ -130,7 +137,25 @@ void Session::State::run_local(const QueuedLocal& local, ReplyWriter& reply) {
   }
 }
 
-void Session::State::watch(Args args) {
+// F50: what cannot be proposed later is refused now, while the client can be told why.
+void Session::State::watch(Args args, ReplyWriter& reply) {
+  const auto most = static_cast<size_t>(node.options.raft_max_entry_size);
+  auto bytes_of = [&](bool known_too) {
+    size_t bytes = 0;
+    for (std::string_view key : args.subspan(1)) {
+      const bool counts =
+          known_too || !transaction.tokens.contains(TokenOrder::Place{database, key});
+      bytes += counts ? key.size() + kTokenOverhead : 0;
+    }
+    return bytes;
+  };
+  if (bytes_of(true) > most || (transaction.token_bytes + bytes_of(true) > most &&
+                                transaction.token_bytes + bytes_of(false) > most)) {
+    transaction.tokens_lost = true;  // who takes this error for success must not commit
+    return reply.error(
+        "ERR the watched keys are larger than raft.max-entry-size together: EXEC will do nothing; "
+        "UNWATCH, then watch fewer");
+  }
   size_t begin = requests.buffer.size();
   pack_command(requests.buffer, database, args);
   forward(RequestKind::kWatch, begin);
@@ -138,6 +163,12 @@ void Session::State::watch(Args args) {
 }
 
 void Session::State::discard_transaction() { transaction = {}; }
+
+void Session::State::forget_tokens() {
+  transaction.tokens.clear();
+  transaction.token_bytes = 0;
+  transaction.tokens_lost = false;
+}
 
 void Session::State::answer_barrier(const ReplyBatch& batch, std::string_view bytes) {
   CHECK_INVARIANT(barrier.has_value());
@@ -150,6 +181,7 @@ void Session::State::answer_barrier(const ReplyBatch& batch, std::string_view by
     keep_tokens(batch.tokens);
   } else {
     std::vector<QueuedLocal> locals = std::exchange(exec_locals, {});
+    exec_bytes = 0;
     // Neither for a block that was not executed (nil, error) nor for an answer that is no array.
     if (bytes.starts_with('*') && !bytes.starts_with("*-")) {
       joined = join_replies(locals, bytes);
@@ -161,14 +193,9 @@ void Session::State::answer_barrier(const ReplyBatch& batch, std::string_view by
 
 // A key that is watched twice keeps its first token: anything since then must show.
 void Session::State::keep_tokens(const std::vector<WatchToken>& tokens) {
-  std::vector<WatchToken>& kept = transaction.tokens;
-  std::set<std::pair<uint32_t, std::string>> known;
-  for (const WatchToken& token : kept) {
-    known.emplace(token.database, token.key);
-  }
   for (const WatchToken& token : tokens) {
-    if (known.emplace(token.database, token.key).second) {
-      kept.push_back(token);
+    if (transaction.tokens.insert(token).second) {
+      transaction.token_bytes += token.key.size() + kTokenOverhead;
     }
   }
 }

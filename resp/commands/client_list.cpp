@@ -38,8 +38,6 @@ std::string describe(const Session::State& s, int64_t now_ms) {
   const Transaction& t = s.transaction;
   size_t buffered = s.parser.unread_bytes();
   size_t spare = s.parser.memory_bytes() - std::min(buffered, s.parser.memory_bytes());
-  size_t memory = sizeof(Session::State) + s.parser.memory_bytes() + s.output.capacity() + t.bytes +
-                  s.slots.request_bytes() + s.slots.held_bytes();
   auto number = [](auto value) { return std::to_string(value); };
   std::string out = "id=" + number(s.info.id);
   out += " addr=" + s.info.peer_address + " laddr=" + s.info.local_address;
@@ -49,10 +47,10 @@ std::string describe(const Session::State& s, int64_t now_ms) {
   out += " flags=" + flags_of(s) + " db=" + number(s.database) + " sub=0 psub=0 ssub=0";
   out += " multi=" + (t.open ? number(t.count) : "-1");
   out += " qbuf=" + number(buffered) + " qbuf-free=" + number(spare);
-  out += " argv-mem=" + number(s.slots.request_bytes()) + " multi-mem=" + number(t.bytes);
+  out += " argv-mem=" + number(s.slots.request_bytes()) + " multi-mem=" + number(t.memory_bytes());
   out += " rbs=0 rbp=0 obl=" + number(s.output.size() + s.unsent_bytes);
   out += " oll=" + number(s.slots.size()) + " omem=" + number(s.slots.held_bytes());
-  out += " tot-mem=" + number(memory) + " events=" + (s.paused ? "w" : "r") + " cmd=";
+  out += " tot-mem=" + number(s.memory_bytes()) + " events=" + (s.paused ? "w" : "r") + " cmd=";
   out += s.last_command != nullptr ? s.last_command->name : "NULL";
   out += " user=default redir=-1 resp=" + number(s.resp_version);
   out += " lib-name=" + s.library_name + " lib-ver=" + s.library_version + "\n";

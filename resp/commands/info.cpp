@@ -92,10 +92,13 @@ void memory(NodeContext& node, InfoText& out) {
   out.line("used_memory_dataset", node.status.keyspace.memory_bytes);
   out.line("total_system_memory", usage.system_bytes);
   out.line("total_system_memory_human", human(usage.system_bytes));
+  const uint64_t clients_max = ClientMemory::limit(node);
+  out.line("mem_clients_normal", node.client_memory.used());
+  out.line("maxmemory_clients", clients_max == UINT64_MAX ? 0 : clients_max);
   out.line("maxmemory", 0);
   out.line("maxmemory_human", "0B");
   out.line("maxmemory_policy", "noeviction");
-  out.line("mem_allocator", "libc");
+  out.line("mem_allocator", usage.allocator);
 }
 
 void persistence(NodeContext& node, InfoText& out) {

@@ -164,6 +164,8 @@ void snapshot(const NodeContext& node, InfoText& out) {
 void clients(const NodeContext& node, InfoText& out) {
   out.line("raft_proxy_outstanding_reqs", node.status.router.pending_batches);
   out.line("raft_pending_bytes", node.status.router.pending_bytes);
+  out.line("raft_waiting_bytes", node.status.router.waiting_bytes);
+  out.line("raft_deferred_reqs", node.status.router.deferred_requests);
   out.line("raft_waiting_reads", node.status.router.waiting_reads);
   // Batches for the leader that had to be sent again, and commands whose fate stayed unknown.
   out.line("raft_proxy_failed_reqs", node.status.router.resends);

@@ -29,15 +29,13 @@ void watch(Session& session, Args args, ReplyWriter& reply) {
   if (s.transaction.open) {
     return reply.error("ERR WATCH inside MULTI is not allowed");
   }
-  s.watch(args);
+  s.watch(args, reply);
 }
 
 // Inside MULTI it is queued like any other command and then does nothing, as in Redis: EXEC has
 // forgotten the tokens before it runs.
 void unwatch(Session& session, Args, ReplyWriter& reply) {
-  Transaction& transaction = session.state().transaction;
-  transaction.tokens.clear();
-  transaction.tokens_lost = false;
+  session.state().forget_tokens();
   reply.ok();
 }
 

@@ -181,3 +181,71 @@ def test_many_connections_come_and_go(make_cluster):
                 assert connection.must("PING") == "PONG"
     wait_until(lambda: int(node.info("clients")["connected_clients"]) <= 1, 10, "all to be gone")
     assert node.call("SET", "k", "end") == "OK"
+
+
+def test_many_clients_together_stay_within_their_bound_and_harm_nobody(make_cluster):
+    """[F47] each is far below its own limits."""
+    limit = 64 * MIB
+    cluster = make_cluster(1, peers=False, options={"maxmemory-clients": limit})
+    node = cluster.node(1)
+    half = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$90000000\r\n" + b"v" * (3 * MIB)
+    before = node.rss_bytes()
+    held = []
+    with node.connect() as other:
+        for number in range(60):
+            connection = node.connect(60)
+            sender = threading.Thread(target=_send_all, args=(connection, half))
+            sender.start()
+            held.append((connection, sender))
+            assert other.must("SET", "k", number) == "OK"
+        for _, sender in held:
+            sender.join()
+        memory = node.info("memory")
+        evicted = int(node.info("stats")["evicted_clients"])
+        assert int(memory["mem_clients_normal"]) <= limit
+        assert int(memory["maxmemory_clients"]) == limit
+        assert evicted >= 60 - limit // (3 * MIB)
+        assert other.must("GET", "k") == b"59"
+    grown = node.rss_bytes() - before
+    assert grown < 3 * limit, f"{grown >> 20} MiB for clients that may hold 64"
+    for connection, _ in held:
+        connection.close()
+    wait_until(lambda: int(node.info("memory")["mem_clients_normal"]) < MIB, 5, "all to be gone")
+
+
+def test_a_deep_pipeline_of_reads_and_writes_leaves_nothing_behind(make_cluster):
+    """[F47] nine reads for each write, 5000 under way, keys of 200 bytes."""
+    cluster = make_cluster(1, peers=False)
+    node = cluster.node(1)
+    key = "k" * 200
+    chunk = encode("SET", key, "v") + encode("GET", key) * 9
+    count, under_way, replies = 300_000, 5000, 0
+    with Connection(node.host, node.port, timeout=60) as connection:
+        sent = grown = 0
+        before = None
+        while replies < count:
+            while sent < count and sent - replies <= under_way - 500:
+                connection.send_raw(chunk * 50)
+                sent += 500
+            got = connection.socket.recv(MIB)
+            assert got and b"-" not in got
+            replies += got.count(b"+") + got.count(b"$")
+            if before is None and replies > count // 5:
+                before = node.rss_bytes()
+        grown = node.rss_bytes() - before
+    assert grown < 24 * MIB, f"{grown >> 20} MiB for requests that were answered"
+
+
+def test_used_memory_sees_what_the_process_takes(make_cluster):
+    cluster = make_cluster(1, peers=False)
+    node = cluster.node(1)
+
+    def used():
+        return int(node.info("memory")["used_memory"])
+
+    before = used()
+    assert node.info("memory")["mem_allocator"] != "libc"
+    with node.connect(60) as connection:
+        connection.send_raw(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$200000000\r\n" + b"v" * (100 * MIB))
+        wait_until(lambda: 100 * MIB <= used() - before < 240 * MIB, 10, "100 MiB to be seen")
+    wait_until(lambda: used() - before < 20 * MIB, 10, "them to be gone")

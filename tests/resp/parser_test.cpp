@@ -127,6 +127,23 @@ TEST_SUITE("resp") {
     CHECK(parser.error() == "ERR Protocol error: invalid multibulk length");
   }
 
+  TEST_CASE("a zero byte hides the end of a length line, as in Redis") {
+    for (const std::string& begin :
+         {std::string("*1\0\r\n", 5), std::string("*1\r\n$3\0\r\nabc\r\n", 14),
+          std::string("*1\r\n\0$3\r\n", 10)}) {
+      RequestParser parser;
+      parser.feed(begin);
+      CHECK(parser.next() == Event::kNeedMore);
+      parser.keep_rest();
+      parser.feed("\r\n$4\r\nPING\r\n");
+      CHECK(parser.next() == Event::kNeedMore);
+      parser.keep_rest();
+      parser.feed(std::string(65 << 10, ' '));
+      CHECK(parser.next() == Event::kError);
+      CHECK(parser.error().find("count string") != std::string::npos);
+    }
+  }
+
   TEST_CASE("arguments are views into what was fed: nothing is copied") {
     std::string stream = as_array({"SET", "key", std::string(5000, 'v')});
     RequestParser parser;
