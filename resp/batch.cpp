@@ -2,6 +2,7 @@
 
 #include "base/bytes.hpp"
 #include "base/check.hpp"
+#include "base/reuse.hpp"
 
 namespace kiwi::resp {
 
@@ -89,6 +90,9 @@ void pack_transaction(std::string& out,
 }
 
 bool unpack_command(std::string_view bytes, PackedCommand& into) {
+  give_back_if_big(into.args);
+  give_back_if_big(into.tokens);
+  give_back_if_big(into.commands);
   into.args.clear();
   into.tokens.clear();
   into.commands.clear();

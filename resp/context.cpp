@@ -1,11 +1,14 @@
 #include "resp/context.hpp"
 
+#include "base/reuse.hpp"
+
 namespace kiwi::resp {
 
 void Context::begin(const CommandSpec& command, uint32_t database, const Moment& moment) {
   command_ = &command;
   database_ = database;
   moment_ = moment;
+  give_back_if_big(scratch_);
   state_.begin_command();
 }
 
@@ -39,6 +42,14 @@ void Context::set_string(Key& key, std::string_view value, int64_t expire_at_ms)
 void Context::update_or_remove(Key& key) {
   if (key.meta.size == 0) {
     state_.remove(key);
+  } else {
+    state_.update(key);
+  }
+}
+
+void Context::update_or_remove_emptied(Key& key) {
+  if (key.meta.size == 0) {
+    state_.remove_emptied(key);
   } else {
     state_.update(key);
   }

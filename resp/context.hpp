@@ -58,6 +58,8 @@ class Context {
   void set_string(Key& key, std::string_view value, int64_t expire_at_ms);
   // Removes the key if its collection has become empty, else writes its size back.
   void update_or_remove(Key& key);
+  // The same where every element that went was erased one by one.
+  void update_or_remove_emptied(Key& key);
   // Space for values that are built from old ones; the same buffer each time.
   std::string& scratch() { return scratch_.clear(), scratch_; }
 

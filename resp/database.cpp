@@ -1,10 +1,12 @@
 #include "resp/database.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "base/bytes.hpp"
 #include "base/check.hpp"
 #include "base/checksum.hpp"
+#include "base/reuse.hpp"
 #include "config/limits.hpp"
 
 namespace kiwi::resp {
@@ -125,9 +127,29 @@ void Database::end_turn() {
   keys::applied_record(key_);
   rocks::encode(value_, record_);
   keyspace_.put(Family::kSystem, key_, value_);
+  give_back_buffers();
 }
 
-void Database::begin_command() { meta_key_name_ = {}; }
+void Database::begin_command() {
+  meta_key_name_ = {};
+  give_back_if_big(meta_key_);
+  give_back_if_big(key_);
+}
+
+void Database::give_back_buffers() {
+  meta_key_name_ = {};
+  for (std::string* buffer : {&meta_key_, &key_, &value_, &renamed_, &from_, &to_}) {
+    give_back_if_big(*buffer);
+  }
+}
+
+size_t Database::buffer_bytes() const {
+  size_t bytes = 0;
+  for (const std::string* buffer : {&meta_key_, &key_, &value_, &renamed_, &from_, &to_}) {
+    bytes += buffer->capacity();
+  }
+  return bytes;
+}
 
 void Database::mark() {
   keyspace_.mark();
@@ -181,6 +203,10 @@ void Database::set_mapped(uint32_t logical, Mapped now) {
 }
 
 void Database::flush(uint32_t logical) {
+  if (record_.next_database == UINT32_MAX) {
+    // F30: the command fails on all nodes. Its successor would be a number that holds keys.
+    throw std::length_error("every database number was used");
+  }
   DatabaseId old = physical(logical);
   set_mapped(logical, Mapped{DatabaseId{record_.next_database++}, next_mutation()});
   // One range per family, whatever the database holds. Its expiry index records are ordered by

@@ -54,6 +54,7 @@ class Database {
   void begin_command();  // before each command, writing or not
   void mark();           // F30: what undo_to_mark() goes back to
   void undo_to_mark();
+  size_t buffer_bytes() const;  // kept for the next command
 
   // ---- logical databases
   rocks::DatabaseId physical(uint32_t logical) const;
@@ -74,7 +75,10 @@ class Database {
   void create(Key& key, const rocks::Metadata& fresh);
   // Requires key.live: writes key.meta back as a modification of the same key.
   void update(Key& key);
-  void remove(Key& key);          // requires key.live
+  void remove(Key& key);  // requires key.live
+  // The same for a collection whose elements were all erased one by one: a queue that is empty most
+  // of the time should not leave a range erase for each job.
+  void remove_emptied(Key& key);
   void remove_expired(Key& key);  // requires present and not live
   // RENAME: the record moves, elements stay where they are (F40). Requires from.live and one
   // database.
@@ -139,6 +143,7 @@ class Database {
   void copy_records(rocks::Family family, rocks::CollectionId from, rocks::CollectionId to);
   uint64_t bucket(rocks::DatabaseId database, std::string_view name);
   void set_bucket(const Key& key, uint64_t counter);
+  void give_back_buffers();
   void load();
   void load_mapped(uint32_t logical);
   void load_counts(rocks::DatabaseId database);

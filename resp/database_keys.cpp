@@ -59,6 +59,10 @@ void Database::drop_elements(const Key& key) {
   if (key.meta.type == Type::kString) {
     return;
   }
+  if (key.meta.type == Type::kList && key.meta.list_head < key.meta.list_tail) {
+    erase_list_elements(key, key.meta.list_head, key.meta.list_tail);
+    return;
+  }
   keys::collection_begin(from_, key.collection());
   keys::collection_end(to_, key.collection());
   erase_range(Family::kElement, from_, to_);
@@ -124,6 +128,11 @@ void Database::update(Key& key) {
 void Database::remove(Key& key) {
   CHECK_INVARIANT(key.live);
   drop_elements(key);
+  remove_emptied(key);
+}
+
+void Database::remove_emptied(Key& key) {
+  CHECK_INVARIANT(key.live);
   forget_record(key);
   set_bucket(key, next_mutation());
 }

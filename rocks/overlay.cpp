@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/check.hpp"
+#include "base/reuse.hpp"
 
 namespace kiwi::rocks {
 
@@ -86,6 +87,7 @@ void RangeSet::truncate(size_t additions) {
 
 void RangeSet::clear() {
   log_.clear();
+  give_back_if_big(log_);
   merged_.clear();
 }
 
@@ -220,18 +222,41 @@ void Overlay::grow() {
 
 void Overlay::clear() {
   if (!nodes_.empty()) {
-    if (slots_.size() > kSlotsKept) {
-      slots_.assign(kSlotsMin, 0);
-      slots_.shrink_to_fit();
-    } else {
-      std::fill(slots_.begin(), slots_.end(), 0);
-    }
+    clear_slots();
     nodes_.clear();
+    give_back_if_big(nodes_);
   }
   order_.clear();
   ordered_ = 0;
   ranges_.clear();
   mark();
+  give_back_if_big(saved_);
+}
+
+// A big turn leaves many slots: small ones behind it should not pay for all of them.
+void Overlay::clear_slots() {
+  if (slots_.size() > kSlotsKept) {
+    slots_.assign(kSlotsMin, 0);
+    slots_.shrink_to_fit();
+    return;
+  }
+  if (nodes_.size() > slots_.size() / kFewSlots) {
+    std::fill(slots_.begin(), slots_.end(), 0);
+    return;
+  }
+  const size_t mask = slots_.size() - 1;
+  for (uint32_t number = 1; number <= nodes_.size(); ++number) {
+    size_t slot = nodes_[number - 1].hash & mask;
+    while (slots_[slot] != number) {  // an emptied slot before it says nothing
+      slot = (slot + 1) & mask;
+    }
+    slots_[slot] = 0;
+  }
+}
+
+size_t Overlay::capacity_bytes() const {
+  return nodes_.capacity() * sizeof(Node) + slots_.capacity() * sizeof(uint32_t) +
+         saved_.capacity() * sizeof(Saved) + ranges_.capacity_bytes();
 }
 
 }  // namespace kiwi::rocks

@@ -54,6 +54,7 @@ class RangeSet {
   const Map::value_type* find(std::string_view key) const;
   bool contains(std::string_view key) const { return !merged_.empty() && find(key) != nullptr; }
   const Map& merged() const { return merged_; }
+  size_t capacity_bytes() const { return log_.capacity() * sizeof(log_[0]); }
   size_t additions() const { return log_.size(); }
   void truncate(size_t additions);  // forgets the latest until so many are left
   void clear();
@@ -105,7 +106,8 @@ class Overlay {
   bool empty() const { return nodes_.empty() && ranges_.empty(); }
   const std::vector<Node>& nodes() const { return nodes_; }
   const RangeSet& ranges() const { return ranges_; }
-  const Order& order();  // of all nodes, kNone included
+  const Order& order();           // of all nodes, kNone included
+  size_t capacity_bytes() const;  // kept for the next turn, the arena's aside
 
  private:
   struct Saved {
@@ -117,11 +119,13 @@ class Overlay {
   };
   static constexpr size_t kSlotsMin = 1024;
   static constexpr size_t kSlotsKept = 16384;
+  static constexpr size_t kFewSlots = 64;  // to clear one alone costs as much as to fill so many
 
   size_t slot_of(uint64_t hash, std::string_view key) const;
   Node& node_for_write(uint64_t hash, std::string_view key);
   void save(uint32_t index);
   void grow();
+  void clear_slots();
 
   Arena& arena_;
   std::vector<Node> nodes_;

@@ -14,6 +14,7 @@
 
 #include "base/check.hpp"
 #include "base/failpoint.hpp"
+#include "base/reuse.hpp"
 #include "rocks/file_removal.hpp"
 #include "rocks/files.hpp"
 #include "rocks/keys.hpp"
@@ -251,6 +252,7 @@ std::optional<std::string_view> StateDatabase::get(const rocksdb::ReadOptions& o
                                                    std::string_view key,
                                                    rocksdb::PinnableSlice& found) const {
   found.Reset();
+  give_back_if_big(*found.GetSelf());
   rocksdb::Status status = db_->Get(options, handle(family), key, &found);
   if (status.IsNotFound()) {
     return std::nullopt;

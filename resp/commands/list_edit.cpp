@@ -124,11 +124,11 @@ void lrem(Context& context, Args args, ReplyWriter& reply) {
         move_element(context, key, from, to++, buffer);
       }
     }
-    context.state().erase_list_elements(key, key.meta.list_tail - removed, key.meta.list_tail);
   }
+  context.state().erase_list_elements(key, key.meta.list_tail - removed, key.meta.list_tail);
   key.meta.list_tail -= removed;
   key.meta.size -= gone.size();
-  context.update_or_remove(key);
+  context.update_or_remove_emptied(key);
   reply.integer(removed);
 }
 

@@ -70,10 +70,8 @@ void pop_values(Context& context, Key& key, uint64_t count, ListEnd end, ReplyWr
   reply_elements(context, key, head ? first : key.meta.list_tail - 1, count, head ? 1 : -1, reply);
   key.meta.size -= count;
   (head ? key.meta.list_head += popped : key.meta.list_tail -= popped);
-  if (key.meta.size > 0) {  // else the whole range goes
-    context.state().erase_list_elements(key, first, first + popped);
-  }
-  context.update_or_remove(key);
+  context.state().erase_list_elements(key, first, first + popped);
+  context.update_or_remove_emptied(key);
 }
 
 }  // namespace kiwi::resp

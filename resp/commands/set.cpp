@@ -47,7 +47,7 @@ void srem(Context& context, Args args, ReplyWriter& reply) {
     }
   }
   if (removed > 0) {
-    context.update_or_remove(key);
+    context.update_or_remove_emptied(key);
   }
   reply.integer(removed);
 }

@@ -198,7 +198,7 @@ void smove(Context& context, Args args, ReplyWriter& reply) {
   }
   state.erase_element(from, args[3]);
   --from.meta.size;
-  context.update_or_remove(from);
+  context.update_or_remove_emptied(from);
   if (!to.live) {
     rocks::Metadata meta;
     meta.type = Type::kSet;

@@ -109,12 +109,14 @@ void spop(Context& context, Args args, ReplyWriter& reply) {
     return;
   }
   key.meta.size -= popped;
-  if (key.meta.size > 0) {
-    for (const std::string& member : members) {
-      context.state().erase_element(key, member);
-    }
+  constexpr size_t kFew = 64;  // the last ones go one by one; for more than so many a range is less
+  if (key.meta.size == 0 && members.size() > kFew) {
+    return context.update_or_remove(key);
   }
-  context.update_or_remove(key);
+  for (const std::string& member : members) {
+    context.state().erase_element(key, member);
+  }
+  context.update_or_remove_emptied(key);
 }
 
 void srandmember(Context& context, Args args, ReplyWriter& reply) {

@@ -55,6 +55,34 @@ TEST_CASE("range set: random ranges cover exactly what a set of points says") {
   }
 }
 
+TEST_CASE("overlay: a big turn leaves little behind [F47]") {
+  Arena arena;
+  Overlay overlay(arena);
+  auto fill = [&](size_t records) {
+    for (size_t i = 0; i < records; ++i) {
+      const std::string key = "key:" + std::to_string(i);
+      overlay.put(checksum64(key), key, "v");
+    }
+    for (size_t i = 0; i < records; i += 7) {
+      overlay.erase_range("key:" + std::to_string(i), "key:" + std::to_string(i) + "x");
+    }
+  };
+  fill(200'000);
+  CHECK(overlay.capacity_bytes() > 10 << 20);
+  overlay.clear();
+  CHECK(overlay.capacity_bytes() <= 3 << 20);
+  CHECK(overlay.empty());
+  for (const size_t records :
+       {size_t{6000}, size_t{3}, size_t{50}, size_t{1}, size_t{2000}, size_t{9}}) {
+    fill(records);  // the slots of the turn before must not show
+    CHECK(overlay.nodes().size() == records);
+    CHECK(overlay.find(checksum64("key:0"), "key:0") != nullptr);
+    overlay.clear();
+    arena.reset();
+    CHECK(overlay.find(checksum64("key:0"), "key:0") == nullptr);
+  }
+}
+
 TEST_CASE("overlay: a value may be overwritten by itself") {
   Arena arena;
   Overlay overlay(arena);
