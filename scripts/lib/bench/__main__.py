@@ -11,6 +11,7 @@ MEASUREMENTS = {
                "Kiwi, redis-server and etcd over commands, connections, pipelines, values"),
     "growth": ("growth", "curves over keys, connections and nodes"),
     "stalls": ("stalls", "what snapshots, slow and new followers and compaction do to the tail"),
+    "deep": ("deep", "memory of a node while one client keeps thousands of requests under way"),
     "disk": ("disk", "disk use over a long run of writes"),
     "profile": ("profiling", "where instructions, allocations, system calls and messages go"),
 }
