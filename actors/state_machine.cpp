@@ -13,13 +13,17 @@ namespace {
 
 // By the core's own measure, and far less than it lets be under way to apply (F28).
 constexpr uint64_t kTellBytes = 256 * 1024;
+// Between two pieces of what nobody waits for.
+constexpr int64_t kTidyRestUs = 2000;
 
 }  // namespace
 
 StateMachine::StateMachine(caf::actor_config& cfg,
                            const Hosting& hosting,
                            StateMachineOptions options)
-    : Hosted(cfg, hosting, "StateMachine", Vital::kYes), options_(std::move(options)) {
+    : Hosted(cfg, hosting, "StateMachine", Vital::kYes),
+      options_(std::move(options)),
+      expiry_(options_.expirations_max) {
   CHECK_INVARIANT(options_.executor != nullptr);
   terms_.emplace_back(options_.executor->applied(), options_.executor->applied_term());
 }
@@ -74,6 +78,9 @@ StateMachine::behavior_type StateMachine::make_behavior() {
       [this](timer_atom) {
         tell_applied();
         expire();
+        if (!tidying_) {
+          tidy();
+        }
         pump_long_reads();
       },
       [this](stop_atom) {
@@ -110,9 +117,21 @@ void StateMachine::turn() {
   turn_wanted_ = false;
   const bool replays =
       options_.now_us && replay_rest_.wanted(options_.executor->applied(), follows_);
-  const int64_t began_us = replays ? options_.now_us() : 0;
+  const bool timed = replays || expires_;
+  const int64_t began_us = timed ? now_us() : 0;
   const bool more = options_.executor->work();
-  ship(options_.executor->take_effects());
+  resp::ExecutorEffects effects = options_.executor->take_effects();
+  const bool expired = effects.expirations != 0;
+  ship(std::move(effects));
+  if (expired && expires_) {
+    expirations_applied(now_us() - began_us);
+  }
+  if (expire_at_us_ != 0 && now_us() >= expire_at_us_) {
+    expire();
+  }
+  if (tidying_ && now_us() >= tidy_at_us_) {
+    tidy();
+  }
   rest_us_ = replays ? replay_rest_.after_turn(options_.now_us() - began_us) : 0;
   if (more) {
     want_turn();
@@ -211,15 +230,50 @@ void StateMachine::pump_long_reads() {
   }
 }
 
+int64_t StateMachine::now_us() const {
+  return options_.now_us ? options_.now_us() : options_.now_ms() * 1000;
+}
+
 void StateMachine::expire() {
+  expire_at_us_ = 0;
   if (!leads_ || !router_) {
+    expires_ = false;
+    return;
+  }
+  const int64_t asked_us = now_us();
+  if (!std::exchange(expires_, true) || expiry_.lost(asked_us)) {
+    expiry_.begin();
+    options_.executor->forget_expirations();
+  }
+  const size_t keys_max = expiry_.wanted(asked_us);
+  if (keys_max == 0) {
     return;
   }
   // Too late a clock only delays, too early a one is caught by the entry's stamp (F8).
   const int64_t now_ms = cluster_time_ms_ + options_.now_ms() - told_ms_;
-  std::string command = options_.executor->due_expirations(now_ms, options_.expirations_max);
-  if (!command.empty()) {
-    send(router_, InternalProposal{std::move(command)});
+  auto next = options_.executor->next_expirations(now_ms, keys_max);
+  expiry_.proposed(next.keys, asked_us, now_us());
+  if (!next.command.empty()) {
+    send(router_, InternalProposal{std::move(next.command)});
+  }
+}
+
+void StateMachine::expirations_applied(int64_t turn_us) {
+  const int64_t rest_us = expiry_.applied(turn_us, now_us());
+  if (rest_us == 0) {
+    expire();
+  } else if (rest_us > 0) {
+    expire_at_us_ = now_us() + rest_us;
+    delayed_send(this, std::chrono::microseconds(rest_us), work_atom_v);
+  }
+}
+
+// What was erased is freed, with rests: nobody waits for it.
+void StateMachine::tidy() {
+  tidying_ = options_.keyspace->tidy();
+  if (tidying_) {
+    tidy_at_us_ = now_us() + kTidyRestUs;
+    delayed_send(this, std::chrono::microseconds(kTidyRestUs), work_atom_v);
   }
 }
 
@@ -274,6 +328,8 @@ void StateMachine::swap(SwapState& order) {
   fresh->take_over(*old);
   options_.executor = fresh;
   options_.keyspace = order.fresh->keyspace.get();
+  expires_ = false;
+  tidying_ = false;
   room_awaited_ = false;
   terms_.clear();
   terms_.emplace_back(order.meta.index, order.meta.term);

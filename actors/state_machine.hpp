@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "actors/expiry_pace.hpp"
 #include "actors/handles.hpp"
 #include "actors/hosting.hpp"
 #include "actors/long_reads.hpp"
@@ -25,7 +26,7 @@ struct StateMachineOptions {
   resp::Executor* executor = nullptr;   // outlives the actor, or is replaced by adopt
   std::function<int64_t()> now_ms;      // monotonic
   std::function<int64_t()> now_us;      // the same; none: never rests
-  size_t expirations_max = 256;         // keys of one expiry proposal (F8)
+  size_t expirations_max = 1024;        // keys of one expiry proposal (F8)
   rocks::Keyspace* keyspace = nullptr;  // the executor's
   // Makes the given state the node's own and returns the one it replaces (F14). Same thread.
   std::function<std::shared_ptr<OpenedState>(std::shared_ptr<OpenedState>)> adopt;
@@ -49,6 +50,9 @@ class StateMachine final : public Hosted<StateMachineHandle> {
   void note(const raft::Entry& entry);
   void tell_applied(std::optional<std::vector<raft::SessionRow>> sessions = {});
   void expire();
+  void expirations_applied(int64_t turn_us);
+  void tidy();
+  int64_t now_us() const;
   void pump_long_reads();
   void long_read_done(LongReadDone& answer);
   void checkpoint(MakeCheckpoint& order);
@@ -70,6 +74,11 @@ class StateMachine final : public Hosted<StateMachineHandle> {
   LogIndex given_;             // to apply, the last one
   uint64_t untold_bytes_ = 0;  // given since all that was given was told
   LogIndex told_at_once_;      // up to here it waits: a configuration, a no-op, much to apply
+  ExpiryPace expiry_;
+  bool expires_ = false;      // leads, and did so when it looked last
+  int64_t expire_at_us_ = 0;  // when it looks again before the timer; 0: not
+  bool tidying_ = false;      // the keyspace has more to free
+  int64_t tidy_at_us_ = 0;
   ReplayRest replay_rest_;
   int64_t rest_us_ = 0;  // before the next turn
   bool turn_wanted_ = false;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/prng.hpp"
 #include "resp/command.hpp"
@@ -41,6 +42,8 @@ class Context {
     stats_.expired += stats.expired;
   }
 
+  uint64_t take_expire_commands() { return std::exchange(expire_commands_, 0); }
+
   // ---- for commands
   int64_t now_ms() const { return moment_.now_ms; }
   std::string_view command() const { return command_->name; }  // as error texts show it
@@ -53,6 +56,7 @@ class Context {
   Key read(std::string_view name);     // counted as a hit or a miss
   void saw_ttl() { met_ttl_ = true; }  // commands that walk records themselves
   void count_expired() { ++stats_.expired; }
+  void count_expire_command() { ++expire_commands_; }
 
   // Replaces whatever the key holds by a string.
   void set_string(Key& key, std::string_view value, int64_t expire_at_ms);
@@ -70,6 +74,7 @@ class Context {
   Moment moment_;
   bool met_ttl_ = false;
   Stats stats_;
+  uint64_t expire_commands_ = 0;
   std::string scratch_;
 };
 

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "resp/batch.hpp"
+#include "resp/expiry_floor.hpp"
 #include "rocks/keyspace.hpp"
 #include "rocks/metadata.hpp"
 
@@ -101,7 +102,11 @@ class Database {
   std::unique_ptr<rocks::Cursor> element_cursor(const Key& key, uint64_t hash);
   // Metadata records of a database with key hash >= `hash`.
   std::unique_ptr<rocks::Cursor> key_cursor(rocks::DatabaseId database, uint64_t hash);
+  // Index records of deadlines, from the floor on.
   std::unique_ptr<rocks::Cursor> expiry_cursor(int64_t not_after_ms);
+  ExpiryFloor& expiry_floor() { return expiry_floor_; }
+  // The index record stays, though an entry was to remove it: the key is not over yet.
+  void keep_expiry(int64_t expire_at_ms, rocks::DatabaseId database, std::string_view name);
 
   // ---- WATCH (F11)
   WatchToken watch(uint32_t logical, std::string_view name, int64_t now_ms, bool& has_ttl);
@@ -154,6 +159,7 @@ class Database {
   std::unordered_map<uint32_t, Mapped> map_;  // by logical number; absent = itself, never changed
   Marked marked_;
   std::vector<uint32_t> dirty_counts_;
+  ExpiryFloor expiry_floor_;
 
   // Buffers of one command, reused.
   std::vector<std::string> expected_keys_;

@@ -1,4 +1,6 @@
 // Database: keys and elements of collections.
+#include <algorithm>
+
 #include "base/check.hpp"
 #include "config/limits.hpp"
 #include "resp/database.hpp"
@@ -75,6 +77,7 @@ void Database::put_expiry(const Key& key, int64_t expire_at_ms) {
   if (expire_at_ms != 0) {
     keys::expiry(key_, expire_at_ms, key.database, key.name);
     put(Family::kSystem, key_, {});
+    expiry_floor_.is_there(key_);
     ++counts_for_change(key.database).keys_with_ttl;
   }
 }
@@ -215,6 +218,11 @@ void Database::erase_stale_expiry(int64_t expire_at_ms,
   erase(Family::kSystem, key_);
 }
 
+void Database::keep_expiry(int64_t expire_at_ms, DatabaseId database, std::string_view name) {
+  keys::expiry(key_, expire_at_ms, database, name);
+  expiry_floor_.is_there(key_);
+}
+
 // ---------------------------------------------------------------- elements
 
 std::optional<std::string_view> Database::element(const Key& key, std::string_view field) {
@@ -276,6 +284,7 @@ std::unique_ptr<rocks::Cursor> Database::key_cursor(DatabaseId database, uint64_
 
 std::unique_ptr<rocks::Cursor> Database::expiry_cursor(int64_t not_after_ms) {
   keys::expiry_range(from_, to_, not_after_ms);
+  from_ = std::max(from_, expiry_floor_.key());
   return keyspace_.cursor(Family::kSystem, from_, to_);
 }
 

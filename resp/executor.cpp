@@ -314,6 +314,7 @@ ExecutorEffects Executor::take_effects() {
   }
   s.long_replies.clear();
   s.effects.applied = applied();
+  s.effects.expirations = s.context.take_expire_commands();
   if (std::exchange(s.opened_term, false)) {
     s.effects.sessions = s.sessions.rows();
   }

@@ -64,6 +64,7 @@ struct ExecutorEffects {
   // the batch's id; reads_done also tells the id only if others of the batch were answered. To be
   // handed to the router before reads_done.
   std::vector<ReadBatch> reads_again;
+  uint64_t expirations = 0;  // commands of next_expirations() that were executed, whoever's
   bool applied_moved = false;
   LogIndex applied;
   // Rows right after `applied`; given when a kNoop was applied, which always ends a turn (F23).
@@ -109,7 +110,16 @@ class Executor {
   ExecutorEffects take_effects();
 
   // Keys whose deadline is at or before now_ms, as a packed internal command for the leader to
-  // propose (F8): conditional on version and deadline. Empty = none due.
+  // propose (F8): conditional on version and deadline.
+  struct Expirations {
+    std::string command;  // empty = none due
+    size_t keys = 0;
+  };
+  // Those that were not given before: what was given counts as under way, until it turns out to
+  // live on, or its expirations are forgotten.
+  Expirations next_expirations(int64_t now_ms, size_t keys_max);
+  void forget_expirations();
+  // From the first one, whatever is under way.
   std::string due_expirations(int64_t now_ms, size_t keys_max);
 
   // INFO keyspace: logical database, keys, keys with TTL.

@@ -125,12 +125,21 @@ void Executor::cancel_reads(uint64_t id) {
   s.waiting.erase(it);
 }
 
+void Executor::forget_expirations() { state_->database.expiry_floor().forget(); }
+
 std::string Executor::due_expirations(int64_t now_ms, size_t keys_max) {
+  forget_expirations();
+  return next_expirations(now_ms, keys_max).command;
+}
+
+Executor::Expirations Executor::next_expirations(int64_t now_ms, size_t keys_max) {
   State& s = *state_;
+  Expirations next;
   std::vector<std::string> parts;  // argv of kiwi.expire: commands/internal.cpp
   parts.emplace_back("kiwi.expire");
   auto cursor = s.database.expiry_cursor(now_ms);
-  for (size_t n = 0; n < keys_max && cursor->valid(); ++n, cursor->next()) {
+  for (; next.keys < keys_max && cursor->valid(); ++next.keys, cursor->next()) {
+    s.database.expiry_floor().found(cursor->key());
     auto due = rocks::keys::parse_expiry(cursor->key());
     if (!due) {
       continue;
@@ -145,13 +154,11 @@ std::string Executor::due_expirations(int64_t now_ms, size_t keys_max) {
     parts.push_back(std::to_string(its_own ? key.meta.version : 0));
     parts.push_back(std::move(name));
   }
-  if (parts.size() == 1) {
-    return {};
+  if (parts.size() > 1) {
+    std::vector<std::string_view> argv(parts.begin(), parts.end());
+    pack_command(next.command, 0, argv);
   }
-  std::vector<std::string_view> argv(parts.begin(), parts.end());
-  std::string packed;
-  pack_command(packed, 0, argv);
-  return packed;
+  return next;
 }
 
 }  // namespace kiwi::resp

@@ -115,12 +115,18 @@ class Keyspace : public Reader {
   // Calls `done` once, on any thread, when pressure() may have fallen.
   virtual void when_room(std::function<void()> done) { done(); }
 
+  // Work that nobody waits for, a piece of it: what was erased is freed. True: there is more. To be
+  // called now and then, between commits.
+  virtual bool tidy() { return false; }
+
   // For INFO.
   struct Usage {
     uint64_t memory_bytes = 0;  // approximate
     uint64_t disk_bytes = 0;
     uint64_t dirty_bytes = 0;  // committed and not in files
-    uint64_t cache_bytes = 0;  // recent records in memory, the dirty ones included
+    // Recent records in memory, the dirty ones included, and those that were erased and not freed.
+    uint64_t cache_bytes = 0;
+    uint64_t tombstones_passed = 0;  // by cursors on their way to what exists
     uint64_t flushes = 0;
     uint64_t flush_us = 0;       // what they took, waits for compaction not included
     uint64_t flush_wait_us = 0;  // what they waited for compaction
@@ -140,6 +146,7 @@ struct KeyspaceOptions {
   uint64_t write_buffer_bytes = 16 << 20;    // per column family memtable
   uint64_t metadata_cache_bytes = 64 << 20;  // hash of recent metadata records; 0 = none
   uint64_t table_bytes = 256 << 20;          // the table adaptor's write buffer and cache
+  size_t table_erased_at_once = 256;  // records of a range that are freed at once, not bit by bit
   // What compaction may owe: pressure() rises from the first on; at the second flushes wait.
   uint64_t level0_files_slow = 8;
   uint64_t level0_files_max = 12;
@@ -148,6 +155,9 @@ struct KeyspaceOptions {
   // Called before memtables are written to files, on a RocksDB thread: with raft.log-fsync no it
   // must make the log durable, or a power loss leaves a state ahead of its log (F38).
   std::function<void()> before_flush;
+  // Of what is hashed in memory; none: a random one, so that no client can choose keys that meet
+  // (F63). Nothing that can be seen depends on it.
+  std::optional<uint64_t> hash_seed;
 };
 
 // The plain adaptor. Errors: locked by another process, unreadable, corrupt; each one sentence.

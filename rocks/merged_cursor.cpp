@@ -75,14 +75,13 @@ class TableBase {
       : base_(source, from, to),
         table_(*source.table),
         index_(table_.index(source.number)),
-        family_(source.number),
-        open_(*source.open) {
-    ++open_;
+        family_(source.number) {
+    table_.open_cursor();
     first_ = index_.lower_bound(from);
     last_ = to.empty() ? index_.end() : index_.lower_bound(to);
     place_ = last_;
   }
-  ~TableBase() { --open_; }
+  ~TableBase() { table_.close_cursor(); }
   TableBase(const TableBase&) = delete;
   TableBase& operator=(const TableBase&) = delete;
 
@@ -133,7 +132,7 @@ class TableBase {
  private:
   enum class Where { kEnd, kBase, kTable };
 
-  const TableNode& node() const { return *index_.at(back_ ? index_.prev(place_) : place_); }
+  TableNode& node() const { return *index_.at(back_ ? index_.prev(place_) : place_); }
 
   void settle() {
     back_ = false;
@@ -149,6 +148,7 @@ class TableBase {
             where_ = Where::kTable;
             return;
           }
+          table_.passes(&node());
           place_ = index_.next(place_);
           continue;
         }
@@ -184,6 +184,7 @@ class TableBase {
             where_ = Where::kTable;
             return;
           }
+          table_.passes(&node());
           place_ = index_.prev(place_);
           continue;
         }
@@ -202,10 +203,9 @@ class TableBase {
   }
 
   RocksBase base_;
-  const StateTable& table_;
+  StateTable& table_;
   const TableIndex& index_;
   Family family_;
-  int& open_;
   TableIndex::Place first_;
   TableIndex::Place last_;
   TableIndex::Place place_;

@@ -27,9 +27,8 @@ struct CursorSource {
   Overlay* overlay = nullptr;                   // nullptr = none
   const std::string* path = nullptr;            // for error messages; outlives the cursor
   // With a table only:
-  const StateTable* table = nullptr;
+  StateTable* table = nullptr;
   Family number = Family::kMeta;
-  int* open = nullptr;  // counts the cursors over the table
 };
 
 std::unique_ptr<Cursor> make_cursor(const CursorSource& source,

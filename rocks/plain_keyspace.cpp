@@ -11,8 +11,8 @@
 #include <rocksdb/write_batch.h>
 
 #include "base/check.hpp"
-#include "base/checksum.hpp"
 #include "rocks/background.hpp"
+#include "rocks/hash_seed.hpp"
 #include "rocks/keys.hpp"
 #include "rocks/keyspace.hpp"
 #include "rocks/merged_cursor.hpp"
@@ -43,9 +43,10 @@ bool cached(Family family) { return family == Family::kMeta || family == Family:
 
 class PlainKeyspace final : public Keyspace {
  public:
-  PlainKeyspace(std::unique_ptr<StateDatabase> database, uint64_t cache_bytes)
-      : database_(std::move(database)),
-        cache_(cache_bytes),
+  PlainKeyspace(std::unique_ptr<StateDatabase> database, const KeyspaceOptions& options)
+      : hash_(options.hash_seed),
+        database_(std::move(database)),
+        cache_(options.metadata_cache_bytes),
         overlays_{Overlay(arena_), Overlay(arena_), Overlay(arena_), Overlay(arena_)} {
     keys::applied_record(applied_key_);
     write_options_.disableWAL = true;  // the Raft log is the WAL (DESIGN §6)
@@ -64,10 +65,10 @@ class PlainKeyspace final : public Keyspace {
   }
 
   void put(Family family, std::string_view key, std::string_view value) override {
-    overlay(family).put(checksum64(key), key, value);
+    overlay(family).put(hash_(key), key, value);
   }
   void erase(Family family, std::string_view key) override {
-    overlay(family).erase(checksum64(key), key);
+    overlay(family).erase(hash_(key), key);
   }
   void erase_range(Family family, std::string_view from, std::string_view to) override {
     range_bytes_ += from.size() + to.size();
@@ -138,6 +139,7 @@ class PlainKeyspace final : public Keyspace {
                    std::unique_ptr<rocksdb::Iterator>& iterator);
   void refresh_cache(Family family);
 
+  const SeededHash hash_;
   std::unique_ptr<StateDatabase> database_;
   RecordCache cache_;
   Arena arena_;
@@ -156,7 +158,7 @@ class PlainKeyspace final : public Keyspace {
 };
 
 std::optional<std::string_view> PlainKeyspace::get(Family family, std::string_view key) {
-  uint64_t hash = checksum64(key);
+  uint64_t hash = hash_(key);
   const Overlay& above = overlay(family);
   if (const Overlay::Node* node = above.find(hash, key); node != nullptr) {
     if (node->state == Overlay::State::kPut) {
@@ -182,7 +184,7 @@ std::optional<std::string_view> PlainKeyspace::get(Family family, std::string_vi
 
 // In pairs with the caller (DESIGN §6): a batch without its applied index would be applied twice.
 void PlainKeyspace::check_applied(LogIndex applied) {
-  const Overlay::Node* node = overlay(Family::kSystem).find(checksum64(applied_key_), applied_key_);
+  const Overlay::Node* node = overlay(Family::kSystem).find(hash_(applied_key_), applied_key_);
   CHECK_INVARIANT(node != nullptr && node->state == Overlay::State::kPut);
   std::optional<AppliedRecord> record = decode_applied(node->value());
   CHECK_INVARIANT(record.has_value() && record->index == applied);
@@ -276,7 +278,7 @@ void PlainKeyspace::batch_range(Family family,
   for (const std::string& key : found) {
     batch_.Delete(handle, key);
     if (cached(family)) {
-      cache_.update(family, checksum64(key), key, {});
+      cache_.update(family, hash_(key), key, {});
     }
   }
 }
@@ -313,8 +315,7 @@ Result<std::unique_ptr<Keyspace>> open_plain_keyspace(const KeyspaceOptions& opt
   if (!database) {
     return database.error();
   }
-  return std::unique_ptr<Keyspace>(
-      std::make_unique<PlainKeyspace>(std::move(*database), options.metadata_cache_bytes));
+  return std::unique_ptr<Keyspace>(std::make_unique<PlainKeyspace>(std::move(*database), options));
 }
 
 }  // namespace kiwi::rocks

@@ -34,8 +34,11 @@ void expire_due(Context& context, Args args, ReplyWriter& reply) {
     } else if (!key.live && key.meta.version == static_cast<uint64_t>(*version)) {
       state.remove_expired(key);
       context.count_expired();
+    } else {
+      state.keep_expiry(*deadline, database, args[at + 3]);
     }
   }
+  context.count_expire_command();
   reply.ok();
 }
 

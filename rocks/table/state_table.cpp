@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstdlib>
+#include <string>
+#include <sys/mman.h>
 #include <utility>
 
 #include "base/check.hpp"
@@ -13,33 +14,50 @@ namespace {
 
 constexpr uint64_t kBytesPerSlot = 96;  // sizes the slots once: they never grow
 constexpr size_t kSlotsMin = 256;
-constexpr int kEvictionSteps = 32;     // bounds the work of one evict()
+constexpr size_t kSlotsMax = size_t{1} << 32;  // a node remembers the low half of its hash
 constexpr uint64_t kRangeBytes = 256;  // what a range costs beside its keys, which are kept twice
-constexpr int kFreedAtOnce = 4;        // per write: more than one write can supersede
+// With each write, which can leave behind two: more than comes.
+constexpr size_t kPiecesPerWrite = 4;
+// Each is compared with every record of its epoch that came before it.
+constexpr size_t kCutsMax = 32;
 
 }  // namespace
 
-// calloc: pages that were never touched cost nothing.
-StateTable::StateTable(uint64_t bytes_max) : slots_(nullptr, &std::free), bytes_max_(bytes_max) {
-  size_t slots = std::bit_floor(std::max<uint64_t>(bytes_max / kBytesPerSlot, kSlotsMin));
-  slots_.reset(static_cast<uint64_t*>(std::calloc(slots, sizeof(uint64_t))));
-  CHECK_INVARIANT(slots_ != nullptr);
+// Pages that were never touched cost nothing, whatever the budget is.
+StateTable::StateTable(uint64_t bytes_max, size_t erased_at_once)
+    : bytes_max_(bytes_max), erased_at_once_(erased_at_once) {
+  const size_t slots =
+      std::min(std::bit_floor(std::max<uint64_t>(bytes_max / kBytesPerSlot, kSlotsMin)), kSlotsMax);
+  const size_t bytes = slots * sizeof(uint64_t);
+  void* pages = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (pages == MAP_FAILED) {
+    fatal("no memory for a table of " + std::to_string(bytes_max) +
+          " bytes; lower cache-state, or let the system give out more (vm.overcommit_memory)");
+  }
+  slots_ = static_cast<uint64_t*>(pages);
   mask_ = slots - 1;
-  CHECK_INVARIANT(mask_ <= UINT32_MAX);  // a node remembers the low half of its hash
+  CHECK_INVARIANT(mask_ <= UINT32_MAX);
 }
 
 StateTable::~StateTable() {
-  for (size_t slot = 0; slot <= mask_; ++slot) {
+  for (size_t slot = 0; records_ != 0; ++slot) {
+    CHECK_INVARIANT(slot <= mask_);
     for (TableNode* node = pointer(slots_[slot]); node != nullptr;) {
       TableNode* next = pointer(node->next);
-      TableNode::destroy(node);
+      free(node);
+      --records_;
       node = next;
     }
   }
-  for (Frozen& frozen : frozen_) {
-    std::ranges::for_each(frozen.superseded, &TableNode::destroy);
+  for (const Frozen& frozen : frozen_) {
+    std::ranges::for_each(frozen.superseded, [this](TableNode* node) { free(node); });
   }
-  std::ranges::for_each(to_free_, &TableNode::destroy);
+  for (const Settling& settling : settling_) {
+    std::ranges::for_each(settling.superseded, [this](TableNode* node) { free(node); });
+  }
+  CHECK_INVARIANT(node_bytes_ == 0);
+  CHECK_INVARIANT(::munmap(slots_, (mask_ + 1) * sizeof(uint64_t)) == 0);
 }
 
 // ---------------------------------------------------------------- chains
@@ -68,9 +86,10 @@ uint64_t* StateTable::link_to(const TableNode* node) {
 
 const TableNode* StateTable::find(uint64_t hash, Family family, std::string_view key) {
   TableNode* node = pointer(*find_link(hash, family, key));
-  if (node != nullptr) {
-    node->used = true;
+  if (node == nullptr || is_erased(node)) {
+    return nullptr;
   }
+  node->used = true;
   return node;
 }
 
@@ -99,9 +118,25 @@ TableNode* StateTable::make(uint64_t hash, Family family, std::string_view key, 
   return node;
 }
 
-void StateTable::destroy(TableNode* node) {
+void StateTable::free(TableNode* node) {
+  CHECK_INVARIANT(node_bytes_ >= node->bytes());
   node_bytes_ -= node->bytes();
   TableNode::destroy(node);
+}
+
+// It is neither in its chain nor in the order any more. A frozen one may be read by the flusher:
+// freed once its epoch is in RocksDB (I5).
+void StateTable::discard(TableNode* node) {
+  if (is_frozen(node)) {
+    frozen_[node->epoch - flushed_ - 1].superseded.push_back(node);
+    return;
+  }
+  if (node->epoch == active_) {
+    drop_dirty(node);
+  } else {
+    forget_tombstone(node);
+  }
+  free(node);
 }
 
 void StateTable::add(uint64_t hash, TableNode* node) {
@@ -125,149 +160,115 @@ void StateTable::unlink(uint64_t* link) {
 }
 
 void StateTable::replace(uint64_t* link_of_old, uint64_t hash, TableNode* node) {
-  const TableNode* old = pointer(*link_of_old);
+  TableNode* old = pointer(*link_of_old);
   if (old->indexed) {
     indexes_[at(node->family)].replace(old, node);
     node->indexed = true;
+    old->indexed = false;
   }
   node->next = old->next;
   *link_of_old = link(hash, node);
 }
 
-// A frozen node that the flusher may be reading: freed once its epoch is in RocksDB.
-void StateTable::supersede(TableNode* node) {
-  CHECK_INVARIANT(is_frozen(node));
-  frozen_[node->epoch - flushed_ - 1].superseded.push_back(node);
-}
-
 // ---------------------------------------------------------------- writes
 
 void StateTable::mark_dirty(TableNode* node) {
+  std::vector<TableNode*>& list = dirty_list(node);
   node->epoch = active_;
-  node->dirty_index = static_cast<uint32_t>(dirty_.size());
-  dirty_.push_back(node);
+  node->dirty_index = static_cast<uint32_t>(list.size());
+  list.push_back(node);
   dirty_bytes_ += node->bytes();
 }
 
 void StateTable::drop_dirty(TableNode* node) {
-  CHECK_INVARIANT(node->epoch == active_ && dirty_[node->dirty_index] == node);
+  std::vector<TableNode*>& list = dirty_list(node);
+  CHECK_INVARIANT(node->epoch == active_ && list[node->dirty_index] == node);
   dirty_bytes_ -= node->bytes();
-  dirty_[node->dirty_index] = dirty_.back();
-  dirty_[node->dirty_index]->dirty_index = node->dirty_index;
-  dirty_.pop_back();
+  if (node->present && !cuts_.empty()) {  // where a record stands says whether a cut is for it
+    list[node->dirty_index] = nullptr;
+    return;
+  }
+  list[node->dirty_index] = list.back();
+  list[node->dirty_index]->dirty_index = node->dirty_index;
+  list.pop_back();
+}
+
+// A clean one that is about to change or to go.
+void StateTable::forget_tombstone(TableNode* node) {
+  if (node->present || node->epoch == kCleanEpoch) {
+    return;  // in no list
+  }
+  CHECK_INVARIANT(!settling_.empty() && node->epoch >= settling_.front().number);
+  Settling& settling = settling_[node->epoch - settling_.front().number];
+  CHECK_INVARIANT(settling.tombstones[node->dirty_index] == node);
+  settling.tombstones[node->dirty_index] = nullptr;
 }
 
 void StateTable::write(
     uint64_t hash, Family family, std::string_view key, bool present, std::string_view value) {
+  CHECK_INVARIANT(open_cursors_ == 0);
   ++writes_;
-  free_some();
+  if (has_leftovers()) {
+    tidy(kPiecesPerWrite);
+  }
   uint64_t* place = find_link(hash, family, key);
   TableNode* node = pointer(*place);
+  if (node != nullptr && is_erased(node)) {
+    node = nullptr;  // the new one comes to lie before it in the chain
+  }
+  bool listed = false;
+  bool made = false;
   if (node == nullptr) {
-    evict();
     node = make(hash, family, key, value.size());
     add(hash, node);
-    mark_dirty(node);
-  } else if (is_frozen(node)) {  // I5: never touched
-    TableNode* made = make(hash, family, key, value.size());
-    replace(place, hash, made);
-    supersede(node);
-    mark_dirty(made);
-    node = made;
-  } else if (!node->fits(value.size())) {
-    TableNode* made = make(hash, family, key, value.size());
-    replace(place, hash, made);
-    if (node->epoch == active_) {
-      drop_dirty(node);
-    }
-    destroy(node);
-    mark_dirty(made);
-    node = made;
+    made = true;
+  } else if (is_frozen(node) || !node->fits(value.size())) {  // I5: a frozen one is never touched
+    TableNode* old = std::exchange(node, make(hash, family, key, value.size()));
+    replace(place, hash, node);
+    discard(old);
+    made = true;
   } else if (node->epoch != active_) {
+    forget_tombstone(node);
+  } else if (node->present == present) {
+    listed = true;
+  } else {
+    drop_dirty(node);
+  }
+  node->set(present, value);
+  node->used = true;
+  if (!listed) {
     mark_dirty(node);
   }
   CHECK_INVARIANT(node->epoch == active_);
   add_to_index(node);
-  node->set(present, value);
-  node->used = true;
+  if (made) {
+    make_room_for(node);
+  }
 }
 
-// The nodes go at once, what lies in RocksDB is hidden from now on.
+// What lies in RocksDB is hidden from now on. The table's own records leave the order at once.
 void StateTable::erase_range(Family family, std::string_view from, std::string_view to) {
+  CHECK_INVARIANT(open_cursors_ == 0);
   RangeEnd end = RangeEnd::of(to);
   if (!end.after(from)) {
     return;
   }
   ++writes_;
+  tidy(kPiecesPerWrite);
   TableIndex& index = indexes_[at(family)];
-  TableIndex::Place place = index.lower_bound(from);
-  while (place != index.end() && end.after(index.at(place)->key())) {
-    TableNode* node = index.at(place);
-    place = index.erase_at(place);
-    unlink(link_to(node));
-    if (is_frozen(node)) {
-      supersede(node);
-      continue;
-    }
-    if (node->epoch == active_) {
-      drop_dirty(node);  // the range says it all
-    }
-    destroy(node);
+  index.erase_range(from, to);
+  size_t left = cuts_.size() < kCutsMax ? erased_at_once_ : SIZE_MAX;
+  while (left != 0 && take_erased(family)) {
+    --left;
+  }
+  if (index.has_erased()) {
+    RangeSet& erased = erased_[at(family)];
+    erasing_ += erased.empty() ? 1 : 0;
+    erased.add(from, to);
+    cuts_.push_back({family, std::string(from), end, dirty_.size()});
   }
   ranges_[at(family)].add(from, to);
   dirty_bytes_ += 2 * (from.size() + to.size()) + kRangeBytes;
-}
-
-// ---------------------------------------------------------------- the cache
-
-void StateTable::insert_clean(
-    uint64_t hash, Family family, std::string_view key, bool present, std::string_view value) {
-  evict();
-  TableNode* node = make(hash, family, key, value.size());
-  node->set(present, value);
-  add(hash, node);
-  if (present) {
-    add_to_index(node);
-  }
-  CHECK_INVARIANT(!is_frozen(node) && node->epoch != active_);
-}
-
-bool StateTable::over() const { return memory_bytes() > bytes_max_; }
-
-// Second chance, slot by slot.
-void StateTable::evict() {
-  for (int step = 0; step < kEvictionSteps && over(); ++step) {
-    hand_ = (hand_ + 1) & mask_;
-    for (uint64_t* link = &slots_[hand_]; *link != 0;) {
-      TableNode* node = pointer(*link);
-      if (node->epoch > flushed_ || node->used) {  // I6: what is not in RocksDB stays
-        node->used = false;
-        link = &node->next;
-        continue;
-      }
-      CHECK_INVARIANT(node->epoch <= flushed_);
-      if (node->indexed) {
-        indexes_[at(node->family)].erase(node);
-      }
-      unlink(link);
-      destroy(node);
-    }
-  }
-}
-
-void StateTable::free_some() {
-  for (int i = 0; i < kFreedAtOnce && !to_free_.empty(); ++i) {
-    destroy(to_free_.back());
-    to_free_.pop_back();
-  }
-}
-
-uint64_t StateTable::memory_bytes() const {
-  uint64_t bytes = node_bytes_ + (mask_ + 1) * sizeof(uint64_t);
-  for (const TableIndex& index : indexes_) {
-    bytes += index.memory_bytes();
-  }
-  return bytes;
 }
 
 // ---------------------------------------------------------------- epochs
@@ -279,12 +280,14 @@ std::shared_ptr<const FrozenEpoch> StateTable::freeze(LogIndex applied) {
   epoch->number = active_;
   epoch->applied = applied;
   epoch->bytes = dirty_bytes_;
-  size_t records = dirty_.size();
+  epoch->records = dirty_records();
   frozen_bytes_ += epoch->bytes;
-  frozen_records_ += records;
+  frozen_records_ += epoch->records;
   epoch->nodes.swap(dirty_);
-  dirty_.reserve(records);
+  dirty_.reserve(epoch->nodes.size());
+  epoch->tombstones.swap(dirty_tombstones_);
   std::swap(epoch->ranges, ranges_);
+  epoch->cuts.swap(cuts_);
   dirty_bytes_ = 0;
   writes_ = 0;
   frozen_applied_ = applied;
@@ -293,14 +296,17 @@ std::shared_ptr<const FrozenEpoch> StateTable::freeze(LogIndex applied) {
   return epoch;
 }
 
+// The flusher is done with the epoch: what hung on it may go, bit by bit.
 void StateTable::flushed(uint32_t epoch) {
   CHECK_INVARIANT(!frozen_.empty() && frozen_.front().epoch->number == epoch);
   CHECK_INVARIANT(epoch == flushed_ + 1);
+  CHECK_INVARIANT(settling_.empty() || settling_.back().number == flushed_);
   flushed_ = epoch;
-  frozen_bytes_ -= frozen_.front().epoch->bytes;
-  frozen_records_ -= frozen_.front().epoch->nodes.size();
-  std::vector<TableNode*>& superseded = frozen_.front().superseded;
-  to_free_.insert(to_free_.end(), superseded.begin(), superseded.end());
+  Frozen& frozen = frozen_.front();
+  frozen_bytes_ -= frozen.epoch->bytes;
+  frozen_records_ -= frozen.epoch->records;
+  settling_.push_back(
+      {epoch, std::move(frozen.epoch->tombstones), std::move(frozen.superseded), 0});
   frozen_.pop_front();
 }
 

@@ -10,13 +10,20 @@
 // of turns, or of undo: only committed writes come here, so that any moment between two commits may
 // be frozen (I3).
 //
+// What costs as much as there are records is done in pieces, a few with each write and more by
+// tidy(): tombstones that are in RocksDB leave the order, nodes that a write replaced are freed,
+// and so are the records of a large erased range. Those left the order at once and are not found
+// any more, but lie in their chains until their turn comes. All of it counts as memory until then.
+//
 // Owned by the table Keyspace, apply thread only. A FrozenEpoch is also read by the flusher.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -30,16 +37,40 @@ namespace kiwi::rocks {
 
 // What one flush writes: the changes between two applied indexes.
 struct FrozenEpoch {
+  // A range erase whose records were not taken out of `nodes` one by one.
+  struct Cut {
+    Family family;
+    std::string from;
+    RangeEnd end;
+    size_t before;  // those that stood in `nodes` before this position
+  };
+
   uint32_t number = 0;
   LogIndex applied;
-  std::vector<TableNode*> nodes;  // one per key, in no order; read only
+  std::vector<TableNode*>
+      nodes;  // one per key that exists; nullptr: erased. In no order; read only
+  std::vector<TableNode*> tombstones;  // one per key that does not
   std::array<RangeSet, kFamilies> ranges;
+  std::vector<Cut> cuts;
+  size_t records = 0;  // of both
   uint64_t bytes = 0;
+
+  // Whether nodes[at] still holds when the epoch ends.
+  bool holds(size_t at) const {
+    const TableNode* node = nodes[at];
+    return node != nullptr && std::ranges::none_of(cuts, [&](const Cut& cut) {
+             return at < cut.before && cut.family == node->family && cut.from <= node->key() &&
+                    cut.end.after(node->key());
+           });
+  }
 };
 
 class StateTable {
  public:
-  explicit StateTable(uint64_t bytes_max);
+  // So many records of an erased range are freed at once; the rest in pieces.
+  static constexpr size_t kErasedAtOnce = 256;
+
+  explicit StateTable(uint64_t bytes_max, size_t erased_at_once = kErasedAtOnce);
   ~StateTable();
   StateTable(const StateTable&) = delete;
   StateTable& operator=(const StateTable&) = delete;
@@ -58,6 +89,14 @@ class StateTable {
     __builtin_prefetch(reinterpret_cast<const void*>(node + 64));
   }
 
+  // ---- cursors over index(): while one is open nothing changes but for freeze() and flushed()
+  void open_cursor() { ++open_cursors_; }
+  void close_cursor();
+  bool has_cursors() const { return open_cursors_ != 0; }
+  // A cursor passes a tombstone. If it is clean, it has no business in the order any more.
+  void passes(TableNode* tombstone);
+  uint64_t tombstones_passed() const { return tombstones_passed_; }
+
   // ---- writing, within a commit
   void put(uint64_t hash, Family family, std::string_view key, std::string_view value) {
     write(hash, family, key, true, value);
@@ -65,6 +104,7 @@ class StateTable {
   void erase(uint64_t hash, Family family, std::string_view key) {
     write(hash, family, key, false, {});
   }
+  // Takes as long for a million records as for a few hundred.
   void erase_range(Family family, std::string_view from, std::string_view to);
 
   // ---- the cache
@@ -74,8 +114,11 @@ class StateTable {
   // entering, replacing and erasing such records in the index.
   void insert_clean(
       uint64_t hash, Family family, std::string_view key, bool present, std::string_view value);
-  // Makes room, clean records only (I6); a bounded piece of work.
-  void evict();
+  // Frees up to so much of what nobody needs any more. False: nothing is left of that.
+  bool tidy(size_t pieces);
+  // Makes room where the table is over its budget, of clean records only (I6): looks at so many
+  // slots.
+  void evict(size_t slots);
 
   // ---- epochs
   std::shared_ptr<const FrozenEpoch> freeze(LogIndex applied);
@@ -85,21 +128,29 @@ class StateTable {
 
   // Of epochs that are not flushed, the active one included.
   uint64_t unflushed_bytes() const { return frozen_bytes_ + dirty_bytes_; }
-  size_t unflushed_records() const { return frozen_records_ + dirty_.size(); }
+  size_t unflushed_records() const { return frozen_records_ + dirty_records(); }
 
   // Of the active epoch.
   bool dirty() const { return writes_ != 0; }
   uint64_t dirty_bytes() const { return dirty_bytes_; }
-  size_t dirty_records() const { return dirty_.size(); }
+  size_t dirty_records() const { return dirty_.size() + dirty_tombstones_.size(); }
   uint64_t writes() const { return writes_; }
 
   uint64_t memory_bytes() const;
+  uint64_t node_bytes() const { return node_bytes_; }  // of records alone
   size_t records() const { return records_; }
 
  private:
   struct Frozen {
-    std::shared_ptr<const FrozenEpoch> epoch;
+    std::shared_ptr<FrozenEpoch> epoch;
     std::vector<TableNode*> superseded;  // its nodes that are no longer in the table
+  };
+  // A flushed epoch whose tombstones are still in the order.
+  struct Settling {
+    uint32_t number;
+    std::vector<TableNode*> tombstones;  // by dirty_index; nullptr: it was written or freed since
+    std::vector<TableNode*> superseded;  // freed behind those, which may be among them
+    size_t next = 0;
   };
 
   static size_t at(Family family) { return static_cast<size_t>(family); }
@@ -113,30 +164,50 @@ class StateTable {
   bool is_frozen(const TableNode* node) const {
     return node->epoch > flushed_ && node->epoch != active_;
   }
+  // It lies in its chain, but a range erase took it out of the order.
+  bool is_erased(const TableNode* node) const {
+    return erasing_ != 0 && node->indexed && erased_[at(node->family)].contains(node->key()) &&
+           !indexes_[at(node->family)].contains(node);
+  }
+  std::vector<TableNode*>& dirty_list(const TableNode* node) {
+    return node->present ? dirty_ : dirty_tombstones_;
+  }
 
   uint64_t* find_link(uint64_t hash, Family family, std::string_view key);
   uint64_t* link_to(const TableNode* node);
   void write(
       uint64_t hash, Family family, std::string_view key, bool present, std::string_view value);
   TableNode* make(uint64_t hash, Family family, std::string_view key, size_t size);
-  void destroy(TableNode* node);
+  void free(TableNode* node);
+  void discard(TableNode* node);
   void add(uint64_t hash, TableNode* node);
   void add_to_index(TableNode* node);
   void replace(uint64_t* link_of_old, uint64_t hash, TableNode* node);
-  void supersede(TableNode* node);
   void mark_dirty(TableNode* node);
   void drop_dirty(TableNode* node);
+  void forget_tombstone(TableNode* node);
   void unlink(uint64_t* link);
-  void free_some();
   bool over() const;
+  void make_room_for(const TableNode* node);
+  void make_room(uint64_t bytes, size_t slots);
+  void evict_slot(size_t slot);
+  bool has_leftovers() const { return !settling_.empty() || erasing_ != 0; }
+  bool work_off_one();
+  bool settle_one();
+  bool take_erased_one();
+  bool take_erased(Family family);
 
-  std::unique_ptr<uint64_t[], void (*)(void*)> slots_;
+  uint64_t* slots_ = nullptr;  // mapped
   size_t mask_ = 0;
   size_t hand_ = 0;
-  uint64_t bytes_max_ = 0;
+  const uint64_t bytes_max_;
+  const size_t erased_at_once_;
   uint64_t node_bytes_ = 0;
   size_t records_ = 0;
   std::array<TableIndex, kFamilies> indexes_;
+  int open_cursors_ = 0;
+  std::vector<TableNode*> passed_;  // clean tombstones that cursors met
+  uint64_t tombstones_passed_ = 0;
 
   uint32_t flushed_ = kCleanEpoch;
   uint32_t active_ = kCleanEpoch + 1;
@@ -144,11 +215,17 @@ class StateTable {
   LogIndex frozen_applied_;    // of the last one
   uint64_t frozen_bytes_ = 0;
   size_t frozen_records_ = 0;
+  // The active epoch, as in FrozenEpoch. Without cuts dirty_ has no gaps.
   std::vector<TableNode*> dirty_;
+  std::vector<TableNode*> dirty_tombstones_;
   std::array<RangeSet, kFamilies> ranges_;
+  std::vector<FrozenEpoch::Cut> cuts_;
   uint64_t dirty_bytes_ = 0;
   uint64_t writes_ = 0;
-  std::vector<TableNode*> to_free_;  // nobody reads them any more
+
+  std::deque<Settling> settling_;           // oldest first, without gaps; the last one is flushed_
+  std::array<RangeSet, kFamilies> erased_;  // where indexes_ have records that were not taken yet
+  size_t erasing_ = 0;                      // families that have
 };
 
 }  // namespace kiwi::rocks

@@ -65,21 +65,27 @@ void sort(Sorted& items, const std::function<void()>& rest) {
 
 std::array<Sorted, kFamilies> sorted(const FrozenEpoch& epoch, const std::function<void()>& rest) {
   std::array<Sorted, kFamilies> families;
-  for (size_t i = 0; i < epoch.nodes.size(); ++i) {
-    if (i + kAhead < epoch.nodes.size()) {
-      prefetch(epoch.nodes[i + kAhead]);
+  const auto each = [&](const std::vector<TableNode*>& nodes, auto&& take) {
+    for (size_t i = 0; i < nodes.size(); ++i) {
+      if (i + kAhead < nodes.size()) {
+        prefetch(nodes[i + kAhead]);
+      }
+      if (i % kComparedPerRest == 0) {
+        rest();
+      }
+      if (take(i)) {
+        const TableNode* node = nodes[i];
+        CHECK_INVARIANT(node->epoch == epoch.number);  // I5
+        families[static_cast<size_t>(node->family)].push_back({key_prefix(node->key()), node});
+      }
     }
-    if (i % kComparedPerRest == 0) {
-      rest();
-    }
-    const TableNode* node = epoch.nodes[i];
-    CHECK_INVARIANT(node->epoch == epoch.number);  // I5
-    const auto family = static_cast<size_t>(node->family);
-    // What a range erase of the same epoch covers needs no erase of its own.
-    if (node->present || !epoch.ranges[family].contains(node->key())) {
-      families[family].push_back({key_prefix(node->key()), node});
-    }
-  }
+  };
+  each(epoch.nodes, [&](size_t i) { return epoch.holds(i); });
+  // What a range erase of the same epoch covers needs no erase of its own.
+  each(epoch.tombstones, [&](size_t i) {
+    const TableNode* node = epoch.tombstones[i];
+    return !epoch.ranges[static_cast<size_t>(node->family)].contains(node->key());
+  });
   for (Sorted& family : families) {
     sort(family, rest);
   }

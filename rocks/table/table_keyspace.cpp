@@ -13,7 +13,7 @@
 #include <rocksdb/db.h>
 
 #include "base/check.hpp"
-#include "base/checksum.hpp"
+#include "rocks/hash_seed.hpp"
 #include "rocks/keys.hpp"
 #include "rocks/keyspace.hpp"
 #include "rocks/merged_cursor.hpp"
@@ -43,6 +43,15 @@ constexpr size_t kEpochsOnTheWay = 2;
 constexpr uint64_t kPercentSlow = 200;
 constexpr uint64_t kPercentFull = 350;
 
+// The same by what is in memory, in percent of the budget.
+constexpr uint64_t kPercentExcess = 125;
+constexpr uint64_t kPercentExcessFull = 200;
+constexpr uint64_t kPressureExcess = 900;
+// For room, and of what nobody needs any more, beside what each write does.
+constexpr size_t kSlotsPerCommit = 256;
+constexpr size_t kSlotsPerLook = 4096;
+constexpr size_t kPiecesPerLook = 2048;
+
 // A cached answer may take so much of the table, as a fraction.
 constexpr uint64_t kCleanShare = 64;
 constexpr size_t kPrefetchAhead = 8;
@@ -55,10 +64,11 @@ class TableKeyspace final : public Keyspace {
   TableKeyspace(std::unique_ptr<StateDatabase> database,
                 const KeyspaceOptions& options,
                 LogIndex flushed)
-      : database_(std::move(database)),
+      : hash_(options.hash_seed),
+        database_(std::move(database)),
         bytes_max_(options.table_bytes),
         epoch_bytes_max_(std::min(kEpochBytesMax, options.table_bytes / kEpochsInBudget)),
-        table_(options.table_bytes),
+        table_(options.table_bytes, options.table_erased_at_once),
         overlays_{Overlay(arena_), Overlay(arena_), Overlay(arena_), Overlay(arena_)},
         committed_(flushed),
         flusher_(*database_, options.before_flush, flushed) {
@@ -82,7 +92,7 @@ class TableKeyspace final : public Keyspace {
     for (size_t begin = 0; begin < keys.size(); begin += hashes.size()) {
       const size_t count = std::min(hashes.size(), keys.size() - begin);
       for (size_t i = 0; i < count; ++i) {
-        hashes[i] = checksum64(keys[begin + i]);
+        hashes[i] = hash_(keys[begin + i]);
         table_.prefetch_slot(hashes[i]);
       }
       for (size_t i = 0; i < count; ++i) {
@@ -91,10 +101,10 @@ class TableKeyspace final : public Keyspace {
     }
   }
   void put(Family family, std::string_view key, std::string_view value) override {
-    overlay(family).put(checksum64(key), key, value);
+    overlay(family).put(hash_(key), key, value);
   }
   void erase(Family family, std::string_view key) override {
-    overlay(family).erase(checksum64(key), key);
+    overlay(family).erase(hash_(key), key);
   }
   void erase_range(Family family, std::string_view from, std::string_view to) override {
     range_bytes_ += from.size() + to.size();
@@ -136,6 +146,7 @@ class TableKeyspace final : public Keyspace {
     Usage usage = database_->usage();
     usage.memory_bytes += table_.memory_bytes();
     usage.cache_bytes = table_.memory_bytes();
+    usage.tombstones_passed = table_.tombstones_passed();
     usage.pressure = pressure();
     usage.dirty_bytes = table_.unflushed_bytes();
     const TableFlusher::Counters flusher = flusher_.counters();
@@ -153,7 +164,13 @@ class TableKeyspace final : public Keyspace {
   uint32_t pressure() override {
     take_flushed();
     freeze_if_full();  // what stops the commits must not wait for one
-    return std::max(lag(), database_->pressure());
+    table_.evict(kSlotsPerLook);
+    return std::max({lag(), excess(), database_->pressure()});
+  }
+  bool tidy() override {
+    take_flushed();
+    table_.evict(kSlotsPerLook);
+    return table_.tidy(kPiecesPerLook);
   }
   void when_room(std::function<void()> done) override {
     flusher_.when_next_is_flushed(std::move(done));
@@ -167,8 +184,7 @@ class TableKeyspace final : public Keyspace {
             .overlay = &overlay(family),
             .path = &database_->path(),
             .table = &table_,
-            .number = family,
-            .open = &open_cursors_};
+            .number = family};
   }
   void check_applied(LogIndex applied);
   void commit_family(Family family);
@@ -179,7 +195,9 @@ class TableKeyspace final : public Keyspace {
   void take_flushed();
   void wait_for_room();
   uint32_t lag() const;
+  uint32_t excess() const;
 
+  const SeededHash hash_;
   std::unique_ptr<StateDatabase> database_;
   const uint64_t bytes_max_;
   const uint64_t epoch_bytes_max_;
@@ -190,7 +208,6 @@ class TableKeyspace final : public Keyspace {
   rocksdb::PinnableSlice found_;
   std::string applied_key_;
   size_t range_bytes_ = 0;
-  int open_cursors_ = 0;
   LogIndex committed_;
   uint32_t taken_ = kCleanEpoch;  // the last epoch that the table knows to be flushed
   std::chrono::steady_clock::time_point epoch_began_ = std::chrono::steady_clock::now();
@@ -198,7 +215,7 @@ class TableKeyspace final : public Keyspace {
 };
 
 std::optional<std::string_view> TableKeyspace::get(Family family, std::string_view key) {
-  uint64_t hash = checksum64(key);
+  uint64_t hash = hash_(key);
   const Overlay& above = overlay(family);
   if (const Overlay::Node* node = above.find(hash, key); node != nullptr) {
     if (node->state == Overlay::State::kPut) {
@@ -219,7 +236,7 @@ std::optional<std::string_view> TableKeyspace::get(Family family, std::string_vi
   }
   std::optional<std::string_view> found = database_->get(read_options_, family, key, found_);
   std::string_view value = found.value_or(std::string_view());
-  if (open_cursors_ == 0 && key.size() + value.size() <= bytes_max_ / kCleanShare) {
+  if (!table_.has_cursors() && key.size() + value.size() <= bytes_max_ / kCleanShare) {
     table_.insert_clean(hash, family, key, found.has_value(), value);
   }
   return found;
@@ -227,7 +244,7 @@ std::optional<std::string_view> TableKeyspace::get(Family family, std::string_vi
 
 // In pairs with the caller (DESIGN §6): an epoch without its applied index would be applied twice.
 void TableKeyspace::check_applied(LogIndex applied) {
-  const Overlay::Node* node = overlay(Family::kSystem).find(checksum64(applied_key_), applied_key_);
+  const Overlay::Node* node = overlay(Family::kSystem).find(hash_(applied_key_), applied_key_);
   CHECK_INVARIANT(node != nullptr && node->state == Overlay::State::kPut);
   std::optional<AppliedRecord> record = decode_applied(node->value());
   CHECK_INVARIANT(record.has_value() && record->index == applied);
@@ -246,7 +263,7 @@ void TableKeyspace::commit(LogIndex applied) {
   arena_.reset();
   range_bytes_ = 0;
   committed_ = applied;
-  table_.evict();
+  table_.evict(kSlotsPerCommit);
   freeze_if_full();
 }
 
@@ -316,6 +333,17 @@ uint32_t TableKeyspace::lag() const {
   }
   constexpr uint64_t kRoom = kPercentFull - kPercentSlow;
   return static_cast<uint32_t>(kPressureFull * std::min(percent - kPercentSlow, kRoom) / kRoom);
+}
+
+// How far memory is above the budget, whatever it holds: what is not in files, and what was erased
+// or replaced and is not freed. It falls with each commit and each look, so it is never full.
+uint32_t TableKeyspace::excess() const {
+  const uint64_t percent = 100 * table_.node_bytes() / bytes_max_;
+  if (percent <= kPercentExcess) {
+    return 0;
+  }
+  constexpr uint64_t kRoom = kPercentExcessFull - kPercentExcess;
+  return static_cast<uint32_t>(kPressureExcess * std::min(percent - kPercentExcess, kRoom) / kRoom);
 }
 
 // Memory does not grow beyond the table's budget, whoever writes. Executors ask for pressure()

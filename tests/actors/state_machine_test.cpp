@@ -17,6 +17,7 @@
 
 #include "raft/core.hpp"
 #include "raft/log_window.hpp"
+#include "tests/resp/node.hpp"
 #include "tests/support/memory_keyspace.hpp"
 
 namespace kiwi::actors {
@@ -37,6 +38,22 @@ class HearingReplica final : public caf::monitorable_actor {
   const char* name() const override { return "replica"; }
 
   std::vector<LogIndex> applied;
+};
+
+// Stands where the router is.
+class HearingRouter final : public caf::monitorable_actor {
+ public:
+  explicit HearingRouter(caf::actor_config& cfg) : monitorable_actor(cfg) {}
+  using monitorable_actor::enqueue;
+  void enqueue(caf::mailbox_element_ptr mail, caf::execution_unit*) override {
+    const caf::message content = mail->move_content_to_message();
+    if (content.match_elements<InternalProposal>()) {
+      proposals.push_back(content.get_as<InternalProposal>(0).packed_command);
+    }
+  }
+  const char* name() const override { return "router"; }
+
+  std::vector<std::string> proposals;
 };
 
 constexpr int64_t kTurnUs = 1000;
@@ -62,6 +79,14 @@ struct Fixture {
     caf::anon_send(machine,
                    ReplicaStarted{caf::actor_cast<ReplicaHandle>(made), LogIndex{}, log_end});
     run();
+  }
+  HearingRouter& hear_router() {
+    caf::actor_config made_config;
+    const auto made = caf::make_actor<HearingRouter, caf::strong_actor_ptr>(
+        system->next_actor_id(), system->node(), &*system, made_config);
+    caf::anon_send(machine, RouterStarted{caf::actor_cast<RouterHandle>(made)});
+    run();
+    return *static_cast<HearingRouter*>(made->get());
   }
   ~Fixture() {
     caf::anon_send(machine, stop_atom_v);
@@ -89,6 +114,8 @@ struct Fixture {
     RaftReport report;
     report.status.emplace();
     report.status->role = role;
+    report.status->ready = role == raft::Role::kLeader;
+    report.status->cluster_time_ms = cluster_time_ms;
     caf::anon_send(machine, std::move(report));
     run();
   }
@@ -105,9 +132,10 @@ struct Fixture {
   std::optional<caf::actor_system> system;
   caf::scheduler::test_coordinator* scheduler = nullptr;
   rocks::MemoryKeyspace keyspace;
-  resp::Executor executor{keyspace, resp::ExecutorOptions{}};
+  resp::Executor executor{keyspace, resp::Node::own({})};
   StateMachineHandle machine;
   HearingReplica* replica = nullptr;
+  int64_t cluster_time_ms = 0;
   int64_t now_us = 0;  // each look at the clock takes as long as a turn
   LogIndex last;
 };
@@ -205,6 +233,100 @@ TEST_CASE("whoever gives as much to apply as is allowed hears of it without a ti
       }
       CHECK(to_give == 0);
     }
+  }
+}
+
+namespace {
+
+// 50,000 keys whose time is over, and a log that takes what the leader proposes.
+struct Expiring : Fixture {
+  static constexpr int kKeys = 50'000;
+
+  explicit Expiring(size_t keys = kKeys) : router(hear_router()) {
+    log.members({resp::member(1), resp::member(2)});
+    for (size_t i = 0; i < keys; i += 500) {
+      std::vector<std::string> commands;
+      for (size_t k = i; k < i + 500; ++k) {
+        commands.push_back(resp::packed({"set", "k" + std::to_string(k), "v", "px", "200"}));
+      }
+      log.batch(number(), commands);
+    }
+    deliver();
+    CHECK(left() == keys);
+    log.stamp_ms += 200;
+    cluster_time_ms = log.stamp_ms;
+    become(raft::Role::kLeader);
+  }
+  raft::ProposalNumber number() { return {NodeId{1}, resp::incarnation_of(1), 1, ++sequence}; }
+  uint64_t left() const {
+    const auto sizes = executor.database_sizes();
+    return sizes.empty() ? 0 : sizes[0].keys;
+  }
+  void deliver() {
+    give(std::exchange(log.entries, {}));
+    run();
+  }
+  void commit_proposals() {
+    for (std::string& command : std::exchange(router.proposals, {})) {
+      log.batch(number(), {command});
+    }
+    deliver();
+  }
+  // Until the next timer; what is proposed is applied 2 ms later.
+  void timer() {
+    caf::anon_send(machine, timer_atom_v);
+    run();
+    for (int ms = 0; ms < 100; ms += 2) {
+      now_us += 2000;
+      scheduler->advance_time(std::chrono::milliseconds(2));
+      run();
+      CHECK(router.proposals.size() <= 1);  // one is under way
+      commit_proposals();
+    }
+  }
+
+  resp::Log log;
+  uint64_t sequence = 0;
+  HearingRouter& router;
+};
+
+}  // namespace
+
+TEST_CASE("the leader removes 50,000 keys that are due within 5 seconds [F56]") {
+  Expiring f;
+  int timers = 0;
+  while (f.left() != 0) {
+    REQUIRE(timers++ < 50);
+    f.timer();
+  }
+  CHECK(f.executor.counters().expired_keys == Expiring::kKeys);  // and each was proposed once
+}
+
+TEST_CASE("what was proposed and got lost is proposed again, what is under way is not [F56]") {
+  Expiring f(500);
+  const auto timer = [&] {
+    f.now_us += 100'000;
+    caf::anon_send(f.machine, timer_atom_v);
+    f.run();
+  };
+  timer();
+  REQUIRE(f.router.proposals.size() == 1);
+  for (int i = 0; i < 10; ++i) {
+    timer();
+  }
+  CHECK(f.router.proposals.size() == 1);
+  for (int i = 0; i < 20; ++i) {
+    timer();
+  }
+  REQUIRE(f.router.proposals.size() == 2);
+  CHECK(f.router.proposals[0] == f.router.proposals[1]);
+  f.router.proposals.clear();
+  f.become(raft::Role::kFollower);  // another leader
+  timer();
+  CHECK(f.router.proposals.empty());
+  f.become(raft::Role::kLeader);
+  while (f.left() != 0) {
+    f.timer();
   }
 }
 

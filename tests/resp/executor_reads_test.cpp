@@ -228,6 +228,52 @@ TEST_CASE("an expiry entry removes only the very key that was seen, and only whe
   }
 }
 
+TEST_CASE("the search for keys that are due goes on where it ended [F56, F57]") {
+  World w;
+  Executor& executor = w.node.executor();
+  for (int i = 0; i < 30; ++i) {
+    w.node("set k" + std::to_string(i) + " 1 px " + std::to_string(1000 + i / 10));
+  }
+  const int64_t now_ms = w.node.clock() + 1020;
+  Executor::Expirations first = executor.next_expirations(now_ms, 12);
+  CHECK(first.keys == 12);
+  Executor::Expirations second = executor.next_expirations(now_ms, 12);
+  CHECK(second.keys == 12);
+  CHECK(first.command != second.command);  // what is under way is not given again
+
+  SUBCASE("and what it gave is removed, each once") {
+    Executor::Expirations third = executor.next_expirations(now_ms, 12);
+    CHECK(third.keys == 6);
+    CHECK(executor.next_expirations(now_ms, 12).keys == 0);
+    w.node.clock() = now_ms;
+    for (const std::string& command : {first.command, second.command, third.command}) {
+      w.node.write(command);
+    }
+    CHECK(w.node("dbsize") == ":0\r\n");
+    CHECK(executor.counters().expired_keys == 30);
+    CHECK(executor.next_expirations(now_ms, 12).keys == 0);
+    w.node("set new 1 px 500");
+    CHECK(executor.next_expirations(w.node.clock() + 500, 12).keys == 1);
+  }
+  SUBCASE("but back to a key that came later with an earlier deadline") {
+    w.node("set early 1 px 10");
+    CHECK(executor.next_expirations(now_ms, 1).keys == 1);
+    w.node("pexpire k29 20");  // it had a later one
+    Executor::Expirations again = executor.next_expirations(now_ms, 1);
+    CHECK(again.command.find("k29") != std::string::npos);
+  }
+  SUBCASE("and back to a key whose time was not over when its entry came") {
+    w.node.write(first.command);  // the leader's clock was ahead of the entry's stamp
+    CHECK(w.node("dbsize") == ":30\r\n");
+    CHECK(executor.next_expirations(now_ms, 100).keys == 30);
+  }
+  SUBCASE("and to the beginning when all that is forgotten") {
+    executor.forget_expirations();
+    CHECK(executor.next_expirations(now_ms, 100).keys == 30);
+    CHECK(executor.next_expirations(now_ms, 100).keys == 0);
+  }
+}
+
 TEST_CASE("an expired key is absent for every command, removed or not [F34]") {
   std::vector<std::string> answers;
   for (bool removed : {false, true}) {

@@ -40,6 +40,7 @@ class OnRocksWith {
     options.write_buffer_bytes = 64 << 10;  // so that flushes happen within a test
     options.metadata_cache_bytes = 16 << 10;
     options.table_bytes = 64 << 10;
+    options.table_erased_at_once = 2;
     auto opened = kOpen(options);
     CHECK_INVARIANT(opened.has_value());
     keyspace_ = std::move(opened.value());

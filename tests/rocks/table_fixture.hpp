@@ -18,6 +18,7 @@ namespace kiwi::rocks::test {
 inline KeyspaceOptions table_options(const std::string& path, uint64_t table_bytes) {
   KeyspaceOptions options = small_options(path);
   options.table_bytes = table_bytes;
+  options.table_erased_at_once = table_bytes < (1 << 20) ? 2 : options.table_erased_at_once;
   return options;
 }
 

@@ -1,8 +1,12 @@
 // The table's order against std::map: keys with long common beginnings, leaves that fill and empty.
 #include "rocks/table/table_index.hpp"
 
+#include <algorithm>
 #include <map>
+#include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -35,6 +39,8 @@ class IndexRun {
         erase();
       } else if (pick < 94) {
         replace();
+      } else if (pick == 94 && random_.chance(1, 20)) {
+        erase_range();
       } else {
         check_place();
       }
@@ -67,16 +73,10 @@ class IndexRun {
     if (it == model_.end()) {
       return;
     }
-    if (random_.chance(1, 2)) {
-      index_.erase(it->second);
-    } else {
-      TableIndex::Place after = index_.erase_at(index_.lower_bound(it->first));
-      auto next = std::next(it);
-      REQUIRE((after == index_.end()) == (next == model_.end()));
-      if (next != model_.end()) {
-        REQUIRE(index_.at(after) == next->second);
-      }
-    }
+    REQUIRE(index_.contains(it->second));
+    REQUIRE(index_.erase(it->second));
+    REQUIRE(!index_.erase(it->second));
+    REQUIRE(!index_.contains(it->second));
     TableNode::destroy(it->second);
     model_.erase(it);
   }
@@ -87,6 +87,36 @@ class IndexRun {
       index_.replace(it->second, made);
       TableNode::destroy(it->second);
       it->second = made;
+    }
+  }
+  // Gone at once; handed out later, each once.
+  void erase_range() {
+    const std::string from = key();
+    const std::string to = random_.chance(1, 10) ? "" : key();
+    auto it = model_.lower_bound(from);
+    const auto end = to.empty() ? model_.end() : model_.lower_bound(std::max(from, to));
+    if (!to.empty() && to <= from) {
+      return;
+    }
+    index_.erase_range(from, to);
+    while (it != end) {
+      erased_.insert(it->second);
+      it = model_.erase(it);
+    }
+    index_.check();
+    if (random_.chance(1, 2)) {
+      take_erased(random_.below(300));
+    }
+  }
+  void take_erased(uint64_t most) {
+    while (most-- > 0 && index_.has_erased()) {
+      TableNode* node = index_.take_erased();
+      if (node == nullptr) {
+        break;
+      }
+      REQUIRE(!index_.contains(node));
+      REQUIRE(erased_.erase(node) == 1);
+      TableNode::destroy(node);
     }
   }
   void check_place() {
@@ -104,7 +134,10 @@ class IndexRun {
     }
   }
   void check_walk() {
-    REQUIRE(index_.size() == model_.size());
+    REQUIRE(index_.check() == model_.size());
+    take_erased(UINT64_MAX);
+    REQUIRE(erased_.empty());
+    REQUIRE(!index_.has_erased());
     TableIndex::Place place = index_.begin();
     for (auto& [key, node] : model_) {
       REQUIRE(index_.at(place) == node);
@@ -121,6 +154,7 @@ class IndexRun {
   Prng random_;
   TableIndex index_;
   std::map<std::string, TableNode*> model_;
+  std::set<TableNode*> erased_;  // and not handed out
 };
 
 }  // namespace
@@ -128,6 +162,59 @@ class IndexRun {
 TEST_CASE("table index: any order of inserts, erases and replacements is that of the keys") {
   for (uint64_t seed = 1; seed <= rounds(3); ++seed) {
     IndexRun(seed).run(30000);
+  }
+}
+
+// Four levels of them, and whatever a range cuts through.
+TEST_CASE("table index: ranges of a large one are cut out, whatever they hold [F58]") {
+  std::vector<TableNode*> nodes;
+  auto name = [](size_t i) { return "k" + std::to_string(1'000'000 + i); };
+  constexpr size_t kKeys = 300'000;
+  Prng random(5);
+  for (uint64_t seed = 1; seed <= rounds(3); ++seed) {
+    TableIndex index;
+    for (size_t i = 0; i < kKeys; ++i) {
+      nodes.push_back(TableNode::make(0, Family::kMeta, name(i), 0));
+    }
+    std::vector<TableNode*> order = nodes;
+    if (seed % 2 == 0) {
+      for (size_t i = order.size() - 1; i > 0; --i) {
+        std::swap(order[i], order[random.below(i + 1)]);
+      }
+    }
+    for (TableNode* node : order) {
+      index.insert(node);
+    }
+    REQUIRE(index.check() == kKeys);
+    std::vector<bool> there(kKeys, true);
+    size_t left = kKeys;
+    for (int range = 0; range < 40; ++range) {
+      const size_t from = random.below(kKeys);
+      const size_t to = std::min(kKeys, from + random.below(range % 2 == 0 ? 200 : 60'000));
+      index.erase_range(name(from), to == kKeys ? "" : name(to));
+      for (size_t i = from; i < to; ++i) {
+        left -= there[i] ? 1 : 0;
+        there[i] = false;
+      }
+      INFO("range ", range, " ", from, " ", to);
+      REQUIRE(index.check() == left);
+    }
+    size_t at = 0;
+    for (auto place = index.begin(); place != index.end(); place = index.next(place), ++at) {
+      while (!there[at]) {
+        ++at;
+      }
+      REQUIRE(index.at(place) == nodes[at]);
+    }
+    size_t taken = 0;
+    while (index.take_erased() != nullptr) {
+      ++taken;
+    }
+    CHECK(taken == kKeys - left);
+    index.erase_range("", "");
+    CHECK(index.check() == 0);
+    std::ranges::for_each(nodes, &TableNode::destroy);
+    nodes.clear();
   }
 }
 

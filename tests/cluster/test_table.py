@@ -1,0 +1,88 @@
+"""What the state keeps in memory: erased in no time, expired as fast as it comes, bounded in bytes.
+
+KIWI_TABLE_SIZE multiplies the sizes: 1 by default, 10 for a million records."""
+from __future__ import annotations
+
+import os
+import time
+
+from support.waiting import wait_until
+from test_pressure import Looper
+
+MIB = 1 << 20
+SIZE = int(os.environ.get("KIWI_TABLE_SIZE", "1"))
+RECORDS = 100_000 * SIZE
+STEP = 1000
+
+
+def filled(make_cluster, nodes=3):
+    cluster = make_cluster(nodes, options={"cache-state": 1024 * MIB})
+    with cluster.leader().connect(60) as connection:
+        for first in range(0, RECORDS, STEP):
+            connection.must("MSET", *[word for i in range(first, first + STEP)
+                                      for word in (f"key:{i}", "x" * 32)])
+            connection.must("SADD", "members", *[f"member:{i}" for i in range(first, first + STEP)])
+    cluster.wait_applied_equal()
+    return cluster
+
+
+def test_other_clients_hardly_notice_that_everything_is_erased(make_cluster):
+    """[F58] DEL of a set and FLUSHALL, all of it in memory: the longest stall on each node."""
+    cluster = filled(make_cluster)
+    for command in (("DEL", "members"), ("FLUSHALL",)):
+        loopers = [Looper(node, *other) for node in cluster.nodes
+                   for other in (("PING",), ("SET", "other", "x"))]
+        time.sleep(0.2)
+        began = time.monotonic()
+        with cluster.leader().connect(60) as connection:
+            connection.must(*command)
+        took = time.monotonic() - began
+        time.sleep(1)
+        slowest = [looper.stop() for looper in loopers]
+        print(f"{command[0]} of {RECORDS} records took {took * 1000:.1f} ms; longest PING "
+              f"{max(slowest[0::2]) * 1000:.1f} ms, SET {max(slowest[1::2]) * 1000:.1f} ms")
+        assert max(slowest) < 0.5  # a compiler may have the other half of the machine
+    assert cluster.leader().call("DBSIZE") <= 1
+    for node in cluster.nodes:
+        assert node.call("EXISTS", "members", "key:1", f"key:{RECORDS - 1}") == 0
+    # What was erased is given back while nobody writes.
+    wait_until(lambda: all(int(node.info("everything")["state_cache_bytes"]) < 400 * MIB
+                           for node in cluster.nodes), 60, "the records to be freed")
+
+
+def test_keys_are_removed_as_fast_as_they_come(make_cluster):
+    """[F56] Many keys with a deadline of 200 ms: gone soon, others' SETs go on."""
+    cluster = make_cluster(3)
+    other = Looper(cluster.followers()[0], "SET", "other", "x")
+    with cluster.leader().connect(60) as connection:
+        began = time.monotonic()
+        for first in range(0, RECORDS // 2, STEP):
+            connection.pipeline([("SET", f"key:{i}", "x", "PX", 200)
+                                 for i in range(first, first + STEP)])
+        written = time.monotonic() - began
+        wait_until(lambda: connection.must("DBSIZE") <= 1, 5, "the keys to be removed")
+        gone = time.monotonic() - began - written
+    print(f"{RECORDS // 2} keys written in {written:.2f} s, gone {gone:.2f} s later; "
+          f"slowest SET {other.stop() * 1000:.1f} ms")
+    cluster.wait_applied_equal()
+
+
+def test_memory_is_bounded_whatever_the_size_of_values_is(make_cluster):
+    """[F55] Several times the budget in values of 100 KB and 4 MB, written and read again."""
+    budget = 64 * MIB
+    cluster = make_cluster(1, options={"cache-state": budget})
+    node = cluster.nodes[0]
+    base = node.rss_bytes()
+    most = 0
+    for size, count in ((100_000, 2000 * SIZE), (4_000_000, 100 * SIZE)):
+        with node.connect(120) as connection:
+            for command in ("SET", "GET"):
+                for i in range(count):
+                    words = (command, f"{size}:{i}") + (("x" * size,) if command == "SET" else ())
+                    reply = connection.must(*words)
+                    assert command == "SET" or len(reply) == size
+                    if i % 20 == 0:
+                        most = max(most, node.rss_bytes())
+    print(f"{base / MIB:.0f} MiB at first, {most / MIB:.0f} MiB at most")
+    # Block cache 256 MiB, the log's memtables, what a big value needs on its way.
+    assert most - base < budget + 700 * MIB
