@@ -172,7 +172,8 @@ void StateTable::replace(uint64_t* link_of_old, uint64_t hash, TableNode* node) 
 
 // ---------------------------------------------------------------- writes
 
-void StateTable::mark_dirty(TableNode* node) {
+void StateTable::mark_dirty(TableNode* node, bool present) {
+  node->present = present;
   std::vector<TableNode*>& list = dirty_list(node);
   node->epoch = active_;
   node->dirty_index = static_cast<uint32_t>(list.size());
@@ -216,30 +217,28 @@ void StateTable::write(
   if (node != nullptr && is_erased(node)) {
     node = nullptr;  // the new one comes to lie before it in the chain
   }
-  bool listed = false;
   bool made = false;
   if (node == nullptr) {
     node = make(hash, family, key, value.size());
     add(hash, node);
+    mark_dirty(node, present);
     made = true;
   } else if (is_frozen(node) || !node->fits(value.size())) {  // I5: a frozen one is never touched
     TableNode* old = std::exchange(node, make(hash, family, key, value.size()));
     replace(place, hash, node);
     discard(old);
+    mark_dirty(node, present);
     made = true;
   } else if (node->epoch != active_) {
     forget_tombstone(node);
-  } else if (node->present == present) {
-    listed = true;
-  } else {
+    mark_dirty(node, present);
+  } else if (node->present != present) {
     drop_dirty(node);
-  }
-  node->set(present, value);
-  node->used = true;
-  if (!listed) {
-    mark_dirty(node);
+    mark_dirty(node, present);
   }
   CHECK_INVARIANT(node->epoch == active_);
+  node->set(present, value);
+  node->used = true;
   add_to_index(node);
   if (made) {
     make_room_for(node);

@@ -183,7 +183,7 @@ class StateTable {
   void add(uint64_t hash, TableNode* node);
   void add_to_index(TableNode* node);
   void replace(uint64_t* link_of_old, uint64_t hash, TableNode* node);
-  void mark_dirty(TableNode* node);
+  void mark_dirty(TableNode* node, bool present);
   void drop_dirty(TableNode* node);
   void forget_tombstone(TableNode* node);
   void unlink(uint64_t* link);
