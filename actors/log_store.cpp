@@ -22,10 +22,7 @@ void LogStore::stopped() {
 LogStore::behavior_type LogStore::make_behavior() {
   return {
       [this](raft::PersistRequest& request) { queue(std::move(request)); },
-      [this](const raft::LogRead& request) {
-        reads_.push_back(request);
-        work_all();  // it may ask for what is about to be written
-      },
+      [this](const raft::LogRead& request) { queue(request); },
       [this](raft::CutRequest& request) { queue(std::move(request)); },
       [this](InstallSnapshot& order) { queue(std::move(order)); },
       [this](SnapshotWorkerStarted& started) { snapshots_ = std::move(started.worker); },
@@ -69,23 +66,22 @@ void LogStore::queue(Job job) {
 }
 
 // One write a request: the port says that a request is one atomic turn, and its token attests the
-// log as it was then. Reads come after the writes that waited when they were asked.
+// log as it was then. Reads keep their place too: the core asked for what the log held then, which
+// a later write may truncate and a later cut may drop, and an answer that came after the vote for
+// another term of this leader would be taken for one to a new question.
 void LogStore::work_all() {
   while (!writing_ && !waiting_.empty()) {
     Job job = std::move(waiting_.front());
     waiting_.pop_front();
     if (auto* request = std::get_if<raft::PersistRequest>(&job)) {
       persist(std::move(*request));
+    } else if (const auto* reading = std::get_if<raft::LogRead>(&job)) {
+      read(*reading);
     } else if (const auto* cutting = std::get_if<raft::CutRequest>(&job)) {
       cut(*cutting);
     } else {
       install(std::get<InstallSnapshot>(job));
     }
-  }
-  while (!writing_ && !reads_.empty()) {
-    const raft::LogRead request = reads_.front();
-    reads_.pop_front();
-    read(request);
   }
 }
 

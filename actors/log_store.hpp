@@ -38,8 +38,8 @@ class LogStore final : public Hosted<LogStoreHandle> {
   void stopped() override;
 
  private:
-  // What changes the log, in the order in which it was asked for.
-  using Job = std::variant<raft::PersistRequest, raft::CutRequest, InstallSnapshot>;
+  // In the order in which it was asked for.
+  using Job = std::variant<raft::PersistRequest, raft::LogRead, raft::CutRequest, InstallSnapshot>;
 
   void queue(Job job);
   void work_all();
@@ -54,9 +54,8 @@ class LogStore final : public Hosted<LogStoreHandle> {
   ReplicaHandle replica_;
   SnapshotWorkerHandle snapshots_;
   std::deque<Job> waiting_;
-  std::deque<raft::LogRead> reads_;  // that came during a long write: one caller at a time
-  LogIndex first_index_;             // of the log; what is asked for below it was cut
-  bool writing_ = false;             // the worker has the storage
+  LogIndex first_index_;  // of the log; what is asked for below it was cut
+  bool writing_ = false;  // the worker has the storage, which takes one caller at a time
 };
 
 LogStoreHandle spawn_log_store(caf::actor_system& system,

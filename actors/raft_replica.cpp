@@ -190,6 +190,8 @@ void RaftReplica::begin_turn() {
 
 void RaftReplica::end_turn() {
   turn_open_ = false;
+  // F66: the process may have been stopped in the middle of the turn.
+  core_.set_time(options_.clocks.wall_ms(), options_.clocks.monotonic_ms());
   if (tick_due_) {
     core_.tick();
   }
@@ -277,6 +279,9 @@ void RaftReplica::publish_status(RaftReport& report) {
   status_due_ = false;
   raft::Status status = core_.status();
   tell_snapshots(status);
+  for (const std::string& warning : clock_watch_.look(status, options_.clocks.monotonic_ms())) {
+    log_warning(warning);
+  }
   const uint64_t now = digest(status);
   // The leader's clock decides what expires (F8), so it is told now and then also when idle.
   const bool clock_due = status.role == raft::Role::kLeader &&

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "actors/apply_hold.hpp"
+#include "actors/clock_watch.hpp"
 #include "actors/fragments.hpp"
 #include "actors/handles.hpp"
 #include "actors/hosting.hpp"
@@ -100,6 +101,7 @@ class RaftReplica final : public Hosted<ReplicaHandle> {
   std::map<NodeId, LinkHandle> listeners_;
   SnapshotWorkerHandle snapshots_;
   ApplyHold apply_hold_;
+  ClockWatch clock_watch_;
   std::optional<InstallSnapshot> install_;  // due once this turn's writes are on their way
   SnapshotNews told_;                       // to the worker
   std::vector<PeerNote> notes_;             // news for the composition root

@@ -21,7 +21,8 @@ class ClusterClock {
   void follow(int64_t leader_time_ms);
 
   int64_t now_ms() const { return now_us_ / 1000; }
-  int64_t monotonic_ms() const { return monotonic_ms_; }  // as given by the shell
+  int64_t monotonic_ms() const { return monotonic_ms_; }  // as given by the shell, as is
+  int64_t wall_ms() const { return wall_ms_; }
   int64_t read_bound_of(int64_t stamp_ms) const { return stamp_ms + read_bound_ms_; }
 
  private:

@@ -70,6 +70,7 @@ struct Encoder {
     put_varint(out, body.round);
     put_varint(out, body.sequence);
     put_le(out, body.leader_time_ms);
+    put_le(out, body.wall_ms);
     put_varint(out, body.entries.size());
     for (const Entry& entry : body.entries) {
       put_varint(out, kEntryHeaderBytes + entry.payload.size());
@@ -88,6 +89,8 @@ struct Encoder {
     put_varint(out, body.sequence);
     put_varint(out, body.applied.value);
     put_varint(out, body.backlog_bytes);
+    put_le(out, body.echoed_wall_ms);
+    put_le(out, body.wall_ms);
   }
   void operator()(const TimeoutNow&) {}
   void operator()(const Propose& body) {
@@ -95,6 +98,7 @@ struct Encoder {
     for (const Proposal& proposal : body.proposals) {
       put_number(out, proposal.number);
       put_u8(out, static_cast<uint8_t>(proposal.kind));
+      put_le(out, proposal.deadline_ms);
       put_sized(out, proposal.payload.view());
     }
   }
@@ -153,6 +157,7 @@ struct Decoder {
     body.round = in.varint();
     body.sequence = in.varint();
     body.leader_time_ms = in.le<int64_t>();
+    body.wall_ms = in.le<int64_t>();
     uint64_t count = in.varint();
     for (uint64_t i = 0; i < count && in.ok() && valid; ++i) {
       Result<Entry> entry = decode_entry(bytes.slice(in.sized()));
@@ -175,6 +180,8 @@ struct Decoder {
     body.sequence = in.varint();
     body.applied = id<LogIndex>();
     body.backlog_bytes = in.varint();
+    body.echoed_wall_ms = in.le<int64_t>();
+    body.wall_ms = in.le<int64_t>();
     return body;
   }
   Propose propose() {
@@ -186,6 +193,7 @@ struct Decoder {
       auto kind = static_cast<EntryKind>(in.le<uint8_t>());
       valid = kind == EntryKind::kBatch || kind == EntryKind::kVoid;
       proposal.kind = kind;
+      proposal.deadline_ms = in.le<int64_t>();
       std::string_view payload = in.sized();
       if (!payload.empty()) {
         proposal.payload = bytes.slice(payload);

@@ -108,7 +108,6 @@ void Core::State::advance_commit(LogIndex index) {
     if (last.term == term) {
       leader->committed_bound_ms = clock.read_bound_of(last.stamp_ms);
     }
-    finish_ticking_reads(*leader);
   }
   on_configurations_committed(before);
 }

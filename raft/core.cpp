@@ -187,10 +187,12 @@ void Core::State::dispatch(const Message& message) {
   std::visit(Visitor{*this, message}, message.body);
 }
 
-// Derives from the state what has to be sent, written and applied. Order: rounds may append ticks,
-// appends are shipped, and only then is the turn's one write composed.
+// Derives from the state what has to be sent, written and applied. Order: reads that are confirmed
+// are answered, rounds may append ticks, appends are shipped, and only then is the turn's one write
+// composed.
 void Core::State::flush() {
   if (Leader* leader = leading()) {
+    finish_reads(*leader);
     drive_membership(*leader);
     drive_transfer(*leader);
     start_round(*leader);
@@ -239,6 +241,9 @@ void Core::State::on_link(NodeId peer, bool up) {
   auto it = leader->peers.find(peer);
   if (it == leader->peers.end()) {
     return;
+  }
+  if (!up) {
+    forget_reads_of(*leader, peer);
   }
   Progress& progress = it->second;
   progress.up = up;
@@ -307,6 +312,7 @@ Status Core::State::status() const {
       peer.next = progress.next;
       peer.inflight_bytes = progress.inflight_bytes;
       peer.ticks_since_heard = progress.ticks_since_heard;
+      peer.clock_ahead_ms = progress.clock_ahead_ms;
       static constexpr const char* kNames[] = {"probe", "replicate", "snapshot"};
       peer.state = kNames[static_cast<size_t>(progress.state)];
       describe_lag(progress, peer);
@@ -327,7 +333,7 @@ Core::Core(Core&&) noexcept = default;
 Core& Core::operator=(Core&&) noexcept = default;
 
 void Core::set_time(int64_t wall_ms, int64_t monotonic_ms) {
-  state_->clock.set_time(wall_ms, monotonic_ms);
+  state_->set_time(wall_ms, monotonic_ms);
 }
 void Core::tick() { state_->tick(); }
 void Core::step(Message message) { state_->step(std::move(message)); }

@@ -156,6 +156,8 @@ struct PeerStatus {
   uint64_t inflight_bytes = 0;
   const char* state = "probe";  // probe, replicate, snapshot
   uint32_t ticks_since_heard = 0;
+  // By how much its wall clock is ahead of this leader's, to about 50 ms (F37).
+  std::optional<int64_t> clock_ahead_ms;
   // How it is brought up (leader only): what it lacks next is in memory, has to be read back from
   // the log storage, or is cut, so that only a snapshot helps.
   const char* catch_up = "memory";  // memory, log, snapshot

@@ -54,7 +54,9 @@ struct WaitingRead {
   uint64_t id = 0;
   bool with_tick = false;
   int64_t arrived_ms = 0;  // cluster time; an answer below it is marked as clamped
-  LogIndex index;          // set when its round starts
+  // Set together when its round starts:
+  LogIndex index;
+  int64_t limit_ms = 0;  // no entry above index is stamped below it (F43)
 };
 
 struct OriginKey {
@@ -95,7 +97,7 @@ struct Leader {
   std::vector<WaitingRead> arrived_reads;  // not in a round yet
   std::vector<WaitingRead> round_reads;    // in the running round
   std::vector<WaitingRead> ticking_reads;  // confirmed, wait for a tick to commit
-  uint64_t round = 0;
+  uint64_t round = 0;                      // the latest; never used again (F66)
   bool round_running = false;
   int64_t round_started_ms = 0;        // monotonic
   int64_t lease_until_ms = INT64_MIN;  // monotonic (F20)
@@ -262,13 +264,14 @@ struct Core::State {
   bool looks_lost(const Progress& peer) const;
   bool window_admits(const Progress& peer, uint64_t bytes) const;
   void on_append_response(const Message& message, const AppendEntriesResponse& response);
+  void compare_clocks(Progress& peer, const AppendEntriesResponse& response) const;
   void on_append_rejected(Progress& peer, const AppendEntriesResponse& response);
   void on_log_read_for_peer(const LogRead& request, std::vector<Entry> entries, Term prev_term);
   void reconcile_peers(Leader& leader);
   void start_progress(Progress& peer, const Member& member);
 
   void on_append(const Message& message, const AppendEntries& append);
-  AppendEntriesResponse answer_to(uint64_t sequence, uint64_t round) const;
+  AppendEntriesResponse answer_to(uint64_t sequence, uint64_t round, int64_t wall_ms) const;
   void answer_append(const AppendEntries& append);
   void refuse_while_installing(const Message& message, const AppendEntries& append);
   bool merge_entries(const AppendEntries& append);
@@ -306,6 +309,10 @@ struct Core::State {
   void evict();
 
   // ---------------- read_index.cpp
+  void set_time(int64_t wall_ms, int64_t monotonic_ms);
+  void ask_rounds_again(Leader& leader);
+  void forget_reads_of(Leader& leader, NodeId asker);
+  void set_read_point(WaitingRead& read) const;
   void read_here(uint64_t id, bool with_tick);
   void lease_read_here(uint64_t id);
   bool lease_holds(const Leader& leader) const;
@@ -315,7 +322,7 @@ struct Core::State {
   void start_round(Leader& leader);
   void confirm_round(Leader& leader);
   void finish_round(Leader& leader);
-  void finish_ticking_reads(Leader& leader);
+  void finish_reads(Leader& leader);
   void answer_read(Leader& leader, const WaitingRead& read);
   void fail_read(const WaitingRead& read);
   void fail_read_here(uint64_t id, bool not_member);

@@ -182,6 +182,7 @@ void Core::State::become_leader() {
   clock.start_leading(last_stamp_ms);
   role = Leader{};
   Leader& leader = *leading();
+  leader.round = first_read_round(term);
   reconcile_peers(leader);
   append_own(EntryKind::kNoop, {}, {});
   leader.noop = log.last_index();

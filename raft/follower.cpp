@@ -118,13 +118,17 @@ void Core::State::truncate_after(LogIndex last) {
   drop_configurations_after(last);
 }
 
-AppendEntriesResponse Core::State::answer_to(uint64_t sequence, uint64_t round) const {
+AppendEntriesResponse Core::State::answer_to(uint64_t sequence,
+                                             uint64_t round,
+                                             int64_t wall_ms) const {
   AppendEntriesResponse response;
   response.round = round;
   response.sequence = sequence;
   response.wants_commit = wants_commit;
   response.applied = applied;
   response.backlog_bytes = waiting_bytes + apply_bytes;
+  response.echoed_wall_ms = wall_ms;
+  response.wall_ms = clock.wall_ms();
   return response;
 }
 
@@ -132,7 +136,7 @@ void Core::State::reject_append(const Message& message, const AppendEntries& app
   if (append.sequence == 0) {
     return;
   }
-  AppendEntriesResponse response = answer_to(append.sequence, append.round);
+  AppendEntriesResponse response = answer_to(append.sequence, append.round, append.wall_ms);
   response.match = log.last_index();
   if (append.prev_index > log.last_index()) {
     response.conflict_index = log.last_index() + 1;
@@ -151,7 +155,7 @@ void Core::State::refuse_while_installing(const Message& message, const AppendEn
   if (append.sequence == 0) {
     return;
   }
-  AppendEntriesResponse response = answer_to(append.sequence, append.round);
+  AppendEntriesResponse response = answer_to(append.sequence, append.round, append.wall_ms);
   response.match = commit;
   response.conflict_index = commit + 1;
   send(message.from, response);
@@ -173,7 +177,7 @@ void Core::State::answer_append(const AppendEntries& append) {
   LogIndex durable = acknowledgeable(follower.matched);
   LogIndex end = append.prev_index + append.entries.size();
   if (append.round != 0 || append.entries.empty() || durable >= end) {
-    AppendEntriesResponse response = answer_to(append.sequence, append.round);
+    AppendEntriesResponse response = answer_to(append.sequence, append.round, append.wall_ms);
     response.success = true;
     response.match = durable;
     follower.acknowledged = durable;
@@ -191,7 +195,7 @@ void Core::State::answer_if_durable() {
   if (durable <= follower->acknowledged) {
     return;
   }
-  AppendEntriesResponse response = answer_to(follower->answer_sequence, 0);
+  AppendEntriesResponse response = answer_to(follower->answer_sequence, 0, 0);
   response.success = true;
   response.match = durable;
   follower->acknowledged = durable;

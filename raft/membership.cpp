@@ -99,6 +99,9 @@ void Core::State::on_configurations_committed(LogIndex before) {
     }
   }
   Leader* leader = leading();
+  if (any && leader == nullptr && !is_voter_here()) {
+    become_follower(term, this->leader());  // a snapshot told a candidate that it is none any more
+  }
   if (!any || leader == nullptr || configurations.back().index > commit ||
       configuration().is_joint() || configuration().is_voter(options.id)) {
     return;

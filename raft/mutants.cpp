@@ -34,6 +34,8 @@ const char* mutant_name(Mutant mutant) {
       "snapshot-configuration-ignored",
       "ack-while-installing",
       "removed-never-campaigns",
+      "reader-clock-unlimited",
+      "stopped-leader-answers",
   };
   static_assert(kNames.size() == static_cast<size_t>(Mutant::kCount));
   return kNames[static_cast<size_t>(mutant)];

@@ -37,6 +37,9 @@ enum class Mutant : uint8_t {
   kAckWhileInstalling,            // entries are appended and acknowledged during an install (F14)
   kRemovedNeverCampaigns,         // a leader whose removal is not committed leaves the others stuck
                                   // (§4.2.2)
+  kReaderClockUnlimited,  // a reader's clock passes the stamps of entries that it does not see
+                          // (F43)
+  kStoppedLeaderAnswers,  // a leader answers what it asked before it was stopped for long (F66)
   kCount,
 };
 

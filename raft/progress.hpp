@@ -45,6 +45,7 @@ struct Progress {
   uint32_t ticks_since_heard = 0;
   bool wants_commit = false;
   LogIndex commit_sent;
+  std::optional<int64_t> clock_ahead_ms;  // its wall clock, against ours (F37)
   uint64_t round_sent = 0;
   uint64_t round_acked = 0;
   std::optional<LogIndex> reading_from;  // a LogRead is out

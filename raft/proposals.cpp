@@ -19,6 +19,9 @@ void Core::State::propose_here(Proposal proposal) {
     refuse(options.id, proposal.number, RefusalReason::kTooLarge, 0);
     return;
   }
+  if (proposal.deadline_ms != 0) {
+    proposal.deadline_ms += clock.now_ms() - clock.monotonic_ms();
+  }
   if (Leader* leader = leading()) {
     admit(*leader, options.id, std::move(proposal));
     return;
@@ -102,7 +105,14 @@ void Core::State::admit(Leader& leader, NodeId from, Proposal proposal) {
   if (number.sequence < expect) {
     return;  // in the log already
   }
-  if (number.sequence > expect && !(is_new && mutant(Mutant::kNoNoopGate))) {
+  const bool behind_gap = number.sequence > expect && !(is_new && mutant(Mutant::kNoNoopGate));
+  // F5: its clients were told TIMEOUT, or are about to be; it lay in a socket while this leader was
+  // stopped. It is asked for again, and comes as void. An origin only estimates cluster time, but
+  // whichever way it errs: what is not taken is sent again, and what is taken late is what was
+  // taken without a deadline.
+  const bool late = proposal.kind == EntryKind::kBatch && proposal.deadline_ms != 0 &&
+                    proposal.deadline_ms < clock.now_ms();
+  if (behind_gap || late) {
     if (tail.nacked_expect != expect || ticks - tail.nacked_tick >= options.heartbeat_ticks) {
       tail.nacked_expect = expect;
       tail.nacked_tick = ticks;

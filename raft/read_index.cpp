@@ -1,11 +1,52 @@
-// ReadIndex (§6.4), batched in rounds (F36), with the reader's clock (F9). A round confirms the
-// reads that arrived before it was sent; one round runs at a time and serves all that waited.
+// ReadIndex (§6.4), batched in rounds (F36), with the reader's clock (F9, F43). A round confirms
+// the reads that arrived before it was sent; one round runs at a time and serves all that waited.
+// Answers leave at the end of a turn, so that a turn that finds itself deposed, or stopped, gives
+// none.
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "raft/core_state.hpp"
 
 namespace kiwi::raft {
+
+// F66: a leader that was stopped for so long may have been replaced meanwhile. What it was told
+// before it stopped would still be right, but it is asked anew, under a number that no answer to
+// the old question bears.
+void Core::State::set_time(int64_t wall_ms, int64_t monotonic_ms) {
+  const int64_t passed_ms = monotonic_ms - clock.monotonic_ms();
+  clock.set_time(wall_ms, monotonic_ms);
+  Leader* leader = leading();
+  if (leader != nullptr && passed_ms > options.election_timeout_min_ms &&
+      !mutant(Mutant::kStoppedLeaderAnswers)) {
+    ask_rounds_again(*leader);
+  }
+}
+
+void Core::State::ask_rounds_again(Leader& leader) {
+  leader.round_running = false;
+  for (auto* reads : {&leader.round_reads, &leader.ticking_reads}) {
+    std::ranges::move(std::exchange(*reads, {}), std::back_inserter(leader.arrived_reads));
+  }
+}
+
+// The process behind a new link may be another life of that node: it asked for none of these (F66).
+// The same one asks again.
+void Core::State::forget_reads_of(Leader& leader, NodeId asker) {
+  for (auto* reads : {&leader.arrived_reads, &leader.round_reads, &leader.ticking_reads}) {
+    std::erase_if(*reads, [&](const WaitingRead& read) { return read.asker == asker; });
+  }
+}
+
+// F43: entry index + 1 may change what expires when, as of its stamp, and this reader does not see
+// it. It is in memory, as all that is not committed is. If there is none yet, whoever appends it
+// stamps it with this clock or later: this leader because its clock never goes back, a later one
+// because its stamps begin above the bound of F9. The pair must be taken at one moment: later the
+// clock has passed stamps above the index. Both only grow, so do the times that readers are told.
+void Core::State::set_read_point(WaitingRead& read) const {
+  read.index = commit;
+  read.limit_ms = commit < log.last_index() ? log.at(commit + 1).stamp_ms : clock.now_ms();
+}
 
 void Core::State::read_here(uint64_t id, bool with_tick) {
   if (removed || (!configuration().members.empty() && !is_member_here())) {
@@ -13,7 +54,7 @@ void Core::State::read_here(uint64_t id, bool with_tick) {
     return;
   }
   if (Leader* leader = leading()) {
-    leader->arrived_reads.push_back({NodeId{}, id, with_tick, clock.now_ms(), LogIndex{}});
+    leader->arrived_reads.push_back({NodeId{}, id, with_tick, clock.now_ms(), {}, 0});
     return;
   }
   auto* follower = std::get_if<Follower>(&role);
@@ -45,7 +86,9 @@ void Core::State::expire_forwarded_reads() {
 void Core::State::lease_read_here(uint64_t id) {
   Leader* leader = leading();
   if (leader != nullptr && leader->ready && lease_holds(*leader)) {
-    answer_read(*leader, {NodeId{}, id, false, clock.now_ms(), commit});
+    WaitingRead read{NodeId{}, id, false, clock.now_ms(), {}, 0};
+    set_read_point(read);
+    answer_read(*leader, read);
     return;
   }
   read_here(id, false);
@@ -68,7 +111,7 @@ void Core::State::on_read_request(const Message& message, const ReadIndexRequest
   }
   if (Leader* leader = leading()) {
     leader->arrived_reads.push_back(
-        {message.from, request.id, request.with_tick, clock.now_ms(), LogIndex{}});
+        {message.from, request.id, request.with_tick, clock.now_ms(), {}, 0});
     return;
   }
   send(message.from, refusal);
@@ -107,7 +150,7 @@ void Core::State::start_round(Leader& leader) {
   leader.round_running = true;
   bool tick_due = false;
   for (WaitingRead& read : leader.round_reads) {
-    read.index = commit;
+    set_read_point(read);
     tick_due = tick_due || read.with_tick;
   }
   // F9: an entry stamped now lifts the bound of what readers may be told.
@@ -144,7 +187,7 @@ void Core::State::finish_round(Leader& leader) {
   auto confirmed = std::exchange(leader.round_reads, {});
   if (mutant(Mutant::kReadCountedEarly)) {
     for (WaitingRead& read : std::exchange(leader.arrived_reads, {})) {
-      read.index = commit;
+      set_read_point(read);
       confirmed.push_back(read);
     }
   }
@@ -157,12 +200,14 @@ void Core::State::finish_round(Leader& leader) {
   }
 }
 
-void Core::State::finish_ticking_reads(Leader& leader) {
-  if (commit < leader.tick) {
+// What the turn's answers have confirmed, and what waited for a tick that is committed now.
+void Core::State::finish_reads(Leader& leader) {
+  confirm_round(leader);
+  if (leader.ticking_reads.empty() || commit < leader.tick) {
     return;
   }
   for (WaitingRead& read : std::exchange(leader.ticking_reads, {})) {
-    read.index = std::max(read.index, leader.tick);
+    set_read_point(read);  // at the tick or above it
     answer_read(leader, read);
   }
 }
@@ -173,7 +218,11 @@ void Core::State::answer_read(Leader& leader, const WaitingRead& read) {
   if (mutant(Mutant::kReadBoundIgnored)) {
     now_ms = clock.now_ms();
   }
-  bool clamped = now_ms < read.arrived_ms;
+  const bool clamped = now_ms < read.arrived_ms;
+  if (!mutant(Mutant::kReaderClockUnlimited)) {
+    // F43. No reason for a tick: it would lie above the entry that limits this reader.
+    now_ms = std::min(now_ms, read.limit_ms);
+  }
   if (read.asker) {
     send(read.asker, ReadIndexResponse{read.id, true, false, read.index, now_ms, clamped});
   } else {

@@ -212,6 +212,10 @@ void Core::State::on_log_read_for_peer(const LogRead& request,
   }
   prev_term = prev_term_of(peer).value_or(prev_term);
   CHECK_INVARIANT(entries.front().index == request.from);
+  if (!prev_term && request.from.value > 1) {
+    peer.enter_snapshot();  // the entry before them is cut: nobody could tell whether they fit
+    return;
+  }
   if (peer.state == ProgressState::kProbe && entry_bytes(entries.front()) >= kSmallMessageBytes) {
     peer.prev_term = prev_term;  // an empty message asks first
     return;
@@ -289,6 +293,7 @@ void Core::State::ship_append(Leader* leader, NodeId id, Progress& peer, AppendE
   // F19: never announces more than is known to match there.
   append.commit = std::min(commit, peer.match);
   append.leader_time_ms = clock.now_ms();
+  append.wall_ms = clock.wall_ms();
   if (leader != nullptr) {
     append.sequence = ++peer.sequence;
     if (leader->round_running) {
@@ -336,6 +341,7 @@ void Core::State::on_append_response(const Message& message,
   Progress& peer = it->second;
   peer.recently_active = true;
   peer.ticks_since_heard = 0;
+  compare_clocks(peer, response);
   peer.wants_commit = response.wants_commit || peer.leaving_at;
   // A rejection confirms leadership as well: it answers in our term.
   peer.round_acked = std::max(peer.round_acked, response.round);
@@ -356,8 +362,15 @@ void Core::State::on_append_response(const Message& message,
     }
   }
   maybe_commit();  // may end the term of office, and `peer` with it
-  if ((leader = leading()) != nullptr) {
-    confirm_round(*leader);
+}
+
+// F37. What it says of its clock was true some time between our question and now; a long way tells
+// nothing. Nothing depends on it but a warning.
+void Core::State::compare_clocks(Progress& peer, const AppendEntriesResponse& response) const {
+  constexpr int64_t kRoundTripMaxMs = 100;
+  const int64_t round_trip_ms = clock.wall_ms() - response.echoed_wall_ms;
+  if (response.echoed_wall_ms != 0 && round_trip_ms >= 0 && round_trip_ms <= kRoundTripMaxMs) {
+    peer.clock_ahead_ms = response.wall_ms - response.echoed_wall_ms - round_trip_ms / 2;
   }
 }
 

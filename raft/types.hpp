@@ -111,6 +111,10 @@ struct RequestVoteResponse {
   bool granted = false;
   bool operator==(const RequestVoteResponse&) const = default;
 };
+// F66: the number of a read round is never used again, by any leader: it holds the term, which has
+// one leader, who counts up. A trillion rounds fit a term.
+inline uint64_t first_read_round(Term term) { return term.value << 40; }
+
 struct AppendEntries {
   LogIndex prev_index;
   Term prev_term;
@@ -118,6 +122,7 @@ struct AppendEntries {
   uint64_t round = 0;          // ReadIndex round this message also confirms; 0 = none (F36)
   uint64_t sequence = 0;       // per leader and follower, to tell late answers apart
   int64_t leader_time_ms = 0;  // the leader's cluster time, carried so that idle clocks follow
+  int64_t wall_ms = 0;         // its wall clock, to compare (F37)
   std::vector<Entry> entries;
   bool operator==(const AppendEntries&) const = default;
 };
@@ -132,6 +137,8 @@ struct AppendEntriesResponse {
   bool wants_commit = false;   // as an origin it waits for an apply: announce commits at once
   LogIndex applied;            // by its state machine (F48, F53)
   uint64_t backlog_bytes = 0;  // of entries committed and not applied there, as far as it counted
+  int64_t echoed_wall_ms = 0;  // AppendEntries::wall_ms, if this answers one at once; else 0 (F37)
+  int64_t wall_ms = 0;         // the follower's wall clock then
   bool operator==(const AppendEntriesResponse&) const = default;
 };
 struct TimeoutNow {
@@ -142,6 +149,9 @@ struct Proposal {
   ProposalNumber number;
   EntryKind kind = EntryKind::kBatch;  // or kVoid
   SharedBytes payload;
+  // F5: no leader takes it later than this. 0 = whenever it comes. Given to Core::propose() on the
+  // shell's monotonic clock, in a message in cluster time.
+  int64_t deadline_ms = 0;
   bool operator==(const Proposal&) const = default;
 };
 struct Propose {

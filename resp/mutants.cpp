@@ -19,6 +19,7 @@ const char* mutant_name(Mutant mutant) {
       "duplicate-applied",
       "read-before-index",
       "expire-unconditional",
+      "ask-numbers-again",
   };
   static_assert(kNames.size() == static_cast<size_t>(Mutant::kCount));
   return kNames[static_cast<size_t>(mutant)];

@@ -21,6 +21,7 @@ enum class Mutant : uint8_t {
   kDuplicateApplied,       // the session rows do not stop a batch that was applied before (F4)
   kReadBeforeIndex,        // a read does not wait until its index is applied (§6.4)
   kExpireUnconditional,    // an expiry entry deletes whatever the key holds now (F8)
+  kAskNumbersAgain,        // each boot numbers its questions for a read index from 1 (F66)
   kCount,
 };
 

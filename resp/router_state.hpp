@@ -155,7 +155,6 @@ struct WaitingRead {
 struct Round {
   std::vector<WaitingRead> reads;
   uint64_t first_ask = 0;
-  uint64_t last_ask = 0;
   int64_t ask_again_ms = 0;
   bool with_tick = false;
 };
@@ -170,7 +169,10 @@ struct Executing {
 }  // namespace router
 
 struct Router::State {
-  explicit State(const RouterOptions& given) : options(given) { internal.id = 0; }
+  explicit State(const RouterOptions& given)
+      : options(given), last_ask(mutant(Mutant::kAskNumbersAgain) ? 0 : given.epoch << 40) {
+    internal.id = 0;
+  }
 
   RouterOptions options;
   RouterEffects effects;
@@ -221,6 +223,7 @@ struct Router::State {
   std::unordered_map<uint64_t, router::Executing> executing;
   size_t executing_bytes = 0;
   uint64_t last_ask = 0;
+  uint64_t last_ask;  // F66: holds the boot, so that no number is used again in a later one
   uint64_t last_read_batch = 0;
 
   // Reads that wait for company (RouterOptions::read_company_us).

@@ -224,6 +224,8 @@ void Router::State::send(Pending& p) {
   proposal.kind = p.void_only ? raft::EntryKind::kVoid : raft::EntryKind::kBatch;
   if (!p.void_only) {
     proposal.payload = p.batch->payload;
+    proposal.deadline_ms =  // F5: also when it lies in a socket on its way
+        mutant(Mutant::kZombieAfterTimeout) ? 0 : p.arrival_ms + options.response_timeout_ms;
   }
   ++p.sends;
 }

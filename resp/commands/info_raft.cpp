@@ -73,6 +73,9 @@ void remote_nodes(const NodeContext& node, InfoText& out) {
         text += ",lag_entries=" + std::to_string(peer.lag_entries);
         text += ",lag_bytes=" + std::to_string(peer.lag_bytes);
         text += ",lag_ms=" + std::to_string(peer.lag_ms);
+        if (peer.clock_ahead_ms) {
+          text += ",clock_ahead_ms=" + std::to_string(*peer.clock_ahead_ms);
+        }
       }
     }
     out.line("raft_node" + std::to_string(i), text);

@@ -48,8 +48,10 @@ std::string raft_messages() {
   entry.payload = SharedBytes(std::string("SET a 1"));
   raft::Entry large = entry;
   large.payload = SharedBytes(std::string(5000, 'x'));
-  const raft::Proposal proposal{entry.number, raft::EntryKind::kBatch, entry.payload};
-  raft::AppendEntries append{LogIndex{9}, Term{2}, LogIndex{8}, 4, 12, 1'700'000'000'123, {entry}};
+  const raft::Proposal proposal{entry.number, raft::EntryKind::kBatch, entry.payload,
+                                1'700'000'000'999};
+  raft::AppendEntries append{LogIndex{9}, Term{2},           LogIndex{8},       4,
+                             12,          1'700'000'000'123, 1'700'000'000'456, {entry}};
   raft::AppendEntries long_one = append;
   long_one.entries = {large};
   const raft::Body bodies[] = {
@@ -58,7 +60,7 @@ std::string raft_messages() {
       append,
       long_one,
       raft::AppendEntriesResponse{true, LogIndex{11}, LogIndex{5}, Term{2}, 4, 12, true,
-                                  LogIndex{9}, 300},
+                                  LogIndex{9}, 300, 1'700'000'000'456, 1'700'000'000'789},
       raft::TimeoutNow{},
       raft::Propose{{proposal}},
       raft::ProposeRefused{raft::RefusalReason::kGap, proposal.number, 299},

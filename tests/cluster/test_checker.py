@@ -8,7 +8,7 @@ import pytest
 from support import fates
 from support.checker import INVALID, VALID, check_history, check_object
 from support.history import FOREVER, History, Op
-from support.models import AppendList, Bank, Counter, GrowSet, Register
+from support.models import AppendList, Bank, Counter, DeadlineRegister, GrowSet, Register
 
 
 def ok(client, action, argument, called, returned, result=None):
@@ -17,6 +17,11 @@ def ok(client, action, argument, called, returned, result=None):
 
 def unknown(client, action, argument, called):
     return Op(client, "k", action, argument, called, FOREVER, fates.INFO)
+
+
+def piped(op, position, pipeline="p"):
+    op.place = (pipeline, position)
+    return op
 
 
 def failed(client, action, argument, called, returned):
@@ -49,6 +54,23 @@ GOOD = {
     "bank": (lambda: Bank(2, 10), [
         ok(1, "transfer", (0, 1, 4), 0, 9, (6, 14)), ok(2, "read", None, 1, 2, (10, 10)),
         ok(2, "read", None, 3, 4, (6, 14))]),
+    "one pipeline in its order": (Register, [
+        piped(ok(1, "write", "a", 0, 10), 0), piped(ok(1, "read", None, 0, 10, "a"), 1),
+        piped(ok(1, "write", "b", 0, 10), 2), ok(2, "read", None, 3, 5, "b")]),
+    "saved in time": (DeadlineRegister, [
+        ok(1, "set", ("a", 9), 0, 1), ok(2, "read", None, 2, 9, "a"), ok(1, "persist", None, 3, 4, True),
+        ok(2, "read", None, 10, 11, "a")]),
+    "gone before it could be saved": (DeadlineRegister, [
+        ok(1, "set", ("a", 9), 0, 1), ok(2, "read", None, 2, 9, None), ok(1, "persist", None, 3, 4, False),
+        ok(2, "xx", ("b", 0), 5, 6, False), ok(2, "swap", "c", 7, 8, None), ok(3, "read", None, 9, 9, "c")]),
+    "an unknown PERSIST saved it": (DeadlineRegister, [
+        ok(1, "set", ("a", 9), 0, 1), unknown(2, "persist", None, 2), ok(1, "fetch", "persist", 3, 4, "a"),
+        ok(1, "persist", None, 5, 6, False), ok(1, "read", None, 7, 8, "a")]),
+    "an unknown PERSIST came too late": (DeadlineRegister, [
+        ok(1, "set", ("a", 9), 0, 1), unknown(2, "persist", None, 2), ok(1, "read", None, 3, 4, None)]),
+    "an unknown SET XX replaced it": (DeadlineRegister, [
+        ok(1, "set", ("a", 9), 0, 1), unknown(2, "xx", ("b", 0), 2), ok(1, "read", None, 3, 4, "b"),
+        ok(1, "extend", None, 5, 6, True), ok(1, "read", None, 7, 8, None)]),
 }
 
 BAD = {
@@ -88,6 +110,26 @@ BAD = {
         ok(1, "transfer", (0, 1, 4), 0, 9, (6, 14)), ok(2, "read", None, 1, 2, (10, 14))]),
     "write skew: both transfers spent the same money": (lambda: Bank(2, 10), [
         ok(1, "transfer", (0, 1, 8), 0, 9, (2, 18)), ok(2, "transfer", (0, 1, 8), 0, 9, (2, 18))]),
+    "a read of a pipeline shows a later write of it": (Register, [
+        piped(ok(1, "read", None, 0, 10, "a"), 0), piped(ok(1, "write", "a", 0, 10), 1)]),
+    "a read of a pipeline misses an earlier write of it": (Register, [
+        piped(ok(1, "write", "a", 0, 10), 0), piped(ok(1, "read", None, 0, 10, None), 1)]),
+    "a later read of a pipeline is older": (Register, [
+        ok(2, "write", "a", 0, 1), ok(2, "write", "b", 2, 9), piped(ok(1, "read", None, 2, 9, "b"), 0),
+        piped(ok(1, "read", None, 2, 9, "a"), 1)]),
+    "told nil, then saved (F43)": (DeadlineRegister, [
+        ok(1, "set", ("a", 9), 0, 1), ok(2, "read", None, 2, 9, None), ok(1, "persist", None, 3, 4, True)]),
+    "nil after it was saved": (DeadlineRegister, [
+        ok(1, "set", ("a", 9), 0, 1), ok(1, "fetch", "persist", 2, 3, "a"), ok(2, "read", None, 4, 5, None)]),
+    "back after nil (F9)": (DeadlineRegister, [
+        ok(1, "set", ("a", 9), 0, 1), ok(2, "read", None, 2, 3, None), ok(3, "read", None, 4, 5, "a")]),
+    "a new value only if there, after nil": (DeadlineRegister, [
+        ok(1, "set", ("a", 9), 0, 1), ok(2, "read", None, 2, 3, None), ok(3, "xx", ("b", 9), 4, 5, True)]),
+    "extended, and then a SET that found nothing": (DeadlineRegister, [
+        ok(1, "set", ("a", 9), 0, 1), ok(1, "persist", None, 2, 3, True), ok(2, "swap", "b", 4, 5, None)]),
+    "one unknown PERSIST both saved it and came too late": (DeadlineRegister, [
+        ok(1, "set", ("a", 9), 0, 1), unknown(2, "persist", None, 2), ok(1, "persist", None, 3, 4, False),
+        ok(1, "read", None, 5, 6, "a"), ok(1, "read", None, 7, 8, None)]),
 }
 
 
@@ -175,12 +217,66 @@ def test_random_linearizable_histories_pass_and_damaged_ones_do_not(kind):
     assert caught >= 6
 
 
+def random_deadlines(rng, clients=5, count=150):
+    """A register with deadlines that is right by construction: it goes at an instant that is drawn."""
+    ops, busy_until, pending = [], [0] * clients, []
+    for number in range(count):
+        client = min(range(clients), key=lambda c: busy_until[c])
+        called = busy_until[client] + rng.randrange(1, 5)
+        returned = busy_until[client] = called + rng.randrange(1, 60)
+        action = rng.choice(["read", "read", "set", "set", "xx", "swap", "persist", "extend", "fetch"])
+        lasts = rng.choice([0, rng.randrange(1, 200)])
+        argument = {"set": (number, lasts or 50), "xx": (number, lasts), "swap": number,
+                    "fetch": "extend" if lasts else "persist"}.get(action)
+        pending.append((rng.uniform(called, returned), client, action, argument, lasts or 50, called,
+                        returned))
+    value, until = None, 0.0
+    for instant, client, action, argument, lasts, called, returned in sorted(pending):
+        op = ok(client, action, argument, called, returned)
+        ops.append(op)
+        if rng.random() < 0.03 and action != "read":
+            op.fate, op.returned = fates.INFO, FOREVER
+            if rng.random() < 0.5:
+                continue  # never took effect
+        value = value if instant < until else None
+        had_deadline = value is not None and until != FOREVER
+        op.result = {"set": None, "swap": value, "read": value, "fetch": value,
+                     "persist": had_deadline}.get(action, value is not None)
+        if action in ("set", "swap") or (action == "xx" and value is not None):
+            value = argument if action == "swap" else argument[0]
+            until = FOREVER if action == "swap" or not argument[1] else instant + argument[1]
+        elif value is not None and action in ("persist", "extend", "fetch"):
+            until = FOREVER if "persist" in (action, argument) else instant + lasts
+    return ops
+
+
+def test_random_deadlines_pass_and_a_value_that_comes_back_does_not():
+    caught = 0
+    for seed in range(40):
+        rng = random.Random(seed)
+        ops = random_deadlines(rng)
+        verdict = check_object(DeadlineRegister(), ops, f"seed {seed}")
+        assert verdict.outcome == VALID, f"seed {seed}: {verdict.explanation}"
+        reads = [op for op in ops if op.action == "read" and op.fate == fates.OK]
+        victims = [op for op in reads if op.result is None and op.called > 300]
+        older = [op for op in reads if op.result is not None and op.returned < 250]
+        if not victims or not older:
+            continue
+        victim = rng.choice(victims)
+        victim.result = rng.choice(older).result
+        outcome = check_object(DeadlineRegister(), ops, seconds=2.0).outcome
+        assert outcome != VALID, f"seed {seed}"
+        caught += outcome == INVALID  # or the search took too long
+    assert caught >= 8
+
+
 def test_histories_survive_a_file(tmp_path):
     history = History()
     for result in (None, (1, 2), frozenset({"a", "b"}), "x", 7):
         op = history.invoke(1, "k", "read", ("t", 1), node=2)
         history.ok(op, result)
     history.info(history.invoke(2, "k", "write", "v"), "closed")
+    history.invoke(2, "k", "write", "w").place = ("2.7", 3)
     history.save(tmp_path / "h.gz")
     loaded = History.load(tmp_path / "h.gz")
     assert loaded.ops == history.ops

@@ -86,6 +86,30 @@ def test_time_goes_on_after_a_leader_with_a_fast_clock_died(make_cluster):
     assert time.monotonic() - began < 10
 
 
+def test_clocks_that_are_apart_are_told(make_cluster):
+    """[F37]: in the leader's log, and in its INFO, to about 50 ms."""
+    cluster = make_skewed(make_cluster, (0, 0, 0))
+    leader = cluster.wait_leader()
+    slow, fast = [node for node in cluster.nodes if node is not leader]
+
+    def ahead(node):
+        for name, value in leader.info("raft").items():
+            fields = dict(f.split("=", 1) for f in value.split(",")) if name.startswith("raft_node") and "=" in value else {}
+            if fields.get("id") == str(node.id):
+                return int(fields.get("clock_ahead_ms", 10**9))
+        return 10**9
+    wait_until(lambda: abs(ahead(fast)) < 200 and abs(ahead(slow)) < 200, 10, "clocks to be compared")
+    assert "synchronise the clocks" not in leader.log_text()
+    fast.set_clock(30)
+    slow.set_clock(-30)
+    wait_until(lambda: abs(ahead(fast) - 30_000) < 200 and abs(ahead(slow) + 30_000) < 200, 10,
+               "the difference in INFO")
+    wait_until(lambda: leader.log_text().count("synchronise the clocks") == 2, 10, "warnings")
+    assert f"the clock of node {fast.id} is " in leader.log_text() and " ms ahead of" in leader.log_text()
+    time.sleep(2)
+    assert leader.log_text().count("synchronise the clocks") == 2, "the same warning again"
+
+
 def test_expired_keys_leave_the_counts_on_all_nodes(make_cluster):
     cluster = make_cluster(3)
     with cluster.node(1).connect() as connection:

@@ -195,6 +195,25 @@ TEST_CASE("how far a follower is behind, and how it will be brought up, is told 
   CHECK(peer(1).snapshot_index == LogIndex{6});
 }
 
+TEST_CASE("how far a follower's wall clock is from the leader's is told [F37]") {
+  TraceEnv env = led_cluster("3");
+  const auto heartbeat = [&](int64_t here, int64_t there, int64_t way_back_ms) {
+    const auto clock = [](int node, int64_t wall) {
+      return "clock " + std::to_string(node) + " wall=" + std::to_string(wall) + " mono=1";
+    };
+    env.run({clock(1, here), clock(2, there), "drop", "tick 1 count=4", "deliver to=2",
+             clock(1, here + way_back_ms), "deliver to=1"});
+    return env.node(NodeId{1}).core->status().peers.at(0).clock_ahead_ms;
+  };
+  CHECK_FALSE(env.node(NodeId{1}).core->status().peers.at(0).clock_ahead_ms.has_value());
+  CHECK(heartbeat(5'000'000, 5'000'020, 40) == 0);
+  CHECK(heartbeat(6'000'000, 9'600'010, 20) == 3'600'000);
+  CHECK(heartbeat(7'000'000, 6'400'000, 0) == -600'000);
+  // One that came late tells nothing: the last one stays.
+  CHECK(heartbeat(8'000'000, 8'000'000, 5'000) == -600'000);
+  CHECK(heartbeat(9'000'000, 9'000'000, 0) == 0);
+}
+
 TEST_CASE("a transfer whose follower got on without it holds no log back [F13]") {
   TraceEnv env = led_cluster("3");
   env.run({"propose 1 a", "stabilize"});

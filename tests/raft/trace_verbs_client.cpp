@@ -6,8 +6,8 @@ namespace kiwi::raft::testing {
 
 namespace {
 
-// propose 1 "a" "b" [epoch=1] [sequence=n] [void], or propose 1 size=n [count=n]. Numbers go up by
-// themselves unless given.
+// propose 1 "a" "b" [epoch=1] [sequence=n] [deadline=ms] [void], or propose 1 size=n [count=n].
+// Numbers go up by themselves unless given.
 void propose(TraceEnv& env, const Command& command) {
   NodeId id = command.node();
   RaftNode& at = env.node(id);
@@ -23,6 +23,7 @@ void propose(TraceEnv& env, const Command& command) {
   }
   for (const std::string& payload : payloads) {
     Proposal proposal;
+    proposal.deadline_ms = static_cast<int64_t>(command.number("deadline"));
     proposal.number = {id, at.options.incarnation, epoch, ++next};
     if (is_void) {
       proposal.kind = EntryKind::kVoid;

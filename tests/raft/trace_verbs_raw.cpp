@@ -14,12 +14,18 @@ std::pair<LogIndex, Term> point(const std::string& text) {
   return {LogIndex{std::stoull(text.substr(0, slash))}, Term{std::stoull(text.substr(slash + 1))}};
 }
 
+// As traces print it: counted within the term.
+uint64_t round_of(const Command& command) {
+  const uint64_t round = command.number("round");
+  return round == 0 ? 0 : first_read_round(Term{command.number("term")}) + round;
+}
+
 AppendEntries append_of(const Command& command) {
   AppendEntries body;
   std::tie(body.prev_index, body.prev_term) = point(command.named.at("prev"));
   body.commit = LogIndex{command.number("commit")};
   body.sequence = command.number("seq", 1);
-  body.round = command.number("round");
+  body.round = round_of(command);
   auto it = command.named.find("entries");
   size_t start = 0;
   while (it != command.named.end() && start < it->second.size()) {
@@ -44,7 +50,7 @@ Body body_of(const Command& command) {
     body.success = !command.has("rejected");
     body.match = LogIndex{command.number("match")};
     body.sequence = command.number("seq", 1);
-    body.round = command.number("round");
+    body.round = round_of(command);
     body.conflict_index = LogIndex{command.number("conflict")};
     body.conflict_term = Term{command.number("conflict-term")};
     return body;

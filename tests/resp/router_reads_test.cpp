@@ -37,6 +37,23 @@ TEST_CASE("reads share a round, later ones the next: one confirms what came befo
   CHECK(packed_of(h.turn().run_reads.at(0)) == std::vector<std::string>{"r3"});
 }
 
+TEST_CASE("an answer to what an earlier boot of this node asked answers nothing [F66]") {
+  RouterOptions options = RouterHarness::default_options();
+  RouterHarness before(options);
+  before.up(RouterHarness::kOther);
+  before.pipeline(1, {"r"});
+  const uint64_t asked = before.turn().read_index.at(0).id;
+  ++options.epoch;
+  RouterHarness h(options);
+  h.up(RouterHarness::kOther);
+  h.pipeline(1, {"r"});
+  const uint64_t asks = h.turn().read_index.at(0).id;
+  h.router.read_ready({asked, true, false, LogIndex{5}, 77, false}, h.now);
+  CHECK(h.turn().run_reads.empty());
+  h.router.read_ready({asks, true, false, LogIndex{6}, 78, false}, h.now);
+  CHECK(h.turn().run_reads.size() == 1);
+}
+
 TEST_CASE("a write waits until the reads before it were executed [F6]") {
   RouterHarness h;
   h.up();

@@ -58,6 +58,9 @@ std::string refusal(const ProposeRefused& body) {
   return body.reason == RefusalReason::kGap ? out + " expect=" + std::to_string(body.expect) : out;
 }
 
+// A round within its term.
+uint64_t counted(uint64_t round) { return round % first_read_round(Term{1}); }
+
 struct BodyText {
   bool with_time;
 
@@ -75,7 +78,7 @@ struct BodyText {
     out << "AppendEntries prev=" << b.prev_index.value << "/" << b.prev_term.value
         << " commit=" << b.commit.value << " seq=" << b.sequence;
     if (b.round != 0) {
-      out << " round=" << b.round;
+      out << " round=" << counted(b.round);
     }
     if (with_time) {
       out << " time=" << b.leader_time_ms;
@@ -96,7 +99,7 @@ struct BodyText {
     }
     out << " seq=" << b.sequence;
     if (b.round != 0) {
-      out << " round=" << b.round;
+      out << " round=" << counted(b.round);
     }
     out << flag(b.wants_commit, "wants-commit");
     return out.str();

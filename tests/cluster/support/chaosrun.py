@@ -14,7 +14,7 @@ from .nemesis import Fault, Nemesis
 from .waiting import WaitTimeout
 from .workloads import WORKLOADS, model_of
 
-CUTTING = {"snapshot", "crash-in-snapshot", "wipe"}  # these want logs that are cut all the time
+CUTTING = {"snapshot", "crash-in-snapshot", "wipe", "damage", "old-copy"}  # these want logs that are cut all the time
 
 
 @dataclass
@@ -24,7 +24,7 @@ class Plan:
     seed: int = 0
     workloads: tuple[str, ...] = tuple(WORKLOADS)
     nemesis: tuple[str, ...] = ("kill", "kill-leader", "kill-all", "pause", "partition")
-    clients_per_node: int = 5
+    clients_per_node: int = len(WORKLOADS)
     together: int = 2
     heal_seconds: float = 60.0
     directory: str | None = None
@@ -53,6 +53,7 @@ class Outcome:
     outages: list["Outage"] = field(default_factory=list)
     stopped_by_full_disk: int = 0
     crashed: Counter = field(default_factory=Counter)
+    damaged: Counter = field(default_factory=Counter)
     snapshots: int = 0
     heal_took: float = 0.0
     history_path: str = ""
@@ -84,6 +85,7 @@ class Outcome:
             ("nodes stopped by a full disk", str(self.stopped_by_full_disk)),
             ("died inside a snapshot's way",
              ", ".join(f"{step} {n}" for step, n in sorted(self.crashed.items())) or "-"),
+            ("damaged files", ", ".join(f"{what} {n}" for what, n in sorted(self.damaged.items())) or "-"),
             ("snapshots installed, since their last start", str(self.snapshots)),
             ("healed (all nodes serve, same applied index)", f"{self.heal_took:.2f} s"),
             ("errors told", ", ".join(f"{text} x{n}" for text, n in self.errors.most_common(6)) or "-"),
@@ -143,6 +145,7 @@ def _heal(plan: Plan, cluster: Cluster, nemesis: Nemesis, load: Load, outcome: O
     nemesis.heal()
     outcome.faults = nemesis.log
     outcome.crashed = Counter(nemesis.crashed)
+    outcome.damaged = Counter(nemesis.damaged)
     outcome.stopped_by_full_disk = nemesis.stopped_by_full_disk
     try:
         cluster.wait_ready(plan.heal_seconds)

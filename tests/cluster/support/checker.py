@@ -1,8 +1,8 @@
 """Is a history linearizable? The search of Wing and Gong with Lowe's memory of visited states, as in
 Porcupine, one object (key) at a time: linearizability is local (Herlihy and Wing 1990, theorem 1).
 
-Completed operations must each take effect once between call and return. Unknown ones may take
-effect once, any time after their call, or never.
+Completed operations must each take effect once between call and return, those of one pipeline in
+its order. Unknown ones may take effect once, any time after their call, or never.
 """
 from __future__ import annotations
 
@@ -34,7 +34,20 @@ class _Search:
         self.may = sorted((op for op in ops if op.returned == FOREVER), key=lambda op: op.called)
         self.steps = 0
         self.best: tuple[int, object, list[Op]] = (-1, model.initial, [])
+        self.behind = self._behind()
         self._link()
+
+    def _behind(self) -> dict[int, int]:
+        """index -> the completed operation that comes before it in its pipeline."""
+        pipelines: dict[int, list[tuple[int, int]]] = {}
+        for index, op in enumerate(self.must):
+            if op.place:
+                pipelines.setdefault(op.place[0], []).append((op.place[1], index))
+        behind = {}
+        for places in pipelines.values():
+            places.sort()
+            behind.update({later: earlier for (_, earlier), (_, later) in zip(places, places[1:])})
+        return behind
 
     def _link(self) -> None:
         """Events of the completed operations as a doubly linked list: calls as i, returns as ~i.
@@ -79,7 +92,8 @@ class _Search:
             if event < 0:
                 horizon = self.must[~event].returned
                 break
-            first.append(event)
+            if event not in self.behind or done >> self.behind[event] & 1:
+                first.append(event)
             position = self.next[position]
         kinds = set()
         for offset, op in enumerate(self.may):

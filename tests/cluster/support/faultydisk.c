@@ -2,7 +2,7 @@
 // of a file the rule file named by FAULTY_DISK is looked at: "OPERATION PATH-PART ACTION", where
 // OPERATION is write or sync, and ACTION is EIO, ENOSPC (nothing happens but the error), half (half
 // of the bytes are written, which write(2) may always do) or torn (half of them, then EIO). No file,
-// no fault. Each fault is noted in FAULTY_DISK.seen.
+// no fault. slow:N takes N ms longer. Each fault is noted in FAULTY_DISK.seen.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -44,6 +44,10 @@ static enum action fault(const char* operation, int fd) {
   }
   snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
   if (readlink(link, path, sizeof(path) - 1) < 0 || strstr(path, part) == NULL) {
+    return kNone;
+  }
+  if (strncmp(what, "slow:", 5) == 0) {
+    usleep(1000 * atoi(what + 5));
     return kNone;
   }
   note(operation, path);

@@ -31,7 +31,9 @@ class FaultyDisk:
     def __init__(self, node: Node):
         self._rules = node.dir.parent / f"faults-{node.id}"
         self._seen = pathlib.Path(str(self._rules) + ".seen")
-        node.environment.update({"LD_PRELOAD": library(), "FAULTY_DISK": str(self._rules)})
+        loaded = node.environment.get("LD_PRELOAD")
+        node.environment.update({"LD_PRELOAD": ":".join(filter(None, [loaded, library()])),
+                                 "FAULTY_DISK": str(self._rules)})
 
     def fail(self, operation: str, part: str, action: str) -> None:
         """operation: write or sync; part: of the file's path; action: see faultydisk.c."""

@@ -29,6 +29,7 @@ class Op:
     result: object = None
     node: int = 0
     note: str = ""
+    place: tuple = ()  # (pipeline, position in it): those of one pipeline happen in this order
 
     def describe(self) -> str:
         end = "..." if self.returned == FOREVER else f"{self.returned / 1e6:.3f}"
@@ -98,7 +99,8 @@ class History:
             for op in self.ops:
                 returned = None if op.returned == FOREVER else op.returned
                 out.write(json.dumps([op.client, op.key, op.action, _plain(op.argument), op.called,
-                                      returned, op.fate, _plain(op.result), op.node, op.note]) + "\n")
+                                      returned, op.fate, _plain(op.result), op.node, op.note, op.place])
+                          + "\n")
 
     @staticmethod
     def load(path) -> "History":
@@ -107,6 +109,7 @@ class History:
             for line in lines:
                 fields = json.loads(line)
                 fields[3], fields[7] = _tupled(fields[3]), _tupled(fields[7])
+                fields[10:] = [tuple(place) for place in fields[10:]]
                 if fields[5] is None:
                     fields[5] = FOREVER
                 history.ops.append(Op(*fields))

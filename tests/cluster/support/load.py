@@ -63,13 +63,13 @@ class Load:
     """All clients of a run over one history."""
 
     def __init__(self, cluster: Cluster, seed: int, workloads=tuple(WORKLOADS),
-                 clients_per_node: int = 5, think_seconds: float = 0.004, tag: str = ""):
+                 clients_per_node: int = len(WORKLOADS), think_seconds: float = 0.004, tag: str = ""):
         self.history = History()
         self.workloads = [WORKLOADS[name](self.history, tag) for name in workloads]
         self.clients = []
         for position, node in enumerate(cluster.nodes):
             for i in range(clients_per_node):
-                workload = self.workloads[(position + i) % len(self.workloads)]
+                workload = self.workloads[(position * clients_per_node + i) % len(self.workloads)]
                 number = len(self.clients) + 1
                 self.clients.append(Client(number, node, workload, seed, think_seconds))
 

@@ -158,5 +158,78 @@ class Bank(Model):
         return tuple(balances)
 
 
-MODELS = {"register": Register, "counter": Counter, "append": AppendList, "set": GrowSet,
+GONE, VOLATILE, KEPT, UNSURE = "gone", "volatile", "kept", "unsure"
+
+
+class DeadlineRegister(Model):
+    """A value that may have a deadline. set((v, ms)), xx((v, ms)) -> was there, swap(v) -> old value,
+    persist -> had a deadline, extend -> was there, fetch(what) -> value (GETEX), read -> value.
+
+    When a deadline passes is not modelled: from `volatile` the value may go at any moment. But going
+    is for good, and only that lets a reply deny it: who was told nil knows that it was gone, who was
+    told a value knows that it was not. `unsure`: kept, or gone before, by an unknown operation."""
+
+    initial = (None, GONE)
+
+    def step(self, state, op, known):
+        value, mode = state
+        if op.action == "set":
+            return self._fresh(op.argument)
+        if op.action == "swap":
+            seen = self._seen(state, op.result) if known else state
+            return REJECT if seen is REJECT else (op.argument, KEPT)
+        if not known:
+            return self._unknown(state, op)
+        if op.action in ("read", "fetch"):
+            seen = self._seen(state, op.result)
+            return seen if op.action == "read" else self._after(seen, op.argument)
+        if op.action == "persist":
+            if op.result:
+                return (value, KEPT) if mode == VOLATILE else REJECT
+            return (None, GONE) if mode == VOLATILE else state
+        there = self._seen(state, value if op.result else None)
+        if op.result and mode == GONE:
+            return REJECT
+        if not op.result or there is REJECT:
+            return there
+        return self._fresh(op.argument) if op.action == "xx" else self._after(there, "extend")
+
+    @staticmethod
+    def _fresh(argument):
+        value, milliseconds = argument
+        return (value, VOLATILE if milliseconds else KEPT)
+
+    @staticmethod
+    def _seen(state, told):
+        """What the state is when it shows that value (None: that it is gone)."""
+        value, mode = state
+        if told is None:
+            return REJECT if mode == KEPT else (None, GONE)
+        if mode == GONE or told != value:
+            return REJECT
+        return (value, KEPT) if mode == UNSURE else state
+
+    @staticmethod
+    def _after(state, what):
+        if state is REJECT or state[1] == GONE or not what:
+            return state
+        return (state[0], KEPT if what == "persist" else VOLATILE)
+
+    def _unknown(self, state, op):
+        value, mode = state
+        if mode == GONE:
+            return state
+        if op.action == "xx":
+            value, milliseconds = op.argument
+            if milliseconds:
+                return (value, VOLATILE)
+            return (value, KEPT if mode == KEPT else UNSURE)
+        what = "persist" if op.action == "persist" else "extend" if op.action == "extend" else op.argument
+        if what == "persist":
+            return (value, UNSURE if mode == VOLATILE else mode)
+        return (value, VOLATILE)
+
+
+MODELS = {"register": Register, "pipeline": Register, "longread": Register,
+          "deadline": DeadlineRegister, "counter": Counter, "append": AppendList, "set": GrowSet,
           "transfer": Bank}

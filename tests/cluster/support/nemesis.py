@@ -10,12 +10,14 @@ import random
 import time
 from dataclasses import dataclass, field
 
-from . import nemesis_changes, smalldisk
+from . import nemesis_changes, nemesis_disks, smalldisk
 from .cluster import Cluster, Node
 
 KINDS = ("kill", "kill-leader", "kill-all", "pause", "partition", "skew", "disk-full",
-         "restart-catchup") + nemesis_changes.KINDS
+         "restart-catchup") + nemesis_changes.KINDS + nemesis_disks.KINDS
 DISK_MEGABYTES = 384
+# One node is without its data or on its way out meanwhile: the others must be able to go on.
+ONE_LESS = ("membership", "wipe", "damage", "old-copy", "double")
 
 
 @dataclass
@@ -28,7 +30,7 @@ class Fault:
     undo: list = field(default_factory=list)  # [(monotonic seconds, function)]
 
 
-class Nemesis(nemesis_changes.Changes):
+class Nemesis(nemesis_disks.Disks, nemesis_changes.Changes):
     def __init__(self, cluster: Cluster, kinds, seed: int, *, together: int = 2,
                  quiet_seconds: tuple[float, float] = (1.0, 4.0)):
         self.cluster = cluster
@@ -58,7 +60,9 @@ class Nemesis(nemesis_changes.Changes):
             reason = "the cluster has no proxies"
         if kind == "skew" and not self.cluster.nodes[0].clock_file:
             reason = "the cluster has no faked clocks"
-        if kind in ("membership", "wipe") and len(self.cluster.nodes) < 3:
+        if kind == "slow-disk":
+            reason = self.why_no_slow_disk()
+        if kind in ONE_LESS and len(self.cluster.nodes) < 3:
             reason = "it takes three nodes"
         if reason:
             self.skipped[kind] = reason
@@ -66,6 +70,7 @@ class Nemesis(nemesis_changes.Changes):
 
     def prepare(self) -> None:
         """Before the cluster starts."""
+        self.prepare_disks()
         if "disk-full" in self.kinds:
             self.disk = smalldisk.SmallDisk(self.cluster.nodes[-1].dir, DISK_MEGABYTES)
 
@@ -111,7 +116,7 @@ class Nemesis(nemesis_changes.Changes):
         """Undoes everything at once and starts whatever is down. Changes come to their end, for which
         the others must be whole."""
         self.healing = True
-        busy = [fault for fault in self.active if fault.kind in ("membership", "wipe")]
+        busy = [fault for fault in self.active if fault.kind in ONE_LESS]
         for fault in [f for f in self.active if f not in busy]:
             self._undo_due(fault, float("inf"))
         self._mend()
@@ -121,6 +126,7 @@ class Nemesis(nemesis_changes.Changes):
 
     def _mend(self) -> None:
         self._look_for_the_dead()
+        self.mend_disks()
         for node in self.cluster.nodes:
             node.resume()
             if not node.alive() and node not in self.held:

@@ -11,7 +11,7 @@ import threading
 
 from . import fates, models
 from .history import History, Op
-from .resp import Connection, RespError
+from .resp import Connection, RespError, encode
 
 
 class Workload:
@@ -225,6 +225,158 @@ class TransferWorkload(Workload):
         return op
 
 
+class DeadlineWorkload(Workload):
+    """A register whose value goes after some milliseconds unless somebody saves it in time."""
+
+    name = "deadline"
+    slots = 3
+    ops_per_key = 120
+    longest_ms = 120
+
+    def choose(self, key, rng):
+        kind = rng.random()
+        if kind < 0.45:
+            return "read", None, *self.read(key)
+        milliseconds = rng.choice((0, rng.randrange(5, 40), rng.randrange(5, self.longest_ms)))
+        deadline = ("PX", milliseconds) if milliseconds else ()
+        if kind < 0.65:
+            value = next(self.values)
+            milliseconds = milliseconds or 20
+            return "set", (value, milliseconds), ("SET", key, value, "PX", milliseconds), _nothing
+        if kind < 0.73:
+            return "persist", None, ("PERSIST", key), bool
+        if kind < 0.81:
+            return "extend", None, ("PEXPIRE", key, milliseconds or 20), bool
+        if kind < 0.88:
+            what = "extend" if milliseconds else "persist"
+            return "fetch", what, ("GETEX", key, *(deadline or ("PERSIST",))), _integer
+        value = next(self.values)
+        if kind < 0.96:
+            return "xx", (value, milliseconds), ("SET", key, value, "XX", *deadline), bool
+        return "swap", value, ("SET", key, value, "GET"), _integer
+
+    def read(self, key):
+        return ("GET", key), _integer
+
+
+class PipelineWorkload(Workload):
+    """Reads and writes of a few registers in one pipeline, whose order counts (F6)."""
+
+    name = "pipeline"
+    ops_per_key = 60  # pipelines
+
+    def step(self, connection, rng, client, node):
+        place = (client, next(self.values))
+        keys = [self.key(rng) for _ in range(rng.choice((1, 1, 2)))]
+        ops, wire = [], []
+        for position in range(rng.randrange(2, 11)):
+            key = rng.choice(keys)
+            action, argument, command, decode = self.choose(key, rng)
+            op = self.history.invoke(client, key, action, argument, node)
+            op.place = (f"{place[0]}.{place[1]}", position)
+            ops.append((op, decode))
+            wire.append(encode(*command))
+        return _run_all(self.history, connection, ops, b"".join(wire))
+
+    def choose(self, key, rng):
+        kind = rng.random()
+        if kind < 0.55:
+            return "read", None, *self.read(key)
+        value = next(self.values)
+        if kind < 0.8:
+            return "write", value, ("SET", key, value), _nothing
+        return "swap", value, ("GETSET", key, value), _integer
+
+    def read(self, key):
+        return ("GET", key), _integer
+
+
+class LongReadWorkload(Workload):
+    """First and last element of a big list, always written together; read alone, and with all the
+    others, which takes so long that the server puts the read aside."""
+
+    name = "longread"
+    slots = 1
+    ops_per_key = 250
+    elements = 21_000  # above 20,000 a read is long (actors/storage.cpp)
+
+    def __init__(self, history, tag=""):
+        super().__init__(history, tag)
+        self._filled: set[str] = set()
+
+    def _fill(self, connection, key: str) -> None:
+        """Once, whatever comes of it: a list that is not there takes no writes."""
+        with self._lock:
+            if key in self._filled:
+                return
+            self._filled.add(key)
+        reply = connection.call("RPUSH", key, *([0] * self.elements))
+        if isinstance(reply, RespError):
+            fates.of_error(reply)
+
+    def step(self, connection, rng, client, node):
+        key = self.key(rng)
+        self._fill(connection, key)
+        if rng.random() < 0.5:
+            return self._write(connection, self.history.invoke(client, key, "write",
+                                                               next(self.values), node))
+        ops, wire = [], []
+        place = f"{client}.{next(self.values)}"
+        for position, (command, decode) in enumerate((self.read(key), self._read_first(key))):
+            op = self.history.invoke(client, key, "read", None, node)
+            op.place = (place, position)
+            ops.append((op, decode))
+            wire.append(encode(*command))
+        return _run_all(self.history, connection, ops, b"".join(wire))
+
+    def _write(self, connection, op: Op) -> Op:
+        block = [("MULTI",), ("LSET", op.key, 0, op.argument), ("LSET", op.key, -1, op.argument),
+                 ("EXEC",)]
+        try:
+            reply = connection.pipeline(block)[-1]
+        except OSError as error:
+            self.history.info(op, repr(error))
+            raise
+        if isinstance(reply, list) and isinstance(reply[0], RespError):
+            self.history.fail(op, reply[0].text)  # no such key
+        else:
+            self.history.settle(op, reply, _nothing)
+        return op
+
+    def read(self, key):
+        return ("LRANGE", key, 0, -1), _both_ends
+
+    def _read_first(self, key):
+        return ("LINDEX", key, 0), lambda reply: _integer(reply) or None
+
+
+def _run_all(history: History, connection: Connection, ops, wire: bytes) -> Op:
+    """ops: [(op, decode)] in the order of the pipeline. The last one's op is returned."""
+    settled = 0
+    try:
+        connection.send_raw(wire)
+        for op, decode in ops:
+            history.settle(op, connection.read(), decode)
+            settled += 1
+    except OSError as error:
+        for op, _ in ops[settled:]:
+            history.info(op, repr(error))
+        raise
+    return ops[-1][0]
+
+
+def _both_ends(reply):
+    """The value at both ends, 0 being none; what differs is a result that nobody wrote."""
+    if not reply:
+        return None
+    ends = int(reply[0]), int(reply[-1])
+    return ends[0] or None if ends[0] == ends[1] else ends
+
+
+def _nothing(reply):
+    return None
+
+
 def _balance(reply) -> int:
     """An account that was lost has a balance that none can have: for the checker to find."""
     return -1 if reply is None else int(reply)
@@ -235,7 +387,8 @@ def _integer(reply):
 
 
 WORKLOADS = {w.name: w for w in (RegisterWorkload, CounterWorkload, AppendWorkload, SetWorkload,
-                                 TransferWorkload)}
+                                 TransferWorkload, DeadlineWorkload, PipelineWorkload,
+                                 LongReadWorkload)}
 
 
 def model_of(key: str) -> models.Model:
