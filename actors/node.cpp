@@ -234,6 +234,7 @@ void Node::State::refresh_status() {
   status.router = router->status();
   status.applied = storage->executor().applied();
   status.databases = storage->executor().database_sizes();
+  status.skipped_entry = storage->executor().skipped_entry();
   status.state_checksum = storage->executor().state_checksum();
   status.keyspace = storage->keyspace().usage();
   status.log_disk_bytes = storage->log_disk_bytes();

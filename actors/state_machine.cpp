@@ -34,6 +34,7 @@ StateMachine::behavior_type StateMachine::make_behavior() {
       [this](const ConnectionClosed& closed) {
         connections_.erase(closed.id);
         options_.executor->forget_connection(closed.id);
+        want_turn();  // its long reads are of no use any more
       },
       [this](ExecutorOrders& orders) {
         for (auto& batch : orders.expect) {
@@ -45,9 +46,7 @@ StateMachine::behavior_type StateMachine::make_behavior() {
         for (auto& batch : orders.run_reads) {
           options_.executor->run_reads(std::move(batch));
         }
-        for (const uint64_t id : orders.cancel_reads) {
-          options_.executor->cancel_reads(id);
-        }
+        options_.executor->cancel_reads(orders.cancel_reads);
         want_turn();
       },
       [this](ApplyEntries& apply) { take(apply); },
@@ -85,6 +84,7 @@ StateMachine::behavior_type StateMachine::make_behavior() {
       },
       [this](stop_atom) {
         while (options_.executor->work()) {
+          ship(options_.executor->take_effects());
         }
         ship(options_.executor->take_effects());
         tell_applied();
@@ -159,6 +159,24 @@ void StateMachine::ship(resp::ExecutorEffects effects) {
       send(found->second, std::move(batch));
     }
   }
+  order_long_reads(effects);
+  if (effects.applied_moved) {
+    untold_ = effects.applied;
+    if (effects.sessions || told_at_once_ != LogIndex{}) {
+      tell_applied(std::move(effects.sessions));
+    }
+  }
+  const bool tell_router = effects.applied_moved || !effects.settled.empty() ||
+                           !effects.reads_done.empty() || !effects.reads_again.empty() ||
+                           !effects.reads_split.empty() || effects.pressure;
+  if (tell_router && router_) {
+    send(router_, ExecutorReport{std::move(effects.settled), std::move(effects.reads_done),
+                                 std::move(effects.reads_again), std::move(effects.reads_split),
+                                 options_.executor->applied(), effects.pressure});
+  }
+}
+
+void StateMachine::order_long_reads(resp::ExecutorEffects& effects) {
   if (!effects.long_reads.empty()) {
     if (!long_reads_) {
       long_reads_ = std::make_unique<LongReads>(
@@ -168,21 +186,19 @@ void StateMachine::ship(resp::ExecutorEffects effects) {
     }
     long_reads_->add(std::move(effects.long_reads));
   }
-  pump_long_reads();
-  if (effects.applied_moved) {
-    untold_ = effects.applied;
-    if (effects.sessions || told_at_once_ != LogIndex{}) {
-      tell_applied(std::move(effects.sessions));
+  if (!long_reads_) {
+    return;
+  }
+  if (!effects.long_reads_dropped.empty()) {
+    long_reads_->drop(effects.long_reads_dropped);
+  }
+  if (!effects.long_reads_expired.empty()) {
+    for (resp::LongReadResult& result : long_reads_->expire(effects.long_reads_expired)) {
+      options_.executor->long_read_done(std::move(result));
+      want_turn();
     }
   }
-  const bool tell_router = effects.applied_moved || !effects.settled.empty() ||
-                           !effects.reads_done.empty() || !effects.reads_again.empty() ||
-                           effects.pressure;
-  if (tell_router && router_) {
-    send(router_, ExecutorReport{std::move(effects.settled), std::move(effects.reads_done),
-                                 std::move(effects.reads_again), std::move(effects.reads_split),
-                                 options_.executor->applied(), effects.pressure});
-  }
+  pump_long_reads();
 }
 
 void StateMachine::take(ApplyEntries& apply) {

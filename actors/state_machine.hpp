@@ -53,6 +53,7 @@ class StateMachine final : public Hosted<StateMachineHandle> {
   void expirations_applied(int64_t turn_us);
   void tidy();
   int64_t now_us() const;
+  void order_long_reads(resp::ExecutorEffects& effects);
   void pump_long_reads();
   void long_read_done(LongReadDone& answer);
   void checkpoint(MakeCheckpoint& order);

@@ -71,6 +71,7 @@ Result<std::unique_ptr<Storage>> Storage::open(const config::Options& options) {
     return loaded.error();
   }
   storage->log_fsync_ = options.raft_log_fsync;
+  storage->skip_entry_ = options.skip_entry;
   storage->table_ = options.state_engine == config::StateEngine::kTable;
   storage->table_bytes_ = static_cast<uint64_t>(options.cache_state);
   Result<std::string> live = storage->log_->live_state();
@@ -112,6 +113,7 @@ Result<std::shared_ptr<OpenedState>> Storage::open_state(const std::string& name
   executor.incarnation = identity_.incarnation;
   executor.epoch = identity_.boot_epoch;
   executor.long_read_elements = kLongReadElements;
+  executor.skip_entry = skip_entry_;
   state->executor = std::make_unique<resp::Executor>(*state->keyspace, executor);
   return state;
 }
@@ -207,6 +209,10 @@ Result<void> Storage::check_state_fits_log() {
                  "the log in " + dir_ + " starts at entry " + number(log->first_index) +
                      " but the state ends at " + number(applied) +
                      ": entries between are missing; wipe this node, the others will refill it"};
+  }
+  if (skip_entry_.index != 0 && skip_entry_.index <= applied.value) {
+    log_warning("skip-entry " + config::option_text(skip_entry_) + " has no effect: the state in " +
+                dir_ + " is at entry " + number(applied) + " already; remove the option");
   }
   if (applied > std::max(log->last_index, log->snapshot.index)) {
     return Error{Errc::kCorrupt,

@@ -64,6 +64,7 @@ class Storage {
 
   std::string dir_;
   bool log_fsync_ = true;
+  config::SkipEntry skip_entry_;
   bool table_ = false;  // the engine of the state, and its memory
   uint64_t table_bytes_ = 0;
   std::unique_ptr<rocks::RocksLog> log_;

@@ -27,6 +27,24 @@ constexpr size_t kPipelineCommands = 16'384;    // parsed and not yet answered
 constexpr size_t kPipelineBytes = 16 * kMiB;    // argv bytes parsed and not yet answered
 constexpr size_t kOutputPauseBytes = 1 * kMiB;  // unsent replies above which reading stops
 
+// ---- one log entry
+// What its commands may read into memory or write beyond what clients sent (COPY, MOVE, S*STORE,
+// SPOP, LREM, LINSERT), 100 bytes a record included (F61). It decides what entries mean, so it is
+// the same on all nodes and never an option. All of it becomes one commit, which is in memory about
+// four times over and goes to disk as one flush.
+constexpr size_t kEntryWorkBytes = 256 * kMiB;
+
+// ---- replies
+// One reply while it is built (F45): the longest string with room to spare, and half of what
+// client-output-buffer-limit closes a normal client at by default, so that whoever asks for too
+// much is told so instead of being cut off.
+constexpr size_t kReplyBytes = 513 * kMiB;
+
+// ---- long reads
+// Put aside at a time, those that wait behind one of their connection included. One thread runs
+// them, some 15 ms each at least: more would be answered after raft.response-timeout anyway.
+constexpr size_t kLongReads = 4096;
+
 // ---- peers
 constexpr size_t kEntryBytes = 9 * kGiB / 4;  // a log entry: raft.max-entry-size and its frame
 constexpr size_t kLinkMessageBytes = 5 * kGiB / 2;  // what a link carries: an entry and its message

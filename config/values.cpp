@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <cstdio>
 #include <utility>
 
 namespace kiwi::config {
@@ -151,6 +152,28 @@ Refusal parse_value(std::string_view text, LogLevel& out) {
   return parse_enum(text, kLogLevels, out);
 }
 
+Refusal parse_value(std::string_view text, SkipEntry& out) {
+  if (text.empty()) {
+    out = {};
+    return std::nullopt;
+  }
+  SkipEntry value;
+  const size_t colon = text.find(':');
+  const std::string_view index = text.substr(0, colon);
+  const std::string_view checksum =
+      colon == std::string_view::npos ? std::string_view() : text.substr(colon + 1);
+  auto read = [](std::string_view digits, int base, uint64_t& number) {
+    const char* end = digits.data() + digits.size();
+    const auto [stop, failed] = std::from_chars(digits.data(), end, number, base);
+    return failed == std::errc() && stop == end;
+  };
+  if (!read(index, 10, value.index) || value.index == 0 || checksum.size() != 16 ||
+      !read(checksum, 16, value.checksum)) {
+    return "argument must be " + describe(&value);
+  }
+  out = value;
+  return std::nullopt;
+}
 Refusal parse_value(std::string_view text, Bootstrap& out) {
   return parse_enum(text, kBootstraps, out);
 }
@@ -223,6 +246,16 @@ std::string format_value(int64_t value) { return std::to_string(value); }
 std::string format_value(bool value) { return value ? "yes" : "no"; }
 std::string format_value(const std::string& value) { return value; }
 std::string format_value(LogLevel value) { return enum_name(kLogLevels, value); }
+std::string option_text(const SkipEntry& value) {
+  if (value.index == 0) {
+    return {};
+  }
+  char checksum[17];
+  std::snprintf(checksum, sizeof(checksum), "%016llx",
+                static_cast<unsigned long long>(value.checksum));
+  return std::to_string(value.index) + ":" + checksum;
+}
+std::string format_value(const SkipEntry& value) { return option_text(value); }
 std::string format_value(Bootstrap value) { return enum_name(kBootstraps, value); }
 std::string format_value(StateEngine value) { return enum_name(kStateEngines, value); }
 std::string format_value(const std::vector<PeerAddress>& value) { return format_peers(value); }
@@ -266,6 +299,9 @@ std::string describe_memory(int64_t min, int64_t max) {
 std::string describe(const bool*) { return "yes or no"; }
 std::string describe(const std::string*) { return "one word, or text in quotes"; }
 std::string describe(const LogLevel*) { return describe_enum(kLogLevels); }
+std::string describe(const SkipEntry*) {
+  return "index:checksum as the node's last words gave it, like 4711:00c0ffee00c0ffee";
+}
 std::string describe(const Bootstrap*) { return describe_enum(kBootstraps); }
 std::string describe(const StateEngine*) { return describe_enum(kStateEngines); }
 std::string describe(const std::vector<std::string>*) {

@@ -114,6 +114,12 @@ void seal_entry(Entry& entry) {
   std::memcpy(&entry.checksum.value, header.data() + 1, sizeof(entry.checksum.value));
 }
 
+uint64_t entry_checksum(const Entry& entry) {
+  Entry sealed = entry;
+  seal_entry(sealed);
+  return sealed.checksum.value;
+}
+
 Result<Entry> decode_entry(const SharedBytes& bytes) {
   Result<std::string_view> body = unsealed(bytes.view(), kEntryVersion, "log entry");
   if (!body) {

@@ -24,6 +24,8 @@ Result<Message> decode_message(const SharedBytes& bytes);
 void append_entry(std::string& out, const Entry& entry);
 // All of it but the payload.
 void append_entry_header(std::string& out, const Entry& entry);
+// Of the encoded entry, the same on every node.
+uint64_t entry_checksum(const Entry& entry);
 // Computes the checksum once for all who encode the entry: the log and each follower.
 void seal_entry(Entry& entry);
 Result<Entry> decode_entry(const SharedBytes& bytes);

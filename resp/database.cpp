@@ -27,7 +27,10 @@ enum Effect : uint8_t { kPut = 1, kErase = 2, kEraseRange = 3, kEntry = 4 };
 
 }  // namespace
 
-Database::Database(rocks::Keyspace& keyspace) : keyspace_(keyspace) { load(); }
+Database::Database(rocks::Keyspace& keyspace, Load how, size_t entry_work_max)
+    : keyspace_(keyspace), load_(how), entry_work_max_(entry_work_max) {
+  load();
+}
 
 void Database::load() {
   keys::applied_record(key_);
@@ -40,10 +43,17 @@ void Database::load() {
   }
   record_.next_database = std::max(record_.next_database, kFirstFreshDatabase);
 
-  for (uint32_t logical = 0; logical < config::limits::kDatabases; ++logical) {
-    load_mapped(logical);
-    load_counts(physical(logical));
+  if (load_ == Load::kAll) {
+    for (uint32_t logical = 0; logical < config::limits::kDatabases; ++logical) {
+      load_logical(logical);
+    }
   }
+}
+
+void Database::load_logical(uint32_t logical) {
+  load_mapped(logical);
+  auto it = map_.find(logical);
+  load_counts(it == map_.end() ? DatabaseId{logical} : it->second.id);
 }
 
 void Database::load_mapped(uint32_t logical) {
@@ -134,6 +144,8 @@ void Database::begin_command() {
   meta_key_name_ = {};
   give_back_if_big(meta_key_);
   give_back_if_big(key_);
+  steps_ = 0;
+  steps_max_ = std::numeric_limits<uint64_t>::max();
 }
 
 void Database::give_back_buffers() {
@@ -156,6 +168,7 @@ void Database::mark() {
   marked_.mutation_counter = record_.mutation_counter;
   marked_.next_database = record_.next_database;
   marked_.checksum = record_.checksum;
+  marked_.spent = spent_;
   marked_.counts.clear();
   marked_.map.clear();
 }
@@ -165,6 +178,7 @@ void Database::undo_to_mark() {
   record_.mutation_counter = marked_.mutation_counter;
   record_.next_database = marked_.next_database;
   record_.checksum = marked_.checksum;
+  spent_ = marked_.spent;
   for (auto it = marked_.counts.rbegin(); it != marked_.counts.rend(); ++it) {
     counts_[it->first].counts = it->second;
   }
@@ -177,17 +191,20 @@ void Database::undo_to_mark() {
 
 // ---------------------------------------------------------------- logical databases
 
-const Database::Mapped* Database::mapped(uint32_t logical) const {
+const Database::Mapped* Database::mapped(uint32_t logical) {
+  if (load_ == Load::kAsNeeded && loaded_.insert(logical).second) {
+    load_logical(logical);
+  }
   auto it = map_.find(logical);
   return it == map_.end() ? nullptr : &it->second;
 }
 
-DatabaseId Database::physical(uint32_t logical) const {
+DatabaseId Database::physical(uint32_t logical) {
   const Mapped* m = mapped(logical);
   return m != nullptr ? m->id : DatabaseId{logical};
 }
 
-uint64_t Database::incarnation(uint32_t logical) const {
+uint64_t Database::incarnation(uint32_t logical) {
   const Mapped* m = mapped(logical);
   return m != nullptr ? m->incarnation : 0;
 }
@@ -246,7 +263,7 @@ KeyCounts& Database::counts_for_change(DatabaseId database) {
   return counted.counts;
 }
 
-std::vector<uint32_t> Database::databases_with_keys() const {
+std::vector<uint32_t> Database::databases_with_keys() {
   std::vector<uint32_t> found;
   for (uint32_t logical = 0; logical < config::limits::kDatabases; ++logical) {
     if (counts(physical(logical)).keys > 0) {

@@ -6,16 +6,21 @@
 // is a function of (state, entry), reads included, so no clock and no option.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <exception>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
+#include "config/limits.hpp"
 #include "resp/batch.hpp"
 #include "resp/expiry_floor.hpp"
 #include "rocks/keyspace.hpp"
@@ -42,29 +47,63 @@ struct KeyCounts {
   uint64_t keys_with_ttl = 0;
 };
 
+struct TooManySteps {};
+
+// F61: what commands of one entry read into memory or write, beyond what clients sent, is bounded:
+// an entry is one commit. Alike on every node.
+struct TooMuchForOneEntry : std::exception {
+  const char* what() const noexcept override { return "too much for one entry"; }
+};
+
 class Database {
  public:
-  explicit Database(rocks::Keyspace& keyspace);
+  // What is kept of each logical database: all of it at once, or what is asked for (of a picture,
+  // where two thousand reads would take longer than the command).
+  enum class Load : uint8_t { kAll, kAsNeeded };
+  // `entry_work_max` is a constant in all that is not a test: it decides what entries mean.
+  explicit Database(rocks::Keyspace& keyspace,
+                    Load load = Load::kAll,
+                    size_t entry_work_max = config::limits::kEntryWorkBytes);
 
   // ---- turns and undo
   const rocks::AppliedRecord& record() const { return record_; }
   // Entry by entry: its position becomes part of the checksum.
+  void begin_entry() { spent_ = 0; }
   void end_entry(LogIndex index, Term term, int64_t stamp_ms);
   // Writes what is kept in memory during a turn; the caller commits.
   void end_turn();
   void begin_command();  // before each command, writing or not
-  void mark();           // F30: what undo_to_mark() goes back to
+  // Counts the records that a command looks at; what walks records itself calls it for each. Above
+  // the limit it throws: a read that turns out to be too long for its turn.
+  void step() {
+    if (++steps_ > steps_max_) {
+      throw TooManySteps();
+    }
+  }
+  void limit_steps(uint64_t steps_max) { steps_max_ = steps_max; }  // until begin_command()
+  uint64_t steps() const { return steps_; }
+  // A record that a command copies, moves or holds in memory. Throws TooMuchForOneEntry.
+  void spend(size_t bytes) {
+    spent_ += bytes + kRecordWork;
+    if (spent_ > entry_work_max_) {
+      throw TooMuchForOneEntry();
+    }
+  }
+  // Reads are not executed everywhere: what they spend is counted apart.
+  size_t exchange_spent(size_t spent) { return std::exchange(spent_, spent); }
+  size_t entry_work_max() const { return entry_work_max_; }
+  void mark();  // F30: what undo_to_mark() goes back to
   void undo_to_mark();
   size_t buffer_bytes() const;  // kept for the next command
 
   // ---- logical databases
-  rocks::DatabaseId physical(uint32_t logical) const;
-  uint64_t incarnation(uint32_t logical) const;  // changes with FLUSHDB and SWAPDB
+  rocks::DatabaseId physical(uint32_t logical);
+  uint64_t incarnation(uint32_t logical);  // changes with FLUSHDB and SWAPDB
   void flush(uint32_t logical);
   void swap(uint32_t a, uint32_t b);
-  KeyCounts counts(rocks::DatabaseId database) const;
+  KeyCounts counts(rocks::DatabaseId database) const;  // of what physical() gave
   // Logical numbers that hold keys, in order.
-  std::vector<uint32_t> databases_with_keys() const;
+  std::vector<uint32_t> databases_with_keys();
 
   // ---- keys
   // A hint (Keyspace::expect_reads): the names that will be looked for next, as far as one can
@@ -94,11 +133,16 @@ class Database {
   std::optional<std::string_view> element(const Key& key, std::string_view field);
   void put_element(const Key& key, std::string_view field, std::string_view value);
   void erase_element(const Key& key, std::string_view field);
-  std::optional<std::string_view> list_element(const Key& key, int64_t position);
+  std::string_view list_element(const Key& key, int64_t position);  // of the list: must be there
   void put_list_element(const Key& key, int64_t position, std::string_view value);
   void erase_list_elements(const Key& key, int64_t from, int64_t to);  // [from, to)
-  // From the element at `position`, or the one with hash >= `hash`, to the collection's end.
-  std::unique_ptr<rocks::Cursor> list_cursor(const Key& key, int64_t position);
+  // Calls visit(position, value) for the elements at [from, to), upwards or downwards, until it
+  // answers false. No writes inside.
+  template <class Visit>
+  void walk_list(const Key& key, int64_t from, int64_t to, Visit visit);
+  template <class Visit>
+  void walk_list_back(const Key& key, int64_t from, int64_t to, Visit visit);
+  // From the member with hash >= `hash` to the collection's end.
   std::unique_ptr<rocks::Cursor> element_cursor(const Key& key, uint64_t hash);
   // Metadata records of a database with key hash >= `hash`.
   std::unique_ptr<rocks::Cursor> key_cursor(rocks::DatabaseId database, uint64_t hash);
@@ -126,6 +170,7 @@ class Database {
     uint64_t mutation_counter = 0;
     uint32_t next_database = 0;
     uint64_t checksum = 0;
+    size_t spent = 0;
     std::vector<std::pair<uint32_t, KeyCounts>> counts;  // physical number, before
     std::vector<std::pair<uint32_t, Mapped>> map;        // logical number, before
   };
@@ -138,7 +183,7 @@ class Database {
   const std::string& meta_key(rocks::DatabaseId database, std::string_view name);
   KeyCounts& counts_for_change(rocks::DatabaseId database);
   void set_mapped(uint32_t logical, Mapped mapped);
-  const Mapped* mapped(uint32_t logical) const;
+  const Mapped* mapped(uint32_t logical);
   void drop_elements(const Key& key);
   void put_expiry(const Key& key, int64_t expire_at_ms);
   void erase_expiry(const Key& key);
@@ -146,10 +191,13 @@ class Database {
   void store(Key& key);
   // Copies the records of a collection to another, in steps: no write may happen under a cursor.
   void copy_records(rocks::Family family, rocks::CollectionId from, rocks::CollectionId to);
+  void list_bounds(const Key& key, int64_t from, int64_t to);  // to from_ and to_
+  [[noreturn]] static void element_missing();
   uint64_t bucket(rocks::DatabaseId database, std::string_view name);
   void set_bucket(const Key& key, uint64_t counter);
   void give_back_buffers();
   void load();
+  void load_logical(uint32_t logical);
   void load_mapped(uint32_t logical);
   void load_counts(rocks::DatabaseId database);
 
@@ -160,6 +208,14 @@ class Database {
   Marked marked_;
   std::vector<uint32_t> dirty_counts_;
   ExpiryFloor expiry_floor_;
+  const Load load_;
+  std::unordered_set<uint32_t> loaded_;  // kAsNeeded: logical numbers
+
+  static constexpr size_t kRecordWork = 100;  // what memory a record takes beside its bytes
+  const size_t entry_work_max_;
+  size_t spent_ = 0;
+  uint64_t steps_ = 0;
+  uint64_t steps_max_ = std::numeric_limits<uint64_t>::max();
 
   // Buffers of one command, reused.
   std::vector<std::string> expected_keys_;
@@ -172,5 +228,35 @@ class Database {
   std::string from_;
   std::string to_;
 };
+
+template <class Visit>
+void Database::walk_list(const Key& key, int64_t from, int64_t to, Visit visit) {
+  list_bounds(key, from, to);
+  auto cursor = keyspace_.cursor(rocks::Family::kElement, from_, to_);
+  for (int64_t position = from; position < to; ++position, cursor->next()) {
+    step();
+    if (!cursor->valid()) {
+      element_missing();
+    }
+    if (!visit(position, cursor->value())) {
+      return;
+    }
+  }
+}
+
+template <class Visit>
+void Database::walk_list_back(const Key& key, int64_t from, int64_t to, Visit visit) {
+  list_bounds(key, from, to);
+  auto cursor = keyspace_.reverse_cursor(rocks::Family::kElement, from_, to_);
+  for (int64_t position = to; position-- > from; cursor->next()) {
+    step();
+    if (!cursor->valid()) {
+      element_missing();
+    }
+    if (!visit(position, cursor->value())) {
+      return;
+    }
+  }
+}
 
 }  // namespace kiwi::resp

@@ -39,6 +39,7 @@ void Database::expect(std::span<const FirstArgument> names) {
 }
 
 Key Database::find(DatabaseId database, std::string_view name, int64_t now_ms) {
+  step();
   Key key;
   key.name = name;
   key.database = database;
@@ -191,24 +192,25 @@ void Database::copy_records(Family family, rocks::CollectionId from, rocks::Coll
   keys::collection_end(end, from);
   keys::collection_begin(target, to);
   size_t prefix = begin.size();
-  std::vector<std::pair<std::string, std::string>> step;  // what follows the prefix; value
+  std::vector<std::pair<std::string, std::string>> records;  // what follows the prefix; value
   do {
-    step.clear();
+    records.clear();
     auto cursor = keyspace_.cursor(family, begin, end);
-    for (; cursor->valid() && step.size() < kStep; cursor->next()) {
-      step.emplace_back(cursor->key().substr(prefix), cursor->value());
+    for (; cursor->valid() && records.size() < kStep; cursor->next()) {
+      spend(cursor->key().size() + cursor->value().size());
+      records.emplace_back(cursor->key().substr(prefix), cursor->value());
     }
     cursor.reset();
-    for (const auto& [rest, value] : step) {
+    for (const auto& [rest, value] : records) {
       target.resize(prefix);
       target.append(rest);
       put(family, target, value);
     }
-    if (!step.empty()) {  // go on right behind the last one
+    if (!records.empty()) {  // go on right behind the last one
       begin.resize(prefix);
-      begin.append(step.back().first).push_back('\0');
+      begin.append(records.back().first).push_back('\0');
     }
-  } while (step.size() == kStep);
+  } while (records.size() == kStep);
 }
 
 void Database::erase_stale_expiry(int64_t expire_at_ms,
@@ -226,6 +228,7 @@ void Database::keep_expiry(int64_t expire_at_ms, DatabaseId database, std::strin
 // ---------------------------------------------------------------- elements
 
 std::optional<std::string_view> Database::element(const Key& key, std::string_view field) {
+  step();
   keys::element(key_, key.collection(), field);
   return keyspace_.get(Family::kElement, key_);
 }
@@ -240,9 +243,19 @@ void Database::erase_element(const Key& key, std::string_view field) {
   erase(Family::kElement, key_);
 }
 
-std::optional<std::string_view> Database::list_element(const Key& key, int64_t position) {
+void Database::element_missing() {
+  fatal(
+      "an element of a list is missing in the state database; replace this node's data directory");
+}
+
+std::string_view Database::list_element(const Key& key, int64_t position) {
+  step();
   keys::list_element(key_, key.collection(), position);
-  return keyspace_.get(Family::kElement, key_);
+  const std::optional<std::string_view> found = keyspace_.get(Family::kElement, key_);
+  if (!found) {
+    element_missing();
+  }
+  return *found;
 }
 
 void Database::put_list_element(const Key& key, int64_t position, std::string_view value) {
@@ -264,10 +277,9 @@ void Database::erase_list_elements(const Key& key, int64_t from, int64_t to) {
   erase_range(Family::kElement, from_, to_);
 }
 
-std::unique_ptr<rocks::Cursor> Database::list_cursor(const Key& key, int64_t position) {
-  keys::list_element(from_, key.collection(), position);
-  keys::collection_end(to_, key.collection());
-  return keyspace_.cursor(Family::kElement, from_, to_);
+void Database::list_bounds(const Key& key, int64_t from, int64_t to) {
+  keys::list_element(from_, key.collection(), from);
+  keys::list_element(to_, key.collection(), to);
 }
 
 std::unique_ptr<rocks::Cursor> Database::element_cursor(const Key& key, uint64_t hash) {

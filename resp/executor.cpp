@@ -1,8 +1,11 @@
 #include "resp/executor.hpp"
 
+#include <algorithm>
+#include <new>
 #include <utility>
 
 #include "base/check.hpp"
+#include "base/log.hpp"
 #include "raft/codec.hpp"
 #include "resp/executor_state.hpp"
 
@@ -23,15 +26,35 @@ ReplyGroups::Draft ReplyGroups::begin(const ReplySlot& to) {
     last_index_ = it->second;
   }
   ReplyBatch& batch = batches_[last_index_];
-  return {&batch, batch.bytes.size(), batch.tokens.size()};
+  if (batch.lost) {
+    return {};
+  }
+  auto room = [this](size_t share) {
+    const size_t whole = share * reply_bytes_max_;
+    return whole - std::min(whole, bytes_);
+  };
+  const size_t offset = batch.bytes.size();
+  return {&batch, offset, batch.tokens.size(),
+          ReplySpace{.bytes = &batch.bytes,
+                     .read_end = offset + std::min(reply_bytes_max_, room(kReadShare)),
+                     .write_end = offset + room(kWriteShare)}};
+}
+
+// Whatever else the turn had for the connection goes with it.
+void ReplyGroups::lose(ReplyBatch& batch) {
+  for (const ReplyPart& part : batch.parts) {
+    bytes_ -= part.size;
+  }
+  const ConnectionId connection = batch.connection;
+  batch = ReplyBatch{};
+  batch.connection = connection;
+  batch.lost = true;
 }
 
 void ReplyGroups::end(const Draft& draft, uint64_t slot) {
-  if (draft.batch != nullptr) {
-    if (draft.batch->bytes.size() > UINT32_MAX) {  // parts have 32 bits for it
-      discard(draft);
-      ReplyWriter(draft.bytes()).error("ERR the reply is too large");
-    }
+  if (draft.space.lost) {
+    lose(*draft.batch);
+  } else if (draft.batch != nullptr) {
     bytes_ += draft.batch->bytes.size() - draft.offset;
     draft.batch->parts.push_back({slot, static_cast<uint32_t>(draft.offset),
                                   static_cast<uint32_t>(draft.batch->bytes.size() - draft.offset)});
@@ -60,7 +83,7 @@ std::vector<ReplyBatch> ReplyGroups::take() {
   bytes_ = 0;
   last_ = 0;
   std::erase_if(batches_, [this](const ReplyBatch& batch) {
-    return batch.parts.empty() || closed_.contains(batch.connection);
+    return (batch.parts.empty() && !batch.lost) || closed_.contains(batch.connection);
   });
   return std::exchange(batches_, {});
 }
@@ -68,7 +91,14 @@ std::vector<ReplyBatch> ReplyGroups::take() {
 // ---------------------------------------------------------------- entries
 
 Executor::State::State(rocks::Keyspace& ks, const ExecutorOptions& opts)
-    : keyspace(ks), options(opts), database(ks), sessions(ks), context(database) {
+    : keyspace(ks),
+      options(opts),
+      database(ks,
+               opts.on_picture ? Database::Load::kAsNeeded : Database::Load::kAll,
+               opts.entry_work_max),
+      sessions(ks),
+      context(database),
+      replies(opts.reply_bytes_max) {
   queued = database.record().index;
 }
 
@@ -121,7 +151,7 @@ void Executor::State::run_commands(const raft::Entry& entry, const PendingBatch*
         look.step(ahead);
         auto packed = reader.next();
         CHECK_INVARIANT(packed.has_value());  // the payload is this batch's own bytes
-        execute(*packed, moment, draft.bytes(), op.resp_version);
+        execute(*packed, moment, draft.space, op.resp_version);
       } else if (draft.batch != nullptr) {
         Moment read = moment;
         read.may_write = false;
@@ -132,7 +162,8 @@ void Executor::State::run_commands(const raft::Entry& entry, const PendingBatch*
   }
   while (auto packed = reader.next()) {
     look.step(ahead);
-    execute(*packed, moment, nullptr, 2);
+    ReplySpace nobody;
+    execute(*packed, moment, nobody, 2);
   }
 }
 
@@ -190,9 +221,17 @@ void Executor::State::apply_entry(const raft::Entry& entry) {
   CHECK_INVARIANT(entry.index == database.record().index + 1);
   CHECK_INVARIANT(entry.stamp_ms >= database.record().stamp_ms);
   entry_commands = 0;
+  applying = &entry;
+  const bool skips = must_skip(entry);
+  skipped = skipped || skips;
+  database.begin_entry();
   switch (entry.kind) {
     case raft::EntryKind::kBatch:
-      apply_batch(entry);
+      if (skips) {
+        apply_void(entry);
+      } else {
+        apply_batch(entry);
+      }
       break;
     case raft::EntryKind::kVoid:
       apply_void(entry);
@@ -207,12 +246,53 @@ void Executor::State::apply_entry(const raft::Entry& entry) {
       break;
   }
   database.end_entry(entry.index, entry.term, entry.stamp_ms);
+  applying = nullptr;
+}
+
+namespace {
+
+std::string name_of(const raft::Entry& entry) {
+  return config::option_text(config::SkipEntry{entry.index.value, raft::entry_checksum(entry)});
+}
+
+}  // namespace
+
+// F30: for an entry that ends every node at every start. Its number counts, as with a void.
+bool Executor::State::must_skip(const raft::Entry& entry) const {
+  if (entry.index.value != options.skip_entry.index) {
+    return false;
+  }
+  const std::string name = name_of(entry);
+  if (raft::entry_checksum(entry) != options.skip_entry.checksum) {
+    fatal("skip-entry names a log entry " + config::option_text(options.skip_entry) +
+          ", but the log of this node has " + name + ": nothing was skipped; correct the option");
+  }
+  if (entry.kind != raft::EntryKind::kBatch) {
+    fatal("skip-entry names entry " + name +
+          ", which holds no commands of clients: only those can be skipped; remove the option");
+  }
+  log_error("SKIPPED: the commands of log entry " + name +
+            " were not executed on this node, as skip-entry says. Every node of the cluster must "
+            "skip it, or their states differ; remove the option at the next start.");
+  return true;
+}
+
+void Executor::State::out_of_memory() const {
+  if (applying == nullptr) {
+    fatal("out of memory while executing a command");
+  }
+  const std::string name = name_of(*applying);
+  fatal("out of memory while executing log entry " + name +
+        ": give this node more memory. If no node can ever execute it, start each one once with "
+        "--skip-entry " +
+        name + ", which applies it as nothing (see the README)");
 }
 
 // One turn's entries; whole ones, one commit. A kNoop ends the turn, so that the session rows that
 // go with it are the ones right after it (F23).
 bool Executor::State::apply_turn() {
   turn_commands = 0;
+  turn_reply_bytes = replies.bytes() + options.turn_bytes_max;
   bool any = false;
   held = false;
   if (!queue.empty()) {
@@ -224,7 +304,7 @@ bool Executor::State::apply_turn() {
     return false;
   }
   while (!queue.empty() && turn_commands < options.turn_commands_max &&
-         keyspace.pending_bytes() < options.turn_bytes_max) {
+         keyspace.pending_bytes() < options.turn_bytes_max && replies.bytes() < turn_reply_bytes) {
     raft::Entry entry = std::move(queue.front());
     queue.pop_front();
     apply_entry(entry);
@@ -275,7 +355,18 @@ void Executor::apply(std::vector<raft::Entry> entries) {
   }
 }
 
-void Executor::forget_connection(ConnectionId connection) { state_->replies.close(connection); }
+void Executor::forget_connection(ConnectionId connection) {
+  State& s = *state_;
+  s.replies.close(connection);
+  if (auto it = s.aside_of.find(connection); it != s.aside_of.end()) {
+    for (const uint64_t id : it->second) {
+      s.aside.erase(id);
+      s.effects.long_reads_dropped.push_back(id);
+      s.effects.reads_done.push_back(id);
+    }
+    s.aside_of.erase(it);
+  }
+}
 
 void Executor::take_over(Executor& old) {
   State& s = *state_;
@@ -286,7 +377,10 @@ void Executor::take_over(Executor& old) {
   s.replies = std::move(old.state_->replies);
   s.long_reads = old.state_->long_reads;
   s.long_replies = std::move(old.state_->long_replies);
+  s.aside = std::exchange(old.state_->aside, {});
+  s.aside_of = std::exchange(old.state_->aside_of, {});
   s.commands = old.state_->commands;
+  s.skipped = old.state_->skipped;
   s.failures = old.state_->failures;
   s.context.add(old.state_->context.stats());
   for (const raft::SessionRow& row : s.sessions.rows()) {
@@ -299,7 +393,11 @@ void Executor::take_over(Executor& old) {
 
 bool Executor::work() {
   State& s = *state_;
-  s.apply_turn();
+  try {
+    s.apply_turn();
+  } catch (const std::bad_alloc&) {
+    s.out_of_memory();
+  }
   bool more_reads = s.run_ready_reads();
   return more_reads || (!s.queue.empty() && !s.held);
 }
@@ -332,6 +430,8 @@ std::vector<Executor::DatabaseSize> Executor::database_sizes() const {
   }
   return sizes;
 }
+
+bool Executor::skipped_entry() const { return state_->skipped; }
 
 uint64_t Executor::state_checksum() const { return state_->database.record().checksum; }
 

@@ -16,6 +16,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "config/limits.hpp"
+#include "config/options.hpp"
 #include "raft/types.hpp"
 #include "resp/long_read.hpp"
 #include "resp/request.hpp"
@@ -27,15 +29,24 @@ namespace kiwi::resp {
 struct ExecutorOptions {
   NodeId node;
   Incarnation incarnation;
-  uint64_t epoch = 0;              // this boot's proposals; others' replies are thrown away
-  size_t turn_commands_max = 512;  // then the turn commits and yields to the sockets
-  size_t turn_bytes_max = 1 << 20;
+  config::SkipEntry skip_entry;     // F30: an operator's
+  uint64_t epoch = 0;               // this boot's proposals; others' replies are thrown away
+  size_t turn_commands_max = 512;   // then the turn commits and yields to the sockets
+  size_t turn_bytes_max = 1 << 20;  // written, and replied
+  // F45: of one read; a turn's writes may have kWriteShare times as much. Decides about replies and
+  // connections only, never about what is applied.
+  size_t reply_bytes_max = config::limits::kReplyBytes;
+  // F61: decides what entries mean; tests lower it on all nodes alike.
+  size_t entry_work_max = config::limits::kEntryWorkBytes;
   // Reads that look at more records than this leave the turn (ExecutorEffects::long_reads); 0: none
   // does. Only when, not what they answer, depends on it.
   uint64_t long_read_elements = 0;
+  size_t long_reads_max = config::limits::kLongReads;  // put aside at a time; more are refused
+  bool on_picture = false;  // of run_long_read(): nothing is applied, only what is needed is loaded
 };
 
-// A read was put aside: its batch goes on without it.
+// A read was put aside: its batch goes on without it. What its connection asks behind it has to
+// wait for it or is put aside too (F44).
 struct SplitRead {
   uint64_t batch = 0;  // it came with
   uint64_t id = 0;     // a batch of its own from now on, that reads_done will tell
@@ -56,7 +67,10 @@ struct Settled {
 struct ExecutorEffects {
   std::vector<ReplyBatch> replies;  // one per connection and turn
   std::vector<Settled> settled;
-  std::vector<LongRead> long_reads;    // to be run on a picture of the state made from now on
+  // To be run, those of one connection in this order, on pictures of the state made from now on.
+  std::vector<LongRead> long_reads;
+  std::vector<uint64_t> long_reads_expired;  // to be answered by expired_long_read() unless begun
+  std::vector<uint64_t> long_reads_dropped;  // nobody waits for these any more
   std::vector<SplitRead> reads_split;  // the same, for the router: before reads_again, reads_done
   std::vector<uint64_t> reads_done;    // ids of ReadBatches that were answered
   // Need a tick: a clamped clock met a key with a TTL (F9). Those operations of the batch that were
@@ -88,9 +102,10 @@ class Executor {
   void expect(std::shared_ptr<const PendingBatch> batch);
   void forget(uint64_t sequence);   // its clients were answered already (F5): apply silently
   void run_reads(ReadBatch batch);  // executed once applied() >= batch.index
-  // Took too long: if the batch still waits for its index, its operations are answered
-  // texts::kReadTimeout and reads_done reports it; else nothing happens.
-  void cancel_reads(uint64_t id);
+  // Took too long: a batch that still waits for its index is answered texts::kReadTimeout and
+  // reported in reads_done; a read that was put aside goes to long_reads_expired; to others nothing
+  // happens.
+  void cancel_reads(const std::vector<uint64_t>& ids);
   void long_read_done(LongReadResult result);
   void apply(std::vector<raft::Entry> entries);  // queued; contiguous after what was queued before
   void forget_connection(ConnectionId connection);  // closed: its replies are dropped
@@ -129,6 +144,7 @@ class Executor {
     uint64_t keys_with_ttl = 0;
   };
   std::vector<DatabaseSize> database_sizes() const;
+  bool skipped_entry() const;       // ExecutorOptions::skip_entry was, since the start
   uint64_t state_checksum() const;  // rolling, over logical effects (F34)
   struct Counters {
     uint64_t keyspace_hits = 0, keyspace_misses = 0, expired_keys = 0, commands = 0;

@@ -13,6 +13,9 @@ namespace kiwi::resp {
 
 namespace {
 
+// Records looked at that take about as long as a short command.
+constexpr uint64_t kStepsPerCommand = 16;
+
 constexpr std::string_view kInternalError = "ERR internal error: the command was not applied";
 
 bool arity_fits(const CommandSpec& spec, size_t argc) {
@@ -32,58 +35,107 @@ const CommandSpec* find_row(Args args) {
 
 void Executor::State::execute_plain(const PackedCommand& command,
                                     const Moment& moment,
-                                    std::string* out,
+                                    ReplySpace& out,
                                     int version) {
   ++turn_commands;
   ++commands;
-  ReplyWriter reply(out, version);
   const CommandSpec* spec = find_row(command.args);
   // The session refused all of these; a newer version's command may still come through the log, and
   // every node answers it alike.
   if (spec == nullptr || spec->data == nullptr || !arity_fits(*spec, command.args.size()) ||
       command.database >= config::limits::kDatabases ||
       (spec->route == Route::kWrite && !moment.may_write)) {
-    reply.error("ERR this command cannot be executed here");
+    ReplyWriter(out.bytes, version).error("ERR this command cannot be executed here");
     return;
   }
-  size_t start = out != nullptr ? out->size() : 0;
-  bool writes = spec->route == Route::kWrite;
+  if (spec->route == Route::kRead && out.bytes == nullptr) {
+    return;  // F64: it has no effects, so only who keeps the answer runs it
+  }
   context.begin(*spec, command.database, moment);
-  if ((spec->flags & kMayBeLong) != 0 && may_put_aside &&
-      elements_read(context, *spec, command.args) > options.long_read_elements) {
-    put_aside = true;
-    return;
+  if (may_put_aside) {
+    if ((spec->flags & kMayBeLong) != 0 &&
+        elements_read(context, *spec, command.args) > options.long_read_elements) {
+      put_aside = true;
+      return;
+    }
+    database.limit_steps(options.long_read_elements);
   }
-  if (writes) {
+  if (spec->route == Route::kWrite) {
     database.mark();
   }
+  const bool reads = spec->route == Route::kRead;
+  const size_t spent = reads ? database.exchange_spent(0) : 0;
+  run_handler(*spec, command.args, out, version);
+  if (reads) {
+    database.exchange_spent(spent);
+  }
+  // What takes long ends the turn, though it cannot be divided where it is applied.
+  turn_commands += database.steps() / kStepsPerCommand;
+}
+
+void Executor::State::failed(const CommandSpec& spec, const std::exception& error) {
+  if (std::has_single_bit(++failures)) {  // a client that repeats it cannot fill the log
+    log_error("command '" + std::string(spec.name) + "' failed (failure " +
+              std::to_string(failures) + " since start): " + error.what());
+  }
+}
+
+void Executor::State::run_handler(const CommandSpec& spec,
+                                  Args args,
+                                  ReplySpace& out,
+                                  int version) {
+  const bool writes = spec.route == Route::kWrite;
+  const size_t start = out.bytes != nullptr ? out.bytes->size() : 0;
+  ReplyWriter reply(out.bytes, version, writes ? out.write_end : out.read_end,
+                    writes ? ReplyWriter::Beyond::kLose : ReplyWriter::Beyond::kThrow);
+  std::string error;
+  bool undo = false;
   try {
-    spec->data(context, command.args, reply);
-    return;
-  } catch (const std::bad_alloc&) {
-    fatal("out of memory while executing a command");
-  } catch (const std::exception& e) {
-    if (std::has_single_bit(++failures)) {  // a client that repeats it cannot fill the log
-      log_error("command '" + std::string(spec->name) + "' failed (failure " +
-                std::to_string(failures) + " since start): " + e.what());
+    spec.data(context, args, reply);
+    if (!reply.lost()) {
+      return;
     }
+    if (!mutant(Mutant::kLostReplySaysErr)) {
+      out.lost = true;
+      out.bytes->resize(start);
+      out.bytes = nullptr;  // also for the rest of a block
+      return;
+    }
+    error = kInternalError;
+  } catch (const TooManySteps&) {
+    put_aside = true;
+    return;
+  } catch (const ReplyTooLarge&) {
+    error = "ERR the reply is larger than " + std::to_string(options.reply_bytes_max) +
+            " bytes, or the replies of one turn are: ask for less at a time (SCAN, SSCAN, LRANGE, "
+            "GETRANGE, fewer keys)";
+  } catch (const TooMuchForOneEntry&) {
+    error = "ERR too much for one command: it would copy, move or hold more than " +
+            std::to_string(database.entry_work_max()) +
+            " bytes at once, alone or together with others of its log entry; do it in parts";
+    undo = writes;
+  } catch (const std::bad_alloc&) {
+    out_of_memory();
+  } catch (const std::exception& e) {
+    failed(spec, e);
+    error = kInternalError;
+    undo = writes;
   }
   // F30: the same on every node: nothing of the command remains and its client is told.
-  if (writes) {
+  if (undo) {
     database.undo_to_mark();
   }
-  if (out != nullptr) {
-    out->resize(start);
+  if (out.bytes != nullptr) {
+    out.bytes->resize(start);
   }
-  reply.error(kInternalError);
+  ReplyWriter(out.bytes, version).error(error);
 }
 
 void Executor::State::execute_transaction(PackedCommand& transaction,
                                           Moment moment,
-                                          std::string* out,
+                                          ReplySpace& out,
                                           int version) {
-  ReplyWriter reply(out, version);
-  may_put_aside = false;  // it would have to go as a whole
+  ReplyWriter reply(out.bytes, version);
   database.begin_command();
   for (const WatchToken& token : transaction.tokens) {
     if (!database.unchanged(token, moment.now_ms)) {
@@ -94,21 +146,24 @@ void Executor::State::execute_transaction(PackedCommand& transaction,
   reply.array(transaction.commands.size());
   for (std::string_view packed : transaction.commands) {
     if (!unpack_command(packed, unpacked_inner) || unpacked_inner.kind != PackedKind::kPlain) {
-      reply.error(kInternalError);
+      ReplyWriter(out.bytes, version).error(kInternalError);
       continue;
     }
     execute_plain(unpacked_inner, moment, out, version);
+    if (put_aside) {
+      return;  // the block goes as a whole
+    }
     ++moment.ordinal;
   }
 }
 
 void Executor::State::execute(std::string_view packed,
                               Moment moment,
-                              std::string* out,
+                              ReplySpace& out,
                               int version) {
   moment.ordinal = entry_commands;
   if (!unpack_command(packed, unpacked)) {
-    ReplyWriter(out, version).error(kInternalError);
+    ReplyWriter(out.bytes, version).error(kInternalError);
     return;
   }
   if (unpacked.kind == PackedKind::kTransaction) {
@@ -132,6 +187,10 @@ void Executor::State::watch(std::string_view packed,
     reply.error(kInternalError);
     return;
   }
+  if (may_put_aside && unpacked.args.size() > options.long_read_elements) {
+    put_aside = true;
+    return;
+  }
   bool has_ttl = false;
   database.begin_command();
   for (std::string_view name : Args(unpacked.args).subspan(1)) {
@@ -147,7 +206,7 @@ void Executor::State::run_read(RequestKind kind,
                                std::string_view packed,
                                int version,
                                const Moment& moment,
-                               const ReplyGroups::Draft& draft) {
+                               ReplyGroups::Draft& draft) {
   if (kind == RequestKind::kWatch) {
     watch(packed, moment.now_ms, draft, version);
     return;
@@ -158,7 +217,7 @@ void Executor::State::run_read(RequestKind kind,
   Moment read = moment;
   read.may_write = false;
   read.seed = moment.seed ^ ++reads_executed;
-  execute(packed, read, draft.bytes(), version);
+  execute(packed, read, draft.space, version);
   entry_commands = commands_before;  // only writes count: other nodes do not execute this read
 }
 

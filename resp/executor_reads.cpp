@@ -8,7 +8,7 @@
 namespace kiwi::resp {
 
 bool Executor::State::turn_is_full() const {
-  return turn_commands >= options.turn_commands_max || replies.bytes() >= options.turn_bytes_max;
+  return turn_commands >= options.turn_commands_max || replies.bytes() >= turn_reply_bytes;
 }
 
 // F9: the reader's clock never goes below the applied stamp. A clock that was held back and met a
@@ -16,8 +16,10 @@ bool Executor::State::turn_is_full() const {
 // behind it have to be asked again.
 bool Executor::State::run_batch(WaitingReads& reads) {
   ReadBatch& batch = reads.batch;
-  Moment moment{.now_ms = std::max(database.record().stamp_ms, batch.now_ms),
-                .seed = database.record().index.value,
+  const int64_t stamp_ms = database.record().stamp_ms;
+  const bool old_clock = options.on_picture && mutant(Mutant::kLongReadOldClock);
+  Moment moment{.now_ms = old_clock ? batch.now_ms : std::max(stamp_ms, batch.now_ms),
+                .seed = database.record().index.value ^ batch.seed,
                 .ordinal = 0,
                 .may_write = false};
   LookAhead look(database);
@@ -37,6 +39,14 @@ bool Executor::State::run_batch(WaitingReads& reads) {
     }
     bool again = std::find(reads.stopped.begin(), reads.stopped.end(), op.to.connection) !=
                  reads.stopped.end();
+    if (!again && has_aside(op.to.connection)) {  // F44
+      if (!batch.clamped) {
+        put_read_aside(batch.id, std::move(op), moment, draft);
+        continue;
+      }
+      again = true;
+      reads.stopped.push_back(op.to.connection);
+    }
     if (!again) {
       context.forget_ttl();
       // A clamped one may have to be asked again, with all that its connection asked behind it.
@@ -45,7 +55,7 @@ bool Executor::State::run_batch(WaitingReads& reads) {
       may_put_aside = false;
       if (std::exchange(put_aside, false)) {
         replies.discard(draft);
-        put_long_read_aside(batch.id, std::move(op), moment);
+        put_read_aside(batch.id, std::move(op), moment, draft);
         continue;
       }
       again = batch.clamped && context.met_ttl();
@@ -71,31 +81,49 @@ bool Executor::State::run_batch(WaitingReads& reads) {
 }
 
 // Its picture is made after this turn's commit, from what this turn would have read.
-void Executor::State::put_long_read_aside(uint64_t batch, ReadOp&& op, const Moment& moment) {
+void Executor::State::put_read_aside(uint64_t batch,
+                                     ReadOp&& op,
+                                     const Moment& moment,
+                                     const ReplyGroups::Draft& draft) {
+  if (aside.size() >= options.long_reads_max) {
+    ReplyWriter(draft.bytes(), op.resp_version).error(texts::kTooManyLongReads);
+    draft.batch->failed_watch = draft.batch->failed_watch || op.kind == RequestKind::kWatch;
+    replies.end(draft, op.to.slot);
+    return;
+  }
   constexpr uint64_t kOwnIds = uint64_t{1} << 63;  // the router counts from 1
-  LongRead read{kOwnIds | ++long_reads, std::move(op), moment};
-  read.moment.seed ^= reads_executed;  // as run_read()
-  effects.reads_split.push_back(
-      {batch, read.id, read.op.to.connection, read.op.kind != RequestKind::kStaleRead});
-  effects.long_reads.push_back(std::move(read));
+  const uint64_t id = kOwnIds | ++long_reads;
+  const ConnectionId connection = op.to.connection;
+  aside.emplace(id, connection);
+  aside_of[connection].push_back(id);
+  effects.reads_split.push_back({batch, id, connection, op.kind != RequestKind::kStaleRead});
+  effects.long_reads.push_back({id, std::move(op), moment.now_ms, ++reads_executed});
+}
+
+void Executor::State::forget_aside(uint64_t id, ConnectionId connection) {
+  aside.erase(id);
+  auto it = aside_of.find(connection);
+  std::erase(it->second, id);
+  if (it->second.empty()) {
+    aside_of.erase(it);
+  }
 }
 
 void Executor::long_read_done(LongReadResult result) {
   State& s = *state_;
+  auto it = s.aside.find(result.id);
+  if (it == s.aside.end()) {
+    return;  // its client left
+  }
+  s.forget_aside(result.id, it->second);
   s.context.add(result.stats);
   s.effects.reads_done.push_back(result.id);
-  if (result.bytes.size() > UINT32_MAX) {  // parts have 32 bits for it
-    result.bytes.clear();
-    ReplyWriter(&result.bytes, 2).error("ERR the reply is too large");
-  }
-  ReplyBatch& batch = s.long_replies.emplace_back();
-  batch.connection = result.to.connection;
-  batch.parts.push_back({result.to.slot, 0, static_cast<uint32_t>(result.bytes.size())});
-  batch.bytes = std::move(result.bytes);
+  s.long_replies.push_back(std::move(result.replies));
 }
 
 bool Executor::State::run_ready_reads() {
   turn_commands = 0;
+  turn_reply_bytes = replies.bytes() + options.turn_bytes_max;
   while (!waiting.empty() &&
          (waiting.begin()->first <= database.record().index || mutant(Mutant::kReadBeforeIndex))) {
     if (!run_batch(waiting.begin()->second)) {
@@ -106,23 +134,35 @@ bool Executor::State::run_ready_reads() {
   return false;
 }
 
-void Executor::cancel_reads(uint64_t id) {
+// One walk for all: many reads run out of time together.
+void Executor::cancel_reads(const std::vector<uint64_t>& ids) {
   State& s = *state_;
-  auto it = std::find_if(s.waiting.begin(), s.waiting.end(),
-                         [&](const auto& entry) { return entry.second.batch.id == id; });
-  if (it == s.waiting.end() || it->first <= applied()) {
-    return;
-  }
-  for (const ReadOp& op : it->second.batch.ops) {
-    ReplyGroups::Draft draft = s.replies.begin(op.to);
-    ReplyWriter(draft.bytes(), op.resp_version).error(texts::kReadTimeout);
-    if (draft.batch != nullptr && op.kind == RequestKind::kWatch) {
-      draft.batch->failed_watch = true;
+  std::vector<uint64_t> waiting;
+  for (const uint64_t id : ids) {
+    if (s.aside.contains(id)) {
+      s.effects.long_reads_expired.push_back(id);
+    } else {
+      waiting.push_back(id);
     }
-    s.replies.end(draft, op.to.slot);
   }
-  s.effects.reads_done.push_back(id);
-  s.waiting.erase(it);
+  std::sort(waiting.begin(), waiting.end());
+  for (auto it = s.waiting.upper_bound(applied()); !waiting.empty() && it != s.waiting.end();) {
+    const ReadBatch& batch = it->second.batch;
+    if (!std::binary_search(waiting.begin(), waiting.end(), batch.id)) {
+      ++it;
+      continue;
+    }
+    for (const ReadOp& op : batch.ops) {
+      ReplyGroups::Draft draft = s.replies.begin(op.to);
+      ReplyWriter(draft.bytes(), op.resp_version).error(texts::kReadTimeout);
+      if (draft.batch != nullptr && op.kind == RequestKind::kWatch) {
+        draft.batch->failed_watch = true;
+      }
+      s.replies.end(draft, op.to.slot);
+    }
+    s.effects.reads_done.push_back(batch.id);
+    it = s.waiting.erase(it);
+  }
 }
 
 void Executor::forget_expirations() { state_->database.expiry_floor().forget(); }

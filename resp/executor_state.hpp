@@ -4,6 +4,7 @@
 
 #include <array>
 #include <deque>
+#include <exception>
 #include <map>
 #include <memory>
 #include <string>
@@ -14,17 +15,34 @@
 #include "resp/context.hpp"
 #include "resp/executor.hpp"
 #include "resp/executor_sessions.hpp"
+#include "resp/mutants.hpp"
 
 namespace kiwi::resp {
 
 // The replies of one turn, grouped by connection.
+// Where the reply of one operation grows, and how far (F45).
+struct ReplySpace {
+  std::string* bytes = nullptr;  // nullptr: nobody waits for it
+  size_t read_end = 0;           // what `bytes` may grow to by a read
+  size_t write_end = 0;          // and by a write
+  bool lost = false;             // a write's reply did not fit
+};
+
 class ReplyGroups {
  public:
-  // A reply to `to` in the making. `bytes` is nullptr if nobody waits for it.
+  // A turn's reads may fill twice the bound, one reply at most half of that. Writes have as much
+  // again, so that none is lost because reads before it were large.
+  static constexpr size_t kReadShare = 2;
+  static constexpr size_t kWriteShare = 3;
+
+  explicit ReplyGroups(size_t reply_bytes_max) : reply_bytes_max_(reply_bytes_max) {}
+
+  // A reply to `to` in the making. space.bytes is nullptr if nobody waits for it.
   struct Draft {
     ReplyBatch* batch = nullptr;
     size_t offset = 0;  // where it starts in batch->bytes
     size_t tokens = 0;  // tokens before it
+    ReplySpace space;
     std::string* bytes() const { return batch != nullptr ? &batch->bytes : nullptr; }
   };
   Draft begin(const ReplySlot& to);
@@ -37,6 +55,9 @@ class ReplyGroups {
   std::vector<ReplyBatch> take();
 
  private:
+  void lose(ReplyBatch& batch);
+
+  size_t reply_bytes_max_;
   std::vector<ReplyBatch> batches_;
   std::unordered_map<ConnectionId, size_t> index_;
   std::unordered_set<ConnectionId> closed_;
@@ -83,6 +104,8 @@ struct Executor::State {
   void apply_batch(const raft::Entry& entry);
   void apply_void(const raft::Entry& entry);
   void apply_configuration(const raft::Entry& entry);
+  bool must_skip(const raft::Entry& entry) const;
+  [[noreturn]] void out_of_memory() const;
   std::shared_ptr<const PendingBatch> take_pending(const raft::ProposalNumber& number);
   bool is_own(const raft::ProposalNumber& number) const;
   void run_commands(const raft::Entry& entry, const PendingBatch* batch);
@@ -91,21 +114,20 @@ struct Executor::State {
 
   // ---- executor_commands.cpp
   // Executes a packed command. F30: what it throws is contained and undone.
-  void execute(std::string_view packed, Moment moment, std::string* out, int version);
-  void execute_transaction(PackedCommand& transaction,
-                           Moment moment,
-                           std::string* out,
-                           int version);
+  void execute(std::string_view packed, Moment moment, ReplySpace& out, int version);
+  void execute_transaction(PackedCommand& transaction, Moment moment, ReplySpace& out, int version);
   void execute_plain(const PackedCommand& command,
                      const Moment& moment,
-                     std::string* out,
+                     ReplySpace& out,
                      int version);
+  void run_handler(const CommandSpec& spec, Args args, ReplySpace& out, int version);
+  void failed(const CommandSpec& spec, const std::exception& error);
   void watch(std::string_view packed, int64_t now_ms, const ReplyGroups::Draft& draft, int version);
   void run_read(RequestKind kind,
                 std::string_view packed,
                 int version,
                 const Moment& moment,
-                const ReplyGroups::Draft& draft);
+                ReplyGroups::Draft& draft);
 
   // ---- executor_reads.cpp
   struct WaitingReads {
@@ -117,7 +139,16 @@ struct Executor::State {
   bool run_ready_reads();               // true: more are ready than a turn may hold
   bool run_batch(WaitingReads& reads);  // false: the turn is full, go on in the next
   bool turn_is_full() const;
-  void put_long_read_aside(uint64_t batch, ReadOp&& op, const Moment& moment);
+  bool may_leave_turn(const PackedCommand& command, const CommandSpec& spec);
+  void put_read_aside(uint64_t batch,
+                      ReadOp&& op,
+                      const Moment& moment,
+                      const ReplyGroups::Draft& draft);
+  bool has_aside(ConnectionId connection) const {
+    return !aside_of.empty() && aside_of.contains(connection) &&
+           !mutant(Mutant::kLongReadOvertaken);
+  }
+  void forget_aside(uint64_t id, ConnectionId connection);
 
   rocks::Keyspace& keyspace;
   ExecutorOptions options;
@@ -131,12 +162,18 @@ struct Executor::State {
   std::multimap<LogIndex, WaitingReads> waiting;  // by index, then arrival
   ReplyGroups replies;
   ExecutorEffects effects;
+  const raft::Entry* applying = nullptr;
+  bool skipped = false;         // Executor::skipped_entry()
   bool held = false;            // Executor::held()
   bool opened_term = false;     // a kNoop was applied since the last take_effects()
   uint64_t turn_commands = 0;   // executed in this half of a turn: entries, then reads
+  size_t turn_reply_bytes = 0;  // replies.bytes() at which this half of a turn ends
   uint64_t entry_commands = 0;  // executed in this entry: the ordinal of the next (F10)
   std::vector<ReplyBatch> long_replies;
-  uint64_t long_reads = 0;      // put aside so far; their ids have the highest bit
+  uint64_t long_reads = 0;  // put aside so far; their ids have the highest bit
+  // Put aside and not answered: whose each is, and in order what each connection has.
+  std::unordered_map<uint64_t, ConnectionId> aside;
+  std::unordered_map<ConnectionId, std::vector<uint64_t>> aside_of;
   bool may_put_aside = false;   // the command being executed is a read on its own
   bool put_aside = false;       // and that was done
   uint64_t reads_executed = 0;  // seeds random reads

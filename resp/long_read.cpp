@@ -1,23 +1,22 @@
 #include "resp/long_read.hpp"
 
 #include <algorithm>
-#include <exception>
 #include <memory>
-#include <new>
 #include <utility>
 
 #include "base/check.hpp"
-#include "base/log.hpp"
+#include "resp/executor.hpp"
 #include "resp/numbers.hpp"
+#include "resp/reply.hpp"
 #include "resp/words.hpp"
 
 namespace kiwi::resp {
 
 namespace {
 
-constexpr std::string_view kInternalError = "ERR internal error: the command was not executed";
-
-struct Stopped : std::exception {};
+// Not a std::exception: nothing between the cursor and run_long_read() may take it for a command
+// that failed.
+struct Stopped {};
 
 // The picture as a Keyspace that nobody may write.
 class ViewKeyspace final : public rocks::Keyspace {
@@ -25,6 +24,9 @@ class ViewKeyspace final : public rocks::Keyspace {
   ViewKeyspace(rocks::Reader& view, const std::atomic<bool>& stop) : view_(view), stop_(stop) {}
 
   std::optional<std::string_view> get(rocks::Family family, std::string_view key) override {
+    if (stop_.load(std::memory_order_relaxed)) {
+      throw Stopped();
+    }
     return view_.get(family, key);
   }
   std::unique_ptr<rocks::Cursor> cursor(rocks::Family family,
@@ -60,15 +62,18 @@ class ViewKeyspace final : public rocks::Keyspace {
         : cursor_(std::move(cursor)), stop_(stop) {}
     bool valid() const override { return cursor_->valid(); }
     void next() override {
-      if (stop_.load(std::memory_order_relaxed)) {
-        throw Stopped();
-      }
+      check_stop();
       cursor_->next();
     }
     std::string_view key() const override { return cursor_->key(); }
     std::string_view value() const override { return cursor_->value(); }
 
    protected:
+    void check_stop() const {
+      if (stop_.load(std::memory_order_relaxed)) {
+        throw Stopped();
+      }
+    }
     std::unique_ptr<Walk> cursor_;
 
    private:
@@ -78,7 +83,10 @@ class ViewKeyspace final : public rocks::Keyspace {
   class StoppableCursor final : public Stoppable<rocks::Cursor> {
    public:
     using Stoppable::Stoppable;
-    void seek(std::string_view key) override { cursor_->seek(key); }
+    void seek(std::string_view key) override {
+      check_stop();
+      cursor_->seek(key);
+    }
   };
 
   static void never() { CHECK_INVARIANT(false); }
@@ -136,6 +144,17 @@ uint64_t elements_read(Context& context, const CommandSpec& command, Args args) 
     const uint64_t keys = state.counts(state.physical(context.database())).keys;
     return name == "keys" ? keys : std::min(keys, count_option(args.subspan(2)));
   }
+  if (name == "mget" || name == "exists" || name == "touch") {
+    return args.size() - 1;
+  }
+  if (name == "smismember") {
+    return args.size() - 2;
+  }
+  if (name == "lcs") {  // a table of so many cells, each a thousandth of a record's time
+    constexpr uint64_t kCells = 1000;
+    const uint64_t a = context.find(args[1]).meta.value.size();
+    return a * context.find(args[2]).meta.value.size() / kCells;
+  }
   if (name == "sinter" || name == "sunion" || name == "sdiff") {
     return sizes_of(context, args.subspan(1));
   }
@@ -162,34 +181,44 @@ uint64_t elements_read(Context& context, const CommandSpec& command, Args args) 
   return size;  // smembers, lpos
 }
 
+// The picture gets an executor of its own, which has nothing to apply: what runs behind a long read
+// (WATCH, MULTI, short reads) is executed as anywhere else.
 LongReadResult run_long_read(rocks::Reader& view,
                              const LongRead& read,
                              const std::atomic<bool>& stop) {
   LongReadResult result;
   result.id = read.id;
-  result.to = read.op.to;
   try {
     ViewKeyspace keyspace(view, stop);
-    Database database(keyspace);
-    Context context(database);
-    PackedCommand command;
-    const bool well_formed = unpack_command(read.op.packed, command);
-    CHECK_INVARIANT(well_formed && command.kind == PackedKind::kPlain);  // it was executed before
-    const CommandSpec* spec = find_command(command.args[0]);
-    CHECK_INVARIANT(spec != nullptr && spec->route == Route::kRead);
-    ReplyWriter reply(&result.bytes, read.op.resp_version);
-    context.begin(*spec, command.database, read.moment);
-    spec->data(context, command.args, reply);
-    result.stats = context.stats();
+    ExecutorOptions options;
+    options.on_picture = true;
+    Executor executor(keyspace, options);
+    ReadBatch batch;
+    batch.id = read.id;
+    batch.now_ms = read.now_ms;
+    batch.seed = read.seed;
+    batch.ops.push_back(read.op);
+    executor.run_reads(std::move(batch));
+    executor.work();
+    ExecutorEffects effects = executor.take_effects();
+    CHECK_INVARIANT(effects.replies.size() == 1);
+    result.replies = std::move(effects.replies[0]);
+    const Executor::Counters counters = executor.counters();
+    result.stats = {counters.keyspace_hits, counters.keyspace_misses, counters.expired_keys};
   } catch (const Stopped&) {
     result.stopped = true;
-  } catch (const std::bad_alloc&) {
-    fatal("out of memory while executing a command");
-  } catch (const std::exception& e) {
-    log_error(std::string("a long read failed: ") + e.what());
-    result.bytes.clear();
-    ReplyWriter(&result.bytes, read.op.resp_version).error(kInternalError);
   }
+  return result;
+}
+
+LongReadResult expired_long_read(const LongRead& read) {
+  LongReadResult result;
+  result.id = read.id;
+  result.replies.connection = read.op.to.connection;
+  ReplyWriter(&result.replies.bytes).error(texts::kLongReadTimeout);
+  result.replies.parts.push_back(
+      {read.op.to.slot, 0, static_cast<uint32_t>(result.replies.bytes.size())});
+  result.replies.failed_watch = read.op.kind == RequestKind::kWatch;
   return result;
 }
 

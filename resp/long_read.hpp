@@ -1,6 +1,7 @@
 // Reads that would take a turn far too long: KEYS of a million keys, SMEMBERS of a huge set. The
-// executor puts them aside; they run on another thread, on a picture of the state that is no older
-// than the moment they were put aside at, and so at least their read index. Plain functions.
+// executor puts them aside, with all that their connection asks behind them (F44); they run on
+// another thread, on a picture of the state that is no older than the moment they were put aside
+// at, and so at least their read index. Plain functions.
 #pragma once
 
 #include <atomic>
@@ -16,14 +17,14 @@ namespace kiwi::resp {
 struct LongRead {
   uint64_t id = 0;  // of a ReadBatch of its own: SplitRead
   ReadOp op;
-  Moment moment;
+  int64_t now_ms = 0;  // the reader's clock; never below the picture's stamp when it runs (F44)
+  uint64_t seed = 0;
 };
 struct LongReadResult {
   uint64_t id = 0;
-  ReplySlot to;
-  std::string bytes;
+  ReplyBatch replies;  // one part
   Context::Stats stats;
-  bool stopped = false;  // before it was done: `bytes` means nothing
+  bool stopped = false;  // before it was done: the rest means nothing
 };
 
 // About how many records the command would look at. Only for rows with kMayBeLong; the context was
@@ -34,5 +35,7 @@ uint64_t elements_read(Context& context, const CommandSpec& command, Args args);
 LongReadResult run_long_read(rocks::Reader& view,
                              const LongRead& read,
                              const std::atomic<bool>& stop);
+// Its time is over before it ran.
+LongReadResult expired_long_read(const LongRead& read);
 
 }  // namespace kiwi::resp

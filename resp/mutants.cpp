@@ -20,6 +20,9 @@ const char* mutant_name(Mutant mutant) {
       "read-before-index",
       "expire-unconditional",
       "ask-numbers-again",
+      "long-read-old-clock",
+      "lost-reply-says-err",
+      "long-read-overtaken",
   };
   static_assert(kNames.size() == static_cast<size_t>(Mutant::kCount));
   return kNames[static_cast<size_t>(mutant)];

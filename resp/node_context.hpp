@@ -86,6 +86,7 @@ struct NodeStatus {
   LogIndex applied;
   std::vector<Executor::DatabaseSize> databases;
   uint64_t state_checksum = 0;
+  bool skipped_entry = false;  // of the option skip-entry, since the start
   rocks::Keyspace::Usage keyspace;
   uint64_t log_disk_bytes = 0;
   uint64_t log_window_bytes = 0;  // entries held in memory

@@ -8,6 +8,8 @@ namespace kiwi::resp {
 
 namespace {
 
+constexpr size_t kFrame = 32;  // the most that type, a number and line ends take
+
 void append_number(std::string& out, int64_t value) {
   char digits[24];
   auto end = std::to_chars(digits, digits + sizeof(digits), value).ptr;
@@ -38,14 +40,24 @@ void append_bulk(std::string& out, std::string_view bytes) {
 
 }  // namespace
 
+// Always false.
+bool ReplyWriter::overflow() {
+  if (beyond_ == Beyond::kThrow) {
+    throw ReplyTooLarge();
+  }
+  lost_ = true;
+  out_ = nullptr;
+  return false;
+}
+
 void ReplyWriter::simple(std::string_view text) {
-  if (out_ != nullptr) {
+  if (fits(text.size() + kFrame)) {
     append_line(*out_, '+', text);
   }
 }
 
 void ReplyWriter::error(std::string_view text) {
-  if (out_ == nullptr) {
+  if (!fits(text.size() + kFrame)) {
     return;
   }
   size_t begin = out_->size();
@@ -60,13 +72,13 @@ void ReplyWriter::error(std::string_view text) {
 }
 
 void ReplyWriter::integer(int64_t value) {
-  if (out_ != nullptr) {
+  if (fits(kFrame)) {
     append_header(*out_, ':', value);
   }
 }
 
 void ReplyWriter::bulk(std::string_view bytes) {
-  if (out_ != nullptr) {
+  if (fits(bytes.size() + kFrame)) {
     append_bulk(*out_, bytes);
   }
 }
@@ -76,26 +88,26 @@ void ReplyWriter::null() { raw(version_ == 2 ? "$-1\r\n" : "_\r\n"); }
 void ReplyWriter::null_array() { raw(version_ == 2 ? "*-1\r\n" : "_\r\n"); }
 
 void ReplyWriter::array(size_t elements) {
-  if (out_ != nullptr) {
+  if (fits(kFrame)) {
     append_header(*out_, '*', static_cast<int64_t>(elements));
   }
 }
 
 void ReplyWriter::map(size_t pairs) {
-  if (out_ != nullptr) {
+  if (fits(kFrame)) {
     bool resp2 = version_ == 2;
     append_header(*out_, resp2 ? '*' : '%', static_cast<int64_t>(resp2 ? 2 * pairs : pairs));
   }
 }
 
 void ReplyWriter::set(size_t elements) {
-  if (out_ != nullptr) {
+  if (fits(kFrame)) {
     append_header(*out_, version_ == 2 ? '*' : '~', static_cast<int64_t>(elements));
   }
 }
 
 void ReplyWriter::push(size_t elements) {
-  if (out_ != nullptr) {
+  if (fits(kFrame)) {
     append_header(*out_, version_ == 2 ? '*' : '>', static_cast<int64_t>(elements));
   }
 }
@@ -111,7 +123,7 @@ void ReplyWriter::boolean(bool value) {
 // Redis 7.0 prints seventeen significant digits; the C library's result is correctly rounded and
 // so the same everywhere.
 void ReplyWriter::number(double value) {
-  if (out_ == nullptr) {
+  if (!fits(2 * kFrame)) {
     return;
   }
   char digits[40];
@@ -130,7 +142,7 @@ void ReplyWriter::number(double value) {
 }
 
 void ReplyWriter::verbatim(std::string_view bytes) {
-  if (out_ == nullptr) {
+  if (!fits(bytes.size() + kFrame)) {
     return;
   }
   if (version_ == 2) {
@@ -145,8 +157,14 @@ void ReplyWriter::verbatim(std::string_view bytes) {
 }
 
 void ReplyWriter::raw(std::string_view encoded) {
-  if (out_ != nullptr) {
+  if (fits(encoded.size())) {
     out_->append(encoded);
+  }
+}
+
+void ReplyWriter::insert(size_t where, std::string_view encoded) {
+  if (fits(encoded.size())) {
+    out_->insert(where, encoded);
   }
 }
 

@@ -1,21 +1,37 @@
 // Writes one client's replies as RESP2 or RESP3 bytes. The aggregate calls (array, map, set) take
 // the number of elements that the caller then writes.
+//
+// A data command's reply has a bound (F45). A read that would pass it ends there, by ReplyTooLarge:
+// it has no effects. A write must not be ended by what only its origin knows: its writer stops
+// storing, and the connection has to end, for an error would say that nothing was done.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <exception>
+#include <limits>
 #include <string>
 #include <string_view>
 
 namespace kiwi::resp {
 
+struct ReplyTooLarge : std::exception {
+  const char* what() const noexcept override { return "the reply is too large"; }
+};
+
 class ReplyWriter {
  public:
+  enum class Beyond : uint8_t { kThrow, kLose };
   // out == nullptr: replies are thrown away (a command executed on a node that is not its origin).
   explicit ReplyWriter(std::string* out, int version = 2) : out_(out), version_(version) {}
+  // `end`: what `out` may grow to, what stands in it already included.
+  ReplyWriter(std::string* out, int version, size_t end, Beyond beyond)
+      : out_(out), version_(version), beyond_(beyond), end_(end) {}
 
   int version() const { return version_; }
   void set_version(int version) { version_ = version; }  // HELLO answers in the new one
   bool discards() const { return out_ == nullptr; }
+  bool lost() const { return lost_; }  // kLose: there was more than fits
 
   void ok() { simple("OK"); }
   void simple(std::string_view text);
@@ -32,10 +48,22 @@ class ReplyWriter {
   void number(double value);              // RESP2: bulk string
   void verbatim(std::string_view bytes);  // RESP3 =txt:
   void raw(std::string_view encoded);     // already RESP
+  // What comes first but is known last, like the length of an array: where() before the rest is
+  // written, then insert() there.
+  size_t where() const { return out_ != nullptr ? out_->size() : 0; }
+  void insert(size_t where, std::string_view encoded);
 
  private:
+  bool fits(size_t bytes) {
+    return out_ != nullptr && (out_->size() + bytes <= end_ || overflow());
+  }
+  bool overflow();
+
   std::string* out_;
   int version_;
+  Beyond beyond_ = Beyond::kThrow;
+  bool lost_ = false;
+  size_t end_ = std::numeric_limits<size_t>::max();
 };
 
 // Redis' texts that several commands share.
@@ -52,6 +80,10 @@ inline constexpr std::string_view kNoCluster = "NOCLUSTER No Raft Cluster";
 inline constexpr std::string_view kRemoved = "CLUSTERDOWN This node was removed from its cluster";
 inline constexpr std::string_view kTimeout = "TIMEOUT not committed yet";
 inline constexpr std::string_view kReadTimeout = "TIMEOUT no quorum for read";
+inline constexpr std::string_view kLongReadTimeout =
+    "TIMEOUT the read waited too long behind other long reads of this node";
+inline constexpr std::string_view kTooManyLongReads =
+    "ERR too many long reads wait on this node: ask again later, or another node";
 inline constexpr std::string_view kLoading = "LOADING Raft module is loading data";
 }  // namespace texts
 

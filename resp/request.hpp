@@ -76,6 +76,7 @@ struct ReadBatch {
   LogIndex index;        // 0 for stale reads
   int64_t now_ms = 0;    // the reader's clock (F9); 0: the applied stamp
   bool clamped = false;  // now_ms was held back
+  uint64_t seed = 0;     // of reads that draw, beside the state's index
   std::vector<ReadOp> ops;
 };
 
@@ -91,6 +92,9 @@ struct ReplyBatch {
   std::vector<ReplyPart> parts;
   std::vector<WatchToken> tokens;  // of kWatch requests among the parts
   bool failed_watch = false;
+  // The reply of a write is too large to be kept: its fate must not be told wrong, so the
+  // connection ends (F45). There is nothing else in the batch then.
+  bool lost = false;
 };
 
 }  // namespace kiwi::resp

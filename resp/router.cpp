@@ -164,6 +164,9 @@ bool Router::State::try_place(Connection& c, const Item& item) {
   if (item.kind == RequestKind::kStaleRead && c.linear_reads_out != 0) {
     return false;  // must not show an older state than the reads before it
   }
+  if (c.aside != 0 && !mutant(Mutant::kLongReadOvertaken)) {
+    return false;  // F44; those that were on their way already the executor keeps in order
+  }
   add_read(c, {item.to, item.kind, item.resp_version, item.take_packed()}, item.arrival_ms);
   return true;
 }

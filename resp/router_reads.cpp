@@ -194,7 +194,8 @@ void Router::read_ready(const raft::ReadReady& ready, int64_t now_ms) {
   }
 }
 
-// The other operations of its batch, of whichever connection, do not wait for it any more.
+// The other operations of its batch do not wait for it any more; what its connection asks from now
+// on does.
 void Router::read_split(const SplitRead& split) {
   State& s = *state_;
   auto it = s.executing.find(split.batch);
@@ -208,7 +209,8 @@ void Router::read_split(const SplitRead& split) {
       Executing own;
       own.runs.push_back({run.connection, 1, split.linear ? size_t{1} : 0});
       own.arrival_ms = it->second.arrival_ms;
-      own.cancelled = true;  // it is being executed
+      own.aside = true;
+      ++run.connection->aside;
       s.executing.emplace(split.id, std::move(own));
       return;
     }
@@ -222,8 +224,10 @@ void Router::reads_done(uint64_t id, int64_t /*now_ms*/) {
     return;
   }
   std::vector<Run> runs = std::move(it->second.runs);
+  const bool aside = it->second.aside;
   s.executed(it);
   for (const Run& run : runs) {
+    run.connection->aside -= aside ? 1 : 0;
     s.read_over(*run.connection, run.count, run.linear);
   }
 }

@@ -108,7 +108,8 @@ struct Connection {
   size_t pending_ops = 0;       // in pending batches, not answered
   size_t reads_out = 0;         // in stale, gathering, round or executing
   size_t linear_reads_out = 0;  // those that are not stale
-  bool listed = false;          // in State::deferred
+  size_t aside = 0;     // those that the executor put aside: later reads wait for them (F44)
+  bool listed = false;  // in State::deferred
 
   bool idle() const { return queue.empty() && open_ops + pending_ops + reads_out == 0; }
 };
@@ -164,6 +165,7 @@ struct Executing {
   int64_t arrival_ms = 0;
   size_t bytes = 0;  // of its operations
   bool cancelled = false;
+  bool aside = false;  // one read that takes long
 };
 
 }  // namespace router

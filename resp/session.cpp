@@ -64,6 +64,14 @@ void Session::receive(std::string_view bytes, int64_t now_ms) {
 void Session::reply(const ReplyBatch& replies, int64_t now_ms) {
   State& s = *state_;
   s.now_ms = now_ms;
+  if (replies.lost) {
+    ++s.node.metrics.output_limit_disconnections;
+    log_warning(
+        "Closing client " + s.info.peer_address +
+        ": the reply to one of its writes is too large to be kept; what was written stays.");
+    s.kill();
+    return;
+  }
   for (const ReplyPart& part : replies.parts) {
     // A slot is answered once: after a TIMEOUT, what really became of the command is nobody's.
     if (!s.slots.is_open(part.slot)) {

@@ -107,6 +107,10 @@ class Keyspace : public Reader {
   // picture must end before it.
   virtual void view_async(std::function<void(std::unique_ptr<Reader>)> done) { done(view()); }
 
+  // What a picture taken now costs the writers later, in per mille of what compaction may owe
+  // before pressure() rises; 0: nothing has to be written to files for it. Cheap.
+  virtual uint32_t view_cost() { return 0; }
+
   // How far what is in files lags behind what was committed: 0 = it keeps up, and whoever proposes
   // writes slows down the more the higher it is. At kPressureFull no turn should be begun until
   // when_room() calls back, else commit() blocks. Cheap.

@@ -393,6 +393,11 @@ uint32_t StateDatabase::pressure() {
         std::max({part_of(owed.level0_files, level0_files_slow_, level0_files_max_),
                   part_of(owed.compaction_bytes, compaction_debt_slow_, compaction_debt_max_),
                   part_of(owed.memtables, kMemtablesSlow, kMemtablesMax)});
+    part_owed_ = static_cast<uint32_t>(
+        std::max(std::min<uint64_t>(
+                     1000, 1000 * owed.level0_files / std::max<uint64_t>(1, level0_files_slow_)),
+                 std::min<uint64_t>(1000, 1000 * (owed.compaction_bytes >> 20) /
+                                              std::max<uint64_t>(1, compaction_debt_slow_ >> 20))));
   }
   return pressure_;
 }

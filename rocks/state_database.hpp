@@ -77,6 +77,11 @@ class StateDatabase {
   // The same as pressure (Keyspace::pressure()), at most a few milliseconds old; never full. One
   // thread's.
   uint32_t pressure();
+  // What compaction owes in per mille of what raises pressure(), as old as that.
+  uint32_t part_owed() {
+    pressure();
+    return part_owed_;
+  }
   bool must_wait(const Debt& debt) const {
     return debt.level0_files >= level0_files_max_ || debt.compaction_bytes >= compaction_debt_max_;
   }
@@ -103,6 +108,7 @@ class StateDatabase {
   uint64_t compaction_debt_slow_ = 0;
   uint64_t compaction_debt_max_ = 0;
   uint32_t pressure_ = 0;
+  uint32_t part_owed_ = 0;
   std::chrono::steady_clock::time_point pressure_until_;  // after that it is asked for again
 };
 

@@ -120,6 +120,8 @@ void log(const NodeContext& node, InfoText& out) {
   out.line("raft_fsync_avg_microseconds", syncs == 0 ? 0 : total_us / syncs);
   out.line("raft_log_fsync", node.options.raft_log_fsync ? "yes" : "no");
   out.line("raft_state_checksum", status.state_checksum);
+  out.line("raft_skipped_entry",
+           status.skipped_entry ? config::option_text(node.options.skip_entry) : "none");
 }
 
 // Kiwi's snapshot for the log is the state itself, so its "file" is the live state directory.

@@ -1,6 +1,6 @@
 // Walking over the keys of a database. Their order is that of the key grammar: by hash.
+#include <optional>
 #include <string>
-#include <vector>
 
 #include "base/check.hpp"
 #include "base/glob.hpp"
@@ -22,6 +22,7 @@ void walk(Context& context, uint64_t hash, Visit visit) {
   Database& state = context.state();
   auto cursor = state.key_cursor(state.physical(context.database()), hash);
   for (; cursor->valid(); cursor->next()) {
+    state.step();
     auto meta = rocks::decode_metadata(cursor->value());
     if (!meta) {
       fatal("a metadata record of the state database is corrupt; replace this node's data");
@@ -36,6 +37,27 @@ void walk(Context& context, uint64_t hash, Visit visit) {
     }
   }
 }
+
+// An array of names that is answered while it is found: nothing is collected first.
+class Names {
+ public:
+  explicit Names(ReplyWriter& reply) : reply_(reply), begin_(reply.where()) {}
+  void add(std::string_view name) {
+    reply_.bulk(name);
+    ++count_;
+  }
+  size_t size() const { return count_; }
+  void finish() {
+    std::string head;
+    ReplyWriter(&head, reply_.version()).array(count_);
+    reply_.insert(begin_, head);
+  }
+
+ private:
+  ReplyWriter& reply_;
+  size_t begin_;
+  size_t count_ = 0;
+};
 
 // Calls visit(user key) for every live key of a cluster slot, which is one range of hashes, until
 // it answers false.
@@ -53,17 +75,14 @@ void walk_slot(Context& context, int64_t slot, Visit visit) {
 }  // namespace
 
 void keys(Context& context, Args args, ReplyWriter& reply) {
-  std::vector<std::string> found;
+  Names found(reply);
   walk(context, 0, [&](std::string_view name, uint64_t, const rocks::Metadata&, bool live) {
     if (live && glob_match(args[1], name)) {
-      found.emplace_back(name);
+      found.add(name);
     }
     return true;
   });
-  reply.array(found.size());
-  for (const std::string& name : found) {
-    reply.bulk(name);
-  }
+  found.finish();
 }
 
 void scan(Context& context, Args args, ReplyWriter& reply) {
@@ -72,7 +91,7 @@ void scan(Context& context, Args args, ReplyWriter& reply) {
   if (!cursor || !read_scan_options(args, 2, true, options, reply)) {
     return;
   }
-  ScanPage page(options);
+  ScanPage page(options, reply);
   walk(context, *cursor,
        [&](std::string_view name, uint64_t hash, const rocks::Metadata& meta, bool live) {
          if (!page.look(hash)) {
@@ -84,7 +103,7 @@ void scan(Context& context, Args args, ReplyWriter& reply) {
          }
          return true;
        });
-  page.reply_to(reply);
+  page.finish();
 }
 
 // The first live key from a random position on.
@@ -131,17 +150,14 @@ void cluster_getkeysinslot(Context& context, Args args, ReplyWriter& reply) {
   if (*slot < 0 || *slot >= rocks::kSlots || *most < 0) {
     return reply.error("ERR Invalid slot or number of keys");
   }
-  std::vector<std::string> found;
-  walk_slot(context, *slot, [&](std::string_view name) {
-    if (found.size() < static_cast<size_t>(*most)) {
-      found.emplace_back(name);
-    }
-    return found.size() < static_cast<size_t>(*most);
-  });
-  reply.array(found.size());
-  for (const std::string& name : found) {
-    reply.bulk(name);
+  Names found(reply);
+  if (*most > 0) {
+    walk_slot(context, *slot, [&](std::string_view name) {
+      found.add(name);
+      return found.size() < static_cast<size_t>(*most);
+    });
   }
+  found.finish();
 }
 
 }  // namespace kiwi::resp::commands

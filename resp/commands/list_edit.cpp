@@ -17,7 +17,8 @@ namespace {
 
 // Moves the element at `from` to `to`; the bytes in between are the caller's buffer.
 void move_element(Context& context, const Key& key, int64_t from, int64_t to, std::string& buffer) {
-  buffer.assign(context.state().list_element(key, from).value_or(std::string_view{}));
+  buffer.assign(context.state().list_element(key, from));
+  context.state().spend(buffer.size());
   context.state().put_list_element(key, to, buffer);
 }
 
@@ -25,18 +26,62 @@ void move_element(Context& context, const Key& key, int64_t from, int64_t to, st
 template <class Visit>
 void walk(Context& context, const Key& key, ListEnd from, Visit visit) {
   if (from == ListEnd::kHead) {
-    int64_t position = key.meta.list_head;
-    for (auto cursor = context.state().list_cursor(key, position);
-         cursor->valid() && visit(position, cursor->value()); cursor->next()) {
-      ++position;
-    }
-    return;
+    context.state().walk_list(key, key.meta.list_head, key.meta.list_tail, visit);
+  } else {
+    context.state().walk_list_back(key, key.meta.list_head, key.meta.list_tail, visit);
   }
-  for (int64_t position = key.meta.list_tail; position-- > key.meta.list_head;) {
-    if (!visit(position, context.state().list_element(key, position).value_or(""))) {
-      return;
+}
+
+// Takes the elements at `holes` (in order, not all of the list) out: what stands in front of the
+// first `front` of them moves towards the tail, what stands behind the others towards the head.
+void close_holes(Context& context, Key& key, const std::vector<int64_t>& holes, size_t front) {
+  std::string& buffer = context.scratch();
+  if (front > 0) {
+    size_t left = front;  // holes still to be met, the last one first
+    int64_t to = holes[front - 1];
+    for (int64_t from = to; from >= key.meta.list_head; --from) {
+      if (left > 0 && holes[left - 1] == from) {
+        --left;
+      } else {
+        move_element(context, key, from, to--, buffer);
+      }
+    }
+    const int64_t head = key.meta.list_head + static_cast<int64_t>(front);
+    context.state().erase_list_elements(key, key.meta.list_head, head);
+    key.meta.list_head = head;
+  }
+  if (front < holes.size()) {
+    size_t met = front;
+    int64_t to = holes[front];
+    for (int64_t from = to; from < key.meta.list_tail; ++from) {
+      if (met < holes.size() && holes[met] == from) {
+        ++met;
+      } else {
+        move_element(context, key, from, to++, buffer);
+      }
+    }
+    context.state().erase_list_elements(key, to, key.meta.list_tail);
+    key.meta.list_tail = to;
+  }
+  key.meta.size -= holes.size();
+}
+
+// How many of the holes to close from the head's side so that the fewest elements move.
+size_t holes_of_head(const Key& key, const std::vector<int64_t>& holes) {
+  const auto count = static_cast<int64_t>(holes.size());
+  int64_t fewest = std::numeric_limits<int64_t>::max();
+  size_t best = 0;
+  for (int64_t front = 0; front <= count; ++front) {
+    const auto at = static_cast<size_t>(front);
+    const int64_t before = front == 0 ? 0 : holes[at - 1] - key.meta.list_head - (front - 1);
+    const int64_t behind =
+        front == count ? 0 : key.meta.list_tail - 1 - holes[at] - (count - 1 - front);
+    if (before + behind < fewest) {
+      fewest = before + behind;
+      best = at;
     }
   }
+  return best;
 }
 
 }  // namespace
@@ -103,6 +148,7 @@ void lrem(Context& context, Args args, ReplyWriter& reply) {
   walk(context, key, *count < 0 ? ListEnd::kTail : ListEnd::kHead,
        [&](int64_t position, std::string_view value) {
          if (value == args[3]) {
+           context.state().spend(0);
            gone.push_back(position);
          }
          return gone.size() < most;
@@ -111,25 +157,14 @@ void lrem(Context& context, Args args, ReplyWriter& reply) {
     return reply.integer(0);
   }
   std::sort(gone.begin(), gone.end());
-  auto removed = static_cast<int64_t>(gone.size());
   if (gone.size() < key.meta.size) {
-    // What stands behind the first hole moves up.
-    std::string& buffer = context.scratch();
-    size_t hole = 0;
-    int64_t to = gone[0];
-    for (int64_t from = gone[0]; from < key.meta.list_tail; ++from) {
-      if (hole < gone.size() && gone[hole] == from) {
-        ++hole;
-      } else {
-        move_element(context, key, from, to++, buffer);
-      }
-    }
+    close_holes(context, key, gone, holes_of_head(key, gone));
+  } else {
+    context.state().erase_list_elements(key, key.meta.list_head, key.meta.list_tail);
+    key.meta.size = 0;
   }
-  context.state().erase_list_elements(key, key.meta.list_tail - removed, key.meta.list_tail);
-  key.meta.list_tail -= removed;
-  key.meta.size -= gone.size();
   context.update_or_remove_emptied(key);
-  reply.integer(removed);
+  reply.integer(static_cast<int64_t>(gone.size()));
 }
 
 // ---------------------------------------------------------------- LPOS
@@ -240,7 +275,7 @@ void move_between(
   }
   int64_t position = from_end == ListEnd::kHead ? from.meta.list_head : from.meta.list_tail - 1;
   std::string& value = context.scratch();
-  value.assign(context.state().list_element(from, position).value_or(std::string_view{}));
+  value.assign(context.state().list_element(from, position));
   std::string_view values[] = {value};
   ReplyWriter nobody(nullptr);
   if (names[0] == names[1]) {

@@ -48,15 +48,22 @@ void reply_elements(Context& context,
     return;
   }
   constexpr uint64_t kFew = 4;  // cheaper one by one than with a cursor
-  if (step < 0 || count <= kFew) {
+  Database& state = context.state();
+  if (count <= kFew) {
     for (uint64_t i = 0; i < count; ++i, position += step) {
-      reply.bulk(context.state().list_element(key, position).value_or(std::string_view{}));
+      reply.bulk(state.list_element(key, position));
     }
     return;
   }
-  auto cursor = context.state().list_cursor(key, position);
-  for (uint64_t i = 0; i < count && cursor->valid(); ++i, cursor->next()) {
-    reply.bulk(cursor->value());
+  auto send = [&](int64_t, std::string_view value) {
+    reply.bulk(value);
+    return !reply.lost();
+  };
+  const auto length = static_cast<int64_t>(count);
+  if (step > 0) {
+    state.walk_list(key, position, position + length, send);
+  } else {
+    state.walk_list_back(key, position + 1 - length, position + 1, send);
   }
 }
 

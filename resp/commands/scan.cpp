@@ -3,6 +3,7 @@
 #include <cctype>
 #include <cerrno>
 #include <cstdlib>
+#include <string>
 
 #include "base/glob.hpp"
 #include "resp/numbers.hpp"
@@ -59,17 +60,18 @@ bool ScanPage::look(uint64_t hash) {
 
 void ScanPage::add(std::string_view name) {
   if (glob_match(options_.pattern, name)) {
-    found_.emplace_back(name);
+    reply_.bulk(name);
+    ++found_;
   }
 }
 
-void ScanPage::reply_to(ReplyWriter& reply) const {
-  reply.array(2);
-  reply.bulk(std::to_string(next_));
-  reply.array(found_.size());
-  for (const std::string& name : found_) {
-    reply.bulk(name);
-  }
+void ScanPage::finish() {
+  std::string head;
+  ReplyWriter writer(&head, reply_.version());
+  writer.array(2);
+  writer.bulk(std::to_string(next_));
+  writer.array(found_);
+  reply_.insert(begin_, head);
 }
 
 }  // namespace kiwi::resp

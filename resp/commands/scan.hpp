@@ -2,11 +2,10 @@
 // last record that was looked at, so it means the same on every node and after a failover.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <string_view>
-#include <vector>
 
 #include "resp/context.hpp"
 
@@ -23,18 +22,22 @@ std::optional<uint64_t> read_cursor(std::string_view text, ReplyWriter& reply);
 bool read_scan_options(
     Args args, size_t first, bool with_type, ScanOptions& options, ReplyWriter& reply);
 
-// Collects one call's findings. Records of one hash are looked at together.
+// Answers one call's findings as they come; the cursor and their number, which stand before them,
+// with finish(). Records of one hash are looked at together.
 class ScanPage {
  public:
-  explicit ScanPage(const ScanOptions& options) : options_(options) {}
+  ScanPage(const ScanOptions& options, ReplyWriter& reply)
+      : options_(options), reply_(reply), begin_(reply.where()) {}
   // False: the page was full before this record; the walk ends.
   bool look(uint64_t hash);
   void add(std::string_view name);  // the record of the last look(), if it matches the pattern
-  void reply_to(ReplyWriter& reply) const;
+  void finish();
 
  private:
   const ScanOptions& options_;
-  std::vector<std::string> found_;
+  ReplyWriter& reply_;
+  size_t begin_;
+  size_t found_ = 0;
   uint64_t next_ = 0;  // 0: the walk came to the end
   int64_t seen_ = 0;
   uint64_t last_hash_ = 0;

@@ -87,6 +87,7 @@ void smembers(Context& context, Args args, ReplyWriter& reply) {
     return;
   }
   for (auto cursor = context.state().element_cursor(key, 0); cursor->valid(); cursor->next()) {
+    context.state().step();
     reply.bulk(rocks::keys::element_field(cursor->key()));
   }
 }

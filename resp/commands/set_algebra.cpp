@@ -1,8 +1,8 @@
 // Sets: union, intersection and difference, answered, counted or stored.
 #include <algorithm>
-#include <limits>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "resp/commands/support.hpp"
@@ -22,7 +22,18 @@ enum class Algebra : uint8_t { kUnion, kIntersection, kDifference };
 template <class Visit>
 void each_member(Context& context, const Key& key, Visit visit) {
   auto cursor = context.state().element_cursor(key, 0);
-  for (; cursor->valid() && visit(rocks::keys::element_field(cursor->key())); cursor->next()) {
+  for (; cursor->valid(); cursor->next()) {
+    context.state().step();
+    if (!visit(rocks::keys::element_field(cursor->key()))) {
+      return;
+    }
+  }
+}
+
+// Results are held in memory before anything of them is answered or written (F61).
+void keep(Context& context, Members& members, std::string_view member) {
+  if (members.emplace(member).second) {
+    context.state().spend(member.size());
   }
 }
 
@@ -38,11 +49,12 @@ std::optional<std::vector<Key>> find_sets(Context& context, Args names, ReplyWri
   return sets;
 }
 
-// At most `limit` members that are in all sets: the smallest is walked, the others are asked.
-Members intersect(Context& context, std::vector<Key> sets, uint64_t limit) {
-  Members common;
+// Calls visit(member) for those that are in all sets until it answers false: the smallest is
+// walked, the others are asked.
+template <class Visit>
+void each_common(Context& context, std::vector<Key> sets, Visit visit) {
   if (!std::all_of(sets.begin(), sets.end(), [](const Key& key) { return key.live; })) {
-    return common;
+    return;
   }
   std::stable_sort(sets.begin(), sets.end(),
                    [](const Key& a, const Key& b) { return a.meta.size < b.meta.size; });
@@ -50,10 +62,15 @@ Members intersect(Context& context, std::vector<Key> sets, uint64_t limit) {
     bool in_all = std::all_of(sets.begin() + 1, sets.end(), [&](const Key& key) {
       return context.state().element(key, member).has_value();
     });
-    if (in_all) {
-      common.emplace(member);
-    }
-    return common.size() < limit;
+    return !in_all || visit(member);
+  });
+}
+
+Members intersect(Context& context, std::vector<Key> sets) {
+  Members common;
+  each_common(context, std::move(sets), [&](std::string_view member) {
+    keep(context, common, member);
+    return true;
   });
   return common;
 }
@@ -66,7 +83,7 @@ Members subtract(Context& context, const std::vector<Key>& sets) {
         return key.live && context.state().element(key, member).has_value();
       });
       if (!elsewhere) {
-        left.emplace(member);
+        keep(context, left, member);
       }
       return true;
     });
@@ -79,7 +96,7 @@ Members unite(Context& context, const std::vector<Key>& sets) {
   for (const Key& key : sets) {
     if (key.live) {
       each_member(context, key, [&](std::string_view member) {
-        all.emplace(member);
+        keep(context, all, member);
         return true;
       });
     }
@@ -96,7 +113,7 @@ std::optional<Members> evaluate(Context& context, Args names, Algebra how, Reply
     case Algebra::kUnion:
       return unite(context, *sets);
     case Algebra::kIntersection:
-      return intersect(context, std::move(*sets), std::numeric_limits<uint64_t>::max());
+      return intersect(context, std::move(*sets));
     case Algebra::kDifference:
       return subtract(context, *sets);
   }
@@ -178,8 +195,9 @@ void sintercard(Context& context, Args args, ReplyWriter& reply) {
   if (!sets) {
     return;
   }
-  uint64_t most = limit == 0 ? std::numeric_limits<uint64_t>::max() : static_cast<uint64_t>(limit);
-  reply.integer(static_cast<int64_t>(intersect(context, std::move(*sets), most).size()));
+  int64_t count = 0;
+  each_common(context, std::move(*sets), [&](std::string_view) { return ++count != limit; });
+  reply.integer(count);
 }
 
 void smove(Context& context, Args args, ReplyWriter& reply) {

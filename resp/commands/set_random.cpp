@@ -1,10 +1,12 @@
 // Sets: random members, and SSCAN.
+#include <algorithm>
 #include <limits>
-#include <set>
+#include <memory>
 #include <string>
 #include <unordered_set>
 #include <vector>
 
+#include "base/check.hpp"
 #include "resp/commands/scan.hpp"
 #include "resp/commands/support.hpp"
 #include "resp/numbers.hpp"
@@ -20,61 +22,135 @@ namespace {
 // set.
 constexpr uint64_t kCounted = 128;
 constexpr uint64_t kSteps = 16;
+// A quarter of the set or more: one walk over all of it.
+constexpr uint64_t kMuch = 4;
 // Longest answer with repetitions: Redis has no bound, and one short request fills its memory.
 constexpr int64_t kRepetitions = 1 << 20;
 
-std::string random_member(Context& context, const Key& key, Prng& prng) {
-  bool counted = key.meta.size <= kCounted;
-  uint64_t start = counted ? 0 : prng.below(rocks::kHashEnd);
-  uint64_t steps = prng.below(counted ? key.meta.size : kSteps);
-  auto cursor = context.state().element_cursor(key, start);
-  for (uint64_t step = 0;; ++step) {
-    if (!cursor->valid()) {
-      cursor = context.state().element_cursor(key, 0);  // the hashes are a ring
+// A walk over the members, whose hashes are a ring. One cursor, and each step counts.
+class Ring {
+ public:
+  Ring(Context& context, const Key& key, uint64_t hash)
+      : context_(context), key_(key), cursor_(context.state().element_cursor(key, 0)) {
+    seek(hash);
+  }
+  void seek(uint64_t hash) {
+    rocks::keys::element_from(place_, key_.collection(), hash);
+    cursor_->seek(place_);
+    settle();
+  }
+  void next() {
+    cursor_->next();
+    settle();
+  }
+  bool passed_the_end() const { return passed_the_end_; }
+  std::string_view member() const { return rocks::keys::element_field(cursor_->key()); }
+  uint64_t hash() const { return rocks::keys::element_hash(cursor_->key()); }
+
+ private:
+  void settle() {
+    context_.state().step();
+    if (cursor_->valid()) {
+      return;
     }
-    if (step == steps) {
-      return std::string(rocks::keys::element_field(cursor->key()));
+    passed_the_end_ = true;
+    rocks::keys::element_from(place_, key_.collection(), 0);
+    cursor_->seek(place_);
+    if (!cursor_->valid()) {
+      fatal("a set of the state database has no members; replace this node's data directory");
     }
-    cursor->next();
+  }
+
+  Context& context_;
+  const Key& key_;
+  std::unique_ptr<rocks::Cursor> cursor_;
+  std::string place_;
+  bool passed_the_end_ = false;
+};
+
+std::string_view draw(Ring& ring, const Key& key, Prng& prng) {
+  const bool counted = key.meta.size <= kCounted;
+  ring.seek(counted ? 0 : prng.below(rocks::kHashEnd));
+  for (uint64_t steps = prng.below(counted ? key.meta.size : kSteps); steps > 0; --steps) {
+    ring.next();
+  }
+  return ring.member();
+}
+
+// Each member with the same chance, in one walk (Knuth's algorithm S).
+template <class Take>
+void select_by_walk(Context& context, const Key& key, uint64_t count, Prng& prng, Take take) {
+  uint64_t wanted = count;
+  uint64_t left = key.meta.size;
+  for (Ring ring(context, key, 0); wanted > 0; ring.next()) {
+    if (prng.below(left--) < wanted) {
+      take(ring.member());
+      --wanted;
+    }
   }
 }
 
-std::vector<std::string> all_members(Context& context, const Key& key) {
-  std::vector<std::string> members;
-  for (auto cursor = context.state().element_cursor(key, 0); cursor->valid(); cursor->next()) {
-    members.emplace_back(rocks::keys::element_field(cursor->key()));
+// From random positions on, in the order of the hashes: a walk that does not go back, so that it
+// takes O(count) steps whatever the members are (F62), and finds different ones. Behind the last
+// position it goes round and takes what it has not.
+template <class Take>
+void select_by_hash(Context& context, const Key& key, uint64_t count, Prng& prng, Take take) {
+  std::vector<uint64_t> positions(count);
+  for (uint64_t& position : positions) {
+    context.state().spend(0);
+    position = prng.below(rocks::kHashEnd);
   }
-  return members;
-}
-
-// `count` different ones; count <= size.
-std::vector<std::string> random_members(Context& context,
-                                        const Key& key,
-                                        uint64_t count,
-                                        Prng& prng) {
-  constexpr uint64_t kMuch = 4;  // a quarter of the set or more: take all and shuffle
-  std::vector<std::string> members;
-  if (key.meta.size <= kCounted || count >= key.meta.size / kMuch) {
-    members = all_members(context, key);
-    for (uint64_t i = 0; i < count; ++i) {
-      std::swap(members[i], members[i + prng.below(members.size() - i)]);
-    }
-    members.resize(count);
-    return members;
-  }
+  std::sort(positions.begin(), positions.end());
+  const uint64_t steps_max = std::clamp<uint64_t>(key.meta.size / (2 * count), 1, kSteps);
   std::unordered_set<std::string> taken;
-  while (members.size() < count) {
-    std::string member = random_member(context, key, prng);
-    if (taken.insert(member).second) {
-      members.push_back(std::move(member));
+  Ring ring(context, key, positions[0]);
+  for (uint64_t i = 0; i < count; ++i) {
+    if (i > 0) {
+      ring.next();
+      if (!ring.passed_the_end() && ring.hash() < positions[i]) {
+        ring.seek(positions[i]);
+      }
     }
+    for (uint64_t steps = prng.below(steps_max); steps > 0 && !ring.passed_the_end(); --steps) {
+      ring.next();
+    }
+    while (ring.passed_the_end() && taken.contains(std::string(ring.member()))) {
+      ring.next();
+    }
+    context.state().spend(ring.member().size());
+    taken.emplace(ring.member());
+    take(ring.member());
   }
-  return members;
 }
 
-void reply_members(const std::vector<std::string>& members, ReplyWriter& reply) {
-  for (const std::string& member : members) {
-    reply.bulk(member);
+// `count` different ones, 0 < count <= size. No writes inside.
+template <class Take>
+void select_members(Context& context, const Key& key, uint64_t count, Prng& prng, Take take) {
+  if (key.meta.size <= kCounted || count >= key.meta.size / kMuch) {
+    select_by_walk(context, key, count, prng, take);
+  } else {
+    select_by_hash(context, key, count, prng, take);
+  }
+}
+
+// Of all members many times each, or of a few: whichever takes less.
+void reply_with_repetitions(
+    Context& context, const Key& key, uint64_t count, Prng& prng, ReplyWriter& reply) {
+  reply.array(count);
+  if (count < key.meta.size / kMuch) {
+    Ring ring(context, key, 0);
+    for (uint64_t i = 0; i < count; ++i) {
+      reply.bulk(draw(ring, key, prng));
+    }
+    return;
+  }
+  std::vector<std::string> members;
+  for (Ring ring(context, key, 0); members.size() < key.meta.size; ring.next()) {
+    context.state().spend(ring.member().size());
+    members.emplace_back(ring.member());
+  }
+  for (uint64_t i = 0; i < count; ++i) {
+    reply.bulk(members[prng.below(members.size())]);
   }
 }
 
@@ -97,25 +173,34 @@ void spop(Context& context, Args args, ReplyWriter& reply) {
   if (refuse_type(key, Type::kSet, reply)) {
     return;
   }
-  uint64_t popped = std::min(static_cast<uint64_t>(*count), key.meta.size);
-  Prng prng = context.prng();
-  std::vector<std::string> members =
-      popped == 0 ? std::vector<std::string>{} : random_members(context, key, popped, prng);
+  const uint64_t popped = std::min(static_cast<uint64_t>(*count), key.meta.size);
   if (many) {
-    reply.set(members.size());
+    reply.set(popped);
   }
-  reply_members(members, reply);
   if (popped == 0) {
     return;
   }
-  key.meta.size -= popped;
-  constexpr size_t kFew = 64;  // the last ones go one by one; for more than so many a range is less
-  if (key.meta.size == 0 && members.size() > kFew) {
-    return context.update_or_remove(key);
+  constexpr uint64_t kFew = 64;  // the last ones go one by one; for more than so many a range is less
+  if (popped == key.meta.size && popped > kFew) {  // only the answer needs to know which
+    if (!reply.discards()) {
+      Ring ring(context, key, 0);
+      for (uint64_t i = 0; i < popped && !reply.lost(); ++i, ring.next()) {
+        reply.bulk(ring.member());
+      }
+    }
+    return context.state().remove(key);
   }
+  Prng prng = context.prng();
+  std::vector<std::string> members;
+  select_members(context, key, popped, prng, [&](std::string_view member) {
+    context.state().spend(member.size());
+    members.emplace_back(member);
+  });
   for (const std::string& member : members) {
+    reply.bulk(member);
     context.state().erase_element(key, member);
   }
+  key.meta.size -= popped;
   context.update_or_remove_emptied(key);
 }
 
@@ -139,23 +224,25 @@ void srandmember(Context& context, Args args, ReplyWriter& reply) {
   }
   Prng prng = context.prng();
   if (!many) {
-    return key.live ? reply.bulk(random_member(context, key, prng)) : reply.null();
+    if (!key.live) {
+      return reply.null();
+    }
+    Ring ring(context, key, 0);
+    return reply.bulk(draw(ring, key, prng));
   }
   if (!key.live || *count == 0) {
     return reply.array(0);
   }
   if (*count > 0) {
-    uint64_t wanted = std::min(static_cast<uint64_t>(*count), key.meta.size);
+    const uint64_t wanted = std::min(static_cast<uint64_t>(*count), key.meta.size);
     reply.array(wanted);
-    return reply_members(random_members(context, key, wanted, prng), reply);
+    return select_members(context, key, wanted, prng,
+                          [&](std::string_view member) { reply.bulk(member); });
   }
   if (*count < -kRepetitions) {
     return reply.error("ERR value is out of range");
   }
-  reply.array(static_cast<size_t>(-*count));  // with repetitions
-  for (int64_t i = 0; i < -*count; ++i) {
-    reply.bulk(random_member(context, key, prng));
-  }
+  reply_with_repetitions(context, key, static_cast<uint64_t>(-*count), prng, reply);
 }
 
 void sscan(Context& context, Args args, ReplyWriter& reply) {
@@ -168,20 +255,21 @@ void sscan(Context& context, Args args, ReplyWriter& reply) {
     return;
   }
   ScanOptions options;
-  ScanPage page(options);
+  ScanPage page(options, reply);
   if (!key.live) {
-    return page.reply_to(reply);
+    return page.finish();
   }
   if (!read_scan_options(args, 3, false, options, reply)) {
     return;
   }
   for (auto cursor = context.state().element_cursor(key, *from); cursor->valid(); cursor->next()) {
+    context.state().step();
     if (!page.look(rocks::keys::element_hash(cursor->key()))) {
       break;
     }
     page.add(rocks::keys::element_field(cursor->key()));
   }
-  page.reply_to(reply);
+  page.finish();
 }
 
 }  // namespace kiwi::resp::commands

@@ -161,6 +161,9 @@ class TableKeyspace final : public Keyspace {
     flusher_.run([this, done = std::move(done)] { done(make_snapshot_view(*database_)); },
                  TableFlusher::Waits::kSomebody);
   }
+  uint32_t view_cost() override {
+    return table_.dirty() ? std::max<uint32_t>(database_->part_owed(), 1) : 0;
+  }
   uint32_t pressure() override {
     take_flushed();
     freeze_if_full();  // what stops the commits must not wait for one

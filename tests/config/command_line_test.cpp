@@ -247,6 +247,19 @@ TEST_SUITE("config") {
     CHECK(error_of({"--restore"}).find("directory of a backup") != std::string::npos);
   }
 
+  TEST_CASE("skip-entry takes an index and the sixteen digits of a checksum [F30]") {
+    auto options = parse({"--skip-entry", "4711:00C0ffee00c0ffee"});
+    REQUIRE(options);
+    CHECK(options->skip_entry == SkipEntry{4711, 0x00c0ffee00c0ffee});
+    CHECK(option_text(options->skip_entry) == "4711:00c0ffee00c0ffee");
+    CHECK(option_text({}).empty());
+    for (const char* wrong : {"4711", "4711:", "0:00c0ffee00c0ffee", "4711:c0ffee", "x:1", ":",
+                              "4711:00c0ffee00c0ffeg", "-1:00c0ffee00c0ffee"}) {
+      INFO(wrong);
+      CHECK(error_of({"--skip-entry", wrong}).find("4711:00c0ffee00c0ffee") != std::string::npos);
+    }
+  }
+
   TEST_CASE("--help, --version and --print-config answer whatever else is given") {
     CHECK(parse({"--version"})->text_to_print == "Kiwi server v=0.1.0 (speaks Redis 7.0.15)\n");
     CHECK(parse({"--port", "x", "--help"})->text_to_print == help_text());

@@ -1,7 +1,9 @@
 // Reads that are too long for a turn: put aside, run on a picture, answered in their slot.
 #include <atomic>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -21,6 +23,18 @@ ExecutorOptions above_five() {
   return options;
 }
 
+using Answers = std::map<std::pair<ConnectionId, uint64_t>, std::string>;  // by slot
+
+Answers answers(const ExecutorEffects& effects) {
+  Answers found;
+  for (const ReplyBatch& batch : effects.replies) {
+    for (const ReplyPart& part : batch.parts) {
+      found[{batch.connection, part.slot}] = batch.bytes.substr(part.offset, part.size);
+    }
+  }
+  return found;
+}
+
 struct LongWorld {
   LongWorld() : node(keyspace, above_five()) {
     node.start();
@@ -38,6 +52,17 @@ struct LongWorld {
     std::atomic<bool> stop{false};
     node.executor().long_read_done(run_long_read(*view, effects.long_reads[0], stop));
     return Node::bytes_of(node.executor().take_effects());
+  }
+  // All of them, in the order they were put aside, on one picture made now.
+  Answers finish_all(const std::vector<ExecutorEffects*>& put_aside) {
+    std::unique_ptr<rocks::Reader> view = keyspace.view();
+    std::atomic<bool> stop{false};
+    for (const ExecutorEffects* effects : put_aside) {
+      for (const LongRead& read : effects->long_reads) {
+        node.executor().long_read_done(run_long_read(*view, read, stop));
+      }
+    }
+    return answers(node.deliver());
   }
   ExecutorEffects ask(const std::string& words) {
     std::vector<std::string> argv(1);
@@ -113,38 +138,145 @@ TEST_CASE("what came with it is answered at once, and only its own connection wa
   w.node.executor().run_reads(batch);
   ExecutorEffects effects = w.node.deliver();
   CHECK(effects.reads_done == std::vector<uint64_t>{7});
-  REQUIRE(effects.reads_split.size() == 1);
-  CHECK(effects.reads_split[0].batch == 7);
-  CHECK(effects.reads_split[0].connection == 2);
-  CHECK(effects.reads_split[0].linear);
-  size_t answered = 0;
-  for (const ReplyBatch& replies : effects.replies) {
-    answered += replies.parts.size();
+  REQUIRE(effects.reads_split.size() == 2);
+  for (size_t i = 0; i < 2; ++i) {
+    CHECK(effects.reads_split[i].batch == 7);
+    CHECK(effects.reads_split[i].connection == 2);
+    CHECK(effects.reads_split[i].linear);
+    CHECK(effects.reads_split[i].id == effects.long_reads.at(i).id);
   }
-  CHECK(answered == 3);
-  const uint64_t id = effects.reads_split[0].id;
-  CHECK(id == effects.long_reads[0].id);
+  CHECK(answers(effects) == Answers{{{1, 0}, "$1\r\nv\r\n"}, {{3, 0}, "$1\r\nv\r\n"}});
   std::unique_ptr<rocks::Reader> view = w.keyspace.view();
   std::atomic<bool> stop{false};
-  w.node.executor().long_read_done(run_long_read(*view, effects.long_reads[0], stop));
-  effects = w.node.executor().take_effects();
-  CHECK(effects.reads_done == std::vector<uint64_t>{id});
-  REQUIRE(effects.replies.size() == 1);
-  CHECK(effects.replies[0].connection == 2);
-  CHECK(effects.replies[0].parts[0].slot == 0);
+  for (size_t i = 0; i < 2; ++i) {
+    w.node.executor().long_read_done(run_long_read(*view, effects.long_reads[i], stop));
+    ExecutorEffects after = w.node.executor().take_effects();
+    CHECK(after.reads_done == std::vector<uint64_t>{effects.reads_split[i].id});
+    REQUIRE(after.replies.size() == 1);
+    CHECK(after.replies[0].connection == 2);
+    CHECK(after.replies[0].parts[0].slot == i);
+  }
+  batch.ops = {op(2, 2, {"get", "key2"})};  // nothing is left that it could overtake
+  w.node.executor().run_reads(batch);
+  CHECK(w.node.deliver().replies.size() == 1);
 }
 
-TEST_CASE("a read whose clock is held back, or inside MULTI, stays in the turn [F9]") {
+TEST_CASE("whatever stands behind a long read runs as it would have in the turn [F44]") {
+  LongWorld w;
+  std::string transaction;
+  pack_transaction(transaction, 0, {},
+                   std::vector<std::string>{packed({"get", "key1"}), packed({"scard", "set"})});
+  ReadBatch batch;
+  batch.id = 7;
+  batch.index = w.node.executor().applied();
+  batch.now_ms = w.node.clock();
+  batch.ops = {op(2, 0, {"smembers", "set"}), op(2, 1, {"watch", "key1", "none"}),
+               op(2, 2, {"get", "key1"}), op(2, 3, {"lrange", "list", "0", "-1"})};
+  batch.ops[1].kind = RequestKind::kWatch;
+  batch.ops[2].packed = transaction;
+  batch.ops[3].resp_version = 3;
+  w.node.executor().run_reads(batch);
+  ExecutorEffects effects = w.node.deliver();
+  CHECK(effects.replies.empty());
+  std::unique_ptr<rocks::Reader> view = w.keyspace.view();
+  std::atomic<bool> stop{false};
+  std::vector<LongReadResult> results;
+  for (const LongRead& read : effects.long_reads) {
+    results.push_back(run_long_read(*view, read, stop));
+  }
+  REQUIRE(results.size() == 4);
+  const std::vector<WatchToken> here = w.node.watch({"key1", "none"});
+  CHECK(results[1].replies.bytes == "+OK\r\n");
+  CHECK(results[1].replies.tokens == here);
+  CHECK(results[2].replies.bytes == "*2\r\n$1\r\nv\r\n:8\r\n");
+  CHECK(results[3].replies.bytes.starts_with("*8\r\n"));
+}
+
+TEST_CASE("a read whose clock is held back stays in the turn, and does not overtake [F9][F44]") {
   LongWorld w;
   ExecutorEffects effects =
       w.node.read_effects(packed({"keys", "*"}), RequestKind::kRead, w.node.clock(), true);
   CHECK(effects.long_reads.empty());
   CHECK(effects.replies.size() == 1);
+  CHECK(w.ask("keys *").long_reads.size() == 1);  // of the same connection
+  effects = w.node.read_effects(packed({"get", "key1"}), RequestKind::kRead, w.node.clock(), true);
+  CHECK(effects.replies.empty());
+  REQUIRE(effects.reads_again.size() == 1);
+  CHECK(effects.reads_again[0].ops.size() == 1);
+}
+
+TEST_CASE("a block of reads is put aside as a whole") {
+  LongWorld w;
   std::string transaction;
-  pack_transaction(transaction, 0, {}, std::vector<std::string>{packed({"keys", "*"})});
-  effects = w.node.read_effects(transaction, RequestKind::kRead, w.node.clock());
-  CHECK(effects.long_reads.empty());
-  CHECK(Node::bytes_of(effects).starts_with("*1\r\n*13\r\n"));
+  pack_transaction(transaction, 0, {},
+                   std::vector<std::string>{packed({"get", "key1"}), packed({"keys", "*"})});
+  ExecutorEffects effects = w.node.read_effects(transaction, RequestKind::kRead, w.node.clock());
+  CHECK(effects.replies.empty());
+  CHECK(w.finish(std::move(effects)).starts_with("*2\r\n$1\r\nv\r\n*13\r\n"));
+}
+
+TEST_CASE("long reads are forgotten with their client and move to a new state [F44][F65]") {
+  LongWorld w;
+  ExecutorEffects effects = w.ask("keys *");
+  const uint64_t id = effects.long_reads.at(0).id;
+
+  SUBCASE("closed") {
+    w.node.executor().forget_connection(1);
+    ExecutorEffects after = w.node.executor().take_effects();
+    CHECK(after.long_reads_dropped == std::vector<uint64_t>{id});
+    CHECK(after.reads_done == std::vector<uint64_t>{id});
+    CHECK(w.finish(std::move(effects)) == "(no reply)");
+  }
+  SUBCASE("out of time: whoever has it decides whether it has begun") {
+    w.node.executor().cancel_reads({id, 12345});
+    ExecutorEffects after = w.node.executor().take_effects();
+    CHECK(after.long_reads_expired == std::vector<uint64_t>{id});
+    CHECK(after.replies.empty());
+    w.node.executor().long_read_done(expired_long_read(effects.long_reads[0]));
+    after = w.node.executor().take_effects();
+    CHECK(Node::bytes_of(after).starts_with("-TIMEOUT "));
+    CHECK(after.reads_done == std::vector<uint64_t>{id});
+  }
+  SUBCASE("a new state: what came behind it still waits for it") {
+    Node fresh(w.keyspace, above_five());
+    fresh.executor().take_over(w.node.executor());
+    ReadBatch behind;
+    behind.id = 9;
+    behind.ops = {op(1, 5, {"get", "key1"})};
+    fresh.executor().run_reads(behind);
+    ExecutorEffects second = fresh.deliver();
+    CHECK(second.replies.empty());
+    REQUIRE(second.long_reads.size() == 1);
+    std::unique_ptr<rocks::Reader> view = w.keyspace.view();
+    std::atomic<bool> stop{false};
+    for (const LongRead& read : {effects.long_reads[0], second.long_reads[0]}) {
+      fresh.executor().long_read_done(run_long_read(*view, read, stop));
+    }
+    CHECK(answers(fresh.executor().take_effects()).size() == 2);
+  }
+}
+
+TEST_CASE("more long reads than the bound are refused, and what is behind them is not [F65]") {
+  rocks::MemoryKeyspace keyspace;
+  ExecutorOptions options = above_five();
+  options.long_reads_max = 2;
+  Node node(keyspace, options);
+  node.start();
+  node("sadd set 1 2 3 4 5 6 7 8");
+  ReadBatch batch;
+  batch.id = 7;
+  batch.index = node.executor().applied();
+  batch.now_ms = node.clock();
+  for (ConnectionId connection : {1, 2, 3}) {
+    batch.ops.push_back(op(connection, 0, {"smembers", "set"}));
+  }
+  batch.ops.push_back(op(3, 1, {"scard", "set"}));
+  node.executor().run_reads(batch);
+  const ExecutorEffects effects = node.deliver();
+  CHECK(effects.long_reads.size() == 2);
+  const Answers at_once = answers(effects);
+  CHECK(at_once.at({3, 0}).starts_with("-ERR too many long reads"));
+  CHECK(at_once.at({3, 1}) == ":8\r\n");
 }
 
 TEST_CASE("a long read that is told to stop does, and can be run again") {
@@ -157,7 +289,51 @@ TEST_CASE("a long read that is told to stop does, and can be run again") {
   stop = false;
   LongReadResult result = run_long_read(*view, effects.long_reads[0], stop);
   CHECK_FALSE(result.stopped);
-  CHECK(result.bytes.starts_with("*13\r\n"));
+  CHECK(result.replies.bytes.starts_with("*13\r\n"));
+}
+
+TEST_CASE("a long read's clock is not below the stamp of the picture it runs on [F44]") {
+  LongWorld w;
+  const int64_t put_aside_ms = w.node.clock();
+  w.node("set key0 v px 100");
+  ExecutorEffects effects = w.ask("keys key0");
+  REQUIRE(effects.long_reads.size() == 1);
+  w.node.clock() = put_aside_ms + 100;  // another long read ran meanwhile
+  w.node("set proof 1");
+  // Whoever read "proof" saw key0 expired: KEYS that would show both has no place in any order.
+  CHECK(w.finish(std::move(effects)) == "*0\r\n");
+}
+
+TEST_CASE("reads behind a long read of their connection see no older state than it does [F44]") {
+  for (const RequestKind kind : {RequestKind::kRead, RequestKind::kStaleRead}) {
+    CAPTURE(static_cast<int>(kind));
+    LongWorld w;
+    ReadBatch batch;
+    batch.id = 7;
+    batch.ops = {op(2, 0, {"keys", "new*"}), op(2, 1, {"get", "new"}), op(3, 0, {"get", "new"})};
+    if (kind == RequestKind::kRead) {
+      batch.index = w.node.executor().applied();
+      batch.now_ms = w.node.clock();
+    }
+    for (ReadOp& each : batch.ops) {
+      each.kind = kind;
+    }
+    ReadBatch later = batch;  // asked before the router could hear of the first one
+    later.id = 8;
+    later.ops = {op(2, 2, {"get", "new"})};
+    later.ops[0].kind = kind;
+    w.node.executor().run_reads(batch);
+    ExecutorEffects first = w.node.deliver();
+    w.node.executor().run_reads(later);
+    ExecutorEffects second = w.node.deliver();
+    CHECK(answers(first) == Answers{{{3, 0}, "$-1\r\n"}});
+    CHECK(answers(second).empty());
+    w.node("set new 1");
+    const Answers rest = w.finish_all({&first, &second});
+    CHECK(rest == Answers{{{2, 0}, "*1\r\n$3\r\nnew\r\n"},
+                          {{2, 1}, "$1\r\n1\r\n"},
+                          {{2, 2}, "$1\r\n1\r\n"}});
+  }
 }
 
 TEST_SUITE_END();

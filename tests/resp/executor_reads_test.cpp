@@ -46,9 +46,9 @@ TEST_CASE("a read that waits too long can be cancelled, one that is ready cannot
   batch.ops = {read(4, 0, {"get", "a"}), {{4, 1}, RequestKind::kWatch, 2, packed({"watch", "a"})}};
   w.node.executor().run_reads(batch);
   w.node.executor().work();
-  w.node.executor().cancel_reads(78);
+  w.node.executor().cancel_reads({78});
   CHECK(w.node.executor().take_effects().replies.empty());
-  w.node.executor().cancel_reads(77);
+  w.node.executor().cancel_reads({77});
   ExecutorEffects effects = w.node.executor().take_effects();
   CHECK(Node::bytes_of(effects) ==
         "-TIMEOUT no quorum for read\r\n-TIMEOUT no quorum for read\r\n");
@@ -57,7 +57,7 @@ TEST_CASE("a read that waits too long can be cancelled, one that is ready cannot
 
   batch.index = w.node.executor().applied();
   w.node.executor().run_reads(batch);
-  w.node.executor().cancel_reads(77);
+  w.node.executor().cancel_reads({77});
   w.node.executor().work();
   CHECK(Node::bytes_of(w.node.executor().take_effects()) == "$-1\r\n+OK\r\n");
 }

@@ -279,6 +279,51 @@ TEST_CASE("a closed connection's reads are dropped") {
   CHECK(packed_of(h.turn().run_reads.at(0)) == std::vector<std::string>{"r3"});
 }
 
+TEST_CASE("what a connection asks behind a long read waits until that is answered [F44]") {
+  RouterHarness h;
+  h.up();
+  h.pipeline(1, {"r1"});
+  h.pipeline(2, {"r1"});
+  RouterEffects effects = h.turn();
+  h.router.read_ready({effects.read_index.at(0).id, true, false, LogIndex{5}, 0, false}, h.now);
+  const uint64_t batch = h.turn().run_reads.at(0).id;
+  constexpr uint64_t kLong = uint64_t{1} << 63;
+  h.router.read_split({batch, kLong, 1, true});
+  h.router.reads_done(batch, h.now);
+  h.pipeline(1, {"r2", "s3", "t4", "w5"});
+  h.pipeline(2, {"r2"});
+  effects = h.turn();
+  REQUIRE(effects.read_index.size() == 1);
+  h.router.read_ready({effects.read_index[0].id, true, false, LogIndex{6}, 0, false}, h.now);
+  effects = h.turn();
+  REQUIRE(effects.run_reads.size() == 1);
+  CHECK(effects.run_reads[0].ops.size() == 1);
+  CHECK(effects.run_reads[0].ops[0].to.connection == 2);
+  CHECK(effects.propose.empty());
+  h.router.reads_done(kLong, h.now);
+  effects = h.turn();
+  REQUIRE(effects.read_index.size() == 1);
+  h.router.read_ready({effects.read_index[0].id, true, false, LogIndex{6}, 0, false}, h.now);
+  effects = h.turn();
+  REQUIRE(effects.run_reads.size() == 1);
+  CHECK(packed_of(effects.run_reads[0]) == std::vector<std::string>{"r2", "t4"});
+}
+
+TEST_CASE("a long read that nobody answers is cancelled like any other, once [F65]") {
+  RouterHarness h;
+  h.up();
+  h.pipeline(1, {"r1"});
+  RouterEffects effects = h.turn();
+  h.router.read_ready({effects.read_index.at(0).id, true, false, LogIndex{5}, 0, false}, h.now);
+  const uint64_t batch = h.turn().run_reads.at(0).id;
+  constexpr uint64_t kLong = uint64_t{1} << 63;
+  h.router.read_split({batch, kLong, 1, true});
+  h.router.reads_done(batch, h.now);
+  CHECK(h.tick(9'000).cancel_reads.empty());
+  CHECK(h.tick(1'000).cancel_reads == std::vector<uint64_t>{kLong});
+  CHECK(h.tick(1'000).cancel_reads.empty());
+}
+
 TEST_SUITE_END();
 
 }  // namespace kiwi::resp

@@ -258,6 +258,20 @@ TEST_SUITE("resp") {
     }
   }
 
+  TEST_CASE("a write whose reply was lost ends its connection, no word is said of it [F45]") {
+    TestNode node;
+    TestClient client(node);
+    client.send("*3\r\n$4\r\nLPOP\r\n$1\r\nq\r\n$1\r\n9\r\n");
+    ReplyBatch lost;
+    lost.connection = 7;
+    lost.lost = true;
+    client.session.reply(lost, client.now_ms);
+    CHECK(client.session.killed());
+    CHECK(node.closed == std::vector<ConnectionId>{7});
+    CHECK(node.metrics.output_limit_disconnections == 1);
+    CHECK_FALSE(client.session.has_output());
+  }
+
   TEST_CASE("COMMAND counts and lists what there is") {
     TestNode node;
     TestClient client(node);

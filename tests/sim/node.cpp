@@ -421,9 +421,7 @@ void Node::router_turn() {
   for (resp::ReadBatch& batch : effects.run_reads) {
     executor_->run_reads(std::move(batch));
   }
-  for (uint64_t id : effects.cancel_reads) {
-    executor_->cancel_reads(id);
-  }
+  executor_->cancel_reads(effects.cancel_reads);
   for (const resp::ReplyBatch& batch : effects.replies) {
     world_.clients.on_replies(batch);
   }

@@ -1,0 +1,356 @@
+// What one command may cost: the memory of one entry, the steps of a draw, a turn; and an entry
+// that an operator skips (F30, F61, F62).
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "base/prng.hpp"
+#include "raft/codec.hpp"
+#include "resp/long_read.hpp"
+#include "rocks/keys.hpp"
+#include "tests/resp/counting_keyspace.hpp"
+#include "tests/resp/node.hpp"
+
+namespace kiwi::resp {
+
+TEST_SUITE_BEGIN("resp/executor: bounds");
+
+// ---------------------------------------------------------------- one entry
+
+TEST_CASE("what one entry copies, moves or holds is bounded, alike on every node [F61]") {
+  ExecutorOptions options;
+  options.entry_work_max = 20'000;
+  std::vector<std::unique_ptr<rocks::MemoryKeyspace>> keyspaces;
+  std::vector<std::unique_ptr<Node>> nodes;
+  for (int i = 0; i < 2; ++i) {
+    keyspaces.push_back(std::make_unique<rocks::MemoryKeyspace>());
+    nodes.push_back(std::make_unique<Node>(*keyspaces[static_cast<size_t>(i)], options));
+    nodes.back()->start();
+  }
+  uint64_t sequence = 0;
+  auto both = [&](const std::vector<std::vector<std::string>>& commands) {
+    std::vector<std::string> all;
+    auto batch = std::make_shared<PendingBatch>();
+    for (size_t i = 0; i < commands.size(); ++i) {
+      all.push_back(packed(commands[i]));
+      batch->ops.push_back({{1, i}, RequestKind::kWrite, 2, {}});
+    }
+    const raft::ProposalNumber number{NodeId{1}, incarnation_of(1), 1, ++sequence};
+    batch->sequence = number.sequence;
+    nodes[0]->executor().expect(batch);
+    std::string reply;
+    for (auto& node : nodes) {
+      node->log().batch(number, all);
+      const ExecutorEffects effects = node->deliver();
+      reply = node == nodes[0] ? Node::bytes_of(effects) : reply;
+    }
+    CHECK(nodes[0]->executor().state_checksum() == nodes[1]->executor().state_checksum());
+    CHECK(keyspaces[0]->maps() == keyspaces[1]->maps());
+    return reply;
+  };
+  std::vector<std::string> members{"sadd", "big"};
+  std::vector<std::string> values{"rpush", "list"};
+  for (int i = 0; i < 300; ++i) {
+    members.push_back("member" + std::to_string(i));
+  }
+  for (int i = 0; i < 500; ++i) {
+    values.push_back("value" + std::to_string(i));
+  }
+  both({members});
+  both({values});
+  both({{"sadd", "small", "a", "b"}});
+  both({{"sadd", "half", "0"}});
+  for (int i = 0; i < 90; ++i) {
+    both({{"sadd", "half", std::to_string(i)}});
+  }
+  const auto before = keyspaces[0]->maps();
+  const std::string_view refused = "-ERR too much for one command";
+  for (const std::vector<std::string>& argv :
+       std::vector<std::vector<std::string>>{{"copy", "big", "copy"},
+                                             {"copy", "big", "small", "replace"},
+                                             {"move", "big", "3"},
+                                             {"sunionstore", "small", "big", "half"},
+                                             {"sinterstore", "small", "big", "big"},
+                                             {"sdiffstore", "small", "big", "half"},
+                                             {"linsert", "list", "before", "value250", "x"},
+                                             {"lrem", "list", "1", "value250"},
+                                             {"spop", "big", "290"}}) {
+    INFO(argv[0]);
+    CHECK(both({argv}).starts_with(refused));
+    CHECK(keyspaces[0]->maps()[0] == before[0]);
+    CHECK(keyspaces[0]->maps()[1] == before[1]);
+  }
+  // Below it they work, and neighbours of one entry share the bound.
+  CHECK(both({{"copy", "half", "c1"}}) == ":1\r\n");
+  const std::string two = both({{"copy", "half", "c2"}, {"copy", "half", "c3"}});
+  CHECK(two.starts_with(":1\r\n" + std::string(refused)));
+  CHECK(both({{"copy", "half", "c3"}}) == ":1\r\n");
+  CHECK(both({{"spop", "big", "300"}}).starts_with("*300\r\n"));  // needs no memory of its own
+}
+
+TEST_CASE("reads of the origin do not use up what an entry may do [F61]") {
+  ExecutorOptions options;
+  options.entry_work_max = 20'000;
+  rocks::MemoryKeyspace keyspace;
+  Node node(keyspace, options);
+  node.start();
+  std::vector<std::string> members{"sadd", "s"};
+  for (int i = 0; i < 100; ++i) {
+    members.push_back("member" + std::to_string(i));
+  }
+  node.run(members);
+  const std::string reply =
+      node.exec({}, {{"sunion", "s", "s"}, {"sunion", "s", "s"}, {"copy", "s", "t"}});
+  CHECK(reply.ends_with("\r\n:1\r\n"));
+}
+
+TEST_CASE("LREM moves the shorter side: at the head and the tail nothing [F61]") {
+  for (const bool from_tail : {false, true}) {
+    CAPTURE(from_tail);
+    CountingKeyspace keyspace;
+    Node node(keyspace);
+    node.start();
+    std::vector<std::string> argv{"rpush", "l"};
+    for (int i = 0; i < 10'000; ++i) {
+      argv.push_back(std::to_string(i));
+    }
+    node.run(argv);
+    keyspace.reset();
+    CHECK(node.run({"lrem", "l", from_tail ? "-1" : "1", from_tail ? "9999" : "0"}) == ":1\r\n");
+    CHECK(keyspace.puts < 10);
+    CHECK(keyspace.reads() < 20);
+    keyspace.reset();
+    CHECK(node.run({"lrem", "l", from_tail ? "-1" : "1", from_tail ? "9997" : "2"}) == ":1\r\n");
+    CHECK(keyspace.puts < 10);
+  }
+}
+
+TEST_CASE("LREM and LINSERT do to any list what they do to a plain one [F61]") {
+  rocks::MemoryKeyspace keyspace;
+  Node node(keyspace);
+  node.start();
+  Prng prng(7);
+  std::vector<std::string> model;
+  auto shown = [&] {
+    std::string text = "*" + std::to_string(model.size()) + "\r\n";
+    for (const std::string& value : model) {
+      text += "$" + std::to_string(value.size()) + "\r\n" + value + "\r\n";
+    }
+    return text;
+  };
+  for (int round = 0; round < 2000; ++round) {
+    const std::string value = std::to_string(prng.below(4));
+    if (model.size() < 2 || prng.below(3) != 0) {
+      const bool insert = !model.empty() && prng.below(2) == 0;
+      if (insert) {
+        const std::string pivot = std::to_string(prng.below(4));
+        const bool before = prng.below(2) == 0;
+        node.run({"linsert", "l", before ? "before" : "after", pivot, value});
+        const auto at = std::find(model.begin(), model.end(), pivot);
+        if (at != model.end()) {
+          model.insert(before ? at : at + 1, value);
+        }
+      } else {
+        node.run({"rpush", "l", value});
+        model.push_back(value);
+      }
+    } else {
+      const auto count = static_cast<int64_t>(prng.below(7)) - 3;
+      int64_t left = count == 0 ? 1000 : std::abs(count);
+      std::vector<std::string> kept;
+      if (count < 0) {
+        std::reverse(model.begin(), model.end());
+      }
+      for (const std::string& each : model) {
+        if (each == value && left > 0) {
+          --left;
+        } else {
+          kept.push_back(each);
+        }
+      }
+      if (count < 0) {
+        std::reverse(kept.begin(), kept.end());
+      }
+      model = kept;
+      node.run({"lrem", "l", std::to_string(count), value});
+    }
+    REQUIRE(node("lrange l 0 -1") == shown());
+  }
+}
+
+// ---------------------------------------------------------------- random members
+
+namespace {
+
+std::set<std::string> bulks_of(const std::string& reply) {
+  std::set<std::string> found;
+  for (size_t at = reply.find("\r\n") + 2; at < reply.size();) {
+    const size_t line = reply.find("\r\n", at);
+    const size_t size = std::stoul(reply.substr(at + 1, line - at - 1));
+    found.insert(reply.substr(line + 2, size));
+    at = line + 2 + size + 2;
+  }
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("a draw takes O(count) steps whatever the members are [F62]") {
+  enum class Kind { kHonest, kLow, kHigh };
+  for (const Kind kind : {Kind::kHonest, Kind::kLow, Kind::kHigh}) {
+    CAPTURE(static_cast<int>(kind));
+    CountingKeyspace keyspace;
+    Node node(keyspace);
+    node.start();
+    std::vector<std::string> argv{"sadd", "s"};
+    constexpr size_t kMembers = 1000;
+    constexpr uint64_t kPart = rocks::kHashEnd / 512;  // where all crafted members are
+    for (uint64_t i = 0; argv.size() < kMembers + 2; ++i) {
+      const std::string name = std::to_string(i);
+      const uint64_t hash = rocks::field_hash(name);
+      if (kind == Kind::kHonest || (kind == Kind::kLow && hash < kPart) ||
+          (kind == Kind::kHigh && hash >= rocks::kHashEnd - kPart)) {
+        argv.push_back(name);
+      }
+    }
+    node.run(argv);
+    for (const char* count : {"1", "20", "200", "249", "250", "900"}) {
+      CAPTURE(count);
+      keyspace.reset();
+      const std::string drawn = node.run({"srandmember", "s", count});
+      CHECK(bulks_of(drawn).size() == std::stoul(count));
+      CHECK(keyspace.steps <= 20 * std::stoul(count) + 40);
+      CHECK(keyspace.cursors <= 2);
+      keyspace.reset();
+      node.run({"srandmember", "s", "-" + std::string(count)});
+      CHECK(keyspace.steps <= 20 * std::stoul(count) + 40);
+      CHECK(keyspace.cursors <= 2);
+    }
+    keyspace.reset();
+    CHECK(bulks_of(node.run({"spop", "s", "200"})).size() == 200);
+    CHECK(keyspace.steps <= 10'000);
+    CHECK(node("scard s") == ":800\r\n");
+    CHECK(bulks_of(node("smembers s")).size() == 800);
+  }
+}
+
+TEST_CASE("every member can be drawn, and no few are drawn far more often than others [F62]") {
+  rocks::MemoryKeyspace keyspace;
+  Node node(keyspace);
+  node.start();
+  std::vector<std::string> argv{"sadd", "s"};
+  for (int i = 0; i < 400; ++i) {
+    argv.push_back("m" + std::to_string(i));
+  }
+  node.run(argv);
+  std::map<std::string, int> drawn;
+  for (int round = 0; round < 500; ++round) {
+    for (const std::string& member : bulks_of(node.run({"srandmember", "s", "40"}))) {
+      ++drawn[member];
+    }
+  }
+  CHECK(drawn.size() == 400);  // 50 each on the average
+  for (const auto& [member, times] : drawn) {
+    CHECK(times < 250);
+  }
+}
+
+// ---------------------------------------------------------------- reads that turn out to be long
+
+TEST_CASE("a read that looks at more than a turn allows leaves it, whatever its name says") {
+  rocks::MemoryKeyspace keyspace;
+  ExecutorOptions options;
+  options.long_read_elements = 20;
+  Node node(keyspace, options);
+  node.start();
+  for (int i = 0; i < 60; ++i) {
+    node("set {t}" + std::to_string(i) + " v px 100");
+  }
+  node("set {t}last v");
+  node.clock() += 1000;  // only one key is alive, behind sixty that are over
+  const std::string slot = std::to_string(rocks::key_slot("{t}"));
+  for (const std::vector<std::string>& argv :
+       std::vector<std::vector<std::string>>{{"cluster", "countkeysinslot", slot},
+                                             {"cluster", "getkeysinslot", slot, "2"},
+                                             {"scan", "0", "count", "100"},
+                                             repeated({"mget"}, "k", 21),
+                                             repeated({"exists"}, "k", 21),
+                                             repeated({"touch"}, "k", 21),
+                                             repeated({"smismember", "none"}, "k", 21),
+                                             repeated({"watch"}, "k", 21)}) {
+    INFO(argv[0]);
+    const RequestKind kind = argv[0] == "watch" ? RequestKind::kWatch : RequestKind::kRead;
+    const ExecutorEffects effects = node.read_effects(packed(argv), kind, node.clock());
+    CHECK(effects.replies.empty());
+    REQUIRE(effects.long_reads.size() == 1);
+    std::atomic<bool> stop{false};
+    std::unique_ptr<rocks::Reader> view = keyspace.view();
+    node.executor().long_read_done(run_long_read(*view, effects.long_reads[0], stop));
+    const ExecutorEffects done = node.executor().take_effects();
+    CHECK(done.replies.size() == 1);
+    CHECK_FALSE(Node::bytes_of(done).starts_with("-"));
+  }
+}
+
+// ---------------------------------------------------------------- an entry that is skipped
+
+TEST_CASE("an entry that an operator names is applied as nothing, its number counts [F30]") {
+  rocks::MemoryKeyspace plain_keyspace;
+  Node plain(plain_keyspace);
+  plain.start();
+  plain("set a 1");
+  raft::Entry entry = plain.log().batch(plain.next_number(), {packed({"set", "a", "2"})});
+  ExecutorOptions options;
+  options.skip_entry = {entry.index.value, raft::entry_checksum(entry)};
+  rocks::MemoryKeyspace keyspace;
+  Node node(keyspace, options);
+  node.start();
+  node("set a 1");
+  CHECK_FALSE(node.executor().skipped_entry());
+  node("set a 2");
+  CHECK(node.executor().skipped_entry());
+  CHECK(node("get a") == "$1\r\n1\r\n");
+  CHECK(node("incr a") == ":2\r\n");  // the next number of this origin is the next
+}
+
+TEST_CASE(
+    "an entry of that index that is another one, or holds no commands, is not skipped [F30]") {
+  auto status_of = [](uint64_t index, uint64_t checksum) {
+    std::fflush(nullptr);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      const bool quiet = std::freopen("/dev/null", "w", stderr) != nullptr &&
+                         std::freopen("/dev/null", "w", stdout) != nullptr;
+      ExecutorOptions options;
+      options.skip_entry = {index, checksum};
+      rocks::MemoryKeyspace keyspace;
+      Node node(keyspace, options);
+      node.start();  // entry 1: the members
+      node("set a 1");
+      ::_exit(quiet ? 0 : 1);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  };
+  CHECK(status_of(3, 1) == 0);
+  CHECK(status_of(2, 1) == 70);
+  Log log;
+  const uint64_t members = raft::entry_checksum(log.members({member(1), member(2)}));
+  CHECK(status_of(1, members) == 70);
+}
+
+TEST_SUITE_END();
+
+}  // namespace kiwi::resp
