@@ -160,6 +160,20 @@ bool is_done(const AdminOrder& order, const raft::Configuration& now) {
   return false;
 }
 
+std::string OrderFate::refused(const std::string& error) const {
+  if (!unknown() || error.starts_with("TIMEOUT")) {
+    return error;
+  }
+  return "TIMEOUT it may have been done, or in part, or come yet: " + error;
+}
+
+std::string OrderFate::too_late(Lacks what) const {
+  if (unknown() || what == Lacks::kAnswer) {
+    return "TIMEOUT no reply from leader";
+  }
+  return what == Lacks::kLeader ? "CLUSTERDOWN No raft leader" : "ERR one voting change only";
+}
+
 std::string encode_word(const AdminWord& word) {
   std::string out;
   put_u8(out, word.answer ? 1 : 0);

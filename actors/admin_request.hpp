@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -47,9 +48,32 @@ std::string order_error(const AdminOrder& order, const raft::Configuration& now)
 // Is it so already, as far as this committed configuration says? Never for HandOver.
 bool is_done(const AdminOrder& order, const raft::Configuration& now);
 
+// Whether an order may still take effect, or did in part, although nobody said so. DESIGN §1.5: the
+// first word of an error may be other than TIMEOUT only if it does not and will not.
+class OrderFate {
+ public:
+  void begun(NodeId by) { open_.insert(by); }  // handed to this node's core, or sent to that one
+  void ended(NodeId by) { open_.erase(by); }   // it said that nothing comes of it
+  void in_part(NodeId by) {                    // a step of it was done
+    ended(by);
+    in_part_ = true;
+  }
+  bool unknown() const { return in_part_ || !open_.empty(); }
+
+  // What to answer: an error that was said, or the reason why nothing more is tried.
+  std::string refused(const std::string& error) const;
+  enum class Lacks : uint8_t { kAnswer, kLeader, kTurn };
+  std::string too_late(Lacks what) const;
+
+ private:
+  std::set<NodeId> open_;
+  bool in_part_ = false;
+};
+
 // A word between two nodes' composition roots: an order for the leader, or what became of one; or,
 // with the id kPressureWord, how far the state of the leader lags behind (node_pressure.cpp).
 inline constexpr uint64_t kPressureWord = 0;
+inline constexpr uint64_t kDiskWord = 2;  // "1": the sender's disk is nearly full (node_disk.cpp)
 struct AdminWord {
   bool answer = false;
   uint64_t id = 0;    // the asking node's

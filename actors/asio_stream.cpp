@@ -1,10 +1,14 @@
 #include "actors/asio_stream.hpp"
 
+#include <exception>
 #include <netinet/tcp.h>
+#include <string>
 #include <utility>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
+
+#include "base/log.hpp"
 
 namespace kiwi::actors {
 
@@ -94,7 +98,22 @@ class AsioStream final : public ByteStream,
     }
   }
 
+  // What is thrown in an event (no memory, most likely) ends this connection and nobody else's.
+  template <class Work>
+  void contain(const Work& work) {
+    try {
+      work();
+    } catch (const std::exception& thrown) {
+      log_warning("a client's connection is closed, for it failed: " + std::string(thrown.what()));
+      fail();
+    }
+  }
+
   void readable() override {
+    contain([this] { read(); });
+  }
+
+  void read() {
     if (paused_) {
       unwatch();
       return;
@@ -138,12 +157,16 @@ class AsioStream final : public ByteStream,
     socket_.async_wait(tcp::socket::wait_write,
                        [self = shared_from_this()](const ErrorCode& error) {
                          if (!error && !self->closed_) {
-                           self->push();
-                           if (self->unsent_bytes() == 0 && self->events_.drained) {
-                             self->events_.drained();
-                           }
+                           self->contain([&self] { self->go_on_writing(); });
                          }
                        });
+  }
+
+  void go_on_writing() {
+    push();
+    if (unsent_bytes() == 0 && events_.drained) {
+      events_.drained();
+    }
   }
 
   void fail() {

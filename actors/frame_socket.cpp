@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstring>
+#include <exception>
 #include <sys/socket.h>
 #include <utility>
 
@@ -182,8 +183,13 @@ class AsioFrameSocket final : public FrameSocket,
       return;
     }
     const auto received = events_.received;  // the owner may change while it runs
-    if (received) {
-      received(std::move(frame_));
+    try {
+      if (received) {
+        received(std::move(frame_));
+      }
+    } catch (const std::exception& thrown) {  // ends this connection and nobody else's
+      fail(thrown.what());
+      return;
     }
     frame_.clear();
     if (!closed_) {

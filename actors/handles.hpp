@@ -83,6 +83,7 @@ using LogStoreHandle = caf::typed_actor<caf::reacts_to<raft::PersistRequest>,
                                         caf::reacts_to<SnapshotWorkerStarted>,
                                         caf::reacts_to<LogWritten>,
                                         caf::reacts_to<ReplicaStarted>,
+                                        caf::reacts_to<timer_atom>,
                                         caf::reacts_to<stop_atom>>;
 
 using RouterHandle = caf::typed_actor<caf::reacts_to<ConnectionOpened>,

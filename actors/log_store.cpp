@@ -32,6 +32,11 @@ LogStore::behavior_type LogStore::make_behavior() {
         work_all();
       },
       [this](ReplicaStarted& started) { replica_ = std::move(started.replica); },
+      [this](timer_atom) {
+        if (waits_for_room_) {
+          work_all();
+        }
+      },
       [this](stop_atom) {
         work_all();
         end();
@@ -71,6 +76,10 @@ void LogStore::queue(Job job) {
 // another term of this leader would be taken for one to a new question.
 void LogStore::work_all() {
   while (!writing_ && !waiting_.empty()) {
+    waits_for_room_ = !has_room(waiting_.front());
+    if (waits_for_room_) {
+      break;
+    }
     Job job = std::move(waiting_.front());
     waiting_.pop_front();
     if (auto* request = std::get_if<raft::PersistRequest>(&job)) {
@@ -85,7 +94,18 @@ void LogStore::work_all() {
   }
 }
 
+bool LogStore::has_room(const Job& job) const {
+  const auto* request = std::get_if<raft::PersistRequest>(&job);
+  return options_.room == nullptr || request == nullptr || request->entries.empty() ||
+         options_.room->load(std::memory_order_relaxed) >=
+             static_cast<int64_t>(payload_bytes(*request));
+}
+
 void LogStore::persist(raft::PersistRequest request) {
+  if (options_.room != nullptr) {
+    options_.room->fetch_sub(static_cast<int64_t>(payload_bytes(request)),
+                             std::memory_order_relaxed);
+  }
   if (options_.elsewhere && payload_bytes(request) >= options_.long_write_bytes) {
     persist_elsewhere(std::move(request));
   } else {

@@ -9,6 +9,7 @@
 // loop that sends no heartbeat meanwhile would lose its office over one large value (F29).
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <variant>
@@ -26,6 +27,9 @@ struct LogStoreOptions {
   // Runs a job on another thread; empty: every write blocks the loop.
   std::function<void(std::function<void()>)> elsewhere;
   size_t long_write_bytes = 1 << 20;
+  // Bytes of entries that the disk has room for, as far as it was looked at; what is written is
+  // taken off. Beyond it entries wait, and what comes behind them (F60). Null: no bound.
+  std::atomic<int64_t>* room = nullptr;
 };
 
 class LogStore final : public Hosted<LogStoreHandle> {
@@ -43,6 +47,7 @@ class LogStore final : public Hosted<LogStoreHandle> {
 
   void queue(Job job);
   void work_all();
+  bool has_room(const Job& job) const;
   void persist(raft::PersistRequest request);
   void cut(const raft::CutRequest& request);
   void install(const InstallSnapshot& order);
@@ -56,6 +61,7 @@ class LogStore final : public Hosted<LogStoreHandle> {
   std::deque<Job> waiting_;
   LogIndex first_index_;  // of the log; what is asked for below it was cut
   bool writing_ = false;  // the worker has the storage, which takes one caller at a time
+  bool waits_for_room_ = false;
 };
 
 LogStoreHandle spawn_log_store(caf::actor_system& system,

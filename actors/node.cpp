@@ -88,8 +88,10 @@ Result<std::unique_ptr<Node>> Node::open(const config::Options& options) {
 int Node::run() {
   State& s = *state_;
   boost::asio::signal_set signals(s.client_loop->io(), SIGTERM, SIGINT);
-  signals.async_wait([&s](const boost::system::error_code& error, int) {
+  signals.async_wait([&s, &signals](const boost::system::error_code& error, int) {
     if (!error) {
+      boost::system::error_code ignored;
+      signals.clear(ignored);  // the guard takes what comes now
       s.stop("a signal to stop");
     }
   });
@@ -103,6 +105,9 @@ Node::State::State(const config::Options& options_in)
       gate(2 * options_in.raft_election_timeout, options_in.raft_response_timeout / 2) {}
 
 Result<void> Node::State::open() {
+  if (Result<void> guarded = check_public_ports(options); !guarded) {
+    return guarded;
+  }
   // Said first: a long log takes a while to read.
   log_notice("node " + std::to_string(options.node_id().value) + " opens its data in " +
              options.dir);
@@ -184,6 +189,7 @@ void Node::State::spawn_actors() {
   LogStoreOptions log_options;
   log_options.storage = &storage->log();
   log_options.metrics = &raft_metrics;
+  log_options.room = &log_room;
   log_worker = std::make_unique<Worker>();
   log_options.elsewhere = [this](std::function<void()> job) { log_worker->post(std::move(job)); };
   log_store_actor = spawn_log_store(*system, raft_loop->hosting(), std::move(log_options));
@@ -238,6 +244,7 @@ void Node::State::refresh_status() {
   status.state_checksum = storage->executor().state_checksum();
   status.keyspace = storage->keyspace().usage();
   status.log_disk_bytes = storage->log_disk_bytes();
+  status.disk.log_waits = storage->log_stats().waits_for_room;
   status.log_window_bytes = raft_status.window_bytes;
   status.log_window_entries = raft_status.window_entries;
   context.count(storage->executor().counters());

@@ -2,6 +2,7 @@
 // is so: by this node while it leads, by the leader it is forwarded to otherwise; leaders may
 // change and words between nodes may be lost meanwhile. What cannot be is answered at once.
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "actors/node_state.hpp"
@@ -17,13 +18,20 @@ constexpr int64_t kHandOverPatienceMs = 5000;
 constexpr int64_t kReconfigurePatienceMs = 120'000;
 constexpr uint64_t kStopId = 1;  // of the hand-over that node_stop.cpp asks for
 
+bool says(const std::string& error, std::string_view words) {
+  return error.find(words) != std::string::npos;
+}
+
 // The core's word for what passes by itself: try again.
 bool passes(const std::string& error) {
-  return error.find("under way") != std::string::npos ||
-         error.find("not committed an entry") != std::string::npos ||
-         error.find("not the leader") != std::string::npos ||
-         error.find("leadership was lost") != std::string::npos ||
-         error.find("nothing would change") != std::string::npos;
+  return says(error, "under way") || says(error, "not committed an entry") ||
+         says(error, "not the leader") || says(error, "leadership was lost") ||
+         says(error, "nothing would change");
+}
+
+// The core's word for what it began and does not know the end of.
+bool has_begun(const std::string& error) {
+  return says(error, "leadership was lost") || says(error, "in time");
 }
 
 }  // namespace
@@ -141,19 +149,19 @@ std::optional<std::string> Node::State::drive(Order& order, int64_t now_ms) {
     }
   }
   if (!order.error.empty()) {
-    return order.error;
+    return order.fate.refused(order.error);
   }
   if (now_ms >= order.deadline_ms) {
-    return std::holds_alternative<HandOver>(order.what) ? "ERR transfer timed out"
-           : !leader                                    ? "CLUSTERDOWN No raft leader"
-           : order.busy                                 ? "ERR one voting change only"
-                                                        : "TIMEOUT no reply from leader";
+    return order.fate.too_late(!leader      ? OrderFate::Lacks::kLeader
+                               : order.busy ? OrderFate::Lacks::kTurn
+                                            : OrderFate::Lacks::kAnswer);
   }
   if (!leader || now_ms < order.again_ms) {
     return std::nullopt;
   }
   if (leader != self) {
     order.again_ms = now_ms + kForwardAgainMs;
+    order.fate.begun(leader);
     caf::anon_send(replica_actor,
                    PeerNote{leader, encode_word({false, order.id, encode_order(order.what)})});
     return std::nullopt;
@@ -162,7 +170,7 @@ std::optional<std::string> Node::State::drive(Order& order, int64_t now_ms) {
     return std::nullopt;
   }
   if (std::string error = order_error(order.what, committed); !error.empty()) {
-    return error;
+    return order.fate.refused(error);
   }
   lead(order, now_ms);
   return std::nullopt;
@@ -179,6 +187,7 @@ void Node::State::lead(Order& order, int64_t now_ms) {
   if (const auto* hand_over = std::get_if<HandOver>(&order.what)) {
     order.again_ms = now_ms + kHandOverAgainMs;
     order.stepping = true;
+    order.fate.begun(self);
     caf::anon_send(replica_actor, TransferLeadership{order.id, hand_over->target});
     return;
   }
@@ -192,6 +201,7 @@ void Node::State::lead(Order& order, int64_t now_ms) {
     change.remove.push_back(remove->id);
   } else if (const auto* add = std::get_if<AddMember>(&order.what)) {
     if (committed.find(add->member.id) != nullptr) {  // wiped: the leader replaces it (F1)
+      order.fate.begun(self);                         // nobody says what becomes of it
       caf::anon_send(replica_actor, MemberReturned{add->member});
       return;
     }
@@ -201,6 +211,7 @@ void Node::State::lead(Order& order, int64_t now_ms) {
     return;  // new members catch up
   }
   order.stepping = true;
+  order.fate.begun(self);
   caf::anon_send(replica_actor, ChangeMembership{order.id, std::move(change)});
 }
 
@@ -251,16 +262,28 @@ void Node::State::membership_done(const raft::MembershipDone& done) {
       continue;
     }
     order.stepping = false;
-    order.busy = done.error.find("under way") != std::string::npos;
+    order.busy = says(done.error, "under way");
+    settle(order, done.error);
     if (!done.error.empty() && !passes(done.error) &&
         !std::holds_alternative<RemoveMember>(order.what)) {
-      order.error = std::holds_alternative<HandOver>(order.what) &&
-                            done.error.find("in time") != std::string::npos
-                        ? "ERR transfer timed out"
+      order.error = std::holds_alternative<HandOver>(order.what) && says(done.error, "in time")
+                        ? "TIMEOUT transfer timed out"
                         : "ERR " + done.error;
     }
   }
   drive_orders();
+}
+
+// This node's core is through with a step of it. To hand over on the way to something else changes
+// nothing that was asked for.
+void Node::State::settle(Order& order, const std::string& error) const {
+  const bool hands_over_first = std::holds_alternative<RemoveMember>(order.what) &&
+                                std::get<RemoveMember>(order.what).id == options.node_id();
+  if (hands_over_first || (!error.empty() && !has_begun(error))) {
+    order.fate.ended(options.node_id());
+  } else if (error.empty()) {
+    order.fate.in_part(options.node_id());
+  }
 }
 
 void Node::State::configuration_committed(const raft::Configuration& now) {
@@ -279,10 +302,17 @@ void Node::State::take_note(const PeerNote& note) {
     take_pressure(note.peer, word->bytes);
     return;
   }
+  if (word->id == kDiskWord) {
+    take_disk(note.peer, word->bytes);
+    return;
+  }
   if (word->answer) {
     const auto asked = std::ranges::find(orders, word->id, &Order::id);
     if (asked != orders.end() && !word->bytes.empty()) {
       asked->error = word->bytes;
+      if (!asked->error.starts_with("TIMEOUT")) {
+        asked->fate.ended(note.peer);
+      }
     }
     drive_orders();
     return;

@@ -3,13 +3,7 @@
 // whom to link to; kWho and kWelcome are the same from the other side (RAFT.NODE ADD). What follows
 // is what every member knows already: a link, a hello that says kMember, the log (bootstrap.hpp).
 #include <algorithm>
-#include <cstdio>
-#include <fcntl.h>
-#include <filesystem>
-#include <fstream>
 #include <memory>
-#include <sstream>
-#include <unistd.h>
 #include <utility>
 
 #include "actors/node_state.hpp"
@@ -17,6 +11,7 @@
 #include "base/failpoint.hpp"
 #include "base/log.hpp"
 #include "raft/codec.hpp"
+#include "rocks/files.hpp"
 
 namespace kiwi::actors {
 
@@ -24,6 +19,7 @@ namespace {
 
 constexpr int64_t kComeBackMs = 1500;  // for the leader to see a wiped node by itself
 constexpr int64_t kAskAgainMs = 1000;
+constexpr uint64_t kWriteAgainRounds = 10;  // a second
 constexpr int64_t kJoinByHandMs = 60'000;
 constexpr int64_t kWelcomeMs = 3000;
 constexpr int64_t kAskWhetherRemovedMs = 2000;
@@ -41,29 +37,33 @@ void Node::State::get_acquainted(const raft::Configuration& members) {
     return;  // nothing new, or the log tells better
   }
   configuration = members;
-  const std::string path = acquaintances_path();
-  const std::string fresh = path + ".new";
-  {
-    std::ofstream file(fresh, std::ios::binary | std::ios::trunc);
-    const std::string bytes = raft::encode_configuration(members);
-    file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  }
-  if (const int fd = ::open(fresh.c_str(), O_RDONLY | O_CLOEXEC); fd >= 0) {
-    ::fsync(fd);
-    ::close(fd);
-  }
-  std::error_code failed;
-  std::filesystem::rename(fresh, path, failed);
-  failpoint("members-noted");
+  acquaintances_unwritten = true;
+  write_acquaintances();
   ensure_links();
 }
 
+// Tried again until it is on disk: the file is written anew each time.
+void Node::State::write_acquaintances() {
+  const Result<void> written =
+      rocks::write_file_durably(acquaintances_path(), raft::encode_configuration(configuration));
+  acquaintances_unwritten = !written;
+  if (!written) {
+    log_warning("whom this node is to link to is not on disk yet: " + written.error().text);
+    return;
+  }
+  failpoint("members-noted");
+}
+
 void Node::State::remember_acquaintances() {
-  std::ifstream file(acquaintances_path(), std::ios::binary);
-  std::stringstream bytes;
-  bytes << file.rdbuf();
-  if (Result<raft::Configuration> members = raft::decode_configuration(bytes.str()); members) {
+  Result<std::string> bytes = rocks::read_whole_file(acquaintances_path());
+  if (!bytes || bytes->empty()) {
+    return;
+  }
+  if (Result<raft::Configuration> members = raft::decode_configuration(*bytes); members) {
     configuration = std::move(*members);
+  } else {
+    log_warning("the file " + acquaintances_path() +
+                " is not used, for it is damaged: " + members.error().text);
   }
 }
 
@@ -127,10 +127,13 @@ void Node::State::start_coming_back() {
 
 // One address after the other, until a member lets this node in; by hand, each of them once.
 void Node::State::joining_timer() {
+  if (acquaintances_unwritten && timer_rounds % kWriteAgainRounds == 0) {
+    write_acquaintances();
+  }
   if (!joining || joining->asking || joining->admitted) {
     if (joining && joining->admitted && joining->done &&
         ClientLoop::monotonic_ms() >= joining->deadline_ms) {
-      joining_over("ERR failed to connect to cluster for join, please check logs");
+      joining_over("TIMEOUT the cluster let this node in, and its log has not come yet");
     }
     return;
   }
@@ -139,7 +142,9 @@ void Node::State::joining_timer() {
     return;
   }
   if (joining->done && joining->rounds_left-- == 0) {
-    joining_over("ERR failed to connect to cluster for join, please check logs");
+    joining_over(joining->unknown ? "TIMEOUT a member was asked to let this node in and gave no "
+                                    "answer; it may happen yet"
+                                  : "ERR failed to connect to cluster for join, please check logs");
     return;
   }
   joining->asking = true;
@@ -150,11 +155,12 @@ void Node::State::joining_timer() {
   question.member = self();
   Visit visit{options.node_id(), options.raft_cluster_secret, address.peer,
               encode_question(question), options.raft_response_timeout + kAskAgainMs};
-  pay_visit(*client_loop, std::move(visit),
-            [this](const Result<VisitAnswer>& answer) { join_answered(answer); });
+  pay_visit(*client_loop, std::move(visit), [this](const Result<VisitAnswer>& answer, bool asked) {
+    join_answered(answer, asked);
+  });
 }
 
-void Node::State::join_answered(const Result<VisitAnswer>& answer) {
+void Node::State::join_answered(const Result<VisitAnswer>& answer, bool asked) {
   Result<VisitReply> reply =
       answer ? decode_reply(answer->text) : Result<VisitReply>(answer.error());
   const std::string error = !reply ? reply.error().text : reply->error;
@@ -169,6 +175,7 @@ void Node::State::join_answered(const Result<VisitAnswer>& answer) {
     return;
   }
   joining->asking = false;
+  joining->unknown = joining->unknown || (!reply && asked) || error.starts_with("TIMEOUT");
   joining->again_ms = joining->done ? 0 : ClientLoop::monotonic_ms() + kAskAgainMs;
   if (!error.empty()) {
     if (joining->said != error) {
@@ -176,7 +183,9 @@ void Node::State::join_answered(const Result<VisitAnswer>& answer) {
       log_warning("joining a cluster: " + error);
     }
     if (joining->done && reply) {
-      joining_over(error);  // a member said no
+      joining_over(error.starts_with("TIMEOUT") || !joining->unknown
+                       ? error  // a member said no
+                       : "TIMEOUT another member was asked before and gave no answer: " + error);
     } else {
       joining_timer();
     }
@@ -273,7 +282,7 @@ void Node::State::ask_whether_removed() {
   question.kind = VisitQuestion::Kind::kWho;
   Visit visit{options.node_id(), options.raft_cluster_secret, *address, encode_question(question),
               kWelcomeMs};
-  pay_visit(*client_loop, std::move(visit), [this](const Result<VisitAnswer>& answer) {
+  pay_visit(*client_loop, std::move(visit), [this](const Result<VisitAnswer>& answer, bool) {
     Result<VisitReply> reply =
         answer ? decode_reply(answer->text) : Result<VisitReply>(answer.error());
     const raft::Identity& own = storage->identity();
@@ -311,7 +320,7 @@ void Node::State::ask_who(const resp::NodeAddress& node, const WhoDone& done) {
   Visit visit{options.node_id(), options.raft_cluster_secret, address->peer,
               encode_question(question), kWelcomeMs};
   pay_visit(*client_loop, std::move(visit),
-            [done, address = *address, wanted = node.id](const Result<VisitAnswer>& answer) {
+            [done, address = *address, wanted = node.id](const Result<VisitAnswer>& answer, bool) {
               Result<VisitReply> reply =
                   answer ? decode_reply(answer->text) : Result<VisitReply>(answer.error());
               if (!reply || !reply->error.empty()) {
@@ -344,7 +353,7 @@ void Node::State::welcome(const raft::Member& member) {
   question.configuration = committed;
   Visit visit{options.node_id(), options.raft_cluster_secret, *address, encode_question(question),
               kWelcomeMs};
-  pay_visit(*client_loop, std::move(visit), [](const Result<VisitAnswer>& answer) {
+  pay_visit(*client_loop, std::move(visit), [](const Result<VisitAnswer>& answer, bool) {
     if (!answer) {
       log_notice("welcoming a new node: " + answer.error().text);
     }

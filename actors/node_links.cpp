@@ -9,6 +9,7 @@ namespace kiwi::actors {
 
 namespace {
 constexpr size_t kLinksMax = 64;
+constexpr uint64_t kListenerRounds = 300;  // half a minute
 }  // namespace
 
 Result<void> Node::State::open_peer_port() {
@@ -39,12 +40,26 @@ Result<void> Node::State::open_peer_port() {
 }
 
 void Node::State::ensure_links() {
+  tell_listener_of_members();
   for (const config::PeerAddress& peer : options.raft_peers) {
     add_link(peer.id);
   }
   for (const raft::Member& member : configuration.members) {
     add_link(member.id);
   }
+}
+
+void Node::State::tell_listener_of_members() {
+  std::set<std::string> hosts;
+  for (const config::PeerAddress& peer : options.raft_peers) {
+    hosts.insert(peer.peer.host);
+  }
+  for (const raft::Member& member : configuration.members) {
+    if (const auto address = config::parse_host_port(member.peer_address); address) {
+      hosts.insert(address->host);
+    }
+  }
+  listener->members_at(hosts);
 }
 
 void Node::State::add_link(NodeId peer) {
@@ -149,6 +164,9 @@ void Node::State::peer_gone(NodeId peer) {
 }
 
 void Node::State::links_timer() {
+  if (timer_rounds % kListenerRounds == 0) {
+    tell_listener_of_members();  // names may lead elsewhere by now
+  }
   if (bootstrap) {
     say_what_is_waited_for();
   }

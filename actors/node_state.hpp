@@ -3,6 +3,7 @@
 // end) only. All of it runs on the client loop.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <optional>
@@ -22,6 +23,7 @@
 #include "actors/raft_loop.hpp"
 #include "actors/service_gate.hpp"
 #include "actors/snapshot_worker.hpp"
+#include "actors/stop_guard.hpp"
 #include "actors/storage.hpp"
 #include "actors/tcp_server.hpp"
 #include "actors/visit.hpp"
@@ -54,6 +56,7 @@ struct Node::State {
   // node_links.cpp
   Result<void> open_peer_port();
   void ensure_links();
+  void tell_listener_of_members();
   void add_link(NodeId peer);
   PeerHello hello_for(NodeId peer) const;
   void peer_said(const PeerHello& hello);
@@ -63,6 +66,11 @@ struct Node::State {
 
   // node_disk.cpp
   void disk_timer();
+  uint64_t owed_bytes() const;
+  void tell_of_disk();
+  void take_disk(NodeId peer, const std::string& bytes);
+  bool is_full(NodeId peer) const;
+  bool majority_has_room() const;
   void hand_over_on_full_disk();
 
   // node_pressure.cpp
@@ -80,7 +88,8 @@ struct Node::State {
     int64_t again_ms = 0;   // not tried before
     bool stepping = false;  // this node's core is at it
     bool busy = false;      // another change was under way
-    std::string error;      // final
+    OrderFate fate;
+    std::string error;  // final
   };
   void set_up_admin();
   void order(AdminOrder what, resp::AdminDone done);
@@ -89,6 +98,7 @@ struct Node::State {
   void lead(Order& order, int64_t now_ms);
   bool plan(const Reconfigure& wanted, raft::MembershipChange& change) const;
   void membership_done(const raft::MembershipDone& done);
+  void settle(Order& order, const std::string& error) const;
   void configuration_committed(const raft::Configuration& now);
   void take_note(const PeerNote& note);
 
@@ -99,6 +109,7 @@ struct Node::State {
     size_t rounds_left = 0;  // by hand only
     bool asking = false;
     bool admitted = false;
+    bool unknown = false;  // a member may have let this node in without saying so
     int64_t again_ms = 0;
     int64_t deadline_ms = 0;
     std::string said;
@@ -107,12 +118,13 @@ struct Node::State {
   using WhoDone = std::function<void(const std::string& error, const raft::Member& member)>;
   std::string acquaintances_path() const;
   void get_acquainted(const raft::Configuration& members);
+  void write_acquaintances();
   void remember_acquaintances();
   void join_by_hand(const std::vector<std::string>& addresses, resp::AdminDone done);
   void start_joining();
   void start_coming_back();
   void joining_timer();
-  void join_answered(const Result<VisitAnswer>& answer);
+  void join_answered(const Result<VisitAnswer>& answer, bool asked);
   void joining_over(const std::string& error);
   void visited(NodeId from, const std::string& question, std::function<void(std::string)> tell);
   void let_in(NodeId from, const raft::Member& member, std::function<void(std::string)> tell);
@@ -192,6 +204,7 @@ struct Node::State {
   std::set<std::pair<NodeId, uint64_t>> forwarded;  // orders of other nodes that are driven here
   std::optional<Joining> joining;
   std::vector<raft::Member> to_welcome;
+  bool acquaintances_unwritten = false;
   raft::Status raft_status;
   bool told_removed = false;
   int64_t leaderless_since_ms = 0;
@@ -203,6 +216,8 @@ struct Node::State {
 
   uint32_t pressure_told = 0;  // to the other nodes, while this one leads
 
+  std::atomic<int64_t> log_room{INT64_MAX};  // LogStoreOptions::room
+  std::map<NodeId, int64_t> full_peers;      // that said so, and when
   bool disk_full = false;
   bool disk_full_told = false;  // what the core was told last
   int64_t disk_transfer_ms = 0;
@@ -211,6 +226,7 @@ struct Node::State {
   enum class Stopping : uint8_t { kNo, kHandingOver, kParting, kFinishing, kLingering, kDone };
   Stopping stopping = Stopping::kNo;
   int64_t stop_deadline_ms = 0;
+  StopGuard stop_guard;
 };
 
 }  // namespace kiwi::actors

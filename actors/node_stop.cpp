@@ -1,7 +1,9 @@
 // Node: the orderly end. Stops accepting, hands leadership over while clients are served on, then
 // parts with each client behind an answer, so that no command is under way when its connection
 // ends; who is silent, or never is, is ended where it stands after what was read is answered.
+#include <chrono>
 #include <cstdlib>
+#include <string>
 #include <utility>
 
 #include "actors/node_state.hpp"
@@ -15,9 +17,14 @@ constexpr int64_t kPartMs = 300;  // a client that says nothing for so long is t
 constexpr int64_t kFinishMs = 2000;
 constexpr int64_t kLingerMs = 150;  // for clients to see that the connection ends
 constexpr int64_t kStepMs = 20;
+// For the flush at the end. Only the length of the next start hangs on it.
+constexpr int64_t kFlushMs = 10'000;
+// All of the above, and what a busy machine adds to it.
+constexpr auto kPatience = std::chrono::seconds(20);
 }  // namespace
 
 void Node::State::stop(const char* why) {
+  stop_guard.arm(kPatience);
   if (stopping != Stopping::kNo) {
     return;
   }
@@ -67,12 +74,21 @@ void Node::State::stop_step() {
 }
 
 // What is acknowledged is in the log of a majority already; the flush only makes the next start
-// short. Ending the process without unwinding CAF's threads is safe then and cannot hang.
+// short, and is not waited for without end: a disk may be full, or dead. Ending the process without
+// unwinding CAF's threads is safe then and cannot hang.
 void Node::State::finish() {
-  storage->keyspace().flush();
-  log_notice("stopped");
-  log_flush();
-  std::_Exit(0);
+  stop_guard.arm(kPatience);
+  const auto end = [](const std::string& text) {
+    log_notice(text);
+    log_flush();
+    std::_Exit(0);
+  };
+  storage->keyspace().flush_async([end](LogIndex) { end("stopped"); });
+  client_loop->every(kFlushMs, [this, end] {
+    end("stopped; the flush of the state in " + options.dir + "/" + storage->live_state() +
+        " took too long: the next start reads more of the log");
+    return false;
+  });
 }
 
 }  // namespace kiwi::actors

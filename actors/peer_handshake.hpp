@@ -54,6 +54,7 @@ class PeerHandshake {
   // ---- outcome, to be looked at after every input
   std::vector<std::string> take_frames();
   Phase phase() const { return phase_; }
+  bool has_opened() const { return !peer_nonce_.empty(); }  // the other said something valid
   bool proven() const { return phase_ == Phase::kTalking || phase_ == Phase::kSwitched; }
   NodeId peer() const { return peer_; }                                       // once proven
   const std::optional<PeerHello>& peer_hello() const { return peer_hello_; }  // the latest

@@ -1,7 +1,11 @@
 #include "actors/peer_link.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
 #include <set>
+#include <string>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <utility>
@@ -160,8 +164,15 @@ void PeerLink::hand_over() {
   socket_.reset();
   handshake_.reset();
   options_.peer_gone();
-  handed_fd_ = ::dup(fd);
+  handed_fd_ = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
   phase_ = Phase::kHandedOver;
+  if (handed_fd_ < 0) {  // a link that could not be cut is none
+    const int error = errno;
+    ::close(fd);
+    lost("no descriptor for it is left (" + std::string(std::strerror(error)) +
+         "); raise ulimit -n");
+    return;
+  }
   deadline_ms_ = ClientLoop::monotonic_ms() + kHelloAnswerMs;
   auto& middleman = system().middleman();
   const auto basp = middleman.named_broker<caf::io::basp_broker>(caf::atom("BASP"));

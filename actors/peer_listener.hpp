@@ -1,6 +1,7 @@
 // PeerListener: the peer port. Accepts, lets whoever comes prove itself within a deadline and
 // within a few KiB, and passes it to the PeerLink it proved to be; everybody else is closed and
-// logged once a minute per address. Plain Asio; client loop; owned by Node.
+// logged once a minute per address. Who has proved nothing makes room for others (strangers.hpp),
+// so that silent sockets keep no member out (F51). Plain Asio; client loop; owned by Node.
 #pragma once
 
 #include <functional>
@@ -34,6 +35,9 @@ class PeerListener {
   ~PeerListener();
 
   Result<void> listen();  // opens and starts; the error is one sentence
+  // Where members dial from, as far as their addresses say so: names or numbers, without ports. To
+  // be said again now and then, for names are looked up each time.
+  void members_at(const std::set<std::string>& hosts);
   void stop();
 
  private:

@@ -74,6 +74,7 @@ Result<std::unique_ptr<Storage>> Storage::open(const config::Options& options) {
   storage->skip_entry_ = options.skip_entry;
   storage->table_ = options.state_engine == config::StateEngine::kTable;
   storage->table_bytes_ = static_cast<uint64_t>(options.cache_state);
+  storage->block_cache_bytes_ = static_cast<uint64_t>(options.cache_blocks);
   Result<std::string> live = storage->log_->live_state();
   if (!live) {
     return at(options.dir, live.error());
@@ -103,6 +104,7 @@ Result<std::shared_ptr<OpenedState>> Storage::open_state(const std::string& name
     };
   }
   options.table_bytes = table_bytes_;
+  options.block_cache_bytes = block_cache_bytes_;
   auto opened = table_ ? rocks::open_table_keyspace(options) : rocks::open_plain_keyspace(options);
   if (!opened) {
     return opened.error();

@@ -67,6 +67,7 @@ class Storage {
   config::SkipEntry skip_entry_;
   bool table_ = false;  // the engine of the state, and its memory
   uint64_t table_bytes_ = 0;
+  uint64_t block_cache_bytes_ = 0;
   std::unique_ptr<rocks::RocksLog> log_;
   std::shared_ptr<OpenedState> state_;
   raft::Identity identity_;

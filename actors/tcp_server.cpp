@@ -1,6 +1,8 @@
 #include "actors/tcp_server.hpp"
 
 #include <algorithm>
+#include <exception>
+#include <string>
 #include <sys/resource.h>
 #include <unordered_map>
 #include <utility>
@@ -171,7 +173,11 @@ void TcpServer::State::accept(const std::shared_ptr<tcp::acceptor>& acceptor) {
   acceptor->async_accept(
       [self = shared_from_this(), acceptor](const ErrorCode& error, tcp::socket socket) {
         if (!error) {
-          self->welcome(std::move(socket));
+          try {
+            self->welcome(std::move(socket));
+          } catch (const std::exception& thrown) {  // no memory for one more
+            log_warning("a client was turned away: " + std::string(thrown.what()));
+          }
         }
         if (!acceptor->is_open()) {
           return;

@@ -12,6 +12,7 @@
 #include "actors/client_loop.hpp"
 #include "actors/handles.hpp"
 #include "base/result.hpp"
+#include "config/options.hpp"
 #include "resp/node_context.hpp"
 
 namespace kiwi::actors {
@@ -50,5 +51,12 @@ class TcpServer {
 Result<std::vector<int>> open_listeners(const std::vector<std::string>& addresses,
                                         uint16_t port,
                                         int backlog);
+
+// The first of the bind list that other machines can reach, empty if all are loopback. Names are
+// looked up; what cannot be found is left for open_listeners() to complain about.
+std::string public_address(const std::vector<std::string>& addresses);
+// Refuses a peer port that others reach and that asks for no secret (F51); an error is one
+// sentence. Warns of a client port that asks for no password.
+Result<void> check_public_ports(const config::Options& options);
 
 }  // namespace kiwi::actors

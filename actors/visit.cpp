@@ -13,7 +13,7 @@ namespace {
 
 // Lives in its socket's events until it is over.
 struct Visiting : std::enable_shared_from_this<Visiting> {
-  Visiting(Visit visit, std::function<void(Result<VisitAnswer>)> answered)
+  Visiting(Visit visit, VisitDone answered)
       : question(std::move(visit.question)),
         address(visit.address.text()),
         done(std::move(answered)),
@@ -24,6 +24,7 @@ struct Visiting : std::enable_shared_from_this<Visiting> {
     if (handshake.proven() && !question.empty()) {
       socket->set_frame_max(handshake.frame_bytes_max());
       handshake.ask(std::exchange(question, {}));
+      asked = true;
     }
     for (const std::string& frame : handshake.take_frames()) {
       socket->send(frame);
@@ -42,24 +43,25 @@ struct Visiting : std::enable_shared_from_this<Visiting> {
                                   : "; is raft.cluster-secret the same there?")});
   }
 
-  void end(Result<VisitAnswer> result) {
+  void end(const Result<VisitAnswer>& result) {
     const auto keep = shared_from_this();
     socket->close();
     if (auto answered = std::exchange(done, nullptr)) {
-      answered(std::move(result));
+      answered(result, asked);
     }
   }
 
   std::string question;
   std::string address;
-  std::function<void(Result<VisitAnswer>)> done;
+  VisitDone done;
+  bool asked = false;
   PeerHandshake handshake;
   std::shared_ptr<FrameSocket> socket;
 };
 
 }  // namespace
 
-void pay_visit(ClientLoop& loop, Visit visit, std::function<void(Result<VisitAnswer>)> done) {
+void pay_visit(ClientLoop& loop, Visit visit, VisitDone done) {
   const config::HostPort address = visit.address;
   const int64_t timeout_ms = visit.timeout_ms;
   auto visiting = std::make_shared<Visiting>(std::move(visit), std::move(done));

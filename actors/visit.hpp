@@ -23,10 +23,12 @@ struct Visit {
 };
 
 // `done` is called once, on the client loop, with who answered and what; an error is one sentence.
+// `asked`: the question was sent, so whatever it asks for may happen, answer or not.
 struct VisitAnswer {
   NodeId node;
   std::string text;
 };
-void pay_visit(ClientLoop& loop, Visit visit, std::function<void(Result<VisitAnswer>)> done);
+using VisitDone = std::function<void(const Result<VisitAnswer>& answer, bool asked)>;
+void pay_visit(ClientLoop& loop, Visit visit, VisitDone done);
 
 }  // namespace kiwi::actors

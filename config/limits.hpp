@@ -54,7 +54,11 @@ constexpr size_t kFrameBytes = 256 * kKiB;    // a fragment on a link; heartbeat
 constexpr size_t kLinkQueueBytes = 8 * kMiB;  // unsent bytes a link holds before it drops
 constexpr size_t kHelloBytes = 4 * kKiB;      // the longest handshake message
 constexpr int64_t kHelloMilliseconds = 3000;  // a stranger on the peer port is cut off then
-constexpr size_t kHandshakes = 64;            // unauthenticated peer connections at a time
+// Peer connections at a time that have proved nothing. Beyond it, or beyond the smaller number from
+// one address, those that said nothing valid give way to whoever comes (F51).
+constexpr size_t kHandshakes = 64;
+constexpr size_t kHandshakesOfAddress = 32;
+constexpr size_t kVisits = 64;  // proven ones that ask a question, at a time
 
 // ---- keyspace
 constexpr int64_t kDatabases = 1024;  // each has its own counters in memory

@@ -71,6 +71,14 @@ struct SnapshotStatus {
   std::map<NodeId, Sending> sending;
 };
 
+// Room on the disk of the data directory, as INFO persistence shows it (F60).
+struct DiskStatus {
+  uint64_t free_bytes = 0;
+  uint64_t owed_bytes = 0;  // still to be written for what was taken already
+  bool full = false;        // so writes are refused
+  uint64_t log_waits = 0;   // writes and flushes of the log that wait for room now
+};
+
 // What BGSAVE and SAVE did.
 struct SaveStatus {
   bool running = false;
@@ -89,6 +97,7 @@ struct NodeStatus {
   bool skipped_entry = false;  // of the option skip-entry, since the start
   rocks::Keyspace::Usage keyspace;
   uint64_t log_disk_bytes = 0;
+  DiskStatus disk;
   uint64_t log_window_bytes = 0;  // entries held in memory
   uint64_t log_window_entries = 0;
   std::map<NodeId, LinkStatus> links;

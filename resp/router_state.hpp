@@ -29,7 +29,8 @@ inline constexpr std::string_view kRefusedText = "OOM too many writes wait to be
 inline constexpr std::string_view kTooLargeText =
     "ERR the command is larger than what the nodes of a cluster send to each other";
 inline constexpr std::string_view kDiskFullText =
-    "OOM the disk is nearly full: writes are refused until disk-free-min bytes are free again";
+    "OOM the disk is nearly full, here or on too many nodes: writes are refused until there is "
+    "room";
 inline constexpr std::string_view kLeaderDiskFullText =
     "OOM the leader's disk is nearly full: writes are refused until it has room again";
 

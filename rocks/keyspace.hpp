@@ -123,6 +123,10 @@ class Keyspace : public Reader {
   // called now and then, between commits.
   virtual bool tidy() { return false; }
 
+  // Bytes of the disk that will be written for what was committed already, and that a compaction
+  // takes while it runs (F60). Cheap.
+  virtual uint64_t owed_bytes() { return 0; }
+
   // For INFO.
   struct Usage {
     uint64_t memory_bytes = 0;  // approximate
@@ -140,6 +144,9 @@ class Keyspace : public Reader {
     uint64_t pending_compaction_bytes = 0;
     uint64_t stall_slowdowns = 0;  // how often RocksDB began to slow down writes since the start
     uint64_t stall_stops = 0;      // and to stop them
+    uint64_t compaction_room_bytes = 0;  // what the largest compaction to come needs
+    uint64_t waits_for_room = 0;         // flushes that wait for room on the disk now
+    uint64_t compactions_put_off = 0;    // for lack of it, since the start
   };
   virtual Usage usage() = 0;
 };
@@ -162,6 +169,7 @@ struct KeyspaceOptions {
   // Of what is hashed in memory; none: a random one, so that no client can choose keys that meet
   // (F63). Nothing that can be seen depends on it.
   std::optional<uint64_t> hash_seed;
+  std::function<uint64_t()> free_bytes = nullptr;  // of the disk; empty: it is asked
 };
 
 // The plain adaptor. Errors: locked by another process, unreadable, corrupt; each one sentence.

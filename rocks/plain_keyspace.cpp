@@ -18,6 +18,7 @@
 #include "rocks/merged_cursor.hpp"
 #include "rocks/metadata.hpp"
 #include "rocks/overlay.hpp"
+#include "rocks/read_only_state.hpp"
 #include "rocks/record_cache.hpp"
 #include "rocks/rocksdb_support.hpp"
 #include "rocks/snapshot_view.hpp"
@@ -97,10 +98,16 @@ class PlainKeyspace final : public Keyspace {
     });
   }
   void checkpoint(std::string directory, std::function<void(Result<LogIndex>)> done) override {
-    background_.post([database = database_.get(), directory = std::move(directory),
-                      done = std::move(done)] { done(database->checkpoint(directory)); });
+    background_.post(
+        [database = database_.get(), directory = std::move(directory), done = std::move(done)] {
+          const Result<void> made = database->checkpoint(directory);
+          done(made ? applied_index_of(directory) : Result<LogIndex>(made.error()));
+        });
   }
   void compact() override { database_->compact(); }
+  uint64_t owed_bytes() override {
+    return memtable_bytes(database_->db()) + database_->debt().compaction_room;
+  }
   std::unique_ptr<Reader> view() override { return make_snapshot_view(*database_); }
   Usage usage() override {
     Usage usage = database_->usage();
@@ -112,11 +119,11 @@ class PlainKeyspace final : public Keyspace {
   // What RocksDB holds up would hold up the apply thread in the middle of commit().
   uint32_t pressure() override {
     const uint32_t pressure = database_->pressure();
-    return pressure != 0 && database_->debt().stopped ? kPressureFull : pressure;
+    return pressure != 0 && database_->writes_stopped() ? kPressureFull : pressure;
   }
   void when_room(std::function<void()> done) override {
     background_.post([database = database_.get(), done = std::move(done)] {
-      while (database->debt().stopped) {
+      while (database->writes_stopped()) {
         std::this_thread::sleep_for(kStopPoll);
       }
       done();

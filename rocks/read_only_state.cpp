@@ -155,6 +155,11 @@ Result<AppliedRecord> read_applied_record(const std::string& directory) {
   return *record;
 }
 
+Result<LogIndex> applied_index_of(const std::string& directory) {
+  const Result<AppliedRecord> applied = read_applied_record(directory);
+  return applied ? Result<LogIndex>(applied->index) : Result<LogIndex>(applied.error());
+}
+
 void StateDigest::add(Family family, std::string_view key, std::string_view value) {
   head_.clear();
   put_varint(head_, key.size());

@@ -49,6 +49,7 @@ class ReadOnlyState final : public Reader {
 };
 
 Result<AppliedRecord> read_applied_record(const std::string& directory);
+Result<LogIndex> applied_index_of(const std::string& directory);
 
 // Over every record of every family: two states with one digest are the same (F17). ON THE WIRE.
 // Families may come in any order, so that one pass over a state can serve other ends too.

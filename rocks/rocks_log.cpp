@@ -18,6 +18,7 @@
 #include "rocks/log_files.hpp"
 #include "rocks/log_reader.hpp"
 #include "rocks/log_recovery.hpp"
+#include "rocks/log_room.hpp"
 #include "rocks/rocksdb_support.hpp"
 #include "rocks/wal_file.hpp"
 
@@ -32,13 +33,16 @@ class RocksLogImpl final : public RocksLog {
  public:
   RocksLogImpl(const RocksLogOptions& options,
                const WalMark& mark,
+               std::shared_ptr<LogRoom> room,
                std::unique_ptr<WalFiles> files,
                std::unique_ptr<rocksdb::DB> db)
       : options_(options),
         mark_(mark),
+        room_(std::move(room)),
         files_(std::move(files)),
         db_(std::move(db)),
         reader_(*db_, options_.path) {}
+  ~RocksLogImpl() override { room_->disk.end_waits(); }
 
   Result<void> start();
 
@@ -53,8 +57,9 @@ class RocksLogImpl final : public RocksLog {
   Result<void> set_identity(const raft::Identity& identity) override;
   Result<void> sync() override;
   RocksLogStats stats() const override {
-    return {syncs_.load(), sync_microseconds_.load(), sync_microseconds_max_.load(),
-            bytes_written_.load(), entry_bytes_.load()};
+    return {syncs_.load(),         sync_microseconds_.load(), sync_microseconds_max_.load(),
+            bytes_written_.load(), entry_bytes_.load(),       room_->owed(),
+            room_->disk.waiting()};
   }
 
  private:
@@ -70,6 +75,7 @@ class RocksLogImpl final : public RocksLog {
 
   RocksLogOptions options_;
   const WalMark mark_;
+  std::shared_ptr<LogRoom> room_;
   std::unique_ptr<WalFiles> files_;
   std::unique_ptr<rocksdb::DB> db_;
   LogReader reader_;
@@ -329,6 +335,9 @@ Result<void> RocksLogImpl::write(LogIndex commit, bool durable) {
     count_sync(std::chrono::steady_clock::now() - before);
   }
   bytes_written_ += batch_.GetDataSize();
+  room_->in_memtables += batch_.GetDataSize();
+  room_->kept =
+      entry_bytes_ == 0 ? UINT64_MAX : (last_ + 1 - first_) * entry_bytes_ + batch_.GetDataSize();
   batch_.Clear();
   if (!status.ok()) {
     return status_error("writing the log", options_.path, status);
@@ -464,16 +473,22 @@ Result<std::unique_ptr<RocksLog>> open_rocks_log(const RocksLogOptions& options)
     return mark.error();
   }
   rocksdb::Options log = log_options();
-  auto files = std::make_unique<WalFiles>(options.fsync);
+  const auto room = std::make_shared<LogRoom>(options.path, options.free_bytes);
+  const std::shared_ptr<Room> disk(room, &room->disk);
+  auto files = std::make_unique<WalFiles>(options.fsync, disk);
   log.env = files->env();
   log.listeners.push_back(make_thread_listener());
+  log.listeners.push_back(
+      make_room_listener(disk, [room](rocksdb::DB&) { return room->flush_bytes(); }));
+  log.listeners.push_back(make_log_room_listener(room));
   rocksdb::DB* db = nullptr;
   rocksdb::Status status = rocksdb::DB::Open(log, options.path, &db);
   if (!status.ok()) {
     return open_error(options.path, status);
   }
-  auto opened = std::make_unique<RocksLogImpl>(options, *mark, std::move(files),
+  auto opened = std::make_unique<RocksLogImpl>(options, *mark, room, std::move(files),
                                                std::unique_ptr<rocksdb::DB>(db));
+  room->measure(*db);
   if (Result<void> started = opened->start(); !started) {
     return started.error();
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -13,6 +14,7 @@ namespace kiwi::rocks {
 struct RocksLogOptions {
   std::string path;   // directory, created if missing
   bool fsync = true;  // raft.log-fsync; hard states and identity are synced anyway (F16)
+  std::function<uint64_t()> free_bytes = nullptr;  // of the disk; empty: it is asked
 };
 
 struct RocksLogStats {
@@ -21,6 +23,8 @@ struct RocksLogStats {
   uint64_t sync_microseconds_max = 0;
   uint64_t bytes_written = 0;  // payload handed to RocksDB
   uint64_t entry_bytes = 0;    // of one entry, usually; the last ones count most; 0 = none yet
+  uint64_t owed_bytes = 0;  // that its memtables and its largest compaction take of the disk (F60)
+  uint64_t waits_for_room = 0;  // writes and flushes that wait for room on it now
 };
 
 class RocksLog : public raft::LogStorage {

@@ -15,26 +15,45 @@
 #include "base/check.hpp"
 #include "base/failpoint.hpp"
 #include "base/reuse.hpp"
-#include "rocks/file_removal.hpp"
 #include "rocks/files.hpp"
 #include "rocks/keys.hpp"
 #include "rocks/metadata.hpp"
-#include "rocks/read_only_state.hpp"
 #include "rocks/rocksdb_support.hpp"
 #include "rocks/write_pace.hpp"
 
 namespace kiwi::rocks {
+
+// Between listeners, which live longer than what they measure, and the database.
+class StateDatabase::Measures {
+ public:
+  void again() {
+    const std::lock_guard lock(mutex_);
+    if (database_ != nullptr) {
+      database_->measure();
+    }
+  }
+  void let(StateDatabase* database) {  // null: it ends
+    const std::lock_guard lock(mutex_);
+    database_ = database;
+  }
+
+ private:
+  std::mutex mutex_;
+  StateDatabase* database_ = nullptr;
+};
 
 class StateDatabase::Listener final : public rocksdb::EventListener {
  public:
   Listener(std::string path,
            std::shared_ptr<std::atomic<uint64_t>> flushes,
            std::shared_ptr<Stalls> stalls,
-           std::function<void()> before_flush)
+           std::function<void()> before_flush,
+           std::shared_ptr<Measures> measures)
       : path_(std::move(path)),
         flushes_(std::move(flushes)),
         stalls_(std::move(stalls)),
-        before_flush_(std::move(before_flush)) {}
+        before_flush_(std::move(before_flush)),
+        measures_(std::move(measures)) {}
 
   void OnFlushBegin(rocksdb::DB*, const rocksdb::FlushJobInfo&) override {
     if (before_flush_) {
@@ -43,6 +62,10 @@ class StateDatabase::Listener final : public rocksdb::EventListener {
   }
   void OnFlushCompleted(rocksdb::DB*, const rocksdb::FlushJobInfo&) override {
     flushes_->fetch_add(1, std::memory_order_release);
+    measures_->again();
+  }
+  void OnCompactionCompleted(rocksdb::DB*, const rocksdb::CompactionJobInfo&) override {
+    measures_->again();
   }
   void OnStallConditionsChanged(const rocksdb::WriteStallInfo& info) override {
     using rocksdb::WriteStallCondition;
@@ -53,9 +76,10 @@ class StateDatabase::Listener final : public rocksdb::EventListener {
     }
   }
   // A flush or compaction that failed leaves memtables that can never be written: stop now rather
-  // than stall later (DESIGN §12).
+  // than stall later (DESIGN §12). For lack of room only a compaction fails, which is no error by
+  // now (room.hpp).
   void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
-    if (!status->IsShutdownInProgress()) {  // closing interrupts compactions
+    if (!status->ok() && !status->IsShutdownInProgress()) {  // closing interrupts compactions
       fatal_status("background work", path_, *status);
     }
   }
@@ -65,9 +89,14 @@ class StateDatabase::Listener final : public rocksdb::EventListener {
   std::shared_ptr<std::atomic<uint64_t>> flushes_;
   std::shared_ptr<Stalls> stalls_;
   std::function<void()> before_flush_;
+  std::shared_ptr<Measures> measures_;
 };
 
 namespace {
+
+// Threads of each priority for all databases of the process: state and log must not wait for each
+// other. A database uses one of each kind (max_background_jobs).
+constexpr int kPoolThreads = 3;
 
 // Pressure of compaction that is as far behind as it may be: less than full, since flushes that
 // wait for it fill the write buffer, which has its own measure.
@@ -89,6 +118,7 @@ constexpr uint64_t kLevelBaseMin = 16 << 20;
 constexpr uint64_t kLevelBaseMax = 256 << 20;
 constexpr uint64_t kFilesInBase = 4;
 constexpr uint64_t kFileSizeMin = 8 << 20;
+constexpr uint64_t kCompactionFilesMax = 25;  // RocksDB's own bound of a compaction below level 0
 
 // What compactions write, and in which steps: 0.3 ms of work each. Files collect no more than a
 // step, or all of that (RocksDB: 1 MiB, 5 ms of work) would come at once.
@@ -112,6 +142,8 @@ rocksdb::DBOptions database_options(const KeyspaceOptions& options) {
   made.strict_bytes_per_sync = true;
   made.rate_limiter = make_write_pace(kBytesPerSecond, kStepBytes);
   made.writable_file_max_buffer_size = kStepBytes;
+  // Who ends the last cursor on a file must not unlink it: that may be the loop of the clients.
+  made.avoid_unnecessary_blocking_io = true;
   made.avoid_flush_during_shutdown = true;  // a stopped node replays its log
   made.stats_dump_period_sec = 0;
   made.stats_persist_period_sec = 0;
@@ -153,6 +185,10 @@ rocksdb::ColumnFamilyOptions family_options(const KeyspaceOptions& options,
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   table.cache_index_and_filter_blocks = true;
   table.pin_l0_filter_and_index_blocks_in_cache = true;
+  // In pieces: whole ones are a megabyte a file, and many files would drive each other's out of the
+  // cache at every read.
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  table.partition_filters = true;
   made.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return made;
 }
@@ -170,15 +206,23 @@ Result<std::unique_ptr<StateDatabase>> StateDatabase::open(const KeyspaceOptions
   self->level0_files_max_ = options.level0_files_max;
   self->compaction_debt_slow_ = options.compaction_debt_slow;
   self->compaction_debt_max_ = options.compaction_debt_max;
-  self->env_ = rocksdb::NewCompositeEnv(make_removal_file_system());
+  self->writes_ = writes;
+  self->room_ = std::make_shared<Room>(options.path, options.free_bytes);
+  self->measures_ = std::make_shared<Measures>();
+  self->env_ = rocksdb::NewCompositeEnv(make_room_file_system(self->room_));
+  self->env_->IncBackgroundThreadsIfNeeded(kPoolThreads, rocksdb::Env::LOW);
+  self->env_->IncBackgroundThreadsIfNeeded(kPoolThreads, rocksdb::Env::HIGH);
   self->block_cache_ = rocksdb::NewLRUCache(options.block_cache_bytes);
   rocksdb::DBOptions database = database_options(options);
   database.env = self->env_.get();
   database.listeners.push_back(make_thread_listener());
+  database.listeners.push_back(make_room_listener(self->room_, memtable_bytes));
   database.listeners.push_back(std::make_shared<Listener>(
       options.path, self->flushes_, self->stalls_,
-      writes == Writes::kMemtables ? options.before_flush : std::function<void()>()));
+      writes == Writes::kMemtables ? options.before_flush : std::function<void()>(),
+      self->measures_));
   rocksdb::ColumnFamilyOptions family = family_options(options, self->block_cache_, writes);
+  self->compaction_bytes_max_ = kCompactionFilesMax * family.target_file_size_base;
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
   families.emplace_back(rocksdb::kDefaultColumnFamilyName, family);
   for (const char* name : kFamilyNames) {
@@ -199,10 +243,14 @@ Result<std::unique_ptr<StateDatabase>> StateDatabase::open(const KeyspaceOptions
   if (writes == Writes::kIngests) {
     self->flush();  // the format record of a new database; else there is nothing
   }
+  self->measures_->let(self.get());
+  self->measure();
   return self;
 }
 
 StateDatabase::~StateDatabase() {
+  measures_->let(nullptr);
+  room_->end_waits();
   if (db_ != nullptr) {
     for (rocksdb::ColumnFamilyHandle* handle : handles_) {
       db_->DestroyColumnFamilyHandle(handle);
@@ -296,7 +344,7 @@ LogIndex StateDatabase::persisted_index() const {
   return record->index;
 }
 
-Result<LogIndex> StateDatabase::checkpoint(const std::string& directory) {
+Result<void> StateDatabase::checkpoint(const std::string& directory) {
   rocksdb::Checkpoint* made = nullptr;
   rocksdb::Status status = rocksdb::Checkpoint::Create(db_.get(), &made);
   std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
@@ -313,8 +361,7 @@ Result<LogIndex> StateDatabase::checkpoint(const std::string& directory) {
     return synced.error();
   }
   failpoint("snapshot-created");
-  Result<AppliedRecord> applied = read_applied_record(directory);
-  return applied ? Result<LogIndex>(applied->index) : Result<LogIndex>(applied.error());
+  return {};
 }
 
 // By files, since CompactRange() would flush memtables first. Loses gracefully against a background
@@ -336,7 +383,7 @@ void StateDatabase::compact() {
     rocksdb::CompactionOptions options;
     options.compression = rocksdb::kDisableCompressionOption;  // as the family's options say
     rocksdb::Status status = db_->CompactFiles(options, handle, files, last_level);
-    if (status.IsCorruption() || status.IsIOError()) {
+    if (status.IsCorruption() || (status.IsIOError() && !status.IsNoSpace())) {
       fatal_status("compacting", path_, status);
     }
   }
@@ -357,12 +404,42 @@ Keyspace::Usage StateDatabase::usage() const {
   const Debt owed = debt();
   usage.level0_files = owed.level0_files;
   usage.pending_compaction_bytes = owed.compaction_bytes;
+  usage.compaction_room_bytes = owed.compaction_room;
+  usage.waits_for_room = room_->waiting();
+  usage.compactions_put_off = room_->compactions_put_off();
   usage.stall_slowdowns = stalls_->slowdowns.load(std::memory_order_relaxed);
   usage.stall_stops = stalls_->stops.load(std::memory_order_relaxed);
   return usage;
 }
 
-StateDatabase::Debt StateDatabase::debt() const {
+namespace {
+
+// What the largest compaction to come may write before its inputs go: all of level 0 into the level
+// below it; deeper ones are bounded by RocksDB.
+uint64_t largest_compaction(const rocksdb::ColumnFamilyMetaData& family, uint64_t bytes_max) {
+  uint64_t largest = 0;
+  for (size_t level = 0; level < family.levels.size(); ++level) {
+    if (family.levels[level].size == 0) {
+      continue;
+    }
+    uint64_t below = 0;
+    for (size_t next = level + 1; next < family.levels.size() && below == 0; ++next) {
+      below = family.levels[next].size;
+    }
+    const uint64_t bytes = family.levels[level].size + below;
+    if (level == 0) {
+      largest = std::max(largest, bytes);
+    } else if (below != 0) {
+      largest = std::max(largest, std::min(bytes, bytes_max));
+    }
+  }
+  return largest;
+}
+
+}  // namespace
+
+StateDatabase::Debt StateDatabase::measure() {
+  const std::lock_guard lock(measuring_);
   Debt owed;
   for (rocksdb::ColumnFamilyHandle* handle : handles_) {
     std::string files;
@@ -377,18 +454,34 @@ StateDatabase::Debt StateDatabase::debt() const {
     if (db_->GetIntProperty(handle, rocksdb::DB::Properties::kNumImmutableMemTable, &value)) {
       owed.memtables = std::max(owed.memtables, value);
     }
+    rocksdb::ColumnFamilyMetaData family;
+    db_->GetColumnFamilyMetaData(handle, &family);
+    owed.compaction_room =
+        std::max(owed.compaction_room, largest_compaction(family, compaction_bytes_max_));
   }
-  uint64_t stopped = 0;
-  owed.stopped =
-      db_->GetIntProperty(rocksdb::DB::Properties::kIsWriteStopped, &stopped) && stopped != 0;
+  gauges_.level0_files = owed.level0_files;
+  gauges_.compaction_bytes = owed.compaction_bytes;
+  gauges_.memtables = owed.memtables;
+  gauges_.compaction_room = owed.compaction_room;
   return owed;
+}
+
+StateDatabase::Debt StateDatabase::debt() const {
+  return {gauges_.level0_files, gauges_.compaction_bytes, gauges_.memtables,
+          gauges_.compaction_room};
+}
+
+bool StateDatabase::writes_stopped() const {
+  uint64_t stopped = 0;
+  return db_->GetIntProperty(rocksdb::DB::Properties::kIsWriteStopped, &stopped) && stopped != 0;
 }
 
 uint32_t StateDatabase::pressure() {
   const auto now = std::chrono::steady_clock::now();
   if (now >= pressure_until_) {
     pressure_until_ = now + kPressureAge;
-    const Debt owed = debt();
+    // Memtables fill without anybody being told.
+    const Debt owed = writes_ == Writes::kMemtables ? measure() : debt();
     pressure_ =
         std::max({part_of(owed.level0_files, level0_files_slow_, level0_files_max_),
                   part_of(owed.compaction_bytes, compaction_debt_slow_, compaction_debt_max_),

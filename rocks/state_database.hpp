@@ -8,12 +8,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/result.hpp"
 #include "rocks/keyspace.hpp"
+#include "rocks/room.hpp"
 
 namespace rocksdb {
 class Cache;
@@ -59,29 +61,34 @@ class StateDatabase {
   void flush();  // all families at once, and waits; any thread
   // The applied index that files hold, past the memtables (F13); any thread.
   LogIndex persisted_index() const;
-  // A checkpoint in `directory`, which must not exist; any thread. The index is the checkpoint's.
-  Result<LogIndex> checkpoint(const std::string& directory);
+  // A checkpoint in `directory`, which must not exist; any thread.
+  Result<void> checkpoint(const std::string& directory);
   void compact();  // every family into its last level, and waits
   // Counts ended flushes: a new number means that the flushed index may have moved.
   uint64_t flushes() const { return flushes_->load(std::memory_order_acquire); }
   Keyspace::Usage usage() const;
 
-  // What compaction owes, asked of RocksDB now; any thread.
+  // What compaction owes and needs.
   struct Debt {
     uint64_t level0_files = 0;  // of the family that has most
     uint64_t compaction_bytes = 0;
-    uint64_t memtables = 0;  // full and not written, of the family that has most
-    bool stopped = false;    // RocksDB holds up writes
+    uint64_t memtables = 0;        // full and not written, of the family that has most
+    uint64_t compaction_room = 0;  // bytes that the largest one to come writes beside its inputs
   };
+  // Asks RocksDB, under its mutex, which threads of lower priority may hold: for threads that no
+  // client waits for. Any of them.
+  Debt measure();
+  // As it was measured last: after each ingest and each end of a flush or compaction.
   Debt debt() const;
-  // The same as pressure (Keyspace::pressure()), at most a few milliseconds old; never full. One
-  // thread's.
+  // The same as pressure (Keyspace::pressure()); never full. One thread's.
   uint32_t pressure();
   // What compaction owes in per mille of what raises pressure(), as old as that.
   uint32_t part_owed() {
     pressure();
     return part_owed_;
   }
+  bool writes_stopped() const;  // by RocksDB
+  Room& room() { return *room_; }
   bool must_wait(const Debt& debt) const {
     return debt.level0_files >= level0_files_max_ || debt.compaction_bytes >= compaction_debt_max_;
   }
@@ -102,13 +109,26 @@ class StateDatabase {
     std::atomic<uint64_t> stops{0};
   };
   std::shared_ptr<Stalls> stalls_ = std::make_shared<Stalls>();
+  class Measures;
+  std::shared_ptr<Measures> measures_;
   class Listener;
   uint64_t level0_files_slow_ = 0;
   uint64_t level0_files_max_ = 0;
   uint64_t compaction_debt_slow_ = 0;
   uint64_t compaction_debt_max_ = 0;
+  uint64_t compaction_bytes_max_ = 0;
   uint32_t pressure_ = 0;
   uint32_t part_owed_ = 0;
+  Writes writes_ = Writes::kMemtables;
+  std::shared_ptr<Room> room_;
+  struct Gauges {
+    std::atomic<uint64_t> level0_files{0};
+    std::atomic<uint64_t> compaction_bytes{0};
+    std::atomic<uint64_t> memtables{0};
+    std::atomic<uint64_t> compaction_room{0};
+  };
+  Gauges gauges_;
+  std::mutex measuring_;  // so that an older answer does not overwrite a newer one
   std::chrono::steady_clock::time_point pressure_until_;  // after that it is asked for again
 };
 

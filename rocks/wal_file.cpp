@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <cstdlib>
@@ -17,7 +18,7 @@
 
 #include <rocksdb/file_system.h>
 
-#include "rocks/file_removal.hpp"
+#include "rocks/room.hpp"
 
 namespace kiwi::rocks {
 
@@ -35,6 +36,7 @@ constexpr size_t kPiece = size_t{256} << 10;  // the writer waits for no more th
 // zeros. Where syncs are larger, zeros only double what the disk has to take: 16 KiB values kept it
 // busy with 4.6 bytes a byte of value and node, a quarter of them zeros.
 constexpr uint64_t kLongSync = 64 << 10;
+constexpr auto kRoomPoll = std::chrono::milliseconds(50);
 
 IOStatus io_error(const char* what, const std::string& path) {
   std::string text = std::string(what) + " " + path;
@@ -83,10 +85,12 @@ uint64_t number_of(const std::string& path) {
 // tells an error of writing back once per descriptor, and the writer's sync must be told.
 class SharedFile {
  public:
-  SharedFile(std::string path, int fd, int filler_fd, SyncedPosition& position)
+  SharedFile(
+      std::string path, int fd, int filler_fd, SyncedPosition& position, std::shared_ptr<Room> room)
       : path_(std::move(path)),
         number_(number_of(path_)),
         position_(position),
+        room_(std::move(room)),
         fd_(fd),
         filler_fd_(filler_fd) {}
   ~SharedFile() {
@@ -98,15 +102,21 @@ class SharedFile {
   SharedFile(const SharedFile&) = delete;
   SharedFile& operator=(const SharedFile&) = delete;
 
+  // Without room on the disk it is tried again, at the same place, until there is some (F60): what
+  // was written of it says nothing before length_ moves.
   IOStatus append(std::string_view bytes) {
-    std::lock_guard<std::mutex> lock(mutex_);
-    if (!write_at(fd_, bytes, length_)) {
-      const IOStatus failed = io_error("writing to", path_);
-      zeroed_ = std::max(zeroed_, length_ + bytes.size());  // a part of it: finish() cuts that off
-      return failed;
+    IOStatus result = try_append(bytes);
+    if (!result.IsNoSpace()) {
+      return result;
     }
-    length_ += bytes.size();
-    return IOStatus::OK();
+    const std::string what = "writing to " + path_;
+    room_->begin_wait(bytes.size(), what);
+    while (result.IsNoSpace() && !room_->ended()) {
+      std::this_thread::sleep_for(kRoomPoll);
+      result = try_append(bytes);
+    }
+    room_->end_wait(what);
+    return result;
   }
   bool wants_zeros() const {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -193,11 +203,22 @@ class SharedFile {
   }
 
  private:
+  IOStatus try_append(std::string_view bytes) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (!write_at(fd_, bytes, length_)) {
+      const IOStatus failed = io_error("writing to", path_);
+      zeroed_ = std::max(zeroed_, length_ + bytes.size());  // a part of it: finish() cuts that off
+      return failed;
+    }
+    length_ += bytes.size();
+    return IOStatus::OK();
+  }
   bool long_syncs() const { return usual_sync_ >= kLongSync; }
 
   const std::string path_;
   const uint64_t number_;
   SyncedPosition& position_;
+  const std::shared_ptr<Room> room_;
   mutable std::mutex mutex_;
   int fd_;
   const int filler_fd_;
@@ -291,7 +312,8 @@ class WalFile final : public FSWritableFile {
 
 class WalFileSystem final : public rocksdb::FileSystemWrapper {
  public:
-  explicit WalFileSystem(bool zeros_ahead) : FileSystemWrapper(make_removal_file_system()) {
+  WalFileSystem(bool zeros_ahead, std::shared_ptr<Room> room)
+      : FileSystemWrapper(make_room_file_system(room)), room_(std::move(room)) {
     if (zeros_ahead) {
       filler_ = std::make_unique<Filler>();
     }
@@ -321,7 +343,7 @@ class WalFileSystem final : public rocksdb::FileSystemWrapper {
       }
       return failed;
     }
-    auto file = std::make_shared<SharedFile>(path, fd, filler_fd, position_);
+    auto file = std::make_shared<SharedFile>(path, fd, filler_fd, position_, room_);
     newest_ = file;
     *result = std::make_unique<WalFile>(std::move(file), filler_.get());
     return IOStatus::OK();
@@ -329,12 +351,13 @@ class WalFileSystem final : public rocksdb::FileSystemWrapper {
 
  private:
   SyncedPosition position_;
+  const std::shared_ptr<Room> room_;
   std::weak_ptr<SharedFile> newest_;  // RocksDB makes one log file at a time
   std::unique_ptr<Filler> filler_;    // null: no zeros ahead
 };
 
-WalFiles::WalFiles(bool zeros_ahead)
-    : files_(std::make_shared<WalFileSystem>(zeros_ahead)),
+WalFiles::WalFiles(bool zeros_ahead, std::shared_ptr<Room> room)
+    : files_(std::make_shared<WalFileSystem>(zeros_ahead, std::move(room))),
       env_(rocksdb::NewCompositeEnv(files_)) {}
 
 WalFiles::~WalFiles() = default;

@@ -17,17 +17,19 @@
 
 namespace kiwi::rocks {
 
+class Room;
 class WalFileSystem;
 
 class WalFiles {
  public:
-  // Without zeros ahead where hardly anything is synced.
-  explicit WalFiles(bool zeros_ahead);
+  // Without zeros ahead where hardly anything is synced. A write that finds no room on the disk
+  // waits for it: nothing is said to be written before.
+  WalFiles(bool zeros_ahead, std::shared_ptr<Room> room);
   ~WalFiles();
   WalFiles(const WalFiles&) = delete;
   WalFiles& operator=(const WalFiles&) = delete;
 
-  // Differs from the default one in *.log files alone. The database that uses it goes before.
+  // Differs from that of room.hpp in *.log files alone. The database that uses it goes before.
   rocksdb::Env* env() { return env_.get(); }
   // Everything before it is on disk; zeros before the first sync.
   WalPosition synced() const;

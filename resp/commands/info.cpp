@@ -115,7 +115,13 @@ void persistence(NodeContext& node, InfoText& out) {
   out.line("aof_last_bgrewrite_status", "ok");
   out.line("aof_last_write_status", "ok");
   out.line("aof_current_size", node.status.log_disk_bytes);
+  const DiskStatus& disk = node.status.disk;
   const rocks::Keyspace::Usage& state = node.status.keyspace;
+  out.line("disk_free_bytes", disk.free_bytes);
+  out.line("disk_owed_bytes", disk.owed_bytes);
+  out.line("disk_full", disk.full ? 1 : 0);
+  out.line("disk_waits", disk.log_waits + state.waits_for_room);
+  out.line("disk_compactions_put_off", state.compactions_put_off);
   out.line("keyspace_disk_bytes", state.disk_bytes);
   out.line("state_dirty_bytes", state.dirty_bytes);
   out.line("state_cache_bytes", state.cache_bytes);

@@ -29,6 +29,11 @@ constexpr auto kCompactionPoll = std::chrono::milliseconds(5);
 
 constexpr uint32_t kComparedPerRest = 64;
 
+// Of the room on the disk, for the log and for RocksDB's own records.
+constexpr uint64_t kLeftByFlushes = 4 << 20;
+constexpr auto kRoomPoll = std::chrono::milliseconds(100);
+constexpr auto kRoomRetry = std::chrono::seconds(1);
+
 using Clock = std::chrono::steady_clock;
 
 uint64_t us_since(Clock::time_point began) {
@@ -45,15 +50,14 @@ void prefetch(const TableNode* node) {
   __builtin_prefetch(reinterpret_cast<const char*>(node) + 64);
 }
 
-struct Item {
+}  // namespace
+
+struct TableFlusher::Item {
   KeyPrefix prefix;
   const TableNode* node;
 };
 
-// Records of one family in key order.
-using Sorted = std::vector<Item>;
-
-void sort(Sorted& items, const std::function<void()>& rest) {
+void TableFlusher::sort(Sorted& items, const std::function<void()>& rest) {
   uint32_t compared = 0;
   std::ranges::sort(items, [&](const Item& a, const Item& b) {
     if (++compared % kComparedPerRest == 0) {
@@ -63,7 +67,8 @@ void sort(Sorted& items, const std::function<void()>& rest) {
   });
 }
 
-std::array<Sorted, kFamilies> sorted(const FrozenEpoch& epoch, const std::function<void()>& rest) {
+std::array<TableFlusher::Sorted, kFamilies> TableFlusher::sorted(
+    const FrozenEpoch& epoch, const std::function<void()>& rest) {
   std::array<Sorted, kFamilies> families;
   const auto each = [&](const std::vector<TableNode*>& nodes, auto&& take) {
     for (size_t i = 0; i < nodes.size(); ++i) {
@@ -93,7 +98,7 @@ std::array<Sorted, kFamilies> sorted(const FrozenEpoch& epoch, const std::functi
 }
 
 // I1: what is about to be written says itself which index it is the state of.
-void check_applied(const Sorted& system, LogIndex applied) {
+void TableFlusher::check_applied(const Sorted& system, LogIndex applied) {
   std::string key;
   keys::applied_record(key);
   auto it = std::ranges::find_if(system, [&](const Item& item) { return item.node->key() == key; });
@@ -101,8 +106,6 @@ void check_applied(const Sorted& system, LogIndex applied) {
   std::optional<AppliedRecord> record = decode_applied(it->node->value());
   CHECK_INVARIANT(record.has_value() && record->index == applied);
 }
-
-}  // namespace
 
 void remove_unfinished_ingests(const std::string& path) {
   std::error_code failed;
@@ -122,12 +125,13 @@ void remove_unfinished_ingests(const std::string& path) {
 struct TableFlusher::Files {
   explicit Files(const StateDatabase& opened) : database(opened) {}
 
-  // Nothing is written for a family that has nothing: RocksDB refuses empty files.
-  void write(Family family,
-             const RangeSet& ranges,
-             const Sorted& records,
-             const std::string& path,
-             const std::function<void()>& rest) {
+  // Nothing is written for a family that has nothing: RocksDB refuses empty files. An error is lack
+  // of room.
+  rocksdb::Status write(Family family,
+                        const RangeSet& ranges,
+                        const Sorted& records,
+                        const std::string& path,
+                        const std::function<void()>& rest) {
     rocksdb::ColumnFamilyHandle* handle = database.handle(family);
     rocksdb::Options options = database.db().GetOptions(handle);
     options.compression = rocksdb::kNoCompression;  // as all of level 0
@@ -137,21 +141,19 @@ struct TableFlusher::Files {
     rocksdb::SstFileWriter writer(environment, options, handle,
                                   /*invalidate_page_cache=*/false);
     bool any = false;
-    auto check = [&](const rocksdb::Status& status) {
-      if (!status.ok()) {
-        fatal_status("writing", path, status);
+    rocksdb::Status status;
+    auto good = [&](const rocksdb::Status& step) {
+      if (!step.ok() && !step.IsNoSpace()) {
+        fatal_status("writing", path, step);
       }
+      status = step;
+      return step.ok();
     };
-    auto open = [&] {
-      if (!std::exchange(any, true)) {
-        check(writer.Open(path));
-      }
-    };
+    auto open = [&] { return std::exchange(any, true) || good(writer.Open(path)); };
     for (const auto& [from, end] : ranges.merged()) {
       std::string to = end.never ? past_last(handle) : end.key;
-      if (from < to) {
-        open();
-        check(writer.DeleteRange(from, to));
+      if (from < to && !(open() && good(writer.DeleteRange(from, to)))) {
+        return status;
       }
     }
     for (size_t i = 0; i < records.size(); ++i) {
@@ -160,14 +162,14 @@ struct TableFlusher::Files {
       }
       const Item& item = records[i];
       rest();
-      open();
-      check(item.node->present ? writer.Put(item.node->key(), item.node->value())
-                               : writer.Delete(item.node->key()));
+      if (!open() || !good(item.node->present ? writer.Put(item.node->key(), item.node->value())
+                                              : writer.Delete(item.node->key()))) {
+        return status;
+      }
     }
-    if (!any) {
-      return;
+    if (!any || !good(writer.Finish())) {  // synced
+      return status;
     }
-    check(writer.Finish());  // synced
     rocksdb::IngestExternalFileArg arg;
     arg.column_family = handle;
     arg.external_files = {path};
@@ -175,6 +177,7 @@ struct TableFlusher::Files {
     arg.options.write_global_seqno = false;
     arg.options.allow_blocking_flush = false;  // I2: nobody else writes
     arguments.push_back(std::move(arg));
+    return status;
   }
 
   // Behind every key of the family; empty if there is none.
@@ -309,6 +312,67 @@ std::string TableFlusher::file_of(Family family) const {
          std::to_string(static_cast<int>(family)) + std::string(kFileSuffix);
 }
 
+// True at once where the disk has room for the files of an epoch, or when there is some.
+bool TableFlusher::wait_for_room(uint64_t bytes) {
+  Room& room = database_.room();
+  bytes += kLeftByFlushes;
+  if (room.free() >= bytes) {
+    return true;
+  }
+  const std::string what = "a flush of the state in " + database_.path();
+  room.begin_wait(bytes, what);
+  std::unique_lock lock(mutex_);
+  while (room.free() < bytes && !nothing_to_do()) {
+    changed_.wait_for(lock, kRoomPoll);
+  }
+  room.end_wait(what);
+  return !nothing_to_do();
+}
+
+// The disk was full although it did not look so. False: the flusher ends.
+bool TableFlusher::write_when_possible(const FrozenEpoch& epoch,
+                                       const std::array<Sorted, kFamilies>& families) {
+  const std::string what = "a flush of the state in " + database_.path();
+  database_.room().begin_wait(epoch.bytes, what);
+  bool ends = false;
+  do {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, kRoomRetry, [this] { return nothing_to_do(); });
+    ends = nothing_to_do();
+  } while (!ends && !write(epoch, families));
+  database_.room().end_wait(what);
+  return !ends;
+}
+
+// False: there was not enough room, and nothing is left of it.
+bool TableFlusher::write(const FrozenEpoch& epoch, const std::array<Sorted, kFamilies>& families) {
+  const std::function<void()> rest = [this] { breathe_unless_urgent(); };
+  Files files(database_);
+  rocksdb::Status status;
+  for (size_t i = 0; i < families.size() && status.ok(); ++i) {
+    status = files.write(static_cast<Family>(i), epoch.ranges[i], families[i],
+                         file_of(static_cast<Family>(i)), rest);
+  }
+  if (status.ok()) {
+    if (before_ingest_) {
+      before_ingest_();
+    }
+    // RocksDB gives the files sequence numbers above everything there only if a snapshot is held
+    // (facebook/rocksdb #12257: without one a file may come to lie under older data).
+    const rocksdb::Snapshot* snapshot = database_.db().GetSnapshot();
+    status = database_.db().IngestExternalFiles(files.arguments);
+    database_.db().ReleaseSnapshot(snapshot);
+  }
+  if (status.ok()) {
+    return true;
+  }
+  if (!status.IsNoSpace()) {  // never retried: a later epoch must not come before it (I8)
+    fatal_status("ingesting", database_.path(), status);
+  }
+  remove_unfinished_ingests(database_.path());
+  return false;
+}
+
 bool TableFlusher::ingest(const FrozenEpoch& epoch) {
   CHECK_INVARIANT(epoch.number == flushed_epoch() + 1);  // I8
   CHECK_INVARIANT(epoch.applied > flushed_index());
@@ -320,24 +384,15 @@ bool TableFlusher::ingest(const FrozenEpoch& epoch) {
   if (!wait_for_compaction()) {
     return false;
   }
+  if (!wait_for_room(epoch.bytes)) {
+    return false;
+  }
   began = Clock::now();
-  Files files(database_);
-  for (size_t i = 0; i < families.size(); ++i) {
-    files.write(static_cast<Family>(i), epoch.ranges[i], families[i],
-                file_of(static_cast<Family>(i)), rest);
-    families[i] = {};
+  if (!write(epoch, families) && !write_when_possible(epoch, families)) {
+    return false;
   }
-  if (before_ingest_) {
-    before_ingest_();
-  }
-  // RocksDB gives the files sequence numbers above everything there only if a snapshot is held
-  // (facebook/rocksdb #12257: without one a file may come to lie under older data).
-  const rocksdb::Snapshot* snapshot = database_.db().GetSnapshot();
-  rocksdb::Status status = database_.db().IngestExternalFiles(files.arguments);
-  database_.db().ReleaseSnapshot(snapshot);
-  if (!status.ok()) {  // never retried: a later epoch must not come before it (I8)
-    fatal_status("ingesting", database_.path(), status);
-  }
+  families = {};
+  database_.measure();
   work_us_.fetch_add(sorted_us + us_since(began), std::memory_order_relaxed);
   flushes_.fetch_add(1, std::memory_order_relaxed);
   std::vector<std::function<void()>> waiting;

@@ -4,9 +4,11 @@
 // jobs too and see what was frozen before them.
 //
 // Owned by the table Keyspace, called by the apply thread. Its thread is the only one that writes
-// the state's families (I2). What fails ends the process (DESIGN §12).
+// the state's families (I2). What fails ends the process (DESIGN §12), but for lack of room on the
+// disk: then the epoch stays in memory and is written when there is room (F60).
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -65,13 +67,22 @@ class TableFlusher {
     std::function<void()> call;
     bool urgent = false;  // counted in urgent_ until it is begun (an epoch) or done (a call)
   };
+  struct Item;
+  using Sorted = std::vector<Item>;  // records of one family in key order
   struct Files;
 
+  static void sort(Sorted& items, const std::function<void()>& rest);
+  static std::array<Sorted, kFamilies> sorted(const FrozenEpoch& epoch,
+                                              const std::function<void()>& rest);
+  static void check_applied(const Sorted& system, LogIndex applied);
   void work();
   void put_job(Job job);
   bool nothing_to_do() const;
   void breathe_unless_urgent() const;
   bool wait_for_compaction();  // false: the flusher ends
+  bool wait_for_room(uint64_t bytes);
+  bool write_when_possible(const FrozenEpoch& epoch, const std::array<Sorted, kFamilies>& families);
+  bool write(const FrozenEpoch& epoch, const std::array<Sorted, kFamilies>& families);
   bool ingest(const FrozenEpoch& epoch);
   std::string file_of(Family family) const;
 

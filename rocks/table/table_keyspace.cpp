@@ -14,11 +14,13 @@
 
 #include "base/check.hpp"
 #include "rocks/hash_seed.hpp"
+#include "rocks/background.hpp"
 #include "rocks/keys.hpp"
 #include "rocks/keyspace.hpp"
 #include "rocks/merged_cursor.hpp"
 #include "rocks/metadata.hpp"
 #include "rocks/overlay.hpp"
+#include "rocks/read_only_state.hpp"
 #include "rocks/rocksdb_support.hpp"
 #include "rocks/snapshot_view.hpp"
 #include "rocks/state_database.hpp"
@@ -133,14 +135,24 @@ class TableKeyspace final : public Keyspace {
   }
   void checkpoint(std::string directory, std::function<void(Result<LogIndex>)> done) override {
     freeze_dirty();
-    flusher_.run([database = database_.get(), directory = std::move(directory),
-                  done = std::move(done)] { done(database->checkpoint(directory)); },
-                 TableFlusher::Waits::kNobody);
+    flusher_.run(
+        [this, directory = std::move(directory), done = std::move(done)]() mutable {
+          const Result<void> made = database_->checkpoint(directory);
+          // To open the copy reads a bit of each of its files: flushes do not wait for that.
+          background_.post([made, directory = std::move(directory), done = std::move(done)] {
+            done(made ? applied_index_of(directory) : Result<LogIndex>(made.error()));
+          });
+        },
+        TableFlusher::Waits::kNobody);
   }
   void compact() override { database_->compact(); }
   std::unique_ptr<Reader> view() override {
     flush();  // what RocksDB holds is the last commit
     return make_snapshot_view(*database_);
+  }
+  // Records in memory are larger than in files.
+  uint64_t owed_bytes() override {
+    return table_.unflushed_bytes() + database_->debt().compaction_room;
   }
   Usage usage() override {
     Usage usage = database_->usage();
@@ -214,7 +226,8 @@ class TableKeyspace final : public Keyspace {
   LogIndex committed_;
   uint32_t taken_ = kCleanEpoch;  // the last epoch that the table knows to be flushed
   std::chrono::steady_clock::time_point epoch_began_ = std::chrono::steady_clock::now();
-  TableFlusher flusher_;  // last: its thread uses the database and the table's frozen nodes
+  Background background_;  // posted to by the flusher
+  TableFlusher flusher_;   // last: its thread uses the database and the table's frozen nodes
 };
 
 std::optional<std::string_view> TableKeyspace::get(Family family, std::string_view key) {

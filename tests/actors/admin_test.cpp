@@ -66,6 +66,31 @@ TEST_CASE("what cannot be is said in the words that operators know") {
   CHECK(order_error(HandOver{NodeId{2}}, now) == "ERR invalid target node id");  // a learner
 }
 
+TEST_CASE("an order that may still take effect is answered TIMEOUT, whatever else is wrong") {
+  const NodeId self{1};
+  const NodeId other{2};
+  OrderFate fate;
+  CHECK(fate.too_late(OrderFate::Lacks::kLeader) == "CLUSTERDOWN No raft leader");
+  CHECK(fate.too_late(OrderFate::Lacks::kTurn) == "ERR one voting change only");
+  CHECK(fate.too_late(OrderFate::Lacks::kAnswer).starts_with("TIMEOUT "));
+  CHECK(fate.refused("ERR invalid node id") == "ERR invalid node id");
+  fate.begun(other);  // sent, and no answer came
+  for (const auto lacks : {OrderFate::Lacks::kLeader, OrderFate::Lacks::kTurn}) {
+    CHECK(fate.too_late(lacks).starts_with("TIMEOUT "));
+  }
+  CHECK(fate.refused("ERR node id does not exist").starts_with("TIMEOUT "));
+  fate.ended(other);
+  CHECK(fate.too_late(OrderFate::Lacks::kTurn) == "ERR one voting change only");
+  fate.begun(self);
+  fate.begun(other);
+  fate.ended(other);
+  CHECK(fate.unknown());  // what this node began is still open
+  fate.in_part(self);
+  CHECK(fate.unknown());  // learners came in, the rest did not follow
+  CHECK(fate.too_late(OrderFate::Lacks::kTurn).starts_with("TIMEOUT "));
+  CHECK(fate.refused("TIMEOUT no reply from leader") == "TIMEOUT no reply from leader");
+}
+
 TEST_CASE("orders, words, questions and replies are read back as they were; garbage is refused") {
   for (const AdminOrder& order :
        std::vector<AdminOrder>{AddMember{member(4)}, RemoveMember{NodeId{3}},

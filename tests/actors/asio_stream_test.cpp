@@ -4,6 +4,8 @@
 
 #include <ctime>
 #include <memory>
+#include <new>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <sys/socket.h>
@@ -85,6 +87,28 @@ TEST_CASE("a long answer to a slow client arrives whole and costs no more than i
   CHECK(thread_cpu_seconds() - begin < 3);
   CHECK(f.stream->unsent_bytes() == 0);
   CHECK((f.received == answer + behind));
+}
+
+TEST_CASE("what is thrown in an event of a socket ends that connection and not the loop") {
+  for (const bool while_reading : {true, false}) {
+    Fixture thrower;
+    bool closed = false;
+    ByteStream::Events events;
+    events.received = [](std::string_view) { throw std::bad_alloc(); };
+    events.drained = [] { throw std::length_error("basic_string::append"); };
+    events.closed = [&closed] { closed = true; };
+    thrower.stream->start(std::move(events));
+    if (while_reading) {
+      REQUIRE(::send(thrower.client, "PING\r\n", 6, 0) == 6);
+    } else {
+      thrower.stream->write(std::string(100'000, 'x'));
+    }
+    for (int i = 0; i < 1000 && !closed; ++i) {
+      thrower.read_what_is_there();
+      CHECK_NOTHROW(thrower.io.poll_one());
+    }
+    CHECK(closed);
+  }
 }
 
 }  // namespace kiwi::actors

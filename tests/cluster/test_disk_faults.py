@@ -6,6 +6,8 @@ file. What was acknowledged is there afterwards; nothing wrong is ever served.
 from __future__ import annotations
 
 import os
+import threading
+import time
 
 import pytest
 
@@ -67,7 +69,7 @@ def faulty_single(make_cluster):
 
 
 @pytest.mark.parametrize("operation, action", [("sync", "EIO"), ("write", "EIO"),
-                                               ("write", "ENOSPC"), ("write", "torn")])
+                                               ("write", "torn")])
 def test_a_log_that_cannot_be_written_stops_the_node_and_keeps_its_promises(
         faulty_single, operation, action):
     """[F16] A failed fdatasync is never tried again: the kernel may have dropped the pages."""
@@ -84,6 +86,80 @@ def test_a_log_that_cannot_be_written_stops_the_node_and_keeps_its_promises(
     assert node.call("SET", "after", 1) == "OK"
 
 
+def test_a_log_without_room_waits_and_goes_on_by_itself(faulty_single):
+    """[F60] Nothing was written, so nothing is in doubt: that is no failed write."""
+    node, disk = faulty_single
+    disk.fail("write", "/log/", "ENOSPC")
+    got = []
+    writer = threading.Thread(target=lambda: got.append(write_keys(node, KEYS, KEYS + 20)))
+    writer.start()
+    wait_until(disk.seen, 10, "a fault")
+    wait_until(lambda: node.info("persistence").get("disk_waits") == "1", 5, "INFO to tell")
+    time.sleep(0.5)
+    assert node.alive() and not got
+    disk.mend()
+    writer.join(15)
+    assert got == [KEYS + 20], node.log_text()[-800:]
+    text = node.log_text()
+    assert "the disk is full: writing to" in text and "room on the disk again" in text
+    node.kill()
+    node.start()
+    wait_serving(node)
+    check_keys(node, KEYS + 20, KEYS + 20)
+
+
+def test_a_flush_without_room_waits_and_goes_on_by_itself(faulty_single):
+    """[F60]"""
+    node, disk = faulty_single
+    disk.fail("write", "ingest-", "ENOSPC")
+    saved = []
+    saver = threading.Thread(target=lambda: saved.append(node.call("SAVE", timeout=30)))
+    saver.start()
+    wait_until(disk.seen, 10, "a fault")
+    wait_until(lambda: node.info("persistence").get("disk_waits") == "1", 5, "INFO to tell")
+    assert write_keys(node, KEYS, KEYS + 20) == KEYS + 20, "apply goes on in memory"
+    assert node.alive() and not saved
+    disk.mend()
+    saver.join(20)
+    assert saved == ["OK"], node.log_text()[-800:]
+    assert node.info("persistence").get("disk_waits") == "0"
+    node.kill()
+    node.start()
+    wait_serving(node)
+    check_keys(node, KEYS + 20, KEYS + 20)
+
+
+def test_a_stop_does_not_wait_for_a_flush_without_end(faulty_single):
+    """The log has everything; only the next start takes longer."""
+    node, disk = faulty_single
+    disk.fail("write", "ingest-", "ENOSPC")
+    began = time.monotonic()
+    assert node.terminate(timeout=30) == 0
+    assert time.monotonic() - began < 20
+    assert "took too long" in node.log_text().splitlines()[-1], node.log_text()[-800:]
+    disk.mend()
+    node.start()
+    wait_serving(node)
+    check_keys(node, KEYS, KEYS)
+
+
+def test_a_second_signal_ends_a_stop_at_once(faulty_single):
+    node, disk = faulty_single
+    disk.fail("write", "ingest-", "ENOSPC")
+    node.ended_by_us = True
+    node.process.terminate()
+    wait_until(disk.seen, 10, "the flush at the end")
+    began = time.monotonic()
+    node.process.terminate()
+    assert node.process.wait(15) == 1
+    assert time.monotonic() - began < 1.0
+    assert "a second signal to stop" in node.log_text().splitlines()[-1], node.log_text()[-800:]
+    disk.mend()
+    node.start()
+    wait_serving(node)
+    check_keys(node, KEYS, KEYS)
+
+
 def test_a_write_that_takes_half_of_the_bytes_is_continued(faulty_single):
     node, disk = faulty_single
     disk.fail("write", "/log/", "half")
@@ -97,7 +173,7 @@ def test_a_write_that_takes_half_of_the_bytes_is_continued(faulty_single):
 
 
 @pytest.mark.parametrize("operation, action", [("sync", "EIO"), ("write", "EIO"),
-                                               ("write", "ENOSPC"), ("write", "torn")])
+                                               ("write", "torn")])
 def test_a_state_that_cannot_be_flushed_loses_nothing(faulty_single, operation, action):
     """[F13] The flush at the orderly end fails; the log still has everything."""
     node, disk = faulty_single

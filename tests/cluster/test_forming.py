@@ -231,3 +231,20 @@ def node_connection(node, password):
     connection = node.connect()
     connection.must("AUTH", password)
     return connection
+
+
+@pytest.mark.parametrize("bind", ["0.0.0.0", "*", "::", "127.0.0.1 0.0.0.0"])
+def test_a_public_bind_without_a_secret_is_refused(tmp_path, bind):
+    """[F51]: one sentence says why and what to do; with the secret, or told so, it starts."""
+    port = free_port()
+    words = ["--port", str(port), "--bind", *bind.split(), "--dir", str(tmp_path)]
+    code, output = run_server(*words, timeout=5)
+    assert code == 1, (code, output)
+    sentence = [line for line in output.splitlines() if line.startswith("kiwi-server: ")]
+    assert len(sentence) == 1 and "raft.cluster-secret" in sentence[0], output
+    assert not list(tmp_path.iterdir()), "a refused start leaves no data directory"
+    for allowed in (["--raft.cluster-secret", "known to all"],
+                    ["--raft.allow-empty-secret", "yes", "--requirepass", "x"]):
+        code, output = run_server(*words, *allowed, timeout=1.5)
+        assert code is None, output
+        assert ("requirepass is empty" in output) == ("--requirepass" not in allowed), output

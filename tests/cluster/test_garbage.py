@@ -1,8 +1,11 @@
 """Garbage on any port: the connection is closed and nothing else happens [DESIGN §12, F30]."""
 from __future__ import annotations
 
+import os
 import random
+import resource
 import socket
+import threading
 import time
 
 import pytest
@@ -168,3 +171,95 @@ def record_first_bytes(cluster) -> list[bytes]:
     wait_until(lambda: len(recorded) > 2, 10, "a new handshake")
     cluster.proxies._pump = original
     return recorded[:5]
+
+
+class Flood:
+    """Silent sockets on a port, always more than it lets in, opened anew as they are closed."""
+
+    SOCKETS = 200
+
+    def __init__(self, port: int):
+        self._port = port
+        self._ends = threading.Event()
+        self._open: list[socket.socket] = []
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> "Flood":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ends.set()
+        self._thread.join()
+        for one in self._open:
+            one.close()
+
+    def _run(self) -> None:
+        while not self._ends.is_set():
+            while len(self._open) < self.SOCKETS and not self._ends.is_set():
+                one = socket.socket()
+                one.settimeout(0.2)
+                try:
+                    one.connect(("127.0.0.1", self._port))
+                except OSError:  # the node does not run just now
+                    one.close()
+                    time.sleep(0.001)
+                    continue
+                one.setblocking(False)
+                self._open.append(one)
+            self._open = [one for one in self._open if self._is_open(one)]
+            time.sleep(0.001)
+
+    @staticmethod
+    def _is_open(one: socket.socket) -> bool:
+        try:
+            closed = one.recv(1) == b""
+        except BlockingIOError:
+            return True
+        except OSError:
+            closed = True
+        if closed:
+            one.close()
+        return not closed
+
+
+def test_a_node_restarted_under_a_flood_of_silent_strangers_links_again(make_cluster):
+    """[F51]: it is dialled by the others, and silent sockets take no place that they need."""
+    cluster = make_cluster(3)
+    victim = cluster.node(3)
+    victim.terminate()
+    with Flood(victim.peer_port):
+        time.sleep(0.5)
+        for _ in range(3):
+            began = time.monotonic()
+            victim.start()
+            wait_serving(victim, 15)
+            wait_until(lambda: " ".join(victim.info("raft").values()).count("state=connected") == 2,
+                       10, "both links")
+            print(f"both links after {time.monotonic() - began:.2f} s")
+            victim.terminate()
+
+
+def free_descriptors(node) -> list[int]:
+    used = {int(fd) for fd in os.listdir(f"/proc/{node.pid}/fd")}
+    return [fd for fd in range(max(used) + 2) if fd not in used]
+
+
+def test_a_link_that_finds_no_descriptor_is_no_link_and_is_made_later(make_cluster):
+    """[F51]: the second descriptor of a link is what it is cut by. Node 1 dials node 2."""
+    cluster = make_cluster(2)
+    dialer, dialled = cluster.nodes
+    dialled.kill()
+    wait_until(lambda: "state=disconnected" in dialer.info("raft").get("raft_node0", ""), 10,
+               "the link to be down")
+    before = resource.prlimit(dialer.pid, resource.RLIMIT_NOFILE)
+    time.sleep(0.3)  # the connection that asked is gone
+    resource.prlimit(dialer.pid, resource.RLIMIT_NOFILE,
+                     (free_descriptors(dialer)[0] + 1, before[1]))
+    dialled.start()
+    wait_until(lambda: "no descriptor for it is left" in dialer.log_text(), 15,
+               "the dialer to say that it has no descriptor")
+    resource.prlimit(dialer.pid, resource.RLIMIT_NOFILE, before)
+    for node in cluster.nodes:
+        wait_serving(node)
+    assert dialer.call("SET", "k", "v") == "OK"

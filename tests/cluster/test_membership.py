@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from support import faultydisk
 from support.cluster import SECRET, Cluster, Node, wait_serving
 from support.resp import RespError, try_connect
 from support.waiting import wait_until
@@ -291,3 +292,57 @@ def test_a_rolling_restart_shows_clients_no_error(make_cluster):
         writers.stop()
     writers.check(cluster.node(1))
     assert sum(writers.acked) > 100
+
+
+def test_an_order_that_may_yet_take_effect_is_answered_timeout(make_cluster):
+    """[DESIGN §1.5]: the entry is in the log of a leader that lost its majority; nobody knows."""
+    cluster = make_cluster(3, options={"raft.response-timeout": 2000})
+    leader = cluster.wait_leader()
+    others = [node for node in cluster.nodes if node is not leader]
+    removed = others[1]
+    for node in others:
+        node.pause()
+    answers = []
+    with leader.connect() as connection:
+        answers.append(str(connection.call("RAFT.NODE", "REMOVE", removed.id)))
+        answers.append(str(connection.call("RAFT.TRANSFER_LEADER", others[0].id)))
+    for node in others:
+        node.resume()
+    assert answers[0].startswith("TIMEOUT "), answers
+    assert answers[1].startswith(("TIMEOUT ", "CLUSTERDOWN ")), answers
+    wait_until(lambda: removed.id not in member_ids(leader), 20,
+               "the removal, which was never lost")
+
+
+def test_a_join_that_may_yet_happen_is_answered_timeout(make_cluster):
+    """[DESIGN §1.5]"""
+    cluster = make_cluster(3, options={"raft.response-timeout": 2000})
+    leader = cluster.wait_leader()
+    joiner = new_node(cluster, 4, **{"raft.bootstrap": "manual", "raft.response-timeout": 2000})
+    joiner.start()
+    wait_until(lambda: joiner.info("raft"), 10, "the new node to answer")
+    others = [node for node in cluster.nodes if node not in (leader, joiner)]
+    for node in others:
+        node.pause()
+    answer = str(joiner.call("RAFT.CLUSTER", "JOIN", f"127.0.0.1:{leader.port}", timeout=30))
+    for node in others:
+        node.resume()
+    assert answer.startswith("TIMEOUT "), answer
+
+
+def test_whom_a_joiner_is_to_link_to_is_written_until_it_is_on_disk(make_cluster):
+    """[HAZARDS: rename without fsync]: an error there is told and tried again."""
+    if faultydisk.why_not():
+        pytest.skip(faultydisk.why_not())
+    cluster = make_cluster(1, peers=False, options={"raft.cluster-secret": SECRET})
+    joiner = new_node(cluster, 2, **{"raft.join": f"127.0.0.1:{cluster.node(1).port}"})
+    disk = faultydisk.FaultyDisk(joiner)
+    disk.fail("sync", "members.new", "EIO")
+    joiner.start()
+    wait_until(disk.seen, 15, "the fault")
+    wait_until(lambda: "is not on disk yet" in joiner.log_text(), 5, "the joiner to say so")
+    assert not (joiner.dir / "members").exists()
+    disk.mend()
+    wait_until((joiner.dir / "members").exists, 10, "the file")
+    wait_serving(joiner, 20)
+    wait_voters([cluster.node(1), joiner], 2)

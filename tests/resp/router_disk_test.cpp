@@ -49,6 +49,19 @@ TEST_CASE("a leader whose disk is nearly full is left alone for a moment [F3]") 
   }
 }
 
+TEST_CASE(
+    "a leader whose disk is nearly full proposes nothing for itself: it would be refused [F60]") {
+  RouterHarness h;
+  h.up(RouterHarness::kSelf);
+  h.router.set_disk_full(true);
+  h.router.propose_internal("expire", h.now);
+  const RouterEffects full = h.turn();
+  CHECK((full.propose.empty() && full.expect.empty()));
+  h.router.set_disk_full(false);
+  h.router.propose_internal("expire", h.now);
+  CHECK(h.turn().expect.size() == 1);
+}
+
 TEST_SUITE_END();
 
 }  // namespace kiwi::resp

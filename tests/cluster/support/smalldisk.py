@@ -32,6 +32,10 @@ class SmallDisk:
                     except OSError:
                         break
 
+    def resize(self, megabytes: int) -> None:
+        subprocess.run(["mount", "-o", f"remount,size={megabytes}m", str(self.path)], check=True,
+                       capture_output=True)
+
     def free_bytes(self) -> int:
         status = os.statvfs(self.path)
         return status.f_bavail * status.f_frsize

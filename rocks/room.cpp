@@ -1,0 +1,182 @@
+#include "rocks/room.hpp"
+
+#include <chrono>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <rocksdb/db.h>
+#include <rocksdb/file_system.h>
+#include <rocksdb/listener.h>
+
+#include "base/log.hpp"
+#include "rocks/file_removal.hpp"
+
+namespace kiwi::rocks {
+
+namespace {
+
+using rocksdb::FSWritableFile;
+using rocksdb::IODebugContext;
+using rocksdb::IOOptions;
+using rocksdb::IOStatus;
+
+constexpr auto kPoll = std::chrono::milliseconds(50);
+// What is left alone by whoever can wait, for those who cannot: steps of what is under way, the
+// log's small records, RocksDB's words about its files.
+constexpr uint64_t kLeftByRecords = 256 << 10;
+constexpr uint64_t kLeftByFiles = 4 << 20;
+constexpr uint64_t kPutOffSaid = 60;  // one of so many; RocksDB tries once a second
+
+// Between OnCompactionBegin and its files, which are on the same thread.
+thread_local bool compaction_put_off = false;
+
+uint64_t size_of(const std::vector<std::string>& files) {
+  uint64_t bytes = 0;
+  for (const std::string& file : files) {
+    struct stat about {};
+    bytes += ::stat(file.c_str(), &about) == 0 ? static_cast<uint64_t>(about.st_size) : 0;
+  }
+  return bytes;
+}
+
+class RecordFile final : public rocksdb::FSWritableFileOwnerWrapper {
+ public:
+  RecordFile(std::unique_ptr<FSWritableFile>&& file, std::shared_ptr<Room> room, std::string path)
+      : FSWritableFileOwnerWrapper(std::move(file)),
+        room_(std::move(room)),
+        path_(std::move(path)) {}
+
+  IOStatus Append(const rocksdb::Slice& data,
+                  const IOOptions& options,
+                  IODebugContext* debug) override {
+    room_->wait_for(data.size() + kLeftByRecords, "writing to " + path_);
+    return FSWritableFileOwnerWrapper::Append(data, options, debug);
+  }
+  IOStatus Append(const rocksdb::Slice& data,
+                  const IOOptions& options,
+                  const rocksdb::DataVerificationInfo& verification,
+                  IODebugContext* debug) override {
+    room_->wait_for(data.size() + kLeftByRecords, "writing to " + path_);
+    return FSWritableFileOwnerWrapper::Append(data, options, verification, debug);
+  }
+
+ private:
+  std::shared_ptr<Room> room_;
+  std::string path_;
+};
+
+class RoomFileSystem final : public rocksdb::FileSystemWrapper {
+ public:
+  explicit RoomFileSystem(std::shared_ptr<Room> room)
+      : FileSystemWrapper(make_removal_file_system()), room_(std::move(room)) {}
+
+  const char* Name() const override { return "kiwi.RoomFileSystem"; }
+
+  IOStatus NewWritableFile(const std::string& path,
+                           const rocksdb::FileOptions& options,
+                           std::unique_ptr<FSWritableFile>* result,
+                           IODebugContext* debug) override {
+    if (compaction_put_off && path.ends_with(".sst")) {
+      return IOStatus::NoSpace("no room for a compaction", path);
+    }
+    IOStatus made = FileSystemWrapper::NewWritableFile(path, options, result, debug);
+    const std::string name = path.substr(path.rfind('/') + 1);
+    if (made.ok() && (name.starts_with("MANIFEST-") || name.ends_with(".dbtmp"))) {
+      *result = std::make_unique<RecordFile>(std::move(*result), room_, path);
+    }
+    return made;
+  }
+
+ private:
+  std::shared_ptr<Room> room_;
+};
+
+class RoomListener final : public rocksdb::EventListener {
+ public:
+  RoomListener(std::shared_ptr<Room> room, FlushBytes flush_bytes)
+      : room_(std::move(room)), flush_bytes_(std::move(flush_bytes)) {}
+
+  void OnFlushBegin(rocksdb::DB* database, const rocksdb::FlushJobInfo&) override {
+    room_->wait_for(flush_bytes_(*database) + kLeftByFiles, "a flush in " + room_->path());
+  }
+  void OnCompactionBegin(rocksdb::DB*, const rocksdb::CompactionJobInfo& job) override {
+    const uint64_t bytes = size_of(job.input_files) + kLeftByFiles;
+    compaction_put_off = room_->free() < bytes;
+    if (compaction_put_off) {
+      room_->put_off_compaction(bytes);
+    }
+  }
+  void OnCompactionCompleted(rocksdb::DB*, const rocksdb::CompactionJobInfo&) override {
+    compaction_put_off = false;
+  }
+  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* status) override {
+    if (reason == rocksdb::BackgroundErrorReason::kCompaction && status->IsNoSpace()) {
+      compaction_put_off = false;
+      *status = rocksdb::Status::OK();  // its inputs are still there
+    }
+  }
+
+ private:
+  std::shared_ptr<Room> room_;
+  FlushBytes flush_bytes_;
+};
+
+}  // namespace
+
+uint64_t free_bytes(const std::string& path) {
+  struct statvfs disk {};
+  if (::statvfs(path.c_str(), &disk) != 0) {
+    return UINT64_MAX;
+  }
+  return static_cast<uint64_t>(disk.f_bavail) * disk.f_frsize;
+}
+
+void Room::begin_wait(uint64_t bytes, const std::string& what) {
+  ++waiting_;
+  log_warning("the disk is full: " + what + " waits until " + std::to_string(bytes) +
+              " bytes are free (" + std::to_string(free()) +
+              " are); make room, it goes on by itself");
+}
+
+void Room::end_wait(const std::string& what) {
+  --waiting_;
+  log_notice("there is room on the disk again: " + what + " goes on");
+}
+
+void Room::wait_for(uint64_t bytes, const std::string& what) {
+  if (free() >= bytes) {
+    return;
+  }
+  begin_wait(bytes, what);
+  while (free() < bytes && !ended_) {
+    std::this_thread::sleep_for(kPoll);
+  }
+  end_wait(what);
+}
+
+void Room::put_off_compaction(uint64_t bytes) {
+  if (put_off_.fetch_add(1) % kPutOffSaid == 0) {
+    log_warning("the disk is nearly full: a compaction in " + path_ + " is put off until " +
+                std::to_string(bytes) + " bytes are free");
+  }
+}
+
+std::shared_ptr<rocksdb::FileSystem> make_room_file_system(std::shared_ptr<Room> room) {
+  return std::make_shared<RoomFileSystem>(std::move(room));
+}
+
+std::shared_ptr<rocksdb::EventListener> make_room_listener(std::shared_ptr<Room> room,
+                                                           FlushBytes flush_bytes) {
+  return std::make_shared<RoomListener>(std::move(room), std::move(flush_bytes));
+}
+
+uint64_t memtable_bytes(rocksdb::DB& database) {
+  uint64_t bytes = 0;
+  database.GetAggregatedIntProperty(rocksdb::DB::Properties::kCurSizeAllMemTables, &bytes);
+  return bytes;
+}
+
+}  // namespace kiwi::rocks

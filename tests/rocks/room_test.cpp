@@ -1,0 +1,134 @@
+// Room on the disk: what waits for it, what is put off, what is owed.
+#include "rocks/room.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include <doctest/doctest.h>
+
+#include "rocks/rocks_log.hpp"
+#include "tests/rocks/keyspace_suite.hpp"
+#include "tests/rocks/log_storage_suite.hpp"
+#include "tests/rocks/support.hpp"
+#include "tests/rocks/table_fixture.hpp"
+
+namespace kiwi::rocks::test {
+
+TEST_SUITE_BEGIN("rocks");
+
+namespace {
+
+constexpr uint64_t kMuch = uint64_t{1} << 40;
+constexpr uint64_t kTable = 64 << 20;
+
+template <class Holds>
+bool soon(const Holds& holds) {
+  for (int i = 0; i < 2000; ++i) {
+    if (holds()) {
+      return true;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return false;
+}
+
+void commit_kilobytes(Keyspace& keyspace, uint64_t index, int count) {
+  for (int i = 0; i < count; ++i) {
+    keyspace.put(Family::kMeta, "k" + std::to_string(i) + "." + std::to_string(index),
+                 std::string(1024, static_cast<char>('a' + index % 26)));
+  }
+  put_applied(keyspace, index);
+  keyspace.commit(LogIndex{index});
+}
+
+}  // namespace
+
+TEST_CASE("a flush waits for room on the disk, says so, and goes on by itself [F60]") {
+  for (const bool table : {true, false}) {
+    TempDirectory directory;
+    std::atomic<uint64_t> free{kMuch};
+    KeyspaceOptions options = table_options(directory.path("state"), kTable);
+    options.write_buffer_bytes = 16 << 20;
+    options.free_bytes = [&free] { return free.load(); };
+    std::atomic<uint64_t> flushed{0};
+    {
+      auto opened = table ? open_table_keyspace(options) : open_plain_keyspace(options);
+      REQUIRE(opened.has_value());
+      Keyspace& keyspace = **opened;
+      free = 1 << 20;
+      commit_kilobytes(keyspace, 1, 2000);
+      CHECK(keyspace.owed_bytes() >= 2000 * 1024);
+      keyspace.flush_async([&](LogIndex index) { flushed = index.value; });
+      CHECK(soon([&] { return keyspace.usage().waits_for_room == 1; }));
+      std::this_thread::sleep_for(std::chrono::milliseconds(200));
+      CHECK(flushed == 0);
+      CHECK(keyspace.get(Family::kMeta, "k7.1").has_value());
+      commit_kilobytes(keyspace, 2, 10);  // apply goes on
+      free = kMuch;
+      CHECK(soon([&] { return flushed > 0; }));
+      CHECK(keyspace.usage().waits_for_room == 0);
+      keyspace.flush();
+    }
+    auto again = table ? open_table_keyspace(options) : open_plain_keyspace(options);
+    REQUIRE(again.has_value());
+    CHECK((*again)->flushed_index() == LogIndex{2});
+    CHECK((*again)->get(Family::kMeta, "k1999.1").has_value());
+    CHECK((*again)->get(Family::kMeta, "k9.2").has_value());
+  }
+}
+
+TEST_CASE("a compaction that does not fit beside its inputs is put off, and done later [F60]") {
+  TempDirectory directory;
+  std::atomic<uint64_t> free{kMuch};
+  KeyspaceOptions options = table_options(directory.path("state"), kTable);
+  options.free_bytes = [&free] { return free.load(); };
+  auto opened = open_table_keyspace(options);
+  REQUIRE(opened.has_value());
+  Keyspace& keyspace = **opened;
+  free = 6 << 20;  // a flush of 1 MiB fits, a compaction of four of them does not
+  for (uint64_t index = 1; index <= 6; ++index) {
+    commit_kilobytes(keyspace, index, 700);
+    keyspace.flush();
+  }
+  CHECK(soon([&] { return keyspace.usage().compactions_put_off > 0; }));
+  CHECK(keyspace.usage().level0_files >= 4);
+  CHECK(keyspace.owed_bytes() >= 4 * 700 * 1024);
+  free = kMuch;
+  CHECK(soon([&] { return keyspace.usage().level0_files < 4; }));
+  for (uint64_t index = 1; index <= 6; ++index) {
+    CHECK(keyspace.get(Family::kMeta, "k699." + std::to_string(index)).has_value());
+  }
+}
+
+TEST_CASE("the log says what its memtables will take of the disk [F60]") {
+  TempDirectory directory;
+  auto opened = open_rocks_log({.path = directory.path("log"), .fsync = false, .free_bytes = {}});
+  REQUIRE(opened.has_value());
+  RocksLog& log = **opened;
+  CHECK(log.stats().owed_bytes < 1 << 20);
+  raft::PersistRequest request;
+  for (uint64_t index = 1; index <= 100; ++index) {
+    raft::Entry entry;
+    entry.index = LogIndex{index};
+    entry.term = Term{1};
+    entry.kind = raft::EntryKind::kBatch;
+    entry.payload = SharedBytes(std::string(64 << 10, 'x'));
+    request.entries.push_back(std::move(entry));
+  }
+  REQUIRE(log.persist(request).has_value());
+  const uint64_t owed = log.stats().owed_bytes;
+  CHECK(owed >= uint64_t{100} * (64 << 10));
+  CHECK(owed < uint64_t{2} * 100 * (64 << 10));
+  raft::SnapshotMeta meta;
+  meta.index = LogIndex{99};
+  meta.term = Term{1};
+  REQUIRE(log.cut(meta, LogIndex{100}).has_value());
+  CHECK(soon([&] { return log.stats().owed_bytes < 1 << 20; }));  // what was cut is owed no more
+}
+
+TEST_SUITE_END();
+
+}  // namespace kiwi::rocks::test
