@@ -33,6 +33,7 @@ void Bootstrap::peer_said(const PeerHello& hello) {
     cluster_seen_ = true;
     wiped_ = hello.you == PeerHello::You::kOtherIncarnation;
     removed_ = hello.you == PeerHello::You::kRemoved;
+    in_use_at_ = hello.you == PeerHello::You::kInUse ? hello.where : std::string();
   }
 }
 
@@ -89,6 +90,12 @@ Bootstrap::Decision Bootstrap::decide() const {
 }
 
 std::string Bootstrap::waiting_for() const {
+  if (!in_use_at_.empty()) {
+    return "node " + std::to_string(self_.id.value) + " lives already: its links come from " +
+           in_use_at_ + ". This process, " + self_.peer_address +
+           ", has an empty data directory and the same raft.id, so it is not let in: give it a "
+           "raft.id of its own, or stop the other one first if this one is to replace it";
+  }
   if (wiped_) {
     return "this data directory is empty, but node " + std::to_string(self_.id.value) +
            " is already a member of a running cluster: the directory was wiped or replaced. The "

@@ -60,6 +60,7 @@ class Bootstrap {
   bool cluster_seen_ = false;  // founding is over for this process
   bool wiped_ = false;
   bool removed_ = false;
+  std::string in_use_at_;  // F49: a living node has this id; where its links come from
   bool init_ = false;
 };
 

@@ -116,6 +116,7 @@ Result<void> Node::State::open() {
     return opened.error();
   }
   storage = std::move(*opened);
+  known_marks = KnownMarks::load(options.dir);
   router = std::make_unique<resp::Router>(router_options(options, storage->identity()));
   system_config = make_system_config(
       std::max<int64_t>(3000, 5 * static_cast<int64_t>(options.raft_election_timeout)));
@@ -205,6 +206,7 @@ void Node::State::spawn_actors() {
     ask_whether_removed();
     disk_timer();
     pressure_timer();
+    marks_timer();
     if (++timer_rounds % kClientRounds == 0) {
       server->tick();
     }
@@ -289,6 +291,7 @@ void Node::State::observe_raft(const RaftReport& report) {
       membership_done(*done);
     }
   }
+  observe_identity(report);
 }
 
 // ---------------------------------------------------------------- becoming a member
@@ -395,6 +398,7 @@ raft::CoreOptions Node::State::core_options() const {
   core.inflight_bytes_max = static_cast<uint64_t>(options.raft_inflight_max_size);
   core.inflight_messages_max = static_cast<uint32_t>(options.raft_append_req_max_count);
   core.message_bytes_max = static_cast<uint64_t>(options.raft_append_req_max_size);
+  core.boot_epoch = identity.boot_epoch;
   core.uncommitted_bytes_max = static_cast<uint64_t>(options.raft_uncommitted_max_size);
   core.entry_bytes_max = config::limits::kEntryBytes;
   return core;

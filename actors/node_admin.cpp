@@ -127,6 +127,8 @@ void Node::State::drive_orders() {
     said.cluster = storage->identity().cluster;
     if (const auto* add = std::get_if<AddMember>(&finished.what)) {
       said.node = add->member.id;
+    } else if (const auto* move = std::get_if<MoveMember>(&finished.what)) {
+      said.node = move->member.id;
     }
     finished.done(said);
   }
@@ -207,6 +209,12 @@ void Node::State::lead(Order& order, int64_t now_ms) {
     }
     change.add_learners.push_back(add->member);
     change.promote.push_back(add->member.id);
+  } else if (const auto* move = std::get_if<MoveMember>(&order.what)) {
+    if (!committed.has(move->member.id, move->member.incarnation)) {  // a new life of it, elsewhere
+      caf::anon_send(replica_actor, MemberReturned{move->member});
+      return;
+    }
+    change.add_learners.push_back(move->member);  // it stays what it is
   } else if (!plan(std::get<Reconfigure>(order.what), change)) {
     return;  // new members catch up
   }
@@ -288,6 +296,8 @@ void Node::State::settle(Order& order, const std::string& error) const {
 
 void Node::State::configuration_committed(const raft::Configuration& now) {
   committed = now;
+  known_marks.keep_members_of(configuration);
+  advise_join_option();
   drive_orders();
 }
 
@@ -304,6 +314,10 @@ void Node::State::take_note(const PeerNote& note) {
   }
   if (word->id == kDiskWord) {
     take_disk(note.peer, word->bytes);
+    return;
+  }
+  if (word->answer && word->id == kMarksWord) {
+    take_marks(note.peer, word->bytes);
     return;
   }
   if (word->answer) {

@@ -320,7 +320,8 @@ void Node::State::ask_who(const resp::NodeAddress& node, const WhoDone& done) {
   Visit visit{options.node_id(), options.raft_cluster_secret, address->peer,
               encode_question(question), kWelcomeMs};
   pay_visit(*client_loop, std::move(visit),
-            [done, address = *address, wanted = node.id](const Result<VisitAnswer>& answer, bool) {
+            [this, done, address = *address, wanted = node.id](const Result<VisitAnswer>& answer,
+                                                               bool) {
               Result<VisitReply> reply =
                   answer ? decode_reply(answer->text) : Result<VisitReply>(answer.error());
               if (!reply || !reply->error.empty()) {
@@ -331,7 +332,8 @@ void Node::State::ask_who(const resp::NodeAddress& node, const WhoDone& done) {
                 done("ERR invalid node id: the node there is node " +
                          std::to_string(reply->member.id.value),
                      {});
-              } else if (!reply->empty_node) {
+              } else if (!reply->empty_node &&
+                         !(wanted && committed.has(wanted, reply->member.incarnation))) {
                 done("ERR the node there is a member of a cluster already", {});
               } else {
                 raft::Member member = reply->member;
@@ -365,19 +367,25 @@ void Node::State::add_node(resp::NodeAddress node, resp::AdminDone done) {
     done({.error = "NOCLUSTER No Raft Cluster", .node = {}, .cluster = {}, .detail = {}});
     return;
   }
-  const bool used =
-      committed.find(node.id) != nullptr ||
-      std::ranges::find(committed.removed_ids, node.id) != committed.removed_ids.end();
-  if (node.id && used) {
+  // A member that is named with another address has moved there, or a new life of it is there.
+  const raft::Member* known = node.id ? committed.find(node.id) : nullptr;
+  const bool moved = known != nullptr && known->client_address != node.client;
+  const bool used = known != nullptr || std::ranges::find(committed.removed_ids, node.id) !=
+                                            committed.removed_ids.end();
+  if (node.id && used && !moved) {
     done({.error = "ERR node id has already been used in this cluster",
           .node = {},
           .cluster = {},
           .detail = {}});
     return;
   }
-  ask_who(node, [this, done](const std::string& error, const raft::Member& member) {
+  ask_who(node, [this, moved, done](const std::string& error, const raft::Member& member) {
     if (!error.empty()) {
       done({.error = error, .node = {}, .cluster = {}, .detail = {}});
+      return;
+    }
+    if (moved) {
+      order(MoveMember{member}, done);
       return;
     }
     order(AddMember{member}, [this, member, done](const resp::AdminAnswer& answer) {

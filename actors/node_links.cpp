@@ -22,7 +22,7 @@ Result<void> Node::State::open_peer_port() {
   // Whoever knows the secret may say who it is: a member of a configuration that did not come here
   // yet, or one that was removed and must be told so (F25).
   listening.knows = [this](NodeId id) {
-    return id < options.node_id() && (links.contains(id) || links.size() < kLinksMax);
+    return id != options.node_id() && (links.contains(id) || links.size() < kLinksMax);
   };
   listening.accepted = [this](NodeId id, AcceptedPeer accepted) {
     add_link(id);
@@ -76,26 +76,28 @@ void Node::State::add_link(NodeId peer) {
   link.address = [this, peer] { return peer_address(peer); };
   link.hello = [this, peer] { return hello_for(peer); };
   link.peer_said = [this](const PeerHello& hello) { peer_said(hello); };
+  link.approves = [this, peer](const PeerHello&) { return !links.at(peer).old_copy; };
   link.peer_gone = [this, peer] { peer_gone(peer); };
   link.replica = [this] { return replica_actor; };
   link.status = &context.status.links[peer];
   links[peer].spawned = spawn_peer_link(*system, client_loop->hosting(), std::move(link));
 }
 
-config::HostPort Node::State::peer_address(NodeId peer) const {
-  // This node's own list first: the way to a peer may lead through a proxy that only it knows.
+config::HostPort Node::State::peer_address(NodeId peer) {
+  // This node's own list first: the way to a peer may lead through a proxy that only it knows. But
+  // the member may have moved since the list was written, so the two are tried in turn.
+  config::HostPort known;
+  if (const raft::Member* member = configuration.find(peer)) {
+    if (Result<config::HostPort> address = config::parse_host_port(member->peer_address)) {
+      known = *address;
+    }
+  }
   for (const config::PeerAddress& listed : options.raft_peers) {
-    if (listed.id == peer) {
+    if (listed.id == peer && (known.port == 0 || links.at(peer).dials++ % 2 == 0)) {
       return listed.peer;
     }
   }
-  const raft::Member* member = configuration.find(peer);
-  if (member != nullptr) {
-    if (Result<config::HostPort> address = config::parse_host_port(member->peer_address)) {
-      return *address;
-    }
-  }
-  return {};
+  return known;
 }
 
 PeerHello Node::State::hello_for(NodeId peer) const {
@@ -107,6 +109,7 @@ PeerHello Node::State::hello_for(NodeId peer) const {
   hello.client_address = options.client_address().text();
   hello.peer_address = options.peer_address().text();
   hello.boot_epoch = identity.boot_epoch;
+  hello.marks = storage->marks();
   hello.election_timeout_ms = static_cast<uint32_t>(options.raft_election_timeout);
   if (!replica_actor) {
     return hello;
@@ -117,7 +120,9 @@ PeerHello Node::State::hello_for(NodeId peer) const {
     return hello;
   }
   const raft::Member* member = configuration.find(peer);
-  if (member == nullptr) {
+  if (link->second.old_copy) {
+    hello.you = PeerHello::You::kOldCopy;
+  } else if (member == nullptr) {
     const auto& removed = committed.removed_ids;  // cannot be taken back
     hello.you = std::ranges::binary_search(removed, peer) ? PeerHello::You::kRemoved
                                                           : PeerHello::You::kUnknown;
@@ -138,6 +143,8 @@ void Node::State::peer_said(const PeerHello& hello) {
     return;
   }
   link.hello = hello;
+  judge_directory(hello);
+  compare_timeouts(hello);
   if (bootstrap) {
     bootstrap->peer_said(hello);
     decide();
@@ -146,6 +153,7 @@ void Node::State::peer_said(const PeerHello& hello) {
   if (hello.you == PeerHello::You::kRemoved && hello.cluster == storage->identity().cluster) {
     removed_says(hello.node);  // its removal never came here (F25)
   }
+  judge_cluster(hello);
   const raft::Member* member = configuration.find(hello.node);
   if (!hello.initialized() && member != nullptr && member->incarnation != hello.incarnation) {
     log_warning("node " + std::to_string(hello.node.value) +

@@ -1,9 +1,11 @@
 // Node: back-pressure of the leader's state. Each node's router slows down by what its own state
 // says; while the leader lags behind, everybody has to. It says so to the others ten times a
 // second, as long as there is something to say; the word of another node than the leader, or an old
-// one, counts for nothing.
+// one, counts for nothing. A voter whose state lags behind its log slows everybody down, too:
+// nothing else would, for it acknowledges what it has written (F48).
 #include <algorithm>
 #include <charconv>
+#include <string_view>
 
 #include "actors/node_state.hpp"
 
@@ -16,11 +18,33 @@ namespace {
 constexpr uint64_t kApplyLagSlow = 2'000;
 constexpr uint64_t kApplyLagMost = 20'000;
 constexpr uint32_t kLagPressureMax = 900;
+// A follower's, whose reads alone wait: later.
+constexpr uint64_t kPeerLagSlow = 20'000;
+constexpr uint64_t kPeerLagMost = 200'000;
+// Bytes that are committed and not applied, of the leader or a follower.
+constexpr uint64_t kBacklogSlow = 32 << 20;
+constexpr uint64_t kBacklogMost = 512 << 20;
 
-uint32_t lag_pressure(LogIndex commit, LogIndex applied) {
-  const uint64_t lag = commit.value - std::min(commit.value, applied.value);
-  const uint64_t above = std::min(lag, kApplyLagMost) - std::min(lag, kApplyLagSlow);
-  return static_cast<uint32_t>(kLagPressureMax * above / (kApplyLagMost - kApplyLagSlow));
+uint32_t between(uint64_t lag, uint64_t slow, uint64_t most) {
+  const uint64_t above = std::min(lag, most) - std::min(lag, slow);
+  return static_cast<uint32_t>(kLagPressureMax * above / (most - slow));
+}
+
+uint64_t lag(LogIndex commit, LogIndex applied) {
+  return commit.value - std::min(commit.value, applied.value);
+}
+
+// One that does not keep up with the log either catches up, and is not waited for.
+uint32_t peer_pressure(const raft::Status& status) {
+  uint32_t most = 0;
+  for (const raft::PeerStatus& peer : status.peers) {
+    if (peer.voter && peer.up && peer.state == std::string_view("replicate") &&
+        peer.catch_up == std::string_view("memory")) {
+      most = std::max({most, between(peer.backlog_bytes, kBacklogSlow, kBacklogMost),
+                       between(lag(status.commit, peer.applied), kPeerLagSlow, kPeerLagMost)});
+    }
+  }
+  return most;
 }
 
 }  // namespace
@@ -30,8 +54,10 @@ void Node::State::pressure_timer() {
     pressure_told = 0;
     return;
   }
-  const uint32_t now = std::max(storage->keyspace().pressure(),
-                                lag_pressure(raft_status.commit, storage->executor().applied()));
+  const uint32_t now = std::max({storage->keyspace().pressure(), peer_pressure(raft_status),
+                                 between(raft_status.backlog_bytes, kBacklogSlow, kBacklogMost),
+                                 between(lag(raft_status.commit, storage->executor().applied()),
+                                         kApplyLagSlow, kApplyLagMost)});
   if (now == 0 && pressure_told == 0) {
     return;
   }

@@ -16,6 +16,7 @@
 #include "actors/bootstrap.hpp"
 #include "actors/client_loop.hpp"
 #include "actors/compaction.hpp"
+#include "actors/directory_marks.hpp"
 #include "actors/handles.hpp"
 #include "actors/node.hpp"
 #include "actors/peer_link.hpp"
@@ -62,7 +63,20 @@ struct Node::State {
   void peer_said(const PeerHello& hello);
   void peer_gone(NodeId peer);
   void links_timer();
-  config::HostPort peer_address(NodeId peer) const;
+  config::HostPort peer_address(NodeId peer);
+
+  // node_lineage.cpp
+  void judge_directory(const PeerHello& hello);
+  void remember_mark(NodeId peer, const Incarnation& incarnation, const raft::Mark& mark);
+  void take_marks(NodeId peer, const std::string& bytes);
+  void marks_timer();
+  void marks_are_durable(const std::vector<raft::Mark>& marks);
+  [[noreturn]] void end_as_old_copy(const std::string& proof);
+  void observe_identity(const RaftReport& report);
+  void member_lives(const raft::MemberLives& lives);
+  void compare_timeouts(const PeerHello& hello);
+  void judge_cluster(const PeerHello& hello);
+  void advise_join_option();
 
   // node_disk.cpp
   void disk_timer();
@@ -194,8 +208,16 @@ struct Node::State {
   struct Link {
     SpawnedLink spawned;
     std::optional<PeerHello> hello;  // what the peer says now, while it talks
+    bool old_copy = false;           // it runs on one (F52)
+    uint64_t dials = 0;
+    uint32_t election_timeout_ms = 0;  // as it said last; 0: never
   };
   std::map<NodeId, Link> links;
+  KnownMarks known_marks;  // of the peers' directories (F52)
+  int64_t next_mark_ms = 0;
+  bool mark_under_way = false;
+  std::map<Incarnation, int64_t> doubles;  // of ids that live, since when (F49)
+  bool join_option_advised = false;
   std::string first_entry;            // encoded, for empty founders
   raft::Configuration configuration;  // the latest in the log; before that, who was met on joining
   raft::Configuration committed;      // the latest that is committed, as far as this node knows

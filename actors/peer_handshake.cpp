@@ -226,6 +226,11 @@ void PeerHandshake::hold_switch(bool hold) {
   go_on();
 }
 
+void PeerHandshake::approve(bool approved) {
+  approved_ = approved;
+  go_on();
+}
+
 void PeerHandshake::go_on() {
   if (phase_ == Phase::kTalking && visit_) {
     if (question_) {
@@ -249,6 +254,9 @@ void PeerHandshake::go_on() {
       said_->cluster != peer_hello_->cluster) {
     fail("it is a member of cluster " + peer_hello_->cluster.hex() + ", this node of " +
          said_->cluster.hex());
+    return;
+  }
+  if (!approved_) {
     return;
   }
   if (side_ == Side::kDialer && !switch_sent_ && said_->initialized() &&

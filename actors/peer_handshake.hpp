@@ -48,6 +48,7 @@ class PeerHandshake {
   void receive(std::string_view frame);
   void say(const PeerHello& hello);  // kept until it may be sent; sent again only if it changed
   void hold_switch(bool hold);       // acceptor: an earlier link has to go first
+  void approve(bool approved);       // of the peer, by its hello; without it nobody switches
   void ask(std::string question);    // visitor: sent when both are proven
   void tell(std::string answer);     // the visited one
 
@@ -93,6 +94,7 @@ class PeerHandshake {
   bool switch_sent_ = false;
   bool switch_asked_ = false;
   bool hold_ = false;
+  bool approved_ = true;
   bool visit_ = false;
   std::optional<std::string> question_;
   std::optional<std::string> asked_;

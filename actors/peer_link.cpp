@@ -26,11 +26,16 @@ constexpr uint16_t kBaspPort = 1;         // a name only: BASP listens nowhere
 constexpr int64_t kHelloAnswerMs = 1000;  // for CAF's handshake and the answered hello
 constexpr int64_t kOldLinkMs = 2000;      // for the replica to notice that an old link was cut
 constexpr int64_t kBackoffMaxMs = 500;    // a node that comes back is wanted soon
+constexpr int64_t kDialTooMs = 2000;      // without a link: the higher id dials, too
+constexpr int64_t kRivalMs = 500;         // for a link that is dead already to be seen so
+constexpr int64_t kRivalEndsMs = 3000;
 
 }  // namespace
 
 PeerLink::PeerLink(caf::actor_config& cfg, const Hosting& hosting, PeerLinkOptions options)
-    : Hosted(cfg, hosting, "PeerLink", Vital::kNo), options_(std::move(options)) {}
+    : Hosted(cfg, hosting, "PeerLink", Vital::kNo),
+      options_(std::move(options)),
+      unlinked_since_ms_(ClientLoop::monotonic_ms()) {}
 
 PeerLink::behavior_type PeerLink::make_behavior() {
   return {
@@ -42,17 +47,29 @@ PeerLink::behavior_type PeerLink::make_behavior() {
 
 void PeerLink::stopped() {
   end_talk();
+  end_rival();
   cut();
+}
+
+// Both may dial at the same time: see accept().
+bool PeerLink::may_dial(int64_t now_ms) const {
+  return now_ms >= next_dial_ms_ &&
+         (options_.self < options_.peer || now_ms - unlinked_since_ms_ >= kDialTooMs);
 }
 
 void PeerLink::timer() {
   const int64_t now_ms = ClientLoop::monotonic_ms();
+  if (rival_ && !rival_->told && now_ms - rival_->since_ms >= kRivalMs) {
+    tell_rival();
+  } else if (rival_ && now_ms - rival_->since_ms >= kRivalEndsMs) {
+    end_rival();
+  }
   switch (phase_) {
     case Phase::kIdle:
       if (replica_has_it_ && now_ms < deadline_ms_) {
         return;  // the old link's end is not through yet
       }
-      if (options_.self < options_.peer && now_ms >= next_dial_ms_) {
+      if (may_dial(now_ms)) {
         dial();
       }
       return;
@@ -76,28 +93,115 @@ void PeerLink::dial() {
     return;
   }
   phase_ = Phase::kTalking;
+  dialled_here_ = true;
   PeerHandshake::Options options{options_.self, options_.secret, {}, random_nonce()};
   handshake_ = std::make_shared<PeerHandshake>(
       PeerHandshake::dialer(std::move(options), options_.peer, random_nonce(16)));
+  handshake_->approve(false);
   socket_ = dial_frame_socket(*options_.loop, address, options_.connection_timeout_ms);
   watch(socket_);
 }
 
 void PeerLink::accept(AcceptedPeer accepted) {
+  accepted.handshake->approve(false);
+  if (phase_ == Phase::kHandedOver || phase_ == Phase::kUp) {
+    end_rival();
+    rival_ = Rival{std::move(accepted.socket), std::move(accepted.handshake),
+                   ClientLoop::monotonic_ms(), false};
+    const LinkHandle self = this;
+    const FrameSocket* which = rival_->socket.get();
+    FrameSocket::Events events;
+    events.received = [this, self, which](const std::string& frame) {
+      if (rival_ && rival_->socket.get() == which) {
+        rival_->handshake->receive(frame);
+        hear_rival();
+      }
+    };
+    events.closed = [this, self, which](const std::string&) {
+      if (rival_ && rival_->socket.get() == which) {
+        rival_.reset();
+      }
+    };
+    rival_->socket->set_events(std::move(events));
+    hear_rival();
+    return;
+  }
+  // Both dialled: what the lower id dialled is kept, once it is connected.
+  if (phase_ == Phase::kTalking && dialled_here_ && options_.self < options_.peer &&
+      !socket_->remote().empty()) {
+    accepted.socket->close();
+    return;
+  }
+  take_over(std::move(accepted));
+}
+
+void PeerLink::take_over(AcceptedPeer accepted) {
   if (phase_ == Phase::kTalking) {
     end_talk();
   }
-  if (phase_ == Phase::kHandedOver || phase_ == Phase::kUp) {
-    // The peer knows that the old connection is dead before this side does.
-    deadline_ms_ = ClientLoop::monotonic_ms() + kOldLinkMs;
-    cut();
-  }
   phase_ = Phase::kTalking;
+  dialled_here_ = false;
   socket_ = std::move(accepted.socket);
   handshake_ = std::move(accepted.handshake);
   handshake_->hold_switch(replica_has_it_);
   watch(socket_);
   talk();
+}
+
+// Its hello tells who it is. Of the same life, or of one that a cluster knows already: the peer
+// knows that the old connection is dead before this side does.
+void PeerLink::hear_rival() {
+  const std::shared_ptr<FrameSocket> socket = rival_->socket;
+  const std::shared_ptr<PeerHandshake> handshake = rival_->handshake;
+  if (!rival_->told) {
+    handshake->say(options_.hello());
+  }
+  for (const std::string& frame : handshake->take_frames()) {
+    socket->send(frame);
+  }
+  const std::optional<PeerHello>& hello = handshake->peer_hello();
+  if (handshake->phase() == PeerHandshake::Phase::kFailed) {
+    say("another connection from node " + std::to_string(options_.peer.value) + ", from " +
+        socket->remote() + ": " + handshake->failure());
+    end_rival();
+  } else if (hello && (hello->initialized() || hello->incarnation == peer_incarnation_)) {
+    rival_.reset();
+    deadline_ms_ = ClientLoop::monotonic_ms() + kOldLinkMs;
+    cut();
+    take_over({socket, handshake});
+  }
+}
+
+// F49: a process with an empty directory says the id of a node that lives.
+void PeerLink::tell_rival() {
+  rival_->told = true;
+  const std::optional<PeerHello>& theirs = rival_->handshake->peer_hello();
+  if (!theirs) {
+    return;
+  }
+  PeerHello hello = options_.hello();
+  hello.you = PeerHello::You::kInUse;
+  hello.where = peer_remote_;
+  rival_->handshake->say(hello);
+  const std::string remote = rival_->socket->remote();
+  const std::string host = remote.substr(0, remote.rfind(':'));
+  if (const std::string who = host + theirs->incarnation.hex(); who != rival_said_) {
+    rival_said_ = who;
+    log_warning("a process at " + remote + " says that it is node " +
+                std::to_string(options_.peer.value) +
+                " and has an empty data directory, but node " +
+                std::to_string(options_.peer.value) + " lives, its link is from " + peer_remote_ +
+                ": that one stays a member. Give the process at " + host +
+                " a raft.id of its own, or stop the node that it is to replace");
+  }
+  hear_rival();
+}
+
+void PeerLink::end_rival() {
+  if (rival_) {
+    rival_->socket->close();
+    rival_.reset();
+  }
 }
 
 void PeerLink::watch(const std::shared_ptr<FrameSocket>& socket) {
@@ -120,7 +224,7 @@ void PeerLink::watch(const std::shared_ptr<FrameSocket>& socket) {
                : why);
     }
   };
-  if (options_.self < options_.peer) {
+  if (dialled_here_) {
     socket->start(std::move(events));
   } else {
     socket->set_events(std::move(events));  // the listener started it
@@ -142,6 +246,7 @@ void PeerLink::talk() {
     backoff_ms_ = 0;
     peer_incarnation_ = handshake->peer_hello()->incarnation;
     options_.peer_said(*handshake->peer_hello());
+    handshake->approve(options_.approves(*handshake->peer_hello()));
     handshake->say(options_.hello());  // what it said may have made this node a member
   }
   if (socket->remote().empty()) {
@@ -160,6 +265,7 @@ void PeerLink::talk() {
 void PeerLink::hand_over() {
   const ReplicaHandle replica = options_.replica();
   token_ = handshake_->token();
+  peer_remote_ = socket_->remote();
   const int fd = socket_->release();
   socket_.reset();
   handshake_.reset();
@@ -178,7 +284,7 @@ void PeerLink::hand_over() {
   const auto basp = middleman.named_broker<caf::io::basp_broker>(caf::atom("BASP"));
   auto scribe = make_peer_scribe(system(), fd);
   send(replica, LinkRegistered{options_.peer, LinkHandle(this)});
-  if (options_.self < options_.peer) {
+  if (dialled_here_) {
     request(basp, std::chrono::milliseconds(kHelloAnswerMs), caf::connect_atom_v, std::move(scribe),
             kBaspPort)
         .then(
@@ -239,17 +345,22 @@ void PeerLink::take(const LinkState& state) {
 }
 
 void PeerLink::lost(const std::string& why) {
+  const bool was_linked = phase_ == Phase::kUp;
   if (phase_ == Phase::kTalking) {
     end_talk();
   } else {
     cut();
   }
+  end_rival();  // it comes again, and is heard then
   phase_ = Phase::kIdle;
   if (options_.status != nullptr) {
     options_.status->up = false;
     ++options_.status->errors;
   }
   const int64_t now_ms = ClientLoop::monotonic_ms();
+  if (was_linked) {
+    unlinked_since_ms_ = now_ms;
+  }
   deadline_ms_ = now_ms + kOldLinkMs;
   next_dial_ms_ = now_ms + std::max(backoff_ms_, options_.reconnect_interval_ms);
   backoff_ms_ = std::min(kBackoffMaxMs, std::max<int64_t>(50, backoff_ms_ * 2));

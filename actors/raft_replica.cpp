@@ -54,6 +54,7 @@ uint64_t digest(const raft::Status& status) {
   for (const raft::PeerStatus& peer : status.peers) {
     put_le(bytes, peer.member.id.value);
     put_le(bytes, peer.match.value);
+    put_le(bytes, peer.applied.value);
     put_u8(bytes, static_cast<uint8_t>((peer.voter ? 1 : 0) | (peer.up ? 2 : 0)));
     bytes.append(peer.state).append(peer.catch_up);
   }

@@ -27,7 +27,7 @@ void ServiceGate::committed(LogIndex index, int64_t now_ms) {
 }
 
 resp::Service ServiceGate::service(int64_t now_ms) {
-  if (removed_) {
+  if (removed_ || second_cluster_) {
     return resp::Service::kRemoved;
   }
   if (!hint_) {

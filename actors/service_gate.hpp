@@ -25,6 +25,9 @@ class ServiceGate {
   // A ready leader is known, and the commit index that goes with it.
   void leader_ready(LogIndex commit);
   void set_removed(bool removed) { removed_ = removed; }
+  // F54: this node founded a second cluster. For as long as it runs.
+  void set_second_cluster() { second_cluster_ = true; }
+  bool is_second_cluster() const { return second_cluster_; }
   // F22: a snapshot is received because the log does not reach down here, or is installed.
   void set_receiving(bool receiving) { receiving_ = receiving; }
   void set_installing(bool installing) { installing_ = installing; }
@@ -36,6 +39,7 @@ class ServiceGate {
   int64_t lag_ms_;
   bool wiped_ = false;
   bool removed_ = false;
+  bool second_cluster_ = false;
   bool receiving_ = false;
   bool installing_ = false;
   bool open_ = false;

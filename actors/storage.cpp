@@ -6,6 +6,7 @@
 #include <system_error>
 #include <utility>
 
+#include "actors/directory_marks.hpp"
 #include "base/check.hpp"
 #include "base/failpoint.hpp"
 #include "base/log.hpp"
@@ -62,6 +63,9 @@ Result<std::unique_ptr<Storage>> Storage::open(const config::Options& options) {
     return Error{Errc::kIo, "cannot create the data directory " + options.dir + ": " +
                                 failed.message() + "; set dir to a place this user may write"};
   }
+  if (const std::optional<std::string> note = old_copy_note(options.dir)) {
+    return Error{Errc::kConflict, *note};
+  }
   auto log = rocks::open_rocks_log({dir / "log", options.raft_log_fsync});
   if (!log) {
     return at(options.dir, log.error());
@@ -69,6 +73,9 @@ Result<std::unique_ptr<Storage>> Storage::open(const config::Options& options) {
   storage->log_ = std::move(*log);
   if (Result<void> loaded = storage->load_identity(options); !loaded) {
     return loaded.error();
+  }
+  if (Result<void> drawn = storage->draw_mark(); !drawn) {
+    return at(options.dir, drawn.error());
   }
   storage->log_fsync_ = options.raft_log_fsync;
   storage->skip_entry_ = options.skip_entry;
@@ -196,6 +203,20 @@ Result<void> Storage::load_identity(const config::Options& options) {
   if (Result<void> synced = log_->set_identity(identity_); !synced) {
     return at(dir_, synced.error());
   }
+  return {};
+}
+
+// F52: on disk before any peer hears of it.
+Result<void> Storage::draw_mark() {
+  Result<std::vector<raft::Mark>> marks = load_marks(dir_, identity_.incarnation);
+  if (!marks) {
+    return marks.error();
+  }
+  raft::add_mark(*marks, random_mark());
+  if (Result<void> stored = store_marks(dir_, identity_.incarnation, *marks); !stored) {
+    return stored;
+  }
+  marks_ = std::move(*marks);
   return {};
 }
 

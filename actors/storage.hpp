@@ -2,6 +2,7 @@
 //   <dir>/log       the Raft log, hard state and identity; it names the live state (F14)
 //   <dir>/state-<n> the keyspace; others than the live one are deleted at start
 //   <dir>/incoming  files of a snapshot that did not come to its end
+//   <dir>/marks, peers, old-copy  whether the directory is an old copy (directory_marks.hpp, F52)
 //   <dir>/checkpoint-*, <dir>/own-copy-*  of SnapshotWorker; deleted at start
 // Plain class; used by Node before and while actors run. After the core started, the log belongs to
 // LogStore alone and the keyspace to the executor. Every error is one sentence that says what to
@@ -11,10 +12,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/result.hpp"
 #include "config/options.hpp"
 #include "raft/core.hpp"
+#include "raft/lineage.hpp"
 #include "raft/log_storage.hpp"
 #include "resp/executor.hpp"
 #include "rocks/keyspace.hpp"
@@ -43,6 +47,9 @@ class Storage {
   resp::Executor& executor() { return *state_->executor; }
   const std::string& live_state() const { return state_->name; }
   const raft::Identity& identity() const { return identity_; }
+  // Of this directory, the latest last (F52); the client loop's once the node runs.
+  const std::vector<raft::Mark>& marks() const { return marks_; }
+  void set_marks(std::vector<raft::Mark> marks) { marks_ = std::move(marks); }
 
   // The first entry of the cluster this node is in, encoded; empty if it was cut away already.
   Result<std::string> first_entry();
@@ -59,6 +66,7 @@ class Storage {
  private:
   Storage() = default;
   Result<void> load_identity(const config::Options& options);
+  Result<void> draw_mark();
   Result<void> check_state_fits_log();
   void remove_leftovers(const std::string& live) const;
 
@@ -71,6 +79,7 @@ class Storage {
   std::unique_ptr<rocks::RocksLog> log_;
   std::shared_ptr<OpenedState> state_;
   raft::Identity identity_;
+  std::vector<raft::Mark> marks_;
 };
 
 // 128 bits from the kernel.

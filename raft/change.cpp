@@ -162,10 +162,25 @@ bool Core::State::caught_up(const Leader& leader, NodeId id) const {
          it->second.match >= commit && it->second.ticks_since_heard < options.election_ticks_min;
 }
 
+// F49: its present life answered within the longest time that anybody waits for a leader.
+bool Core::State::lives(const Leader& leader, NodeId id) const {
+  const auto peer = leader.peers.find(id);
+  return peer != leader.peers.end() && !peer->second.leaving_at &&
+         peer->second.ticks_since_heard < options.election_ticks_max &&
+         !mutant(Mutant::kLivingMemberReplaced);
+}
+
 void Core::State::member_returned(const Member& member) {
-  if (Leader* leader = leading()) {
-    leader->returned.insert_or_assign(member.id, member);
+  Leader* leader = leading();
+  if (leader == nullptr) {
+    return;
   }
+  const Member* known = configuration().find(member.id);
+  if (known != nullptr && known->incarnation != member.incarnation && lives(*leader, member.id)) {
+    effects.events.emplace_back(MemberLives{*known, member});
+    return;
+  }
+  leader->returned.insert_or_assign(member.id, member);
 }
 
 // The leader's own next step, if there is one: ends a joint configuration, replaces a wiped member,
@@ -183,7 +198,8 @@ void Core::State::drive_membership(Leader& leader) {
     Member member = leader.returned.begin()->second;
     leader.returned.erase(leader.returned.begin());
     const Member* known = configuration().find(member.id);
-    if (known == nullptr || known->incarnation == member.incarnation || member.id == options.id) {
+    if (known == nullptr || known->incarnation == member.incarnation || member.id == options.id ||
+        lives(leader, member.id)) {
       continue;
     }
     MembershipChange change;

@@ -180,8 +180,17 @@ void Core::State::on_applied(LogIndex index, std::optional<std::vector<SessionRo
   }
 }
 
-// Only what nobody here needs again: committed, durable, handed to apply. Followers that are behind
-// get it read back from the disk, so one that is down costs no memory.
-void Core::State::evict() { log.evict(std::min(emitted, persisted), options.window_bytes); }
+// What is committed and durable: first what was handed to apply, and if that is not enough the
+// rest, too (F48). Whoever needs it again, a follower that is behind or the state machine here,
+// gets it read back from the disk: so neither one that is down nor one that is slow costs memory.
+void Core::State::evict() {
+  const LogIndex durable = std::min(commit, persisted);
+  const uint64_t most = options.window_bytes + options.unapplied_bytes_max;
+  log.evict(std::min(emitted, durable), options.window_bytes);
+  if (!mutant(Mutant::kUnappliedKept)) {
+    log.evict(durable, most);
+  }
+  CHECK_INVARIANT(log.bytes() <= most || log.base_index() >= durable);
+}
 
 }  // namespace kiwi::raft

@@ -62,7 +62,7 @@ Core::State::State(const CoreOptions& core_options, StartState start)
       commit(std::max({start.log.commit, start.applied, start.log.snapshot.index})),
       emitted(start.applied),
       applied(start.applied),
-      clock(core_options.election_timeout_min_ms),
+      clock(kReadBoundMs),
       last_stamp_ms(start.applied_stamp_ms) {
   CHECK_INVARIANT(options.id);
   CHECK_INVARIANT(options.election_ticks_min > 0);
@@ -104,6 +104,10 @@ void Core::State::send_at(NodeId to, Term at, Body body) {
 
 void Core::State::step(Message message) {
   if (message.to != options.id || message.from == options.id || !message.from) {
+    return;
+  }
+  if (message.from_old_copy && !mutant(Mutant::kOldCopyCounted)) {
+    send(message.from, NotMember{});  // F52: as a wiped node, which forgot what it had promised
     return;
   }
   if (step_term(message)) {
@@ -294,6 +298,7 @@ Status Core::State::status() const {
   out.snapshot_term = snapshot_term;
   out.window_entries = log.last_index() - log.base_index();
   out.window_bytes = log.bytes();
+  out.backlog_bytes = waiting_bytes + apply_bytes;
   out.installing = installing;
   out.ready = announced.ready;
   out.cluster_time_ms = clock.now_ms();
@@ -315,6 +320,8 @@ Status Core::State::status() const {
       peer.clock_ahead_ms = progress.clock_ahead_ms;
       static constexpr const char* kNames[] = {"probe", "replicate", "snapshot"};
       peer.state = kNames[static_cast<size_t>(progress.state)];
+      peer.applied = progress.applied;
+      peer.backlog_bytes = progress.backlog_bytes;
       describe_lag(progress, peer);
       auto pin = pins.find(member.id);
       peer.snapshot_index = pin == pins.end() ? LogIndex{} : pin->second;

@@ -20,6 +20,12 @@
 
 namespace kiwi::raft {
 
+// F9: how far beyond the stamp of a committed entry a reader's time may be. Safety: what a leader
+// told its readers is what the next one has to start above, so it must be the same number on all
+// nodes, whatever their options say. It is about as long as a failover takes at the default
+// options.
+constexpr int64_t kReadBoundMs = 300;
+
 struct CoreOptions {
   NodeId id;
   Incarnation incarnation;
@@ -27,7 +33,7 @@ struct CoreOptions {
   uint32_t heartbeat_ticks = 4;
   uint32_t election_ticks_min = 12;  // drawn uniformly from [min, max]
   uint32_t election_ticks_max = 24;
-  int64_t election_timeout_min_ms = 300;  // the same minimum in ms: the read bound of F9
+  int64_t election_timeout_min_ms = 300;  // the same minimum in ms
   // Lease reads may be asked for (F20). Clock assumption: no node's monotonic clock runs more than
   // a tenth faster than another's, and it counts suspended time (CLOCK_BOOTTIME). A restarted node
   // then neither votes nor campaigns for one election timeout. Must be the same on all nodes.
@@ -42,6 +48,13 @@ struct CoreOptions {
   uint64_t entry_bytes_max = UINT64_MAX;
   uint64_t apply_bytes_max = 1 << 20;           // per take_effects()
   uint64_t apply_inflight_bytes_max = 4 << 20;  // handed to apply and not yet applied() (F28)
+  // What is committed, durable and not applied stays in memory up to so much more than
+  // window_bytes; what leaves it is read back from the log (F48).
+  uint64_t unapplied_bytes_max = 16 << 20;
+  // Who has more than this to apply does not campaign first, and is not handed the office (F53).
+  uint64_t ready_backlog_bytes = 4 << 20;
+  uint64_t ready_backlog_entries = 2'000;
+  uint64_t boot_epoch = 0;  // of this start, as in its proposals (F4); 0: unknown
 };
 
 struct Outgoing {
@@ -93,10 +106,27 @@ struct MembershipDone {  // answers change_membership() / transfer_leadership() 
   std::string error;  // empty = done (committed and applied here)
   bool operator==(const MembershipDone&) const = default;
 };
+// F49: member_returned() said that an id came back while its member lives. Nothing is changed.
+struct MemberLives {
+  Member member;    // the one that lives
+  Member newcomer;  // that says it is the same id
+  bool operator==(const MemberLives&) const = default;
+};
+// F52: the log holds a proposal of a later start of this very directory: it is an old copy. This
+// node neither votes nor acknowledges any more.
+struct OldCopyFound {
+  uint64_t epoch = 0;  // of that start
+  bool operator==(const OldCopyFound&) const = default;
+};
 struct RemovedFromCluster {  // F25: this node applied its own removal or was told NotMember
   bool operator==(const RemovedFromCluster&) const = default;
 };
-using Event = std::variant<LeaderChanged, ConfigurationChanged, MembershipDone, RemovedFromCluster>;
+using Event = std::variant<LeaderChanged,
+                           ConfigurationChanged,
+                           MembershipDone,
+                           RemovedFromCluster,
+                           MemberLives,
+                           OldCopyFound>;
 
 // LogStorage::cut() is to be called with this, after the writes of this and all earlier turns.
 struct CutRequest {
@@ -165,6 +195,8 @@ struct PeerStatus {
   uint64_t lag_bytes = 0;           // of those: exact while in memory, estimated below
   int64_t lag_ms = 0;               // age of the oldest of them that is in memory; 0 = none lacks
   LogIndex snapshot_index;          // of the transfer that runs to it (pinned), 0 = none
+  LogIndex applied;                 // by its state machine, as it said last
+  uint64_t backlog_bytes = 0;       // committed and not applied there
 };
 struct Status {
   NodeId id;
@@ -177,6 +209,7 @@ struct Status {
   Term snapshot_term;
   uint64_t window_entries = 0;  // of the log, held in memory
   uint64_t window_bytes = 0;
+  uint64_t backlog_bytes = 0;   // committed and not applied here
   bool installing = false;      // between kInstall and snapshot_installed()
   bool ready = false;           // as in LeaderChanged
   int64_t cluster_time_ms = 0;  // leader: what it would stamp now; else the leader's, followed
@@ -219,7 +252,8 @@ class Core {
   void change_membership(uint64_t id, MembershipChange change);
   // A link's hello said that this member's id came back with another incarnation: its directory was
   // wiped (F1). A leader replaces it by itself: removes the old one, adds the new one as a learner,
-  // promotes it once it has caught up. Ignored elsewhere; repeat it to whoever leads.
+  // promotes it once it has caught up. Ignored elsewhere; repeat it to whoever leads. While the
+  // present one was heard from within an election timeout it is not replaced (F49, MemberLives).
   void member_returned(Member member);
   void transfer_leadership(uint64_t id, NodeId target);  // target 0 = the most up-to-date voter
   // The origin here waits for applies: commits should be announced to it at once (F19).

@@ -109,6 +109,7 @@ struct Leader {
 
   std::optional<Transfer> transfer;
   bool timeout_now_sent = false;  // in this term (F20)
+  uint32_t unready_ticks = 0;     // since the no-op is committed and not applied here (F53)
   std::vector<PendingChange> changes;
   std::map<NodeId, Member> returned;  // wiped members to bring back (F1)
 };
@@ -176,7 +177,9 @@ struct Core::State {
   std::set<NodeId> links_down;
   bool wants_commit = false;
   bool disk_full = false;
-  bool removed = false;  // told so, or applied so (F25)
+  bool removed = false;          // told so, or applied so (F25)
+  bool old_copy = false;         // F52
+  bool waited_to_apply = false;  // one election timeout, since a leader was heard (F53)
   std::set<NodeId> not_member_from;
   std::vector<Proposal> forwarding;
   LeaderChanged announced;
@@ -226,11 +229,13 @@ struct Core::State {
   void on_not_member(const Message& message);
   void note_removed();
   void note_heard_as_member();
+  void note_own_number(const Entry& entry);
   void note_configurations_applied(LogIndex before);
 
   // ---------------- election.cpp
   void tick();
   bool promotable() const;
+  bool has_much_to_apply() const;
   bool disk_hangs() const;
   bool sticky() const;
   void reset_election_timer();
@@ -342,6 +347,7 @@ struct Core::State {
   std::string propose_change(Leader& leader, const MembershipChange& change);
   bool caught_up(const Leader& leader, NodeId id) const;
   void member_returned(const Member& member);
+  bool lives(const Leader& leader, NodeId id) const;
   void drive_membership(Leader& leader);
   void answer_changes(Leader& leader, LogIndex reached);
   void fail_changes(Leader& leader);
@@ -350,7 +356,10 @@ struct Core::State {
   void drive_transfer(Leader& leader);
   void tick_transfer(Leader& leader);
   void end_transfer(Leader& leader, const std::string& error);
+  bool answers(NodeId id, const Progress& peer) const;
+  bool is_ready_to_lead(const Progress& peer) const;
   NodeId best_successor(const Leader& leader) const;
+  void leave_office_if_unready(Leader& leader);
 
   // ---------------- invariants.cpp
   void check_indexes() const;

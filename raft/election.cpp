@@ -23,11 +23,12 @@ void Core::State::tick() {
   // A lone voter has nobody to wait for.
   const bool alone =
       std::holds_alternative<Follower>(role) && is_sole_voter(configuration(), options.id);
-  if (promotable()) {
+  if (promotable() && (alone || !due || waited_to_apply || !has_much_to_apply())) {
     if (due || alone) {
       campaign();
     }
   } else if (due) {
+    waited_to_apply = true;
     become_follower(term, NodeId{});
     reset_election_timer();
   }
@@ -44,10 +45,21 @@ bool Core::State::is_voter_here() const {
 }
 
 // May this node campaign? §4.2.1: learners do not. F1: nor does a directory that is not the one in
-// the configuration. F26: nor does a node whose disk does not answer. Nor one whose log is about to
-// be replaced by a snapshot.
+// the configuration, or an old copy of it (F52). F26: nor does a node whose disk does not answer.
+// Nor one whose log is about to be replaced by a snapshot.
 bool Core::State::promotable() const {
-  return !removed && is_voter_here() && !disk_hangs() && !installing && ticks >= silent_until;
+  return !removed && !old_copy && is_voter_here() && !disk_hangs() && !installing &&
+         ticks >= silent_until;
+}
+
+// F53: as a leader it would serve nobody until all of it is applied, so others go first. Liveness:
+// for one election timeout only, because all of them may be like that.
+bool Core::State::has_much_to_apply() const {
+  const uint64_t held = log.last_index() - log.base_index();
+  const uint64_t average = held == 0 ? 0 : log.bytes() / held;
+  const uint64_t uncounted = counted_from > emitted ? counted_from - emitted : 0;
+  return waiting_bytes + apply_bytes + uncounted * average > options.ready_backlog_bytes ||
+         log.last_index() - applied > options.ready_backlog_entries;
 }
 
 // Liveness: a write gets one election timeout, and one more for every 4 MiB of it. A leader that
@@ -203,13 +215,14 @@ bool Core::State::up_to_date(const RequestVote& request) const {
 void Core::State::on_request_vote(const Message& message, const RequestVote& request) {
   if (request.pre_vote) {
     // The term asked about is message.term + 1; ours does not change (F27).
-    bool granted = message.term >= term && !sticky() && up_to_date(request) && !installing;
+    bool granted =
+        message.term >= term && !sticky() && up_to_date(request) && !installing && !old_copy;
     send(message.from, RequestVoteResponse{true, granted});
     return;
   }
   // A leader or candidate of this term voted for itself; nobody has voted where a leader is known.
   bool free = !leader() && (!voted_for || voted_for == message.from);
-  bool granted = free && up_to_date(request) && ticks >= silent_until && !installing;
+  bool granted = free && up_to_date(request) && ticks >= silent_until && !installing && !old_copy;
   if (!granted) {
     send(message.from, RequestVoteResponse{false, false});
     return;

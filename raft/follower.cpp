@@ -34,6 +34,7 @@ void Core::State::on_append(const Message& message, const AppendEntries& append)
   become_follower(term, message.from);
   reset_election_timer();
   ticks_since_leader = 0;
+  waited_to_apply = false;
   note_heard_as_member();
   clock.follow(append.leader_time_ms);
   if (installing && !mutant(Mutant::kAckWhileInstalling)) {
@@ -79,6 +80,7 @@ bool Core::State::merge_entries(const AppendEntries& append) {
       CHECK_INVARIANT(entry.index > commit);
       truncate_after(entry.index - 1);
     }
+    note_own_number(entry);
     append_to_log(entry);
   }
   if (mutant(Mutant::kTruncateMatchingSuffix)) {
@@ -167,7 +169,7 @@ LogIndex Core::State::acknowledgeable(LogIndex matched) const {
   if (mutant(Mutant::kAckBeforePersist)) {
     return matched;
   }
-  return hard_state_durable ? std::min(matched, persisted) : LogIndex{};
+  return hard_state_durable && !old_copy ? std::min(matched, persisted) : LogIndex{};
 }
 
 // Rounds and heartbeats are answered at once with what is durable so far; entries when they are.

@@ -151,6 +151,19 @@ void Core::State::note_removed() {
   }
 }
 
+// F52: numbers of a later start of this directory prove that it went on, and that this is a copy of
+// what it was before. What it promised meanwhile is forgotten here.
+void Core::State::note_own_number(const Entry& entry) {
+  const ProposalNumber& number = entry.number;
+  if (number.node != options.id || number.incarnation != options.incarnation || old_copy ||
+      options.boot_epoch == 0 || number.epoch <= options.boot_epoch ||
+      mutant(Mutant::kOldCopyCounted)) {
+    return;
+  }
+  old_copy = true;
+  effects.events.emplace_back(OldCopyFound{number.epoch});
+}
+
 void Core::State::note_heard_as_member() {
   not_member_from.clear();
   if (removed && is_member_here()) {

@@ -36,6 +36,10 @@ const char* mutant_name(Mutant mutant) {
       "removed-never-campaigns",
       "reader-clock-unlimited",
       "stopped-leader-answers",
+      "unapplied-kept",
+      "unready-leader-stays",
+      "living-member-replaced",
+      "old-copy-counted",
   };
   static_assert(kNames.size() == static_cast<size_t>(Mutant::kCount));
   return kNames[static_cast<size_t>(mutant)];

@@ -49,6 +49,8 @@ struct Progress {
   uint64_t round_sent = 0;
   uint64_t round_acked = 0;
   std::optional<LogIndex> reading_from;  // a LogRead is out
+  LogIndex applied;                      // as it said last in this term
+  uint64_t backlog_bytes = 0;
 
   uint32_t snapshot_wait_ticks = 0;  // until SnapshotWanted is said (again)
 

@@ -53,6 +53,7 @@ void Core::State::tick_leader(Leader& leader) {
       peer.recently_active = false;
     }
   }
+  leave_office_if_unready(leader);
   tick_transfer(leader);
 }
 
@@ -343,6 +344,8 @@ void Core::State::on_append_response(const Message& message,
   peer.ticks_since_heard = 0;
   compare_clocks(peer, response);
   peer.wants_commit = response.wants_commit || peer.leaving_at;
+  peer.applied = std::max(peer.applied, response.applied);
+  peer.backlog_bytes = response.backlog_bytes;
   // A rejection confirms leadership as well: it answers in our term.
   peer.round_acked = std::max(peer.round_acked, response.round);
   const bool current = peer.probe_from != 0 && response.sequence >= peer.probe_from;

@@ -34,18 +34,54 @@ void Core::State::transfer_leadership(uint64_t id, NodeId target) {
   leader->transfer = Transfer{id, target, 0, false};
 }
 
-// The voter whose log is the longest, among those that answer.
+bool Core::State::answers(NodeId id, const Progress& peer) const {
+  return configuration().is_voter(id) && peer.up &&
+         peer.ticks_since_heard < options.election_ticks_min;
+}
+
+// F53: it has little to apply, as far as it has said in this term.
+bool Core::State::is_ready_to_lead(const Progress& peer) const {
+  return peer.backlog_bytes <= options.ready_backlog_bytes &&
+         log.last_index().value <= peer.applied.value + options.ready_backlog_entries;
+}
+
+// Of the voters that answer: one that would be ready soon, and of those the one whose log is the
+// longest.
 NodeId Core::State::best_successor(const Leader& leader) const {
   NodeId best;
-  LogIndex best_match;
+  std::pair<bool, LogIndex> best_rank;
   for (const auto& [id, peer] : leader.peers) {
-    if (configuration().is_voter(id) && peer.up &&
-        peer.ticks_since_heard < options.election_ticks_min && (!best || peer.match > best_match)) {
+    const std::pair rank(is_ready_to_lead(peer), peer.match);
+    if (answers(id, peer) && (!best || rank > best_rank)) {
       best = id;
-      best_match = peer.match;
+      best_rank = rank;
     }
   }
   return best;
+}
+
+// F53: nobody is served before the no-op is applied here. If that takes longer than an election
+// timeout, a voter that has applied more than this node and has all of the log does it better.
+void Core::State::leave_office_if_unready(Leader& leader) {
+  if (leader.ready || commit < leader.noop || leader.transfer) {
+    leader.unready_ticks = 0;
+    return;
+  }
+  if (++leader.unready_ticks < options.election_ticks_min || mutant(Mutant::kUnreadyLeaderStays)) {
+    return;
+  }
+  leader.unready_ticks = 0;  // asked again after another one: TimeoutNow may be lost
+  NodeId successor;
+  for (const auto& [id, peer] : leader.peers) {
+    if (answers(id, peer) && is_ready_to_lead(peer) && peer.match == log.last_index() &&
+        peer.applied > applied) {
+      successor = id;
+    }
+  }
+  if (successor) {
+    leader.timeout_now_sent = true;
+    send(successor, TimeoutNow{});
+  }
 }
 
 void Core::State::drive_transfer(Leader& leader) {

@@ -32,9 +32,10 @@ class Session;
 // One link to a peer, as INFO raft shows it.
 struct LinkStatus {
   bool up = false;
-  int64_t connected_at_ms = -1;  // monotonic; -1 = never
-  uint64_t connections = 0;      // handshakes that succeeded
-  uint64_t errors = 0;           // and those that did not
+  int64_t connected_at_ms = -1;      // monotonic; -1 = never
+  uint64_t connections = 0;          // handshakes that succeeded
+  uint64_t errors = 0;               // and those that did not
+  uint32_t election_timeout_ms = 0;  // raft.election-timeout there; 0 = it has not said it yet
 };
 
 // Snapshots, as INFO raft shows them.

@@ -76,7 +76,12 @@ void remote_nodes(const NodeContext& node, InfoText& out) {
         if (peer.clock_ahead_ms) {
           text += ",clock_ahead_ms=" + std::to_string(*peer.clock_ahead_ms);
         }
+        text += ",applied_index=" + std::to_string(peer.applied.value);
+        text += ",unapplied_bytes=" + std::to_string(peer.backlog_bytes);
       }
+    }
+    if (link.election_timeout_ms != 0) {
+      text += ",election_timeout=" + std::to_string(link.election_timeout_ms);
     }
     out.line("raft_node" + std::to_string(i), text);
   }

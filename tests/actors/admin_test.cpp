@@ -157,4 +157,16 @@ TEST_CASE("the log is cut behind flushes of the state once that is worth it") {
   CHECK_FALSE(policy.due_behind(limits, log, LogIndex{356}));  // a usual cut is under way
 }
 
+TEST_CASE("a member that moved is where the order says when the configuration says so") {
+  raft::Configuration now = cluster({1, 2, 3});
+  raft::Member moved = member(2);
+  moved.client_address = "elsewhere:1";
+  CHECK(order_error(MoveMember{moved}, now).empty());
+  CHECK_FALSE(is_done(MoveMember{moved}, now));
+  now.members[1] = moved;
+  CHECK(is_done(MoveMember{moved}, now));
+  CHECK(order_error(MoveMember{member(8)}, now) == "ERR node id does not exist");
+  CHECK(*decode_order(encode_order(MoveMember{moved})) == AdminOrder(MoveMember{moved}));
+}
+
 }  // namespace kiwi::actors

@@ -191,4 +191,21 @@ TEST_CASE("a removed id is told so") {
   CHECK(two.waiting_for().find("was removed") != std::string::npos);
 }
 
+TEST_CASE(
+    "an empty process with the id of a node that lives waits, and says where that one is [F49]") {
+  Bootstrap two(member(2, 22), peers(kThree), config::Bootstrap::kAuto);
+  PeerHello hello = member_hello(3, 33, PeerHello::You::kInUse);
+  hello.where = "10.0.0.2:40000";
+  two.peer_said(hello);
+  CHECK(std::holds_alternative<Bootstrap::Wait>(two.decide()));
+  CHECK_FALSE(two.wiped());
+  const std::string text = two.waiting_for();
+  CHECK(text.find("node 2 lives") != std::string::npos);
+  CHECK(text.find("10.0.0.2:40000") != std::string::npos);
+  CHECK(text.find("127.0.0.1:16380") != std::string::npos);
+  two.peer_said(member_hello(3, 33, PeerHello::You::kOtherIncarnation));  // it died meanwhile
+  CHECK(two.wiped());
+  CHECK(two.waiting_for().find("lives") == std::string::npos);
+}
+
 }  // namespace kiwi::actors

@@ -418,6 +418,19 @@ bool Cluster::sees_up(size_t node, size_t peer) const {
       peers, [peer](const raft::PeerStatus& p) { return p.member.id == NodeId{peer + 1} && p.up; });
 }
 
+uint64_t Cluster::window_bytes(size_t node) const {
+  return state_->nodes[node]->status.window_bytes;
+}
+
+uint64_t Cluster::backlog_bytes(size_t leader, size_t follower) const {
+  for (const raft::PeerStatus& peer : state_->nodes[leader]->status.peers) {
+    if (peer.member.id == NodeId{follower + 1}) {
+      return peer.backlog_bytes;
+    }
+  }
+  return 0;
+}
+
 uint64_t Cluster::applied(size_t node) const {
   return state_->nodes[node]->state->executor->applied().value;
 }

@@ -89,6 +89,9 @@ class Cluster {
   std::optional<size_t> leader() const;          // ready, by its own word, of the highest term
   bool sees_up(size_t node, size_t peer) const;  // what the node's status says of the link
   uint64_t applied(size_t node) const;
+  uint64_t window_bytes(size_t node) const;  // of the log in memory, as its replica said last
+  // By the leader's status: what a follower has committed and not applied.
+  uint64_t backlog_bytes(size_t leader, size_t follower) const;
   uint64_t checksum(size_t node) const;
   size_t open_connections(size_t node) const;
   uint64_t sent(size_t from, size_t to) const;  // frames

@@ -246,4 +246,27 @@ TEST_CASE("a visitor without the secret learns nothing and asks nothing") {
   CHECK_FALSE(host.asked().has_value());
 }
 
+TEST_CASE("nobody switches to a peer that was not approved by its hello [F52]") {
+  for (const bool by_dialer : {true, false}) {
+    Pair pair;
+    (by_dialer ? pair.dialer : pair.acceptor).approve(false);
+    pair.dialer.say(hello(1, 9));
+    pair.acceptor.say(hello(2, 9));
+    pair.run();
+    CHECK(pair.acceptor.phase() == PeerHandshake::Phase::kTalking);
+    CHECK(pair.dialer.phase() == PeerHandshake::Phase::kTalking);
+    if (by_dialer) {  // and it is told why
+      PeerHello last = hello(1, 9);
+      last.you = PeerHello::You::kOldCopy;
+      pair.dialer.say(last);
+      pair.run();
+      CHECK(pair.acceptor.peer_hello() == last);
+    }
+    (by_dialer ? pair.dialer : pair.acceptor).approve(true);
+    pair.run();
+    CHECK(pair.acceptor.phase() == PeerHandshake::Phase::kSwitched);
+    CHECK(pair.dialer.phase() == PeerHandshake::Phase::kSwitched);
+  }
+}
+
 }  // namespace kiwi::actors

@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include "actors/directory_marks.hpp"
 #include "raft/codec.hpp"
 
 namespace kiwi::actors {
@@ -162,6 +163,31 @@ TEST_CASE("a state that is ahead of its log is refused: the log lost its end [F1
   const auto refused = Storage::open(options(dir));
   REQUIRE_FALSE(refused.has_value());
   CHECK(refused.error().text.find("the log lost its end") != std::string::npos);
+}
+
+TEST_CASE("every start draws a mark, and two starts of one copy draw different ones [F52]") {
+  Directory dir;
+  const auto marks_of_start = [&] { return (*Storage::open(options(dir)))->marks(); };
+  REQUIRE(marks_of_start().size() == 1);
+  std::filesystem::copy(dir.path + "/data", dir.path + "/copy",
+                        std::filesystem::copy_options::recursive);
+  const std::vector<raft::Mark> went_on = marks_of_start();
+  REQUIRE(went_on.size() == 2);
+  std::filesystem::remove_all(dir.path + "/data");
+  std::filesystem::rename(dir.path + "/copy", dir.path + "/data");
+  const std::vector<raft::Mark> put_back = marks_of_start();
+  CHECK(put_back.size() == 2);
+  CHECK_FALSE(raft::goes_on_from(put_back, went_on.back()));
+  CHECK_FALSE(raft::goes_on_from(marks_of_start(), went_on.back()));
+}
+
+TEST_CASE("a directory that is known to be an old copy is not opened any more [F52]") {
+  Directory dir;
+  REQUIRE(Storage::open(options(dir)).has_value());
+  REQUIRE(leave_old_copy_note(dir.path + "/data", "it is an old copy"));
+  const auto refused = Storage::open(options(dir));
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().text == "it is an old copy");
 }
 
 }  // namespace kiwi::actors

@@ -224,6 +224,38 @@ TEST_CASE("a transfer whose follower got on without it holds no log back [F13]")
   CHECK(core.status().peers.at(1).snapshot_index == LogIndex{});
 }
 
+// Each on its own local election timeout: the one that led told its readers more than the next one
+// would have started above.
+TEST_CASE("members with different election timeouts agree on how far a reader's time may be [F9]") {
+  TraceEnv env;
+  env.quiet = true;
+  env.run({"cluster 3"});
+  for (auto& [id, at] : env.nodes) {
+    at.options.election_timeout_min_ms = id == NodeId{1} ? 1000 : 200;
+    at.start();
+  }
+  env.run({"auto disk apply", "clock 1 wall=100000 mono=1", "elect 1"});
+  env.run({"clock 1 wall=100900 mono=901", "read 1 id=9"});
+  Core& old_leader = *env.node(NodeId{1}).core;
+  int64_t told_ms = 0;
+  while (!env.network.empty()) {
+    for (const Message& message : std::exchange(env.network, {})) {
+      if (message.to != NodeId{1}) {
+        env.deliver(message);
+        continue;
+      }
+      old_leader.step(message);
+      for (const ReadReady& ready : old_leader.take_effects().reads) {
+        told_ms = ready.now_ms;
+      }
+    }
+  }
+  CHECK(told_ms > 100000);
+  env.run({"crash 1", "clock 2 wall=99000 mono=1", "elect 2"});
+  const std::vector<Entry> entries = env.node(NodeId{2}).disk_entries();
+  CHECK(entries.back().stamp_ms > told_ms);
+}
+
 TEST_SUITE_END();
 
 }  // namespace kiwi::raft::testing

@@ -24,6 +24,8 @@ CoreOptions options_of(const Command& command, NodeId id) {
   options.message_bytes_max = command.number("message", options.message_bytes_max);
   options.uncommitted_bytes_max = command.number("uncommitted", options.uncommitted_bytes_max);
   options.entry_bytes_max = command.number("entry", options.entry_bytes_max);
+  options.unapplied_bytes_max = command.number("unapplied", options.unapplied_bytes_max);
+  options.ready_backlog_bytes = command.number("ready-bytes", options.ready_backlog_bytes);
   options.leases = command.has("leases");
   return options;
 }

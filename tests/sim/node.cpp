@@ -129,6 +129,9 @@ void Node::start() {
   core_options.incarnation = incarnation_;
   core_options.seed = world_.prng.next();
   core_options.window_bytes = world_.options.window_bytes;
+  core_options.unapplied_bytes_max = world_.options.window_bytes;
+  core_options.ready_backlog_entries = 50;
+  core_options.boot_epoch = identity.boot_epoch;
   core_options.message_bytes_max = 2 << 10;
   core_options.inflight_bytes_max = 8 << 10;
   core_options.uncommitted_bytes_max = world_.options.uncommitted_bytes_max;

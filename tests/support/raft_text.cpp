@@ -142,6 +142,12 @@ struct EventText {
            (e.error.empty() ? " ok" : " error=\"" + e.error + "\"");
   }
   std::string operator()(const RemovedFromCluster&) const { return "event removed"; }
+  std::string operator()(const MemberLives& e) const {
+    return "event lives " + std::to_string(e.member.id.value);
+  }
+  std::string operator()(const OldCopyFound& e) const {
+    return "event old-copy epoch=" + std::to_string(e.epoch);
+  }
 };
 
 std::string persist_text(const PersistRequest& p, bool with_time) {

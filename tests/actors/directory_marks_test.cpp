@@ -1,0 +1,92 @@
+// The marks of data directories in files (F52).
+#include "actors/directory_marks.hpp"
+
+#include <filesystem>
+#include <fstream>
+#include <stdlib.h>
+
+#include <doctest/doctest.h>
+
+namespace kiwi::actors {
+
+namespace {
+
+struct Directory {
+  Directory() {
+    std::string name = "/tmp/kiwi-marks-XXXXXX";
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    path = name;
+  }
+  ~Directory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path, ignored);
+  }
+  Directory(const Directory&) = delete;
+  Directory& operator=(const Directory&) = delete;
+  std::string path;
+};
+
+Incarnation life(uint8_t n) {
+  Incarnation id;
+  id.bytes.fill(n);
+  return id;
+}
+
+void flip_last_byte(const std::string& path) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekg(-1, std::ios::end);
+  const int byte = file.get();
+  file.seekp(-1, std::ios::end);
+  file.put(static_cast<char>(byte ^ 1));
+}
+
+}  // namespace
+
+TEST_CASE("marks are read back by the same incarnation only; damaged ones are an error [F52]") {
+  const Directory temp;
+  const std::string dir = temp.path;
+  CHECK(load_marks(dir, life(1))->empty());
+  std::vector<raft::Mark> marks;
+  raft::add_mark(marks, random_mark());
+  raft::add_mark(marks, random_mark());
+  CHECK(marks[0].nonce != marks[1].nonce);
+  REQUIRE(store_marks(dir, life(1), marks));
+  CHECK(*load_marks(dir, life(1)) == marks);
+  CHECK(load_marks(dir, life(2))->empty());
+  flip_last_byte(dir + "/marks");
+  const auto damaged = load_marks(dir, life(1));
+  REQUIRE_FALSE(damaged);
+  CHECK(damaged.error().text.find("wipe this node") != std::string::npos);
+}
+
+TEST_CASE("what is known of the peers goes up only, and survives a start [F52]") {
+  const Directory temp;
+  const std::string dir = temp.path;
+  KnownMarks known = KnownMarks::load(dir);
+  CHECK(known.of(NodeId{2}, life(2)).number == 0);
+  CHECK(known.remember(NodeId{2}, life(2), {5, 55}));
+  CHECK_FALSE(known.remember(NodeId{2}, life(2), {4, 44}));
+  CHECK(known.remember(NodeId{3}, life(3), {1, 11}));
+  REQUIRE(KnownMarks::store(dir, known.encode()));
+  known = KnownMarks::load(dir);
+  CHECK(known.of(NodeId{2}, life(2)) == raft::Mark{5, 55});
+  CHECK(known.of(NodeId{3}, life(3)) == raft::Mark{1, 11});
+  raft::Configuration now;
+  now.members.push_back({NodeId{2}, life(2), {}, {}});
+  now.members.push_back({NodeId{3}, life(9), {}, {}});  // replaced
+  known.keep_members_of(now);
+  CHECK(known.of(NodeId{2}, life(2)).number == 5);
+  CHECK(known.of(NodeId{3}, life(3)).number == 0);
+  flip_last_byte(dir + "/peers");
+  CHECK(KnownMarks::load(dir).of(NodeId{2}, life(2)).number == 0);
+}
+
+TEST_CASE("a directory that was found to be an old copy says so at every start [F52]") {
+  const Directory temp;
+  const std::string dir = temp.path;
+  CHECK_FALSE(old_copy_note(dir).has_value());
+  REQUIRE(leave_old_copy_note(dir, "a sentence"));
+  CHECK(old_copy_note(dir) == "a sentence");
+}
+
+}  // namespace kiwi::actors

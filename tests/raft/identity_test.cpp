@@ -1,0 +1,153 @@
+// Who is believed to be which member (F49, F52).
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "tests/raft/trace_env.hpp"
+#include "tests/support/raft_text.hpp"
+
+namespace kiwi::raft::testing {
+
+namespace {
+
+TraceEnv led_cluster(const std::string& arguments) {
+  TraceEnv env;
+  env.quiet = true;
+  env.run({"cluster " + arguments, "auto disk apply", "elect 1"});
+  return env;
+}
+
+std::vector<Event> events_of(Core& core) { return core.take_effects().events; }
+
+// A copy of a node's directory.
+struct Directory {
+  explicit Directory(RaftNode& of)
+      : options(of.options), disk(of.disk), states{{kFirstLiveState, of.state}} {}
+  CoreOptions options;
+  kiwi::test::MemoryLog disk;
+  std::map<std::string, std::vector<Entry>> states;
+};
+
+// It is put back and started.
+void put_back(TraceEnv& env, const Directory& copy) {
+  env.nodes.erase(copy.options.id);
+  RaftNode& back =
+      env.nodes.emplace(copy.options.id, RaftNode(copy.options, std::nullopt)).first->second;
+  back.disk = copy.disk;
+  back.states = copy.states;
+  back.start();
+}
+
+}  // namespace
+
+TEST_SUITE_BEGIN("raft");
+
+TEST_CASE("a member that answers is not replaced by one that says it is the same id [F49]") {
+  TraceEnv env = led_cluster("3 election=6");
+  env.run({"tick 1 count=2", "stabilize"});
+  Core& core = *env.node(NodeId{1}).core;
+  const Member double_of_2 = member_of(NodeId{2}, 9);
+  core.member_returned(double_of_2);
+  const Effects effects = core.take_effects();
+  REQUIRE(effects.events.size() == 1);
+  const auto* lives = std::get_if<MemberLives>(&effects.events[0]);
+  REQUIRE(lives != nullptr);
+  CHECK(lives->member == member_of(NodeId{2}));
+  CHECK(lives->newcomer == double_of_2);
+  CHECK_FALSE(effects.persist.has_value());
+  CHECK(core.configuration().has(NodeId{2}, incarnation_of(NodeId{2})));
+  CHECK(core.configuration().is_voter(NodeId{2}));
+}
+
+TEST_CASE("a member that was not heard for the longest election timeout is replaced [F49, F1]") {
+  TraceEnv env = led_cluster("3 election=6 election-max=12");
+  Core& core = *env.node(NodeId{1}).core;
+  env.run({"tick 1 count=2", "stabilize", "crash 2"});
+  const Member next = member_of(NodeId{2}, 9);
+  for (int i = 0; i < 11; ++i) {
+    env.run({"tick 1", "stabilize"});
+    core.member_returned(next);
+    env.settle(NodeId{1});
+    REQUIRE(core.configuration().has(NodeId{2}, incarnation_of(NodeId{2})));
+  }
+  env.run({"tick 1", "stabilize"});
+  core.member_returned(next);
+  env.settle(NodeId{1});
+  CHECK(core.configuration().has(NodeId{2}, incarnation_of(NodeId{2}, 9)));
+}
+
+TEST_CASE(
+    "one that was believed dead and answers before its replacement could be proposed stays [F49]") {
+  TraceEnv env = led_cluster("3 election=6 election-max=6");
+  Core& core = *env.node(NodeId{1}).core;
+  env.run({"tick 1 count=2", "stabilize", "link-down 1 2", "tick 1 count=4", "deliver to=3",
+           "deliver to=1", "tick 1 count=3"});
+  MembershipChange change;  // another change is under way meanwhile
+  change.remove = {NodeId{3}};
+  core.change_membership(7, change);
+  core.member_returned(member_of(NodeId{2}, 9));
+  env.settle(NodeId{1});
+  env.run({"link-up 1 2", "stabilize", "tick 1 count=2", "stabilize"});
+  CHECK(core.configuration().find(NodeId{3}) == nullptr);
+  CHECK(core.configuration().has(NodeId{2}, incarnation_of(NodeId{2})));
+}
+
+TEST_CASE("neither votes nor acknowledgements of an old copy count [F52]") {
+  TraceEnv env = led_cluster("3 election=6");
+  const Directory copy(env.node(NodeId{2}));
+  env.run({"link-down 1 3", "propose 1 \"w\"", "stabilize", "tick 1 count=2", "stabilize"});
+  CHECK(env.node(NodeId{1}).core->status().commit == LogIndex{3});
+  env.run({"crash 1", "crash 2", "drop"});
+  put_back(env, copy);
+  env.run({"tick 2 count=6", "drop", "campaign 3"});
+  for (int i = 0; i < 20 && !env.network.empty(); ++i) {
+    std::vector<Message> sent = std::exchange(env.network, {});
+    for (Message& message : sent) {
+      message.from_old_copy = message.from == NodeId{2};  // as the hello told
+      env.deliver(message);
+    }
+  }
+  CHECK(env.node(NodeId{3}).core->status().role != Role::kLeader);  // without "w"
+}
+
+TEST_CASE("numbers of a later start in the log prove to a node that it is an old copy [F52]") {
+  TraceEnv env = led_cluster("3 election=6");
+  env.node(NodeId{2}).options.boot_epoch = 1;
+  const Directory copy(env.node(NodeId{2}));
+  env.run({"propose 2 \"a\" epoch=1", "stabilize", "propose 2 \"b\" epoch=2", "stabilize",
+           "tick 1 count=2", "stabilize"});
+  env.run({"crash 2", "drop"});
+  put_back(env, copy);
+  env.run({"link-down 1 2", "link-up 1 2"});
+  bool found = false;
+  for (int i = 0; i < 20 && !found; ++i) {
+    env.run({"tick 1"});
+    for (const Message& message : std::exchange(env.network, {})) {
+      if (message.to == NodeId{2}) {
+        Core& two = *env.node(NodeId{2}).core;
+        two.step(message);
+        Effects effects = two.take_effects();
+        for (const Event& event : effects.events) {
+          const auto* old = std::get_if<OldCopyFound>(&event);
+          found = found || (old != nullptr && old->epoch == 2);
+        }
+        for (Outgoing& outgoing : effects.send) {
+          env.network.push_back(std::move(outgoing.message));
+        }
+      } else {
+        env.deliver(message);
+      }
+    }
+  }
+  CHECK(found);
+  env.run({"drop"});
+  for (int i = 0; i < 40; ++i) {
+    env.node(NodeId{2}).core->tick();
+  }
+  CHECK(env.node(NodeId{2}).core->status().role == Role::kFollower);  // and never campaigns
+}
+
+TEST_SUITE_END();
+
+}  // namespace kiwi::raft::testing
