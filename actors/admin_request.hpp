@@ -73,7 +73,7 @@ class OrderFate {
 // A word between two nodes' composition roots: an order for the leader, or what became of one; or,
 // with the id kPressureWord, how far the state of the leader lags behind (node_pressure.cpp).
 inline constexpr uint64_t kPressureWord = 0;
-inline constexpr uint64_t kDiskWord = 2;  // "1": the sender's disk is nearly full (node_disk.cpp)
+inline constexpr uint64_t kDiskWord = 2;   // "1": the sender's disk is nearly full (node_disk.cpp)
 inline constexpr uint64_t kMarksWord = 3;  // of the sender's data directory (node_lineage.cpp)
 struct AdminWord {
   bool answer = false;

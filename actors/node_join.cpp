@@ -319,29 +319,29 @@ void Node::State::ask_who(const resp::NodeAddress& node, const WhoDone& done) {
   question.kind = VisitQuestion::Kind::kWho;
   Visit visit{options.node_id(), options.raft_cluster_secret, address->peer,
               encode_question(question), kWelcomeMs};
-  pay_visit(*client_loop, std::move(visit),
-            [this, done, address = *address, wanted = node.id](const Result<VisitAnswer>& answer,
-                                                               bool) {
-              Result<VisitReply> reply =
-                  answer ? decode_reply(answer->text) : Result<VisitReply>(answer.error());
-              if (!reply || !reply->error.empty()) {
-                done("ERR no new node answers at " + address.peer.text() + ": " +
-                         (reply ? reply->error : reply.error().text),
-                     {});
-              } else if (wanted && reply->member.id != wanted) {
-                done("ERR invalid node id: the node there is node " +
-                         std::to_string(reply->member.id.value),
-                     {});
-              } else if (!reply->empty_node &&
-                         !(wanted && committed.has(wanted, reply->member.incarnation))) {
-                done("ERR the node there is a member of a cluster already", {});
-              } else {
-                raft::Member member = reply->member;
-                member.client_address = address.client.text();
-                member.peer_address = address.peer.text();
-                done({}, member);
-              }
-            });
+  pay_visit(
+      *client_loop, std::move(visit),
+      [this, done, address = *address, wanted = node.id](const Result<VisitAnswer>& answer, bool) {
+        Result<VisitReply> reply =
+            answer ? decode_reply(answer->text) : Result<VisitReply>(answer.error());
+        if (!reply || !reply->error.empty()) {
+          done("ERR no new node answers at " + address.peer.text() + ": " +
+                   (reply ? reply->error : reply.error().text),
+               {});
+        } else if (wanted && reply->member.id != wanted) {
+          done("ERR invalid node id: the node there is node " +
+                   std::to_string(reply->member.id.value),
+               {});
+        } else if (!reply->empty_node &&
+                   !(wanted && committed.has(wanted, reply->member.incarnation))) {
+          done("ERR the node there is a member of a cluster already", {});
+        } else {
+          raft::Member member = reply->member;
+          member.client_address = address.client.text();
+          member.peer_address = address.peer.text();
+          done({}, member);
+        }
+      });
 }
 
 // Tells a node that was added whom to link to. It may be told later as well, by raft.join.

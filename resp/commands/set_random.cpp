@@ -180,7 +180,8 @@ void spop(Context& context, Args args, ReplyWriter& reply) {
   if (popped == 0) {
     return;
   }
-  constexpr uint64_t kFew = 64;  // the last ones go one by one; for more than so many a range is less
+  constexpr uint64_t kFew =
+      64;  // the last ones go one by one; for more than so many a range is less
   if (popped == key.meta.size && popped > kFew) {  // only the answer needs to know which
     if (!reply.discards()) {
       Ring ring(context, key, 0);

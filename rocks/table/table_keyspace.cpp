@@ -13,8 +13,8 @@
 #include <rocksdb/db.h>
 
 #include "base/check.hpp"
-#include "rocks/hash_seed.hpp"
 #include "rocks/background.hpp"
+#include "rocks/hash_seed.hpp"
 #include "rocks/keys.hpp"
 #include "rocks/keyspace.hpp"
 #include "rocks/merged_cursor.hpp"
