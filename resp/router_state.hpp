@@ -157,6 +157,7 @@ struct WaitingRead {
 struct Round {
   std::vector<WaitingRead> reads;
   uint64_t first_ask = 0;
+  uint64_t last_ask = 0;
   int64_t ask_again_ms = 0;
   bool with_tick = false;
 };
@@ -225,7 +226,6 @@ struct Router::State {
   std::unique_ptr<router::Round> round;
   std::unordered_map<uint64_t, router::Executing> executing;
   size_t executing_bytes = 0;
-  uint64_t last_ask = 0;
   uint64_t last_ask;  // F66: holds the boot, so that no number is used again in a later one
   uint64_t last_read_batch = 0;
 
