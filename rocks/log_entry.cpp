@@ -6,6 +6,7 @@
 
 #include "base/bytes.hpp"
 #include "base/checksum.hpp"
+#include "rocks/wal_format.hpp"
 
 namespace kiwi::rocks {
 
@@ -23,18 +24,19 @@ void apply_mask(char* bytes, size_t size, const char* mask) {
 
 }  // namespace
 
-bool has_many_zeros(std::string_view payload) {
+bool has_long_run(std::string_view payload) {
   // One byte in every so many is enough to find where to look.
-  for (size_t at = kZerosInARowMax - 1; at < payload.size(); at += kZerosInARowMax) {
-    if (payload[at] != '\0') {
+  for (size_t at = kLongRun - 1; at < payload.size(); at += kLongRun) {
+    const char byte = payload[at];
+    if (byte != '\0' && byte != kWalRoom) {
       continue;
     }
     size_t from = at;
-    while (from > 0 && payload[from - 1] == '\0') {
+    while (from > 0 && payload[from - 1] == byte) {
       --from;
     }
-    const size_t to = std::min(payload.find_first_not_of('\0', at), payload.size());
-    if (to - from >= kZerosInARowMax) {
+    const size_t to = std::min(payload.find_first_not_of(byte, at), payload.size());
+    if (to - from >= kLongRun) {
       return true;
     }
   }

@@ -227,7 +227,7 @@ Result<WalMark> mark_of(const std::string& path, bool has_wal) {
 }
 
 Result<void> scan_files(std::vector<LogFile>& files, const WalMark& mark) {
-  std::map<uint64_t, uint64_t> synced;  // as WalScan has it, by all files
+  std::map<uint64_t, uint64_t> synced;  // what all notes say of each file
   for (LogFile& file : files) {
     WalFileSource source(file.path);
     file.size = source.size();
@@ -235,8 +235,8 @@ Result<void> scan_files(std::vector<LogFile>& files, const WalMark& mark) {
     if (source.failed()) {
       return *source.failed();
     }
-    for (const auto& [number, offset] : file.scan.synced) {
-      synced[number] = std::max(synced[number], offset);
+    for (const auto& [number, told] : file.scan.told) {
+      synced[number] = std::max(synced[number], told.synced);
     }
   }
   for (const LogFile& file : files) {

@@ -262,7 +262,7 @@ void RocksLogImpl::batch_entry(const raft::Entry& entry) {
   const std::string key = log_keys::entry(entry.index);
   const rocksdb::Slice name(key);
   const std::string_view payload = entry.payload.view();
-  if (has_many_zeros(payload)) {
+  if (has_long_run(payload)) {
     batch_.Put(name, hidden_entry(buffer_, payload, secret_));
     return;
   }

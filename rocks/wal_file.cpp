@@ -1,7 +1,6 @@
 #include "rocks/wal_file.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
@@ -19,6 +18,7 @@
 #include <rocksdb/file_system.h>
 
 #include "rocks/room.hpp"
+#include "rocks/wal_format.hpp"
 
 namespace kiwi::rocks {
 
@@ -29,12 +29,12 @@ using rocksdb::IODebugContext;
 using rocksdb::IOOptions;
 using rocksdb::IOStatus;
 
-constexpr uint64_t kAhead = 4 << 20;          // zeros in front of the writer at most
+constexpr uint64_t kAhead = 4 << 20;          // in front of the writer at most
 constexpr uint64_t kRefill = 2 << 20;         // below it more are written
 constexpr size_t kPiece = size_t{256} << 10;  // the writer waits for no more than one
 // A sync of a longer file is dearer by its new length and blocks, as much as by 64 to 128 KiB of
-// zeros. Where syncs are larger, zeros only double what the disk has to take: 16 KiB values kept it
-// busy with 4.6 bytes a byte of value and node, a quarter of them zeros.
+// room. Where syncs are larger, room only doubles what the disk has to take: 16 KiB values kept it
+// busy with 4.6 bytes a byte of value and node, a quarter of them room.
 constexpr uint64_t kLongSync = 64 << 10;
 constexpr auto kRoomPoll = std::chrono::milliseconds(50);
 
@@ -62,18 +62,20 @@ bool write_at(int fd, std::string_view bytes, uint64_t offset) {
 // How far the files are on disk. RocksDB syncs them in the order they were written.
 class SyncedPosition {
  public:
-  void reach(WalPosition position) {
+  void reach(const WalSynced& synced) {
     std::lock_guard<std::mutex> lock(mutex_);
-    position_ = std::max(position_, position);
+    if (synced.end >= synced_.end) {
+      synced_ = synced;
+    }
   }
-  WalPosition get() const {
+  WalSynced get() const {
     std::lock_guard<std::mutex> lock(mutex_);
-    return position_;
+    return synced_;
   }
 
  private:
   mutable std::mutex mutex_;
-  WalPosition position_;
+  WalSynced synced_;
 };
 
 // The number in "<directory>/000012.log".
@@ -118,17 +120,17 @@ class SharedFile {
     room_->end_wait(what);
     return result;
   }
-  bool wants_zeros() const {
+  bool wants_room() const {
     std::lock_guard<std::mutex> lock(mutex_);
-    return !finished_ && !no_room_ && length_ > 0 && zeroed_ < length_ + kRefill && !long_syncs();
+    return !finished_ && !no_room_ && length_ > 0 && reached_ < length_ + kRefill && !long_syncs();
   }
   IOStatus sync(bool metadata) {
-    WalPosition reached{number_, 0};
+    WalSynced reached;
     {
       std::lock_guard<std::mutex> lock(mutex_);
       usual_sync_ = (3 * usual_sync_ + (length_ - synced_)) / 4;
       synced_ = length_;
-      reached.offset = length_;
+      reached = {{number_, length_}, filled_};
     }
     if ((metadata ? ::fsync(fd_) : ::fdatasync(fd_)) != 0) {
       return io_error("syncing", path_);
@@ -148,20 +150,20 @@ class SharedFile {
     return ::ftruncate(fd_, static_cast<off_t>(length)) == 0 ? IOStatus::OK()
                                                              : io_error("cutting", path_);
   }
-  // No more zeros, and none behind the last record, on disk.
+  // No more room, and none behind the last record, on disk.
   IOStatus finish() {
     std::lock_guard<std::mutex> lock(mutex_);
     if (finished_ || fd_ < 0) {
       return IOStatus::OK();
     }
     finished_ = true;
-    if (zeroed_ <= length_) {
+    if (reached_ <= length_) {
       return IOStatus::OK();
     }
     if (::ftruncate(fd_, static_cast<off_t>(length_)) != 0 || ::fsync(fd_) != 0) {
       return io_error("cutting", path_);
     }
-    position_.reach({number_, length_});
+    position_.reach({{number_, length_}, length_});
     return IOStatus::OK();
   }
   IOStatus close() {
@@ -179,7 +181,7 @@ class SharedFile {
 
   // The filler's thread. Failures are left to the writer to meet: it writes there next.
   void fill() {
-    static const std::array<char, kPiece> zeros{};
+    static const std::string room(kPiece, kWalRoom);
     for (bool more = true; more;) {
       uint64_t from = 0;
       {
@@ -187,13 +189,14 @@ class SharedFile {
         if (finished_) {
           return;
         }
-        from = std::max(zeroed_, length_);
-        zeroed_ = from + kPiece;  // a part of it, if it fails: finish() cuts that off
-        if (!write_at(filler_fd_, {zeros.data(), kPiece}, from)) {
+        from = std::max(reached_, length_);
+        reached_ = from + kPiece;  // a part of it, if it fails: finish() cuts that off
+        if (!write_at(filler_fd_, room, from)) {
           no_room_ = true;
           return;
         }
-        more = zeroed_ < length_ + kAhead && !long_syncs();
+        filled_ = reached_;
+        more = reached_ < length_ + kAhead && !long_syncs();
       }
       // On disk before a sync of the writer has to wait for them, and one piece at a time: all 4
       // MiB at once held up everybody's syncs for 3 ms.
@@ -207,7 +210,7 @@ class SharedFile {
     std::lock_guard<std::mutex> lock(mutex_);
     if (!write_at(fd_, bytes, length_)) {
       const IOStatus failed = io_error("writing to", path_);
-      zeroed_ = std::max(zeroed_, length_ + bytes.size());  // a part of it: finish() cuts that off
+      reached_ = std::max(reached_, length_ + bytes.size());  // a part of it: finish() cuts that off
       return failed;
     }
     length_ += bytes.size();
@@ -223,11 +226,12 @@ class SharedFile {
   int fd_;
   const int filler_fd_;
   uint64_t length_ = 0;      // of the records
-  uint64_t zeroed_ = 0;      // what lies between length_ and this is no record
+  uint64_t reached_ = 0;     // what lies between length_ and this is no record
+  uint64_t filled_ = 0;      // up to here there are records and kWalRoom only
   uint64_t synced_ = 0;      // of length_, when the last sync began
   uint64_t usual_sync_ = 0;  // bytes a sync, the last ones count most
   bool finished_ = false;
-  bool no_room_ = false;  // for zeros
+  bool no_room_ = false;  // on the disk, for more ahead
 };
 
 // One thread for all files of an environment; it works on the newest file only.
@@ -264,7 +268,7 @@ class Filler {
       std::shared_ptr<SharedFile> file = std::move(wanted_);
       wanted_ = nullptr;
       lock.unlock();
-      if (file->wants_zeros()) {
+      if (file->wants_room()) {
         file->fill();
       }
       file = nullptr;
@@ -287,7 +291,7 @@ class WalFile final : public FSWritableFile {
   using FSWritableFile::Append;
   IOStatus Append(const rocksdb::Slice& data, const IOOptions&, IODebugContext*) override {
     IOStatus result = file_->append({data.data(), data.size()});
-    if (result.ok() && filler_ != nullptr && file_->wants_zeros()) {
+    if (result.ok() && filler_ != nullptr && file_->wants_room()) {
       filler_->want(file_);
     }
     return result;
@@ -312,15 +316,15 @@ class WalFile final : public FSWritableFile {
 
 class WalFileSystem final : public rocksdb::FileSystemWrapper {
  public:
-  WalFileSystem(bool zeros_ahead, std::shared_ptr<Room> room)
+  WalFileSystem(bool room_ahead, std::shared_ptr<Room> room)
       : FileSystemWrapper(make_room_file_system(room)), room_(std::move(room)) {
-    if (zeros_ahead) {
+    if (room_ahead) {
       filler_ = std::make_unique<Filler>();
     }
   }
 
   const char* Name() const override { return "kiwi.WalFileSystem"; }
-  WalPosition synced() const { return position_.get(); }
+  WalSynced synced() const { return position_.get(); }
 
   IOStatus NewWritableFile(const std::string& path,
                            const rocksdb::FileOptions& options,
@@ -353,15 +357,15 @@ class WalFileSystem final : public rocksdb::FileSystemWrapper {
   SyncedPosition position_;
   const std::shared_ptr<Room> room_;
   std::weak_ptr<SharedFile> newest_;  // RocksDB makes one log file at a time
-  std::unique_ptr<Filler> filler_;    // null: no zeros ahead
+  std::unique_ptr<Filler> filler_;    // null: no room ahead
 };
 
-WalFiles::WalFiles(bool zeros_ahead, std::shared_ptr<Room> room)
-    : files_(std::make_shared<WalFileSystem>(zeros_ahead, std::move(room))),
+WalFiles::WalFiles(bool room_ahead, std::shared_ptr<Room> room)
+    : files_(std::make_shared<WalFileSystem>(room_ahead, std::move(room))),
       env_(rocksdb::NewCompositeEnv(files_)) {}
 
 WalFiles::~WalFiles() = default;
 
-WalPosition WalFiles::synced() const { return files_->synced(); }
+WalSynced WalFiles::synced() const { return files_->synced(); }
 
 }  // namespace kiwi::rocks

@@ -1,10 +1,10 @@
 // The write-ahead log's files: how much of them is on disk, and blocks that exist before they are
-// written. A thread of its own fills each file with zeros a few MiB ahead of the writer. A sync
+// written. A thread of its own fills each file with kWalRoom a few MiB ahead of the writer. A sync
 // then has no new size and no new blocks to record, which makes it a third cheaper and keeps its
 // tail short.
 //
-// What a crash leaves is a log that ends in zeros, which log_recovery.cpp cuts off. Before a new
-// file is made, the one before it is cut to its length and synced.
+// What a crash leaves is a log that ends in such bytes, which log_recovery.cpp cuts off. Before a
+// new file is made, the one before it is cut to its length and synced.
 //
 // The RocksDB type stays inside; RocksLog gives this to its database. Any thread.
 #pragma once
@@ -22,17 +22,16 @@ class WalFileSystem;
 
 class WalFiles {
  public:
-  // Without zeros ahead where hardly anything is synced. A write that finds no room on the disk
+  // No room ahead where hardly anything is synced. A write that finds no room on the disk
   // waits for it: nothing is said to be written before.
-  WalFiles(bool zeros_ahead, std::shared_ptr<Room> room);
+  WalFiles(bool room_ahead, std::shared_ptr<Room> room);
   ~WalFiles();
   WalFiles(const WalFiles&) = delete;
   WalFiles& operator=(const WalFiles&) = delete;
 
   // Differs from that of room.hpp in *.log files alone. The database that uses it goes before.
   rocksdb::Env* env() { return env_.get(); }
-  // Everything before it is on disk; zeros before the first sync.
-  WalPosition synced() const;
+  WalSynced synced() const;
 
  private:
   std::shared_ptr<WalFileSystem> files_;

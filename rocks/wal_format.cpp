@@ -13,6 +13,14 @@ uint32_t masked(uint32_t crc) { return ((crc >> 15) | (crc << 17)) + 0xa282ead8U
 
 }  // namespace
 
+size_t without_wal_room(std::string_view bytes) {
+  size_t size = bytes.size();
+  while (size != 0 && (bytes[size - 1] == '\0' || bytes[size - 1] == kWalRoom)) {
+    --size;
+  }
+  return size;
+}
+
 std::string wal_header(WalRecordType type, std::string_view payload) {
   const char kind = static_cast<char>(type);
   std::string header;

@@ -14,6 +14,14 @@ namespace kiwi::rocks {
 
 inline constexpr uint64_t kWalBlock = 32 << 10;
 inline constexpr uint64_t kWalHeader = 7;
+inline constexpr uint64_t kWalSector = 512;  // what a disk writes or loses as one piece, at least
+
+// What lies ahead of the records in a file (wal_file.hpp), until they are written there. Neither a
+// note's last byte, nor zero: a disk that lost what it had been given shows zeros.
+inline constexpr char kWalRoom = '\xdb';
+
+// How long `bytes` are without room and zeros at their end.
+size_t without_wal_room(std::string_view bytes);
 
 enum WalRecordType : uint8_t { kWalFull = 1, kWalFirst = 2, kWalMiddle = 3, kWalLast = 4 };
 

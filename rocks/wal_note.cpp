@@ -9,7 +9,7 @@ namespace kiwi::rocks {
 
 namespace {
 
-constexpr size_t kFieldBytes = 24;
+constexpr size_t kFieldBytes = 32;
 constexpr size_t kSumBytes = 4;
 constexpr char kEnd = '\xa5';
 constexpr std::string_view kMarkHead = "kiwi-wal-1\n";
@@ -26,8 +26,9 @@ bool sum_matches(std::string_view summed, std::string_view sum) {
 
 void append_wal_note(std::string& out, const WalNote& note, const WalMark& mark) {
   const size_t start = out.size();
-  put_be(out, note.synced.file);
-  put_be(out, note.synced.offset);
+  put_be(out, note.synced.end.file);
+  put_be(out, note.synced.end.offset);
+  put_be(out, note.synced.filled);
   put_be(out, note.bytes);
   put_le(out, crc32c(std::string_view(out).substr(start)));
   out.append(view_of(mark));
@@ -40,9 +41,10 @@ std::optional<WalNote> parse_wal_note(std::string_view bytes, const WalMark& mar
     return std::nullopt;
   }
   WalNote note;
-  note.synced.file = get_be<uint64_t>(bytes);
-  note.synced.offset = get_be<uint64_t>(bytes.substr(8));
-  note.bytes = get_be<uint64_t>(bytes.substr(16));
+  note.synced.end.file = get_be<uint64_t>(bytes);
+  note.synced.end.offset = get_be<uint64_t>(bytes.substr(8));
+  note.synced.filled = get_be<uint64_t>(bytes.substr(16));
+  note.bytes = get_be<uint64_t>(bytes.substr(24));
   return note;
 }
 

@@ -28,15 +28,23 @@ struct WalPosition {
   auto operator<=>(const WalPosition&) const = default;
 };
 
+// What is on disk: the records up to `end`, and kWalRoom behind them up to `filled`, or further
+// (wal_format.hpp).
+struct WalSynced {
+  WalPosition end;
+  uint64_t filled = 0;
+  bool operator==(const WalSynced&) const = default;
+};
+
 struct WalNote {
-  WalPosition synced;  // what was on disk before this write began
+  WalSynced synced;    // before this write began
   uint64_t bytes = 0;  // of this write's batch before its last record, the one that holds the note
   bool operator==(const WalNote&) const = default;
 };
 
-// [file: 8 BE][offset: 8 BE][bytes: 8 BE][crc32c of these: 4 LE][mark: 8][a5]. The last byte is
-// never zero.
-inline constexpr size_t kWalNoteBytes = 37;
+// [file: 8 BE][offset: 8 BE][filled: 8 BE][bytes: 8 BE][crc32c of these: 4 LE][mark: 8][a5]. The
+// last byte is never zero, nor kWalRoom.
+inline constexpr size_t kWalNoteBytes = 45;
 // Of a WriteBatch's last record: its kind, a key of one byte, the commit index, the note.
 inline constexpr size_t kWalNoteRecordBytes = 4 + 8 + kWalNoteBytes;
 

@@ -10,15 +10,14 @@ namespace kiwi::rocks {
 
 namespace {
 
-bool all_zero(std::string_view bytes) {
-  return bytes.find_first_not_of('\0') == std::string_view::npos;
+bool all_of(char byte, std::string_view bytes) {
+  return bytes.find_first_not_of(byte) == std::string_view::npos;
 }
 
 uint64_t end_of(WalSource& source) {
   for (uint64_t block = (source.size() + kWalBlock - 1) / kWalBlock; block-- > 0;) {
-    const size_t last = source.block(block).find_last_not_of('\0');
-    if (last != std::string_view::npos) {
-      return block * kWalBlock + last + 1;
+    if (const size_t used = without_wal_room(source.block(block)); used != 0) {
+      return block * kWalBlock + used;
     }
   }
   return 0;
@@ -46,6 +45,9 @@ class Scanner {
     } else {
       scan_.offset = end_;
     }
+    if (has_zeroed_sector(bad_ || inside_ ? begin_ : end_)) {
+      scan_.verdict = WalVerdict::kDamaged;
+    }
     return scan_;
   }
 
@@ -53,8 +55,9 @@ class Scanner {
   // One may lie in two blocks, with the header of the second part between.
   void find_notes(uint64_t block, std::string_view bytes) {
     auto found = [this](const WalNote& note) {
-      uint64_t& offset = scan_.synced[note.synced.file];
-      offset = std::max(offset, note.synced.offset);
+      WalScan::Told& told = scan_.told[note.synced.end.file];
+      told.synced = std::max(told.synced, note.synced.end.offset);
+      told.filled = std::max(told.filled, note.synced.filled);
     };
     if (block != 0 && bytes.size() > kWalHeader) {
       before_.append(bytes.substr(kWalHeader, kWalNoteBytes - 1));
@@ -67,7 +70,7 @@ class Scanner {
   void read_records(uint64_t start, std::string_view bytes) {
     for (size_t at = 0; at < bytes.size();) {
       if (kWalBlock - at < kWalHeader) {
-        bad_ = !all_zero(bytes.substr(at));
+        bad_ = !all_of('\0', bytes.substr(at)) && !all_of(kWalRoom, bytes.substr(at));
         misplaced_ = bad_;
         bad_at_ = start + at;
         return;
@@ -91,13 +94,33 @@ class Scanner {
   }
 
   void judge() {
-    const auto last = scan_.synced.rbegin();
-    const bool was_synced = last != scan_.synced.rend() &&
-                            WalPosition{last->first, last->second} > WalPosition{file_, begin_};
+    const auto last = scan_.told.rbegin();
+    const bool was_synced =
+        last != scan_.told.rend() &&
+        WalPosition{last->first, last->second.synced} > WalPosition{file_, begin_};
     const bool torn =
-        !was_synced && !misplaced_ && sectors_are_missing(source_, begin_, end_, mark_);
+        !was_synced && !misplaced_ && sectors_are_missing(source_, begin_, end_, filled(), mark_);
     scan_.verdict = torn ? WalVerdict::kTorn : WalVerdict::kDamaged;
     scan_.offset = torn ? begin_ : bad_at_;
+  }
+
+  uint64_t filled() const {
+    const auto about = scan_.told.find(file_);
+    return about == scan_.told.end() ? 0 : about->second.filled;
+  }
+  // Where nothing but records and kWalRoom was: zeros that no write left there.
+  bool has_zeroed_sector(uint64_t from) {
+    const uint64_t end = std::min(filled(), source_.size());
+    for (uint64_t at = from; at < end; at = (at / kWalSector + 1) * kWalSector) {
+      const uint64_t to = std::min(end, (at / kWalSector + 1) * kWalSector);
+      const uint64_t start = (to - 1) / kWalBlock * kWalBlock;
+      const uint64_t tail = std::min(to - start, kMissingMin);
+      if (all_of('\0', source_.block(start / kWalBlock).substr(to - start - tail, tail)) &&
+          tail == kMissingMin) {
+        return true;
+      }
+    }
+    return false;
   }
 
   WalSource& source_;

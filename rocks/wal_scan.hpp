@@ -6,8 +6,9 @@
 // tails that hold zeros.
 //
 // Damage needs a proof. A bad record is damage if a note (wal_note.hpp) says that it had been
-// synced; or if nothing of it is missing (wal_tail.hpp) and it is wrong all the same. Whatever else
-// is bad was being written when the machine stopped.
+// synced; or if nothing of it is missing (wal_tail.hpp) and it is wrong all the same; or if there
+// are zeros where the file had been filled with kWalRoom. Whatever else is bad was being written
+// when the machine stopped.
 //
 // A function of the source's bytes; any thread.
 #pragma once
@@ -29,12 +30,16 @@ enum class WalVerdict {
 struct WalScan {
   WalVerdict verdict = WalVerdict::kWhole;
   uint64_t records = 0;  // whole ones before `offset`
-  // kWhole: where the last record ends; what follows is zeros. kTorn: where the torn record begins.
+  // kWhole: where the last record ends; what follows is room. kTorn: where the torn record begins.
   // kDamaged: the first bad byte's record.
   uint64_t offset = 0;
-  // What the notes in this file say of every file they speak of: how many of its bytes were synced.
-  // All files before one of these were synced as a whole.
-  std::map<uint64_t, uint64_t> synced;
+  // What the notes in this file say of every file they speak of: the furthest of its bytes that
+  // were synced, and filled before. All files before one of these were synced as a whole.
+  struct Told {
+    uint64_t synced = 0;
+    uint64_t filled = 0;
+  };
+  std::map<uint64_t, Told> told;
 };
 
 // `file` is its number.

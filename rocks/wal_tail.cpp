@@ -7,16 +7,14 @@ namespace kiwi::rocks {
 
 namespace {
 
-constexpr uint64_t kSector = 512;  // what a disk writes or loses as one piece, at least
-
-bool all_zero(std::string_view bytes) {
-  return bytes.find_first_not_of('\0') == std::string_view::npos;
+bool all_of(char byte, std::string_view bytes) {
+  return bytes.find_first_not_of(byte) == std::string_view::npos;
 }
 
 class Tail {
  public:
-  Tail(WalSource& source, uint64_t begin, uint64_t end)
-      : source_(source), begin_(begin), end_(end) {}
+  Tail(WalSource& source, uint64_t begin, uint64_t end, uint64_t filled)
+      : source_(source), begin_(begin), end_(end), filled_(filled) {}
 
   bool reaches_its_end(const WalMark& mark) {
     const std::optional<WalNote> note = own_note(mark);
@@ -25,12 +23,13 @@ class Tail {
   // No record begins like this, whatever is missing behind it.
   bool begins_wrong() {
     const std::string_view bytes = part(first_block());
-    if (begin_ % kSector + kWalHeader > kSector || bytes.size() < kWalHeader) {
+    if (begin_ % kWalSector + kWalHeader > kWalSector || bytes.size() < kWalHeader) {
       return false;  // its header was not written as one piece, or is not all there
     }
     const uint64_t room = kWalBlock - begin_ % kWalBlock - kWalHeader;
     switch (wal_type(bytes)) {
       case 0:
+      case static_cast<uint8_t>(kWalRoom):
         return false;
       case kWalFull:
         return wal_length(bytes) > room;
@@ -41,10 +40,10 @@ class Tail {
     }
   }
   bool lacks_a_sector() {
-    for (uint64_t from = begin_; from < end_; from = (from / kSector + 1) * kSector) {
-      const uint64_t to = std::min(end_, (from / kSector + 1) * kSector);
-      if (to - from < kWalHeader && from == begin_ ? lacks_first_bytes(to - from)
-                                                   : lacks(from, to)) {
+    for (uint64_t from = begin_; from < end_; from = (from / kWalSector + 1) * kWalSector) {
+      const uint64_t to = std::min(end_, (from / kWalSector + 1) * kWalSector);
+      const bool few = to - from < kWalHeader && from == begin_;
+      if (few ? lacks_first_bytes(to - from) : lacks(from, to)) {
         return true;
       }
     }
@@ -100,16 +99,19 @@ class Tail {
   }
 
   bool lacks(uint64_t from, uint64_t to) {
-    const uint64_t start = std::max(from, to - std::min(to, kMissingZerosMin));
+    const uint64_t start = std::max(from, to - std::min(to, kMissingMin));
     const uint64_t block = from / kWalBlock;
-    return all_zero(source_.block(block).substr(start - block * kWalBlock, to - start));
+    return is_old(source_.block(block).substr(start - block * kWalBlock, to - start), to);
+  }
+  bool is_old(std::string_view bytes, uint64_t to) const {
+    return all_of(kWalRoom, bytes) || (to > filled_ && all_of('\0', bytes));
   }
 
-  // The record begins with less than a header in its first sector. So few zeros may be its own, so
+  // The record begins with less than a header in its first sector. So few bytes may be its own, so
   // they count only if with what belongs there in their place all is well.
   bool lacks_first_bytes(uint64_t count) {
     const std::string_view bytes = part(first_block());
-    if (bytes.size() < kWalHeader || !all_zero(bytes.substr(0, count))) {
+    if (bytes.size() < kWalHeader || !is_old(bytes.substr(0, count), begin_ + count)) {
       return false;
     }
     const auto type = first_block() == last_block() ? kWalFull : kWalFirst;
@@ -120,12 +122,14 @@ class Tail {
   WalSource& source_;
   const uint64_t begin_;
   const uint64_t end_;
+  const uint64_t filled_;
 };
 
 }  // namespace
 
-bool sectors_are_missing(WalSource& source, uint64_t begin, uint64_t end, const WalMark& mark) {
-  Tail tail(source, begin, end);
+bool sectors_are_missing(
+    WalSource& source, uint64_t begin, uint64_t end, uint64_t filled, const WalMark& mark) {
+  Tail tail(source, begin, end, filled);
   return tail.reaches_its_end(mark) ? tail.lacks_a_sector() : !tail.begins_wrong();
 }
 

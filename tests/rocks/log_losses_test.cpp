@@ -3,8 +3,10 @@
 // write-ahead log file.
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <map>
 #include <memory>
+#include <thread>
 
 #include <doctest/doctest.h>
 
@@ -42,12 +44,17 @@ std::string random_bytes(Prng& random, size_t size) {
 // A log whose last write can be taken back: its newest file as it was before that write, and after.
 class LastWrite {
  public:
-  LastWrite() : path_(directory_.path("live")), log_(must_open(path_)), mark_(mark_in(path_)) {}
+  LastWrite() : path_(directory_.path("live")), log_(must_open(path_)), mark_(mark_in(path_)) {
+    file_ = read_file(path_ + "/" + wal_name());
+    after_ = without_room(file_);
+  }
 
   void write(const raft::PersistRequest& request) {
-    begin_ = wal().size();
+    before_ = std::move(file_);
+    begin_ = after_.size();
     REQUIRE(log_->persist(request).has_value());
-    after_ = wal();
+    file_ = read_file(path_ + "/" + wal_name());
+    after_ = without_room(file_);
     acknowledged_ = last_;
     last_ = request.entries.empty() ? last_ : request.entries.back().index.value;
   }
@@ -57,12 +64,18 @@ class LastWrite {
   }
 
   std::string wal_name() const { return newest_wal(path_); }
-  std::string wal() const { return without_room(read_file(path_ + "/" + wal_name())); }
+  const std::string& wal() const { return after_; }
   uint64_t last() const { return last_; }
   uint64_t acknowledged() const { return acknowledged_; }  // before the last write
   size_t begin() const { return begin_; }
   const std::string& after() const { return after_; }
 
+  // What the file held before: its records and the room behind them, or nothing yet.
+  void make_old(std::string& bytes, size_t from, size_t to) const {
+    for (size_t at = from; at < std::min(to, bytes.size()); ++at) {
+      bytes[at] = at < before_.size() ? before_[at] : '\0';
+    }
+  }
   // The file without the sectors that `lost` names, counted from the one where the last write
   // begins. What was there before stays.
   template <class Lost>
@@ -71,10 +84,28 @@ class LastWrite {
     const size_t first = begin_ / kSector;
     for (size_t sector = first; sector * kSector < bytes.size(); ++sector) {
       if (lost(sector - first)) {
-        zero(bytes, std::max(begin_, sector * kSector), (sector + 1) * kSector);
+        make_old(bytes, sector * kSector, (sector + 1) * kSector);
       }
     }
     return bytes;
+  }
+  std::string with_room(std::string bytes) const {
+    constexpr size_t kEnough = 20'000;
+    return bytes.size() < before_.size() ? bytes + before_.substr(bytes.size(), kEnough) : bytes;
+  }
+  // Up to where it was filled and synced before the last write, by its notes.
+  size_t filled() const {
+    const WalScan::Told told = scan(after_).told[wal_number(wal_name())];
+    return told.filled;
+  }
+  // Until the file is filled far ahead, which a note says.
+  void wait_for_room() {
+    while (file_.size() < after_.size() + (2 << 20)) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      append_one("more");
+    }
+    append_one("synced");
+    append_one("said");
   }
 
   WalScan scan(const std::string& bytes) const {
@@ -106,6 +137,8 @@ class LastWrite {
   std::string path_;
   std::unique_ptr<RocksLog> log_;
   WalMark mark_;
+  std::string before_;  // the file before the last write
+  std::string file_;    // and now
   size_t begin_ = 0;
   std::string after_;
   uint64_t last_ = 0;
@@ -116,7 +149,7 @@ class LastWrite {
 void fill_to(LastWrite& log, size_t offset) {
   log.append_one("");
   const size_t frame = log.after().size() - log.begin();
-  while (log.wal().size() + 2 * frame + 400 < offset) {
+  while (log.wal().size() + 3 * frame + 800 < offset) {
     log.append_one(std::string(300, 'e'));
   }
   log.append_one(std::string(100, 'e'));  // lengths from here on take as many bytes to write
@@ -133,9 +166,12 @@ const std::string kEmptyRecord("\x05\x2b\x28\x43\x00\x00\x01", 7);  // FULL, of 
 std::string hard_value(Prng& random, const LastWrite& log, const std::string& other) {
   const size_t most = std::array<size_t, 4>{200, 3000, 20'000, 200'000}[random.below(4)];
   std::string value = random_bytes(random, random.below(most));
-  switch (random.below(6)) {
+  switch (random.below(7)) {
     case 0:
       zero(value, 0, value.size());
+      break;
+    case 5:
+      value = room(value.size());
       break;
     case 1:
       for (char& byte : value) {
@@ -193,12 +229,9 @@ std::string random_loss(Prng& random, const LastWrite& log) {
     return fates.try_emplace(piece, random.below(100) < percent).first->second;
   });
   if (random.chance(1, 4)) {
-    zero(bytes, log.begin() + random.below(bytes.size() - log.begin()), bytes.size());
+    log.make_old(bytes, log.begin() + random.below(bytes.size() - log.begin()), bytes.size());
   }
-  if (random.chance(1, 2)) {
-    return without_room(bytes);
-  }
-  return bytes + std::string(random.below(100'000), '\0');
+  return random.chance(1, 2) ? without_room(bytes) : log.with_room(bytes);
 }
 
 // Of 64 changes one goes the whole way through RocksDB; it takes a hundred times as long.
@@ -293,7 +326,7 @@ TEST_CASE("log losses: a flipped bit in what was synced is always found [F16] [F
       const size_t at = bytes.size() - 1 - random.below(reach);
       const uint64_t bit = random.below(8);
       bytes[at] = static_cast<char>(bytes[at] ^ (1 << bit));
-      bytes.append(random.below(2) * 5000, '\0');
+      bytes = random.chance(1, 2) ? log.with_room(bytes) : bytes;
       INFO("seed ", seed, " turn ", turn, " byte ", at, " bit ", bit);
       REQUIRE(log.scan(bytes).verdict == WalVerdict::kDamaged);
       if (sampled(turn)) {
@@ -304,21 +337,28 @@ TEST_CASE("log losses: a flipped bit in what was synced is always found [F16] [F
 }
 
 TEST_CASE(
-    "log losses: sectors and pages that turn into zeros before the last write are found "
-    "[F16] [F59]") {
+    "log losses: sectors and pages that turn into zeros are found, the last ones too [F16] "
+    "[F59]") {
   const std::string other = another_log();
   for (uint64_t seed = 1; seed <= rounds(30); ++seed) {
     Prng random(seed);
     LastWrite log;
+    log.append_one("first");
+    log.wait_for_room();
     for (uint64_t n = 2 + random.below(5); n > 0; --n) {
       log.write(hard_write(random, log, other));
     }
+    const size_t filled = std::max(log.filled(), log.begin());
+    REQUIRE(filled > (1 << 20));
     for (uint64_t turn = 0; turn < 64; ++turn) {
-      std::string bytes = log.after();
+      const std::string whole = log.with_room(log.after());
+      std::string bytes = whole;
       const size_t unit = random.chance(1, 2) ? kSector : kPage;
-      const size_t piece = random.below(log.begin() / unit + 1) * unit;
-      zero(bytes, piece, std::min(piece + unit, log.begin()));
-      if (bytes == log.after()) {
+      const size_t least = random.chance(1, 2) ? log.begin() : 0;
+      const size_t piece =
+          (least + random.below(std::min(filled, log.after().size()) - least)) / unit * unit;
+      zero(bytes, piece, std::min(piece + unit, filled));
+      if (bytes == whole) {
         continue;
       }
       INFO("seed ", seed, " turn ", turn, " byte ", piece, " unit ", unit);

@@ -28,7 +28,7 @@ void must_refuse(const std::string& path, Errc code, const std::string& says) {
 std::string next_file(const WalMark& mark, WalPosition synced) {
   rocksdb::WriteBatch batch;
   std::string value(8, '\0');
-  append_wal_note(value, {synced, batch.GetDataSize()}, mark);
+  append_wal_note(value, {{synced, 0}, batch.GetDataSize()}, mark);
   batch.Put(log_keys::kCommit, value);
   std::string payload = batch.Data();
   payload[2] = 1;  // a sequence number beyond the others
@@ -75,13 +75,13 @@ TEST_CASE(
   const std::string newer = next_file(mark_in(crashed.path()), end);
   for (size_t left : {crashed.last_begin(), crashed.last_begin() + 9, records.size() - 1}) {
     INFO("left ", left);
-    write_file(older, records.substr(0, left) + std::string(3000, '\0'));
+    write_file(older, records.substr(0, left) + room(3000));
     write_file(crashed.path() + "/999999.log", newer);
     must_refuse(crashed.path(), Errc::kCorrupt, older + " is damaged at byte");
     // Nothing says so if the newer one was begun and never written.
     write_file(crashed.path() + "/999999.log", "");
     CrashedDirectory begun;
-    write_file(begun.wal(), begun.records().substr(0, left) + std::string(3000, '\0'));
+    write_file(begun.wal(), begun.records().substr(0, left) + room(3000));
     write_file(begun.path() + "/999999.log", "");
     CHECK(loaded(*must_open(begun.path())).last_index == LogIndex{2});
   }
@@ -90,7 +90,7 @@ TEST_CASE(
 TEST_CASE("log recovery: room at the end of an older file is no damage [F59]") {
   CrashedDirectory crashed;
   const std::string records = crashed.records();
-  write_file(crashed.wal(), records + std::string(4096, '\0'));
+  write_file(crashed.wal(), records + room(4096));
   write_file(crashed.path() + "/999999.log",
              next_file(mark_in(crashed.path()), {crashed.number(), records.size()}));
   CHECK(loaded(*must_open(crashed.path())).last_index == LogIndex{3});

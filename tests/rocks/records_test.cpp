@@ -7,6 +7,7 @@
 #include "rocks/log_entry.hpp"
 #include "rocks/log_reader.hpp"
 #include "rocks/metadata.hpp"
+#include "rocks/wal_format.hpp"
 #include "tests/rocks/log_storage_suite.hpp"
 #include "tests/rocks/support.hpp"
 
@@ -119,16 +120,17 @@ TEST_CASE("records: golden bytes of the log database") {
 
 TEST_CASE("records: golden bytes of a write's note and of the log's mark [F59]") {
   const WalMark mark{'\x01', '\x23', '\x45', '\x67', '\x89', '\xab', '\xcd', '\xef'};
-  const WalNote note{{0x11, 0x2233}, 0x44};
+  const WalNote note{{{0x11, 0x2233}, 0x556677}, 0x44};
   std::string bytes = "left over";
   append_wal_note(bytes, note, mark);
   bytes.erase(0, 9);
   REQUIRE(bytes.size() == kWalNoteBytes);
-  CHECK(hex(bytes) ==  // file, offset, bytes; checksum; mark; end
+  CHECK(hex(bytes) ==  // file, offset, filled, bytes; checksum; mark; end
         "0000000000000011"
         "0000000000002233"
+        "0000000000556677"
         "0000000000000044"
-        "ed319aba"
+        "b49c7418"
         "0123456789abcdef"
         "a5");
   CHECK(parse_wal_note(bytes, mark) == note);
@@ -165,14 +167,15 @@ TEST_CASE("records: golden bytes of an entry under a mask; it is as it was behin
   CHECK(hidden.find(mask + mask + mask + mask + mask + mask + mask) != std::string::npos);
   Prng random(5);
   for (size_t size = 0; size < 2000; size += 1 + random.below(9)) {
-    std::string payload(size, '\0');
+    const char filler = size % 2 == 0 ? '\0' : kWalRoom;
+    std::string payload(size, filler);
     for (char& byte : payload) {
-      byte = random.chance(1, 40) ? 'x' : '\0';
+      byte = random.chance(1, 40) ? 'x' : filler;
     }
-    const bool many = payload.find(std::string(kZerosInARowMax, '\0')) != std::string::npos;
-    REQUIRE(has_many_zeros(payload) == many);
+    const bool many = payload.find(std::string(kLongRun, filler)) != std::string::npos;
+    REQUIRE(has_long_run(payload) == many);
     std::string stored = hidden_entry(header, payload, random.next());
-    REQUIRE(!has_many_zeros(stored));
+    REQUIRE(!has_long_run(stored));
     REQUIRE(revealed_entry(stored) == header + payload);
     REQUIRE(revealed_entry(header + payload) == header + payload);
   }

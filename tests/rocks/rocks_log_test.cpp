@@ -115,11 +115,11 @@ class CrashedLog {
   // Whether or not there is room behind what is left.
   void must_hold(const std::string& wal_bytes, uint64_t last) {
     must_open_to(wal_bytes, last);
-    must_open_to(wal_bytes + std::string(100'000, '\0'), last);
+    must_open_to(wal_bytes + room(100'000), last);
   }
   void must_refuse(const std::string& wal_bytes) {
     must_fail(wal_bytes);
-    must_fail(wal_bytes + std::string(100'000, '\0'));
+    must_fail(wal_bytes + room(100'000));
   }
 
  private:
@@ -191,7 +191,7 @@ TEST_CASE("rocks log: a flipped byte in any record is found [F16]") {
       bytes[at] = static_cast<char>(bytes[at] ^ flip);
       INFO("byte ", at, " ^ ", flip);
       REQUIRE(crashed.scan(bytes).verdict == WalVerdict::kDamaged);
-      REQUIRE(crashed.scan(bytes + std::string(64, '\0')).verdict == WalVerdict::kDamaged);
+      REQUIRE(crashed.scan(bytes + room(64)).verdict == WalVerdict::kDamaged);
     }
   }
   // ...and each region of the first, a middle and the last record by a real start.
@@ -241,7 +241,7 @@ TEST_CASE("rocks log: a record torn at any byte opens without it [F16]") {
     REQUIRE(cut.verdict == (size == begin ? WalVerdict::kWhole : WalVerdict::kTorn));
     REQUIRE(cut.offset == begin);
     // The file system had made the room but not filled it.
-    std::string zeros = wal.substr(0, size) + std::string(wal.size() - size, '\0');
+    std::string zeros = wal.substr(0, size) + room(wal.size() - size);
     WalScan hole = crashed.scan(zeros);
     REQUIRE(hole.verdict == (size == begin ? WalVerdict::kWhole : WalVerdict::kTorn));
     REQUIRE(hole.offset == begin);
@@ -249,7 +249,7 @@ TEST_CASE("rocks log: a record torn at any byte opens without it [F16]") {
   for (size_t size : {begin, begin + 1, begin + 6, begin + 7, begin + 40, wal.size() - 1}) {
     INFO("size ", size);
     crashed.must_hold(wal.substr(0, size), 11);
-    crashed.must_hold(wal.substr(0, size) + std::string(wal.size() - size, '\0'), 11);
+    crashed.must_hold(wal.substr(0, size) + room(wal.size() - size), 11);
   }
   crashed.must_hold(wal, 12);
 }
@@ -265,7 +265,7 @@ TEST_CASE("rocks log: the same for records of many blocks and lost pages [F16]")
   crashed.must_hold(wal.substr(0, wal.size() - 50000), 5);
   std::string lost_page = wal;
   size_t page = (begin / 4096 + 4) * 4096;
-  std::fill_n(lost_page.begin() + static_cast<std::ptrdiff_t>(page), 4096, '\0');
+  std::fill_n(lost_page.begin() + static_cast<std::ptrdiff_t>(page), 4096, kWalRoom);
   crashed.must_hold(lost_page, 5);
   // The same page lost in an earlier record cannot be a torn write.
   std::string rotten = wal;
@@ -300,17 +300,17 @@ TEST_CASE("rocks log: the room ahead is bounded, and gone after an orderly end")
     REQUIRE(log->persist(append({make_entry(index, 1, std::string(10'000, 'x'))})).has_value());
   }
   std::string name = path + "/" + files_with_suffix(path, ".log").back();
-  auto room = [&] {
-    std::string bytes = read_file(name);
-    return bytes.size() - (bytes.find_last_not_of('\0') + 1);
+  auto room_ahead = [&] {
+    const std::string bytes = read_file(name);
+    return bytes.size() - without_room(bytes).size();
   };
-  for (int i = 0; i < 5000 && room() < (2 << 20); ++i) {
+  for (int i = 0; i < 5000 && room_ahead() < (2 << 20); ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-  CHECK(room() >= (2 << 20));
-  CHECK(room() <= (5 << 20));
+  CHECK(room_ahead() >= (2 << 20));
+  CHECK(room_ahead() <= (5 << 20));
   log.reset();
-  CHECK(room() == 0);
+  CHECK(room_ahead() == 0);
   CHECK(loaded(*must_open(path)).last_index == LogIndex{64});
 }
 

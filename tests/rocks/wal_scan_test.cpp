@@ -56,7 +56,7 @@ namespace {
 
 // A record of one block or more, cut into pieces as RocksDB does it, behind what is in `wal`.
 void append_record(std::string& wal, std::string payload, const WalMark& mark, WalPosition synced) {
-  WalNote note{synced, payload.size()};
+  WalNote note{{synced, 0}, payload.size()};
   payload.append(kWalNoteRecordBytes - kWalNoteBytes, 'k');
   append_wal_note(payload, note, mark);
   for (bool first = true; first || !payload.empty(); first = false) {
@@ -86,7 +86,7 @@ TEST_CASE("wal scan: a note is found wherever the blocks cut it [F59]") {
     const WalScan whole = scan_bytes(wal, 4, mark);
     REQUIRE(whole.verdict == WalVerdict::kWhole);
     REQUIRE(whole.records == 2);
-    REQUIRE(whole.synced.at(4) == second);
+    REQUIRE(whole.told.at(4).synced == second);
     // The first one, damaged, and its own note is all that is left: nothing of it is missing.
     std::string bytes = wal.substr(0, second);
     bytes[20] = 'x';
@@ -110,11 +110,11 @@ TEST_CASE("wal scan: what a note says counts for its own file and those before i
     INFO("file ", file);
     std::string torn = wal;
     WalPosition position{file, second + 1};
-    append_wal_note(torn, {position, 0}, mark);
+    append_wal_note(torn, {{position, 0}, 0}, mark);
     CHECK((scan_bytes(torn, 7, mark).verdict == WalVerdict::kDamaged) == (file >= 7));
   }
   // With another log's mark it says nothing.
-  append_wal_note(wal, {{9, 0}, 0}, WalMark{'m', 'a', 'r', 'k', '5', '6', '7', '9'});
+  append_wal_note(wal, {{{9, 0}, 0}, 0}, WalMark{'m', 'a', 'r', 'k', '5', '6', '7', '9'});
   CHECK(scan_bytes(wal, 7, mark).verdict == WalVerdict::kTorn);
 }
 

@@ -39,8 +39,9 @@ inline std::string newest_wal(const std::string& directory) {
 }
 inline uint64_t wal_number(const std::string& name) { return std::stoull(name); }
 
+inline std::string room(size_t bytes) { return std::string(bytes, kWalRoom); }
 inline std::string without_room(std::string bytes) {
-  bytes.resize(bytes.find_last_not_of('\0') + 1);
+  bytes.resize(without_wal_room(bytes));
   return bytes;
 }
 
