@@ -81,6 +81,7 @@ TEST_CASE(
     held = std::max(held, follower.core->status().window_bytes);
   }
   CHECK(held < 4'300'000);
+  tick(env, "1", 2, {});
   CHECK(follower.executed == env.node(NodeId{1}).executed);
   CHECK(follower.core->status().backlog_bytes == 0);
 }
