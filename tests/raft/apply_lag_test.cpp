@@ -86,28 +86,23 @@ TEST_CASE(
   CHECK(follower.core->status().backlog_bytes == 0);
 }
 
-TEST_CASE(
-    "who has much to apply lets others campaign first, and then campaigns all the same [F53]") {
+TEST_CASE("who has much to apply lets others campaign first [F53]") {
   TraceEnv env = led_cluster("3 election=6 ready-bytes=10000");
   env.run({"propose 1 size=20000"});
   go_on(env, {2});
   tick(env, "1", 2, {2});
   env.run({"crash 1"});
   CHECK(env.node(NodeId{2}).core->status().backlog_bytes > 20000);
-  for (int i = 0; i < 6; ++i) {
-    env.run({"tick 2"});
-  }
+  env.run({"tick 2 count=6"});
   CHECK(role(env, 2) == Role::kFollower);
   CHECK(env.network.empty());
   SUBCASE("another one is ready: it leads") {
     tick(env, "3", 6, {2});
     CHECK(role(env, 3) == Role::kLeader);
   }
-  SUBCASE("nobody else is there to do it") {
+  SUBCASE("nobody does it: then it campaigns all the same") {
     env.run({"tick 2 count=6"});
     CHECK(role(env, 2) == Role::kPreCandidate);
-    go_on(env, {2});
-    CHECK(role(env, 2) == Role::kLeader);
   }
 }
 
@@ -168,19 +163,26 @@ TEST_CASE("a leader that cannot serve for an election timeout hands over to one 
   }
 }
 
-TEST_CASE("a leader that cannot serve stays if nobody else could [F53]") {
-  TraceEnv env = led_cluster("3 election=6 ready-bytes=10000");
+TEST_CASE(
+    "all of them have much to apply: one leads, and stays, as nobody could serve sooner [F53]") {
+  TraceEnv env = led_cluster("3 election=6 election-max=12 ready-bytes=10000");
   env.run({"propose 1 size=20000"});
   go_on(env, {2, 3});
   tick(env, "1", 2, {2, 3});
-  env.run({"crash 1", "tick 2 count=12"});
-  go_on(env, {2, 3});
-  REQUIRE(role(env, 2) == Role::kLeader);
-  tick(env, "2", 30, {2, 3});
-  CHECK(role(env, 2) == Role::kLeader);
+  env.run({"crash 1"});
+  uint64_t leads = 0;
+  for (int i = 0; i < 200 && leads == 0; ++i) {
+    env.run({"tick 2", "tick 3"});
+    go_on(env, {2, 3});
+    leads = role(env, 2) == Role::kLeader ? 2 : role(env, 3) == Role::kLeader ? 3 : 0;
+  }
+  REQUIRE(leads != 0);
+  tick(env, std::to_string(leads), 40, {2, 3});
+  CHECK(role(env, leads) == Role::kLeader);
+  CHECK_FALSE(env.node(NodeId{leads}).core->status().ready);
   go_on(env, {});
-  tick(env, "2", 2, {});
-  CHECK(env.node(NodeId{2}).core->status().ready);
+  tick(env, std::to_string(leads), 2, {});
+  CHECK(env.node(NodeId{leads}).core->status().ready);
 }
 
 TEST_SUITE_END();

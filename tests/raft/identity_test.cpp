@@ -18,8 +18,6 @@ TraceEnv led_cluster(const std::string& arguments) {
   return env;
 }
 
-std::vector<Event> events_of(Core& core) { return core.take_effects().events; }
-
 // A copy of a node's directory.
 struct Directory {
   explicit Directory(RaftNode& of)
