@@ -198,8 +198,11 @@ void Node::State::compare_timeouts(const PeerHello& hello) {
 // member of earlier times. Its directory was lost, and it began a second history of the same data.
 void Node::State::judge_cluster(const PeerHello& hello) {
   const bool alone = configuration.members.size() == 1 && configuration.find(options.node_id());
-  if (!hello.initialized() || hello.cluster == storage->identity().cluster || !alone ||
-      hello.you != PeerHello::You::kOtherIncarnation || gate.is_second_cluster()) {
+  // Two clusters talk no further than the first word, so it may not know yet which life this is.
+  const bool knows =
+      hello.you == PeerHello::You::kKnown || hello.you == PeerHello::You::kOtherIncarnation;
+  if (!hello.initialized() || hello.cluster == storage->identity().cluster || !alone || !knows ||
+      gate.is_second_cluster()) {
     return;
   }
   gate.set_second_cluster();

@@ -116,10 +116,11 @@ PeerHello Node::State::hello_for(NodeId peer) const {
   }
   hello.cluster = identity.cluster;
   const auto link = links.find(peer);
+  const raft::Member* member = configuration.find(peer);
   if (link == links.end() || !link->second.hello) {
+    hello.you = member == nullptr ? PeerHello::You::kUnknown : PeerHello::You::kKnown;
     return hello;
   }
-  const raft::Member* member = configuration.find(peer);
   if (link->second.old_copy) {
     hello.you = PeerHello::You::kOldCopy;
   } else if (member == nullptr) {

@@ -61,7 +61,7 @@ Result<PeerHello> decode_hello(std::string_view bytes) {
   hello.you = static_cast<PeerHello::You>(you);
   hello.where = reader.sized();
   hello.first_entry = reader.sized();
-  if (!reader.done() || version != kHelloVersion || you > 5 || !hello.node || !marks) {
+  if (!reader.done() || version != kHelloVersion || you > 6 || !hello.node || !marks) {
     return Error{Errc::kInvalid, "its hello is not one of this protocol"};
   }
   hello.marks = std::move(*marks);

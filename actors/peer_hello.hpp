@@ -31,6 +31,7 @@ struct PeerHello {
     kRemoved = 3,
     kInUse = 4,    // the id is a living member's, which this receiver is not (F49)
     kOldCopy = 5,  // that life of the id went further than the receiver knows (F52)
+    kKnown = 6,    // the id is in it; which life the receiver is was not heard yet
   };
   You you = You::kUnknown;
   std::string where;  // kInUse: where that member's link comes from

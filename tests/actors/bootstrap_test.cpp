@@ -208,4 +208,13 @@ TEST_CASE(
   CHECK(two.waiting_for().find("lives") == std::string::npos);
 }
 
+TEST_CASE("a member that does not know yet which life this is lets nobody in [F1]") {
+  Bootstrap two(member(2, 22), peers(kThree), config::Bootstrap::kAuto);
+  two.peer_said(member_hello(1, 11, PeerHello::You::kKnown));
+  CHECK(std::holds_alternative<Bootstrap::Wait>(two.decide()));
+  CHECK_FALSE(two.wiped());
+  two.peer_said(member_hello(1, 11, PeerHello::You::kMember));
+  CHECK(std::holds_alternative<Bootstrap::Join>(two.decide()));
+}
+
 }  // namespace kiwi::actors
