@@ -436,7 +436,11 @@ Result<void> RocksLogImpl::move_first(const raft::SnapshotMeta& meta,
   }
   configurations_.erase(configurations_.begin(), kept);
   if (first_ < dropped_to) {
-    drop_log_files(*db_, first_, dropped_to, (last_ + 1 - dropped_to) * entry_bytes_);
+    const uint64_t left = (last_ + 1 - dropped_to) * entry_bytes_;
+    if (entry_bytes_ != 0) {
+      room_->kept = left;  // so that a flush waits for no more room than this
+    }
+    drop_log_files(*db_, first_, dropped_to, left);
   }
   first_ = new_first;
   snapshot_ = meta;
