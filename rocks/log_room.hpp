@@ -28,6 +28,11 @@ struct LogRoom {
   uint64_t flush_bytes() const { return std::min(in_memtables.load(), kept.load()); }
   uint64_t owed() const { return flush_bytes() + compaction.load(); }
   void measure(rocksdb::DB& database);
+  // After each write and each cut. An entry_bytes of 0: nobody knows yet.
+  void written(uint64_t bytes, uint64_t entries, uint64_t entry_bytes) {
+    in_memtables += bytes;
+    kept = entry_bytes == 0 ? UINT64_MAX : entries * entry_bytes + bytes;
+  }
 
   Room disk;
   std::atomic<uint64_t> in_memtables{0};

@@ -335,9 +335,7 @@ Result<void> RocksLogImpl::write(LogIndex commit, bool durable) {
     count_sync(std::chrono::steady_clock::now() - before);
   }
   bytes_written_ += batch_.GetDataSize();
-  room_->in_memtables += batch_.GetDataSize();
-  room_->kept =
-      entry_bytes_ == 0 ? UINT64_MAX : (last_ + 1 - first_) * entry_bytes_ + batch_.GetDataSize();
+  room_->written(batch_.GetDataSize(), last_ + 1 - first_, entry_bytes_);
   batch_.Clear();
   if (!status.ok()) {
     return status_error("writing the log", options_.path, status);
@@ -437,9 +435,7 @@ Result<void> RocksLogImpl::move_first(const raft::SnapshotMeta& meta,
   configurations_.erase(configurations_.begin(), kept);
   if (first_ < dropped_to) {
     const uint64_t left = (last_ + 1 - dropped_to) * entry_bytes_;
-    if (entry_bytes_ != 0) {
-      room_->kept = left;  // so that a flush waits for no more room than this
-    }
+    room_->written(0, last_ + 1 - dropped_to, entry_bytes_);  // a flush waits for no more room
     drop_log_files(*db_, first_, dropped_to, left);
   }
   first_ = new_first;
