@@ -71,3 +71,22 @@ def test_damage_is_refused_or_survived_and_the_node_comes_back(make_cluster, see
     for node in cluster.nodes:
         assert node.call("GET", "k:399") == b"x" * 500
         assert {"log", "state"} <= set(damageable(node))
+
+
+def test_an_old_copy_is_put_back_and_its_node_votes_again_as_a_wiped_one(make_cluster, seed):
+    """[F52]"""
+    cluster, nemesis, fault = struck(make_cluster, "old-copy", seed)
+    let_it_end(nemesis, 90)
+    assert nemesis.put_back == 1
+    said = "".join(node.log_text() for node in cluster.nodes)
+    assert "old copy" in said, "nobody noticed it"
+    assert cluster.node(fault.nodes[0]).call("GET", "k:399") == b"x" * 500
+
+
+def test_a_double_is_told_that_its_number_lives_and_the_node_stays(make_cluster, seed):
+    """[F49]"""
+    cluster, nemesis, fault = struck(make_cluster, "double", seed)
+    let_it_end(nemesis)
+    assert len(nemesis.doubles) == 1
+    assert f"node {fault.nodes[0]} lives" in nemesis.doubles[0], nemesis.doubles[0][-2000:]
+    assert cluster.wait_applied_equal()
