@@ -20,6 +20,8 @@ constexpr uint64_t kRangeBytes = 256;  // what a range costs beside its keys, wh
 constexpr size_t kPiecesPerWrite = 4;
 // Each is compared with every record of its epoch that came before it.
 constexpr size_t kCutsMax = 32;
+// A look at a page that was never touched is slow, and there may be millions of them.
+constexpr size_t kBlockSlots = 4096;
 
 }  // namespace
 
@@ -37,12 +39,16 @@ StateTable::StateTable(uint64_t bytes_max, size_t erased_at_once)
   }
   slots_ = static_cast<uint64_t*>(pages);
   mask_ = slots - 1;
+  in_use_.resize((mask_ / kBlockSlots) + 1);
   CHECK_INVARIANT(mask_ <= UINT32_MAX);
 }
 
 StateTable::~StateTable() {
   for (size_t slot = 0; records_ != 0; ++slot) {
-    CHECK_INVARIANT(slot <= mask_);
+    while (in_use_[slot / kBlockSlots] == 0) {
+      slot = (slot / kBlockSlots + 1) * kBlockSlots;
+      CHECK_INVARIANT(slot <= mask_);
+    }
     for (TableNode* node = pointer(slots_[slot]); node != nullptr;) {
       TableNode* next = pointer(node->next);
       free(node);
@@ -141,6 +147,7 @@ void StateTable::discard(TableNode* node) {
 
 void StateTable::add(uint64_t hash, TableNode* node) {
   uint64_t& first = slots_[hash & mask_];
+  in_use_[(hash & mask_) / kBlockSlots] = 1;
   node->next = first;
   first = link(hash, node);
   ++records_;

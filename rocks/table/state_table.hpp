@@ -197,7 +197,8 @@ class StateTable {
   bool take_erased_one();
   bool take_erased(Family family);
 
-  uint64_t* slots_ = nullptr;  // mapped
+  uint64_t* slots_ = nullptr;    // mapped
+  std::vector<uint8_t> in_use_;  // by block of slots: whether one was ever used
   size_t mask_ = 0;
   size_t hand_ = 0;
   const uint64_t bytes_max_;
