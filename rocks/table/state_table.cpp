@@ -230,17 +230,20 @@ void StateTable::write(
     add(hash, node);
     mark_dirty(node, present);
     made = true;
-  } else if (is_frozen(node) || !node->fits(value.size())) {  // I5: a frozen one is never touched
+  } else if (node->epoch == active_ && node->fits(value.size())) {
+    if (node->present != present) {
+      drop_dirty(node);
+      mark_dirty(node, present);
+    }
+  } else if (node->epoch > flushed_ || !node->fits(value.size())) {
+    // I5: a frozen one is never touched.
     TableNode* old = std::exchange(node, make(hash, family, key, value.size()));
     replace(place, hash, node);
     discard(old);
     mark_dirty(node, present);
     made = true;
-  } else if (node->epoch != active_) {
+  } else {
     forget_tombstone(node);
-    mark_dirty(node, present);
-  } else if (node->present != present) {
-    drop_dirty(node);
     mark_dirty(node, present);
   }
   CHECK_INVARIANT(node->epoch == active_);
