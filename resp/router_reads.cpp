@@ -96,7 +96,7 @@ void Router::State::end_reads(int64_t now_ms, bool may_hold) {
   read_hold_us =
       0;  // also without a leader: nobody may wait, timer after timer, for what cannot go
   if (service == Service::kUp && !stale.empty()) {
-    run(std::exchange(stale, {}), {std::exchange(stale_runs, {}), now_ms, false}, nullptr);
+    run(std::exchange(stale, {}), {std::exchange(stale_runs, {}), now_ms}, nullptr);
   }
   if (!can_send()) {
     return;
