@@ -210,7 +210,8 @@ class SharedFile {
     std::lock_guard<std::mutex> lock(mutex_);
     if (!write_at(fd_, bytes, length_)) {
       const IOStatus failed = io_error("writing to", path_);
-      reached_ = std::max(reached_, length_ + bytes.size());  // a part of it: finish() cuts that off
+      reached_ =
+          std::max(reached_, length_ + bytes.size());  // a part of it: finish() cuts that off
       return failed;
     }
     length_ += bytes.size();

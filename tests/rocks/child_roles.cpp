@@ -9,6 +9,7 @@
 #include <functional>
 #include <future>
 #include <map>
+#include <memory>
 #include <sys/resource.h>
 #include <thread>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "base/prng.hpp"
 #include "rocks/file_removal.hpp"
 #include "rocks/rocks_log.hpp"
+#include "rocks/room.hpp"
 #include "rocks/wal_file.hpp"
 #include "tests/rocks/log_storage_suite.hpp"
 #include "tests/rocks/plain_fixture.hpp"
@@ -149,7 +151,7 @@ int fill_with_zeros_until_full(const std::vector<std::string>& arguments) {
   const std::string name = path + "/live/000001.log";
   std::signal(SIGXFSZ, SIG_IGN);
   take_at_most(300 << 10);
-  WalFiles files(true);
+  WalFiles files(true, std::make_shared<Room>(path));
   std::unique_ptr<rocksdb::WritableFile> first;
   std::unique_ptr<rocksdb::WritableFile> second;
   const std::string record(1000, 'r');
@@ -175,7 +177,7 @@ int append_until_full(const std::vector<std::string>& arguments) {
   const std::string& path = arguments.at(0);
   std::filesystem::create_directories(path + "/live");
   std::signal(SIGXFSZ, SIG_IGN);
-  WalFiles files(false);
+  WalFiles files(false, std::make_shared<Room>(path));
   std::unique_ptr<rocksdb::WritableFile> first;
   std::unique_ptr<rocksdb::WritableFile> second;
   const std::string record(1000, 'r');
