@@ -58,7 +58,8 @@ void Executor::State::execute_plain(const PackedCommand& command,
       put_aside = true;
       return;
     }
-    database.limit_steps(options.long_read_elements);
+    // What was foreseen, and as much again: to leave half done costs twice.
+    database.limit_steps(2 * options.long_read_elements + kStepsPerCommand);
   }
   if (spec->route == Route::kWrite) {
     database.mark();

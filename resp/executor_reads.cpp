@@ -97,7 +97,8 @@ void Executor::State::put_read_aside(uint64_t batch,
   aside.emplace(id, connection);
   aside_of[connection].push_back(id);
   effects.reads_split.push_back({batch, id, connection, op.kind != RequestKind::kStaleRead});
-  effects.long_reads.push_back({id, std::move(op), moment.now_ms, ++reads_executed});
+  effects.long_reads.push_back(
+      {id, std::move(op), moment.now_ms, ++reads_executed, options.reply_bytes_max});
 }
 
 void Executor::State::forget_aside(uint64_t id, ConnectionId connection) {

@@ -192,6 +192,7 @@ LongReadResult run_long_read(rocks::Reader& view,
     ViewKeyspace keyspace(view, stop);
     ExecutorOptions options;
     options.on_picture = true;
+    options.reply_bytes_max = read.reply_bytes_max;
     Executor executor(keyspace, options);
     ReadBatch batch;
     batch.id = read.id;

@@ -5,9 +5,11 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
+#include "config/limits.hpp"
 #include "resp/context.hpp"
 #include "resp/request.hpp"
 #include "rocks/keyspace.hpp"
@@ -19,6 +21,7 @@ struct LongRead {
   ReadOp op;
   int64_t now_ms = 0;  // the reader's clock; never below the picture's stamp when it runs (F44)
   uint64_t seed = 0;
+  size_t reply_bytes_max = config::limits::kReplyBytes;  // F45
 };
 struct LongReadResult {
   uint64_t id = 0;
