@@ -1,9 +1,10 @@
 // Sets: random members, and SSCAN.
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <memory>
+#include <set>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 #include "base/check.hpp"
@@ -102,7 +103,7 @@ void select_by_hash(Context& context, const Key& key, uint64_t count, Prng& prng
   }
   std::sort(positions.begin(), positions.end());
   const uint64_t steps_max = std::clamp<uint64_t>(key.meta.size / (2 * count), 1, kSteps);
-  std::unordered_set<std::string> taken;
+  std::set<std::string, std::less<>> taken;  // clients choose the members: no hash (F63)
   Ring ring(context, key, positions[0]);
   for (uint64_t i = 0; i < count; ++i) {
     if (i > 0) {
@@ -114,7 +115,7 @@ void select_by_hash(Context& context, const Key& key, uint64_t count, Prng& prng
     for (uint64_t steps = prng.below(steps_max); steps > 0 && !ring.passed_the_end(); --steps) {
       ring.next();
     }
-    while (ring.passed_the_end() && taken.contains(std::string(ring.member()))) {
+    while (ring.passed_the_end() && taken.contains(ring.member())) {
       ring.next();
     }
     context.state().spend(ring.member().size());
