@@ -295,7 +295,12 @@ void World::change_members() {
       change.promote.push_back(node->id());
     }
   }
-  if (now.voters.size() + change.promote.size() > voters_min_ && prng.chance(1, 2)) {
+  // Until its old life is known to be dead (F49) a wiped voter is one, and no other one may go.
+  const bool one_is_wiped = std::ranges::any_of(now.members, [&](const raft::Member& member) {
+    return find(member.id)->incarnation() != member.incarnation;
+  });
+  if (now.voters.size() + change.promote.size() > voters_min_ && prng.chance(1, 2) &&
+      !one_is_wiped) {
     change.remove.push_back(now.voters[prng.below(now.voters.size())]);
   }
   if (!change.remove.empty() && change.remove[0] != leader->id() && prng.chance(1, 3)) {
