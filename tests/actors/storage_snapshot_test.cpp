@@ -235,7 +235,7 @@ TEST_CASE("a crash at any step of an installation opens the old state or the new
     for (const auto& entry : fs::directory_iterator(dir.at("data"))) {
       left += " " + entry.path().filename().string();
       const std::string name = entry.path().filename().string();
-      CHECK((name == "log" || name == opened.live_state() ||
+      CHECK((name == "log" || name == "marks" || name == opened.live_state() ||
              (name == "incoming" && expected == kOldIndex)));
     }
     std::printf("%-22s %-6s %-10s%s\n", step != nullptr ? step : "(no crash)",
