@@ -288,7 +288,7 @@ TEST_CASE("log losses: bytes that look like a record, in a value that was being 
 TEST_CASE("log losses: random losses of the last write are never damage [F59]") {
   const std::string other = another_log();
   const uint64_t turns = 64;
-  for (uint64_t seed = 1; seed <= rounds(60); ++seed) {
+  for (uint64_t seed = 1; seed <= rounds(40); ++seed) {
     Prng random(seed);
     LastWrite log;
     for (uint64_t n = 1 + random.below(5); n > 0; --n) {
@@ -310,7 +310,7 @@ TEST_CASE("log losses: random losses of the last write are never damage [F59]") 
 
 TEST_CASE("log losses: a flipped bit in what was synced is always found [F16] [F59]") {
   const std::string other = another_log();
-  for (uint64_t seed = 1; seed <= rounds(60); ++seed) {
+  for (uint64_t seed = 1; seed <= rounds(40); ++seed) {
     Prng random(seed);
     LastWrite log;
     for (uint64_t n = 1 + random.below(5); n > 0; --n) {
@@ -340,7 +340,7 @@ TEST_CASE(
     "log losses: sectors and pages that turn into zeros are found, the last ones too [F16] "
     "[F59]") {
   const std::string other = another_log();
-  for (uint64_t seed = 1; seed <= rounds(30); ++seed) {
+  for (uint64_t seed = 1; seed <= rounds(20); ++seed) {
     Prng random(seed);
     LastWrite log;
     log.append_one("first");
