@@ -233,7 +233,7 @@ def node_connection(node, password):
     return connection
 
 
-@pytest.mark.parametrize("bind", ["0.0.0.0", "*", "::", "127.0.0.1 0.0.0.0"])
+@pytest.mark.parametrize("bind", ["0.0.0.0", "*", "::", "127.0.0.1 ::"])
 def test_a_public_bind_without_a_secret_is_refused(tmp_path, bind):
     """[F51]: one sentence says why and what to do; with the secret, or told so, it starts."""
     port = free_port()

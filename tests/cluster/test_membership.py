@@ -314,22 +314,6 @@ def test_an_order_that_may_yet_take_effect_is_answered_timeout(make_cluster):
                "the removal, which was never lost")
 
 
-def test_a_join_that_may_yet_happen_is_answered_timeout(make_cluster):
-    """[DESIGN §1.5]"""
-    cluster = make_cluster(3, options={"raft.response-timeout": 2000})
-    leader = cluster.wait_leader()
-    joiner = new_node(cluster, 4, **{"raft.bootstrap": "manual", "raft.response-timeout": 2000})
-    joiner.start()
-    wait_until(lambda: joiner.info("raft"), 10, "the new node to answer")
-    others = [node for node in cluster.nodes if node not in (leader, joiner)]
-    for node in others:
-        node.pause()
-    answer = str(joiner.call("RAFT.CLUSTER", "JOIN", f"127.0.0.1:{leader.port}", timeout=30))
-    for node in others:
-        node.resume()
-    assert answer.startswith("TIMEOUT "), answer
-
-
 def test_whom_a_joiner_is_to_link_to_is_written_until_it_is_on_disk(make_cluster):
     """[HAZARDS: rename without fsync]: an error there is told and tried again."""
     if faultydisk.why_not():
