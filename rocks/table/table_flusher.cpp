@@ -200,11 +200,15 @@ struct TableFlusher::Files {
 
 TableFlusher::TableFlusher(StateDatabase& database,
                            std::function<void()> before_ingest,
-                           LogIndex flushed)
-    : database_(database),
-      before_ingest_(std::move(before_ingest)),
-      flushed_index_(flushed.value),
-      thread_([this] { work(); }) {}
+                           LogIndex flushed,
+                           Thread thread)
+    : database_(database), before_ingest_(std::move(before_ingest)), flushed_index_(flushed.value) {
+  if (thread == Thread::kOwn) {
+    thread_ = std::thread([this] { work(); });
+  } else {
+    ++urgent_;  // a caller never rests
+  }
+}
 
 TableFlusher::~TableFlusher() {
   ++urgent_;
@@ -213,7 +217,11 @@ TableFlusher::~TableFlusher() {
     closing_ = true;
   }
   changed_.notify_all();
-  thread_.join();
+  if (thread_.joinable()) {
+    thread_.join();
+  }
+  while (!nothing_to_do() && do_job()) {
+  }
   for (const std::function<void()>& call : waiting_) {
     call();
   }
@@ -245,6 +253,8 @@ void TableFlusher::run(std::function<void()> call, Waits waits) {
 }
 
 void TableFlusher::wait_for(uint32_t epoch) {
+  while (!thread_.joinable() && flushed_epoch() < epoch && do_job()) {
+  }
   ++urgent_;
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return flushed_epoch() >= epoch; });
@@ -283,15 +293,32 @@ void TableFlusher::work() {
       jobs_.pop_front();
       urgent_ -= job.urgent && job.epoch ? 1 : 0;
     }
-    if (job.call) {
-      job.call();
-      std::lock_guard lock(mutex_);
-      --calls_;
-      urgent_ -= job.urgent ? 1 : 0;
-    } else if (!ingest(*job.epoch)) {
+    if (!carry_out(job)) {
       return;
     }
   }
+}
+
+bool TableFlusher::carry_out(Job& job) {
+  if (!job.call) {
+    return ingest(*job.epoch);
+  }
+  job.call();
+  std::lock_guard lock(mutex_);
+  --calls_;
+  urgent_ -= job.urgent ? 1 : 0;
+  return true;
+}
+
+bool TableFlusher::do_job() {
+  if (jobs_.empty()) {
+    return false;
+  }
+  Job job = std::move(jobs_.front());
+  jobs_.pop_front();
+  urgent_ -= job.urgent && job.epoch ? 1 : 0;
+  carry_out(job);
+  return true;
 }
 
 // Measured anew each time: a file that merely moves to another level is no end of a compaction that

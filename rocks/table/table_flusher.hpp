@@ -31,7 +31,12 @@ class StateDatabase;
 class TableFlusher {
  public:
   // `flushed`: what the database holds already. `before_ingest` as KeyspaceOptions::before_flush.
-  TableFlusher(StateDatabase& database, std::function<void()> before_ingest, LogIndex flushed);
+  enum class Thread { kOwn, kCallers };
+  // kCallers: nothing is done until somebody calls do_job(), or waits.
+  TableFlusher(StateDatabase& database,
+               std::function<void()> before_ingest,
+               LogIndex flushed,
+               Thread thread = Thread::kOwn);
   // Waits for the job in hand and up to the last run(); epochs behind that are dropped: the log
   // will be replayed.
   ~TableFlusher();
@@ -46,6 +51,7 @@ class TableFlusher {
   // On the flusher's thread, after the next epoch; at once if none is on its way. Its end calls
   // too.
   void when_next_is_flushed(std::function<void()> call);
+  bool do_job();  // kCallers. False: there was none
 
   uint32_t flushed_epoch() const { return flushed_epoch_.load(std::memory_order_acquire); }
   LogIndex flushed_index() const {
@@ -76,6 +82,7 @@ class TableFlusher {
                                               const std::function<void()>& rest);
   static void check_applied(const Sorted& system, LogIndex applied);
   void work();
+  bool carry_out(Job& job);  // false: the flusher ends
   void put_job(Job job);
   bool nothing_to_do() const;
   void breathe_unless_urgent() const;

@@ -24,6 +24,7 @@
 #include "rocks/rocksdb_support.hpp"
 #include "rocks/snapshot_view.hpp"
 #include "rocks/state_database.hpp"
+#include "rocks/table/hosted_keyspace.hpp"
 #include "rocks/table/state_table.hpp"
 #include "rocks/table/table_flusher.hpp"
 
@@ -65,7 +66,8 @@ class TableKeyspace final : public Keyspace {
  public:
   TableKeyspace(std::unique_ptr<StateDatabase> database,
                 const KeyspaceOptions& options,
-                LogIndex flushed)
+                LogIndex flushed,
+                const std::function<void(FlusherWork)>& host)
       : hash_(options.hash_seed),
         database_(std::move(database)),
         bytes_max_(options.table_bytes),
@@ -73,8 +75,14 @@ class TableKeyspace final : public Keyspace {
         table_(options.table_bytes, options.table_erased_at_once),
         overlays_{Overlay(arena_), Overlay(arena_), Overlay(arena_), Overlay(arena_)},
         committed_(flushed),
-        flusher_(*database_, options.before_flush, flushed) {
+        flusher_(*database_,
+                 options.before_flush,
+                 flushed,
+                 host ? TableFlusher::Thread::kCallers : TableFlusher::Thread::kOwn) {
     keys::applied_record(applied_key_);
+    if (host) {
+      host([this] { return flusher_.do_job(); });
+    }
   }
 
   std::optional<std::string_view> get(Family family, std::string_view key) override;
@@ -381,6 +389,11 @@ void TableKeyspace::flush() {
 }  // namespace
 
 Result<std::unique_ptr<Keyspace>> open_table_keyspace(const KeyspaceOptions& options) {
+  return open_hosted_table_keyspace(options, nullptr);
+}
+
+Result<std::unique_ptr<Keyspace>> open_hosted_table_keyspace(
+    const KeyspaceOptions& options, const std::function<void(FlusherWork)>& host) {
   Result<std::unique_ptr<StateDatabase>> database =
       StateDatabase::open(options, StateDatabase::Writes::kIngests);
   if (!database) {
@@ -389,7 +402,7 @@ Result<std::unique_ptr<Keyspace>> open_table_keyspace(const KeyspaceOptions& opt
   remove_unfinished_ingests(options.path);  // now that the directory is ours
   LogIndex flushed = (*database)->persisted_index();
   return std::unique_ptr<Keyspace>(
-      std::make_unique<TableKeyspace>(std::move(*database), options, flushed));
+      std::make_unique<TableKeyspace>(std::move(*database), options, flushed, host));
 }
 
 }  // namespace kiwi::rocks

@@ -1,7 +1,8 @@
 """scripts/sim --mutants: known bugs, each switched on alone, against traces, unit tests and simulation.
 
 The table goes to tests/MUTANTS.md and is its own record: --recorded runs, for each bug, only what the
-table says catches it, which takes seconds.
+table says catches it. A bug of severity S0 has to fall in the simulation, within S0_SEEDS seeds, whatever
+else catches it: tests that know a bug say little about the ones that nobody knows.
 """
 import argparse
 import os
@@ -13,16 +14,18 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 TABLE = os.path.join(ROOT, "tests", "MUTANTS.md")
 PROGRAM_SECONDS = 180
 TRACES = "every trace prints exactly what its file says"
+S0_SEEDS = 40
 NEW_BUG_SEEDS = 60
 SLOW = "random*,members*"  # torture: the simulation is better at that
-ROW = re.compile(r"^\| (\w+) \| ([\w-]+) \| (.*?) \| (.*?) \|$")
+ROW = re.compile(r"^\| (\w+) \| ([\w-]+) \| (S\d) \| (.*?) \| (.*?) \|$")
 HEAD = """# Known bugs and what catches them
 
 `scripts/sim --mutants` writes this table; `scripts/test` runs each bug against what stands here. A bug
-is a switch in `raft/mutants.hpp`, `resp/mutants.hpp` or, for storage, in `tests/sim/node.cpp`.
+is a switch in `raft/mutants.hpp`, `resp/mutants.hpp` or, for storage, in `tests/sim/node.cpp`; its
+severity stands in `tests/sim/run_mutants.cpp`. S0: the simulation has to see it within 40 seeds.
 
-| where | bug | traces and tests that fail | simulation: first seed that fails, by which check |
-|---|---|---|---|
+| where | bug | severity | traces and tests that fail | simulation: first seed that fails, by which check |
+|---|---|---|---|---|
 """
 
 
@@ -98,7 +101,7 @@ def short(by):
 
 def measure(build, only, seeds):
     rows, survivors = [], []
-    for where, bug in build.bugs():
+    for where, bug, severity in build.bugs():
         if only and bug != only:
             continue
         names = build.tests_that_fail(where, bug)
@@ -107,9 +110,10 @@ def measure(build, only, seeds):
         tests = f"{len(names)}: {names[0]}" if names else "-"
         simulation = f"{seed[0]}: {seed[1]}" if seed else f"not within {seeds}"
         if not names and not seed:
-            survivors.append(bug)
             tests = "SURVIVED"
-        rows.append(f"| {where} | {bug} | {tests} | {simulation} |")
+        if (not names and not seed) or (severity == "S0" and (not seed or seed[0] > S0_SEEDS)):
+            survivors.append(bug)
+        rows.append(f"| {where} | {bug} | {severity} | {tests} | {simulation} |")
         print(rows[-1], flush=True)
     if not only:
         with open(TABLE, "w", encoding="utf-8") as file:
@@ -122,31 +126,38 @@ def measure(build, only, seeds):
 
 def recorded():
     with open(TABLE, encoding="utf-8") as file:
-        return {found[2]: (found[1], found[3], found[4])
+        return {found[2]: (found[4], found[5])
                 for found in map(ROW.match, file) if found and found[2] != "bug"}
+
+
+def caught_by_seed(build, bug, severity, simulation):
+    """The recorded seed, or for S0 and new bugs any of the first ones: "seed 3: heal", or None."""
+    found = re.match(r"(\d+): ", simulation)
+    caught = build.seed_that_fails(bug, int(found[1]), 1) if found else None
+    if not caught and (severity == "S0" or simulation == "new"):
+        caught = build.seed_that_fails(bug, 1, S0_SEEDS if severity == "S0" else NEW_BUG_SEEDS)
+    if not caught or (severity == "S0" and caught[0] > S0_SEEDS):
+        return None
+    return f"seed {caught[0]}: {caught[1]}"
 
 
 def check_recorded(build):
     """Prints a line for each bug, then doctest's summary line, so that scripts/test can count."""
     table, failed = recorded(), 0
     bugs = build.bugs()
-    for where, bug in bugs:
-        _, tests, simulation = table.get(bug, (where, "-", "-"))
+    for where, bug, severity in bugs:
+        tests, simulation = table.get(bug, ("-", "new"))
         by = None
-        if bug not in table:  # new: anything will do until the table is written again
+        if severity != "S0" and simulation == "new":  # anything will do until the table is written again
             by = next(iter(build.tests_that_fail(where, bug)), None)
-            simulation = f"1: of {NEW_BUG_SEEDS}" if by is None else "-"
-        if re.match(r"\d+: ", tests):
+        elif severity != "S0" and re.match(r"\d+: ", tests):
             name = tests.split(": ", 1)[1]
             found = build.tests_that_fail(where, bug, TRACES if name.endswith(".trace") else name)
             by = name if name in found else None
-        if by is None and re.match(r"\d+: ", simulation):
-            seed = int(simulation.split(":")[0])
-            caught = build.seed_that_fails(bug, seed, 1 if bug in table else NEW_BUG_SEEDS)
-            by = f"seed {caught[0]}: {caught[1]}" if caught else None
+        by = by or caught_by_seed(build, bug, severity, simulation)
         failed += by is None
-        print(f"  {where:<8} {bug:<30} {'caught by ' + by if by else 'NOT CAUGHT'}", flush=True)
-    for bug in sorted(set(table) - {name for _, name in bugs}):
+        print(f"  {where:<8} {severity} {bug:<30} {'caught by ' + by if by else 'NOT CAUGHT'}", flush=True)
+    for bug in sorted(set(table) - {name for _, name, _ in bugs}):
         print(f"  {bug} stands in tests/MUTANTS.md and does not exist")
         failed += 1
     print(f"test cases: {len(bugs)} | {len(bugs) - failed} passed | {failed} failed | 0 skipped")

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "tests/sim/history.hpp"
+#include "tests/sim/register_model.hpp"
 #include "tests/sim/timeline.hpp"
 
 namespace kiwi::sim {
@@ -46,46 +47,36 @@ class RegisterSearch {
   }
 
   size_t size() const { return ops_.size(); }
-  bool search() { return from(0, ""); }
+  bool search() { return from(0, {}); }
 
  private:
-  bool from(uint64_t done, const std::string& value) {
+  bool from(uint64_t done, const RegisterState& state) {
     if ((must_ & ~done) == 0) {
       return true;
     }
-    if (!seen_.insert({done, value}).second) {
+    if (!seen_.insert({done, state}).second) {
       return false;
     }
     for (size_t i = 0; i < ops_.size(); ++i) {
-      uint64_t bit = uint64_t{1} << i;
+      const uint64_t bit = uint64_t{1} << i;
       if ((done & bit) != 0 || (before_[i] & ~done) != 0) {
         continue;
       }
-      const Op& op = *ops_[i];
-      switch (op.kind) {
-        case OpKind::kGet:
-          if (op.value == value && from(done | bit, value)) {
-            return true;
-          }
-          break;
-        case OpKind::kSwap:
-          if (op.expected == value && from(done | bit, op.value)) {
-            return true;
-          }
-          break;
-        default:
-          if (from(done | bit, op.value)) {
-            return true;
-          }
+      if (next(i, done | bit, state) || (state.deadline && next(i, done | bit, {}))) {
+        return true;
       }
     }
     return false;
+  }
+  bool next(size_t i, uint64_t done, const RegisterState& state) {
+    const std::optional<RegisterState> then = after(*ops_[i], state);
+    return then && from(done, *then);
   }
 
   std::vector<const Op*> ops_;
   std::vector<uint64_t> before_;  // what has to stand before it
   uint64_t must_ = 0;
-  std::set<std::pair<uint64_t, std::string>> seen_;
+  std::set<std::pair<uint64_t, RegisterState>> seen_;
 };
 
 std::string describe(const History& history, const std::vector<size_t>& of_key) {
@@ -93,11 +84,8 @@ std::string describe(const History& history, const std::vector<size_t>& of_key) 
   std::string text;
   for (size_t i : of_key) {
     const Op& op = history.ops[i];
-    text += "\n  client " + std::to_string(op.client) + " " +
-            (op.kind == OpKind::kGet    ? "GET -> "
-             : op.kind == OpKind::kSwap ? "SWAP " + op.expected + " -> "
-                                        : "SET ") +
-            op.value + " [" + std::to_string(op.invoked_us) + ", " +
+    text += "\n  client " + std::to_string(op.client) + " " + describe(op) + " [" +
+            std::to_string(op.invoked_us) + ", " +
             (op.returned_us == kNever ? "..." : std::to_string(op.returned_us)) + "] " +
             kFates[static_cast<size_t>(op.fate)];
   }
@@ -109,7 +97,8 @@ std::string describe(const History& history, const std::vector<size_t>& of_key) 
 void check_linearizable(const History& history) {
   for (const auto& [key, of_key] : history.by_key()) {
     OpKind kind = history.ops[of_key.front()].kind;
-    if (kind != OpKind::kSet && kind != OpKind::kGet && kind != OpKind::kSwap) {
+    if (kind != OpKind::kSet && kind != OpKind::kGet && kind != OpKind::kSwap &&
+        !has_deadlines(kind)) {
       continue;
     }
     RegisterSearch search(history, of_key);

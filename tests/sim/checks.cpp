@@ -23,9 +23,10 @@ Checks::Checks(World& world) {
   checks_.push_back(leader_append_only());
   checks_.push_back(log_matching());
   checks_.push_back(leader_completeness(committed_));
-  checks_.push_back(committed_is_durable(world));
+  checks_.push_back(committed_is_durable(world, committed_));
   checks_.push_back(state_machine_safety(committed_));
   checks_.push_back(same_log_same_state());
+  checks_.push_back(configuration_is_the_logs());
 }
 
 std::vector<Term> Checks::committed_terms(LogIndex last) const {
@@ -64,6 +65,21 @@ void Checks::on_apply(const Node& node, const raft::Entry& entry) {
 void Checks::on_state(const Node& node, LogIndex applied, uint64_t checksum) {
   for (auto& check : checks_) {
     check->on_state(node, applied, checksum);
+  }
+}
+void Checks::on_bootstrap(const raft::Entry& entry) {
+  for (auto& check : checks_) {
+    check->on_bootstrap(entry);
+  }
+}
+void Checks::on_turn(const Node& node) {
+  for (auto& check : checks_) {
+    check->on_turn(node);
+  }
+}
+void Checks::on_install(const Node& node, LogIndex snapshot) {
+  for (auto& check : checks_) {
+    check->on_install(node, snapshot);
   }
 }
 

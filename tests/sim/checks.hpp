@@ -26,6 +26,10 @@ class Check {
   virtual void on_append(const Node& /*node*/, const std::vector<raft::Entry>& /*entries*/) {}
   virtual void on_apply(const Node& /*node*/, const raft::Entry& /*entry*/) {}
   virtual void on_state(const Node& /*node*/, LogIndex /*applied*/, uint64_t /*checksum*/) {}
+  virtual void on_bootstrap(const raft::Entry& /*entry*/) {}
+  virtual void on_turn(const Node& /*node*/) {}  // of the raft loop
+  // Before an installation empties the node's log.
+  virtual void on_install(const Node& /*node*/, LogIndex /*snapshot*/) {}
 };
 
 // What is known to be committed: by index, filled at the first apply anywhere.
@@ -44,8 +48,9 @@ std::unique_ptr<Check> leader_append_only();
 std::unique_ptr<Check> log_matching();
 std::unique_ptr<Check> leader_completeness(const Committed& committed);
 std::unique_ptr<Check> state_machine_safety(Committed& committed);
-std::unique_ptr<Check> committed_is_durable(const World& world);
+std::unique_ptr<Check> committed_is_durable(const World& world, const Committed& committed);
 std::unique_ptr<Check> same_log_same_state();
+std::unique_ptr<Check> configuration_is_the_logs();
 
 class Checks {
  public:
@@ -54,6 +59,9 @@ class Checks {
   void on_append(const Node& node, const std::vector<raft::Entry>& entries);
   void on_apply(const Node& node, const raft::Entry& entry);
   void on_state(const Node& node, LogIndex applied, uint64_t checksum);
+  void on_bootstrap(const raft::Entry& entry);
+  void on_turn(const Node& node);
+  void on_install(const Node& node, LogIndex snapshot);
   const Committed& committed() const { return committed_; }
   // Of what is committed up to there: what a snapshot stands for.
   std::vector<Term> committed_terms(LogIndex last) const;

@@ -43,6 +43,11 @@ Op ranged(std::vector<std::string> list, int64_t from, int64_t to) {
   return out;
 }
 
+Op answered(Op out, int64_t number) {
+  out.number = number;
+  return out;
+}
+
 constexpr OpKind kSet = OpKind::kSet;
 constexpr OpKind kGet = OpKind::kGet;
 
@@ -152,6 +157,75 @@ TEST_CASE("expiry: a key that comes back, and one that goes although it was kept
   Op kept = op(OpKind::kSetForGood, "t", "2", 2, 3);
   CHECK_THROWS_AS(check_expiry({{set, kept, op(OpKind::kGetExpiring, "t", "", 4, 5)}}), Violation);
   CHECK_NOTHROW(check_expiry({{set, gone, kept, op(OpKind::kGetExpiring, "t", "2", 4, 5)}}));
+}
+
+TEST_CASE("deadlines: a value may be gone at any moment, and then it stays gone [F9] [F43]") {
+  const Op lent = op(OpKind::kLend, "d", "a", 0, 1);
+  const Op gone = op(OpKind::kLook, "d", "", 2, 3);
+  CHECK_NOTHROW(check_linearizable({{lent, gone}}));
+  CHECK_NOTHROW(check_linearizable({{lent, op(OpKind::kLook, "d", "a", 2, 3), gone}}));
+  CHECK_THROWS_AS(check_linearizable({{lent, gone, op(OpKind::kLook, "d", "a", 4, 5)}}), Violation);
+  const Op missing = answered(op(OpKind::kLookExists, "d", "", 4, 5), 0);
+  CHECK_NOTHROW(check_linearizable({{lent, gone, missing}}));
+  CHECK_THROWS_AS(check_linearizable({{lent, gone, answered(missing, 1)}}), Violation);
+  // For good: it cannot end.
+  const Op kept = op(OpKind::kKeep, "d", "b", 2, 3);
+  CHECK_THROWS_AS(check_linearizable({{lent, kept, op(OpKind::kLook, "d", "", 4, 5)}}), Violation);
+}
+
+TEST_CASE("deadlines: what succeeds on a value that somebody was told is gone is found [F43]") {
+  const Op lent = op(OpKind::kLend, "d", "a", 0, 1);
+  const Op gone = op(OpKind::kLook, "d", "", 3, 4);
+  for (OpKind kind : {OpKind::kPersist, OpKind::kProlong, OpKind::kReplace, OpKind::kReplaceFor}) {
+    CAPTURE(static_cast<int>(kind));
+    // Asked before the reader, answered after it.
+    CHECK_NOTHROW(check_linearizable({{lent, answered(op(kind, "d", "b", 2, 9), 0), gone}}));
+    CHECK_NOTHROW(check_linearizable({{lent, answered(op(kind, "d", "b", 2, 9), 1)}}));
+    const History both{{lent, answered(op(kind, "d", "b", 2, 9), 1), gone,
+                        op(OpKind::kLook, "d", kind == OpKind::kReplace ? "b" : "a", 10, 11)}};
+    if (kind == OpKind::kPersist || kind == OpKind::kReplace) {
+      CHECK_THROWS_AS(check_linearizable(both), Violation);
+    }
+    CHECK_THROWS_AS(check_linearizable({{lent, gone, answered(op(kind, "d", "b", 5, 9), 1)}}),
+                    Violation);
+  }
+  for (OpKind kind : {OpKind::kExchange, OpKind::kTouch, OpKind::kTouchKeep}) {
+    Op told = op(kind, "d", "b", 5, 9);
+    CHECK_NOTHROW(check_linearizable({{lent, gone, told}}));
+    told.expected = "a";
+    CHECK_NOTHROW(check_linearizable({{lent, told}}));
+    CHECK_THROWS_AS(check_linearizable({{lent, gone, told}}), Violation);
+  }
+}
+
+TEST_CASE("deadlines: PTTL tells a deadline from none, and unknown fates fit everywhere") {
+  const Op lent = op(OpKind::kLend, "d", "a", 0, 1);
+  const Op unknown = op(OpKind::kPersist, "d", "", 2, 3, Fate::kUnknown);
+  const Op look = op(OpKind::kLookTtl, "d", "", 4, 5);
+  CHECK_NOTHROW(check_linearizable({{lent, answered(look, 7)}}));
+  CHECK_NOTHROW(check_linearizable({{lent, answered(look, -2)}}));
+  CHECK_THROWS_AS(check_linearizable({{lent, answered(look, -1)}}), Violation);
+  CHECK_NOTHROW(check_linearizable({{lent, unknown, answered(look, -1)}}));
+  CHECK_NOTHROW(check_linearizable({{lent, unknown, answered(look, 7)}}));
+}
+
+TEST_CASE("heaps: what a refused taker took, and what was given away twice, are found [F45]") {
+  const Op store = op(OpKind::kStore, "h0.1", "7", 0, 1);
+  std::vector<std::string> all;
+  for (int n = 0; n < kStoredAtOnce; ++n) {
+    all.push_back(stored_element(store, n));
+  }
+  Op take = op(OpKind::kTake, "h0.1", "", 2, 3);
+  take.list = all;
+  CHECK_NOTHROW(check_heaps({{store}}, {{"h0.1", all}}));
+  CHECK_NOTHROW(check_heaps({{store, take}}, {}));
+  CHECK_THROWS_AS(check_heaps({{store, take}}, {{"h0.1", all}}), Violation);
+  CHECK_THROWS_AS(check_heaps({{store, take, take}}, {}), Violation);
+  take.list.clear();
+  take.fate = Fate::kFailed;
+  CHECK_THROWS_AS(check_heaps({{store, take}}, {}), Violation);
+  take.fate = Fate::kUnknown;
+  CHECK_NOTHROW(check_heaps({{store, take}}, {}));
 }
 
 TEST_SUITE_END();

@@ -1,8 +1,9 @@
 // The clients of a world: each talks to one node at a time in pipelines of registers, counters,
-// lists and expiring keys, and writes down what it was told.
+// lists, expiring keys and registers with deadlines, and writes down what it was told.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <set>
 #include <string>
@@ -16,6 +17,20 @@ namespace kiwi::sim {
 
 class World;
 
+// What they do most; the nemesis changes it.
+struct Mood {
+  NodeId focus;  // where new connections go, so often
+  uint64_t focus_percent = 0;
+  std::vector<OpKind> kinds;  // nothing else, unless empty
+  bool quiet = false;         // nobody asks anything
+  int64_t think_us_max = 60'000;
+  uint64_t pipeline_max = 6;
+  uint64_t deadlines_percent = 30;
+  uint64_t long_values_percent = 0;
+  uint64_t heaps_percent = 0;
+  uint64_t lasts_ms = 0;  // every deadline, unless 0
+};
+
 class Clients {
  public:
   explicit Clients(World& world) : world_(world) {}
@@ -25,19 +40,27 @@ class Clients {
   bool idle() const;
   void on_replies(const resp::ReplyBatch& batch);
   void node_crashed(NodeId node);
+  // So many of them hang up and go to that node at once, to read as long as it has answers.
+  void visit(NodeId node, size_t count);
 
   // When nothing fails any more: every key, asked of one node.
   void ask_everything(NodeId node);
-  bool everything_answered() const { return final_waiting_ == 0; }
+  bool everything_answered() const { return final_waiting_ == 0 && final_asks_.empty(); }
   FinalState take_final_state() { return std::exchange(final_, {}); }
 
   const History& history() const { return history_; }
   size_t count(Fate fate) const;
 
+  Mood mood;
+
  private:
+  static constexpr size_t kLongValue = 9'000;  // longer than what goes through the log in one piece
+
   struct Client {
     uint64_t id = 0;
     NodeId node;
+    NodeId visits;          // there next, if it runs
+    bool visiting = false;  // reads only
     resp::ConnectionId connection = 0;
     uint64_t slot = 0;
     uint64_t turn = 0;                   // counts pipelines, so that old timers do nothing
@@ -54,7 +77,11 @@ class Clients {
 
   static std::string client_name(const Client& client);
   void connect(Client& client);
+  void open(Client& client);
   void next(Client& client);
+  int64_t think_us();
+  OpKind draw_kind(const Client& client, bool deadlines, bool heaps);
+  void ask_finally(Client& client);
   void again(Client& client, int64_t delay_us);
   void hang_up(Client& client);
   void submit(Client& client, resp::RequestBatch batch, int64_t patience_us);
@@ -71,6 +98,7 @@ class Clients {
   void finish_swap(Client& client, resp::RequestBatch& batch);
   std::string key_for(OpKind kind);
   void finish(Op& op, std::string_view reply);
+  void on_final_reply(Client& client, uint64_t slot, std::string_view text);
   void on_swap_reply(Client& client, const resp::ReplyBatch& batch, std::string_view reply);
 
   World& world_;
@@ -81,7 +109,13 @@ class Clients {
   uint64_t last_value_ = 0;
   std::map<std::string, uint64_t> uses_;
   std::map<std::string, uint64_t> generations_;
+  std::map<std::string, int64_t> due_us_;  // when the last deadline given to a key passes, about
   bool stopping_ = false;
+  struct FinalAsk {
+    std::string key;
+    std::vector<std::string> argv;
+  };
+  std::deque<FinalAsk> final_asks_;
   size_t final_waiting_ = 0;
   FinalState final_;
 };

@@ -28,17 +28,82 @@ enum class Mark : uint8_t {
   kRepliesSwallowed,    // an origin's own batches were inside (F22)
   kNewcomerInstalled,   // a node that was empty
   kRemovalInstalled,    // a node learned of its removal from a snapshot (F25)
+  kApplyHeld,           // committed entries were gathered before they were applied
+  kWaitedForCompany,    // writes or reads waited for others
+  kLongRead,            // was put aside
+  kReadAgain,           // a clamped clock met a key with a deadline (F9)
+  kClockClamped,
+  kProposalRefused,
+  kPressure,         // the state fell behind its flusher
+  kApplyStopped,     // and could take no more
+  kLeaseRead,        // nodes served reads by leases (F20)
+  kLinkFull,         // a message was dropped since the link had no room
+  kLinkHeld,         // messages stood still on a link, then all came
+  kLongEntry,        // above 8 KiB
+  kOneLoopPaused,    // and the other not
+  kForgetfulLeader,  // a batch came into the log a second time (F4)
+  kReplyLost,        // too large to be kept (F45)
+  kOldCopyFound,     // F52
+  kPlayDeposed,      // plays that went through to their end
+  kPlayFrozen,
+  kPlayOldTerms,
+  kPlaySlowDisk,
+  kPlayRolledBack,
+  kPlayWiped,
+  kPlayLateSnapshot,
+  kPlayClocks,
+  kPlayHeldRefusal,
+  kPlayDouble,
+  kPlayOldCopy,
   kCount,
 };
 
 inline const char* name_of(Mark mark) {
-  static constexpr std::array kNames = {
-      "log cut",           "cut held back",        "snapshot wanted",
-      "transfer begun",    "sent by follower",     "chunk lost",
-      "transfer broken",   "pin refused",          "receiver restarted",
-      "verdict ignored",   "verdict commit moved", "verdict install",
-      "installed",         "crash before install", "crash after install",
-      "replies swallowed", "newcomer installed",   "removal installed"};
+  static constexpr std::array kNames = {"log cut",
+                                        "cut held back",
+                                        "snapshot wanted",
+                                        "transfer begun",
+                                        "sent by follower",
+                                        "chunk lost",
+                                        "transfer broken",
+                                        "pin refused",
+                                        "receiver restarted",
+                                        "verdict ignored",
+                                        "verdict commit moved",
+                                        "verdict install",
+                                        "installed",
+                                        "crash before install",
+                                        "crash after install",
+                                        "replies swallowed",
+                                        "newcomer installed",
+                                        "removal installed",
+                                        "apply held",
+                                        "waited for company",
+                                        "long read",
+                                        "read again",
+                                        "clock clamped",
+                                        "proposal refused",
+                                        "pressure",
+                                        "apply stopped",
+                                        "lease read",
+                                        "link full",
+                                        "link held",
+                                        "long entry",
+                                        "one loop paused",
+                                        "forgetful leader",
+                                        "reply lost",
+                                        "old copy found",
+                                        "play: deposed",
+                                        "play: frozen",
+                                        "play: old terms",
+                                        "play: slow disk",
+                                        "play: rolled back",
+                                        "play: wiped",
+                                        "play: late snapshot",
+                                        "play: clocks",
+                                        "play: held refusal",
+                                        "play: double",
+                                        "play: old copy"};
   static_assert(kNames.size() == static_cast<size_t>(Mark::kCount));
   return kNames[static_cast<size_t>(mark)];
 }

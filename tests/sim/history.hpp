@@ -19,10 +19,36 @@ enum class OpKind : uint8_t {
   kSetExpiring,  // SET key value PX ms
   kGetExpiring,  // GET key
   kSetForGood,   // SET key value on such a key: it does not expire any more
+  kStore,        // heap: RPUSH key of several long elements
+  kTake,         // heap: LPOP key many, maybe more than a reply may hold (F45)
+  // Deadline registers: a value that may have a deadline, in cluster time.
+  kLend,        // SET key value PX ms
+  kKeep,        // SET key value
+  kLook,        // GET key
+  kLookExists,  // KEYS key: put aside as a long read where that is on
+  kLookTtl,     // PTTL key
+  kPersist,     // PERSIST key
+  kProlong,     // PEXPIRE key ms
+  kReplace,     // SET key value XX
+  kReplaceFor,  // SET key value XX PX ms
+  kExchange,    // SET key value GET
+  kTouch,       // GETEX key PX ms
+  kTouchKeep,   // GETEX key PERSIST
 };
 inline bool is_read(OpKind kind) {
-  return kind == OpKind::kGet || kind == OpKind::kRange || kind == OpKind::kGetExpiring;
+  switch (kind) {
+    case OpKind::kGet:
+    case OpKind::kRange:
+    case OpKind::kGetExpiring:
+    case OpKind::kLook:
+    case OpKind::kLookExists:
+    case OpKind::kLookTtl:
+      return true;
+    default:
+      return false;
+  }
 }
+inline bool has_deadlines(OpKind kind) { return kind >= OpKind::kLend; }
 
 enum class Fate : uint8_t { kPending, kOk, kFailed, kUnknown };
 
@@ -33,9 +59,9 @@ struct Op {
   uint64_t client = 0;
   std::string key;
   std::string value;              // written, or read ("" = missing)
-  std::string expected;           // kSwap
-  int64_t number = 0;             // result of kIncrement and kPush
-  std::vector<std::string> list;  // result of kRange
+  std::string expected;           // kSwap: before it; also what kExchange, kTouch were told
+  int64_t number = 0;             // the answer, where it is a number; kReplace: 1 = done
+  std::vector<std::string> list;  // result of kRange and kTake
   int64_t invoked_us = 0;
   int64_t returned_us = kNever;
   Fate fate = Fate::kPending;
@@ -51,10 +77,17 @@ struct History {
 // What every node answered in the end, when nothing failed any more.
 using FinalState = std::map<std::string, std::vector<std::string>>;
 
-// Registers: Wing & Gong's search with Lowe's memory of configurations.
+// Registers, with deadlines and without: Wing & Gong's search with Lowe's memory of configurations.
+// A value with a deadline may be gone at any moment, and then it is gone: whoever was told so
+// before somebody else prolonged, replaced or saw the same value was told a lie (F9, F43).
 void check_linearizable(const History& history);
 // Counters and lists: acknowledged once, in once; failed, in never; unknown, at most once.
 void check_exactly_once(const History& history, const FinalState& final_state);
+// Heaps: what was stored is there or was taken by somebody who was told so, once (F45).
+void check_heaps(const History& history, const FinalState& final_state);
+inline constexpr int kStoredAtOnce = 6;
+// The elements of a kStore, without what makes them long.
+std::string stored_element(const Op& op, int number);
 // F9: a key that a reader saw expired does not come back.
 void check_expiry(const History& history);
 

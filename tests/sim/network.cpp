@@ -5,6 +5,34 @@
 
 namespace kiwi::sim {
 
+namespace {
+
+uint64_t payload_bytes(const raft::Message& message) {
+  uint64_t bytes = 0;
+  if (const auto* append = std::get_if<raft::AppendEntries>(&message.body)) {
+    for (const raft::Entry& entry : append->entries) {
+      bytes += entry.payload.size();
+    }
+  } else if (const auto* propose = std::get_if<raft::Propose>(&message.body)) {
+    for (const raft::Proposal& proposal : propose->proposals) {
+      bytes += proposal.payload.size();
+    }
+  }
+  return bytes;
+}
+
+}  // namespace
+
+// As LinkSender: one message always fits, and what carries no payload.
+bool Network::has_room(const raft::Message& message) {
+  const uint64_t bytes = payload_bytes(message);
+  const uint64_t under_way = under_way_bytes_[{message.from, message.to}];
+  if (bytes >= 8'192) {
+    world_.coverage.hit(Mark::kLongEntry);
+  }
+  return bytes == 0 || under_way == 0 || under_way + bytes <= world_.options.link_bytes_max;
+}
+
 void Network::send(raft::Message message) {
   world_.trace("send", message.from, message.to.value, message.body.index());
   // Now and then through the codec, as every message goes in a cluster.
@@ -23,6 +51,13 @@ void Network::send(raft::Message message) {
   if (is_cut(message.from, message.to) || world_.prng.chance(faults.loss_per_mille, 1000)) {
     return;
   }
+  if (!has_room(message)) {
+    world_.coverage.hit(Mark::kLinkFull);
+    return;
+  }
+  const Node* sender = world_.find(message.from);
+  const Node* receiver = world_.find(message.to);
+  message.from_old_copy = receiver != nullptr && !receiver->goes_on(*sender);
   deliver_later(message);
   // A proposal is never doubled by a link: it is sent once on one connection, and the origin counts
   // how often it sent it itself (F3 d rests on that).
@@ -38,7 +73,18 @@ void Network::deliver_later(const raft::Message& message) {
   if (world_.prng.chance(faults.spike_per_mille, 1000)) {
     us += static_cast<int64_t>(world_.prng.below(400'000));
   }
-  world_.timeline.after(us, [this, message] {
+  const Link link{message.from, message.to};
+  if (auto held = held_until_us_.find(link); held != held_until_us_.end()) {
+    const int64_t left_us = held->second - world_.timeline.now_us();
+    if (left_us > 0) {
+      us = left_us;
+      world_.coverage.hit(Mark::kLinkHeld);
+    }
+  }
+  const uint64_t bytes = payload_bytes(message);
+  under_way_bytes_[link] += bytes;
+  world_.timeline.after(us, [this, message, link, bytes] {
+    under_way_bytes_[link] -= bytes;
     if (!is_cut(message.from, message.to)) {
       if (Node* node = world_.find(message.to); node != nullptr && node->running()) {
         node->deliver(message);
@@ -47,11 +93,16 @@ void Network::deliver_later(const raft::Message& message) {
   });
 }
 
-void Network::cut(NodeId from, NodeId to) {
+void Network::hold(NodeId from, NodeId to, int64_t us) {
+  held_until_us_[{from, to}] = world_.timeline.now_us() + us;
+  world_.trace("hold", from, to.value, static_cast<uint64_t>(us));
+}
+
+void Network::cut(NodeId from, NodeId to, Notice notice) {
   cut_.insert({from, to});
   world_.trace("cut", from, to.value, 0);
   // A broken link is often noticed, but not always, and not at once: up but deaf.
-  if (world_.prng.chance(1, 2)) {
+  if (notice == Notice::kMaybe && world_.prng.chance(1, 2)) {
     world_.timeline.after(static_cast<int64_t>(world_.prng.below(300'000)), [this, from, to] {
       Node* node = world_.find(to);
       if (is_cut(from, to) && node != nullptr && node->running()) {
@@ -63,6 +114,7 @@ void Network::cut(NodeId from, NodeId to) {
 
 void Network::heal() {
   world_.trace("heal", NodeId{}, cut_.size(), 0);
+  held_until_us_.clear();
   for (const auto& [from, to] : std::exchange(cut_, {})) {
     for (auto [a, b] : {std::pair{from, to}, std::pair{to, from}}) {
       world_.timeline.after(static_cast<int64_t>(world_.prng.below(20'000)), [this, a = a, b = b] {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -24,17 +25,25 @@ class Network {
   explicit Network(World& world) : world_(world) {}
 
   void send(raft::Message message);
-  void cut(NodeId from, NodeId to);  // messages from `from` to `to` vanish
-  void heal();                       // all links
+  // Messages from `from` to `to` vanish. A broken link is often noticed, not always.
+  enum class Notice { kMaybe, kNone };
+  void cut(NodeId from, NodeId to, Notice notice = Notice::kMaybe);
+  // They stand still for so long, and then arrive one after the other.
+  void hold(NodeId from, NodeId to, int64_t us);
+  void heal();  // all links
   bool is_cut(NodeId from, NodeId to) const { return cut_.count({from, to}) != 0; }
 
   NetworkFaults faults;
 
  private:
+  using Link = std::pair<NodeId, NodeId>;
   void deliver_later(const raft::Message& message);
+  bool has_room(const raft::Message& message);
 
   World& world_;
-  std::set<std::pair<NodeId, NodeId>> cut_;
+  std::set<Link> cut_;
+  std::map<Link, int64_t> held_until_us_;
+  std::map<Link, uint64_t> under_way_bytes_;
 };
 
 }  // namespace kiwi::sim

@@ -1,6 +1,6 @@
 // One whole node: raft::Core, resp::Router, resp::Executor, a log disk and a state disk, wired as
 // the actors wire them: a client loop and a raft loop that only exchange messages, in order, each
-// hop taking a while. Owned by the world.
+// hop taking a while. Owned by the world. What differs between nodes stands in NodeOptions.
 #pragma once
 
 #include <deque>
@@ -12,22 +12,34 @@
 #include <variant>
 #include <vector>
 
+#include "actors/apply_hold.hpp"
+#include "actors/service_gate.hpp"
 #include "raft/core.hpp"
+#include "raft/lineage.hpp"
 #include "resp/executor.hpp"
 #include "resp/router.hpp"
+#include "tests/sim/node_options.hpp"
 #include "tests/sim/sim_disk.hpp"
+#include "tests/sim/state_store.hpp"
 #include "tests/sim/transfers.hpp"
-#include "tests/support/memory_keyspace.hpp"
 
 namespace kiwi::sim {
 
 class World;
 
-std::unique_ptr<rocks::MemoryKeyspace> make_keyspace(const World& world);
+// What is in a data directory, as somebody may copy it and put it back.
+struct Directory {
+  SimDisk disk;
+  Maps maps;
+  std::vector<raft::Mark> marks;
+};
 
 class Node {
  public:
-  Node(World& world, NodeId id, const Incarnation& incarnation);
+  Node(World& world, NodeId id, const Incarnation& incarnation, const NodeOptions& options);
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
 
   // ---- life
   void start();
@@ -40,8 +52,11 @@ class Node {
   void submit(resp::RequestBatch batch);
   void close(resp::ConnectionId connection);
   void pause(int64_t us);  // SIGSTOP: neither loop runs
+  void pause_raft(int64_t us);
+  void pause_clients(int64_t us);
   void set_disk_delay(int64_t us) { disk_delay_us_ = us; }
   void jump_clock(int64_t ms) { wall_offset_ms_ += ms; }
+  void restore_disk() { disk_delay_us_ = options_.disk_us; }
   void set_drift(int64_t per_mille) { drift_per_mille_ = per_mille; }
   void flush_state();  // and mostly cuts the log behind it
   void transfer(NodeId target);
@@ -49,6 +64,15 @@ class Node {
   void wipe(const Incarnation& incarnation);  // while down: a new, empty directory
   void returned(raft::Member member);         // a link's hello told of another incarnation
   raft::Member member() const;
+
+  // ---- its directory (node_directory.cpp)
+  Directory copy_directory();
+  void put_back(const Directory& copy);  // while down
+  bool is_old_copy() const { return old_copy_; }
+  void draw_mark();
+  // Its hello is heard here: does it go on from where this node knows it to have been (F52)?
+  bool goes_on(const Node& peer) const;
+  bool hear(const Node& peer);
 
   // ---- snapshots (node_snapshots.cpp)
   Copy checkpoint();
@@ -81,6 +105,19 @@ class Node {
   int64_t monotonic_ms() const;
 
  private:
+  // What the raft loop tells the client loop of the core, as RaftReport does.
+  struct Report {
+    raft::Effects effects;  // without what the raft loop carries out itself
+    bool with_status = false;
+    LogIndex commit;
+    LogIndex last;
+    NodeId leader;
+    bool ready = false;
+    bool installing = false;
+  };
+
+  std::unique_ptr<StateStore> make_store();
+  void open_core(uint64_t epoch);
   void raft_input(std::function<void()> input);
   void client_input(std::function<void()> input);
   void schedule_raft();
@@ -110,13 +147,25 @@ class Node {
   void finish_persist();
   void note_log(const raft::PersistRequest& request);
   void read_log(const raft::LogRead& request);
-  void from_raft(raft::Effects& effects);
+  void note_events(const raft::Effects& effects, bool installed);
+  void from_raft(Report& report);
   void on_event(const raft::Event& event);
+  void check_service();
   void executor_turns();
+  void take_executor(resp::ExecutorEffects effects);
+  std::optional<raft::Proposal> forget_batch(std::vector<raft::SessionRow>& rows);
   void router_turn();
+  void ship_router();
+  void ask_reads(const std::vector<resp::ReadIndexAsk>& asks);
+  void let_wait(resp::Router::Waiting what);
+  void order_long_reads(resp::ExecutorEffects& effects);
+  void pump_long_reads();
+  void run_long_reads(std::unique_ptr<rocks::Reader> picture);
+  void stop_long_reads();
+  void state_tick();
   void raft_tick();
   void client_tick();
-  int64_t hop_us();
+  int64_t hop_us(int64_t paused_until_us);
   raft::StartState load();
   // Runs `f` unless this life of the node has ended by then.
   void later(int64_t delay_us, std::function<void()> f);
@@ -125,9 +174,14 @@ class Node {
   NodeId id_;
   Incarnation incarnation_;
   SimDisk disk_;
-  std::map<std::string, std::unique_ptr<rocks::MemoryKeyspace>> states_;  // directories (F14)
-  rocks::MemoryKeyspace* keyspace_ = nullptr;  // the live one; keeps what was flushed over a crash
+  NodeOptions options_;
+  std::map<std::string, std::unique_ptr<StateStore>> states_;  // directories (F14)
+  StateStore* state_ = nullptr;  // the live one; keeps what was flushed over a crash
   uint64_t states_made_ = 1;
+  uint64_t stores_made_ = 0;
+  bool old_copy_ = false;
+  std::vector<raft::Mark> marks_;  // of the directory (F52)
+  std::map<std::pair<NodeId, Incarnation>, raft::Mark> known_marks_;
 
   // This life.
   uint64_t life_ = 0;
@@ -145,18 +199,30 @@ class Node {
   resp::ExecutorOptions executor_options_;
   std::vector<Term> log_terms_;
   raft::HardState told_vote_;  // the last one that left this directory's node (§3.8)
+  std::optional<actors::ServiceGate> gate_;
+  bool gate_started_ = false;
   resp::Service service_ = resp::Service::kUninitialized;
-  LogIndex catch_up_to_;
-  bool caught_up_ = false;
   raft::LeaderChanged leader_;
-  bool removed_ = false;
+  actors::ApplyHold hold_;
+  std::map<NodeId, raft::Entry> last_batches_;  // of each origin, committed
+  bool tick_due_ = false;
+  bool install_due_ = false;
+  bool room_awaited_ = false;
+  uint32_t pressure_ = 0;
+  uint64_t held_[2] = {0, 0};  // the router's waits, by resp::Router::Waiting
+  std::deque<resp::LongRead> long_waiting_;
+  std::deque<resp::LongRead> long_running_;
+  std::unique_ptr<rocks::Reader> long_picture_;
+  uint64_t long_rounds_ = 0;
+  int64_t long_next_us_ = 0;
 
   // Clocks and faults.
   int64_t started_us_ = 0;
   int64_t drift_per_mille_ = 0;
   int64_t wall_offset_ms_ = 0;
-  int64_t disk_delay_us_ = 300;
-  int64_t paused_until_us_ = 0;
+  int64_t disk_delay_us_ = options_.disk_us;
+  int64_t raft_paused_until_us_ = 0;
+  int64_t clients_paused_until_us_ = 0;
 };
 
 }  // namespace kiwi::sim

@@ -42,6 +42,7 @@ void Node::to_disk(const DiskWrite& write) {
     world_.trace("log cut", id_, cut->keep_from.value, cut->meta.index.value);
   } else {
     const auto& install = std::get<Install>(write);
+    world_.checks.on_install(*this, install.meta.index);
     disk_.install(install.meta, install.name).has_value();
   }
 }

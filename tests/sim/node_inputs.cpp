@@ -33,8 +33,6 @@ void Node::close(resp::ConnectionId connection) {
   });
 }
 
-void Node::pause(int64_t us) { paused_until_us_ = world_.timeline.now_us() + us; }
-
 void Node::transfer(NodeId target) {
   raft_input([this, target] { core_->transfer_leadership(1, target); });
 }

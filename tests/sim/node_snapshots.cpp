@@ -9,7 +9,6 @@
 #include "base/check.hpp"
 #include "raft/codec.hpp"
 #include "rocks/keys.hpp"
-#include "rocks/metadata.hpp"
 #include "tests/sim/node.hpp"
 #include "tests/sim/world.hpp"
 
@@ -17,24 +16,11 @@ namespace kiwi::sim {
 
 namespace {
 
-std::string system_record(const rocks::MemoryKeyspace::Maps& maps, const std::string& key) {
-  const auto& system = maps[static_cast<size_t>(rocks::Family::kSystem)];
-  auto it = system.find(key);
-  return it == system.end() ? std::string() : it->second;
-}
-
-// What a flushed state says of itself (F13).
-rocks::AppliedRecord record_of(const rocks::MemoryKeyspace::Maps& maps) {
-  std::string key;
-  rocks::keys::applied_record(key);
-  const std::string record = system_record(maps, key);
-  return record.empty() ? rocks::AppliedRecord{} : rocks::decode_applied(record).value();
-}
-
-raft::Configuration members_of(const rocks::MemoryKeyspace::Maps& maps) {
+raft::Configuration members_of(const Maps& maps) {
   std::string key;
   rocks::keys::configuration_record(key);
-  return raft::decode_configuration(system_record(maps, key)).value();
+  const auto& system = maps[static_cast<size_t>(rocks::Family::kSystem)];
+  return raft::decode_configuration(system.at(key)).value();
 }
 
 }  // namespace
@@ -42,7 +28,7 @@ raft::Configuration members_of(const rocks::MemoryKeyspace::Maps& maps) {
 // ---------------------------------------------------------------- flush and cut
 
 void Node::flush_state() {
-  keyspace_->flush();
+  state_->keyspace().flush();
   world_.trace("flush", id_, applied().value, 0);
   if (world_.options.snapshot_entries != 0 && world_.prng.chance(3, 4)) {
     compact();
@@ -51,14 +37,14 @@ void Node::flush_state() {
 
 void Node::compact_if_due() {
   const uint64_t every = world_.options.snapshot_entries;
-  if (every != 0 && applied() - keyspace_->flushed_index() >= every) {
+  if (every != 0 && applied() - state_->keyspace().flushed_index() >= every) {
     flush_state();
   }
 }
 
 // F13: the bound is what the flushed state says of itself.
 void Node::compact() {
-  const rocks::AppliedRecord flushed = record_of(keyspace_->flushed_maps());
+  const rocks::AppliedRecord flushed = record_of(state_->flushed());
   raft_input([this, flushed] {
     const uint64_t keep = world_.options.keep_entries;
     LogIndex before = core_->status().first_index;
@@ -76,11 +62,11 @@ void Node::compact() {
 Copy Node::checkpoint() {
   const bool from_memory = world_.options.mutant == "checkpoint-index-from-memory";
   if (!from_memory) {
-    keyspace_->flush();
+    state_->keyspace().flush();
   }
   Copy copy;
-  copy.maps = keyspace_->flushed_maps();
-  const rocks::AppliedRecord record = record_of(from_memory ? keyspace_->maps() : copy.maps);
+  copy.maps = state_->flushed();
+  const rocks::AppliedRecord record = record_of(from_memory ? state_->committed() : copy.maps);
   copy.meta.index = record.index;
   copy.meta.term = record.term;
   copy.meta.configuration = members_of(copy.maps);
@@ -123,7 +109,8 @@ void Node::receive(std::shared_ptr<const Copy> copy,
     }
     // The directory is there, whole and synced, before the log names it.
     installing_ = Installing{copy, "state-" + std::to_string(++states_made_), done, false};
-    auto state = make_keyspace(world_);
+    install_due_ = true;
+    auto state = make_store();
     state->become(copy->maps, copy->meta.index);
     states_[installing_->name] = std::move(state);
     if (world_.prng.chance(1, 8)) {
@@ -145,15 +132,18 @@ void Node::installed_on_disk() {
 
 void Node::swap_state() {
   executor_turns();  // what the old one has to say
+  stop_long_reads();
   const Installing now = *std::exchange(installing_, std::nullopt);
-  rocks::MemoryKeyspace& fresh = *states_.at(now.name);
-  auto executor = std::make_unique<resp::Executor>(fresh, executor_options_);
+  StateStore& fresh = *states_.at(now.name);
+  auto executor = std::make_unique<resp::Executor>(fresh.keyspace(), executor_options_);
   executor->take_over(*executor_);
   executor_ = std::move(executor);
-  keyspace_ = &fresh;
+  state_ = &fresh;
+  room_awaited_ = false;
   std::erase_if(states_, [&](const auto& state) { return state.first != now.name; });
   world_.checks.on_state(*this, applied(), executor_->state_checksum());
   CHECK_INVARIANT(applied() == now.copy->meta.index);
+  gate_->applied(applied());
   const uint64_t pending = router_->status().pending_batches;
   for (const raft::SessionRow& row : executor_->session_rows()) {
     if (row.node == id_ && row.incarnation == incarnation_) {

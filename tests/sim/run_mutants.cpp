@@ -1,6 +1,9 @@
+#include <algorithm>
 #include <cstdio>
 #include <functional>
+#include <iterator>
 #include <string>
+#include <string_view>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,6 +14,29 @@
 namespace kiwi::sim {
 
 namespace {
+
+// Of severity S0, an acknowledged write lost or done twice, a stale or impossible answer, nodes
+// that differ: the simulation has to see each of them within so many seeds (scripts/test mutants).
+constexpr std::string_view kS0[] = {
+    // raft
+    "vote-before-persist", "ack-before-persist", "commit-old-terms", "no-noop-gate",
+    "read-without-confirmation", "truncate-matching-suffix", "stale-token-believed",
+    "removed-voter-counted", "learner-counted", "commit-by-last-index", "read-bound-ignored",
+    "configuration-not-rolled-back", "wiped-voter-counted", "read-counted-early",
+    "new-term-keeps-clock", "suffix-dropped-at-install", "ack-while-installing",
+    "reader-clock-unlimited", "unapplied-kept", "living-member-replaced", "old-copy-counted",
+    // resp
+    "number-reused", "void-not-sent", "refusal-answered-at-once", "zombie-after-timeout",
+    "timeout-says-failed", "read-ignores-writes", "write-overtakes-reads", "duplicate-applied",
+    "read-before-index", "expire-unconditional", "long-read-old-clock", "long-read-overtaken",
+    "lost-reply-says-err",
+    // storage
+    "vote-not-persisted", "applied-index-not-in-batch", "sync-lies", "epoch-not-raised",
+    "wiped-node-keeps-id", "checkpoint-index-from-memory", "installed-state-not-synced"};
+
+const char* severity_of(const std::string& name) {
+  return std::ranges::find(kS0, name) != std::end(kS0) ? "S0" : "S1";
+}
 
 struct Bug {
   std::string where;
@@ -82,7 +108,7 @@ Outcome run_child(const Bug& bug, uint64_t seed) {
 int list_mutants() {
   std::vector<Bug> bugs = known_bugs();
   for (const Bug& bug : bugs) {
-    std::printf("%s %s\n", bug.where.c_str(), bug.name.c_str());
+    std::printf("%s %s %s\n", bug.where.c_str(), bug.name.c_str(), severity_of(bug.name));
   }
   return bugs.empty() ? 2 : 0;
 }

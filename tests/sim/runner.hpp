@@ -30,6 +30,6 @@ std::vector<uint64_t> read_seeds(const std::string& file);  // one a line, # com
 // Every known bug, each in processes of its own, until a seed catches it: prints the table. 0 if
 // all were caught. Needs a build with KIWI_MUTANTS.
 int run_mutants(uint64_t first_seed, uint64_t seeds_max, const std::string& only);
-int list_mutants();  // "where name", a line each
+int list_mutants();  // "where name severity", a line each
 
 }  // namespace kiwi::sim

@@ -87,6 +87,17 @@ void Transfers::unasked() {
   receiver.receive(std::move(copy), sender.status().term, [](LogIndex, bool) {});
 }
 
+void Transfers::tell_removed(NodeId removed) {
+  Node* leader = world_.ready_leader();
+  Node& node = *world_.find(removed);
+  if (leader == nullptr || !node.running() || !leader->applied() ||
+      leader->core().configuration().has(removed, node.incarnation())) {
+    return;
+  }
+  auto copy = std::make_shared<const Copy>(leader->checkpoint());
+  node.receive(std::move(copy), leader->status().term, [](LogIndex, bool) {});
+}
+
 bool Transfers::is_alive(const Transfer& transfer) const {
   const Node& sender = *world_.find(transfer.sender);
   return sender.running() && sender.life() == transfer.sender_life &&

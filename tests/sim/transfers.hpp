@@ -8,7 +8,7 @@
 #include <memory>
 
 #include "raft/core.hpp"
-#include "tests/support/memory_keyspace.hpp"
+#include "tests/sim/state_store.hpp"
 
 namespace kiwi::sim {
 
@@ -18,7 +18,7 @@ class World;
 // A state on its way, with what is known of it from itself (F13).
 struct Copy {
   raft::SnapshotMeta meta;
-  rocks::MemoryKeyspace::Maps maps;
+  Maps maps;
 };
 
 class Transfers {
@@ -30,6 +30,8 @@ class Transfers {
   // A node that asked for none gets a copy of another one's state: whatever it holds, and whether
   // it is a member or not, nothing may get lost (F15).
   void unasked();
+  // The same for one that was removed and may not know it (F25).
+  void tell_removed(NodeId removed);
   bool receiving(NodeId node) const { return running_.contains(node); }
 
  private:

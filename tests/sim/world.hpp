@@ -14,23 +14,14 @@
 #include "tests/sim/coverage.hpp"
 #include "tests/sim/network.hpp"
 #include "tests/sim/node.hpp"
+#include "tests/sim/profile.hpp"
+#include "tests/sim/script.hpp"
 #include "tests/sim/timeline.hpp"
 #include "tests/sim/transfers.hpp"
 
 namespace kiwi::sim {
 
-struct WorldOptions {
-  uint64_t seed = 1;
-  std::string mutant;             // a bug of the simulated storage to switch on; empty = none
-  int64_t faults_us = 9'000'000;  // how long things break
-  uint64_t window_bytes = 4 << 10;
-  uint64_t uncommitted_bytes_max = 64 << 10;  // some seeds make it tiny, so that leaders refuse
-  // How often a node flushes its state and cuts its log (0 = never), and what it keeps then.
-  uint64_t snapshot_entries = 0;
-  uint64_t keep_entries = 0;
-  uint64_t keep_laggards = 0;
-  bool keep_trace = false;
-};
+Incarnation incarnation_of(NodeId node, uint64_t life);
 
 class World {
  public:
@@ -40,13 +31,28 @@ class World {
   void run();
 
   Node* find(NodeId id);
+  Node* ready_leader();
+  bool healing() const { return healing_; }
   void vote_given(Node& node);
+  // ---- the nemesis' means, for plays
+  void isolate(NodeId id);  // and nobody is told
+  void crash(Node& node);
+  void restart(Node& node);
+  void wipe(Node& victim);  // its directory is lost
+  void hear_hellos();
+  void old_copy_found(Node& node);          // F52: its operator is told, and wipes it after a while
+  raft::Member stranger(const Node& node);  // who says that he is that node
+  void restart_later(Node& node, int64_t within_us);
+  const std::string& directory();                // for states on disk
   void crash_in(Node& node, int64_t within_us);  // somewhere in what it is doing; it comes back
   // One line of what happened; folded into the fingerprint, kept as text if asked for.
   void trace(std::string_view what, NodeId node, uint64_t a, uint64_t b);
   uint64_t fingerprint() const { return fingerprint_; }
   const std::string& trace_text() const { return trace_text_; }
   std::string summary() const;
+
+  std::shared_ptr<Script> script;  // the play that runs
+  bool expiry_paused = false;      // leaders look for nothing that is over
 
   WorldOptions options;
   Timeline timeline;
@@ -64,12 +70,12 @@ class World {
   void break_something();
   void partition();
   void crash_some();
-  void restart(Node& node);
-  void restart_later(Node& node, int64_t within_us);
+  void pause(Node& node);
+  void slow_disk(Node& node);
+  void hold_links();
   void change_members();
   void wipe_one(Node& leader);
   void say_hello();
-  Node* ready_leader();
   const raft::Configuration* members() const;
   void heal();
   bool converged() const;
@@ -81,6 +87,8 @@ class World {
   std::string trace_text_;
   uint64_t faults_injected_ = 0;
   bool healing_ = false;
+  Mood mood_;  // when nothing plays
+  std::string directory_;
   Prng vote_prng_;         // of its own: elections alone draw from it
   uint64_t lives_ = 1;     // incarnations given out so far
   size_t voters_min_ = 1;  // membership changes keep so many

@@ -1,0 +1,186 @@
+// What clients are told: replies, and what they say of an operation.
+#include <string>
+#include <utility>
+
+#include "tests/sim/clients.hpp"
+#include "tests/sim/world.hpp"
+
+namespace kiwi::sim {
+
+namespace {
+
+struct Reply {
+  char type = '?';
+  std::string text;
+  std::vector<std::string> list;
+  bool nil = false;
+};
+
+// Without what made it long.
+std::string bare(const Reply& reply) {
+  return reply.nil ? "" : reply.text.substr(0, reply.text.find(':'));
+}
+
+// RESP2, whole replies only.
+Reply parse(std::string_view& in) {
+  Reply reply;
+  size_t end = in.find("\r\n");
+  reply.type = in[0];
+  reply.text = std::string(in.substr(1, end - 1));
+  in.remove_prefix(end + 2);
+  if (reply.type == '$' || reply.type == '*') {
+    int64_t n = std::stoll(reply.text);
+    reply.nil = n < 0;
+    if (reply.type == '$' && n >= 0) {
+      reply.text = std::string(in.substr(0, static_cast<size_t>(n)));
+      in.remove_prefix(static_cast<size_t>(n) + 2);
+    }
+    for (int64_t i = 0; reply.type == '*' && i < n; ++i) {
+      reply.list.push_back(bare(parse(in)));
+    }
+  }
+  return reply;
+}
+
+}  // namespace
+
+void Clients::finish(Op& op, std::string_view encoded) {
+  Reply reply = parse(encoded);
+  op.returned_us = world_.timeline.now_us();
+  if (reply.type == '-') {
+    bool timeout = reply.text.rfind("TIMEOUT", 0) == 0;
+    op.fate = timeout && !is_read(op.kind) ? Fate::kUnknown : Fate::kFailed;
+    bool expected = timeout || reply.text.rfind("CLUSTERDOWN", 0) == 0 ||
+                    reply.text.rfind("LOADING", 0) == 0 || reply.text.rfind("NOCLUSTER", 0) == 0 ||
+                    reply.text.rfind("OOM", 0) == 0 || reply.text.rfind("MOVED", 0) == 0 ||
+                    reply.text.rfind("ERR the reply is larger", 0) == 0 ||
+                    (op.kind == OpKind::kTake && reply.text.rfind("ERR ", 0) == 0);
+    if (!expected) {
+      throw Violation{"harness", op.key + ": unexpected error " + reply.text};
+    }
+    if (op.fate == Fate::kUnknown) {
+      op.returned_us = kNever;
+    }
+    return;
+  }
+  op.fate = op.stale ? Fate::kFailed : Fate::kOk;
+  switch (op.kind) {
+    case OpKind::kGet:
+    case OpKind::kGetExpiring:
+    case OpKind::kLook:
+      op.value = bare(reply);
+      break;
+    case OpKind::kExchange:
+    case OpKind::kTouch:
+    case OpKind::kTouchKeep:
+      op.expected = bare(reply);
+      break;
+    case OpKind::kReplace:
+    case OpKind::kReplaceFor:
+      op.number = reply.nil ? 0 : 1;
+      break;
+    case OpKind::kLookExists:
+      op.number = static_cast<int64_t>(reply.list.size());
+      break;
+    case OpKind::kPersist:
+    case OpKind::kProlong:
+    case OpKind::kLookTtl:
+    case OpKind::kIncrement:
+    case OpKind::kPush:
+      op.number = std::stoll(reply.text);
+      break;
+    case OpKind::kRange:
+    case OpKind::kTake:
+      op.list = reply.list;
+      break;
+    case OpKind::kSwap:
+      op.fate = reply.nil ? Fate::kFailed : Fate::kOk;  // EXEC's nil: somebody was faster
+      break;
+    default:
+      break;
+  }
+}
+
+void Clients::on_final_reply(Client& client, uint64_t slot, std::string_view text) {
+  Reply reply = parse(text);
+  if (reply.type == '-') {
+    throw Violation{"heal", "a healed cluster answers " + reply.text};
+  }
+  const auto asked = client.final_waiting.find(slot);
+  if (!reply.nil) {
+    std::vector<std::string>& of_key = final_[asked->second];
+    if (reply.type == '*') {
+      of_key.insert(of_key.end(), reply.list.begin(), reply.list.end());
+    } else {
+      of_key = {reply.text};
+    }
+  }
+  client.final_waiting.erase(asked);
+  --final_waiting_;
+}
+
+void Clients::on_replies(const resp::ReplyBatch& batch) {
+  auto found = by_connection_.find(batch.connection);
+  if (found == by_connection_.end()) {
+    return;
+  }
+  Client& client = clients_[found->second];
+  if (batch.lost) {  // F45: the connection ends, the fate of what was asked is not known
+    world_.coverage.hit(Mark::kReplyLost);
+    hang_up(client);
+    again(client, think_us());
+    return;
+  }
+  bool leave = false;
+  for (const resp::ReplyPart& part : batch.parts) {
+    std::string_view text = std::string_view(batch.bytes).substr(part.offset, part.size);
+    world_.trace("reply", client.node, batch.connection * 1000 + part.slot, text.size());
+    leave = leave || text.starts_with("-NOCLUSTER") || text.starts_with("-LOADING") ||
+            text.starts_with("-CLUSTERDOWN");
+    if (client.final_waiting.contains(part.slot)) {
+      on_final_reply(client, part.slot, text);
+      continue;
+    }
+    auto it = client.waiting.find(part.slot);
+    if (it == client.waiting.end()) {
+      if (part.slot == client.watch_slot) {
+        client.watch_slot = 0;
+        client.tokens = batch.tokens;
+        client.swapping = client.swapping && !batch.failed_watch && text[0] == '+';
+        continue;
+      }
+      // TIMEOUT and the real answer may cross inside the node; the session takes the first.
+      if (text.starts_with("-TIMEOUT") || client.timed_out.count(part.slot) != 0) {
+        continue;
+      }
+      throw Violation{"answered once", client_name(client) + " got a second answer: " +
+                                           std::string(text.substr(0, 40))};
+    }
+    Op& op = history_.ops[it->second];
+    client.waiting.erase(it);
+    if (text.starts_with("-TIMEOUT")) {
+      client.timed_out.insert(part.slot);
+    }
+    finish(op, text);
+    if (client.swapping) {
+      client.swapping = op.fate == Fate::kOk;
+      client.swap_expected = op.value;
+    }
+  }
+  if (client.id == clients_.size()) {
+    if (client.final_waiting.empty() && !final_asks_.empty()) {
+      ask_finally(client);
+    }
+    return;
+  }
+  if (leave) {
+    hang_up(client);  // this node cannot help: tries another
+    again(client, think_us());
+    return;
+  }
+  if (client.waiting.empty() && client.watch_slot == 0) {
+    again(client, think_us());
+  }
+}
+
+}  // namespace kiwi::sim

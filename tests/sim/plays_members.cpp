@@ -1,0 +1,167 @@
+// Plays about who is whom: members that were never committed, directories that are lost or come
+// back, ids that two processes claim.
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "tests/sim/plays.hpp"
+#include "tests/sim/world.hpp"
+
+namespace kiwi::sim {
+
+namespace {
+
+constexpr int64_t kMs = 1'000;
+constexpr int64_t kCastUs = 1'500 * kMs;
+constexpr int64_t kElectionUs = 2'000 * kMs;
+
+// Three voters who all have everything: the last loss was made good.
+bool cast_whole(World& world, Cast& who) {
+  if (!cast(world, who, 3)) {
+    return false;
+  }
+  const Node& leader = *world.find(who.leader);
+  return std::ranges::all_of(
+      who.others, [&](NodeId id) { return match_of(leader, id) == leader.status().last_index; });
+}
+
+}  // namespace
+
+// Members that a leader wrote down alone and nobody else ever heard of (F18).
+void play_rolled_back(World& world, Then then) {
+  auto a = std::make_shared<Cast>();
+  const auto script = world.script = std::make_shared<Script>(world.timeline);
+  script->when(kCastUs, [&world, a] { return cast(world, *a); })
+      .then([&world, a] {
+        world.isolate(a->leader);
+        world.clients.mood.focus = a->leader;
+        world.clients.mood.focus_percent = 50;
+        Node& leader = *world.find(a->leader);
+        raft::MembershipChange change;
+        for (auto& node : world.nodes) {
+          const raft::Configuration& now = leader.core().configuration();
+          if (now.find(node->id()) == nullptr &&
+              !std::ranges::binary_search(now.removed_ids, node->id())) {
+            change.add_learners.push_back(node->member());
+          }
+        }
+        if (change.add_learners.empty() || world.prng.chance(1, 2)) {
+          change.add_learners.clear();
+          change.remove.push_back(a->others.front());
+        }
+        leader.change(std::move(change));
+      })
+      .when(kElectionUs, [&world, a] { return successor(world, *a, true) != nullptr; })
+      .then([&world] {
+        world.network.heal();
+        world.clients.mood.focus_percent = 0;
+        world.network.faults.loss_per_mille = 250;  // commits are told before entries (F19)
+        world.network.faults.delay_us_max = 20 * kMs;
+      })
+      .pause(300 * kMs)
+      .then([&world] { world.network.faults = {}; })
+      .when(kElectionUs,
+            [&world, a] {
+              const Node& node = *world.find(a->leader);
+              return node.running() && node.status().term > a->term && node.status().ready;
+            })
+      .then([&world, a] {
+        if (Node* leader = world.ready_leader()) {
+          leader->transfer(a->leader);
+        }
+      })
+      .pause(200 * kMs);
+  script->start(over(world, Mark::kPlayRolledBack, std::move(then)));
+}
+
+// A voter's directory is lost after it acknowledged; whoever lacks that may not be elected with its
+// new vote (F1).
+void play_wiped(World& world, Then then) {
+  auto a = std::make_shared<Cast>();
+  auto from = std::make_shared<LogIndex>();
+  const auto script = world.script = std::make_shared<Script>(world.timeline);
+  script->when(kCastUs, [&world, a] { return cast_whole(world, *a); })
+      .then([&world, a, from] {
+        world.isolate(a->others[1]);
+        *from = world.find(a->leader)->status().commit;
+      })
+      .when(500 * kMs,
+            [&world, a, from] {
+              const Node& leader = *world.find(a->leader);
+              return leader.running() && leader.applied() >= *from + 2;
+            })
+      .then([&world, a] {
+        Node& victim = *world.find(a->others[0]);
+        world.wipe(victim);
+        world.network.heal();
+        world.isolate(a->leader);
+        world.restart(victim);
+      })
+      .pause(1'300 * kMs);
+  script->start(over(world, Mark::kPlayWiped, std::move(then)));
+}
+
+// The same with a directory that is not empty but old (F52): it was copied, went on, and the copy
+// was put back.
+void play_old_copy(World& world, Then then) {
+  auto a = std::make_shared<Cast>();
+  auto from = std::make_shared<LogIndex>();
+  auto copy = std::make_shared<Directory>();
+  const auto script = world.script = std::make_shared<Script>(world.timeline);
+  script->when(kCastUs, [&world, a] { return cast_whole(world, *a); })
+      .then([&world, a, copy] { *copy = world.find(a->others[0])->copy_directory(); })
+      .pause(5 * kMs)
+      .then([&world, a, from] {
+        if (Node& node = *world.find(a->others[0]); node.running()) {
+          node.draw_mark();
+          world.hear_hellos();
+        }
+        world.isolate(a->others[1]);
+        *from = world.find(a->leader)->status().commit;
+      })
+      .when(500 * kMs,
+            [&world, a, from] {
+              const Node& leader = *world.find(a->leader);
+              return leader.running() && leader.applied() >= *from + 2;
+            })
+      .then([&world, a, copy] {
+        Node& victim = *world.find(a->others[0]);
+        if (victim.running()) {
+          world.crash(victim);
+        }
+        victim.put_back(*copy);
+        world.network.heal();
+        world.isolate(a->leader);
+        world.restart(victim);
+      })
+      .pause(1'500 * kMs);
+  script->start(over(world, Mark::kPlayOldCopy, std::move(then)));
+}
+
+// A stranger says that he is a member who lives (F49).
+void play_double(World& world, Then then) {
+  auto a = std::make_shared<Cast>();
+  auto life = std::make_shared<uint64_t>(0);
+  const auto script = world.script = std::make_shared<Script>(world.timeline);
+  world.network.faults = {};
+  script->when(kCastUs, [&world, a] { return cast_whole(world, *a); })
+      .then([&world, a, life] {
+        const Node& node = *world.find(a->others[0]);
+        *life = node.life();
+        world.find(a->leader)->returned(world.stranger(node));
+      })
+      .pause(300 * kMs)
+      .then([&world, a, life] {
+        const Node& node = *world.find(a->others[0]);
+        const Node& leader = *world.find(a->leader);
+        if (leader.running() && node.life() == *life && leader.status().term == a->term &&
+            !leader.core().configuration().has(node.id(), node.incarnation())) {
+          throw Violation{"members that live stay",
+                          "node " + std::to_string(node.id().value) +
+                              " was replaced by a stranger while it lived"};
+        }
+      });
+  script->start(over(world, Mark::kPlayDouble, std::move(then)));
+}
+
+}  // namespace kiwi::sim
