@@ -17,17 +17,11 @@
 #include "base/result.hpp"
 #include "config/address.hpp"
 #include "config/limits.hpp"
+#include "config/skip_entry.hpp"
 
 namespace kiwi::config {
 
 enum class Bootstrap : uint8_t { kAuto, kManual };
-// A log entry that this node applies as nothing (F30). index 0: none.
-struct SkipEntry {
-  uint64_t index = 0;
-  uint64_t checksum = 0;
-  bool operator==(const SkipEntry&) const = default;
-};
-std::string option_text(const SkipEntry& value);  // as the option is given
 enum class StateEngine : uint8_t { kPlain, kTable };
 
 struct OutputBufferLimit {

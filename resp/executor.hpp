@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "config/limits.hpp"
-#include "config/options.hpp"
+#include "config/skip_entry.hpp"
 #include "raft/types.hpp"
 #include "resp/long_read.hpp"
 #include "resp/request.hpp"

@@ -77,6 +77,17 @@ TEST_CASE("never open before the log is replayed, however long there is no leade
   CHECK(gate.service(1'000'000) == Service::kLoading);
 }
 
+TEST_CASE("who founded a second cluster serves nothing, for as long as it runs [F54]") {
+  ServiceGate gate(600, 5000);
+  gate.started(LogIndex{1}, 0);
+  gate.applied(LogIndex{1});
+  gate.leader_ready(LogIndex{1});
+  CHECK(gate.service(1) == Service::kUp);
+  gate.set_second_cluster();
+  CHECK(gate.service(2) == Service::kRemoved);
+  CHECK(gate.service(1'000'000) == Service::kRemoved);
+}
+
 TEST_CASE("a removed node serves nothing any more [F25]") {
   ServiceGate gate(600, 5000);
   gate.started(LogIndex{0}, 0);
