@@ -251,7 +251,7 @@ def rule_mutants(root=ROOT):
 
 def catch_of(mutant, catches):
     """The first test or seed that tests/MUTANTS.md knows, in short."""
-    _, by_tests, by_seed = catches.get(mutant, ("", "-", "-"))
+    by_tests, by_seed = catches.get(mutant, ("-", "-"))
     if re.match(r"\d+: ", by_tests):
         return re.sub(r"\s*\[[^\]]*\]", "", by_tests.split(": ", 1)[1])
     if re.match(r"\d+: ", by_seed):

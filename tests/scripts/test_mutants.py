@@ -44,9 +44,9 @@ def test_the_check_that_caught_a_seed_is_told_in_short():
 
 def test_rows_are_read_back(tmp_path, monkeypatch):
     table = tmp_path / "MUTANTS.md"
-    table.write_text(mutants.HEAD + "| raft | a-bug | 2: x.trace | 7: exactly once |\n")
+    table.write_text(mutants.HEAD + "| raft | a-bug | S0 | 2: x.trace | 7: exactly once |\n")
     monkeypatch.setattr(mutants, "TABLE", str(table))
-    assert mutants.recorded() == {"a-bug": ("raft", "2: x.trace", "7: exactly once")}
+    assert mutants.recorded() == {"a-bug": ("2: x.trace", "7: exactly once")}
 
 
 def test_lines_that_nothing_ran_are_told_in_runs():
