@@ -60,7 +60,7 @@ size_t Clients::count(Fate fate) const {
 void Clients::connect(Client& client) {
   std::vector<Node*> up;
   for (auto& node : world_.nodes) {
-    if (node->running()) {
+    if (node->running() && node->id() != mood.avoid) {
       up.push_back(node.get());
     }
   }
@@ -127,6 +127,15 @@ void Clients::visit(NodeId node, size_t count) {
     }
     client.visits = node;
     again(client, static_cast<int64_t>(world_.prng.below(2'000)));
+  }
+}
+
+void Clients::leave(NodeId node) {
+  for (Client& client : clients_) {
+    if (client.connection != 0 && client.node == node && client.id != clients_.size()) {
+      hang_up(client);
+      again(client, static_cast<int64_t>(world_.prng.below(2'000)));
+    }
   }
 }
 
@@ -214,7 +223,8 @@ OpKind Clients::draw_kind(const Client& client, bool deadlines, bool heaps) {
 int64_t Clients::think_us() {
   const auto most = static_cast<uint64_t>(mood.think_us_max);
   auto us = 1'000 + static_cast<int64_t>(world_.prng.below(most));
-  if (world_.prng.chance(1, 2) && !due_us_.empty()) {
+  const bool hurries = mood.think_us_max < 5'000;
+  if (!hurries && world_.prng.chance(1, 2) && !due_us_.empty()) {
     auto due =
         std::next(due_us_.begin(), static_cast<ptrdiff_t>(world_.prng.below(due_us_.size())));
     const int64_t until = due->second - world_.timeline.now_us() - 15'000 +

@@ -21,6 +21,7 @@ class World;
 struct Mood {
   NodeId focus;  // where new connections go, so often
   uint64_t focus_percent = 0;
+  NodeId avoid;               // where nobody goes who need not
   std::vector<OpKind> kinds;  // nothing else, unless empty
   bool quiet = false;         // nobody asks anything
   int64_t think_us_max = 60'000;
@@ -42,6 +43,7 @@ class Clients {
   void node_crashed(NodeId node);
   // So many of them hang up and go to that node at once, to read as long as it has answers.
   void visit(NodeId node, size_t count);
+  void leave(NodeId node);  // all hang up there
 
   // When nothing fails any more: every key, asked of one node.
   void ask_everything(NodeId node);

@@ -42,6 +42,7 @@ enum class Mark : uint8_t {
   kLongEntry,        // above 8 KiB
   kOneLoopPaused,    // and the other not
   kForgetfulLeader,  // a batch came into the log a second time (F4)
+  kLoudLeader,       // announced a commit index above what the follower is known to have (F19)
   kReplyLost,        // too large to be kept (F45)
   kOldCopyFound,     // F52
   kPlayDeposed,      // plays that went through to their end
@@ -55,6 +56,8 @@ enum class Mark : uint8_t {
   kPlayHeldRefusal,
   kPlayDouble,
   kPlayOldCopy,
+  kPlayMinority,
+  kPlayInFlight,
   kCount,
 };
 
@@ -91,6 +94,7 @@ inline const char* name_of(Mark mark) {
                                         "long entry",
                                         "one loop paused",
                                         "forgetful leader",
+                                        "loud leader",
                                         "reply lost",
                                         "old copy found",
                                         "play: deposed",
@@ -103,7 +107,9 @@ inline const char* name_of(Mark mark) {
                                         "play: clocks",
                                         "play: held refusal",
                                         "play: double",
-                                        "play: old copy"};
+                                        "play: old copy",
+                                        "play: minority",
+                                        "play: in flight"};
   static_assert(kNames.size() == static_cast<size_t>(Mark::kCount));
   return kNames[static_cast<size_t>(mark)];
 }

@@ -21,16 +21,40 @@ uint64_t payload_bytes(const raft::Message& message) {
   return bytes;
 }
 
+bool is_long(const raft::Message& message) {
+  const auto* append = std::get_if<raft::AppendEntries>(&message.body);
+  return append != nullptr ? !append->entries.empty()
+                           : std::holds_alternative<raft::Propose>(message.body);
+}
+
 }  // namespace
 
 // As LinkSender: one message always fits, and what carries no payload.
 bool Network::has_room(const raft::Message& message) {
+  const Link link{message.from, message.to};
   const uint64_t bytes = payload_bytes(message);
-  const uint64_t under_way = under_way_bytes_[{message.from, message.to}];
   if (bytes >= 8'192) {
     world_.coverage.hit(Mark::kLongEntry);
   }
+  if (const auto full = full_until_us_.find(link); full != full_until_us_.end()) {
+    return full->second <= world_.timeline.now_us() || !is_long(message);
+  }
+  const uint64_t under_way = under_way_bytes_[link];
   return bytes == 0 || under_way == 0 || under_way + bytes <= world_.options.link_bytes_max;
+}
+
+// Leaders announce no more than they know to match at the follower, which does not rely on it.
+void Network::announce_all(const Node& sender, raft::Message& message) {
+  auto* append = std::get_if<raft::AppendEntries>(&message.body);
+  if (append == nullptr || !sender.running() || !world_.prng.chance(1, 4)) {
+    return;
+  }
+  const raft::Status status = sender.status();
+  if (status.role == raft::Role::kLeader && status.term == message.term &&
+      append->commit < status.commit) {
+    append->commit = status.commit;
+    world_.coverage.hit(Mark::kLoudLeader);
+  }
 }
 
 void Network::send(raft::Message message) {
@@ -56,6 +80,9 @@ void Network::send(raft::Message message) {
     return;
   }
   const Node* sender = world_.find(message.from);
+  if (world_.options.loud_leaders) {
+    announce_all(*sender, message);
+  }
   const Node* receiver = world_.find(message.to);
   message.from_old_copy = receiver != nullptr && !receiver->goes_on(*sender);
   deliver_later(message);
@@ -68,34 +95,60 @@ void Network::send(raft::Message message) {
 }
 
 void Network::deliver_later(const raft::Message& message) {
+  const Link link{message.from, message.to};
+  if (const auto held = held_.find(link); held != held_.end()) {
+    world_.coverage.hit(Mark::kLinkHeld);
+    held->second.messages.push_back(message);
+    return;
+  }
   int64_t us =
       50 + static_cast<int64_t>(world_.prng.below(static_cast<uint64_t>(faults.delay_us_max)));
   if (world_.prng.chance(faults.spike_per_mille, 1000)) {
     us += static_cast<int64_t>(world_.prng.below(400'000));
   }
-  const Link link{message.from, message.to};
-  if (auto held = held_until_us_.find(link); held != held_until_us_.end()) {
-    const int64_t left_us = held->second - world_.timeline.now_us();
-    if (left_us > 0) {
-      us = left_us;
-      world_.coverage.hit(Mark::kLinkHeld);
-    }
-  }
   const uint64_t bytes = payload_bytes(message);
   under_way_bytes_[link] += bytes;
   world_.timeline.after(us, [this, message, link, bytes] {
     under_way_bytes_[link] -= bytes;
-    if (!is_cut(message.from, message.to)) {
-      if (Node* node = world_.find(message.to); node != nullptr && node->running()) {
-        node->deliver(message);
-      }
+    deliver(message);
+  });
+}
+
+void Network::deliver(const raft::Message& message) {
+  if (is_cut(message.from, message.to)) {
+    return;
+  }
+  if (Node* node = world_.find(message.to); node != nullptr && node->running()) {
+    node->deliver(message);
+  }
+}
+
+void Network::hold(NodeId from, NodeId to, int64_t us) {
+  const int64_t until_us = world_.timeline.now_us() + us;
+  held_[{from, to}].until_us = until_us;
+  world_.trace("hold", from, to.value, static_cast<uint64_t>(us));
+  world_.timeline.after(us, [this, from, to, until_us] {
+    const auto held = held_.find({from, to});
+    if (held != held_.end() && held->second.until_us == until_us) {
+      release(from, to);
     }
   });
 }
 
-void Network::hold(NodeId from, NodeId to, int64_t us) {
-  held_until_us_[{from, to}] = world_.timeline.now_us() + us;
-  world_.trace("hold", from, to.value, static_cast<uint64_t>(us));
+void Network::release(NodeId from, NodeId to) {
+  const auto held = held_.find({from, to});
+  if (held == held_.end()) {
+    return;
+  }
+  const std::vector<raft::Message> messages = std::move(held->second.messages);
+  held_.erase(held);
+  for (const raft::Message& message : messages) {
+    deliver(message);
+  }
+}
+
+void Network::fill(NodeId from, NodeId to, int64_t us) {
+  full_until_us_[{from, to}] = world_.timeline.now_us() + us;
 }
 
 void Network::cut(NodeId from, NodeId to, Notice notice) {
@@ -114,7 +167,11 @@ void Network::cut(NodeId from, NodeId to, Notice notice) {
 
 void Network::heal() {
   world_.trace("heal", NodeId{}, cut_.size(), 0);
-  held_until_us_.clear();
+  full_until_us_.clear();
+  while (!held_.empty()) {
+    const Link link = held_.begin()->first;
+    release(link.first, link.second);
+  }
   for (const auto& [from, to] : std::exchange(cut_, {})) {
     for (auto [a, b] : {std::pair{from, to}, std::pair{to, from}}) {
       world_.timeline.after(static_cast<int64_t>(world_.prng.below(20'000)), [this, a = a, b = b] {

@@ -6,11 +6,13 @@
 #include <map>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "raft/types.hpp"
 
 namespace kiwi::sim {
 
+class Node;
 class World;
 
 struct NetworkFaults {
@@ -30,6 +32,9 @@ class Network {
   void cut(NodeId from, NodeId to, Notice notice = Notice::kMaybe);
   // They stand still for so long, and then arrive one after the other.
   void hold(NodeId from, NodeId to, int64_t us);
+  void release(NodeId from, NodeId to);  // before that time
+  // No room for anything long: what carries entries or proposals is dropped, the rest arrives.
+  void fill(NodeId from, NodeId to, int64_t us);
   void heal();  // all links
   bool is_cut(NodeId from, NodeId to) const { return cut_.count({from, to}) != 0; }
 
@@ -39,10 +44,18 @@ class Network {
   using Link = std::pair<NodeId, NodeId>;
   void deliver_later(const raft::Message& message);
   bool has_room(const raft::Message& message);
+  void announce_all(const Node& sender, raft::Message& message);
 
   World& world_;
   std::set<Link> cut_;
-  std::map<Link, int64_t> held_until_us_;
+  struct Held {
+    int64_t until_us = 0;
+    std::vector<raft::Message> messages;
+  };
+  void deliver(const raft::Message& message);
+
+  std::map<Link, Held> held_;
+  std::map<Link, int64_t> full_until_us_;
   std::map<Link, uint64_t> under_way_bytes_;
 };
 

@@ -8,6 +8,12 @@
 
 namespace kiwi::sim {
 
+namespace {
+
+constexpr uint64_t kInstallUs = 30'000;  // it opens a database; at most, here
+
+}  // namespace
+
 void Node::note_log(const raft::PersistRequest& request) {
   if (request.entries.empty()) {
     return;
@@ -50,6 +56,9 @@ void Node::to_disk(const DiskWrite& write) {
 void Node::finish_persist() {
   int64_t us = disk_delay_us_ / 2 +
                static_cast<int64_t>(world_.prng.below(static_cast<uint64_t>(disk_delay_us_) + 1));
+  if (std::holds_alternative<Install>(writes_.front())) {
+    us += static_cast<int64_t>(world_.prng.below(kInstallUs));
+  }
   later(us, [this] {
     DiskWrite write = std::move(writes_.front());
     writes_.pop_front();

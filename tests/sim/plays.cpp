@@ -12,10 +12,10 @@ namespace {
 
 using Play = void (*)(World&, Then);
 
-constexpr Play kDeposedPlays[] = {play_deposed, play_frozen, play_frozen};
+constexpr Play kDeposedPlays[] = {play_deposed, play_frozen, play_minority, play_minority};
 constexpr Play kRewrittenPlays[] = {play_old_terms, play_old_terms, play_slow_disk,
                                     play_rolled_back};
-constexpr Play kDeadlinePlays[] = {play_clocks};
+constexpr Play kDeadlinePlays[] = {play_clocks, play_clocks, play_in_flight};
 constexpr Play kMemberPlays[] = {play_wiped, play_old_copy, play_double, play_rolled_back};
 constexpr Play kSnapshotPlays[] = {play_late_snapshot};
 constexpr Play kOverloadPlays[] = {play_held_refusal, play_held_refusal, play_deposed};

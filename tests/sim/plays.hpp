@@ -25,7 +25,9 @@ void play(World& world, Then then);
 // ---- plays_reads.cpp
 void play_deposed(World& world, Then then);
 void play_frozen(World& world, Then then);
+void play_minority(World& world, Then then);
 void play_clocks(World& world, Then then);
+void play_in_flight(World& world, Then then);
 // ---- plays_logs.cpp
 void play_old_terms(World& world, Then then);
 void play_slow_disk(World& world, Then then);

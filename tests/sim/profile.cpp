@@ -15,7 +15,7 @@ void draw_snapshots(WorldOptions& options, Prng& prng) {
 }
 
 void deposed(WorldOptions& options, Mood& mood, Prng& prng) {
-  options.sizes = {3, 3, 3, 5};
+  options.sizes = {3, 3, 5, 5};
   options.plays_percent = 80;
   options.node.leases = prng.chance(1, 3);
   options.forgetful_leaders = prng.chance(1, 2);
@@ -26,6 +26,7 @@ void rewritten(WorldOptions& options, Mood& mood, Prng& prng) {
   options.sizes = {3};
   options.spares = prng.chance(1, 2);
   options.plays_percent = 90;
+  options.loud_leaders = prng.chance(1, 2);
   options.node.message_bytes_max = 1;  // one entry a message
   options.node.inflight_messages_max = 1;
   options.nodes_differ = false;
@@ -34,7 +35,7 @@ void rewritten(WorldOptions& options, Mood& mood, Prng& prng) {
 
 void deadlines(WorldOptions& options, Mood& mood, Prng& prng) {
   options.sizes = {3, 3, 3, 5};
-  options.plays_percent = 60;
+  options.plays_percent = 85;
   options.late_expiry = prng.chance(1, 2);
   options.node.long_read_elements = 1;
   mood.deadlines_percent = 90;
@@ -43,9 +44,11 @@ void deadlines(WorldOptions& options, Mood& mood, Prng& prng) {
 }
 
 void members(WorldOptions& options, Mood& mood, Prng& prng) {
-  options.sizes = {3, 3, 5, 5};
+  options.sizes = {3, 3, 3, 5};
   options.plays_percent = 50;
-  options.members_percent = 50;
+  options.members_percent = 60;
+  options.spares_always = true;
+  options.loud_leaders = prng.chance(1, 2);
   options.snapshot_entries = 3 + prng.below(20);  // who was away needs a snapshot to hear of it
   options.keep_laggards = prng.chance(1, 2) ? 0 : prng.below(20);
   mood.think_us_max = prng.chance(1, 2) ? 20'000 : 60'000;
@@ -136,7 +139,8 @@ NodeOptions draw_node(const WorldOptions& options, Prng& prng) {
     node.company_us = static_cast<int64_t>(prng.below(3'000));
     node.read_company_us = static_cast<int64_t>(prng.below(3'000));
   }
-  if (options.profile == Profile::kDeadlines && prng.chance(2, 3)) {
+  if ((options.profile == Profile::kDeadlines || options.profile == Profile::kSnapshots) &&
+      prng.chance(2, 3)) {
     node.disk_us = static_cast<int64_t>(prng.below(30'000));  // a commit takes its time
   }
   if (!options.nodes_differ) {

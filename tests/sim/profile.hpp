@@ -33,10 +33,12 @@ struct WorldOptions {
   std::string mutant;             // a bug of the simulated storage to switch on; empty = none
   int64_t faults_us = 9'000'000;  // how long things break
   std::vector<size_t> sizes = {1, 3, 3, 3, 5, 5};  // of the cluster
-  bool spares = true;
+  bool spares = true;                              // there may be some
+  bool spares_always = false;
   uint64_t plays_percent = 0;      // of what breaks: a play (plays.hpp) instead of one fault
   uint64_t members_percent = 0;    // of what breaks: who is a member, and what strangers are sent
   bool forgetful_leaders = false;  // they take a batch again that their log holds (F4)
+  bool loud_leaders = false;       // they announce what they commit to whoever lacks it, too (F19)
   bool late_expiry = false;        // leaders seldom look for what is over
   uint64_t link_bytes_max = UINT64_MAX;  // under way to a node: more is dropped
   NodeOptions node;                      // what all nodes have in common

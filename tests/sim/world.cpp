@@ -85,7 +85,8 @@ void World::found_cluster(size_t count) {
   raft::Configuration configuration;
   configuration.cluster.bytes[0] = 1;
   voters_min_ = std::min<size_t>(count, 3);
-  size_t spares = !options.spares || prng.chance(1, 2) ? 0 : 1 + prng.below(2);
+  const bool none = !options.spares_always && (!options.spares || prng.chance(1, 2));
+  size_t spares = none ? 0 : 1 + prng.below(2);
   for (uint64_t i = 1; i <= count + spares; ++i) {
     nodes.push_back(std::make_unique<Node>(*this, NodeId{i}, incarnation_of(NodeId{i}, 1),
                                            draw_node(options, prng)));
