@@ -7,7 +7,7 @@
 #include <caf/io/all.hpp>
 
 #include "actors/messages.hpp"
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 
 namespace kiwi::actors {
 

@@ -15,7 +15,7 @@
 
 #include <caf/all.hpp>
 
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 
 namespace kiwi::actors {
 

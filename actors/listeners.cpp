@@ -1,4 +1,6 @@
-// open_listeners() and what is checked before, of tcp_server.hpp: plain sockets, no Asio.
+// open_listeners() and what is checked before, of listeners.hpp: plain sockets, no Asio.
+#include "actors/listeners.hpp"
+
 #include <arpa/inet.h>
 #include <cerrno>
 #include <cstring>
@@ -7,8 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "actors/tcp_server.hpp"
-#include "base/log.hpp"
+#include "config/base/log.hpp"
 
 namespace kiwi::actors {
 

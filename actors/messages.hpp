@@ -13,7 +13,7 @@
 
 #include <caf/all.hpp>
 
-#include "actors/storage.hpp"
+#include "actors/opened_state.hpp"
 #include "config/metrics.hpp"
 #include "raft/core.hpp"
 #include "raft/log_storage.hpp"

@@ -10,7 +10,7 @@
 #include <caf/io/network/default_multiplexer.hpp>
 #include <caf/io/network/event_handler.hpp>
 
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 
 namespace kiwi::actors {
 

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "base/ids.hpp"
-#include "base/result.hpp"
+#include "config/base/ids.hpp"
+#include "config/base/result.hpp"
 
 namespace kiwi::config {
 

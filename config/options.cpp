@@ -4,7 +4,7 @@
 #include <array>
 #include <type_traits>
 
-#include "base/glob.hpp"
+#include "config/base/glob.hpp"
 #include "config/options_table.hpp"
 
 namespace kiwi::config {

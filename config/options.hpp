@@ -13,9 +13,9 @@
 #include <utility>
 #include <vector>
 
-#include "base/log.hpp"
-#include "base/result.hpp"
 #include "config/address.hpp"
+#include "config/base/log.hpp"
+#include "config/base/result.hpp"
 #include "config/limits.hpp"
 #include "config/skip_entry.hpp"
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/checksum.hpp"
+#include "config/base/checksum.hpp"
 #include "raft/codec_parts.hpp"
 
 namespace kiwi::raft {

@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
-#include "base/bytes.hpp"
-#include "base/result.hpp"
+#include "config/base/bytes.hpp"
+#include "config/base/result.hpp"
 #include "raft/log_storage.hpp"
 #include "raft/types.hpp"
 

@@ -3,7 +3,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/checksum.hpp"
+#include "config/base/checksum.hpp"
 #include "raft/codec.hpp"
 #include "raft/codec_parts.hpp"
 

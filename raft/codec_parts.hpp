@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
-#include "base/bytes.hpp"
-#include "base/result.hpp"
+#include "config/base/bytes.hpp"
+#include "config/base/result.hpp"
 #include "raft/types.hpp"
 
 namespace kiwi::raft {

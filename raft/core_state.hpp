@@ -13,7 +13,7 @@
 #include <variant>
 #include <vector>
 
-#include "base/prng.hpp"
+#include "config/base/prng.hpp"
 #include "raft/cluster_clock.hpp"
 #include "raft/configuration.hpp"
 #include "raft/core.hpp"

@@ -2,7 +2,7 @@
 // nodes (election safety, log matching, leader completeness) is checked by the simulation.
 #include <algorithm>
 
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 #include "raft/core_state.hpp"
 
 namespace kiwi::raft {

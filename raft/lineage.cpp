@@ -1,6 +1,6 @@
 #include "raft/lineage.hpp"
 
-#include "base/bytes.hpp"
+#include "config/base/bytes.hpp"
 
 namespace kiwi::raft {
 

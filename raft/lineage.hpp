@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/result.hpp"
+#include "config/base/result.hpp"
 
 namespace kiwi::raft {
 

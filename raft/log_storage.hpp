@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "base/result.hpp"
+#include "config/base/result.hpp"
 #include "raft/types.hpp"
 
 namespace kiwi::raft {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 #include "raft/codec.hpp"
 #include "raft/core_state.hpp"
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 #include "raft/core_state.hpp"
 
 namespace kiwi::raft {

@@ -7,8 +7,8 @@
 #include <variant>
 #include <vector>
 
-#include "base/bytes.hpp"
-#include "base/ids.hpp"
+#include "config/base/bytes.hpp"
+#include "config/base/ids.hpp"
 
 namespace kiwi::raft {
 

@@ -1,6 +1,6 @@
 // What an operator may ask of the node and its cluster: the RAFT.* commands, SHUTDOWN, BGSAVE. The
-// composition root fills these functions in (actors/node_admin.cpp); command handlers call them
-// through NodeContext::admin. Client loop only.
+// composition root fills these functions in (actors/node/node_admin.cpp); command handlers call
+// them through NodeContext::admin. Client loop only.
 //
 // Every node takes every request: what only a leader can do is forwarded to it. `done` is called
 // exactly once, on the client loop, maybe before the function returns, maybe seconds later; so a
@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/ids.hpp"
+#include "config/base/ids.hpp"
 
 namespace kiwi::resp {
 

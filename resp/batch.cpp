@@ -1,8 +1,8 @@
 #include "resp/batch.hpp"
 
-#include "base/bytes.hpp"
-#include "base/check.hpp"
-#include "base/reuse.hpp"
+#include "config/base/bytes.hpp"
+#include "config/base/check.hpp"
+#include "config/base/reuse.hpp"
 
 namespace kiwi::resp {
 

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "base/log.hpp"
+#include "config/base/log.hpp"
 #include "resp/session_state.hpp"
 
 namespace kiwi::resp {

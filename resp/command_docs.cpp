@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 #include "resp/numbers.hpp"
 
 namespace kiwi::resp {

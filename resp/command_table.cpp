@@ -1,7 +1,7 @@
 #include <array>
 #include <cstddef>
 
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 #include "resp/command.hpp"
 #include "resp/words.hpp"
 

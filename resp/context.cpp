@@ -1,6 +1,6 @@
 #include "resp/context.hpp"
 
-#include "base/reuse.hpp"
+#include "config/base/reuse.hpp"
 
 namespace kiwi::resp {
 

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <utility>
 
-#include "base/prng.hpp"
+#include "config/base/prng.hpp"
 #include "resp/command.hpp"
 #include "resp/database.hpp"
 

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "base/bytes.hpp"
-#include "base/check.hpp"
-#include "base/checksum.hpp"
-#include "base/reuse.hpp"
+#include "config/base/bytes.hpp"
+#include "config/base/check.hpp"
+#include "config/base/checksum.hpp"
+#include "config/base/reuse.hpp"
 #include "config/limits.hpp"
 
 namespace kiwi::resp {

@@ -1,7 +1,7 @@
 // Database: keys and elements of collections.
 #include <algorithm>
 
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 #include "config/limits.hpp"
 #include "resp/database.hpp"
 

@@ -4,8 +4,8 @@
 #include <new>
 #include <string>
 
-#include "base/check.hpp"
-#include "base/log.hpp"
+#include "config/base/check.hpp"
+#include "config/base/log.hpp"
 #include "config/limits.hpp"
 #include "resp/executor_state.hpp"
 

@@ -4,7 +4,7 @@
 #include <memory>
 #include <utility>
 
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 #include "resp/executor.hpp"
 #include "resp/numbers.hpp"
 #include "resp/reply.hpp"

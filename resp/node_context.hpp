@@ -12,8 +12,8 @@
 #include <string_view>
 #include <vector>
 
-#include "base/ids.hpp"
-#include "base/result.hpp"
+#include "config/base/ids.hpp"
+#include "config/base/result.hpp"
 #include "config/metrics.hpp"
 #include "config/options.hpp"
 #include "raft/core.hpp"

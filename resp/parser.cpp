@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 #include "config/limits.hpp"
 #include "resp/numbers.hpp"
 

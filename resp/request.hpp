@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/bytes.hpp"
+#include "config/base/bytes.hpp"
 #include "raft/types.hpp"
 #include "resp/batch.hpp"
 

@@ -16,7 +16,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 #include "resp/mutants.hpp"
 #include "resp/reply.hpp"
 #include "resp/router.hpp"

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/check.hpp"
-#include "base/log.hpp"
+#include "config/base/check.hpp"
+#include "config/base/log.hpp"
 #include "config/limits.hpp"
 #include "resp/session_state.hpp"
 

@@ -1,8 +1,8 @@
 // From argv to the handler: look up, check, queue inside MULTI, answer here or forward.
 #include <algorithm>
 
-#include "base/check.hpp"
-#include "base/log.hpp"
+#include "config/base/check.hpp"
+#include "config/base/log.hpp"
 #include "resp/session_state.hpp"
 #include "resp/words.hpp"
 

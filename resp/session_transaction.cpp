@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 #include "resp/numbers.hpp"
 #include "resp/session_state.hpp"
 

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "base/result.hpp"
+#include "config/base/result.hpp"
 #include "rocks/snapshot_files.hpp"
 
 namespace kiwi::rocks {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "base/bytes.hpp"
+#include "config/base/bytes.hpp"
 #include "config/limits.hpp"
 #include "rocks/keys.hpp"
 

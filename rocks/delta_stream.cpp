@@ -4,8 +4,8 @@
 #include <utility>
 #include <vector>
 
-#include "base/bytes.hpp"
-#include "base/check.hpp"
+#include "config/base/bytes.hpp"
+#include "config/base/check.hpp"
 #include "rocks/background.hpp"
 #include "rocks/delta_format.hpp"
 #include "rocks/keys.hpp"

@@ -5,9 +5,9 @@
 #include <utility>
 #include <vector>
 
-#include "base/bytes.hpp"
-#include "base/check.hpp"
-#include "base/failpoint.hpp"
+#include "config/base/bytes.hpp"
+#include "config/base/check.hpp"
+#include "config/base/failpoint.hpp"
 #include "rocks/background.hpp"
 #include "rocks/delta_format.hpp"
 #include "rocks/files.hpp"

@@ -7,8 +7,8 @@
 #include <string>
 #include <string_view>
 
-#include "base/checksum.hpp"
-#include "base/result.hpp"
+#include "config/base/checksum.hpp"
+#include "config/base/result.hpp"
 
 namespace kiwi::rocks {
 

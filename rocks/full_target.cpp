@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include <utility>
 
-#include "base/failpoint.hpp"
+#include "config/base/failpoint.hpp"
 #include "rocks/files.hpp"
 #include "rocks/read_only_state.hpp"
 #include "rocks/snapshot_target.hpp"

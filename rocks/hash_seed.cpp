@@ -2,7 +2,7 @@
 
 #include <sys/random.h>
 
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 
 namespace kiwi::rocks {
 

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string_view>
 
-#include "base/checksum.hpp"
+#include "config/base/checksum.hpp"
 
 namespace kiwi::rocks {
 

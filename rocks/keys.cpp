@@ -4,9 +4,9 @@
 #include <bit>
 #include <limits>
 
-#include "base/bytes.hpp"
-#include "base/check.hpp"
-#include "base/checksum.hpp"
+#include "config/base/bytes.hpp"
+#include "config/base/check.hpp"
+#include "config/base/checksum.hpp"
 
 namespace kiwi::rocks {
 

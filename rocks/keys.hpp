@@ -20,7 +20,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/ids.hpp"
+#include "config/base/ids.hpp"
 
 namespace kiwi::rocks {
 

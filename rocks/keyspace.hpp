@@ -15,8 +15,8 @@
 #include <string>
 #include <string_view>
 
-#include "base/ids.hpp"
-#include "base/result.hpp"
+#include "config/base/ids.hpp"
+#include "config/base/result.hpp"
 
 namespace kiwi::rocks {
 

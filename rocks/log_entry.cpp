@@ -4,8 +4,8 @@
 #include <array>
 #include <cstring>
 
-#include "base/bytes.hpp"
-#include "base/checksum.hpp"
+#include "config/base/bytes.hpp"
+#include "config/base/checksum.hpp"
 #include "rocks/wal_format.hpp"
 
 namespace kiwi::rocks {

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "base/ids.hpp"
+#include "config/base/ids.hpp"
 
 namespace rocksdb {
 class DB;

@@ -5,7 +5,7 @@
 
 #include <rocksdb/db.h>
 
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 #include "raft/codec.hpp"
 #include "rocks/log_entry.hpp"
 #include "rocks/rocksdb_support.hpp"

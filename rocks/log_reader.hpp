@@ -20,8 +20,8 @@
 #include <string_view>
 #include <vector>
 
-#include "base/bytes.hpp"
-#include "base/result.hpp"
+#include "config/base/bytes.hpp"
+#include "config/base/result.hpp"
 #include "raft/log_storage.hpp"
 #include "rocks/wal_note.hpp"
 

@@ -19,8 +19,8 @@
 
 #include <rocksdb/env.h>
 
-#include "base/check.hpp"
-#include "base/log.hpp"
+#include "config/base/check.hpp"
+#include "config/base/log.hpp"
 #include "rocks/files.hpp"
 #include "rocks/rocksdb_support.hpp"
 #include "rocks/wal_scan.hpp"

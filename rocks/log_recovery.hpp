@@ -6,7 +6,7 @@
 
 #include <string>
 
-#include "base/result.hpp"
+#include "config/base/result.hpp"
 #include "rocks/wal_note.hpp"
 
 namespace kiwi::rocks {

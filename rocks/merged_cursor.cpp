@@ -5,7 +5,7 @@
 
 #include <rocksdb/db.h>
 
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 #include "rocks/overlay.hpp"
 #include "rocks/rocksdb_support.hpp"
 #include "rocks/table/state_table.hpp"

@@ -11,8 +11,8 @@
 
 #include <algorithm>
 
-#include "base/bytes.hpp"
-#include "base/check.hpp"
+#include "config/base/bytes.hpp"
+#include "config/base/check.hpp"
 
 namespace kiwi::rocks {
 

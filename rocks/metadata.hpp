@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/ids.hpp"
+#include "config/base/ids.hpp"
 #include "raft/types.hpp"
 #include "rocks/keys.hpp"
 

@@ -4,8 +4,8 @@
 #include <cstring>
 #include <limits>
 
-#include "base/check.hpp"
-#include "base/reuse.hpp"
+#include "config/base/check.hpp"
+#include "config/base/reuse.hpp"
 
 namespace kiwi::rocks {
 

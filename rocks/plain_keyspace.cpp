@@ -10,7 +10,7 @@
 #include <rocksdb/db.h>
 #include <rocksdb/write_batch.h>
 
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 #include "rocks/background.hpp"
 #include "rocks/hash_seed.hpp"
 #include "rocks/keys.hpp"

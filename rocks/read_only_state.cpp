@@ -8,7 +8,7 @@
 #include <rocksdb/env.h>
 #include <rocksdb/table.h>
 
-#include "base/bytes.hpp"
+#include "config/base/bytes.hpp"
 #include "raft/codec.hpp"
 #include "rocks/background.hpp"
 #include "rocks/keys.hpp"

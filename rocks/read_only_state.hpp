@@ -6,8 +6,8 @@
 #include <memory>
 #include <string>
 
-#include "base/checksum.hpp"
-#include "base/result.hpp"
+#include "config/base/checksum.hpp"
+#include "config/base/result.hpp"
 #include "rocks/keyspace.hpp"
 #include "rocks/metadata.hpp"
 #include "rocks/snapshot_files.hpp"

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <new>
 
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 #include "rocks/overlay.hpp"
 
 namespace kiwi::rocks {

@@ -9,10 +9,10 @@
 #include <rocksdb/db.h>
 #include <rocksdb/write_batch.h>
 
-#include "base/bytes.hpp"
-#include "base/check.hpp"
-#include "base/checksum.hpp"
-#include "base/failpoint.hpp"
+#include "config/base/bytes.hpp"
+#include "config/base/check.hpp"
+#include "config/base/checksum.hpp"
+#include "config/base/failpoint.hpp"
 #include "raft/codec.hpp"
 #include "rocks/log_entry.hpp"
 #include "rocks/log_files.hpp"

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/result.hpp"
+#include "config/base/result.hpp"
 
 namespace rocksdb {
 class EventListener;

@@ -11,7 +11,7 @@
 #include <rocksdb/file_system.h>
 #include <rocksdb/listener.h>
 
-#include "base/log.hpp"
+#include "config/base/log.hpp"
 #include "rocks/file_removal.hpp"
 
 namespace kiwi::rocks {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "base/bytes.hpp"
+#include "config/base/bytes.hpp"
 #include "rocks/files.hpp"
 
 namespace kiwi::rocks {

@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
-#include "base/checksum.hpp"
-#include "base/ids.hpp"
-#include "base/result.hpp"
+#include "config/base/checksum.hpp"
+#include "config/base/ids.hpp"
+#include "config/base/result.hpp"
 #include "raft/log_storage.hpp"
 #include "raft/types.hpp"
 #include "rocks/metadata.hpp"

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <sys/random.h>
 
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 #include "rocks/delta_stream.hpp"
 #include "rocks/files.hpp"
 #include "rocks/read_only_state.hpp"

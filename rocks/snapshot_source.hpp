@@ -11,7 +11,7 @@
 #include <optional>
 #include <string>
 
-#include "base/result.hpp"
+#include "config/base/result.hpp"
 #include "rocks/snapshot_files.hpp"
 
 namespace kiwi::rocks {

@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "base/result.hpp"
+#include "config/base/result.hpp"
 #include "rocks/snapshot_files.hpp"
 
 namespace kiwi::rocks {

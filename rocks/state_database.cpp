@@ -12,9 +12,9 @@
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/checkpoint.h>
 
-#include "base/check.hpp"
-#include "base/failpoint.hpp"
-#include "base/reuse.hpp"
+#include "config/base/check.hpp"
+#include "config/base/failpoint.hpp"
+#include "config/base/reuse.hpp"
 #include "rocks/files.hpp"
 #include "rocks/keys.hpp"
 #include "rocks/metadata.hpp"

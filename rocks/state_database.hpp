@@ -13,7 +13,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/result.hpp"
+#include "config/base/result.hpp"
 #include "rocks/keyspace.hpp"
 #include "rocks/room.hpp"
 

@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "base/bytes.hpp"
+#include "config/base/bytes.hpp"
 #include "rocks/crc32c.hpp"
 
 namespace kiwi::rocks {

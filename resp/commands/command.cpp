@@ -1,7 +1,7 @@
 // COMMAND and its sub-commands; what they say comes from the table and from command_docs.hpp.
 #include <algorithm>
 
-#include "base/glob.hpp"
+#include "config/base/glob.hpp"
 #include "resp/command_docs.hpp"
 #include "resp/numbers.hpp"
 #include "resp/session_state.hpp"

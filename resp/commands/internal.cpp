@@ -1,7 +1,7 @@
 // Commands that no client may send.
 #include <stdexcept>
 
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 #include "resp/context.hpp"
 #include "resp/mutants.hpp"
 #include "resp/numbers.hpp"

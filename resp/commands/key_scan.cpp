@@ -2,8 +2,8 @@
 #include <optional>
 #include <string>
 
-#include "base/check.hpp"
-#include "base/glob.hpp"
+#include "config/base/check.hpp"
+#include "config/base/glob.hpp"
 #include "resp/commands/scan.hpp"
 #include "resp/numbers.hpp"
 #include "resp/words.hpp"

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "base/glob.hpp"
+#include "config/base/glob.hpp"
 #include "resp/numbers.hpp"
 #include "resp/words.hpp"
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 #include "resp/commands/scan.hpp"
 #include "resp/commands/support.hpp"
 #include "resp/numbers.hpp"

@@ -5,7 +5,7 @@
 #include <functional>
 #include <memory>
 
-#include "base/result.hpp"
+#include "config/base/result.hpp"
 #include "rocks/keyspace.hpp"
 
 namespace kiwi::rocks {

@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <utility>
 
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 
 namespace kiwi::rocks {
 

@@ -27,7 +27,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/ids.hpp"
+#include "config/base/ids.hpp"
 #include "rocks/keyspace.hpp"
 #include "rocks/overlay.hpp"
 #include "rocks/table/table_index.hpp"

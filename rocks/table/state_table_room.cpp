@@ -2,7 +2,7 @@
 // records, by second chance.
 #include <algorithm>
 
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 #include "rocks/table/state_table.hpp"
 
 namespace kiwi::rocks {

@@ -10,7 +10,7 @@
 #include <rocksdb/db.h>
 #include <rocksdb/sst_file_writer.h>
 
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 #include "rocks/background.hpp"
 #include "rocks/metadata.hpp"
 #include "rocks/rocksdb_support.hpp"

@@ -20,8 +20,8 @@
 #include <thread>
 #include <vector>
 
-#include "base/ids.hpp"
-#include "base/result.hpp"
+#include "config/base/ids.hpp"
+#include "config/base/result.hpp"
 #include "rocks/table/state_table.hpp"
 
 namespace kiwi::rocks {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 #include "rocks/table/table_node.hpp"
 
 namespace kiwi::rocks {

@@ -1,5 +1,5 @@
 // TableIndex: ranges that are erased, and what becomes of the records that were in them.
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 #include "rocks/table/table_index.hpp"
 #include "rocks/table/table_node.hpp"
 

@@ -13,7 +13,7 @@
 #include <new>
 #include <string_view>
 
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 #include "rocks/keyspace.hpp"
 
 namespace kiwi::rocks {

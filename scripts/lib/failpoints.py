@@ -3,7 +3,7 @@ tests/FAILPOINTS.md.
 
     /usr/bin/python3 scripts/lib/failpoints.py          writes it
 
-The steps come from the calls of failpoint() in the sources, their meaning from base/failpoint.hpp (or
+The steps come from the calls of failpoint() in the sources, their meaning from config/base/failpoint.hpp (or
 from here), what opens from here: the tests that are named assert it. A step without a row or without
 a test, and a row without a step, is an error (tests/scripts/test_failpoints.py).
 """
@@ -13,7 +13,7 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TABLE = "tests/FAILPOINTS.md"
-FOLDERS = ("actors", "base", "raft", "resp", "rocks")
+FOLDERS = ("actors", "config", "raft", "resp", "rocks")
 CALL = re.compile(r'\bfailpoint\("([a-z-]+)"\)')
 MEANING = re.compile(r"^//   ([a-z-]+) {2,}(.*)$", re.MULTILINE)
 
@@ -80,14 +80,14 @@ def tests_of(names):
 
 def build():
     """(the page, what is wrong)"""
-    with open(os.path.join(ROOT, "base", "failpoint.hpp"), encoding="utf-8") as file:
+    with open(os.path.join(ROOT, "config", "base", "failpoint.hpp"), encoding="utf-8") as file:
         meaning = {**dict(MEANING.findall(file.read())), **RESTORE}
     there = steps()
     tests, wrong = tests_of(there), []
     wrong += [f"{name}: no row in scripts/lib/failpoints.py" for name in there if name not in OPENS]
     wrong += [f"{name}: no such failpoint()" for name in OPENS if name not in there]
     wrong += [f"{name}: no test dies there" for name in there if not tests[name]]
-    wrong += [f"{name}: base/failpoint.hpp does not say what it is" for name in there
+    wrong += [f"{name}: config/base/failpoint.hpp does not say what it is" for name in there
               if name not in meaning]
     lines = ["# Steps at which a test lets a node die, and what opens then", "",
              "Written by scripts/lib/failpoints.py; the tests named assert the third column.", "",

@@ -21,7 +21,7 @@ import lint_includes
 import lint_lengths
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-FOLDERS = ("base", "config", "raft", "rocks", "resp", "actors", "tests", "scripts", "cmake")
+FOLDERS = ("config", "raft", "rocks", "resp", "actors", "tests", "scripts")
 CODE = (".cpp", ".hpp")
 
 
@@ -64,7 +64,7 @@ def check_headers(files):
 
 
 def check_folders(files):
-    for folder in ("base", "config", "raft", "rocks", "resp", "actors", "tests"):
+    for folder in ("config/base", "config", "raft", "rocks", "resp", "actors", "tests"):
         if any(path.startswith(folder + "/") for path in files) and \
                 f"{folder}/README.md" not in files:
             yield f"{folder}/README.md is missing: each folder says what it is"

@@ -2,9 +2,9 @@
 // is cut.
 #include <doctest/doctest.h>
 
-#include "actors/admin_request.hpp"
-#include "actors/compaction.hpp"
-#include "base/prng.hpp"
+#include "actors/node/admin_request.hpp"
+#include "actors/state/compaction.hpp"
+#include "config/base/prng.hpp"
 
 namespace kiwi::actors {
 namespace {

@@ -1,5 +1,5 @@
 // ApplyHold: what a follower gathers before it applies, and what it may not hold back.
-#include "actors/apply_hold.hpp"
+#include "actors/replica/apply_hold.hpp"
 
 #include <string>
 #include <vector>

@@ -1,6 +1,6 @@
 // A client's socket as the loop sees it: what is written arrives, however slowly it is read, and a
 // long answer does not cost more than its length.
-#include "actors/asio_stream.hpp"
+#include "actors/clients/asio_stream.hpp"
 
 #include <ctime>
 #include <memory>

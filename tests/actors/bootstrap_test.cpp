@@ -1,5 +1,5 @@
 // Bootstrap: who may found a cluster, who may join one (F1, F2).
-#include "actors/bootstrap.hpp"
+#include "actors/node/bootstrap.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "actors/clock_watch.hpp"
+#include "actors/replica/clock_watch.hpp"
 
 #include <doctest/doctest.h>
 

@@ -4,8 +4,8 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "base/check.hpp"
-#include "base/log.hpp"
+#include "config/base/check.hpp"
+#include "config/base/log.hpp"
 #include "tests/actors/cluster_state.hpp"
 
 namespace kiwi::actors::test {

@@ -3,7 +3,7 @@
 #include <future>
 
 #include "actors/caf_system.hpp"
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 #include "raft/codec.hpp"
 #include "raft/core.hpp"
 #include "tests/actors/cluster_state.hpp"

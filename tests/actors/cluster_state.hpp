@@ -12,15 +12,15 @@
 
 #include <caf/scheduler/test_coordinator.hpp>
 
-#include "actors/command_router.hpp"
-#include "actors/log_store.hpp"
-#include "actors/raft_replica.hpp"
-#include "actors/resp_connection.hpp"
-#include "actors/service_gate.hpp"
-#include "actors/snapshot_worker.hpp"
-#include "actors/state_machine.hpp"
-#include "actors/storage.hpp"
-#include "base/prng.hpp"
+#include "actors/clients/command_router.hpp"
+#include "actors/clients/resp_connection.hpp"
+#include "actors/clients/service_gate.hpp"
+#include "actors/node/storage.hpp"
+#include "actors/replica/log_store.hpp"
+#include "actors/replica/raft_replica.hpp"
+#include "actors/snapshots/snapshot_worker.hpp"
+#include "actors/state/state_machine.hpp"
+#include "config/base/prng.hpp"
 #include "tests/actors/cluster.hpp"
 #include "tests/support/memory_keyspace.hpp"
 

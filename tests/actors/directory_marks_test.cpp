@@ -1,5 +1,5 @@
 // The marks of data directories in files (F52).
-#include "actors/directory_marks.hpp"
+#include "actors/node/directory_marks.hpp"
 
 #include <filesystem>
 #include <fstream>

@@ -1,5 +1,5 @@
 // ExpiryPace: how the leader removes keys as fast as they come, and leaves time for others.
-#include "actors/expiry_pace.hpp"
+#include "actors/state/expiry_pace.hpp"
 
 #include <algorithm>
 

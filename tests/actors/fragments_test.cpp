@@ -1,13 +1,13 @@
 // Fragments: long messages in parts, urgent ones between them, bounded memory (F29).
-#include "actors/fragments.hpp"
+#include "actors/peers/fragments.hpp"
 
 #include <string>
 #include <vector>
 
 #include <doctest/doctest.h>
 
-#include "base/bytes.hpp"
-#include "base/prng.hpp"
+#include "config/base/bytes.hpp"
+#include "config/base/prng.hpp"
 
 namespace kiwi::actors {
 namespace {

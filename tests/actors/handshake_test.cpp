@@ -1,9 +1,9 @@
 // PeerHandshake: both prove the secret, then talk until the socket can be handed over.
 #include <doctest/doctest.h>
 
-#include "actors/peer_handshake.hpp"
-#include "base/bytes.hpp"
-#include "base/prng.hpp"
+#include "actors/peers/peer_handshake.hpp"
+#include "config/base/bytes.hpp"
+#include "config/base/prng.hpp"
 #include "config/limits.hpp"
 
 namespace kiwi::actors {

@@ -1,6 +1,6 @@
 // LogStore answers reads in the order in which it was asked, also behind a write that another
 // thread has under way: what the core asked for is what the log held then.
-#include "actors/log_store.hpp"
+#include "actors/replica/log_store.hpp"
 
 #include <deque>
 #include <functional>

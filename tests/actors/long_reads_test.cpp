@@ -1,5 +1,5 @@
 // Long reads beside the loop: in whose turn, on how many pictures, and whom nobody waits for.
-#include "actors/long_reads.hpp"
+#include "actors/state/long_reads.hpp"
 
 #include <chrono>
 #include <condition_variable>

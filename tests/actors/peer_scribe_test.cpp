@@ -1,6 +1,6 @@
 // The scribe under BASP, with a broker of its own instead of BASP and a raw socket as the peer: all
 // bytes arrive, in order, however they were cut, and a socket that is full loses nothing.
-#include "actors/peer_scribe.hpp"
+#include "actors/peers/peer_scribe.hpp"
 
 #include <algorithm>
 #include <atomic>

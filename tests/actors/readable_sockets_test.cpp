@@ -1,7 +1,7 @@
 // Which sockets are readable, and how long the loop looks for the next client before it sleeps. The
 // clock is the test's: it moves when it is asked, so nothing here depends on how fast the machine
 // is.
-#include "actors/readable_sockets.hpp"
+#include "actors/clients/readable_sockets.hpp"
 
 #include <functional>
 #include <memory>

@@ -1,5 +1,5 @@
 // ReplayRest: when a node that comes back rests, and when it must not.
-#include "actors/replay_rest.hpp"
+#include "actors/state/replay_rest.hpp"
 
 #include <doctest/doctest.h>
 

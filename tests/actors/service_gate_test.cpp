@@ -1,5 +1,5 @@
 // ServiceGate: when a node may answer (F22, F25, F39).
-#include "actors/service_gate.hpp"
+#include "actors/clients/service_gate.hpp"
 
 #include <doctest/doctest.h>
 

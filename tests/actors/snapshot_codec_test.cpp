@@ -3,8 +3,8 @@
 
 #include <doctest/doctest.h>
 
-#include "actors/snapshot_protocol.hpp"
-#include "base/prng.hpp"
+#include "actors/snapshots/snapshot_protocol.hpp"
+#include "config/base/prng.hpp"
 
 namespace kiwi::actors {
 

@@ -6,7 +6,7 @@
 
 #include <doctest/doctest.h>
 
-#include "base/prng.hpp"
+#include "config/base/prng.hpp"
 #include "tests/actors/cluster.hpp"
 
 namespace kiwi::actors::test {

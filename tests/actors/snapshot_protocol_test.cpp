@@ -6,9 +6,9 @@
 
 #include <doctest/doctest.h>
 
-#include "actors/snapshot_receiver.hpp"
-#include "actors/snapshot_sender.hpp"
-#include "base/prng.hpp"
+#include "actors/snapshots/snapshot_receiver.hpp"
+#include "actors/snapshots/snapshot_sender.hpp"
+#include "config/base/prng.hpp"
 
 namespace kiwi::actors {
 namespace {

@@ -1,6 +1,6 @@
 // What StateMachine tells the replica of, and when: what it applied is credit for more (F28), and
 // nothing may wait for a timer.
-#include "actors/state_machine.hpp"
+#include "actors/state/state_machine.hpp"
 
 #include <algorithm>
 #include <chrono>

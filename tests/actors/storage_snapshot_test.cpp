@@ -12,9 +12,9 @@
 
 #include <doctest/doctest.h>
 
-#include "actors/restore.hpp"
-#include "actors/storage.hpp"
-#include "base/failpoint.hpp"
+#include "actors/node/restore.hpp"
+#include "actors/node/storage.hpp"
+#include "config/base/failpoint.hpp"
 #include "raft/codec.hpp"
 #include "rocks/keys.hpp"
 #include "rocks/snapshot_source.hpp"

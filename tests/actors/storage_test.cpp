@@ -1,12 +1,12 @@
 // Storage: what a node checks when it opens its data directory (F1, F4, F13, F38).
-#include "actors/storage.hpp"
+#include "actors/node/storage.hpp"
 
 #include <cstdlib>
 #include <filesystem>
 
 #include <doctest/doctest.h>
 
-#include "actors/directory_marks.hpp"
+#include "actors/node/directory_marks.hpp"
 #include "raft/codec.hpp"
 
 namespace kiwi::actors {

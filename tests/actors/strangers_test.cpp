@@ -1,9 +1,9 @@
 // Who gives way on the peer port, and which bind addresses others can reach.
-#include "actors/strangers.hpp"
+#include "actors/peers/strangers.hpp"
 
 #include <doctest/doctest.h>
 
-#include "actors/tcp_server.hpp"
+#include "actors/listeners.hpp"
 
 namespace kiwi::actors {
 

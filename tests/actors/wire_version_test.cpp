@@ -7,12 +7,12 @@
 
 #include <doctest/doctest.h>
 
-#include "actors/admin_request.hpp"
-#include "actors/fragments.hpp"
-#include "actors/peer_auth.hpp"
-#include "actors/peer_handshake.hpp"
-#include "actors/snapshot_protocol.hpp"
-#include "base/checksum.hpp"
+#include "actors/node/admin_request.hpp"
+#include "actors/peers/fragments.hpp"
+#include "actors/peers/peer_auth.hpp"
+#include "actors/peers/peer_handshake.hpp"
+#include "actors/snapshots/snapshot_protocol.hpp"
+#include "config/base/checksum.hpp"
 #include "raft/codec.hpp"
 #include "raft/lineage.hpp"
 #include "tests/support/raft_node.hpp"
@@ -194,7 +194,8 @@ TEST_CASE("who changes what nodes say to each other raises kPeerProtocol [F46]")
   const Spoken now{kPeerProtocol, checksum64(all)};
   const Spoken& last = kSpoken.back();
   INFO(
-      "What nodes say has changed: raise kPeerProtocol in actors/peer_auth.hpp and add a row here, "
+      "What nodes say has changed: raise kPeerProtocol in actors/peers/peer_auth.hpp and add a row "
+      "here, "
       "with checksum ",
       now.checksum);
   CHECK(now.version == last.version);

@@ -1,4 +1,4 @@
-"""A crash at every step of a change of members (base/failpoint.hpp): what the node opens with is the
+"""A crash at every step of a change of members (config/base/failpoint.hpp): what the node opens with is the
 old or the new membership, the change is done or can be asked for again, and nothing is lost. At the
 end the table: step -> crash -> what opened."""
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "base/prng.hpp"
+#include "config/base/prng.hpp"
 
 namespace kiwi::raft::testing {
 

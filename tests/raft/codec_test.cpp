@@ -6,8 +6,8 @@
 
 #include <doctest/doctest.h>
 
-#include "base/checksum.hpp"
-#include "base/prng.hpp"
+#include "config/base/checksum.hpp"
+#include "config/base/prng.hpp"
 #include "tests/support/raft_node.hpp"
 
 namespace kiwi::raft::testing {

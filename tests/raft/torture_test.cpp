@@ -7,7 +7,7 @@
 
 #include <doctest/doctest.h>
 
-#include "base/prng.hpp"
+#include "config/base/prng.hpp"
 #include "tests/raft/trace_env.hpp"
 #include "tests/support/raft_text.hpp"
 

@@ -8,7 +8,7 @@
 
 #include <doctest/doctest.h>
 
-#include "base/prng.hpp"
+#include "config/base/prng.hpp"
 
 namespace kiwi::resp {
 namespace {

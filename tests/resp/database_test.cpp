@@ -5,7 +5,7 @@
 
 #include <doctest/doctest.h>
 
-#include "base/prng.hpp"
+#include "config/base/prng.hpp"
 #include "rocks/keys.hpp"
 #include "tests/resp/node.hpp"
 

@@ -15,7 +15,7 @@
 
 #include <doctest/doctest.h>
 
-#include "base/prng.hpp"
+#include "config/base/prng.hpp"
 #include "raft/codec.hpp"
 #include "resp/long_read.hpp"
 #include "rocks/keys.hpp"

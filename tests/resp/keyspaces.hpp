@@ -8,7 +8,7 @@
 #include <string>
 #include <unistd.h>
 
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 #include "rocks/keyspace.hpp"
 #include "tests/support/memory_keyspace.hpp"
 

@@ -5,7 +5,7 @@
 #include <optional>
 #include <set>
 
-#include "base/prng.hpp"
+#include "config/base/prng.hpp"
 #include "tests/resp/router_harness.hpp"
 #include "tests/resp/router_model.hpp"
 

@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-#include "base/prng.hpp"
+#include "config/base/prng.hpp"
 #include "resp/session_state.hpp"
 #include "tests/resp/session_harness.hpp"
 

@@ -14,7 +14,7 @@
 #include <thread>
 #include <unistd.h>
 
-#include "base/prng.hpp"
+#include "config/base/prng.hpp"
 #include "rocks/file_removal.hpp"
 #include "rocks/rocks_log.hpp"
 #include "rocks/room.hpp"

@@ -4,7 +4,7 @@
 
 #include <doctest/doctest.h>
 
-#include "base/bytes.hpp"
+#include "config/base/bytes.hpp"
 #include "rocks/keys.hpp"
 #include "tests/rocks/snapshot_support.hpp"
 

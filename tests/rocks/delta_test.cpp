@@ -1,7 +1,7 @@
 // The logical delta (F17): a receiver's own state becomes the sender's, by what changed alone.
 #include <doctest/doctest.h>
 
-#include "base/bytes.hpp"
+#include "config/base/bytes.hpp"
 #include "rocks/keys.hpp"
 #include "tests/rocks/snapshot_support.hpp"
 

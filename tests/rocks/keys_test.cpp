@@ -7,7 +7,7 @@
 
 #include <doctest/doctest.h>
 
-#include "base/prng.hpp"
+#include "config/base/prng.hpp"
 #include "tests/rocks/support.hpp"
 
 namespace kiwi::rocks::test {

@@ -10,7 +10,7 @@
 
 #include <doctest/doctest.h>
 
-#include "base/prng.hpp"
+#include "config/base/prng.hpp"
 #include "rocks/rocks_log.hpp"
 #include "tests/rocks/log_storage_suite.hpp"
 #include "tests/rocks/wal_support.hpp"

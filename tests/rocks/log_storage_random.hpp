@@ -8,7 +8,7 @@
 
 #include <doctest/doctest.h>
 
-#include "base/prng.hpp"
+#include "config/base/prng.hpp"
 #include "tests/rocks/log_storage_suite.hpp"
 
 namespace kiwi::rocks::test {

@@ -4,8 +4,8 @@
 
 #include <doctest/doctest.h>
 
-#include "base/checksum.hpp"
-#include "base/prng.hpp"
+#include "config/base/checksum.hpp"
+#include "config/base/prng.hpp"
 #include "rocks/record_cache.hpp"
 
 namespace kiwi::rocks::test {

@@ -6,7 +6,7 @@
 
 #include <doctest/doctest.h>
 
-#include "base/checksum.hpp"
+#include "config/base/checksum.hpp"
 
 namespace kiwi::rocks {
 

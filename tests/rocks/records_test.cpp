@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "base/prng.hpp"
+#include "config/base/prng.hpp"
 #include "raft/codec.hpp"
 #include "rocks/log_entry.hpp"
 #include "rocks/log_reader.hpp"

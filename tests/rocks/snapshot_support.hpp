@@ -9,7 +9,7 @@
 
 #include <doctest/doctest.h>
 
-#include "base/prng.hpp"
+#include "config/base/prng.hpp"
 #include "rocks/files.hpp"
 #include "rocks/keyspace.hpp"
 #include "rocks/read_only_state.hpp"

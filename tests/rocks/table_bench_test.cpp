@@ -10,8 +10,8 @@
 
 #include <doctest/doctest.h>
 
-#include "base/checksum.hpp"
-#include "base/prng.hpp"
+#include "config/base/checksum.hpp"
+#include "config/base/prng.hpp"
 #include "rocks/keys.hpp"
 #include "rocks/table/state_table.hpp"
 #include "tests/rocks/keyspace_suite.hpp"

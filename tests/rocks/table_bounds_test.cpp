@@ -8,7 +8,7 @@
 
 #include <doctest/doctest.h>
 
-#include "base/checksum.hpp"
+#include "config/base/checksum.hpp"
 #include "rocks/keys.hpp"
 #include "tests/rocks/keyspace_suite.hpp"
 #include "tests/rocks/support.hpp"

@@ -10,7 +10,7 @@
 
 #include <doctest/doctest.h>
 
-#include "base/prng.hpp"
+#include "config/base/prng.hpp"
 #include "rocks/table/table_node.hpp"
 #include "tests/rocks/support.hpp"
 

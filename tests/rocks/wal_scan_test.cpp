@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-#include "base/prng.hpp"
+#include "config/base/prng.hpp"
 #include "rocks/crc32c.hpp"
 #include "tests/rocks/wal_support.hpp"
 

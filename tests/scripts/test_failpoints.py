@@ -18,7 +18,7 @@ def test_the_table_is_up_to_date():
 
 
 def test_a_failpoint_without_a_test_or_a_row_is_named(monkeypatch):
-    there = {**failpoints.steps(), "forgotten-step": ["actors/node.cpp"]}
+    there = {**failpoints.steps(), "forgotten-step": ["actors/node/node.cpp"]}
     monkeypatch.setattr(failpoints, "steps", lambda: there)
     _, wrong = failpoints.build()
     assert "forgotten-step: no row in scripts/lib/failpoints.py" in wrong

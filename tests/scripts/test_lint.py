@@ -9,14 +9,14 @@ import pytest
 
 @pytest.mark.parametrize("path, line, words", [
     ("raft/a.cpp", '#include "rocks/keys.hpp"', "raft/ must not include"),
-    ("base/a.cpp", '#include "config/options.hpp"', "base/ must not include"),
+    ("config/base/a.cpp", '#include "config/options.hpp"', "config/base/ must not include"),
     ("resp/a.cpp", '#include "rocks/rocks_log.hpp"', "resp/ must not include"),
     ("rocks/a.cpp", '#include "raft/core.hpp"', "rocks/ must not include"),
     ("raft/a.cpp", "#include <chrono>", "the core is pure"),
     ("raft/a.cpp", "#include <caf/all.hpp>", "<caf/all.hpp> belongs in actors/"),
     ("resp/a.cpp", "#include <boost/asio.hpp>", "belongs in actors/"),
     ("actors/a.cpp", "#include <rocksdb/db.h>", "belongs in rocks/"),
-    ("base/a.hpp", "#include <spdlog/spdlog.h>", "belongs in base/log.cpp"),
+    ("config/base/a.hpp", "#include <spdlog/spdlog.h>", "belongs in config/base/log.cpp"),
     ("raft/core.cpp", "#include <cereal/cereal.hpp>", "belongs in raft/codec.cpp"),
     ("config/a.cpp", "#include <doctest/doctest.h>", "belongs in tests only"),
 ])
@@ -49,10 +49,10 @@ def function(lines):
 
 
 def test_long_functions_and_files_are_found(tmp_path):
-    files = {"base/a.cpp": "namespace kiwi {\n" + function(70) + function(71) + "}\n",
-             "base/b.cpp": "// x\n" * 500, "base/c.cpp": "// x\n" * 501,
+    files = {"config/base/a.cpp": "namespace kiwi {\n" + function(70) + function(71) + "}\n",
+             "config/base/b.cpp": "// x\n" * 500, "config/base/c.cpp": "// x\n" * 501,
              "scripts/x.py": "def g():\n" + "    x = 1\n" * 70}
-    assert lint_lengths.exceptions(files) == {"function base/a.cpp f": 71, "file base/c.cpp": 501,
+    assert lint_lengths.exceptions(files) == {"function config/base/a.cpp f": 71, "file config/base/c.cpp": 501,
                                               "function scripts/x.py g": 71}
     assert len(list(lint_lengths.check(tmp_path, files))) == 3
 
@@ -82,11 +82,11 @@ def ratchet(tmp_path, entries, commit=True):
 def test_the_ratchet_allows_what_it_lists_and_only_shrinks(tmp_path):
     git(tmp_path, "init", "-q")
     ratchet(tmp_path, {})  # an empty beginning does not count
-    key = "file base/a.cpp"
+    key = "file config/base/a.cpp"
 
     def problems(lines, entries, commit=False):
         text = ratchet(tmp_path, entries, commit)
-        files = {"base/a.cpp": "// x\n" * lines, "scripts/ratchet.txt": text}
+        files = {"config/base/a.cpp": "// x\n" * lines, "scripts/ratchet.txt": text}
         return list(lint_lengths.check(tmp_path, files))
 
     assert problems(600, {key: 600}, commit=True) == []
@@ -101,8 +101,8 @@ def test_the_ratchet_allows_what_it_lists_and_only_shrinks(tmp_path):
 
 def test_words_headers_and_folders():
     todo, fix = "TO" + "DO", "FIX" + "ME"
-    files = {"base/a.hpp": "#pragma once\n", "base/b.hpp": "// x\n",
-             "base/c.cpp": f"// {todo}(#12): fine\n// {todo}: not\n// {fix}\n"}
-    assert [p.split(": ")[0] for p in lint.check_words(files)] == ["base/c.cpp:2", "base/c.cpp:3"]
-    assert [p.split(": ")[0] for p in lint.check_headers(files)] == ["base/a.hpp:1", "base/b.hpp:1"]
-    assert [p.split()[0] for p in lint.check_folders(files)] == ["base/README.md"]
+    files = {"config/base/a.hpp": "#pragma once\n", "config/base/b.hpp": "// x\n",
+             "config/base/c.cpp": f"// {todo}(#12): fine\n// {todo}: not\n// {fix}\n"}
+    assert [p.split(": ")[0] for p in lint.check_words(files)] == ["config/base/c.cpp:2", "config/base/c.cpp:3"]
+    assert [p.split(": ")[0] for p in lint.check_headers(files)] == ["config/base/a.hpp:1", "config/base/b.hpp:1"]
+    assert [p.split()[0] for p in lint.check_folders(files)] == ["config/base/README.md"]

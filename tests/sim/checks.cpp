@@ -1,6 +1,6 @@
 #include "tests/sim/checks.hpp"
 
-#include "base/checksum.hpp"
+#include "config/base/checksum.hpp"
 #include "tests/sim/node.hpp"
 
 namespace kiwi::sim {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 #include "tests/sim/world.hpp"
 
 namespace kiwi::sim {
@@ -13,7 +13,7 @@ namespace {
 constexpr int64_t kRaftTickUs = 25'000;
 constexpr int64_t kClientTickUs = 50'000;
 constexpr int64_t kResponseTimeoutMs = 2'500;
-constexpr int64_t kPatienceMs = 600;  // the gate's, as actors/node.cpp has them
+constexpr int64_t kPatienceMs = 600;  // the gate's, as actors/node/node.cpp has them
 constexpr int64_t kLagMs = kResponseTimeoutMs / 2;
 
 }  // namespace

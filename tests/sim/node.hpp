@@ -12,8 +12,8 @@
 #include <variant>
 #include <vector>
 
-#include "actors/apply_hold.hpp"
-#include "actors/service_gate.hpp"
+#include "actors/clients/service_gate.hpp"
+#include "actors/replica/apply_hold.hpp"
 #include "raft/core.hpp"
 #include "raft/lineage.hpp"
 #include "resp/executor.hpp"

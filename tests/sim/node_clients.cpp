@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 #include "tests/sim/node.hpp"
 #include "tests/sim/world.hpp"
 

@@ -2,7 +2,7 @@
 // went (F1, F52).
 #include <utility>
 
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 #include "tests/sim/node.hpp"
 #include "tests/sim/world.hpp"
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 #include "raft/codec.hpp"
 #include "rocks/keys.hpp"
 #include "tests/sim/node.hpp"

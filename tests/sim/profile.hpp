@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "base/prng.hpp"
+#include "config/base/prng.hpp"
 #include "tests/sim/node_options.hpp"
 
 namespace kiwi::sim {

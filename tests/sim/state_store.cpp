@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <utility>
 
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 #include "rocks/keys.hpp"
 #include "rocks/table/hosted_keyspace.hpp"
 

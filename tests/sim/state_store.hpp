@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "base/ids.hpp"
+#include "config/base/ids.hpp"
 #include "rocks/keyspace.hpp"
 #include "rocks/metadata.hpp"
 #include "tests/support/memory_keyspace.hpp"

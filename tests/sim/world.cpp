@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <utility>
 
-#include "base/check.hpp"
-#include "base/checksum.hpp"
+#include "config/base/check.hpp"
+#include "config/base/checksum.hpp"
 
 namespace kiwi::sim {
 

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/prng.hpp"
+#include "config/base/prng.hpp"
 #include "tests/sim/checks.hpp"
 #include "tests/sim/clients.hpp"
 #include "tests/sim/coverage.hpp"

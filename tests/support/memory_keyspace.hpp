@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 #include "rocks/keyspace.hpp"
 
 namespace kiwi::rocks {

@@ -11,7 +11,7 @@
 #include <variant>
 #include <vector>
 
-#include "base/check.hpp"
+#include "config/base/check.hpp"
 #include "raft/codec.hpp"
 #include "raft/core.hpp"
 #include "tests/support/memory_log.hpp"

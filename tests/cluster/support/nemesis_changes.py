@@ -21,7 +21,7 @@ EAGER = {"raft.snapshot-entries": 300, "raft.log-keep-entries": 20, "raft.log-la
          "raft.log-max-cache-size": "64kb"}
 STEPS = ("snapshot-received", "snapshot-complete", "snapshot-verified", "snapshot-published",
          "install-committed", "state-swapped", "old-state-deleting", "snapshot-created", "log-cut")
-CRASHED = 77  # base/failpoint.hpp
+CRASHED = 77  # config/base/failpoint.hpp
 PATIENCE = 60.0
 
 

@@ -298,7 +298,7 @@ class LongReadWorkload(Workload):
     name = "longread"
     slots = 1
     ops_per_key = 250
-    elements = 21_000  # above 20,000 a read is long (actors/storage.cpp)
+    elements = 21_000  # above 20,000 a read is long (actors/node/storage.cpp)
 
     def __init__(self, history, tag=""):
         super().__init__(history, tag)

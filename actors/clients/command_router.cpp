@@ -1,0 +1,230 @@
+#include "actors/clients/command_router.hpp"
+
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "config/base/check.hpp"
+
+namespace kiwi::actors {
+
+CommandRouter::CommandRouter(caf::actor_config& cfg,
+                             const Hosting& hosting,
+                             CommandRouterOptions options)
+    : Hosted(cfg, hosting, "CommandRouter", Vital::kYes), options_(std::move(options)) {
+  CHECK_INVARIANT(options_.router != nullptr && options_.gate != nullptr);
+}
+
+CommandRouter::behavior_type CommandRouter::make_behavior() {
+  return {
+      [this](ConnectionOpened& opened) { connections_[opened.id] = std::move(opened.handle); },
+      [this](const ConnectionClosed& closed) {
+        connections_.erase(closed.id);
+        options_.router->connection_closed(closed.id);
+        want_turn();
+      },
+      [this](resp::RequestBatch& batch) {
+        options_.router->requests(std::move(batch), options_.now_ms());
+        want_turn();
+      },
+      [this](InternalProposal& proposal) {
+        options_.router->propose_internal(std::move(proposal.packed_command), options_.now_ms());
+        want_turn();
+      },
+      [this](ExecutorReport& report) { take(report); },
+      [this](const RaftReport& report) { take(report); },
+      [this](const StateSwapped& swapped) { take(swapped); },
+      [this](ReplicaStarted& started) {
+        replica_ = std::move(started.replica);
+        options_.gate->started(started.commit_hint, options_.now_ms());
+        check_service();
+      },
+      [this](turn_atom) { turn(); },
+      [this](HoldOver over) {
+        uint64_t& held = held_[static_cast<size_t>(over.what)];
+        if (over.id == held) {
+          held = 0;
+          options_.router->end_hold(over.what, options_.now_ms());
+          ship(options_.router->take_effects());
+          let_wait(over.what);
+        }
+      },
+      [this](timer_atom) {
+        check_service();
+        options_.router->tick(options_.now_ms());
+        want_turn();
+      },
+      [this](stop_atom) { end(); },
+  };
+}
+
+void CommandRouter::stopped() {
+  replica_ = nullptr;
+  options_.state_machine = nullptr;
+  connections_.clear();
+}
+
+void CommandRouter::want_turn() {
+  if (!turn_wanted_) {
+    turn_wanted_ = true;
+    send(this, turn_atom_v);  // behind every socket that was readable together with this one
+  }
+}
+
+void CommandRouter::turn() {
+  turn_wanted_ = false;
+  options_.router->end_of_turn(options_.now_ms());
+  ship(options_.router->take_effects());
+  let_wait(resp::Router::Waiting::kWrites);
+  let_wait(resp::Router::Waiting::kReads);
+  const bool expected = options_.router->hold(resp::Router::Waiting::kWrites).soon;
+  if (std::exchange(company_expected_, expected) != expected && options_.expect_company) {
+    options_.expect_company(expected);
+  }
+}
+
+void CommandRouter::let_wait(resp::Router::Waiting what) {
+  const resp::Router::Hold hold = options_.router->hold(what);
+  const auto alarm = static_cast<size_t>(what);
+  uint64_t& held = held_[alarm];
+  if (hold.wait_us == 0) {
+    held = 0;
+  } else if (hold.id != held) {
+    held = hold.id;
+    options_.after_us(alarm, hold.wait_us, [self = RouterHandle(this), what, id = hold.id] {
+      caf::anon_send(self, HoldOver{what, id});
+    });
+  }
+}
+
+void CommandRouter::ship(resp::RouterEffects effects) {
+  if (!effects.expect.empty() || !effects.run_reads.empty() || !effects.forget.empty() ||
+      !effects.cancel_reads.empty()) {
+    send(options_.state_machine,
+         ExecutorOrders{std::move(effects.expect), std::move(effects.run_reads),
+                        std::move(effects.forget), std::move(effects.cancel_reads)});
+  }
+  if (!effects.propose.empty() || !effects.read_index.empty() || effects.wants_commit_changed) {
+    RaftOrders orders{std::move(effects.propose), std::move(effects.read_index), std::nullopt,
+                      std::nullopt};
+    if (effects.wants_commit_changed) {
+      orders.wants_commit = effects.wants_commit;
+    }
+    // Before the core runs the gate is closed and the router proposes nothing.
+    if (replica_) {
+      send(replica_, std::move(orders));
+    }
+  }
+  for (resp::ReplyBatch& batch : effects.replies) {
+    const auto found = connections_.find(batch.connection);
+    if (found != connections_.end()) {
+      send(found->second, std::move(batch));
+    }
+  }
+}
+
+void CommandRouter::take(ExecutorReport& report) {
+  const int64_t now_ms = options_.now_ms();
+  options_.gate->applied(report.applied);
+  if (report.pressure) {
+    options_.router->set_pressure(*report.pressure);
+  }
+  for (const resp::Settled& settled : report.settled) {
+    options_.router->settled(settled, now_ms);
+  }
+  for (const resp::SplitRead& split : report.reads_split) {
+    options_.router->read_split(split);
+  }
+  // A batch of which one half was answered is told in both lists; its other half must not be taken
+  // for answered.
+  for (resp::ReadBatch& batch : report.reads_again) {
+    options_.router->reads_again(std::move(batch), now_ms);
+  }
+  for (const uint64_t id : report.reads_done) {
+    options_.router->reads_done(id, now_ms);
+  }
+  if (service_ == resp::Service::kLoading) {
+    check_service();
+  }
+  want_turn();
+}
+
+void CommandRouter::take(const RaftReport& report) {
+  const int64_t now_ms = options_.now_ms();
+  if (report.status) {
+    configuration_ = report.status->configuration;
+    options_.gate->committed(report.status->commit, now_ms);
+    options_.gate->set_installing(report.status->installing);
+    if (report.status->ready && report.status->leader) {
+      options_.gate->leader_ready(report.status->commit);
+    }
+  }
+  for (const raft::Event& event : report.events) {
+    if (const auto* leader = std::get_if<raft::LeaderChanged>(&event)) {
+      options_.router->leader_changed(*leader, client_address(leader->leader), now_ms);
+    } else if (const auto* changed = std::get_if<raft::ConfigurationChanged>(&event)) {
+      configuration_ = changed->configuration;
+      const auto [node, incarnation] = options_.router->origin();
+      if (configuration_.has(node, incarnation)) {
+        options_.gate->set_removed(false);  // as the core sees it, too
+      }
+    } else if (std::holds_alternative<raft::RemovedFromCluster>(event)) {
+      options_.gate->set_removed(true);
+    }
+  }
+  check_service();
+  for (const NodeId peer : report.links_up) {
+    options_.router->link_up(peer, now_ms);
+  }
+  for (const raft::ProposeRefused& refused : report.refused) {
+    options_.router->refused(refused, now_ms);
+  }
+  for (const raft::ReadReady& ready : report.reads) {
+    options_.router->read_ready(ready, now_ms);
+  }
+  if (options_.observe_raft) {
+    options_.observe_raft(report);
+  }
+  want_turn();
+}
+
+// F22: what the snapshot holds of this node's proposals is answered; the rest is sent again.
+void CommandRouter::take(const StateSwapped& swapped) {
+  const int64_t now_ms = options_.now_ms();
+  options_.gate->applied(swapped.meta.index);
+  const auto [node, incarnation] = options_.router->origin();
+  for (const raft::SessionRow& row : swapped.sessions) {
+    if (row.node == node && row.incarnation == incarnation) {
+      options_.router->session_row(row.epoch, row.sequence, now_ms);
+    }
+  }
+  check_service();
+  want_turn();
+}
+
+void CommandRouter::check_service() {
+  const int64_t now_ms = options_.now_ms();
+  const resp::Service now = options_.gate->service(now_ms);
+  if (now == service_) {
+    return;
+  }
+  service_ = now;
+  options_.router->set_service(now, now_ms);
+  if (options_.observe_service) {
+    options_.observe_service(now);
+  }
+  want_turn();
+}
+
+std::string CommandRouter::client_address(NodeId node) const {
+  const raft::Member* member = configuration_.find(node);
+  return member == nullptr ? std::string() : member->client_address;
+}
+
+RouterHandle spawn_command_router(caf::actor_system& system,
+                                  const Hosting& hosting,
+                                  CommandRouterOptions options) {
+  return spawn_hosted<CommandRouter>(system, hosting, std::move(options));
+}
+
+}  // namespace kiwi::actors

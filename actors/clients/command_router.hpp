@@ -1,0 +1,68 @@
+// CommandRouter: where does each batch of requests go, and what became of it. A shell over
+// resp::Router and ServiceGate; vital; on the client loop.
+//
+// It collects whatever arrives in one turn of the loop, then hands over once: orders to the
+// StateMachine first (it must expect a batch before the batch can come back applied), then to Raft.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <unordered_map>
+
+#include "actors/clients/service_gate.hpp"
+#include "actors/handles.hpp"
+#include "actors/hosting.hpp"
+#include "resp/router.hpp"
+
+namespace kiwi::actors {
+
+struct CommandRouterOptions {
+  resp::Router* router = nullptr;  // outlives the actor
+  ServiceGate* gate = nullptr;     // outlives the actor
+  StateMachineHandle state_machine;
+  std::function<int64_t()> now_ms;  // monotonic
+  // Runs the work on this loop after so many microseconds, instead of what that alarm (0 or 1) was
+  // set to before; needed if the router lets anything wait.
+  std::function<void(size_t, int64_t, std::function<void()>)> after_us;
+  // Whether clients that were just answered are waited for; called when that changes.
+  std::function<void(bool)> expect_company;
+  // What the rest of the client loop wants to know (INFO, admin commands, shutdown).
+  std::function<void(const RaftReport&)> observe_raft;
+  std::function<void(resp::Service)> observe_service;
+};
+
+class CommandRouter final : public Hosted<RouterHandle> {
+ public:
+  CommandRouter(caf::actor_config& cfg, const Hosting& hosting, CommandRouterOptions options);
+
+  behavior_type make_behavior() override;
+
+ protected:
+  void stopped() override;
+
+ private:
+  void want_turn();
+  void turn();
+  void let_wait(resp::Router::Waiting what);
+  void ship(resp::RouterEffects effects);
+  void take(ExecutorReport& report);
+  void take(const RaftReport& report);
+  void take(const StateSwapped& swapped);
+  void check_service();
+  std::string client_address(NodeId node) const;
+
+  CommandRouterOptions options_;
+  ReplicaHandle replica_;
+  raft::Configuration configuration_;
+  std::unordered_map<resp::ConnectionId, ConnectionHandle> connections_;
+  resp::Service service_ = resp::Service::kUninitialized;
+  bool turn_wanted_ = false;
+  bool company_expected_ = false;
+  uint64_t held_[2] = {};  // by Waiting: the wait for company that a timer runs for
+};
+
+RouterHandle spawn_command_router(caf::actor_system& system,
+                                  const Hosting& hosting,
+                                  CommandRouterOptions options);
+
+}  // namespace kiwi::actors

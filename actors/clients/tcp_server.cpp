@@ -1,0 +1,254 @@
+#include "actors/clients/tcp_server.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <string>
+#include <sys/resource.h>
+#include <unordered_map>
+#include <utility>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "actors/clients/asio_stream.hpp"
+#include "actors/clients/resp_connection.hpp"
+#include "config/base/log.hpp"
+#include "config/limits.hpp"
+
+namespace kiwi::actors {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using ErrorCode = boost::system::error_code;
+
+struct TcpServer::State : std::enable_shared_from_this<TcpServer::State> {
+  State(caf::actor_system& s, ClientLoop& l, TcpServerOptions o)
+      : system(s),
+        loop(l),
+        options(std::move(o)),
+        readable(std::make_shared<ReadableSockets>(l.io())),
+        read_buffer(std::make_shared<std::string>(config::limits::kSocketReadBytes, '\0')) {}
+  ~State() { readable->clear(); }
+
+  void accept(const std::shared_ptr<tcp::acceptor>& acceptor);
+  void welcome(tcp::socket socket);
+  void tell_to_stop();
+  void set_socket_options(tcp::socket& socket) const;
+
+  caf::actor_system& system;
+  ClientLoop& loop;
+  TcpServerOptions options;
+  std::shared_ptr<ReadableSockets> readable;
+  std::shared_ptr<std::string> read_buffer;
+  std::vector<std::shared_ptr<tcp::acceptor>> acceptors;
+  std::unordered_map<resp::ConnectionId, ConnectionHandle> connections;
+  resp::ConnectionId next_id = 1;
+  int times_told = 0;  // to stop: who comes in late is told, too
+};
+
+namespace {
+
+std::string text(const tcp::endpoint& endpoint) {
+  const std::string address = endpoint.address().to_string();
+  return (endpoint.address().is_v6() ? "[" + address + "]" : address) + ":" +
+         std::to_string(endpoint.port());
+}
+
+}  // namespace
+
+TcpServer::TcpServer(caf::actor_system& system, ClientLoop& loop, TcpServerOptions options)
+    : state_(std::make_shared<State>(system, loop, std::move(options))) {}
+TcpServer::~TcpServer() = default;
+
+namespace {
+
+constexpr rlim_t kOwnDescriptors = 512;  // RocksDB's files, peers, the loops
+
+// Room for maxclients descriptors, as far as this user may have it.
+void raise_open_files(config::Options& options) {
+  rlimit limit{};
+  const rlim_t wanted = static_cast<rlim_t>(options.maxclients) + kOwnDescriptors;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) {
+    return;
+  }
+  limit.rlim_cur = std::min(wanted, limit.rlim_max);
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+  }
+  if (limit.rlim_cur < wanted) {
+    const int64_t possible = std::max<int64_t>(
+        1, static_cast<int64_t>(limit.rlim_cur) - static_cast<int64_t>(kOwnDescriptors));
+    log_warning("maxclients " + std::to_string(options.maxclients) + " needs " +
+                std::to_string(wanted) + " open files and this process may have " +
+                std::to_string(limit.rlim_cur) + ": maxclients is " + std::to_string(possible) +
+                " now; raise ulimit -n for more");
+    options.maxclients = possible;
+  }
+}
+
+}  // namespace
+
+Result<void> TcpServer::listen() {
+  config::Options& o = state_->options.node->options;
+  raise_open_files(o);
+  Result<std::vector<int>> fds =
+      open_listeners(o.bind, static_cast<uint16_t>(o.port), static_cast<int>(o.tcp_backlog));
+  if (!fds) {
+    return fds.error();
+  }
+  for (const int fd : *fds) {
+    sockaddr_storage address{};
+    socklen_t size = sizeof(address);
+    ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+    const tcp protocol = address.ss_family == AF_INET6 ? tcp::v6() : tcp::v4();
+    state_->acceptors.push_back(std::make_shared<tcp::acceptor>(state_->loop.io(), protocol, fd));
+  }
+  return {};
+}
+
+void TcpServer::start() {
+  for (const auto& acceptor : state_->acceptors) {
+    state_->accept(acceptor);
+  }
+}
+
+void TcpServer::stop_accepting() {
+  for (const auto& acceptor : state_->acceptors) {
+    // Who the kernel has let in already is a client like the others.
+    ErrorCode error;
+    acceptor->non_blocking(true, error);
+    while (!error) {
+      tcp::socket socket(state_->loop.io());
+      acceptor->accept(socket, error);
+      if (!error) {
+        state_->welcome(std::move(socket));
+      }
+    }
+    acceptor->close(error);
+  }
+}
+
+void TcpServer::part() { state_->tell_to_stop(); }
+void TcpServer::finish() { state_->tell_to_stop(); }  // the second time each hears it
+
+void TcpServer::State::tell_to_stop() {
+  ++times_told;
+  for (const auto& [id, connection] : connections) {
+    caf::anon_send(connection, stop_atom_v);
+  }
+}
+
+bool TcpServer::idle() const {
+  return std::ranges::all_of(state_->options.node->sessions,
+                             [](const auto& item) { return item.second->idle(); });
+}
+
+void TcpServer::close(resp::ConnectionId id) {
+  const auto found = state_->connections.find(id);
+  if (found != state_->connections.end()) {
+    caf::anon_send(found->second, work_atom_v);
+  }
+}
+
+void TcpServer::deliver(resp::ReplyBatch batch) {
+  const auto found = state_->connections.find(batch.connection);
+  if (found != state_->connections.end()) {
+    caf::anon_send(found->second, std::move(batch));
+  }
+}
+
+void TcpServer::tick() {
+  const int64_t now_ms = ClientLoop::monotonic_ms();
+  for (const auto& [id, session] : state_->options.node->sessions) {
+    session->tick(now_ms);
+  }
+}
+
+void TcpServer::expect_company(bool expected) { state_->readable->expect_company(expected); }
+
+size_t TcpServer::clients() const { return state_->connections.size(); }
+
+void TcpServer::State::accept(const std::shared_ptr<tcp::acceptor>& acceptor) {
+  acceptor->async_accept(
+      [self = shared_from_this(), acceptor](const ErrorCode& error, tcp::socket socket) {
+        if (!error) {
+          try {
+            self->welcome(std::move(socket));
+          } catch (const std::exception& thrown) {  // no memory for one more
+            log_warning("a client was turned away: " + std::string(thrown.what()));
+          }
+        }
+        if (!acceptor->is_open()) {
+          return;
+        }
+        if (!error) {
+          self->accept(acceptor);
+          return;
+        }
+        // Out of descriptors, most likely: try again a little later instead of spinning.
+        log_warning("accepting a client failed: " + error.message());
+        auto timer =
+            std::make_shared<asio::steady_timer>(self->loop.io(), std::chrono::milliseconds(100));
+        timer->async_wait([self, acceptor, timer](const ErrorCode& cancelled) {
+          if (!cancelled && acceptor->is_open()) {
+            self->accept(acceptor);
+          }
+        });
+      });
+}
+
+void TcpServer::State::welcome(tcp::socket socket) {
+  resp::NodeContext& node = *options.node;
+  ErrorCode error;
+  const tcp::endpoint remote = socket.remote_endpoint(error);
+  const tcp::endpoint local = socket.local_endpoint(error);
+  socket.non_blocking(true, error);
+  if (error) {
+    return;  // gone already
+  }
+  if (connections.size() >= static_cast<size_t>(node.options.maxclients)) {
+    socket.write_some(asio::buffer(resp::kTooManyClients.data(), resp::kTooManyClients.size()),
+                      error);
+    ++node.metrics.rejected_connections;
+    return;
+  }
+  set_socket_options(socket);
+  ++node.metrics.connections_received;
+  RespConnectionOptions connection;
+  connection.node = &node;
+  connection.info = {next_id++, text(remote), text(local), socket.native_handle()};
+  connection.stream = make_asio_stream(std::move(socket), readable, read_buffer);
+  connection.router = options.router;
+  connection.state_machine = options.state_machine;
+  connection.now_ms = ClientLoop::monotonic_ms;
+  connection.ended = [weak = weak_from_this()](resp::ConnectionId id) {
+    if (const auto self = weak.lock()) {
+      self->connections.erase(id);
+    }
+  };
+  const resp::ConnectionId id = connection.info.id;
+  const auto [made, is_new] =
+      connections.emplace(id, spawn_resp_connection(system, loop.hosting(), std::move(connection)));
+  for (int i = 0; i < times_told; ++i) {
+    caf::anon_send(made->second, stop_atom_v);
+  }
+}
+
+void TcpServer::State::set_socket_options(tcp::socket& socket) const {
+  ErrorCode ignored;
+  socket.set_option(tcp::no_delay(true), ignored);
+  const auto keepalive = static_cast<int>(options.node->options.tcp_keepalive);
+  if (keepalive > 0) {
+    // As Redis: first probe after the interval, then three more a third of it apart.
+    const int fd = socket.native_handle();
+    const int third = std::max(1, keepalive / 3);
+    const int probes = 3;
+    socket.set_option(asio::socket_base::keep_alive(true), ignored);
+    ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &keepalive, sizeof(keepalive));
+    ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &third, sizeof(third));
+    ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+  }
+}
+
+}  // namespace kiwi::actors

@@ -1,0 +1,179 @@
+#include "actors/node/directory_marks.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <sys/random.h>
+
+#include "config/base/bytes.hpp"
+#include "config/base/check.hpp"
+#include "config/base/checksum.hpp"
+#include "config/base/log.hpp"
+#include "rocks/files.hpp"
+
+namespace kiwi::actors {
+
+namespace {
+
+// ON DISK. Each file: version u8 | checksum u64 of the rest | the rest.
+constexpr uint8_t kVersion = 1;
+constexpr size_t kSealBytes = 9;
+constexpr size_t kKnownMax =
+    256;  // far more than members; strangers are forgotten with each change
+
+std::string marks_path(const std::string& dir) { return dir + "/marks"; }
+std::string peers_path(const std::string& dir) { return dir + "/peers"; }
+std::string note_path(const std::string& dir) { return dir + "/old-copy"; }
+
+template <class Id>
+void put_id(std::string& out, const Id& id) {
+  out.append(reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size());
+}
+
+Incarnation get_incarnation(ByteReader& reader) {
+  Incarnation id;
+  const std::string_view raw = reader.take(id.bytes.size());
+  std::copy(raw.begin(), raw.end(), reinterpret_cast<char*>(id.bytes.data()));
+  return id;
+}
+
+std::string sealed(std::string_view body) {
+  std::string out;
+  put_u8(out, kVersion);
+  put_le(out, checksum64(body));
+  return out.append(body);
+}
+
+std::optional<std::string> read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    return std::nullopt;
+  }
+  std::stringstream bytes;
+  bytes << file.rdbuf();
+  return std::move(bytes).str();
+}
+
+// What was sealed; nothing if it is not whole.
+std::optional<std::string_view> unsealed(std::string_view bytes) {
+  uint64_t checksum = 0;
+  if (bytes.size() < kSealBytes || static_cast<uint8_t>(bytes[0]) != kVersion) {
+    return std::nullopt;
+  }
+  std::memcpy(&checksum, bytes.data() + 1, sizeof(checksum));
+  bytes.remove_prefix(kSealBytes);
+  return checksum64(bytes) == checksum ? std::optional(bytes) : std::nullopt;
+}
+
+}  // namespace
+
+uint64_t random_mark() {
+  uint64_t nonce = 0;
+  CHECK_INVARIANT(::getrandom(&nonce, sizeof(nonce), 0) == sizeof(nonce));
+  return nonce;
+}
+
+Result<std::vector<raft::Mark>> load_marks(const std::string& dir, const Incarnation& incarnation) {
+  const std::optional<std::string> bytes = read_file(marks_path(dir));
+  if (!bytes) {
+    return std::vector<raft::Mark>{};
+  }
+  const Error damaged{Errc::kCorrupt, "the file " + marks_path(dir) +
+                                          " is damaged, so nobody can tell whether this directory "
+                                          "is an old copy; wipe this node, the others will refill "
+                                          "it"};
+  const std::optional<std::string_view> body = unsealed(*bytes);
+  if (!body) {
+    return damaged;
+  }
+  ByteReader reader(*body);
+  const Incarnation of = get_incarnation(reader);
+  Result<std::vector<raft::Mark>> marks = raft::decode_marks(reader.rest());
+  if (!reader.ok() || !marks) {
+    return damaged;
+  }
+  return of == incarnation ? std::move(*marks) : std::vector<raft::Mark>{};
+}
+
+Result<void> store_marks(const std::string& dir,
+                         const Incarnation& incarnation,
+                         const std::vector<raft::Mark>& marks) {
+  std::string body;
+  put_id(body, incarnation);
+  body += raft::encode_marks(marks);
+  return rocks::write_file_durably(marks_path(dir), sealed(body));
+}
+
+std::optional<std::string> old_copy_note(const std::string& dir) {
+  return read_file(note_path(dir));
+}
+
+Result<void> leave_old_copy_note(const std::string& dir, const std::string& sentence) {
+  return rocks::write_file_durably(note_path(dir), sentence);
+}
+
+// ---------------------------------------------------------------- of the peers
+
+KnownMarks KnownMarks::load(const std::string& dir) {
+  KnownMarks known;
+  const std::optional<std::string> bytes = read_file(peers_path(dir));
+  if (!bytes) {
+    return known;
+  }
+  const std::optional<std::string_view> body = unsealed(*bytes);
+  ByteReader reader(body ? *body : std::string_view());
+  while (body && reader.ok() && !reader.done()) {
+    const NodeId node{reader.le<uint64_t>()};
+    const Incarnation incarnation = get_incarnation(reader);
+    raft::Mark mark;
+    mark.number = reader.le<uint64_t>();
+    mark.nonce = reader.le<uint64_t>();
+    if (reader.ok()) {
+      known.marks_[{node, incarnation}] = mark;
+    }
+  }
+  if (!body || !reader.ok()) {
+    log_warning("the file " + peers_path(dir) +
+                " is damaged: what it said of the peers' directories is learned anew");
+    known.marks_.clear();
+  }
+  return known;
+}
+
+Result<void> KnownMarks::store(const std::string& dir, const std::string& encoded) {
+  return rocks::write_file_durably(peers_path(dir), sealed(encoded));
+}
+
+std::string KnownMarks::encode() const {
+  std::string out;
+  for (const auto& [key, mark] : marks_) {
+    put_le(out, key.first.value);
+    put_id(out, key.second);
+    put_le(out, mark.number);
+    put_le(out, mark.nonce);
+  }
+  return out;
+}
+
+raft::Mark KnownMarks::of(NodeId node, const Incarnation& incarnation) const {
+  const auto found = marks_.find({node, incarnation});
+  return found == marks_.end() ? raft::Mark{} : found->second;
+}
+
+bool KnownMarks::remember(NodeId node, const Incarnation& incarnation, const raft::Mark& mark) {
+  if (mark.number <= of(node, incarnation).number || marks_.size() >= kKnownMax) {
+    return false;
+  }
+  marks_[{node, incarnation}] = mark;
+  return true;
+}
+
+void KnownMarks::keep_members_of(const raft::Configuration& configuration) {
+  std::erase_if(marks_, [&](const auto& item) {
+    return !configuration.has(item.first.first, item.first.second);
+  });
+}
+
+}  // namespace kiwi::actors

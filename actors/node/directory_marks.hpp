@@ -1,0 +1,51 @@
+// The marks of this data directory and those known of the peers' (raft/lineage.hpp, F52), in files:
+//   <dir>/marks     this directory's latest marks, for this incarnation
+//   <dir>/peers     the latest mark known of each peer's directory
+//   <dir>/old-copy  why this directory may not be used any more
+// Plain functions and one plain class; every file is written whole and durably.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "config/base/ids.hpp"
+#include "config/base/result.hpp"
+#include "raft/lineage.hpp"
+#include "raft/types.hpp"
+
+namespace kiwi::actors {
+
+// None if there is no such file, or it is of another incarnation. An unreadable one is an error.
+Result<std::vector<raft::Mark>> load_marks(const std::string& dir, const Incarnation& incarnation);
+Result<void> store_marks(const std::string& dir,
+                         const Incarnation& incarnation,
+                         const std::vector<raft::Mark>& marks);
+uint64_t random_mark();
+
+// The sentence that an earlier start of this directory left.
+std::optional<std::string> old_copy_note(const std::string& dir);
+Result<void> leave_old_copy_note(const std::string& dir, const std::string& sentence);
+
+// What this node remembers of its peers' directories. Client loop.
+class KnownMarks {
+ public:
+  // Empty if there is no such file or it is unreadable: what it knew will be heard again.
+  static KnownMarks load(const std::string& dir);
+  static Result<void> store(const std::string& dir, const std::string& encoded);
+
+  raft::Mark of(NodeId node, const Incarnation& incarnation) const;  // number 0: nothing is known
+  // True: it is news.
+  bool remember(NodeId node, const Incarnation& incarnation, const raft::Mark& mark);
+  // Members that were removed or replaced never count again (F1).
+  void keep_members_of(const raft::Configuration& configuration);
+  std::string encode() const;
+
+ private:
+  std::map<std::pair<NodeId, Incarnation>, raft::Mark> marks_;
+};
+
+}  // namespace kiwi::actors

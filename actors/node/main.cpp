@@ -1,0 +1,69 @@
+// kiwi-server: reads the options, opens the log file, runs the node. Any error at start is one
+// sentence on standard error and exit status 1.
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+
+#include "actors/node/node.hpp"
+#include "actors/node/restore.hpp"
+#include "config/base/log.hpp"
+#include "config/options.hpp"
+#include "raft/mutants.hpp"
+#include "resp/mutants.hpp"
+
+namespace {
+
+[[noreturn]] void refuse(const std::string& sentence) {
+  kiwi::log_flush();
+  std::fprintf(stderr, "kiwi-server: %s\n", sentence.c_str());
+  std::_Exit(1);
+}
+
+#ifdef KIWI_MUTANTS
+// A build that only tests have: KIWI_MUTANT names the known bug that this process is to have.
+void select_mutant() {
+  const char* name = std::getenv("KIWI_MUTANT");
+  if (name != nullptr && !kiwi::raft::select_mutant(name) && !kiwi::resp::select_mutant(name)) {
+    refuse(std::string("there is no mutant ") + name);
+  }
+}
+#else
+void select_mutant() {}
+#endif
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  select_mutant();
+  const kiwi::Result<kiwi::config::Options> options = kiwi::config::parse_command_line(argc, argv);
+  if (!options) {
+    refuse(options.error().text);
+  }
+  if (!options->text_to_print.empty()) {
+    std::fputs(options->text_to_print.c_str(), stdout);
+    return 0;
+  }
+  if (!kiwi::log_open(options->logfile, options->loglevel)) {
+    refuse("cannot open the log file " + options->logfile +
+           "; set logfile to a place this user may write");
+  }
+  for (const std::string& setting : options->ignored) {
+    kiwi::log_notice("ignored, for it means nothing here: " + setting);
+  }
+  if (!options->restore.empty()) {
+    const kiwi::Result<std::string> restored = kiwi::actors::restore_backup(*options);
+    if (!restored) {
+      refuse(restored.error().text);
+    }
+    std::printf("%s\n", restored->c_str());
+    return 0;
+  }
+  kiwi::Result<std::unique_ptr<kiwi::actors::Node>> node = kiwi::actors::Node::open(*options);
+  if (!node) {
+    refuse(node.error().text);
+  }
+  return (*node)->run();
+}

@@ -1,0 +1,17 @@
+// kiwi-server --restore BACKUP: makes a fresh data directory out of a backup, for the first node of
+// a new cluster (F42). Its other nodes start empty and join. Called by main before any node runs.
+#pragma once
+
+#include <string>
+
+#include "config/base/result.hpp"
+#include "config/options.hpp"
+
+namespace kiwi::actors {
+
+// Into options.dir, which must be empty or absent; options.restore names the backup. A crash in
+// between leaves a directory that only another --restore accepts. Returns a sentence for the
+// operator.
+Result<std::string> restore_backup(const config::Options& options);
+
+}  // namespace kiwi::actors

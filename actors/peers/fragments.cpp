@@ -1,0 +1,164 @@
+#include "actors/peers/fragments.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "actors/snapshots/snapshot_protocol.hpp"
+#include "config/base/bytes.hpp"
+
+namespace kiwi::actors {
+
+bool LinkSender::queue(std::string message, bool urgent) {
+  if (!has_room(message.size())) {
+    return false;
+  }
+  queued_bytes_ += message.size();
+  const bool may_overtake = urgent && message.size() <= limits_.frame_bytes;
+  (may_overtake ? urgent_ : bulk_)
+      .push_back({next_order_++, FrameKind::kWhole, std::move(message)});
+  return true;
+}
+
+void LinkSender::queue_snapshot(std::string bytes) { snapshot_.push_back(std::move(bytes)); }
+
+void LinkSender::queue_note(std::string bytes) {
+  queued_bytes_ += bytes.size();
+  urgent_.push_back({next_order_++, FrameKind::kNote, std::move(bytes)});
+}
+
+// Acks come for every quarter of the window, so that much may linger unacknowledged on an idle
+// link.
+bool LinkSender::snapshot_may_go() const {
+  return !snapshot_.empty() && urgent_.empty() && bulk_.empty() &&
+         sent_ - acked_ <= limits_.unacked_bytes / 4;
+}
+
+size_t LinkSender::next_bulk_bytes() const {
+  return std::min(limits_.frame_bytes, bulk_.front().message.size() - part_offset_);
+}
+
+std::optional<Frame> LinkSender::next() {
+  const uint64_t unacked = sent_ - acked_;
+  const bool bulk_may_go =
+      !bulk_.empty() && (unacked == 0 || unacked + next_bulk_bytes() <= limits_.unacked_bytes);
+  const bool urgent_may_go =
+      !urgent_.empty() && unacked <= limits_.unacked_bytes + limits_.frame_bytes;
+  if (urgent_may_go &&
+      (!bulk_may_go || part_offset_ != 0 || urgent_.front().order < bulk_.front().order)) {
+    return take_urgent();
+  }
+  if (bulk_may_go) {
+    return take_bulk();
+  }
+  if (snapshot_may_go()) {
+    Frame frame{FrameKind::kSnapshot, std::move(snapshot_.front())};
+    snapshot_.pop_front();
+    sent_ += frame.bytes.size();
+    ++bulk_frames_;
+    return frame;
+  }
+  return std::nullopt;
+}
+
+Frame LinkSender::take_urgent() {
+  Frame frame{urgent_.front().kind, std::move(urgent_.front().message)};
+  urgent_.pop_front();
+  queued_bytes_ -= frame.bytes.size();
+  sent_ += frame.bytes.size();
+  return frame;
+}
+
+Frame LinkSender::take_bulk() {
+  ++bulk_frames_;
+  std::string& message = bulk_.front().message;
+  Frame frame;
+  if (message.size() <= limits_.frame_bytes) {
+    frame = {FrameKind::kWhole, std::move(message)};
+    queued_bytes_ -= frame.bytes.size();
+    sent_ += frame.bytes.size();
+    bulk_.pop_front();
+    return frame;
+  }
+  const size_t size = next_bulk_bytes();
+  if (part_offset_ == 0) {
+    frame.kind = FrameKind::kFirstPart;
+    put_le<uint64_t>(frame.bytes, message.size());
+  } else {
+    frame.kind = FrameKind::kPart;
+  }
+  frame.bytes.append(message, part_offset_, size);
+  sent_ += frame.bytes.size();
+  part_offset_ += size;
+  if (part_offset_ == message.size()) {
+    queued_bytes_ -= message.size();
+    bulk_.pop_front();
+    part_offset_ = 0;
+  }
+  return frame;
+}
+
+void LinkSender::acked(uint64_t received_bytes) {
+  // A little more than was sent: frames came twice. Much more: the peer counts something else.
+  if (received_bytes <= sent_ + limits_.unacked_bytes) {
+    acked_ = std::max(acked_, std::min(received_bytes, sent_));
+  }
+}
+
+LinkReceiver::Outcome LinkReceiver::receive(FrameKind kind, std::string bytes) {
+  Outcome outcome;
+  received_ += bytes.size();
+  // Half a window: the sender never waits for an ack that is not due. Small parts of a snapshot are
+  // acknowledged at once: next to what CAF dropped on this link, that window is little.
+  const bool of_snapshot = kind == FrameKind::kSnapshot;
+  if (of_snapshot || received_ - acked_ >= limits_.unacked_bytes / 4) {
+    acked_ = received_;
+    outcome.ack = received_;
+  }
+  const size_t longest =
+      limits_.frame_bytes + (of_snapshot ? kSnapshotHeaderBytes : sizeof(uint64_t));
+  if (bytes.size() > longest) {
+    outcome.broken = true;
+    return outcome;
+  }
+  if (kind != FrameKind::kFirstPart && kind != FrameKind::kPart) {
+    outcome.message = std::move(bytes);
+    return outcome;
+  }
+  std::string_view part = bytes;
+  if (kind == FrameKind::kFirstPart) {
+    ByteReader reader(part);
+    partial_.clear();
+    partial_total_ = reader.le<uint64_t>();
+    part = reader.rest();
+    if (!reader.ok() || partial_total_ == 0 || partial_total_ > limits_.message_bytes) {
+      outcome.broken = true;
+      return outcome;
+    }
+  }
+  // Memory grows with what arrived, not with what was announced.
+  if (partial_total_ == 0 || part.empty() || partial_.size() + part.size() > partial_total_) {
+    outcome.broken = true;
+    return outcome;
+  }
+  partial_.append(part);
+  if (partial_.size() == partial_total_) {
+    outcome.message = std::move(partial_);
+    partial_ = {};
+    partial_total_ = 0;
+  }
+  return outcome;
+}
+
+std::string encode_ack(uint64_t received_bytes) {
+  std::string bytes;
+  put_le(bytes, received_bytes);
+  return bytes;
+}
+
+std::optional<uint64_t> decode_ack(std::string_view bytes) {
+  ByteReader reader(bytes);
+  const auto received = reader.le<uint64_t>();
+  return reader.done() ? std::optional(received) : std::nullopt;
+}
+
+}  // namespace kiwi::actors

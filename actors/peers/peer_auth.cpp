@@ -1,0 +1,41 @@
+#include "actors/peers/peer_auth.hpp"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <sys/random.h>
+
+#include "config/base/bytes.hpp"
+#include "config/base/check.hpp"
+
+namespace kiwi::actors {
+
+std::string prove(std::string_view secret, Side side, const Challenge& challenge) {
+  std::string text = "kiwi-peer";
+  put_le(text, kPeerProtocol);
+  put_u8(text, static_cast<uint8_t>(side));
+  put_le(text, challenge.dialer.value);
+  put_le(text, challenge.acceptor.value);
+  put_sized(text, challenge.dialer_nonce);
+  put_sized(text, challenge.acceptor_nonce);
+  std::string proof(kProofBytes, '\0');
+  unsigned size = 0;
+  const unsigned char* done =
+      ::HMAC(::EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
+             reinterpret_cast<const unsigned char*>(text.data()), text.size(),
+             reinterpret_cast<unsigned char*>(proof.data()), &size);
+  CHECK_INVARIANT(done != nullptr && size == kProofBytes);
+  return proof;
+}
+
+bool same_bytes(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && ::CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+std::string random_nonce(size_t bytes) {
+  std::string nonce(bytes, '\0');
+  CHECK_INVARIANT(::getrandom(nonce.data(), nonce.size(), 0) == static_cast<ssize_t>(bytes));
+  return nonce;
+}
+
+}  // namespace kiwi::actors

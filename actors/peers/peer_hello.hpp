@@ -1,0 +1,50 @@
+// What a node says of itself to an authenticated peer before the link is handed to CAF. Plain data.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/base/ids.hpp"
+#include "config/base/result.hpp"
+#include "raft/lineage.hpp"
+#include "raft/types.hpp"
+
+namespace kiwi::actors {
+
+struct PeerHello {
+  NodeId node;
+  Incarnation incarnation;
+  ClusterId cluster;         // unset: not a member of any cluster yet
+  uint64_t list_digest = 0;  // of raft.peers and of whether this node forms a cluster by itself
+  std::string client_address;
+  std::string peer_address;
+  uint64_t boot_epoch = 0;           // number of this start of the directory (F4)
+  std::vector<raft::Mark> marks;     // of the directory, the latest last (F52)
+  uint32_t election_timeout_ms = 0;  // raft.election-timeout: members should agree on it
+  // What the sender's configuration says of the receiver.
+  enum class You : uint8_t {
+    kUnknown = 0,           // or the sender has no configuration
+    kMember = 1,            // that id with that incarnation is in it
+    kOtherIncarnation = 2,  // the id is, but not this life of it: the directory was wiped (F1)
+    kRemoved = 3,
+    kInUse = 4,    // the id is a living member's, which this receiver is not (F49)
+    kOldCopy = 5,  // that life of the id went further than the receiver knows (F52)
+    kKnown = 6,    // the id is in it; which life the receiver is was not heard yet
+  };
+  You you = You::kUnknown;
+  std::string where;  // kInUse: where that member's link comes from
+  // For a receiver without a cluster that is kMember: the entry that founded the cluster, encoded;
+  // empty if the sender has cut it away.
+  std::string first_entry;
+
+  bool initialized() const { return cluster.is_set(); }
+  bool operator==(const PeerHello&) const = default;
+};
+
+// ON THE WIRE.
+std::string encode_hello(const PeerHello& hello);
+Result<PeerHello> decode_hello(std::string_view bytes);
+
+}  // namespace kiwi::actors

@@ -1,0 +1,180 @@
+#include "actors/replica/log_store.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "config/base/check.hpp"
+
+namespace kiwi::actors {
+
+LogStore::LogStore(caf::actor_config& cfg, const Hosting& hosting, LogStoreOptions options)
+    : Hosted(cfg, hosting, "LogStore", Vital::kYes), options_(std::move(options)) {
+  CHECK_INVARIANT(options_.storage != nullptr && options_.metrics != nullptr);
+}
+
+void LogStore::stopped() {
+  replica_ = nullptr;
+  snapshots_ = nullptr;
+}
+
+LogStore::behavior_type LogStore::make_behavior() {
+  return {
+      [this](raft::PersistRequest& request) { queue(std::move(request)); },
+      [this](const raft::LogRead& request) { queue(request); },
+      [this](raft::CutRequest& request) { queue(std::move(request)); },
+      [this](InstallSnapshot& order) { queue(std::move(order)); },
+      [this](SnapshotWorkerStarted& started) { snapshots_ = std::move(started.worker); },
+      [this](const LogWritten& result) {
+        writing_ = false;
+        written(result);
+        work_all();
+      },
+      [this](ReplicaStarted& started) { replica_ = std::move(started.replica); },
+      [this](timer_atom) {
+        if (waits_for_room_) {
+          work_all();
+        }
+      },
+      [this](stop_atom) {
+        work_all();
+        end();
+      },
+  };
+}
+
+namespace {
+
+size_t payload_bytes(const raft::PersistRequest& request) {
+  size_t bytes = 0;
+  for (const raft::Entry& entry : request.entries) {
+    bytes += entry.payload.size();
+  }
+  return bytes;
+}
+
+LogWritten write(raft::LogStorage& storage, const raft::PersistRequest& request) {
+  const auto begin = std::chrono::steady_clock::now();
+  const Result<void> result = storage.persist(request);
+  const auto spent = std::chrono::duration_cast<std::chrono::microseconds>(
+      std::chrono::steady_clock::now() - begin);
+  return {request.token, static_cast<uint64_t>(spent.count()),
+          result ? std::string() : result.error().text + " (writing the Raft log)"};
+}
+
+}  // namespace
+
+void LogStore::queue(Job job) {
+  waiting_.push_back(std::move(job));
+  work_all();
+}
+
+// One write a request: the port says that a request is one atomic turn, and its token attests the
+// log as it was then. Reads keep their place too: the core asked for what the log held then, which
+// a later write may truncate and a later cut may drop, and an answer that came after the vote for
+// another term of this leader would be taken for one to a new question.
+void LogStore::work_all() {
+  while (!writing_ && !waiting_.empty()) {
+    waits_for_room_ = !has_room(waiting_.front());
+    if (waits_for_room_) {
+      break;
+    }
+    Job job = std::move(waiting_.front());
+    waiting_.pop_front();
+    if (auto* request = std::get_if<raft::PersistRequest>(&job)) {
+      persist(std::move(*request));
+    } else if (const auto* reading = std::get_if<raft::LogRead>(&job)) {
+      read(*reading);
+    } else if (const auto* cutting = std::get_if<raft::CutRequest>(&job)) {
+      cut(*cutting);
+    } else {
+      install(std::get<InstallSnapshot>(job));
+    }
+  }
+}
+
+bool LogStore::has_room(const Job& job) const {
+  const auto* request = std::get_if<raft::PersistRequest>(&job);
+  return options_.room == nullptr || request == nullptr || request->entries.empty() ||
+         options_.room->load(std::memory_order_relaxed) >=
+             static_cast<int64_t>(payload_bytes(*request));
+}
+
+void LogStore::persist(raft::PersistRequest request) {
+  if (options_.room != nullptr) {
+    options_.room->fetch_sub(static_cast<int64_t>(payload_bytes(request)),
+                             std::memory_order_relaxed);
+  }
+  if (options_.elsewhere && payload_bytes(request) >= options_.long_write_bytes) {
+    persist_elsewhere(std::move(request));
+  } else {
+    written(write(*options_.storage, request));
+  }
+}
+
+void LogStore::cut(const raft::CutRequest& request) {
+  if (Result<void> kept = options_.storage->cut(request.meta, request.keep_from); !kept) {
+    hosting().fail_stop("cutting the Raft log failed: " + kept.error().text);
+    return;
+  }
+  first_index_ = std::max(first_index_, request.keep_from);
+}
+
+void LogStore::install(const InstallSnapshot& order) {
+  if (Result<void> kept = options_.storage->install(order.meta, order.live_state); !kept) {
+    hosting().fail_stop("recording the snapshot in the Raft log failed: " + kept.error().text);
+    return;
+  }
+  first_index_ = order.meta.index + 1;
+  send(snapshots_, SnapshotStored{});
+}
+
+void LogStore::persist_elsewhere(raft::PersistRequest request) {
+  writing_ = true;
+  options_.elsewhere(
+      [self = LogStoreHandle(this), storage = options_.storage, request = std::move(request)] {
+        caf::anon_send(self, write(*storage, request));
+      });
+}
+
+void LogStore::written(const LogWritten& result) {
+  if (!result.error.empty()) {
+    waiting_.clear();
+    hosting().fail_stop(result.error);
+    return;
+  }
+  options_.metrics->fsync_count.add();
+  options_.metrics->fsync_total_microseconds.add(result.microseconds);
+  options_.metrics->fsync_max_microseconds.raise_to(result.microseconds);
+  send(replica_, LogPersisted{result.token});
+}
+
+void LogStore::read(const raft::LogRead& request) {
+  if (request.from < first_index_) {
+    send(replica_, LogReadDone{request, {}, Term{0}});  // cut meanwhile: the core knows better ways
+    return;
+  }
+  Result<std::vector<raft::Entry>> entries =
+      options_.storage->read(request.from, request.last, request.bytes_max);
+  if (!entries) {
+    hosting().fail_stop("reading the Raft log failed: " + entries.error().text);
+    return;
+  }
+  LogReadDone answer{request, std::move(*entries), Term{0}};
+  if (request.from > first_index_ && request.from.value > 1) {
+    Result<Term> term = options_.storage->term_at(request.from - 1);
+    if (term) {  // below the first index there is none: the core knows what it cut
+      answer.prev_term = *term;
+    }
+  }
+  send(replica_, std::move(answer));
+}
+
+LogStoreHandle spawn_log_store(caf::actor_system& system,
+                               const Hosting& hosting,
+                               LogStoreOptions options) {
+  return spawn_hosted<LogStore>(system, hosting, std::move(options));
+}
+
+}  // namespace kiwi::actors

@@ -1,0 +1,329 @@
+#include "actors/snapshots/snapshot_receiver.hpp"
+
+#include <algorithm>
+
+#include "config/base/log.hpp"
+
+namespace kiwi::actors {
+
+namespace {
+constexpr uint32_t kCorruptRounds = 3;
+constexpr size_t kManifestBytesMax = 64 << 20;
+}  // namespace
+
+SnapshotReceiver::SnapshotReceiver(const Options& options, SnapshotDisk disk)
+    : options_(options), disk_(std::move(disk)), round_(options.first_round) {}
+
+// ---------------------------------------------------------------- inputs
+
+void SnapshotReceiver::receive(NodeId from, const SnapshotMessage& message, int64_t now_ms) {
+  if (const auto* offer = std::get_if<SnapshotOffer>(&message.body)) {
+    take(from, message.transfer, *offer, now_ms);
+    return;
+  }
+  if (step_ == Step::kIdle || message.transfer != transfer_ || from != from_) {
+    if (std::holds_alternative<SnapshotChunk>(message.body)) {
+      messages_.push_back({from, {message.transfer, SnapshotUnknown{}}});
+    }
+    return;
+  }
+  heard_ms_ = now_ms;
+  if (const auto* chunk = std::get_if<SnapshotChunk>(&message.body)) {
+    take(*chunk);
+  } else if (const auto* refused = std::get_if<SnapshotRefused>(&message.body)) {
+    if (step_ == Step::kDelta && refused->round == round_) {
+      ask_manifest();
+    }
+  } else if (std::holds_alternative<SnapshotAbort>(message.body) && step_ != Step::kArrived) {
+    forget();
+  }
+}
+
+void SnapshotReceiver::take(NodeId from,
+                            uint64_t transfer,
+                            const SnapshotOffer& offer,
+                            int64_t now_ms) {
+  if (step_ != Step::kIdle && transfer == transfer_ && from == from_) {
+    heard_ms_ = now_ms;
+    ask_again();
+    return;
+  }
+  if (transfer == concluded_transfer_) {
+    messages_.push_back({from, {transfer, concluded_}});
+    return;
+  }
+  if (offer.index <= applied_) {
+    messages_.push_back({from, {transfer, SnapshotDone{true, applied_}}});
+    return;
+  }
+  const bool patient = now_ms - heard_ms_ < options_.patience_ms;
+  if (step_ == Step::kArrived ||
+      (step_ != Step::kIdle && from != from_ && patient && offer_.index >= offer.useful_from)) {
+    messages_.push_back({from, {transfer, SnapshotBusy{offer_.index}}});
+    return;
+  }
+  heard_ms_ = now_ms;
+  begin(from, transfer, offer);
+}
+
+void SnapshotReceiver::begin(NodeId from, uint64_t transfer, const SnapshotOffer& offer) {
+  forget();
+  from_ = from;
+  transfer_ = transfer;
+  offer_ = offer;
+  corrupt_rounds_ = 0;
+  if (applied_ > LogIndex{0}) {
+    step_ = Step::kOwnCopy;
+    progress_.mode = "own copy";
+    wants_own_copy_ = true;
+  } else {
+    ask_manifest();
+  }
+}
+
+void SnapshotReceiver::own_copy_ready(bool made) {
+  if (step_ != Step::kOwnCopy) {
+    return;
+  }
+  if (made) {
+    Result<std::unique_ptr<rocks::DeltaTarget>> delta = disk_.open_delta();
+    if (delta) {
+      delta_ = std::move(*delta);
+      step_ = Step::kDelta;
+      ask_delta();
+      return;
+    }
+    log_notice("no delta to the own state: " + delta.error().text);
+  }
+  ask_manifest();
+}
+
+void SnapshotReceiver::concluded(bool ok, LogIndex installed) {
+  if (step_ != Step::kArrived) {
+    return;
+  }
+  concluded_transfer_ = transfer_;
+  concluded_ = {ok, installed};
+  if (ok) {
+    applied_ = std::max(applied_, installed);
+  }
+  say(concluded_);
+  forget();
+}
+
+void SnapshotReceiver::tick(int64_t now_ms) {
+  if (step_ != Step::kIdle && step_ != Step::kArrived && now_ms - heard_ms_ >= options_.forget_ms) {
+    log_notice("the snapshot from node " + std::to_string(from_.value) +
+               " was given up: nothing more came; what is here stays for the next one");
+    forget();
+  }
+}
+
+void SnapshotReceiver::forget() {
+  step_ = Step::kIdle;
+  transfer_ = 0;
+  from_ = {};
+  manifest_.clear();
+  full_.reset();
+  delta_.reset();
+  wants_own_copy_ = false;
+  arrived_.reset();
+  sender_term_ = {};
+  progress_ = {};
+}
+
+void SnapshotReceiver::give_up(const std::string& why) {
+  log_warning("the snapshot from node " + std::to_string(from_.value) + " is of no use: " + why);
+  concluded_transfer_ = transfer_;
+  concluded_ = {false, LogIndex{0}};
+  say(concluded_);
+  forget();
+}
+
+// ---------------------------------------------------------------- asking
+
+void SnapshotReceiver::say(SnapshotBody body) {
+  messages_.push_back({from_, {transfer_, std::move(body)}});
+}
+
+void SnapshotReceiver::ask_again() {
+  switch (step_) {
+    case Step::kManifest:
+      ask_manifest();
+      break;
+    case Step::kFiles:
+      ask_files();
+      break;
+    case Step::kDelta:
+      ask_delta();
+      break;
+    case Step::kArrived:
+    case Step::kOwnCopy:
+      say(SnapshotAck{round_, next_, false});  // alive, and nothing is wanted yet
+      break;
+    case Step::kIdle:
+      break;
+  }
+}
+
+void SnapshotReceiver::ask_manifest() {
+  step_ = Step::kManifest;
+  delta_.reset();
+  manifest_.clear();
+  next_ = 0;
+  progress_.mode = "manifest";
+  SnapshotWant want;
+  want.round = ++round_;
+  want.what = SnapshotWant::What::kManifest;
+  say(std::move(want));
+}
+
+void SnapshotReceiver::ask_files() {
+  step_ = Step::kFiles;
+  next_ = 0;
+  progress_.mode = "files";
+  progress_.bytes_reused = full_->bytes_reused();
+  progress_.bytes_total = progress_.bytes_received + full_->bytes_missing();
+  SnapshotWant want;
+  want.round = ++round_;
+  want.what = SnapshotWant::What::kFiles;
+  for (const rocks::FullTarget::Missing& missing : full_->missing()) {
+    if (want.ranges.size() < kSnapshotRangesMax && missing.bytes > 0) {
+      want.ranges.push_back({missing.file, missing.offset, missing.bytes});
+    }
+  }
+  say(std::move(want));
+}
+
+// After a link came back it goes on where it stopped: next_ stays.
+void SnapshotReceiver::ask_delta() {
+  if (progress_.mode != std::string_view("delta")) {
+    next_ = 0;
+    progress_.mode = "delta";
+  }
+  SnapshotWant want;
+  want.round = ++round_;
+  want.what = SnapshotWant::What::kDelta;
+  want.base = delta_->base();
+  want.next = next_;
+  say(std::move(want));
+}
+
+// ---------------------------------------------------------------- chunks
+
+void SnapshotReceiver::take(const SnapshotChunk& chunk) {
+  if (chunk.round != round_ || step_ == Step::kArrived || step_ == Step::kOwnCopy) {
+    return;
+  }
+  sender_term_ = std::max(sender_term_, chunk.sender_term);
+  if (chunk.number != next_) {
+    say(SnapshotAck{round_, next_, chunk.number > next_});
+    return;
+  }
+  progress_.bytes_received += chunk.bytes.size();
+  bytes_ever_ += chunk.bytes.size();
+  if (!write(chunk)) {
+    return;
+  }
+  ++next_;
+  say(SnapshotAck{round_, next_, false});
+  if (chunk.last) {
+    end_of_round();
+  }
+}
+
+bool SnapshotReceiver::write(const SnapshotChunk& chunk) {
+  if (step_ == Step::kManifest) {
+    manifest_.append(chunk.bytes);
+    if (manifest_.size() > kManifestBytesMax) {
+      give_up("its list of files is too long");
+      return false;
+    }
+    return true;
+  }
+  if (step_ == Step::kFiles) {
+    if (chunk.bytes.empty()) {
+      return true;
+    }
+    Result<void> written = full_->write(chunk.file, chunk.offset, chunk.bytes);
+    if (!written) {
+      give_up(written.error().text);
+    }
+    return written.has_value();
+  }
+  Result<void> applied = delta_->apply(chunk.bytes);
+  if (!applied) {
+    log_notice("the delta came to nothing (" + applied.error().text + "); files are asked for");
+    ask_manifest();
+  }
+  return applied.has_value();
+}
+
+void SnapshotReceiver::end_of_round() {
+  if (step_ == Step::kManifest) {
+    Result<rocks::Manifest> manifest = rocks::decode_manifest(manifest_);
+    manifest_.clear();
+    if (!manifest) {
+      return give_up(manifest.error().text);
+    }
+    Result<std::unique_ptr<rocks::FullTarget>> full = disk_.open_full(*manifest);
+    if (!full) {
+      return give_up(full.error().text);
+    }
+    full_ = std::move(*full);
+    step_ = Step::kFiles;
+    files_complete();
+  } else if (step_ == Step::kFiles) {
+    files_complete();
+  } else {
+    delta_complete();
+  }
+}
+
+void SnapshotReceiver::files_complete() {
+  if (full_->bytes_missing() > 0) {
+    return ask_files();
+  }
+  Result<rocks::SnapshotInfo> info = full_->finish();
+  if (info) {
+    return arrived(std::move(*info), full_->directory());
+  }
+  if (++corrupt_rounds_ < kCorruptRounds && full_->bytes_missing() > 0) {
+    return ask_files();
+  }
+  give_up(info.error().text);
+}
+
+void SnapshotReceiver::delta_complete() {
+  Result<rocks::SnapshotInfo> info = delta_->finish();
+  if (info) {
+    return arrived(std::move(*info), delta_->directory());
+  }
+  log_warning("the delta came out wrong (" + info.error().text + "); files are asked for");
+  ask_manifest();
+}
+
+void SnapshotReceiver::arrived(rocks::SnapshotInfo info, std::string directory) {
+  step_ = Step::kArrived;
+  last_mode_ = progress_.mode;
+  progress_.mode = "installing";
+  full_.reset();
+  delta_.reset();
+  arrived_ = Arrived{std::move(info), std::move(directory), sender_term_};
+}
+
+// ---------------------------------------------------------------- outcome
+
+std::vector<std::pair<NodeId, SnapshotMessage>> SnapshotReceiver::take_messages() {
+  return std::exchange(messages_, {});
+}
+
+bool SnapshotReceiver::take_wants_own_copy() {
+  return applied_ >= committed_ && std::exchange(wants_own_copy_, false);
+}
+
+std::optional<SnapshotReceiver::Arrived> SnapshotReceiver::take_arrived() {
+  return std::exchange(arrived_, std::nullopt);
+}
+
+}  // namespace kiwi::actors

@@ -1,0 +1,124 @@
+// The receiving half of snapshot_protocol.hpp: one snapshot at a time comes here. Plain class,
+// owned by SnapshotWorker, on its thread; time is told, the disk comes as functions.
+//
+// A node that has a state asks for a delta to it first (F17) and for files if that is refused or
+// comes out wrong. Files that arrived stay for the next attempt, also by another sender of the same
+// life. A verified snapshot is handed out once (take_arrived()); Raft decides about it then (F15),
+// and concluded() says what became of it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "actors/snapshots/snapshot_protocol.hpp"
+#include "rocks/snapshot_target.hpp"
+
+namespace kiwi::actors {
+
+struct SnapshotDisk {
+  std::function<Result<std::unique_ptr<rocks::FullTarget>>(const rocks::Manifest&)> open_full;
+  // On the copy of this node's own state that own_copy_ready() told of.
+  std::function<Result<std::unique_ptr<rocks::DeltaTarget>>()> open_delta;
+};
+
+class SnapshotReceiver {
+ public:
+  struct Options {
+    int64_t patience_ms = 10'000;  // a sender that is silent for so long makes way for another
+    int64_t forget_ms = 120'000;   // and is forgotten then
+    uint64_t first_round = 1;      // drawn at random: rounds of an earlier process are not ours
+  };
+  struct Arrived {
+    rocks::SnapshotInfo info;
+    std::string directory;
+    Term sender_term;
+  };
+
+  SnapshotReceiver(const Options& options, SnapshotDisk disk);
+
+  // ---- inputs
+  void receive(NodeId from, const SnapshotMessage& message, int64_t now_ms);
+  // committed: entries up to there are in this node's own log and will be applied.
+  void set_applied(LogIndex applied, LogIndex committed) {
+    applied_ = applied;
+    committed_ = committed;
+  }
+  void own_copy_ready(bool made);  // answers wants_own_copy()
+  // What was taken by take_arrived() is settled. ok: this node is at `installed` or above.
+  void concluded(bool ok, LogIndex installed);
+  void tick(int64_t now_ms);
+  void close() { forget(); }  // the directories it writes into may go now
+
+  // ---- outcome, to be looked at after every input
+  std::vector<std::pair<NodeId, SnapshotMessage>> take_messages();
+  // Once: make a checkpoint of the own state, for a delta. Not before the own log is applied: what
+  // a node replays after its start would be in the delta too.
+  bool take_wants_own_copy();
+  std::optional<Arrived> take_arrived();
+
+  bool receiving() const { return step_ != Step::kIdle; }
+  LogIndex index() const { return offer_.index; }  // while receiving
+  NodeId from() const { return from_; }
+  struct Progress {
+    const char* mode = "none";  // none, own copy, manifest, files, delta, installing
+    uint64_t bytes_received = 0;
+    uint64_t bytes_total = 0;   // files only
+    uint64_t bytes_reused = 0;  // files only
+  };
+  const Progress& progress() const { return progress_; }
+  // How the snapshot came that was handed out last: files, delta.
+  const char* last_mode() const { return last_mode_; }
+  uint64_t bytes_received_ever() const { return bytes_ever_; }
+
+ private:
+  enum class Step : uint8_t { kIdle, kOwnCopy, kManifest, kFiles, kDelta, kArrived };
+
+  void take(NodeId from, uint64_t transfer, const SnapshotOffer& offer, int64_t now_ms);
+  void take(const SnapshotChunk& chunk);
+  void begin(NodeId from, uint64_t transfer, const SnapshotOffer& offer);
+  void ask_again();  // for what the present step lacks
+  void ask_manifest();
+  void ask_files();
+  void ask_delta();
+  void files_complete();
+  void delta_complete();
+  bool write(const SnapshotChunk& chunk);
+  void end_of_round();
+  void arrived(rocks::SnapshotInfo info, std::string directory);
+  void give_up(const std::string& why);
+  void forget();
+  void say(SnapshotBody body);
+
+  Options options_;
+  SnapshotDisk disk_;
+  LogIndex applied_;
+  LogIndex committed_;
+  Step step_ = Step::kIdle;
+  NodeId from_;
+  uint64_t transfer_ = 0;
+  SnapshotOffer offer_;
+  Term sender_term_;
+  int64_t heard_ms_ = 0;
+  uint64_t round_;
+  uint64_t next_ = 0;  // chunk of the round
+  std::string manifest_;
+  std::unique_ptr<rocks::FullTarget> full_;
+  std::unique_ptr<rocks::DeltaTarget> delta_;
+  uint32_t corrupt_rounds_ = 0;
+  bool wants_own_copy_ = false;
+  std::optional<Arrived> arrived_;
+  std::vector<std::pair<NodeId, SnapshotMessage>> messages_;
+  // The last one that was concluded: its sender may not have heard.
+  uint64_t concluded_transfer_ = 0;
+  SnapshotDone concluded_;
+  Progress progress_;
+  const char* last_mode_ = "none";
+  uint64_t bytes_ever_ = 0;
+};
+
+}  // namespace kiwi::actors

@@ -1,0 +1,155 @@
+#include "actors/state/long_reads.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "rocks/background.hpp"
+
+namespace kiwi::actors {
+
+namespace {
+
+// Between pictures for which files are written: the shortest pause while compaction keeps up. It
+// doubles with each eighth of what compaction may owe, from a quarter on.
+constexpr int64_t kPauseMs = 100;
+constexpr uint32_t kEighth = 125;   // of Keyspace::view_cost()
+constexpr uint32_t kQuarter = 250;  // the same
+constexpr uint32_t kTooMuch = 7 * kEighth;
+// What making them takes of the flusher's time: one part of so many.
+constexpr int64_t kShare = 4;
+constexpr int64_t kPauseForShareMs = 2000;  // at most, for that
+
+using Clock = std::chrono::steady_clock;
+
+int64_t ms_since(Clock::time_point then) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - then).count();
+}
+
+}  // namespace
+
+LongReads::LongReads(Done done) : done_(std::move(done)) {}
+LongReads::~LongReads() { stop(); }
+
+void LongReads::add(std::vector<resp::LongRead> reads) {
+  const std::lock_guard lock(mutex_);
+  for (resp::LongRead& read : reads) {
+    waiting_.add(std::move(read));
+  }
+}
+
+std::vector<resp::LongReadResult> LongReads::expire(const std::vector<uint64_t>& ids) {
+  std::vector<resp::LongReadResult> results;
+  const std::lock_guard lock(mutex_);
+  for (LongReadQueue* queue : {&on_picture_, &waiting_}) {
+    for (const resp::LongRead& read : queue->remove(ids)) {
+      results.push_back(resp::expired_long_read(read));
+    }
+  }
+  return results;
+}
+
+void LongReads::drop(const std::vector<uint64_t>& ids) {
+  const std::lock_guard lock(mutex_);
+  on_picture_.remove(ids);
+  waiting_.remove(ids);
+  if (running_ != 0 && std::ranges::find(ids, running_) != ids.end()) {
+    running_dropped_ = true;
+    stop_read_ = true;
+  }
+}
+
+int64_t LongReads::pause_ms(uint32_t cost) const {
+  const uint32_t eighths = cost <= kQuarter ? 0 : (cost - kQuarter) / kEighth;
+  return std::max(kPauseMs << eighths, std::min(kShare * took_ms_.load(), kPauseForShareMs));
+}
+
+void LongReads::pump(rocks::Keyspace& keyspace, int64_t now_ms) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (waiting_.empty() || busy_) {
+      return;
+    }
+  }
+  if (const uint32_t cost = keyspace.view_cost()) {
+    if (cost >= kTooMuch || now_ms - asked_ms_ < pause_ms(cost)) {
+      return;
+    }
+    asked_ms_ = now_ms;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    busy_ = true;
+    on_picture_ = std::exchange(waiting_, {});
+    turns_left_ = on_picture_.connections();
+  }
+  if (!worker_) {
+    worker_ = std::make_unique<Worker>();
+    worker_->post([] { rocks::work_in_background(); });  // the loops go first
+  }
+  keyspace.view_async([this, asked = Clock::now()](std::unique_ptr<rocks::Reader> view) {
+    took_ms_ = ms_since(asked);
+    auto held = std::make_shared<std::unique_ptr<rocks::Reader>>(std::move(view));
+    worker_->post([this, held] { run(*held); });
+  });
+}
+
+// With the lock held, which it gives up meanwhile. False: nobody is to be told.
+bool LongReads::run_one(rocks::Reader& view,
+                        std::unique_lock<std::mutex>& lock,
+                        resp::LongReadResult& out) {
+  resp::LongRead read = on_picture_.take();
+  turns_left_ -= turns_left_ != 0 ? 1 : 0;
+  running_ = read.id;
+  running_dropped_ = false;
+  stop_read_ = false;
+  lock.unlock();
+  out = resp::run_long_read(view, read, stop_read_);
+  lock.lock();
+  running_ = 0;
+  if (out.stopped && !running_dropped_) {
+    on_picture_.put_back(std::move(read));
+  }
+  return !out.stopped && !running_dropped_;
+}
+
+// The picture ends before anybody can hear that nothing runs.
+void LongReads::run(std::unique_ptr<rocks::Reader>& view) {
+  for (bool last = false; !last;) {
+    resp::LongReadResult result;
+    bool tell = false;
+    {
+      std::unique_lock lock(mutex_);
+      auto over = [this] {
+        return stopping_ || on_picture_.empty() || (turns_left_ == 0 && !waiting_.empty());
+      };
+      if (!over()) {
+        tell = run_one(*view, lock, result);
+      }
+      last = over();
+      if (last) {
+        waiting_.put_in_front(std::exchange(on_picture_, {}));
+        view.reset();
+        busy_ = false;
+        changed_.notify_all();
+      }
+    }
+    if (tell) {
+      done_(std::move(result));
+    }
+  }
+}
+
+void LongReads::stop() {
+  {
+    std::unique_lock lock(mutex_);
+    stopping_ = true;
+    stop_read_ = true;
+    changed_.wait(lock, [this] { return !busy_; });
+  }
+  worker_.reset();  // what it was about to report is reported
+  stopping_ = false;
+  asked_ms_ = 0;
+}
+
+}  // namespace kiwi::actors

@@ -1,0 +1,75 @@
+#include "config/base/glob.hpp"
+
+#include <chrono>
+#include <string>
+
+#include <doctest/doctest.h>
+
+namespace kiwi {
+namespace {
+
+TEST_SUITE("base") {
+  TEST_CASE("globs as Redis documents them for KEYS") {
+    CHECK(glob_match("h?llo", "hello"));
+    CHECK(!glob_match("h?llo", "hllo"));
+    CHECK(glob_match("h*llo", "hllo"));
+    CHECK(glob_match("h*llo", "heeeello"));
+    CHECK(glob_match("h[ae]llo", "hallo"));
+    CHECK(!glob_match("h[ae]llo", "hillo"));
+    CHECK(glob_match("h[^e]llo", "hallo"));
+    CHECK(!glob_match("h[^e]llo", "hello"));
+    CHECK(glob_match("h[a-b]llo", "hbllo"));
+    CHECK(!glob_match("h[a-b]llo", "hcllo"));
+    CHECK(glob_match("h[b-a]llo", "hallo"));
+    CHECK(glob_match("\\*", "*"));
+    CHECK(!glob_match("\\*", "a"));
+  }
+
+  TEST_CASE("empty patterns and texts") {
+    CHECK(glob_match("", ""));
+    CHECK(!glob_match("", "a"));
+    CHECK(glob_match("*", ""));
+    CHECK(!glob_match("**", ""));  // as redis-server 7.0.15 has it
+    CHECK(!glob_match("?", ""));
+    CHECK(!glob_match("a*", ""));
+  }
+
+  TEST_CASE("a set may hold ], ranges, escapes, or never close") {
+    CHECK(glob_match("[\\]]", "]"));
+    CHECK(glob_match("[a-cx-z]", "y"));
+    CHECK(!glob_match("[a-cx-z]", "m"));
+    CHECK(glob_match("[abc", "c"));
+    CHECK(!glob_match("[abc", "d"));
+    CHECK(!glob_match("[]a", "]a"));  // an empty set matches nothing
+    CHECK(glob_match("a\\", "a\\"));  // a backslash at the end is itself
+  }
+
+  TEST_CASE("stars give back what they took") {
+    CHECK(glob_match("*ab", "aab"));
+    CHECK(glob_match("a*b*c", "axbxbxc"));
+    CHECK(!glob_match("a*b*c", "axbxbx"));
+    CHECK(glob_match("*[0-9]?", "abc12"));
+    CHECK(glob_match("a**b", "ab"));
+  }
+
+  TEST_CASE("bytes of any value, zero included; case only when asked to ignore it") {
+    CHECK(glob_match("a?b", std::string("a\0b", 3)));
+    CHECK(glob_match("[\x80-\xff]", "\xc3"));
+    CHECK(!glob_match("ABC", "abc"));
+    CHECK(glob_match("ABC", "abc", true));
+    CHECK(glob_match("[A-C]", "b", true));
+  }
+
+  TEST_CASE("a hostile pattern costs no exponential time") {
+    std::string pattern;
+    for (int i = 0; i < 50; ++i) {
+      pattern += "a*";
+    }
+    auto start = std::chrono::steady_clock::now();
+    CHECK(!glob_match(pattern + "b", std::string(5000, 'a')));
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(2));
+  }
+}
+
+}  // namespace
+}  // namespace kiwi
