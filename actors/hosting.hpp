@@ -4,7 +4,7 @@
 // Without a unit the actor runs on CAF's scheduler, in tests the deterministic one.
 //
 // Hosted<Interface> is the base of every shell: it also turns a lost or throwing vital actor into
-// the end of the process (fail-stop, DESIGN §3).
+// the end of the process (fail-stop: README.md#when-something-fails).
 #pragma once
 
 #include <exception>

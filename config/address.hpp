@@ -12,7 +12,7 @@
 
 namespace kiwi::config {
 
-// A peer port that is not given is the client port plus this (DESIGN §11).
+// A peer port that is not given is the client port plus this.
 constexpr uint16_t kPeerPortOffset = 10'000;
 
 struct HostPort {

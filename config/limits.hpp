@@ -42,7 +42,7 @@ constexpr size_t kReplyBytes = 513 * kMiB;
 
 // ---- long reads
 // Put aside at a time, those that wait behind one of their connection included. One thread runs
-// them, some 15 ms each at least: more would be answered after raft.response-timeout anyway.
+// them: with more, the last would be answered after raft.response-timeout anyway.
 constexpr size_t kLongReads = 4096;
 
 // ---- peers

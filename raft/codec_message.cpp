@@ -13,8 +13,7 @@ namespace {
 
 constexpr uint8_t kMessageVersion = 1;
 // AppendEntries with entries of so many bytes together, or more: the checksum is of the rest
-// without the entries' payloads. Each of these checksums took 4 us a 16 KiB value, on data that is
-// out of the cache.
+// without the entries' payloads: those have one of their own, and are out of the processor's cache.
 constexpr uint8_t kLongMessageVersion = 2;
 constexpr size_t kLongEntries = 4096;
 constexpr size_t kSealBytes = 9;  // version and checksum

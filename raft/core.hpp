@@ -1,4 +1,4 @@
-// The Raft core: input in, effects out (DESIGN §4). One object is one replica of one group.
+// The Raft core: input in, effects out. One object is one replica of one group.
 //
 // It owns no thread, clock, random device, file, socket or logger; the same inputs give the same
 // effects on every run. The shell (actors/RaftReplica, or the simulation) feeds inputs, then takes
@@ -41,7 +41,7 @@ struct CoreOptions {
   uint64_t window_bytes = 8 << 20;  // recent entries kept in memory
   uint64_t inflight_bytes_max =
       1 << 20;                         // unacknowledged per follower; one entry always fits (F29)
-  uint32_t inflight_messages_max = 2;  // while below 64 KiB each, see PERF §3
+  uint32_t inflight_messages_max = 2;  // of those below 64 KiB: what comes next shares a message
   uint64_t message_bytes_max = 128 << 10;  // payload bytes per AppendEntries; one entry always fits
   uint64_t uncommitted_bytes_max = 64 << 20;  // admission at the leader: from there on kOverloaded
   // A larger payload goes neither into the log nor to the leader: no link would carry it (F50).

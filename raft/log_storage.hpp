@@ -2,7 +2,7 @@
 // tests; tests/rocks/log_storage_suite.hpp holds what both must do.
 //
 // One caller at a time (the LogStore actor or a test). Every method blocks. An Error of any method
-// but open() is fatal to the node: the caller stops and never retries (DESIGN §12).
+// but open() is fatal to the node: the caller stops and never retries.
 #pragma once
 
 #include <cstdint>

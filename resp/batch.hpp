@@ -1,5 +1,5 @@
 // The bytes of commands on their way: from the session through the router into a log entry, the
-// same bytes everywhere (PERF §6.7). ON DISK inside log entries: frozen by golden bytes.
+// same bytes everywhere: encoded once. ON DISK inside log entries: frozen by golden bytes.
 //
 //   batch   := version:u8 (=1) count:varint (size:varint command)*count
 //   command := kind:u8 database:varint body

@@ -1,9 +1,9 @@
 // The executor: applies log entries to the keyspace and answers reads at an index. It is the plain
 // class inside the StateMachine actor; client loop only.
 //
-// Apply is a pure function of (state, entry) (DESIGN §8): no clock, no option, no random device,
-// and nothing here depends on whether this node is the origin, except that only the origin keeps
-// the replies. A turn (work()) executes whole entries up to a budget and ends in one
+// Apply is a pure function of (state, entry), resp/README.md#determinism: no clock, no option, no
+// random device, and nothing here depends on whether this node is the origin, except that only the
+// origin keeps the replies. A turn (work()) executes whole entries up to a budget and ends in one
 // Keyspace::commit().
 #pragma once
 

@@ -14,12 +14,12 @@ enum class Mutant : uint8_t {
   kVoidNotSent,            // a refused batch is sent again with its content (F3)
   kRefusalAnsweredAtOnce,  // although it may have been sent to another leader as well (F3)
   kZombieAfterTimeout,     // content is sent on after its clients were told TIMEOUT (F5)
-  kTimeoutSaysFailed,      // a batch that was handed over is answered CLUSTERDOWN (DESIGN §1.5)
+  kTimeoutSaysFailed,      // a batch that was handed over is answered CLUSTERDOWN
   kReadIgnoresWrites,      // a read does not wait for its connection's earlier writes (F6)
   kWriteOvertakesReads,    // a write does not wait for its connection's earlier reads (F6)
   kNeverSentAgain,         // what is lost stays lost (F23)
   kDuplicateApplied,       // the session rows do not stop a batch that was applied before (F4)
-  kReadBeforeIndex,        // a read does not wait until its index is applied (§6.4)
+  kReadBeforeIndex,        // a read does not wait until its index is applied
   kExpireUnconditional,    // an expiry entry deletes whatever the key holds now (F8)
   kAskNumbersAgain,        // each boot numbers its questions for a read index from 1 (F66)
   kLongReadOldClock,       // a long read keeps the clock it was put aside with (F44)

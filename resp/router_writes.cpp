@@ -28,7 +28,7 @@ constexpr int64_t kBehindOthersUs = 1000;
 // Clients that write again do so at once; milliseconds, since only those are told here.
 constexpr int64_t kCrowdMs = 1;
 // While a state lags behind: a batch of so many bytes is followed by a pause of so many
-// milliseconds at full pressure, so that writes go on at 3 MB/s a node; at low pressure by one.
+// milliseconds at full pressure, which is 3 MB/s a node; at low pressure by one.
 // Larger ones by more, but not much longer than a client should wait.
 constexpr size_t kPauseBytes = 64 << 10;
 constexpr uint64_t kPauseMs = 20;

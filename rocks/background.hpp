@@ -27,7 +27,7 @@ enum class Pace : uint8_t {
 // Said again and again by long loops: lets others have the processor for a moment, if the calling
 // thread works in the background. Priorities are not enough: they do not count between nodes that
 // share a machine (Linux schedules sessions as groups), and a thread that wakes up may have to wait
-// for the next tick, 4 ms, of each thread before it.
+// for the kernel's next tick for each thread before it.
 void breathe(Pace pace = Pace::kSteady);
 
 class Background {

@@ -84,8 +84,8 @@ class Stream final : public DeltaStream {
   std::unique_ptr<Cursor> cursor_;
   size_t value_done_ = 0;  // bytes of the value at the cursor that went out already
   delta::Buckets moved_;
-  // (bucket_number(), counter) of the others, ascending: 50,000 reads of them were a third of all
-  // the work for a delta of as many keys.
+  // (bucket_number(), counter) of the others, ascending: read once, in order, instead of one
+  // by one for each key.
   std::vector<std::pair<uint64_t, uint64_t>> still_;
   std::vector<CollectionId> elements_;  // of the collections that were put; sorted after kMeta
   std::vector<CollectionId> scores_;

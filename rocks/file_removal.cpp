@@ -19,8 +19,8 @@ namespace {
 
 using std::chrono::microseconds;
 
-// 0.8 ms of the disk where 64 MiB take 12. Smaller ones are more of them, and a few in a thousand
-// take 50 ms, whatever their size.
+// Large steps hold up the disk; of small ones there are more, and a few of them are slow whatever
+// their size.
 constexpr uint64_t kStepBytes = 4 << 20;
 constexpr uint64_t kBytesPerSecondMin = 64 << 20;
 constexpr uint64_t kSecondsMax = 2;       // what waits is gone after that, however much it is

@@ -1,8 +1,7 @@
 // Removes files without a stall of the disk. Where the file system is mounted with `discard`, the
 // unlink of a large file tells the disk about all of its blocks in one request, and nothing else is
-// done meanwhile: a log file of 64 MiB held up every fdatasync on the disk for 12 ms (virtio,
-// ext4). So the name goes at once, and the room in small steps, on one thread of the process. A
-// process that dies gives all of it back at once.
+// done meanwhile: every fdatasync on the disk waits. So the name goes at once, and the room in
+// small steps, on one thread of the process. A process that dies gives all of it back at once.
 //
 // For whoever removes large files: RocksDB through make_removal_file_system(), the snapshot code
 // through files.hpp. Any thread.

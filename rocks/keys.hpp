@@ -1,4 +1,4 @@
-// The key grammar of the state (DESIGN §6). NORMATIVE and ON DISK: frozen by golden bytes in
+// The key grammar of the state. NORMATIVE and ON DISK: frozen by golden bytes in
 // tests/rocks/, described in rocks/README.md.
 //
 //   meta     [database:4 BE] [hash:6] [user key]                  -> Metadata (metadata.hpp)

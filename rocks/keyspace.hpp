@@ -3,8 +3,8 @@
 // one (memtable, one WriteBatch per apply turn), and a table of our own that is flushed as ingested
 // files (rocks/table/).
 //
-// Thread: the apply thread only, except View. A disk error inside any method is fatal() (DESIGN
-// §12), so no method returns one. Commands cannot tell which adaptor they run on.
+// Thread: the apply thread only, except View. A disk error inside any method is fatal(), so
+// no method returns one. Commands cannot tell which adaptor they run on.
 #pragma once
 
 #include <cstdint>
@@ -91,7 +91,7 @@ class Keyspace : public Reader {
   virtual void flush_async(std::function<void(LogIndex flushed)> done) = 0;
   // Makes `directory`, which must not exist and lies on the same file system, a state of its own:
   // it opens like any other and holds exactly one commit boundary, at least the last one before the
-  // call (DESIGN §10). Call it between commits; apply goes on meanwhile. `done` is called once, on
+  // call. Call it between commits; apply goes on meanwhile. `done` is called once, on
   // any thread; whoever uses the files asks *them* for their index, term and members (F13). The
   // Keyspace's end waits for both kinds of jobs.
   virtual void checkpoint(std::string directory, std::function<void(Result<LogIndex>)> done) = 0;

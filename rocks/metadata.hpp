@@ -44,7 +44,7 @@ struct Metadata {
 void encode(std::string& out, const Metadata& metadata);           // clears out first
 std::optional<Metadata> decode_metadata(std::string_view record);  // nullopt = corrupt
 
-// One record, written by every turn: what the state is (DESIGN §6, F9, F10, F37).
+// One record, written by every turn: what the state is (F9, F10, F37).
 struct AppliedRecord {
   LogIndex index;
   Term term;

@@ -50,7 +50,7 @@ class PlainKeyspace final : public Keyspace {
         cache_(options.metadata_cache_bytes),
         overlays_{Overlay(arena_), Overlay(arena_), Overlay(arena_), Overlay(arena_)} {
     keys::applied_record(applied_key_);
-    write_options_.disableWAL = true;  // the Raft log is the WAL (DESIGN §6)
+    write_options_.disableWAL = true;  // the Raft log is the WAL
   }
 
   std::optional<std::string_view> get(Family family, std::string_view key) override;
@@ -189,7 +189,7 @@ std::optional<std::string_view> PlainKeyspace::get(Family family, std::string_vi
   return found;
 }
 
-// In pairs with the caller (DESIGN §6): a batch without its applied index would be applied twice.
+// The applied record is in the batch: a batch without it would be applied twice.
 void PlainKeyspace::check_applied(LogIndex applied) {
   const Overlay::Node* node = overlay(Family::kSystem).find(hash_(applied_key_), applied_key_);
   CHECK_INVARIANT(node != nullptr && node->state == Overlay::State::kPut);

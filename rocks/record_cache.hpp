@@ -1,5 +1,5 @@
 // A bounded hash of records as of the last commit: positive and negative answers of point reads, so
-// that most commands never descend into RocksDB (PERF §4). Never holds anything uncommitted: the
+// that most commands never descend into RocksDB. Never holds anything uncommitted: the
 // overlay is asked first, and the Keyspace writes through to it after each commit. So an undo
 // cannot leave a trace here.
 //

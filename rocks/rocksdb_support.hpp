@@ -15,7 +15,7 @@ class Status;
 
 namespace kiwi::rocks {
 
-// Stops the process (DESIGN §12): "<what> failed in <path>: <status>".
+// Stops the process: "<what> failed in <path>: <status>".
 [[noreturn]] void fatal_status(std::string_view what,
                                const std::string& path,
                                const rocksdb::Status& status);

@@ -76,7 +76,7 @@ class StateDatabase::Listener final : public rocksdb::EventListener {
     }
   }
   // A flush or compaction that failed leaves memtables that can never be written: stop now rather
-  // than stall later (DESIGN §12). For lack of room only a compaction fails, which is no error by
+  // than stall later. For lack of room only a compaction fails, which is no error by
   // now (room.hpp).
   void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
     if (!status->ok() && !status->IsShutdownInProgress()) {  // closing interrupts compactions
@@ -120,8 +120,8 @@ constexpr uint64_t kFilesInBase = 4;
 constexpr uint64_t kFileSizeMin = 8 << 20;
 constexpr uint64_t kCompactionFilesMax = 25;  // RocksDB's own bound of a compaction below level 0
 
-// What compactions write, and in which steps: 0.3 ms of work each. Files collect no more than a
-// step, or all of that (RocksDB: 1 MiB, 5 ms of work) would come at once.
+// What compactions write, and in which steps. Files collect no more than a step: RocksDB's 1 MiB
+// would all come at once, and hold a processor for longer than a client should wait.
 constexpr uint64_t kStepBytes = 64 << 10;
 constexpr uint64_t kBytesPerSecond = 64 << 20;
 
@@ -136,8 +136,8 @@ rocksdb::DBOptions database_options(const KeyspaceOptions& options) {
   made.enable_pipelined_write = false;  // excluded by atomic_flush
   made.db_write_buffer_size = 6 * options.write_buffer_bytes;
   made.max_background_jobs = 2;
-  // Compaction and the flusher share the disk with the log's syncs: one step at a time, of 256 KiB
-  // (a sync behind 1 MiB or two waited for 2 ms), and at an even pace.
+  // Compaction and the flusher share the disk with the log's syncs: one step at a time, of 256 KiB,
+  // since a sync waits for what is before it, and at an even pace.
   made.bytes_per_sync = 256 << 10;
   made.strict_bytes_per_sync = true;
   made.rate_limiter = make_write_pace(kBytesPerSecond, kStepBytes);
@@ -164,8 +164,7 @@ rocksdb::ColumnFamilyOptions family_options(const KeyspaceOptions& options,
     made.memtable_prefix_bloom_size_ratio = 0.05;
   } else {
     // A compaction of level 0 rewrites the level below: with one much larger than what level 0
-    // holds then, small tables would wait for it most of the time (4 MiB table, 1 KiB values, 2
-    // cores: 3,100 SETs/s with 256 MiB, the default).
+    // holds then, small tables would wait for it most of the time.
     made.max_bytes_for_level_base = std::clamp(options.table_bytes, kLevelBaseMin, kLevelBaseMax);
     made.target_file_size_base =
         std::max(made.max_bytes_for_level_base / kFilesInBase, kFileSizeMin);

@@ -33,8 +33,7 @@ constexpr uint64_t kAhead = 4 << 20;          // in front of the writer at most
 constexpr uint64_t kRefill = 2 << 20;         // below it more are written
 constexpr size_t kPiece = size_t{256} << 10;  // the writer waits for no more than one
 // A sync of a longer file is dearer by its new length and blocks, as much as by 64 to 128 KiB of
-// room. Where syncs are larger, room only doubles what the disk has to take: 16 KiB values kept it
-// busy with 4.6 bytes a byte of value and node, a quarter of them room.
+// room. Where syncs are larger, room only doubles what the disk has to take.
 constexpr uint64_t kLongSync = 64 << 10;
 constexpr auto kRoomPoll = std::chrono::milliseconds(50);
 
@@ -198,8 +197,8 @@ class SharedFile {
         filled_ = reached_;
         more = reached_ < length_ + kAhead && !long_syncs();
       }
-      // On disk before a sync of the writer has to wait for them, and one piece at a time: all 4
-      // MiB at once held up everybody's syncs for 3 ms.
+      // On disk before a sync of the writer has to wait for them, and one piece at a time: all of
+      // it at once would hold up everybody's syncs.
       (void)::sync_file_range(filler_fd_, static_cast<off_t>(from), kPiece,
                               SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
     }

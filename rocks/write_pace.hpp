@@ -31,11 +31,10 @@ class WritePace {
   Clock::time_point next_;
 };
 
-// RocksDB's own limiter hands out what 100 ms have at once: at 64 MiB/s a compaction then kept a
-// processor busy for 35 ms of each 100 (in memory), and clients of nodes that shared it waited up
-// to 100 ms. With a period of 1 ms RocksDB 7.8.3 waited in Request() for ever. Here a request is
-// one step of at most `step_bytes`, behind which it rests; busy processors keep it waiting for a
-// tick or two, which costs no rate.
+// RocksDB's own limiter hands out the bytes of 100 ms at once, so a compaction keeps a processor
+// for a large part of that, and clients of nodes that share it wait. (With a period of 1 ms
+// RocksDB 7.8.3 waits in Request() for ever.) Here a request is one step of at most `step_bytes`,
+// behind which it rests. Busy processors keep it waiting for a tick or two, which costs no rate.
 std::shared_ptr<rocksdb::RateLimiter> make_write_pace(uint64_t bytes_per_second,
                                                       uint64_t step_bytes);
 

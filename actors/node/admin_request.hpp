@@ -48,8 +48,8 @@ std::string order_error(const AdminOrder& order, const raft::Configuration& now)
 // Is it so already, as far as this committed configuration says? Never for HandOver.
 bool is_done(const AdminOrder& order, const raft::Configuration& now);
 
-// Whether an order may still take effect, or did in part, although nobody said so. DESIGN §1.5: the
-// first word of an error may be other than TIMEOUT only if it does not and will not.
+// Whether an order may still take effect, or did in part, although nobody said so. The first
+// word of an error may be other than TIMEOUT only if it does not and will not.
 class OrderFate {
  public:
   void begun(NodeId by) { open_.insert(by); }  // handed to this node's core, or sent to that one

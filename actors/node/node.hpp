@@ -2,7 +2,8 @@
 // the node find or form its cluster, and takes it down in order. CAF, Asio and RocksDB stay behind
 // it.
 //
-// Threads: run() is the client loop; the raft loop is CAF's multiplexer (PERF §2, hosting F).
+// Threads: run() is the client loop; the raft loop is CAF's multiplexer
+// (actors/README.md#two-loops).
 #pragma once
 
 #include <memory>

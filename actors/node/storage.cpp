@@ -20,7 +20,7 @@ namespace {
 
 constexpr size_t kTailBytes = 16 << 20;  // of one read of the log's end
 
-// Some 15 ms of a turn.
+// More records than this in one read would hold up the loop's other clients.
 constexpr uint64_t kLongReadElements = 20'000;
 
 std::string number(NodeId id) { return std::to_string(id.value); }

@@ -1,4 +1,4 @@
-// What a node has on disk, opened and checked (DESIGN §5, §6, §11; F1, F2, F4, F13, F38, F39):
+// What a node has on disk, opened and checked (F1, F2, F4, F13, F38, F39):
 //   <dir>/log       the Raft log, hard state and identity; it names the live state (F14)
 //   <dir>/state-<n> the keyspace; others than the live one are deleted at start
 //   <dir>/incoming  files of a snapshot that did not come to its end

@@ -1,9 +1,10 @@
 // LogStore: makes log records durable, in order, and reads old ones for laggards. A shell over
-// raft::LogStorage; vital; on the raft loop, where it blocks for the fsync (PERF §2, hosting F).
+// raft::LogStorage; vital; on the raft loop, where it blocks for the fsync
+// (actors/README.md#two-loops).
 //
 // What RaftReplica sent to followers in the same turn is on its way while this disk syncs
-// (§10.2.1): BASP was given its frames before this actor its request, and writes them when it gets
-// them (peer_scribe.hpp).
+// (Dissertation §10.2.1): BASP was given its frames before this actor its request, and writes them
+// when it gets them (peer_scribe.hpp).
 //
 // A long write goes to a worker thread instead: it may take longer than an election timeout, and a
 // loop that sends no heartbeat meanwhile would lose its office over one large value (F29).

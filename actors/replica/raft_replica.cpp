@@ -136,8 +136,7 @@ RaftReplica::behavior_type RaftReplica::make_behavior() {
       [this](const StateSwapped& swapped) { take(swapped); },
       [this](timer_atom) {
         // Counted at the end of the turn: whatever waits in the mailbox, a leader's heartbeat
-        // maybe, is heard before an election timeout can fire; several late ticks count once (PERF
-        // §2).
+        // maybe, is heard before an election timeout can fire; several late ticks count once.
         begin_turn();
         tick_due_ = true;
         drop_stuck_links();

@@ -1,6 +1,6 @@
 // RaftReplica: feeds raft::Core with what came in one turn of the raft loop and ships its effects:
-// `send` first, then one persist (PERF §2). Vital; on the raft loop. The only actor that speaks to
-// other nodes.
+// `send` first, so that followers and this disk write at the same time, then one persist. Vital; on
+// the raft loop. The only actor that speaks to other nodes.
 //
 // A frame is believed to come from a peer only because its sender said the token that PeerLink
 // agreed on with that peer, after both proved the cluster's secret (CAF itself authenticates

@@ -8,8 +8,9 @@ namespace kiwi {
 
 [[noreturn]] void check_failed(const char* condition, const char* file, int line);
 
-// Fail-stop (DESIGN §12): logs the reason, flushes the log, ends the process with exit status 70
-// without running destructors, so nothing that may be wrong is written any more.
+// Fail-stop (README.md#when-something-fails): logs the reason, flushes the log, ends the process
+// with exit status 70 without running destructors, so nothing that may be wrong is written any
+// more.
 [[noreturn]] void fatal(std::string_view reason);
 
 }  // namespace kiwi

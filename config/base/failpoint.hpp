@@ -4,7 +4,7 @@
 // what runs; it costs a look at the environment at steps that happen a few times a minute. Never on
 // a path that runs per command. Any thread.
 //
-// The steps of a snapshot's life, in order (DESIGN §10, F14):
+// The steps of a snapshot's life, in order (F14):
 //   snapshot-created    a checkpoint was made, nobody uses it yet
 //   snapshot-received   a piece of a file, or of a delta, was written
 //   snapshot-complete   everything was received and is on disk, nothing is verified
@@ -15,7 +15,7 @@
 //   old-state-deleting  the old one is partly gone
 //   log-cut             the log was cut, its files are still there
 //
-// The steps of a change of members (DESIGN §11, F18, F25); restore.cpp has those of --restore:
+// The steps of a change of members (F18, F25); restore.cpp has those of --restore:
 //   admission-received       a member let this node in, which has noted nothing
 //   members-noted            whom it knows is on disk, and its own identity is not
 //   join-identity            its identity in the cluster is on disk, its log is empty

@@ -110,8 +110,8 @@ class StateTable {
   // ---- the cache
   // What a read of RocksDB found (I9). The key must not be here. That a key is in neither needs no
   // place in the order: cursors find nothing in RocksDB anyway, and an erased range makes it no
-  // less true. New keys come this way: of the time of a fill with millions a fifth went into
-  // entering, replacing and erasing such records in the index.
+  // less true. New keys come this way: entering, replacing and erasing such records in the
+  // index would be a large part of a fill's work.
   void insert_clean(
       uint64_t hash, Family family, std::string_view key, bool present, std::string_view value);
   // Frees up to so much of what nobody needs any more. False: nothing is left of that.

@@ -41,8 +41,8 @@ uint64_t us_since(Clock::time_point began) {
       std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - began).count());
 }
 
-// In no order that the processor could guess lie an epoch's nodes by age, and still less by key:
-// with a million keys a fifteenth of all CPU was this thread waiting for memory.
+// An epoch's nodes lie in no order that the processor could guess: without looking ahead, this
+// thread would wait for memory at each.
 constexpr size_t kAhead = 16;
 
 void prefetch(const TableNode* node) {

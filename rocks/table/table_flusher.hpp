@@ -4,7 +4,7 @@
 // jobs too and see what was frozen before them.
 //
 // Owned by the table Keyspace, called by the apply thread. Its thread is the only one that writes
-// the state's families (I2). What fails ends the process (DESIGN §12), but for lack of room on the
+// the state's families (I2). What fails ends the process, but for lack of room on the
 // disk: then the epoch stays in memory and is written when there is room (F60).
 #pragma once
 

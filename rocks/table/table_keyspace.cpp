@@ -266,7 +266,7 @@ std::optional<std::string_view> TableKeyspace::get(Family family, std::string_vi
   return found;
 }
 
-// In pairs with the caller (DESIGN §6): an epoch without its applied index would be applied twice.
+// The applied record is in the batch: an epoch without it would be applied twice.
 void TableKeyspace::check_applied(LogIndex applied) {
   const Overlay::Node* node = overlay(Family::kSystem).find(hash_(applied_key_), applied_key_);
   CHECK_INVARIANT(node != nullptr && node->state == Overlay::State::kPut);

@@ -23,7 +23,7 @@ struct Counters {
   int refused = 0;
 };
 
-// One INCR; what its reply says of its fate (DESIGN §1.5).
+// One INCR; what its reply says of its fate (README.md#what-it-promises).
 void increment(Cluster& cluster, int client, Counters& counters) {
   const std::string reply = cluster.command(client, "INCR n");
   if (reply.starts_with(":")) {

@@ -1,4 +1,4 @@
-// Vital actors: any death or disk error is a clean fail-stop (DESIGN §3, §12), at every step of a
+// Vital actors: any death or disk error is a clean fail-stop, at every step of a
 // write; the others go on and the promise holds. Slow actors delay, they do not break.
 #include <string>
 

@@ -1,4 +1,4 @@
-// What nodes say to each other has a version: kPeerProtocol (R S1-5). Two programs of the same
+// What nodes say to each other has a version: kPeerProtocol (F46). Two programs of the same
 // version link up and believe that they understand each other, so whoever changes a byte of it has
 // to raise the version. This test holds the bytes of one message of each kind under the version
 // that they belong to.

@@ -1,4 +1,4 @@
-"""What operators may ask, in every state of a node [HAZARDS §1: #187, #265, #2, #3].
+"""What operators may ask, in every state of a node [RedisRaft's issues 187, 265, 2, 3].
 
 Any answer will do that begins with a word whose meaning is known and comes in time; the process stays,
 and a healthy cluster works afterwards.

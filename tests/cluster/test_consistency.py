@@ -77,7 +77,7 @@ def test_mixed_pipelines_keep_program_order(shared, node_id):
 
 
 def test_pipelines_of_many_connections_get_their_own_replies(shared):
-    """Crossed wires (HAZARDS §1 #25, #26): every reply names its request."""
+    """Crossed wires (RedisRaft's issues 25, 26): every reply names its request."""
     problems = []
 
     def client(number, node):

@@ -1,4 +1,4 @@
-"""Kiwi against the real redis-server 7.0: the same commands, the same bytes [DESIGN §1.6]."""
+"""Kiwi against the real redis-server 7.0: the same commands, the same bytes."""
 from __future__ import annotations
 
 import pytest

@@ -1,4 +1,4 @@
-"""Disks that answer with errors, write half, lose files or flip bytes [DESIGN §12, F13, F16].
+"""Disks that answer with errors, write half, lose files or flip bytes [F13, F16].
 
 Each either goes unnoticed by clients, or stops the node with a sentence that names the directory or
 file. What was acknowledged is there afterwards; nothing wrong is ever served.
@@ -297,7 +297,7 @@ def refused_for_room(reply) -> bool:
 
 
 def test_a_nearly_full_disk_refuses_writes_and_recovers_by_itself(make_cluster, small_disk):
-    """[DESIGN §12]"""
+    """[F60] Writes are refused before the disk is full, and go on when there is room."""
     cluster = make_cluster(1, peers=False, start=False, options={"disk-free-min": "32mb"})
     node = cluster.node(1)
     disk = small_disk(node, 128)
@@ -325,7 +325,7 @@ def test_a_nearly_full_disk_refuses_writes_and_recovers_by_itself(make_cluster, 
 
 
 def test_a_nearly_full_leader_hands_over_and_still_takes_what_others_write(make_cluster, small_disk):
-    """[DESIGN §12, F3] Its own clients are refused; clients of the others notice nothing."""
+    """[F3] Its own clients are refused; clients of the others notice nothing."""
     cluster = make_cluster(3, start=False, options={"disk-free-min": "32mb"})
     disks = {node.id: small_disk(node, 128) for node in cluster.nodes}
     try:
@@ -351,7 +351,7 @@ def test_a_nearly_full_leader_hands_over_and_still_takes_what_others_write(make_
 
 
 def test_two_nearly_full_disks_of_three_refuse_and_recover(make_cluster, small_disk):
-    """[DESIGN §12] One node has room: it leads and serves, or its leader refuses."""
+    """One node has room: it leads and serves, or its leader refuses."""
     cluster = make_cluster(3, start=False, options={"disk-free-min": "32mb"})
     disks = {node.id: small_disk(node, 128) for node in cluster.nodes}
     try:

@@ -1,4 +1,4 @@
-"""Disks that are full, torn or lying [F16, DESIGN §12]."""
+"""Disks that are full, torn or lying [F16]."""
 from __future__ import annotations
 
 import itertools

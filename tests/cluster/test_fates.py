@@ -1,4 +1,4 @@
-"""What is told when the cluster cannot: the first word of an error decides [DESIGN §1.5, F5, F36]."""
+"""What is told when the cluster cannot: the first word of an error decides [F5, F36]."""
 from __future__ import annotations
 
 import time
@@ -59,7 +59,7 @@ def test_without_a_majority_writes_and_reads_are_refused_in_time(make_cluster):
 
 
 def test_an_isolated_leader_serves_no_read_and_acknowledges_no_write(cluster):
-    """etcd 0.4, Consul (HAZARDS §2): a deposed leader must not answer from memory."""
+    """As etcd 0.4 and Consul did: a deposed leader must not answer from memory."""
     leader = cluster.wait_leader()
     others = [n for n in cluster.nodes if n is not leader]
     others[0].call("SET", "iso", "old")

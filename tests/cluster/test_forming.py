@@ -1,4 +1,4 @@
-"""How clusters form, refuse to form, start and stop [F1, F2, DESIGN §11]."""
+"""How clusters form, refuse to form, start and stop [F1, F2]."""
 from __future__ import annotations
 
 import re

@@ -1,4 +1,4 @@
-"""Garbage on any port: the connection is closed and nothing else happens [DESIGN §12, F30]."""
+"""Garbage on any port: the connection is closed and nothing else happens [F30]."""
 from __future__ import annotations
 
 import os

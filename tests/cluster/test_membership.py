@@ -1,4 +1,4 @@
-"""Nodes come and go while clients write (DESIGN §11, F18, F25)."""
+"""Nodes come and go while clients write (F18, F25)."""
 from __future__ import annotations
 
 import threading
@@ -295,7 +295,7 @@ def test_a_rolling_restart_shows_clients_no_error(make_cluster):
 
 
 def test_an_order_that_may_yet_take_effect_is_answered_timeout(make_cluster):
-    """[DESIGN §1.5]: the entry is in the log of a leader that lost its majority; nobody knows."""
+    """TIMEOUT: the entry is in the log of a leader that lost its majority; nobody knows."""
     cluster = make_cluster(3, options={"raft.response-timeout": 2000})
     leader = cluster.wait_leader()
     others = [node for node in cluster.nodes if node is not leader]

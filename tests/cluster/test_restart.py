@@ -1,4 +1,4 @@
-"""The first moments after a start: nothing old, nothing empty [F39, HAZARDS §1 #14 #18 #30]."""
+"""The first moments after a start: nothing old, nothing empty [F39; RedisRaft's issues 14, 18, 30]."""
 from __future__ import annotations
 
 import time
@@ -75,7 +75,7 @@ def test_three_restarted_nodes_never_show_an_older_list(make_cluster):
 
 
 def test_every_command_is_applied_once_on_every_node(make_cluster):
-    """[HAZARDS §1 #13, #14]: one RPUSH through each node, also after a failover; equal checksums."""
+    """RedisRaft's issues 13 and 14: one RPUSH through each node, also after a failover; equal checksums."""
     cluster = make_cluster(3)
     for count, node in enumerate(cluster.nodes, 1):
         assert node.call("RPUSH", "once", node.id) == count

@@ -112,7 +112,7 @@ size_t replay(const std::string& file) {
   return checked;
 }
 
-TEST_CASE("every recorded answer of Redis 7.0 is given byte for byte [DESIGN §1.6]") {
+TEST_CASE("every recorded answer of Redis 7.0 is given byte for byte") {
   for (const char* file : {"string.txt", "key.txt", "list.txt", "set.txt", "cluster.txt"}) {
     CHECK(replay<InMemory>(file) >= 20);
     CHECK(replay<OnRocks>(file) >= 20);

@@ -90,7 +90,7 @@ TEST_CASE("dead elements of a dropped collection are gone for good [F40, F10]") 
   }
 }
 
-TEST_CASE("SET and GET allocate nothing per command [DESIGN §13]") {
+TEST_CASE("SET and GET allocate nothing per command") {
   Nowhere keyspace;
   ExecutorOptions options;
   Node node(keyspace, options);

@@ -1,4 +1,5 @@
-// Same log, same bytes (DESIGN §8, F34): whatever the turns, flushes, crashes and the origin were.
+// Same log, same bytes (F34, resp/README.md#determinism): whatever the turns, flushes, crashes and
+// the origin were.
 #include <algorithm>
 #include <string>
 #include <vector>

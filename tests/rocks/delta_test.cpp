@@ -69,7 +69,7 @@ TEST_CASE("delta: random histories lead to exactly the sender's state, digest in
   }
 }
 
-TEST_CASE("delta: the receiver goes on from it as the sender does [F17, §8]") {
+TEST_CASE("delta: the receiver goes on from it as the sender does [F17]") {
   Pair pair(77, 200, 200);
   auto source = source_at(pair.sent);
   REQUIRE(send_delta(*source, pair.base).info.has_value());

@@ -363,13 +363,13 @@ void log_reports_bit_rot() {
 // Every story of this file, as test cases named after the adaptor.
 #define KIWI_LOG_STORAGE_SUITE(name, Fixture)                                                 \
   TEST_CASE(name ": a new directory is empty") { log_new_directory_is_empty<Fixture>(); }     \
-  TEST_CASE(name ": what was persisted survives crash and restart [§3.8]") {                  \
+  TEST_CASE(name ": what was persisted survives crash and restart") {                         \
     log_keeps_what_was_persisted<Fixture>();                                                  \
   }                                                                                           \
   TEST_CASE(name ": a read ends at its range or its bytes, never before one entry [F29]") {   \
     log_read_honours_range_and_bytes<Fixture>();                                              \
   }                                                                                           \
-  TEST_CASE(name ": a truncated suffix stays gone after a crash [§3.5]") {                    \
+  TEST_CASE(name ": a truncated suffix stays gone after a crash") {                           \
     log_truncated_suffix_stays_gone<Fixture>();                                               \
   }                                                                                           \
   TEST_CASE(name ": writes take effect one after the other [F12]") {                          \

@@ -150,7 +150,7 @@ TEST_CASE("plain keyspace: a directory that is open elsewhere is refused in one 
   CHECK(second.error().text.find(options.path) != std::string::npos);
 }
 
-TEST_CASE("plain keyspace: a damaged file is refused and named, or stops the process [§12]") {
+TEST_CASE("plain keyspace: a damaged file is refused and named, or stops the process") {
   TempDirectory directory;
   std::string path = directory.path("state");
   {
@@ -203,7 +203,7 @@ TEST_CASE("plain keyspace: a damaged file is refused and named, or stops the pro
   }
 }
 
-TEST_CASE("plain keyspace: a failed commit stops the process with the file's name [§12]") {
+TEST_CASE("plain keyspace: a failed commit stops the process with the file's name") {
   TempDirectory directory;
   ChildEnd end = spawn_child("keyspace-full", {directory.path("state")});
   CHECK(end.exited);

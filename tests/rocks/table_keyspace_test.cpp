@@ -273,7 +273,7 @@ TEST_CASE("table keyspace: after a power loss it holds exactly the state at its 
   }
 }
 
-TEST_CASE("table keyspace: a failed ingest stops the process with the file's name [§12, I8]") {
+TEST_CASE("table keyspace: a failed ingest stops the process with the file's name [I8]") {
   TempDirectory directory;
   ChildEnd end = spawn_child("table-full", {directory.path("state")});
   CHECK(end.exited);

@@ -64,7 +64,7 @@ bool soon(const std::function<bool()>& holds) {
 
 }  // namespace
 
-TEST_CASE("table keyspace: pressure rises step by step before memory is full, then ends [§6]") {
+TEST_CASE("table keyspace: pressure rises step by step before memory is full, then ends") {
   TempDirectory directory;
   Gate gate;
   KeyspaceOptions options = table_options(directory.path("state"), kTable);
@@ -106,7 +106,7 @@ TEST_CASE("table keyspace: pressure rises step by step before memory is full, th
 }
 
 // Two small epochs that somebody asked for are on their way, and the active one fills up alone.
-TEST_CASE("table keyspace: whoever waits for room is not left waiting for a freeze [§6]") {
+TEST_CASE("table keyspace: whoever waits for room is not left waiting for a freeze") {
   TempDirectory directory;
   Gate gate;
   KeyspaceOptions options = table_options(directory.path("state"), kTable);
@@ -127,7 +127,7 @@ TEST_CASE("table keyspace: whoever waits for room is not left waiting for a free
   CHECK(soon([&] { return keyspace.pressure() == 0; }));
 }
 
-TEST_CASE("table keyspace: pressure rises with level 0, and flushes wait for compaction [§6]") {
+TEST_CASE("table keyspace: pressure rises with level 0, and flushes wait for compaction") {
   TempDirectory directory;
   KeyspaceOptions options = table_options(directory.path("state"), kTable);
   options.level0_files_slow = 1;

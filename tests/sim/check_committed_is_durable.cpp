@@ -1,5 +1,6 @@
-// DESIGN §1.1: what is applied anywhere is durable on a majority of voters, so that no loss of
-// power can take it back. Looked at when an index is applied for the first time.
+// The first promise (README.md#what-it-promises): what is applied anywhere is durable on a majority
+// of voters, so that no loss of power can take it back. Looked at when an index is applied for the
+// first time.
 #include <algorithm>
 #include <vector>
 

@@ -1,6 +1,6 @@
-// DESIGN §1.4: a write is applied at most once, and exactly once unless its client was told TIMEOUT
-// or was cut off. On counters (every value is given out once) and on lists (every element is its
-// own), which also show stale reads and reads of the future.
+// A promise (README.md#what-it-promises): a write is applied at most once, and exactly once unless
+// its client was told TIMEOUT or was cut off. On counters (every value is given out once) and on
+// lists (every element is its own), which also show stale reads and reads of the future.
 #include <algorithm>
 #include <set>
 

@@ -1,5 +1,5 @@
-// DESIGN §1.7: the same log gives the same database, on any node, at any time, also by replay from
-// an older flush. Compared by the rolling checksum over logical effects (F34).
+// Determinism: the same log gives the same database, on any node, at any time, also by replay
+// from an older flush. Compared by the rolling checksum over logical effects (F34).
 #include <map>
 
 #include "tests/sim/checks.hpp"

@@ -1,5 +1,6 @@
 // The promises that are checked while a world runs, one file for each. A check throws Violation.
-// The names are those of the paper (Figure 3.2 of the dissertation) and of DESIGN §1.
+// The names are those of the paper (Figure 3.2 of the dissertation) and of
+// README.md#what-it-promises.
 #pragma once
 
 #include <cstdint>

@@ -101,7 +101,7 @@ void Clients::hang_up(Client& client) {
   client.watch_slot = 0;
   client.timed_out.clear();
   for (const auto& [slot, op] : std::exchange(client.waiting, {})) {
-    // Cut off: nobody knows (DESIGN §1.5). A read certainly changed nothing.
+    // Cut off: nobody knows. A read certainly changed nothing.
     history_.ops[op].fate = is_read(history_.ops[op].kind) ? Fate::kFailed : Fate::kUnknown;
   }
   final_waiting_ -= std::exchange(client.final_waiting, {}).size();

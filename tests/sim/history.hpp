@@ -1,5 +1,5 @@
-// What clients asked and were told: invoke, ok, fail, info by the error fates of DESIGN §1.5, and
-// the checks over a finished history. Each throws Violation.
+// What clients asked and were told: invoke, ok, fail, info by what the first word of an error says,
+// and the checks over a finished history. Each throws Violation.
 #pragma once
 
 #include <cstdint>

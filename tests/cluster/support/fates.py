@@ -1,4 +1,4 @@
-"""The fate of a command by the first word of its error (DESIGN §1.5).
+"""The fate of a command by the first word of its error (README.md#what-it-promises).
 
 OK: done, the reply is its result. FAIL: certainly not applied. INFO: unknown, may apply now, later
 or never. A first word outside the table is a violation of the contract: checkers (ours, Jepsen's)

@@ -15,7 +15,7 @@ class SimpleString(str):
 
 
 class RespError(Exception):
-    """-ERR ... as a value. The first word decides the fate of the command (DESIGN §1.5)."""
+    """-ERR ... as a value. The first word decides the fate of the command (fates.py)."""
 
     @property
     def text(self) -> str:

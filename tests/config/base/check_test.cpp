@@ -57,7 +57,7 @@ TEST_SUITE("base") {
     CHECK(ending.said.empty());
   }
 
-  TEST_CASE("fatal ends the process with status 70 and its reason [§12]") {
+  TEST_CASE("fatal ends the process with status 70 and its reason") {
     Ending ending = in_child([] { fatal("the disk said no"); });
     REQUIRE(WIFEXITED(ending.status));
     CHECK(WEXITSTATUS(ending.status) == 70);
