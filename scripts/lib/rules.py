@@ -1,13 +1,14 @@
-"""Which test stands for which rule, and what fails when it is broken: writes tests/RULES.md.
+"""Each rule, the code and the tests that stand for it, and what fails when it is broken: writes
+tests/RULES.md.
 
     /usr/bin/python3 scripts/lib/rules.py          writes it
     /usr/bin/python3 scripts/lib/rules.py --check  fails if a rule has no test, if nobody saw a test
                                                    fail because of it, or if a row names a test that
                                                    is gone
 
-A test names its rule: `[F12]` in a doctest case, in the docstring of a pytest function, in the first
-lines or the file name of a trace. A known failure of another system names its tests by rule or by a
-part of their name. What exists and has no test, and a name that no test has, is an error.
+The texts are in tests/rules/. A test names its rule: `[F12]` in a doctest case, in the docstring of a pytest function, in the first
+lines or the file name of a trace. A known failure of another system (tests/rules/hazards.txt) names
+its tests by rule or by a part of their name. What exists and has no test, and a name that no test has, is an error.
 
 What fails: a mutant, which names its rule where it is declared (its catches are in tests/MUTANTS.md),
 or a named change (tests/broken_rules.txt).
@@ -20,82 +21,16 @@ from dataclasses import dataclass
 
 import broken
 import mutants
+import rule_texts
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TABLE = "tests/RULES.md"
 RULE = re.compile(r"\bF([1-9]\d?)\b")
 CASE = re.compile(r'TEST_CASE\w*\(\s*(?:name\s+)?"((?:[^"\\]|\\.)*)"((?:\s*"(?:[^"\\]|\\.)*")*)')
-SHOWN = 4  # names per row; the rest is counted
+SHOWN = 4  # names per rule; the rest is counted
 
-# number: (title, what it waits for, if it is not there yet)
-RULES = {
-    1: ("a wiped node has no vote until it was replaced", ""),
-    2: ("two halves never found two clusters", ""),
-    3: ("a number belongs to its bytes; refused ones become void", ""),
-    4: ("boot epochs only grow", ""),
-    5: ("after TIMEOUT only void is sent", ""),
-    6: ("program order of one connection", ""),
-    7: ("no compaction decides what exists", ""),
-    8: ("expiry deletes only what was seen", ""),
-    9: ("no reader's clock is forgotten in a failover", ""),
-    10: ("commands of one entry see each other", ""),
-    11: ("WATCH, also of missing keys", ""),
-    12: ("persist tokens", ""),
-    13: ("the log is cut below what the state has flushed", ""),
-    14: ("an install has one commit point", ""),
-    15: ("a late snapshot takes no acknowledged suffix", ""),
-    16: ("torn tail or damage", ""),
-    17: ("files are reused from the same sender only", ""),
-    18: ("membership by what stands in the log", ""),
-    19: ("commit notices promise only what matched", ""),
-    20: ("leases count from the sending, end with TimeoutNow", ""),
-    21: ("admin commands cannot make a replica differ", ""),
-    22: ("a snapshot swallows no reply", ""),
-    23: ("origins send again, leaders keep their order", ""),
-    24: ("a failover fits into the response timeout", ""),
-    25: ("who was removed is told", ""),
-    26: ("a leader with a hanging disk gives up its office", ""),
-    27: ("an old leader and a sticky voter do not block each other", ""),
-    28: ("bounds, and who may say no", ""),
-    29: ("big entries do not starve heartbeats", ""),
-    30: ("a poison entry stops nobody", ""),
-    31: ("blocking pops", "blocking commands"),
-    32: ("proposals during a transfer", ""),
-    33: ("SCAN cursors are positions", ""),
-    34: ("only the logical state is seen", ""),
-    35: ("apply reads no option and no clock", ""),
-    36: ("one read round confirms what came before it", ""),
-    37: ("a fast clock does not stop time", ""),
-    38: ("log-fsync no: the log before the state", ""),
-    39: ("LOADING until the known commit is applied", ""),
-    40: ("element keys by version id", ""),
-    41: ("RocksDB options that must not be on", ""),
-    42: ("backup and restore", ""),
-    43: ("a reader's clock passes no entry that it does not see", ""),
-    44: ("a long read is of one moment, and nothing behind it is older", ""),
-    45: ("replies are bounded while they are built; what was applied never says ERR", ""),
-    46: ("what an entry means is the cluster's version's, not the program's", ""),
-    47: ("queues give back what they took; one bound for all clients of a node", ""),
-    48: ("what apply has not taken yet need not stay in memory", ""),
-    49: ("a member that lives is not replaced", ""),
-    50: ("what is proposed is measured first", ""),
-    51: ("strangers on the peer port give way", ""),
-    52: ("an old copy of a directory counts as a wiped one", ""),
-    53: ("a leader that does not get ready gives up its office", ""),
-    54: ("a cluster of one that an older cluster knows stops", ""),
-    55: ("the table's memory goes by bytes", ""),
-    56: ("expiry keeps up", ""),
-    57: ("what is absent costs a cursor nothing", ""),
-    58: ("to drop millions of keys takes milliseconds", ""),
-    59: ("no loss of the last write is damage, no damage is taken for it", ""),
-    60: ("room for what is owed", ""),
-    61: ("one command, one commit of bounded size", ""),
-    62: ("random members cost their number", ""),
-    63: ("no client can compute the hashes that order memory", ""),
-    64: ("reads in a block run where the answer is kept", ""),
-    65: ("reads do not slow writers down", ""),
-    66: ("the id of a read round is never used again", ""),
-}
+RULES = rule_texts.all_rules()  # number: Rule, by subject
+HAZARDS = rule_texts.all_hazards()
 
 # Mutants of storage are switches in tests/sim/node.cpp and name no rule there.
 STORAGE_MUTANTS = {
@@ -105,83 +40,6 @@ STORAGE_MUTANTS = {
 }
 UNNAMED_MUTANTS = {"reader-clock-unlimited": 43}  # of the headers
 MUTANT = re.compile(r"^\s*k([A-Z]\w*),\s*//(.*)$", re.M)
-
-# What broke elsewhere: (group, finding in our words, tests by rule or part of a name, waits for)
-HAZARDS = [
-    ("Redis-Raft", "a request that re-enters is repeated for ever",
-     ["test_every_command_is_applied_once_on_every_node"], ""),
-    ("Redis-Raft", "followers log and do not apply",
-     ["test_every_command_is_applied_once_on_every_node", "test_all_nodes_killed_at_once"], ""),
-    ("Redis-Raft", "an island removes members and commits alone", ["F18_island"], ""),
-    ("Redis-Raft", "empty or old reads right after a start",
-     ["F39", "test_three_restarted_nodes_never_show_an_older_list"], ""),
-    ("Redis-Raft", "an error although the write was committed",
-     ["test_every_error_has_a_word_that_tells_its_fate", "a write that was handed over times out"],
-     ""),
-    ("Redis-Raft", "replies of one client reach another; EXEC after errors",
-     ["test_pipelines_of_many_connections_get_their_own_replies",
-      "replies leave in the order of their commands", "test_watch_unwatch_discard"], ""),
-    ("Redis-Raft", "two histories of one key",
-     ["test_a_minute_of_every_nemesis", "lists: lost, doubled"], ""),
-    ("Redis-Raft", "gap between snapshot and log, a panic at start",
-     ["F13", "starts it anew [F14]"], ""),
-    ("Redis-Raft", "a leader steps down with answers under way",
-     ["read_lost_leader", "test_five_nodes_under_leader_kills_and_pauses"], ""),
-    ("Redis-Raft", "who votes is wrong after a membership change",
-     ["F18_add_voter", "F18_learner", "learner_has_no_vote"], ""),
-    ("Redis-Raft", "crashes while the log is written",
-     ["a child that dies anywhere", "test_a_log_that_cannot_be_written"], ""),
-    ("Redis-Raft", "a seen write is lost, elements appear twice",
-     ["test_exactly_once_while_the_leader", "counters: lost, doubled"], ""),
-    ("Redis-Raft", "an append contradicts what is committed, at start",
-     ["F12", "short_log", "lying_disk"], ""),
-    ("Redis-Raft", "admin commands in the wrong state",
-     ["test_manual_bootstrap_waits", "a change that makes no sense is refused"], ""),
-    ("Redis-Raft", "schedules of single messages: term, append, torn files",
-     ["random faults never break agreement", "300 seeds hold every promise", "F16"], ""),
-    ("others", "a leader reads without asking", ["F36", "test_an_isolated_leader_serves_no_read"],
-     ""),
-    ("others", "a lock's holder is not alone after a pause",
-     ["test_a_paused_leader_is_replaced", "test_concurrent_cas_loops_lose_no_update"], ""),
-    ("others", "members change in a partition", ["F18_joint_new_leader", "members that come, go"],
-     ""),
-    ("others", "service before an entry of the own term is applied",
-     ["read_before_noop", "F23_not_ready"], ""),
-    ("others", "fsync is late; a cut file loses data for all",
-     ["ack_waits_for_disk", "vote_waits_for_disk", "test_a_torn_tail", "test_a_flipped_byte_in_the",
-      "test_a_missing_log_file"], ""),
-    ("others", "an automatic retry applies twice", ["F4", "F5"], ""),
-    ("others", "no end of retries; no way back for a wiped node",
-     ["test_without_a_majority_writes_and_reads_are_refused_in_time",
-      "test_a_wiped_node_comes_back_by_itself"], ""),
-    ("others", "local reads without order", ["F36", "registers: a stale read is found"], ""),
-    ("others", "reads of what is not committed",
-     ["nothing is acknowledged while the only disk", "a leader cut off answers no read"], ""),
-    ("determinism", "clocks and TTL", ["F8", "F9", "F37"], ""),
-    ("determinism", "random commands", ["random commands of one entry draw"], ""),
-    ("determinism", "scripts", [], "scripts"),
-    ("determinism", "blocking commands", [], "blocking commands"),
-    ("determinism", "WATCH over a change of leader", ["test_watch_holds_across_a_leader_change"],
-     ""),
-    ("determinism", "retries and duplicates", ["a batch is applied iff it is the next one"], ""),
-    ("determinism", "INCR sent again by the client is unknown, and says so", ["F5"], ""),
-    ("determinism", "half of a MULTI", ["test_multi_queued_before_a_leader_kill", "a block sees its"],
-     ""),
-    ("determinism", "executed before it is replicated", ["test_concurrent_cas_loops", "F23_not_ready"],
-     ""),
-    ("determinism", "floating point", ["floats are written without an exponent"], ""),
-    ("determinism", "SCAN cursors", ["F33"], ""),
-    ("determinism", "order of KEYS and SMEMBERS", ["test_random_commands_get_the_same_bytes"], ""),
-    ("determinism", "users and passwords", [], "ACLs"),
-    ("determinism", "options that change results", ["F35"], ""),
-    ("determinism", "publish and subscribe", [], "publish/subscribe"),
-    ("determinism", "eviction", [], "eviction, which does not exist"),
-    ("determinism", "versions side by side",
-     ["an entry of an unknown kind or version", "foreign formats and types are refused"], ""),
-    ("determinism", "replicas differ and nobody sees it",
-     ["the checksum tells different histories apart", "300 seeds hold every promise"], ""),
-]
-
 
 @dataclass(frozen=True)
 class Test:
@@ -274,7 +132,7 @@ def named(tests, key):
 
 
 def shown(tests):
-    """The first of each file, then others, until the row is full."""
+    """The first of each file, then others, until there are enough."""
     order, seen = [], set()
     for test in tests:
         if test.file not in seen:
@@ -287,7 +145,53 @@ def shown(tests):
         parts.append(f"`{test.file.removeprefix('tests/')}`: {name}")
     if len(order) > SHOWN:
         parts.append("and more")
-    return "<br>".join(parts)
+    return parts
+
+
+def section(rule, tests, fails):
+    lines = [f'<a id="f{rule.number}"></a>', f"### F{rule.number} {rule.title}", "",
+             f"**Wrong.** {rule.wrong}", "", f"**Rule.** {rule.rule}"]
+    if rule.code:
+        code = ", ".join(f"[{path}](../{path})" for path in rule.code)
+        lines += ["", f"**Code.** {code}"]
+    if rule.waits and not tests:
+        lines += ["", f"**Waits** for {rule.waits}."]
+    for title, parts in (("Tests.", shown(tests)), ("Fails when it is broken.", fails)):
+        if parts:
+            lines += ["", f"**{title}**", "", *(f"- {part}" for part in parts)]
+    return lines + [""]
+
+
+def check_rule(rule, tests, fails):
+    yield from rule.problems()
+    if not tests and not rule.waits:
+        yield f"F{rule.number} ({rule.title}) has no test"
+    if not fails and not rule.waits:
+        yield f"F{rule.number} ({rule.title}): nobody saw a test fail when it is broken"
+
+
+def build_hazards(hazards, tests, wrong):
+    yield from ("## What broke in other systems", "", "| where it happened | what broke | tests |",
+                "|---|---|---|")
+    for hazard in hazards:
+        found = []
+        for key in hazard.tests:
+            matches = named(tests, key)
+            if not matches:
+                wrong.append(f"'{hazard.finding}' names the test '{key}', which does not exist")
+            found += [test for test in matches if test not in found]
+        if not found and not hazard.waits:
+            wrong.append(f"'{hazard.finding}' has no test")
+        cell = "<br>".join(shown(found)) if found else f"waits for {hazard.waits}"
+        yield f"| {hazard.place} | {hazard.finding} | {cell} |"
+
+
+HEADING = """# Rules, hazards and the tests that stand for them
+
+Written by `scripts/lib/rules.py` from `tests/rules/`, the names of the tests, `tests/MUTANTS.md` and
+`tests/broken_rules.txt`; a test checks that it is true. A rule that concerns what exists has a test, and
+a change that breaks it, which was made and watched, or that test fails.
+"""
 
 
 def build(tests):
@@ -295,45 +199,30 @@ def build(tests):
     changes = broken.recorded()
     wrong = list(broken.wrong(changes, tests))
     all_mutants, catches = rule_mutants(), mutants.recorded()
-    lines = ["# Rules, hazards and the tests that stand for them", "",
-             "Written by `scripts/lib/rules.py` from the names of the tests, `tests/MUTANTS.md` and",
-             "`tests/broken_rules.txt`; a test checks that it is true. A rule that concerns what exists",
-             "has a test, and a change that breaks it, which was made and watched, or that test fails.",
-             "", "| rule | what it is about | tests | what fails when it is broken |",
-             "|---|---|---|---|"]
-    for number, (title, waits) in RULES.items():
+    index, sections, subject = [], [], ""
+    for number, rule in RULES.items():
         found = named(tests, f"F{number}")
         fails = what_fails(number, all_mutants, changes, catches)
-        if not found and not waits:
-            wrong.append(f"F{number} ({title}) has no test")
-        if not fails and not waits:
-            wrong.append(f"F{number} ({title}): nobody saw a test fail when it is broken")
-        lines.append(f"| F{number} | {title} | "
-                     + (shown(found) if found else f"waits for {waits}") + " | "
-                     + "<br>".join(fails) + " |")
-    lines += ["", "| where it happened | what broke | tests |", "|---|---|---|"]
-    for where, title, keys, waits in HAZARDS:
-        found = []
-        for key in keys:
-            matches = named(tests, key)
-            if not matches:
-                wrong.append(f"'{title}' names the test '{key}', which does not exist")
-            found += [test for test in matches if test not in found]
-        if not found and not waits:
-            wrong.append(f"'{title}' has no test")
-        lines.append(f"| {where} | {title} | "
-                     + (shown(found) if found else f"waits for {waits}") + " |")
+        wrong += check_rule(rule, found, fails)
+        if rule.subject != subject:
+            subject = rule.subject
+            sections += [f"## {subject}", ""]
+        sections += section(rule, found, fails)
+    index = [f"[F{number}](#f{number}) {rule.title}<br>" for number, rule in sorted(RULES.items())]
+    hazards = list(build_hazards(HAZARDS, tests, wrong))
     unknown = sorted({n for test in tests for n in test.rules} - set(RULES))
     wrong += [f"a test names F{number}, which is no rule" for number in unknown]
-    return "\n".join(lines) + "\n", wrong
+    return "\n".join([HEADING, *index, "", *sections, *hazards]) + "\n", wrong
 
 
 def stale(page, tests):
-    """What the page says and the tests do not. New tests make no row wrong."""
-    existing = {shown([test]) for test in tests}
+    """What the page says and the tests do not. New tests make no line wrong."""
+    existing = {part for test in tests for part in shown([test])}
     for line in page.splitlines():
         cells = re.split(r"(?<!\\) \| ", line.strip("| "))
-        for entry in cells[2].split("<br>") if len(cells) >= 3 else ():
+        entries = [line.removeprefix("- ")] if line.startswith("- `") else \
+            cells[2].split("<br>") if len(cells) >= 3 else ()
+        for entry in entries:
             if entry.startswith("`") and entry not in existing:
                 yield f"{TABLE} names {entry}, which is gone: run scripts/lib/rules.py"
 

@@ -4,6 +4,7 @@ import re
 
 import broken
 import lint_includes
+import rule_texts
 import rules
 
 ROOT = pathlib.Path(rules.ROOT)
@@ -18,7 +19,8 @@ def test_the_table_in_the_tree_names_tests_that_exist():
     tests = rules.all_tests()
     page = (ROOT / rules.TABLE).read_text()
     assert list(rules.stale(page, tests)) == []
-    assert {f"| F{number} |" in page for number in rules.RULES} == {True}
+    for number, rule in rules.RULES.items():
+        assert f'<a id="f{number}"></a>\n### F{number} {rule.title}\n\n**Wrong.** {rule.wrong}' in page
     gone = [test for test in tests if test.name != "F12_persist_tokens"]
     assert len(list(rules.stale(page, gone))) >= 1
 
@@ -28,6 +30,38 @@ def test_a_rule_without_a_test_and_a_test_without_a_rule_are_named():
     _, wrong = rules.build(tests + [rules.Test("tests/x.cpp", "x", frozenset({77}))])
     assert any(line.startswith("F12 ") for line in wrong)
     assert "a test names F77, which is no rule" in wrong
+
+
+TEXT = """# Weather
+
+## F7 Rain falls
+Wrong: It rose,
+and nothing grew.
+Rule: Down.
+Code: src/sky.cpp, src/sea.cpp
+
+## F8 Snow
+Rule: Also down.
+Waits for: winter
+"""
+
+
+def test_the_texts_of_the_rules_are_read_and_held_against_the_tree(tmp_path):
+    rain, snow = rule_texts.parse(TEXT, "weather.md")
+    assert (rain.number, rain.title, rain.subject) == (7, "Rain falls", "Weather")
+    assert (rain.wrong, rain.rule) == ("It rose, and nothing grew.", "Down.")
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/sky.cpp").write_text("")
+    assert list(rain.problems(tmp_path)) == ["weather.md:3: F7 names src/sea.cpp, which does not exist"]
+    assert list(snow.problems(tmp_path)) == ["weather.md:9: F8 has no 'Wrong:'"]
+    assert sorted(rules.RULES) == list(range(1, len(rules.RULES) + 1)), "a number is never left out"
+
+
+def test_hazards_name_their_tests():
+    hazard, waiting = rule_texts.parse_hazards("# x\nhere: one: two\n  F3\n  a test\nthere: x\n"
+                                               "  waits for it\n")
+    assert (hazard.place, hazard.finding, hazard.tests) == ("here", "one: two", ["F3", "a test"])
+    assert (waiting.tests, waiting.waits) == ([], "it")
 
 
 CHANGE = """# words
