@@ -1,7 +1,9 @@
 # kiwi_library(name SOURCES... LINK targets...): the one static library of a folder.
 # kiwi_test(name SOURCES... LINK targets...): a doctest program that ctest runs. READS_TREE names those
 # sources that open files of this tree: only they are told where it is, so that the compiler cache
-# serves all others to any clone.
+# serves all others to any clone. Test sources are compiled without optimisation, since doctest's
+# expressions cost the optimiser a quarter of an hour; what they test is optimised in its library.
+# OPTIMIZED is for programs that do much work in sources of their own.
 function(kiwi_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
@@ -10,8 +12,11 @@ function(kiwi_library name)
 endfunction()
 
 function(kiwi_test name)
-  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LINK;READS_TREE" ${ARGN})
+  cmake_parse_arguments(ARG "OPTIMIZED" "TIMEOUT" "SOURCES;LINK;READS_TREE" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
+  if(NOT ARG_OPTIMIZED)
+    target_compile_options(${name} PRIVATE -O0)
+  endif()
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   if(ARG_READS_TREE)
     set_source_files_properties(${ARG_READS_TREE} PROPERTIES
