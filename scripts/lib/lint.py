@@ -7,6 +7,7 @@
   words       what is to be fixed or to be done is not left in the text without its issue's number
   headers     start with a paragraph on their job and have #pragma once
   folders     each has a README.md
+  citations   a rule, a section, a page, a heading that is cited stands in the tree
   format      clang-format, if it is installed
   --tidy      clang-tidy, with the compile commands of build/
   --ratchet   writes today's exceptions to ratchet.txt
@@ -17,6 +18,7 @@ import os
 import subprocess
 import sys
 
+import lint_citations
 import lint_includes
 import lint_lengths
 
@@ -28,6 +30,10 @@ CODE = (".cpp", ".hpp")
 def tree():
     """path -> text of every file of ours, as the working tree has it."""
     files = {}
+    for name in os.listdir(ROOT):
+        if name.endswith(".md"):
+            with open(os.path.join(ROOT, name), encoding="utf-8") as file:
+                files[name] = file.read()
     for folder in FOLDERS:
         for where, dirs, names in os.walk(os.path.join(ROOT, folder)):
             dirs[:] = [d for d in dirs if not d.startswith(".") and
@@ -110,7 +116,9 @@ def main(arguments):
     if "--ratchet" in arguments:
         lint_lengths.write_ratchet(ROOT, files)
     checks = [lint_includes.check(files), lint_lengths.check(ROOT, files), check_words(files),
-              check_headers(files), check_folders(files), check_format(files)]
+              check_headers(files), check_folders(files), check_format(files),
+              lint_citations.check(files, exists=lambda path: os.path.exists(
+                  os.path.join(ROOT, path)))]
     if "--tidy" in arguments:
         checks.append(check_tidy(files))
     problems = [problem for check in checks for problem in check]
