@@ -51,7 +51,7 @@ struct CoreOptions {
   // What is committed, durable and not applied stays in memory up to so much more than
   // window_bytes; what leaves it is read back from the log (F48).
   uint64_t unapplied_bytes_max = 16 << 20;
-  // Who has more than this to apply does not campaign first, and is not handed the office (F53).
+  // Who has more than this to apply does not campaign first, and is not handed leadership (F53).
   uint64_t ready_backlog_bytes = 4 << 20;
   uint64_t ready_backlog_entries = 2'000;
   uint64_t boot_epoch = 0;  // of this start, as in its proposals (F4); 0: unknown

@@ -63,7 +63,7 @@ bool Core::State::has_much_to_apply() const {
 }
 
 // Liveness: a write gets one election timeout, and one more for every 4 MiB of it. A leader that
-// gave up its office over a big entry would leave the same write to the next one, for ever (F29).
+// stepped down over a big entry would leave the same write to the next one, for ever (F29).
 bool Core::State::disk_hangs() const {
   constexpr uint64_t kBytesPerTimeout = 4 << 20;
   return !outstanding.empty() &&

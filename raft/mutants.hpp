@@ -41,7 +41,7 @@ enum class Mutant : uint8_t {
                           // (F43)
   kStoppedLeaderAnswers,  // a leader answers what it asked before it was stopped for long (F66)
   kUnappliedKept,         // what is not applied stays in memory, whatever it takes (F48)
-  kUnreadyLeaderStays,    // a leader that cannot serve yet keeps its office for ever (F53)
+  kUnreadyLeaderStays,    // a leader that cannot serve yet stays leader for ever (F53)
   kLivingMemberReplaced,  // a new life of an id replaces one that lives (F49)
   kOldCopyCounted,        // votes and acks of an old copy of a directory count (F52)
   kCount,

@@ -1,5 +1,5 @@
 // Proposals on their way into the log: forwarding from a follower, the order of each origin (F3,
-// F4, F23), admission (F28), refusals. A leader that is not ready, or that hands over its office,
+// F4, F23), admission (F28), refusals. A leader that is not ready, or that hands over leadership,
 // takes none: they wait at their origin, which is told from where to send as soon as that changes.
 #include <algorithm>
 #include <utility>

@@ -200,7 +200,7 @@ void Core::State::on_log_read_for_peer(const LogRead& request,
   }
   auto it = leader->peers.find(request.follower);
   if (it == leader->peers.end() || it->second.reading_from != request.from) {
-    return;  // asked by an earlier term of office
+    return;  // asked by an earlier leadership of this node
   }
   Progress& peer = it->second;
   peer.reading_from.reset();
@@ -364,7 +364,7 @@ void Core::State::on_append_response(const Message& message,
       peer.enter_replicate();
     }
   }
-  maybe_commit();  // may end the term of office, and `peer` with it
+  maybe_commit();  // may end leadership, and `peer` with it
 }
 
 // F37. What it says of its clock was true some time between our question and now; a long way tells

@@ -103,7 +103,7 @@ void Core::State::tick_transfer(Leader& leader) {
   }
 }
 
-// error empty: the office was left, which is what was asked for if the target was told to campaign.
+// error empty: leadership was left, which is what was asked for if the target was told to campaign.
 void Core::State::end_transfer(Leader& leader, const std::string& error) {
   if (!leader.transfer) {
     return;

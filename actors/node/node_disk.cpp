@@ -1,7 +1,7 @@
 // Node: room on the disk. A node that runs out of it in the middle of a write can only wait, so it
 // takes no new writes while there is still room for all that is owed, beside `disk-free-min` (F60):
 // not from its clients, and as leader from nobody; nor does a leader when so many others have none
-// that no majority could follow. The office goes to a node that has room. Entries that others
+// that no majority could follow. Leadership goes to a node that has room. Entries that others
 // replicate are still written and applied, as long as they fit. The log and the state are below the
 // same directory.
 #include <algorithm>

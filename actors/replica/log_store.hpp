@@ -7,7 +7,7 @@
 // when it gets them (peer_scribe.hpp).
 //
 // A long write goes to a worker thread instead: it may take longer than an election timeout, and a
-// loop that sends no heartbeat meanwhile would lose its office over one large value (F29).
+// loop that sends no heartbeat meanwhile would be deposed over one large value (F29).
 #pragma once
 
 #include <atomic>

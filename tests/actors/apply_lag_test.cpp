@@ -76,7 +76,7 @@ TEST_CASE("a node whose state lags keeps nobody waiting when the leader dies [F5
   }
 }
 
-TEST_CASE("a leader whose state stands still gives the office to one that can serve [F53]") {
+TEST_CASE("a leader whose state stands still hands leadership to one that can serve [F53]") {
   Cluster cluster(3, 21);
   wait_for_leader(cluster);
   cluster.run_ms(500);

@@ -100,7 +100,7 @@ TEST_CASE("nothing is acknowledged while the only disk has not answered") {
   CHECK(cluster.take(client) == "+OK\r\n");
 }
 
-TEST_CASE("a leader whose disk hangs hands its office over, its clients are served [F26]") {
+TEST_CASE("a leader whose disk hangs hands leadership over, its clients are served [F26]") {
   Cluster cluster(3, 6);
   wait_for_leader(cluster);
   cluster.run_ms(500);

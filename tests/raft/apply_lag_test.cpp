@@ -132,7 +132,7 @@ TEST_CASE(
 }
 
 TEST_CASE(
-    "the office is handed to who has little to apply, also if others have as long a log [F53]") {
+    "leadership is handed to who has little to apply, also if others have as long a log [F53]") {
   TraceEnv env = led_cluster("3 election=6 ready-bytes=10000");
   env.run({"propose 1 size=20000"});
   go_on(env, {2});

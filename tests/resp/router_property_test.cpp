@@ -197,7 +197,7 @@ class World {
     }
   }
 
-  // ---- the leader: F3 (c), F23
+  // ---- the leader: F3, F23
   void deliver(bool safely) {
     if (wire_.empty()) {
       return;

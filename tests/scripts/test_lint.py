@@ -105,4 +105,5 @@ def test_words_headers_and_folders():
              "config/base/c.cpp": f"// {todo}(#12): fine\n// {todo}: not\n// {fix}\n"}
     assert [p.split(": ")[0] for p in lint.check_words(files)] == ["config/base/c.cpp:2", "config/base/c.cpp:3"]
     assert [p.split(": ")[0] for p in lint.check_headers(files)] == ["config/base/a.hpp:1", "config/base/b.hpp:1"]
-    assert [p.split()[0] for p in lint.check_folders(files)] == ["config/base/README.md"]
+    assert [p.split()[0] for p in lint.check_folders(files)] == ["config/base/README.md",
+                                                                "config/README.md"]
