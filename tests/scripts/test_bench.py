@@ -6,7 +6,7 @@ import time
 import pytest
 
 import cluster as clusters
-from bench import generators, stalls, verdicts, workloads
+from bench import generators, pair, removal, stalls, verdicts, workloads
 
 REPORT = """====== SET ======
   20000 requests completed in 0.52 seconds
@@ -137,3 +137,19 @@ def test_a_load_that_meets_errors_fails_and_quotes_the_first():
     threading.Thread(target=refuse, daemon=True).start()
     with pytest.raises(clusters.Failure, match="3 errors, the first: OOM no room"):
         generators.load(listener.getsockname()[1], "set", clients=1, requests=3)
+
+
+def test_pairs_are_compared_run_by_run():
+    runs = [{"side": side, "workload": "set", "rps": rps} for side, rps in
+            (("before", 100), ("after", 110), ("after", 60), ("before", 50), ("before", 0),
+             ("after", 10))]
+    assert pair.quotients(runs, "set", "rps") == [pytest.approx(1.1), pytest.approx(1.2)]
+    assert pair.quartiles([1.0]) == "-"
+    assert pair.quartiles([1.0, 2.0, 3.0]) == "1.500-2.500"
+
+
+def test_the_longest_waits_are_found():
+    waits = [float(number) for number in range(1, 101)]
+    assert removal.percentile(waits, 0.99) == 99
+    assert removal.percentile(waits, 1.0) == 100
+    assert removal.percentile([], 0.5) == 0

@@ -1,4 +1,4 @@
-"""scripts/bench [matrix | growth | stalls | disk | profile] [options]"""
+"""scripts/bench [matrix | pair | growth | stalls | deep | removal | disk | profile] [options]"""
 
 import importlib
 import signal
@@ -9,9 +9,11 @@ import cluster as clusters
 MEASUREMENTS = {
     "matrix": ("matrix",
                "Kiwi, redis-server and etcd over commands, connections, pipelines, values"),
+    "pair": ("pair", "this tree's server against the one before a change, in pairs of runs"),
     "growth": ("growth", "curves over keys, connections and nodes"),
     "stalls": ("stalls", "what snapshots, slow and new followers and compaction do to the tail"),
     "deep": ("deep", "memory of a node while one client keeps thousands of requests under way"),
+    "removal": ("removal", "what another client feels while many keys or members go at once"),
     "disk": ("disk", "disk use over a long run of writes"),
     "profile": ("profiling", "where instructions, allocations, system calls and messages go"),
 }
