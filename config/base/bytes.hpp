@@ -35,7 +35,7 @@ class SharedBytes {
 inline void put_u8(std::string& out, uint8_t v) { out.push_back(static_cast<char>(v)); }
 
 template <class T>
-void put_le(std::string& out, T v) {  // host is little-endian (static_assert in bytes users' CMake)
+void put_le(std::string& out, T v) {  // the host is little-endian: checksum.cpp asserts it
   char raw[sizeof(T)];
   std::memcpy(raw, &v, sizeof(T));
   out.append(raw, sizeof(T));

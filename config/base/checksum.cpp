@@ -1,5 +1,7 @@
 #include "config/base/checksum.hpp"
 
+#include <bit>
+
 #define XXH_INLINE_ALL
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
@@ -7,6 +9,9 @@
 #pragma GCC diagnostic pop
 
 namespace kiwi {
+
+// What put_le() (bytes.hpp) and every stored number take for granted.
+static_assert(std::endian::native == std::endian::little);
 
 uint64_t checksum64(std::string_view bytes, uint64_t seed) {
   return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
