@@ -6,6 +6,7 @@
   NAME.md         a file of that name
   README.md#x     a heading of that file, written from the root of the tree
   [text](target)  and [name]: target in Markdown: a file, and a heading in it
+  `dir/file.x`    in Markdown: a file, seen from the root, from the page's folder or from tests/
   I<n>            in rocks/: an invariant that rocks/table/README.md lists
 """
 import os
@@ -21,6 +22,7 @@ PAGE = re.compile(r"(?<![\w/.-])((?:[\w.-]+/)*[A-Z][A-Z-]+\.md)\b(?:#([\w-]+))?"
 INVARIANT = re.compile(r"\bI(\d+)\b")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 DEFINITION = re.compile(r"^\[([^\]]+)\]: (\S+)$", re.M)
+PATH = re.compile(r"`((?:[\w.-]+/)+[\w.-]+\.(?:hpp|cpp|c|def|md|py|txt|conf|trace|js))`")
 LINKED_RULE = re.compile(r"\[F(\d+)\]")
 OF_RAFT = ("raft/", "tests/raft/", "tests/sim/")
 GENERATED = ("tests/RULES.md", "tests/MUTANTS.md", "tests/FAILPOINTS.md")
@@ -78,7 +80,16 @@ def check_target(path, target, files, exists):
         yield f"links to {page}#{anchor}, and there is no such heading"
 
 
+def check_paths(path, text, files):
+    for number, line in enumerate(text.splitlines(), 1):
+        for named in PATH.findall(line):
+            seen_from = ("", posixpath.dirname(path), "tests")
+            if not any(posixpath.join(folder, named) in files for folder in seen_from):
+                yield f"{path}:{number}: there is no {named}"
+
+
 def check_markdown(path, text, files, exists):
+    yield from check_paths(path, text, files)
     plain = without_code(text)
     for number, line in enumerate(plain.splitlines(), 1):
         for target in LINK.findall(line):

@@ -25,6 +25,7 @@ def problems(path, text):
     ("resp/README.md", "text\nas always (F23)", "resp/README.md:2: a rule is a link"),
     ("resp/README.md", "as always ([F23])", "[F23] has no target"),
     ("resp/README.md", "[F23]\n\n[F23]: ../tests/RULES.md#f24", "links to tests/RULES.md#f24"),
+    ("resp/README.md", "see `raft/gone.hpp`", "there is no raft/gone.hpp"),
     ("resp/README.md", "[x](../raft/CORE.txt)", "links to raft/CORE.txt, which does not exist"),
 ])
 def test_what_resolves_to_nothing_is_named(path, text, words):
