@@ -9,8 +9,8 @@ import fnmatch
 import posixpath
 import re
 
-COMPLETE = ("raft", "rocks", "rocks/table", "resp", "actors", "tests/sim",
-            "tests/cluster")
+COMPLETE = ("config", "config/base", "raft", "rocks", "rocks/table", "resp", "actors",
+            "tests/sim", "tests/cluster")
 SOURCE = (".cpp", ".hpp", ".py")
 NEVER_NAMED = ("conftest.py", "__init__.py")
 NAME = re.compile(r"`([\w*./{},-]+)`")
