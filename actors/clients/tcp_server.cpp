@@ -13,6 +13,7 @@
 
 #include "actors/clients/asio_stream.hpp"
 #include "actors/clients/resp_connection.hpp"
+#include "actors/listeners.hpp"
 #include "config/base/log.hpp"
 #include "config/limits.hpp"
 

@@ -12,6 +12,7 @@
 
 #include "actors/caf_system.hpp"
 #include "actors/clients/command_router.hpp"
+#include "actors/listeners.hpp"
 #include "actors/node/node_state.hpp"
 #include "actors/peers/peer_auth.hpp"
 #include "actors/replica/log_store.hpp"
