@@ -27,14 +27,27 @@ enum Effect : uint8_t { kPut = 1, kErase = 2, kEraseRange = 3, kEntry = 4 };
 
 }  // namespace
 
-Database::Database(rocks::Keyspace& keyspace, Load how, size_t entry_work_max)
-    : keyspace_(keyspace), load_(how), entry_work_max_(entry_work_max) {
+Database::Database(rocks::Writer& writer, size_t entry_work_max)
+    : reader_(writer), writer_(&writer), entry_work_max_(entry_work_max) {
   load();
+  for (uint32_t logical = 0; logical < config::limits::kDatabases; ++logical) {
+    load_logical(logical);
+  }
+}
+
+Database::Database(rocks::Reader& view, size_t entry_work_max)
+    : reader_(view), writer_(nullptr), entry_work_max_(entry_work_max) {
+  load();
+}
+
+rocks::Writer& Database::writer() {
+  CHECK_INVARIANT(writer_ != nullptr);
+  return *writer_;
 }
 
 void Database::load() {
   keys::applied_record(key_);
-  if (auto bytes = keyspace_.get(Family::kSystem, key_)) {
+  if (auto bytes = reader_.get(Family::kSystem, key_)) {
     auto record = rocks::decode_applied(*bytes);
     if (!record) {
       fatal("the applied record of the state database is corrupt; replace this node's data");
@@ -42,12 +55,6 @@ void Database::load() {
     record_ = *record;
   }
   record_.next_database = std::max(record_.next_database, kFirstFreshDatabase);
-
-  if (load_ == Load::kAll) {
-    for (uint32_t logical = 0; logical < config::limits::kDatabases; ++logical) {
-      load_logical(logical);
-    }
-  }
 }
 
 void Database::load_logical(uint32_t logical) {
@@ -58,7 +65,7 @@ void Database::load_logical(uint32_t logical) {
 
 void Database::load_mapped(uint32_t logical) {
   keys::database_map(key_, logical);
-  if (auto bytes = keyspace_.get(Family::kSystem, key_)) {
+  if (auto bytes = reader_.get(Family::kSystem, key_)) {
     ByteReader in(*bytes);
     Mapped mapped;
     mapped.id.value = in.le<uint32_t>();
@@ -72,7 +79,7 @@ void Database::load_mapped(uint32_t logical) {
 
 void Database::load_counts(DatabaseId database) {
   keys::key_count(key_, database);
-  if (auto bytes = keyspace_.get(Family::kSystem, key_)) {
+  if (auto bytes = reader_.get(Family::kSystem, key_)) {
     ByteReader in(*bytes);
     KeyCounts counts;
     counts.keys = in.le<uint64_t>();
@@ -92,17 +99,17 @@ void Database::mix(uint8_t effect, std::string_view key, std::string_view value)
 
 void Database::put(Family family, std::string_view key, std::string_view value) {
   mix(static_cast<uint8_t>(static_cast<uint8_t>(family) << 4 | kPut), key, value);
-  keyspace_.put(family, key, value);
+  writer().put(family, key, value);
 }
 
 void Database::erase(Family family, std::string_view key) {
   mix(static_cast<uint8_t>(static_cast<uint8_t>(family) << 4 | kErase), key, {});
-  keyspace_.erase(family, key);
+  writer().erase(family, key);
 }
 
 void Database::erase_range(Family family, std::string_view from, std::string_view to) {
   mix(static_cast<uint8_t>(static_cast<uint8_t>(family) << 4 | kEraseRange), from, to);
-  keyspace_.erase_range(family, from, to);
+  writer().erase_range(family, from, to);
 }
 
 void Database::end_entry(LogIndex index, Term term, int64_t stamp_ms) {
@@ -124,19 +131,19 @@ void Database::end_turn() {
     it->second.dirty = false;
     keys::key_count(key_, DatabaseId{id});
     if (it->second.counts.keys == 0) {
-      keyspace_.erase(Family::kSystem, key_);
+      writer().erase(Family::kSystem, key_);
       counts_.erase(it);
       continue;
     }
     value_.clear();
     put_le(value_, it->second.counts.keys);
     put_le(value_, it->second.counts.keys_with_ttl);
-    keyspace_.put(Family::kSystem, key_, value_);
+    writer().put(Family::kSystem, key_, value_);
   }
   dirty_counts_.clear();
   keys::applied_record(key_);
   rocks::encode(value_, record_);
-  keyspace_.put(Family::kSystem, key_, value_);
+  writer().put(Family::kSystem, key_, value_);
   give_back_buffers();
 }
 
@@ -164,35 +171,40 @@ size_t Database::buffer_bytes() const {
 }
 
 void Database::mark() {
-  keyspace_.mark();
-  marked_.mutation_counter = record_.mutation_counter;
-  marked_.next_database = record_.next_database;
-  marked_.checksum = record_.checksum;
-  marked_.spent = spent_;
-  marked_.counts.clear();
-  marked_.map.clear();
+  writer().mark();
+  marks_.push_back({record_.mutation_counter, record_.checksum, spent_, record_.next_database,
+                    counts_before_.size(), map_before_.size()});
 }
 
-void Database::undo_to_mark() {
-  keyspace_.undo_to_mark();
-  record_.mutation_counter = marked_.mutation_counter;
-  record_.next_database = marked_.next_database;
-  record_.checksum = marked_.checksum;
-  spent_ = marked_.spent;
-  for (auto it = marked_.counts.rbegin(); it != marked_.counts.rend(); ++it) {
-    counts_[it->first].counts = it->second;
+void Database::undo() {
+  writer().undo();
+  const Mark& mark = marks_.back();
+  record_.mutation_counter = mark.mutation_counter;
+  record_.next_database = mark.next_database;
+  record_.checksum = mark.checksum;
+  spent_ = mark.spent;
+  for (; counts_before_.size() > mark.counts; counts_before_.pop_back()) {
+    counts_[counts_before_.back().first].counts = counts_before_.back().second;
   }
-  for (auto it = marked_.map.rbegin(); it != marked_.map.rend(); ++it) {
-    map_[it->first] = it->second;
+  for (; map_before_.size() > mark.map; map_before_.pop_back()) {
+    map_[map_before_.back().first] = map_before_.back().second;
   }
-  marked_.counts.clear();
-  marked_.map.clear();
+  marks_.pop_back();
+}
+
+void Database::keep() {
+  writer().keep();
+  marks_.pop_back();
+  if (marks_.empty()) {
+    counts_before_.clear();
+    map_before_.clear();
+  }
 }
 
 // ---------------------------------------------------------------- logical databases
 
 const Database::Mapped* Database::mapped(uint32_t logical) {
-  if (load_ == Load::kAsNeeded && loaded_.insert(logical).second) {
+  if (writer_ == nullptr && loaded_.insert(logical).second) {
     load_logical(logical);
   }
   auto it = map_.find(logical);
@@ -210,7 +222,9 @@ uint64_t Database::incarnation(uint32_t logical) {
 }
 
 void Database::set_mapped(uint32_t logical, Mapped now) {
-  marked_.map.emplace_back(logical, Mapped{physical(logical), incarnation(logical)});
+  if (!marks_.empty()) {
+    map_before_.emplace_back(logical, Mapped{physical(logical), incarnation(logical)});
+  }
   map_[logical] = now;
   keys::database_map(key_, logical);
   value_.clear();
@@ -255,7 +269,9 @@ KeyCounts Database::counts(DatabaseId database) const {
 
 KeyCounts& Database::counts_for_change(DatabaseId database) {
   Counted& counted = counts_[database.value];
-  marked_.counts.emplace_back(database.value, counted.counts);
+  if (!marks_.empty()) {
+    counts_before_.emplace_back(database.value, counted.counts);
+  }
   if (!counted.dirty) {
     counted.dirty = true;
     dirty_counts_.push_back(database.value);
@@ -277,7 +293,7 @@ std::vector<uint32_t> Database::databases_with_keys() {
 
 uint64_t Database::bucket(DatabaseId database, std::string_view name) {
   keys::deletion_bucket(key_, database, rocks::deletion_bucket_of(name));
-  auto bytes = keyspace_.get(Family::kSystem, key_);
+  auto bytes = reader_.get(Family::kSystem, key_);
   return bytes ? ByteReader(*bytes).le<uint64_t>() : 0;
 }
 

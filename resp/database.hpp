@@ -57,13 +57,11 @@ struct TooMuchForOneEntry : std::exception {
 
 class Database {
  public:
-  // What is kept of each logical database: all of it at once, or what is asked for (of a picture,
-  // where two thousand reads would take longer than the command).
-  enum class Load : uint8_t { kAll, kAsNeeded };
   // `entry_work_max` is a constant in all that is not a test: it decides what entries mean.
-  explicit Database(rocks::Keyspace& keyspace,
-                    Load load = Load::kAll,
-                    size_t entry_work_max = config::limits::kEntryWorkBytes);
+  explicit Database(rocks::Writer& writer, size_t entry_work_max = config::limits::kEntryWorkBytes);
+  // Of a view, for reads only: the writing half may not be called. What is kept of each logical
+  // database is read when it is asked for: two thousand reads would take longer than the command.
+  explicit Database(rocks::Reader& view, size_t entry_work_max = config::limits::kEntryWorkBytes);
 
   // ---- turns and undo
   const rocks::AppliedRecord& record() const { return record_; }
@@ -92,8 +90,10 @@ class Database {
   // Reads are not executed everywhere: what they spend is counted apart.
   size_t exchange_spent(size_t spent) { return std::exchange(spent_, spent); }
   size_t entry_work_max() const { return entry_work_max_; }
-  void mark();  // F30: what undo_to_mark() goes back to
-  void undo_to_mark();
+  // F30: Writer's undo of a command; marks nest, each is closed by one undo() or keep().
+  void mark();
+  void undo();
+  void keep();
   size_t buffer_bytes() const;  // kept for the next command
 
   // ---- logical databases
@@ -106,7 +106,7 @@ class Database {
   std::vector<uint32_t> databases_with_keys();
 
   // ---- keys
-  // A hint (Keyspace::expect_reads): the names that will be looked for next, as far as one can
+  // A hint (Reader::expect_reads): the names that will be looked for next, as far as one can
   // tell.
   void expect(std::span<const FirstArgument> names);
   Key find(rocks::DatabaseId database, std::string_view name, int64_t now_ms);
@@ -165,16 +165,17 @@ class Database {
     rocks::DatabaseId id;
     uint64_t incarnation = 0;
   };
-  // What undo_to_mark() puts back beside the Keyspace's own undo.
-  struct Marked {
-    uint64_t mutation_counter = 0;
-    uint32_t next_database = 0;
-    uint64_t checksum = 0;
-    size_t spent = 0;
-    std::vector<std::pair<uint32_t, KeyCounts>> counts;  // physical number, before
-    std::vector<std::pair<uint32_t, Mapped>> map;        // logical number, before
+  // What undo() puts back beside the Writer's own undo.
+  struct Mark {
+    uint64_t mutation_counter;
+    uint64_t checksum;
+    size_t spent;
+    uint32_t next_database;
+    size_t counts;  // entries of counts_before_ when it was set
+    size_t map;     // of map_before_
   };
 
+  rocks::Writer& writer();
   uint64_t next_mutation() { return ++record_.mutation_counter; }
   void mix(uint8_t effect, std::string_view key, std::string_view value);
   void put(rocks::Family family, std::string_view key, std::string_view value);
@@ -201,15 +202,17 @@ class Database {
   void load_mapped(uint32_t logical);
   void load_counts(rocks::DatabaseId database);
 
-  rocks::Keyspace& keyspace_;
+  rocks::Reader& reader_;
+  rocks::Writer* const writer_;  // the same object; nullptr: a view
   rocks::AppliedRecord record_;
   std::unordered_map<uint32_t, Counted> counts_;  // by physical number
   std::unordered_map<uint32_t, Mapped> map_;  // by logical number; absent = itself, never changed
-  Marked marked_;
+  std::vector<Mark> marks_;                                    // open ones, the outermost first
+  std::vector<std::pair<uint32_t, KeyCounts>> counts_before_;  // by physical number
+  std::vector<std::pair<uint32_t, Mapped>> map_before_;        // by logical number
   std::vector<uint32_t> dirty_counts_;
   ExpiryFloor expiry_floor_;
-  const Load load_;
-  std::unordered_set<uint32_t> loaded_;  // kAsNeeded: logical numbers
+  std::unordered_set<uint32_t> loaded_;  // of a view: logical numbers
 
   static constexpr size_t kRecordWork = 100;  // what memory a record takes beside its bytes
   const size_t entry_work_max_;
@@ -232,7 +235,7 @@ class Database {
 template <class Visit>
 void Database::walk_list(const Key& key, int64_t from, int64_t to, Visit visit) {
   list_bounds(key, from, to);
-  auto cursor = keyspace_.cursor(rocks::Family::kElement, from_, to_);
+  auto cursor = reader_.cursor(rocks::Family::kElement, from_, to_);
   for (int64_t position = from; position < to; ++position, cursor->next()) {
     step();
     if (!cursor->valid()) {
@@ -247,7 +250,7 @@ void Database::walk_list(const Key& key, int64_t from, int64_t to, Visit visit) 
 template <class Visit>
 void Database::walk_list_back(const Key& key, int64_t from, int64_t to, Visit visit) {
   list_bounds(key, from, to);
-  auto cursor = keyspace_.reverse_cursor(rocks::Family::kElement, from_, to_);
+  auto cursor = reader_.reverse_cursor(rocks::Family::kElement, from_, to_);
   for (int64_t position = to; position-- > from; cursor->next()) {
     step();
     if (!cursor->valid()) {

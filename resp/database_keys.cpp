@@ -35,7 +35,7 @@ void Database::expect(std::span<const FirstArgument> names) {
       keys::meta(expected_keys_[count++], physical(name.database), name.bytes);
     }
   }
-  keyspace_.expect_reads(Family::kMeta, std::span(expected_keys_).first(count));
+  reader_.expect_reads(Family::kMeta, std::span(expected_keys_).first(count));
 }
 
 Key Database::find(DatabaseId database, std::string_view name, int64_t now_ms) {
@@ -43,7 +43,7 @@ Key Database::find(DatabaseId database, std::string_view name, int64_t now_ms) {
   Key key;
   key.name = name;
   key.database = database;
-  auto bytes = keyspace_.get(Family::kMeta, meta_key(database, name));
+  auto bytes = reader_.get(Family::kMeta, meta_key(database, name));
   if (!bytes) {
     return key;
   }
@@ -158,7 +158,7 @@ void Database::rename(Key& from, Key& to) {
     drop_elements(to);
     forget_record(to);
   }
-  auto bytes = keyspace_.get(Family::kMeta, meta_key(from.database, from.name));
+  auto bytes = reader_.get(Family::kMeta, meta_key(from.database, from.name));
   CHECK_INVARIANT(bytes.has_value());
   renamed_.assign(*bytes);  // meta.value of what goes into `to` is a view into it
   auto moved = rocks::decode_metadata(renamed_);
@@ -195,7 +195,7 @@ void Database::copy_records(Family family, rocks::CollectionId from, rocks::Coll
   std::vector<std::pair<std::string, std::string>> records;  // what follows the prefix; value
   do {
     records.clear();
-    auto cursor = keyspace_.cursor(family, begin, end);
+    auto cursor = reader_.cursor(family, begin, end);
     for (; cursor->valid() && records.size() < kStep; cursor->next()) {
       spend(cursor->key().size() + cursor->value().size());
       records.emplace_back(cursor->key().substr(prefix), cursor->value());
@@ -230,7 +230,7 @@ void Database::keep_expiry(int64_t expire_at_ms, DatabaseId database, std::strin
 std::optional<std::string_view> Database::element(const Key& key, std::string_view field) {
   step();
   keys::element(key_, key.collection(), field);
-  return keyspace_.get(Family::kElement, key_);
+  return reader_.get(Family::kElement, key_);
 }
 
 void Database::put_element(const Key& key, std::string_view field, std::string_view value) {
@@ -251,7 +251,7 @@ void Database::element_missing() {
 std::string_view Database::list_element(const Key& key, int64_t position) {
   step();
   keys::list_element(key_, key.collection(), position);
-  const std::optional<std::string_view> found = keyspace_.get(Family::kElement, key_);
+  const std::optional<std::string_view> found = reader_.get(Family::kElement, key_);
   if (!found) {
     element_missing();
   }
@@ -285,19 +285,19 @@ void Database::list_bounds(const Key& key, int64_t from, int64_t to) {
 std::unique_ptr<rocks::Cursor> Database::element_cursor(const Key& key, uint64_t hash) {
   keys::element_from(from_, key.collection(), hash);
   keys::collection_end(to_, key.collection());
-  return keyspace_.cursor(Family::kElement, from_, to_);
+  return reader_.cursor(Family::kElement, from_, to_);
 }
 
 std::unique_ptr<rocks::Cursor> Database::key_cursor(DatabaseId database, uint64_t hash) {
   keys::meta_from(from_, database, hash);
   keys::database_end(to_, database);
-  return keyspace_.cursor(Family::kMeta, from_, to_);
+  return reader_.cursor(Family::kMeta, from_, to_);
 }
 
 std::unique_ptr<rocks::Cursor> Database::expiry_cursor(int64_t not_after_ms) {
   keys::expiry_range(from_, to_, not_after_ms);
   from_ = std::max(from_, expiry_floor_.key());
-  return keyspace_.cursor(Family::kSystem, from_, to_);
+  return reader_.cursor(Family::kSystem, from_, to_);
 }
 
 }  // namespace kiwi::resp

@@ -90,13 +90,20 @@ std::vector<ReplyBatch> ReplyGroups::take() {
 
 // ---------------------------------------------------------------- entries
 
-Executor::State::State(rocks::Keyspace& ks, const ExecutorOptions& opts)
-    : keyspace(ks),
+Executor::State::State(rocks::Keyspace& keyspace, const ExecutorOptions& opts)
+    : store(&keyspace),
       options(opts),
-      database(ks,
-               opts.on_picture ? Database::Load::kAsNeeded : Database::Load::kAll,
-               opts.entry_work_max),
-      sessions(ks),
+      database(keyspace, opts.entry_work_max),
+      sessions(keyspace),
+      context(database),
+      replies(opts.reply_bytes_max) {
+  queued = database.record().index;
+}
+
+Executor::State::State(rocks::Reader& view, const ExecutorOptions& opts)
+    : store(nullptr),
+      options(opts),
+      database(view, opts.entry_work_max),
       context(database),
       replies(opts.reply_bytes_max) {
   queued = database.record().index;
@@ -295,16 +302,18 @@ bool Executor::State::apply_turn() {
   turn_reply_bytes = replies.bytes() + options.turn_bytes_max;
   bool any = false;
   held = false;
-  if (!queue.empty()) {
-    const uint32_t pressure = keyspace.pressure();
-    effects.pressure = pressure;
-    held = pressure >= rocks::Keyspace::kPressureFull;
+  if (queue.empty()) {
+    return false;
   }
+  CHECK_INVARIANT(store != nullptr);
+  const uint32_t pressure = store->pressure();
+  effects.pressure = pressure;
+  held = pressure >= rocks::StateStore::kPressureFull;
   if (held) {
     return false;
   }
   while (!queue.empty() && turn_commands < options.turn_commands_max &&
-         keyspace.pending_bytes() < options.turn_bytes_max && replies.bytes() < turn_reply_bytes) {
+         store->pending_bytes() < options.turn_bytes_max && replies.bytes() < turn_reply_bytes) {
     raft::Entry entry = std::move(queue.front());
     queue.pop_front();
     apply_entry(entry);
@@ -319,7 +328,7 @@ bool Executor::State::apply_turn() {
   }
   sessions.end_turn();
   database.end_turn();
-  keyspace.commit(database.record().index);
+  store->commit(database.record().index);
   effects.applied_moved = true;
   return true;
 }
@@ -328,6 +337,8 @@ bool Executor::State::apply_turn() {
 
 Executor::Executor(rocks::Keyspace& keyspace, const ExecutorOptions& options)
     : state_(std::make_unique<State>(keyspace, options)) {}
+Executor::Executor(rocks::Reader& view, const ExecutorOptions& options)
+    : state_(std::make_unique<State>(view, options)) {}
 Executor::~Executor() = default;
 
 LogIndex Executor::applied() const { return state_->database.record().index; }

@@ -63,11 +63,14 @@ void Executor::State::execute_plain(const PackedCommand& command,
   }
   if (spec->route == Route::kWrite) {
     database.mark();
-  }
-  const bool reads = spec->route == Route::kRead;
-  const size_t spent = reads ? database.exchange_spent(0) : 0;
-  run_handler(*spec, command.args, out, version);
-  if (reads) {
+    if (run_handler(*spec, command.args, out, version)) {
+      database.keep();
+    } else {
+      database.undo();
+    }
+  } else {
+    const size_t spent = database.exchange_spent(0);
+    run_handler(*spec, command.args, out, version);
     database.exchange_spent(spent);
   }
   // What takes long ends the turn, though it cannot be divided where it is applied.
@@ -81,7 +84,7 @@ void Executor::State::failed(const CommandSpec& spec, const std::exception& erro
   }
 }
 
-void Executor::State::run_handler(const CommandSpec& spec,
+bool Executor::State::run_handler(const CommandSpec& spec,
                                   Args args,
                                   ReplySpace& out,
                                   int version) {
@@ -90,22 +93,22 @@ void Executor::State::run_handler(const CommandSpec& spec,
   ReplyWriter reply(out.bytes, version, writes ? out.write_end : out.read_end,
                     writes ? ReplyWriter::Beyond::kLose : ReplyWriter::Beyond::kThrow);
   std::string error;
-  bool undo = false;
+  bool failed_whole = false;
   try {
     spec.data(context, args, reply);
     if (!reply.lost()) {
-      return;
+      return true;
     }
     if (!mutant(Mutant::kLostReplySaysErr)) {
       out.lost = true;
       out.bytes->resize(start);
       out.bytes = nullptr;  // also for the rest of a block
-      return;
+      return true;
     }
     error = kInternalError;
   } catch (const TooManySteps&) {
     put_aside = true;
-    return;
+    return true;
   } catch (const ReplyTooLarge&) {
     error = "ERR the reply is larger than " + std::to_string(options.reply_bytes_max) +
             " bytes, or the replies of one turn are: ask for less at a time (SCAN, SSCAN, LRANGE, "
@@ -114,22 +117,19 @@ void Executor::State::run_handler(const CommandSpec& spec,
     error = "ERR too much for one command: it would copy, move or hold more than " +
             std::to_string(database.entry_work_max()) +
             " bytes at once, alone or together with others of its log entry; do it in parts";
-    undo = writes;
+    failed_whole = true;
   } catch (const std::bad_alloc&) {
     out_of_memory();
   } catch (const std::exception& e) {
     failed(spec, e);
     error = kInternalError;
-    undo = writes;
-  }
-  // F30: the same on every node: nothing of the command remains and its client is told.
-  if (undo) {
-    database.undo_to_mark();
+    failed_whole = true;
   }
   if (out.bytes != nullptr) {
     out.bytes->resize(start);
   }
   ReplyWriter(out.bytes, version).error(error);
+  return !failed_whole;
 }
 
 void Executor::State::execute_transaction(PackedCommand& transaction,

@@ -17,7 +17,7 @@ bool Executor::State::turn_is_full() const {
 bool Executor::State::run_batch(WaitingReads& reads) {
   ReadBatch& batch = reads.batch;
   const int64_t stamp_ms = database.record().stamp_ms;
-  const bool old_clock = options.on_picture && mutant(Mutant::kLongReadOldClock);
+  const bool old_clock = store == nullptr && mutant(Mutant::kLongReadOldClock);
   Moment moment{.now_ms = old_clock ? batch.now_ms : std::max(stamp_ms, batch.now_ms),
                 .seed = database.record().index.value ^ batch.seed,
                 .ordinal = 0,

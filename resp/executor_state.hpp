@@ -97,7 +97,8 @@ class LookAhead {
 };
 
 struct Executor::State {
-  State(rocks::Keyspace& ks, const ExecutorOptions& opts);
+  State(rocks::Keyspace& keyspace, const ExecutorOptions& opts);
+  State(rocks::Reader& view, const ExecutorOptions& opts);
 
   // ---- executor.cpp
   void apply_entry(const raft::Entry& entry);
@@ -120,7 +121,8 @@ struct Executor::State {
                      const Moment& moment,
                      ReplySpace& out,
                      int version);
-  void run_handler(const CommandSpec& spec, Args args, ReplySpace& out, int version);
+  // False: it failed, and nothing of it may remain, the same on every node (F30).
+  bool run_handler(const CommandSpec& spec, Args args, ReplySpace& out, int version);
   void failed(const CommandSpec& spec, const std::exception& error);
   void watch(std::string_view packed, int64_t now_ms, const ReplyGroups::Draft& draft, int version);
   void run_read(RequestKind kind,
@@ -150,7 +152,7 @@ struct Executor::State {
   }
   void forget_aside(uint64_t id, ConnectionId connection);
 
-  rocks::Keyspace& keyspace;
+  rocks::StateStore* const store;  // what the database is in; nullptr: it is a view
   ExecutorOptions options;
   Database database;
   SessionTable sessions;

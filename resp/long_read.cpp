@@ -18,15 +18,46 @@ namespace {
 // that failed.
 struct Stopped {};
 
-// The picture as a Keyspace that nobody may write.
-class ViewKeyspace final : public rocks::Keyspace {
+void check(const std::atomic<bool>& stop) {
+  if (stop.load(std::memory_order_relaxed)) {
+    throw Stopped();
+  }
+}
+
+template <class Port>
+class Stoppable : public Port {
  public:
-  ViewKeyspace(rocks::Reader& view, const std::atomic<bool>& stop) : view_(view), stop_(stop) {}
+  Stoppable(std::unique_ptr<Port> cursor, const std::atomic<bool>& stop)
+      : cursor_(std::move(cursor)), stop_(stop) {}
+  bool valid() const override { return cursor_->valid(); }
+  void next() override {
+    check(stop_);
+    cursor_->next();
+  }
+  std::string_view key() const override { return cursor_->key(); }
+  std::string_view value() const override { return cursor_->value(); }
+
+ protected:
+  std::unique_ptr<Port> cursor_;
+  const std::atomic<bool>& stop_;
+};
+using StoppableReverseCursor = Stoppable<rocks::ReverseCursor>;
+class StoppableCursor final : public Stoppable<rocks::Cursor> {
+ public:
+  using Stoppable::Stoppable;
+  void seek(std::string_view key) override {
+    check(stop_);
+    cursor_->seek(key);
+  }
+};
+
+// The view, until it is to stop.
+class StoppableReader final : public rocks::Reader {
+ public:
+  StoppableReader(rocks::Reader& view, const std::atomic<bool>& stop) : view_(view), stop_(stop) {}
 
   std::optional<std::string_view> get(rocks::Family family, std::string_view key) override {
-    if (stop_.load(std::memory_order_relaxed)) {
-      throw Stopped();
-    }
+    check(stop_);
     return view_.get(family, key);
   }
   std::unique_ptr<rocks::Cursor> cursor(rocks::Family family,
@@ -39,58 +70,11 @@ class ViewKeyspace final : public rocks::Keyspace {
                                                        std::string_view to) override {
     return std::make_unique<StoppableReverseCursor>(view_.reverse_cursor(family, from, to), stop_);
   }
-
-  void put(rocks::Family, std::string_view, std::string_view) override { never(); }
-  void erase(rocks::Family, std::string_view) override { never(); }
-  void erase_range(rocks::Family, std::string_view, std::string_view) override { never(); }
-  void mark() override { never(); }
-  void undo_to_mark() override { never(); }
-  void commit(LogIndex) override { never(); }
-  size_t pending_bytes() const override { return 0; }
-  LogIndex flushed_index() override { return {}; }
-  void flush() override { never(); }
-  void flush_async(std::function<void(LogIndex)>) override { never(); }
-  void checkpoint(std::string, std::function<void(Result<LogIndex>)>) override { never(); }
-  std::unique_ptr<Reader> view() override { return nullptr; }
-  Usage usage() override { return {}; }
+  void expect_reads(rocks::Family family, std::span<const std::string> keys) override {
+    view_.expect_reads(family, keys);
+  }
 
  private:
-  template <class Walk>
-  class Stoppable : public Walk {
-   public:
-    Stoppable(std::unique_ptr<Walk> cursor, const std::atomic<bool>& stop)
-        : cursor_(std::move(cursor)), stop_(stop) {}
-    bool valid() const override { return cursor_->valid(); }
-    void next() override {
-      check_stop();
-      cursor_->next();
-    }
-    std::string_view key() const override { return cursor_->key(); }
-    std::string_view value() const override { return cursor_->value(); }
-
-   protected:
-    void check_stop() const {
-      if (stop_.load(std::memory_order_relaxed)) {
-        throw Stopped();
-      }
-    }
-    std::unique_ptr<Walk> cursor_;
-
-   private:
-    const std::atomic<bool>& stop_;
-  };
-  using StoppableReverseCursor = Stoppable<rocks::ReverseCursor>;
-  class StoppableCursor final : public Stoppable<rocks::Cursor> {
-   public:
-    using Stoppable::Stoppable;
-    void seek(std::string_view key) override {
-      check_stop();
-      cursor_->seek(key);
-    }
-  };
-
-  static void never() { CHECK_INVARIANT(false); }
-
   rocks::Reader& view_;
   const std::atomic<bool>& stop_;
 };
@@ -189,11 +173,10 @@ LongReadResult run_long_read(rocks::Reader& view,
   LongReadResult result;
   result.id = read.id;
   try {
-    ViewKeyspace keyspace(view, stop);
+    StoppableReader reader(view, stop);
     ExecutorOptions options;
-    options.on_picture = true;
     options.reply_bytes_max = read.reply_bytes_max;
-    Executor executor(keyspace, options);
+    Executor executor(reader, options);
     ReadBatch batch;
     batch.id = read.id;
     batch.now_ms = read.now_ms;
