@@ -115,7 +115,7 @@ bool unpack_command(std::string_view bytes, PackedCommand& into) {
   }
 }
 
-FirstArgument first_argument(std::string_view packed_command) {
+KeyName first_argument(std::string_view packed_command) {
   ByteReader in(packed_command);
   const bool plain = in.le<uint8_t>() == static_cast<uint8_t>(PackedKind::kPlain);
   const auto database = static_cast<uint32_t>(in.varint());

@@ -59,7 +59,7 @@ void Executor::State::execute_plain(const PackedCommand& command,
       return;
     }
     // What was foreseen, and as much again: to leave half done costs twice.
-    database.limit_steps(2 * options.long_read_elements + kStepsPerCommand);
+    database.steps().limit(2 * options.long_read_elements + kStepsPerCommand);
   }
   if (spec->route == Route::kWrite) {
     database.mark();
@@ -69,12 +69,12 @@ void Executor::State::execute_plain(const PackedCommand& command,
       database.undo();
     }
   } else {
-    const size_t spent = database.exchange_spent(0);
+    const size_t spent = database.effects().exchange_spent(0);
     run_handler(*spec, command.args, out, version);
-    database.exchange_spent(spent);
+    database.effects().exchange_spent(spent);
   }
   // What takes long ends the turn, though it cannot be divided where it is applied.
-  turn_commands += database.steps() / kStepsPerCommand;
+  turn_commands += database.steps().taken() / kStepsPerCommand;
 }
 
 void Executor::State::failed(const CommandSpec& spec, const std::exception& error) {
@@ -96,6 +96,7 @@ bool Executor::State::run_handler(const CommandSpec& spec,
   bool failed_whole = false;
   try {
     spec.data(context, args, reply);
+    context.end();
     if (!reply.lost()) {
       return true;
     }
@@ -115,7 +116,7 @@ bool Executor::State::run_handler(const CommandSpec& spec,
             "GETRANGE, fewer keys)";
   } catch (const TooMuchForOneEntry&) {
     error = "ERR too much for one command: it would copy, move or hold more than " +
-            std::to_string(database.entry_work_max()) +
+            std::to_string(database.effects().entry_work_max()) +
             " bytes at once, alone or together with others of its log entry; do it in parts";
     failed_whole = true;
   } catch (const std::bad_alloc&) {

@@ -92,7 +92,7 @@ class LookAhead {
 
  private:
   Database& database_;
-  std::array<FirstArgument, 16> names_;
+  std::array<KeyName, 16> names_;
   size_t known_ = 0;  // of the block: still to be executed
 };
 

@@ -161,30 +161,33 @@ inline bool no_room(std::string_view from, std::string_view to) {
   return !to.empty() && to <= from;
 }
 
+template <class Port, class Made, class Nothing, class Source>
+std::unique_ptr<Port> make_over(const Source& source,
+                                Overlay* overlay,
+                                std::string_view from,
+                                std::string_view to) {
+  if (no_room(from, to)) {
+    return std::make_unique<Nothing>();
+  }
+  const bool nothing_above = overlay == nullptr || overlay->empty();
+  return std::make_unique<Made>(source, nothing_above ? nullptr : overlay, from, to);
+}
+
 // overlay: nullptr = none.
 template <class Walk>
 std::unique_ptr<Cursor> make_cursor(const typename Walk::Source& source,
                                     Overlay* overlay,
                                     std::string_view from,
                                     std::string_view to) {
-  if (no_room(from, to)) {
-    return std::make_unique<EmptyCursor>();
-  }
-  const bool nothing_above = overlay == nullptr || overlay->empty();
-  return std::make_unique<MergedCursor<Walk>>(source, nothing_above ? nullptr : overlay, from, to);
+  return make_over<Cursor, MergedCursor<Walk>, EmptyCursor>(source, overlay, from, to);
 }
-
 template <class Walk>
 std::unique_ptr<ReverseCursor> make_reverse_cursor(const typename Walk::Source& source,
                                                    Overlay* overlay,
                                                    std::string_view from,
                                                    std::string_view to) {
-  if (no_room(from, to)) {
-    return std::make_unique<EmptyReverseCursor>();
-  }
-  const bool nothing_above = overlay == nullptr || overlay->empty();
-  return std::make_unique<MergedReverseCursor<Walk>>(source, nothing_above ? nullptr : overlay,
-                                                     from, to);
+  return make_over<ReverseCursor, MergedReverseCursor<Walk>, EmptyReverseCursor>(source, overlay,
+                                                                                 from, to);
 }
 
 }  // namespace kiwi::rocks

@@ -1,11 +1,10 @@
-#include "resp/database.hpp"
+#include "resp/types/database.hpp"
 
 #include <algorithm>
 #include <stdexcept>
 
 #include "config/base/bytes.hpp"
 #include "config/base/check.hpp"
-#include "config/base/checksum.hpp"
 #include "config/base/reuse.hpp"
 #include "config/limits.hpp"
 
@@ -22,13 +21,10 @@ namespace {
 constexpr uint32_t kFirstFreshDatabase = 1 << 16;
 static_assert(config::limits::kDatabases <= kFirstFreshDatabase);
 
-// Kinds of effects in the checksum. Part of the state's format, never renumber.
-enum Effect : uint8_t { kPut = 1, kErase = 2, kEraseRange = 3, kEntry = 4 };
-
 }  // namespace
 
 Database::Database(rocks::Writer& writer, size_t entry_work_max)
-    : reader_(writer), writer_(&writer), entry_work_max_(entry_work_max) {
+    : reader_(writer), effects_(&writer, entry_work_max), elements_(reader_, effects_, steps_) {
   load();
   for (uint32_t logical = 0; logical < config::limits::kDatabases; ++logical) {
     load_logical(logical);
@@ -36,13 +32,8 @@ Database::Database(rocks::Writer& writer, size_t entry_work_max)
 }
 
 Database::Database(rocks::Reader& view, size_t entry_work_max)
-    : reader_(view), writer_(nullptr), entry_work_max_(entry_work_max) {
+    : reader_(view), effects_(nullptr, entry_work_max), elements_(reader_, effects_, steps_) {
   load();
-}
-
-rocks::Writer& Database::writer() {
-  CHECK_INVARIANT(writer_ != nullptr);
-  return *writer_;
 }
 
 void Database::load() {
@@ -53,6 +44,7 @@ void Database::load() {
       fatal("the applied record of the state database is corrupt; replace this node's data");
     }
     record_ = *record;
+    effects_.load_checksum(record_.checksum);
   }
   record_.next_database = std::max(record_.next_database, kFirstFreshDatabase);
 }
@@ -93,36 +85,17 @@ void Database::load_counts(DatabaseId database) {
 
 // ---------------------------------------------------------------- turns and undo
 
-void Database::mix(uint8_t effect, std::string_view key, std::string_view value) {
-  record_.checksum = checksum64(value, checksum64(key, record_.checksum + effect));
-}
-
-void Database::put(Family family, std::string_view key, std::string_view value) {
-  mix(static_cast<uint8_t>(static_cast<uint8_t>(family) << 4 | kPut), key, value);
-  writer().put(family, key, value);
-}
-
-void Database::erase(Family family, std::string_view key) {
-  mix(static_cast<uint8_t>(static_cast<uint8_t>(family) << 4 | kErase), key, {});
-  writer().erase(family, key);
-}
-
-void Database::erase_range(Family family, std::string_view from, std::string_view to) {
-  mix(static_cast<uint8_t>(static_cast<uint8_t>(family) << 4 | kEraseRange), from, to);
-  writer().erase_range(family, from, to);
-}
-
 void Database::end_entry(LogIndex index, Term term, int64_t stamp_ms) {
   record_.index = index;
   record_.term = term;
   record_.stamp_ms = stamp_ms;
-  value_.clear();
-  put_le(value_, index.value);
-  put_le(value_, record_.mutation_counter);
-  mix(kEntry, value_, {});
+  effects_.end_entry(index, record_.mutation_counter);
+  record_.checksum = effects_.checksum();
 }
 
+// The counts and the applied record follow from what the entries did.
 void Database::end_turn() {
+  rocks::Writer& writer = effects_.writer();
   for (uint32_t id : dirty_counts_) {
     auto it = counts_.find(id);
     if (it == counts_.end() || !it->second.dirty) {
@@ -131,19 +104,19 @@ void Database::end_turn() {
     it->second.dirty = false;
     keys::key_count(key_, DatabaseId{id});
     if (it->second.counts.keys == 0) {
-      writer().erase(Family::kSystem, key_);
+      writer.erase(Family::kSystem, key_);
       counts_.erase(it);
       continue;
     }
     value_.clear();
     put_le(value_, it->second.counts.keys);
     put_le(value_, it->second.counts.keys_with_ttl);
-    writer().put(Family::kSystem, key_, value_);
+    writer.put(Family::kSystem, key_, value_);
   }
   dirty_counts_.clear();
   keys::applied_record(key_);
   rocks::encode(value_, record_);
-  writer().put(Family::kSystem, key_, value_);
+  writer.put(Family::kSystem, key_, value_);
   give_back_buffers();
 }
 
@@ -151,8 +124,8 @@ void Database::begin_command() {
   meta_key_name_ = {};
   give_back_if_big(meta_key_);
   give_back_if_big(key_);
-  steps_ = 0;
-  steps_max_ = std::numeric_limits<uint64_t>::max();
+  elements_.give_back_key();
+  steps_.begin();
 }
 
 void Database::give_back_buffers() {
@@ -160,10 +133,11 @@ void Database::give_back_buffers() {
   for (std::string* buffer : {&meta_key_, &key_, &value_, &renamed_, &from_, &to_}) {
     give_back_if_big(*buffer);
   }
+  elements_.give_back_buffers();
 }
 
 size_t Database::buffer_bytes() const {
-  size_t bytes = 0;
+  size_t bytes = elements_.buffer_bytes();
   for (const std::string* buffer : {&meta_key_, &key_, &value_, &renamed_, &from_, &to_}) {
     bytes += buffer->capacity();
   }
@@ -171,18 +145,16 @@ size_t Database::buffer_bytes() const {
 }
 
 void Database::mark() {
-  writer().mark();
-  marks_.push_back({record_.mutation_counter, record_.checksum, spent_, record_.next_database,
-                    counts_before_.size(), map_before_.size()});
+  effects_.mark();
+  marks_.push_back(
+      {record_.mutation_counter, record_.next_database, counts_before_.size(), map_before_.size()});
 }
 
 void Database::undo() {
-  writer().undo();
+  effects_.undo();
   const Mark& mark = marks_.back();
   record_.mutation_counter = mark.mutation_counter;
   record_.next_database = mark.next_database;
-  record_.checksum = mark.checksum;
-  spent_ = mark.spent;
   for (; counts_before_.size() > mark.counts; counts_before_.pop_back()) {
     counts_[counts_before_.back().first].counts = counts_before_.back().second;
   }
@@ -193,7 +165,7 @@ void Database::undo() {
 }
 
 void Database::keep() {
-  writer().keep();
+  effects_.keep();
   marks_.pop_back();
   if (marks_.empty()) {
     counts_before_.clear();
@@ -204,7 +176,7 @@ void Database::keep() {
 // ---------------------------------------------------------------- logical databases
 
 const Database::Mapped* Database::mapped(uint32_t logical) {
-  if (writer_ == nullptr && loaded_.insert(logical).second) {
+  if (effects_.read_only() && loaded_.insert(logical).second) {
     load_logical(logical);
   }
   auto it = map_.find(logical);
@@ -230,7 +202,7 @@ void Database::set_mapped(uint32_t logical, Mapped now) {
   value_.clear();
   put_le(value_, now.id.value);
   put_le(value_, now.incarnation);
-  put(Family::kSystem, key_, value_);
+  effects_.put(Family::kSystem, key_, value_);
 }
 
 void Database::flush(uint32_t logical) {
@@ -244,14 +216,14 @@ void Database::flush(uint32_t logical) {
   // time, not by database: each goes when it falls due (erase_stale_expiry).
   keys::meta_from(from_, old, 0);
   keys::database_end(to_, old);
-  erase_range(Family::kMeta, from_, to_);
+  effects_.erase_range(Family::kMeta, from_, to_);
   keys::collection_begin(from_, {old, 0});
-  erase_range(Family::kElement, from_, to_);
-  erase_range(Family::kScore, from_, to_);
+  effects_.erase_range(Family::kElement, from_, to_);
+  effects_.erase_range(Family::kScore, from_, to_);
   keys::deletion_bucket(from_, old, 0);
   keys::deletion_bucket(to_, old, rocks::kDeletionBuckets - 1);
   to_.push_back('\0');
-  erase_range(Family::kSystem, from_, to_);
+  effects_.erase_range(Family::kSystem, from_, to_);
   counts_for_change(old) = KeyCounts{};
 }
 
@@ -287,45 +259,6 @@ std::vector<uint32_t> Database::databases_with_keys() {
     }
   }
   return found;
-}
-
-// ---------------------------------------------------------------- WATCH
-
-uint64_t Database::bucket(DatabaseId database, std::string_view name) {
-  keys::deletion_bucket(key_, database, rocks::deletion_bucket_of(name));
-  auto bytes = reader_.get(Family::kSystem, key_);
-  return bytes ? ByteReader(*bytes).le<uint64_t>() : 0;
-}
-
-void Database::set_bucket(const Key& key, uint64_t counter) {
-  keys::deletion_bucket(key_, key.database, rocks::deletion_bucket_of(key.name));
-  value_.clear();
-  put_le(value_, counter);
-  put(Family::kSystem, key_, value_);
-}
-
-WatchToken Database::watch(uint32_t logical, std::string_view name, int64_t now_ms, bool& has_ttl) {
-  Key key = find(physical(logical), name, now_ms);
-  has_ttl = has_ttl || (key.live && key.meta.expire_at_ms != 0);
-  return WatchToken{.database = logical,
-                    .incarnation = incarnation(logical),
-                    .key = std::string(name),
-                    .exists = key.live,
-                    .counter = key.live ? key.meta.last_modified : record_.mutation_counter};
-}
-
-bool Database::unchanged(const WatchToken& token, int64_t now_ms) {
-  if (incarnation(token.database) != token.incarnation) {
-    return false;
-  }
-  Key key = find(physical(token.database), token.key, now_ms);
-  if (token.exists) {
-    return key.live && key.meta.last_modified == token.counter;
-  }
-  // It was missing: a record written since then, expired by now or not, and a deletion since then
-  // (of this key or a neighbour in its bucket: a false alarm is allowed) both count.
-  return (!key.present || key.meta.last_modified <= token.counter) &&
-         bucket(key.database, token.key) <= token.counter;
 }
 
 }  // namespace kiwi::resp
