@@ -17,7 +17,6 @@
 #include <string_view>
 #include <vector>
 
-#include "resp/types/key.hpp"
 #include "resp/types/watch.hpp"
 
 namespace kiwi::resp {
@@ -45,9 +44,6 @@ struct PackedCommand {
 };
 // Reuses `into`'s vectors. False = malformed.
 bool unpack_command(std::string_view bytes, PackedCommand& into);
-
-// The first argument of a plain command, its key as a rule; empty if there is none.
-KeyName first_argument(std::string_view packed_command);
 
 // Builds an entry's payload.
 class BatchBuilder {

@@ -48,6 +48,7 @@ class Context {
 
   // ---- for commands
   int64_t now_ms() const { return moment_.now_ms; }
+  const CommandSpec& row() const { return *command_; }
   std::string_view command() const { return command_->name; }  // as error texts show it
   uint32_t database() const { return database_; }              // logical
   Database& state() { return state_; }

@@ -140,7 +140,7 @@ bool well_formed(std::string_view payload) {
 void Executor::State::refuse_commands(const PendingBatch* batch) {
   for (const PendingOp& op : batch != nullptr ? batch->ops : std::vector<PendingOp>{}) {
     ReplyGroups::Draft draft = replies.begin(op.to);
-    ReplyWriter(draft.bytes(), op.resp_version).error("ERR internal error: malformed batch");
+    RespWriter(draft.bytes(), op.resp_version).error("ERR internal error: malformed batch");
     replies.end(draft, op.to.slot);
   }
 }
@@ -149,28 +149,27 @@ void Executor::State::refuse_commands(const PendingBatch* batch) {
 void Executor::State::run_commands(const raft::Entry& entry, const PendingBatch* batch) {
   Moment moment{.now_ms = entry.stamp_ms, .seed = entry.seed, .ordinal = 0, .may_write = true};
   BatchReader reader(entry.payload.view());
-  LookAhead look(database);
-  auto ahead = [to_come = reader]() mutable { return to_come.next(); };
+  look.begin(cluster_version);
+  auto ahead = [&reader] { return reader.next(); };
+  size_t executed = 0;
   if (batch != nullptr) {
     for (const PendingOp& op : batch->ops) {
       ReplyGroups::Draft draft = replies.begin(op.to);
       if (op.kind == RequestKind::kWrite) {
-        look.step(ahead);
-        auto packed = reader.next();
-        CHECK_INVARIANT(packed.has_value());  // the payload is this batch's own bytes
-        execute(*packed, moment, draft.space, op.resp_version);
+        execute(look.next(ahead), moment, draft.space, op.resp_version);
+        ++executed;
       } else if (draft.batch != nullptr) {
         Moment read = moment;
         read.may_write = false;
-        run_read(op.kind, op.packed, op.resp_version, read, draft);
+        decode(op.packed, cluster_version, between);
+        run_read(op.kind, between, op.resp_version, read, draft);
       }
       replies.end(draft, op.to.slot);
     }
   }
-  while (auto packed = reader.next()) {
-    look.step(ahead);
+  for (; executed < reader.count(); ++executed) {
     ReplySpace nobody;
-    execute(*packed, moment, nobody, 2);
+    execute(look.next(ahead), moment, nobody, 2);
   }
 }
 
@@ -207,7 +206,8 @@ void Executor::State::apply_void(const raft::Entry& entry) {
       ReplyGroups::Draft draft =
           op.kind != RequestKind::kWrite ? replies.begin(op.to) : ReplyGroups::Draft{};
       if (draft.batch != nullptr) {
-        run_read(op.kind, op.packed, op.resp_version, moment, draft);
+        decode(op.packed, cluster_version, between);
+        run_read(op.kind, between, op.resp_version, moment, draft);
         replies.end(draft, op.to.slot);
       }
     }

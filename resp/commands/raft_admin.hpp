@@ -11,7 +11,7 @@
 namespace kiwi::resp {
 
 // Takes the reply's place; the result writes it: the error, or what write(ReplyWriter&, const
-// AdminAnswer&) makes of a success. Only for commands that are flagged kNoMulti.
+// AdminAnswer&) makes of a success. Only for ADMIN rows.
 template <class Write>
 AdminDone reply_later(Session& session, Write write) {
   LaterReply later = session.state().defer();

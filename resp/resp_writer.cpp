@@ -1,4 +1,4 @@
-#include "resp/reply.hpp"
+#include "resp/resp_writer.hpp"
 
 #include <charconv>
 #include <cmath>
@@ -41,22 +41,23 @@ void append_bulk(std::string& out, std::string_view bytes) {
 }  // namespace
 
 // Always false.
-bool ReplyWriter::overflow() {
+bool RespWriter::overflow() {
   if (beyond_ == Beyond::kThrow) {
     throw ReplyTooLarge();
   }
   lost_ = true;
+  discards_ = true;
   out_ = nullptr;
   return false;
 }
 
-void ReplyWriter::simple(std::string_view text) {
+void RespWriter::simple(std::string_view text) {
   if (fits(text.size() + kFrame)) {
     append_line(*out_, '+', text);
   }
 }
 
-void ReplyWriter::error(std::string_view text) {
+void RespWriter::error(std::string_view text) {
   if (!fits(text.size() + kFrame)) {
     return;
   }
@@ -71,48 +72,48 @@ void ReplyWriter::error(std::string_view text) {
   }
 }
 
-void ReplyWriter::integer(int64_t value) {
+void RespWriter::integer(int64_t value) {
   if (fits(kFrame)) {
     append_header(*out_, ':', value);
   }
 }
 
-void ReplyWriter::bulk(std::string_view bytes) {
+void RespWriter::bulk(std::string_view bytes) {
   if (fits(bytes.size() + kFrame)) {
     append_bulk(*out_, bytes);
   }
 }
 
-void ReplyWriter::null() { raw(version_ == 2 ? "$-1\r\n" : "_\r\n"); }
+void RespWriter::null() { raw(version_ == 2 ? "$-1\r\n" : "_\r\n"); }
 
-void ReplyWriter::null_array() { raw(version_ == 2 ? "*-1\r\n" : "_\r\n"); }
+void RespWriter::null_array() { raw(version_ == 2 ? "*-1\r\n" : "_\r\n"); }
 
-void ReplyWriter::array(size_t elements) {
+void RespWriter::array(size_t elements) {
   if (fits(kFrame)) {
     append_header(*out_, '*', static_cast<int64_t>(elements));
   }
 }
 
-void ReplyWriter::map(size_t pairs) {
+void RespWriter::map(size_t pairs) {
   if (fits(kFrame)) {
     bool resp2 = version_ == 2;
     append_header(*out_, resp2 ? '*' : '%', static_cast<int64_t>(resp2 ? 2 * pairs : pairs));
   }
 }
 
-void ReplyWriter::set(size_t elements) {
+void RespWriter::set(size_t elements) {
   if (fits(kFrame)) {
     append_header(*out_, version_ == 2 ? '*' : '~', static_cast<int64_t>(elements));
   }
 }
 
-void ReplyWriter::push(size_t elements) {
+void RespWriter::push(size_t elements) {
   if (fits(kFrame)) {
     append_header(*out_, version_ == 2 ? '*' : '>', static_cast<int64_t>(elements));
   }
 }
 
-void ReplyWriter::boolean(bool value) {
+void RespWriter::boolean(bool value) {
   if (version_ == 2) {
     integer(value ? 1 : 0);
   } else {
@@ -120,20 +121,20 @@ void ReplyWriter::boolean(bool value) {
   }
 }
 
-// Redis 7.0 prints seventeen significant digits; the C library's result is correctly rounded and
-// so the same everywhere.
-void ReplyWriter::number(double value) {
+std::string double_text(double value) {
+  if (std::isinf(value)) {
+    return value > 0 ? "inf" : "-inf";
+  }
+  char digits[40];
+  int size = std::snprintf(digits, sizeof(digits), "%.17g", value);
+  return {digits, static_cast<size_t>(size)};
+}
+
+void RespWriter::number(double value) {
   if (!fits(2 * kFrame)) {
     return;
   }
-  char digits[40];
-  std::string_view text;
-  if (std::isinf(value)) {
-    text = value > 0 ? "inf" : "-inf";
-  } else {
-    int size = std::snprintf(digits, sizeof(digits), "%.17g", value);
-    text = std::string_view(digits, static_cast<size_t>(size));
-  }
+  const std::string text = double_text(value);
   if (version_ == 2) {
     append_bulk(*out_, text);
   } else {
@@ -141,30 +142,43 @@ void ReplyWriter::number(double value) {
   }
 }
 
-void ReplyWriter::verbatim(std::string_view bytes) {
-  if (!fits(bytes.size() + kFrame)) {
+void RespWriter::big_number(std::string_view digits) {
+  if (!fits(digits.size() + kFrame)) {
     return;
   }
   if (version_ == 2) {
-    append_bulk(*out_, bytes);
+    append_bulk(*out_, digits);
+  } else {
+    append_line(*out_, '(', digits);
+  }
+}
+
+void RespWriter::verbatim(std::string_view text) {
+  if (!fits(text.size() + kFrame)) {
+    return;
+  }
+  if (version_ == 2) {
+    append_bulk(*out_, text);
     return;
   }
   out_->push_back('=');
-  append_number(*out_, static_cast<int64_t>(bytes.size()) + 4);
+  append_number(*out_, static_cast<int64_t>(text.size()) + 4);
   out_->append("\r\ntxt:");
-  out_->append(bytes);
+  out_->append(text);
   out_->append("\r\n");
 }
 
-void ReplyWriter::raw(std::string_view encoded) {
+void RespWriter::raw(std::string_view encoded) {
   if (fits(encoded.size())) {
     out_->append(encoded);
   }
 }
 
-void ReplyWriter::insert(size_t where, std::string_view encoded) {
-  if (fits(encoded.size())) {
-    out_->insert(where, encoded);
+void RespWriter::put_first(size_t begin, size_t head) {
+  if (out_ != nullptr) {
+    const std::string first = out_->substr(head);
+    out_->resize(head);
+    out_->insert(begin, first);
   }
 }
 
