@@ -26,7 +26,7 @@ class ReplyWriter {
 
   void ok() { simple("OK"); }
   virtual void simple(std::string_view text) = 0;
-  virtual void error(std::string_view text) = 0;  // with its first word: "ERR ...", "WRONGTYPE ..."
+  virtual void error(std::string_view text) = 0;  // with its first word, as in texts.hpp
   virtual void integer(int64_t value) = 0;
   virtual void bulk(std::string_view bytes) = 0;
   virtual void null() = 0;

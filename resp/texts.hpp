@@ -17,11 +17,19 @@ inline constexpr std::string_view kReadTimeout = "TIMEOUT no quorum for read";
 inline constexpr std::string_view kLongReadTimeout =
     "TIMEOUT the read waited too long behind other long reads of this node";
 
+inline constexpr std::string_view kNoAnswerFromLeader = "TIMEOUT no reply from leader";
+inline constexpr std::string_view kTransferTimeout = "TIMEOUT transfer timed out";
+// An order that was given to somebody who may have carried it out; `error`: what was said last.
+inline std::string maybe_done(std::string_view error) {
+  return "TIMEOUT it may have been done, or in part, or come yet: " + std::string(error);
+}
+
 // Whether a text says that.
 inline bool tells_no_fate(std::string_view error) { return error.starts_with("TIMEOUT"); }
 
 // ---------------------------------------------------------------- certainly not applied
 inline constexpr std::string_view kNoCluster = "NOCLUSTER No Raft Cluster";
+inline constexpr std::string_view kJoiningNow = "NOCLUSTER No Raft Cluster (joining now)";
 inline constexpr std::string_view kNoLeader = "CLUSTERDOWN No raft leader";
 inline constexpr std::string_view kRemoved = "CLUSTERDOWN This node was removed from its cluster";
 inline constexpr std::string_view kLoading = "LOADING Raft module is loading data";

@@ -38,8 +38,12 @@ std::optional<std::vector<FoundKey>> find_keys(Session& session, Args args, Repl
     return std::nullopt;
   }
   const Keys keys = keys_of(*found.row, words);
-  if (!arity_fits(*found.row, words.size()) || !keys.fit()) {
+  if (!arity_fits(*found.row, words.size())) {
     reply.error("ERR Invalid number of arguments specified for command");
+    return std::nullopt;
+  }
+  if (!keys.fit()) {
+    reply.error("ERR Invalid arguments specified for command");
     return std::nullopt;
   }
   std::vector<FoundKey> out;

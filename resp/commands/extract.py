@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Prints rows for resp/command_docs/*.def from what a running redis-server 7.0 says of its commands.
+"""Prints rows for resp/commands/*.def from what a running redis-server 7.0 says of its commands.
 
-    resp/command_docs/extract.py PORT NAME...      e.g. 7777 hset 'object|encoding'
+    resp/commands/extract.py PORT NAME... >> resp/commands/hash.def     e.g. 7777 hset 'object|encoding'
 
-A container's sub-commands are asked for by their full names. The format: resp/command_docs.hpp.
+A container's sub-commands are asked for by their full names. The format: resp/commands/all.def. What
+is left to do: the handler, and a cost if it may be long.
 """
 import socket
 import sys
@@ -64,8 +65,32 @@ def key_line(key):
     return "key " + " | ".join(parts)
 
 
+# Flags that a row writes, in the order of Redis; readonly and write are the macro.
+FLAGS = {"denyoom": "kDenyOom", "admin": "kAdmin", "pubsub": "kPubSub", "noscript": "kNoScript",
+         "blocking": "kBlocking", "loading": "kLoadingOk", "stale": "kStaleOk",
+         "skip_monitor": "kSkipMonitor", "skip_slowlog": "kSkipSlowlog", "fast": "kFast",
+         "no_auth": "kNoAuth", "no_async_loading": "kNoAsyncLoading", "no_multi": "kNoMulti",
+         "movablekeys": "kMovableKeys", "allow_busy": "kAllowBusy",
+         "touches_arbitrary_keys": "kTouchesArbitraryKeys"}
+# Categories that do not follow from macro and flags (command_table.cpp).
+CATEGORIES = {"keyspace": "kAclKeyspace", "set": "kAclSet", "sortedset": "kAclSortedSet",
+              "list": "kAclList", "hash": "kAclHash", "string": "kAclString",
+              "bitmap": "kAclBitmap", "hyperloglog": "kAclHyperLogLog", "geo": "kAclGeo",
+              "stream": "kAclStream", "connection": "kAclConnection",
+              "transaction": "kAclTransaction", "scripting": "kAclScripting"}
+
+
+def bits(words, names):
+    return " | ".join(names[word] for word in words if word in names) or "0"
+
+
 def row(name, docs, info):
-    yield 'DOC("%s", R"(' % name
+    flags = info[2]
+    macro = "WRITE" if "write" in flags else "READ" if "readonly" in flags else "LOCAL"
+    handler = name.replace("|", "_").replace("-", "_")
+    categories = [word.lstrip("@") for word in info[6]]
+    yield '%s(%s, "%s", %d, %s, %s, R"(' % (macro, handler, name, info[1], bits(flags, FLAGS),
+                                            bits(categories, CATEGORIES))
     for field in ("summary", "since", "group", "complexity"):
         if field in docs:
             yield "%s %s" % (field, docs[field])
