@@ -46,6 +46,22 @@ void getrange(Context& context, Args args, ReplyWriter& reply) {
   reply.bulk(range ? string->bytes().substr(range->first, range->count) : std::string_view{});
 }
 
+// The bit at an offset, counted from the highest bit of the first byte; behind the end they are 0.
+void getbit(Context& context, Args args, ReplyWriter& reply) {
+  const auto offset = parse_integer(args[2]);
+  if (!offset || *offset < 0 || static_cast<uint64_t>(*offset) / 8 >= kStringBytes) {
+    return reply.error("ERR bit offset is not an integer or out of range");
+  }
+  const String* string = context.read<String>(args[1], reply);
+  if (string == nullptr) {
+    return;
+  }
+  const auto byte = static_cast<size_t>(*offset / 8);
+  const auto bits =
+      byte < string->size() ? static_cast<uint8_t>(string->bytes()[byte]) : uint8_t{0};
+  reply.integer(bits >> (7 - *offset % 8) & 1);
+}
+
 void setrange(Context& context, Args args, ReplyWriter& reply) {
   auto offset = parse_integer(args[2]);
   if (!offset) {
