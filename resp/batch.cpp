@@ -115,18 +115,6 @@ bool unpack_command(std::string_view bytes, PackedCommand& into) {
   }
 }
 
-FirstArgument first_argument(std::string_view packed_command) {
-  ByteReader in(packed_command);
-  const bool plain = in.le<uint8_t>() == static_cast<uint8_t>(PackedKind::kPlain);
-  const auto database = static_cast<uint32_t>(in.varint());
-  if (!plain || in.varint() < 2) {
-    return {};
-  }
-  in.sized();  // its name
-  const std::string_view argument = in.sized();
-  return {database, in.ok() ? argument : std::string_view()};
-}
-
 void BatchBuilder::add(std::string_view packed_command) {
   put_sized(body_, packed_command);
   ++count_;

@@ -17,19 +17,11 @@
 #include <string_view>
 #include <vector>
 
+#include "resp/types/watch.hpp"
+
 namespace kiwi::resp {
 
 using Args = std::span<const std::string_view>;
-
-// What a client saw of a key when it said WATCH.
-struct WatchToken {
-  uint32_t database = 0;     // logical number
-  uint64_t incarnation = 0;  // of that database then: changed by FLUSHDB and SWAPDB
-  std::string key;
-  bool exists = false;
-  uint64_t counter = 0;  // last_modified of the live key, or the mutation counter at WATCH
-  bool operator==(const WatchToken&) const = default;
-};
 
 inline constexpr uint8_t kBatchVersion = 1;  // a payload's first byte
 
@@ -52,13 +44,6 @@ struct PackedCommand {
 };
 // Reuses `into`'s vectors. False = malformed.
 bool unpack_command(std::string_view bytes, PackedCommand& into);
-
-// The first argument of a plain command, its key as a rule; empty if there is none.
-struct FirstArgument {
-  uint32_t database = 0;
-  std::string_view bytes;
-};
-FirstArgument first_argument(std::string_view packed_command);
 
 // Builds an entry's payload.
 class BatchBuilder {

@@ -1,5 +1,6 @@
-// The command table: one row per command (resp/commands/*.def) and one function per command
-// (resp/commands/*.cpp). Nothing else knows a command by name. The rows' format: commands/all.def.
+// The command table: one row per command (resp/commands/*.def, format: commands/all.def) and one
+// function per command (resp/commands/*.cpp). The row is all that is known of a command; nothing
+// else knows one by name.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +9,7 @@
 
 #include "resp/acl.hpp"
 #include "resp/batch.hpp"
+#include "resp/command_keys.hpp"
 #include "resp/reply.hpp"
 
 namespace kiwi::resp {
@@ -17,8 +19,17 @@ class Context;  // the database at one moment: what data commands work on (conte
 
 enum class Route : uint8_t {
   kLocal,  // answered by the session at once: PING, CLIENT, MULTI, ...
+  kAdmin,  // the same, and it may answer later: an order to the node or the cluster
   kRead,   // at an index, on any node
   kWrite,  // through the log, executed at apply
+};
+
+// What the session itself does about a local command, beside running it.
+enum class SessionRole : uint8_t {
+  kNone,
+  kExec,    // ends a block: when it is refused, the block is over
+  kSelect,  // inside a block it decides in which database the commands behind it work
+  kPrefix,  // RAFT GET k: the words behind it are the command
 };
 
 // Redis' flags as COMMAND INFO shows them, and ours.
@@ -41,29 +52,61 @@ enum Flag : uint32_t {
   kTouchesArbitraryKeys = 1u << 15,
   kInternal = 1u << 16,       // only this node's own machinery may propose it (expiry, F8)
   kTimeSensitive = 1u << 17,  // its reply depends on key expiry even for existing keys
-  kNotQueued = 1u << 19,      // executed inside MULTI, not queued: EXEC, DISCARD, RESET, ...
-  kMayBeLong = 1u << 20,      // elements_read() says whether it is: long_read.hpp
   kContainer = 1u << 18,      // CLIENT, CONFIG, ...: its sub-commands are the rows "name|..."
+  kNotQueued = 1u << 19,      // executed inside MULTI, not queued: EXEC, DISCARD, RESET, ...
 };
 
 using LocalHandler = void (*)(Session& session, Args args, ReplyWriter& reply);
 using DataHandler = void (*)(Context& context, Args args, ReplyWriter& reply);
+using RouteFunction = Route (*)(Args args);  // kRead or kWrite
+// About how many records the command would look at; the context was begun for it. Where an argument
+// is wrong, 0: the refusal is short.
+using CostFunction = uint64_t (*)(Context& context, Args args);
 
 struct CommandSpec {
   std::string_view name;  // lower case; "config|get" style names for sub-commands
   int arity = 0;          // as in Redis: negative = at least
   Route route = Route::kLocal;
+  SessionRole role = SessionRole::kNone;
   uint32_t flags = 0;
-  int first_key = 0;  // argv positions as in Redis; 0 = none
+  uint32_t acl_categories = 0;       // Acl bits: acl.hpp
+  uint32_t cluster_version = 1;      // that brought it: in a cluster below it nobody knows it
+  RouteFunction route_of = nullptr;  // kWrite: some of its argv only read; null: none
+  CostFunction cost = nullptr;       // null: always short
+  LocalHandler local = nullptr;      // kLocal and kAdmin
+  DataHandler data = nullptr;        // kRead and kWrite
+  std::span<const KeySpec> keys;
+  int first_key = 0;  // what COMMAND INFO says beside `keys`, made of them; 0 = none
   int last_key = 0;
   int key_step = 0;
-  uint32_t acl_categories = 0;   // Acl bits: acl.hpp
-  LocalHandler local = nullptr;  // route kLocal
-  DataHandler data = nullptr;    // kRead and kWrite
+  std::string_view text;  // documentation: command_docs.hpp
+
+  constexpr bool is_data() const { return data != nullptr; }
+  constexpr bool is_internal() const { return (flags & kInternal) != 0; }
+  constexpr bool is_subcommand() const { return name.find('|') != std::string_view::npos; }
 };
 
+inline bool arity_fits(const CommandSpec& row, size_t argc) {
+  return row.arity >= 0 ? argc == static_cast<size_t>(row.arity)
+                        : argc >= static_cast<size_t>(-row.arity);
+}
+
+// What this argv is: for WRITE_OR_READ rows the row leaves it to a function.
+inline Route route_of(const CommandSpec& row, Args argv) {
+  return row.route_of == nullptr ? row.route : row.route_of(argv);
+}
+
+// argv's row, as Redis resolves it: a sub-command's where argv[0] is a container.
+struct Resolved {
+  const CommandSpec* row = nullptr;  // nullptr: there is none
+  bool unknown_subcommand = false;   // row is the container
+};
+inline constexpr uint32_t kAnyVersion = UINT32_MAX;
+// Rows of later cluster versions than `version` are not there. Internal ones are.
+Resolved resolve_command(Args argv, uint32_t version);
+
 // Case-insensitive; nullptr if there is no such command. For container commands (CONFIG, CLIENT,
-// COMMAND) the container's row is found; its handler dispatches.
+// COMMAND) the container's row is found.
 const CommandSpec* find_command(std::string_view name);
 // The row "container|name"; nullptr if there is none. Walks the table: for containers only.
 const CommandSpec* find_subcommand(const CommandSpec& container, std::string_view name);

@@ -1,6 +1,7 @@
 #include "resp/command_docs.hpp"
 
 #include <algorithm>
+#include <bit>
 
 #include "config/base/check.hpp"
 #include "resp/numbers.hpp"
@@ -8,24 +9,6 @@
 namespace kiwi::resp {
 
 namespace {
-
-struct Row {
-  std::string_view name;
-  std::string_view text;
-};
-constexpr Row kRows[] = {
-#define DOC(name, text) {name, text},
-#include "resp/command_docs/cluster.def"
-#include "resp/command_docs/connection.def"
-#include "resp/command_docs/generic.def"
-#include "resp/command_docs/list.def"
-#include "resp/command_docs/raft.def"
-#include "resp/command_docs/server.def"
-#include "resp/command_docs/set.def"
-#include "resp/command_docs/string.def"
-#include "resp/command_docs/transactions.def"
-#undef DOC
-};
 
 // Redis prints flags in this order. READ and WRITE rows are readonly and write.
 struct FlagName {
@@ -191,13 +174,13 @@ void write_history(std::span<const std::string_view> entries, ReplyWriter& reply
 
 // ---------------------------------------------------------------- COMMAND INFO
 
-void write_flags(const CommandSpec& spec, ReplyWriter& reply) {
+void write_flags(const CommandSpec& row, ReplyWriter& reply) {
   std::vector<std::string_view> names;
-  if (spec.route != Route::kLocal) {
-    names.push_back(spec.route == Route::kWrite ? "write" : "readonly");
+  if (row.is_data()) {
+    names.push_back(row.route == Route::kWrite ? "write" : "readonly");
   }
   for (const FlagName& flag : kFlagNames) {
-    if ((spec.flags & flag.bit) != 0) {
+    if ((row.flags & flag.bit) != 0) {
       names.push_back(flag.name);
     }
   }
@@ -207,20 +190,12 @@ void write_flags(const CommandSpec& spec, ReplyWriter& reply) {
   }
 }
 
-// "index 1" and "range 0 1 0": a type and its numbers, which have names.
-void write_search(std::string_view title, std::string_view text, ReplyWriter& reply) {
-  auto [type, rest] = cut(text, " ");
-  std::vector<std::string_view> numbers = split(rest, " ");
-  std::vector<std::string_view> names;
-  if (type == "index") {
-    names = {"index"};
-  } else if (type == "keyword") {
-    names = {"keyword", "startfrom"};
-  } else if (type == "range") {
-    names = {"lastkey", "keystep", "limit"};
-  } else if (type == "keynum") {
-    names = {"keynumidx", "firstkey", "keystep"};
-  }
+// A type and its numbers, which have names.
+void write_search(std::string_view title,
+                  std::string_view type,
+                  std::span<const std::string_view> names,
+                  std::span<const int> numbers,
+                  ReplyWriter& reply) {
   CHECK_INVARIANT(names.size() == numbers.size());
   reply.bulk(title);
   reply.map(2);
@@ -229,11 +204,42 @@ void write_search(std::string_view title, std::string_view text, ReplyWriter& re
   reply.map(names.size());
   for (size_t i = 0; i < names.size(); ++i) {
     reply.bulk(names[i]);
-    if (names[i] == "keyword") {
-      reply.bulk(numbers[i]);
-    } else {
-      write_number(numbers[i], reply);
-    }
+    reply.integer(numbers[i]);
+  }
+}
+
+void write_begin(const KeySpec& key, ReplyWriter& reply) {
+  constexpr std::string_view kTitle = "begin_search";
+  constexpr std::string_view kIndex[] = {"index"};
+  switch (key.begin) {
+    case KeySpec::Begin::kIndex:
+      return write_search(kTitle, "index", kIndex, std::span(&key.begin_at, 1), reply);
+    case KeySpec::Begin::kUnknown:
+      return write_search(kTitle, "unknown", {}, {}, reply);
+    case KeySpec::Begin::kKeyword:
+      break;
+  }
+  reply.bulk(kTitle);
+  reply.map(2);
+  write_field("type", "keyword", reply);
+  reply.bulk("spec");
+  reply.map(2);
+  write_field("keyword", key.keyword, reply);
+  reply.bulk("startfrom");
+  reply.integer(key.begin_at);
+}
+
+void write_find(const KeySpec& key, ReplyWriter& reply) {
+  constexpr std::string_view kTitle = "find_keys";
+  constexpr std::string_view kRange[] = {"lastkey", "keystep", "limit"};
+  constexpr std::string_view kCounted[] = {"keynumidx", "firstkey", "keystep"};
+  switch (key.find) {
+    case KeySpec::Find::kRange:
+      return write_search(kTitle, "range", kRange, key.numbers, reply);
+    case KeySpec::Find::kCounted:
+      return write_search(kTitle, "keynum", kCounted, key.numbers, reply);
+    case KeySpec::Find::kUnknown:
+      return write_search(kTitle, "unknown", {}, {}, reply);
   }
 }
 
@@ -244,14 +250,10 @@ void write_key_specs(std::span<const KeySpec> specs, ReplyWriter& reply) {
     if (!key.notes.empty()) {
       write_field("notes", key.notes, reply);
     }
-    std::vector<std::string_view> flags = split(key.flags, " ");
     reply.bulk("flags");
-    reply.set(flags.size());
-    for (std::string_view flag : flags) {
-      reply.simple(flag);
-    }
-    write_search("begin_search", key.begin, reply);
-    write_search("find_keys", key.find, reply);
+    write_key_flags(key.flags, reply);
+    write_begin(key, reply);
+    write_find(key, reply);
   }
 }
 
@@ -267,13 +269,9 @@ std::vector<std::string_view> split(std::string_view text, std::string_view sepa
   return out;
 }
 
-std::vector<DocLine> command_doc(std::string_view name) {
+std::vector<DocLine> command_doc(const CommandSpec& row) {
   std::vector<DocLine> out;
-  const Row* row = std::ranges::find(kRows, name, &Row::name);
-  if (row == std::end(kRows)) {
-    return out;
-  }
-  for (std::string_view line : split(row->text, "\n")) {
+  for (std::string_view line : split(row.text, "\n")) {
     if (line.empty()) {
       continue;
     }
@@ -284,14 +282,13 @@ std::vector<DocLine> command_doc(std::string_view name) {
   return out;
 }
 
-std::vector<KeySpec> key_specs(std::span<const DocLine> doc) {
-  std::vector<KeySpec> out;
-  for (std::string_view text : values(doc, "key")) {
-    std::vector<std::string_view> parts = split(text, " | ");
-    CHECK_INVARIANT(parts.size() >= 3);
-    out.push_back({parts[0], parts[1], parts[2], parts.size() > 3 ? parts[3] : ""});
+void write_key_flags(uint16_t flags, ReplyWriter& reply) {
+  reply.set(static_cast<size_t>(std::popcount(flags)));
+  for (size_t bit = 0; bit < std::size(kKeyFlagNames); ++bit) {
+    if ((flags & (1u << bit)) != 0) {
+      reply.simple(kKeyFlagNames[bit]);
+    }
   }
-  return out;
 }
 
 std::span<const std::string_view> acl_names() { return kAclNames; }
@@ -302,7 +299,7 @@ void write_command_docs(const CommandSpec& spec, ReplyWriter& reply) {
       {"summary", "summary"}, {"since", "since"}, {"group", "group"}, {"complexity", "complexity"}};
   constexpr std::pair<std::string_view, std::string_view> kDeprecated[] = {
       {"deprecated-since", "deprecated_since"}, {"replaced-by", "replaced_by"}};
-  std::vector<DocLine> doc = command_doc(spec.name);
+  std::vector<DocLine> doc = command_doc(spec);
   std::vector<std::string_view> flags = values(doc, "flag");
   std::vector<std::string_view> history = values(doc, "history");
   std::vector<const CommandSpec*> inner = subcommands(spec);
@@ -350,7 +347,7 @@ void write_command_docs(const CommandSpec& spec, ReplyWriter& reply) {
 }
 
 void write_command_info(const CommandSpec& spec, ReplyWriter& reply) {
-  std::vector<DocLine> doc = command_doc(spec.name);
+  std::vector<DocLine> doc = command_doc(spec);
   reply.array(10);
   reply.bulk(spec.name);
   reply.integer(spec.arity);
@@ -373,7 +370,7 @@ void write_command_info(const CommandSpec& spec, ReplyWriter& reply) {
   for (std::string_view tip : tips) {
     reply.bulk(tip);
   }
-  write_key_specs(key_specs(doc), reply);
+  write_key_specs(spec.keys, reply);
   std::vector<const CommandSpec*> inner = subcommands(spec);
   if (inner.empty()) {
     reply.set(0);

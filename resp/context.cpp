@@ -10,6 +10,7 @@ void Context::begin(const CommandSpec& command, uint32_t database, const Moment&
   moment_ = moment;
   give_back_if_big(scratch_);
   state_.begin_command();
+  handles_.begin();
 }
 
 Prng Context::prng() const {
@@ -32,27 +33,7 @@ Key Context::read(std::string_view name) {
 }
 
 void Context::set_string(Key& key, std::string_view value, int64_t expire_at_ms) {
-  rocks::Metadata fresh;
-  fresh.type = rocks::Type::kString;
-  fresh.expire_at_ms = expire_at_ms;
-  fresh.value = value;
-  state_.create(key, fresh);
-}
-
-void Context::update_or_remove(Key& key) {
-  if (key.meta.size == 0) {
-    state_.remove(key);
-  } else {
-    state_.update(key);
-  }
-}
-
-void Context::update_or_remove_emptied(Key& key) {
-  if (key.meta.size == 0) {
-    state_.remove_emptied(key);
-  } else {
-    state_.update(key);
-  }
+  String::assign(state_, key, value, expire_at_ms);
 }
 
 bool refuse_type(const Key& key, rocks::Type type, ReplyWriter& reply) {

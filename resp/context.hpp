@@ -10,7 +10,8 @@
 
 #include "config/base/prng.hpp"
 #include "resp/command.hpp"
-#include "resp/database.hpp"
+#include "resp/reply.hpp"
+#include "resp/types/handles.hpp"
 
 namespace kiwi::resp {
 
@@ -24,10 +25,11 @@ struct Moment {
 
 class Context {
  public:
-  explicit Context(Database& database) : state_(database) {}
+  explicit Context(Database& database) : state_(database), handles_(database) {}
 
   // ---- for the executor
   void begin(const CommandSpec& command, uint32_t database, const Moment& moment);
+  void end() const { handles_.close(); }     // it succeeded
   bool met_ttl() const { return met_ttl_; }  // it saw a live key that has a deadline (F9)
   void forget_ttl() { met_ttl_ = false; }
   struct Stats {
@@ -46,6 +48,7 @@ class Context {
 
   // ---- for commands
   int64_t now_ms() const { return moment_.now_ms; }
+  const CommandSpec& row() const { return *command_; }
   std::string_view command() const { return command_->name; }  // as error texts show it
   uint32_t database() const { return database_; }              // logical
   Database& state() { return state_; }
@@ -53,22 +56,25 @@ class Context {
 
   Key find(std::string_view name);  // in the command's database
   Key find_in(uint32_t database, std::string_view name);
-  Key read(std::string_view name);     // counted as a hit or a miss
+  Key read(std::string_view name);  // counted as a hit or a miss
+  // The key as a T: to be changed, or only to be read, which counts as a hit or a miss. nullptr:
+  // WRONGTYPE was answered.
+  template <class T>
+  T* open(std::string_view name, ReplyWriter& reply);
+  template <class T>
+  const T* read(std::string_view name, ReplyWriter& reply);
   void saw_ttl() { met_ttl_ = true; }  // commands that walk records themselves
   void count_expired() { ++stats_.expired; }
   void count_expire_command() { ++expire_commands_; }
 
   // Replaces whatever the key holds by a string.
   void set_string(Key& key, std::string_view value, int64_t expire_at_ms);
-  // Removes the key if its collection has become empty, else writes its size back.
-  void update_or_remove(Key& key);
-  // The same where every element that went was erased one by one.
-  void update_or_remove_emptied(Key& key);
   // Space for values that are built from old ones; the same buffer each time.
   std::string& scratch() { return scratch_.clear(), scratch_; }
 
  private:
   Database& state_;
+  Handles handles_;
   const CommandSpec* command_ = nullptr;
   uint32_t database_ = 0;
   Moment moment_;
@@ -80,5 +86,20 @@ class Context {
 
 // Answers WRONGTYPE if the key is there with another type.
 bool refuse_type(const Key& key, rocks::Type type, ReplyWriter& reply);
+
+template <class T>
+T* Context::open(std::string_view name, ReplyWriter& reply) {
+  if (T* known = handles_.find<T>(state_.physical(database_), name)) {
+    return known;
+  }
+  const Key key = find(name);
+  return refuse_type(key, T::kType, reply) ? nullptr : &handles_.open<T>(key);
+}
+
+template <class T>
+const T* Context::read(std::string_view name, ReplyWriter& reply) {
+  const Key key = read(name);
+  return refuse_type(key, T::kType, reply) ? nullptr : &handles_.read<T>(key);
+}
 
 }  // namespace kiwi::resp

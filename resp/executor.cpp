@@ -90,13 +90,20 @@ std::vector<ReplyBatch> ReplyGroups::take() {
 
 // ---------------------------------------------------------------- entries
 
-Executor::State::State(rocks::Keyspace& ks, const ExecutorOptions& opts)
-    : keyspace(ks),
+Executor::State::State(rocks::Keyspace& keyspace, const ExecutorOptions& opts)
+    : store(&keyspace),
       options(opts),
-      database(ks,
-               opts.on_picture ? Database::Load::kAsNeeded : Database::Load::kAll,
-               opts.entry_work_max),
-      sessions(ks),
+      database(keyspace, opts.entry_work_max),
+      sessions(keyspace),
+      context(database),
+      replies(opts.reply_bytes_max) {
+  queued = database.record().index;
+}
+
+Executor::State::State(rocks::Reader& view, const ExecutorOptions& opts)
+    : store(nullptr),
+      options(opts),
+      database(view, opts.entry_work_max),
       context(database),
       replies(opts.reply_bytes_max) {
   queued = database.record().index;
@@ -133,7 +140,7 @@ bool well_formed(std::string_view payload) {
 void Executor::State::refuse_commands(const PendingBatch* batch) {
   for (const PendingOp& op : batch != nullptr ? batch->ops : std::vector<PendingOp>{}) {
     ReplyGroups::Draft draft = replies.begin(op.to);
-    ReplyWriter(draft.bytes(), op.resp_version).error("ERR internal error: malformed batch");
+    RespWriter(draft.bytes(), op.resp_version).error("ERR internal error: malformed batch");
     replies.end(draft, op.to.slot);
   }
 }
@@ -142,28 +149,27 @@ void Executor::State::refuse_commands(const PendingBatch* batch) {
 void Executor::State::run_commands(const raft::Entry& entry, const PendingBatch* batch) {
   Moment moment{.now_ms = entry.stamp_ms, .seed = entry.seed, .ordinal = 0, .may_write = true};
   BatchReader reader(entry.payload.view());
-  LookAhead look(database);
-  auto ahead = [to_come = reader]() mutable { return to_come.next(); };
+  look.begin(cluster_version);
+  auto ahead = [&reader] { return reader.next(); };
+  size_t executed = 0;
   if (batch != nullptr) {
     for (const PendingOp& op : batch->ops) {
       ReplyGroups::Draft draft = replies.begin(op.to);
       if (op.kind == RequestKind::kWrite) {
-        look.step(ahead);
-        auto packed = reader.next();
-        CHECK_INVARIANT(packed.has_value());  // the payload is this batch's own bytes
-        execute(*packed, moment, draft.space, op.resp_version);
+        execute(look.next(ahead), moment, draft.space, op.resp_version);
+        ++executed;
       } else if (draft.batch != nullptr) {
         Moment read = moment;
         read.may_write = false;
-        run_read(op.kind, op.packed, op.resp_version, read, draft);
+        decode(op.packed, cluster_version, between);
+        run_read(op.kind, between, op.resp_version, read, draft);
       }
       replies.end(draft, op.to.slot);
     }
   }
-  while (auto packed = reader.next()) {
-    look.step(ahead);
+  for (; executed < reader.count(); ++executed) {
     ReplySpace nobody;
-    execute(*packed, moment, nobody, 2);
+    execute(look.next(ahead), moment, nobody, 2);
   }
 }
 
@@ -200,7 +206,8 @@ void Executor::State::apply_void(const raft::Entry& entry) {
       ReplyGroups::Draft draft =
           op.kind != RequestKind::kWrite ? replies.begin(op.to) : ReplyGroups::Draft{};
       if (draft.batch != nullptr) {
-        run_read(op.kind, op.packed, op.resp_version, moment, draft);
+        decode(op.packed, cluster_version, between);
+        run_read(op.kind, between, op.resp_version, moment, draft);
         replies.end(draft, op.to.slot);
       }
     }
@@ -295,16 +302,18 @@ bool Executor::State::apply_turn() {
   turn_reply_bytes = replies.bytes() + options.turn_bytes_max;
   bool any = false;
   held = false;
-  if (!queue.empty()) {
-    const uint32_t pressure = keyspace.pressure();
-    effects.pressure = pressure;
-    held = pressure >= rocks::Keyspace::kPressureFull;
+  if (queue.empty()) {
+    return false;
   }
+  CHECK_INVARIANT(store != nullptr);
+  const uint32_t pressure = store->pressure();
+  effects.pressure = pressure;
+  held = pressure >= rocks::StateStore::kPressureFull;
   if (held) {
     return false;
   }
   while (!queue.empty() && turn_commands < options.turn_commands_max &&
-         keyspace.pending_bytes() < options.turn_bytes_max && replies.bytes() < turn_reply_bytes) {
+         store->pending_bytes() < options.turn_bytes_max && replies.bytes() < turn_reply_bytes) {
     raft::Entry entry = std::move(queue.front());
     queue.pop_front();
     apply_entry(entry);
@@ -319,7 +328,7 @@ bool Executor::State::apply_turn() {
   }
   sessions.end_turn();
   database.end_turn();
-  keyspace.commit(database.record().index);
+  store->commit(database.record().index);
   effects.applied_moved = true;
   return true;
 }
@@ -328,6 +337,8 @@ bool Executor::State::apply_turn() {
 
 Executor::Executor(rocks::Keyspace& keyspace, const ExecutorOptions& options)
     : state_(std::make_unique<State>(keyspace, options)) {}
+Executor::Executor(rocks::Reader& view, const ExecutorOptions& options)
+    : state_(std::make_unique<State>(view, options)) {}
 Executor::~Executor() = default;
 
 LogIndex Executor::applied() const { return state_->database.record().index; }

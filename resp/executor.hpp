@@ -4,7 +4,7 @@
 // Apply is a pure function of (state, entry), resp/README.md#determinism: no clock, no option, no
 // random device, and nothing here depends on whether this node is the origin, except that only the
 // origin keeps the replies. A turn (work()) executes whole entries up to a budget and ends in one
-// Keyspace::commit().
+// StateStore::commit().
 #pragma once
 
 #include <cstdint>
@@ -42,7 +42,6 @@ struct ExecutorOptions {
   // does. Only when, not what they answer, depends on it.
   uint64_t long_read_elements = 0;
   size_t long_reads_max = config::limits::kLongReads;  // put aside at a time; more are refused
-  bool on_picture = false;  // of run_long_read(): nothing is applied, only what is needed is loaded
 };
 
 // A read was put aside: its batch goes on without it. What its connection asks behind it has to
@@ -90,6 +89,8 @@ class Executor {
  public:
   // Reads the applied record and session rows; the keyspace outlives the executor.
   Executor(rocks::Keyspace& keyspace, const ExecutorOptions& options);
+  // On a view of the state, for reads: nothing may be applied, and only what is needed is loaded.
+  Executor(rocks::Reader& view, const ExecutorOptions& options);
   ~Executor();
 
   LogIndex applied() const;

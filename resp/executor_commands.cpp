@@ -18,125 +18,140 @@ constexpr uint64_t kStepsPerCommand = 16;
 
 constexpr std::string_view kInternalError = "ERR internal error: the command was not applied";
 
-bool arity_fits(const CommandSpec& spec, size_t argc) {
-  return spec.arity >= 0 ? argc == static_cast<size_t>(spec.arity)
-                         : argc >= static_cast<size_t>(-spec.arity);
-}
-
-const CommandSpec* find_row(Args args) {
-  const CommandSpec* spec = find_command(args[0]);
-  if (spec != nullptr && (spec->flags & kContainer) != 0 && args.size() > 1) {
-    return find_subcommand(*spec, args[1]);
-  }
-  return spec;
-}
+// What one huge command left in a decoder's vectors is given back: a block has sixteen of them.
+constexpr size_t kKeptArgs = 4096;
 
 }  // namespace
 
-void Executor::State::execute_plain(const PackedCommand& command,
+void decode(std::string_view packed, uint32_t cluster_version, Decoded& into) {
+  if (into.command.args.capacity() > kKeptArgs) {
+    std::vector<std::string_view>().swap(into.command.args);
+  }
+  into.row = nullptr;
+  into.well_formed = unpack_command(packed, into.command);
+  if (into.well_formed && into.command.kind == PackedKind::kPlain) {
+    into.row = resolve_command(into.command.args, cluster_version).row;
+  }
+}
+
+void LookAhead::announce() {
+  std::array<KeyName, std::tuple_size_v<decltype(commands_)>> keys;
+  for (size_t i = 0; i < known_; ++i) {
+    const Decoded& decoded = commands_[i];
+    const auto first =
+        decoded.row == nullptr ? std::nullopt : keys_of(*decoded.row, decoded.command.args).first();
+    keys[i] = {decoded.command.database, first.value_or(std::string_view())};
+  }
+  database_.expect(std::span(keys).first(known_));
+}
+
+void Executor::State::execute_plain(const Decoded& decoded,
                                     const Moment& moment,
                                     ReplySpace& out,
                                     int version) {
   ++turn_commands;
   ++commands;
-  const CommandSpec* spec = find_row(command.args);
+  const PackedCommand& command = decoded.command;
+  const CommandSpec* row = decoded.row;
   // The session refused all of these; a newer version's command may still come through the log, and
   // every node answers it alike.
-  if (spec == nullptr || spec->data == nullptr || !arity_fits(*spec, command.args.size()) ||
-      command.database >= config::limits::kDatabases ||
-      (spec->route == Route::kWrite && !moment.may_write)) {
-    ReplyWriter(out.bytes, version).error("ERR this command cannot be executed here");
+  const bool known = row != nullptr && row->is_data() && arity_fits(*row, command.args.size());
+  const Route route = known ? route_of(*row, command.args) : Route::kLocal;
+  if (!known || command.database >= config::limits::kDatabases ||
+      (route == Route::kWrite && !moment.may_write)) {
+    RespWriter(out.bytes, version).error("ERR this command cannot be executed here");
     return;
   }
-  if (spec->route == Route::kRead && out.bytes == nullptr) {
+  const bool reads = route == Route::kRead;
+  if (reads && out.bytes == nullptr) {
     return;  // F64: it has no effects, so only who keeps the answer runs it
   }
-  context.begin(*spec, command.database, moment);
+  context.begin(*row, command.database, moment);
   if (may_put_aside) {
-    if ((spec->flags & kMayBeLong) != 0 &&
-        elements_read(context, *spec, command.args) > options.long_read_elements) {
+    if (row->cost != nullptr && row->cost(context, command.args) > options.long_read_elements) {
       put_aside = true;
       return;
     }
     // What was foreseen, and as much again: to leave half done costs twice.
-    database.limit_steps(2 * options.long_read_elements + kStepsPerCommand);
+    database.steps().limit(2 * options.long_read_elements + kStepsPerCommand);
   }
-  if (spec->route == Route::kWrite) {
+  if (!reads) {
     database.mark();
-  }
-  const bool reads = spec->route == Route::kRead;
-  const size_t spent = reads ? database.exchange_spent(0) : 0;
-  run_handler(*spec, command.args, out, version);
-  if (reads) {
-    database.exchange_spent(spent);
+    if (run_handler(route, decoded, out, version)) {
+      database.keep();
+    } else {
+      database.undo();
+    }
+  } else {
+    const size_t spent = database.effects().exchange_spent(0);
+    run_handler(route, decoded, out, version);
+    database.effects().exchange_spent(spent);
   }
   // What takes long ends the turn, though it cannot be divided where it is applied.
-  turn_commands += database.steps() / kStepsPerCommand;
+  turn_commands += database.steps().taken() / kStepsPerCommand;
 }
 
-void Executor::State::failed(const CommandSpec& spec, const std::exception& error) {
+void Executor::State::failed(const CommandSpec& row, const std::exception& error) {
   if (std::has_single_bit(++failures)) {  // a client that repeats it cannot fill the log
-    log_error("command '" + std::string(spec.name) + "' failed (failure " +
+    log_error("command '" + std::string(row.name) + "' failed (failure " +
               std::to_string(failures) + " since start): " + error.what());
   }
 }
 
-void Executor::State::run_handler(const CommandSpec& spec,
-                                  Args args,
+bool Executor::State::run_handler(Route route,
+                                  const Decoded& decoded,
                                   ReplySpace& out,
                                   int version) {
-  const bool writes = spec.route == Route::kWrite;
+  const bool writes = route == Route::kWrite;
   const size_t start = out.bytes != nullptr ? out.bytes->size() : 0;
-  ReplyWriter reply(out.bytes, version, writes ? out.write_end : out.read_end,
-                    writes ? ReplyWriter::Beyond::kLose : ReplyWriter::Beyond::kThrow);
+  RespWriter reply(out.bytes, version, writes ? out.write_end : out.read_end,
+                   writes ? RespWriter::Beyond::kLose : RespWriter::Beyond::kThrow);
   std::string error;
-  bool undo = false;
+  bool failed_whole = false;
   try {
-    spec.data(context, args, reply);
+    decoded.row->data(context, decoded.command.args, reply);
+    context.end();
     if (!reply.lost()) {
-      return;
+      return true;
     }
     if (!mutant(Mutant::kLostReplySaysErr)) {
       out.lost = true;
       out.bytes->resize(start);
       out.bytes = nullptr;  // also for the rest of a block
-      return;
+      return true;
     }
     error = kInternalError;
   } catch (const TooManySteps&) {
     put_aside = true;
-    return;
+    return true;
   } catch (const ReplyTooLarge&) {
     error = "ERR the reply is larger than " + std::to_string(options.reply_bytes_max) +
             " bytes, or the replies of one turn are: ask for less at a time (SCAN, SSCAN, LRANGE, "
             "GETRANGE, fewer keys)";
   } catch (const TooMuchForOneEntry&) {
     error = "ERR too much for one command: it would copy, move or hold more than " +
-            std::to_string(database.entry_work_max()) +
+            std::to_string(database.effects().entry_work_max()) +
             " bytes at once, alone or together with others of its log entry; do it in parts";
-    undo = writes;
+    failed_whole = true;
   } catch (const std::bad_alloc&) {
     out_of_memory();
   } catch (const std::exception& e) {
-    failed(spec, e);
+    failed(*decoded.row, e);
     error = kInternalError;
-    undo = writes;
-  }
-  // F30: the same on every node: nothing of the command remains and its client is told.
-  if (undo) {
-    database.undo_to_mark();
+    failed_whole = true;
   }
   if (out.bytes != nullptr) {
     out.bytes->resize(start);
   }
-  ReplyWriter(out.bytes, version).error(error);
+  RespWriter(out.bytes, version).error(error);
+  return !failed_whole;
 }
 
 void Executor::State::execute_transaction(PackedCommand& transaction,
                                           Moment moment,
                                           ReplySpace& out,
                                           int version) {
-  ReplyWriter reply(out.bytes, version);
+  RespWriter reply(out.bytes, version);
   database.begin_command();
   for (const WatchToken& token : transaction.tokens) {
     if (!database.unchanged(token, moment.now_ms)) {
@@ -146,11 +161,12 @@ void Executor::State::execute_transaction(PackedCommand& transaction,
   }
   reply.array(transaction.commands.size());
   for (std::string_view packed : transaction.commands) {
-    if (!unpack_command(packed, unpacked_inner) || unpacked_inner.kind != PackedKind::kPlain) {
-      ReplyWriter(out.bytes, version).error(kInternalError);
+    decode(packed, cluster_version, inner);
+    if (!inner.well_formed || inner.command.kind != PackedKind::kPlain) {
+      RespWriter(out.bytes, version).error(kInternalError);
       continue;
     }
-    execute_plain(unpacked_inner, moment, out, version);
+    execute_plain(inner, moment, out, version);
     if (put_aside) {
       return;  // the block goes as a whole
     }
@@ -158,44 +174,42 @@ void Executor::State::execute_transaction(PackedCommand& transaction,
   }
 }
 
-void Executor::State::execute(std::string_view packed,
-                              Moment moment,
-                              ReplySpace& out,
-                              int version) {
+void Executor::State::execute(Decoded& decoded, Moment moment, ReplySpace& out, int version) {
   moment.ordinal = entry_commands;
-  if (!unpack_command(packed, unpacked)) {
-    ReplyWriter(out.bytes, version).error(kInternalError);
+  if (!decoded.well_formed) {
+    RespWriter(out.bytes, version).error(kInternalError);
     return;
   }
-  if (unpacked.kind == PackedKind::kTransaction) {
-    entry_commands += unpacked.commands.size();
-    execute_transaction(unpacked, moment, out, version);
+  if (decoded.command.kind == PackedKind::kTransaction) {
+    entry_commands += decoded.command.commands.size();
+    execute_transaction(decoded.command, moment, out, version);
   } else {
     ++entry_commands;
-    execute_plain(unpacked, moment, out, version);
+    execute_plain(decoded, moment, out, version);
   }
 }
 
-void Executor::State::watch(std::string_view packed,
+void Executor::State::watch(const Decoded& decoded,
                             int64_t now_ms,
                             const ReplyGroups::Draft& draft,
                             int version) {
-  ReplyWriter reply(draft.bytes(), version);
+  RespWriter reply(draft.bytes(), version);
   if (draft.batch == nullptr) {
     return;
   }
-  if (!unpack_command(packed, unpacked) || unpacked.kind != PackedKind::kPlain) {
+  const PackedCommand& command = decoded.command;
+  if (decoded.row == nullptr) {
     reply.error(kInternalError);
     return;
   }
-  if (may_put_aside && unpacked.args.size() > options.long_read_elements) {
+  if (may_put_aside && command.args.size() > options.long_read_elements) {
     put_aside = true;
     return;
   }
   bool has_ttl = false;
   database.begin_command();
-  for (std::string_view name : Args(unpacked.args).subspan(1)) {
-    draft.batch->tokens.push_back(database.watch(unpacked.database, name, now_ms, has_ttl));
+  for (const FoundKey& key : keys_of(*decoded.row, command.args)) {
+    draft.batch->tokens.push_back(database.watch(command.database, key.name, now_ms, has_ttl));
   }
   if (has_ttl) {
     context.saw_ttl();
@@ -204,12 +218,12 @@ void Executor::State::watch(std::string_view packed,
 }
 
 void Executor::State::run_read(RequestKind kind,
-                               std::string_view packed,
+                               Decoded& decoded,
                                int version,
                                const Moment& moment,
                                ReplyGroups::Draft& draft) {
   if (kind == RequestKind::kWatch) {
-    watch(packed, moment.now_ms, draft, version);
+    watch(decoded, moment.now_ms, draft, version);
     return;
   }
   // Random reads change nothing, so they need not be alike anywhere: only different from each
@@ -218,7 +232,7 @@ void Executor::State::run_read(RequestKind kind,
   Moment read = moment;
   read.may_write = false;
   read.seed = moment.seed ^ ++reads_executed;
-  execute(packed, read, draft.space, version);
+  execute(decoded, read, draft.space, version);
   entry_commands = commands_before;  // only writes count: other nodes do not execute this read
 }
 

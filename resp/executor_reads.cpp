@@ -17,12 +17,12 @@ bool Executor::State::turn_is_full() const {
 bool Executor::State::run_batch(WaitingReads& reads) {
   ReadBatch& batch = reads.batch;
   const int64_t stamp_ms = database.record().stamp_ms;
-  const bool old_clock = options.on_picture && mutant(Mutant::kLongReadOldClock);
+  const bool old_clock = store == nullptr && mutant(Mutant::kLongReadOldClock);
   Moment moment{.now_ms = old_clock ? batch.now_ms : std::max(stamp_ms, batch.now_ms),
                 .seed = database.record().index.value ^ batch.seed,
                 .ordinal = 0,
                 .may_write = false};
-  LookAhead look(database);
+  look.begin(cluster_version);
   auto ahead = [&ops = batch.ops, to_come = reads.next]() mutable {
     return to_come < ops.size() ? std::optional<std::string_view>(ops[to_come++].packed)
                                 : std::nullopt;
@@ -31,7 +31,7 @@ bool Executor::State::run_batch(WaitingReads& reads) {
     if (turn_is_full()) {
       return false;
     }
-    look.step(ahead);
+    Decoded& decoded = look.next(ahead);
     ReadOp& op = batch.ops[i];
     ReplyGroups::Draft draft = replies.begin(op.to);
     if (draft.batch == nullptr) {
@@ -51,7 +51,7 @@ bool Executor::State::run_batch(WaitingReads& reads) {
       context.forget_ttl();
       // A clamped one may have to be asked again, with all that its connection asked behind it.
       may_put_aside = options.long_read_elements != 0 && !batch.clamped;
-      run_read(op.kind, op.packed, op.resp_version, moment, draft);
+      run_read(op.kind, decoded, op.resp_version, moment, draft);
       may_put_aside = false;
       if (std::exchange(put_aside, false)) {
         replies.discard(draft);
@@ -86,7 +86,7 @@ void Executor::State::put_read_aside(uint64_t batch,
                                      const Moment& moment,
                                      const ReplyGroups::Draft& draft) {
   if (aside.size() >= options.long_reads_max) {
-    ReplyWriter(draft.bytes(), op.resp_version).error(texts::kTooManyLongReads);
+    RespWriter(draft.bytes(), op.resp_version).error(texts::kTooManyLongReads);
     draft.batch->failed_watch = draft.batch->failed_watch || op.kind == RequestKind::kWatch;
     replies.end(draft, op.to.slot);
     return;
@@ -155,7 +155,7 @@ void Executor::cancel_reads(const std::vector<uint64_t>& ids) {
     }
     for (const ReadOp& op : batch.ops) {
       ReplyGroups::Draft draft = s.replies.begin(op.to);
-      ReplyWriter(draft.bytes(), op.resp_version).error(texts::kReadTimeout);
+      RespWriter(draft.bytes(), op.resp_version).error(texts::kReadTimeout);
       if (draft.batch != nullptr && op.kind == RequestKind::kWatch) {
         draft.batch->failed_watch = true;
       }

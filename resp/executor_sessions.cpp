@@ -13,11 +13,11 @@ namespace kiwi::resp {
 using rocks::Family;
 namespace keys = rocks::keys;
 
-SessionTable::SessionTable(rocks::Keyspace& keyspace) : keyspace_(keyspace) {
+SessionTable::SessionTable(rocks::Writer& writer) : writer_(&writer) {
   std::string from;
   std::string to;
   keys::session_range(from, to);
-  for (auto cursor = keyspace_.cursor(Family::kSystem, from, to); cursor->valid(); cursor->next()) {
+  for (auto cursor = writer.cursor(Family::kSystem, from, to); cursor->valid(); cursor->next()) {
     auto row = rocks::decode_session_row(cursor->key(), cursor->value());
     if (!row) {
       fatal("a session record of the state database is corrupt; replace this node's data");
@@ -27,22 +27,27 @@ SessionTable::SessionTable(rocks::Keyspace& keyspace) : keyspace_(keyspace) {
   dirty_.resize(rows_.size(), false);
 }
 
+rocks::Writer& SessionTable::writer() {
+  CHECK_INVARIANT(writer_ != nullptr);
+  return *writer_;
+}
+
 void SessionTable::put(const raft::SessionRow& row) {
   keys::session(key_, row.node, row.incarnation);
   rocks::encode(value_, rocks::SessionValue{row.epoch, row.sequence});
-  keyspace_.put(Family::kSystem, key_, value_);
+  writer().put(Family::kSystem, key_, value_);
 }
 
 void SessionTable::apply_configuration(const raft::Configuration& configuration) {
   // What a snapshot says of the cluster's members (F13): it has no log to look it up in.
   keys::configuration_record(key_);
-  keyspace_.put(Family::kSystem, key_, raft::encode_configuration(configuration));
+  writer().put(Family::kSystem, key_, raft::encode_configuration(configuration));
   for (size_t i = rows_.size(); i-- > 0;) {
     if (configuration.has(rows_[i].node, rows_[i].incarnation)) {
       continue;
     }
     keys::session(key_, rows_[i].node, rows_[i].incarnation);
-    keyspace_.erase(Family::kSystem, key_);
+    writer().erase(Family::kSystem, key_);
     rows_.erase(rows_.begin() + static_cast<ptrdiff_t>(i));
     dirty_.erase(dirty_.begin() + static_cast<ptrdiff_t>(i));
   }

@@ -12,7 +12,8 @@ namespace kiwi::resp {
 
 class SessionTable {
  public:
-  explicit SessionTable(rocks::Keyspace& keyspace);
+  SessionTable() = default;  // of a view: nobody is a member, and nothing may be applied
+  explicit SessionTable(rocks::Writer& writer);
 
   void apply_configuration(const raft::Configuration& configuration);
   // True: the number is the next one of its origin, which from now on is past it. False: the entry
@@ -24,7 +25,9 @@ class SessionTable {
  private:
   void put(const raft::SessionRow& row);
 
-  rocks::Keyspace& keyspace_;
+  rocks::Writer& writer();
+
+  rocks::Writer* writer_ = nullptr;
   std::vector<raft::SessionRow> rows_;  // few: a cluster's members
   std::vector<bool> dirty_;             // as rows_
   std::string key_;

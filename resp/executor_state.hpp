@@ -12,10 +12,12 @@
 #include <unordered_set>
 #include <vector>
 
+#include "config/base/check.hpp"
 #include "resp/context.hpp"
 #include "resp/executor.hpp"
 #include "resp/executor_sessions.hpp"
 #include "resp/mutants.hpp"
+#include "resp/resp_writer.hpp"
 
 namespace kiwi::resp {
 
@@ -66,38 +68,64 @@ class ReplyGroups {
   size_t bytes_ = 0;
 };
 
-// Commands wait for memory more than for anything else once the keys are many: tells the Database
-// in blocks which ones are about to be executed.
+// A packed command taken apart and looked up. Views into the packed bytes.
+struct Decoded {
+  PackedCommand command;
+  bool well_formed = false;
+  // nullptr: a block, or nothing that a row says how to execute.
+  const CommandSpec* row = nullptr;
+};
+void decode(std::string_view packed, uint32_t cluster_version, Decoded& into);
+
+// Decodes commands in blocks before they are executed, and tells the Database which keys come next:
+// commands wait for memory more than for anything else once the keys are many. Reused, so that the
+// usual command allocates nothing.
 class LookAhead {
  public:
   explicit LookAhead(Database& database) : database_(database) {}
 
-  // Before each command is executed; `ahead` returns those to come, the same one first, each once.
+  // What was decoded and not executed is forgotten: its bytes may be gone.
+  void begin(uint32_t cluster_version) {
+    cluster_version_ = cluster_version;
+    next_ = known_ = 0;
+  }
+  // The next command; `ahead` returns the packed ones, in order, each once, nullopt at the end. It
+  // stays valid until the next call.
   template <class Ahead>
-  void step(Ahead&& ahead) {
-    if (known_ == 0) {
-      while (known_ < names_.size()) {
+  Decoded& next(Ahead&& ahead) {
+    if (next_ == known_) {
+      next_ = known_ = 0;
+      for (size_t args = 0; known_ < commands_.size() && args < kArgsMax;) {
         const std::optional<std::string_view> packed = ahead();
         if (!packed) {
           break;
         }
-        names_[known_++] = first_argument(*packed);
+        decode(*packed, cluster_version_, commands_[known_]);
+        args += commands_[known_++].command.args.size();
       }
+      CHECK_INVARIANT(known_ != 0);
       if (known_ > 1) {
-        database_.expect(std::span(names_).first(known_));
+        announce();
       }
     }
-    known_ -= known_ != 0 ? 1 : 0;
+    return commands_[next_++];
   }
 
  private:
+  static constexpr size_t kArgsMax = 1024;  // of a block, but for its last command's
+
+  void announce();
+
   Database& database_;
-  std::array<FirstArgument, 16> names_;
-  size_t known_ = 0;  // of the block: still to be executed
+  uint32_t cluster_version_ = kAnyVersion;
+  std::array<Decoded, 16> commands_;
+  size_t next_ = 0;
+  size_t known_ = 0;  // [next_, known_) are still to be executed
 };
 
 struct Executor::State {
-  State(rocks::Keyspace& ks, const ExecutorOptions& opts);
+  State(rocks::Keyspace& keyspace, const ExecutorOptions& opts);
+  State(rocks::Reader& view, const ExecutorOptions& opts);
 
   // ---- executor.cpp
   void apply_entry(const raft::Entry& entry);
@@ -113,18 +141,16 @@ struct Executor::State {
   bool apply_turn();
 
   // ---- executor_commands.cpp
-  // Executes a packed command. F30: what it throws is contained and undone.
-  void execute(std::string_view packed, Moment moment, ReplySpace& out, int version);
+  // F30: what it throws is contained and undone.
+  void execute(Decoded& decoded, Moment moment, ReplySpace& out, int version);
   void execute_transaction(PackedCommand& transaction, Moment moment, ReplySpace& out, int version);
-  void execute_plain(const PackedCommand& command,
-                     const Moment& moment,
-                     ReplySpace& out,
-                     int version);
-  void run_handler(const CommandSpec& spec, Args args, ReplySpace& out, int version);
-  void failed(const CommandSpec& spec, const std::exception& error);
-  void watch(std::string_view packed, int64_t now_ms, const ReplyGroups::Draft& draft, int version);
+  void execute_plain(const Decoded& decoded, const Moment& moment, ReplySpace& out, int version);
+  // False: it failed, and nothing of it may remain, the same on every node (F30).
+  bool run_handler(Route route, const Decoded& decoded, ReplySpace& out, int version);
+  void failed(const CommandSpec& row, const std::exception& error);
+  void watch(const Decoded& decoded, int64_t now_ms, const ReplyGroups::Draft& draft, int version);
   void run_read(RequestKind kind,
-                std::string_view packed,
+                Decoded& decoded,
                 int version,
                 const Moment& moment,
                 ReplyGroups::Draft& draft);
@@ -139,7 +165,6 @@ struct Executor::State {
   bool run_ready_reads();               // true: more are ready than a turn may hold
   bool run_batch(WaitingReads& reads);  // false: the turn is full, go on in the next
   bool turn_is_full() const;
-  bool may_leave_turn(const PackedCommand& command, const CommandSpec& spec);
   void put_read_aside(uint64_t batch,
                       ReadOp&& op,
                       const Moment& moment,
@@ -150,7 +175,7 @@ struct Executor::State {
   }
   void forget_aside(uint64_t id, ConnectionId connection);
 
-  rocks::Keyspace& keyspace;
+  rocks::StateStore* const store;  // what the database is in; nullptr: it is a view
   ExecutorOptions options;
   Database database;
   SessionTable sessions;
@@ -178,10 +203,12 @@ struct Executor::State {
   bool put_aside = false;       // and that was done
   uint64_t reads_executed = 0;  // seeds random reads
   uint64_t commands = 0;
-  uint64_t failures = 0;  // commands that threw (F30)
+  uint32_t cluster_version = 1;  // in the state as it is applied: later commands are unknown
+  uint64_t failures = 0;         // commands that threw (F30)
 
-  PackedCommand unpacked;        // reused
-  PackedCommand unpacked_inner;  // reused: a transaction's commands
+  LookAhead look{database};
+  Decoded between;  // reused: a read between the writes of an entry
+  Decoded inner;    // reused: a transaction's commands
 };
 
 }  // namespace kiwi::resp

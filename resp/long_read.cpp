@@ -1,14 +1,11 @@
 #include "resp/long_read.hpp"
 
-#include <algorithm>
 #include <memory>
 #include <utility>
 
 #include "config/base/check.hpp"
 #include "resp/executor.hpp"
-#include "resp/numbers.hpp"
-#include "resp/reply.hpp"
-#include "resp/words.hpp"
+#include "resp/resp_writer.hpp"
 
 namespace kiwi::resp {
 
@@ -18,15 +15,46 @@ namespace {
 // that failed.
 struct Stopped {};
 
-// The picture as a Keyspace that nobody may write.
-class ViewKeyspace final : public rocks::Keyspace {
+void check(const std::atomic<bool>& stop) {
+  if (stop.load(std::memory_order_relaxed)) {
+    throw Stopped();
+  }
+}
+
+template <class Port>
+class Stoppable : public Port {
  public:
-  ViewKeyspace(rocks::Reader& view, const std::atomic<bool>& stop) : view_(view), stop_(stop) {}
+  Stoppable(std::unique_ptr<Port> cursor, const std::atomic<bool>& stop)
+      : cursor_(std::move(cursor)), stop_(stop) {}
+  bool valid() const override { return cursor_->valid(); }
+  void next() override {
+    check(stop_);
+    cursor_->next();
+  }
+  std::string_view key() const override { return cursor_->key(); }
+  std::string_view value() const override { return cursor_->value(); }
+
+ protected:
+  std::unique_ptr<Port> cursor_;
+  const std::atomic<bool>& stop_;
+};
+using StoppableReverseCursor = Stoppable<rocks::ReverseCursor>;
+class StoppableCursor final : public Stoppable<rocks::Cursor> {
+ public:
+  using Stoppable::Stoppable;
+  void seek(std::string_view key) override {
+    check(stop_);
+    cursor_->seek(key);
+  }
+};
+
+// The view, until it is to stop.
+class StoppableReader final : public rocks::Reader {
+ public:
+  StoppableReader(rocks::Reader& view, const std::atomic<bool>& stop) : view_(view), stop_(stop) {}
 
   std::optional<std::string_view> get(rocks::Family family, std::string_view key) override {
-    if (stop_.load(std::memory_order_relaxed)) {
-      throw Stopped();
-    }
+    check(stop_);
     return view_.get(family, key);
   }
   std::unique_ptr<rocks::Cursor> cursor(rocks::Family family,
@@ -39,147 +67,16 @@ class ViewKeyspace final : public rocks::Keyspace {
                                                        std::string_view to) override {
     return std::make_unique<StoppableReverseCursor>(view_.reverse_cursor(family, from, to), stop_);
   }
-
-  void put(rocks::Family, std::string_view, std::string_view) override { never(); }
-  void erase(rocks::Family, std::string_view) override { never(); }
-  void erase_range(rocks::Family, std::string_view, std::string_view) override { never(); }
-  void mark() override { never(); }
-  void undo_to_mark() override { never(); }
-  void commit(LogIndex) override { never(); }
-  size_t pending_bytes() const override { return 0; }
-  LogIndex flushed_index() override { return {}; }
-  void flush() override { never(); }
-  void flush_async(std::function<void(LogIndex)>) override { never(); }
-  void checkpoint(std::string, std::function<void(Result<LogIndex>)>) override { never(); }
-  std::unique_ptr<Reader> view() override { return nullptr; }
-  Usage usage() override { return {}; }
+  void expect_reads(rocks::Family family, std::span<const std::string> keys) override {
+    view_.expect_reads(family, keys);
+  }
 
  private:
-  template <class Walk>
-  class Stoppable : public Walk {
-   public:
-    Stoppable(std::unique_ptr<Walk> cursor, const std::atomic<bool>& stop)
-        : cursor_(std::move(cursor)), stop_(stop) {}
-    bool valid() const override { return cursor_->valid(); }
-    void next() override {
-      check_stop();
-      cursor_->next();
-    }
-    std::string_view key() const override { return cursor_->key(); }
-    std::string_view value() const override { return cursor_->value(); }
-
-   protected:
-    void check_stop() const {
-      if (stop_.load(std::memory_order_relaxed)) {
-        throw Stopped();
-      }
-    }
-    std::unique_ptr<Walk> cursor_;
-
-   private:
-    const std::atomic<bool>& stop_;
-  };
-  using StoppableReverseCursor = Stoppable<rocks::ReverseCursor>;
-  class StoppableCursor final : public Stoppable<rocks::Cursor> {
-   public:
-    using Stoppable::Stoppable;
-    void seek(std::string_view key) override {
-      check_stop();
-      cursor_->seek(key);
-    }
-  };
-
-  static void never() { CHECK_INVARIANT(false); }
-
   rocks::Reader& view_;
   const std::atomic<bool>& stop_;
 };
 
-uint64_t size_of(Context& context, std::string_view name) {
-  Key key = context.find(name);
-  return key.live ? key.meta.size : 0;
-}
-
-uint64_t sizes_of(Context& context, Args names) {
-  uint64_t sum = 0;
-  for (std::string_view name : names) {
-    sum += size_of(context, name);
-  }
-  return sum;
-}
-
-uint64_t magnitude(int64_t number) {
-  return number < 0 ? uint64_t{0} - static_cast<uint64_t>(number) : static_cast<uint64_t>(number);
-}
-
-// Behind the word COUNT; without it what Redis' default is.
-uint64_t count_option(Args args) {
-  for (size_t i = 0; i + 1 < args.size(); ++i) {
-    if (same_word(args[i], "count")) {
-      std::optional<int64_t> count = parse_integer(args[i + 1]);
-      return count ? magnitude(*count) : 0;
-    }
-  }
-  return 10;
-}
-
-uint64_t lrange_length(uint64_t size, Args args) {
-  std::optional<int64_t> first = parse_integer(args[2]);
-  std::optional<int64_t> last = parse_integer(args[3]);
-  if (!first || !last) {
-    return 0;
-  }
-  const auto all = static_cast<int64_t>(size);
-  const int64_t from = *first < 0 ? std::max<int64_t>(0, all + *first) : *first;
-  const int64_t to = *last < 0 ? all + *last : std::min(*last, all - 1);
-  return from > to ? 0 : static_cast<uint64_t>(to - from) + 1;
-}
-
 }  // namespace
-
-uint64_t elements_read(Context& context, const CommandSpec& command, Args args) {
-  const std::string_view name = command.name;
-  if (name == "keys" || name == "scan") {
-    Database& state = context.state();
-    const uint64_t keys = state.counts(state.physical(context.database())).keys;
-    return name == "keys" ? keys : std::min(keys, count_option(args.subspan(2)));
-  }
-  if (name == "mget" || name == "exists" || name == "touch") {
-    return args.size() - 1;
-  }
-  if (name == "smismember") {
-    return args.size() - 2;
-  }
-  if (name == "lcs") {  // a table of so many cells, each a thousandth of a record's time
-    constexpr uint64_t kCells = 1000;
-    const uint64_t a = context.find(args[1]).meta.value.size();
-    return a * context.find(args[2]).meta.value.size() / kCells;
-  }
-  if (name == "sinter" || name == "sunion" || name == "sdiff") {
-    return sizes_of(context, args.subspan(1));
-  }
-  if (name == "sintercard") {
-    std::optional<int64_t> keys = parse_integer(args[1]);
-    return keys && *keys > 0 && magnitude(*keys) <= args.size() - 2
-               ? sizes_of(context, args.subspan(2, magnitude(*keys)))
-               : 0;
-  }
-  const uint64_t size = size_of(context, args[1]);
-  if (name == "lrange") {
-    return lrange_length(size, args);
-  }
-  if (name == "sscan") {
-    return std::min(size, count_option(args.subspan(3)));
-  }
-  if (name == "srandmember") {
-    std::optional<int64_t> count = args.size() > 2 ? parse_integer(args[2]) : 1;
-    if (!count || size == 0) {
-      return 0;
-    }
-    return *count < 0 ? magnitude(*count) : std::min(size, magnitude(*count));
-  }
-  return size;  // smembers, lpos
-}
 
 // The picture gets an executor of its own, which has nothing to apply: what runs behind a long read
 // (WATCH, MULTI, short reads) is executed as anywhere else.
@@ -189,11 +86,10 @@ LongReadResult run_long_read(rocks::Reader& view,
   LongReadResult result;
   result.id = read.id;
   try {
-    ViewKeyspace keyspace(view, stop);
+    StoppableReader reader(view, stop);
     ExecutorOptions options;
-    options.on_picture = true;
     options.reply_bytes_max = read.reply_bytes_max;
-    Executor executor(keyspace, options);
+    Executor executor(reader, options);
     ReadBatch batch;
     batch.id = read.id;
     batch.now_ms = read.now_ms;
@@ -216,7 +112,7 @@ LongReadResult expired_long_read(const LongRead& read) {
   LongReadResult result;
   result.id = read.id;
   result.replies.connection = read.op.to.connection;
-  ReplyWriter(&result.replies.bytes).error(texts::kLongReadTimeout);
+  RespWriter(&result.replies.bytes).error(texts::kLongReadTimeout);
   result.replies.parts.push_back(
       {read.op.to.slot, 0, static_cast<uint32_t>(result.replies.bytes.size())});
   result.replies.failed_watch = read.op.kind == RequestKind::kWatch;

@@ -30,10 +30,6 @@ struct LongReadResult {
   bool stopped = false;  // before it was done: the rest means nothing
 };
 
-// About how many records the command would look at. Only for rows with kMayBeLong; the context was
-// begun for the command. Where an argument is wrong, 0: the refusal is short.
-uint64_t elements_read(Context& context, const CommandSpec& command, Args args);
-
 // Any thread. `stop` ends it within microseconds.
 LongReadResult run_long_read(rocks::Reader& view,
                              const LongRead& read,

@@ -127,6 +127,9 @@ struct NodeContext {
   // Error replies by their first word, for INFO errorstats; at most kErrorWords of them.
   std::map<std::string, uint64_t, std::less<>> errors;
 
+  // The one applied here: commands that came with later ones are unknown yet.
+  uint32_t cluster_version = 1;
+
   ClientMemory client_memory;
   uint64_t machine_bytes = 0;  // what maxmemory-clients takes percents of
 

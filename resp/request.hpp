@@ -34,8 +34,7 @@ struct Request {
   uint64_t slot = 0;
   RequestKind kind = RequestKind::kRead;
   uint8_t resp_version = 2;
-  uint16_t slot_hint = 0;  // Redis Cluster slot of its first key, for MOVED
-  uint32_t offset = 0;     // of its packed command in RequestBatch::buffer
+  uint32_t offset = 0;  // of its packed command in RequestBatch::buffer
   uint32_t size = 0;
 };
 

@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <utility>
 
-#include "resp/command.hpp"
+#include "resp/command_keys.hpp"
 #include "resp/router_state.hpp"
 #include "rocks/keys.hpp"
 
 namespace kiwi::resp {
 
+using router::Answer;
 using router::Connection;
 using router::Deferred;
 using router::Item;
@@ -19,32 +20,32 @@ namespace {
 // than the announcements it saves.
 constexpr int64_t kWantsCommitLingerMs = 1000;
 
-constexpr std::string_view kMovedAnySlot = "MOVED 0 ";
-
-// Clients of Redis Cluster correct their map by the slot that MOVED names: that of the request's
-// first key. The keyspace is not sharded, so it means nothing else; without a key it is 0.
-std::string with_slot(std::string text, std::string_view packed) {
-  if (!text.starts_with(kMovedAnySlot)) {
-    return text;
+std::string_view text_of(Answer answer) {
+  switch (answer) {
+    case Answer::kNoCluster:
+      return texts::kNoCluster;
+    case Answer::kRemoved:
+      return texts::kRemoved;
+    case Answer::kLoading:
+      return texts::kLoading;
+    case Answer::kNoLeader:
+      return texts::kNoLeader;
+    case Answer::kDiskFull:
+      return texts::kDiskFull;
+    case Answer::kLeaderDiskFull:
+      return texts::kLeaderDiskFull;
+    case Answer::kTooManyWrites:
+      return texts::kTooManyWrites;
+    case Answer::kTooLarge:
+      return texts::kTooLarge;
+    case Answer::kReadTimeout:
+      return texts::kReadTimeout;
+    case Answer::kTimeout:
+      return texts::kTimeout;
+    case Answer::kMoved:
+      break;  // its text depends on the request
   }
-  PackedCommand command;
-  PackedCommand inner;
-  const PackedCommand* plain = &command;
-  bool well_formed = unpack_command(packed, command);
-  if (well_formed && command.kind == PackedKind::kTransaction) {
-    plain = &inner;
-    well_formed = !command.commands.empty() && unpack_command(command.commands[0], inner);
-  }
-  if (!well_formed || plain->args.empty()) {
-    return text;
-  }
-  const CommandSpec* spec = find_command(plain->args[0]);
-  size_t key = spec == nullptr ? 0 : static_cast<size_t>(std::max(spec->first_key, 0));
-  if (key == 0 || key >= plain->args.size()) {
-    return text;
-  }
-  return "MOVED " + std::to_string(rocks::key_slot(plain->args[key])) + " " +
-         text.substr(kMovedAnySlot.size());
+  return {};
 }
 
 }  // namespace
@@ -78,7 +79,10 @@ void Router::State::forget_if_done(Connection& c) {
   }
 }
 
-void Router::State::answer(const ReplySlot& to, RequestKind kind, std::string_view text) {
+void Router::State::answer(const ReplySlot& to,
+                           RequestKind kind,
+                           Answer answer,
+                           std::string_view packed) {
   auto it = connections.find(to.connection);
   if (it == connections.end() || it->second.closed) {
     return;  // nobody listens (or an internal proposal)
@@ -88,8 +92,16 @@ void Router::State::answer(const ReplySlot& to, RequestKind kind, std::string_vi
   }
   ReplyBatch& batch = effects.replies.back();
   auto offset = static_cast<uint32_t>(batch.bytes.size());
-  counters.cluster_down += text == texts::kNoLeader || text == texts::kRemoved ? 1 : 0;
-  batch.bytes.append("-").append(text).append("\r\n");
+  counters.cluster_down += answer == Answer::kNoLeader || answer == Answer::kRemoved ? 1 : 0;
+  RespWriter reply(&batch.bytes);
+  if (answer == Answer::kMoved) {
+    // Clients of Redis Cluster correct their map by the slot. The keyspace is not sharded, so it
+    // means nothing else.
+    const auto key = first_key(packed);
+    reply.error(texts::moved(key ? rocks::key_slot(*key) : 0, leader_address));
+  } else {
+    reply.error(text_of(answer));
+  }
   batch.parts.push_back({to.slot, offset, static_cast<uint32_t>(batch.bytes.size()) - offset});
   batch.failed_watch = batch.failed_watch || kind == RequestKind::kWatch;
 }
@@ -98,43 +110,40 @@ void Router::State::answer_in_vain(const ReplySlot& to, RequestKind kind) {
   // Both texts are right for a read: nothing happened. TIMEOUT says that a leader was there.
   bool timeout = kind != RequestKind::kWrite && bool(leader);
   counters.timeouts += timeout ? 1 : 0;
-  answer(to, kind, timeout ? texts::kReadTimeout : texts::kNoLeader);
+  answer(to, kind, timeout ? Answer::kReadTimeout : Answer::kNoLeader);
 }
 
-std::string Router::State::refusal(RequestKind kind, int64_t now_ms) const {
+std::optional<Answer> Router::State::refusal(RequestKind kind, int64_t now_ms) const {
   switch (service) {
     case Service::kUninitialized:
-      return std::string(texts::kNoCluster);
+      return Answer::kNoCluster;
     case Service::kRemoved:
-      return std::string(texts::kRemoved);
+      return Answer::kRemoved;
     case Service::kLoading:
-      return std::string(texts::kLoading);
+      return Answer::kLoading;
     case Service::kUp:
       break;
   }
   if (kind == RequestKind::kStaleRead || leads()) {
-    return {};
+    return std::nullopt;
   }
   if (!leader) {
     // With a proxy an election is latency. Half a response timeout without any leader is not an
     // election any more: the quorum is gone, and no client should wait to be told.
     bool gone = now_ms - leaderless_since_ms >= options.response_timeout_ms / 2;
-    return !options.follower_proxy || gone ? std::string(texts::kNoLeader) : std::string();
+    return !options.follower_proxy || gone ? std::optional(Answer::kNoLeader) : std::nullopt;
   }
   if (options.follower_proxy) {
-    return {};
+    return std::nullopt;
   }
-  if (leader_address.empty()) {
-    return std::string(texts::kNoLeader);
-  }
-  return std::string(kMovedAnySlot) + leader_address;
+  return leader_address.empty() ? Answer::kNoLeader : Answer::kMoved;
 }
 
-std::string_view Router::State::disk_refusal(int64_t now_ms) const {
+std::optional<Answer> Router::State::disk_refusal(int64_t now_ms) const {
   if (disk_full) {
-    return router::kDiskFullText;
+    return Answer::kDiskFull;
   }
-  return now_ms < leader_full_until_ms ? router::kLeaderDiskFullText : std::string_view();
+  return now_ms < leader_full_until_ms ? std::optional(Answer::kLeaderDiskFull) : std::nullopt;
 }
 
 // ---------------------------------------------------------------- program order (F6)
@@ -220,14 +229,14 @@ void Router::State::expire_deferred(int64_t now_ms) {
   }
 }
 
-void Router::State::refuse_deferred(Connection& c, std::string_view text, int64_t now_ms) {
-  const bool stale_stay = refusal(RequestKind::kStaleRead, now_ms).empty();
+void Router::State::refuse_deferred(Connection& c, Answer why, int64_t now_ms) {
+  const bool stale_stay = !refusal(RequestKind::kStaleRead, now_ms);
   c.queue.remove_if([&](const Deferred& waiting) {
     const ReadOp& op = waiting.op;
     if (op.kind == RequestKind::kStaleRead && stale_stay) {
       return false;
     }
-    answer(op.to, op.kind, with_slot(std::string(text), op.packed));
+    answer(op.to, op.kind, why, op.packed);
     --deferred_requests;
     waiting_bytes -= op.packed.size();
     return true;
@@ -254,17 +263,17 @@ void Router::State::drop_waiting(Connection& c) {
 
 // Answers what waits here, but for stale reads that can be served. What was handed over to Raft
 // stays: it may be in a log.
-void Router::State::refuse_waiting(std::string_view text, int64_t now_ms) {
+void Router::State::refuse_waiting(Answer why, int64_t now_ms) {
   for (Connection* c : deferred) {
-    refuse_deferred(*c, text, now_ms);
+    refuse_deferred(*c, why, now_ms);
   }
   for (router::OpenBatch& batch : open) {
-    kill_open(batch, text, now_ms);
+    kill_open(batch, why, now_ms);
   }
   auto refuse_reads = [&](std::vector<router::WaitingRead>& reads) {
     std::vector<router::WaitingRead> refused = std::exchange(reads, {});
     for (router::WaitingRead& read : refused) {
-      answer(read.op.to, read.op.kind, with_slot(std::string(text), read.op.packed));
+      answer(read.op.to, read.op.kind, why, read.op.packed);
       read_over(*read.connection, 1, 1);
     }
   };
@@ -275,7 +284,7 @@ void Router::State::refuse_waiting(std::string_view text, int64_t now_ms) {
   }
   if (service != Service::kUp) {
     for (const ReadOp& op : std::exchange(stale, {})) {
-      answer(op.to, op.kind, text);
+      answer(op.to, op.kind, why);
     }
     for (const router::Run& run : std::exchange(stale_runs, {})) {
       read_over(*run.connection, run.count, 0);
@@ -291,7 +300,7 @@ void Router::State::give_up(int64_t now_ms) {
   for (router::Pending& p : pending) {
     time_out(p);
   }
-  refuse_waiting(service == Service::kRemoved ? texts::kRemoved : texts::kNoLeader, now_ms);
+  refuse_waiting(service == Service::kRemoved ? Answer::kRemoved : Answer::kNoLeader, now_ms);
   for (auto& [id, record] : executing) {
     if (!std::exchange(record.cancelled, true)) {
       effects.cancel_reads.push_back(id);
@@ -309,12 +318,12 @@ void Router::requests(RequestBatch batch, int64_t now_ms) {
   Connection& c = s.connection(batch.connection);
   for (const Request& r : batch.requests) {
     Item item{{batch.connection, r.slot}, r.kind, r.resp_version, batch.packed(r), now_ms};
-    std::string text = s.refusal(r.kind, now_ms);
-    if (text.empty() && r.kind == RequestKind::kWrite) {
-      text = s.disk_refusal(now_ms);  // it has no number yet
+    std::optional<Answer> refusal = s.refusal(r.kind, now_ms);
+    if (!refusal && r.kind == RequestKind::kWrite) {
+      refusal = s.disk_refusal(now_ms);  // it has no number yet
     }
-    if (!text.empty()) {
-      s.answer(item.to, item.kind, with_slot(std::move(text), item.packed));
+    if (refusal) {
+      s.answer(item.to, item.kind, *refusal, item.packed);
     } else if (!c.queue.empty() || !s.try_place(c, item)) {
       s.defer(c, item);
     }
@@ -325,7 +334,7 @@ void Router::propose_internal(std::string packed_command, int64_t now_ms) {
   State& s = *state_;
   // Only a leader that serves has a reason to; others would only add to what waits. While the disk
   // is full it would be refused, and its number would cost a void entry each time.
-  if (s.can_send() && s.leads() && s.disk_refusal(now_ms).empty()) {
+  if (s.can_send() && s.leads() && !s.disk_refusal(now_ms)) {
     s.add_write(s.internal, {{}, RequestKind::kWrite, 2, packed_command, now_ms});
   }
 }
@@ -362,9 +371,9 @@ void Router::leader_changed(const raft::LeaderChanged& changed,
   s.leader_pressure = 0;
   s.ready = changed.ready && bool(changed.leader);
   s.leader_address = std::move(client_address);
-  if (std::string text = s.refusal(RequestKind::kWrite, now_ms);
-      !s.options.follower_proxy && !text.empty()) {
-    s.refuse_waiting(text, now_ms);
+  if (const auto refusal = s.refusal(RequestKind::kWrite, now_ms);
+      !s.options.follower_proxy && refusal) {
+    s.refuse_waiting(*refusal, now_ms);
   }
   if (s.can_send() && (s.sent_term != s.term || s.sent_leader != s.leader)) {
     s.sent_term = s.term;
@@ -402,15 +411,15 @@ void Router::set_service(Service service, int64_t now_ms) {
   } else if (service == Service::kRemoved) {
     s.give_up(now_ms);
   } else {
-    s.refuse_waiting(s.refusal(RequestKind::kWrite, now_ms), now_ms);
+    const auto refusal = s.refusal(RequestKind::kWrite, now_ms);
+    CHECK_INVARIANT(refusal.has_value());  // every service but kUp has one
+    s.refuse_waiting(*refusal, now_ms);
   }
 }
 
 std::pair<NodeId, Incarnation> Router::origin() const {
   return {state_->options.node, state_->options.incarnation};
 }
-
-void Router::set_follower_proxy(bool proxy) { state_->options.follower_proxy = proxy; }
 
 void Router::tick(int64_t now_ms) {
   State& s = *state_;

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -18,21 +19,27 @@
 
 #include "config/base/check.hpp"
 #include "resp/mutants.hpp"
-#include "resp/reply.hpp"
+#include "resp/resp_writer.hpp"
 #include "resp/router.hpp"
 
 namespace kiwi::resp {
 
 namespace router {
 
-inline constexpr std::string_view kRefusedText = "OOM too many writes wait to be committed";
-inline constexpr std::string_view kTooLargeText =
-    "ERR the command is larger than what the nodes of a cluster send to each other";
-inline constexpr std::string_view kDiskFullText =
-    "OOM the disk is nearly full, here or on too many nodes: writes are refused until there is "
-    "room";
-inline constexpr std::string_view kLeaderDiskFullText =
-    "OOM the leader's disk is nearly full: writes are refused until it has room again";
+// What the router itself answers, each with one text, whose first word tells the fate (texts.hpp).
+enum class Answer : uint8_t {
+  kNoCluster,
+  kRemoved,
+  kLoading,
+  kNoLeader,
+  kMoved,  // no proxy: the client is sent to the leader
+  kDiskFull,
+  kLeaderDiskFull,
+  kTooManyWrites,
+  kTooLarge,
+  kReadTimeout,  // a read: nothing happened
+  kTimeout,      // a write: nobody knows
+};
 
 struct Item {
   ReplySlot to;
@@ -140,7 +147,7 @@ struct Pending {
   uint32_t sends = 0;
   bool void_only = false;  // every further send is void (F3, F5)
   // Refused for lack of room: what its writes get.
-  std::optional<std::string_view> refused;
+  std::optional<Answer> refused;
   bool writes_answered = false;  // refused at once; its reads still wait for the void
   bool answered = false;         // everything; runs are released
   bool reusable = false;         // mutant: its number waits for other content
@@ -254,19 +261,23 @@ struct Router::State {
   // ---- router.cpp: placement, program order, answers
   bool waits_for_commit() const;
   router::Connection& connection(ConnectionId id);
-  // Why this kind of request is answered with an error at once; empty = it is not.
-  std::string refusal(RequestKind kind, int64_t now_ms) const;
-  // Why a new write is refused for lack of disk, here or at the leader; empty = it is not.
-  std::string_view disk_refusal(int64_t now_ms) const;
+  // Why this kind of request is answered with an error at once; nullopt: it is not.
+  std::optional<router::Answer> refusal(RequestKind kind, int64_t now_ms) const;
+  // Why a new write is refused for lack of disk, here or at the leader.
+  std::optional<router::Answer> disk_refusal(int64_t now_ms) const;
   bool try_place(router::Connection& connection, const router::Item& item);
   void defer(router::Connection& connection, const router::Item& item);
   void pump(router::Connection& connection);
   void expire_deferred(int64_t now_ms);
   // Of a connection that is closed: what was not handed over.
   void drop_waiting(router::Connection& connection);
-  void refuse_waiting(std::string_view text, int64_t now_ms);
-  void refuse_deferred(router::Connection& connection, std::string_view text, int64_t now_ms);
-  void answer(const ReplySlot& to, RequestKind kind, std::string_view text);
+  void refuse_waiting(router::Answer why, int64_t now_ms);
+  void refuse_deferred(router::Connection& connection, router::Answer why, int64_t now_ms);
+  // `packed`: the request where it is known; kMoved names the slot of its first key, else 0.
+  void answer(const ReplySlot& to,
+              RequestKind kind,
+              router::Answer answer,
+              std::string_view packed = {});
   // Nothing was done for it and nothing will be.
   void answer_in_vain(const ReplySlot& to, RequestKind kind);
   void forget_if_done(router::Connection& connection);
@@ -275,7 +286,8 @@ struct Router::State {
   // ---- router_writes.cpp
   void add_write(router::Connection& connection, const router::Item& item);
   bool attach_read(router::Connection& connection, const router::Item& item);
-  void kill_open(router::OpenBatch& batch, std::string_view text, int64_t now_ms);
+  // Answers all of it: `why`, or that it was in vain.
+  void kill_open(router::OpenBatch& batch, std::optional<router::Answer> why, int64_t now_ms);
   void drop_from(router::OpenBatch& batch, const router::Connection& connection);
   bool may_hand_over() const;
   uint32_t pressure(int64_t now_ms) const;

@@ -6,6 +6,7 @@
 
 namespace kiwi::resp {
 
+using router::Answer;
 using router::Connection;
 using router::Item;
 using router::OpenBatch;
@@ -95,7 +96,7 @@ bool Router::State::attach_read(Connection& c, const Item& item) {
 
 // Answers all of it; no number was allotted, so nothing of it can ever be applied. The connections'
 // queues are pumped by the next tick.
-void Router::State::kill_open(OpenBatch& batch, std::string_view text, int64_t now_ms) {
+void Router::State::kill_open(OpenBatch& batch, std::optional<Answer> why, int64_t now_ms) {
   if (std::exchange(batch.dead, true)) {
     return;
   }
@@ -104,13 +105,13 @@ void Router::State::kill_open(OpenBatch& batch, std::string_view text, int64_t n
     run.connection->open_ops -= run.count;
   }
   for (PendingOp& op : batch.ops) {
-    if (op.kind == RequestKind::kStaleRead && refusal(op.kind, now_ms).empty()) {
+    if (op.kind == RequestKind::kStaleRead && !refusal(op.kind, now_ms)) {
       add_read(connection(op.to.connection),
                {op.to, op.kind, op.resp_version, std::move(op.packed)}, now_ms);
-    } else if (text.empty()) {
+    } else if (!why) {
       answer_in_vain(op.to, op.kind);
     } else {
-      answer(op.to, op.kind, text);
+      answer(op.to, op.kind, *why, op.packed);
     }
   }
   std::vector<Run> runs = std::move(batch.runs);
@@ -332,11 +333,11 @@ void Router::State::time_out(Pending& p) {
   effects.forget.push_back(p.batch->sequence);
   for (const PendingOp& op : p.batch->ops) {
     if (op.kind != RequestKind::kWrite) {
-      answer(op.to, op.kind, texts::kReadTimeout);
+      answer(op.to, op.kind, Answer::kReadTimeout);
     } else if (!p.writes_answered) {
       ++counters.timeouts;
       answer(op.to, op.kind,
-             mutant(Mutant::kTimeoutSaysFailed) ? texts::kNoLeader : texts::kTimeout);
+             mutant(Mutant::kTimeoutSaysFailed) ? Answer::kNoLeader : Answer::kTimeout);
     }
   }
   release(p);
@@ -350,7 +351,7 @@ void Router::State::expire_writes(int64_t now_ms) {
   }
   for (OpenBatch& batch : open) {
     if (!batch.dead && batch.arrival_ms + options.response_timeout_ms <= now_ms) {
-      kill_open(batch, {}, now_ms);
+      kill_open(batch, std::nullopt, now_ms);
     }
   }
 }
@@ -390,7 +391,7 @@ void Router::settled(const Settled& settled, int64_t now_ms) {
   if (!settled.applied && !p.writes_answered) {
     for (const PendingOp& op : p.batch->ops) {
       if (op.kind == RequestKind::kWrite) {
-        s.answer(op.to, op.kind, p.refused.value_or(texts::kTimeout));
+        s.answer(op.to, op.kind, p.refused.value_or(Answer::kTimeout));
       }
     }
   }
@@ -437,11 +438,11 @@ void Router::refused(const raft::ProposeRefused& refused, int64_t now_ms) {
         break;
       }
       p.void_only = !mutant(Mutant::kVoidNotSent);
-      p.refused = refused.reason == raft::RefusalReason::kTooLarge ? router::kTooLargeText
-                                                                   : router::kRefusedText;
+      p.refused = refused.reason == raft::RefusalReason::kTooLarge ? Answer::kTooLarge
+                                                                   : Answer::kTooManyWrites;
       if (refused.reason == raft::RefusalReason::kDiskFull) {
         // Each refusal costs the full log a void entry, so there should be few of them.
-        p.refused = router::kLeaderDiskFullText;
+        p.refused = Answer::kLeaderDiskFull;
         s.leader_full_until_ms = now_ms + kLeaderFullMs;
       }
       if (mutant(Mutant::kNumberReused)) {

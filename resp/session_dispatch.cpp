@@ -27,21 +27,9 @@ bool is_http(std::string_view name) { return same_word(name, "post") || same_wor
 
 }  // namespace
 
-Resolved resolve_command(Args args) {
-  const CommandSpec* spec = find_command(args[0]);
-  if (spec == nullptr || (spec->flags & kInternal) != 0) {
-    return {};
-  }
-  if ((spec->flags & kContainer) == 0 || args.size() == 1) {
-    return {spec, false};
-  }
-  const CommandSpec* sub = find_subcommand(*spec, args[1]);
-  return sub != nullptr ? Resolved{sub, false} : Resolved{spec, true};
-}
-
-bool arity_fits(const CommandSpec& spec, size_t argc) {
-  auto count = static_cast<int>(std::min<size_t>(argc, INT32_MAX));
-  return spec.arity >= 0 ? count == spec.arity : count >= -spec.arity;
+Resolved resolve_for_client(const NodeContext& node, Args args) {
+  const Resolved found = resolve_command(args, node.cluster_version);
+  return found.row != nullptr && found.row->is_internal() ? Resolved{} : found;
 }
 
 std::string unknown_command_text(Args args) {
@@ -60,8 +48,8 @@ std::string unknown_subcommand_text(Args args) {
          "'. Try " + upper_case(args[0]) + " HELP.";
 }
 
-std::string arity_text(const CommandSpec& spec) {
-  return "ERR wrong number of arguments for '" + std::string(spec.name) + "' command";
+std::string arity_text(const CommandSpec& row) {
+  return "ERR wrong number of arguments for '" + std::string(row.name) + "' command";
 }
 
 void reply_help(ReplyWriter& reply,
@@ -80,38 +68,38 @@ void reply_help(ReplyWriter& reply,
 void Session::State::dispatch(Args args) {
   ++node.metrics.commands_processed;
   skip_this_reply = std::exchange(skip_next_reply, false);
-  Resolved found = resolve_command(args);
-  while (found.spec != nullptr && found.spec->local == &commands::raft_command && args.size() > 1) {
-    args = args.subspan(1);  // RAFT GET k: RedisRaft's explicit mode
-    found = resolve_command(args);
+  Resolved found = resolve_for_client(node, args);
+  while (found.row != nullptr && found.row->role == SessionRole::kPrefix && args.size() > 1) {
+    args = args.subspan(1);
+    found = resolve_for_client(node, args);
   }
-  auto [spec, unknown_subcommand] = found;
-  last_command = spec;
-  if (spec == nullptr) {
+  auto [row, unknown_subcommand] = found;
+  last_command = row;
+  if (row == nullptr) {
     if (is_http(args[0])) {
       log_warning("Closing client " + info.peer_address +
                   ": it speaks HTTP. A web page may be trying to send commands to this server.");
       return kill();
     }
-    return reject(spec, unknown_command_text(args));
+    return reject(row, unknown_command_text(args));
   }
   if (unknown_subcommand) {
-    return reject(spec, unknown_subcommand_text(args));
+    return reject(row, unknown_subcommand_text(args));
   }
-  if (!arity_fits(*spec, args.size())) {
-    return reject(spec, arity_text(*spec));
+  if (!arity_fits(*row, args.size())) {
+    return reject(row, arity_text(*row));
   }
-  if (must_authenticate() && (spec->flags & kNoAuth) == 0) {
-    return reject(spec, "NOAUTH Authentication required.");
+  if (must_authenticate() && (row->flags & kNoAuth) == 0) {
+    return reject(row, texts::kNoAuth);
   }
-  if (transaction.open && (spec->flags & kNoMulti) != 0) {
-    return reject(spec, "ERR Command not allowed inside a transaction");
+  if (transaction.open && (row->flags & kNoMulti) != 0) {
+    return reject(row, "ERR Command not allowed inside a transaction");
   }
-  if (transaction.open && (spec->flags & kNotQueued) == 0) {
-    return queue(*spec, args);
+  if (transaction.open && (row->flags & kNotQueued) == 0) {
+    return queue(*row, args);
   }
-  if (spec->route == Route::kLocal) {
-    reply_now([&](ReplyWriter& reply) { spec->local(*self, args, reply); });
+  if (!row->is_data()) {
+    reply_now([&](ReplyWriter& reply) { row->local(*self, args, reply); });
     return;
   }
   size_t begin = requests.buffer.size();
@@ -120,9 +108,9 @@ void Session::State::dispatch(Args args) {
     requests.buffer.resize(begin);
     return reply_error("ERR command is larger than raft.max-entry-size");
   }
-  forward(spec->route == Route::kWrite ? RequestKind::kWrite
-          : may_read_stale()           ? RequestKind::kStaleRead
-                                       : RequestKind::kRead,
+  forward(route_of(*row, args) == Route::kWrite ? RequestKind::kWrite
+          : may_read_stale()                    ? RequestKind::kStaleRead
+                                                : RequestKind::kRead,
           begin);
 }
 
@@ -147,12 +135,12 @@ void Session::State::reply_error(std::string_view text) {
   reply_now([&](ReplyWriter& reply) { reply.error(text); });
 }
 
-void Session::State::reject(const CommandSpec* spec, std::string_view text) {
-  if (spec != nullptr && spec->local == &commands::exec) {
+void Session::State::reject(const CommandSpec* row, std::string_view text) {
+  if (row != nullptr && row->role == SessionRole::kExec) {
     // EXEC itself was refused: the block is over.
     discard_transaction();
     std::string_view reason = text.substr(text.starts_with("ERR ") ? 4 : 0);
-    return reply_error("EXECABORT Transaction discarded because of: " + std::string(reason));
+    return reply_error(texts::exec_aborted(reason));
   }
   transaction.broken = transaction.open;
   reply_error(text);

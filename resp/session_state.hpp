@@ -12,6 +12,7 @@
 #include "resp/node_context.hpp"
 #include "resp/parser.hpp"
 #include "resp/reply_slots.hpp"
+#include "resp/resp_writer.hpp"
 #include "resp/session.hpp"
 
 namespace kiwi::resp {
@@ -20,7 +21,7 @@ namespace kiwi::resp {
 // its place among the others. So it changes the session only if the transaction went through.
 struct QueuedLocal {
   size_t position = 0;  // among all queued commands
-  const CommandSpec* spec = nullptr;
+  const CommandSpec* row = nullptr;
   std::vector<std::string> args;
 };
 
@@ -80,7 +81,7 @@ struct LaterReply {
   void answer(Write&& write) const {
     ReplyBatch batch;
     batch.connection = to.connection;
-    ReplyWriter writer(&batch.bytes, resp_version);
+    RespWriter writer(&batch.bytes, resp_version);
     write(writer);
     batch.parts.push_back({to.slot, 0, static_cast<uint32_t>(batch.bytes.size())});
     node->deliver(std::move(batch));
@@ -150,11 +151,11 @@ struct Session::State {
   void dispatch(Args args);
   void reply_error(std::string_view text);  // a whole reply that is one error
   // Refuses a command before it ran: also breaks a transaction that is being queued.
-  void reject(const CommandSpec* spec, std::string_view text);
+  void reject(const CommandSpec* row, std::string_view text);
   // Hands the packed command that begins at `begin` of requests.buffer to the router.
   void forward(RequestKind kind, size_t begin);
   // For a local handler that writes no reply: takes its place in the order, to be answered later.
-  // Only for commands that are flagged kNoMulti.
+  // Only for ADMIN rows: a block of MULTI has no place for it.
   LaterReply defer();
   bool must_authenticate() const { return !authenticated && !node.options.requirepass.empty(); }
   // Not between WATCH and EXEC, also on a READONLY connection: a value older than its token would
@@ -163,7 +164,7 @@ struct Session::State {
   bool is_silent() const { return replies_off || skip_this_reply; }
 
   // ---- session_transaction.cpp
-  void queue(const CommandSpec& spec, Args args);
+  void queue(const CommandSpec& row, Args args);
   void exec(ReplyWriter& reply);
   void watch(Args args, ReplyWriter& reply);
   void discard_transaction();  // and forget the tokens
@@ -185,7 +186,7 @@ void Session::State::reply_now(Write&& write) {
   bool direct = slots.empty();
   std::string& out = direct ? output : scratch;
   size_t before = out.size();
-  ReplyWriter writer(&out, resp_version);
+  RespWriter writer(&out, resp_version);
   write(writer);
   // Asked now: CLIENT REPLY and RESET decide about their own replies already.
   if (is_silent()) {
@@ -203,16 +204,11 @@ void Session::State::reply_now(Write&& write) {
   }
 }
 
-// Redis' resolution of argv to a row: for containers the sub-command's. nullptr = unknown.
-struct Resolved {
-  const CommandSpec* spec = nullptr;
-  bool unknown_subcommand = false;  // spec is the container
-};
-Resolved resolve_command(Args args);
-bool arity_fits(const CommandSpec& spec, size_t argc);
+// The rows that clients may know: internal ones are unknown.
+Resolved resolve_for_client(const NodeContext& node, Args args);
 std::string unknown_command_text(Args args);
 std::string unknown_subcommand_text(Args args);
-std::string arity_text(const CommandSpec& spec);
+std::string arity_text(const CommandSpec& row);
 
 // CLIENT HELP and the like: Redis' frame around `lines`.
 void reply_help(ReplyWriter& reply,
@@ -221,11 +217,5 @@ void reply_help(ReplyWriter& reply,
 
 // The size of the RESP2 or RESP3 reply that `bytes` begins with; 0 = not a whole reply.
 size_t reply_size(std::string_view bytes);
-
-namespace commands {
-void exec(Session& session, Args args, ReplyWriter& reply);
-void raft_command(Session& session, Args args, ReplyWriter& reply);
-void select(Session& session, Args args, ReplyWriter& reply);
-}  // namespace commands
 
 }  // namespace kiwi::resp

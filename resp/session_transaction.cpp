@@ -49,16 +49,16 @@ size_t reply_size(std::string_view bytes) {
   return at;
 }
 
-void Session::State::queue(const CommandSpec& spec, Args args) {
+void Session::State::queue(const CommandSpec& row, Args args) {
   Transaction& t = transaction;
   size_t bytes = 0;
-  if (spec.route == Route::kLocal) {
-    t.locals.push_back({t.count, &spec, {args.begin(), args.end()}});
+  if (!row.is_data()) {
+    t.locals.push_back({t.count, &row, {args.begin(), args.end()}});
     for (std::string_view arg : args) {
       bytes += arg.size();
     }
-    if (spec.local == &commands::select) {
-      // Decides where the commands behind it go; out of range, SELECT fails and nothing changes.
+    if (row.role == SessionRole::kSelect) {
+      // Out of range, SELECT fails and nothing changes.
       std::optional<int64_t> number = parse_integer(args[1]);
       if (number && *number >= 0 && *number < node.options.databases) {
         t.database = static_cast<uint32_t>(*number);
@@ -67,7 +67,7 @@ void Session::State::queue(const CommandSpec& spec, Args args) {
   } else {
     pack_command(t.packed.emplace_back(), t.database, args);
     bytes = t.packed.back().size();
-    t.writes = t.writes || spec.route == Route::kWrite;
+    t.writes = t.writes || route_of(row, args) == Route::kWrite;
   }
   t.count += 1;
   t.bytes += bytes + kQueuedOverhead;
@@ -76,7 +76,7 @@ void Session::State::queue(const CommandSpec& spec, Args args) {
     t.packed.clear();  // the block cannot be executed any more
     t.locals.clear();
     t.bytes = 0;
-    return reject(&spec, "ERR transaction is larger than raft.max-entry-size");
+    return reject(&row, "ERR transaction is larger than raft.max-entry-size");
   }
   reply_now([](ReplyWriter& reply) { reply.simple("QUEUED"); });
 }
@@ -87,7 +87,7 @@ void Session::State::exec(ReplyWriter& reply) {
   }
   Transaction block = std::exchange(transaction, {});
   if (block.broken) {
-    return reply.error("EXECABORT Transaction discarded because of previous errors.");
+    return reply.error(texts::kExecAborted);
   }
   if (block.tokens_lost) {
     return reply.null_array();
@@ -126,14 +126,10 @@ void Session::State::run_queued(const std::vector<QueuedLocal>& locals, ReplyWri
 
 void Session::State::run_local(const QueuedLocal& local, ReplyWriter& reply) {
   std::vector<std::string_view> args(local.args.begin(), local.args.end());
-  std::string bytes;
-  ReplyWriter one(&bytes, reply.version());
-  local.spec->local(*self, args, one);
-  reply.set_version(one.version());
-  if (bytes.empty()) {
+  const size_t before = reply.where();
+  local.row->local(*self, args, reply);
+  if (reply.where() == before) {
     reply.ok();  // CLIENT REPLY OFF is silent; the array of EXEC has a place to fill all the same
-  } else {
-    reply.raw(bytes);
   }
 }
 
@@ -203,7 +199,7 @@ void Session::State::keep_tokens(const std::vector<WatchToken>& tokens) {
 std::string Session::State::join_replies(const std::vector<QueuedLocal>& locals,
                                          std::string_view bytes) {
   std::string out;
-  ReplyWriter reply(&out, resp_version);
+  RespWriter reply(&out, resp_version);
   reply.array(exec_count);
   bytes.remove_prefix(bytes.find("\r\n") + 2);
   auto local = locals.begin();

@@ -308,7 +308,8 @@ void Target::drop_own(std::string_view key, const Metadata& metadata) {
   if (moved_.has(database, name)) {
     return;  // its bucket came with the system records
   }
-  // It expired: its bucket is at least as new as its last change (F11, resp/database_keys.cpp).
+  // It expired: its bucket is at least as new as its last change (F11,
+  // resp/types/database_keys.cpp).
   keys::deletion_bucket(key_, database, deletion_bucket_of(name));
   const std::optional<std::string_view> bucket = keyspace_->get(Family::kSystem, key_);
   if (!bucket || delta::bucket_counter(*bucket) < metadata.last_modified) {

@@ -1,10 +1,12 @@
-// The Keyspace port: the state machine's ordered byte maps, without a RocksDB type in sight. Two
-// adaptors stand behind it under one conformance suite (tests/rocks/keyspace_suite.hpp): the plain
-// one (memtable, one WriteBatch per apply turn), and a table of our own that is flushed as ingested
-// files (rocks/table/).
+// The Keyspace port: the state machine's ordered byte maps, without a RocksDB type in sight. Three
+// interfaces, so that whoever uses one shows what it may do: a Reader reads, a Writer also writes
+// and undoes, a StateStore commits turns and keeps files. Two adaptors stand behind all three under
+// one conformance suite (tests/rocks/keyspace_suite.hpp): the plain one (memtable, one WriteBatch
+// per apply turn), and a table of our own that is flushed as ingested files (rocks/table/).
 //
-// Thread: the apply thread only, except View. A disk error inside any method is fatal(), so
-// no method returns one. Commands cannot tell which adaptor they run on.
+// Thread: the apply thread only, except a view's Reader. A disk error inside any method is fatal(),
+// so no method returns one. Commands cannot tell which adaptor they run on. No method has a
+// default: what stands in front of another one must say what it does with each.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +26,7 @@ namespace kiwi::rocks {
 enum class Family : uint8_t { kMeta = 0, kElement = 1, kScore = 2, kSystem = 3 };
 inline constexpr int kFamilies = 4;
 
-// Walks keys in byte order within [from, to). Any write through the same Keyspace ends its life.
+// Walks keys in byte order within [from, to). Any write below it ends its life.
 class Cursor {
  public:
   virtual ~Cursor() = default;
@@ -56,32 +58,43 @@ class Reader {
   virtual std::unique_ptr<ReverseCursor> reverse_cursor(Family family,
                                                         std::string_view from,
                                                         std::string_view to) = 0;
-};
-
-class Keyspace : public Reader {
- public:
-  // Reads see every earlier write at once. Nothing reaches RocksDB before commit().
-  virtual void put(Family family, std::string_view key, std::string_view value) = 0;
-  virtual void erase(Family family, std::string_view key) = 0;
-  // Erases every key in [from, to): a dropped collection, a flushed database. Later writes into the
-  // same range are legal and survive.
-  virtual void erase_range(Family family, std::string_view from, std::string_view to) = 0;
 
   // A hint: these are the next keys to be read, so what memory holds of them may be fetched into
   // the processor's caches meanwhile. No I/O, no effect; a wrong guess costs a little time.
-  virtual void expect_reads(Family, std::span<const std::string>) {}
+  virtual void expect_reads(Family family, std::span<const std::string> keys) = 0;
+};
 
-  // Command-sized undo (F30): everything since the last mark() is taken back.
+class Writer : public Reader {
+ public:
+  // Reads see every earlier write at once. Nothing is in files before it was committed.
+  virtual void put(Family family, std::string_view key, std::string_view value) = 0;
+  virtual void erase(Family family, std::string_view key) = 0;
+  // Erases every key in [from, to): a dropped collection, a flushed database. Later writes into the
+  // same range are legal and survive. Empty `to` = to the end of the family.
+  virtual void erase_range(Family family, std::string_view from, std::string_view to) = 0;
+
+  // Undo of one command (F30), and of one that another command runs inside itself: marks nest.
+  // Each mark() is closed by exactly one undo() or keep(). undo() takes back everything since the
+  // innermost open mark; after keep() what was written since then is part of what the mark around
+  // it can take back.
   virtual void mark() = 0;
-  virtual void undo_to_mark() = 0;
+  virtual void undo() = 0;
+  virtual void keep() = 0;
+};
 
+class StateStore {
+ public:
+  virtual ~StateStore() = default;
+
+  // ---- turns
   // Ends an apply turn: all writes since the last commit become one atomic batch that also holds
   // `applied` under keys::applied_record() (written by the caller as an ordinary put before).
-  // Whole entries only (F10): never called inside one.
+  // Whole entries only (F10): never called inside one, nor while a mark is open.
   virtual void commit(LogIndex applied) = 0;
-  virtual size_t pending_bytes()
-      const = 0;  // since the last commit; the caller bounds a turn by it
+  // Written since the last commit; the caller bounds a turn by it.
+  virtual size_t pending_bytes() const = 0;
 
+  // ---- files
   // The applied index that survives a crash now (F13): read past the memtables. The log is never
   // cut above it.
   virtual LogIndex flushed_index() = 0;
@@ -93,41 +106,39 @@ class Keyspace : public Reader {
   // it opens like any other and holds exactly one commit boundary, at least the last one before the
   // call. Call it between commits; apply goes on meanwhile. `done` is called once, on
   // any thread; whoever uses the files asks *them* for their index, term and members (F13). The
-  // Keyspace's end waits for both kinds of jobs.
+  // store's end waits for both kinds of jobs.
   virtual void checkpoint(std::string directory, std::function<void(Result<LogIndex>)> done) = 0;
   // Rearranges files now, as happens in the background anyway; no read can tell (F7). Blocks.
-  virtual void compact() {}
+  virtual void compact() = 0;
 
-  // A frozen picture of the last commit, for long reads on another thread. Outlives later commits,
-  // not the Keyspace. The View itself is for one thread at a time.
+  // ---- views
+  // A frozen view of the last commit, for long reads on another thread. Outlives later commits,
+  // not the store. It is for one thread at a time.
   virtual std::unique_ptr<Reader> view() = 0;
+  // The same without holding up the apply thread, however much has to be written to files first:
+  // `done` is called once, on any thread. The store's end waits for the call, and the view must end
+  // before it.
+  virtual void view_async(std::function<void(std::unique_ptr<Reader>)> done) = 0;
+  // What a view taken now costs the writers later, in per mille of what compaction may owe before
+  // pressure() rises; 0: nothing has to be written to files for it. Cheap.
+  virtual uint32_t view_cost() = 0;
 
-  // The same picture without holding up the apply thread, however much has to be written to files
-  // first: `done` is called once, on any thread. The Keyspace's end waits for the call, and the
-  // picture must end before it.
-  virtual void view_async(std::function<void(std::unique_ptr<Reader>)> done) { done(view()); }
-
-  // What a picture taken now costs the writers later, in per mille of what compaction may owe
-  // before pressure() rises; 0: nothing has to be written to files for it. Cheap.
-  virtual uint32_t view_cost() { return 0; }
-
+  // ---- pressure
   // How far what is in files lags behind what was committed: 0 = it keeps up, and whoever proposes
   // writes slows down the more the higher it is. At kPressureFull no turn should be begun until
   // when_room() calls back, else commit() blocks. Cheap.
   static constexpr uint32_t kPressureFull = 1000;
-  virtual uint32_t pressure() { return 0; }
+  virtual uint32_t pressure() = 0;
   // Calls `done` once, on any thread, when pressure() may have fallen.
-  virtual void when_room(std::function<void()> done) { done(); }
-
+  virtual void when_room(std::function<void()> done) = 0;
   // Work that nobody waits for, a piece of it: what was erased is freed. True: there is more. To be
   // called now and then, between commits.
-  virtual bool tidy() { return false; }
-
+  virtual bool tidy() = 0;
   // Bytes of the disk that will be written for what was committed already, and that a compaction
   // takes while it runs (F60). Cheap.
-  virtual uint64_t owed_bytes() { return 0; }
+  virtual uint64_t owed_bytes() = 0;
 
-  // For INFO.
+  // ---- for INFO
   struct Usage {
     uint64_t memory_bytes = 0;  // approximate
     uint64_t disk_bytes = 0;
@@ -150,6 +161,9 @@ class Keyspace : public Reader {
   };
   virtual Usage usage() = 0;
 };
+
+// What an adaptor is. One object, because a turn's writes and its commit are one thing.
+class Keyspace : public Writer, public StateStore {};
 
 struct KeyspaceOptions {
   std::string path;  // directory, created if missing

@@ -39,61 +39,9 @@ void Arena::reset() {
   used_bytes_ = 0;
 }
 
-// ---------------------------------------------------------------- RangeSet
-
-void RangeSet::add(std::string_view from, std::string_view to) {
-  log_.emplace_back(std::string(from), RangeEnd::of(to));
-  merge(log_.back().first, log_.back().second);
-}
-
-void RangeSet::merge(const std::string& from, const RangeEnd& end) {
-  std::string begin = from;
-  RangeEnd reach = end;
-  auto it = merged_.upper_bound(begin);
-  if (it != merged_.begin() &&
-      (std::prev(it)->second.never || !(std::prev(it)->second.key < begin))) {
-    --it;  // it touches or covers our beginning
-    begin = it->first;
-  }
-  while (it != merged_.end() && (reach.never || !(reach.key < it->first))) {
-    if (it->second.never || (!reach.never && reach.key < it->second.key)) {
-      reach = it->second;
-    }
-    it = merged_.erase(it);
-  }
-  merged_.emplace(std::move(begin), std::move(reach));
-}
-
-const RangeSet::Map::value_type* RangeSet::find(std::string_view key) const {
-  auto it = merged_.upper_bound(key);
-  if (it == merged_.begin()) {
-    return nullptr;
-  }
-  --it;
-  return it->second.after(key) ? &*it : nullptr;
-}
-
-void RangeSet::truncate(size_t additions) {
-  CHECK_INVARIANT(additions <= log_.size());
-  if (additions == log_.size()) {
-    return;
-  }
-  log_.resize(additions);
-  merged_.clear();
-  for (const auto& [from, end] : log_) {
-    merge(from, end);
-  }
-}
-
-void RangeSet::clear() {
-  log_.clear();
-  give_back_if_big(log_);
-  merged_.clear();
-}
-
 // ---------------------------------------------------------------- Overlay
 
-Overlay::Overlay(Arena& arena) : arena_(arena), slots_(kSlotsMin) {}
+Overlay::Overlay(Arena& arena, UndoLog& undo) : arena_(arena), undo_(undo), slots_(kSlotsMin) {}
 
 size_t Overlay::slot_of(uint64_t hash, std::string_view key) const {
   size_t mask = slots_.size() - 1;
@@ -116,18 +64,28 @@ const Overlay::Node* Overlay::find(uint64_t hash, std::string_view key) const {
   return at == 0 ? nullptr : &nodes_[at - 1];
 }
 
-// What the undo needs, once a mark and node.
 void Overlay::save(uint32_t index) {
   Node& node = nodes_[index];
-  if (node.epoch == epoch_) {
+  if (node.epoch >= undo_.epoch) {
     return;
   }
-  saved_.push_back({index, node.state, node.value_data, node.value_size, node.value_capacity});
-  node.epoch = epoch_;
+  undo_.saved.push_back(
+      {this, node.epoch, node.value_data, node.value_size, node.value_capacity, index, node.state});
+  node.epoch = undo_.epoch;
   // The saved bytes stay as they are: the next put must take new room.
   node.value_data = nullptr;
   node.value_size = 0;
   node.value_capacity = 0;
+}
+
+void Overlay::put_back(const SavedNode& saved) {
+  Node& node = nodes_[saved.node];
+  CHECK_INVARIANT(node.epoch > saved.epoch);
+  node.state = saved.state;
+  node.value_data = saved.value_data;
+  node.value_size = saved.value_size;
+  node.value_capacity = saved.value_capacity;
+  node.epoch = saved.epoch;
 }
 
 Overlay::Node& Overlay::node_for_write(uint64_t hash, std::string_view key) {
@@ -194,25 +152,6 @@ const Overlay::Order& Overlay::order() {
   return order_;
 }
 
-void Overlay::mark() {
-  saved_.clear();
-  ++epoch_;
-  ranges_at_mark_ = ranges_.additions();
-}
-
-void Overlay::undo_to_mark() {
-  for (auto it = saved_.rbegin(); it != saved_.rend(); ++it) {
-    Node& node = nodes_[it->node];
-    node.state = it->state;
-    node.value_data = it->value_data;
-    node.value_size = it->value_size;
-    node.value_capacity = it->value_capacity;
-    node.epoch = 0;  // never equal to epoch_: the next write saves these bytes again
-  }
-  saved_.clear();
-  ranges_.truncate(ranges_at_mark_);
-}
-
 void Overlay::grow() {
   slots_.assign(slots_.size() * 2, 0);
   for (size_t i = 0; i < nodes_.size(); ++i) {
@@ -229,8 +168,6 @@ void Overlay::clear() {
   order_.clear();
   ordered_ = 0;
   ranges_.clear();
-  mark();
-  give_back_if_big(saved_);
 }
 
 // A big turn leaves many slots: small ones behind it should not pay for all of them.
@@ -256,7 +193,7 @@ void Overlay::clear_slots() {
 
 size_t Overlay::capacity_bytes() const {
   return nodes_.capacity() * sizeof(Node) + slots_.capacity() * sizeof(uint32_t) +
-         saved_.capacity() * sizeof(Saved) + ranges_.capacity_bytes();
+         ranges_.capacity_bytes();
 }
 
 }  // namespace kiwi::rocks

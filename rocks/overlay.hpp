@@ -1,18 +1,17 @@
-// The writes of one apply turn, in memory, before they become one WriteBatch (F10): a hash table
-// for point reads, an order that is built only once somebody iterates, range erases, and the undo
-// log of the command being executed (F30). Knows nothing of RocksDB.
+// One family's writes of an apply turn, in memory: a hash table for point reads, an order that is
+// built only once somebody iterates, and range erases. Knows nothing of RocksDB.
 //
-// Owned and called by a Keyspace adaptor, apply thread only. A put of a key that the turn already
-// holds allocates nothing; other puts take their bytes from an arena that is reused turn after
-// turn.
+// Part of TurnOverlay, apply thread only. A put of a key that the turn already holds allocates
+// nothing; other puts take their bytes from an arena that is reused turn after turn.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <string>
 #include <string_view>
 #include <vector>
+
+#include "rocks/range_set.hpp"
 
 namespace kiwi::rocks {
 
@@ -34,39 +33,8 @@ class Arena {
   size_t used_bytes_ = 0;
 };
 
-// Where a range of keys ends: before `key`, or never.
-struct RangeEnd {
-  std::string key;
-  bool never = false;
+struct UndoLog;
 
-  static RangeEnd of(std::string_view to) { return {std::string(to), to.empty()}; }
-  bool after(std::string_view at) const { return never || at < key; }
-};
-
-// A set of keys as disjoint ranges, with undo by count of additions.
-class RangeSet {
- public:
-  using Map = std::map<std::string, RangeEnd, std::less<>>;  // from -> end
-
-  bool empty() const { return merged_.empty(); }
-  void add(std::string_view from, std::string_view to);
-  // The range that covers `key`, or nullptr.
-  const Map::value_type* find(std::string_view key) const;
-  bool contains(std::string_view key) const { return !merged_.empty() && find(key) != nullptr; }
-  const Map& merged() const { return merged_; }
-  size_t capacity_bytes() const { return log_.capacity() * sizeof(log_[0]); }
-  size_t additions() const { return log_.size(); }
-  void truncate(size_t additions);  // forgets the latest until so many are left
-  void clear();
-
- private:
-  void merge(const std::string& from, const RangeEnd& end);
-
-  std::vector<std::pair<std::string, RangeEnd>> log_;
-  Map merged_;
-};
-
-// The overlay of one family.
 class Overlay {
  public:
   enum class State : uint8_t {
@@ -82,14 +50,14 @@ class Overlay {
     uint32_t value_size = 0;
     uint32_t value_capacity = 0;
     State state = State::kNone;
-    uint64_t epoch = 0;  // of the mark that saved what was here before
+    uint64_t epoch = 0;  // of the mark that saved what was here before; 0: none did
 
     std::string_view key() const { return {key_data, key_size}; }
     std::string_view value() const { return {value_data, value_size}; }
   };
   using Order = std::map<std::string_view, uint32_t>;  // key -> index of its node
 
-  explicit Overlay(Arena& arena);
+  Overlay(Arena& arena, UndoLog& undo);
   Overlay(const Overlay&) = delete;
   Overlay& operator=(const Overlay&) = delete;
 
@@ -98,10 +66,11 @@ class Overlay {
   void put(uint64_t hash, std::string_view key, std::string_view value);
   void erase(uint64_t hash, std::string_view key);
   void erase_range(std::string_view from, std::string_view to);
-
-  void mark();
-  void undo_to_mark();
   void clear();
+
+  // For TurnOverlay's undo, the latest first.
+  void put_back(const struct SavedNode& saved);
+  void forget_ranges(size_t additions) { ranges_.truncate(additions); }
 
   bool empty() const { return nodes_.empty() && ranges_.empty(); }
   const std::vector<Node>& nodes() const { return nodes_; }
@@ -110,13 +79,6 @@ class Overlay {
   size_t capacity_bytes() const;  // kept for the next turn, the arena's aside
 
  private:
-  struct Saved {
-    uint32_t node;
-    State state;
-    char* value_data;
-    uint32_t value_size;
-    uint32_t value_capacity;
-  };
   static constexpr size_t kSlotsMin = 1024;
   static constexpr size_t kSlotsKept = 16384;
   static constexpr size_t kFewSlots = 64;  // to clear one alone costs as much as to fill so many
@@ -128,14 +90,30 @@ class Overlay {
   void clear_slots();
 
   Arena& arena_;
+  UndoLog& undo_;
   std::vector<Node> nodes_;
   std::vector<uint32_t> slots_;  // node index + 1, 0 = free; linear probing, power of two
-  std::vector<Saved> saved_;
   RangeSet ranges_;
   Order order_;
   size_t ordered_ = 0;  // nodes_ below this are in order_
-  uint64_t epoch_ = 1;
-  size_t ranges_at_mark_ = 0;
+};
+
+// A node as it was before the first write since a mark.
+struct SavedNode {
+  Overlay* overlay;
+  uint64_t epoch;
+  char* value_data;
+  uint32_t value_size;
+  uint32_t value_capacity;
+  uint32_t node;
+  Overlay::State state;
+};
+
+// What the open marks of a turn would put back, in all its overlays. Epochs grow from mark to mark,
+// so a node whose epoch is at least that of the innermost open mark was saved since that mark.
+struct UndoLog {
+  uint64_t epoch = 0;  // of the innermost open mark; 0: none is open, nothing has to be saved
+  std::vector<SavedNode> saved;
 };
 
 }  // namespace kiwi::rocks

@@ -12,12 +12,8 @@
 
 #include "config/base/check.hpp"
 #include "rocks/background.hpp"
-#include "rocks/hash_seed.hpp"
-#include "rocks/keys.hpp"
 #include "rocks/keyspace.hpp"
-#include "rocks/merged_cursor.hpp"
-#include "rocks/metadata.hpp"
-#include "rocks/overlay.hpp"
+#include "rocks/overlaid_keyspace.hpp"
 #include "rocks/read_only_state.hpp"
 #include "rocks/record_cache.hpp"
 #include "rocks/rocksdb_support.hpp"
@@ -36,59 +32,23 @@ constexpr std::array<Family, kFamilies> kAllFamilies = {Family::kMeta, Family::k
 constexpr int kPointDeletesMax = 64;
 constexpr auto kStopPoll = std::chrono::milliseconds(5);
 
-size_t number(Family family) { return static_cast<size_t>(family); }
-
 // Elements are named by versions that never come back; only records that are asked for again and
 // again are worth keeping.
 bool cached(Family family) { return family == Family::kMeta || family == Family::kSystem; }
 
-class PlainKeyspace final : public Keyspace {
+class PlainKeyspace final : public OverlaidKeyspace<StoredWalk> {
  public:
   PlainKeyspace(std::unique_ptr<StateDatabase> database, const KeyspaceOptions& options)
-      : hash_(options.hash_seed),
+      : OverlaidKeyspace(options.hash_seed),
         database_(std::move(database)),
-        cache_(options.metadata_cache_bytes),
-        overlays_{Overlay(arena_), Overlay(arena_), Overlay(arena_), Overlay(arena_)} {
-    keys::applied_record(applied_key_);
+        cache_(options.metadata_cache_bytes) {
     write_options_.disableWAL = true;  // the Raft log is the WAL
   }
 
   std::optional<std::string_view> get(Family family, std::string_view key) override;
-  std::unique_ptr<Cursor> cursor(Family family,
-                                 std::string_view from,
-                                 std::string_view to) override {
-    return make_cursor(source(family), from, to);
-  }
-  std::unique_ptr<ReverseCursor> reverse_cursor(Family family,
-                                                std::string_view from,
-                                                std::string_view to) override {
-    return make_reverse_cursor(source(family), from, to);
-  }
-
-  void put(Family family, std::string_view key, std::string_view value) override {
-    overlay(family).put(hash_(key), key, value);
-  }
-  void erase(Family family, std::string_view key) override {
-    overlay(family).erase(hash_(key), key);
-  }
-  void erase_range(Family family, std::string_view from, std::string_view to) override {
-    range_bytes_ += from.size() + to.size();
-    overlay(family).erase_range(from, to);
-  }
-
-  void mark() override {
-    for (Overlay& overlay : overlays_) {
-      overlay.mark();
-    }
-  }
-  void undo_to_mark() override {
-    for (Overlay& overlay : overlays_) {
-      overlay.undo_to_mark();
-    }
-  }
+  void expect_reads(Family, std::span<const std::string>) override {}  // a miss costs little here
 
   void commit(LogIndex applied) override;
-  size_t pending_bytes() const override { return arena_.used_bytes() + range_bytes_; }
   LogIndex flushed_index() override;
   void flush() override { database_->flush(); }
   void flush_async(std::function<void(LogIndex)> done) override {
@@ -109,6 +69,9 @@ class PlainKeyspace final : public Keyspace {
     return memtable_bytes(database_->db()) + database_->debt().compaction_room;
   }
   std::unique_ptr<Reader> view() override { return make_snapshot_view(*database_); }
+  void view_async(std::function<void(std::unique_ptr<Reader>)> done) override { done(view()); }
+  uint32_t view_cost() override { return 0; }  // memtables are part of a RocksDB snapshot
+  bool tidy() override { return false; }
   Usage usage() override {
     Usage usage = database_->usage();
     usage.memory_bytes += cache_.used_bytes();
@@ -131,14 +94,10 @@ class PlainKeyspace final : public Keyspace {
   }
 
  private:
-  Overlay& overlay(Family family) { return overlays_[number(family)]; }
-  CursorSource source(Family family) {
-    return {.db = &database_->db(),
-            .family = database_->handle(family),
-            .overlay = &overlay(family),
-            .path = &database_->path()};
+  StoredWalk::Source source(Family family) override {
+    return {
+        .db = &database_->db(), .family = database_->handle(family), .path = &database_->path()};
   }
-  void check_applied(LogIndex applied);
   void batch_family(Family family);
   void batch_range(Family family,
                    std::string_view from,
@@ -146,18 +105,13 @@ class PlainKeyspace final : public Keyspace {
                    std::unique_ptr<rocksdb::Iterator>& iterator);
   void refresh_cache(Family family);
 
-  const SeededHash hash_;
   std::unique_ptr<StateDatabase> database_;
   RecordCache cache_;
-  Arena arena_;
-  std::array<Overlay, kFamilies> overlays_;
   rocksdb::WriteBatch batch_;
   rocksdb::WriteOptions write_options_;
   rocksdb::ReadOptions read_options_;
   rocksdb::PinnableSlice found_;
   std::vector<const Overlay::Node*> sorted_;
-  std::string applied_key_;
-  size_t range_bytes_ = 0;
   bool tombstones_written_ = false;  // by the family being batched
   std::optional<uint64_t> flushes_seen_;
   LogIndex flushed_;
@@ -165,18 +119,9 @@ class PlainKeyspace final : public Keyspace {
 };
 
 std::optional<std::string_view> PlainKeyspace::get(Family family, std::string_view key) {
-  uint64_t hash = hash_(key);
-  const Overlay& above = overlay(family);
-  if (const Overlay::Node* node = above.find(hash, key); node != nullptr) {
-    if (node->state == Overlay::State::kPut) {
-      return node->value();
-    }
-    if (node->state == Overlay::State::kErase) {
-      return std::nullopt;
-    }
-  }
-  if (above.ranges().contains(key)) {
-    return std::nullopt;
+  const uint64_t hash = turn_.hash(key);
+  if (const TurnOverlay::Look above = turn_.look(family, hash, key); above.known) {
+    return above.value;
   }
   RecordCache::Hit hit;
   if (cached(family) && cache_.find(family, hash, key, hit)) {
@@ -189,16 +134,8 @@ std::optional<std::string_view> PlainKeyspace::get(Family family, std::string_vi
   return found;
 }
 
-// The applied record is in the batch: a batch without it would be applied twice.
-void PlainKeyspace::check_applied(LogIndex applied) {
-  const Overlay::Node* node = overlay(Family::kSystem).find(hash_(applied_key_), applied_key_);
-  CHECK_INVARIANT(node != nullptr && node->state == Overlay::State::kPut);
-  std::optional<AppliedRecord> record = decode_applied(node->value());
-  CHECK_INVARIANT(record.has_value() && record->index == applied);
-}
-
 void PlainKeyspace::commit(LogIndex applied) {
-  check_applied(applied);
+  turn_.check_applied(applied);
   batch_.Clear();
   for (Family family : kAllFamilies) {
     batch_family(family);
@@ -207,16 +144,12 @@ void PlainKeyspace::commit(LogIndex applied) {
   if (!status.ok()) {
     fatal_status("writing", database_->path(), status);
   }
-  for (Family family : kAllFamilies) {
-    overlay(family).clear();
-  }
-  arena_.reset();
-  range_bytes_ = 0;
+  turn_.clear();
 }
 
 // Ranges first: in one WriteBatch later records win, so writes after a range erase survive it.
 void PlainKeyspace::batch_family(Family family) {
-  Overlay& above = overlay(family);
+  const Overlay& above = turn_.of(family);
   if (above.empty()) {
     return;
   }
@@ -285,7 +218,7 @@ void PlainKeyspace::batch_range(Family family,
   for (const std::string& key : found) {
     batch_.Delete(handle, key);
     if (cached(family)) {
-      cache_.update(family, hash_(key), key, {});
+      cache_.update(family, turn_.hash(key), key, {});
     }
   }
 }

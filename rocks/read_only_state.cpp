@@ -85,15 +85,17 @@ std::optional<std::string_view> ReadOnlyState::get(Family family, std::string_vi
 std::unique_ptr<Cursor> ReadOnlyState::cursor(Family family,
                                               std::string_view from,
                                               std::string_view to) {
-  return make_cursor({db_.get(), handles_[static_cast<size_t>(family)], nullptr, nullptr, &path_},
-                     from, to);
+  return make_cursor<StoredWalk>(
+      {.db = db_.get(), .family = handles_[static_cast<size_t>(family)], .path = &path_}, nullptr,
+      from, to);
 }
 
 std::unique_ptr<ReverseCursor> ReadOnlyState::reverse_cursor(Family family,
                                                              std::string_view from,
                                                              std::string_view to) {
-  return make_reverse_cursor(
-      {db_.get(), handles_[static_cast<size_t>(family)], nullptr, nullptr, &path_}, from, to);
+  return make_reverse_cursor<StoredWalk>(
+      {.db = db_.get(), .family = handles_[static_cast<size_t>(family)], .path = &path_}, nullptr,
+      from, to);
 }
 
 Result<void> ReadOnlyState::verify_checksums() {

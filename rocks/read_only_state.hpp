@@ -36,6 +36,7 @@ class ReadOnlyState final : public Reader {
   std::unique_ptr<ReverseCursor> reverse_cursor(Family family,
                                                 std::string_view from,
                                                 std::string_view to) override;
+  void expect_reads(Family, std::span<const std::string>) override {}
   const std::string& path() const { return path_; }
 
  private:

@@ -7,7 +7,7 @@
 #include <new>
 
 #include "config/base/check.hpp"
-#include "rocks/overlay.hpp"
+#include "rocks/range_set.hpp"
 
 namespace kiwi::rocks {
 

@@ -25,20 +25,22 @@ class SnapshotView final : public Reader {
   std::unique_ptr<Cursor> cursor(Family family,
                                  std::string_view from,
                                  std::string_view to) override {
-    return make_cursor(source(family), from, to);
+    return make_cursor<StoredWalk>(source(family), nullptr, from, to);
   }
   std::unique_ptr<ReverseCursor> reverse_cursor(Family family,
                                                 std::string_view from,
                                                 std::string_view to) override {
-    return make_reverse_cursor(source(family), from, to);
+    return make_reverse_cursor<StoredWalk>(source(family), nullptr, from, to);
   }
 
+  void expect_reads(Family, std::span<const std::string>) override {}
+
  private:
-  CursorSource source(Family family) const {
+  StoredWalk::Source source(Family family) const {
     return {.db = &database_.db(),
             .family = database_.handle(family),
-            .snapshot = snapshot_,
-            .path = &database_.path()};
+            .path = &database_.path(),
+            .snapshot = snapshot_};
   }
 
   const StateDatabase& database_;

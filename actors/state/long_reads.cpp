@@ -13,7 +13,7 @@ namespace {
 // Between pictures for which files are written: the shortest pause while compaction keeps up. It
 // doubles with each eighth of what compaction may owe, from a quarter on.
 constexpr int64_t kPauseMs = 100;
-constexpr uint32_t kEighth = 125;   // of Keyspace::view_cost()
+constexpr uint32_t kEighth = 125;   // of StateStore::view_cost()
 constexpr uint32_t kQuarter = 250;  // the same
 constexpr uint32_t kTooMuch = 7 * kEighth;
 // What making them takes of the flusher's time: one part of so many.
@@ -64,14 +64,14 @@ int64_t LongReads::pause_ms(uint32_t cost) const {
   return std::max(kPauseMs << eighths, std::min(kShare * took_ms_.load(), kPauseForShareMs));
 }
 
-void LongReads::pump(rocks::Keyspace& keyspace, int64_t now_ms) {
+void LongReads::pump(rocks::StateStore& store, int64_t now_ms) {
   {
     const std::lock_guard lock(mutex_);
     if (waiting_.empty() || busy_) {
       return;
     }
   }
-  if (const uint32_t cost = keyspace.view_cost()) {
+  if (const uint32_t cost = store.view_cost()) {
     if (cost >= kTooMuch || now_ms - asked_ms_ < pause_ms(cost)) {
       return;
     }
@@ -87,7 +87,7 @@ void LongReads::pump(rocks::Keyspace& keyspace, int64_t now_ms) {
     worker_ = std::make_unique<Worker>();
     worker_->post([] { rocks::work_in_background(); });  // the loops go first
   }
-  keyspace.view_async([this, asked = Clock::now()](std::unique_ptr<rocks::Reader> view) {
+  store.view_async([this, asked = Clock::now()](std::unique_ptr<rocks::Reader> view) {
     took_ms_ = ms_since(asked);
     auto held = std::make_shared<std::unique_ptr<rocks::Reader>>(std::move(view));
     worker_->post([this, held] { run(*held); });

@@ -37,7 +37,7 @@ class LongReads {
   void drop(const std::vector<uint64_t>& ids);
   // To be called after add(), after each Done, after each turn and now and then: begins what waits,
   // on the state as it is committed now, if a picture is cheap for the writers.
-  void pump(rocks::Keyspace& keyspace, int64_t now_ms);
+  void pump(rocks::StateStore& store, int64_t now_ms);
   // Returns when no picture is held any more (the keyspace may end then); what was not done waits
   // for the next pump().
   void stop();

@@ -23,11 +23,11 @@
 namespace kiwi::actors {
 
 struct StateMachineOptions {
-  resp::Executor* executor = nullptr;   // outlives the actor, or is replaced by adopt
-  std::function<int64_t()> now_ms;      // monotonic
-  std::function<int64_t()> now_us;      // the same; none: never rests
-  size_t expirations_max = 1024;        // keys of one expiry proposal (F8)
-  rocks::Keyspace* keyspace = nullptr;  // the executor's
+  resp::Executor* executor = nullptr;     // outlives the actor, or is replaced by adopt
+  std::function<int64_t()> now_ms;        // monotonic
+  std::function<int64_t()> now_us;        // the same; none: never rests
+  size_t expirations_max = 1024;          // keys of one expiry proposal (F8)
+  rocks::StateStore* keyspace = nullptr;  // the executor's
   // Makes the given state the node's own and returns the one it replaces (F14). Same thread.
   std::function<std::shared_ptr<OpenedState>(std::shared_ptr<OpenedState>)> adopt;
 };

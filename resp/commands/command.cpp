@@ -1,9 +1,8 @@
-// COMMAND and its sub-commands; what they say comes from the table and from command_docs.hpp.
+// COMMAND and its sub-commands; what they say comes from the table.
 #include <algorithm>
 
 #include "config/base/glob.hpp"
 #include "resp/command_docs.hpp"
-#include "resp/numbers.hpp"
 #include "resp/session_state.hpp"
 #include "resp/words.hpp"
 
@@ -11,8 +10,8 @@ namespace kiwi::resp::commands {
 
 namespace {
 
-bool is_shown(const CommandSpec& row) { return (row.flags & kInternal) == 0; }
-bool is_top(const CommandSpec& row) { return is_shown(row) && row.name.find('|') == row.name.npos; }
+bool is_shown(const CommandSpec& row) { return !row.is_internal(); }
+bool is_top(const CommandSpec& row) { return is_shown(row) && !row.is_subcommand(); }
 
 size_t top_count() { return static_cast<size_t>(std::ranges::count_if(all_commands(), is_top)); }
 
@@ -26,80 +25,32 @@ const CommandSpec* find_shown(std::string_view name) {
   return row != nullptr && is_shown(*row) ? row : nullptr;
 }
 
-struct FoundKey {
-  std::string_view key;
-  std::string_view flags;
-};
-
-// "index 1" + "range 0 1 0" and the like, applied to argv. False = argv does not fit.
-bool add_keys(const KeySpec& spec, Args args, std::vector<FoundKey>& out) {
-  std::vector<std::string_view> begin = split(spec.begin, " ");
-  std::vector<std::string_view> find = split(spec.find, " ");
-  if (begin[0] != "index" || find[0] == "unknown") {
-    return true;  // keys that hang on keywords: their rows come with the commands that have them
-  }
-  auto number = [](std::string_view text) { return parse_integer(text).value_or(0); };
-  int64_t first = number(begin[1]);
-  int64_t last = 0;
-  int64_t step = 1;
-  auto argc = static_cast<int64_t>(args.size());
-  if (find[0] == "range") {
-    int64_t wanted = number(find[1]);
-    step = number(find[2]);
-    last = wanted >= 0 ? first + wanted : argc + wanted;
-  } else {
-    int64_t at = first + number(find[1]);
-    if (at >= argc) {
-      return false;
-    }
-    step = number(find[3]);
-    std::optional<int64_t> count = parse_integer(args[static_cast<size_t>(at)]);
-    first += number(find[2]);
-    if (!count || *count < 0 || *count > argc) {
-      return false;
-    }
-    last = first + (*count - 1) * step;
-  }
-  if (last >= argc) {
-    return false;
-  }
-  std::string_view flags = spec.flags;
-  if (flags.ends_with(" variable_flags")) {
-    // SET: it reads only with its option GET.
-    bool reads = std::any_of(args.begin() + std::min<ptrdiff_t>(argc, 3), args.end(),
-                             [](std::string_view word) { return same_word(word, "get"); });
-    flags = reads ? "RW access update" : "OW update";
-  }
-  for (int64_t i = first; i <= last; i += step) {
-    out.push_back({args[static_cast<size_t>(i)], flags});
-  }
-  return true;
-}
-
 // The keys in the command that `args` names from its third word on. Answers errors itself.
-std::optional<std::vector<FoundKey>> find_keys(Args args, ReplyWriter& reply) {
+std::optional<std::vector<FoundKey>> find_keys(Session& session, Args args, ReplyWriter& reply) {
   Args words = args.subspan(2);
-  Resolved found = resolve_command(words);
-  if (found.spec == nullptr || found.unknown_subcommand) {
+  Resolved found = resolve_for_client(session.state().node, words);
+  if (found.row == nullptr || found.unknown_subcommand) {
     reply.error("ERR Invalid command specified");
     return std::nullopt;
   }
-  std::vector<DocLine> doc = command_doc(found.spec->name);
-  std::vector<KeySpec> specs = key_specs(doc);
-  if (specs.empty()) {
+  if (found.row->keys.empty()) {
     reply.error("ERR The command has no key arguments");
     return std::nullopt;
   }
-  std::vector<FoundKey> keys;
-  bool fits = arity_fits(*found.spec, words.size());
-  for (const KeySpec& spec : specs) {
-    fits = fits && add_keys(spec, words, keys);
-  }
-  if (!fits) {
+  const Keys keys = keys_of(*found.row, words);
+  if (!arity_fits(*found.row, words.size())) {
     reply.error("ERR Invalid number of arguments specified for command");
     return std::nullopt;
   }
-  return keys;
+  if (!keys.fit()) {
+    reply.error("ERR Invalid arguments specified for command");
+    return std::nullopt;
+  }
+  std::vector<FoundKey> out;
+  for (const FoundKey& key : keys) {
+    out.push_back(key);
+  }
+  return out;
 }
 
 void write_names(ReplyWriter& reply, const std::function<bool(const CommandSpec&)>& taken) {
@@ -196,26 +147,22 @@ void command_list(Session&, Args args, ReplyWriter& reply) {
   }
 }
 
-void command_getkeys(Session&, Args args, ReplyWriter& reply) {
-  if (auto keys = find_keys(args, reply)) {
+void command_getkeys(Session& session, Args args, ReplyWriter& reply) {
+  if (auto keys = find_keys(session, args, reply)) {
     reply.array(keys->size());
     for (const FoundKey& found : *keys) {
-      reply.bulk(found.key);
+      reply.bulk(found.name);
     }
   }
 }
 
-void command_getkeysandflags(Session&, Args args, ReplyWriter& reply) {
-  if (auto keys = find_keys(args, reply)) {
+void command_getkeysandflags(Session& session, Args args, ReplyWriter& reply) {
+  if (auto keys = find_keys(session, args, reply)) {
     reply.array(keys->size());
     for (const FoundKey& found : *keys) {
-      std::vector<std::string_view> flags = split(found.flags, " ");
       reply.array(2);
-      reply.bulk(found.key);
-      reply.set(flags.size());
-      for (std::string_view flag : flags) {
-        reply.simple(flag);
-      }
+      reply.bulk(found.name);
+      write_key_flags(found.flags, reply);
     }
   }
 }

@@ -29,9 +29,6 @@ bool log_in(Session::State& s, std::string_view user, std::string_view password)
   return true;
 }
 
-constexpr std::string_view kWrongPass =
-    "WRONGPASS invalid username-password pair or user is disabled.";
-
 struct HelloOptions {
   std::optional<int64_t> protocol;
   std::optional<std::pair<std::string_view, std::string_view>> login;
@@ -47,7 +44,7 @@ bool parse_hello(Args args, HelloOptions& options, ReplyWriter& reply) {
       return false;
     }
     if (*options.protocol < 2 || *options.protocol > 3) {
-      reply.error("NOPROTO unsupported protocol version");
+      reply.error(texts::kNoProto);
       return false;
     }
   }
@@ -131,14 +128,10 @@ void hello(Session& session, Args args, ReplyWriter& reply) {
     return;
   }
   if (options.login && !log_in(s, options.login->first, options.login->second)) {
-    return reply.error(kWrongPass);
+    return reply.error(texts::kWrongPass);
   }
   if (s.must_authenticate()) {
-    return reply.error(
-        "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO "
-        "AUTH "
-        "<user> <pass> option can be used to authenticate the client and select the RESP protocol "
-        "version at the same time");
+    return reply.error(texts::kHelloNoAuth);
   }
   if (options.name) {
     s.name = *options.name;
@@ -162,7 +155,7 @@ void auth(Session& session, Args args, ReplyWriter& reply) {
   }
   std::string_view user = args.size() == 3 ? args[1] : "default";
   if (!log_in(s, user, args.back())) {
-    return reply.error(kWrongPass);
+    return reply.error(texts::kWrongPass);
   }
   reply.ok();
 }

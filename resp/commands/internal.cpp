@@ -53,6 +53,20 @@ void fail_after_write(Context& context, Args args, ReplyWriter& reply) {
   }
   throw std::logic_error("kiwi.test.fail");
 }
+
+Route test_store_route(Args args) { return args.size() > 2 ? Route::kWrite : Route::kRead; }
+
+// kiwi.test.store key [STORE destination]
+void test_store(Context& context, Args args, ReplyWriter& reply) {
+  Key from = context.read(args[1]);
+  const std::string value(from.live ? from.meta.value : "");
+  if (args.size() == 2) {
+    return reply.bulk(value);
+  }
+  Key to = context.find(args[3]);
+  context.set_string(to, value, 0);
+  reply.ok();
+}
 #endif
 
 }  // namespace kiwi::resp::commands

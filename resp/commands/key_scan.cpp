@@ -48,9 +48,9 @@ class Names {
   }
   size_t size() const { return count_; }
   void finish() {
-    std::string head;
-    ReplyWriter(&head, reply_.version()).array(count_);
-    reply_.insert(begin_, head);
+    const size_t head = reply_.where();
+    reply_.array(count_);
+    reply_.put_first(begin_, head);
   }
 
  private:

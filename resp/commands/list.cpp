@@ -1,28 +1,27 @@
 // Lists: both ends, ranges and single elements. Inside edits: list_edit.cpp.
 #include <algorithm>
 
-#include "resp/commands/list_support.hpp"
 #include "resp/commands/support.hpp"
 #include "resp/numbers.hpp"
 
 namespace kiwi::resp::commands {
-
-using rocks::Type;
 
 namespace {
 
 enum class Missing : uint8_t { kCreate, kIgnore };
 
 void push(Context& context, Args args, ListEnd end, Missing missing, ReplyWriter& reply) {
-  Key key = context.find(args[1]);
-  if (refuse_type(key, Type::kList, reply)) {
+  List* list = context.open<List>(args[1], reply);
+  if (list == nullptr) {
     return;
   }
-  if (!key.live && missing == Missing::kIgnore) {
-    return reply.integer(0);
+  if (!list->empty() || missing == Missing::kCreate) {
+    for (std::string_view element : args.subspan(2)) {
+      list->push(end, element);
+    }
+    list->save();
   }
-  push_values(context, key, args.subspan(2), end);
-  reply.integer(static_cast<int64_t>(key.meta.size));
+  reply.integer(static_cast<int64_t>(list->size()));
 }
 
 void pop(Context& context, Args args, ListEnd end, ReplyWriter& reply) {
@@ -38,18 +37,19 @@ void pop(Context& context, Args args, ListEnd end, ReplyWriter& reply) {
     }
     count = static_cast<uint64_t>(*given);
   }
-  Key key = context.find(args[1]);
-  if (!key.live) {
-    return many ? reply.null_array() : reply.null();
-  }
-  if (refuse_type(key, Type::kList, reply)) {
+  List* list = context.open<List>(args[1], reply);
+  if (list == nullptr) {
     return;
   }
-  count = std::min(count, key.meta.size);
+  if (list->empty()) {
+    return many ? reply.null_array() : reply.null();
+  }
+  count = std::min(count, list->size());
   if (many) {
     reply.array(count);
   }
-  pop_values(context, key, count, end, reply);
+  list->pop(end, count, into(reply));
+  list->save();
 }
 
 }  // namespace
@@ -74,9 +74,8 @@ void rpop(Context& context, Args args, ReplyWriter& reply) {
 }
 
 void llen(Context& context, Args args, ReplyWriter& reply) {
-  Key key = context.read(args[1]);
-  if (!refuse_type(key, Type::kList, reply)) {
-    reply.integer(key.live ? static_cast<int64_t>(key.meta.size) : 0);
+  if (const List* list = context.read<List>(args[1], reply)) {
+    reply.integer(static_cast<int64_t>(list->size()));
   }
 }
 
@@ -86,56 +85,55 @@ void lrange(Context& context, Args args, ReplyWriter& reply) {
   if (!first || !last) {
     return reply.error(texts::kNotInteger);
   }
-  Key key = context.read(args[1]);
-  if (refuse_type(key, Type::kList, reply)) {
+  const List* list = context.read<List>(args[1], reply);
+  if (list == nullptr) {
     return;
   }
-  auto range = clamp_range(*first, *last, key.live ? key.meta.size : 0);
+  auto range = clamp_range(*first, *last, list->size());
   if (!range) {
     return reply.array(0);
   }
   reply.array(range->count);
-  reply_elements(context, key, key.meta.list_head + static_cast<int64_t>(range->first),
-                 range->count, 1, reply);
+  list->range(range->first, range->count, into(reply));
 }
 
 void lindex(Context& context, Args args, ReplyWriter& reply) {
-  Key key = context.read(args[1]);
-  if (!key.live) {
-    return reply.null();
-  }
-  if (refuse_type(key, Type::kList, reply)) {
+  const List* list = context.read<List>(args[1], reply);
+  if (list == nullptr) {
     return;
   }
-  auto index = parse_integer(args[2]);
-  if (!index) {
+  if (list->empty()) {
+    return reply.null();
+  }
+  auto given = parse_integer(args[2]);
+  if (!given) {
     return reply.error(texts::kNotInteger);
   }
-  if (auto position = list_position(key, *index)) {
-    reply_elements(context, key, *position, 1, 1, reply);
+  if (auto index = element_index(*given, list->size())) {
+    reply.bulk(list->at(*index));
   } else {
     reply.null();
   }
 }
 
 void lset(Context& context, Args args, ReplyWriter& reply) {
-  Key key = context.find(args[1]);
-  if (!key.live) {
-    return reply.error(texts::kNoSuchKey);
-  }
-  if (refuse_type(key, Type::kList, reply)) {
+  List* list = context.open<List>(args[1], reply);
+  if (list == nullptr) {
     return;
   }
-  auto index = parse_integer(args[2]);
-  if (!index) {
+  if (list->empty()) {
+    return reply.error(texts::kNoSuchKey);
+  }
+  auto given = parse_integer(args[2]);
+  if (!given) {
     return reply.error(texts::kNotInteger);
   }
-  auto position = list_position(key, *index);
-  if (!position) {
+  auto index = element_index(*given, list->size());
+  if (!index) {
     return reply.error(texts::kOutOfRange);
   }
-  context.state().update(key);
-  context.state().put_list_element(key, *position, args[3]);
+  list->replace(*index, args[3]);
+  list->save();
   reply.ok();
 }
 
@@ -145,26 +143,19 @@ void ltrim(Context& context, Args args, ReplyWriter& reply) {
   if (!first || !last) {
     return reply.error(texts::kNotInteger);
   }
-  Key key = context.find(args[1]);
-  if (!key.live) {
-    return reply.ok();
-  }
-  if (refuse_type(key, Type::kList, reply)) {
+  List* list = context.open<List>(args[1], reply);
+  if (list == nullptr) {
     return;
   }
-  auto range = clamp_range(*first, *last, key.meta.size);
-  if (!range) {
-    context.state().remove(key);
+  if (list->empty()) {
     return reply.ok();
   }
-  int64_t head = key.meta.list_head + static_cast<int64_t>(range->first);
-  int64_t tail = head + static_cast<int64_t>(range->count);
-  context.state().erase_list_elements(key, key.meta.list_head, head);
-  context.state().erase_list_elements(key, tail, key.meta.list_tail);
-  key.meta.list_head = head;
-  key.meta.list_tail = tail;
-  key.meta.size = range->count;
-  context.state().update(key);
+  if (auto range = clamp_range(*first, *last, list->size())) {
+    list->trim(range->first, range->count);
+  } else {
+    list->clear();
+  }
+  list->save();
   reply.ok();
 }
 

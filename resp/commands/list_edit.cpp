@@ -1,132 +1,41 @@
 // Lists: searching, edits inside, and moves between lists.
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "resp/commands/list_support.hpp"
 #include "resp/commands/support.hpp"
 #include "resp/numbers.hpp"
 #include "resp/words.hpp"
 
 namespace kiwi::resp::commands {
 
-using rocks::Type;
-
-namespace {
-
-// Moves the element at `from` to `to`; the bytes in between are the caller's buffer.
-void move_element(Context& context, const Key& key, int64_t from, int64_t to, std::string& buffer) {
-  buffer.assign(context.state().list_element(key, from));
-  context.state().spend(buffer.size());
-  context.state().put_list_element(key, to, buffer);
-}
-
-// Calls visit(position, value) from one end inwards until it answers false. No writes inside.
-template <class Visit>
-void walk(Context& context, const Key& key, ListEnd from, Visit visit) {
-  if (from == ListEnd::kHead) {
-    context.state().walk_list(key, key.meta.list_head, key.meta.list_tail, visit);
-  } else {
-    context.state().walk_list_back(key, key.meta.list_head, key.meta.list_tail, visit);
-  }
-}
-
-// Takes the elements at `holes` (in order, not all of the list) out: what stands in front of the
-// first `front` of them moves towards the tail, what stands behind the others towards the head.
-void close_holes(Context& context, Key& key, const std::vector<int64_t>& holes, size_t front) {
-  std::string& buffer = context.scratch();
-  if (front > 0) {
-    size_t left = front;  // holes still to be met, the last one first
-    int64_t to = holes[front - 1];
-    for (int64_t from = to; from >= key.meta.list_head; --from) {
-      if (left > 0 && holes[left - 1] == from) {
-        --left;
-      } else {
-        move_element(context, key, from, to--, buffer);
-      }
-    }
-    const int64_t head = key.meta.list_head + static_cast<int64_t>(front);
-    context.state().erase_list_elements(key, key.meta.list_head, head);
-    key.meta.list_head = head;
-  }
-  if (front < holes.size()) {
-    size_t met = front;
-    int64_t to = holes[front];
-    for (int64_t from = to; from < key.meta.list_tail; ++from) {
-      if (met < holes.size() && holes[met] == from) {
-        ++met;
-      } else {
-        move_element(context, key, from, to++, buffer);
-      }
-    }
-    context.state().erase_list_elements(key, to, key.meta.list_tail);
-    key.meta.list_tail = to;
-  }
-  key.meta.size -= holes.size();
-}
-
-// How many of the holes to close from the head's side so that the fewest elements move.
-size_t holes_of_head(const Key& key, const std::vector<int64_t>& holes) {
-  const auto count = static_cast<int64_t>(holes.size());
-  int64_t fewest = std::numeric_limits<int64_t>::max();
-  size_t best = 0;
-  for (int64_t front = 0; front <= count; ++front) {
-    const auto at = static_cast<size_t>(front);
-    const int64_t before = front == 0 ? 0 : holes[at - 1] - key.meta.list_head - (front - 1);
-    const int64_t behind =
-        front == count ? 0 : key.meta.list_tail - 1 - holes[at] - (count - 1 - front);
-    if (before + behind < fewest) {
-      fewest = before + behind;
-      best = at;
-    }
-  }
-  return best;
-}
-
-}  // namespace
-
 void linsert(Context& context, Args args, ReplyWriter& reply) {
   bool before = same_word(args[2], "before");
   if (!before && !same_word(args[2], "after")) {
     return reply.error(texts::kSyntax);
   }
-  Key key = context.find(args[1]);
-  if (!key.live) {
-    return reply.integer(0);
-  }
-  if (refuse_type(key, Type::kList, reply)) {
+  List* list = context.open<List>(args[1], reply);
+  if (list == nullptr) {
     return;
   }
-  std::optional<int64_t> pivot;
-  walk(context, key, ListEnd::kHead, [&](int64_t position, std::string_view value) {
-    if (value == args[3]) {
-      pivot = position;
+  if (list->empty()) {
+    return reply.integer(0);
+  }
+  std::optional<uint64_t> pivot;
+  list->each(ListEnd::kHead, [&](uint64_t index, std::string_view element) {
+    if (element == args[3]) {
+      pivot = index;
     }
     return !pivot;
   });
   if (!pivot) {
     return reply.integer(-1);
   }
-  // The shorter side makes room.
-  int64_t at = *pivot + (before ? 0 : 1);  // the new element comes in front of what stands here
-  std::string& buffer = context.scratch();
-  if (at - key.meta.list_head < key.meta.list_tail - at) {
-    for (int64_t position = key.meta.list_head; position < at; ++position) {
-      move_element(context, key, position, position - 1, buffer);
-    }
-    --key.meta.list_head;
-    --at;
-  } else {
-    for (int64_t position = key.meta.list_tail; position-- > at;) {
-      move_element(context, key, position, position + 1, buffer);
-    }
-    ++key.meta.list_tail;
-  }
-  context.state().put_list_element(key, at, args[4]);
-  ++key.meta.size;
-  context.state().update(key);
-  reply.integer(static_cast<int64_t>(key.meta.size));
+  list->insert(before ? *pivot : *pivot + 1, args[4]);
+  list->save();
+  reply.integer(static_cast<int64_t>(list->size()));
 }
 
 void lrem(Context& context, Args args, ReplyWriter& reply) {
@@ -134,37 +43,17 @@ void lrem(Context& context, Args args, ReplyWriter& reply) {
   if (!count) {
     return reply.error(texts::kNotInteger);
   }
-  Key key = context.find(args[1]);
-  if (!key.live) {
-    return reply.integer(0);
-  }
-  if (refuse_type(key, Type::kList, reply)) {
+  List* list = context.open<List>(args[1], reply);
+  if (list == nullptr) {
     return;
   }
-  uint64_t most = *count == 0  ? std::numeric_limits<uint64_t>::max()
-                  : *count > 0 ? static_cast<uint64_t>(*count)
-                               : uint64_t{0} - static_cast<uint64_t>(*count);
-  std::vector<int64_t> gone;
-  walk(context, key, *count < 0 ? ListEnd::kTail : ListEnd::kHead,
-       [&](int64_t position, std::string_view value) {
-         if (value == args[3]) {
-           context.state().spend(0);
-           gone.push_back(position);
-         }
-         return gone.size() < most;
-       });
-  if (gone.empty()) {
-    return reply.integer(0);
-  }
-  std::sort(gone.begin(), gone.end());
-  if (gone.size() < key.meta.size) {
-    close_holes(context, key, gone, holes_of_head(key, gone));
-  } else {
-    context.state().erase_list_elements(key, key.meta.list_head, key.meta.list_tail);
-    key.meta.size = 0;
-  }
-  context.update_or_remove_emptied(key);
-  reply.integer(static_cast<int64_t>(gone.size()));
+  const uint64_t most = *count == 0  ? std::numeric_limits<uint64_t>::max()
+                        : *count > 0 ? static_cast<uint64_t>(*count)
+                                     : uint64_t{0} - static_cast<uint64_t>(*count);
+  const uint64_t removed =
+      list->remove_equal(args[3], *count < 0 ? ListEnd::kTail : ListEnd::kHead, most);
+  list->save();
+  reply.integer(static_cast<int64_t>(removed));
 }
 
 // ---------------------------------------------------------------- LPOS
@@ -228,31 +117,29 @@ void lpos(Context& context, Args args, ReplyWriter& reply) {
   if (!parse_search(args, search, reply)) {
     return;
   }
-  Key key = context.read(args[1]);
-  if (refuse_type(key, Type::kList, reply)) {
+  const List* list = context.read<List>(args[1], reply);
+  if (list == nullptr) {
     return;
   }
-  std::vector<int64_t> found;
+  std::vector<uint64_t> found;
   int64_t most = search.count.value_or(1);
   int64_t skip = (search.rank < 0 ? -search.rank : search.rank) - 1;
   int64_t looked = 0;
-  auto visit = [&](int64_t position, std::string_view value) {
-    if (value == args[2] && skip-- <= 0) {
-      found.push_back(position - key.meta.list_head);
-    }
-    ++looked;
-    return (most == 0 || static_cast<int64_t>(found.size()) < most) &&
-           (search.length_max == 0 || looked < search.length_max);
-  };
-  if (key.live) {
-    walk(context, key, search.rank < 0 ? ListEnd::kTail : ListEnd::kHead, visit);
-  }
+  list->each(search.rank < 0 ? ListEnd::kTail : ListEnd::kHead,
+             [&](uint64_t index, std::string_view element) {
+               if (element == args[2] && skip-- <= 0) {
+                 found.push_back(index);
+               }
+               ++looked;
+               return (most == 0 || static_cast<int64_t>(found.size()) < most) &&
+                      (search.length_max == 0 || looked < search.length_max);
+             });
   if (!search.count) {
-    return found.empty() ? reply.null() : reply.integer(found[0]);
+    return found.empty() ? reply.null() : reply.integer(static_cast<int64_t>(found[0]));
   }
   reply.array(found.size());
-  for (int64_t index : found) {
-    reply.integer(index);
+  for (uint64_t index : found) {
+    reply.integer(static_cast<int64_t>(index));
   }
 }
 
@@ -260,33 +147,35 @@ void lpos(Context& context, Args args, ReplyWriter& reply) {
 
 namespace {
 
+// LEFT or RIGHT; nullopt: neither.
+std::optional<ListEnd> list_end(std::string_view word) {
+  if (same_word(word, "left")) {
+    return ListEnd::kHead;
+  }
+  return same_word(word, "right") ? std::optional(ListEnd::kTail) : std::nullopt;
+}
+
 void move_between(
     Context& context, Args names, ListEnd from_end, ListEnd to_end, ReplyWriter& reply) {
-  Key from = context.find(names[0]);
-  if (!from.live) {
+  List* from = context.open<List>(names[0], reply);
+  if (from == nullptr) {
+    return;
+  }
+  if (from->empty()) {
     return reply.null();
   }
-  if (refuse_type(from, Type::kList, reply)) {
+  List* to = context.open<List>(names[1], reply);
+  if (to == nullptr) {
     return;
   }
-  Key to = context.find(names[1]);
-  if (refuse_type(to, Type::kList, reply)) {
-    return;
-  }
-  int64_t position = from_end == ListEnd::kHead ? from.meta.list_head : from.meta.list_tail - 1;
-  std::string& value = context.scratch();
-  value.assign(context.state().list_element(from, position));
-  std::string_view values[] = {value};
-  ReplyWriter nobody(nullptr);
-  if (names[0] == names[1]) {
-    // Pushed first, so that a list of one is not removed in between.
-    push_values(context, from, values, to_end);
-    pop_values(context, from, 1, from_end, nobody);
-  } else {
-    push_values(context, to, values, to_end);
-    pop_values(context, from, 1, from_end, nobody);
-  }
-  reply.bulk(value);
+  std::string& element = context.scratch();
+  element.assign(from->end(from_end));
+  // Pushed first, so that a list of one is not removed in between.
+  to->push(to_end, element);
+  from->pop(from_end, 1, {});
+  to->save();
+  from->save();
+  reply.bulk(element);
 }
 
 }  // namespace
@@ -330,17 +219,19 @@ void lmpop(Context& context, Args args, ReplyWriter& reply) {
   }
   count = std::max<int64_t>(count, 1);
   for (std::string_view name : args.subspan(2, where - 2)) {
-    Key key = context.find(name);
-    if (refuse_type(key, Type::kList, reply)) {
+    if (!context.find(name).live) {
+      continue;
+    }
+    List* list = context.open<List>(name, reply);
+    if (list == nullptr) {
       return;
     }
-    if (key.live) {
-      uint64_t size = std::min(static_cast<uint64_t>(count), key.meta.size);
-      reply.array(2);
-      reply.bulk(name);
-      reply.array(size);
-      return pop_values(context, key, size, *end, reply);
-    }
+    const uint64_t size = std::min(static_cast<uint64_t>(count), list->size());
+    reply.array(2);
+    reply.bulk(name);
+    reply.array(size);
+    list->pop(*end, size, into(reply));
+    return list->save();
   }
   reply.null_array();
 }

@@ -5,16 +5,19 @@
 #include <string_view>
 #include <utility>
 
+#include "config/base/check.hpp"
 #include "resp/admin.hpp"
 #include "resp/session_state.hpp"
 
 namespace kiwi::resp {
 
 // Takes the reply's place; the result writes it: the error, or what write(ReplyWriter&, const
-// AdminAnswer&) makes of a success. Only for commands that are flagged kNoMulti.
+// AdminAnswer&) makes of a success. Only for ADMIN rows.
 template <class Write>
 AdminDone reply_later(Session& session, Write write) {
-  LaterReply later = session.state().defer();
+  Session::State& s = session.state();
+  CHECK_INVARIANT(s.last_command != nullptr && s.last_command->route == Route::kAdmin);
+  LaterReply later = s.defer();
   return [later, write = std::move(write)](const AdminAnswer& answer) {
     later.answer([&](ReplyWriter& reply) {
       if (answer.error.empty()) {

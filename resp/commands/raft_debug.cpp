@@ -85,11 +85,11 @@ void used_node_ids(Session& session, ReplyWriter& reply) {
 // Reads this node's own state, however old it is.
 void exec_here(Session& session, Args words, ReplyWriter& reply) {
   Session::State& s = session.state();
-  Resolved found = words.empty() ? Resolved{} : resolve_command(words);
-  if (found.spec == nullptr || found.unknown_subcommand || !arity_fits(*found.spec, words.size())) {
+  Resolved found = words.empty() ? Resolved{} : resolve_for_client(s.node, words);
+  if (found.row == nullptr || found.unknown_subcommand || !arity_fits(*found.row, words.size())) {
     return reply.error("Bad command or failed to execute");
   }
-  if (found.spec->route != Route::kRead) {
+  if (route_of(*found.row, words) != Route::kRead) {
     return reply.error(
         "ERR RAFT.DEBUG EXEC takes commands that read the data: a write would make this node "
         "differ "
@@ -105,13 +105,13 @@ void commandspec(Args args, ReplyWriter& reply) {
     return wrong_number(reply);
   }
   const CommandSpec* row = find_command(args[2]);
-  if (row == nullptr || (row->flags & kInternal) != 0) {
+  if (row == nullptr || row->is_internal()) {
     return reply.error("ERR unknown command");
   }
   int64_t bits = row->route == Route::kRead    ? kSpecReadOnly
                  : row->route == Route::kWrite ? kSpecWrite
                                                : kSpecDontIntercept;
-  for (const DocLine& line : command_doc(row->name)) {
+  for (const DocLine& line : command_doc(*row)) {
     if (line.word == "tip" && line.rest == "nondeterministic_output") {
       bits |= kSpecRandom;
     }

@@ -66,12 +66,11 @@ void ScanPage::add(std::string_view name) {
 }
 
 void ScanPage::finish() {
-  std::string head;
-  ReplyWriter writer(&head, reply_.version());
-  writer.array(2);
-  writer.bulk(std::to_string(next_));
-  writer.array(found_);
-  reply_.insert(begin_, head);
+  const size_t head = reply_.where();
+  reply_.array(2);
+  reply_.bulk(std::to_string(next_));
+  reply_.array(found_);
+  reply_.put_first(begin_, head);
 }
 
 }  // namespace kiwi::resp

@@ -1,94 +1,83 @@
-// Sets: members are element keys without a value, in the order of their hash.
+// Sets: members one by one. Several sets: set_algebra.cpp; random members: set_random.cpp.
 #include "resp/commands/support.hpp"
 
 namespace kiwi::resp::commands {
 
-using rocks::Type;
-
 void sadd(Context& context, Args args, ReplyWriter& reply) {
-  Key key = context.find(args[1]);
-  if (refuse_type(key, Type::kSet, reply)) {
+  Set* set = context.open<Set>(args[1], reply);
+  if (set == nullptr) {
     return;
   }
-  Database& state = context.state();
-  bool created = !key.live;
-  if (created) {
-    rocks::Metadata meta;
-    meta.type = Type::kSet;
-    meta.size = 1;
-    state.create(key, meta);
-    state.put_element(key, args[2], {});
+  int64_t added = 0;
+  for (std::string_view member : args.subspan(2)) {
+    added += set->add(member) ? 1 : 0;
   }
-  int64_t added = created ? 1 : 0;
-  for (std::string_view member : args.subspan(created ? 3 : 2)) {
-    if (!state.element(key, member)) {
-      state.put_element(key, member, {});
-      ++added;
-      ++key.meta.size;
-    }
-  }
-  if (added > (created ? 1 : 0)) {
-    state.update(key);
-  }
+  set->save();
   reply.integer(added);
 }
 
 void srem(Context& context, Args args, ReplyWriter& reply) {
-  Key key = context.find(args[1]);
-  if (refuse_type(key, Type::kSet, reply)) {
+  Set* set = context.open<Set>(args[1], reply);
+  if (set == nullptr) {
     return;
   }
   int64_t removed = 0;
   for (std::string_view member : args.subspan(2)) {
-    if (key.live && key.meta.size > 0 && context.state().element(key, member)) {
-      context.state().erase_element(key, member);
-      --key.meta.size;
-      ++removed;
-    }
+    removed += set->remove(member) ? 1 : 0;
   }
-  if (removed > 0) {
-    context.update_or_remove_emptied(key);
-  }
+  set->save();
   reply.integer(removed);
 }
 
+void smove(Context& context, Args args, ReplyWriter& reply) {
+  Set* from = context.open<Set>(args[1], reply);
+  if (from == nullptr) {
+    return;
+  }
+  if (from->empty()) {
+    return reply.integer(0);
+  }
+  Set* to = context.open<Set>(args[2], reply);
+  if (to == nullptr) {
+    return;
+  }
+  const bool member = from->contains(args[3]);
+  if (member && from != to) {
+    from->remove(args[3]);
+    from->save();
+    to->add(args[3]);
+    to->save();
+  }
+  reply.integer(member ? 1 : 0);
+}
+
 void scard(Context& context, Args args, ReplyWriter& reply) {
-  Key key = context.read(args[1]);
-  if (!refuse_type(key, Type::kSet, reply)) {
-    reply.integer(key.live ? static_cast<int64_t>(key.meta.size) : 0);
+  if (const Set* set = context.read<Set>(args[1], reply)) {
+    reply.integer(static_cast<int64_t>(set->size()));
   }
 }
 
 void sismember(Context& context, Args args, ReplyWriter& reply) {
-  Key key = context.read(args[1]);
-  if (!refuse_type(key, Type::kSet, reply)) {
-    reply.integer(key.live && context.state().element(key, args[2]) ? 1 : 0);
+  if (const Set* set = context.read<Set>(args[1], reply)) {
+    reply.integer(set->contains(args[2]) ? 1 : 0);
   }
 }
 
 void smismember(Context& context, Args args, ReplyWriter& reply) {
-  Key key = context.read(args[1]);
-  if (refuse_type(key, Type::kSet, reply)) {
+  const Set* set = context.read<Set>(args[1], reply);
+  if (set == nullptr) {
     return;
   }
   reply.array(args.size() - 2);
   for (std::string_view member : args.subspan(2)) {
-    reply.integer(key.live && context.state().element(key, member) ? 1 : 0);
+    reply.integer(set->contains(member) ? 1 : 0);
   }
 }
 
 void smembers(Context& context, Args args, ReplyWriter& reply) {
-  Key key = context.read(args[1]);
-  if (refuse_type(key, Type::kSet, reply)) {
-    return;
-  }
-  reply.set(key.live ? key.meta.size : 0);
-  if (!key.live) {
-    return;
-  }
-  for (auto cursor = context.state().element_cursor(key, 0); cursor->valid(); cursor->next()) {
-    context.state().step();
-    reply.bulk(rocks::keys::element_field(cursor->key()));
+  if (const Set* set = context.read<Set>(args[1], reply)) {
+    reply.set(set->size());
+    set->each(into(reply));
   }
 }
 

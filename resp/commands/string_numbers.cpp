@@ -7,26 +7,14 @@
 
 namespace kiwi::resp::commands {
 
-using rocks::Type;
-
 namespace {
 
-// Writes the new number; a key that was there stays the same key, with its deadline.
-void put_number(Context& context, Key& key, std::string_view text) {
-  if (key.live) {
-    key.meta.value = text;
-    context.state().update(key);
-  } else {
-    context.set_string(key, text, 0);
-  }
-}
-
 void add(Context& context, std::string_view name, int64_t increment, ReplyWriter& reply) {
-  Key key = context.find(name);
-  if (refuse_type(key, Type::kString, reply)) {
+  String* string = context.open<String>(name, reply);
+  if (string == nullptr) {
     return;
   }
-  auto value = key.live ? parse_integer(key.meta.value) : 0;
+  auto value = string->exists() ? parse_integer(string->bytes()) : 0;
   if (!value) {
     return reply.error(texts::kNotInteger);
   }
@@ -34,7 +22,8 @@ void add(Context& context, std::string_view name, int64_t increment, ReplyWriter
   if (__builtin_add_overflow(*value, increment, &sum)) {
     return reply.error("ERR increment or decrement would overflow");
   }
-  put_number(context, key, IntegerText(sum).view());
+  string->replace(IntegerText(sum).view());
+  string->save();
   reply.integer(sum);
 }
 
@@ -63,11 +52,11 @@ void decrby(Context& context, Args args, ReplyWriter& reply) {
 }
 
 void incrbyfloat(Context& context, Args args, ReplyWriter& reply) {
-  Key key = context.find(args[1]);
-  if (refuse_type(key, Type::kString, reply)) {
+  String* string = context.open<String>(args[1], reply);
+  if (string == nullptr) {
     return;
   }
-  auto value = key.live ? parse_long_double(key.meta.value) : 0.0L;
+  auto value = string->exists() ? parse_long_double(string->bytes()) : 0.0L;
   auto increment = parse_long_double(args[2]);
   if (!value || !increment) {
     return reply.error(texts::kNotFloat);
@@ -77,7 +66,8 @@ void incrbyfloat(Context& context, Args args, ReplyWriter& reply) {
     return reply.error("ERR increment would produce NaN or Infinity");
   }
   std::string text = format_long_double(sum);
-  put_number(context, key, text);
+  string->replace(text);
+  string->save();
   reply.bulk(text);
 }
 

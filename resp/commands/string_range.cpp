@@ -1,9 +1,11 @@
 // Strings as bytes: parts of them, appending, and the longest common subsequence.
 #include <algorithm>
+#include <string>
 #include <vector>
 
 #include "resp/commands/support.hpp"
 #include "resp/numbers.hpp"
+#include "resp/types/lcs.hpp"
 #include "resp/words.hpp"
 
 namespace kiwi::resp::commands {
@@ -11,22 +13,16 @@ namespace kiwi::resp::commands {
 using rocks::Type;
 
 void append(Context& context, Args args, ReplyWriter& reply) {
-  Key key = context.find(args[1]);
-  if (refuse_type(key, Type::kString, reply)) {
+  String* string = context.open<String>(args[1], reply);
+  if (string == nullptr) {
     return;
   }
-  if (!key.live) {
-    context.set_string(key, args[2], 0);
-    return reply.integer(static_cast<int64_t>(args[2].size()));
-  }
-  if (key.meta.value.size() + args[2].size() > kStringBytes) {
+  if (string->size() + args[2].size() > kStringBytes) {
     return reply.error(kStringTooLong);
   }
-  std::string& value = context.scratch();
-  value.append(key.meta.value).append(args[2]);
-  key.meta.value = value;
-  context.state().update(key);
-  reply.integer(static_cast<int64_t>(value.size()));
+  string->append(args[2]);
+  string->save();
+  reply.integer(static_cast<int64_t>(string->size()));
 }
 
 void getrange(Context& context, Args args, ReplyWriter& reply) {
@@ -35,20 +31,35 @@ void getrange(Context& context, Args args, ReplyWriter& reply) {
   if (!first || !last) {
     return reply.error(texts::kNotInteger);
   }
-  Key key = context.read(args[1]);
-  if (refuse_type(key, Type::kString, reply)) {
+  const String* string = context.read<String>(args[1], reply);
+  if (string == nullptr) {
     return;
   }
-  std::string_view value = key.live ? key.meta.value : std::string_view{};
   // A last index before the start means the first byte, unless both count from the end in the wrong
   // order.
-  if (value.empty() || (*first < 0 && *last < 0 && *first > *last)) {
+  if (string->size() == 0 || (*first < 0 && *last < 0 && *first > *last)) {
     return reply.bulk({});
   }
-  auto size = static_cast<int64_t>(value.size());
+  auto size = static_cast<int64_t>(string->size());
   int64_t end = *last < 0 ? std::max<int64_t>(*last + size, 0) : *last;
-  auto range = clamp_range(*first, end, value.size());
-  reply.bulk(range ? value.substr(range->first, range->count) : std::string_view{});
+  auto range = clamp_range(*first, end, string->size());
+  reply.bulk(range ? string->bytes().substr(range->first, range->count) : std::string_view{});
+}
+
+// The bit at an offset, counted from the highest bit of the first byte; behind the end they are 0.
+void getbit(Context& context, Args args, ReplyWriter& reply) {
+  const auto offset = parse_integer(args[2]);
+  if (!offset || *offset < 0 || static_cast<uint64_t>(*offset) / 8 >= kStringBytes) {
+    return reply.error("ERR bit offset is not an integer or out of range");
+  }
+  const String* string = context.read<String>(args[1], reply);
+  if (string == nullptr) {
+    return;
+  }
+  const auto byte = static_cast<size_t>(*offset / 8);
+  const auto bits =
+      byte < string->size() ? static_cast<uint8_t>(string->bytes()[byte]) : uint8_t{0};
+  reply.integer(bits >> (7 - *offset % 8) & 1);
 }
 
 void setrange(Context& context, Args args, ReplyWriter& reply) {
@@ -59,31 +70,19 @@ void setrange(Context& context, Args args, ReplyWriter& reply) {
   if (*offset < 0) {
     return reply.error("ERR offset is out of range");
   }
-  Key key = context.find(args[1]);
-  if (refuse_type(key, Type::kString, reply)) {
+  String* string = context.open<String>(args[1], reply);
+  if (string == nullptr) {
     return;
   }
-  size_t size = key.live ? key.meta.value.size() : 0;
-  if (args[3].empty()) {
-    return reply.integer(static_cast<int64_t>(size));
-  }
   auto at = static_cast<uint64_t>(*offset);
-  if (at > kStringBytes || at + args[3].size() > kStringBytes) {
-    return reply.error(kStringTooLong);
+  if (!args[3].empty()) {
+    if (at > kStringBytes || at + args[3].size() > kStringBytes) {
+      return reply.error(kStringTooLong);
+    }
+    string->overwrite(at, args[3]);
+    string->save();
   }
-  std::string& value = context.scratch();
-  if (key.live) {
-    value.append(key.meta.value);
-  }
-  value.resize(std::max(value.size(), at + args[3].size()), '\0');
-  value.replace(at, args[3].size(), args[3]);
-  if (key.live) {
-    key.meta.value = value;
-    context.state().update(key);
-  } else {
-    context.set_string(key, value, 0);
-  }
-  reply.integer(static_cast<int64_t>(value.size()));
+  reply.integer(static_cast<int64_t>(string->size()));
 }
 
 // ---------------------------------------------------------------- LCS
@@ -95,62 +94,6 @@ struct LcsOptions {
   bool indexes = false;
   bool with_match_length = false;
   uint64_t match_length_min = 0;
-};
-
-struct LcsMatch {  // last byte of each range included
-  size_t a_first = 0, a_last = 0, b_first = 0, b_last = 0;
-  size_t length() const { return a_last - a_first + 1; }
-};
-
-// Lengths of the longest common subsequences of every pair of prefixes.
-class LcsTable {
- public:
-  LcsTable(std::string_view a, std::string_view b)
-      : a_(a), b_(b), cells_((a.size() + 1) * (b.size() + 1), 0) {
-    for (size_t i = 1; i <= a.size(); ++i) {
-      for (size_t j = 1; j <= b.size(); ++j) {
-        cell(i, j) = a[i - 1] == b[j - 1] ? cell(i - 1, j - 1) + 1
-                                          : std::max(cell(i - 1, j), cell(i, j - 1));
-      }
-    }
-  }
-  size_t length() { return cell(a_.size(), b_.size()); }
-
-  // Walks back from the end; matches come last first, as Redis lists them.
-  void walk(std::string& common, std::vector<LcsMatch>& matches) {
-    size_t i = a_.size();
-    size_t j = b_.size();
-    common.resize(length());
-    size_t left = common.size();
-    bool open = false;  // matches.back() still grows
-    while (left > 0) {
-      if (a_[i - 1] == b_[j - 1]) {
-        common[--left] = a_[i - 1];
-        --i;
-        --j;
-        if (open) {
-          matches.back().a_first = i;
-          matches.back().b_first = j;
-        } else {
-          matches.push_back({i, i, j, j});
-          open = true;
-        }
-        continue;
-      }
-      open = false;
-      if (cell(i - 1, j) > cell(i, j - 1)) {
-        --i;
-      } else {
-        --j;
-      }
-    }
-  }
-
- private:
-  uint32_t& cell(size_t i, size_t j) { return cells_[i * (b_.size() + 1) + j]; }
-  std::string_view a_;
-  std::string_view b_;
-  std::vector<uint32_t> cells_;
 };
 
 bool parse_lcs(Args args, LcsOptions& options, ReplyWriter& reply) {
@@ -224,7 +167,7 @@ void lcs(Context& context, Args args, ReplyWriter& reply) {
     return;
   }
   std::string_view b = second.live ? second.meta.value : std::string_view{};
-  if ((a.size() + 1) * (b.size() + 1) > kStringBytes / sizeof(uint32_t)) {
+  if ((a.size() + 1) * (b.size() + 1) > kStringBytes / LcsTable::kCellBytes) {
     return reply.error(
         "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
   }

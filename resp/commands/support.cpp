@@ -61,4 +61,20 @@ std::optional<IndexRange> clamp_range(int64_t first, int64_t last, uint64_t size
   return IndexRange{static_cast<uint64_t>(first), static_cast<uint64_t>(last - first + 1)};
 }
 
+std::optional<uint64_t> element_index(int64_t index, uint64_t size) {
+  const int64_t at = index < 0 ? index + static_cast<int64_t>(size) : index;
+  return at >= 0 && static_cast<uint64_t>(at) < size ? std::optional(static_cast<uint64_t>(at))
+                                                     : std::nullopt;
+}
+
+std::function<bool(std::string_view)> into(ReplyWriter& reply) {
+  if (reply.discards()) {
+    return {};
+  }
+  return [&reply](std::string_view bytes) {
+    reply.bulk(bytes);
+    return !reply.lost();
+  };
+}
+
 }  // namespace kiwi::resp

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string_view>
 
@@ -40,5 +41,11 @@ struct IndexRange {
   uint64_t count = 0;
 };
 std::optional<IndexRange> clamp_range(int64_t first, int64_t last, uint64_t size);
+// The same of one element; nullopt: there is none.
+std::optional<uint64_t> element_index(int64_t index, uint64_t size);
+
+// What a type visits goes into the reply as bulk strings, as long as somebody takes them. Empty:
+// the reply is thrown away.
+std::function<bool(std::string_view)> into(ReplyWriter& reply);
 
 }  // namespace kiwi::resp

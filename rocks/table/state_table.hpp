@@ -29,7 +29,7 @@
 
 #include "config/base/ids.hpp"
 #include "rocks/keyspace.hpp"
-#include "rocks/overlay.hpp"
+#include "rocks/range_set.hpp"
 #include "rocks/table/table_index.hpp"
 #include "rocks/table/table_node.hpp"
 

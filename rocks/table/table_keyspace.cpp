@@ -14,12 +14,8 @@
 
 #include "config/base/check.hpp"
 #include "rocks/background.hpp"
-#include "rocks/hash_seed.hpp"
-#include "rocks/keys.hpp"
 #include "rocks/keyspace.hpp"
-#include "rocks/merged_cursor.hpp"
-#include "rocks/metadata.hpp"
-#include "rocks/overlay.hpp"
+#include "rocks/overlaid_keyspace.hpp"
 #include "rocks/read_only_state.hpp"
 #include "rocks/rocksdb_support.hpp"
 #include "rocks/snapshot_view.hpp"
@@ -27,6 +23,7 @@
 #include "rocks/table/hosted_keyspace.hpp"
 #include "rocks/table/state_table.hpp"
 #include "rocks/table/table_flusher.hpp"
+#include "rocks/table/table_walk.hpp"
 
 namespace kiwi::rocks {
 
@@ -62,47 +59,34 @@ constexpr size_t kPrefetchAhead = 8;
 constexpr std::array<Family, kFamilies> kAllFamilies = {Family::kMeta, Family::kElement,
                                                         Family::kScore, Family::kSystem};
 
-class TableKeyspace final : public Keyspace {
+class TableKeyspace final : public OverlaidKeyspace<TableWalk> {
  public:
   TableKeyspace(std::unique_ptr<StateDatabase> database,
                 const KeyspaceOptions& options,
                 LogIndex flushed,
                 const std::function<void(FlusherWork)>& host)
-      : hash_(options.hash_seed),
+      : OverlaidKeyspace(options.hash_seed),
         database_(std::move(database)),
         bytes_max_(options.table_bytes),
         epoch_bytes_max_(std::min(kEpochBytesMax, options.table_bytes / kEpochsInBudget)),
         table_(options.table_bytes, options.table_erased_at_once),
-        overlays_{Overlay(arena_), Overlay(arena_), Overlay(arena_), Overlay(arena_)},
         committed_(flushed),
         flusher_(*database_,
                  options.before_flush,
                  flushed,
                  host ? TableFlusher::Thread::kCallers : TableFlusher::Thread::kOwn) {
-    keys::applied_record(applied_key_);
     if (host) {
       host([this] { return flusher_.do_job(); });
     }
   }
 
   std::optional<std::string_view> get(Family family, std::string_view key) override;
-  std::unique_ptr<Cursor> cursor(Family family,
-                                 std::string_view from,
-                                 std::string_view to) override {
-    return make_cursor(source(family), from, to);
-  }
-  std::unique_ptr<ReverseCursor> reverse_cursor(Family family,
-                                                std::string_view from,
-                                                std::string_view to) override {
-    return make_reverse_cursor(source(family), from, to);
-  }
-
   void expect_reads(Family, std::span<const std::string> keys) override {
     std::array<uint64_t, kPrefetchAhead> hashes;
     for (size_t begin = 0; begin < keys.size(); begin += hashes.size()) {
       const size_t count = std::min(hashes.size(), keys.size() - begin);
       for (size_t i = 0; i < count; ++i) {
-        hashes[i] = hash_(keys[begin + i]);
+        hashes[i] = turn_.hash(keys[begin + i]);
         table_.prefetch_slot(hashes[i]);
       }
       for (size_t i = 0; i < count; ++i) {
@@ -110,30 +94,8 @@ class TableKeyspace final : public Keyspace {
       }
     }
   }
-  void put(Family family, std::string_view key, std::string_view value) override {
-    overlay(family).put(hash_(key), key, value);
-  }
-  void erase(Family family, std::string_view key) override {
-    overlay(family).erase(hash_(key), key);
-  }
-  void erase_range(Family family, std::string_view from, std::string_view to) override {
-    range_bytes_ += from.size() + to.size();
-    overlay(family).erase_range(from, to);
-  }
-
-  void mark() override {
-    for (Overlay& overlay : overlays_) {
-      overlay.mark();
-    }
-  }
-  void undo_to_mark() override {
-    for (Overlay& overlay : overlays_) {
-      overlay.undo_to_mark();
-    }
-  }
 
   void commit(LogIndex applied) override;
-  size_t pending_bytes() const override { return arena_.used_bytes() + range_bytes_; }
   LogIndex flushed_index() override { return flusher_.flushed_index(); }  // I4
   void flush() override;
   void flush_async(std::function<void(LogIndex)> done) override {
@@ -200,16 +162,13 @@ class TableKeyspace final : public Keyspace {
   }
 
  private:
-  Overlay& overlay(Family family) { return overlays_[static_cast<size_t>(family)]; }
-  CursorSource source(Family family) {
-    return {.db = &database_->db(),
-            .family = database_->handle(family),
-            .overlay = &overlay(family),
-            .path = &database_->path(),
+  TableWalk::Source source(Family family) override {
+    return {.stored = {.db = &database_->db(),
+                       .family = database_->handle(family),
+                       .path = &database_->path()},
             .table = &table_,
-            .number = family};
+            .family = family};
   }
-  void check_applied(LogIndex applied);
   void commit_family(Family family);
   bool epoch_is_full() const;
   void freeze();
@@ -220,17 +179,12 @@ class TableKeyspace final : public Keyspace {
   uint32_t lag() const;
   uint32_t excess() const;
 
-  const SeededHash hash_;
   std::unique_ptr<StateDatabase> database_;
   const uint64_t bytes_max_;
   const uint64_t epoch_bytes_max_;
   StateTable table_;
-  Arena arena_;
-  std::array<Overlay, kFamilies> overlays_;
   rocksdb::ReadOptions read_options_;
   rocksdb::PinnableSlice found_;
-  std::string applied_key_;
-  size_t range_bytes_ = 0;
   LogIndex committed_;
   uint32_t taken_ = kCleanEpoch;  // the last epoch that the table knows to be flushed
   std::chrono::steady_clock::time_point epoch_began_ = std::chrono::steady_clock::now();
@@ -239,18 +193,9 @@ class TableKeyspace final : public Keyspace {
 };
 
 std::optional<std::string_view> TableKeyspace::get(Family family, std::string_view key) {
-  uint64_t hash = hash_(key);
-  const Overlay& above = overlay(family);
-  if (const Overlay::Node* node = above.find(hash, key); node != nullptr) {
-    if (node->state == Overlay::State::kPut) {
-      return node->value();
-    }
-    if (node->state == Overlay::State::kErase) {
-      return std::nullopt;
-    }
-  }
-  if (above.ranges().contains(key)) {
-    return std::nullopt;
+  const uint64_t hash = turn_.hash(key);
+  if (const TurnOverlay::Look above = turn_.look(family, hash, key); above.known) {
+    return above.value;
   }
   if (const TableNode* node = table_.find(hash, family, key); node != nullptr) {
     return node->present ? std::optional(node->value()) : std::nullopt;
@@ -266,26 +211,14 @@ std::optional<std::string_view> TableKeyspace::get(Family family, std::string_vi
   return found;
 }
 
-// The applied record is in the batch: an epoch without it would be applied twice.
-void TableKeyspace::check_applied(LogIndex applied) {
-  const Overlay::Node* node = overlay(Family::kSystem).find(hash_(applied_key_), applied_key_);
-  CHECK_INVARIANT(node != nullptr && node->state == Overlay::State::kPut);
-  std::optional<AppliedRecord> record = decode_applied(node->value());
-  CHECK_INVARIANT(record.has_value() && record->index == applied);
-}
-
 void TableKeyspace::commit(LogIndex applied) {
-  check_applied(applied);
+  turn_.check_applied(applied);
   take_flushed();
   wait_for_room();
   for (Family family : kAllFamilies) {
     commit_family(family);
   }
-  for (Family family : kAllFamilies) {
-    overlay(family).clear();
-  }
-  arena_.reset();
-  range_bytes_ = 0;
+  turn_.clear();
   committed_ = applied;
   table_.evict(kSlotsPerCommit);
   freeze_if_full();
@@ -293,7 +226,7 @@ void TableKeyspace::commit(LogIndex applied) {
 
 // Ranges first: writes after a range erase survive it, those before it the overlay has erased.
 void TableKeyspace::commit_family(Family family) {
-  Overlay& above = overlay(family);
+  const Overlay& above = turn_.of(family);
   if (above.empty()) {
     return;
   }

@@ -7,6 +7,7 @@
   words       what is to be fixed or to be done is not left in the text without its issue's number
   headers     start with a paragraph on their job and have #pragma once
   folders     each has a README.md
+  fates       error texts whose first word tells what became of a command stand in resp/texts.hpp
   citations   a rule, a section, a page, a heading that is cited stands in the tree
   format      clang-format, if it is installed
   --tidy      clang-tidy, with the compile commands of build/
@@ -15,6 +16,7 @@
 
 import collections
 import os
+import re
 import subprocess
 import sys
 
@@ -76,6 +78,23 @@ def check_folders(files):
             yield f"{folder}/README.md is missing: each folder says what it is"
 
 
+FATES_HOME = "resp/texts.hpp"
+FATE = re.compile(r'"-?(TIMEOUT|CLUSTERDOWN|NOCLUSTER|LOADING|MOVED|OOM|TRYAGAIN|CROSSSLOT|READONLY|NOAUTH|'
+                  r'NOPERM|NOPROTO|WRONGPASS|WRONGTYPE|EXECABORT|BUSY|NOSCRIPT|UNKILLABLE|NOTBUSY)\b[^"]* ')
+
+
+def check_fates(files):
+    """A wrong first word is a safety bug: nobody writes one where others cannot see it."""
+    for path, text in files.items():
+        # actors/node/ follows when its outcomes are values
+        if not path.endswith(CODE) or path.startswith(("tests/", "actors/node/")) or path == FATES_HOME:
+            continue
+        for number, line in enumerate(text.splitlines(), 1):
+            match = FATE.search(line)
+            if match and not line.lstrip().startswith("//"):
+                yield f"{path}:{number}: an error text that begins with {match[1]} belongs in {FATES_HOME}"
+
+
 def check_format(files):
     code = sorted(path for path in files if path.endswith(CODE))
     workers = max(1, os.cpu_count() or 1)
@@ -116,7 +135,7 @@ def main(arguments):
     if "--ratchet" in arguments:
         lint_lengths.write_ratchet(ROOT, files)
     checks = [lint_includes.check(files), lint_lengths.check(ROOT, files), check_words(files),
-              check_headers(files), check_folders(files), check_format(files),
+              check_headers(files), check_folders(files), check_fates(files), check_format(files),
               lint_citations.check(files, exists=lambda path: os.path.exists(
                   os.path.join(ROOT, path)))]
     if "--tidy" in arguments:

@@ -17,6 +17,8 @@ MAY_INCLUDE = {
     "rocks": ("config/", "raft/types.hpp", "raft/log_storage.hpp", "raft/codec.hpp"),
     "resp": ("config/", "rocks/keyspace.hpp", "rocks/keys.hpp",
              "rocks/metadata.hpp", "raft/types.hpp", "raft/core.hpp", "raft/codec.hpp"),
+    # What keys hold: no protocol, no argv, no reply.
+    "resp/types": ("config/", "rocks/keyspace.hpp", "rocks/keys.hpp", "rocks/metadata.hpp"),
     "actors": BELOW_ACTORS,
     "actors/clients": (*BELOW_ACTORS, "actors/."),
     "actors/snapshots": (*BELOW_ACTORS, "actors/."),

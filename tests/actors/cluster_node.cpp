@@ -47,8 +47,12 @@ class InlineKeyspace final : public rocks::Keyspace {
   void erase_range(rocks::Family family, std::string_view from, std::string_view to) override {
     inner_->erase_range(family, from, to);
   }
+  void expect_reads(rocks::Family family, std::span<const std::string> keys) override {
+    inner_->expect_reads(family, keys);
+  }
   void mark() override { inner_->mark(); }
-  void undo_to_mark() override { inner_->undo_to_mark(); }
+  void undo() override { inner_->undo(); }
+  void keep() override { inner_->keep(); }
   void commit(LogIndex applied) override { inner_->commit(applied); }
   size_t pending_bytes() const override { return inner_->pending_bytes(); }
   LogIndex flushed_index() override { return inner_->flushed_index(); }
@@ -67,7 +71,16 @@ class InlineKeyspace final : public rocks::Keyspace {
                        [&](Result<LogIndex> result) { made.set_value(std::move(result)); });
     done(made.get_future().get());
   }
+  void compact() override { inner_->compact(); }
   std::unique_ptr<rocks::Reader> view() override { return inner_->view(); }
+  void view_async(std::function<void(std::unique_ptr<rocks::Reader>)> done) override {
+    done(inner_->view());
+  }
+  uint32_t view_cost() override { return 0; }
+  uint32_t pressure() override { return 0; }
+  void when_room(std::function<void()> done) override { done(); }
+  bool tidy() override { return inner_->tidy(); }
+  uint64_t owed_bytes() override { return inner_->owed_bytes(); }
   Usage usage() override { return inner_->usage(); }
 
  private:

@@ -100,22 +100,6 @@ TEST_CASE("what was packed is unpacked again") {
   CHECK(read_all(payload()));
 }
 
-TEST_CASE("a command's first argument is told without unpacking it, and nothing else for one") {
-  const std::string set = plain({"SET", "key", "value"}, 300);
-  CHECK(first_argument(set).database == 300);
-  CHECK(first_argument(set).bytes == "key");
-  CHECK(first_argument(plain({"GET", "a"})).bytes == "a");
-  CHECK(first_argument(plain({"PING"})).bytes.empty());
-  CHECK(first_argument(transaction()).bytes.empty());
-  CHECK(first_argument("").bytes.empty());
-  for (size_t size = 0; size < set.size(); ++size) {
-    const auto exact = std::make_unique<char[]>(size);
-    std::copy_n(set.begin(), size, exact.get());
-    const std::string_view told = first_argument({exact.get(), size}).bytes;
-    CHECK((told.empty() || told == "key"));
-  }
-}
-
 TEST_CASE("every truncated or lengthened batch is refused") {
   std::string whole = payload();
   for (size_t size = 0; size < whole.size(); ++size) {
@@ -148,8 +132,6 @@ TEST_CASE("garbage is refused or read, and never reads past its end") {
     auto exact = std::make_unique<char[]>(bytes.size());
     std::copy(bytes.begin(), bytes.end(), exact.get());
     refused += read_all({exact.get(), bytes.size()}) ? 0 : 1;
-    const std::string_view told = first_argument({exact.get(), bytes.size()}).bytes;
-    CHECK(told.size() <= bytes.size());
   }
   CAPTURE(kSeed);
   CHECK(refused > 10000);

@@ -1,6 +1,7 @@
 // The command table (resp/command.hpp).
 #include <set>
 #include <string>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -31,9 +32,23 @@ TEST_CASE("every row is found under its name and holds together") {
     bool sub_command = row.name.find('|') != std::string_view::npos;
     CHECK((find_command(row.name) == &row) == !sub_command);
     CHECK(row.arity != 0);
-    CHECK((row.route == Route::kLocal) == (row.local != nullptr));
-    CHECK((row.route == Route::kLocal) == (row.data == nullptr));
+    const bool here = row.route == Route::kLocal || row.route == Route::kAdmin;
+    CHECK(here == (row.local != nullptr));
+    CHECK(here == (row.data == nullptr));
     CHECK((row.first_key == 0) == (row.key_step == 0));
+    if (row.route == Route::kAdmin) {
+      CHECK((row.flags & kNoMulti) != 0);  // a block has no place for an answer that comes later
+    }
+    CHECK((row.route_of == nullptr || row.route == Route::kWrite));
+    CHECK((row.cost == nullptr || row.is_data()));
+    CHECK(row.cluster_version >= 1);
+    // SERVICES: who may do what. What nobody else than an operator may do says so.
+    if (row.name.starts_with("raft.") || row.is_internal()) {
+      CHECK((row.acl_categories & (kAclAdmin | kAclDangerous)) == (kAclAdmin | kAclDangerous));
+    }
+    for (std::string_view fact : {"\nsummary ", "\nsince ", "\ngroup "}) {
+      CHECK(row.text.find(fact) != std::string_view::npos);
+    }
     CHECK(((row.acl_categories & kAclFast) != 0) != ((row.acl_categories & kAclSlow) != 0));
     if (row.route == Route::kRead) {
       CHECK((row.acl_categories & kAclRead) != 0);
@@ -42,6 +57,16 @@ TEST_CASE("every row is found under its name and holds together") {
       CHECK((row.acl_categories & kAclWrite) != 0);
     }
   }
+}
+
+TEST_CASE("what the session does beside running a command is a role in its row") {
+  std::set<std::string_view> special;
+  for (const CommandSpec& row : all_commands()) {
+    if (row.role != SessionRole::kNone) {
+      special.insert(row.name);
+    }
+  }
+  CHECK(special == std::set<std::string_view>{"exec", "select", "raft"});
 }
 
 TEST_CASE("rows say what COMMAND INFO of Redis 7.0 says") {
@@ -56,6 +81,26 @@ TEST_CASE("rows say what COMMAND INFO of Redis 7.0 says") {
   CHECK(mset->key_step == 2);
   const CommandSpec* flushall = find_command("flushall");
   CHECK(flushall->acl_categories == (kAclKeyspace | kAclWrite | kAclSlow | kAclDangerous));
+}
+
+TEST_CASE("a row of a later cluster version is unknown until the cluster has it") {
+  const std::vector<std::string_view> get{"GET", "k"};
+  CHECK(resolve_command(get, 1).row == find_command("get"));
+  CHECK(resolve_command(get, 0).row == nullptr);  // every row came with version 1
+  const std::vector<std::string_view> sub{"CONFIG", "GET", "x"};
+  CHECK(resolve_command(sub, 1).row->name == "config|get");
+  const std::vector<std::string_view> later{"kiwi.test.later", "k"};
+  CHECK(resolve_command(later, 1).row == nullptr);
+  CHECK(resolve_command(later, 2).row == find_command("kiwi.test.later"));
+}
+
+TEST_CASE("a command that only reads with some arguments is routed by them") {
+  const CommandSpec& row = *find_command("kiwi.test.store");
+  const std::vector<std::string_view> reads{"kiwi.test.store", "k"};
+  const std::vector<std::string_view> writes{"kiwi.test.store", "k", "STORE", "other"};
+  CHECK(route_of(row, reads) == Route::kRead);
+  CHECK(route_of(row, writes) == Route::kWrite);
+  CHECK(route_of(*find_command("get"), reads) == Route::kRead);
 }
 
 TEST_CASE("sub-commands are found through their container") {

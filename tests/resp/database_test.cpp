@@ -1,5 +1,5 @@
 // What commands leave behind in memory and in the state beside their keys.
-#include "resp/database.hpp"
+#include "resp/types/database.hpp"
 
 #include <set>
 
@@ -59,7 +59,7 @@ TEST_CASE("a command with something big leaves small buffers behind [F47]") {
   Key copied = find("copied");
   renamed = find("to");
   state.copy(renamed, copied);
-  state.put_element(copied, big, big);
+  state.elements().put(copied.collection(), big, big);
   CHECK(state.buffer_bytes() > kBig);
   state.end_turn();
   CHECK(state.buffer_bytes() < 64 << 10);

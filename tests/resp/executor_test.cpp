@@ -280,6 +280,24 @@ TEST_CASE("an entry that opens a term ends the turn and brings the rows right af
   CHECK_FALSE(w.node.executor().take_effects().sessions.has_value());
 }
 
+TEST_CASE("a command that reads or writes by its arguments goes the way that they say") {
+  World w;
+  CHECK(w.node("set a 1") == "+OK\r\n");
+  const LogIndex before = w.node.executor().applied();
+  CHECK(w.node("kiwi.test.store a") == "$1\r\n1\r\n");
+  CHECK(w.node.executor().applied() == before);
+  CHECK(w.node("kiwi.test.store a store b") == "+OK\r\n");
+  CHECK(w.node("get b") == "$1\r\n1\r\n");
+  const ExecutorEffects read = w.node.read_effects(packed({"kiwi.test.store", "a", "store", "c"}));
+  CHECK(Node::bytes_of(read) == "-ERR this command cannot be executed here\r\n");
+  CHECK(w.node("get c") == "$-1\r\n");
+}
+
+TEST_CASE("a command of a later cluster version is executed nowhere") {
+  World w;
+  CHECK(w.node("kiwi.test.later k") == "-ERR this command cannot be executed here\r\n");
+}
+
 TEST_CASE("a command that throws leaves nothing behind and is answered the same everywhere [F30]") {
   World w;
   w.node("set a 1");

@@ -18,6 +18,10 @@ class InMemory {
  public:
   static inline const char* const kName = "memory";
   rocks::Keyspace& keyspace() { return keyspace_; }
+  void reopen() {
+    keyspace_.flush();
+    keyspace_.crash();
+  }
 
  private:
   rocks::MemoryKeyspace keyspace_;
@@ -34,8 +38,24 @@ class OnRocksWith {
     std::string pattern = (std::filesystem::temp_directory_path() / "kiwi-command-XXXXXX").string();
     CHECK_INVARIANT(::mkdtemp(pattern.data()) != nullptr);
     directory_ = pattern;
+    open();
+  }
+  ~OnRocksWith() {
+    keyspace_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+  rocks::Keyspace& keyspace() { return *keyspace_; }
+  // Another object on what is committed: whatever was in memory comes from files.
+  void reopen() {
+    keyspace_->flush();
+    keyspace_.reset();
+    open();
+  }
+
+ private:
+  void open() {
     rocks::KeyspaceOptions options;
-    options.path = pattern + "/state";
+    options.path = directory_ + "/state";
     options.block_cache_bytes = 1 << 20;
     options.write_buffer_bytes = 64 << 10;  // so that flushes happen within a test
     options.metadata_cache_bytes = 16 << 10;
@@ -45,13 +65,7 @@ class OnRocksWith {
     CHECK_INVARIANT(opened.has_value());
     keyspace_ = std::move(opened.value());
   }
-  ~OnRocksWith() {
-    keyspace_.reset();
-    std::filesystem::remove_all(directory_);
-  }
-  rocks::Keyspace& keyspace() { return *keyspace_; }
 
- private:
   std::string directory_;
   std::unique_ptr<rocks::Keyspace> keyspace_;
 };

@@ -134,8 +134,9 @@ class Node {
 
   // One command, the way its row says.
   std::string run(const std::vector<std::string>& argv) {
-    const CommandSpec* spec = find_command(argv[0]);
-    bool writes = spec == nullptr || spec->route == Route::kWrite;
+    const std::vector<std::string_view> words(argv.begin(), argv.end());
+    const CommandSpec* row = resolve_command(words, kAnyVersion).row;
+    const bool writes = row == nullptr || route_of(*row, words) == Route::kWrite;
     return writes ? write(packed(argv, database))
                   : bytes_of(read_effects(packed(argv, database), RequestKind::kRead, clock()));
   }

@@ -1,10 +1,9 @@
-#include "resp/reply.hpp"
-
 #include <cmath>
 #include <limits>
 
 #include <doctest/doctest.h>
 
+#include "resp/resp_writer.hpp"
 #include "resp/session_state.hpp"
 
 namespace kiwi::resp {
@@ -13,7 +12,7 @@ namespace {
 template <class Write>
 std::string written(int version, Write write) {
   std::string out;
-  ReplyWriter reply(&out, version);
+  RespWriter reply(&out, version);
   write(reply);
   return out;
 }
@@ -74,7 +73,7 @@ TEST_SUITE("resp") {
   }
 
   TEST_CASE("a writer without a buffer throws everything away") {
-    ReplyWriter reply(nullptr, 3);
+    RespWriter reply(nullptr, 3);
     CHECK(reply.discards());
     reply.map(1);
     reply.bulk("a");

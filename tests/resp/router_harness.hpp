@@ -9,7 +9,7 @@
 
 #include <doctest/doctest.h>
 
-#include "resp/reply.hpp"
+#include "resp/resp_writer.hpp"
 #include "resp/router.hpp"
 
 namespace kiwi::resp {

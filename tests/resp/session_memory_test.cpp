@@ -259,6 +259,10 @@ TEST_SUITE("resp") {
     const ProcessUsage after = read_process_usage();
     CHECK(after.heap_bytes - before.heap_bytes >= held.size());
     CHECK(after.heap_bytes - before.heap_bytes < held.size() + 10 * kMiB);
+    // And it is what the operating system gave: every page of the string was written.
+    const uint64_t resident = after.resident_bytes - before.resident_bytes;
+    CHECK(resident > held.size() - 10 * kMiB);
+    CHECK(resident < held.size() + 10 * kMiB);
     CHECK(machine_memory_bytes() > held.size());
     CHECK(machine_memory_bytes() <= after.system_bytes);
   }

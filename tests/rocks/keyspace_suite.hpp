@@ -190,11 +190,12 @@ class RandomRun {
     } else if (pick < 82) {
       check_seek(keyspace(), model, where, bound(), bound(), key());
     } else if (pick < 88) {
-      keyspace().mark();
-      marked_ = now_;
+      if (marked_.size() < 4) {
+        keyspace().mark();
+        marked_.push_back(now_);
+      }
     } else if (pick < 92) {
-      keyspace().undo_to_mark();
-      now_ = marked_;
+      close_mark();
     } else if (pick < 96) {
       commit();
     } else {
@@ -256,11 +257,26 @@ class RandomRun {
     }
   }
 
+  void close_mark() {
+    if (marked_.empty()) {
+      return;
+    }
+    if (random_.chance(2, 3)) {
+      keyspace().undo();
+      now_ = marked_.back();
+    } else {
+      keyspace().keep();
+    }
+    marked_.pop_back();
+  }
+
   void commit() {
+    while (!marked_.empty()) {
+      close_mark();
+    }
     put_applied(keyspace(), ++applied_, &now_);
     keyspace().commit(LogIndex{applied_});
     REQUIRE(keyspace().pending_bytes() == 0);
-    marked_ = now_;
     history_[applied_] = now_;
   }
 
@@ -273,15 +289,15 @@ class RandomRun {
     REQUIRE(applied_ >= flushed);
     REQUIRE(applied_of(keyspace()) == applied_);
     now_ = history_.at(applied_);
-    marked_ = now_;
+    marked_.clear();
     check_all(keyspace(), now_);
     history_.erase(history_.upper_bound(applied_), history_.end());
   }
 
   Fixture& fixture_;
   Prng random_;
-  Model now_;  // with the writes of this turn
-  Model marked_;
+  Model now_;                          // with the writes of this turn
+  std::vector<Model> marked_;          // at each open mark
   std::map<uint64_t, Model> history_;  // after each commit
   uint64_t applied_ = 0;
   std::unique_ptr<Reader> view_;
@@ -452,30 +468,6 @@ void keyspace_view_outlives_erase_and_compaction() {
   CHECK(!cursor->valid());
   check_forward(*view, fields, Family::kElement, "", "");
   check_forward(keyspace, {}, Family::kElement, "", "");
-}
-
-template <class Fixture>
-void keyspace_undo_takes_back_one_command() {
-  Fixture fixture;
-  Keyspace& keyspace = fixture.keyspace();
-  keyspace.put(Family::kMeta, "a", "1");
-  keyspace.put(Family::kMeta, "z", "stored");
-  put_applied(keyspace, 1);
-  keyspace.commit(LogIndex{1});
-  keyspace.put(Family::kMeta, "a", "2");
-  keyspace.mark();
-  keyspace.put(Family::kMeta, "a", "3");
-  keyspace.put(Family::kMeta, "b", "made");
-  keyspace.erase_range(Family::kMeta, "a", "");
-  keyspace.put(Family::kMeta, "a", "4");
-  check_forward(keyspace, {{"a", "4"}}, Family::kMeta, "", "");
-  keyspace.undo_to_mark();
-  check_forward(keyspace, {{"a", "2"}, {"z", "stored"}}, Family::kMeta, "", "");
-  keyspace.put(Family::kMeta, "a", "5");
-  keyspace.undo_to_mark();
-  put_applied(keyspace, 2);
-  keyspace.commit(LogIndex{2});
-  check_forward(keyspace, {{"a", "2"}, {"z", "stored"}}, Family::kMeta, "", "");
 }
 
 }  // namespace kiwi::rocks::test

@@ -1,12 +1,15 @@
 #include "rocks/overlay.hpp"
 
 #include <map>
+#include <string>
+#include <vector>
 
 #include <doctest/doctest.h>
 
 #include "config/base/checksum.hpp"
 #include "config/base/prng.hpp"
 #include "rocks/record_cache.hpp"
+#include "rocks/turn_overlay.hpp"
 
 namespace kiwi::rocks::test {
 
@@ -56,48 +59,96 @@ TEST_CASE("range set: random ranges cover exactly what a set of points says") {
 }
 
 TEST_CASE("overlay: a big turn leaves little behind [F47]") {
-  Arena arena;
-  Overlay overlay(arena);
+  TurnOverlay turn(1);
+  auto find = [&](std::string_view key) {
+    return turn.of(Family::kMeta).find(turn.hash(key), key);
+  };
   auto fill = [&](size_t records) {
+    turn.mark();
     for (size_t i = 0; i < records; ++i) {
-      const std::string key = "key:" + std::to_string(i);
-      overlay.put(checksum64(key), key, "v");
+      turn.put(Family::kMeta, "key:" + std::to_string(i), "v");
     }
     for (size_t i = 0; i < records; i += 7) {
-      overlay.erase_range("key:" + std::to_string(i), "key:" + std::to_string(i) + "x");
+      const std::string key = "key:" + std::to_string(i);
+      turn.erase_range(Family::kMeta, key, key + "x");
     }
+    turn.keep();
   };
   fill(200'000);
-  CHECK(overlay.capacity_bytes() > 10 << 20);
-  overlay.clear();
-  CHECK(overlay.capacity_bytes() <= 3 << 20);
-  CHECK(overlay.empty());
+  CHECK(turn.capacity_bytes() > 20 << 20);
+  turn.clear();
+  CHECK(turn.capacity_bytes() <= 4 << 20);
+  CHECK(turn.of(Family::kMeta).empty());
   for (const size_t records :
        {size_t{6000}, size_t{3}, size_t{50}, size_t{1}, size_t{2000}, size_t{9}}) {
     fill(records);  // the slots of the turn before must not show
-    CHECK(overlay.nodes().size() == records);
-    CHECK(overlay.find(checksum64("key:0"), "key:0") != nullptr);
-    overlay.clear();
-    arena.reset();
-    CHECK(overlay.find(checksum64("key:0"), "key:0") == nullptr);
+    CHECK(turn.of(Family::kMeta).nodes().size() == records);
+    CHECK(find("key:0") != nullptr);
+    turn.clear();
+    CHECK(find("key:0") == nullptr);
   }
 }
 
 TEST_CASE("overlay: a value may be overwritten by itself") {
-  Arena arena;
-  Overlay overlay(arena);
-  uint64_t hash = checksum64("k");
-  overlay.put(hash, "k", "a value of some length");
-  overlay.put(hash, "k", overlay.find(hash, "k")->value().substr(2, 5));
-  CHECK(overlay.find(hash, "k")->value() == "value");
-  overlay.mark();
-  overlay.put(hash, "k", overlay.find(hash, "k")->value());
-  CHECK(overlay.find(hash, "k")->value() == "value");
+  TurnOverlay turn(1);
+  auto value = [&] { return turn.look(Family::kMeta, turn.hash("k"), "k").value.value(); };
+  turn.put(Family::kMeta, "k", "a value of some length");
+  turn.put(Family::kMeta, "k", value().substr(2, 5));
+  CHECK(value() == "value");
+  turn.mark();
+  turn.put(Family::kMeta, "k", value());
+  CHECK(value() == "value");
+  turn.undo();
+  CHECK(value() == "value");
+}
+
+// Against copies of a map: every mark keeps one.
+TEST_CASE("turn overlay: nested undo and keep, at random, give what copies of the state give") {
+  using Values = std::map<std::string, std::string>;
+  Prng random(77);
+  TurnOverlay turn(1);
+  Values now;
+  std::vector<Values> marked;
+  for (int i = 0; i < 50'000; ++i) {
+    const std::string key = "k" + std::to_string(random.below(12));
+    const uint64_t pick = random.below(20);
+    if (pick < 8) {
+      const std::string value(random.below(40), static_cast<char>('a' + random.below(26)));
+      turn.put(Family::kMeta, key, value);
+      now[key] = value;
+    } else if (pick < 10) {
+      turn.erase(Family::kMeta, key);
+      now.erase(key);
+    } else if (pick < 11) {
+      turn.erase_range(Family::kMeta, key, "k5");
+      if (key < "k5") {
+        now.erase(now.lower_bound(key), now.lower_bound("k5"));
+      }
+    } else if (pick < 14 && marked.size() < 6) {
+      turn.mark();
+      marked.push_back(now);
+    } else if (pick < 18 && !marked.empty()) {
+      if (random.chance(1, 2)) {
+        turn.undo();
+        now = marked.back();
+      } else {
+        turn.keep();
+      }
+      marked.pop_back();
+    } else if (marked.empty() && random.chance(1, 50)) {
+      turn.clear();
+      now.clear();
+    }
+    const TurnOverlay::Look look = turn.look(Family::kMeta, turn.hash(key), key);
+    REQUIRE(look.value.has_value() == now.contains(key));
+    REQUIRE((!look.value.has_value() || *look.value == now[key]));
+  }
 }
 
 TEST_CASE("overlay: keys of one hash stay apart, also while the table grows") {
   Arena arena;
-  Overlay overlay(arena);
+  UndoLog undo;
+  Overlay overlay(arena, undo);
   for (int i = 0; i < 3000; ++i) {
     overlay.put(static_cast<uint64_t>(i % 7), "key" + std::to_string(i), std::to_string(i));
   }
@@ -114,20 +165,19 @@ TEST_CASE("overlay: keys of one hash stay apart, also while the table grows") {
 }
 
 TEST_CASE("overlay: a turn like the one before takes no new memory") {
-  Arena arena;
-  Overlay overlay(arena);
+  TurnOverlay turn(1);
   size_t used = 0;
-  for (int turn = 0; turn < 3; ++turn) {
+  for (int round = 0; round < 3; ++round) {
     for (int i = 0; i < 500; ++i) {
-      std::string key = "key" + std::to_string(i);
-      overlay.mark();
-      overlay.put(checksum64(key), key, "value");
-      overlay.put(checksum64(key), key, "other");  // in place
+      const std::string key = "key" + std::to_string(i);
+      turn.mark();
+      turn.put(Family::kMeta, key, "value");
+      turn.put(Family::kMeta, key, "other");  // in place
+      turn.keep();
     }
-    CHECK((turn == 0 || arena.used_bytes() == used));
-    used = arena.used_bytes();
-    overlay.clear();
-    arena.reset();
+    CHECK((round == 0 || turn.bytes() == used));
+    used = turn.bytes();
+    turn.clear();
   }
   CHECK(used < 500 * 16);
 }

@@ -5,6 +5,7 @@
 
 #include "tests/rocks/checkpoint_suite.hpp"
 #include "tests/rocks/keyspace_suite.hpp"
+#include "tests/rocks/keyspace_undo_suite.hpp"
 #include "tests/rocks/plain_fixture.hpp"
 #include "tests/rocks/support.hpp"
 
@@ -48,6 +49,8 @@ TEST_CASE("plain keyspace: a long read sees its picture across erase and compact
 
 TEST_CASE("plain keyspace: undo takes back the command and nothing else [F30]") {
   keyspace_undo_takes_back_one_command<PlainFixture>();
+  keyspace_undo_nests<PlainFixture>();
+  keyspace_undo_nests<UncachedFixture>();
 }
 
 TEST_CASE("plain keyspace: a checkpoint made while apply goes on is one commit, in files [F13]") {

@@ -7,6 +7,7 @@
 
 #include "tests/rocks/checkpoint_suite.hpp"
 #include "tests/rocks/keyspace_suite.hpp"
+#include "tests/rocks/keyspace_undo_suite.hpp"
 #include "tests/rocks/support.hpp"
 #include "tests/rocks/table_fixture.hpp"
 
@@ -60,6 +61,8 @@ TEST_CASE("table keyspace: a long read sees its picture across erase and compact
 
 TEST_CASE("table keyspace: undo takes back the command and nothing else [F30]") {
   keyspace_undo_takes_back_one_command<TableFixture>();
+  keyspace_undo_nests<TableFixture>();
+  keyspace_undo_nests<MinuteTableFixture>();
 }
 
 TEST_CASE("table keyspace: a checkpoint made while apply goes on is one commit, in files [F13]") {

@@ -107,3 +107,18 @@ def test_words_headers_and_folders():
     assert [p.split(": ")[0] for p in lint.check_headers(files)] == ["config/base/a.hpp:1", "config/base/b.hpp:1"]
     assert [p.split()[0] for p in lint.check_folders(files)] == ["config/base/README.md",
                                                                 "config/README.md"]
+
+
+@pytest.mark.parametrize("path, line, found", [
+    ("resp/a.cpp", 'reply.error("TIMEOUT not yet");', True),
+    ("actors/a.cpp", 'return "-LOADING wait\\r\\n";', True),
+    ("resp/a.hpp", 'constexpr auto kText = "WRONGTYPE Operation against";', True),
+    ("resp/a.cpp", 'reply.error("ERR syntax error");', False),
+    ("resp/a.cpp", '// answers "TIMEOUT not yet"', False),
+    ("resp/a.cpp", 'if (same_word(word, "READONLY")) {', False),
+    ("resp/texts.hpp", 'constexpr auto kText = "TIMEOUT not yet";', False),
+    ("tests/resp/a.cpp", 'CHECK(text == "TIMEOUT not yet");', False),
+])
+def test_a_fate_stands_with_the_others(path, line, found):
+    problems = list(lint.check_fates({path: "// x\n" + line + "\n"}))
+    assert [p.partition(" ")[0] for p in problems] == ([f"{path}:2:"] if found else [])

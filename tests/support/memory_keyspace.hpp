@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -62,23 +63,31 @@ class MemoryKeyspace : public Keyspace {
       it = map.erase(it);
     }
   }
-  void mark() override { undo_.clear(); }
-  void undo_to_mark() override {
-    for (auto it = undo_.rbegin(); it != undo_.rend(); ++it) {
-      Map& map = maps_[at(it->family)];
-      if (it->before) {
-        map[it->key] = *it->before;
+  void expect_reads(Family, std::span<const std::string>) override {}
+  void mark() override { marks_.push_back(undo_.size()); }
+  void undo() override {
+    for (size_t i = undo_.size(); i-- > marks_.back();) {
+      Map& map = maps_[at(undo_[i].family)];
+      if (undo_[i].before) {
+        map[undo_[i].key] = *undo_[i].before;
       } else {
-        map.erase(it->key);
+        map.erase(undo_[i].key);
       }
     }
-    undo_.clear();
+    undo_.resize(marks_.back());
+    marks_.pop_back();
+  }
+  void keep() override {
+    marks_.pop_back();
+    if (marks_.empty()) {
+      undo_.clear();
+    }
   }
   void commit(LogIndex applied) override {
+    CHECK_INVARIANT(marks_.empty());
     applied_ = applied;
     pending_ = 0;
     ++commits_;
-    undo_.clear();
   }
   size_t pending_bytes() const override { return pending_; }
   LogIndex flushed_index() override { return flushed_; }
@@ -100,6 +109,13 @@ class MemoryKeyspace : public Keyspace {
     done(applied_);
   }
   std::unique_ptr<Reader> view() override { return std::make_unique<MapReader>(maps_); }
+  void view_async(std::function<void(std::unique_ptr<Reader>)> done) override { done(view()); }
+  uint32_t view_cost() override { return 0; }
+  void compact() override {}
+  uint32_t pressure() override { return 0; }
+  void when_room(std::function<void()> done) override { done(); }
+  bool tidy() override { return false; }
+  uint64_t owed_bytes() override { return 0; }
   Usage usage() override { return {}; }
 
   // Power loss: what was not flushed is gone.
@@ -108,6 +124,7 @@ class MemoryKeyspace : public Keyspace {
     applied_ = flushed_;
     pending_ = 0;
     undo_.clear();
+    marks_.clear();
   }
   const Maps& maps() const { return maps_; }
   const Maps& flushed_maps() const { return disk_; }
@@ -120,6 +137,7 @@ class MemoryKeyspace : public Keyspace {
     applied_ = flushed_ = applied;
     pending_ = 0;
     undo_.clear();
+    marks_.clear();
   }
   size_t commits() const { return commits_; }
 
@@ -177,6 +195,7 @@ class MemoryKeyspace : public Keyspace {
                                                   std::string_view to) override {
       return std::make_unique<MapReverseCursor>(maps_[at(family)], from, to);
     }
+    void expect_reads(Family, std::span<const std::string>) override {}
 
    private:
     Maps maps_;
@@ -187,13 +206,16 @@ class MemoryKeyspace : public Keyspace {
     std::optional<std::string> before;
   };
   void remember(Family family, std::string_view key, std::optional<std::string> before) {
-    undo_.push_back({family, std::string(key), std::move(before)});
+    if (!marks_.empty()) {
+      undo_.push_back({family, std::string(key), std::move(before)});
+    }
   }
 
   Maps maps_;
   Maps disk_;
   std::map<std::string, Maps> checkpoints_;
   std::vector<Before> undo_;
+  std::vector<size_t> marks_;  // where in undo_ each open one begins
   LogIndex applied_;
   LogIndex flushed_;
   size_t pending_ = 0;

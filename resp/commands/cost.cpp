@@ -1,0 +1,95 @@
+// What rows of long reads name as their cost: about how many records one would look at.
+#include <algorithm>
+#include <optional>
+
+#include "resp/commands/support.hpp"
+#include "resp/context.hpp"
+#include "resp/numbers.hpp"
+#include "resp/words.hpp"
+
+namespace kiwi::resp::commands {
+
+namespace {
+
+uint64_t size_of(Context& context, std::string_view name) {
+  Key key = context.find(name);
+  return key.live ? key.meta.size : 0;
+}
+
+uint64_t magnitude(int64_t number) {
+  return number < 0 ? uint64_t{0} - static_cast<uint64_t>(number) : static_cast<uint64_t>(number);
+}
+
+// Behind the word COUNT; without it what Redis' default is.
+uint64_t count_option(Args args) {
+  for (size_t i = 0; i + 1 < args.size(); ++i) {
+    if (same_word(args[i], "count")) {
+      std::optional<int64_t> count = parse_integer(args[i + 1]);
+      return count ? magnitude(*count) : 0;
+    }
+  }
+  return 10;
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------- for any command
+
+// Everything in its keys.
+uint64_t size_cost(Context& context, Args args) {
+  uint64_t sum = 0;
+  for (const FoundKey& key : keys_of(context.row(), args)) {
+    sum += size_of(context, key.name);
+  }
+  return sum;
+}
+
+// Each key once.
+uint64_t key_count_cost(Context&, Args args) { return args.size() - 1; }
+
+// Each argument behind the key once.
+uint64_t members_cost(Context&, Args args) { return args.size() - 2; }
+
+// Every key of the database.
+uint64_t database_cost(Context& context, Args) {
+  Database& state = context.state();
+  return state.counts(state.physical(context.database())).keys;
+}
+
+// ---------------------------------------------------------------- for one
+
+uint64_t scan_cost(Context& context, Args args) {
+  return std::min(database_cost(context, args), count_option(args.subspan(2)));
+}
+
+uint64_t sscan_cost(Context& context, Args args) {
+  return std::min(size_of(context, args[1]), count_option(args.subspan(3)));
+}
+
+uint64_t srandmember_cost(Context& context, Args args) {
+  const uint64_t size = size_of(context, args[1]);
+  std::optional<int64_t> count = args.size() > 2 ? parse_integer(args[2]) : 1;
+  if (!count || size == 0) {
+    return 0;
+  }
+  return *count < 0 ? magnitude(*count) : std::min(size, magnitude(*count));
+}
+
+uint64_t lrange_cost(Context& context, Args args) {
+  std::optional<int64_t> first = parse_integer(args[2]);
+  std::optional<int64_t> last = parse_integer(args[3]);
+  if (!first || !last) {
+    return 0;
+  }
+  const auto range = clamp_range(*first, *last, size_of(context, args[1]));
+  return range ? range->count : 0;
+}
+
+// A table of so many cells, each a thousandth of a record's time.
+uint64_t lcs_cost(Context& context, Args args) {
+  constexpr uint64_t kCells = 1000;
+  const uint64_t a = context.find(args[1]).meta.value.size();
+  return a * context.find(args[2]).meta.value.size() / kCells;
+}
+
+}  // namespace kiwi::resp::commands

@@ -1,0 +1,67 @@
+// Writes replies as RESP2 or RESP3 bytes.
+//
+// A data command's reply has a bound (F45). A read that would pass it ends there, by ReplyTooLarge:
+// it has no effects. A write must not be ended by what only its origin knows: its writer stops
+// storing, and the connection has to end, for an error would say that nothing was done.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <limits>
+#include <string>
+#include <string_view>
+
+#include "resp/reply.hpp"
+
+namespace kiwi::resp {
+
+struct ReplyTooLarge : std::exception {
+  const char* what() const noexcept override { return "the reply is too large"; }
+};
+
+class RespWriter final : public ReplyWriter {
+ public:
+  enum class Beyond : uint8_t { kThrow, kLose };
+  // out == nullptr: replies are thrown away (a command executed on a node that is not its origin).
+  explicit RespWriter(std::string* out, int version = 2)
+      : ReplyWriter(version, out == nullptr), out_(out) {}
+  // `end`: what `out` may grow to, what stands in it already included.
+  RespWriter(std::string* out, int version, size_t end, Beyond beyond)
+      : ReplyWriter(version, out == nullptr), out_(out), beyond_(beyond), end_(end) {}
+
+  void simple(std::string_view text) override;
+  void error(std::string_view text) override;
+  void integer(int64_t value) override;
+  void bulk(std::string_view bytes) override;
+  void null() override;        // RESP2 $-1, RESP3 _
+  void null_array() override;  // RESP2 *-1, RESP3 _
+  void array(size_t elements) override;
+  void map(size_t pairs) override;
+  void set(size_t elements) override;
+  void push(size_t elements) override;
+  void boolean(bool value) override;
+  void number(double value) override;
+  void big_number(std::string_view digits) override;
+  void verbatim(std::string_view text) override;
+  size_t where() const override { return out_ != nullptr ? out_->size() : 0; }
+  void put_first(size_t begin, size_t head) override;
+
+  void raw(std::string_view encoded);  // already RESP
+
+ private:
+  bool fits(size_t bytes) {
+    return out_ != nullptr && (out_->size() + bytes <= end_ || overflow());
+  }
+  bool overflow();
+
+  std::string* out_;
+  Beyond beyond_ = Beyond::kThrow;
+  size_t end_ = std::numeric_limits<size_t>::max();
+};
+
+// As Redis 7.0 prints a double: seventeen significant digits, correctly rounded and so the same
+// everywhere; "inf", "-inf".
+std::string double_text(double value);
+
+}  // namespace kiwi::resp

@@ -1,0 +1,75 @@
+// Error texts whose first word tells a client what became of its command, and those that several
+// places share. A wrong first word is a safety bug, so such words stand in literals only here
+// (scripts/lint):
+//   TIMEOUT                       nobody knows: it may have been applied, or be applied yet
+//   NOCLUSTER CLUSTERDOWN LOADING MOVED OOM NOAUTH WRONGPASS NOPROTO EXECABORT WRONGTYPE ERR
+//                                 certainly not applied (a block: nothing of it)
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace kiwi::resp::texts {
+
+// ---------------------------------------------------------------- fate unknown
+inline constexpr std::string_view kTimeout = "TIMEOUT not committed yet";
+inline constexpr std::string_view kReadTimeout = "TIMEOUT no quorum for read";
+inline constexpr std::string_view kLongReadTimeout =
+    "TIMEOUT the read waited too long behind other long reads of this node";
+
+inline constexpr std::string_view kNoAnswerFromLeader = "TIMEOUT no reply from leader";
+inline constexpr std::string_view kTransferTimeout = "TIMEOUT transfer timed out";
+// An order that was given to somebody who may have carried it out; `error`: what was said last.
+inline std::string maybe_done(std::string_view error) {
+  return "TIMEOUT it may have been done, or in part, or come yet: " + std::string(error);
+}
+
+// Whether a text says that.
+inline bool tells_no_fate(std::string_view error) { return error.starts_with("TIMEOUT"); }
+
+// ---------------------------------------------------------------- certainly not applied
+inline constexpr std::string_view kNoCluster = "NOCLUSTER No Raft Cluster";
+inline constexpr std::string_view kJoiningNow = "NOCLUSTER No Raft Cluster (joining now)";
+inline constexpr std::string_view kNoLeader = "CLUSTERDOWN No raft leader";
+inline constexpr std::string_view kRemoved = "CLUSTERDOWN This node was removed from its cluster";
+inline constexpr std::string_view kLoading = "LOADING Raft module is loading data";
+inline constexpr std::string_view kTooManyWrites = "OOM too many writes wait to be committed";
+inline constexpr std::string_view kDiskFull =
+    "OOM the disk is nearly full, here or on too many nodes: writes are refused until there is "
+    "room";
+inline constexpr std::string_view kLeaderDiskFull =
+    "OOM the leader's disk is nearly full: writes are refused until it has room again";
+inline constexpr std::string_view kTooLarge =
+    "ERR the command is larger than what the nodes of a cluster send to each other";
+// `slot`: of the command's first key, 0 without one; `address`: client address of the leader.
+inline std::string moved(unsigned slot, std::string_view address) {
+  return "MOVED " + std::to_string(slot) + " " + std::string(address);
+}
+
+inline constexpr std::string_view kNoAuth = "NOAUTH Authentication required.";
+inline constexpr std::string_view kHelloNoAuth =
+    "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH "
+    "<user> <pass> option can be used to authenticate the client and select the RESP protocol "
+    "version at the same time";
+inline constexpr std::string_view kWrongPass =
+    "WRONGPASS invalid username-password pair or user is disabled.";
+inline constexpr std::string_view kNoProto = "NOPROTO unsupported protocol version";
+inline constexpr std::string_view kExecAborted =
+    "EXECABORT Transaction discarded because of previous errors.";
+// `reason`: without its first word if that is ERR.
+inline std::string exec_aborted(std::string_view reason) {
+  return "EXECABORT Transaction discarded because of: " + std::string(reason);
+}
+
+// ---------------------------------------------------------------- Redis' texts of commands
+inline constexpr std::string_view kWrongType =
+    "WRONGTYPE Operation against a key holding the wrong kind of value";
+inline constexpr std::string_view kSyntax = "ERR syntax error";
+inline constexpr std::string_view kNotInteger = "ERR value is not an integer or out of range";
+inline constexpr std::string_view kNotFloat = "ERR value is not a valid float";
+inline constexpr std::string_view kOutOfRange = "ERR index out of range";
+inline constexpr std::string_view kNoSuchKey = "ERR no such key";
+inline constexpr std::string_view kTooManyLongReads =
+    "ERR too many long reads wait on this node: ask again later, or another node";
+
+}  // namespace kiwi::resp::texts

@@ -1,0 +1,179 @@
+// The keys of the state: type, deadline and version on top of the keyspace's byte maps. Keeps every
+// derived record in step with the keys: key counts, the expiry index, deletion buckets (F11) and
+// the mutation counter (F10). What a key holds is the business of its type (Set, List, String),
+// which stores it by elements() and effects(). Knows no Redis command.
+//
+// Owned by the Executor; client loop only. Only entries may call the writing half: everything here
+// is a function of (state, entry), reads included, so no clock and no option.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "config/limits.hpp"
+#include "resp/types/effects.hpp"
+#include "resp/types/elements.hpp"
+#include "resp/types/expiry_floor.hpp"
+#include "resp/types/key.hpp"
+#include "resp/types/steps.hpp"
+#include "resp/types/watch.hpp"
+#include "rocks/keyspace.hpp"
+#include "rocks/metadata.hpp"
+
+namespace kiwi::resp {
+
+struct KeyCounts {
+  uint64_t keys = 0;
+  uint64_t keys_with_ttl = 0;
+};
+
+class Database {
+ public:
+  // `entry_work_max` is a constant in all that is not a test: it decides what entries mean.
+  explicit Database(rocks::Writer& writer, size_t entry_work_max = config::limits::kEntryWorkBytes);
+  // Of a view, for reads only: the writing half may not be called. What is kept of each logical
+  // database is read when it is asked for: two thousand reads would take longer than the command.
+  explicit Database(rocks::Reader& view, size_t entry_work_max = config::limits::kEntryWorkBytes);
+
+  // ---- turns and undo
+  const rocks::AppliedRecord& record() const { return record_; }
+  void begin_entry() { effects_.begin_entry(); }
+  void end_entry(LogIndex index, Term term, int64_t stamp_ms);
+  // Writes what is kept in memory during a turn; the caller commits.
+  void end_turn();
+  void begin_command();  // before each command, writing or not
+  // Undo of a command, as of rocks::Writer (F30).
+  void mark();
+  void undo();
+  void keep();
+  size_t buffer_bytes() const;  // kept for the next command
+
+  // ---- what types and whoever walks records use
+  Steps& steps() { return steps_; }
+  Effects& effects() { return effects_; }
+  Elements& elements() { return elements_; }
+  void step() { steps_.step(); }
+
+  // ---- logical databases
+  rocks::DatabaseId physical(uint32_t logical);
+  uint64_t incarnation(uint32_t logical);  // changes with FLUSHDB and SWAPDB
+  void flush(uint32_t logical);
+  void swap(uint32_t a, uint32_t b);
+  KeyCounts counts(rocks::DatabaseId database) const;  // of what physical() gave
+  // Logical numbers that hold keys, in order.
+  std::vector<uint32_t> databases_with_keys();
+
+  // ---- keys
+  // A hint (Reader::expect_reads): the names that will be looked for next, as far as one can
+  // tell.
+  void expect(std::span<const KeyName> names);
+  Key find(rocks::DatabaseId database, std::string_view name, int64_t now_ms);
+  // The key becomes a new one, described by `fresh` but for version and last_modified, which it is
+  // given. Whatever was there, expired or not, is gone, its elements too.
+  void create(Key& key, const rocks::Metadata& fresh);
+  // The same in two steps, for a collection that is filled in between: begin_new() makes an empty
+  // one in memory only, whose elements can be stored; store_new() writes its record. Requires that
+  // the key is not live. Without the second step there is no key, and may be no element.
+  void begin_new(Key& key, rocks::Type type);
+  void store_new(Key& key);
+  // Requires key.live: writes key.meta back as a modification of the same key.
+  void update(Key& key);
+  void remove(Key& key);  // requires key.live
+  // The same for a collection whose elements were all erased one by one: a queue that is empty most
+  // of the time should not leave a range erase for each job.
+  void remove_emptied(Key& key);
+  void remove_expired(Key& key);  // requires present and not live
+  // RENAME: the record moves, elements stay where they are (F40). Requires from.live and one
+  // database.
+  void rename(Key& from, Key& to);
+  // COPY, MOVE: `to` becomes a new key with from's content and deadline. Requires from.live and
+  // that the two are not the same key.
+  void copy(const Key& from, Key& to);
+  // Removes an expiry index record that no key has any more.
+  void erase_stale_expiry(int64_t expire_at_ms, rocks::DatabaseId database, std::string_view name);
+
+  // ---- walks
+  // Metadata records of a database with key hash >= `hash`.
+  std::unique_ptr<rocks::Cursor> key_cursor(rocks::DatabaseId database, uint64_t hash);
+  // Index records of deadlines, from the floor on.
+  std::unique_ptr<rocks::Cursor> expiry_cursor(int64_t not_after_ms);
+  ExpiryFloor& expiry_floor() { return expiry_floor_; }
+  // The index record stays, though an entry was to remove it: the key is not over yet.
+  void keep_expiry(int64_t expire_at_ms, rocks::DatabaseId database, std::string_view name);
+
+  // ---- WATCH (F11)
+  WatchToken watch(uint32_t logical, std::string_view name, int64_t now_ms, bool& has_ttl);
+  bool unchanged(const WatchToken& token, int64_t now_ms);
+
+ private:
+  struct Counted {
+    KeyCounts counts;
+    bool dirty = false;
+  };
+  struct Mapped {
+    rocks::DatabaseId id;
+    uint64_t incarnation = 0;
+  };
+  // What undo() puts back beside what Effects do.
+  struct Mark {
+    uint64_t mutation_counter;
+    uint32_t next_database;
+    size_t counts;  // entries of counts_before_ when it was set
+    size_t map;     // of map_before_
+  };
+
+  uint64_t next_mutation() { return ++record_.mutation_counter; }
+  const std::string& meta_key(rocks::DatabaseId database, std::string_view name);
+  KeyCounts& counts_for_change(rocks::DatabaseId database);
+  void set_mapped(uint32_t logical, Mapped mapped);
+  const Mapped* mapped(uint32_t logical);
+  void put_expiry(const Key& key, int64_t expire_at_ms);
+  void erase_expiry(const Key& key);
+  void forget_record(Key& key);  // record, index and counts; neither elements nor bucket
+  void store(Key& key);
+  uint64_t bucket(rocks::DatabaseId database, std::string_view name);
+  void set_bucket(const Key& key, uint64_t counter);
+  void give_back_buffers();
+  void load();
+  void load_logical(uint32_t logical);
+  void load_mapped(uint32_t logical);
+  void load_counts(rocks::DatabaseId database);
+
+  rocks::Reader& reader_;
+  Effects effects_;
+  Steps steps_;
+  Elements elements_;
+  rocks::AppliedRecord record_;
+  std::unordered_map<uint32_t, Counted> counts_;  // by physical number
+  std::unordered_map<uint32_t, Mapped> map_;  // by logical number; absent = itself, never changed
+  std::vector<Mark> marks_;                   // open ones, the outermost first
+  std::vector<std::pair<uint32_t, KeyCounts>> counts_before_;  // by physical number
+  std::vector<std::pair<uint32_t, Mapped>> map_before_;        // by logical number
+  std::vector<uint32_t> dirty_counts_;
+  ExpiryFloor expiry_floor_;
+  std::unordered_set<uint32_t> loaded_;  // of a view: logical numbers
+
+  // Buffers of one command, reused.
+  std::vector<std::string> expected_keys_;
+  std::string meta_key_;
+  std::string_view meta_key_name_;  // whose key meta_key_ is: compared by address
+  rocks::DatabaseId meta_key_database_;
+  std::string key_;
+  std::string value_;
+  std::string renamed_;
+  std::string from_;
+  std::string to_;
+};
+
+}  // namespace kiwi::resp

@@ -1,0 +1,211 @@
+// Database: keys.
+#include <algorithm>
+
+#include "config/base/check.hpp"
+#include "config/limits.hpp"
+#include "resp/types/database.hpp"
+
+namespace kiwi::resp {
+
+using rocks::DatabaseId;
+using rocks::Family;
+using rocks::Type;
+namespace keys = rocks::keys;
+
+const std::string& Database::meta_key(DatabaseId database, std::string_view name) {
+  // Names are views into a command's argv, whose bytes stay put until the next begin_command().
+  if (meta_key_name_.data() != name.data() || meta_key_name_.size() != name.size() ||
+      meta_key_database_ != database || name.data() == nullptr) {
+    keys::meta(meta_key_, database, name);
+    meta_key_name_ = name;
+    meta_key_database_ = database;
+  }
+  return meta_key_;
+}
+
+void Database::expect(std::span<const KeyName> names) {
+  constexpr size_t kNameMax = 1024;  // a copy of each is kept; to hash a long one takes longer
+  size_t count = 0;
+  if (expected_keys_.size() < names.size()) {
+    expected_keys_.resize(names.size());
+  }
+  for (const KeyName& name : names) {
+    if (!name.bytes.empty() && name.bytes.size() <= kNameMax &&
+        name.database < config::limits::kDatabases) {
+      keys::meta(expected_keys_[count++], physical(name.database), name.bytes);
+    }
+  }
+  reader_.expect_reads(Family::kMeta, std::span(expected_keys_).first(count));
+}
+
+Key Database::find(DatabaseId database, std::string_view name, int64_t now_ms) {
+  step();
+  Key key;
+  key.name = name;
+  key.database = database;
+  auto bytes = reader_.get(Family::kMeta, meta_key(database, name));
+  if (!bytes) {
+    return key;
+  }
+  auto meta = rocks::decode_metadata(*bytes);
+  if (!meta) {
+    fatal("a metadata record of the state database is corrupt; replace this node's data directory");
+  }
+  key.present = true;
+  key.meta = *meta;
+  key.stored_expire_at_ms = meta->expire_at_ms;
+  key.live = !meta->expired(now_ms);
+  return key;
+}
+
+void Database::put_expiry(const Key& key, int64_t expire_at_ms) {
+  if (expire_at_ms != 0) {
+    keys::expiry(key_, expire_at_ms, key.database, key.name);
+    effects_.put(Family::kSystem, key_, {});
+    expiry_floor_.is_there(key_);
+    ++counts_for_change(key.database).keys_with_ttl;
+  }
+}
+
+void Database::erase_expiry(const Key& key) {
+  if (key.stored_expire_at_ms != 0) {
+    keys::expiry(key_, key.stored_expire_at_ms, key.database, key.name);
+    effects_.erase(Family::kSystem, key_);
+    --counts_for_change(key.database).keys_with_ttl;
+  }
+}
+
+void Database::forget_record(Key& key) {
+  erase_expiry(key);
+  --counts_for_change(key.database).keys;
+  effects_.erase(Family::kMeta, meta_key(key.database, key.name));
+  key.present = key.live = false;
+  key.stored_expire_at_ms = 0;
+}
+
+// Writes key.meta. Its value may be a view into the Keyspace, so it is encoded before anything else
+// is asked of that.
+void Database::store(Key& key) {
+  rocks::encode(value_, key.meta);
+  if (key.meta.expire_at_ms != key.stored_expire_at_ms) {
+    erase_expiry(key);
+    put_expiry(key, key.meta.expire_at_ms);
+    key.stored_expire_at_ms = key.meta.expire_at_ms;
+  }
+  effects_.put(Family::kMeta, meta_key(key.database, key.name), value_);
+  key.present = key.live = true;
+}
+
+void Database::create(Key& key, const rocks::Metadata& fresh) {
+  if (key.present) {
+    elements_.drop(key);
+  } else {
+    ++counts_for_change(key.database).keys;
+  }
+  key.meta = fresh;
+  key.meta.version = key.meta.last_modified = next_mutation();
+  store(key);
+}
+
+void Database::begin_new(Key& key, Type type) {
+  CHECK_INVARIANT(!key.live && type != Type::kString);
+  if (key.present) {
+    remove_expired(key);
+  }
+  key.meta = rocks::Metadata{};
+  key.meta.type = type;
+  key.meta.version = key.meta.last_modified = next_mutation();
+}
+
+void Database::store_new(Key& key) {
+  CHECK_INVARIANT(!key.present && key.meta.size > 0);
+  ++counts_for_change(key.database).keys;
+  store(key);
+}
+
+void Database::update(Key& key) {
+  CHECK_INVARIANT(key.live);
+  key.meta.last_modified = next_mutation();
+  store(key);
+}
+
+void Database::remove(Key& key) {
+  CHECK_INVARIANT(key.live);
+  elements_.drop(key);
+  remove_emptied(key);
+}
+
+void Database::remove_emptied(Key& key) {
+  CHECK_INVARIANT(key.live);
+  forget_record(key);
+  set_bucket(key, next_mutation());
+}
+
+void Database::remove_expired(Key& key) {
+  CHECK_INVARIANT(key.present && !key.live);
+  // Not a mutation: for clients the key was gone already. Whoever saw it missing holds a token that
+  // is at least as new as its last change, unless it was created after the token was given.
+  elements_.drop(key);
+  forget_record(key);
+  if (bucket(key.database, key.name) < key.meta.last_modified) {
+    set_bucket(key, key.meta.last_modified);
+  }
+}
+
+void Database::rename(Key& from, Key& to) {
+  CHECK_INVARIANT(from.live && from.database == to.database && from.name != to.name);
+  if (to.present) {
+    elements_.drop(to);
+    forget_record(to);
+  }
+  auto bytes = reader_.get(Family::kMeta, meta_key(from.database, from.name));
+  CHECK_INVARIANT(bytes.has_value());
+  renamed_.assign(*bytes);  // meta.value of what goes into `to` is a view into it
+  auto moved = rocks::decode_metadata(renamed_);
+  CHECK_INVARIANT(moved.has_value());
+  forget_record(from);
+  set_bucket(from, next_mutation());
+  ++counts_for_change(to.database).keys;
+  to.meta = *moved;
+  to.meta.last_modified = next_mutation();
+  store(to);
+}
+
+void Database::copy(const Key& from, Key& to) {
+  CHECK_INVARIANT(from.live && (from.database != to.database || from.name != to.name));
+  renamed_.assign(from.meta.value);  // a view into the Keyspace
+  rocks::Metadata fresh = from.meta;
+  fresh.value = renamed_;
+  create(to, fresh);
+  if (fresh.type != Type::kString) {
+    elements_.copy(from.collection(), to.collection());
+  }
+}
+
+void Database::erase_stale_expiry(int64_t expire_at_ms,
+                                  DatabaseId database,
+                                  std::string_view name) {
+  keys::expiry(key_, expire_at_ms, database, name);
+  effects_.erase(Family::kSystem, key_);
+}
+
+void Database::keep_expiry(int64_t expire_at_ms, DatabaseId database, std::string_view name) {
+  keys::expiry(key_, expire_at_ms, database, name);
+  expiry_floor_.is_there(key_);
+}
+
+// ---------------------------------------------------------------- walks
+
+std::unique_ptr<rocks::Cursor> Database::key_cursor(DatabaseId database, uint64_t hash) {
+  keys::meta_from(from_, database, hash);
+  keys::database_end(to_, database);
+  return reader_.cursor(Family::kMeta, from_, to_);
+}
+
+std::unique_ptr<rocks::Cursor> Database::expiry_cursor(int64_t not_after_ms) {
+  keys::expiry_range(from_, to_, not_after_ms);
+  from_ = std::max(from_, expiry_floor_.key());
+  return reader_.cursor(Family::kSystem, from_, to_);
+}
+
+}  // namespace kiwi::resp

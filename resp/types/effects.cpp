@@ -1,0 +1,64 @@
+#include "resp/types/effects.hpp"
+
+#include "config/base/bytes.hpp"
+#include "config/base/checksum.hpp"
+
+namespace kiwi::resp {
+
+using rocks::Family;
+
+namespace {
+
+// Kinds of effects in the checksum. Part of the state's format, never renumber.
+enum Effect : uint8_t { kPut = 1, kErase = 2, kEraseRange = 3, kEntry = 4 };
+
+uint8_t of(Family family, Effect effect) {
+  return static_cast<uint8_t>(static_cast<uint8_t>(family) << 4 | effect);
+}
+
+}  // namespace
+
+void Effects::mix(uint8_t effect, std::string_view key, std::string_view value) {
+  checksum_ = checksum64(value, checksum64(key, checksum_ + effect));
+}
+
+void Effects::put(Family family, std::string_view key, std::string_view value) {
+  mix(of(family, kPut), key, value);
+  writer().put(family, key, value);
+}
+
+void Effects::erase(Family family, std::string_view key) {
+  mix(of(family, kErase), key, {});
+  writer().erase(family, key);
+}
+
+void Effects::erase_range(Family family, std::string_view from, std::string_view to) {
+  mix(of(family, kEraseRange), from, to);
+  writer().erase_range(family, from, to);
+}
+
+void Effects::end_entry(LogIndex index, uint64_t mutation_counter) {
+  position_.clear();
+  put_le(position_, index.value);
+  put_le(position_, mutation_counter);
+  mix(kEntry, position_, {});
+}
+
+void Effects::mark() {
+  writer().mark();
+  marks_.push_back({checksum_, spent_});
+}
+
+void Effects::undo() {
+  writer().undo();
+  checksum_ = marks_.back().checksum;
+  spent_ = marks_.back().spent;
+  marks_.pop_back();
+}
+
+void Effects::keep() {
+  writer().keep();
+  marks_.pop_back();
+}
+
+}  // namespace kiwi::resp

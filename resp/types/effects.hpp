@@ -1,0 +1,85 @@
+// What entries do to the state, record by record. Everything that one changes goes through here, so
+// that it is part of the rolling checksum (F34), of the bound on one entry's work (F61) and of its
+// command's undo (F30). Knows keys and values as bytes only.
+//
+// Owned by the Database; whatever a type of resp/types/ stores it stores by this.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "config/base/check.hpp"
+#include "config/base/ids.hpp"
+#include "rocks/keyspace.hpp"
+
+namespace kiwi::resp {
+
+// F61: what commands of one entry read into memory or write, beyond what clients sent, is bounded:
+// an entry is one commit. Alike on every node.
+struct TooMuchForOneEntry : std::exception {
+  const char* what() const noexcept override { return "too much for one entry"; }
+};
+
+class Effects {
+ public:
+  // nullptr: of a view, which nobody may change.
+  Effects(rocks::Writer* writer, size_t entry_work_max)
+      : writer_(writer), entry_work_max_(entry_work_max) {}
+
+  void put(rocks::Family family, std::string_view key, std::string_view value);
+  void erase(rocks::Family family, std::string_view key);
+  void erase_range(rocks::Family family, std::string_view from, std::string_view to);
+  // For records that follow from others once a turn, which the checksum does not hold.
+  rocks::Writer& writer() {
+    CHECK_INVARIANT(writer_ != nullptr);
+    return *writer_;
+  }
+  bool read_only() const { return writer_ == nullptr; }
+
+  // ---- entries
+  void begin_entry() { spent_ = 0; }
+  // Its position becomes part of the checksum.
+  void end_entry(LogIndex index, uint64_t mutation_counter);
+  uint64_t checksum() const { return checksum_; }
+  void load_checksum(uint64_t checksum) { checksum_ = checksum; }
+
+  // ---- the bound on an entry's work
+  // A record that a command copies, moves or holds in memory. Throws TooMuchForOneEntry.
+  void spend(size_t bytes) {
+    spent_ += bytes + kRecordWork;
+    if (spent_ > entry_work_max_) {
+      throw TooMuchForOneEntry();
+    }
+  }
+  // Reads are not executed everywhere: what they spend is counted apart.
+  size_t exchange_spent(size_t spent) { return std::exchange(spent_, spent); }
+  size_t entry_work_max() const { return entry_work_max_; }
+
+  // ---- undo: as of rocks::Writer
+  void mark();
+  void undo();
+  void keep();
+  bool marked() const { return !marks_.empty(); }
+
+ private:
+  static constexpr size_t kRecordWork = 100;  // what memory a record takes beside its bytes
+  struct Mark {
+    uint64_t checksum;
+    size_t spent;
+  };
+  void mix(uint8_t effect, std::string_view key, std::string_view value);
+
+  rocks::Writer* const writer_;
+  uint64_t checksum_ = 0;
+  const size_t entry_work_max_;
+  size_t spent_ = 0;
+  std::vector<Mark> marks_;  // open ones, the outermost first
+  std::string position_;     // a buffer
+};
+
+}  // namespace kiwi::resp

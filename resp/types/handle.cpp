@@ -1,0 +1,34 @@
+#include "resp/types/handle.hpp"
+
+#include "config/base/check.hpp"
+
+namespace kiwi::resp {
+
+void Collection::begin_change(rocks::Type type) {
+  if (!key_.live && !fresh_) {
+    database_->begin_new(key_, type);
+    fresh_ = true;
+  }
+  changed_ = true;
+}
+
+void Collection::save() {
+  if (!changed_) {
+    return;
+  }
+  changed_ = false;
+  const bool stored = !fresh_;
+  if (key_.meta.size == 0) {
+    if (stored) {
+      database_->remove_emptied(key_);
+    }
+    fresh_ = false;
+  } else if (stored) {
+    database_->update(key_);
+  } else {
+    database_->store_new(key_);
+    fresh_ = false;
+  }
+}
+
+}  // namespace kiwi::resp

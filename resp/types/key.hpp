@@ -1,0 +1,32 @@
+// A key as it was found.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "rocks/keys.hpp"
+#include "rocks/metadata.hpp"
+
+namespace kiwi::resp {
+
+// Valid until the command ends; meta.value only until the next call into the Database that reads or
+// writes.
+struct Key {
+  std::string_view name;
+  rocks::DatabaseId database;
+  bool present = false;  // it has a record, maybe an expired one, which no client can tell (F34)
+  bool live = false;     // it exists for clients
+  rocks::Metadata meta;
+  int64_t stored_expire_at_ms = 0;  // the record's deadline: meta's may be edited before update()
+
+  bool is(rocks::Type type) const { return live && meta.type == type; }
+  rocks::CollectionId collection() const { return meta.collection(database); }
+};
+
+// How commands name one.
+struct KeyName {
+  uint32_t database = 0;  // logical
+  std::string_view bytes;
+};
+
+}  // namespace kiwi::resp

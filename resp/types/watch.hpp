@@ -1,0 +1,18 @@
+// WATCH (F11): what a client saw of a key. Database gives tokens and judges them later.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace kiwi::resp {
+
+struct WatchToken {
+  uint32_t database = 0;     // logical number
+  uint64_t incarnation = 0;  // of that database then: changed by FLUSHDB and SWAPDB
+  std::string key;
+  bool exists = false;
+  uint64_t counter = 0;  // last_modified of the live key, or the mutation counter at WATCH
+  bool operator==(const WatchToken&) const = default;
+};
+
+}  // namespace kiwi::resp

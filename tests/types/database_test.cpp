@@ -1,0 +1,98 @@
+// Keys and their derived records: undo in undo, and what a reader may not do.
+#include "resp/types/database.hpp"
+
+#include <string>
+
+#include "resp/types/string_value.hpp"
+#include "tests/types/world.hpp"
+
+namespace kiwi::resp::types_test {
+namespace {
+
+void assign(World<InMemory>& w, std::string_view name, std::string_view value) {
+  Key key = w.find(name);
+  String::assign(w.database(), key, value, 0);
+}
+
+std::string value_of(World<InMemory>& w, std::string_view name) {
+  const Key key = w.find(name);
+  return key.live ? std::string(key.meta.value) : "-";
+}
+
+TEST_SUITE_BEGIN("types/database");
+
+// A script whose commands may fail one by one.
+TEST_CASE("undo nests: keys, counts, databases, counters and checksum go back with it") {
+  World<InMemory> w;
+  Database& state = w.database();
+  assign(w, "before", "1");
+  w.end_turn();
+  w.begin();
+  const rocks::AppliedRecord record = state.record();
+  const uint64_t checksum = state.effects().checksum();
+  auto keys = [&] { return state.counts(state.physical(0)).keys; };
+
+  state.mark();
+  assign(w, "outer", "1");
+  const uint64_t in_outer = state.effects().checksum();
+  state.mark();
+  assign(w, "inner", "1");
+  assign(w, "outer", "2");
+  state.flush(0);
+  CHECK(keys() == 0);
+  state.undo();
+  w.begin();
+  CHECK(value_of(w, "outer") == "1");
+  CHECK(value_of(w, "inner") == "-");
+  CHECK(value_of(w, "before") == "1");
+  CHECK(keys() == 2);
+  CHECK(state.effects().checksum() == in_outer);
+  state.mark();
+  assign(w, "inner", "kept");
+  state.swap(0, 1);
+  state.keep();
+  CHECK(state.counts(state.physical(1)).keys == 3);
+  state.undo();
+  w.begin();
+  CHECK(value_of(w, "before") == "1");
+  CHECK(value_of(w, "inner") == "-");
+  CHECK(keys() == 1);
+  CHECK(state.physical(0) == rocks::DatabaseId{0});
+  CHECK(state.record() == record);
+  CHECK(state.effects().checksum() == checksum);
+}
+
+TEST_CASE("what an undone command spent of the entry's bound is given back, level by level") {
+  rocks::MemoryKeyspace keyspace;
+  Effects effects(&keyspace, 10'000);
+  effects.begin_entry();
+  effects.spend(3000);
+  effects.mark();
+  effects.spend(3000);
+  effects.mark();
+  CHECK_THROWS_AS(effects.spend(5000), TooMuchForOneEntry);
+  effects.undo();
+  effects.spend(3000);
+  effects.undo();
+  effects.spend(6000);
+  CHECK_THROWS_AS(effects.spend(1000), TooMuchForOneEntry);
+}
+
+TEST_CASE("a view is read by a Database of its own, which loads what it is asked for") {
+  World<InMemory> w;
+  w.command(false, [&] { assign(w, "k", "v"); });
+  w.end_turn();
+  const auto view = w.view();
+  w.command(false, [&] { assign(w, "k", "later"); });
+  Database reader(*view);
+  reader.begin_command();
+  const Key key = reader.find(reader.physical(0), "k", w.now_ms);
+  CHECK(key.meta.value == "v");
+  CHECK(reader.counts(reader.physical(0)).keys == 1);
+  CHECK(reader.effects().read_only());
+}
+
+TEST_SUITE_END();
+
+}  // namespace
+}  // namespace kiwi::resp::types_test
