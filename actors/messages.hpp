@@ -2,7 +2,8 @@
 //
 // Local messages are per batch and never serialised; they are sent by std::move and taken by
 // reference, so CAF hands over the one instance (a copy is made only if a test repeats a message).
-// PeerFrame is the only wire type. Include handles.hpp for the typed interfaces.
+// PeerFrame is the only wire type. What is said to ReplicaHost, which hosts several Raft groups,
+// names the group. Include handles.hpp for the typed interfaces.
 #pragma once
 
 #include <cstdint>
@@ -27,14 +28,15 @@ namespace kiwi::actors {
 // ---------------------------------------------------------------- between nodes
 
 // A whole message or one part of a long one (fragments.hpp). ON THE WIRE: the type's name and its
-// two fields.
+// fields.
 struct PeerFrame {
-  uint8_t kind = 0;  // FrameKind
+  uint8_t kind = 0;    // FrameKind
+  uint32_t group = 0;  // of the message; 0: the link's own
   std::string bytes;
 };
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, PeerFrame& frame) {
-  return f(caf::meta::type_name("kiwi_frame"), frame.kind, frame.bytes);
+  return f(caf::meta::type_name("kiwi_frame"), frame.kind, frame.group, frame.bytes);
 }
 using PeerPort = caf::typed_actor<caf::reacts_to<PeerFrame>>;
 
@@ -74,10 +76,12 @@ struct RaftOrders {  // router -> replica, once a loop turn
   std::vector<resp::ReadIndexAsk> read_index;
   std::optional<bool> wants_commit;
   std::optional<bool> disk_full;
+  GroupId group = kFirstGroup;
 };
 struct PeerNote {  // a word of one node's composition root to another's (node_admin.cpp)
   NodeId peer;
   std::string bytes;
+  GroupId group = kFirstGroup;
 };
 struct RaftReport {  // replica -> router and state machine, once a raft turn when there is
                      // something
@@ -94,14 +98,17 @@ struct ApplyEntries {
 struct Applied {
   LogIndex index;
   std::optional<std::vector<raft::SessionRow>> sessions;
+  GroupId group = kFirstGroup;
 };
 struct ChangeMembership {
   uint64_t id = 0;
   raft::MembershipChange change;
+  GroupId group = kFirstGroup;
 };
 struct TransferLeadership {
   uint64_t id = 0;
   NodeId target;
+  GroupId group = kFirstGroup;
 };
 // The state is on disk up to here, an applied index whose entry had that term (F13): cut the log.
 struct CompactLog {
@@ -109,15 +116,18 @@ struct CompactLog {
   Term term;
   uint64_t keep_entries = 0;
   uint64_t keep_for_laggards_entries = 0;
+  GroupId group = kFirstGroup;
 };
 struct MemberReturned {  // a peer of a known id came back with an empty directory (F1)
   raft::Member member;
+  GroupId group = kFirstGroup;
 };
 
 // ---------------------------------------------------------------- raft loop
 
 struct LogPersisted {
   raft::PersistToken token;
+  GroupId group = kFirstGroup;
 };
 struct LogWritten {  // LogStore's worker thread -> LogStore
   raft::PersistToken token;
@@ -128,13 +138,15 @@ struct LogReadDone {
   raft::LogRead request;
   std::vector<raft::Entry> entries;
   Term prev_term;
+  GroupId group = kFirstGroup;
 };
 
 // ---------------------------------------------------------------- snapshots
 
-struct SnapshotFrame {  // of snapshot_protocol.hpp: peer <-> worker, through the replica's links
+struct SnapshotFrame {  // of snapshot_protocol.hpp: peer <-> worker, through the node's links
   NodeId peer;
   std::string bytes;
+  GroupId group = kFirstGroup;
 };
 struct SnapshotLink {  // replica -> worker
   NodeId peer;
@@ -148,6 +160,7 @@ struct SnapshotNews {  // replica -> worker, when it changed
 struct SnapshotPin {  // worker -> replica: it is on its way there, from this node or another
   NodeId follower;
   LogIndex index;
+  GroupId group = kFirstGroup;
 };
 struct SnapshotUseless {  // replica -> worker: the log begins too late for what was pinned
   NodeId follower;
@@ -156,11 +169,13 @@ struct SnapshotEnded {  // worker -> replica
   NodeId follower;
   LogIndex installed;
   bool ok = false;
+  GroupId group = kFirstGroup;
 };
 struct SnapshotArrived {  // worker -> replica: whole, verified and under its name; install it?
   raft::SnapshotMeta meta;
   Term sender_term;
   std::string live_state;
+  GroupId group = kFirstGroup;
 };
 struct SnapshotJudged {  // replica -> worker (F15)
   raft::SnapshotVerdict verdict = raft::SnapshotVerdict::kIgnored;
@@ -180,6 +195,7 @@ struct StateSwapped {  // StateMachine -> replica, router, worker
   int64_t stamp_ms = 0;
   std::vector<raft::SessionRow> sessions;
   std::shared_ptr<OpenedState> old;  // worker only
+  GroupId group = kFirstGroup;
 };
 // -> StateMachine; `done` runs on any thread.
 struct MakeCheckpoint {
@@ -215,13 +231,13 @@ struct LinkExpected {
   Incarnation incarnation;
   LinkToken token;
 };
-struct LinkDialled {  // this node dialled: greet the remote replica with the token
+struct LinkDialled {  // this node dialled: greet the remote host with the token
   NodeId peer;
   Incarnation incarnation;
   LinkToken token;
   PeerPort remote;
 };
-struct LinkState {  // replica -> PeerLink
+struct LinkState {  // ReplicaHost -> PeerLink
   NodeId peer;
   LinkToken token;
   bool up = false;

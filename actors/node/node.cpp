@@ -16,7 +16,7 @@
 #include "actors/node/node_state.hpp"
 #include "actors/peers/peer_auth.hpp"
 #include "actors/replica/log_store.hpp"
-#include "actors/replica/raft_replica.hpp"
+#include "actors/replica/replica_host.hpp"
 #include "actors/state/state_machine.hpp"
 #include "config/base/failpoint.hpp"
 #include "config/base/log.hpp"
@@ -434,7 +434,6 @@ void Node::State::start_core() {
   replica.router = router_actor;
   replica.state_machine = state_machine_actor;
   replica.log_store = log_store_actor;
-  replica.clocks = {ClientLoop::wall_ms, ClientLoop::monotonic_ms};
   replica.metrics = &raft_metrics;
   const LogIndex commit_hint = std::min(start->log.commit, start->log.last_index);
   const LogIndex log_end = start->log.last_index;
@@ -446,7 +445,10 @@ void Node::State::start_core() {
   replica.start = std::move(*start);
   const int64_t tick_ms =
       std::max<int64_t>(1, options.raft_heartbeat_interval / kTicksPerHeartbeat);
-  replica_actor = spawn_raft_replica(*system, raft_loop->hosting(), std::move(replica));
+  ReplicaHostOptions host;
+  host.clocks = {ClientLoop::wall_ms, ClientLoop::monotonic_ms};
+  host.groups.push_back(std::move(replica));
+  replica_actor = spawn_replica_host(*system, raft_loop->hosting(), std::move(host));
   const ReplicaStarted started{replica_actor, commit_hint, log_end};
   caf::anon_send(log_store_actor, started);
   caf::anon_send(state_machine_actor, started);

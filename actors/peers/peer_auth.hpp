@@ -13,7 +13,7 @@ namespace kiwi::actors {
 
 // ON THE WIRE; a node talks to its own version only. To be raised with every change of what nodes
 // say to each other (tests/actors/wire_version_test.cpp).
-constexpr uint16_t kPeerProtocol = 3;
+constexpr uint16_t kPeerProtocol = 4;
 constexpr size_t kNonceBytes = 32;
 constexpr size_t kProofBytes = 32;
 

@@ -90,6 +90,7 @@ struct SnapshotWorkerOptions {
   std::string dir;         // the node's data directory
   std::string live_state;  // name of the directory the state is in
   Incarnation self;
+  GroupId group = kFirstGroup;
   uint64_t seed = 1;
   uint64_t bytes_per_second = 0;  // 0 = as fast as it goes
   StateMachineHandle state_machine;

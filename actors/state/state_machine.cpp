@@ -71,6 +71,7 @@ StateMachine::behavior_type StateMachine::make_behavior() {
       [this](RouterStarted& started) { router_ = std::move(started.router); },
       [this](ReplicaStarted& started) {
         replica_ = std::move(started.replica);
+        group_ = started.group;
         replay_rest_.begin(started.log_end);
       },
       [this](work_atom) { turn(); },
@@ -232,7 +233,7 @@ void StateMachine::tell_applied(std::optional<std::vector<raft::SessionRow>> ses
   if (untold_ == given_) {
     untold_bytes_ = 0;
   }
-  send(replica_, Applied{std::exchange(untold_, {}), std::move(sessions)});
+  send(replica_, Applied{std::exchange(untold_, {}), std::move(sessions), group_});
 }
 
 void StateMachine::long_read_done(LongReadDone& answer) {
@@ -349,7 +350,8 @@ void StateMachine::swap(SwapState& order) {
   room_awaited_ = false;
   terms_.clear();
   terms_.emplace_back(order.meta.index, order.meta.term);
-  StateSwapped swapped{order.meta, fresh->applied_stamp_ms(), fresh->session_rows(), nullptr};
+  StateSwapped swapped{order.meta, fresh->applied_stamp_ms(), fresh->session_rows(), nullptr,
+                       group_};
   if (replica_) {
     send(replica_, swapped);
   }

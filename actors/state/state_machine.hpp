@@ -65,6 +65,7 @@ class StateMachine final : public Hosted<StateMachineHandle> {
   StateMachineOptions options_;
   RouterHandle router_;
   ReplicaHandle replica_;
+  GroupId group_;
   SnapshotWorkerHandle snapshots_;
   std::deque<std::pair<LogIndex, Term>> terms_;  // where each term begins, of what came to apply
   std::unordered_map<resp::ConnectionId, ConnectionHandle> connections_;

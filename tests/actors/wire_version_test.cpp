@@ -12,6 +12,7 @@
 #include "actors/peers/peer_auth.hpp"
 #include "actors/peers/peer_handshake.hpp"
 #include "actors/snapshots/snapshot_protocol.hpp"
+#include "config/base/bytes.hpp"
 #include "config/base/checksum.hpp"
 #include "raft/codec.hpp"
 #include "raft/lineage.hpp"
@@ -166,12 +167,13 @@ std::string words_of_operators() {
 
 std::string frames_of_a_link() {
   LinkSender sender;
-  sender.queue("message", true);
-  sender.queue(std::string(300'000, 'm'), false);
-  sender.queue_note("note");
+  sender.queue(GroupId{1}, "message", true);
+  sender.queue(GroupId{1}, std::string(300'000, 'm'), false);
+  sender.queue_note(GroupId{2}, "note");
   std::string out = encode_ack(12345);
   for (std::optional<Frame> frame; (frame = sender.next());) {
     out += static_cast<char>(frame->kind);
+    put_le(out, static_cast<uint32_t>(frame->group.value));
     out += frame->bytes;
   }
   return out;
