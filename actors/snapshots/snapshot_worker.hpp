@@ -1,6 +1,6 @@
 // SnapshotWorker: makes, sends, receives, installs and deletes snapshots. A shell over
 // SnapshotSender (one per follower) and SnapshotReceiver; on CAF's scheduler, whose one thread has
-// nothing else to do, so it may read, write and sync files. Speaks to peers through RaftReplica's
+// nothing else to do, so it may read, write and sync files. Speaks to peers through ReplicaHost's
 // links only.
 //
 // Installing (F14, F15): everything here and verified -> named state-<n> -> Raft judges -> LogStore

@@ -1,5 +1,5 @@
 // The two loops of a node, and the raft loop's turn: what came in, then what the core wants done,
-// carried out as actors/RaftReplica does.
+// carried out as actors/replica/RaftReplica does.
 #include <algorithm>
 #include <utility>
 
