@@ -53,8 +53,7 @@ void PeerLinks::dialled(NodeId peer,
                         std::string token,
                         Speaker speaker,
                         std::unique_ptr<Wire> wire) {
-  const Link& link =
-      open(peer, {incarnation, std::move(token), speaker, std::move(wire), false, {}, {}});
+  const Link& link = open(peer, incarnation, std::move(token), speaker, std::move(wire));
   link.wire->send({FrameKind::kHello, {}, link.token});
 }
 
@@ -65,17 +64,26 @@ bool PeerLinks::greeted(const std::string& token, Speaker speaker, std::unique_p
   }
   const Expected peer = expected->second;
   expected_.erase(expected);
-  wire->send({FrameKind::kHelloAck, {}, token});
-  Link& link = open(peer.peer, {peer.incarnation, token, speaker, std::move(wire), false, {}, {}});
+  Link& link = open(peer.peer, peer.incarnation, token, speaker, std::move(wire));
+  link.wire->send({FrameKind::kHelloAck, {}, token});
   came_up(peer.peer, link);
   return true;
 }
 
-PeerLinks::Link& PeerLinks::open(NodeId peer, Link link) {
-  CHECK_INVARIANT(peer && link.speaker != nullptr && link.wire != nullptr);
+PeerLinks::Link& PeerLinks::open(NodeId peer,
+                                 const Incarnation& incarnation,
+                                 std::string token,
+                                 Speaker speaker,
+                                 std::unique_ptr<Wire> wire) {
+  CHECK_INVARIANT(peer && speaker != nullptr && wire != nullptr);
   drop(peer, "replaced by a new connection");
-  peers_[link.speaker] = peer;
-  return links_[peer] = std::move(link);
+  peers_[speaker] = peer;
+  Link& link = links_[peer];
+  link.incarnation = incarnation;
+  link.token = std::move(token);
+  link.speaker = speaker;
+  link.wire = std::move(wire);
+  return link;
 }
 
 void PeerLinks::came_up(NodeId peer, Link& link) {

@@ -94,7 +94,11 @@ class PeerLinks {
     Incarnation incarnation;
   };
 
-  Link& open(NodeId peer, Link link);
+  Link& open(NodeId peer,
+             const Incarnation& incarnation,
+             std::string token,
+             Speaker speaker,
+             std::unique_ptr<Wire> wire);
   void came_up(NodeId peer, Link& link);
   Link* up_link(NodeId peer);
   Arrived take_part(NodeId peer, Link& link, Frame frame);
