@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "actors/data_directory.hpp"
 #include "actors/node/node_state.hpp"
 #include "actors/peers/visit.hpp"
 #include "config/base/failpoint.hpp"
@@ -28,7 +29,7 @@ constexpr int64_t kAskWhetherRemovedMs = 2000;
 
 // ---------------------------------------------------------------- whom a new node knows
 
-std::string Node::State::acquaintances_path() const { return options.dir + "/members"; }
+std::string Node::State::acquaintances_path() const { return options.dir + "/" + data_directory::kMembers; }
 
 // Kept on disk until the log tells: a node that stops between its admission and its first entry
 // would not find back otherwise.

@@ -18,7 +18,7 @@ constexpr int64_t kRestartMs = 1000;  // what kills a worker may kill the next o
 
 void Node::State::start_snapshots() {
   SnapshotWorkerOptions worker;
-  worker.dir = options.dir;
+  worker.dir = storage->group_dir();
   worker.live_state = storage->live_state();
   worker.self = storage->identity().incarnation;
   worker.seed = random_seed();

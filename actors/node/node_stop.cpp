@@ -85,7 +85,7 @@ void Node::State::finish() {
   };
   storage->keyspace().flush_async([end](LogIndex) { end("stopped"); });
   client_loop->every(kFlushMs, [this, end] {
-    end("stopped; the flush of the state in " + options.dir + "/" + storage->live_state() +
+    end("stopped; the flush of the state in " + storage->group_dir() + "/" + storage->live_state() +
         " took too long: the next start reads more of the log");
     return false;
   });

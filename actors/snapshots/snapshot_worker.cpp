@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "actors/data_directory.hpp"
 #include "config/base/log.hpp"
 #include "rocks/background.hpp"
 #include "rocks/files.hpp"
@@ -11,7 +12,6 @@ namespace kiwi::actors {
 
 namespace {
 
-constexpr const char* kIncoming = "incoming";  // files of a transfer, kept across starts
 constexpr int64_t kProgressSaidMs = 5000;
 
 std::string number(NodeId id) { return std::to_string(id.value); }
@@ -63,7 +63,7 @@ SnapshotWorker::SnapshotWorker(caf::actor_config& cfg,
       rate_(options_.bytes_per_second),
       receiver_({.first_round = prng_.next() >> 8},
                 {[this](const rocks::Manifest& manifest) {
-                   return rocks::FullTarget::open(path(kIncoming), manifest,
+                   return rocks::FullTarget::open(path(data_directory::kIncoming), manifest,
                                                   path(options_.live_state));
                  },
                  [this] { return rocks::DeltaTarget::open(own_copy_->directory); }}),
@@ -164,7 +164,7 @@ void SnapshotWorker::wanted(const raft::SnapshotWanted& wanted) {
   }
   waiting_[wanted.follower] = useful_from;
   if (!making_) {
-    making_ = make_checkpoint(new_directory("checkpoint"));
+    making_ = make_checkpoint(new_directory(data_directory::kCheckpoint));
   }
 }
 
@@ -294,7 +294,7 @@ void SnapshotWorker::pump_receiver() {
     if (own_copy_) {
       own_copy_->abandon();
     }
-    own_copy_ = make_checkpoint(new_directory("own-copy"));
+    own_copy_ = make_checkpoint(new_directory(data_directory::kOwnCopy));
   }
   for (auto& [peer, message] : receiver_.take_messages()) {
     send(options_.replica, SnapshotFrame{peer, encode_snapshot(message), options_.group});

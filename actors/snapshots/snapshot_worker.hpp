@@ -87,7 +87,7 @@ class SnapshotBoard {  // any thread
 };
 
 struct SnapshotWorkerOptions {
-  std::string dir;         // the node's data directory
+  std::string dir;         // the group's data directory
   std::string live_state;  // name of the directory the state is in
   Incarnation self;
   GroupId group = kFirstGroup;
