@@ -364,9 +364,15 @@ void Core::applied(LogIndex index, std::optional<std::vector<SessionRow>> sessio
 void Core::link_up(NodeId peer) { state_->on_link(peer, true); }
 void Core::link_down(NodeId peer) { state_->on_link(peer, false); }
 void Core::change_membership(uint64_t id, MembershipChange change) {
+  for (Member& member : change.add_learners) {
+    member = held_by(state_->cluster_version, std::move(member));
+  }
   state_->change_membership(id, change);
 }
-void Core::member_returned(Member member) { state_->member_returned(member); }
+void Core::member_returned(Member member) {
+  state_->member_returned(held_by(state_->cluster_version, std::move(member)));
+}
+void Core::set_cluster_version(uint32_t version) { state_->cluster_version = version; }
 void Core::transfer_leadership(uint64_t id, NodeId target) {
   state_->transfer_leadership(id, target);
 }

@@ -27,6 +27,7 @@ namespace kiwi::raft {
 constexpr int64_t kReadBoundMs = 300;
 
 struct CoreOptions {
+  GroupId group = kFirstGroup;
   NodeId id;
   Incarnation incarnation;
   uint64_t seed = 1;  // randomised timeouts, entry seeds
@@ -256,6 +257,9 @@ class Core {
   // present one was heard from within an election timeout it is not replaced (F49, MemberLives).
   void member_returned(Member member);
   void transfer_leadership(uint64_t id, NodeId target);  // target 0 = the most up-to-date voter
+  // As the state machine holds it: what this node puts into the log from now on has no newer
+  // format. 1 until it is called; it never decreases.
+  void set_cluster_version(uint32_t version);
   // The origin here waits for applies: commits should be announced to it at once (F19).
   void set_wants_commit(bool wants);
   // This node's disk is nearly full: while it leads it takes no batches (kDiskFull). What others

@@ -134,6 +134,7 @@ struct Core::State {
 
   // ---------------- state
   CoreOptions options;
+  uint32_t cluster_version = 1;
   Prng timeout_prng;
   Prng seed_prng;
 

@@ -12,7 +12,7 @@ namespace kiwi::resp {
 
 class SessionTable {
  public:
-  explicit SessionTable(rocks::Keyspace& keyspace);
+  SessionTable(rocks::Keyspace& keyspace, GroupId group);
 
   void apply_configuration(const raft::Configuration& configuration);
   // True: the number is the next one of its origin, which from now on is past it. False: the entry
@@ -25,6 +25,7 @@ class SessionTable {
   void put(const raft::SessionRow& row);
 
   rocks::Keyspace& keyspace_;
+  GroupId group_;
   std::vector<raft::SessionRow> rows_;  // few: a cluster's members
   std::vector<bool> dirty_;             // as rows_
   std::string key_;

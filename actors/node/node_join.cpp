@@ -29,7 +29,9 @@ constexpr int64_t kAskWhetherRemovedMs = 2000;
 
 // ---------------------------------------------------------------- whom a new node knows
 
-std::string Node::State::acquaintances_path() const { return options.dir + "/" + data_directory::kMembers; }
+std::string Node::State::acquaintances_path() const {
+  return options.dir + "/" + data_directory::kMembers;
+}
 
 // Kept on disk until the log tells: a node that stops between its admission and its first entry
 // would not find back otherwise.

@@ -4,6 +4,7 @@
 
 #include "actors/node/node_state.hpp"
 #include "config/base/log.hpp"
+#include "config/version.hpp"
 
 namespace kiwi::actors {
 
@@ -111,10 +112,15 @@ PeerHello Node::State::hello_for(NodeId peer) const {
   hello.boot_epoch = identity.boot_epoch;
   hello.marks = storage->marks();
   hello.election_timeout_ms = static_cast<uint32_t>(options.raft_election_timeout);
+  hello.build = config::kKiwiVersion;
+  hello.architecture = own_architecture();
+  hello.cluster_version_max = config::kClusterVersionMax;
+  hello.groups = 1;
   if (!replica_actor) {
     return hello;
   }
   hello.cluster = identity.cluster;
+  hello.cluster_version = config::kClusterVersionMin;
   const auto link = links.find(peer);
   const raft::Member* member = configuration.find(peer);
   if (link == links.end() || !link->second.hello) {

@@ -258,7 +258,8 @@ Result<void> Storage::check_state_fits_log() {
 uint64_t Storage::log_disk_bytes() const {
   uint64_t bytes = 0;
   std::error_code failed;
-  for (const auto& file : std::filesystem::directory_iterator(group_dir_ + "/" + data_directory::kLog, failed)) {
+  for (const auto& file :
+       std::filesystem::directory_iterator(group_dir_ + "/" + data_directory::kLog, failed)) {
     const uint64_t size = file.file_size(failed);  // a file may go while this walks
     bytes += failed ? 0 : size;
   }

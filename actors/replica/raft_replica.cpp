@@ -20,7 +20,7 @@ RaftReplica::RaftReplica(RaftReplicaOptions options, PeerLinks& links)
       links_(links),
       core_(options_.core, std::move(options_.start)),
       status_news_(kClockHeartbeats * options_.core.heartbeat_ticks) {
-  CHECK_INVARIANT(options_.group && options_.metrics != nullptr);
+  CHECK_INVARIANT(options_.core.group && options_.metrics != nullptr);
 }
 
 // ---------------------------------------------------------------- inputs
@@ -62,9 +62,9 @@ bool RaftReplica::receive(PeerLinks::Arrived& arrived, std::string& why) {
 
 void RaftReplica::relay(PeerLinks::Arrived& arrived) {
   if (arrived.what == PeerLinks::Arrived::What::kNote) {
-    report_.notes.push_back({arrived.peer, std::move(arrived.bytes), options_.group});
+    report_.notes.push_back({arrived.peer, std::move(arrived.bytes), options_.core.group});
   } else {
-    snapshots_.send(SnapshotFrame{arrived.peer, std::move(arrived.bytes), options_.group});
+    snapshots_.send(SnapshotFrame{arrived.peer, std::move(arrived.bytes), options_.core.group});
   }
 }
 
@@ -123,7 +123,7 @@ void RaftReplica::end_turn(const Now& now, bool tick) {
   status_due_ = status_due_ || tick || !effects_.events.empty();
   effects_.apply = apply_hold_.pass(std::move(effects_.apply), apply_now);
   for (const raft::Outgoing& outgoing : effects_.send) {
-    if (links_.send(options_.group, outgoing)) {
+    if (links_.send(options_.core.group, outgoing)) {
       options_.metrics->messages_sent.add();
     }
   }

@@ -19,7 +19,6 @@
 namespace kiwi::actors {
 
 struct RaftReplicaOptions {
-  GroupId group = kFirstGroup;
   raft::CoreOptions core;
   raft::StartState start;
   RouterHandle router;

@@ -25,7 +25,7 @@ ReplicaHost::ReplicaHost(caf::actor_config& cfg, const Hosting& hosting, Replica
     : Hosted(cfg, hosting, "ReplicaHost", Vital::kYes), clocks_(std::move(options.clocks)) {
   CHECK_INVARIANT(!options.groups.empty());
   for (RaftReplicaOptions& group : options.groups) {
-    const GroupId id = group.group;
+    const GroupId id = group.core.group;
     CHECK_INVARIANT(id && id.value <= UINT32_MAX);
     const bool added = groups_.try_emplace(id, RaftReplica(std::move(group), links_), false).second;
     CHECK_INVARIANT(added);

@@ -97,6 +97,7 @@ Result<std::shared_ptr<OpenedState>> Cluster::State::open_state(size_t i,
   }
   const raft::Identity identity = *group.log.identity();
   resp::ExecutorOptions executor;
+  executor.group = group.id;
   executor.node = identity.node;
   executor.incarnation = identity.incarnation;
   executor.epoch = identity.boot_epoch;
@@ -227,6 +228,7 @@ void Cluster::State::start_group(size_t i, Group& group) {
   CHECK_INVARIANT(opened.has_value());
   group.state = std::move(*opened);
   resp::RouterOptions router;
+  router.group = group.id;
   router.node = identity.node;
   router.incarnation = identity.incarnation;
   router.epoch = identity.boot_epoch;
@@ -280,7 +282,7 @@ Hosting Cluster::State::hosting(size_t i) {
 RaftReplicaOptions Cluster::State::replica_options(Group& group) {
   const raft::Identity identity = *group.log.identity();
   RaftReplicaOptions replica;
-  replica.group = group.id;
+  replica.core.group = group.id;
   if (options.snapshots) {
     replica.core.window_bytes = 4096;  // the rest is read from the log, as long as it is there
   }

@@ -278,7 +278,8 @@ TEST_CASE("a state below what its log was cut at is refused with a sentence [F13
   Directory dir;
   prepare(dir);
   REQUIRE(run_child("cut", dir.path, nullptr) == 0);
-  fs::remove_all(dir.at("data/group-1/state-1"));  // as if the state had been put back from an old copy
+  fs::remove_all(
+      dir.at("data/group-1/state-1"));  // as if the state had been put back from an old copy
   auto storage = Storage::open(options(dir.at("data")));
   REQUIRE(!storage.has_value());
   CHECK(storage.error().code == Errc::kCorrupt);

@@ -1,4 +1,4 @@
-// What nodes say to each other has a version: kPeerProtocol (F46). Two programs of the same
+// What nodes say to each other has a version: kPeerProtocols.max (F46). Two programs of the same
 // version link up and believe that they understand each other, so whoever changes a byte of it has
 // to raise the version. This test holds the bytes of one message of each kind under the version
 // that they belong to.
@@ -118,6 +118,12 @@ std::string handshake_frames() {
   hello.you = PeerHello::You::kMember;
   hello.where = "w:1";
   hello.first_entry = "first";
+  hello.build = "b";
+  hello.architecture = "x86_64";
+  hello.cluster_version = 1;
+  hello.cluster_version_max = 2;
+  hello.tls_client_address = "t:1";
+  hello.groups = 3;
   std::string out;
   for (const bool visits : {false, true}) {
     PeerHandshake dialer = visits
@@ -190,13 +196,14 @@ constexpr std::array kSpoken = {
 
 }  // namespace
 
-TEST_CASE("who changes what nodes say to each other raises kPeerProtocol [F46]") {
+TEST_CASE("who changes what nodes say to each other raises kPeerProtocols.max [F46]") {
   const std::string all = raft_messages() + snapshot_messages() + handshake_frames() +
                           words_of_operators() + frames_of_a_link();
-  const Spoken now{kPeerProtocol, checksum64(all)};
+  const Spoken now{kPeerProtocols.max, checksum64(all)};
   const Spoken& last = kSpoken.back();
   INFO(
-      "What nodes say has changed: raise kPeerProtocol in actors/peers/peer_auth.hpp and add a row "
+      "What nodes say has changed: raise kPeerProtocols.max in actors/peers/peer_auth.hpp and add "
+      "a row "
       "here, "
       "with checksum ",
       now.checksum);

@@ -8,6 +8,7 @@
 
 #include "config/base/checksum.hpp"
 #include "config/base/prng.hpp"
+#include "raft/configuration.hpp"
 #include "tests/support/raft_node.hpp"
 
 namespace kiwi::raft::testing {
@@ -143,6 +144,44 @@ TEST_CASE("the small records have these bytes [ON DISK]") {
   CHECK(hex(encode_snapshot_meta(meta)) ==
         "013e7d04355982bd61040000000000000002000000000000001e0136f30ed829f79b17000000"
         "000000000000000000000000000000000000");
+}
+
+TEST_CASE("a configuration with labels has these bytes, and without them the old ones [ON DISK]") {
+  Configuration configuration;
+  configuration.members = {{NodeId{1}, incarnation_of(NodeId{1}), "c", "p", "t", {}},
+                           {NodeId{2}, incarnation_of(NodeId{2}), "d", "q", "", {{"zone", "a"}}}};
+  configuration.voters = {NodeId{1}};
+  const std::string bytes = encode_configuration(configuration);
+  CHECK(hex(bytes.substr(0, 1)) == "02");
+  CHECK(hex(bytes.substr(9)) ==
+        "00000000000000000000000000000000"
+        "02"
+        "01"
+        "01000000000000000000000000000001"
+        "0163"
+        "0170"
+        "0174"
+        "00"
+        "02"
+        "02000000000000000000000000000001"
+        "0164"
+        "0171"
+        "00"
+        "01"
+        "047a6f6e65"
+        "0161"
+        "0101"
+        "00"
+        "00"
+        "00");
+  CHECK(*decode_configuration(bytes) == configuration);
+  refuses_every_break<[](const SharedBytes& b) { return decode_configuration(b.view()); }>(bytes);
+  for (Member& member : configuration.members) {
+    member = held_by(kMemberLabelsSince - 1, member);
+  }
+  CHECK(hex(encode_configuration(configuration).substr(0, 1)) == "01");
+  const Member labelled{NodeId{1}, {}, "c", "p", "t", {{"zone", "a"}}};
+  CHECK(held_by(kMemberLabelsSince, labelled) == labelled);
 }
 
 TEST_CASE("messages have these bytes [wire]") {
