@@ -105,7 +105,7 @@ TEST_CASE("records: golden bytes of the log database") {
   raft::append_entry(bytes, entry);
   CHECK(hex(bytes) ==  // version, checksum, kind, index, term, stamp, seed; number; payload
         "01"
-        "f1612fc9448a8dad"
+        "5babf1f44579ac1c"
         "01"
         "1100000000000000"
         "2200000000000000"
