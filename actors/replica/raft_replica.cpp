@@ -62,7 +62,7 @@ bool RaftReplica::receive(PeerLinks::Arrived& arrived, std::string& why) {
 
 void RaftReplica::relay(PeerLinks::Arrived& arrived) {
   if (arrived.what == PeerLinks::Arrived::What::kNote) {
-    report_.notes.push_back({arrived.peer, std::move(arrived.bytes), options_.core.group});
+    notes_.push_back({arrived.peer, std::move(arrived.bytes), options_.core.group});
   } else {
     snapshots_.send(SnapshotFrame{arrived.peer, std::move(arrived.bytes), options_.core.group});
   }
@@ -71,7 +71,7 @@ void RaftReplica::relay(PeerLinks::Arrived& arrived) {
 void RaftReplica::link_changed(NodeId peer, bool up) {
   if (up) {
     core_.link_up(peer);
-    report_.links_up.push_back(peer);
+    links_up_.push_back(peer);
   } else {
     core_.link_down(peer);
   }
@@ -160,7 +160,9 @@ void RaftReplica::ship() {
 }
 
 void RaftReplica::report_to_router() {
-  RaftReport report = std::exchange(report_, {});
+  RaftReport report;
+  report.links_up = std::exchange(links_up_, {});
+  report.notes = std::exchange(notes_, {});
   report.reads = std::move(effects_.reads);
   report.refused = std::move(effects_.refused);
   report.events = std::move(effects_.events);

@@ -67,7 +67,8 @@ class RaftReplica {
   ClockWatch clock_watch_;
   SnapshotOutbox snapshots_;
   StatusNews status_news_;
-  RaftReport report_;                       // gathered for the router
+  std::vector<NodeId> links_up_;            // since the last report to the router
+  std::vector<PeerNote> notes_;             // likewise
   std::optional<InstallSnapshot> install_;  // due once this turn's writes are on their way
   bool status_due_ = true;
 };
