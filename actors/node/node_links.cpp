@@ -11,6 +11,7 @@ namespace kiwi::actors {
 namespace {
 constexpr size_t kLinksMax = 64;
 constexpr uint64_t kListenerRounds = 300;  // half a minute
+static_assert(config::kClusterVersionMax == 2, "the bound of raft.test-max-version, too");
 }  // namespace
 
 Result<void> Node::State::open_peer_port() {
@@ -114,7 +115,7 @@ PeerHello Node::State::hello_for(NodeId peer) const {
   hello.election_timeout_ms = static_cast<uint32_t>(options.raft_election_timeout);
   hello.build = config::kKiwiVersion;
   hello.architecture = own_architecture();
-  hello.cluster_version_max = config::kClusterVersionMax;
+  hello.cluster_version_max = static_cast<uint32_t>(options.raft_test_max_version);
   hello.groups = 1;
   if (!replica_actor) {
     return hello;
