@@ -115,7 +115,9 @@ def run(change):
         for file, text in before.items():
             write(os.path.join(ROOT, file), text)
     lines = [line for line in output.splitlines() if re.search(r"ERROR|^E  |CRASHED", line)]
-    return code != 0, (lines or [output[-200:]])[0].strip()
+    # pytest: 1, tests failed; any other code says that none ran. A program may also crash.
+    failed = code == 1 if change.program == "pytest" else code != 0
+    return failed, (lines or [output[-200:]])[0].strip()
 
 
 def run_test(change):

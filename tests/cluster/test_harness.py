@@ -2,13 +2,15 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import socket
+import subprocess
 import threading
 import time
 
 import pytest
 
-from support import fates, oracle
+from support import chaosrun, fates, oracle
 from support.checker import INVALID, VALID, check_history
 from support.load import Incrementer, Load, park_clients_of, total, unpark_clients_of
 from support.proxy import PeerProxies
@@ -275,3 +277,24 @@ def test_two_equal_servers_do_not_differ_and_a_changed_one_does():
 def test_what_counts_as_the_same_reply(command, left, right, same):
     from support.differential import equivalent
     assert equivalent(command, left, right) is same
+
+
+# ---------------------------------------------------------------- what counts as found
+
+def test_only_what_a_bug_of_the_server_explains_counts_as_found():
+    def compared(*contents):
+        outcome = chaosrun.Outcome(chaosrun.Plan())
+        chaosrun._compare(dict(enumerate(contents, 1)), outcome)
+        return outcome.good, bool(outcome.proofs)
+    assert compared("17", "17", "17") == (True, False)
+    assert compared("17", "17", "18") == (False, True)
+    assert compared("17", None, "17") == (False, False)  # trouble, and no proof of anything
+    assert compared(None, None, None) == (False, False)
+
+
+@pytest.mark.parametrize("other", [["--exactly-once"], ["--deadlines", "10"], ["--check", "x.gz"]])
+def test_a_bug_is_refused_where_it_would_not_be_switched_on(other):
+    chaos = pathlib.Path(__file__).resolve().parents[2] / "scripts" / "chaos"
+    done = subprocess.run([chaos, "--mutant", "duplicate-applied", *other], capture_output=True,
+                          text=True, timeout=60, env={**os.environ, "KIWI_MUTANT_SERVER": "/bin/false"})
+    assert done.returncode == 2 and "--mutant" in done.stderr

@@ -114,6 +114,10 @@ def test_a_named_change_is_undone_whatever_happens(tmp_path, monkeypatch):
         return 1, "x\nsky.cpp:1: ERROR: CHECK( wet )\n"
     monkeypatch.setattr(broken, "run_test", run_test)
     assert broken.run(change) == (True, "sky.cpp:1: ERROR: CHECK( wet )")
+    for code, failed in ((0, False), (1, True), (2, False), (5, False)):
+        change.program = "pytest"
+        monkeypatch.setattr(broken, "run_test", lambda _, code=code: (code, "no tests ran"))
+        assert broken.run(change)[0] is failed
     monkeypatch.setattr(broken, "run_test", lambda _: 1 / 0)
     try:
         broken.run(change)

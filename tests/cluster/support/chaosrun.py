@@ -46,6 +46,7 @@ class Outcome:
     plan: Plan
     report: Report = field(default_factory=Report)
     problems: list[str] = field(default_factory=list)
+    proofs: list[str] = field(default_factory=list)  # those that only a bug of the server explains
     counts: dict = field(default_factory=dict)
     errors: Counter = field(default_factory=Counter)
     faults: list[Fault] = field(default_factory=list)
@@ -62,6 +63,10 @@ class Outcome:
     @property
     def good(self) -> bool:
         return not self.problems
+
+    def prove(self, *proofs: str) -> None:
+        self.problems += proofs
+        self.proofs += proofs
 
     def outage_text(self, kinds, alone: bool) -> str:
         """Median and longest time to the next success. alone: no other fault was in force."""
@@ -152,9 +157,8 @@ def _heal(plan: Plan, cluster: Cluster, nemesis: Nemesis, load: Load, outcome: O
         load.stop()
         cluster.wait_applied_equal(plan.heal_seconds)
         outcome.heal_took = time.monotonic() - began
-        contents = {node.info("raft").get("raft_state_checksum") for node in cluster.nodes}
-        if len(contents) != 1:
-            outcome.problems.append(f"the nodes' contents differ: {contents}")
+        _compare({node.id: node.info("raft").get("raft_state_checksum") for node in cluster.nodes},
+                 outcome)
         outcome.snapshots = sum(int(node.info("raft").get("raft_snapshots_received", 0))
                                 for node in cluster.nodes)
         for node in cluster.nodes:
@@ -166,6 +170,14 @@ def _heal(plan: Plan, cluster: Cluster, nemesis: Nemesis, load: Load, outcome: O
             client.stopping.set()
 
 
+def _compare(contents: dict, outcome: Outcome) -> None:
+    """Checksums of what the nodes hold, by node."""
+    if None in contents.values():
+        outcome.problems.append(f"a node does not tell its contents' checksum: {contents}")
+    elif len(set(contents.values())) != 1:
+        outcome.prove(f"the nodes' contents differ: {contents}")
+
+
 def _judge(cluster: Cluster, nemesis: Nemesis, load: Load, outcome: Outcome) -> None:
     history = load.history
     outcome.counts = history.counts()
@@ -175,10 +187,10 @@ def _judge(cluster: Cluster, nemesis: Nemesis, load: Load, outcome: Outcome) -> 
     outcome.history_path = str(cluster.root) + "-history.gz"
     history.save(outcome.history_path)
     outcome.report = check_history(history, model_of)
-    outcome.problems += [f"{v.key}: {v.outcome}\n{v.explanation}" for v in outcome.report.bad]
+    outcome.prove(*[f"{v.key}: {v.outcome}\n{v.explanation}" for v in outcome.report.bad])
     outcome.problems += [f"{v.key}: {v.outcome}" for v in outcome.report.undecided]
     outcome.problems += load.violations()
-    outcome.problems += nemesis.unasked_exits
+    outcome.prove(*nemesis.unasked_exits)
     if not outcome.counts[fates.OK]:
         outcome.problems.append("no operation succeeded")
     _outages(history, nemesis, outcome)
