@@ -97,7 +97,7 @@ void scan(Context& context, Args args, ReplyWriter& reply) {
          if (!page.look(hash)) {
            return false;
          }
-         bool wanted = options.type.empty() || same_word(options.type, rocks::type_name(meta.type));
+         bool wanted = !options.type || same_word(*options.type, rocks::type_name(meta.type));
          if (live && wanted) {
            page.add(name);
          }

@@ -14,7 +14,7 @@ namespace kiwi::resp {
 struct ScanOptions {
   int64_t count = 10;
   std::string_view pattern = "*";
-  std::string_view type;  // SCAN only; empty: any
+  std::optional<std::string_view> type;  // SCAN only
 };
 
 // Both answer the error themselves. Options begin at args[first].

@@ -61,6 +61,7 @@ def test_random_commands_get_the_same_bytes(pair, seed, protocol, offset):
     ["MULTI", "SELECT 1", "SET k 1", "EXEC", "GET k", "SELECT 0", "GET k"],
     ["SET k 10", "MULTI", "INCR k", "LPUSH k x", "INCR k", "EXEC", "GET k"],
     ["WATCH k", "SET k 1", "MULTI", "SET k 2", "EXEC", "GET k"],
+    ["SET k v", "SCAN 0 TYPE nosuch", "SCAN 0 TYPE LIST", "SCAN 0 TYPE STRING"],
     ["SCAN 0 COUNT 0", "SCAN x", "SCAN 0 TYPE string COUNT 10", "SCAN 0 MATCH", "SCAN 0 HUH 1"],
     ["SADD s 3 1 2", "SMEMBERS s", "SREM s 1 2 3", "EXISTS s", "TYPE s", "SCARD s"],
     ["RPUSH l a b c", "LPUSH l x y", "LRANGE l 0 -1", "LRANGE l -2 -1", "LRANGE l 5 1", "LRANGE l 1",
@@ -81,6 +82,10 @@ def test_random_commands_get_the_same_bytes(pair, seed, protocol, offset):
 ])
 def test_sequences_that_hold_a_trap(pair, commands):
     pair.run([command.split() for command in commands])
+
+
+def test_an_empty_type_fits_no_key(pair):
+    pair.run([["SET", "k", "v"], ["SCAN", "0", "TYPE", ""], ["SCAN", "0", "TYPE"]])
 
 
 def test_the_arity_and_keys_of_every_command_are_those_of_redis(pair):

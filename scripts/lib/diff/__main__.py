@@ -1,0 +1,178 @@
+"""scripts/diff: the same random commands to Kiwi and to Debian's redis-server 7.0.
+
+  scripts/diff --seconds 60              one seed after the other, RESP2 and RESP3 in turn
+  scripts/diff --seed 7 --seeds 1        one seed, again
+  scripts/diff --commands 'l*,set'       only these
+  scripts/diff --forever                 until something differs
+
+Commands, their options and arguments come from redis-server's COMMAND DOCS, as far as Kiwi's COMMAND
+LIST has them; now and then an option that does not belong there, a word too many, a number that is
+none. Every reply must be equal byte by byte, but for what scripts/lib/diff/compare.py names; at the
+end of each seed all keys are compared. What differs is shrunk to the fewest commands that show it and
+kept below tests/diff, where scripts/test runs it again. Exit code 0: nothing differed.
+"""
+
+import argparse
+import collections
+import contextlib
+import fnmatch
+import json
+import os
+import random
+import sys
+import tempfile
+import time
+
+import cluster as clusters
+from bench import systems, tools
+
+from diff import grammar, pools, shrink
+from diff.pair import Difference, Pair, show
+from diff.wire import Connection
+
+KEPT = os.path.join(clusters.ROOT, "tests", "diff")
+COMMANDS_A_SEED = 300
+# They are about the server, the connection or the cluster, not about data: tests of their own.
+LEFT_OUT = ("acl*", "auth", "bgrewriteaof", "bgsave", "client*", "cluster*", "command*", "config*", "debug*",
+            "failover", "flushall", "hello", "info", "lastsave", "latency*", "lolwut", "memory*", "migrate",
+            "module*", "monitor", "object freq", "object idletime", "pfdebug", "pfselftest", "psync",
+            "quit", "readonly", "readwrite", "replconf", "replicaof", "reset", "restore-asking", "role", "save",
+            "shutdown", "slaveof", "slowlog*", "swapdb", "sync", "time", "wait", "waitaof",
+            "subscribe", "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe", "sunsubscribe", "pubsub*",
+            "publish", "spublish", "eval*", "script*", "function*", "fcall*", "bl*", "br*", "bz*", "multi",
+            "exec", "discard", "watch", "unwatch", "asking", "xread", "xreadgroup", "dump", "restore",
+            "select", "ping", "echo")
+
+
+class Servers:
+    """Both servers, and connections to them of either protocol."""
+
+    def __init__(self, options, directory):
+        ours = systems.make("kiwi-1", os.path.join(directory, "kiwi"), options.port, {"raft.log-fsync": "no"},
+                            options.server)
+        theirs = systems.make("redis", os.path.join(directory, "redis"), options.port + 5, {}, None)
+        self._systems = [ours, theirs]
+        for system in self._systems:
+            os.makedirs(system.directory, exist_ok=True)
+            system.start()
+
+    def pair(self, protocol, containers):
+        sides = [Connection(system.port) for system in self._systems]
+        for side in sides:
+            if protocol == 3:
+                side.call("HELLO", "3")
+            side.call("FLUSHALL")
+        return Pair(*sides, containers)
+
+    def stop(self):
+        for system in self._systems:
+            system.stop()
+
+
+def table_of(servers, patterns):
+    """Commands both have, and containers' names."""
+    pair = servers.pair(2, ())
+    docs = grammar.commands(pair.theirs.call("COMMAND", "DOCS"))
+    listed = {name.decode().replace("|", " ") for name in pair.ours.call("COMMAND", "LIST")}
+    subcommands = {name for name in docs if " " in name}
+    containers = {name.split(" ")[0] for name in subcommands}
+    table = {name: command for name, command in docs.items()
+             if name.split(" ")[0] in listed and not any(fnmatch.fnmatch(name, left) for left in LEFT_OUT)
+             and (not patterns or any(fnmatch.fnmatch(name, want) for want in patterns))}
+    return table, containers
+
+
+def replay(servers, commands, protocol, containers, counts=None):
+    """None, or the Difference."""
+    pair = servers.pair(protocol, containers)
+    try:
+        for argv in commands:
+            pair.run(argv)
+            if counts is not None:
+                counts[argv[0].decode("latin1").lower()] += 1
+        pair.compare_states(pools.KEYS)
+    except Difference as difference:
+        return difference
+    finally:
+        pair.ours.close()
+        pair.theirs.close()
+    return None
+
+
+def keep(commands, protocol, seed, difference):
+    os.makedirs(KEPT, exist_ok=True)
+    name = commands[-1][0].decode("latin1").lower() if commands else "state"
+    path = os.path.join(KEPT, f"{''.join(c for c in name if c.isalnum())}-{seed}.json")
+    with open(path, "w", encoding="ascii") as file:
+        json.dump({"protocol": protocol, "commands": [[word.decode("latin1") for word in argv]
+                                                      for argv in commands]}, file, indent=1)
+        file.write("\n")
+    print(f"seed {seed}, RESP{protocol}: {difference}\n  with these {len(commands)} commands, kept in {path}:")
+    for argv in commands:
+        print(f"    {show(argv)[:200]}")
+
+
+def run(options, servers):
+    table, containers = table_of(servers, options.commands)
+    if not table:
+        raise clusters.Failure("Kiwi has none of these commands")
+    counts, begun, seed, differences = collections.Counter(), time.monotonic(), options.seed, 0
+    while options.forever or (seed < options.seed + options.seeds if options.seeds else
+                              time.monotonic() - begun < options.seconds):
+        rng = random.Random(seed)
+        drawn = grammar.Generator(rng, table, int(time.time()))
+        commands = [drawn.next() for _ in range(COMMANDS_A_SEED)]
+        protocol = 2 + seed % 2
+        difference = replay(servers, commands, protocol, containers, counts)
+        if difference is not None:
+            differences += 1
+            fewer = shrink.shrink(commands[:difference.number] if difference.number <= len(commands)
+                                  else commands,
+                                  lambda some: replay(servers, some, protocol, containers) is not None,
+                                  options.tries)
+            keep(fewer, protocol, seed, replay(servers, fewer, protocol, containers) or difference)
+            if differences >= options.most:
+                break
+        seed += 1
+    missing = sorted(set(name.split(" ")[0] for name in table) - set(counts))
+    print(f"{sum(counts.values())} commands of {len(counts)} kinds in {seed - options.seed} seeds, "
+          f"{time.monotonic() - begun:.0f} s: {differences} differences"
+          + (f"; not drawn: {', '.join(missing)}" if missing else ""))
+    return 1 if differences else 0
+
+
+def parse(words):
+    parser = argparse.ArgumentParser(prog="scripts/diff", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=None, help="the first; drawn if not given")
+    parser.add_argument("--seeds", type=int, default=0, help="so many, instead of --seconds")
+    parser.add_argument("--forever", action="store_true")
+    parser.add_argument("--commands", type=lambda text: text.split(","), default=[])
+    parser.add_argument("--most", type=int, default=5, help="differences until it stops")
+    parser.add_argument("--tries", type=int, default=400, help="of shrinking")
+    parser.add_argument("--port", type=int, default=tools.PORT + 300)
+    parser.add_argument("--no-build", action="store_true")
+    options = parser.parse_args(words)
+    if options.seed is None:
+        options.seed = random.SystemRandom().randrange(1_000_000)
+    return options
+
+
+def main(words):
+    options = parse(words)
+    options.server = clusters.server_program(options)
+    try:
+        with tempfile.TemporaryDirectory(prefix="kiwi-diff-") as directory, contextlib.ExitStack() as stack:
+            servers = Servers(options, directory)
+            stack.callback(servers.stop)
+            return run(options, servers)
+    except clusters.Failure as failure:
+        print(f"diff: {failure}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
