@@ -7,11 +7,11 @@
 
 namespace kiwi::actors {
 
-using ConnectionHandle =
-    caf::typed_actor<caf::reacts_to<resp::ReplyBatch>,
-                     caf::reacts_to<work_atom>,   // look again: may be killed
-                     caf::reacts_to<ended_atom>,  // its socket is closed
-                     caf::reacts_to<stop_atom>>;  // ends behind an answer; the second: now
+using ConnectionHandle = caf::typed_actor<caf::reacts_to<resp::ReplyBatch>,
+                                          caf::reacts_to<work_atom>,   // look again: may be killed
+                                          caf::reacts_to<ended_atom>,  // its socket is closed
+                                          caf::reacts_to<part_atom>,
+                                          caf::reacts_to<end_now_atom>>;
 
 // Sent by a connection before its first request, and when it ends.
 struct ConnectionOpened {

@@ -15,6 +15,7 @@
 #include <caf/all.hpp>
 
 #include "actors/opened_state.hpp"
+#include "actors/replica_requests.hpp"
 #include "config/metrics.hpp"
 #include "raft/core.hpp"
 #include "raft/log_storage.hpp"
@@ -78,11 +79,6 @@ struct RaftOrders {  // router -> replica, once a loop turn
   std::optional<bool> disk_full;
   GroupId group = kFirstGroup;
 };
-struct PeerNote {  // a word of one node's composition root to another's (node_admin.cpp)
-  NodeId peer;
-  std::string bytes;
-  GroupId group = kFirstGroup;
-};
 struct RaftReport {  // replica -> router and state machine, once a raft turn when there is
                      // something
   std::vector<raft::ReadReady> reads;
@@ -98,28 +94,6 @@ struct ApplyEntries {
 struct Applied {
   LogIndex index;
   std::optional<std::vector<raft::SessionRow>> sessions;
-  GroupId group = kFirstGroup;
-};
-struct ChangeMembership {
-  uint64_t id = 0;
-  raft::MembershipChange change;
-  GroupId group = kFirstGroup;
-};
-struct TransferLeadership {
-  uint64_t id = 0;
-  NodeId target;
-  GroupId group = kFirstGroup;
-};
-// The state is on disk up to here, an applied index whose entry had that term (F13): cut the log.
-struct CompactLog {
-  LogIndex flushed;
-  Term term;
-  uint64_t keep_entries = 0;
-  uint64_t keep_for_laggards_entries = 0;
-  GroupId group = kFirstGroup;
-};
-struct MemberReturned {  // a peer of a known id came back with an empty directory (F1)
-  raft::Member member;
   GroupId group = kFirstGroup;
 };
 
@@ -297,4 +271,6 @@ CAF_ADD_ATOM(kiwi, kiwi::actors, timer_atom, "ktimer")  // the loop's periodic t
 CAF_ADD_ATOM(kiwi, kiwi::actors, work_atom, "kwork")    // go on with what is queued
 CAF_ADD_ATOM(kiwi, kiwi::actors, ended_atom, "kended")  // a socket is closed
 CAF_ADD_ATOM(kiwi, kiwi::actors, stop_atom, "kstop")    // orderly end of the node
+CAF_ADD_ATOM(kiwi, kiwi::actors, part_atom, "kpart")    // a connection ends behind an answer
+CAF_ADD_ATOM(kiwi, kiwi::actors, end_now_atom, "know")  // it ends when what it read is answered
 CAF_END_TYPE_ID_BLOCK(kiwi)

@@ -38,7 +38,7 @@ enum class FrameKind : uint8_t {
   kHello = 5,
   kHelloAck = 6,
   kSnapshot = 7,
-  kNote = 8,  // between the nodes' composition roots (node_admin.cpp)
+  kNote = 8,  // between the nodes' composition roots (node/node_note.hpp)
 };
 
 struct Frame {

@@ -12,7 +12,7 @@
 //
 // A visit is the same talk without an end in CAF: after the proof the dialer asks one thing
 // (kAsk) and is told one answer (kTold). Whoever it finds answers; that is how a node that knows
-// addresses and no ids finds its cluster (node_join.cpp).
+// addresses and no ids finds its cluster (node/joining.hpp).
 //
 // Both say which versions of the protocol they speak, and speak the highest that they share; what
 // follows in kOpen and kChallenge is skipped, for later versions may have more to say.

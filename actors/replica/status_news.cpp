@@ -25,7 +25,8 @@ uint64_t digest(const raft::Status& status) {
     put_le(bytes, peer.match.value);
     put_le(bytes, peer.applied.value);
     put_u8(bytes, static_cast<uint8_t>((peer.voter ? 1 : 0) | (peer.up ? 2 : 0)));
-    bytes.append(peer.state).append(peer.catch_up);
+    put_u8(bytes, static_cast<uint8_t>(static_cast<uint8_t>(peer.state) << 4 |
+                                       static_cast<uint8_t>(peer.catch_up)));
   }
   return checksum64(bytes);
 }

@@ -386,7 +386,7 @@ kiwi::test::MemoryLog& Cluster::log(size_t node) { return *state_->logs[node][0]
 
 void Cluster::hand_over(size_t node, size_t group) {
   caf::anon_send(state_->nodes[node]->replica,
-                 TransferLeadership{1, NodeId{0}, state_->group(node, group).id});
+                 TransferLeadership{{}, NodeId{0}, state_->group(node, group).id});
 }
 
 void Cluster::cut_log(size_t node,

@@ -7,7 +7,8 @@
 
 #include <doctest/doctest.h>
 
-#include "actors/node/admin_request.hpp"
+#include "actors/node/node_note.hpp"
+#include "actors/node/visit_talk.hpp"
 #include "actors/peers/fragments.hpp"
 #include "actors/peers/peer_auth.hpp"
 #include "actors/peers/peer_handshake.hpp"
@@ -165,10 +166,18 @@ std::string words_of_operators() {
   static_assert(std::size(orders) == std::variant_size_v<AdminOrder>);
   std::string out;
   for (const AdminOrder& order : orders) {
-    out += encode_word({false, 7, encode_order(order)});
+    out += encode_note(OrderNote{7, order});
+  }
+  const OrderAnswer answer{
+      OrderRefusal::kCore, true, {raft::ChangeRefusal::kNotMember, NodeId{9}}, "here:1", "there:2"};
+  const NodeNote notes[] = {OrderNote{7, HandOver{}}, OrderAnswerNote{8, answer}, PressureNote{900},
+                            DiskNote{true}, MarksNote{{{5, 55}}}};
+  static_assert(std::size(notes) == std::variant_size_v<NodeNote>);
+  for (const NodeNote& note : notes) {
+    out += encode_note(note);
   }
   out += encode_question({VisitQuestion::Kind::kWelcome, member, configuration()});
-  return out + encode_reply({"error", member, true, configuration()});
+  return out + encode_reply({VisitRefusal::kOrder, answer, member, true, configuration()});
 }
 
 std::string frames_of_a_link() {
@@ -192,6 +201,7 @@ struct Spoken {
 };
 constexpr std::array kSpoken = {
     Spoken{3, 7749616564687588415ULL},
+    Spoken{6, 0},
 };
 
 }  // namespace
