@@ -53,6 +53,7 @@ class CommandRouter final : public Hosted<RouterHandle> {
 
   CommandRouterOptions options_;
   ReplicaHandle replica_;
+  GroupId group_;
   raft::Configuration configuration_;
   std::unordered_map<resp::ConnectionId, ConnectionHandle> connections_;
   resp::Service service_ = resp::Service::kUninitialized;

@@ -7,6 +7,7 @@
 #include <sstream>
 #include <sys/random.h>
 
+#include "actors/data_directory.hpp"
 #include "config/base/bytes.hpp"
 #include "config/base/check.hpp"
 #include "config/base/checksum.hpp"
@@ -23,9 +24,9 @@ constexpr size_t kSealBytes = 9;
 constexpr size_t kKnownMax =
     256;  // far more than members; strangers are forgotten with each change
 
-std::string marks_path(const std::string& dir) { return dir + "/marks"; }
-std::string peers_path(const std::string& dir) { return dir + "/peers"; }
-std::string note_path(const std::string& dir) { return dir + "/old-copy"; }
+std::string marks_path(const std::string& dir) { return dir + "/" + data_directory::kMarks; }
+std::string peers_path(const std::string& dir) { return dir + "/" + data_directory::kPeers; }
+std::string note_path(const std::string& dir) { return dir + "/" + data_directory::kOldCopy; }
 
 template <class Id>
 void put_id(std::string& out, const Id& id) {

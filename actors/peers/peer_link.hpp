@@ -1,7 +1,7 @@
 // PeerLink: the link to one peer. Dials it (the lower node id dials; the other one, too, when there
 // was no link for some seconds: the lower one may not know it any more, F54) or takes what the
 // listener accepted, talks PeerHandshake, hands the socket to CAF's BASP and counts the link as up
-// only when RaftReplica says that the peer answered; then waits for it to end and begins again,
+// only when ReplicaHost says that the peer answered; then waits for it to end and begins again,
 // with back-off. A live link is not cut for another process that says the same id with an empty
 // directory: it is told whose id that is (F49). On the client loop. BASP itself has no listening
 // port and sees no byte of a stranger.

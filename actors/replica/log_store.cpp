@@ -31,7 +31,10 @@ LogStore::behavior_type LogStore::make_behavior() {
         written(result);
         work_all();
       },
-      [this](ReplicaStarted& started) { replica_ = std::move(started.replica); },
+      [this](ReplicaStarted& started) {
+        replica_ = std::move(started.replica);
+        group_ = started.group;
+      },
       [this](timer_atom) {
         if (waits_for_room_) {
           work_all();
@@ -147,7 +150,7 @@ void LogStore::written(const LogWritten& result) {
   options_.metrics->fsync_count.add();
   options_.metrics->fsync_total_microseconds.add(result.microseconds);
   options_.metrics->fsync_max_microseconds.raise_to(result.microseconds);
-  send(replica_, LogPersisted{result.token});
+  send(replica_, LogPersisted{result.token, group_});
 }
 
 void LogStore::read(const raft::LogRead& request) {
@@ -168,6 +171,7 @@ void LogStore::read(const raft::LogRead& request) {
       answer.prev_term = *term;
     }
   }
+  answer.group = group_;
   send(replica_, std::move(answer));
 }
 

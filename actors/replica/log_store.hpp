@@ -58,6 +58,7 @@ class LogStore final : public Hosted<LogStoreHandle> {
 
   LogStoreOptions options_;
   ReplicaHandle replica_;
+  GroupId group_;
   SnapshotWorkerHandle snapshots_;
   std::deque<Job> waiting_;
   LogIndex first_index_;  // of the log; what is asked for below it was cut

@@ -90,6 +90,8 @@ void SnapshotReceiver::own_copy_ready(bool made) {
     if (delta) {
       delta_ = std::move(*delta);
       step_ = Step::kDelta;
+      next_ = 0;
+      progress_.mode = "delta";
       ask_delta();
       return;
     }
@@ -197,10 +199,6 @@ void SnapshotReceiver::ask_files() {
 
 // After a link came back it goes on where it stopped: next_ stays.
 void SnapshotReceiver::ask_delta() {
-  if (progress_.mode != std::string_view("delta")) {
-    next_ = 0;
-    progress_.mode = "delta";
-  }
   SnapshotWant want;
   want.round = ++round_;
   want.what = SnapshotWant::What::kDelta;

@@ -1,6 +1,6 @@
 // SnapshotWorker: makes, sends, receives, installs and deletes snapshots. A shell over
 // SnapshotSender (one per follower) and SnapshotReceiver; on CAF's scheduler, whose one thread has
-// nothing else to do, so it may read, write and sync files. Speaks to peers through RaftReplica's
+// nothing else to do, so it may read, write and sync files. Speaks to peers through ReplicaHost's
 // links only.
 //
 // Installing (F14, F15): everything here and verified -> named state-<n> -> Raft judges -> LogStore
@@ -87,9 +87,10 @@ class SnapshotBoard {  // any thread
 };
 
 struct SnapshotWorkerOptions {
-  std::string dir;         // the node's data directory
+  std::string dir;         // the group's data directory
   std::string live_state;  // name of the directory the state is in
   Incarnation self;
+  GroupId group = kFirstGroup;
   uint64_t seed = 1;
   uint64_t bytes_per_second = 0;  // 0 = as fast as it goes
   StateMachineHandle state_machine;

@@ -83,7 +83,7 @@ TEST_CASE(
            "deliver to=1", "tick 1 count=3"});
   MembershipChange change;  // another change is under way meanwhile
   change.remove = {NodeId{3}};
-  core.change_membership(7, change);
+  core.change_membership({Asker::kOrder, 7}, change);
   core.member_returned(member_of(NodeId{2}, 9));
   env.settle(NodeId{1});
   env.run({"link-up 1 2", "stabilize", "tick 1 count=2", "stabilize"});

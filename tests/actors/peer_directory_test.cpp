@@ -1,0 +1,170 @@
+// Whom a node links to and where, what it says of itself to each, and what hellos tell it.
+#include "actors/node/peer_directory.hpp"
+
+#include <doctest/doctest.h>
+
+namespace kiwi::actors {
+namespace {
+
+using You = PeerHello::You;
+
+raft::Member member(uint64_t id, uint8_t life = 1) {
+  raft::Member m;
+  m.id = NodeId{id};
+  m.incarnation.bytes.fill(static_cast<uint8_t>(16 * id + life));
+  m.client_address = "host:" + std::to_string(6000 + id);
+  m.peer_address = "member" + std::to_string(id) + ":" + std::to_string(16000 + id);
+  return m;
+}
+
+struct Scene {
+  Scene() {
+    facts.self = NodeId{1};
+    facts.core_runs = true;
+    facts.latest.cluster.bytes.fill(7);
+    for (const uint64_t id : {1, 2, 3}) {
+      facts.latest.members.push_back(member(id));
+      facts.latest.voters.push_back(NodeId{id});
+    }
+    facts.committed = facts.latest;
+    own.member = member(1);
+    own.cluster = facts.latest.cluster;
+    own.first_entry = "first";
+    for (const NodeId id : directory.to_link()) {
+      directory.linked(id);
+    }
+  }
+
+  PeerHello hello(uint64_t id, uint8_t life = 1) const {
+    PeerHello said;
+    said.node = NodeId{id};
+    said.incarnation = member(id, life).incarnation;
+    said.cluster = own.cluster;
+    said.election_timeout_ms = 300;
+    said.marks = {{5, 55}};
+    return said;
+  }
+
+  ClusterFacts facts;
+  OwnNode own;
+  PeerDirectory directory{facts,
+                          own,
+                          {{{NodeId{2}, {"host", 6002}, {"listed2", 16002}},
+                            {NodeId{9}, {"host", 6009}, {"listed9", 1}}},
+                           config::Bootstrap::kAuto,
+                           300,
+                           2},
+                          {}};
+};
+
+}  // namespace
+
+TEST_CASE("listed nodes and members are linked to, at both of their addresses in turn") {
+  Scene scene;
+  CHECK(scene.directory.is_linked(NodeId{3}));
+  CHECK(scene.directory.is_linked(NodeId{9}));
+  CHECK_FALSE(scene.directory.is_linked(NodeId{1}));
+  CHECK(scene.directory.next_address(NodeId{2}).host == "listed2");
+  CHECK(scene.directory.next_address(NodeId{2}).host == "member2");
+  CHECK(scene.directory.next_address(NodeId{2}).host == "listed2");
+  CHECK(scene.directory.next_address(NodeId{3}).host == "member3");
+  CHECK(scene.directory.next_address(NodeId{9}).host == "listed9");
+  CHECK(scene.directory.hosts().contains("member3"));
+  CHECK(scene.directory.hosts().contains("listed9"));
+  CHECK_FALSE(scene.directory.admits(NodeId{1}));
+  CHECK(scene.directory.admits(NodeId{50}));  // maybe a member of a configuration to come (F25)
+  for (uint64_t id = 100; id < 200; ++id) {
+    scene.directory.linked(NodeId{id});
+  }
+  CHECK_FALSE(scene.directory.admits(NodeId{50}));
+  CHECK(scene.directory.admits(NodeId{3}));
+}
+
+TEST_CASE("each peer is told what this node's configuration says of it") {
+  Scene scene;
+  const auto you = [&](uint64_t id) { return scene.directory.hello_for(NodeId{id}).you; };
+  CHECK(you(2) == You::kKnown);  // it has not said which life it is
+  CHECK(you(9) == You::kUnknown);
+  scene.directory.said(scene.hello(2));
+  CHECK(you(2) == You::kMember);
+  CHECK(scene.directory.hello_for(NodeId{2}).first_entry.empty());
+  PeerHello empty = scene.hello(3);
+  empty.cluster = {};
+  scene.directory.said(empty);
+  CHECK(scene.directory.hello_for(NodeId{3}).first_entry == "first");
+  empty.incarnation = member(3, 2).incarnation;
+  const auto news = scene.directory.said(empty);
+  REQUIRE(news);
+  CHECK(news->came_back_empty);
+  CHECK(you(3) == You::kOtherIncarnation);
+  REQUIRE(scene.directory.returned().size() == 1);
+  CHECK(scene.directory.returned()[0].incarnation == empty.incarnation);
+  scene.directory.gone(NodeId{3});
+  CHECK(scene.directory.returned().empty());
+  scene.directory.said(scene.hello(9));
+  scene.facts.committed.removed_ids = {NodeId{9}};
+  CHECK(you(9) == You::kRemoved);
+  scene.facts.core_runs = false;
+  CHECK_FALSE(scene.directory.hello_for(NodeId{2}).initialized());
+}
+
+TEST_CASE("a hello is news once; options that differ and a removal show in it") {
+  Scene scene;
+  PeerHello said = scene.hello(2);
+  said.election_timeout_ms = 500;
+  CHECK(scene.directory.said(said)->timeout_differs);
+  CHECK_FALSE(scene.directory.said(said));
+  said.you = You::kRemoved;
+  const auto news = scene.directory.said(said);
+  CHECK(news->removed_here);
+  CHECK_FALSE(news->timeout_differs);  // said before
+  said.cluster.bytes.fill(8);
+  CHECK_FALSE(scene.directory.said(said)->removed_here);  // of another cluster
+}
+
+TEST_CASE("a directory that does not go on from where it was is an old copy [F52]") {
+  Scene scene;
+  PeerHello said = scene.hello(2);
+  CHECK(scene.directory.said(said)->marks_moved);
+  said.marks = {{4, 44}, {5, 66}};  // another nonce: a copy that went its own way
+  auto news = scene.directory.said(said);
+  CHECK(news->peer_copy_is_old);
+  CHECK(scene.directory.is_old_copy(NodeId{2}));
+  CHECK(scene.directory.hello_for(NodeId{2}).you == You::kOldCopy);
+  said.boot_epoch = 8;
+  CHECK_FALSE(scene.directory.said(said)->peer_copy_is_old);  // said once
+  said.marks = {{5, 55}, {6, 77}};
+  CHECK(scene.directory.said(said)->marks_moved);
+  CHECK_FALSE(scene.directory.is_old_copy(NodeId{2}));
+  CHECK(scene.directory.has_marks(NodeId{2}, {{7, 1}}));
+  CHECK_FALSE(scene.directory.has_marks(NodeId{2}, {{7, 1}}));
+  CHECK_FALSE(scene.directory.has_marks(NodeId{9}, {{7, 1}}));  // no member
+  said.you = You::kOldCopy;
+  said.marks = {{7, 1}};
+  CHECK(scene.directory.said(said)->own_copy_is_old);
+}
+
+TEST_CASE("who founded alone and was a member elsewhere is a second cluster [F54]") {
+  Scene scene;
+  PeerHello other = scene.hello(2);
+  other.cluster.bytes.fill(9);
+  other.you = You::kOtherIncarnation;
+  CHECK_FALSE(scene.directory.said(other)->second_cluster);  // three members: not alone
+  scene.facts.latest.members.resize(1);
+  scene.directory.gone(NodeId{2});
+  CHECK(scene.directory.said(other)->second_cluster);
+  other.you = You::kUnknown;
+  CHECK_FALSE(scene.directory.said(other)->second_cluster);
+}
+
+TEST_CASE("a double is worth a word when its member was not dead for a while [F49]") {
+  Scene scene;
+  const raft::MemberLives lives{member(2), member(2, 2)};
+  using Double = PeerDirectory::Double;
+  CHECK(scene.directory.double_seen(lives, 1000) == Double::kMaybe);
+  CHECK(scene.directory.double_seen(lives, 2199) == Double::kMaybe);
+  CHECK(scene.directory.double_seen(lives, 2200) == Double::kNews);
+  CHECK(scene.directory.double_seen(lives, 2300) == Double::kKnown);
+}
+
+}  // namespace kiwi::actors
