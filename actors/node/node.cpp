@@ -143,6 +143,7 @@ Result<void> Node::State::open() {
   }
   parts.storage = std::move(*opened);
   const raft::Identity& identity = parts.storage->identity();
+  parts.facts.boot_epoch = identity.boot_epoch;
   parts.own = {{identity.node, identity.incarnation, options.client_address().text(),
                 options.peer_address().text()},
                identity.cluster,
