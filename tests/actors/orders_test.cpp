@@ -282,7 +282,8 @@ TEST_CASE("an id that lives is not given to another process [F49]") {
   CHECK(sentence(*trio.answer(1, order)).find("lives at host:16003") != std::string::npos);
 }
 
-TEST_CASE("nobody says what becomes of a new life of a member at another address: it may come yet") {
+TEST_CASE(
+    "nobody says what becomes of a new life of a member at another address: it may come yet") {
   Trio trio;
   trio.lead(1);
   const uint64_t order = trio.give(1, MoveMember{member(3, 9)});
