@@ -38,6 +38,7 @@ struct PeerNote {  // a note of one node to another (node/node_note.hpp); lost w
   NodeId peer;
   std::string bytes;
   GroupId group = kFirstGroup;
+  Incarnation incarnation = {};  // of the sender, as its link's hello said; set where it arrives
 };
 
 using ReplicaRequest =

@@ -97,6 +97,27 @@ void Core::State::change_membership(ChangeId id, const MembershipChange& change)
   leader->changes.push_back({id, configurations.back().index, change.promote});
 }
 
+bool Core::State::is_heard(const Leader& leader, NodeId id) const {
+  const auto peer = leader.peers.find(id);
+  return id == options.id ||
+         (peer != leader.peers.end() && peer->second.up && peer->second.answered &&
+          peer->second.ticks_since_heard < options.election_ticks_min);
+}
+
+// A configuration counts from its append on: one whose voters do not answer would never be
+// committed, and the leader that appended it could not be replaced by anybody either. One voter
+// that is not heard; 0: enough are.
+NodeId Core::State::silent_voter(const Leader& leader, const Configuration& next) const {
+  const auto stays = [&](NodeId id) { return contains(next.voters, id); };
+  const auto heard = [&](NodeId id) { return is_heard(leader, id); };
+  if (std::ranges::all_of(configuration().voters, stays) || has_quorum(next, heard)) {
+    return NodeId{};
+  }
+  const auto silent = std::ranges::find_if_not(next.voters, heard);
+  return silent != next.voters.end() ? *silent
+                                     : *std::ranges::find_if_not(next.outgoing_voters, heard);
+}
+
 ChangeRefusal Core::State::busy_with(const Leader& leader) const {
   if (commit < leader.noop) {
     return ChangeRefusal::kTermNotCommitted;  // raft-dev 2015
@@ -154,6 +175,9 @@ ChangeOutcome Core::State::propose_change(Leader& leader, const MembershipChange
     return {ChangeRefusal::kNoVoterLeft, {}};
   }
   CHECK_INVARIANT(configuration_error(next).empty());
+  if (const NodeId silent = silent_voter(leader, next); silent) {
+    return {ChangeRefusal::kVotersNotHeard, silent};
+  }
   append_own(EntryKind::kConfiguration, {}, SharedBytes(encode_configuration(next)));
   return {};
 }

@@ -48,8 +48,9 @@ enum class ChangeRefusal : uint8_t {
   kVoterAlready = 15,
   kReplacesVoter = 16,  // a wiped voter is replaced in a change of its own
   kNoVoterLeft = 17,
+  kVotersNotHeard = 18,  // too few of those that would be left: the change would not be committed
 };
-constexpr uint8_t kChangeRefusals = 18;
+constexpr uint8_t kChangeRefusals = 19;
 
 struct ChangeOutcome {
   ChangeRefusal refusal = ChangeRefusal::kNone;

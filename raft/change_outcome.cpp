@@ -55,6 +55,9 @@ std::string sentence(const ChangeOutcome& outcome) {
       return "replace a wiped voter in a change of its own";
     case ChangeRefusal::kNoVoterLeft:
       return "no voter would be left";
+    case ChangeRefusal::kVotersNotHeard:
+      return "too few of the voters that would be left are heard: " + node +
+             " is silent. Start it again, or remove it first";
   }
   return {};
 }

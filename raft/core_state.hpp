@@ -347,6 +347,8 @@ struct Core::State {
   void change_membership(ChangeId id, const MembershipChange& change);
   ChangeRefusal busy_with(const Leader& leader) const;
   ChangeOutcome propose_change(Leader& leader, const MembershipChange& change);
+  bool is_heard(const Leader& leader, NodeId id) const;
+  NodeId silent_voter(const Leader& leader, const Configuration& next) const;
   bool caught_up(const Leader& leader, NodeId id) const;
   void member_returned(const Member& member);
   bool lives(const Leader& leader, NodeId id) const;

@@ -38,6 +38,7 @@ struct Progress {
   bool heartbeat_due = false;
   bool recently_active = false;  // since the last check-quorum
   uint32_t ticks_since_heard = 0;
+  bool answered = false;  // in this term
   bool wants_commit = false;
   LogIndex commit_sent;
   std::optional<int64_t> clock_ahead_ms;  // its wall clock, against ours (F37)

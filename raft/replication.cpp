@@ -341,6 +341,7 @@ void Core::State::on_append_response(const Message& message,
   Progress& peer = it->second;
   peer.recently_active = true;
   peer.ticks_since_heard = 0;
+  peer.answered = true;
   compare_clocks(peer, response);
   peer.wants_commit = response.wants_commit || peer.leaving_at;
   peer.applied = std::max(peer.applied, response.applied);

@@ -2,6 +2,8 @@
 // the classes of its life read it. Client loop.
 #pragma once
 
+#include <cstdint>
+
 #include "config/base/ids.hpp"
 #include "raft/status.hpp"
 #include "raft/types.hpp"
@@ -10,6 +12,7 @@ namespace kiwi::actors {
 
 struct ClusterFacts {
   NodeId self;
+  uint64_t boot_epoch = 0;     // number of this start of the data directory
   bool core_runs = false;      // this node is a member, or was one
   raft::Status raft;           // as it was reported last
   raft::Configuration latest;  // in the log; before the log says anything, who was met on joining

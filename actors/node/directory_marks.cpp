@@ -124,23 +124,30 @@ KnownMarks KnownMarks::load(const std::string& dir) {
     return known;
   }
   const std::optional<std::string_view> body = unsealed(*bytes);
-  ByteReader reader(body ? *body : std::string_view());
-  while (body && reader.ok() && !reader.done()) {
-    const NodeId node{reader.le<uint64_t>()};
-    const Incarnation incarnation = get_incarnation(reader);
-    raft::Mark mark;
-    mark.number = reader.le<uint64_t>();
-    mark.nonce = reader.le<uint64_t>();
-    if (reader.ok()) {
-      known.marks_[{node, incarnation}] = mark;
-    }
-  }
-  if (!body || !reader.ok()) {
+  const auto items = body ? decode(*body) : std::nullopt;
+  if (!items) {
     log_warning("the file " + peers_path(dir) +
                 " is damaged: what it said of the peers' directories is learned anew");
-    known.marks_.clear();
+    return known;
+  }
+  for (const Item& item : *items) {
+    known.marks_[{item.node, item.incarnation}] = item.mark;
   }
   return known;
+}
+
+std::optional<std::vector<KnownMarks::Item>> KnownMarks::decode(std::string_view bytes) {
+  std::vector<Item> items;
+  ByteReader reader(bytes);
+  while (reader.ok() && !reader.done()) {
+    Item item;
+    item.node = NodeId{reader.le<uint64_t>()};
+    item.incarnation = get_incarnation(reader);
+    item.mark.number = reader.le<uint64_t>();
+    item.mark.nonce = reader.le<uint64_t>();
+    items.push_back(item);
+  }
+  return reader.ok() ? std::optional(std::move(items)) : std::nullopt;
 }
 
 Result<void> KnownMarks::store(const std::string& dir, const std::string& encoded) {

@@ -237,14 +237,43 @@ void JoiningShell::let_in(NodeId from,
     tell(encode_reply(no));
     return;
   }
-  orders_.order(AddMember{member},
-                [this, tell = std::move(tell)](const AdminOrder&, const OrderAnswer& answer) {
-                  VisitReply reply;
-                  reply.refusal = answer.done() ? VisitRefusal::kNone : VisitRefusal::kOrder;
-                  reply.order = answer;
-                  reply.configuration = node_.facts.committed;
-                  tell(encode_reply(reply));
-                });
+  const auto let = [this, member, tell = std::move(tell)](bool is_there) {
+    const auto answer = [this, tell](const AdminOrder&, const OrderAnswer& said) {
+      VisitReply reply;
+      reply.refusal = said.done() ? VisitRefusal::kNone : VisitRefusal::kOrder;
+      reply.order = said;
+      reply.configuration = node_.facts.committed;
+      tell(encode_reply(reply));
+    };
+    if (is_there) {
+      orders_.order(AddMember{member}, answer);
+    } else {
+      OrderAnswer used;
+      used.refusal = OrderRefusal::kUsedId;
+      answer(AddMember{member}, used);
+    }
+  };
+  const raft::Member* known = node_.facts.committed.find(member.id);
+  if (known != nullptr && known->incarnation != member.incarnation) {
+    look_at_home(member, let);  // its directory was lost, or it is somebody else
+  } else {
+    let(true);
+  }
+}
+
+void JoiningShell::look_at_home(const raft::Member& newcomer,
+                                const std::function<void(bool is_there)>& done) {
+  const raft::Member* known = node_.facts.committed.find(newcomer.id);
+  const auto home = config::parse_host_port(known == nullptr ? "" : known->peer_address);
+  if (!home) {
+    done(false);
+    return;
+  }
+  visit(*home, VisitQuestion{}, kVisitMs, [newcomer, done](const VisitOutcome& outcome) {
+    done(outcome.reply && outcome.reply->yes() && outcome.reply->empty_node &&
+         outcome.reply->member.id == newcomer.id &&
+         outcome.reply->member.incarnation == newcomer.incarnation);
+  });
 }
 
 void JoiningShell::ask_whether_removed() {
@@ -262,6 +291,16 @@ void JoiningShell::removed_says(NodeId who) {
     node_.gate.set_removed(true);
     log_warning("node " + std::to_string(who.value) +
                 " says that this node was removed from the cluster; it serves nothing any more");
+  }
+}
+
+void JoiningShell::replaced() {
+  if (removal_.learned()) {
+    node_.gate.set_removed(true);
+    log_warning("the data directory " + node_.options.dir + " is of an earlier life of node " +
+                std::to_string(node_.facts.self.value) +
+                ": the cluster replaced it, and another process is the member of that id now. This "
+                "one serves nothing any more: stop it");
   }
 }
 

@@ -33,6 +33,11 @@ class JoiningShell {
   // Whom it met, as it is on disk: until the log tells.
   void remember_members();
   void removed_says(NodeId who);
+  void replaced();  // by a new life of this node
+
+  // ---- a member
+  // Does this life of it answer at the address that the cluster knows?
+  void look_at_home(const raft::Member& newcomer, const std::function<void(bool is_there)>& done);
 
   // ---- a visitor
   void visited(NodeId from, const std::string& question, std::function<void(std::string)> tell);

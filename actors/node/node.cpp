@@ -143,6 +143,7 @@ Result<void> Node::State::open() {
   }
   parts.storage = std::move(*opened);
   const raft::Identity& identity = parts.storage->identity();
+  parts.facts.boot_epoch = identity.boot_epoch;
   parts.own = {{identity.node, identity.incarnation, options.client_address().text(),
                 options.peer_address().text()},
                identity.cluster,
@@ -341,7 +342,8 @@ void Node::State::observe(const raft::Event& event) {
 
 void Node::State::take(const PeerNote& from) {
   Result<NodeNote> note = decode_note(from.bytes);
-  if (!note) {
+  // Another life of a member may be linked, too: it does not speak for the member (F1).
+  if (!note || !parts.facts.latest.has(from.peer, from.incarnation)) {
     return;
   }
   if (auto* order = std::get_if<OrderNote>(&*note)) {
@@ -352,8 +354,10 @@ void Node::State::take(const PeerNote& from) {
     load.take(from.peer, *pressure);
   } else if (const auto* disk = std::get_if<DiskNote>(&*note)) {
     load.take(from.peer, *disk);
+  } else if (const auto* marks = std::get_if<MarksNote>(&*note)) {
+    peers.take(from, *marks);
   } else {
-    peers.take(from.peer, std::get<MarksNote>(*note));
+    peers.take(from.peer, std::get<KnownMarksNote>(*note));
   }
 }
 

@@ -22,6 +22,7 @@ struct NoteBytes {
   void operator()(const PressureNote& note) const { put_le(out, note.pressure); }
   void operator()(const DiskNote& note) const { put_u8(out, note.full ? 1 : 0); }
   void operator()(const MarksNote& note) const { out += raft::encode_marks(note.marks); }
+  void operator()(const KnownMarksNote& note) const { out += note.marks; }
 };
 
 Result<NodeNote> get_order_note(ByteReader& reader) {
@@ -76,6 +77,8 @@ Result<NodeNote> decode_note(std::string_view bytes) {
       }
       return NodeNote(MarksNote{std::move(*marks)});
     }
+    case 6:
+      return NodeNote(KnownMarksNote{std::string(reader.rest())});
     default:
       return garbled();
   }

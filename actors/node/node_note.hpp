@@ -31,7 +31,11 @@ struct DiskNote {  // the sender's disk is nearly full, or not any more
 struct MarksNote {  // of the sender's data directory (F52)
   std::vector<raft::Mark> marks;
 };
-using NodeNote = std::variant<OrderNote, OrderAnswerNote, PressureNote, DiskNote, MarksNote>;
+struct KnownMarksNote {  // what the sender knows of the members' directories: KnownMarks::encode()
+  std::string marks;
+};
+using NodeNote =
+    std::variant<OrderNote, OrderAnswerNote, PressureNote, DiskNote, MarksNote, KnownMarksNote>;
 
 // ON THE WIRE: kinds by their place, never reorder.
 std::string encode_note(const NodeNote& note);

@@ -26,14 +26,14 @@ Overloaded(F...) -> Overloaded<F...>;
 // ---------------------------------------------------------------- inputs
 
 uint64_t Orders::give(AdminOrder what, int64_t now_ms) {
-  const uint64_t id = next_id_;
   if (!cluster_.core_runs) {
+    const uint64_t id = new_id();
     OrderAnswer answer;
     answer.refusal = OrderRefusal::kNoCluster;
-    effects_.answered.push_back({next_id_++, std::move(what), answer});
+    effects_.answered.push_back({id, std::move(what), answer});
     return id;
   }
-  add(std::move(what), now_ms);
+  const uint64_t id = add(std::move(what), now_ms).id;
   drive(now_ms);
   return id;
 }
@@ -67,8 +67,7 @@ void Orders::change_done(const raft::MembershipDone& done, int64_t now_ms) {
     order->stepping = false;
     order->busy = is_busy(refusal);
     settle(*order, refusal);
-    if (!done.outcome.done() && !passes(refusal) &&
-        !std::holds_alternative<RemoveMember>(order->what)) {
+    if (!done.outcome.done() && !passes(refusal) && !removes_self(*order)) {
       const bool late = refusal == raft::ChangeRefusal::kTransferTimedOut;
       order->refused.refusal = late ? OrderRefusal::kTransferTimedOut : OrderRefusal::kCore;
       order->refused.core = done.outcome;
@@ -104,9 +103,13 @@ void Orders::drive(int64_t now_ms) {
 
 // ---------------------------------------------------------------- one order
 
+// Of no earlier start either: a leader that still drives an order of that one would take this one
+// for it.
+uint64_t Orders::new_id() { return (cluster_.boot_epoch << 40) + next_id_++; }
+
 Orders::Order& Orders::add(AdminOrder what, int64_t now_ms) {
   Order& order = orders_.emplace_back();
-  order.id = next_id_++;
+  order.id = new_id();
   order.first_leader = cluster_.raft.leader;
   order.deadline_ms = now_ms + (std::holds_alternative<HandOver>(what)      ? kHandOverPatienceMs
                                 : std::holds_alternative<Reconfigure>(what) ? kReconfigurePatienceMs
@@ -187,9 +190,7 @@ void Orders::lead(Order& order, int64_t now_ms) {
     return;
   }
   if (replaces(order)) {  // by the leader itself (F1); nobody says what becomes of it
-    if (std::holds_alternative<AddMember>(order.what)) {
-      order.fate.begun(cluster_.self);
-    }
+    order.fate.begun(cluster_.self);
     effects_.requests.emplace_back(MemberReturned{*newcomer_of(order.what)});
     return;
   }
@@ -201,10 +202,14 @@ void Orders::lead(Order& order, int64_t now_ms) {
   }
 }
 
+bool Orders::removes_self(const Order& order) const {
+  const auto* remove = std::get_if<RemoveMember>(&order.what);
+  return remove != nullptr && remove->id == cluster_.self;
+}
+
 // A leader that is to go leaves the office first.
 bool Orders::hands_over_first(const Order& order) const {
-  const auto* remove = std::get_if<RemoveMember>(&order.what);
-  return remove != nullptr && remove->id == cluster_.self && cluster_.committed.voters.size() > 1;
+  return removes_self(order) && cluster_.committed.voters.size() > 1;
 }
 
 // A new life of a member: one that was wiped, or that began again elsewhere.
@@ -271,10 +276,8 @@ bool Orders::plan(const Reconfigure& wanted, raft::MembershipChange& change) con
 // This node's core is through with a step of it. To hand over on the way to something else changes
 // nothing that was asked for.
 void Orders::settle(Order& order, raft::ChangeRefusal refusal) const {
-  const auto* remove = std::get_if<RemoveMember>(&order.what);
-  const bool handed_over_first = remove != nullptr && remove->id == cluster_.self;
   const bool done = refusal == raft::ChangeRefusal::kNone;
-  if (handed_over_first || (!done && !has_begun(refusal))) {
+  if (removes_self(order) || (!done && !has_begun(refusal))) {
     order.fate.ended(cluster_.self);
   } else if (done) {
     order.fate.in_part(cluster_.self);

@@ -70,6 +70,8 @@ class Orders {
   bool plan(const AdminOrder& what, raft::MembershipChange& change) const;
   bool plan(const Reconfigure& wanted, raft::MembershipChange& change) const;
   bool replaces(const Order& order) const;
+  uint64_t new_id();
+  bool removes_self(const Order& order) const;
   bool hands_over_first(const Order& order) const;
   void settle(Order& order, raft::ChangeRefusal refusal) const;
   void finish(const Order& order, const OrderAnswer& answer);

@@ -4,6 +4,7 @@
 
 #include "actors/node/bootstrap.hpp"
 #include "config/version.hpp"
+#include "raft/configuration.hpp"
 
 namespace kiwi::actors {
 
@@ -94,9 +95,12 @@ PeerHello PeerDirectory::hello_for(NodeId peer) const {
   return hello;
 }
 
-// nullptr: it has not said yet which life it is.
+// nullptr: it has not said yet which life it is. One without a cluster believes what it is told for
+// good: it is told what is committed, for an entry that is cut away again would leave it with a
+// cluster that does not know it.
 PeerHello::You PeerDirectory::standing_of(NodeId id, const Peer* peer) const {
-  const raft::Member* member = cluster_.latest.find(id);
+  const bool may_be_cut = peer == nullptr || peer->hello->initialized();
+  const raft::Member* member = (may_be_cut ? cluster_.latest : cluster_.committed).find(id);
   if (peer == nullptr) {
     return member == nullptr ? PeerHello::You::kUnknown : PeerHello::You::kKnown;
   }
@@ -135,7 +139,30 @@ std::optional<HelloNews> PeerDirectory::said(const PeerHello& hello) {
   const raft::Member* member = cluster_.latest.find(hello.node);
   news.came_back_empty =
       !hello.initialized() && member != nullptr && member->incarnation != hello.incarnation;
+  news.came_back_elsewhere = news.came_back_empty && !is_at_its_address(hello);
+  news.former_life_here = is_former_life(hello);
   return news;
+}
+
+bool PeerDirectory::is_at_its_address(const PeerHello& hello) const {
+  const raft::Member* member = cluster_.latest.find(hello.node);
+  return member != nullptr && member->client_address == hello.client_address &&
+         member->peer_address == hello.peer_address;
+}
+
+// This directory's place was given to a new life of the node while it was away (F1). One member
+// that lags may be wrong about that; most of those that this configuration counts are not.
+bool PeerDirectory::is_former_life(const PeerHello& hello) {
+  if (hello.cluster != own_.cluster) {
+    return false;
+  }
+  if (hello.you == PeerHello::You::kMember) {
+    know_other_life_.erase(hello.node);
+  }
+  return hello.you == PeerHello::You::kOtherIncarnation &&
+         know_other_life_.insert(hello.node).second &&
+         raft::has_quorum(cluster_.latest,
+                          [this](NodeId id) { return know_other_life_.contains(id); });
 }
 
 void PeerDirectory::judge_marks(const PeerHello& hello, Peer& peer, HelloNews& news) {
@@ -165,7 +192,7 @@ std::vector<raft::Member> PeerDirectory::returned() const {
   for (const auto& [id, peer] : peers_) {
     const raft::Member* member = cluster_.latest.find(id);
     if (cluster_.core_runs && peer.hello && !peer.hello->initialized() && member != nullptr &&
-        member->incarnation != peer.hello->incarnation) {
+        member->incarnation != peer.hello->incarnation && is_at_its_address(*peer.hello)) {
       members.push_back(
           {id, peer.hello->incarnation, peer.hello->client_address, peer.hello->peer_address});
     }
@@ -175,10 +202,26 @@ std::vector<raft::Member> PeerDirectory::returned() const {
 
 // ---------------------------------------------------------------- who is believed to be whom
 
-bool PeerDirectory::has_marks(NodeId peer, const std::vector<raft::Mark>& marks) {
-  const raft::Member* member = cluster_.latest.find(peer);
-  return !marks.empty() && member != nullptr &&
-         known_marks_.remember(peer, member->incarnation, marks.back());
+bool PeerDirectory::has_marks(NodeId peer,
+                              const Incarnation& life,
+                              const std::vector<raft::Mark>& marks) {
+  return !marks.empty() && cluster_.latest.has(peer, life) &&
+         known_marks_.remember(peer, life, marks.back());
+}
+
+PeerDirectory::MarksNews PeerDirectory::others_know(std::string_view encoded) {
+  MarksNews news;
+  const auto items = KnownMarks::decode(encoded);
+  for (const KnownMarks::Item& item : items ? *items : std::vector<KnownMarks::Item>()) {
+    if (item.node != cluster_.self) {
+      news.moved = (cluster_.latest.has(item.node, item.incarnation) &&
+                    known_marks_.remember(item.node, item.incarnation, item.mark)) ||
+                   news.moved;
+    } else if (item.incarnation == own_.member.incarnation) {
+      news.own_copy_is_old = news.own_copy_is_old || !raft::goes_on_from(own_.marks, item.mark);
+    }
+  }
+  return news;
 }
 
 PeerDirectory::Double PeerDirectory::double_seen(const raft::MemberLives& lives, int64_t now_ms) {

@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -39,6 +40,8 @@ struct HelloNews {
   bool removed_here = false;    // this node was removed from its cluster
   bool second_cluster = false;  // this node founded a cluster alone, and was a member of another
   bool came_back_empty = false;
+  bool came_back_elsewhere = false;  // so, and not at the member's address
+  bool former_life_here = false;     // the cluster replaced the member that this node was (F1)
 };
 
 class PeerDirectory {
@@ -72,12 +75,21 @@ class PeerDirectory {
   std::optional<HelloNews> said(const PeerHello& hello);
   void gone(NodeId peer) { peers_.at(peer).hello.reset(); }
   bool is_old_copy(NodeId peer) const { return peers_.at(peer).old_copy; }
-  // Members that came back with an empty directory (F1): told again and again, because only a
-  // leader can act on it and leaders change.
+  // Members that came back with an empty directory (F1), at their own addresses by their word. Told
+  // again and again, because only a leader can act on it and leaders change.
   std::vector<raft::Member> returned() const;
+  // They share a configuration now: what the peer said before about another life is over.
+  void link_is_up(NodeId peer) { know_other_life_.erase(peer); }
 
   // ---- marks of directories (F52); true: they are to be stored
-  bool has_marks(NodeId peer, const std::vector<raft::Mark>& marks);
+  // Of that life of the peer: a former one does not speak for the member (F1).
+  bool has_marks(NodeId peer, const Incarnation& life, const std::vector<raft::Mark>& marks);
+  // What another member knows, as encode_marks() gives it.
+  struct MarksNews {
+    bool moved = false;            // they are to be stored, and told to the others
+    bool own_copy_is_old = false;  // this directory went further once
+  };
+  MarksNews others_know(std::string_view encoded);
   void members_changed() { known_marks_.keep_members_of(cluster_.latest); }
   std::string encode_marks() const { return known_marks_.encode(); }
 
@@ -94,6 +106,8 @@ class PeerDirectory {
     uint32_t election_timeout_ms = 0;  // as it said last; 0: never
   };
   void judge_marks(const PeerHello& hello, Peer& peer, HelloNews& news);
+  bool is_former_life(const PeerHello& hello);
+  bool is_at_its_address(const PeerHello& hello) const;
   bool founded_alone_and_was_member(const PeerHello& hello) const;
   PeerHello::You standing_of(NodeId id, const Peer* peer) const;
 
@@ -102,6 +116,7 @@ class PeerDirectory {
   Options options_;
   KnownMarks known_marks_;
   std::map<NodeId, Peer> peers_;
+  std::set<NodeId> know_other_life_;  // members whose configuration has another life of this node
   std::map<Incarnation, int64_t> doubles_;  // since when; negative: said
 };
 

@@ -12,6 +12,7 @@ namespace {
 constexpr uint64_t kListenerRounds = 300;  // half a minute
 // A copy of a running node's directory that is older than this is recognised when it is put back.
 constexpr int64_t kMarkEveryMs = 60'000;
+constexpr int64_t kLookAgainMs = 300;
 
 std::string name(NodeId id) { return "node " + std::to_string(id.value); }
 
@@ -88,6 +89,9 @@ void PeersShell::add_link(NodeId peer) {
   link.hello = [this, peer] { return directory_.hello_for(peer); };
   link.peer_said = [this](const PeerHello& hello) { peer_said(hello); };
   link.approves = [this, peer](const PeerHello&) { return !directory_.is_old_copy(peer); };
+  link.is_member = [this, peer](const Incarnation& life) {
+    return node_.facts.latest.has(peer, life);
+  };
   link.peer_gone = [this, peer] { peer_gone(peer); };
   link.replica = [this] { return node_.replica; };
   link.status = &node_.context.status.links[peer];
@@ -104,7 +108,7 @@ void PeersShell::peer_said(const PeerHello& hello) {
   }
   node_.context.status.links[hello.node].election_timeout_ms = hello.election_timeout_ms;
   if (news->marks_moved) {
-    store_peers_marks();
+    peers_marks_moved();
   }
   say(hello, *news);
   founding_.peer_said(hello);
@@ -113,6 +117,9 @@ void PeersShell::peer_said(const PeerHello& hello) {
   }
   if (news->second_cluster) {
     node_.gate.set_second_cluster();
+  }
+  if (news->former_life_here) {
+    joining_.replaced();
   }
 }
 
@@ -141,8 +148,14 @@ void PeersShell::say(const PeerHello& hello, const HelloNews& news) const {
   if (news.came_back_empty) {
     log_warning(peer +
                 " came back with an empty data directory: what it had promised is gone, so it has "
-                "no vote. The leader replaces it through the log: the old member goes, the new one "
-                "comes in as a learner and votes again when it has all data");
+                "no vote. " +
+                (news.came_back_elsewhere
+                     ? "It is at another address, " + hello.peer_address +
+                           ", so it may be somebody else: RAFT.NODE ADD " +
+                           std::to_string(hello.node.value) + " " + hello.client_address +
+                           " puts it in the member's place"
+                     : "The leader replaces it through the log: the old member goes, the new one "
+                       "comes in as a learner and votes again when it has all data"));
   }
 }
 
@@ -158,10 +171,29 @@ void PeersShell::timer() {
   for (const auto& [peer, link] : links_) {
     caf::anon_send(link.handle, timer_atom_v);
   }
-  for (raft::Member& member : directory_.returned()) {
-    caf::anon_send(node_.replica, MemberReturned{std::move(member)});
-  }
+  look_for_returned();
   draw_mark();
+}
+
+// F49: anybody can say an id, and the addresses of a copied configuration. The leader believes what
+// answers at the member's own address.
+void PeersShell::look_for_returned() {
+  if (!node_.facts.leads()) {
+    return;
+  }
+  const int64_t now_ms = ClientLoop::monotonic_ms();
+  for (const raft::Member& newcomer : directory_.returned()) {
+    int64_t& looked_ms = looked_at_ms_[newcomer.id];
+    if (now_ms - looked_ms < kLookAgainMs) {
+      continue;
+    }
+    looked_ms = now_ms;
+    joining_.look_at_home(newcomer, [this, newcomer](bool is_there) {
+      if (is_there) {
+        caf::anon_send(node_.replica, MemberReturned{newcomer});
+      }
+    });
+  }
 }
 
 void PeersShell::configuration_committed() {
@@ -171,13 +203,25 @@ void PeersShell::configuration_committed() {
 
 // ---------------------------------------------------------------- marks of directories (F52)
 
-void PeersShell::take(NodeId from, const MarksNote& note) {
-  if (directory_.has_marks(from, note.marks)) {
-    store_peers_marks();
+void PeersShell::take(const PeerNote& from, const MarksNote& note) {
+  if (directory_.has_marks(from.peer, from.incarnation, note.marks)) {
+    peers_marks_moved();
   }
 }
 
-void PeersShell::store_peers_marks() const {
+// A start that only some members saw is known to whoever hears from one of them.
+void PeersShell::take(NodeId from, const KnownMarksNote& note) {
+  const PeerDirectory::MarksNews news = directory_.others_know(note.marks);
+  if (news.own_copy_is_old) {
+    end_as_old_copy(name(from) + " knows from others that it went further");
+  }
+  if (news.moved) {
+    peers_marks_moved();
+  }
+}
+
+void PeersShell::peers_marks_moved() {
+  node_.tell_members(KnownMarksNote{directory_.encode_marks()});
   node_.worker->post([dir = node_.options.dir, encoded = directory_.encode_marks()] {
     if (Result<void> stored = KnownMarks::store(dir, encoded); !stored) {
       log_warning("what is known of the peers' directories was not written: " +
@@ -242,6 +286,11 @@ void PeersShell::end_as_old_copy(const std::string& proof) const {
 
 void PeersShell::observe(const RaftReport& report) {
   const OwnNode& own = node_.own;
+  for (const NodeId peer : report.links_up) {
+    directory_.link_is_up(peer);
+    caf::anon_send(node_.replica,
+                   PeerNote{peer, encode_note(KnownMarksNote{directory_.encode_marks()})});
+  }
   for (const raft::ProposeRefused& refused : report.refused) {
     const raft::ProposalNumber& number = refused.number;
     if (refused.reason == raft::RefusalReason::kOldEpoch && number.node == own.member.id &&

@@ -29,7 +29,8 @@ class PeersShell {
 
   // ---- what the core and other nodes say
   void configuration_committed();
-  void take(NodeId from, const MarksNote& note);
+  void take(const PeerNote& from, const MarksNote& note);
+  void take(NodeId from, const KnownMarksNote& note);
   void observe(const RaftReport& report);
 
  private:
@@ -38,7 +39,8 @@ class PeersShell {
   void peer_said(const PeerHello& hello);
   void peer_gone(NodeId peer);
   void say(const PeerHello& hello, const HelloNews& news) const;
-  void store_peers_marks() const;
+  void look_for_returned();
+  void peers_marks_moved();
   void draw_mark();
   void marks_are_durable(const std::vector<raft::Mark>& marks);
   [[noreturn]] void end_as_old_copy(const std::string& proof) const;
@@ -55,6 +57,7 @@ class PeersShell {
   bool closed_ = false;
   int64_t next_mark_ms_ = 0;
   bool mark_under_way_ = false;
+  std::map<NodeId, int64_t> looked_at_ms_;  // members' addresses, for those that came back
   bool join_option_advised_ = false;
 };
 

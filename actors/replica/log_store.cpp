@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "config/base/check.hpp"
+#include "config/base/log.hpp"
 
 namespace kiwi::actors {
 
@@ -81,6 +82,10 @@ void LogStore::work_all() {
   while (!writing_ && !waiting_.empty()) {
     waits_for_room_ = !has_room(waiting_.front());
     if (waits_for_room_) {
+      if (!std::exchange(said_that_it_waits_, true)) {
+        log_warning("the disk has no room for what comes into the Raft log: that waits");
+      }
+      cut_ahead();
       break;
     }
     Job job = std::move(waiting_.front());
@@ -94,6 +99,24 @@ void LogStore::work_all() {
     } else {
       install(std::get<InstallSnapshot>(job));
     }
+  }
+  said_that_it_waits_ = said_that_it_waits_ && !waiting_.empty();
+}
+
+// A cut may make the room that the write before it waits for, and drops nothing of what waits: it
+// ends at what is applied, and that is durable. A read that is behind it now is told so.
+void LogStore::cut_ahead() {
+  for (auto job = waiting_.begin(); job != waiting_.end();) {
+    if (std::holds_alternative<InstallSnapshot>(*job)) {
+      return;  // another log
+    }
+    const auto* cutting = std::get_if<raft::CutRequest>(&*job);
+    if (cutting == nullptr) {
+      ++job;
+      continue;
+    }
+    cut(*cutting);
+    job = waiting_.erase(job);
   }
 }
 

@@ -62,7 +62,8 @@ bool RaftReplica::receive(PeerLinks::Arrived& arrived, std::string& why) {
 
 void RaftReplica::relay(PeerLinks::Arrived& arrived) {
   if (arrived.what == PeerLinks::Arrived::What::kNote) {
-    notes_.push_back({arrived.peer, std::move(arrived.bytes), options_.core.group});
+    notes_.push_back(
+        {arrived.peer, std::move(arrived.bytes), options_.core.group, arrived.incarnation});
   } else {
     snapshots_.send(SnapshotFrame{arrived.peer, std::move(arrived.bytes), options_.core.group});
   }

@@ -166,6 +166,7 @@ TEST_CASE("notes between nodes are read back as they were") {
   CHECK(std::get<PressureNote>(back(PressureNote{900})).pressure == 900);
   CHECK(std::get<DiskNote>(back(DiskNote{true})).full);
   CHECK(std::get<MarksNote>(back(MarksNote{{{5, 55}}})).marks.front().nonce == 55);
+  CHECK(std::get<KnownMarksNote>(back(KnownMarksNote{"known"})).marks == "known");
   CHECK_FALSE(decode_note(encode_note(DiskNote{true}) + "x").has_value());
   CHECK_FALSE(decode_note("").has_value());
 }

@@ -282,6 +282,45 @@ TEST_CASE("an id that lives is not given to another process [F49]") {
   CHECK(sentence(*trio.answer(1, order)).find("lives at host:16003") != std::string::npos);
 }
 
+TEST_CASE(
+    "nobody says what becomes of a new life of a member at another address: it may come yet") {
+  Trio trio;
+  trio.lead(1);
+  const uint64_t order = trio.give(1, MoveMember{member(3, 9)});
+  REQUIRE(trio.at(1).returned.size() == 1);
+  trio.run(kResponseMs);
+  REQUIRE(trio.answer(1, order));
+  CHECK(trio.answer(1, order)->may_come_yet());
+}
+
+TEST_CASE("an order of a later start is not taken for one of an earlier that is still driven") {
+  Trio trio;
+  trio.lead(2);
+  trio.at(1).facts.boot_epoch = 1;
+  trio.give(1, RemoveMember{NodeId{3}});
+  CHECK(trio.at(2).orders.open() == 1);
+  ClusterFacts facts = trio.at(1).facts;
+  facts.boot_epoch = 2;
+  Orders later(facts, kResponseMs);
+  later.give(HandOver{NodeId{3}}, trio.now_ms);
+  const OrderEffects effects = later.take_effects();
+  REQUIRE(effects.requests.size() == 1);
+  NodeNote note = decode_note(std::get<PeerNote>(effects.requests[0]).bytes).value();
+  trio.at(2).orders.take(NodeId{1}, std::get<OrderNote>(note), trio.now_ms);
+  CHECK(trio.at(2).orders.open() == 2);
+}
+
+TEST_CASE("a removal that the core refuses is refused at once, and whose silence it is is said") {
+  Trio trio;
+  trio.lead(1);
+  const uint64_t order = trio.give(1, RemoveMember{NodeId{3}});
+  REQUIRE(trio.at(1).changes.size() == 1);
+  trio.core_says(1, trio.at(1).changes[0].id, raft::ChangeRefusal::kVotersNotHeard);
+  REQUIRE(trio.answer(1, order));
+  CHECK_FALSE(trio.answer(1, order)->may_come_yet());
+  CHECK(sentence(*trio.answer(1, order)).find("are heard") != std::string::npos);
+}
+
 TEST_CASE("a node without a cluster takes no order") {
   Trio trio;
   trio.at(1).facts.core_runs = false;

@@ -40,6 +40,8 @@ struct Scene {
     said.node = NodeId{id};
     said.incarnation = member(id, life).incarnation;
     said.cluster = own.cluster;
+    said.client_address = member(id).client_address;
+    said.peer_address = member(id).peer_address;
     said.election_timeout_ms = 300;
     said.marks = {{5, 55}};
     return said;
@@ -108,6 +110,75 @@ TEST_CASE("each peer is told what this node's configuration says of it") {
   CHECK_FALSE(scene.directory.hello_for(NodeId{2}).initialized());
 }
 
+TEST_CASE(
+    "a node without a cluster is told what is committed, not what may be cut away [F1, F18]") {
+  Scene scene;
+  const auto you = [&] { return scene.directory.hello_for(NodeId{3}).you; };
+  PeerHello joiner = scene.hello(3, 2);
+  joiner.cluster = {};
+  scene.directory.said(joiner);
+  scene.facts.latest.members[2] = member(3, 2);  // replaced, by an entry that is not committed
+  CHECK(you() == You::kOtherIncarnation);
+  scene.facts.committed.members.pop_back();
+  CHECK(you() == You::kUnknown);
+  scene.facts.committed = scene.facts.latest;
+  CHECK(you() == You::kMember);
+  // One that knows the cluster may be ahead of what is committed here.
+  scene.facts.committed.members[2] = member(3);
+  scene.directory.said(scene.hello(3, 2));
+  CHECK(you() == You::kMember);
+}
+
+TEST_CASE("an empty process that says another address than the member's is not the member [F49]") {
+  Scene scene;
+  PeerHello elsewhere = scene.hello(3, 2);
+  elsewhere.cluster = {};
+  elsewhere.peer_address = "elsewhere:1";
+  const auto news = scene.directory.said(elsewhere);
+  CHECK(news->came_back_empty);
+  CHECK(news->came_back_elsewhere);
+  CHECK(scene.directory.returned().empty());
+}
+
+TEST_CASE(
+    "a directory whose place most voters gave to a new life of the node serves no more [F1]") {
+  Scene scene;
+  PeerHello lagging = scene.hello(2);
+  lagging.you = You::kOtherIncarnation;
+  CHECK_FALSE(scene.directory.said(lagging)->former_life_here);
+  PeerHello other = scene.hello(3);
+  other.you = You::kOtherIncarnation;
+  other.cluster.bytes.fill(9);
+  CHECK_FALSE(scene.directory.said(other)->former_life_here);  // of another cluster
+  scene.directory.link_is_up(NodeId{2});                       // it knows better now
+  other.cluster = scene.own.cluster;
+  CHECK_FALSE(scene.directory.said(other)->former_life_here);
+  lagging.boot_epoch = 7;
+  CHECK(scene.directory.said(lagging)->former_life_here);
+}
+
+TEST_CASE("a start that only others saw is known from them, of this node's directory, too [F52]") {
+  Scene scene;
+  KnownMarks theirs;
+  theirs.remember(NodeId{2}, member(2).incarnation, {6, 66});
+  theirs.remember(NodeId{3}, member(3, 9).incarnation, {6, 66});  // another life of it
+  auto news = scene.directory.others_know(theirs.encode());
+  CHECK(news.moved);
+  CHECK_FALSE(news.own_copy_is_old);
+  CHECK_FALSE(scene.directory.others_know(theirs.encode()).moved);
+  PeerHello said = scene.hello(2);
+  said.marks = {{5, 55}, {6, 77}};  // drawn by the copy
+  CHECK(scene.directory.said(said)->peer_copy_is_old);
+  scene.own.marks = {{5, 50}, {6, 60}};
+  theirs.remember(NodeId{1}, member(1).incarnation, {6, 60});
+  CHECK_FALSE(scene.directory.others_know(theirs.encode()).own_copy_is_old);
+  theirs.remember(NodeId{1}, member(1).incarnation, {7, 70});
+  CHECK(scene.directory.others_know(theirs.encode()).own_copy_is_old);
+  news = scene.directory.others_know("garbage");
+  CHECK_FALSE(news.moved);
+  CHECK_FALSE(news.own_copy_is_old);
+}
+
 TEST_CASE("a hello is news once; options that differ and a removal show in it") {
   Scene scene;
   PeerHello said = scene.hello(2);
@@ -136,9 +207,16 @@ TEST_CASE("a directory that does not go on from where it was is an old copy [F52
   said.marks = {{5, 55}, {6, 77}};
   CHECK(scene.directory.said(said)->marks_moved);
   CHECK_FALSE(scene.directory.is_old_copy(NodeId{2}));
-  CHECK(scene.directory.has_marks(NodeId{2}, {{7, 1}}));
-  CHECK_FALSE(scene.directory.has_marks(NodeId{2}, {{7, 1}}));
-  CHECK_FALSE(scene.directory.has_marks(NodeId{9}, {{7, 1}}));  // no member
+  const Incarnation life = member(2).incarnation;
+  CHECK(scene.directory.has_marks(NodeId{2}, life, {{7, 1}}));
+  CHECK_FALSE(scene.directory.has_marks(NodeId{2}, life, {{7, 1}}));
+  CHECK_FALSE(scene.directory.has_marks(NodeId{9}, life, {{7, 1}}));  // no member
+  // A former life of the member, started again, went further than it: that says nothing of it.
+  CHECK_FALSE(scene.directory.has_marks(NodeId{2}, member(2, 9).incarnation, {{99, 9}}));
+  said.boot_epoch = 9;
+  said.marks = {{7, 1}, {8, 2}};
+  CHECK_FALSE(scene.directory.said(said)->peer_copy_is_old);
+  CHECK_FALSE(scene.directory.is_old_copy(NodeId{2}));
   said.you = You::kOldCopy;
   said.marks = {{7, 1}};
   CHECK(scene.directory.said(said)->own_copy_is_old);

@@ -170,8 +170,9 @@ std::string words_of_operators() {
   }
   const OrderAnswer answer{
       OrderRefusal::kCore, true, {raft::ChangeRefusal::kNotMember, NodeId{9}}, "here:1", "there:2"};
-  const NodeNote notes[] = {OrderNote{7, HandOver{}}, OrderAnswerNote{8, answer}, PressureNote{900},
-                            DiskNote{true}, MarksNote{{{5, 55}}}};
+  const NodeNote notes[] = {OrderNote{7, HandOver{}}, OrderAnswerNote{8, answer},
+                            PressureNote{900},        DiskNote{true},
+                            MarksNote{{{5, 55}}},     KnownMarksNote{"known"}};
   static_assert(std::size(notes) == std::variant_size_v<NodeNote>);
   for (const NodeNote& note : notes) {
     out += encode_note(note);

@@ -77,6 +77,31 @@ TEST_CASE("a change that makes no sense is refused with a sentence [F18]") {
   CHECK(answer_to(env, change).refusal == ChangeRefusal::kReplacesVoter);
 }
 
+TEST_CASE("a voter stays while too few of the others are heard to go on without it [F18]") {
+  TraceEnv env = led_cluster("3 election=6 election-max=12");
+  env.run({"tick 1 count=2", "stabilize", "crash 3"});
+  for (int i = 0; i < 6; ++i) {
+    env.run({"tick 1", "stabilize"});
+  }
+  MembershipChange change;
+  change.remove = {NodeId{2}};
+  CHECK(answer_to(env, change) == ChangeOutcome{ChangeRefusal::kVotersNotHeard, NodeId{3}});
+  CHECK(env.node(NodeId{1}).core->configuration().is_voter(NodeId{2}));
+  change.remove = {NodeId{3}};
+  CHECK(answer_to(env, change).done());
+}
+
+TEST_CASE("a leader that did not hear a voter in its term yet does not build on it [F18]") {
+  TraceEnv env;
+  env.quiet = true;
+  env.run({"cluster 3", "auto disk apply", "crash 3", "elect 1"});
+  MembershipChange change;
+  change.remove = {NodeId{2}};
+  CHECK(answer_to(env, change) == ChangeOutcome{ChangeRefusal::kVotersNotHeard, NodeId{3}});
+  change.remove = {NodeId{3}};
+  CHECK(answer_to(env, change).done());
+}
+
 TEST_CASE("a member may change its address; it stays what it is") {
   TraceEnv env = led_cluster("3");
   Member moved = member_of(NodeId{2});
