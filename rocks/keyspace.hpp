@@ -184,6 +184,9 @@ struct KeyspaceOptions {
   // (F63). Nothing that can be seen depends on it.
   std::optional<uint64_t> hash_seed;
   std::function<uint64_t()> free_bytes = nullptr;  // of the disk; empty: it is asked
+  // For a state that may be thrown away: nothing waits for room on the disk then. Called, on any
+  // thread, when something cannot be written for lack of it, and what was committed is lost.
+  std::function<void()> no_room = nullptr;
 };
 
 // The plain adaptor. Errors: locked by another process, unreadable, corrupt; each one sentence.

@@ -141,7 +141,7 @@ void PlainKeyspace::commit(LogIndex applied) {
     batch_family(family);
   }
   rocksdb::Status status = database_->db().Write(write_options_, &batch_);
-  if (!status.ok()) {
+  if (!status.ok() && !database_->room().forgives(status)) {
     fatal_status("writing", database_->path(), status);
   }
   turn_.clear();

@@ -75,6 +75,46 @@ TEST_CASE("log end: a power loss while the file is cut leaves zeros that are no 
   }
 }
 
+TEST_CASE(
+    "log end: with log-fsync no, a sync in the middle of a write says nothing of its record "
+    "[F59]") {
+  TempDirectory directory;
+  const std::string path = directory.path("log");
+  auto log = must_open(path, false);
+  std::atomic<bool> over{false};
+  std::thread syncs([&] {
+    for (uint64_t turn = 0; !over; ++turn) {
+      CHECK(log->sync().has_value());
+      std::this_thread::sleep_for(std::chrono::milliseconds(turn * 7 % 23));
+    }
+  });
+  Prng random(1);
+  const std::string value = random_bytes(random, 2 << 20);
+  for (uint64_t index = 1; index <= 40; ++index) {
+    REQUIRE(log->persist(append({make_entry(index, 1, value)})).has_value());
+  }
+  over = true;
+  syncs.join();
+  const std::string name = newest_wal(path);
+  const std::string bytes = read_file(path + "/" + name);
+  std::set<uint64_t> ends{0};
+  for (size_t at = 0; at + kWalHeader <= bytes.size();) {
+    const std::string_view rest = std::string_view(bytes).substr(at, kWalBlock - at % kWalBlock);
+    if (rest.size() < kWalHeader) {
+      at += rest.size();
+      continue;
+    }
+    const uint8_t type = intact_wal_record(rest);
+    REQUIRE(type != 0);
+    at += kWalHeader + wal_length(rest);
+    if (type == kWalFull || type == kWalLast) {
+      ends.insert(at);
+    }
+  }
+  find_wal_notes(bytes, mark_in(path),
+                 [&](const WalNote& note) { CHECK(ends.contains(note.synced.end.offset)); });
+}
+
 TEST_SUITE_END();
 
 }  // namespace kiwi::rocks::test
