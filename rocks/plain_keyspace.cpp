@@ -65,6 +65,7 @@ class PlainKeyspace final : public OverlaidKeyspace<StoredWalk> {
         });
   }
   void compact() override { database_->compact(); }
+  void give_up() override { database_->room().end_waits(); }
   uint64_t owed_bytes() override {
     return memtable_bytes(database_->db()) + database_->debt().compaction_room;
   }

@@ -89,9 +89,21 @@ void LongReads::pump(rocks::StateStore& store, int64_t now_ms) {
   }
   store.view_async([this, asked = Clock::now()](std::unique_ptr<rocks::Reader> view) {
     took_ms_ = ms_since(asked);
+    if (!view) {
+      no_picture();
+      return;
+    }
     auto held = std::make_shared<std::unique_ptr<rocks::Reader>>(std::move(view));
     worker_->post([this, held] { run(*held); });
   });
+}
+
+// The state was given up: the reads wait for a picture of the next one.
+void LongReads::no_picture() {
+  const std::lock_guard lock(mutex_);
+  waiting_.put_in_front(std::exchange(on_picture_, {}));
+  busy_ = false;
+  changed_.notify_all();
 }
 
 // With the lock held, which it gives up meanwhile. False: nobody is to be told.

@@ -43,6 +43,7 @@ class LongReads {
   void stop();
 
  private:
+  void no_picture();
   void run(std::unique_ptr<rocks::Reader>& view);
   bool run_one(rocks::Reader& view, std::unique_lock<std::mutex>& lock, resp::LongReadResult& out);
   int64_t pause_ms(uint32_t cost) const;

@@ -336,6 +336,7 @@ void StateMachine::swap(SwapState& order) {
   tell_applied();
   told_at_once_ = {};
   untold_bytes_ = 0;
+  options_.keyspace->give_up();  // nothing waits for the old state to reach its files
   if (long_reads_) {
     long_reads_->stop();  // they go on, on the new state, which is no older
   }

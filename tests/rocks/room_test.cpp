@@ -220,6 +220,47 @@ TEST_CASE("the disk is full when the log begins another file: it waits for room 
   CHECK_MESSAGE(written.has_value(), (written ? "" : written.error().text));
 }
 
+TEST_CASE("a state that is given up ends within a second, whatever waits for room [F60]") {
+  for (const bool table : {true, false}) {
+    INFO("table: ", table);
+    TempDirectory directory;
+    std::atomic<uint64_t> free{kMuch};
+    KeyspaceOptions options = table_options(directory.path("state"), kTable);
+    options.write_buffer_bytes = 16 << 20;
+    options.free_bytes = [&free] { return free.load(); };
+    auto opened = table ? open_table_keyspace(options) : open_plain_keyspace(options);
+    REQUIRE(opened.has_value());
+    Keyspace& keyspace = **opened;
+    commit_kilobytes(keyspace, 1, 100);
+    keyspace.flush();
+    free = 1 << 20;
+    commit_kilobytes(keyspace, 2, 2000);
+    std::atomic<uint64_t> flushed{0};
+    std::atomic<int> pictures{0};
+    std::atomic<int> copies{0};
+    keyspace.flush_async([&](LogIndex index) { flushed = index.value; });
+    REQUIRE(soon([&] { return keyspace.usage().waits_for_room == 1; }));
+    if (table) {
+      keyspace.view_async([&](std::unique_ptr<Reader> view) { pictures += view ? 100 : 1; });
+      commit_kilobytes(keyspace, 3, 10);
+      keyspace.checkpoint(directory.path("copy"),
+                          [&](const Result<LogIndex>& made) { copies += made ? 100 : 1; });
+    }
+    const auto began = std::chrono::steady_clock::now();
+    std::thread room([&] {  // for a state that is not given up
+      soon([&] { return flushed != 0; });
+      free = kMuch;
+    });
+    keyspace.give_up();
+    opened->reset();
+    CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(1));
+    CHECK(flushed >= 1);
+    CHECK(pictures == (table ? 1 : 0));
+    CHECK(copies == (table ? 1 : 0));
+    room.join();
+  }
+}
+
 TEST_SUITE_END();
 
 }  // namespace kiwi::rocks::test
