@@ -36,11 +36,14 @@ uint64_t Node::State::owed_bytes() const {
 
 void Node::State::disk_timer() {
   const uint64_t free = rocks::free_bytes(options.dir);
-  if (free == UINT64_MAX) {
+  const bool unknown = free == UINT64_MAX;
+  // Nobody keeps entries waiting for a room that he cannot measure.
+  log_room = unknown ? INT64_MAX
+                     : static_cast<int64_t>(std::min<uint64_t>(free, INT64_MAX)) - kNotForEntries;
+  caf::anon_send(log_store_actor, timer_atom_v);
+  if (unknown) {
     return;  // whoever reads or writes there next has the better sentence
   }
-  log_room = static_cast<int64_t>(std::min<uint64_t>(free, INT64_MAX)) - kNotForEntries;
-  caf::anon_send(log_store_actor, timer_atom_v);
   const auto minimum = static_cast<uint64_t>(options.disk_free_min);
   const uint64_t owed = owed_bytes();
   const uint64_t again = disk_full ? (minimum + owed) / kRoomAgainPart : 0;

@@ -1,5 +1,7 @@
 #include "actors/snapshots/snapshot_worker.hpp"
 
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "config/base/log.hpp"
@@ -179,9 +181,11 @@ std::shared_ptr<SnapshotWorker::Making> SnapshotWorker::make_checkpoint(
        MakeCheckpoint{
            directory, [self = SnapshotWorkerHandle(this), making](const Result<LogIndex>& result) {
              const std::lock_guard lock(making->mutex);
-             making->made = true;
+             making->made = result.has_value();  // else the directory may be somebody's
              if (making->abandoned) {
-               remove(making->directory);
+               if (making->made) {
+                 remove(making->directory);
+               }
                return;
              }
              caf::anon_send(self, CheckpointMade{making->directory,
@@ -438,6 +442,12 @@ void SnapshotWorker::report() {
 void SnapshotWorker::back_up(BackUp& order) {
   if (backups_.contains(order.directory)) {
     order.done("a backup to that directory is under way");
+    return;
+  }
+  std::error_code failed;
+  if (std::filesystem::exists(order.directory, failed) || failed) {
+    order.done(failed ? "cannot look for " + order.directory + ": " + failed.message()
+                      : "there is something at " + order.directory + " already");
     return;
   }
   backups_[order.directory] = {make_checkpoint(order.directory), std::move(order.done)};

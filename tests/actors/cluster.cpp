@@ -395,6 +395,12 @@ void Cluster::cut_log(size_t node, uint64_t keep_entries, uint64_t keep_for_lagg
   caf::anon_send(state_->nodes[node]->state_machine, std::move(flush));
 }
 
+void Cluster::back_up(size_t node,
+                      const std::string& directory,
+                      std::function<void(std::string)> done) {
+  caf::anon_send(state_->nodes[node]->snapshots, BackUp{directory, std::move(done)});
+}
+
 // ---------------------------------------------------------------- what is seen
 
 bool Cluster::alive(size_t node) const { return state_->nodes[node] != nullptr; }
