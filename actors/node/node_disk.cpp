@@ -34,6 +34,20 @@ uint64_t Node::State::owed_bytes() const {
   return storage->keyspace().owed_bytes() + log.owed_bytes + unapplied * log.entry_bytes;
 }
 
+// For the files of a snapshot that comes here. Any thread.
+Result<void> Node::State::room_for(uint64_t bytes) const {
+  const uint64_t free = rocks::free_bytes(options.dir);
+  const uint64_t reserve = disk_reserve;
+  if (free >= reserve && free - reserve >= bytes) {
+    return {};
+  }
+  return Error{Errc::kIo, std::to_string(bytes) + " bytes of it are to come, " +
+                              std::to_string(free) + " are free on the disk of " + options.dir +
+                              ", and " + std::to_string(reserve) +
+                              " must stay so (disk-free-min and what is still to be written): make "
+                              "room, it is tried again"};
+}
+
 void Node::State::disk_timer() {
   const uint64_t free = rocks::free_bytes(options.dir);
   const bool unknown = free == UINT64_MAX;
@@ -46,6 +60,7 @@ void Node::State::disk_timer() {
   }
   const auto minimum = static_cast<uint64_t>(options.disk_free_min);
   const uint64_t owed = owed_bytes();
+  disk_reserve = minimum + owed;
   const uint64_t again = disk_full ? (minimum + owed) / kRoomAgainPart : 0;
   const bool full = minimum != 0 && free < minimum + owed + again;
   context.status.disk = {free, owed, full};

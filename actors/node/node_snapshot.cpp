@@ -27,6 +27,7 @@ void Node::State::start_snapshots() {
   worker.replica = replica_actor;
   worker.now_ms = ClientLoop::monotonic_ms;
   worker.open_state = [this](const std::string& name) { return storage->open_state(name); };
+  worker.room_for = [this](uint64_t bytes) { return room_for(bytes); };
   worker.board = &snapshot_board;
   worker.life = ++snapshot_lives;
   worker.died = [this](const std::string& why) {

@@ -81,6 +81,7 @@ struct Node::State {
   // node_disk.cpp
   void disk_timer();
   uint64_t owed_bytes() const;
+  Result<void> room_for(uint64_t bytes) const;
   void tell_of_disk();
   void take_disk(NodeId peer, const std::string& bytes);
   bool is_full(NodeId peer) const;
@@ -239,6 +240,7 @@ struct Node::State {
   uint32_t pressure_told = 0;  // to the other nodes, while this one leads
 
   std::atomic<int64_t> log_room{INT64_MAX};  // LogStoreOptions::room
+  std::atomic<uint64_t> disk_reserve{0};     // bytes that snapshots may not take
   std::map<NodeId, int64_t> full_peers;      // that said so, and when
   bool disk_full = false;
   bool disk_full_told = false;  // what the core was told last

@@ -68,7 +68,11 @@ SnapshotWorker::SnapshotWorker(caf::actor_config& cfg,
                    return rocks::FullTarget::open(path(kIncoming), manifest,
                                                   path(options_.live_state));
                  },
-                 [this] { return rocks::DeltaTarget::open(own_copy_->directory); }}),
+                 [this] { return rocks::DeltaTarget::open(own_copy_->directory); },
+                 [this](uint64_t bytes) {
+                   return options_.room_for ? options_.room_for(bytes) : Result<void>();
+                 },
+                 [this] { remove(path(kIncoming)); }}),
       report_(options_.board->get().counters()),
       received_before_(report_.bytes_received) {}
 
@@ -305,7 +309,7 @@ void SnapshotWorker::pump_receiver() {
   if (auto whole = receiver_.take_arrived()) {
     arrived(std::move(*whole));
   }
-  if (own_copy_ && !receiver_.receiving()) {
+  if (own_copy_ && !receiver_.uses_own_copy()) {
     own_copy_->abandon();  // its links would keep old files alive
     own_copy_.reset();
   }
