@@ -34,12 +34,14 @@ uint64_t LoadShell::owed_bytes() const {
 
 void LoadShell::look_at_disk() {
   const uint64_t free = rocks::free_bytes(node_.options.dir);
+  // A disk that cannot be measured keeps no entries waiting for room.
+  node_.log_room = DiskWatch::room_for_entries(free);
+  caf::anon_send(node_.log_store, timer_atom_v);
   if (free == UINT64_MAX) {
     return;  // whoever reads or writes there next has the better sentence
   }
-  node_.log_room = DiskWatch::room_for_entries(free);
-  caf::anon_send(node_.log_store, timer_atom_v);
   const uint64_t owed = owed_bytes();
+  node_.disk_reserve = owed + static_cast<uint64_t>(node_.options.disk_free_min);
   disk_.look({free, owed, static_cast<uint64_t>(node_.options.disk_free_min)},
              ClientLoop::monotonic_ms());
   node_.context.status.disk = {free, owed, disk_.full()};

@@ -1,8 +1,10 @@
 #include "actors/node/snapshots_shell.hpp"
 
+#include <string>
 #include <utility>
 
 #include "config/base/log.hpp"
+#include "rocks/room.hpp"
 
 namespace kiwi::actors {
 
@@ -44,6 +46,7 @@ void SnapshotsShell::start_worker() {
   worker.replica = node_.replica;
   worker.now_ms = ClientLoop::monotonic_ms;
   worker.open_state = [this](const std::string& name) { return node_.storage->open_state(name); };
+  worker.room_for = [this](uint64_t bytes) { return room_for(bytes); };
   worker.board = &board_;
   worker.life = keeper_.started();
   worker.died = [this](const std::string& why) {
@@ -56,6 +59,20 @@ void SnapshotsShell::start_worker() {
   caf::anon_send(node_.state_machine, started);
   caf::anon_send(node_.log_store, started);
   caf::anon_send(node_.replica, started);
+}
+
+// For the files of a snapshot that comes here. Any thread.
+Result<void> SnapshotsShell::room_for(uint64_t bytes) const {
+  const uint64_t free = rocks::free_bytes(node_.options.dir);
+  const uint64_t reserve = node_.disk_reserve;
+  if (free >= reserve && free - reserve >= bytes) {
+    return {};
+  }
+  return Error{Errc::kIo, std::to_string(bytes) + " bytes of it are to come, " +
+                              std::to_string(free) + " are free on the disk of " +
+                              node_.options.dir + ", and " + std::to_string(reserve) +
+                              " must stay so (disk-free-min and what is still to be written): make "
+                              "room, it is tried again"};
 }
 
 void SnapshotsShell::worker_died(const std::string& why) {

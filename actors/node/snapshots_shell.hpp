@@ -10,6 +10,7 @@
 #include "actors/node/node_parts.hpp"
 #include "actors/node/snapshot_keeper.hpp"
 #include "actors/snapshots/snapshot_worker.hpp"
+#include "config/base/result.hpp"
 #include "resp/admin.hpp"
 
 namespace kiwi::actors {
@@ -26,6 +27,7 @@ class SnapshotsShell {
 
  private:
   void start_worker();
+  Result<void> room_for(uint64_t bytes) const;
   void worker_died(const std::string& why);
   LogNow log_now() const;
   void cut_now(LogCutter::Cut cut, resp::AdminDone done);

@@ -1,5 +1,7 @@
 #include "actors/snapshots/snapshot_worker.hpp"
 
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "actors/data_directory.hpp"
@@ -66,7 +68,11 @@ SnapshotWorker::SnapshotWorker(caf::actor_config& cfg,
                    return rocks::FullTarget::open(path(data_directory::kIncoming), manifest,
                                                   path(options_.live_state));
                  },
-                 [this] { return rocks::DeltaTarget::open(own_copy_->directory); }}),
+                 [this] { return rocks::DeltaTarget::open(own_copy_->directory); },
+                 [this](uint64_t bytes) {
+                   return options_.room_for ? options_.room_for(bytes) : Result<void>();
+                 },
+                 [this] { remove(path(kIncoming)); }}),
       report_(options_.board->get().counters()),
       received_before_(report_.bytes_received) {}
 
@@ -180,9 +186,11 @@ std::shared_ptr<SnapshotWorker::Making> SnapshotWorker::make_checkpoint(
        MakeCheckpoint{
            directory, [self = SnapshotWorkerHandle(this), making](const Result<LogIndex>& result) {
              const std::lock_guard lock(making->mutex);
-             making->made = true;
+             making->made = result.has_value();  // else the directory may be somebody's
              if (making->abandoned) {
-               remove(making->directory);
+               if (making->made) {
+                 remove(making->directory);
+               }
                return;
              }
              caf::anon_send(self, CheckpointMade{making->directory,
@@ -302,7 +310,7 @@ void SnapshotWorker::pump_receiver() {
   if (auto whole = receiver_.take_arrived()) {
     arrived(std::move(*whole));
   }
-  if (own_copy_ && !receiver_.receiving()) {
+  if (own_copy_ && !receiver_.uses_own_copy()) {
     own_copy_->abandon();  // its links would keep old files alive
     own_copy_.reset();
   }
@@ -439,6 +447,12 @@ void SnapshotWorker::report() {
 void SnapshotWorker::back_up(BackUp& order) {
   if (backups_.contains(order.directory)) {
     order.done("a backup to that directory is under way");
+    return;
+  }
+  std::error_code failed;
+  if (std::filesystem::exists(order.directory, failed) || failed) {
+    order.done(failed ? "cannot look for " + order.directory + ": " + failed.message()
+                      : "there is something at " + order.directory + " already");
     return;
   }
   backups_[order.directory] = {make_checkpoint(order.directory), std::move(order.done)};

@@ -98,6 +98,8 @@ struct SnapshotWorkerOptions {
   std::function<int64_t()> now_ms;  // monotonic
   // Opens <dir>/<name> as a state of this node. The error is one sentence.
   std::function<Result<std::shared_ptr<OpenedState>>(const std::string& name)> open_state;
+  // Whether a snapshot may take so many bytes of the disk; an error says what lacks. Empty: it may.
+  std::function<Result<void>(uint64_t bytes)> room_for;
   SnapshotBoard* board = nullptr;  // outlives the actor; counters go on from what it shows
   uint64_t life = 1;               // of the workers of this process: their directories differ by it
   std::function<void(const std::string& why)> died;  // outside an installation; any thread

@@ -98,10 +98,17 @@ void LongReads::pump(rocks::StateStore& store, int64_t now_ms) {
   });
 }
 
+// Without a view the state was given up: the reads wait for a picture of the next one.
 void LongReads::picture_made(std::unique_ptr<rocks::Reader> view, int64_t took_ms) {
   took_ms_ = took_ms;
   {
     const std::lock_guard lock(mutex_);
+    if (!view) {
+      waiting_.put_in_front(std::exchange(on_picture_, {}));
+      picture_ = Picture::kNone;
+      changed_.notify_all();
+      return;
+    }
     picture_ = Picture::kHeld;
   }
   auto held = std::make_shared<std::unique_ptr<rocks::Reader>>(std::move(view));

@@ -295,6 +295,7 @@ void StateMachine::swap(SwapState& order) {
   ship(options_.executor->take_effects());
   tell_applied();
   news_.begin(order.meta.index, order.meta.term);
+  options_.keyspace->give_up();  // nothing waits for the old state to reach its files
   if (long_reads_) {
     long_reads_->stop();  // they go on, on the new state, which is no older
   }

@@ -401,6 +401,12 @@ void Cluster::cut_log(size_t node,
   caf::anon_send(state_->group(node, group).state_machine, std::move(flush));
 }
 
+void Cluster::back_up(size_t node,
+                      const std::string& directory,
+                      std::function<void(std::string)> done) {
+  caf::anon_send(state_->nodes[node]->snapshots, BackUp{directory, std::move(done)});
+}
+
 // ---------------------------------------------------------------- what is seen
 
 bool Cluster::alive(size_t node) const { return state_->nodes[node] != nullptr; }

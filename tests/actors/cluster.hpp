@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -83,6 +84,8 @@ class Cluster {
   // The state reaches its files, and the log is cut behind it: so many entries stay, and so many
   // for laggards.
   void cut_log(size_t node, uint64_t keep_entries, uint64_t keep_for_laggards, size_t group = 0);
+  // `done`: an error, or empty.
+  void back_up(size_t node, const std::string& directory, std::function<void(std::string)> done);
 
   // ---- what is seen
   bool alive(size_t node) const;

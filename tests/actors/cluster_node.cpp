@@ -54,6 +54,7 @@ class InlineKeyspace final : public rocks::Keyspace {
   void undo() override { inner_->undo(); }
   void keep() override { inner_->keep(); }
   void commit(LogIndex applied) override { inner_->commit(applied); }
+  void give_up() override { inner_->give_up(); }
   size_t pending_bytes() const override { return inner_->pending_bytes(); }
   LogIndex flushed_index() override { return inner_->flushed_index(); }
   void flush() override { inner_->flush(); }
