@@ -404,7 +404,7 @@ void Cluster::cut_log(size_t node,
 void Cluster::back_up(size_t node,
                       const std::string& directory,
                       std::function<void(std::string)> done) {
-  caf::anon_send(state_->nodes[node]->snapshots, BackUp{directory, std::move(done)});
+  caf::anon_send(state_->group(node, 0).snapshots, BackUp{directory, std::move(done)});
 }
 
 // ---------------------------------------------------------------- what is seen
