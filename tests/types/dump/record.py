@@ -4,6 +4,7 @@
 Run by hand with a server on the port given; the test reads what it wrote.
 """
 import os
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "scripts", "lib"))
@@ -50,8 +51,10 @@ def main(port):
             out.append(f'    {{"{name}",')
             out += [f'     "{part}"' for part in parts[:-1]] + [f'     "{parts[-1]}"}},']
     out += ["};", "", "}  // namespace kiwi::resp::dump", ""]
-    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "recorded_payloads.hpp"), "w") as file:
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "recorded_payloads.hpp")
+    with open(path, "w", encoding="ascii") as file:
         file.write("\n".join(out))
+    subprocess.run(["clang-format", "-i", path], check=True)
 
 
 main(int(sys.argv[1]))
