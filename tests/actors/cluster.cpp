@@ -389,18 +389,6 @@ void Cluster::hand_over(size_t node, size_t group) {
                  TransferLeadership{{}, NodeId{0}, state_->group(node, group).id});
 }
 
-void Cluster::cut_log(size_t node,
-                      uint64_t keep_entries,
-                      uint64_t keep_for_laggards,
-                      size_t group) {
-  FlushState flush;
-  flush.done = [replica = state_->nodes[node]->replica, id = state_->group(node, group).id,
-                keep_entries, keep_for_laggards](LogIndex flushed, Term term) {
-    caf::anon_send(replica, CompactLog{flushed, term, keep_entries, keep_for_laggards, id});
-  };
-  caf::anon_send(state_->group(node, group).state_machine, std::move(flush));
-}
-
 void Cluster::back_up(size_t node,
                       const std::string& directory,
                       std::function<void(std::string)> done) {

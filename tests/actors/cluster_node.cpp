@@ -3,6 +3,7 @@
 #include <future>
 
 #include "actors/caf_system.hpp"
+#include "actors/node/log_cutter.hpp"
 #include "config/base/check.hpp"
 #include "raft/codec.hpp"
 #include "raft/core.hpp"
@@ -376,6 +377,31 @@ void Cluster::State::end_node(size_t i) {
   nodes[i].reset();
   for (const auto& log : logs[i]) {
     log->crash();
+  }
+}
+
+void Cluster::cut_log(size_t node,
+                      uint64_t keep_entries,
+                      uint64_t keep_for_laggards,
+                      size_t group) {
+  auto cutter = std::make_shared<LogCutter>();
+  cutter->cut_now(LogCutter::Cut::kUsual, state_->now_ms);
+  for (const LogCutterEffects::Flush& asked : cutter->take_effects().flushes) {
+    FlushState flush;
+    flush.done = [this, cutter, replica = state_->nodes[node]->replica, asked = asked.id,
+                  id = state_->group(node, group).id, keep_entries,
+                  keep_for_laggards](LogIndex flushed, Term term) {
+      constexpr uint64_t kNoMatter = uint64_t{1} << 60;
+      LogNow log;
+      log.limits = {1, keep_entries, kNoMatter, keep_for_laggards};
+      log.size.entry_bytes = 1;
+      cutter->flushed(asked, flushed, term, log, state_->now_ms);
+      for (CompactLog& cut : cutter->take_effects().cuts) {
+        cut.group = id;
+        caf::anon_send(replica, cut);
+      }
+    };
+    caf::anon_send(state_->group(node, group).state_machine, std::move(flush));
   }
 }
 

@@ -84,7 +84,8 @@ void Node::life_tick() {
           "node " + std::to_string(id_.value) + " has not answered order " + std::to_string(order)};
     }
   }
-  if (world_.options.snapshot_entries != 0) {
+  const bool told = facts_.raft.id == id_;  // how long the log is
+  if (told && world_.options.snapshot_entries != 0) {
     cutter_.tick(log_now(), now_ms);
     carry_out_cuts();
   }
