@@ -7,11 +7,11 @@
 
 namespace kiwi::actors {
 
-using ConnectionHandle =
-    caf::typed_actor<caf::reacts_to<resp::ReplyBatch>,
-                     caf::reacts_to<work_atom>,   // look again: may be killed
-                     caf::reacts_to<ended_atom>,  // its socket is closed
-                     caf::reacts_to<stop_atom>>;  // ends behind an answer; the second: now
+using ConnectionHandle = caf::typed_actor<caf::reacts_to<resp::ReplyBatch>,
+                                          caf::reacts_to<work_atom>,   // look again: may be killed
+                                          caf::reacts_to<ended_atom>,  // its socket is closed
+                                          caf::reacts_to<part_atom>,
+                                          caf::reacts_to<end_now_atom>>;
 
 // Sent by a connection before its first request, and when it ends.
 struct ConnectionOpened {
@@ -45,8 +45,10 @@ using SnapshotWorkerHandle = caf::typed_actor<caf::reacts_to<SnapshotFrame>,
                                               caf::reacts_to<stop_atom>>;
 struct SnapshotWorkerStarted {
   SnapshotWorkerHandle worker;
+  GroupId group = kFirstGroup;
 };
 
+// The node's replicas, of all its groups (replica_host.hpp).
 using ReplicaHandle = caf::typed_actor<caf::reacts_to<PeerFrame>,
                                        caf::reacts_to<RaftOrders>,
                                        caf::reacts_to<Applied>,
@@ -69,11 +71,12 @@ using ReplicaHandle = caf::typed_actor<caf::reacts_to<PeerFrame>,
                                        caf::reacts_to<timer_atom>,
                                        caf::reacts_to<turn_atom>,
                                        caf::reacts_to<stop_atom>>;
-// The core runs from now on.
+// The group's core runs from now on.
 struct ReplicaStarted {
   ReplicaHandle replica;
   LogIndex commit_hint;  // F39
   LogIndex log_end;      // as the node found it at its start
+  GroupId group = kFirstGroup;
 };
 
 using LogStoreHandle = caf::typed_actor<caf::reacts_to<raft::PersistRequest>,

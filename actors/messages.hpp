@@ -2,7 +2,8 @@
 //
 // Local messages are per batch and never serialised; they are sent by std::move and taken by
 // reference, so CAF hands over the one instance (a copy is made only if a test repeats a message).
-// PeerFrame is the only wire type. Include handles.hpp for the typed interfaces.
+// PeerFrame is the only wire type. What is said to ReplicaHost, which hosts several Raft groups,
+// names the group. Include handles.hpp for the typed interfaces.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +15,7 @@
 #include <caf/all.hpp>
 
 #include "actors/opened_state.hpp"
+#include "actors/replica_requests.hpp"
 #include "config/metrics.hpp"
 #include "raft/core.hpp"
 #include "raft/log_storage.hpp"
@@ -27,14 +29,15 @@ namespace kiwi::actors {
 // ---------------------------------------------------------------- between nodes
 
 // A whole message or one part of a long one (fragments.hpp). ON THE WIRE: the type's name and its
-// two fields.
+// fields.
 struct PeerFrame {
-  uint8_t kind = 0;  // FrameKind
+  uint8_t kind = 0;    // FrameKind
+  uint32_t group = 0;  // of the message; 0: the link's own
   std::string bytes;
 };
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, PeerFrame& frame) {
-  return f(caf::meta::type_name("kiwi_frame"), frame.kind, frame.bytes);
+  return f(caf::meta::type_name("kiwi_frame"), frame.kind, frame.group, frame.bytes);
 }
 using PeerPort = caf::typed_actor<caf::reacts_to<PeerFrame>>;
 
@@ -74,10 +77,7 @@ struct RaftOrders {  // router -> replica, once a loop turn
   std::vector<resp::ReadIndexAsk> read_index;
   std::optional<bool> wants_commit;
   std::optional<bool> disk_full;
-};
-struct PeerNote {  // a word of one node's composition root to another's (node_admin.cpp)
-  NodeId peer;
-  std::string bytes;
+  GroupId group = kFirstGroup;
 };
 struct RaftReport {  // replica -> router and state machine, once a raft turn when there is
                      // something
@@ -94,30 +94,14 @@ struct ApplyEntries {
 struct Applied {
   LogIndex index;
   std::optional<std::vector<raft::SessionRow>> sessions;
-};
-struct ChangeMembership {
-  uint64_t id = 0;
-  raft::MembershipChange change;
-};
-struct TransferLeadership {
-  uint64_t id = 0;
-  NodeId target;
-};
-// The state is on disk up to here, an applied index whose entry had that term (F13): cut the log.
-struct CompactLog {
-  LogIndex flushed;
-  Term term;
-  uint64_t keep_entries = 0;
-  uint64_t keep_for_laggards_entries = 0;
-};
-struct MemberReturned {  // a peer of a known id came back with an empty directory (F1)
-  raft::Member member;
+  GroupId group = kFirstGroup;
 };
 
 // ---------------------------------------------------------------- raft loop
 
 struct LogPersisted {
   raft::PersistToken token;
+  GroupId group = kFirstGroup;
 };
 struct LogWritten {  // LogStore's worker thread -> LogStore
   raft::PersistToken token;
@@ -128,13 +112,15 @@ struct LogReadDone {
   raft::LogRead request;
   std::vector<raft::Entry> entries;
   Term prev_term;
+  GroupId group = kFirstGroup;
 };
 
 // ---------------------------------------------------------------- snapshots
 
-struct SnapshotFrame {  // of snapshot_protocol.hpp: peer <-> worker, through the replica's links
+struct SnapshotFrame {  // of snapshot_protocol.hpp: peer <-> worker, through the node's links
   NodeId peer;
   std::string bytes;
+  GroupId group = kFirstGroup;
 };
 struct SnapshotLink {  // replica -> worker
   NodeId peer;
@@ -148,6 +134,7 @@ struct SnapshotNews {  // replica -> worker, when it changed
 struct SnapshotPin {  // worker -> replica: it is on its way there, from this node or another
   NodeId follower;
   LogIndex index;
+  GroupId group = kFirstGroup;
 };
 struct SnapshotUseless {  // replica -> worker: the log begins too late for what was pinned
   NodeId follower;
@@ -156,11 +143,13 @@ struct SnapshotEnded {  // worker -> replica
   NodeId follower;
   LogIndex installed;
   bool ok = false;
+  GroupId group = kFirstGroup;
 };
 struct SnapshotArrived {  // worker -> replica: whole, verified and under its name; install it?
   raft::SnapshotMeta meta;
   Term sender_term;
   std::string live_state;
+  GroupId group = kFirstGroup;
 };
 struct SnapshotJudged {  // replica -> worker (F15)
   raft::SnapshotVerdict verdict = raft::SnapshotVerdict::kIgnored;
@@ -180,6 +169,7 @@ struct StateSwapped {  // StateMachine -> replica, router, worker
   int64_t stamp_ms = 0;
   std::vector<raft::SessionRow> sessions;
   std::shared_ptr<OpenedState> old;  // worker only
+  GroupId group = kFirstGroup;
 };
 // -> StateMachine; `done` runs on any thread.
 struct MakeCheckpoint {
@@ -215,13 +205,13 @@ struct LinkExpected {
   Incarnation incarnation;
   LinkToken token;
 };
-struct LinkDialled {  // this node dialled: greet the remote replica with the token
+struct LinkDialled {  // this node dialled: greet the remote host with the token
   NodeId peer;
   Incarnation incarnation;
   LinkToken token;
   PeerPort remote;
 };
-struct LinkState {  // replica -> PeerLink
+struct LinkState {  // ReplicaHost -> PeerLink
   NodeId peer;
   LinkToken token;
   bool up = false;
@@ -281,4 +271,6 @@ CAF_ADD_ATOM(kiwi, kiwi::actors, timer_atom, "ktimer")  // the loop's periodic t
 CAF_ADD_ATOM(kiwi, kiwi::actors, work_atom, "kwork")    // go on with what is queued
 CAF_ADD_ATOM(kiwi, kiwi::actors, ended_atom, "kended")  // a socket is closed
 CAF_ADD_ATOM(kiwi, kiwi::actors, stop_atom, "kstop")    // orderly end of the node
+CAF_ADD_ATOM(kiwi, kiwi::actors, part_atom, "kpart")    // a connection ends behind an answer
+CAF_ADD_ATOM(kiwi, kiwi::actors, end_now_atom, "know")  // it ends when what it read is answered
 CAF_END_TYPE_ID_BLOCK(kiwi)

@@ -1,4 +1,4 @@
-// The raft loop: CAF's multiplexer thread, where BASP, RaftReplica and LogStore run. This adds a
+// The raft loop: CAF's multiplexer thread, where BASP, ReplicaHost and LogStore run. This adds a
 // timer to it.
 //
 // Owned by Node. The handlers live on the multiplexer's thread; stop() takes them off it.

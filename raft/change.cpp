@@ -23,8 +23,6 @@ bool contains(const std::vector<NodeId>& ids, NodeId id) {
   return std::ranges::find(ids, id) != ids.end();
 }
 
-std::string name(NodeId id) { return "node " + std::to_string(id.value); }
-
 size_t differing_voters(const Configuration& a, const Configuration& b) {
   std::vector<NodeId> differing;
   std::ranges::set_symmetric_difference(a.voters, b.voters, std::back_inserter(differing));
@@ -32,20 +30,20 @@ size_t differing_voters(const Configuration& a, const Configuration& b) {
 }
 
 // An unknown id, a known one with a new address, or a known one whose directory was wiped (F1).
-std::string add_learner(Configuration& next, const Member& member, bool* replaced_voter) {
+ChangeRefusal add_learner(Configuration& next, const Member& member, bool* replaced_voter) {
   if (!member.id || !member.incarnation.is_set()) {
-    return "a member needs an id and an incarnation";
+    return ChangeRefusal::kIncompleteMember;
   }
   if (contains(next.removed_ids, member.id)) {
-    return name(member.id) + " was removed; an id is never used again";
+    return ChangeRefusal::kRemovedId;
   }
   auto it = std::ranges::lower_bound(next.members, member.id, {}, &Member::id);
   if (it == next.members.end() || it->id != member.id) {
     next.members.insert(it, member);
-    return {};
+    return ChangeRefusal::kNone;
   }
   if (*it == member) {
-    return name(member.id) + " is a member already";
+    return ChangeRefusal::kMemberAlready;
   }
   if (it->incarnation != member.incarnation) {
     *replaced_voter = *replaced_voter || contains(next.voters, member.id);
@@ -53,18 +51,18 @@ std::string add_learner(Configuration& next, const Member& member, bool* replace
     std::erase(next.promoting, member.id);
   }
   *it = member;
-  return {};
+  return ChangeRefusal::kNone;
 }
 
-std::string remove_member(Configuration& next, NodeId id) {
+ChangeRefusal remove_member(Configuration& next, NodeId id) {
   if (next.find(id) == nullptr) {
-    return name(id) + " is not a member";
+    return ChangeRefusal::kNotMember;
   }
   std::erase(next.voters, id);
   std::erase(next.promoting, id);
   std::erase_if(next.members, [&](const Member& member) { return member.id == id; });
   insert_sorted(next.removed_ids, id);
-  return {};
+  return ChangeRefusal::kNone;
 }
 
 // Both halves vote; voters that leave stay members until the final configuration.
@@ -88,47 +86,71 @@ Configuration final_of(const Configuration& joint) {
 
 }  // namespace
 
-void Core::State::change_membership(uint64_t id, const MembershipChange& change) {
+void Core::State::change_membership(ChangeId id, const MembershipChange& change) {
   Leader* leader = leading();
-  std::string error =
-      leader == nullptr ? "this node is not the leader" : propose_change(*leader, change);
-  if (!error.empty()) {
-    effects.events.emplace_back(MembershipDone{id, error});
+  const ChangeOutcome outcome = leader == nullptr ? ChangeOutcome{ChangeRefusal::kNotLeader, {}}
+                                                  : propose_change(*leader, change);
+  if (!outcome.done()) {
+    effects.events.emplace_back(MembershipDone{id, outcome});
     return;
   }
   leader->changes.push_back({id, configurations.back().index, change.promote});
 }
 
-// Appends the configuration that the change asks for; empty, or why not.
-std::string Core::State::propose_change(Leader& leader, const MembershipChange& change) {
+bool Core::State::is_heard(const Leader& leader, NodeId id) const {
+  const auto peer = leader.peers.find(id);
+  return id == options.id ||
+         (peer != leader.peers.end() && peer->second.up && peer->second.answered &&
+          peer->second.ticks_since_heard < options.election_ticks_min);
+}
+
+// A configuration counts from its append on: one whose voters do not answer would never be
+// committed, and the leader that appended it could not be replaced by anybody either. One voter
+// that is not heard; 0: enough are.
+NodeId Core::State::silent_voter(const Leader& leader, const Configuration& next) const {
+  const auto stays = [&](NodeId id) { return contains(next.voters, id); };
+  const auto heard = [&](NodeId id) { return is_heard(leader, id); };
+  if (std::ranges::all_of(configuration().voters, stays) || has_quorum(next, heard)) {
+    return NodeId{};
+  }
+  const auto silent = std::ranges::find_if_not(next.voters, heard);
+  return silent != next.voters.end() ? *silent
+                                     : *std::ranges::find_if_not(next.outgoing_voters, heard);
+}
+
+ChangeRefusal Core::State::busy_with(const Leader& leader) const {
   if (commit < leader.noop) {
-    return "the leader has not committed an entry of its term yet";  // raft-dev 2015
+    return ChangeRefusal::kTermNotCommitted;  // raft-dev 2015
   }
   if (configurations.back().index > commit || configuration().is_joint()) {
-    return "another membership change is under way";
+    return ChangeRefusal::kChangeUnderWay;
   }
-  if (leader.transfer) {
-    return "a leadership transfer is under way";
+  return leader.transfer ? ChangeRefusal::kTransferUnderWay : ChangeRefusal::kNone;
+}
+
+// Appends the configuration that the change asks for, or says why not.
+ChangeOutcome Core::State::propose_change(Leader& leader, const MembershipChange& change) {
+  if (const ChangeRefusal busy = busy_with(leader); busy != ChangeRefusal::kNone) {
+    return {busy, {}};
   }
   const Configuration& current = configuration();
   Configuration next = current;
   bool replaced_voter = false;
   for (NodeId id : change.remove) {
-    if (std::string error = remove_member(next, id); !error.empty()) {
-      return error;
+    if (const auto refusal = remove_member(next, id); refusal != ChangeRefusal::kNone) {
+      return {refusal, id};
     }
   }
   for (const Member& member : change.add_learners) {
-    if (std::string error = add_learner(next, member, &replaced_voter); !error.empty()) {
-      return error;
+    if (const auto refusal = add_learner(next, member, &replaced_voter);
+        refusal != ChangeRefusal::kNone) {
+      return {refusal, member.id};
     }
   }
   for (NodeId id : change.promote) {
-    if (next.find(id) == nullptr) {
-      return name(id) + " is not a member";
-    }
-    if (contains(next.voters, id)) {
-      return name(id) + " is a voter already";
+    if (next.find(id) == nullptr || contains(next.voters, id)) {
+      return {next.find(id) == nullptr ? ChangeRefusal::kNotMember : ChangeRefusal::kVoterAlready,
+              id};
     }
     // §4.2.1: a voter that lags would only raise the quorum.
     const Member* before = current.find(id);
@@ -141,16 +163,20 @@ std::string Core::State::propose_change(Leader& leader, const MembershipChange& 
     }
   }
   if (next == current) {
-    return "nothing would change";
+    return {ChangeRefusal::kNothingChanges, {}};
   }
   if (differing_voters(current, next) > 1) {
     if (replaced_voter) {
-      return "replace a wiped voter in a change of its own";
+      return {ChangeRefusal::kReplacesVoter, {}};
     }
     make_joint(next, current);
   }
-  if (std::string error = configuration_error(next); !error.empty()) {
-    return error;
+  if (next.voters.empty()) {
+    return {ChangeRefusal::kNoVoterLeft, {}};
+  }
+  CHECK_INVARIANT(configuration_error(next).empty());
+  if (const NodeId silent = silent_voter(leader, next); silent) {
+    return {ChangeRefusal::kVotersNotHeard, silent};
   }
   append_own(EntryKind::kConfiguration, {}, SharedBytes(encode_configuration(next)));
   return {};
@@ -158,7 +184,7 @@ std::string Core::State::propose_change(Leader& leader, const MembershipChange& 
 
 bool Core::State::caught_up(const Leader& leader, NodeId id) const {
   auto it = leader.peers.find(id);
-  return it != leader.peers.end() && it->second.state == ProgressState::kReplicate &&
+  return it != leader.peers.end() && it->second.state == PeerState::kReplicate &&
          it->second.match >= commit && it->second.ticks_since_heard < options.election_ticks_min;
 }
 
@@ -207,7 +233,7 @@ void Core::State::drive_membership(Leader& leader) {
     if (configuration().is_voter(member.id) || contains(configuration().promoting, member.id)) {
       change.promote.push_back(member.id);
     }
-    if (propose_change(leader, change).empty()) {
+    if (propose_change(leader, change).done()) {
       return;
     }
   }
@@ -215,8 +241,7 @@ void Core::State::drive_membership(Leader& leader) {
     if (caught_up(leader, id)) {
       MembershipChange change;
       change.promote.push_back(id);
-      std::string error = propose_change(leader, change);
-      CHECK_INVARIANT(error.empty());
+      CHECK_INVARIANT(propose_change(leader, change).done());
       return;
     }
   }
@@ -245,8 +270,7 @@ void Core::State::answer_changes(Leader& leader, LogIndex reached) {
 
 void Core::State::fail_changes(Leader& leader) {
   for (const PendingChange& pending : std::exchange(leader.changes, {})) {
-    effects.events.emplace_back(
-        MembershipDone{pending.id, "leadership was lost; the change may or may not take place"});
+    effects.events.emplace_back(MembershipDone{pending.id, {ChangeRefusal::kLostDuringChange, {}}});
   }
 }
 

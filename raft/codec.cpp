@@ -12,7 +12,10 @@ namespace kiwi::raft {
 namespace {
 
 constexpr uint8_t kEntryVersion = 1;
+// The second has a TLS address and labels of each member. A configuration is written in the oldest
+// that holds it, so that the cluster version gates the format by gating what members have.
 constexpr uint8_t kConfigurationVersion = 1;
+constexpr uint8_t kLabelledConfigurationVersion = 2;
 constexpr uint8_t kHardStateVersion = 1;
 constexpr uint8_t kSnapshotMetaVersion = 1;
 constexpr uint8_t kIdentityVersion = 1;
@@ -36,6 +39,24 @@ std::vector<NodeId> get_ids(ByteReader& in) {
 }
 
 std::string get_string(ByteReader& in) { return std::string(in.sized()); }
+
+void put_labels(std::string& out, const std::map<std::string, std::string>& labels) {
+  put_varint(out, labels.size());
+  for (const auto& [name, value] : labels) {
+    put_sized(out, name);
+    put_sized(out, value);
+  }
+}
+
+std::map<std::string, std::string> get_labels(ByteReader& in) {
+  std::map<std::string, std::string> labels;
+  const uint64_t count = in.varint();
+  for (uint64_t i = 0; i < count && in.ok(); ++i) {
+    std::string name = get_string(in);
+    labels[std::move(name)] = get_string(in);
+  }
+  return labels;
+}
 
 // Small records: version, checksum of what follows, body.
 std::string sealed(uint8_t version, const std::string& body) {
@@ -72,6 +93,7 @@ void put_number(std::string& out, const ProposalNumber& number) {
   put_random_id(out, number.incarnation);
   put_le(out, number.epoch);
   put_le(out, number.sequence);
+  put_le(out, static_cast<uint32_t>(number.group.value));
 }
 
 ProposalNumber get_number(ByteReader& in) {
@@ -80,11 +102,13 @@ ProposalNumber get_number(ByteReader& in) {
   number.incarnation = get_random_id<Incarnation>(in);
   number.epoch = in.le<uint64_t>();
   number.sequence = in.le<uint64_t>();
+  number.group = GroupId{in.le<uint32_t>()};
   return number;
 }
 
 // version u8 | checksum u64 of the rest | kind u8 | index u64 | term u64 | stamp i64 | seed u64 |
-// node u64 | incarnation 16 | epoch u64 | sequence u64 | payload to the end. Little-endian.
+// node u64 | incarnation 16 | epoch u64 | sequence u64 | group u32 | payload to the end.
+// Little-endian.
 void append_entry(std::string& out, const Entry& entry) {
   out.reserve(out.size() + kEntryHeaderBytes + entry.payload.size());
   append_entry_header(out, entry);
@@ -148,6 +172,9 @@ Result<Entry> decode_entry(const SharedBytes& bytes) {
 }
 
 std::string encode_configuration(const Configuration& configuration) {
+  const bool labelled = std::ranges::any_of(configuration.members, [](const Member& member) {
+    return !member.tls_client_address.empty() || !member.labels.empty();
+  });
   std::string body;
   put_random_id(body, configuration.cluster);
   put_varint(body, configuration.members.size());
@@ -156,16 +183,23 @@ std::string encode_configuration(const Configuration& configuration) {
     put_random_id(body, member.incarnation);
     put_sized(body, member.client_address);
     put_sized(body, member.peer_address);
+    if (labelled) {
+      put_sized(body, member.tls_client_address);
+      put_labels(body, member.labels);
+    }
   }
   put_ids(body, configuration.voters);
   put_ids(body, configuration.outgoing_voters);
   put_ids(body, configuration.removed_ids);
   put_ids(body, configuration.promoting);
-  return sealed(kConfigurationVersion, body);
+  return sealed(labelled ? kLabelledConfigurationVersion : kConfigurationVersion, body);
 }
 
 Result<Configuration> decode_configuration(std::string_view bytes) {
-  Result<std::string_view> body = unsealed(bytes, kConfigurationVersion, "configuration");
+  const bool labelled =
+      !bytes.empty() && static_cast<uint8_t>(bytes.front()) == kLabelledConfigurationVersion;
+  Result<std::string_view> body = unsealed(
+      bytes, labelled ? kLabelledConfigurationVersion : kConfigurationVersion, "configuration");
   if (!body) {
     return body.error();
   }
@@ -179,6 +213,10 @@ Result<Configuration> decode_configuration(std::string_view bytes) {
     member.incarnation = get_random_id<Incarnation>(in);
     member.client_address = get_string(in);
     member.peer_address = get_string(in);
+    if (labelled) {
+      member.tls_client_address = get_string(in);
+      member.labels = get_labels(in);
+    }
     out.members.push_back(std::move(member));
   }
   out.voters = get_ids(in);

@@ -11,7 +11,7 @@
 
 namespace kiwi::raft {
 
-constexpr size_t kEntryHeaderBytes = 1 + 8 + 1 + 4 * 8 + 8 + 16 + 2 * 8;
+constexpr size_t kEntryHeaderBytes = 1 + 8 + 1 + 4 * 8 + 8 + 16 + 2 * 8 + 4;
 
 Error corrupt(const char* what, const char* why);
 // Checks version and checksum; what follows them.

@@ -68,6 +68,14 @@ LogIndex quorum_index(const Configuration& configuration,
   return std::min(incoming, majority_index(configuration.outgoing_voters, match));
 }
 
+Member held_by(uint32_t cluster_version, Member member) {
+  if (cluster_version < kMemberLabelsSince) {
+    member.tls_client_address.clear();
+    member.labels.clear();
+  }
+  return member;
+}
+
 bool is_sole_voter(const Configuration& configuration, NodeId id) {
   return !configuration.is_joint() && configuration.voters.size() == 1 &&
          configuration.voters.front() == id;

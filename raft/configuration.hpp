@@ -15,6 +15,9 @@ bool has_quorum(const Configuration& configuration, const std::function<bool(Nod
 LogIndex quorum_index(const Configuration& configuration,
                       const std::function<LogIndex(NodeId)>& match);
 
+// What a configuration may hold of a member while the cluster version is that one.
+Member held_by(uint32_t cluster_version, Member member);
+
 bool is_sole_voter(const Configuration& configuration, NodeId id);
 
 // Empty if well-formed, else what is wrong: members ordered and unique, voters members, at least

@@ -253,7 +253,7 @@ void Core::State::on_link(NodeId peer, bool up) {
   progress.up = up;
   progress.snapshot_wait_ticks = 0;
   // What was in flight is lost with the link; the follower's own log tells where to go on.
-  if (progress.state != ProgressState::kSnapshot) {
+  if (progress.state != PeerState::kSnapshot) {
     progress.enter_probe(progress.match ? progress.match + 1 : progress.next);
   }
   progress.heartbeat_due = up;
@@ -275,10 +275,10 @@ void Core::State::describe_lag(const Progress& progress, PeerStatus& peer) const
   if (log.holds(oldest)) {
     peer.lag_ms = std::max<int64_t>(0, clock.now_ms() - log.at(oldest).stamp_ms);
   }
-  if (progress.state == ProgressState::kSnapshot) {
-    peer.catch_up = "snapshot";
+  if (progress.state == PeerState::kSnapshot) {
+    peer.catch_up = CatchUp::kSnapshot;
   } else if (progress.next <= log.base_index()) {
-    peer.catch_up = "log";
+    peer.catch_up = CatchUp::kLog;
   }
 }
 
@@ -318,8 +318,7 @@ Status Core::State::status() const {
       peer.inflight_bytes = progress.inflight_bytes;
       peer.ticks_since_heard = progress.ticks_since_heard;
       peer.clock_ahead_ms = progress.clock_ahead_ms;
-      static constexpr const char* kNames[] = {"probe", "replicate", "snapshot"};
-      peer.state = kNames[static_cast<size_t>(progress.state)];
+      peer.state = progress.state;
       peer.applied = progress.applied;
       peer.backlog_bytes = progress.backlog_bytes;
       describe_lag(progress, peer);
@@ -363,11 +362,17 @@ void Core::applied(LogIndex index, std::optional<std::vector<SessionRow>> sessio
 }
 void Core::link_up(NodeId peer) { state_->on_link(peer, true); }
 void Core::link_down(NodeId peer) { state_->on_link(peer, false); }
-void Core::change_membership(uint64_t id, MembershipChange change) {
+void Core::change_membership(ChangeId id, MembershipChange change) {
+  for (Member& member : change.add_learners) {
+    member = held_by(state_->cluster_version, std::move(member));
+  }
   state_->change_membership(id, change);
 }
-void Core::member_returned(Member member) { state_->member_returned(member); }
-void Core::transfer_leadership(uint64_t id, NodeId target) {
+void Core::member_returned(Member member) {
+  state_->member_returned(held_by(state_->cluster_version, std::move(member)));
+}
+void Core::set_cluster_version(uint32_t version) { state_->cluster_version = version; }
+void Core::transfer_leadership(ChangeId id, NodeId target) {
   state_->transfer_leadership(id, target);
 }
 LogIndex Core::compact(LogIndex flushed,

@@ -15,7 +15,9 @@
 #include <utility>
 #include <vector>
 
+#include "raft/change.hpp"
 #include "raft/log_storage.hpp"
+#include "raft/status.hpp"
 #include "raft/types.hpp"
 
 namespace kiwi::raft {
@@ -27,6 +29,7 @@ namespace kiwi::raft {
 constexpr int64_t kReadBoundMs = 300;
 
 struct CoreOptions {
+  GroupId group = kFirstGroup;
   NodeId id;
   Incarnation incarnation;
   uint64_t seed = 1;  // randomised timeouts, entry seeds
@@ -84,8 +87,6 @@ struct ReadReady {
   bool operator==(const ReadReady&) const = default;
 };
 
-enum class Role : uint8_t { kFollower, kPreCandidate, kCandidate, kLeader };
-
 // What happened, for logs, INFO, tests and the router. `ready`: this node leads and its no-op is
 // applied, or it follows a leader it has heard of.
 struct LeaderChanged {
@@ -102,8 +103,8 @@ struct ConfigurationChanged {
   bool operator==(const ConfigurationChanged&) const = default;
 };
 struct MembershipDone {  // answers change_membership() / transfer_leadership() with the same id
-  uint64_t id = 0;
-  std::string error;  // empty = done (committed and applied here)
+  ChangeId id;
+  ChangeOutcome outcome;
   bool operator==(const MembershipDone&) const = default;
 };
 // F49: member_returned() said that an id came back while its member lives. Nothing is changed.
@@ -177,53 +178,6 @@ struct StartState {
   std::vector<SessionRow> sessions;  // rows at `applied`
 };
 
-struct PeerStatus {
-  Member member;
-  bool voter = false;
-  bool up = false;
-  LogIndex match;
-  LogIndex next;
-  uint64_t inflight_bytes = 0;
-  const char* state = "probe";  // probe, replicate, snapshot
-  uint32_t ticks_since_heard = 0;
-  // By how much its wall clock is ahead of this leader's, to about 50 ms (F37).
-  std::optional<int64_t> clock_ahead_ms;
-  // How it is brought up (leader only): what it lacks next is in memory, has to be read back from
-  // the log storage, or is cut, so that only a snapshot helps.
-  const char* catch_up = "memory";  // memory, log, snapshot
-  uint64_t lag_entries = 0;         // of this log, above match
-  uint64_t lag_bytes = 0;           // of those: exact while in memory, estimated below
-  int64_t lag_ms = 0;               // age of the oldest of them that is in memory; 0 = none lacks
-  LogIndex snapshot_index;          // of the transfer that runs to it (pinned), 0 = none
-  LogIndex applied;                 // by its state machine, as it said last
-  uint64_t backlog_bytes = 0;       // committed and not applied there
-};
-struct Status {
-  NodeId id;
-  Term term;
-  NodeId voted_for;
-  NodeId leader;
-  Role role = Role::kFollower;
-  LogIndex first_index, last_index, commit, persisted, applied;
-  LogIndex snapshot_index;  // the log was last cut, or a snapshot installed, with this index
-  Term snapshot_term;
-  uint64_t window_entries = 0;  // of the log, held in memory
-  uint64_t window_bytes = 0;
-  uint64_t backlog_bytes = 0;   // committed and not applied here
-  bool installing = false;      // between kInstall and snapshot_installed()
-  bool ready = false;           // as in LeaderChanged
-  int64_t cluster_time_ms = 0;  // leader: what it would stamp now; else the leader's, followed
-  Configuration configuration;
-  std::vector<PeerStatus> peers;  // leader only: match/next; every other node: known members
-};
-
-// §4.3; a change of one voter is a single step, several at once go through a joint configuration.
-struct MembershipChange {
-  std::vector<Member> add_learners;  // known id with a new incarnation = replacement (F1)
-  std::vector<NodeId> promote;       // learner (or one added here) -> voter, once it caught up
-  std::vector<NodeId> remove;
-};
-
 class Core {
  public:
   Core(const CoreOptions& options, StartState start);
@@ -249,13 +203,16 @@ class Core {
   void applied(LogIndex index, std::optional<std::vector<SessionRow>> sessions);
   void link_up(NodeId peer);  // probe it at once
   void link_down(NodeId peer);
-  void change_membership(uint64_t id, MembershipChange change);
+  void change_membership(ChangeId id, MembershipChange change);
   // A link's hello said that this member's id came back with another incarnation: its directory was
   // wiped (F1). A leader replaces it by itself: removes the old one, adds the new one as a learner,
   // promotes it once it has caught up. Ignored elsewhere; repeat it to whoever leads. While the
   // present one was heard from within an election timeout it is not replaced (F49, MemberLives).
   void member_returned(Member member);
-  void transfer_leadership(uint64_t id, NodeId target);  // target 0 = the most up-to-date voter
+  void transfer_leadership(ChangeId id, NodeId target);  // target 0 = the most up-to-date voter
+  // As the state machine holds it: what this node puts into the log from now on has no newer
+  // format. 1 until it is called; it never decreases.
+  void set_cluster_version(uint32_t version);
   // The origin here waits for applies: commits should be announced to it at once (F19).
   void set_wants_commit(bool wants);
   // This node's disk is nearly full: while it leads it takes no batches (kDiskFull). What others

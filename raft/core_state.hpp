@@ -74,7 +74,7 @@ struct OriginTail {
 };
 
 struct Transfer {
-  uint64_t id = 0;  // of the request
+  ChangeId id;
   NodeId target;
   uint32_t ticks = 0;
   bool sent = false;  // TimeoutNow is out: another leader may exist from now on
@@ -82,7 +82,7 @@ struct Transfer {
 
 // One membership change asked for here; answered when what it led to is applied.
 struct PendingChange {
-  uint64_t id = 0;
+  ChangeId id;
   LogIndex index;               // of its first configuration entry
   std::vector<NodeId> promote;  // have to be voters before it is done
 };
@@ -134,6 +134,7 @@ struct Core::State {
 
   // ---------------- state
   CoreOptions options;
+  uint32_t cluster_version = 1;
   Prng timeout_prng;
   Prng seed_prng;
 
@@ -343,8 +344,11 @@ struct Core::State {
   void flush_forwarding();
 
   // ---------------- change.cpp, transfer.cpp
-  void change_membership(uint64_t id, const MembershipChange& change);
-  std::string propose_change(Leader& leader, const MembershipChange& change);
+  void change_membership(ChangeId id, const MembershipChange& change);
+  ChangeRefusal busy_with(const Leader& leader) const;
+  ChangeOutcome propose_change(Leader& leader, const MembershipChange& change);
+  bool is_heard(const Leader& leader, NodeId id) const;
+  NodeId silent_voter(const Leader& leader, const Configuration& next) const;
   bool caught_up(const Leader& leader, NodeId id) const;
   void member_returned(const Member& member);
   bool lives(const Leader& leader, NodeId id) const;
@@ -352,10 +356,11 @@ struct Core::State {
   void answer_changes(Leader& leader, LogIndex reached);
   void fail_changes(Leader& leader);
   void drop_departed_peers(Leader& leader);
-  void transfer_leadership(uint64_t id, NodeId target);
+  void transfer_leadership(ChangeId id, NodeId target);
+  ChangeOutcome begin_transfer(Leader& leader, ChangeId id, NodeId target);
   void drive_transfer(Leader& leader);
   void tick_transfer(Leader& leader);
-  void end_transfer(Leader& leader, const std::string& error);
+  void end_transfer(Leader& leader, ChangeRefusal refusal);
   bool answers(NodeId id, const Progress& peer) const;
   bool is_ready_to_lead(const Progress& peer) const;
   NodeId best_successor(const Leader& leader) const;

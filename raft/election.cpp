@@ -122,7 +122,7 @@ void Core::State::leave_role() {
         fail_read(read);
       }
     }
-    end_transfer(*leader, {});
+    end_transfer(*leader, ChangeRefusal::kNone);
     fail_changes(*leader);
   }
 }

@@ -124,7 +124,8 @@ AppendEntriesResponse Core::State::answer_to(uint64_t sequence,
                                              uint64_t round,
                                              int64_t wall_ms) const {
   AppendEntriesResponse response;
-  response.round = round;
+  // An old copy may have forgotten that it followed a later leader: it confirms nobody (F52).
+  response.round = old_copy ? 0 : round;
   response.sequence = sequence;
   response.wants_commit = wants_commit;
   response.applied = applied;

@@ -12,7 +12,7 @@ namespace {
 void check_progress(const Progress& peer, LogIndex last_index) {
   CHECK_INVARIANT(peer.match < peer.next);
   CHECK_INVARIANT(peer.next <= last_index + 1);
-  CHECK_INVARIANT(peer.state == ProgressState::kReplicate || peer.inflights.empty());
+  CHECK_INVARIANT(peer.state == PeerState::kReplicate || peer.inflights.empty());
   uint64_t bytes = 0;
   LogIndex previous = peer.match;
   for (const Inflight& inflight : peer.inflights) {

@@ -6,15 +6,10 @@
 #include <deque>
 #include <optional>
 
+#include "raft/status.hpp"
 #include "raft/types.hpp"
 
 namespace kiwi::raft {
-
-enum class ProgressState : uint8_t {
-  kProbe,      // one message at a time until `next` is known to fit
-  kReplicate,  // pipelining; `next` runs ahead of `match`
-  kSnapshot,   // what it needs is cut from the log; heartbeats ask whether it got past that
-};
 
 struct Inflight {
   LogIndex last;
@@ -23,7 +18,7 @@ struct Inflight {
 
 struct Progress {
   Incarnation incarnation;  // of the member this is about; a replacement starts anew (F1)
-  ProgressState state = ProgressState::kProbe;
+  PeerState state = PeerState::kProbe;
   LogIndex match;                 // durable there, as it said in this term
   LogIndex next;                  // the next entry to send
   std::optional<Term> prev_term;  // term at next - 1, when only the disk knew it
@@ -43,6 +38,7 @@ struct Progress {
   bool heartbeat_due = false;
   bool recently_active = false;  // since the last check-quorum
   uint32_t ticks_since_heard = 0;
+  bool answered = false;  // in this term
   bool wants_commit = false;
   LogIndex commit_sent;
   std::optional<int64_t> clock_ahead_ms;  // its wall clock, against ours (F37)
@@ -60,7 +56,7 @@ struct Progress {
   uint32_t leaving_ticks = 0;
 
   void enter_probe(LogIndex new_next) {
-    state = ProgressState::kProbe;
+    state = PeerState::kProbe;
     set_next(new_next);
     inflights.clear();
     inflight_bytes = 0;
@@ -69,11 +65,11 @@ struct Progress {
   }
   void enter_snapshot() {
     enter_probe(next);
-    state = ProgressState::kSnapshot;
+    state = PeerState::kSnapshot;
     snapshot_wait_ticks = 0;
   }
   void enter_replicate() {
-    state = ProgressState::kReplicate;
+    state = PeerState::kReplicate;
     probe_sent = false;
   }
   void set_next(LogIndex index) {

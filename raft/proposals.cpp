@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "config/base/check.hpp"
 #include "raft/core_state.hpp"
 
 namespace kiwi::raft {
@@ -15,6 +16,7 @@ constexpr uint64_t kForwardBytesMax = 1 << 20;  // per Propose message; one prop
 }  // namespace
 
 void Core::State::propose_here(Proposal proposal) {
+  CHECK_INVARIANT(proposal.number.group == options.group);
   if (proposal.payload.size() > options.entry_bytes_max) {
     refuse(options.id, proposal.number, RefusalReason::kTooLarge, 0);
     return;
@@ -71,7 +73,8 @@ void Core::State::on_propose(const Message& message, const Propose& propose) {
   }
   for (const Proposal& proposal : propose.proposals) {
     if (proposal.number.node == message.from &&
-        proposal.number.incarnation == message.from_incarnation) {
+        proposal.number.incarnation == message.from_incarnation &&
+        proposal.number.group == options.group) {
       admit(*leader, message.from, proposal);
     }
   }

@@ -130,7 +130,7 @@ void Core::State::flush_peer(Leader& leader, NodeId id, Progress& peer) {
     peer.heartbeat_due = false;
     return;
   }
-  if (peer.heartbeat_due && peer.state == ProgressState::kProbe && !prev_term_of(peer)) {
+  if (peer.heartbeat_due && peer.state == PeerState::kProbe && !prev_term_of(peer)) {
     peer.probe_sent = false;  // an empty heartbeat cannot probe where only the disk knows the term
   }
   bool sent = false;
@@ -140,11 +140,10 @@ void Core::State::flush_peer(Leader& leader, NodeId id, Progress& peer) {
   if (sent) {
     return;
   }
-  if (peer.state == ProgressState::kSnapshot) {
+  if (peer.state == PeerState::kSnapshot) {
     want_snapshot(id, peer);
   }
-  const bool unasked =
-      peer.state == ProgressState::kProbe && !peer.probe_sent && !peer.reading_from;
+  const bool unasked = peer.state == PeerState::kProbe && !peer.probe_sent && !peer.reading_from;
   const bool round_due =
       leader.round_running && peer.round_sent < leader.round && configuration().is_voter(id);
   if (peer.heartbeat_due || round_due || unasked) {
@@ -155,15 +154,15 @@ void Core::State::flush_peer(Leader& leader, NodeId id, Progress& peer) {
 }
 
 bool Core::State::send_next_entries(Leader& leader, NodeId id, Progress& peer) {
-  if (peer.state == ProgressState::kSnapshot || peer.reading_from ||
-      (peer.state == ProgressState::kProbe && peer.probe_sent) || peer.next > log.last_index()) {
+  if (peer.state == PeerState::kSnapshot || peer.reading_from ||
+      (peer.state == PeerState::kProbe && peer.probe_sent) || peer.next > log.last_index()) {
     return false;
   }
   if (!can_serve_from(peer.next)) {
     peer.enter_snapshot();
     return false;
   }
-  const bool probing = peer.state == ProgressState::kProbe;
+  const bool probing = peer.state == PeerState::kProbe;
   std::optional<Term> prev_term = prev_term_of(peer);
   if (!prev_term || !log.holds(peer.next)) {
     if (!(probing && prev_term) && window_admits(peer, options.message_bytes_max)) {
@@ -186,7 +185,7 @@ void Core::State::read_for_peer(NodeId id, Progress& peer) {
   }
   peer.reading_from = peer.next;
   // A probe needs the term before `next`; one entry comes along.
-  const size_t bytes_max = peer.state == ProgressState::kProbe ? 1 : options.message_bytes_max;
+  const size_t bytes_max = peer.state == PeerState::kProbe ? 1 : options.message_bytes_max;
   effects.log_reads.push_back(
       {id, peer.next, std::max(peer.next, std::min(log.base_index(), persisted)), bytes_max});
 }
@@ -204,7 +203,7 @@ void Core::State::on_log_read_for_peer(const LogRead& request,
   }
   Progress& peer = it->second;
   peer.reading_from.reset();
-  if (!peer.up || peer.next != request.from || peer.state == ProgressState::kSnapshot) {
+  if (!peer.up || peer.next != request.from || peer.state == PeerState::kSnapshot) {
     return;
   }
   if (entries.empty()) {
@@ -217,7 +216,7 @@ void Core::State::on_log_read_for_peer(const LogRead& request,
     peer.enter_snapshot();  // the entry before them is cut: nobody could tell whether they fit
     return;
   }
-  if (peer.state == ProgressState::kProbe && entry_bytes(entries.front()) >= kSmallMessageBytes) {
+  if (peer.state == PeerState::kProbe && entry_bytes(entries.front()) >= kSmallMessageBytes) {
     peer.prev_term = prev_term;  // an empty message asks first
     return;
   }
@@ -237,7 +236,7 @@ void Core::State::send_entries(
   append.prev_term = prev_term;
   append.entries = std::move(entries);
   ship_append(&leader, id, peer, std::move(append));
-  if (peer.state == ProgressState::kProbe) {
+  if (peer.state == PeerState::kProbe) {
     peer.probe_sent = true;
     peer.probe_from = peer.probe_from == 0 ? peer.sequence : peer.probe_from;
     peer.prev_term = prev_term;
@@ -255,7 +254,7 @@ void Core::State::send_entries(
 void Core::State::send_heartbeat(Leader& leader, NodeId id, Progress& peer) {
   AppendEntries append;  // 0/0 matches every log; it says nothing about `next`
   const bool waits = !peer.inflights.empty() && !looks_lost(peer);
-  const bool cut_off = peer.state == ProgressState::kSnapshot;
+  const bool cut_off = peer.state == PeerState::kSnapshot;
   std::optional<Term> prev_term = waits ? log.term_at(peer.match) : prev_term_of(peer);
   const bool probes = prev_term.has_value() && !waits && !cut_off;
   if (cut_off) {
@@ -269,11 +268,11 @@ void Core::State::send_heartbeat(Leader& leader, NodeId id, Progress& peer) {
     append.prev_term = *prev_term;
   }
   ship_append(&leader, id, peer, std::move(append));
-  if (probes && peer.state == ProgressState::kProbe) {
+  if (probes && peer.state == PeerState::kProbe) {
     peer.probe_sent = true;
     peer.prev_term = prev_term;  // the window may move on before the answer comes
   }
-  if (cut_off || (probes && peer.state == ProgressState::kProbe)) {
+  if (cut_off || (probes && peer.state == PeerState::kProbe)) {
     peer.probe_from = peer.probe_from == 0 ? peer.sequence : peer.probe_from;
   }
 }
@@ -342,6 +341,7 @@ void Core::State::on_append_response(const Message& message,
   Progress& peer = it->second;
   peer.recently_active = true;
   peer.ticks_since_heard = 0;
+  peer.answered = true;
   compare_clocks(peer, response);
   peer.wants_commit = response.wants_commit || peer.leaving_at;
   peer.applied = std::max(peer.applied, response.applied);
@@ -358,9 +358,9 @@ void Core::State::on_append_response(const Message& message,
       peer.set_next(std::max(peer.next, peer.match + 1));
       peer.acknowledge(peer.match);
     }
-    if (peer.state == ProgressState::kSnapshot && can_serve_from(peer.match + 1)) {
+    if (peer.state == PeerState::kSnapshot && can_serve_from(peer.match + 1)) {
       peer.enter_probe(peer.match + 1);  // this answer was about another `next`: it is asked anew
-    } else if (current && peer.state == ProgressState::kProbe) {
+    } else if (current && peer.state == PeerState::kProbe) {
       peer.enter_replicate();
     }
   }
@@ -387,15 +387,15 @@ void Core::State::on_append_rejected(Progress& peer, const AppendEntriesResponse
     }
   }
   // One that needed a snapshot may have got it: then it is further than we thought.
-  LogIndex ceiling = peer.state == ProgressState::kSnapshot ? log.last_index() + 1 : peer.next;
-  if (peer.state == ProgressState::kProbe && ceiling > peer.match + 1) {
+  LogIndex ceiling = peer.state == PeerState::kSnapshot ? log.last_index() + 1 : peer.next;
+  if (peer.state == PeerState::kProbe && ceiling > peer.match + 1) {
     ceiling = ceiling - 1;  // each rejection of a probe goes back at least one entry
   }
   next = std::max(std::min(next, ceiling), peer.match + 1);
-  if (peer.state == ProgressState::kSnapshot && !can_serve_from(next)) {
+  if (peer.state == PeerState::kSnapshot && !can_serve_from(next)) {
     return;
   }
-  const bool stuck = peer.state == ProgressState::kProbe && next == peer.next;
+  const bool stuck = peer.state == PeerState::kProbe && next == peer.next;
   peer.enter_probe(next);
   // It lacks what it acknowledged: its disk lied. Only the heartbeat asks again, not every answer.
   peer.probe_sent = stuck;

@@ -75,7 +75,7 @@ LogIndex Core::State::needed_by_laggards(LogIndex flushed, uint64_t budget_entri
   LogIndex needed = flushed + 1;
   if (const Leader* leader = leading()) {
     for (const auto& [id, peer] : leader->peers) {
-      if (peer.state != ProgressState::kSnapshot && !peer.leaving_at) {
+      if (peer.state != PeerState::kSnapshot && !peer.leaving_at) {
         needed = std::min(needed, peer.match);
       }
     }
@@ -126,7 +126,7 @@ void Core::State::snapshot_done(NodeId follower, LogIndex installed, bool ok) {
     return;
   }
   auto it = leader->peers.find(follower);
-  if (it == leader->peers.end() || it->second.state != ProgressState::kSnapshot) {
+  if (it == leader->peers.end() || it->second.state != PeerState::kSnapshot) {
     return;  // its own answers said so before
   }
   Progress& peer = it->second;

@@ -7,31 +7,35 @@
 
 namespace kiwi::raft {
 
-void Core::State::transfer_leadership(uint64_t id, NodeId target) {
+void Core::State::transfer_leadership(ChangeId id, NodeId target) {
   Leader* leader = leading();
-  std::string error;
-  if (leader == nullptr) {
-    error = "this node is not the leader";
-  } else if (target == options.id) {
+  if (leader != nullptr && target == options.id) {
     effects.events.emplace_back(MembershipDone{id, {}});
     return;
-  } else if (leader->transfer) {
-    error = "a leadership transfer is under way";
-  } else if (configurations.back().index > commit) {
-    error = "a membership change is under way";
-  } else {
-    target = target ? target : best_successor(*leader);
-    if (!target) {
-      error = "no other voter answers";
-    } else if (!configuration().is_voter(target) || !leader->peers.contains(target)) {
-      error = "node " + std::to_string(target.value) + " is not a voter";
-    }
   }
-  if (!error.empty()) {
-    effects.events.emplace_back(MembershipDone{id, error});
-    return;
+  const ChangeOutcome outcome = leader == nullptr ? ChangeOutcome{ChangeRefusal::kNotLeader, {}}
+                                                  : begin_transfer(*leader, id, target);
+  if (!outcome.done()) {
+    effects.events.emplace_back(MembershipDone{id, outcome});
   }
-  leader->transfer = Transfer{id, target, 0, false};
+}
+
+ChangeOutcome Core::State::begin_transfer(Leader& leader, ChangeId id, NodeId target) {
+  if (leader.transfer) {
+    return {ChangeRefusal::kTransferUnderWay, {}};
+  }
+  if (configurations.back().index > commit) {
+    return {ChangeRefusal::kChangeUnderWay, {}};
+  }
+  target = target ? target : best_successor(leader);
+  if (!target) {
+    return {ChangeRefusal::kNoSuccessor, {}};
+  }
+  if (!configuration().is_voter(target) || !leader.peers.contains(target)) {
+    return {ChangeRefusal::kNotVoter, target};
+  }
+  leader.transfer = Transfer{id, target, 0, false};
+  return {};
 }
 
 bool Core::State::answers(NodeId id, const Progress& peer) const {
@@ -98,22 +102,22 @@ void Core::State::drive_transfer(Leader& leader) {
 
 void Core::State::tick_transfer(Leader& leader) {
   if (leader.transfer && ++leader.transfer->ticks >= options.election_ticks_max) {
-    end_transfer(leader, "the target did not take over in time");
+    end_transfer(leader, ChangeRefusal::kTransferTimedOut);
     release_turned_away(leader);
   }
 }
 
-// error empty: leadership was left, which is what was asked for if the target was told to campaign.
-void Core::State::end_transfer(Leader& leader, const std::string& error) {
+// kNone: leadership was left, which is what was asked for if the target was told to campaign.
+void Core::State::end_transfer(Leader& leader, ChangeRefusal refusal) {
   if (!leader.transfer) {
     return;
   }
-  MembershipDone done{leader.transfer->id, error};
-  if (error.empty() && !leader.transfer->sent) {
-    done.error = "leadership was lost before it could be handed over";
+  if (refusal == ChangeRefusal::kNone && !leader.transfer->sent) {
+    refusal = ChangeRefusal::kLostBeforeTransfer;
   }
+  const ChangeId id = leader.transfer->id;
   leader.transfer.reset();
-  effects.events.emplace_back(std::move(done));
+  effects.events.emplace_back(MembershipDone{id, {refusal, {}}});
 }
 
 }  // namespace kiwi::raft

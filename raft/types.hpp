@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <variant>
 #include <vector>
@@ -28,6 +29,7 @@ struct ProposalNumber {
   Incarnation incarnation;
   uint64_t epoch = 0;     // boot epoch of the origin, >= 1
   uint64_t sequence = 0;  // 1, 2, 3, ... within the epoch
+  GroupId group = kFirstGroup;
 
   bool operator==(const ProposalNumber&) const = default;
 };
@@ -62,11 +64,16 @@ struct HardState {
   bool operator==(const HardState&) const = default;
 };
 
+inline constexpr uint32_t kMemberLabelsSince = 2;  // cluster version (config/version.hpp)
+
 struct Member {
   NodeId id;
   Incarnation incarnation;
   std::string client_address;  // host:port for clients (MOVED)
   std::string peer_address;    // host:port for links
+  // From cluster version kMemberLabelsSince on.
+  std::string tls_client_address = {};  // host:port for clients that speak TLS; empty: none
+  std::map<std::string, std::string> labels = {};  // of the operator: zone, rack ...
   bool operator==(const Member&) const = default;
 };
 
@@ -88,12 +95,14 @@ struct Configuration {
   bool has(NodeId id, const Incarnation& incarnation) const;
 };
 
-// A replicated session row as the state machine holds it: what was applied last per origin (F4).
+// A replicated session row as the state machine holds it: what was applied last of an origin in a
+// group (F4).
 struct SessionRow {
   NodeId node;
   Incarnation incarnation;
   uint64_t epoch = 0;
   uint64_t sequence = 0;
+  GroupId group = kFirstGroup;
   bool operator==(const SessionRow&) const = default;
 };
 

@@ -1,5 +1,5 @@
 // What an operator may ask of the node and its cluster: the RAFT.* commands, SHUTDOWN, BGSAVE. The
-// composition root fills these functions in (actors/node/node_admin.cpp); command handlers call
+// composition root fills these functions in (actors/node/*_shell.cpp); command handlers call
 // them through NodeContext::admin. Client loop only.
 //
 // Every node takes every request: what only a leader can do is forwarded to it. `done` is called

@@ -89,6 +89,12 @@ void pack_transaction(std::string& out,
   }
 }
 
+void pack_as_user(std::string& out, uint64_t user, std::string_view command) {
+  put_u8(out, static_cast<uint8_t>(PackedKind::kOfUser));
+  put_varint(out, user);
+  out.append(command);
+}
+
 bool unpack_command(std::string_view bytes, PackedCommand& into) {
   give_back_if_big(into.args);
   give_back_if_big(into.tokens);
@@ -96,9 +102,14 @@ bool unpack_command(std::string_view bytes, PackedCommand& into) {
   into.args.clear();
   into.tokens.clear();
   into.commands.clear();
+  into.user.reset();
   ByteReader in(bytes);
-  uint8_t kind = in.le<uint8_t>();
-  uint64_t database = in.varint();
+  auto kind = in.le<uint8_t>();
+  if (kind == static_cast<uint8_t>(PackedKind::kOfUser)) {
+    into.user = in.varint();
+    kind = in.le<uint8_t>();
+  }
+  const uint64_t database = in.varint();
   if (!in.ok() || database > UINT32_MAX) {
     return false;
   }
@@ -121,21 +132,38 @@ void BatchBuilder::add(std::string_view packed_command) {
 }
 
 std::string BatchBuilder::take() {
+  constexpr size_t kHeaderBytesMax = 1 + 10 + 10;
   std::string payload;
-  payload.reserve(body_.size() + 11);
-  put_u8(payload, kBatchVersion);
+  payload.reserve(body_.size() + kHeaderBytesMax);
+  put_u8(payload,
+         static_cast<uint8_t>(acl_version_ ? BatchFormat::kWithUsers : BatchFormat::kPlain));
   put_varint(payload, count_);
+  if (acl_version_) {
+    put_varint(payload, *acl_version_);
+  }
   payload.append(body_);
   body_.clear();
   count_ = 0;
+  acl_version_.reset();
   return payload;
+}
+
+bool BatchReader::knows_format_of(std::string_view payload) {
+  if (payload.empty()) {
+    return true;
+  }
+  const auto format = static_cast<BatchFormat>(payload.front());
+  return format == BatchFormat::kPlain || format == BatchFormat::kWithUsers;
 }
 
 BatchReader::BatchReader(std::string_view payload) {
   ByteReader in(payload);
-  uint8_t version = in.le<uint8_t>();
+  const auto format = static_cast<BatchFormat>(in.le<uint8_t>());
   uint64_t count = in.varint();
-  ok_ = version == kBatchVersion && plausible(in, count);
+  if (format == BatchFormat::kWithUsers) {
+    acl_version_ = in.varint();
+  }
+  ok_ = knows_format_of(payload) && plausible(in, count);
   if (ok_) {
     count_ = count;
     rest_ = in.rest();
@@ -153,6 +181,11 @@ std::optional<std::string_view> BatchReader::next() {
   ByteReader in(rest_);
   std::string_view command = in.sized();
   if (!in.ok()) {
+    ok_ = false;
+    return std::nullopt;
+  }
+  if (!acl_version_ && !command.empty() &&
+      static_cast<PackedKind>(command.front()) == PackedKind::kOfUser) {
     ok_ = false;
     return std::nullopt;
   }

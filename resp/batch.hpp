@@ -2,9 +2,12 @@
 // same bytes everywhere: encoded once. ON DISK inside log entries: frozen by golden bytes.
 //
 //   batch   := version:u8 (=1) count:varint (size:varint command)*count
-//   command := kind:u8 database:varint body
-//   plain        (kind 1) argc:varint (size:varint bytes)*argc
-//   transaction  (kind 2) tokens:varint token* commands:varint (size:varint command[plain])*
+//            | version:u8 (=2) count:varint acl_version:varint (size:varint command)*count
+//   command := kind:u8 body
+//   plain        (kind 1) database:varint argc:varint (size:varint bytes)*argc
+//   transaction  (kind 2) database:varint tokens:varint token* commands:varint
+//                         (size:varint command[plain])*
+//   of a user    (kind 3) user:varint command[plain or transaction]      in version 2 only
 //   token   := database:varint incarnation:u64 key:sized flags:u8 counter:u64   (WATCH, F11)
 //
 // Decoding takes untrusted bytes; views point into them.
@@ -23,9 +26,11 @@ namespace kiwi::resp {
 
 using Args = std::span<const std::string_view>;
 
-inline constexpr uint8_t kBatchVersion = 1;  // a payload's first byte
+// A payload's first byte. The second is written where the cluster version allows
+// (config/version.hpp) and a batch has users; both are read always.
+enum class BatchFormat : uint8_t { kPlain = 1, kWithUsers = 2 };
 
-enum class PackedKind : uint8_t { kPlain = 1, kTransaction = 2 };
+enum class PackedKind : uint8_t { kPlain = 1, kTransaction = 2, kOfUser = 3 };
 
 // Appends one command (without its size prefix) to out.
 void pack_command(std::string& out, uint32_t database, Args args);
@@ -35,8 +40,12 @@ void pack_transaction(std::string& out,
                       std::span<const WatchToken> tokens,
                       std::span<const std::string> commands);
 
+// `command`: packed, plain or a transaction. Appends it as what this user asked for.
+void pack_as_user(std::string& out, uint64_t user, std::string_view command);
+
 struct PackedCommand {
-  PackedKind kind = PackedKind::kPlain;
+  PackedKind kind = PackedKind::kPlain;  // what it is, whoever asked for it: never kOfUser
+  std::optional<uint64_t> user;          // none: the user who may do everything
   uint32_t database = 0;
   std::vector<std::string_view> args;      // plain
   std::vector<WatchToken> tokens;          // transaction
@@ -48,6 +57,8 @@ bool unpack_command(std::string_view bytes, PackedCommand& into);
 // Builds an entry's payload.
 class BatchBuilder {
  public:
+  // From now on format 2: of the users that acl_version knows. Until take().
+  void set_acl_version(uint64_t acl_version) { acl_version_ = acl_version; }
   void add(std::string_view packed_command);
   size_t count() const { return count_; }
   size_t bytes() const { return body_.size(); }
@@ -56,13 +67,18 @@ class BatchBuilder {
  private:
   std::string body_;
   size_t count_ = 0;
+  std::optional<uint64_t> acl_version_;
 };
 
 // Walks a payload.
 class BatchReader {
  public:
+  // A format that this build reads; an empty payload has any.
+  static bool knows_format_of(std::string_view payload);
+
   explicit BatchReader(std::string_view payload);
-  bool ok() const { return ok_; }  // false = malformed
+  bool ok() const { return ok_; }                                       // false = malformed
+  std::optional<uint64_t> acl_version() const { return acl_version_; }  // format 2
   size_t count() const { return count_; }
   std::optional<std::string_view> next();  // packed command; nullopt at the end or when malformed
 
@@ -70,6 +86,7 @@ class BatchReader {
   std::string_view rest_;
   size_t count_ = 0;
   size_t given_ = 0;
+  std::optional<uint64_t> acl_version_;
   bool ok_ = true;
 };
 

@@ -94,7 +94,7 @@ Executor::State::State(rocks::Keyspace& keyspace, const ExecutorOptions& opts)
     : store(&keyspace),
       options(opts),
       database(keyspace, opts.entry_work_max),
-      sessions(keyspace),
+      sessions(keyspace, opts.group),
       context(database),
       replies(opts.reply_bytes_max) {
   queued = database.record().index;
@@ -111,7 +111,7 @@ Executor::State::State(rocks::Reader& view, const ExecutorOptions& opts)
 
 bool Executor::State::is_own(const raft::ProposalNumber& number) const {
   return number.node == options.node && number.incarnation == options.incarnation &&
-         number.epoch == options.epoch;
+         number.epoch == options.epoch && number.group == options.group;
 }
 
 std::shared_ptr<const PendingBatch> Executor::State::take_pending(
@@ -178,7 +178,7 @@ void Executor::State::apply_batch(const raft::Entry& entry) {
     return;
   }
   std::string_view payload = entry.payload.view();
-  if (!payload.empty() && static_cast<uint8_t>(payload[0]) != kBatchVersion) {
+  if (!BatchReader::knows_format_of(payload)) {
     fatal("log entry " + std::to_string(entry.index.value) +
           " holds a batch in a newer format; run the version that wrote it");
   }

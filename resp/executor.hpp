@@ -27,6 +27,7 @@
 namespace kiwi::resp {
 
 struct ExecutorOptions {
+  GroupId group = kFirstGroup;  // whose entries are applied
   NodeId node;
   Incarnation incarnation;
   config::SkipEntry skip_entry;     // F30: an operator's

@@ -13,13 +13,13 @@ namespace kiwi::resp {
 using rocks::Family;
 namespace keys = rocks::keys;
 
-SessionTable::SessionTable(rocks::Writer& writer) : writer_(&writer) {
+SessionTable::SessionTable(rocks::Writer& writer, GroupId group) : writer_(&writer), group_(group) {
   std::string from;
   std::string to;
   keys::session_range(from, to);
   for (auto cursor = writer.cursor(Family::kSystem, from, to); cursor->valid(); cursor->next()) {
     auto row = rocks::decode_session_row(cursor->key(), cursor->value());
-    if (!row) {
+    if (!row || row->group != group_) {
       fatal("a session record of the state database is corrupt; replace this node's data");
     }
     rows_.push_back(*row);
@@ -33,7 +33,7 @@ rocks::Writer& SessionTable::writer() {
 }
 
 void SessionTable::put(const raft::SessionRow& row) {
-  keys::session(key_, row.node, row.incarnation);
+  keys::session(key_, row.group, row.node, row.incarnation);
   rocks::encode(value_, rocks::SessionValue{row.epoch, row.sequence});
   writer().put(Family::kSystem, key_, value_);
 }
@@ -46,7 +46,7 @@ void SessionTable::apply_configuration(const raft::Configuration& configuration)
     if (configuration.has(rows_[i].node, rows_[i].incarnation)) {
       continue;
     }
-    keys::session(key_, rows_[i].node, rows_[i].incarnation);
+    keys::session(key_, group_, rows_[i].node, rows_[i].incarnation);
     writer().erase(Family::kSystem, key_);
     rows_.erase(rows_.begin() + static_cast<ptrdiff_t>(i));
     dirty_.erase(dirty_.begin() + static_cast<ptrdiff_t>(i));
@@ -56,7 +56,7 @@ void SessionTable::apply_configuration(const raft::Configuration& configuration)
       return row.node == member.id && row.incarnation == member.incarnation;
     });
     if (!known) {
-      rows_.push_back({member.id, member.incarnation, 0, 0});
+      rows_.push_back({member.id, member.incarnation, 0, 0, group_});
       dirty_.push_back(true);
     }
   }
@@ -65,7 +65,8 @@ void SessionTable::apply_configuration(const raft::Configuration& configuration)
 bool SessionTable::accept(const raft::ProposalNumber& number) {
   for (size_t i = 0; i < rows_.size(); ++i) {
     raft::SessionRow& row = rows_[i];
-    if (row.node != number.node || row.incarnation != number.incarnation) {
+    if (row.node != number.node || row.incarnation != number.incarnation ||
+        row.group != number.group) {
       continue;
     }
     bool next = number.epoch == row.epoch && number.sequence == row.sequence + 1;

@@ -13,7 +13,7 @@ namespace kiwi::resp {
 class SessionTable {
  public:
   SessionTable() = default;  // of a view: nobody is a member, and nothing may be applied
-  explicit SessionTable(rocks::Writer& writer);
+  SessionTable(rocks::Writer& writer, GroupId group);
 
   void apply_configuration(const raft::Configuration& configuration);
   // True: the number is the next one of its origin, which from now on is past it. False: the entry
@@ -28,6 +28,7 @@ class SessionTable {
   rocks::Writer& writer();
 
   rocks::Writer* writer_ = nullptr;
+  GroupId group_;
   std::vector<raft::SessionRow> rows_;  // few: a cluster's members
   std::vector<bool> dirty_;             // as rows_
   std::string key_;

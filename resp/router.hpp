@@ -21,6 +21,7 @@
 namespace kiwi::resp {
 
 struct RouterOptions {
+  GroupId group = kFirstGroup;  // where its proposals go
   NodeId node;
   Incarnation incarnation;
   uint64_t epoch = 0;

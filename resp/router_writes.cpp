@@ -128,6 +128,9 @@ void Router::State::drop_from(OpenBatch& batch, const Connection& c) {
   BatchReader commands(payload);
   std::vector<PendingOp> ops = std::exchange(batch.ops, {});
   waiting_bytes -= std::exchange(batch.bytes, 0);
+  if (commands.acl_version()) {
+    batch.builder.set_acl_version(*commands.acl_version());
+  }
   for (PendingOp& op : ops) {
     const std::string_view packed =
         op.kind == RequestKind::kWrite ? commands.next().value_or("") : std::string_view(op.packed);
@@ -220,7 +223,8 @@ void Router::State::hand_over(OpenBatch&& from, int64_t now_ms) {
 
 void Router::State::send(Pending& p) {
   raft::Proposal& proposal = effects.propose.emplace_back();
-  proposal.number = {options.node, options.incarnation, options.epoch, p.batch->sequence};
+  proposal.number = {options.node, options.incarnation, options.epoch, p.batch->sequence,
+                     options.group};
   // F3: bound to its bytes for ever; the only other content is void.
   proposal.kind = p.void_only ? raft::EntryKind::kVoid : raft::EntryKind::kBatch;
   if (!p.void_only) {
@@ -408,7 +412,7 @@ void Router::refused(const raft::ProposeRefused& refused, int64_t now_ms) {
   State& s = *state_;
   const raft::ProposalNumber& n = refused.number;
   bool ours = n.node == s.options.node && n.incarnation == s.options.incarnation &&
-              n.epoch == s.options.epoch;
+              n.epoch == s.options.epoch && n.group == s.options.group;
   if (!ours || n.sequence < s.first_unsettled || n.sequence >= s.next_sequence()) {
     return;  // settled meanwhile, or of an earlier boot
   }

@@ -65,7 +65,7 @@ Result<void> reset_members(const std::string& directory, const raft::Configurati
   std::string row;
   encode(row, SessionValue{});
   for (const raft::Member& member : configuration.members) {
-    keys::session(key, member.id, member.incarnation);
+    keys::session(key, kFirstGroup, member.id, member.incarnation);
     state.put(Family::kSystem, key, row);
   }
   keys::configuration_record(key);

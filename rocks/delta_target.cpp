@@ -2,6 +2,7 @@
 // receiver's own past from a frozen view and writes through an ordinary Keyspace in the same
 // directory, a chunk or so at a time: nobody reads what stands there before finish().
 #include <algorithm>
+#include <atomic>
 #include <utility>
 #include <vector>
 
@@ -30,9 +31,14 @@ constexpr size_t kScoreKeyBytesMin = 12 + 8;
 
 class Target final : public DeltaTarget {
  public:
-  Target(std::string directory, const AppliedRecord& base, std::unique_ptr<Keyspace> keyspace)
+  using NoRoom = std::shared_ptr<std::atomic<bool>>;
+  Target(std::string directory,
+         const AppliedRecord& base,
+         NoRoom no_room,
+         std::unique_ptr<Keyspace> keyspace)
       : directory_(std::move(directory)),
         base_(base),
+        no_room_(std::move(no_room)),
         keyspace_(std::move(keyspace)),
         before_(keyspace_->view()) {
     keys::applied_record(applied_key_);
@@ -62,9 +68,11 @@ class Target final : public DeltaTarget {
     return std::binary_search(live_.begin(), live_.end(), database.value);
   }
   void commit(const AppliedRecord& record);
+  Result<void> check_room() const;
 
   std::string directory_;
   AppliedRecord base_;
+  NoRoom no_room_;
   std::unique_ptr<Keyspace> keyspace_;
   std::unique_ptr<Reader> before_;  // the base
   std::string applied_key_;
@@ -109,7 +117,14 @@ Result<void> Target::apply(std::string_view chunk) {
     commit(base_);
   }
   failpoint("snapshot-received");
-  return {};
+  return check_room();
+}
+
+// What was committed may be lost by now, and this process is not (F60).
+Result<void> Target::check_room() const {
+  return *no_room_
+             ? Result<void>(Error{Errc::kIo, "no room on the disk for a delta in " + directory_})
+             : Result<void>();
 }
 
 bool Target::apply_op(ByteReader& in) {
@@ -387,6 +402,9 @@ Result<SnapshotInfo> Target::finish() {
   }
   commit(*now_);
   keyspace_->flush();
+  if (Result<void> room = check_room(); !room) {
+    return room.error();
+  }
   own_ = nullptr;
   before_ = nullptr;
   keyspace_ = nullptr;
@@ -416,12 +434,14 @@ Result<std::unique_ptr<DeltaTarget>> DeltaTarget::open(const std::string& direct
   options.path = directory;
   options.block_cache_bytes = 16 << 20;
   options.metadata_cache_bytes = 0;
+  auto no_room = std::make_shared<std::atomic<bool>>(false);
+  options.no_room = [no_room] { *no_room = true; };
   Result<std::unique_ptr<Keyspace>> keyspace = open_plain_keyspace(options);
   if (!keyspace) {
     return keyspace.error();
   }
   return std::unique_ptr<DeltaTarget>(
-      std::make_unique<Target>(directory, *base, std::move(*keyspace)));
+      std::make_unique<Target>(directory, *base, std::move(no_room), std::move(*keyspace)));
 }
 
 }  // namespace kiwi::rocks

@@ -22,6 +22,9 @@ using std::chrono::microseconds;
 // Large steps hold up the disk; of small ones there are more, and a few of them are slow whatever
 // their size.
 constexpr uint64_t kStepBytes = 4 << 20;
+// A file is cut at the end of a page: else zeros are written in the rest of it, which a power loss
+// may leave in a file that has its name and its length again.
+constexpr uint64_t kPage = 4096;
 constexpr uint64_t kBytesPerSecondMin = 64 << 20;
 constexpr uint64_t kSecondsMax = 2;       // what waits is gone after that, however much it is
 constexpr size_t kFilesWaitingMax = 256;  // descriptors; beyond that files go at once
@@ -95,11 +98,12 @@ class RoomReturner {
       alone = is_ours_alone(file.fd);
     }
     while (alone && file.bytes > kStepBytes) {
-      if (::ftruncate(file.fd, static_cast<off_t>(file.bytes - kStepBytes)) != 0) {
+      const uint64_t left = (file.bytes - kStepBytes) / kPage * kPage;
+      if (::ftruncate(file.fd, static_cast<off_t>(left)) != 0) {
         break;
       }
-      file.bytes -= kStepBytes;
-      std::this_thread::sleep_for(given(kStepBytes));
+      std::this_thread::sleep_for(given(file.bytes - left));
+      file.bytes = left;
     }
     ::close(file.fd);
     std::this_thread::sleep_for(given(file.bytes));

@@ -237,8 +237,9 @@ void applied_record(std::string& out) { tag(out, kAppliedTag); }
 
 void configuration_record(std::string& out) { tag(out, kConfigurationTag); }
 
-void session(std::string& out, NodeId node, const Incarnation& inc) {
+void session(std::string& out, GroupId group, NodeId node, const Incarnation& inc) {
   tag(out, kSessionTag);
+  put_be(out, static_cast<uint32_t>(group.value));
   put_be(out, node.value);
   out.append(reinterpret_cast<const char*>(inc.bytes.data()), inc.bytes.size());
 }

@@ -77,7 +77,7 @@ std::string_view score_member(std::string_view key);
 // System records. Tags are ON DISK, never reuse.
 void applied_record(std::string& out);        // 'A' -> AppliedRecord
 void configuration_record(std::string& out);  // 'C' -> raft::encode_configuration()
-void session(std::string& out, NodeId node, const Incarnation& inc);  // 'S'
+void session(std::string& out, GroupId group, NodeId node, const Incarnation& inc);  // 'S'
 void session_range(std::string& from, std::string& to);
 void database_map(std::string& out, uint32_t logical);  // 'D' -> DatabaseId, u64 incarnation
 void database_map_range(std::string& from, std::string& to);

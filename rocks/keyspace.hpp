@@ -116,12 +116,19 @@ class StateStore {
   // not the store. It is for one thread at a time.
   virtual std::unique_ptr<Reader> view() = 0;
   // The same without holding up the apply thread, however much has to be written to files first:
-  // `done` is called once, on any thread. The store's end waits for the call, and the view must end
-  // before it.
+  // `done` is called once, on any thread, with null after give_up(). The store's end waits for the
+  // call, and the view must end before it.
   virtual void view_async(std::function<void(std::unique_ptr<Reader>)> done) = 0;
   // What a view taken now costs the writers later, in per mille of what compaction may owe before
   // pressure() rises; 0: nothing has to be written to files for it. Cheap.
   virtual uint32_t view_cost() = 0;
+
+  // ---- the end
+  // Another state took this one's place: what is not in files is of no use, and the store's end
+  // waits for no more of it than what is being written now. Whoever waits is told at once:
+  // flush_async() of what files hold, view_async() of null, checkpoint() of an error. No commit
+  // after it.
+  virtual void give_up() = 0;
 
   // ---- pressure
   // How far what is in files lags behind what was committed: 0 = it keeps up, and whoever proposes
@@ -184,6 +191,9 @@ struct KeyspaceOptions {
   // (F63). Nothing that can be seen depends on it.
   std::optional<uint64_t> hash_seed;
   std::function<uint64_t()> free_bytes = nullptr;  // of the disk; empty: it is asked
+  // For a state that may be thrown away: nothing waits for room on the disk then. Called, on any
+  // thread, when something cannot be written for lack of it, and what was committed is lost.
+  std::function<void()> no_room = nullptr;
 };
 
 // The plain adaptor. Errors: locked by another process, unreadable, corrupt; each one sentence.

@@ -11,7 +11,7 @@
 //                         see wal_note.hpp
 //   'L'                the live state directory (F14)
 //   'M'                -> raft::encode_snapshot_meta()
-//   'V'                -> "kiwi-log-2"
+//   'V'                -> "kiwi-log-3"
 #pragma once
 
 #include <optional>
@@ -42,7 +42,7 @@ inline constexpr const char* kCommit = "K";
 inline constexpr const char* kLiveState = "L";
 inline constexpr const char* kSnapshot = "M";
 inline constexpr const char* kFormat = "V";
-inline constexpr const char* kFormatValue = "kiwi-log-2";
+inline constexpr const char* kFormatValue = "kiwi-log-3";
 inline constexpr size_t kCommitBytes = 8 + kWalNoteBytes;
 
 inline std::string indexed(char tag, LogIndex index) {

@@ -153,14 +153,16 @@ std::optional<SessionValue> decode_session(std::string_view bytes) {
 
 std::optional<raft::SessionRow> decode_session_row(std::string_view key, std::string_view record) {
   constexpr size_t kTag = 1;
+  constexpr size_t kGroup = 4;
   constexpr size_t kNode = 8;
   raft::SessionRow row;
   std::optional<SessionValue> value = decode_session(record);
-  if (key.size() != kTag + kNode + row.incarnation.bytes.size() || !value) {
+  if (key.size() != kTag + kGroup + kNode + row.incarnation.bytes.size() || !value) {
     return std::nullopt;
   }
-  row.node = NodeId{get_be<uint64_t>(key.substr(kTag))};
-  std::copy(key.begin() + kTag + kNode, key.end(), row.incarnation.bytes.begin());
+  row.group = GroupId{get_be<uint32_t>(key.substr(kTag))};
+  row.node = NodeId{get_be<uint64_t>(key.substr(kTag + kGroup))};
+  std::copy(key.begin() + kTag + kGroup + kNode, key.end(), row.incarnation.bytes.begin());
   row.epoch = value->epoch;
   row.sequence = value->sequence;
   return row;

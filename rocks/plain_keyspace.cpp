@@ -65,6 +65,7 @@ class PlainKeyspace final : public OverlaidKeyspace<StoredWalk> {
         });
   }
   void compact() override { database_->compact(); }
+  void give_up() override { database_->room().end_waits(); }
   uint64_t owed_bytes() override {
     return memtable_bytes(database_->db()) + database_->debt().compaction_room;
   }
@@ -141,7 +142,7 @@ void PlainKeyspace::commit(LogIndex applied) {
     batch_family(family);
   }
   rocksdb::Status status = database_->db().Write(write_options_, &batch_);
-  if (!status.ok()) {
+  if (!status.ok() && !database_->room().forgives(status)) {
     fatal_status("writing", database_->path(), status);
   }
   turn_.clear();

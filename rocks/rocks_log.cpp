@@ -330,6 +330,7 @@ Result<void> RocksLogImpl::write(LogIndex commit, bool durable) {
   rocksdb::WriteOptions options;
   options.sync = durable;
   auto before = std::chrono::steady_clock::now();
+  const WalFiles::Unsynced record(durable ? nullptr : files_.get());
   rocksdb::Status status = db_->Write(options, &batch_);
   if (durable) {
     count_sync(std::chrono::steady_clock::now() - before);

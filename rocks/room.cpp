@@ -13,6 +13,7 @@
 
 #include "config/base/log.hpp"
 #include "rocks/file_removal.hpp"
+#include "rocks/room_retry.hpp"
 
 namespace kiwi::rocks {
 
@@ -28,10 +29,13 @@ constexpr auto kPoll = std::chrono::milliseconds(50);
 // log's small records, RocksDB's words about its files.
 constexpr uint64_t kLeftByRecords = 256 << 10;
 constexpr uint64_t kLeftByFiles = 4 << 20;
+constexpr uint64_t kForName = 4096;   // in a directory, at most
 constexpr uint64_t kPutOffSaid = 60;  // one of so many; RocksDB tries once a second
 
-// Between OnCompactionBegin and its files, which are on the same thread.
-thread_local bool compaction_put_off = false;
+// What this thread does for a database: a compaction's files lie between its two events, on one
+// thread. Their failure is none (OnBackgroundError); all other tables are there to stay.
+enum class Doing : uint8_t { kOther, kCompaction, kCompactionPutOff };
+thread_local Doing doing = Doing::kOther;
 
 uint64_t size_of(const std::vector<std::string>& files) {
   uint64_t bytes = 0;
@@ -68,6 +72,41 @@ class RecordFile final : public rocksdb::FSWritableFileOwnerWrapper {
   std::string path_;
 };
 
+// Of a flush: without its file the memtable can never go.
+class TableFile final : public rocksdb::FSWritableFileOwnerWrapper {
+ public:
+  TableFile(std::unique_ptr<FSWritableFile>&& file, std::shared_ptr<Room> room, std::string path)
+      : FSWritableFileOwnerWrapper(std::move(file)),
+        room_(std::move(room)),
+        path_(std::move(path)) {}
+
+  IOStatus Append(const rocksdb::Slice& data,
+                  const IOOptions& options,
+                  IODebugContext* debug) override {
+    return append(data.size(), [&] { return PositionedAppend(data, length_, options, debug); });
+  }
+  IOStatus Append(const rocksdb::Slice& data,
+                  const IOOptions& options,
+                  const rocksdb::DataVerificationInfo& verification,
+                  IODebugContext* debug) override {
+    return append(data.size(),
+                  [&] { return PositionedAppend(data, length_, options, verification, debug); });
+  }
+
+ private:
+  // By position: what a failed attempt wrote is written over.
+  template <class Attempt>
+  IOStatus append(uint64_t bytes, const Attempt& attempt) {
+    IOStatus result = retry_for_room(*room_, bytes, "writing to", path_, attempt);
+    length_ += result.ok() ? bytes : 0;
+    return result;
+  }
+
+  std::shared_ptr<Room> room_;
+  std::string path_;
+  uint64_t length_ = 0;
+};
+
 class RoomFileSystem final : public rocksdb::FileSystemWrapper {
  public:
   explicit RoomFileSystem(std::shared_ptr<Room> room)
@@ -79,13 +118,23 @@ class RoomFileSystem final : public rocksdb::FileSystemWrapper {
                            const rocksdb::FileOptions& options,
                            std::unique_ptr<FSWritableFile>* result,
                            IODebugContext* debug) override {
-    if (compaction_put_off && path.ends_with(".sst")) {
+    const std::string name = path.substr(path.rfind('/') + 1);
+    const bool table = name.ends_with(".sst");
+    if (table && doing == Doing::kCompactionPutOff) {
       return IOStatus::NoSpace("no room for a compaction", path);
     }
-    IOStatus made = FileSystemWrapper::NewWritableFile(path, options, result, debug);
-    const std::string name = path.substr(path.rfind('/') + 1);
-    if (made.ok() && (name.starts_with("MANIFEST-") || name.ends_with(".dbtmp"))) {
+    const bool record = name.starts_with("MANIFEST-") || name.ends_with(".dbtmp");
+    const auto make = [&] {
+      return FileSystemWrapper::NewWritableFile(path, options, result, debug);
+    };
+    if (!record && (!table || doing == Doing::kCompaction)) {
+      return make();
+    }
+    IOStatus made = retry_for_room(*room_, kForName, "creating", path, make);
+    if (made.ok() && record) {
       *result = std::make_unique<RecordFile>(std::move(*result), room_, path);
+    } else if (made.ok()) {
+      *result = std::make_unique<TableFile>(std::move(*result), room_, path);
     }
     return made;
   }
@@ -100,21 +149,23 @@ class RoomListener final : public rocksdb::EventListener {
       : room_(std::move(room)), flush_bytes_(std::move(flush_bytes)) {}
 
   void OnFlushBegin(rocksdb::DB* database, const rocksdb::FlushJobInfo&) override {
+    doing = Doing::kOther;
     room_->wait_for(flush_bytes_(*database) + kLeftByFiles, "a flush in " + room_->path());
   }
   void OnCompactionBegin(rocksdb::DB*, const rocksdb::CompactionJobInfo& job) override {
     const uint64_t bytes = size_of(job.input_files) + kLeftByFiles;
-    compaction_put_off = room_->free() < bytes;
-    if (compaction_put_off) {
+    const bool fits = room_->free() >= bytes;
+    doing = fits ? Doing::kCompaction : Doing::kCompactionPutOff;
+    if (!fits) {
       room_->put_off_compaction(bytes);
     }
   }
   void OnCompactionCompleted(rocksdb::DB*, const rocksdb::CompactionJobInfo&) override {
-    compaction_put_off = false;
+    doing = Doing::kOther;
   }
   void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* status) override {
     if (reason == rocksdb::BackgroundErrorReason::kCompaction && status->IsNoSpace()) {
-      compaction_put_off = false;
+      doing = Doing::kOther;
       *status = rocksdb::Status::OK();  // its inputs are still there
     }
   }
@@ -146,8 +197,18 @@ void Room::end_wait(const std::string& what) {
   log_notice("there is room on the disk again: " + what + " goes on");
 }
 
+bool Room::forgives(const rocksdb::Status& failed) const {
+  if (!ended_ || !failed.IsNoSpace()) {
+    return false;
+  }
+  if (no_room_) {
+    no_room_();
+  }
+  return true;
+}
+
 void Room::wait_for(uint64_t bytes, const std::string& what) {
-  if (free() >= bytes) {
+  if (ended_ || free() >= bytes) {
     return;
   }
   begin_wait(bytes, what);

@@ -12,6 +12,7 @@ namespace rocksdb {
 class DB;
 class EventListener;
 class FileSystem;
+class Status;
 }  // namespace rocksdb
 
 namespace kiwi::rocks {
@@ -21,9 +22,14 @@ uint64_t free_bytes(const std::string& path);
 
 class Room {
  public:
-  // `free` stands for the disk in tests.
-  explicit Room(std::string path, std::function<uint64_t()> free = nullptr)
-      : path_(std::move(path)), free_(std::move(free)) {}
+  // `free` stands for the disk in tests. With `no_room` nobody ever waits; it is called instead.
+  explicit Room(std::string path,
+                std::function<uint64_t()> free = nullptr,
+                std::function<void()> no_room = nullptr)
+      : path_(std::move(path)),
+        free_(std::move(free)),
+        no_room_(std::move(no_room)),
+        ended_(no_room_ != nullptr) {}
 
   uint64_t free() const { return free_ ? free_() : free_bytes(path_); }
   const std::string& path() const { return path_; }
@@ -32,6 +38,8 @@ class Room {
   void wait_for(uint64_t bytes, const std::string& what);
   void end_waits() { ended_ = true; }
   bool ended() const { return ended_; }
+  // Failed for lack of room although it does without: nobody needs what was to be written.
+  bool forgives(const rocksdb::Status& failed) const;
 
   // For those who wait in their own way: from begin to end.
   void begin_wait(uint64_t bytes, const std::string& what);
@@ -44,14 +52,16 @@ class Room {
  private:
   const std::string path_;
   const std::function<uint64_t()> free_;
+  const std::function<void()> no_room_;
   std::atomic<uint64_t> waiting_{0};
   std::atomic<uint64_t> put_off_{0};
-  std::atomic<bool> ended_{false};
+  std::atomic<bool> ended_;
 };
 
 // The file system of a database's Env: as make_removal_file_system(), but the little that RocksDB
-// writes about its files (MANIFEST, CURRENT) waits for room, for an error there ends the database,
-// and a compaction that the listener found to have none fails before it writes anything.
+// writes about its files (MANIFEST, CURRENT) and the files of a flush wait for room, for an error
+// there ends the database, and a compaction that the listener found to have none fails before it
+// writes anything.
 std::shared_ptr<rocksdb::FileSystem> make_room_file_system(std::shared_ptr<Room> room);
 // A flush of memtables waits for the room that it may take, a compaction is put off until its
 // outputs fit beside its inputs: RocksDB tries again every second.

@@ -67,7 +67,8 @@ class DeltaTarget {
 
   virtual const AppliedRecord& base() const = 0;  // for SnapshotSource::delta()
   virtual const std::string& directory() const = 0;
-  // Every chunk, once and in order. kCorrupt: this delta came to nothing; get files.
+  // Every chunk, once and in order. kCorrupt, or kIo if the disk has no room for it: this delta
+  // came to nothing; get files.
   virtual Result<void> apply(std::string_view chunk) = 0;
   virtual bool complete() const = 0;  // the last chunk was applied
   // After the last chunk: everything to disk, then the digest of the whole state against the

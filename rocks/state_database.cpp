@@ -48,12 +48,14 @@ class StateDatabase::Listener final : public rocksdb::EventListener {
            std::shared_ptr<std::atomic<uint64_t>> flushes,
            std::shared_ptr<Stalls> stalls,
            std::function<void()> before_flush,
-           std::shared_ptr<Measures> measures)
+           std::shared_ptr<Measures> measures,
+           std::shared_ptr<Room> room)
       : path_(std::move(path)),
         flushes_(std::move(flushes)),
         stalls_(std::move(stalls)),
         before_flush_(std::move(before_flush)),
-        measures_(std::move(measures)) {}
+        measures_(std::move(measures)),
+        room_(std::move(room)) {}
 
   void OnFlushBegin(rocksdb::DB*, const rocksdb::FlushJobInfo&) override {
     if (before_flush_) {
@@ -76,10 +78,10 @@ class StateDatabase::Listener final : public rocksdb::EventListener {
     }
   }
   // A flush or compaction that failed leaves memtables that can never be written: stop now rather
-  // than stall later. For lack of room only a compaction fails, which is no error by
-  // now (room.hpp).
+  // than stall later. Whoever lacks room waits, or is forgiven (room.hpp).
   void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
-    if (!status->ok() && !status->IsShutdownInProgress()) {  // closing interrupts compactions
+    if (!status->ok() && !status->IsShutdownInProgress() &&  // closing interrupts compactions
+        !room_->forgives(*status)) {
       fatal_status("background work", path_, *status);
     }
   }
@@ -90,6 +92,7 @@ class StateDatabase::Listener final : public rocksdb::EventListener {
   std::shared_ptr<Stalls> stalls_;
   std::function<void()> before_flush_;
   std::shared_ptr<Measures> measures_;
+  std::shared_ptr<Room> room_;
 };
 
 namespace {
@@ -206,7 +209,7 @@ Result<std::unique_ptr<StateDatabase>> StateDatabase::open(const KeyspaceOptions
   self->compaction_debt_slow_ = options.compaction_debt_slow;
   self->compaction_debt_max_ = options.compaction_debt_max;
   self->writes_ = writes;
-  self->room_ = std::make_shared<Room>(options.path, options.free_bytes);
+  self->room_ = std::make_shared<Room>(options.path, options.free_bytes, options.no_room);
   self->measures_ = std::make_shared<Measures>();
   self->env_ = rocksdb::NewCompositeEnv(make_room_file_system(self->room_));
   self->env_->IncBackgroundThreadsIfNeeded(kPoolThreads, rocksdb::Env::LOW);
@@ -219,7 +222,7 @@ Result<std::unique_ptr<StateDatabase>> StateDatabase::open(const KeyspaceOptions
   database.listeners.push_back(std::make_shared<Listener>(
       options.path, self->flushes_, self->stalls_,
       writes == Writes::kMemtables ? options.before_flush : std::function<void()>(),
-      self->measures_));
+      self->measures_, self->room_));
   rocksdb::ColumnFamilyOptions family = family_options(options, self->block_cache_, writes);
   self->compaction_bytes_max_ = kCompactionFilesMax * family.target_file_size_base;
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
@@ -317,7 +320,7 @@ void StateDatabase::flush() {
   std::vector<rocksdb::ColumnFamilyHandle*> all(handles_.begin(), handles_.end());
   all.push_back(default_);
   rocksdb::Status status = db_->Flush(options, all);
-  if (!status.ok()) {
+  if (!status.ok() && !room_->forgives(status)) {
     fatal_status("flushing", path_, status);
   }
   flushes_->fetch_add(1, std::memory_order_release);  // the listener may hear of it only later

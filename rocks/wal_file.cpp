@@ -1,8 +1,8 @@
 #include "rocks/wal_file.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
-#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <cstdlib>
@@ -18,6 +18,7 @@
 #include <rocksdb/file_system.h>
 
 #include "rocks/room.hpp"
+#include "rocks/room_retry.hpp"
 #include "rocks/wal_format.hpp"
 
 namespace kiwi::rocks {
@@ -35,7 +36,7 @@ constexpr size_t kPiece = size_t{256} << 10;  // the writer waits for no more th
 // A sync of a longer file is dearer by its new length and blocks, as much as by 64 to 128 KiB of
 // room. Where syncs are larger, room only doubles what the disk has to take.
 constexpr uint64_t kLongSync = 64 << 10;
-constexpr auto kRoomPoll = std::chrono::milliseconds(50);
+constexpr uint64_t kForName = 4096;  // in a directory, at most
 
 IOStatus io_error(const char* what, const std::string& path) {
   std::string text = std::string(what) + " " + path;
@@ -71,6 +72,7 @@ class SyncedPosition {
     std::lock_guard<std::mutex> lock(mutex_);
     return synced_;
   }
+  std::atomic<bool> in_record{false};  // of a write that is not synced; set under a file's mutex
 
  private:
   mutable std::mutex mutex_;
@@ -106,18 +108,8 @@ class SharedFile {
   // Without room on the disk it is tried again, at the same place, until there is some (F60): what
   // was written of it says nothing before length_ moves.
   IOStatus append(std::string_view bytes) {
-    IOStatus result = try_append(bytes);
-    if (!result.IsNoSpace()) {
-      return result;
-    }
-    const std::string what = "writing to " + path_;
-    room_->begin_wait(bytes.size(), what);
-    while (result.IsNoSpace() && !room_->ended()) {
-      std::this_thread::sleep_for(kRoomPoll);
-      result = try_append(bytes);
-    }
-    room_->end_wait(what);
-    return result;
+    return retry_for_room(*room_, bytes.size(), "writing to", path_,
+                          [&] { return try_append(bytes); });
   }
   bool wants_room() const {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -129,13 +121,18 @@ class SharedFile {
       std::lock_guard<std::mutex> lock(mutex_);
       usual_sync_ = (3 * usual_sync_ + (length_ - synced_)) / 4;
       synced_ = length_;
-      reached = {{number_, length_}, filled_};
+      reached = {{number_, position_.in_record ? whole_ : length_}, filled_};
     }
     if ((metadata ? ::fsync(fd_) : ::fdatasync(fd_)) != 0) {
       return io_error("syncing", path_);
     }
     position_.reach(reached);
     return IOStatus::OK();
+  }
+  void begin_record() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    whole_ = length_;
+    position_.in_record = true;
   }
   uint64_t length() const {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -226,6 +223,7 @@ class SharedFile {
   int fd_;
   const int filler_fd_;
   uint64_t length_ = 0;      // of the records
+  uint64_t whole_ = 0;       // of those before the one that is in_record
   uint64_t reached_ = 0;     // what lies between length_ and this is no record
   uint64_t filled_ = 0;      // up to here there are records and kWalRoom only
   uint64_t synced_ = 0;      // of length_, when the last sync began
@@ -325,6 +323,12 @@ class WalFileSystem final : public rocksdb::FileSystemWrapper {
 
   const char* Name() const override { return "kiwi.WalFileSystem"; }
   WalSynced synced() const { return position_.get(); }
+  void begin_record() {
+    if (const std::shared_ptr<SharedFile> file = newest_.lock()) {
+      file->begin_record();
+    }
+  }
+  void end_record() { position_.in_record = false; }
 
   IOStatus NewWritableFile(const std::string& path,
                            const rocksdb::FileOptions& options,
@@ -338,14 +342,12 @@ class WalFileSystem final : public rocksdb::FileSystemWrapper {
         return finished;
       }
     }
-    int fd = ::open(path.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0644);
-    int filler_fd = fd < 0 ? -1 : ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
-    if (filler_fd < 0) {
-      IOStatus failed = io_error("creating", path);
-      if (fd >= 0) {
-        ::close(fd);
-      }
-      return failed;
+    int fd = -1;
+    int filler_fd = -1;
+    const IOStatus opened = retry_for_room(*room_, kForName, "creating", path,
+                                           [&] { return create(path, fd, filler_fd); });
+    if (!opened.ok()) {
+      return opened;
     }
     auto file = std::make_shared<SharedFile>(path, fd, filler_fd, position_, room_);
     newest_ = file;
@@ -354,6 +356,19 @@ class WalFileSystem final : public rocksdb::FileSystemWrapper {
   }
 
  private:
+  static IOStatus create(const std::string& path, int& fd, int& filler_fd) {
+    fd = ::open(path.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0644);
+    filler_fd = fd < 0 ? -1 : ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+    if (filler_fd >= 0) {
+      return IOStatus::OK();
+    }
+    IOStatus failed = io_error("creating", path);
+    if (fd >= 0) {
+      ::close(fd);
+    }
+    return failed;
+  }
+
   SyncedPosition position_;
   const std::shared_ptr<Room> room_;
   std::weak_ptr<SharedFile> newest_;  // RocksDB makes one log file at a time
@@ -367,5 +382,17 @@ WalFiles::WalFiles(bool room_ahead, std::shared_ptr<Room> room)
 WalFiles::~WalFiles() = default;
 
 WalSynced WalFiles::synced() const { return files_->synced(); }
+
+WalFiles::Unsynced::Unsynced(WalFiles* files) : files_(files) {
+  if (files_ != nullptr) {
+    files_->files_->begin_record();
+  }
+}
+
+WalFiles::Unsynced::~Unsynced() {
+  if (files_ != nullptr) {
+    files_->files_->end_record();
+  }
+}
 
 }  // namespace kiwi::rocks

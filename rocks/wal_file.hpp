@@ -32,6 +32,18 @@ class WalFiles {
   // Differs from that of room.hpp in *.log files alone. The database that uses it goes before.
   rocksdb::Env* env() { return env_.get(); }
   WalSynced synced() const;
+  // Lives while a write that is not synced is being made, on the thread that writes: a sync by
+  // another one covers a part of its record at most, and synced() does not count that.
+  class Unsynced {
+   public:
+    explicit Unsynced(WalFiles* files);  // null: the write is synced
+    ~Unsynced();
+    Unsynced(const Unsynced&) = delete;
+    Unsynced& operator=(const Unsynced&) = delete;
+
+   private:
+    WalFiles* files_;
+  };
 
  private:
   std::shared_ptr<WalFileSystem> files_;

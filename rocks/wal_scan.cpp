@@ -10,6 +10,8 @@ namespace kiwi::rocks {
 
 namespace {
 
+constexpr uint64_t kPage = 4096;  // of the file system
+
 bool all_of(char byte, std::string_view bytes) {
   return bytes.find_first_not_of(byte) == std::string_view::npos;
 }
@@ -45,7 +47,7 @@ class Scanner {
     } else {
       scan_.offset = end_;
     }
-    if (has_zeroed_sector(bad_ || inside_ ? begin_ : end_)) {
+    if (has_zeroed_sector(behind_cut(bad_ || inside_ ? begin_ : end_))) {
       scan_.verdict = WalVerdict::kDamaged;
     }
     return scan_;
@@ -98,8 +100,9 @@ class Scanner {
     const bool was_synced =
         last != scan_.told.rend() &&
         WalPosition{last->first, last->second.synced} > WalPosition{file_, begin_};
-    const bool torn =
-        !was_synced && !misplaced_ && sectors_are_missing(source_, begin_, end_, filled(), mark_);
+    const bool torn = !was_synced && !misplaced_ &&
+                      (behind_cut(begin_) != begin_ ||
+                       sectors_are_missing(source_, begin_, end_, filled(), mark_));
     scan_.verdict = torn ? WalVerdict::kTorn : WalVerdict::kDamaged;
     scan_.offset = torn ? begin_ : bad_at_;
   }
@@ -107,6 +110,21 @@ class Scanner {
   uint64_t filled() const {
     const auto about = scan_.told.find(file_);
     return about == scan_.told.end() ? 0 : about->second.filled;
+  }
+  // A file is cut at a record's end, which puts zeros from there to the end of the page, maybe on
+  // disk before the new length. That was so if the rest of the record's last sector is zeros: had
+  // the disk lost that sector, it would have taken the record's end with it. Where the next intact
+  // byte may be, if nothing was cut: `end`.
+  uint64_t behind_cut(uint64_t end) {
+    const uint64_t page = (end + kPage - 1) / kPage * kPage;
+    uint64_t proof = (end + kWalSector - 1) / kWalSector * kWalSector;
+    if (proof != end && proof - end < kWalHeader) {
+      proof = page;  // so few may be the next record's own
+    }
+    const std::string_view bytes = source_.block(end / kWalBlock);
+    const std::string_view zeros =
+        bytes.substr(std::min(end % kWalBlock, bytes.size()), proof - end);
+    return zeros.size() >= kWalHeader && all_of('\0', zeros) ? page : end;
   }
   // Where nothing but records and kWalRoom was: zeros that no write left there.
   bool has_zeroed_sector(uint64_t from) {

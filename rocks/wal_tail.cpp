@@ -16,6 +16,28 @@ class Tail {
   Tail(WalSource& source, uint64_t begin, uint64_t end, uint64_t filled)
       : source_(source), begin_(begin), end_(end), filled_(filled) {}
 
+  // Room is made where each write is synced before the next one: nothing but this one was on its
+  // way then.
+  bool is_alone() {
+    if (filled_ > begin_) {
+      return true;
+    }
+    const uint64_t last = source_.size() - 1;
+    const std::string_view bytes = source_.block(last / kWalBlock);
+    return bytes.size() >= kMissingMin &&
+           all_of(kWalRoom, bytes.substr(bytes.size() - kMissingMin));
+  }
+  // Of a write that is alone each sector is new, or holds no byte of it: a header that is there
+  // says how the record goes on, and nothing lies behind the end that it gives.
+  bool headers_are_wrong() {
+    for (uint64_t block = first_block(); block <= last_block(); ++block) {
+      if (header_is_there(block) && header_is_wrong(block)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   bool reaches_its_end(const WalMark& mark) {
     const std::optional<WalNote> note = own_note(mark);
     return (note && note->bytes + kWalNoteRecordBytes == payload_bytes()) || headers_agree();
@@ -60,6 +82,30 @@ class Tail {
     const uint64_t from = std::max(begin_, start) - start;
     const uint64_t to = std::min(end_ - start, uint64_t{bytes.size()});
     return bytes.substr(from, to - from);
+  }
+  uint64_t header_at(uint64_t block) const { return std::max(begin_, block * kWalBlock); }
+  bool header_is_there(uint64_t block) {
+    const uint64_t at = header_at(block);
+    if (end_ <= at + kWalHeader) {
+      return false;
+    }
+    const std::string_view bytes = part(block);
+    const uint64_t here = kWalSector - at % kWalSector;
+    const auto has_bytes = [&](uint64_t from, uint64_t count) {
+      return without_wal_room(bytes.substr(std::min(from, bytes.size()), count)) != 0;
+    };
+    return has_bytes(0, here) && (here >= kWalHeader || has_bytes(here, kWalSector));
+  }
+  bool header_is_wrong(uint64_t block) {
+    const std::string_view bytes = part(block);
+    const uint64_t at = header_at(block);
+    const uint64_t room = (block + 1) * kWalBlock - at - kWalHeader;
+    const uint8_t type = wal_type(bytes);
+    const bool first = block == first_block();
+    if (type == (first ? kWalFull : kWalLast)) {
+      return wal_length(bytes) > room || at + kWalHeader + wal_length(bytes) < end_;
+    }
+    return type != (first ? kWalFirst : kWalMiddle) || wal_length(bytes) != room;
   }
   // Of the record in all its blocks, if it ends at end_; 0 if it cannot.
   uint64_t payload_bytes() const {
@@ -111,7 +157,9 @@ class Tail {
   // they count only if with what belongs there in their place all is well.
   bool lacks_first_bytes(uint64_t count) {
     const std::string_view bytes = part(first_block());
-    if (bytes.size() < kWalHeader || !is_old(bytes.substr(0, count), begin_ + count)) {
+    const std::string_view own = bytes.substr(0, count);
+    // Zeros also where the file was cut before (wal_scan.cpp).
+    if (bytes.size() < kWalHeader || !(is_old(own, begin_ + count) || all_of('\0', own))) {
       return false;
     }
     const auto type = first_block() == last_block() ? kWalFull : kWalFirst;
@@ -130,6 +178,9 @@ class Tail {
 bool sectors_are_missing(
     WalSource& source, uint64_t begin, uint64_t end, uint64_t filled, const WalMark& mark) {
   Tail tail(source, begin, end, filled);
+  if (tail.is_alone() && tail.headers_are_wrong()) {
+    return false;
+  }
   return tail.reaches_its_end(mark) ? tail.lacks_a_sector() : !tail.begins_wrong();
 }
 

@@ -36,6 +36,7 @@ CommandRouter::behavior_type CommandRouter::make_behavior() {
       [this](const StateSwapped& swapped) { take(swapped); },
       [this](ReplicaStarted& started) {
         replica_ = std::move(started.replica);
+        group_ = started.group;
         options_.gate->started(started.commit_hint, options_.now_ms());
         check_service();
       },
@@ -112,6 +113,7 @@ void CommandRouter::ship(resp::RouterEffects effects) {
     }
     // Before the core runs the gate is closed and the router proposes nothing.
     if (replica_) {
+      orders.group = group_;
       send(replica_, std::move(orders));
     }
   }

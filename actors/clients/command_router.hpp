@@ -26,7 +26,7 @@ struct CommandRouterOptions {
   std::function<void(size_t, int64_t, std::function<void()>)> after_us;
   // Whether clients that were just answered are waited for; called when that changes.
   std::function<void(bool)> expect_company;
-  // What the rest of the client loop wants to know (INFO, admin commands, shutdown).
+  // What the node wants to know, in the same message: one of its own would cost a wake-up a turn.
   std::function<void(const RaftReport&)> observe_raft;
   std::function<void(resp::Service)> observe_service;
 };
@@ -53,6 +53,7 @@ class CommandRouter final : public Hosted<RouterHandle> {
 
   CommandRouterOptions options_;
   ReplicaHandle replica_;
+  GroupId group_;
   raft::Configuration configuration_;
   std::unordered_map<resp::ConnectionId, ConnectionHandle> connections_;
   resp::Service service_ = resp::Service::kUninitialized;

@@ -30,8 +30,12 @@ RespConnection::behavior_type RespConnection::make_behavior() {
       },
       [this](work_atom) { settle(); },
       [this](ended_atom) { quit(); },
-      [this](stop_atom) {
-        stopping_ = stopping_ == Stopping::kNo ? Stopping::kBehindAnswer : Stopping::kNow;
+      [this](part_atom) {
+        stopping_ = stopping_ == Stopping::kNo ? Stopping::kBehindAnswer : stopping_;
+        settle();
+      },
+      [this](end_now_atom) {
+        stopping_ = Stopping::kNow;
         settle();
       },
   };

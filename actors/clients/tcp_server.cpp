@@ -34,7 +34,8 @@ struct TcpServer::State : std::enable_shared_from_this<TcpServer::State> {
 
   void accept(const std::shared_ptr<tcp::acceptor>& acceptor);
   void welcome(tcp::socket socket);
-  void tell_to_stop();
+  template <class Atom>
+  void tell_all(Atom atom);
   void set_socket_options(tcp::socket& socket) const;
 
   caf::actor_system& system;
@@ -45,7 +46,9 @@ struct TcpServer::State : std::enable_shared_from_this<TcpServer::State> {
   std::vector<std::shared_ptr<tcp::acceptor>> acceptors;
   std::unordered_map<resp::ConnectionId, ConnectionHandle> connections;
   resp::ConnectionId next_id = 1;
-  int times_told = 0;  // to stop: who comes in late is told, too
+  // Who comes in late is told, too.
+  bool parting = false;
+  bool finishing = false;
 };
 
 namespace {
@@ -130,13 +133,20 @@ void TcpServer::stop_accepting() {
   }
 }
 
-void TcpServer::part() { state_->tell_to_stop(); }
-void TcpServer::finish() { state_->tell_to_stop(); }  // the second time each hears it
+void TcpServer::part() {
+  state_->parting = true;
+  state_->tell_all(part_atom_v);
+}
 
-void TcpServer::State::tell_to_stop() {
-  ++times_told;
+void TcpServer::finish() {
+  state_->finishing = true;
+  state_->tell_all(end_now_atom_v);
+}
+
+template <class Atom>
+void TcpServer::State::tell_all(Atom atom) {
   for (const auto& [id, connection] : connections) {
-    caf::anon_send(connection, stop_atom_v);
+    caf::anon_send(connection, atom);
   }
 }
 
@@ -231,8 +241,10 @@ void TcpServer::State::welcome(tcp::socket socket) {
   const resp::ConnectionId id = connection.info.id;
   const auto [made, is_new] =
       connections.emplace(id, spawn_resp_connection(system, loop.hosting(), std::move(connection)));
-  for (int i = 0; i < times_told; ++i) {
-    caf::anon_send(made->second, stop_atom_v);
+  if (finishing) {
+    caf::anon_send(made->second, end_now_atom_v);
+  } else if (parting) {
+    caf::anon_send(made->second, part_atom_v);
   }
 }
 

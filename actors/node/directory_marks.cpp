@@ -7,6 +7,7 @@
 #include <sstream>
 #include <sys/random.h>
 
+#include "actors/data_directory.hpp"
 #include "config/base/bytes.hpp"
 #include "config/base/check.hpp"
 #include "config/base/checksum.hpp"
@@ -23,9 +24,9 @@ constexpr size_t kSealBytes = 9;
 constexpr size_t kKnownMax =
     256;  // far more than members; strangers are forgotten with each change
 
-std::string marks_path(const std::string& dir) { return dir + "/marks"; }
-std::string peers_path(const std::string& dir) { return dir + "/peers"; }
-std::string note_path(const std::string& dir) { return dir + "/old-copy"; }
+std::string marks_path(const std::string& dir) { return dir + "/" + data_directory::kMarks; }
+std::string peers_path(const std::string& dir) { return dir + "/" + data_directory::kPeers; }
+std::string note_path(const std::string& dir) { return dir + "/" + data_directory::kOldCopy; }
 
 template <class Id>
 void put_id(std::string& out, const Id& id) {
@@ -123,23 +124,30 @@ KnownMarks KnownMarks::load(const std::string& dir) {
     return known;
   }
   const std::optional<std::string_view> body = unsealed(*bytes);
-  ByteReader reader(body ? *body : std::string_view());
-  while (body && reader.ok() && !reader.done()) {
-    const NodeId node{reader.le<uint64_t>()};
-    const Incarnation incarnation = get_incarnation(reader);
-    raft::Mark mark;
-    mark.number = reader.le<uint64_t>();
-    mark.nonce = reader.le<uint64_t>();
-    if (reader.ok()) {
-      known.marks_[{node, incarnation}] = mark;
-    }
-  }
-  if (!body || !reader.ok()) {
+  const auto items = body ? decode(*body) : std::nullopt;
+  if (!items) {
     log_warning("the file " + peers_path(dir) +
                 " is damaged: what it said of the peers' directories is learned anew");
-    known.marks_.clear();
+    return known;
+  }
+  for (const Item& item : *items) {
+    known.marks_[{item.node, item.incarnation}] = item.mark;
   }
   return known;
+}
+
+std::optional<std::vector<KnownMarks::Item>> KnownMarks::decode(std::string_view bytes) {
+  std::vector<Item> items;
+  ByteReader reader(bytes);
+  while (reader.ok() && !reader.done()) {
+    Item item;
+    item.node = NodeId{reader.le<uint64_t>()};
+    item.incarnation = get_incarnation(reader);
+    item.mark.number = reader.le<uint64_t>();
+    item.mark.nonce = reader.le<uint64_t>();
+    items.push_back(item);
+  }
+  return reader.ok() ? std::optional(std::move(items)) : std::nullopt;
 }
 
 Result<void> KnownMarks::store(const std::string& dir, const std::string& encoded) {

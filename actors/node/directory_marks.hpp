@@ -44,6 +44,14 @@ class KnownMarks {
   void keep_members_of(const raft::Configuration& configuration);
   std::string encode() const;
 
+  struct Item {
+    NodeId node;
+    Incarnation incarnation;
+    raft::Mark mark;
+  };
+  // What was encoded by this node or another; nullopt: it is damaged.
+  static std::optional<std::vector<Item>> decode(std::string_view bytes);
+
  private:
   std::map<std::pair<NodeId, Incarnation>, raft::Mark> marks_;
 };

@@ -1,9 +1,8 @@
 #include "actors/node/node.hpp"
 
-#include <algorithm>
 #include <array>
-#include <cstdlib>
-#include <sys/stat.h>
+#include <csignal>
+#include <ctime>
 #include <unistd.h>
 #include <utility>
 
@@ -13,14 +12,19 @@
 #include "actors/caf_system.hpp"
 #include "actors/clients/command_router.hpp"
 #include "actors/listeners.hpp"
-#include "actors/node/node_state.hpp"
+#include "actors/node/departure_shell.hpp"
+#include "actors/node/founding_shell.hpp"
+#include "actors/node/joining_shell.hpp"
+#include "actors/node/load_shell.hpp"
+#include "actors/node/node_parts.hpp"
+#include "actors/node/orders_shell.hpp"
+#include "actors/node/peers_shell.hpp"
+#include "actors/node/snapshots_shell.hpp"
 #include "actors/peers/peer_auth.hpp"
 #include "actors/replica/log_store.hpp"
-#include "actors/replica/raft_replica.hpp"
 #include "actors/state/state_machine.hpp"
 #include "config/base/failpoint.hpp"
 #include "config/base/log.hpp"
-#include "raft/codec.hpp"
 
 namespace kiwi::actors {
 
@@ -28,8 +32,6 @@ namespace {
 
 constexpr int64_t kTimerMs = 100;
 constexpr uint64_t kClientRounds = 10;  // sessions are looked at once a second
-constexpr int64_t kWaitingSaidMs = 500;
-constexpr uint32_t kTicksPerHeartbeat = 4;
 
 std::string hex_of_random(size_t bytes) {
   static constexpr std::string_view kDigits = "0123456789abcdef";
@@ -72,6 +74,31 @@ resp::RouterOptions router_options(const config::Options& o, const raft::Identit
 
 }  // namespace
 
+// The list of what a node is made of; each knows those above it.
+struct Node::State {
+  explicit State(const config::Options& options) : parts(options) {}
+
+  Result<void> open();
+  void open_loops();
+  void spawn_state_machine_and_router();
+  void spawn_log();
+  void fill_context();
+  void timer();
+  void refresh_status();
+  void observe(const RaftReport& report);
+  void observe(const raft::Event& event);
+  void take(const PeerNote& from);
+
+  NodeParts parts;
+  OrdersShell orders{parts};
+  JoiningShell joining{parts, orders};
+  SnapshotsShell snapshots{parts};
+  FoundingShell founding{parts, joining, snapshots};
+  PeersShell peers{parts, founding, joining, orders};
+  LoadShell load{parts, snapshots};
+  DepartureShell departure{parts, peers};
+};
+
 Node::Node() = default;
 Node::~Node() = default;
 
@@ -88,24 +115,22 @@ Result<std::unique_ptr<Node>> Node::open(const config::Options& options) {
 
 int Node::run() {
   State& s = *state_;
-  boost::asio::signal_set signals(s.client_loop->io(), SIGTERM, SIGINT);
+  boost::asio::signal_set signals(s.parts.client_loop->io(), SIGTERM, SIGINT);
   signals.async_wait([&s, &signals](const boost::system::error_code& error, int) {
     if (!error) {
       boost::system::error_code ignored;
       signals.clear(ignored);  // the guard takes what comes now
-      s.stop("a signal to stop");
+      s.departure.begin("a signal to stop");
     }
   });
-  s.client_loop->run();
+  s.parts.client_loop->run();
   return 0;
 }
 
-Node::State::State(const config::Options& options_in)
-    : options(options_in),
-      context(options, metrics, raft_metrics),
-      gate(2 * options_in.raft_election_timeout, options_in.raft_response_timeout / 2) {}
+// ---------------------------------------------------------------- construction
 
 Result<void> Node::State::open() {
+  const config::Options& options = parts.options;
   if (Result<void> guarded = check_public_ports(options); !guarded) {
     return guarded;
   }
@@ -116,113 +141,103 @@ Result<void> Node::State::open() {
   if (!opened) {
     return opened.error();
   }
-  storage = std::move(*opened);
-  known_marks = KnownMarks::load(options.dir);
-  router = std::make_unique<resp::Router>(router_options(options, storage->identity()));
-  system_config = make_system_config(
-      std::max<int64_t>(3000, 5 * static_cast<int64_t>(options.raft_election_timeout)));
-  system = std::make_unique<caf::actor_system>(*system_config);
-  raft_loop = std::make_unique<RaftLoop>(*system);
-  client_loop = std::make_unique<ClientLoop>(*system);
-  spawn_actors();
-  server = std::make_unique<TcpServer>(
-      *system, *client_loop, TcpServerOptions{&context, router_actor, state_machine_actor});
-  set_up_context();
-  if (Result<void> listening = server->listen(); !listening) {
+  parts.storage = std::move(*opened);
+  const raft::Identity& identity = parts.storage->identity();
+  parts.facts.boot_epoch = identity.boot_epoch;
+  parts.own = {{identity.node, identity.incarnation, options.client_address().text(),
+                options.peer_address().text()},
+               identity.cluster,
+               identity.boot_epoch,
+               parts.storage->marks(),
+               {}};
+  parts.router = std::make_unique<resp::Router>(router_options(options, identity));
+  open_loops();
+  spawn_state_machine_and_router();
+  spawn_log();
+  parts.server = std::make_unique<TcpServer>(
+      *parts.system, *parts.client_loop,
+      TcpServerOptions{&parts.context, parts.router_actor, parts.state_machine});
+  fill_context();
+  if (Result<void> listening = parts.server->listen(); !listening) {
     return listening;
   }
-  if (Result<void> listening = open_peer_port(); !listening) {
+  if (Result<void> listening = peers.open_port(); !listening) {
     return listening;
   }
-  server->start();
-  const raft::Identity& identity = storage->identity();
+  parts.server->start();
   log_notice("node " + std::to_string(identity.node.value) + " listens on port " +
              std::to_string(options.port) + ", start number " +
              std::to_string(identity.boot_epoch) + " of this directory");
-  if (identity.cluster.is_set()) {
-    start_core();
-  } else {
-    // Whoever asks to be let in founds nothing.
-    bootstrap.emplace(
-        self(), options.raft_peers,
-        options.raft_join.empty() ? options.raft_bootstrap : config::Bootstrap::kManual);
-    remember_acquaintances();
-    start_joining();
-    decide();
-  }
-  ensure_links();
+  founding.begin();
+  peers.ensure_links();
   return {};
 }
 
-raft::Member Node::State::self() const {
-  const raft::Identity& identity = storage->identity();
-  return {identity.node, identity.incarnation, options.client_address().text(),
-          options.peer_address().text()};
-}
-
-void Node::State::spawn_actors() {
-  StateMachineOptions applying;
-  applying.executor = &storage->executor();
-  applying.now_ms = ClientLoop::monotonic_ms;
-  applying.now_us = ClientLoop::monotonic_us;
-  applying.keyspace = &storage->keyspace();
-  applying.adopt = [this](std::shared_ptr<OpenedState> fresh) {
-    return storage->adopt(std::move(fresh));
-  };
-  state_machine_actor =
-      spawn_state_machine(*system, client_loop->polite_hosting(), std::move(applying));
-  CommandRouterOptions routing;
-  routing.router = router.get();
-  routing.gate = &gate;
-  routing.state_machine = state_machine_actor;
-  routing.now_ms = ClientLoop::monotonic_ms;
-  routing.after_us = [this](size_t alarm, int64_t wait, std::function<void()> work) {
-    client_loop->after_us(alarm, wait, std::move(work));
-  };
-  routing.expect_company = [this](bool expected) {
-    if (server) {
-      server->expect_company(expected);
-    }
-  };
-  routing.observe_raft = [this](const RaftReport& report) { observe_raft(report); };
-  routing.observe_service = [this](resp::Service service) { context.status.service = service; };
-  router_actor = spawn_command_router(*system, client_loop->hosting(), std::move(routing));
-  caf::anon_send(state_machine_actor, RouterStarted{router_actor});
-  LogStoreOptions log_options;
-  log_options.storage = &storage->log();
-  log_options.metrics = &raft_metrics;
-  log_options.room = &log_room;
-  log_worker = std::make_unique<Worker>();
-  log_options.elsewhere = [this](std::function<void()> job) { log_worker->post(std::move(job)); };
-  log_store_actor = spawn_log_store(*system, raft_loop->hosting(), std::move(log_options));
+void Node::State::open_loops() {
+  parts.system_config = make_system_config(
+      std::max<int64_t>(3000, 5 * static_cast<int64_t>(parts.options.raft_election_timeout)));
+  parts.system = std::make_unique<caf::actor_system>(*parts.system_config);
+  parts.raft_loop = std::make_unique<RaftLoop>(*parts.system);
+  parts.client_loop = std::make_unique<ClientLoop>(*parts.system);
+  parts.worker = std::make_unique<Worker>();
   // One timer for all that is periodic on this loop: an idle node should hardly wake.
-  client_loop->every(kTimerMs, [this] {
-    caf::anon_send(router_actor, timer_atom_v);
-    caf::anon_send(state_machine_actor, timer_atom_v);
-    links_timer();
-    snapshot_timer();
-    drive_orders();
-    joining_timer();
-    welcome_timer();
-    ask_whether_removed();
-    disk_timer();
-    pressure_timer();
-    marks_timer();
-    if (++timer_rounds % kClientRounds == 0) {
-      server->tick();
-    }
+  parts.client_loop->every(kTimerMs, [this] {
+    timer();
     return true;
   });
 }
 
-void Node::State::set_up_context() {
+void Node::State::spawn_state_machine_and_router() {
+  StateMachineOptions applying;
+  applying.executor = &parts.storage->executor();
+  applying.now_ms = ClientLoop::monotonic_ms;
+  applying.now_us = ClientLoop::monotonic_us;
+  applying.keyspace = &parts.storage->keyspace();
+  applying.adopt = [this](std::shared_ptr<OpenedState> fresh) {
+    return parts.storage->adopt(std::move(fresh));
+  };
+  parts.state_machine =
+      spawn_state_machine(*parts.system, parts.client_loop->polite_hosting(), std::move(applying));
+  CommandRouterOptions routing;
+  routing.router = parts.router.get();
+  routing.gate = &parts.gate;
+  routing.state_machine = parts.state_machine;
+  routing.now_ms = ClientLoop::monotonic_ms;
+  routing.after_us = [this](size_t alarm, int64_t wait, std::function<void()> work) {
+    parts.client_loop->after_us(alarm, wait, std::move(work));
+  };
+  routing.expect_company = [this](bool expected) {
+    if (parts.server) {
+      parts.server->expect_company(expected);
+    }
+  };
+  routing.observe_raft = [this](const RaftReport& report) { observe(report); };
+  routing.observe_service = [this](resp::Service service) {
+    parts.context.status.service = service;
+  };
+  parts.router_actor =
+      spawn_command_router(*parts.system, parts.client_loop->hosting(), std::move(routing));
+  caf::anon_send(parts.state_machine, RouterStarted{parts.router_actor});
+}
+
+void Node::State::spawn_log() {
+  LogStoreOptions options;
+  options.storage = &parts.storage->log();
+  options.metrics = &parts.raft_metrics;
+  options.room = &parts.log_room;
+  options.elsewhere = [this](std::function<void()> job) { parts.worker->post(std::move(job)); };
+  parts.log_store = spawn_log_store(*parts.system, parts.raft_loop->hosting(), std::move(options));
+}
+
+void Node::State::fill_context() {
+  resp::NodeContext& context = parts.context;
   context.run_id = hex_of_random(20);
   context.process_id = ::getpid();
   context.machine_bytes = resp::machine_memory_bytes();
   context.executable = own_path();
   context.started_wall_ms = ClientLoop::wall_ms();
   context.status.service = resp::Service::kUninitialized;
-  context.status.raft.id = options.node_id();
+  context.status.raft.id = parts.facts.self;
   context.wall_microseconds = [] {
     timespec now{};
     ::clock_gettime(CLOCK_REALTIME, &now);
@@ -230,28 +245,51 @@ void Node::State::set_up_context() {
   };
   context.monotonic_ms = ClientLoop::monotonic_ms;
   context.refresh_status = [this] { refresh_status(); };
-  context.options_changed = [this] { log_set_level(options.loglevel); };
-  context.close_connection = [this](resp::ConnectionId id) { server->close(id); };
-  context.deliver = [this](resp::ReplyBatch batch) { server->deliver(std::move(batch)); };
-  context.init_cluster = [this](std::optional<ClusterId> cluster) { return init_cluster(cluster); };
-  set_up_admin();
+  context.options_changed = [this] { log_set_level(parts.options.loglevel); };
+  context.close_connection = [this](resp::ConnectionId id) { parts.server->close(id); };
+  context.deliver = [this](resp::ReplyBatch batch) { parts.server->deliver(std::move(batch)); };
+  context.init_cluster = [this](std::optional<ClusterId> cluster) {
+    return founding.init(cluster);
+  };
+  orders.fill(context.admin);
+  joining.fill(context.admin);
+  snapshots.fill(context.admin);
+  departure.fill(context.admin);
+}
+
+// ---------------------------------------------------------------- while it runs
+
+void Node::State::timer() {
+  caf::anon_send(parts.router_actor, timer_atom_v);
+  caf::anon_send(parts.state_machine, timer_atom_v);
+  founding.timer();
+  peers.timer();
+  snapshots.timer();
+  orders.timer();
+  joining.timer();
+  load.timer();
+  if (++parts.timer_rounds % kClientRounds == 0) {
+    parts.server->tick();
+  }
 }
 
 void Node::State::refresh_status() {
-  resp::NodeStatus& status = context.status;
-  status.raft = raft_status;
-  status.router = router->status();
-  status.applied = storage->executor().applied();
-  status.databases = storage->executor().database_sizes();
-  status.skipped_entry = storage->executor().skipped_entry();
-  status.state_checksum = storage->executor().state_checksum();
-  status.keyspace = storage->keyspace().usage();
-  status.log_disk_bytes = storage->log_disk_bytes();
-  status.disk.log_waits = storage->log_stats().waits_for_room;
-  status.log_window_bytes = raft_status.window_bytes;
-  status.log_window_entries = raft_status.window_entries;
-  context.count(storage->executor().counters());
-  refresh_snapshot_status();
+  resp::NodeStatus& status = parts.context.status;
+  resp::Executor& executor = parts.storage->executor();
+  status.raft = parts.facts.raft;
+  status.router = parts.router->status();
+  status.applied = executor.applied();
+  status.databases = executor.database_sizes();
+  status.skipped_entry = executor.skipped_entry();
+  status.state_checksum = executor.state_checksum();
+  status.keyspace = parts.storage->keyspace().usage();
+  status.log_disk_bytes = parts.storage->log_disk_bytes();
+  status.disk.log_waits = parts.storage->log_stats().waits_for_room;
+  status.log_window_bytes = status.raft.window_bytes;
+  status.log_window_entries = status.raft.window_entries;
+  parts.context.count(executor.counters());
+  snapshots.refresh_status();
+  config::ClientMetrics& metrics = parts.metrics;
   metrics.resends = status.router.resends;
   metrics.timeouts = status.router.timeouts;
   metrics.proxied_batches = status.router.proxied;
@@ -261,198 +299,66 @@ void Node::State::refresh_status() {
   metrics.read_rounds = status.router.read_rounds;
 }
 
-void Node::State::observe_raft(const RaftReport& report) {
+void Node::State::observe(const RaftReport& report) {
   if (report.status) {
-    raft_status = *report.status;
+    parts.facts.raft = *report.status;
   }
   for (const PeerNote& note : report.notes) {
-    take_note(note);
+    take(note);
   }
   for (const raft::Event& event : report.events) {
-    if (const auto* leader = std::get_if<raft::LeaderChanged>(&event)) {
-      if (leader->leader) {
-        log_notice("term " + std::to_string(leader->term.value) + ": node " +
-                   std::to_string(leader->leader.value) + " leads" +
-                   (leader->ready ? "" : ", not ready yet"));
-      } else {
-        log_notice("term " + std::to_string(leader->term.value) + ": no leader is known");
-      }
-    } else if (const auto* changed = std::get_if<raft::ConfigurationChanged>(&event)) {
-      configuration = changed->configuration;
-      ensure_links();
-      if (changed->committed) {
-        failpoint("configuration-committed");
-        log_notice(describe(configuration));
-        configuration_committed(changed->configuration);
-      }
-    } else if (std::holds_alternative<raft::RemovedFromCluster>(event)) {
-      failpoint("removal-noticed");
-      log_warning("this node was removed from its cluster; it serves nothing any more");
-    } else if (const auto* done = std::get_if<raft::MembershipDone>(&event)) {
-      membership_done(*done);
-    }
+    observe(event);
   }
-  observe_identity(report);
+  peers.observe(report);
 }
 
-// ---------------------------------------------------------------- becoming a member
+void Node::State::observe(const raft::Event& event) {
+  if (const auto* leader = std::get_if<raft::LeaderChanged>(&event)) {
+    log_notice("term " + std::to_string(leader->term.value) + ": " +
+               (leader->leader ? "node " + std::to_string(leader->leader.value) + " leads" +
+                                     (leader->ready ? "" : ", not ready yet")
+                               : "no leader is known"));
+  } else if (const auto* changed = std::get_if<raft::ConfigurationChanged>(&event)) {
+    parts.facts.latest = changed->configuration;
+    peers.ensure_links();
+    if (changed->committed) {
+      failpoint("configuration-committed");
+      log_notice(describe(changed->configuration));
+      parts.facts.committed = changed->configuration;
+      peers.configuration_committed();
+      orders.timer();
+    }
+  } else if (std::holds_alternative<raft::RemovedFromCluster>(event)) {
+    failpoint("removal-noticed");
+    log_warning("this node was removed from its cluster; it serves nothing any more");
+  } else if (const auto* done = std::get_if<raft::MembershipDone>(&event)) {
+    if (done->id.asker == raft::Asker::kOrder) {
+      orders.change_done(*done);
+    } else if (done->id.asker == raft::Asker::kShutdown) {
+      departure.handed_over(done->outcome);
+    }
+  }
+}
 
-void Node::State::decide() {
-  if (!bootstrap) {
+void Node::State::take(const PeerNote& from) {
+  Result<NodeNote> note = decode_note(from.bytes);
+  // Another life of a member may be linked, too: it does not speak for the member (F1).
+  if (!note || !parts.facts.latest.has(from.peer, from.incarnation)) {
     return;
   }
-  const Bootstrap::Decision decision = bootstrap->decide();
-  if (const auto* founding = std::get_if<Bootstrap::Found>(&decision)) {
-    found(founding->members);
-  } else if (const auto* admitted = std::get_if<Bootstrap::Join>(&decision)) {
-    join(*admitted);
+  if (auto* order = std::get_if<OrderNote>(&*note)) {
+    orders.take(from.peer, std::move(*order));
+  } else if (const auto* answer = std::get_if<OrderAnswerNote>(&*note)) {
+    orders.take(from.peer, *answer);
+  } else if (const auto* pressure = std::get_if<PressureNote>(&*note)) {
+    load.take(from.peer, *pressure);
+  } else if (const auto* disk = std::get_if<DiskNote>(&*note)) {
+    load.take(from.peer, *disk);
+  } else if (const auto* marks = std::get_if<MarksNote>(&*note)) {
+    peers.take(from, *marks);
   } else {
-    gate.waiting_for_cluster(bootstrap->wiped());
-    if (bootstrap->wiped()) {
-      start_coming_back();
-    }
+    peers.take(from.peer, std::get<KnownMarksNote>(*note));
   }
-}
-
-// Said when it has been so for a moment: while nodes find each other it changes several times.
-void Node::State::say_what_is_waited_for() {
-  const std::string waiting = joining && !bootstrap->wiped()
-                                  ? "waiting for a member of the cluster to let this node in"
-                                  : bootstrap->waiting_for();
-  const int64_t now_ms = ClientLoop::monotonic_ms();
-  if (waiting != waiting_text) {
-    waiting_text = waiting;
-    waiting_since_ms = now_ms;
-    waiting_said = false;
-  } else if (!waiting_said && now_ms - waiting_since_ms >= kWaitingSaidMs) {
-    waiting_said = true;
-    log_notice(waiting);
-  }
-}
-
-Result<ClusterId> Node::State::init_cluster(std::optional<ClusterId> cluster) {
-  if (!bootstrap) {
-    return Error{Errc::kConflict, "Already cluster member"};
-  }
-  if (options.raft_bootstrap != config::Bootstrap::kManual) {
-    return Error{Errc::kConflict,
-                 "this node waits for the nodes of raft.peers; only raft.bootstrap manual is "
-                 "initialized by hand"};
-  }
-  chosen_cluster = cluster;
-  bootstrap->init();
-  decide();
-  return storage->identity().cluster;
-}
-
-void Node::State::found(const std::vector<raft::Member>& members) {
-  raft::Configuration first;
-  first.cluster = chosen_cluster ? *chosen_cluster : random_id<ClusterId>();
-  first.members = members;
-  std::ranges::sort(first.members, {}, &raft::Member::id);
-  for (const raft::Member& member : first.members) {
-    first.voters.push_back(member.id);
-  }
-  const raft::Entry entry = raft::bootstrap_entry(first, ClientLoop::wall_ms());
-  if (Result<void> written = storage->join(first.cluster, entry); !written) {
-    fatal("founding the cluster failed: " + written.error().text);
-  }
-  log_notice("founded cluster " + first.cluster.hex() + " of " + std::to_string(members.size()) +
-             " node" + (members.size() == 1 ? "" : "s"));
-  start_core();
-}
-
-void Node::State::join(const Bootstrap::Join& join) {
-  if (Result<void> written = storage->join(join.cluster, join.first_entry); !written) {
-    fatal("joining the cluster failed: " + written.error().text);
-  }
-  failpoint("join-identity");
-  log_notice("joined cluster " + join.cluster.hex() +
-             (join.first_entry ? " as one of its founders" : " with an empty log"));
-  start_core();
-}
-
-uint64_t Node::State::random_seed() {
-  uint64_t seed = 0;
-  for (const char c : random_nonce(sizeof(seed))) {
-    seed = seed << 8 | static_cast<uint8_t>(c);
-  }
-  return seed;
-}
-
-raft::CoreOptions Node::State::core_options() const {
-  const raft::Identity& identity = storage->identity();
-  raft::CoreOptions core;
-  core.id = identity.node;
-  core.incarnation = identity.incarnation;
-  core.seed = random_seed();
-  const int64_t tick_ms =
-      std::max<int64_t>(1, options.raft_heartbeat_interval / kTicksPerHeartbeat);
-  const auto ticks = [&](int64_t ms) {
-    return static_cast<uint32_t>((ms + tick_ms - 1) / tick_ms);
-  };
-  core.heartbeat_ticks = kTicksPerHeartbeat;
-  core.election_ticks_min = ticks(options.raft_election_timeout);
-  core.election_ticks_max = 2 * core.election_ticks_min;
-  core.election_timeout_min_ms = options.raft_election_timeout;
-  core.window_bytes = static_cast<uint64_t>(options.raft_log_max_cache_size);
-  core.inflight_bytes_max = static_cast<uint64_t>(options.raft_inflight_max_size);
-  core.inflight_messages_max = static_cast<uint32_t>(options.raft_append_req_max_count);
-  core.message_bytes_max = static_cast<uint64_t>(options.raft_append_req_max_size);
-  core.boot_epoch = identity.boot_epoch;
-  core.uncommitted_bytes_max = static_cast<uint64_t>(options.raft_uncommitted_max_size);
-  core.entry_bytes_max = config::limits::kEntryBytes;
-  return core;
-}
-
-void Node::State::start_core() {
-  bootstrap.reset();
-  joining_over({});
-  Result<raft::StartState> start = storage->start_state();
-  Result<std::string> first = storage->first_entry();
-  if (!start || !first) {
-    fatal("reading the Raft log failed: " + (start ? first.error().text : start.error().text));
-  }
-  first_entry = std::move(*first);
-  configuration = start->log.snapshot.configuration;
-  committed = configuration;
-  for (const raft::Entry& entry : start->log.configurations) {
-    Result<raft::Configuration> one = raft::decode_configuration(entry.payload.view());
-    if (!one) {
-      fatal("the log's configuration is unreadable: " + one.error().text);
-    }
-    configuration = std::move(*one);
-    if (entry.index <= start->log.commit) {
-      committed = configuration;
-    }
-  }
-  if (configuration.members.empty()) {
-    remember_acquaintances();  // let in, and no entry has come yet
-  }
-  RaftReplicaOptions replica;
-  replica.core = core_options();
-  replica.router = router_actor;
-  replica.state_machine = state_machine_actor;
-  replica.log_store = log_store_actor;
-  replica.clocks = {ClientLoop::wall_ms, ClientLoop::monotonic_ms};
-  replica.metrics = &raft_metrics;
-  const LogIndex commit_hint = std::min(start->log.commit, start->log.last_index);
-  const LogIndex log_end = start->log.last_index;
-  told_removed =
-      std::ranges::find(committed.removed_ids, options.node_id()) != committed.removed_ids.end() &&
-      committed.find(options.node_id()) == nullptr;
-  gate.set_removed(told_removed);
-  gate.applied(start->applied);  // on a quiet cluster nothing else would ever tell
-  replica.start = std::move(*start);
-  const int64_t tick_ms =
-      std::max<int64_t>(1, options.raft_heartbeat_interval / kTicksPerHeartbeat);
-  replica_actor = spawn_raft_replica(*system, raft_loop->hosting(), std::move(replica));
-  const ReplicaStarted started{replica_actor, commit_hint, log_end};
-  caf::anon_send(log_store_actor, started);
-  caf::anon_send(state_machine_actor, started);
-  caf::anon_send(router_actor, started);
-  start_snapshots();
-  raft_loop->every(tick_ms, [actor = replica_actor] { caf::anon_send(actor, timer_atom_v); });
 }
 
 }  // namespace kiwi::actors

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "actors/data_directory.hpp"
 #include "actors/node/storage.hpp"
 #include "config/base/failpoint.hpp"
 #include "rocks/backup.hpp"
@@ -15,23 +16,22 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Everything is built here first. The directory is also the mark of a restore under way; the log
-// moves up last, and without a log nothing is a data directory.
-constexpr const char* kBuilding = "restoring";
-
+// Everything is built below kRestoring first, which is also the mark of a restore under way. Then
+// the group's directory moves up, and without it nothing is a data directory.
 Result<void> make_room(const fs::path& dir) {
   std::error_code failed;
   fs::create_directories(dir, failed);
-  if (fs::exists(dir / kBuilding, failed) && !fs::exists(dir / "log", failed)) {
-    fs::remove_all(dir / kBuilding, failed);
-    fs::remove_all(dir / raft::kFirstLiveState, failed);
+  if (fs::exists(dir / data_directory::kRestoring, failed) &&
+      !fs::exists(data_directory::group(dir, kFirstGroup), failed)) {
+    fs::remove_all(dir / data_directory::kRestoring, failed);
   }
   if (!failed && !fs::is_empty(dir, failed) && !failed) {
     return Error{Errc::kConflict, "the data directory " + dir.string() +
                                       " is not empty: a backup is restored into a new one only"};
   }
   if (!failed) {
-    fs::create_directory(dir / kBuilding, failed);
+    fs::create_directories(data_directory::group(dir / data_directory::kRestoring, kFirstGroup),
+                           failed);
   }
   if (failed) {
     return Error{Errc::kIo,
@@ -69,14 +69,14 @@ Result<void> write_log(const config::Options& options,
   return (*log)->install(meta, raft::kFirstLiveState);
 }
 
-Result<void> move_up(const fs::path& dir, const char* name) {
+Result<void> move_up(const std::string& dir, const std::string& building) {
   std::error_code failed;
-  fs::rename(dir / kBuilding / name, dir / name, failed);
+  const std::string from = data_directory::group(building, kFirstGroup);
+  fs::rename(from, data_directory::group(dir, kFirstGroup), failed);
   if (failed) {
-    return Error{Errc::kIo,
-                 "cannot rename " + (dir / kBuilding / name).string() + ": " + failed.message()};
+    return Error{Errc::kIo, "cannot rename " + from + ": " + failed.message()};
   }
-  if (Result<void> synced = rocks::sync_directory(dir.string()); !synced) {
+  if (Result<void> synced = rocks::sync_directory(dir); !synced) {
     return synced;
   }
   failpoint("restore-moved");
@@ -90,7 +90,9 @@ Result<std::string> restore_backup(const config::Options& options) {
   if (Result<void> room = make_room(dir); !room) {
     return room.error();
   }
-  const std::string state = (dir / kBuilding / raft::kFirstLiveState).string();
+  const std::string building = options.dir + "/" + data_directory::kRestoring;
+  const std::string group = data_directory::group(building, kFirstGroup);
+  const std::string state = group + "/" + raft::kFirstLiveState;
   Result<rocks::SnapshotInfo> info = rocks::copy_backup(options.restore, state);
   if (!info) {
     return Error{info.error().code,
@@ -106,19 +108,17 @@ Result<std::string> restore_backup(const config::Options& options) {
     return reset.error();
   }
   failpoint("restore-reset");
-  const std::string log = (dir / kBuilding / "log").string();
+  const std::string log = group + "/" + data_directory::kLog;
   if (Result<void> written = write_log(options, log, meta); !written) {
     return written.error();
   }
   if (Result<void> synced = rocks::sync_tree(log); !synced) {
     return synced.error();
   }
-  for (const char* name : {raft::kFirstLiveState, "log"}) {
-    if (Result<void> moved = move_up(dir, name); !moved) {
-      return moved.error();
-    }
+  if (Result<void> moved = move_up(options.dir, building); !moved) {
+    return moved.error();
   }
-  if (Result<void> removed = rocks::remove_directory((dir / kBuilding).string()); !removed) {
+  if (Result<void> removed = rocks::remove_directory(building); !removed) {
     return removed.error();
   }
   return "restored the backup " + options.restore + " (entry " + std::to_string(meta.index.value) +

@@ -6,6 +6,7 @@
 #include <system_error>
 #include <utility>
 
+#include "actors/data_directory.hpp"
 #include "actors/node/directory_marks.hpp"
 #include "config/base/check.hpp"
 #include "config/base/failpoint.hpp"
@@ -51,9 +52,9 @@ Storage::~Storage() {
 Result<std::unique_ptr<Storage>> Storage::open(const config::Options& options) {
   std::unique_ptr<Storage> storage(new Storage);
   storage->dir_ = options.dir;
-  const std::filesystem::path dir(options.dir);
+  storage->group_dir_ = data_directory::group(options.dir, kFirstGroup);
   std::error_code failed;
-  std::filesystem::create_directories(dir, failed);
+  std::filesystem::create_directories(options.dir, failed);
   if (failed) {
     return Error{Errc::kIo, "cannot create the data directory " + options.dir + ": " +
                                 failed.message() + "; set dir to a place this user may write"};
@@ -61,7 +62,8 @@ Result<std::unique_ptr<Storage>> Storage::open(const config::Options& options) {
   if (const std::optional<std::string> note = old_copy_note(options.dir)) {
     return Error{Errc::kConflict, *note};
   }
-  auto log = rocks::open_rocks_log({dir / "log", options.raft_log_fsync});
+  auto log = rocks::open_rocks_log(
+      {storage->group_dir_ + "/" + data_directory::kLog, options.raft_log_fsync});
   if (!log) {
     return at(options.dir, log.error());
   }
@@ -97,7 +99,7 @@ Result<std::shared_ptr<OpenedState>> Storage::open_state(const std::string& name
   auto state = std::make_shared<OpenedState>();
   state->name = name;
   rocks::KeyspaceOptions options;
-  options.path = std::filesystem::path(dir_) / name;
+  options.path = group_dir_ + "/" + name;
   if (!log_fsync_) {
     options.before_flush = [log = log_.get()] {
       if (Result<void> synced = log->sync(); !synced) {
@@ -131,16 +133,19 @@ std::shared_ptr<OpenedState> Storage::adopt(std::shared_ptr<OpenedState> fresh) 
 // What an installation, a transfer or a checkpoint left that a crash cut short (F14). Files of an
 // unfinished transfer stay: the next one goes on with them.
 void Storage::remove_leftovers(const std::string& live) const {
-  const std::filesystem::path dir(dir_);
   std::error_code failed;
   std::vector<std::filesystem::path> going;
-  for (const auto& item : std::filesystem::directory_iterator(dir, failed)) {
+  const std::string restoring = dir_ + "/" + data_directory::kRestoring;
+  if (std::filesystem::exists(restoring, failed)) {
+    going.emplace_back(restoring);
+  }
+  for (const auto& item : std::filesystem::directory_iterator(group_dir_, failed)) {
     const std::string name = item.path().filename().string();
-    const bool old_state = name.starts_with("state-") && name != live;
+    const bool old_state = name.starts_with(data_directory::kStatePrefix) && name != live;
     const bool old_transfer =
-        name == "incoming" && !rocks::unfinished_transfer(item.path().string());
-    if (old_state || old_transfer || name.starts_with("checkpoint-") ||
-        name.starts_with("own-copy") || name == "restoring") {
+        name == data_directory::kIncoming && !rocks::unfinished_transfer(item.path().string());
+    if (old_state || old_transfer || name.starts_with(data_directory::kCheckpoint) ||
+        name.starts_with(data_directory::kOwnCopy)) {
       going.push_back(item.path());
     }
   }
@@ -253,7 +258,8 @@ Result<void> Storage::check_state_fits_log() {
 uint64_t Storage::log_disk_bytes() const {
   uint64_t bytes = 0;
   std::error_code failed;
-  for (const auto& file : std::filesystem::directory_iterator(dir_ + "/log", failed)) {
+  for (const auto& file :
+       std::filesystem::directory_iterator(group_dir_ + "/" + data_directory::kLog, failed)) {
     const uint64_t size = file.file_size(failed);  // a file may go while this walks
     bytes += failed ? 0 : size;
   }

@@ -1,9 +1,5 @@
-// What a node has on disk, opened and checked (F1, F2, F4, F13, F38, F39):
-//   <dir>/log       the Raft log, hard state and identity; it names the live state (F14)
-//   <dir>/state-<n> the keyspace; others than the live one are deleted at start
-//   <dir>/incoming  files of a snapshot that did not come to its end
-//   <dir>/marks, peers, old-copy  whether the directory is an old copy (directory_marks.hpp, F52)
-//   <dir>/checkpoint-*, <dir>/own-copy-*  of SnapshotWorker; deleted at start
+// What a node has on disk (data_directory.hpp), of itself and of one Raft group, opened and checked
+// (F1, F2, F4, F13, F38, F39).
 // Plain class; used by Node before and while actors run. After the core started, the log belongs to
 // LogStore alone and the keyspace to the executor. Every error is one sentence that says what to
 // do.
@@ -36,6 +32,7 @@ class Storage {
   raft::LogStorage& log() { return *log_; }
   rocks::RocksLogStats log_stats() const { return log_->stats(); }
   uint64_t log_disk_bytes() const;
+  const std::string& group_dir() const { return group_dir_; }  // of the log and the states
   rocks::Keyspace& keyspace() { return *state_->keyspace; }
   resp::Executor& executor() { return *state_->executor; }
   const std::string& live_state() const { return state_->name; }
@@ -64,6 +61,7 @@ class Storage {
   void remove_leftovers(const std::string& live) const;
 
   std::string dir_;
+  std::string group_dir_;
   bool log_fsync_ = true;
   config::SkipEntry skip_entry_;
   bool table_ = false;  // the engine of the state, and its memory

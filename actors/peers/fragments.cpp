@@ -8,22 +8,24 @@
 
 namespace kiwi::actors {
 
-bool LinkSender::queue(std::string message, bool urgent) {
+bool LinkSender::queue(GroupId group, std::string message, bool urgent) {
   if (!has_room(message.size())) {
     return false;
   }
   queued_bytes_ += message.size();
   const bool may_overtake = urgent && message.size() <= limits_.frame_bytes;
   (may_overtake ? urgent_ : bulk_)
-      .push_back({next_order_++, FrameKind::kWhole, std::move(message)});
+      .push_back({next_order_++, {FrameKind::kWhole, group, std::move(message)}});
   return true;
 }
 
-void LinkSender::queue_snapshot(std::string bytes) { snapshot_.push_back(std::move(bytes)); }
+void LinkSender::queue_snapshot(GroupId group, std::string bytes) {
+  snapshot_.push_back({FrameKind::kSnapshot, group, std::move(bytes)});
+}
 
-void LinkSender::queue_note(std::string bytes) {
+void LinkSender::queue_note(GroupId group, std::string bytes) {
   queued_bytes_ += bytes.size();
-  urgent_.push_back({next_order_++, FrameKind::kNote, std::move(bytes)});
+  urgent_.push_back({next_order_++, {FrameKind::kNote, group, std::move(bytes)}});
 }
 
 // Acks come for every quarter of the window, so that much may linger unacknowledged on an idle
@@ -34,7 +36,7 @@ bool LinkSender::snapshot_may_go() const {
 }
 
 size_t LinkSender::next_bulk_bytes() const {
-  return std::min(limits_.frame_bytes, bulk_.front().message.size() - part_offset_);
+  return std::min(limits_.frame_bytes, bulk_.front().frame.bytes.size() - part_offset_);
 }
 
 std::optional<Frame> LinkSender::next() {
@@ -51,7 +53,7 @@ std::optional<Frame> LinkSender::next() {
     return take_bulk();
   }
   if (snapshot_may_go()) {
-    Frame frame{FrameKind::kSnapshot, std::move(snapshot_.front())};
+    Frame frame = std::move(snapshot_.front());
     snapshot_.pop_front();
     sent_ += frame.bytes.size();
     ++bulk_frames_;
@@ -61,7 +63,7 @@ std::optional<Frame> LinkSender::next() {
 }
 
 Frame LinkSender::take_urgent() {
-  Frame frame{urgent_.front().kind, std::move(urgent_.front().message)};
+  Frame frame = std::move(urgent_.front().frame);
   urgent_.pop_front();
   queued_bytes_ -= frame.bytes.size();
   sent_ += frame.bytes.size();
@@ -70,31 +72,29 @@ Frame LinkSender::take_urgent() {
 
 Frame LinkSender::take_bulk() {
   ++bulk_frames_;
-  std::string& message = bulk_.front().message;
-  Frame frame;
-  if (message.size() <= limits_.frame_bytes) {
-    frame = {FrameKind::kWhole, std::move(message)};
+  Frame& whole = bulk_.front().frame;
+  if (whole.bytes.size() <= limits_.frame_bytes) {
+    Frame frame = std::move(whole);
     queued_bytes_ -= frame.bytes.size();
     sent_ += frame.bytes.size();
     bulk_.pop_front();
     return frame;
   }
   const size_t size = next_bulk_bytes();
+  Frame part{FrameKind::kPart, whole.group, {}};
   if (part_offset_ == 0) {
-    frame.kind = FrameKind::kFirstPart;
-    put_le<uint64_t>(frame.bytes, message.size());
-  } else {
-    frame.kind = FrameKind::kPart;
+    part.kind = FrameKind::kFirstPart;
+    put_le<uint64_t>(part.bytes, whole.bytes.size());
   }
-  frame.bytes.append(message, part_offset_, size);
-  sent_ += frame.bytes.size();
+  part.bytes.append(whole.bytes, part_offset_, size);
+  sent_ += part.bytes.size();
   part_offset_ += size;
-  if (part_offset_ == message.size()) {
-    queued_bytes_ -= message.size();
+  if (part_offset_ == whole.bytes.size()) {
+    queued_bytes_ -= whole.bytes.size();
     bulk_.pop_front();
     part_offset_ = 0;
   }
-  return frame;
+  return part;
 }
 
 void LinkSender::acked(uint64_t received_bytes) {
@@ -104,30 +104,31 @@ void LinkSender::acked(uint64_t received_bytes) {
   }
 }
 
-LinkReceiver::Outcome LinkReceiver::receive(FrameKind kind, std::string bytes) {
+LinkReceiver::Outcome LinkReceiver::receive(Frame frame) {
   Outcome outcome;
-  received_ += bytes.size();
+  received_ += frame.bytes.size();
   // Half a window: the sender never waits for an ack that is not due. Small parts of a snapshot are
   // acknowledged at once: next to what CAF dropped on this link, that window is little.
-  const bool of_snapshot = kind == FrameKind::kSnapshot;
+  const bool of_snapshot = frame.kind == FrameKind::kSnapshot;
   if (of_snapshot || received_ - acked_ >= limits_.unacked_bytes / 4) {
     acked_ = received_;
     outcome.ack = received_;
   }
   const size_t longest =
       limits_.frame_bytes + (of_snapshot ? kSnapshotHeaderBytes : sizeof(uint64_t));
-  if (bytes.size() > longest) {
+  if (!frame.group || frame.bytes.size() > longest) {
     outcome.broken = true;
     return outcome;
   }
-  if (kind != FrameKind::kFirstPart && kind != FrameKind::kPart) {
-    outcome.message = std::move(bytes);
+  if (frame.kind != FrameKind::kFirstPart && frame.kind != FrameKind::kPart) {
+    outcome.message = std::move(frame.bytes);
     return outcome;
   }
-  std::string_view part = bytes;
-  if (kind == FrameKind::kFirstPart) {
+  std::string_view part = frame.bytes;
+  if (frame.kind == FrameKind::kFirstPart) {
     ByteReader reader(part);
     partial_.clear();
+    partial_group_ = frame.group;
     partial_total_ = reader.le<uint64_t>();
     part = reader.rest();
     if (!reader.ok() || partial_total_ == 0 || partial_total_ > limits_.message_bytes) {
@@ -136,7 +137,8 @@ LinkReceiver::Outcome LinkReceiver::receive(FrameKind kind, std::string bytes) {
     }
   }
   // Memory grows with what arrived, not with what was announced.
-  if (partial_total_ == 0 || part.empty() || partial_.size() + part.size() > partial_total_) {
+  if (partial_total_ == 0 || frame.group != partial_group_ || part.empty() ||
+      partial_.size() + part.size() > partial_total_) {
     outcome.broken = true;
     return outcome;
   }

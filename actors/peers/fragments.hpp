@@ -1,5 +1,5 @@
 // Cuts what goes to one peer into frames and puts it together again (F29). Plain classes, one pair
-// per link, owned by RaftReplica.
+// per link, owned by PeerLinks.
 //
 // A message up to kFrameBytes is one frame. A longer one goes in parts; between its parts, urgent
 // messages (those without payload: heartbeats, votes, acks) overtake it. At most two frames' worth
@@ -15,6 +15,8 @@
 //               kAck    received bytes so far:u64 LE                         kHello, kHelloAck
 //               token
 //               kSnapshot  snapshot_protocol.hpp                             kNote  an admin's word
+// Each frame names its Raft group; kAck, kHello and kHelloAck are the link's own and name none (0).
+// All parts of a message are of one group.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +24,7 @@
 #include <optional>
 #include <string>
 
+#include "config/base/ids.hpp"
 #include "config/limits.hpp"
 
 namespace kiwi::actors {
@@ -35,11 +38,12 @@ enum class FrameKind : uint8_t {
   kHello = 5,
   kHelloAck = 6,
   kSnapshot = 7,
-  kNote = 8,  // between the nodes' composition roots (node_admin.cpp)
+  kNote = 8,  // between the nodes' composition roots (node/node_note.hpp)
 };
 
 struct Frame {
   FrameKind kind = FrameKind::kWhole;
+  GroupId group;
   std::string bytes;
 };
 
@@ -59,10 +63,10 @@ class LinkSender {
     return queued_bytes_ == 0 || queued_bytes_ + bytes <= limits_.queue_bytes;
   }
   // False: too much is waiting already, the message is dropped.
-  bool queue(std::string message, bool urgent);
+  bool queue(GroupId group, std::string message, bool urgent);
   // Parts of snapshots: behind everything else, and never dropped, since their sender bounds them.
-  void queue_snapshot(std::string bytes);
-  void queue_note(std::string bytes);
+  void queue_snapshot(GroupId group, std::string bytes);
+  void queue_note(GroupId group, std::string bytes);
   // The next frame that may go now; nullopt: nothing, or wait for an ack.
   std::optional<Frame> next();
   void acked(uint64_t received_bytes);
@@ -74,8 +78,7 @@ class LinkSender {
  private:
   struct Waiting {
     uint64_t order = 0;
-    FrameKind kind = FrameKind::kWhole;
-    std::string message;
+    Frame frame;
   };
   size_t next_bulk_bytes() const;
   Frame take_urgent();
@@ -85,7 +88,7 @@ class LinkSender {
   FragmentLimits limits_;
   std::deque<Waiting> urgent_;
   std::deque<Waiting> bulk_;
-  std::deque<std::string> snapshot_;
+  std::deque<Frame> snapshot_;
   size_t part_offset_ = 0;  // of bulk_.front(): what was sent of it
   size_t queued_bytes_ = 0;
   uint64_t next_order_ = 0;
@@ -99,16 +102,17 @@ class LinkReceiver {
   explicit LinkReceiver(const FragmentLimits& limits = {}) : limits_(limits) {}
 
   struct Outcome {
-    bool broken = false;  // the peer does not keep the rules: close the link
-    std::optional<std::string> message;
-    std::optional<uint64_t> ack;  // tell the peer
+    bool broken = false;                 // the peer does not keep the rules: close the link
+    std::optional<std::string> message;  // of the frame's group
+    std::optional<uint64_t> ack;         // tell the peer
   };
   // All kinds but kAck, kHello and kHelloAck.
-  Outcome receive(FrameKind kind, std::string bytes);
+  Outcome receive(Frame frame);
 
  private:
   FragmentLimits limits_;
   std::string partial_;
+  GroupId partial_group_;
   uint64_t partial_total_ = 0;  // 0: no message in parts is under way
   uint64_t received_ = 0;
   uint64_t acked_ = 0;

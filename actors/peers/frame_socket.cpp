@@ -3,6 +3,8 @@
 #include <array>
 #include <cstring>
 #include <exception>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <utility>
 
@@ -15,6 +17,7 @@
 
 #include "actors/client_loop.hpp"
 #include "config/base/bytes.hpp"
+#include "config/base/log.hpp"
 #include "config/limits.hpp"
 
 namespace kiwi::actors {
@@ -24,6 +27,10 @@ using asio::ip::tcp;
 using ErrorCode = boost::system::error_code;
 
 namespace {
+
+// While two nodes talk; what CAF gets has the system's own.
+constexpr int kAskIdleSeconds = 2;
+constexpr int kUnacknowledgedMs = 6000;
 
 std::string text_of(const tcp::endpoint& endpoint) {
   const std::string host = endpoint.address().to_string();
@@ -95,6 +102,7 @@ class AsioFrameSocket final : public FrameSocket,
     closed_ = true;
     events_ = {};
     timer_.cancel();
+    notice_when_it_is_dead(false);
     ErrorCode error;
     return socket_.release(error);
   }
@@ -135,18 +143,45 @@ class AsioFrameSocket final : public FrameSocket,
                             self->fail(error.message());
                             return;
                           }
-                          self->opened();
-                          if (self->events_.connected) {
-                            self->events_.connected();
-                          }
-                          self->read_size();
+                          self->connected();
                         });
+  }
+
+  void connected() {
+    opened();
+    const auto told = events_.connected;  // the owner may change while it runs
+    try {
+      if (told) {
+        told();
+      }
+    } catch (const std::exception& thrown) {
+      fail(thrown.what());
+      return;
+    }
+    if (!closed_) {
+      read_size();
+    }
+  }
+
+  // A talk may be silent for as long as there is nothing new to say; a machine that lost its power
+  // says nothing either.
+  void notice_when_it_is_dead(bool on) {
+    ErrorCode ignored;
+    socket_.set_option(asio::socket_base::keep_alive(on), ignored);
+    set_tcp(TCP_KEEPIDLE, kAskIdleSeconds);
+    set_tcp(TCP_KEEPINTVL, kAskIdleSeconds);
+    set_tcp(TCP_USER_TIMEOUT, on ? kUnacknowledgedMs : 0);
+  }
+
+  void set_tcp(int name, int value) {
+    ::setsockopt(socket_.native_handle(), IPPROTO_TCP, name, &value, sizeof(value));
   }
 
   void opened() {
     ErrorCode ignored;
     socket_.non_blocking(true, ignored);
     socket_.set_option(tcp::no_delay(true), ignored);
+    notice_when_it_is_dead(true);
     const tcp::endpoint endpoint = socket_.remote_endpoint(ignored);
     remote_ = text_of(endpoint);
   }
@@ -203,8 +238,12 @@ class AsioFrameSocket final : public FrameSocket,
     }
     const auto closed = std::move(events_.closed);
     close();
-    if (closed) {
-      closed(std::move(why));
+    try {
+      if (closed) {
+        closed(std::move(why));
+      }
+    } catch (const std::exception& thrown) {
+      log_warning("at the end of a connection of the peer port: " + std::string(thrown.what()));
     }
   }
 

@@ -10,14 +10,11 @@
 
 namespace kiwi::actors {
 
-std::string prove(std::string_view secret, Side side, const Challenge& challenge) {
+std::string prove(std::string_view secret, Side side, const Opening& opening) {
   std::string text = "kiwi-peer";
-  put_le(text, kPeerProtocol);
   put_u8(text, static_cast<uint8_t>(side));
-  put_le(text, challenge.dialer.value);
-  put_le(text, challenge.acceptor.value);
-  put_sized(text, challenge.dialer_nonce);
-  put_sized(text, challenge.acceptor_nonce);
+  put_sized(text, opening.open);
+  put_sized(text, opening.challenge);
   std::string proof(kProofBytes, '\0');
   unsigned size = 0;
   const unsigned char* done =

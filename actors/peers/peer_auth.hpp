@@ -7,28 +7,30 @@
 #include <string>
 #include <string_view>
 
-#include "config/base/ids.hpp"
-
 namespace kiwi::actors {
 
-// ON THE WIRE; a node talks to its own version only. To be raised with every change of what nodes
-// say to each other (tests/actors/wire_version_test.cpp).
-constexpr uint16_t kPeerProtocol = 3;
+// ON THE WIRE: the versions of what nodes say to each other that this build speaks. Two nodes speak
+// the highest that both know. `max` is to be raised with every change of it
+// (tests/actors/wire_version_test.cpp).
+struct ProtocolRange {
+  uint16_t min = 0;
+  uint16_t max = 0;
+};
+constexpr ProtocolRange kPeerProtocols{6, 6};
 constexpr size_t kNonceBytes = 32;
 constexpr size_t kProofBytes = 32;
 
 enum class Side : uint8_t { kDialer = 1, kAcceptor = 2 };
 
-// What both nonces and ids are bound into; the side keeps a proof from being played back to its
-// maker.
-struct Challenge {
-  NodeId dialer;
-  NodeId acceptor;
-  std::string dialer_nonce;
-  std::string acceptor_nonce;
+// What the two said before they prove themselves, nonces, ids and versions: a proof is of all of
+// it, so nobody between them changes a bit of it. The side keeps a proof from being played back to
+// its maker.
+struct Opening {
+  std::string open;       // body of kOpen
+  std::string challenge;  // body of kChallenge
 };
 
-std::string prove(std::string_view secret, Side side, const Challenge& challenge);
+std::string prove(std::string_view secret, Side side, const Opening& opening);
 bool same_bytes(std::string_view a, std::string_view b);  // in constant time
 std::string random_nonce(size_t bytes = kNonceBytes);
 

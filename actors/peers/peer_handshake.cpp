@@ -1,5 +1,6 @@
 #include "actors/peers/peer_handshake.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "config/base/bytes.hpp"
@@ -45,9 +46,10 @@ PeerHandshake PeerHandshake::visitor(Options options) {
 }
 
 void PeerHandshake::open() {
-  std::string body;
+  std::string& body = opening_.open;
   put_le(body, kMagic);
-  put_le(body, kPeerProtocol);
+  put_le(body, options_.protocols.min);
+  put_le(body, options_.protocols.max);
   put_le(body, options_.self.value);
   put_le(body, peer_.value);  // 0: a visit, whoever is there
   body += options_.nonce;
@@ -74,12 +76,12 @@ void PeerHandshake::receive(std::string_view frame) {
   const std::string_view body = frame.substr(1);
   const bool dials = side_ == Side::kDialer;
   const bool proving = phase_ == Phase::kProving;
-  if (type == Type::kOpen && !dials && proving && peer_nonce_.empty()) {
+  if (type == Type::kOpen && !dials && proving && !opened_) {
     receive_open(body);
-  } else if (type == Type::kChallenge && dials && proving && peer_nonce_.empty()) {
+  } else if (type == Type::kChallenge && dials && proving && !opened_) {
     receive_challenge(body);
-  } else if ((type == Type::kProof && !dials && proving && !peer_nonce_.empty()) ||
-             (type == Type::kAnswer && dials && proving && !peer_nonce_.empty())) {
+  } else if ((type == Type::kProof && !dials && proving && opened_) ||
+             (type == Type::kAnswer && dials && proving && opened_)) {
     receive_proof(body);
   } else if (type == Type::kHello && phase_ == Phase::kTalking && !switch_asked_) {
     receive_hello(body);
@@ -97,17 +99,21 @@ void PeerHandshake::receive(std::string_view frame) {
 void PeerHandshake::receive_open(std::string_view body) {
   ByteReader reader(body);
   const auto magic = reader.le<uint32_t>();
-  const auto version = reader.le<uint16_t>();
+  const ProtocolRange theirs{reader.le<uint16_t>(), reader.le<uint16_t>()};
   const NodeId from{reader.le<uint64_t>()};
   const NodeId to{reader.le<uint64_t>()};
-  const std::string_view nonce = reader.take(kNonceBytes);
-  if (!reader.done() || magic != kMagic) {
+  reader.take(kNonceBytes);
+  if (!reader.ok() || magic != kMagic) {
     fail("it does not speak the protocol of nodes");
     return;
   }
-  if (version != kPeerProtocol) {
-    fail("it speaks version " + std::to_string(version) + " of the protocol of nodes, this node " +
-         std::to_string(kPeerProtocol));
+  std::string& answer = opening_.challenge;
+  put_le(answer, options_.protocols.min);
+  put_le(answer, options_.protocols.max);
+  put_le(answer, options_.self.value);
+  answer += options_.nonce;
+  if (!agree(theirs)) {
+    put(Type::kChallenge, answer);  // so that it can say, too, what does not fit
     return;
   }
   visit_ = !to;
@@ -125,21 +131,21 @@ void PeerHandshake::receive_open(std::string_view body) {
     return;
   }
   peer_ = from;
-  peer_nonce_ = nonce;
-  std::string answer;
-  put_le(answer, kPeerProtocol);
-  put_le(answer, options_.self.value);
-  answer += options_.nonce;
+  opened_ = true;
+  opening_.open = body;
   put(Type::kChallenge, answer);
 }
 
 void PeerHandshake::receive_challenge(std::string_view body) {
   ByteReader reader(body);
-  const auto version = reader.le<uint16_t>();
+  const ProtocolRange theirs{reader.le<uint16_t>(), reader.le<uint16_t>()};
   const NodeId answering{reader.le<uint64_t>()};
-  const std::string_view nonce = reader.take(kNonceBytes);
-  if (!reader.done() || version != kPeerProtocol) {
-    fail("it speaks another version of the protocol of nodes");
+  reader.take(kNonceBytes);
+  if (!reader.ok()) {
+    fail("it does not speak the protocol of nodes");
+    return;
+  }
+  if (!agree(theirs)) {
     return;
   }
   if ((peer_ && answering != peer_) || !answering) {
@@ -147,18 +153,33 @@ void PeerHandshake::receive_challenge(std::string_view body) {
     return;
   }
   peer_ = answering;
-  peer_nonce_ = nonce;
-  put(Type::kProof, prove(options_.secret, Side::kDialer, challenge()));
+  opened_ = true;
+  opening_.challenge = body;
+  put(Type::kProof, prove(options_.secret, Side::kDialer, opening_));
+}
+
+bool PeerHandshake::agree(ProtocolRange theirs) {
+  const ProtocolRange& ours = options_.protocols;
+  protocol_ = std::min(ours.max, theirs.max);
+  if (protocol_ >= ours.min && protocol_ >= theirs.min) {
+    return true;
+  }
+  const auto text = [](const ProtocolRange& range) {
+    return "versions " + std::to_string(range.min) + " to " + std::to_string(range.max);
+  };
+  fail("it speaks " + text(theirs) + " of the protocol of nodes, this node " + text(ours) +
+       ": upgrade the older one, one release at a time");
+  return false;
 }
 
 void PeerHandshake::receive_proof(std::string_view body) {
   const Side prover = side_ == Side::kDialer ? Side::kAcceptor : Side::kDialer;
-  if (!same_bytes(body, prove(options_.secret, prover, challenge()))) {
+  if (!same_bytes(body, prove(options_.secret, prover, opening_))) {
     fail("it does not know the cluster's secret (raft.cluster-secret)");
     return;
   }
   if (side_ == Side::kAcceptor) {
-    put(Type::kAnswer, prove(options_.secret, Side::kAcceptor, challenge()));
+    put(Type::kAnswer, prove(options_.secret, Side::kAcceptor, opening_));
   }
   start_talking();
 }
@@ -256,6 +277,10 @@ void PeerHandshake::go_on() {
          said_->cluster.hex());
     return;
   }
+  if (std::string why = misfit(); !why.empty()) {
+    fail(std::move(why));
+    return;
+  }
   if (!approved_) {
     return;
   }
@@ -270,9 +295,30 @@ void PeerHandshake::go_on() {
   }
 }
 
-Challenge PeerHandshake::challenge() const {
-  return side_ == Side::kDialer ? Challenge{options_.self, peer_, options_.nonce, peer_nonce_}
-                                : Challenge{peer_, options_.self, peer_nonce_, options_.nonce};
+// Why two builds, or machines, cannot be in one cluster, whatever else they are. Empty: they can.
+std::string PeerHandshake::misfit() const {
+  const PeerHello& us = *said_;
+  const PeerHello& them = *peer_hello_;
+  if (us.architecture != them.architecture) {
+    return "it runs on " + them.architecture + ", this node on " + us.architecture +
+           ": they would compute different floating-point numbers, and so different data; all "
+           "nodes of a cluster are of one architecture";
+  }
+  const auto too_old = [](const PeerHello& old, const PeerHello& other) {
+    return old.cluster_version_max < other.cluster_version;
+  };
+  const auto versions = [](const PeerHello& old, const PeerHello& other) {
+    return "cluster versions up to " + std::to_string(old.cluster_version_max) +
+           ", but the cluster is at " + std::to_string(other.cluster_version);
+  };
+  if (too_old(them, us)) {
+    return "its build " + them.build + " supports " + versions(them, us) +
+           ": start a newer build there";
+  }
+  if (too_old(us, them)) {
+    return "this build supports " + versions(us, them) + ": start a newer build here";
+  }
+  return {};
 }
 
 void PeerHandshake::put(Type type, std::string_view body) {

@@ -2,8 +2,8 @@
 // Owned by PeerLink, on the accepting side by PeerListener until the peer has proved itself.
 //
 //   dialer                               acceptor
-//   kOpen  version, ids, nonce   ->
-//                                <-      kChallenge  version, id, nonce
+//   kOpen  versions, ids, nonce  ->
+//                                <-      kChallenge  versions, id, nonce
 //   kProof                       ->
 //                                <-      kAnswer     (its own proof)
 //   kHello, again on every change <-->   kHello, again on every change
@@ -12,7 +12,10 @@
 //
 // A visit is the same talk without an end in CAF: after the proof the dialer asks one thing
 // (kAsk) and is told one answer (kTold). Whoever it finds answers; that is how a node that knows
-// addresses and no ids finds its cluster (node_join.cpp).
+// addresses and no ids finds its cluster (node/joining.hpp).
+//
+// Both say which versions of the protocol they speak, and speak the highest that they share; what
+// follows in kOpen and kChallenge is skipped, for later versions may have more to say.
 //
 // The dialer switches when both have said the same cluster. A stranger gets one nonce and no word
 // more; what it sends is bounded by limits::kHelloBytes.
@@ -37,6 +40,7 @@ class PeerHandshake {
     std::string secret;
     std::function<bool(NodeId)> knows;  // acceptor: is this id one of ours?
     std::string nonce;                  // own, kNonceBytes
+    ProtocolRange protocols = kPeerProtocols;
   };
   static PeerHandshake dialer(Options options, NodeId peer, std::string token);
   static PeerHandshake visitor(Options options);  // dials whoever is there
@@ -55,9 +59,10 @@ class PeerHandshake {
   // ---- outcome, to be looked at after every input
   std::vector<std::string> take_frames();
   Phase phase() const { return phase_; }
-  bool has_opened() const { return !peer_nonce_.empty(); }  // the other said something valid
+  bool has_opened() const { return opened_; }  // the other said something valid
   bool proven() const { return phase_ == Phase::kTalking || phase_ == Phase::kSwitched; }
-  NodeId peer() const { return peer_; }                                       // once proven
+  NodeId peer() const { return peer_; }            // once proven
+  uint16_t protocol() const { return protocol_; }  // once proven: what both speak
   const std::optional<PeerHello>& peer_hello() const { return peer_hello_; }  // the latest
   bool is_visit() const { return visit_; }  // acceptor: once it said kOpen
   const std::optional<std::string>& asked() const { return asked_; }
@@ -80,13 +85,16 @@ class PeerHandshake {
   void fail(std::string why);
   void start_talking();
   void go_on();
-  Challenge challenge() const;
+  bool agree(ProtocolRange theirs);
+  std::string misfit() const;
 
   Options options_;
   Side side_;
   NodeId peer_;
   std::string token_;
-  std::string peer_nonce_;
+  Opening opening_;
+  uint16_t protocol_ = 0;
+  bool opened_ = false;  // the other said something valid
   Phase phase_ = Phase::kProving;
   std::optional<PeerHello> my_hello_;
   std::optional<PeerHello> said_;

@@ -9,7 +9,7 @@ namespace kiwi::actors {
 
 namespace {
 
-constexpr uint8_t kHelloVersion = 2;
+constexpr uint8_t kHelloVersion = 3;
 
 template <class Id>
 void put_id(std::string& out, const Id& id) {
@@ -24,7 +24,80 @@ Id get_id(ByteReader& reader) {
   return id;
 }
 
+// ON THE WIRE, never renumber.
+enum class Tag : uint8_t {
+  kBuild = 1,
+  kArchitecture = 2,
+  kClusterVersion = 3,
+  kClusterVersionMax = 4,
+  kTlsClientAddress = 5,
+  kGroups = 6,
+};
+
+void put_tagged(std::string& out, Tag tag, std::string_view bytes) {
+  if (!bytes.empty()) {
+    put_varint(out, static_cast<uint64_t>(tag));
+    put_sized(out, bytes);
+  }
+}
+
+void put_tagged(std::string& out, Tag tag, uint32_t number) {
+  std::string bytes;
+  put_varint(bytes, number);
+  put_tagged(out, tag, number == 0 ? std::string_view() : std::string_view(bytes));
+}
+
+bool get_number(std::string_view bytes, uint32_t& number) {
+  ByteReader reader(bytes);
+  const uint64_t value = reader.varint();
+  number = static_cast<uint32_t>(value);
+  return reader.done() && value <= UINT32_MAX;
+}
+
+bool get_tagged(uint64_t tag, std::string_view bytes, PeerHello& hello) {
+  switch (static_cast<Tag>(tag)) {
+    case Tag::kBuild:
+      hello.build = bytes;
+      return true;
+    case Tag::kArchitecture:
+      hello.architecture = bytes;
+      return true;
+    case Tag::kClusterVersion:
+      return get_number(bytes, hello.cluster_version);
+    case Tag::kClusterVersionMax:
+      return get_number(bytes, hello.cluster_version_max);
+    case Tag::kTlsClientAddress:
+      hello.tls_client_address = bytes;
+      return true;
+    case Tag::kGroups:
+      return get_number(bytes, hello.groups);
+  }
+  return true;  // of a newer build
+}
+
+bool get_all_tagged(ByteReader& reader, PeerHello& hello) {
+  for (uint64_t last = 0; reader.ok() && !reader.rest().empty();) {
+    const uint64_t tag = reader.varint();
+    const std::string_view bytes = reader.sized();
+    if (!reader.ok() || tag <= last || (tag <= UINT8_MAX && !get_tagged(tag, bytes, hello))) {
+      return false;
+    }
+    last = tag;
+  }
+  return reader.ok();
+}
+
 }  // namespace
+
+std::string_view own_architecture() {
+#if defined(__x86_64__)
+  return "x86_64";
+#elif defined(__aarch64__)
+  return "aarch64";
+#else
+#error "say how this architecture is called"
+#endif
+}
 
 std::string encode_hello(const PeerHello& hello) {
   std::string out;
@@ -41,6 +114,12 @@ std::string encode_hello(const PeerHello& hello) {
   put_u8(out, static_cast<uint8_t>(hello.you));
   put_sized(out, hello.where);
   put_sized(out, hello.first_entry);
+  put_tagged(out, Tag::kBuild, hello.build);
+  put_tagged(out, Tag::kArchitecture, hello.architecture);
+  put_tagged(out, Tag::kClusterVersion, hello.cluster_version);
+  put_tagged(out, Tag::kClusterVersionMax, hello.cluster_version_max);
+  put_tagged(out, Tag::kTlsClientAddress, hello.tls_client_address);
+  put_tagged(out, Tag::kGroups, hello.groups);
   return out;
 }
 
@@ -61,7 +140,8 @@ Result<PeerHello> decode_hello(std::string_view bytes) {
   hello.you = static_cast<PeerHello::You>(you);
   hello.where = reader.sized();
   hello.first_entry = reader.sized();
-  if (!reader.done() || version != kHelloVersion || you > 6 || !hello.node || !marks) {
+  if (!get_all_tagged(reader, hello) || version != kHelloVersion || you > 6 || !hello.node ||
+      !marks) {
     return Error{Errc::kInvalid, "its hello is not one of this protocol"};
   }
   hello.marks = std::move(*marks);

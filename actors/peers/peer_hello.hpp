@@ -39,11 +39,23 @@ struct PeerHello {
   // empty if the sender has cut it away.
   std::string first_entry;
 
+  // ---- tagged: a node that does not know such a field skips it
+  std::string build;                 // config::kKiwiVersion
+  std::string architecture;          // own_architecture()
+  uint32_t cluster_version = 0;      // of its cluster, as it knows; 0: of none yet
+  uint32_t cluster_version_max = 0;  // that its build supports
+  std::string tls_client_address;    // host:port; empty: none
+  uint32_t groups = 0;               // that it hosts
+
   bool initialized() const { return cluster.is_set(); }
   bool operator==(const PeerHello&) const = default;
 };
 
-// ON THE WIRE.
+// Of the machine this was built for, as compilers call it.
+std::string_view own_architecture();
+
+// ON THE WIRE: version, fixed fields, then any number of: tag:varint size:varint bytes. The tags
+// are ordered, each once, and never used again.
 std::string encode_hello(const PeerHello& hello);
 Result<PeerHello> decode_hello(std::string_view bytes);
 

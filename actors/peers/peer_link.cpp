@@ -29,6 +29,8 @@ constexpr int64_t kBackoffMaxMs = 500;    // a node that comes back is wanted so
 constexpr int64_t kDialTooMs = 2000;      // without a link: the higher id dials, too
 constexpr int64_t kRivalMs = 500;         // for a link that is dead already to be seen so
 constexpr int64_t kRivalEndsMs = 3000;
+constexpr int64_t kSilentTalkMs = 2000;  // then another connection of the peer is worth more
+constexpr int64_t kUnwantedMs = 30'000;  // between the dials of one whose place is taken
 
 }  // namespace
 
@@ -39,8 +41,8 @@ PeerLink::PeerLink(caf::actor_config& cfg, const Hosting& hosting, PeerLinkOptio
 
 PeerLink::behavior_type PeerLink::make_behavior() {
   return {
-      [this](const LinkState& state) { take(state); },
-      [this](timer_atom) { timer(); },
+      [this](const LinkState& state) { contain([&] { take(state); }); },
+      [this](timer_atom) { contain([this] { timer(); }); },
       [this](stop_atom) { end(); },
   };
 }
@@ -49,6 +51,18 @@ void PeerLink::stopped() {
   end_talk();
   end_rival();
   cut();
+}
+
+void PeerLink::died(const std::string& why) {
+  hosting().fail_stop("the link to node " + std::to_string(options_.peer.value) + " ended: " + why);
+}
+
+void PeerLink::contain(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const std::exception& thrown) {
+    lost(thrown.what());
+  }
 }
 
 // Both may dial at the same time: see accept().
@@ -93,6 +107,7 @@ void PeerLink::dial() {
     return;
   }
   phase_ = Phase::kTalking;
+  heard_ms_ = ClientLoop::monotonic_ms();
   dialled_here_ = true;
   PeerHandshake::Options options{options_.self, options_.secret, {}, random_nonce()};
   handshake_ = std::make_shared<PeerHandshake>(
@@ -126,9 +141,10 @@ void PeerLink::accept(AcceptedPeer accepted) {
     hear_rival();
     return;
   }
-  // Both dialled: what the lower id dialled is kept, once it is connected.
+  // Both dialled: what the lower id dialled is kept, once it is connected. But if nothing comes
+  // from there, the peer's machine may have forgotten that connection.
   if (phase_ == Phase::kTalking && dialled_here_ && options_.self < options_.peer &&
-      !socket_->remote().empty()) {
+      !socket_->remote().empty() && ClientLoop::monotonic_ms() - heard_ms_ < kSilentTalkMs) {
     accepted.socket->close();
     return;
   }
@@ -140,6 +156,7 @@ void PeerLink::take_over(AcceptedPeer accepted) {
     end_talk();
   }
   phase_ = Phase::kTalking;
+  heard_ms_ = ClientLoop::monotonic_ms();
   dialled_here_ = false;
   socket_ = std::move(accepted.socket);
   handshake_ = std::move(accepted.handshake);
@@ -148,8 +165,14 @@ void PeerLink::take_over(AcceptedPeer accepted) {
   talk();
 }
 
-// Its hello tells who it is. Of the same life, or of one that a cluster knows already: the peer
-// knows that the old connection is dead before this side does.
+// Of the same life: the peer knows that the old connection is dead before this side does. Or the
+// member itself, while the link is to a life of it that is none any more.
+bool PeerLink::may_take_over(const PeerHello& rival) const {
+  return rival.incarnation == peer_incarnation_ ||
+         (options_.is_member(rival.incarnation) && !options_.is_member(peer_incarnation_));
+}
+
+// Its hello tells who it is.
 void PeerLink::hear_rival() {
   const std::shared_ptr<FrameSocket> socket = rival_->socket;
   const std::shared_ptr<PeerHandshake> handshake = rival_->handshake;
@@ -164,7 +187,7 @@ void PeerLink::hear_rival() {
     say("another connection from node " + std::to_string(options_.peer.value) + ", from " +
         socket->remote() + ": " + handshake->failure());
     end_rival();
-  } else if (hello && (hello->initialized() || hello->incarnation == peer_incarnation_)) {
+  } else if (hello && may_take_over(*hello)) {
     rival_.reset();
     deadline_ms_ = ClientLoop::monotonic_ms() + kOldLinkMs;
     cut();
@@ -172,7 +195,8 @@ void PeerLink::hear_rival() {
   }
 }
 
-// F49: a process with an empty directory says the id of a node that lives.
+// F49: a process with an empty directory, or with one of an earlier life, says the id of a node
+// that lives.
 void PeerLink::tell_rival() {
   rival_->told = true;
   const std::optional<PeerHello>& theirs = rival_->handshake->peer_hello();
@@ -180,7 +204,7 @@ void PeerLink::tell_rival() {
     return;
   }
   PeerHello hello = options_.hello();
-  hello.you = PeerHello::You::kInUse;
+  hello.you = theirs->initialized() ? PeerHello::You::kOtherIncarnation : PeerHello::You::kInUse;
   hello.where = peer_remote_;
   rival_->handshake->say(hello);
   const std::string remote = rival_->socket->remote();
@@ -189,9 +213,10 @@ void PeerLink::tell_rival() {
     rival_said_ = who;
     log_warning("a process at " + remote + " says that it is node " +
                 std::to_string(options_.peer.value) +
-                " and has an empty data directory, but node " +
-                std::to_string(options_.peer.value) + " lives, its link is from " + peer_remote_ +
-                ": that one stays a member. Give the process at " + host +
+                (theirs->initialized() ? " and has the data directory of another life of it"
+                                       : " and has an empty data directory") +
+                ", but node " + std::to_string(options_.peer.value) + " lives, its link is from " +
+                peer_remote_ + ": that one stays a member. Give the process at " + host +
                 " a raft.id of its own, or stop the node that it is to replace");
   }
   hear_rival();
@@ -211,6 +236,7 @@ void PeerLink::watch(const std::shared_ptr<FrameSocket>& socket) {
   events.connected = [this, self] { talk(); };
   events.received = [this, self, which](const std::string& frame) {
     if (socket_.get() == which) {
+      heard_ms_ = ClientLoop::monotonic_ms();
       handshake_->receive(frame);
       talk();
     }
@@ -244,10 +270,14 @@ void PeerLink::talk() {
   }
   if (handshake->peer_hello()) {
     backoff_ms_ = 0;
-    peer_incarnation_ = handshake->peer_hello()->incarnation;
-    options_.peer_said(*handshake->peer_hello());
-    handshake->approve(options_.approves(*handshake->peer_hello()));
-    handshake->say(options_.hello());  // what it said may have made this node a member
+    const PeerHello& hello = *handshake->peer_hello();
+    peer_incarnation_ = hello.incarnation;
+    options_.peer_said(hello);
+    handshake->approve(options_.approves(hello));
+    const PeerHello mine = options_.hello();
+    unwanted_ = hello.you == PeerHello::You::kOtherIncarnation && mine.initialized() &&
+                mine.cluster == hello.cluster;
+    handshake->say(mine);  // what it said may have made this node a member
   }
   if (socket->remote().empty()) {
     return;  // still dialling: kOpen waits
@@ -345,14 +375,14 @@ void PeerLink::take(const LinkState& state) {
 }
 
 void PeerLink::lost(const std::string& why) {
-  const bool was_linked = phase_ == Phase::kUp;
-  if (phase_ == Phase::kTalking) {
+  const Phase was = std::exchange(phase_, Phase::kIdle);
+  const bool was_linked = was == Phase::kUp;
+  if (was == Phase::kTalking) {
     end_talk();
   } else {
     cut();
   }
   end_rival();  // it comes again, and is heard then
-  phase_ = Phase::kIdle;
   if (options_.status != nullptr) {
     options_.status->up = false;
     ++options_.status->errors;
@@ -364,15 +394,17 @@ void PeerLink::lost(const std::string& why) {
   deadline_ms_ = now_ms + kOldLinkMs;
   next_dial_ms_ = now_ms + std::max(backoff_ms_, options_.reconnect_interval_ms);
   backoff_ms_ = std::min(kBackoffMaxMs, std::max<int64_t>(50, backoff_ms_ * 2));
+  if (std::exchange(unwanted_, false) && !was_linked) {
+    next_dial_ms_ = now_ms + kUnwantedMs;
+  }
   if (!why.empty()) {
     say("no link to node " + std::to_string(options_.peer.value) + " yet: " + why);
   }
 }
 
 void PeerLink::end_talk() {
-  if (socket_) {
-    socket_->close();
-    socket_.reset();
+  if (const auto socket = std::exchange(socket_, nullptr)) {
+    socket->close();
     handshake_.reset();
     options_.peer_gone();
   }

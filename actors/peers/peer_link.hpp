@@ -1,10 +1,11 @@
 // PeerLink: the link to one peer. Dials it (the lower node id dials; the other one, too, when there
 // was no link for some seconds: the lower one may not know it any more, F54) or takes what the
 // listener accepted, talks PeerHandshake, hands the socket to CAF's BASP and counts the link as up
-// only when RaftReplica says that the peer answered; then waits for it to end and begins again,
-// with back-off. A live link is not cut for another process that says the same id with an empty
-// directory: it is told whose id that is (F49). On the client loop. BASP itself has no listening
-// port and sees no byte of a stranger.
+// only when ReplicaHost says that the peer answered; then waits for it to end and begins again,
+// with back-off. A live link is not cut for another process that says the same id, with an empty
+// directory or with one of an earlier life: it is told whose id that is (F49). Whatever is thrown
+// here ends the connection and not the link. On the client loop. BASP itself has no listening port
+// and sees no byte of a stranger.
 #pragma once
 
 #include <cstdint>
@@ -34,10 +35,11 @@ struct PeerLinkOptions {
   std::function<config::HostPort()> address;  // where to dial; may change with the configuration
   std::function<PeerHello()> hello;           // what this node says to that peer now
   std::function<void(const PeerHello&)> peer_said;
-  std::function<bool(const PeerHello&)> approves;  // may it be linked to? Asked after peer_said
-  std::function<void()> peer_gone;                 // the talk is over or broken; BASP may go on
-  std::function<ReplicaHandle()> replica;          // once the core runs
-  resp::LinkStatus* status = nullptr;              // for INFO; outlives the actor
+  std::function<bool(const PeerHello&)> approves;     // may it be linked to? Asked after peer_said
+  std::function<bool(const Incarnation&)> is_member;  // that life of the peer, as far as is known
+  std::function<void()> peer_gone;                    // the talk is over or broken; BASP may go on
+  std::function<ReplicaHandle()> replica;             // once the core runs
+  resp::LinkStatus* status = nullptr;                 // for INFO; outlives the actor
 };
 
 // What the listener hands over: a socket whose peer proved to be this link's.
@@ -55,6 +57,7 @@ class PeerLink final : public Hosted<LinkHandle> {
 
  protected:
   void stopped() override;
+  void died(const std::string& why) override;
 
  private:
   // kIdle -> (dial) kTalking -> kHandedOver -> kUp -> kIdle; an accepted socket enters at kTalking.
@@ -69,10 +72,12 @@ class PeerLink final : public Hosted<LinkHandle> {
     bool told = false;
   };
 
+  void contain(const std::function<void()>& work);
   void timer();
   bool may_dial(int64_t now_ms) const;
   void dial();
   void take_over(AcceptedPeer accepted);
+  bool may_take_over(const PeerHello& rival) const;
   void hear_rival();
   void tell_rival();
   void end_rival();
@@ -102,6 +107,8 @@ class PeerLink final : public Hosted<LinkHandle> {
   int64_t unlinked_since_ms_ = 0;
   int64_t deadline_ms_ = 0;  // of kHandedOver, or of the old link's end
   int64_t backoff_ms_ = 0;
+  int64_t heard_ms_ = 0;   // in the present talk
+  bool unwanted_ = false;  // the peer's cluster knows another life of this node
   std::string last_said_;
 };
 

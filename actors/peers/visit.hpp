@@ -1,5 +1,5 @@
 // Asks the node at an address one question over its peer port, after both proved the secret. Plain
-// Asio; client loop. For nodes that are not members of one cluster yet (node_join.cpp).
+// Asio; client loop. For nodes that are not members of one cluster yet (node/joining.hpp).
 #pragma once
 
 #include <cstdint>

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "config/base/check.hpp"
+#include "config/base/log.hpp"
 
 namespace kiwi::actors {
 
@@ -31,7 +32,10 @@ LogStore::behavior_type LogStore::make_behavior() {
         written(result);
         work_all();
       },
-      [this](ReplicaStarted& started) { replica_ = std::move(started.replica); },
+      [this](ReplicaStarted& started) {
+        replica_ = std::move(started.replica);
+        group_ = started.group;
+      },
       [this](timer_atom) {
         if (waits_for_room_) {
           work_all();
@@ -78,6 +82,10 @@ void LogStore::work_all() {
   while (!writing_ && !waiting_.empty()) {
     waits_for_room_ = !has_room(waiting_.front());
     if (waits_for_room_) {
+      if (!std::exchange(said_that_it_waits_, true)) {
+        log_warning("the disk has no room for what comes into the Raft log: that waits");
+      }
+      cut_ahead();
       break;
     }
     Job job = std::move(waiting_.front());
@@ -91,6 +99,24 @@ void LogStore::work_all() {
     } else {
       install(std::get<InstallSnapshot>(job));
     }
+  }
+  said_that_it_waits_ = said_that_it_waits_ && !waiting_.empty();
+}
+
+// A cut may make the room that the write before it waits for, and drops nothing of what waits: it
+// ends at what is applied, and that is durable. A read that is behind it now is told so.
+void LogStore::cut_ahead() {
+  for (auto job = waiting_.begin(); job != waiting_.end();) {
+    if (std::holds_alternative<InstallSnapshot>(*job)) {
+      return;  // another log
+    }
+    const auto* cutting = std::get_if<raft::CutRequest>(&*job);
+    if (cutting == nullptr) {
+      ++job;
+      continue;
+    }
+    cut(*cutting);
+    job = waiting_.erase(job);
   }
 }
 
@@ -147,7 +173,7 @@ void LogStore::written(const LogWritten& result) {
   options_.metrics->fsync_count.add();
   options_.metrics->fsync_total_microseconds.add(result.microseconds);
   options_.metrics->fsync_max_microseconds.raise_to(result.microseconds);
-  send(replica_, LogPersisted{result.token});
+  send(replica_, LogPersisted{result.token, group_});
 }
 
 void LogStore::read(const raft::LogRead& request) {
@@ -168,6 +194,7 @@ void LogStore::read(const raft::LogRead& request) {
       answer.prev_term = *term;
     }
   }
+  answer.group = group_;
   send(replica_, std::move(answer));
 }
 

@@ -43,11 +43,12 @@ class LogStore final : public Hosted<LogStoreHandle> {
   void stopped() override;
 
  private:
-  // In the order in which it was asked for.
+  // In the order in which it was asked for, but for cuts while there is no room.
   using Job = std::variant<raft::PersistRequest, raft::LogRead, raft::CutRequest, InstallSnapshot>;
 
   void queue(Job job);
   void work_all();
+  void cut_ahead();
   bool has_room(const Job& job) const;
   void persist(raft::PersistRequest request);
   void cut(const raft::CutRequest& request);
@@ -58,11 +59,13 @@ class LogStore final : public Hosted<LogStoreHandle> {
 
   LogStoreOptions options_;
   ReplicaHandle replica_;
+  GroupId group_;
   SnapshotWorkerHandle snapshots_;
   std::deque<Job> waiting_;
   LogIndex first_index_;  // of the log; what is asked for below it was cut
   bool writing_ = false;  // the worker has the storage, which takes one caller at a time
   bool waits_for_room_ = false;
+  bool said_that_it_waits_ = false;
 };
 
 LogStoreHandle spawn_log_store(caf::actor_system& system,

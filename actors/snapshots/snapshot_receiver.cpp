@@ -90,6 +90,8 @@ void SnapshotReceiver::own_copy_ready(bool made) {
     if (delta) {
       delta_ = std::move(*delta);
       step_ = Step::kDelta;
+      next_ = 0;
+      progress_.mode = "delta";
       ask_delta();
       return;
     }
@@ -138,6 +140,15 @@ void SnapshotReceiver::give_up(const std::string& why) {
   concluded_ = {false, LogIndex{0}};
   say(concluded_);
   forget();
+}
+
+// A disk that does not take them must not stay full of them.
+void SnapshotReceiver::give_up_files(const Error& error) {
+  full_.reset();
+  if (error.code == Errc::kIo) {
+    disk_.drop_full();
+  }
+  give_up(error.text);
 }
 
 // ---------------------------------------------------------------- asking
@@ -197,10 +208,6 @@ void SnapshotReceiver::ask_files() {
 
 // After a link came back it goes on where it stopped: next_ stays.
 void SnapshotReceiver::ask_delta() {
-  if (progress_.mode != std::string_view("delta")) {
-    next_ = 0;
-    progress_.mode = "delta";
-  }
   SnapshotWant want;
   want.round = ++round_;
   want.what = SnapshotWant::What::kDelta;
@@ -247,7 +254,7 @@ bool SnapshotReceiver::write(const SnapshotChunk& chunk) {
     }
     Result<void> written = full_->write(chunk.file, chunk.offset, chunk.bytes);
     if (!written) {
-      give_up(written.error().text);
+      give_up_files(written.error());
     }
     return written.has_value();
   }
@@ -268,7 +275,7 @@ void SnapshotReceiver::end_of_round() {
     }
     Result<std::unique_ptr<rocks::FullTarget>> full = disk_.open_full(*manifest);
     if (!full) {
-      return give_up(full.error().text);
+      return give_up_files(full.error());
     }
     full_ = std::move(*full);
     step_ = Step::kFiles;
@@ -281,8 +288,9 @@ void SnapshotReceiver::end_of_round() {
 }
 
 void SnapshotReceiver::files_complete() {
-  if (full_->bytes_missing() > 0) {
-    return ask_files();
+  if (const uint64_t bytes = full_->bytes_missing(); bytes > 0) {
+    Result<void> room = disk_.room_for(bytes);
+    return room ? ask_files() : give_up_files(room.error());
   }
   Result<rocks::SnapshotInfo> info = full_->finish();
   if (info) {
@@ -291,7 +299,7 @@ void SnapshotReceiver::files_complete() {
   if (++corrupt_rounds_ < kCorruptRounds && full_->bytes_missing() > 0) {
     return ask_files();
   }
-  give_up(info.error().text);
+  give_up_files(info.error());
 }
 
 void SnapshotReceiver::delta_complete() {

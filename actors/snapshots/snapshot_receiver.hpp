@@ -2,9 +2,10 @@
 // owned by SnapshotWorker, on its thread; time is told, the disk comes as functions.
 //
 // A node that has a state asks for a delta to it first (F17) and for files if that is refused or
-// comes out wrong. Files that arrived stay for the next attempt, also by another sender of the same
-// life. A verified snapshot is handed out once (take_arrived()); Raft decides about it then (F15),
-// and concluded() says what became of it.
+// comes out wrong. Files are asked for only if the disk has room for all of them, and those that it
+// cannot take go (F60); otherwise files that arrived stay for the next attempt, also by another
+// sender of the same life. A verified snapshot is handed out once (take_arrived()); Raft decides
+// about it then (F15), and concluded() says what became of it.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +25,10 @@ struct SnapshotDisk {
   std::function<Result<std::unique_ptr<rocks::FullTarget>>(const rocks::Manifest&)> open_full;
   // On the copy of this node's own state that own_copy_ready() told of.
   std::function<Result<std::unique_ptr<rocks::DeltaTarget>>()> open_delta;
+  // Whether files may take so many more bytes of the disk. The error is one sentence.
+  std::function<Result<void>(uint64_t bytes)> room_for;
+  // Removes what open_full() made, when nobody has it open any more.
+  std::function<void()> drop_full;
 };
 
 class SnapshotReceiver {
@@ -62,6 +67,10 @@ class SnapshotReceiver {
   std::optional<Arrived> take_arrived();
 
   bool receiving() const { return step_ != Step::kIdle; }
+  // The copy that take_wants_own_copy() asked for is in use.
+  bool uses_own_copy() const {
+    return step_ == Step::kOwnCopy || step_ == Step::kDelta || step_ == Step::kArrived;
+  }
   LogIndex index() const { return offer_.index; }  // while receiving
   NodeId from() const { return from_; }
   struct Progress {
@@ -91,6 +100,7 @@ class SnapshotReceiver {
   void end_of_round();
   void arrived(rocks::SnapshotInfo info, std::string directory);
   void give_up(const std::string& why);
+  void give_up_files(const Error& error);
   void forget();
   void say(SnapshotBody body);
 

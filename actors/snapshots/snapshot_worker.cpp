@@ -1,7 +1,10 @@
 #include "actors/snapshots/snapshot_worker.hpp"
 
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
+#include "actors/data_directory.hpp"
 #include "config/base/log.hpp"
 #include "rocks/background.hpp"
 #include "rocks/files.hpp"
@@ -11,7 +14,6 @@ namespace kiwi::actors {
 
 namespace {
 
-constexpr const char* kIncoming = "incoming";  // files of a transfer, kept across starts
 constexpr int64_t kProgressSaidMs = 5000;
 
 std::string number(NodeId id) { return std::to_string(id.value); }
@@ -63,10 +65,14 @@ SnapshotWorker::SnapshotWorker(caf::actor_config& cfg,
       rate_(options_.bytes_per_second),
       receiver_({.first_round = prng_.next() >> 8},
                 {[this](const rocks::Manifest& manifest) {
-                   return rocks::FullTarget::open(path(kIncoming), manifest,
+                   return rocks::FullTarget::open(path(data_directory::kIncoming), manifest,
                                                   path(options_.live_state));
                  },
-                 [this] { return rocks::DeltaTarget::open(own_copy_->directory); }}),
+                 [this] { return rocks::DeltaTarget::open(own_copy_->directory); },
+                 [this](uint64_t bytes) {
+                   return options_.room_for ? options_.room_for(bytes) : Result<void>();
+                 },
+                 [this] { remove(path(kIncoming)); }}),
       report_(options_.board->get().counters()),
       received_before_(report_.bytes_received) {}
 
@@ -154,7 +160,8 @@ void SnapshotWorker::wanted(const raft::SnapshotWanted& wanted) {
   const LogIndex useful_from{wanted.first_index.value - 1};
   if (const auto found = sending_.find(wanted.follower); found != sending_.end()) {
     // A new leader's core does not know what is on its way already (F32).
-    send(options_.replica, SnapshotPin{wanted.follower, found->second.sender->index()});
+    send(options_.replica,
+         SnapshotPin{wanted.follower, found->second.sender->index(), options_.group});
     return;
   }
   if (checkpoint_ && checkpoint_->source->info().applied.index >= useful_from) {
@@ -163,7 +170,7 @@ void SnapshotWorker::wanted(const raft::SnapshotWanted& wanted) {
   }
   waiting_[wanted.follower] = useful_from;
   if (!making_) {
-    making_ = make_checkpoint(new_directory("checkpoint"));
+    making_ = make_checkpoint(new_directory(data_directory::kCheckpoint));
   }
 }
 
@@ -179,9 +186,11 @@ std::shared_ptr<SnapshotWorker::Making> SnapshotWorker::make_checkpoint(
        MakeCheckpoint{
            directory, [self = SnapshotWorkerHandle(this), making](const Result<LogIndex>& result) {
              const std::lock_guard lock(making->mutex);
-             making->made = true;
+             making->made = result.has_value();  // else the directory may be somebody's
              if (making->abandoned) {
-               remove(making->directory);
+               if (making->made) {
+                 remove(making->directory);
+               }
                return;
              }
              caf::anon_send(self, CheckpointMade{making->directory,
@@ -224,7 +233,7 @@ void SnapshotWorker::source_made(const CheckpointMade& made) {
     } else {
       log_warning("no snapshot for node " + number(follower) + ": " +
                   (error.empty() ? "the state is behind the log's beginning" : error));
-      send(options_.replica, SnapshotEnded{follower, LogIndex{0}, false});
+      send(options_.replica, SnapshotEnded{follower, LogIndex{0}, false, options_.group});
     }
   }
 }
@@ -240,7 +249,7 @@ void SnapshotWorker::start_sending(NodeId follower, LogIndex useful_from) {
   sending.sender->set_link(links_[follower], now_ms);
   sending.pinned = sending.sender->index();
   sending.said_ms = now_ms;
-  send(options_.replica, SnapshotPin{follower, sending.pinned});
+  send(options_.replica, SnapshotPin{follower, sending.pinned, options_.group});
   log_notice("node " + number(follower) + " needs a snapshot: the log begins at entry " +
              number(useful_from + 1) + "; offering entry " + number(sending.pinned));
   sending_.insert_or_assign(follower, std::move(sending));
@@ -251,7 +260,7 @@ void SnapshotWorker::pump_sender(NodeId follower, Sending& sending) {
   const int64_t now_ms = options_.now_ms();
   talk.set_term(news_.term);
   while (auto message = talk.next(rate_, now_ms)) {
-    send(options_.replica, SnapshotFrame{follower, encode_snapshot(*message)});
+    send(options_.replica, SnapshotFrame{follower, encode_snapshot(*message), options_.group});
   }
   const int64_t busy_ms = options_.now_ms() - now_ms;  // acknowledgements waited as long
   for (auto& [to, other] : sending_) {
@@ -260,7 +269,7 @@ void SnapshotWorker::pump_sender(NodeId follower, Sending& sending) {
   sending.checkpoint->used_ms = now_ms;
   if (talk.state() == SnapshotSender::State::kBusyElsewhere && talk.elsewhere() != sending.pinned) {
     sending.pinned = talk.elsewhere();
-    send(options_.replica, SnapshotPin{follower, sending.pinned});
+    send(options_.replica, SnapshotPin{follower, sending.pinned, options_.group});
   }
   const SnapshotSender::Progress& progress = talk.progress();
   if (!talk.over() && now_ms - sending.said_ms >= kProgressSaidMs) {
@@ -293,15 +302,15 @@ void SnapshotWorker::pump_receiver() {
     if (own_copy_) {
       own_copy_->abandon();
     }
-    own_copy_ = make_checkpoint(new_directory("own-copy"));
+    own_copy_ = make_checkpoint(new_directory(data_directory::kOwnCopy));
   }
   for (auto& [peer, message] : receiver_.take_messages()) {
-    send(options_.replica, SnapshotFrame{peer, encode_snapshot(message)});
+    send(options_.replica, SnapshotFrame{peer, encode_snapshot(message), options_.group});
   }
   if (auto whole = receiver_.take_arrived()) {
     arrived(std::move(*whole));
   }
-  if (own_copy_ && !receiver_.receiving()) {
+  if (own_copy_ && !receiver_.uses_own_copy()) {
     own_copy_->abandon();  // its links would keep old files alive
     own_copy_.reset();
   }
@@ -326,7 +335,7 @@ void SnapshotWorker::arrived(SnapshotReceiver::Arrived arrived) {
   set_vital(Vital::kYes);
   log_notice("a snapshot of entry " + number(installing_->index) + " from node " +
              number(receiver_.from()) + " is here and verified");
-  send(options_.replica, SnapshotArrived{*installing_, arrived.sender_term, *name});
+  send(options_.replica, SnapshotArrived{*installing_, arrived.sender_term, *name, options_.group});
 }
 
 void SnapshotWorker::judged(const SnapshotJudged& judged) {
@@ -390,7 +399,7 @@ void SnapshotWorker::pump() {
                    : "given up: " + talk.failure()));
     report_.sent += ok ? 1 : 0;
     report_.bytes_sent += talk.progress().bytes_sent;
-    send(options_.replica, SnapshotEnded{it->first, talk.installed(), ok});
+    send(options_.replica, SnapshotEnded{it->first, talk.installed(), ok, options_.group});
     it = sending_.erase(it);
   }
   pump_receiver();
@@ -438,6 +447,12 @@ void SnapshotWorker::report() {
 void SnapshotWorker::back_up(BackUp& order) {
   if (backups_.contains(order.directory)) {
     order.done("a backup to that directory is under way");
+    return;
+  }
+  std::error_code failed;
+  if (std::filesystem::exists(order.directory, failed) || failed) {
+    order.done(failed ? "cannot look for " + order.directory + ": " + failed.message()
+                      : "there is something at " + order.directory + " already");
     return;
   }
   backups_[order.directory] = {make_checkpoint(order.directory), std::move(order.done)};

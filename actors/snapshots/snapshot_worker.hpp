@@ -1,6 +1,6 @@
 // SnapshotWorker: makes, sends, receives, installs and deletes snapshots. A shell over
 // SnapshotSender (one per follower) and SnapshotReceiver; on CAF's scheduler, whose one thread has
-// nothing else to do, so it may read, write and sync files. Speaks to peers through RaftReplica's
+// nothing else to do, so it may read, write and sync files. Speaks to peers through ReplicaHost's
 // links only.
 //
 // Installing (F14, F15): everything here and verified -> named state-<n> -> Raft judges -> LogStore
@@ -87,9 +87,10 @@ class SnapshotBoard {  // any thread
 };
 
 struct SnapshotWorkerOptions {
-  std::string dir;         // the node's data directory
+  std::string dir;         // the group's data directory
   std::string live_state;  // name of the directory the state is in
   Incarnation self;
+  GroupId group = kFirstGroup;
   uint64_t seed = 1;
   uint64_t bytes_per_second = 0;  // 0 = as fast as it goes
   StateMachineHandle state_machine;
@@ -97,6 +98,8 @@ struct SnapshotWorkerOptions {
   std::function<int64_t()> now_ms;  // monotonic
   // Opens <dir>/<name> as a state of this node. The error is one sentence.
   std::function<Result<std::shared_ptr<OpenedState>>(const std::string& name)> open_state;
+  // Whether a snapshot may take so many bytes of the disk; an error says what lacks. Empty: it may.
+  std::function<Result<void>(uint64_t bytes)> room_for;
   SnapshotBoard* board = nullptr;  // outlives the actor; counters go on from what it shows
   uint64_t life = 1;               // of the workers of this process: their directories differ by it
   std::function<void(const std::string& why)> died;  // outside an installation; any thread

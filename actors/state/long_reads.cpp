@@ -67,7 +67,7 @@ int64_t LongReads::pause_ms(uint32_t cost) const {
 void LongReads::pump(rocks::StateStore& store, int64_t now_ms) {
   {
     const std::lock_guard lock(mutex_);
-    if (waiting_.empty() || busy_) {
+    if (waiting_.empty() || picture_ != Picture::kNone) {
       return;
     }
   }
@@ -79,7 +79,7 @@ void LongReads::pump(rocks::StateStore& store, int64_t now_ms) {
   }
   {
     const std::lock_guard lock(mutex_);
-    busy_ = true;
+    picture_ = Picture::kAsked;
     on_picture_ = std::exchange(waiting_, {});
     turns_left_ = on_picture_.connections();
   }
@@ -87,11 +87,32 @@ void LongReads::pump(rocks::StateStore& store, int64_t now_ms) {
     worker_ = std::make_unique<Worker>();
     worker_->post([] { rocks::work_in_background(); });  // the loops go first
   }
-  store.view_async([this, asked = Clock::now()](std::unique_ptr<rocks::Reader> view) {
-    took_ms_ = ms_since(asked);
-    auto held = std::make_shared<std::unique_ptr<rocks::Reader>>(std::move(view));
-    worker_->post([this, held] { run(*held); });
+  asked_ = std::make_shared<Asked>();
+  asked_->by = this;
+  store.view_async([asked = asked_, since = Clock::now()](std::unique_ptr<rocks::Reader> view) {
+    const std::lock_guard lock(asked->mutex);
+    if (asked->by != nullptr) {
+      asked->by->picture_made(std::move(view), ms_since(since));
+    }
+    view.reset();  // here, where the keyspace waits for this call
   });
+}
+
+// Without a view the state was given up: the reads wait for a picture of the next one.
+void LongReads::picture_made(std::unique_ptr<rocks::Reader> view, int64_t took_ms) {
+  took_ms_ = took_ms;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!view) {
+      waiting_.put_in_front(std::exchange(on_picture_, {}));
+      picture_ = Picture::kNone;
+      changed_.notify_all();
+      return;
+    }
+    picture_ = Picture::kHeld;
+  }
+  auto held = std::make_shared<std::unique_ptr<rocks::Reader>>(std::move(view));
+  worker_->post([this, held] { run(*held); });
 }
 
 // With the lock held, which it gives up meanwhile. False: nobody is to be told.
@@ -130,7 +151,7 @@ void LongReads::run(std::unique_ptr<rocks::Reader>& view) {
       if (last) {
         waiting_.put_in_front(std::exchange(on_picture_, {}));
         view.reset();
-        busy_ = false;
+        picture_ = Picture::kNone;
         changed_.notify_all();
       }
     }
@@ -141,13 +162,22 @@ void LongReads::run(std::unique_ptr<rocks::Reader>& view) {
 }
 
 void LongReads::stop() {
+  if (asked_) {
+    const std::lock_guard lock(asked_->mutex);
+    asked_->by = nullptr;
+  }
   {
     std::unique_lock lock(mutex_);
+    if (picture_ == Picture::kAsked) {
+      waiting_.put_in_front(std::exchange(on_picture_, {}));
+      picture_ = Picture::kNone;
+    }
     stopping_ = true;
     stop_read_ = true;
-    changed_.wait(lock, [this] { return !busy_; });
+    changed_.wait(lock, [this] { return picture_ == Picture::kNone; });
   }
   worker_.reset();  // what it was about to report is reported
+  asked_.reset();
   stopping_ = false;
   asked_ms_ = 0;
 }

@@ -39,10 +39,19 @@ class LongReads {
   // on the state as it is committed now, if a picture is cheap for the writers.
   void pump(rocks::StateStore& store, int64_t now_ms);
   // Returns when no picture is held any more (the keyspace may end then); what was not done waits
-  // for the next pump().
+  // for the next pump(). A picture that is not made yet is not waited for: whoever makes it drops
+  // it.
   void stop();
 
  private:
+  enum class Picture : uint8_t { kNone, kAsked, kHeld };
+  // Reached by pictures that come when nobody waits for them any more.
+  struct Asked {
+    std::mutex mutex;
+    LongReads* by = nullptr;  // null: dropped
+  };
+
+  void picture_made(std::unique_ptr<rocks::Reader> view, int64_t took_ms);
   void run(std::unique_ptr<rocks::Reader>& view);
   bool run_one(rocks::Reader& view, std::unique_lock<std::mutex>& lock, resp::LongReadResult& out);
   int64_t pause_ms(uint32_t cost) const;
@@ -50,6 +59,7 @@ class LongReads {
   const Done done_;
   int64_t asked_ms_ = 0;             // for the last picture that cost something
   std::unique_ptr<Worker> worker_;   // with the first read
+  std::shared_ptr<Asked> asked_;     // the last picture
   std::atomic<int64_t> took_ms_{0};  // to make that picture
   std::atomic<bool> stop_read_{false};
 
@@ -60,7 +70,7 @@ class LongReads {
   size_t turns_left_ = 0;     // reads that still run on it when others wait
   uint64_t running_ = 0;      // 0: none does
   bool running_dropped_ = false;
-  bool busy_ = false;  // a picture is being made or held
+  Picture picture_ = Picture::kNone;
   bool stopping_ = false;
 };
 

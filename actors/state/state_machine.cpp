@@ -5,14 +5,11 @@
 #include <utility>
 
 #include "config/base/check.hpp"
-#include "raft/log_window.hpp"
 
 namespace kiwi::actors {
 
 namespace {
 
-// By the core's own measure, and far less than it lets be under way to apply (F28).
-constexpr uint64_t kTellBytes = 256 * 1024;
 // Between two pieces of what nobody waits for.
 constexpr int64_t kTidyRestUs = 2000;
 
@@ -23,10 +20,8 @@ StateMachine::StateMachine(caf::actor_config& cfg,
                            StateMachineOptions options)
     : Hosted(cfg, hosting, "StateMachine", Vital::kYes),
       options_(std::move(options)),
-      expiry_(options_.expirations_max) {
-  CHECK_INVARIANT(options_.executor != nullptr);
-  terms_.emplace_back(options_.executor->applied(), options_.executor->applied_term());
-}
+      news_(options_.executor->applied(), options_.executor->applied_term()),
+      expiry_(options_.expirations_max) {}
 
 StateMachine::behavior_type StateMachine::make_behavior() {
   return {
@@ -52,10 +47,9 @@ StateMachine::behavior_type StateMachine::make_behavior() {
       [this](ApplyEntries& apply) { take(apply); },
       [this](const RaftReport& report) {
         if (report.status) {
-          leads_ = report.status->role == raft::Role::kLeader && report.status->ready;
           follows_ = report.status->role == raft::Role::kFollower;
-          cluster_time_ms_ = report.status->cluster_time_ms;
-          told_ms_ = options_.now_ms();
+          expiry_.leads(report.status->leads() && report.status->ready,
+                        report.status->cluster_time_ms, options_.now_ms());
         }
       },
       [this](MakeCheckpoint& order) { checkpoint(order); },
@@ -71,6 +65,7 @@ StateMachine::behavior_type StateMachine::make_behavior() {
       [this](RouterStarted& started) { router_ = std::move(started.router); },
       [this](ReplicaStarted& started) {
         replica_ = std::move(started.replica);
+        group_ = started.group;
         replay_rest_.begin(started.log_end);
       },
       [this](work_atom) { turn(); },
@@ -117,16 +112,16 @@ void StateMachine::turn() {
   turn_wanted_ = false;
   const bool replays =
       options_.now_us && replay_rest_.wanted(options_.executor->applied(), follows_);
-  const bool timed = replays || expires_;
+  const bool timed = replays || expiry_.looks();
   const int64_t began_us = timed ? now_us() : 0;
   const bool more = options_.executor->work();
   resp::ExecutorEffects effects = options_.executor->take_effects();
   const bool expired = effects.expirations != 0;
   ship(std::move(effects));
-  if (expired && expires_) {
+  if (expired && expiry_.looks()) {
     expirations_applied(now_us() - began_us);
   }
-  if (expire_at_us_ != 0 && now_us() >= expire_at_us_) {
+  if (expiry_.due(now_us())) {
     expire();
   }
   if (tidying_ && now_us() >= tidy_at_us_) {
@@ -161,8 +156,8 @@ void StateMachine::ship(resp::ExecutorEffects effects) {
   }
   order_long_reads(effects);
   if (effects.applied_moved) {
-    untold_ = effects.applied;
-    if (effects.sessions || told_at_once_ != LogIndex{}) {
+    news_.applied(effects.applied);
+    if (effects.sessions || news_.urgent()) {
       tell_applied(std::move(effects.sessions));
     }
   }
@@ -203,36 +198,19 @@ void StateMachine::order_long_reads(resp::ExecutorEffects& effects) {
 
 void StateMachine::take(ApplyEntries& apply) {
   for (const raft::Entry& entry : apply.entries) {
-    note(entry);
-    if (terms_.empty() || terms_.back().second != entry.term) {
-      terms_.emplace_back(entry.index, entry.term);
-    }
+    news_.given(entry);
   }
   options_.executor->apply(std::move(apply.entries));
   want_turn();
 }
 
-void StateMachine::note(const raft::Entry& entry) {
-  given_ = entry.index;
-  untold_bytes_ += raft::entry_bytes(entry);
-  const bool plain = entry.kind == raft::EntryKind::kBatch ||
-                     entry.kind == raft::EntryKind::kVoid || entry.kind == raft::EntryKind::kTick;
-  if (!plain || untold_bytes_ >= kTellBytes) {
-    told_at_once_ = entry.index;
-  }
-}
-
 void StateMachine::tell_applied(std::optional<std::vector<raft::SessionRow>> sessions) {
-  if (untold_ == LogIndex{} || !replica_) {
+  if (!replica_) {
     return;
   }
-  if (untold_ >= told_at_once_) {
-    told_at_once_ = {};
+  if (const std::optional<LogIndex> index = news_.take()) {
+    send(replica_, Applied{*index, std::move(sessions), group_});
   }
-  if (untold_ == given_) {
-    untold_bytes_ = 0;
-  }
-  send(replica_, Applied{std::exchange(untold_, {}), std::move(sessions)});
 }
 
 void StateMachine::long_read_done(LongReadDone& answer) {
@@ -251,23 +229,18 @@ int64_t StateMachine::now_us() const {
 }
 
 void StateMachine::expire() {
-  expire_at_us_ = 0;
-  if (!leads_ || !router_) {
-    expires_ = false;
+  const int64_t asked_us = now_us();
+  const std::optional<ExpiryWatch::Look> look = expiry_.look(asked_us, options_.now_ms());
+  if (!look || !router_) {
     return;
   }
-  const int64_t asked_us = now_us();
-  if (!std::exchange(expires_, true) || expiry_.lost(asked_us)) {
-    expiry_.begin();
+  if (look->forget) {
     options_.executor->forget_expirations();
   }
-  const size_t keys_max = expiry_.wanted(asked_us);
-  if (keys_max == 0) {
+  if (look->keys_max == 0) {
     return;
   }
-  // Too late a clock only delays, too early a one is caught by the entry's stamp (F8).
-  const int64_t now_ms = cluster_time_ms_ + options_.now_ms() - told_ms_;
-  auto next = options_.executor->next_expirations(now_ms, keys_max);
+  auto next = options_.executor->next_expirations(look->due_by_ms, look->keys_max);
   expiry_.proposed(next.keys, asked_us, now_us());
   if (!next.command.empty()) {
     send(router_, InternalProposal{std::move(next.command)});
@@ -275,12 +248,11 @@ void StateMachine::expire() {
 }
 
 void StateMachine::expirations_applied(int64_t turn_us) {
-  const int64_t rest_us = expiry_.applied(turn_us, now_us());
+  const std::optional<int64_t> rest_us = expiry_.applied(turn_us, now_us());
   if (rest_us == 0) {
     expire();
-  } else if (rest_us > 0) {
-    expire_at_us_ = now_us() + rest_us;
-    delayed_send(this, std::chrono::microseconds(rest_us), work_atom_v);
+  } else if (rest_us) {
+    delayed_send(this, std::chrono::microseconds(*rest_us), work_atom_v);
   }
 }
 
@@ -313,20 +285,8 @@ void StateMachine::flush(FlushState& order) {
 
 void StateMachine::flushed(const StateFlushed& state) {
   tell_applied();  // F13: the log is never cut above what the replica knows to be applied
-  while (terms_.size() > 1 && terms_[1].first <= state.index) {
-    terms_.pop_front();
-  }
-  state.done(state.index, term_of(state.index));
-}
-
-Term StateMachine::term_of(LogIndex index) const {
-  Term term;
-  for (const auto& [first, of] : terms_) {
-    if (first <= index) {
-      term = of;
-    }
-  }
-  return term;
+  news_.forget_below(state.index);
+  state.done(state.index, news_.term_of(state.index));
 }
 
 // F14, F22: the log names the new state already; from here on it is applied to, read, and answered
@@ -334,8 +294,8 @@ Term StateMachine::term_of(LogIndex index) const {
 void StateMachine::swap(SwapState& order) {
   ship(options_.executor->take_effects());
   tell_applied();
-  told_at_once_ = {};
-  untold_bytes_ = 0;
+  news_.begin(order.meta.index, order.meta.term);
+  options_.keyspace->give_up();  // nothing waits for the old state to reach its files
   if (long_reads_) {
     long_reads_->stop();  // they go on, on the new state, which is no older
   }
@@ -344,12 +304,11 @@ void StateMachine::swap(SwapState& order) {
   fresh->take_over(*old);
   options_.executor = fresh;
   options_.keyspace = order.fresh->keyspace.get();
-  expires_ = false;
+  expiry_.state_swapped();
   tidying_ = false;
   room_awaited_ = false;
-  terms_.clear();
-  terms_.emplace_back(order.meta.index, order.meta.term);
-  StateSwapped swapped{order.meta, fresh->applied_stamp_ms(), fresh->session_rows(), nullptr};
+  StateSwapped swapped{order.meta, fresh->applied_stamp_ms(), fresh->session_rows(), nullptr,
+                       group_};
   if (replica_) {
     send(replica_, swapped);
   }

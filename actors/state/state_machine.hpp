@@ -6,16 +6,15 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <unordered_map>
-#include <utility>
 
 #include "actors/handles.hpp"
 #include "actors/hosting.hpp"
-#include "actors/state/expiry_pace.hpp"
+#include "actors/state/applied_news.hpp"
+#include "actors/state/expiry_watch.hpp"
 #include "actors/state/long_reads.hpp"
 #include "actors/state/replay_rest.hpp"
 #include "resp/executor.hpp"
@@ -47,7 +46,6 @@ class StateMachine final : public Hosted<StateMachineHandle> {
   void await_room();
   void ship(resp::ExecutorEffects effects);
   void take(ApplyEntries& apply);
-  void note(const raft::Entry& entry);
   void tell_applied(std::optional<std::vector<raft::SessionRow>> sessions = {});
   void expire();
   void expirations_applied(int64_t turn_us);
@@ -60,34 +58,23 @@ class StateMachine final : public Hosted<StateMachineHandle> {
   void flush(FlushState& order);
   void flushed(const StateFlushed& state);
   void swap(SwapState& order);
-  Term term_of(LogIndex index) const;
 
   StateMachineOptions options_;
   RouterHandle router_;
   ReplicaHandle replica_;
+  GroupId group_;
   SnapshotWorkerHandle snapshots_;
-  std::deque<std::pair<LogIndex, Term>> terms_;  // where each term begins, of what came to apply
   std::unordered_map<resp::ConnectionId, ConnectionHandle> connections_;
   std::unique_ptr<LongReads> long_reads_;  // with the first one
-  // What the replica was not told of yet: nothing there waits for plain batches that are applied,
-  // and to wake its loop for each costs a wake-up and a turn a write. The timer tells it.
-  LogIndex untold_;            // applied up to here; 0 = told
-  LogIndex given_;             // to apply, the last one
-  uint64_t untold_bytes_ = 0;  // given since all that was given was told
-  LogIndex told_at_once_;      // up to here it waits: a configuration, a no-op, much to apply
-  ExpiryPace expiry_;
-  bool expires_ = false;      // leads, and did so when it looked last
-  int64_t expire_at_us_ = 0;  // when it looks again before the timer; 0: not
-  bool tidying_ = false;      // the keyspace has more to free
+  AppliedNews news_;
+  ExpiryWatch expiry_;
+  bool tidying_ = false;  // the keyspace has more to free
   int64_t tidy_at_us_ = 0;
   ReplayRest replay_rest_;
   int64_t rest_us_ = 0;  // before the next turn
   bool turn_wanted_ = false;
   bool room_awaited_ = false;  // KeyspaceHasRoom will come
-  bool leads_ = false;
-  bool follows_ = false;         // neither leads nor tries to
-  int64_t cluster_time_ms_ = 0;  // as it was at told_ms_
-  int64_t told_ms_ = 0;
+  bool follows_ = false;       // neither leads nor tries to
 };
 
 StateMachineHandle spawn_state_machine(caf::actor_system& system,

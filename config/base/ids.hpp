@@ -31,7 +31,10 @@ struct GroupIdTag;
 using Term = StrongId<TermTag>;          // Raft term; 0 = before the first election
 using LogIndex = StrongId<LogIndexTag>;  // position in the Raft log; 0 = before the first entry
 using NodeId = StrongId<NodeIdTag>;      // operator-given node number, 1..2^63-1; 0 = none
-using GroupId = StrongId<GroupIdTag>;  // Raft group; a process holds one today, must not assume it
+// A Raft group, 1..2^32-1. A process may host several; node id, incarnation and boot epoch are the
+// node's. 0 = none: on the wire, what belongs to a link itself.
+using GroupId = StrongId<GroupIdTag>;
+inline constexpr GroupId kFirstGroup{1};
 
 constexpr LogIndex operator+(LogIndex i, uint64_t n) { return LogIndex{i.value + n}; }
 constexpr LogIndex operator-(LogIndex i, uint64_t n) { return LogIndex{i.value - n}; }

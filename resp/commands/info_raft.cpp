@@ -68,8 +68,9 @@ void remote_nodes(const NodeContext& node, InfoText& out) {
     text += ",conn_oks=" + std::to_string(link.connections);
     for (const raft::PeerStatus& peer : node.status.raft.peers) {
       if (peer.member.id == member.id && node.status.raft.role == raft::Role::kLeader) {
-        text += ",match_index=" + std::to_string(peer.match.value) + ",progress=" + peer.state;
-        text += std::string(",catch_up=") + peer.catch_up;
+        text += ",match_index=" + std::to_string(peer.match.value);
+        text.append(",progress=").append(name_of(peer.state));
+        text.append(",catch_up=").append(name_of(peer.catch_up));
         text += ",lag_entries=" + std::to_string(peer.lag_entries);
         text += ",lag_bytes=" + std::to_string(peer.lag_bytes);
         text += ",lag_ms=" + std::to_string(peer.lag_ms);

@@ -252,12 +252,26 @@ void TableFlusher::run(std::function<void()> call, Waits waits) {
   put_job({nullptr, std::move(call), waits == Waits::kSomebody});
 }
 
+void TableFlusher::give_up() {
+  ++urgent_;  // no rests
+  std::vector<std::function<void()>> waiting;
+  {
+    std::lock_guard lock(mutex_);
+    given_up_.store(true, std::memory_order_release);
+    waiting.swap(waiting_);
+  }
+  changed_.notify_all();
+  for (const std::function<void()>& call : waiting) {
+    call();
+  }
+}
+
 void TableFlusher::wait_for(uint32_t epoch) {
   while (!thread_.joinable() && flushed_epoch() < epoch && do_job()) {
   }
   ++urgent_;
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return flushed_epoch() >= epoch; });
+  changed_.wait(lock, [&] { return flushed_epoch() >= epoch || given_up(); });
   --urgent_;
 }
 
@@ -271,7 +285,7 @@ void TableFlusher::breathe_unless_urgent() const {
 void TableFlusher::when_next_is_flushed(std::function<void()> call) {
   {
     std::lock_guard lock(mutex_);
-    if (flushed_epoch() < queued_epoch_ && !closing_) {
+    if (flushed_epoch() < queued_epoch_ && !closing_ && !given_up()) {
       waiting_.push_back(std::move(call));
       return;
     }
@@ -301,7 +315,7 @@ void TableFlusher::work() {
 
 bool TableFlusher::carry_out(Job& job) {
   if (!job.call) {
-    return ingest(*job.epoch);
+    return given_up() || ingest(*job.epoch) || given_up();
   }
   job.call();
   std::lock_guard lock(mutex_);
@@ -330,7 +344,7 @@ bool TableFlusher::wait_for_compaction() {
   while (database_.must_wait(database_.measure())) {
     const auto began = Clock::now();
     std::unique_lock lock(mutex_);
-    if (nothing_to_do()) {
+    if (writes_nothing()) {
       return false;
     }
     changed_.wait_for(lock, kCompactionPoll);
@@ -354,11 +368,11 @@ bool TableFlusher::wait_for_room(uint64_t bytes) {
   const std::string what = "a flush of the state in " + database_.path();
   room.begin_wait(bytes, what);
   std::unique_lock lock(mutex_);
-  while (room.free() < bytes && !nothing_to_do()) {
+  while (room.free() < bytes && !writes_nothing()) {
     changed_.wait_for(lock, kRoomPoll);
   }
   room.end_wait(what);
-  return !nothing_to_do();
+  return !writes_nothing();
 }
 
 // The disk was full although it did not look so. False: the flusher ends.
@@ -369,8 +383,8 @@ bool TableFlusher::write_when_possible(const FrozenEpoch& epoch,
   bool ends = false;
   do {
     std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, kRoomRetry, [this] { return nothing_to_do(); });
-    ends = nothing_to_do();
+    changed_.wait_for(lock, kRoomRetry, [this] { return writes_nothing(); });
+    ends = writes_nothing();
   } while (!ends && !write(epoch, families));
   database_.room().end_wait(what);
   return !ends;

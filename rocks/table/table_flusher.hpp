@@ -51,6 +51,10 @@ class TableFlusher {
   // On the flusher's thread, after the next epoch; at once if none is on its way. Its end calls
   // too.
   void when_next_is_flushed(std::function<void()> call);
+  // No epoch is written any more but the one whose files are being written; calls come at once, and
+  // may ask given_up() what they can still do.
+  void give_up();
+  bool given_up() const { return given_up_.load(std::memory_order_acquire); }
   bool do_job();  // kCallers. False: there was none
 
   uint32_t flushed_epoch() const { return flushed_epoch_.load(std::memory_order_acquire); }
@@ -85,6 +89,7 @@ class TableFlusher {
   bool carry_out(Job& job);  // false: the flusher ends
   void put_job(Job job);
   bool nothing_to_do() const;
+  bool writes_nothing() const { return given_up() || nothing_to_do(); }
   void breathe_unless_urgent() const;
   bool wait_for_compaction();  // false: the flusher ends
   bool wait_for_room(uint64_t bytes);
@@ -110,6 +115,7 @@ class TableFlusher {
   uint32_t queued_epoch_ = kCleanEpoch;
   std::vector<std::function<void()>> waiting_;  // for the next epoch
   bool closing_ = false;
+  std::atomic<bool> given_up_{false};  // set with the mutex held
   std::thread thread_;
 };
 

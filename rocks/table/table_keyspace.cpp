@@ -107,7 +107,9 @@ class TableKeyspace final : public OverlaidKeyspace<TableWalk> {
     freeze_dirty();
     flusher_.run(
         [this, directory = std::move(directory), done = std::move(done)]() mutable {
-          const Result<void> made = database_->checkpoint(directory);
+          const Result<void> made = flusher_.given_up()
+                                        ? Error{Errc::kConflict, "another state takes its place"}
+                                        : database_->checkpoint(directory);
           // To open the copy reads a bit of each of its files: flushes do not wait for that.
           background_.post([made, directory = std::move(directory), done = std::move(done)] {
             done(made ? applied_index_of(directory) : Result<LogIndex>(made.error()));
@@ -116,6 +118,10 @@ class TableKeyspace final : public OverlaidKeyspace<TableWalk> {
         TableFlusher::Waits::kNobody);
   }
   void compact() override { database_->compact(); }
+  void give_up() override {
+    database_->room().end_waits();
+    flusher_.give_up();
+  }
   std::unique_ptr<Reader> view() override {
     flush();  // what RocksDB holds is the last commit
     return make_snapshot_view(*database_);
@@ -140,8 +146,11 @@ class TableKeyspace final : public OverlaidKeyspace<TableWalk> {
   void view_async(std::function<void(std::unique_ptr<Reader>)> done) override {
     freeze_dirty();
     // In order between epochs: RocksDB holds the last one of now and nothing newer (I1).
-    flusher_.run([this, done = std::move(done)] { done(make_snapshot_view(*database_)); },
-                 TableFlusher::Waits::kSomebody);
+    flusher_.run(
+        [this, done = std::move(done)] {
+          done(flusher_.given_up() ? nullptr : make_snapshot_view(*database_));
+        },
+        TableFlusher::Waits::kSomebody);
   }
   uint32_t view_cost() override {
     return table_.dirty() ? std::max<uint32_t>(database_->part_owed(), 1) : 0;

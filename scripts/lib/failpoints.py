@@ -36,12 +36,12 @@ OPENS = {
     "removal-noticed": "the members without it; it says `removed`",
     "restore-copied": "nothing; --restore does it again",
     "restore-reset": "nothing; --restore does it again",
-    "restore-moved": "nothing before the log moved, the backup's state after it",
+    "restore-moved": "the backup's state",
 }
 RESTORE = {
     "restore-copied": "the backup's files are copied into restoring/",
     "restore-reset": "the copy names this node as its only member",
-    "restore-moved": "the state (1) or the log (2) has its name",
+    "restore-moved": "the group's directory has its name",
 }
 
 

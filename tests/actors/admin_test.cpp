@@ -2,7 +2,9 @@
 // is cut.
 #include <doctest/doctest.h>
 
-#include "actors/node/admin_request.hpp"
+#include "actors/node/node_note.hpp"
+#include "actors/node/order.hpp"
+#include "actors/node/visit_talk.hpp"
 #include "actors/state/compaction.hpp"
 #include "config/base/prng.hpp"
 
@@ -51,47 +53,73 @@ TEST_CASE("an order is done when the committed configuration says so, whoever di
 
 TEST_CASE("what cannot be is said in the words that operators know") {
   raft::Configuration now = cluster({1});
-  CHECK(order_error(RemoveMember{NodeId{1}}, now) == "ERR the last voter cannot be removed");
-  CHECK(order_error(RemoveMember{NodeId{2}}, now) == "ERR node id does not exist");
+  const auto words = [&now](const AdminOrder& order) {
+    OrderAnswer answer;
+    answer.refusal = order_refusal(order, now);
+    return sentence(answer);
+  };
+  CHECK(words(RemoveMember{NodeId{1}}) == "ERR the last voter cannot be removed");
+  CHECK(words(RemoveMember{NodeId{2}}) == "ERR node id does not exist");
   now.removed_ids = {NodeId{5}};
-  CHECK(order_error(AddMember{member(5)}, now) ==
-        "ERR node id has already been used in this cluster");
-  CHECK(order_error(AddMember{member(2)}, now).empty());
-  CHECK(order_error(AddMember{member(1, 9)}, now).empty());  // wiped, at its own address
+  CHECK(words(AddMember{member(5)}) == "ERR node id has already been used in this cluster");
+  CHECK(words(AddMember{member(2)}).empty());
+  CHECK(words(AddMember{member(1, 9)}).empty());  // wiped, at its own address
   raft::Member stranger = member(1, 9);
   stranger.client_address = "elsewhere:1";
-  CHECK_FALSE(order_error(AddMember{stranger}, now).empty());
-  CHECK(order_error(HandOver{NodeId{9}}, now) == "ERR invalid node id");
+  CHECK(order_refusal(AddMember{stranger}, now) == OrderRefusal::kUsedId);
+  CHECK(words(HandOver{NodeId{9}}) == "ERR invalid node id");
   now.members.push_back(member(2));
-  CHECK(order_error(HandOver{NodeId{2}}, now) == "ERR invalid target node id");  // a learner
+  CHECK(words(HandOver{NodeId{2}}) == "ERR invalid target node id");  // a learner
 }
 
 TEST_CASE("an order that may still take effect is answered TIMEOUT, whatever else is wrong") {
   const NodeId self{1};
   const NodeId other{2};
+  OrderAnswer used;
+  used.refusal = OrderRefusal::kUsedId;
   OrderFate fate;
-  CHECK(fate.too_late(OrderFate::Lacks::kLeader) == "CLUSTERDOWN No raft leader");
-  CHECK(fate.too_late(OrderFate::Lacks::kTurn) == "ERR one voting change only");
-  CHECK(fate.too_late(OrderFate::Lacks::kAnswer).starts_with("TIMEOUT "));
-  CHECK(fate.refused("ERR invalid node id") == "ERR invalid node id");
+  CHECK(sentence(fate.too_late(OrderFate::Lacks::kLeader)) == "CLUSTERDOWN No raft leader");
+  CHECK(sentence(fate.too_late(OrderFate::Lacks::kTurn)) == "ERR one voting change only");
+  CHECK(sentence(fate.too_late(OrderFate::Lacks::kAnswer)).starts_with("TIMEOUT "));
+  CHECK(fate.refused(used) == used);
   fate.begun(other);  // sent, and no answer came
   for (const auto lacks : {OrderFate::Lacks::kLeader, OrderFate::Lacks::kTurn}) {
-    CHECK(fate.too_late(lacks).starts_with("TIMEOUT "));
+    CHECK(sentence(fate.too_late(lacks)).starts_with("TIMEOUT "));
   }
-  CHECK(fate.refused("ERR node id does not exist").starts_with("TIMEOUT "));
+  CHECK(sentence(fate.refused(used)).starts_with("TIMEOUT "));
+  CHECK(fate.refused(used).may_come_yet());
   fate.ended(other);
-  CHECK(fate.too_late(OrderFate::Lacks::kTurn) == "ERR one voting change only");
+  CHECK(fate.too_late(OrderFate::Lacks::kTurn).refusal == OrderRefusal::kBusy);
   fate.begun(self);
   fate.begun(other);
   fate.ended(other);
   CHECK(fate.unknown());  // what this node began is still open
   fate.in_part(self);
   CHECK(fate.unknown());  // learners came in, the rest did not follow
-  CHECK(fate.too_late(OrderFate::Lacks::kTurn).starts_with("TIMEOUT "));
-  CHECK(fate.refused("TIMEOUT no reply from leader") == "TIMEOUT no reply from leader");
+  CHECK(fate.too_late(OrderFate::Lacks::kTurn).may_come_yet());
+  OrderAnswer silence;
+  silence.refusal = OrderRefusal::kNoReply;
+  CHECK(sentence(fate.refused(silence)) == "TIMEOUT no reply from leader");
 }
 
-TEST_CASE("orders, words, questions and replies are read back as they were; garbage is refused") {
+TEST_CASE("every refusal has a sentence, and says TIMEOUT exactly if it may come yet") {
+  for (uint8_t refusal = 1; refusal < kOrderRefusals; ++refusal) {
+    for (uint8_t core = 1; core < raft::kChangeRefusals; ++core) {
+      OrderAnswer answer;
+      answer.refusal = static_cast<OrderRefusal>(refusal);
+      answer.core.refusal = static_cast<raft::ChangeRefusal>(core);
+      for (const bool unknown : {false, true}) {
+        answer.unknown = unknown;
+        INFO(sentence(answer));
+        CHECK(sentence(answer).size() > 10);
+        CHECK(sentence(answer).starts_with("TIMEOUT ") == answer.may_come_yet());
+      }
+      CHECK(raft::sentence(answer.core).size() > 10);
+    }
+  }
+}
+
+TEST_CASE("orders, questions and replies are read back as they were; garbage is refused") {
   for (const AdminOrder& order :
        std::vector<AdminOrder>{AddMember{member(4)}, RemoveMember{NodeId{3}},
                                Reconfigure{{member(1), member(2)}}, HandOver{NodeId{2}}}) {
@@ -99,15 +127,14 @@ TEST_CASE("orders, words, questions and replies are read back as they were; garb
     REQUIRE(back.has_value());
     CHECK(*back == order);
   }
-  const auto word = decode_word(encode_word({true, 77, "ERR no"}));
-  REQUIRE(word.has_value());
-  CHECK((word->answer && word->id == 77 && word->bytes == "ERR no"));
   VisitQuestion question{VisitQuestion::Kind::kWelcome, member(4), cluster({1, 2})};
   const auto asked = decode_question(encode_question(question));
   REQUIRE(asked.has_value());
   CHECK(asked->configuration == question.configuration);
   CHECK(asked->member == question.member);
-  VisitReply reply{"", member(4), true, {}};
+  VisitReply reply;
+  reply.member = member(4);
+  reply.empty_node = true;
   const auto told = decode_reply(encode_reply(reply));
   REQUIRE(told.has_value());
   CHECK((told->empty_node && told->member == reply.member && told->configuration.members.empty()));
@@ -118,9 +145,30 @@ TEST_CASE("orders, words, questions and replies are read back as they were; garb
       c = static_cast<char>(prng.below(256));
     }
     static_cast<void>(decode_order(noise));
+    static_cast<void>(decode_note(noise));
     static_cast<void>(decode_question(noise));
     static_cast<void>(decode_reply(noise));
   }
+}
+
+TEST_CASE("notes between nodes are read back as they were") {
+  OrderAnswer answer;
+  answer.refusal = OrderRefusal::kMemberLives;
+  answer.unknown = true;
+  answer.core = {raft::ChangeRefusal::kNotMember, NodeId{9}};
+  answer.lives_at = "here:1";
+  answer.newcomer_at = "there:2";
+  const auto back = [](const NodeNote& note) { return decode_note(encode_note(note)).value(); };
+  const auto order = std::get<OrderNote>(back(OrderNote{77, HandOver{NodeId{2}}}));
+  CHECK((order.id == 77 && order.order == AdminOrder(HandOver{NodeId{2}})));
+  const auto told = std::get<OrderAnswerNote>(back(OrderAnswerNote{78, answer}));
+  CHECK((told.id == 78 && told.answer == answer));
+  CHECK(std::get<PressureNote>(back(PressureNote{900})).pressure == 900);
+  CHECK(std::get<DiskNote>(back(DiskNote{true})).full);
+  CHECK(std::get<MarksNote>(back(MarksNote{{{5, 55}}})).marks.front().nonce == 55);
+  CHECK(std::get<KnownMarksNote>(back(KnownMarksNote{"known"})).marks == "known");
+  CHECK_FALSE(decode_note(encode_note(DiskNote{true}) + "x").has_value());
+  CHECK_FALSE(decode_note("").has_value());
 }
 
 TEST_CASE("the log is cut by entries and by size, one cut at a time") {
@@ -161,11 +209,11 @@ TEST_CASE("a member that moved is where the order says when the configuration sa
   raft::Configuration now = cluster({1, 2, 3});
   raft::Member moved = member(2);
   moved.client_address = "elsewhere:1";
-  CHECK(order_error(MoveMember{moved}, now).empty());
+  CHECK(order_refusal(MoveMember{moved}, now) == OrderRefusal::kNone);
   CHECK_FALSE(is_done(MoveMember{moved}, now));
   now.members[1] = moved;
   CHECK(is_done(MoveMember{moved}, now));
-  CHECK(order_error(MoveMember{member(8)}, now) == "ERR node id does not exist");
+  CHECK(order_refusal(MoveMember{member(8)}, now) == OrderRefusal::kNoSuchNode);
   CHECK(*decode_order(encode_order(MoveMember{moved})) == AdminOrder(MoveMember{moved}));
 }
 

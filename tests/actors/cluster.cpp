@@ -74,7 +74,7 @@ void Cluster::State::join(size_t a, size_t b) {
   make(b, a);
   const LinkToken token = "link" + std::to_string(++link_generation);
   tokens[std::minmax(a, b)] = token;
-  const auto incarnation = [this](size_t i) { return logs[i]->identity()->incarnation; };
+  const auto incarnation = [this](size_t i) { return logs[i][0]->identity()->incarnation; };
   caf::anon_send(nodes[b]->replica, LinkExpected{NodeId{a + 1}, incarnation(a), token});
   caf::anon_send(nodes[a]->replica, LinkDialled{NodeId{b + 1}, incarnation(b), token, there});
 }
@@ -131,18 +131,18 @@ Cluster::State::~State() {
 bool Cluster::State::is_stalled(const caf::resumable* job) const { return stalled.contains(job); }
 
 caf::abstract_actor* Cluster::State::part(size_t i, Part p) const {
-  const Node& node = *nodes[i];
+  const Group& first = group(i);
   switch (p) {
     case Part::kRouter:
-      return caf::actor_cast<caf::abstract_actor*>(node.router_actor);
+      return caf::actor_cast<caf::abstract_actor*>(first.router_actor);
     case Part::kStateMachine:
-      return caf::actor_cast<caf::abstract_actor*>(node.state_machine);
+      return caf::actor_cast<caf::abstract_actor*>(first.state_machine);
     case Part::kReplica:
-      return caf::actor_cast<caf::abstract_actor*>(node.replica);
+      return caf::actor_cast<caf::abstract_actor*>(nodes[i]->replica);
     case Part::kLogStore:
-      return caf::actor_cast<caf::abstract_actor*>(node.log_store);
+      return caf::actor_cast<caf::abstract_actor*>(first.log_store);
     case Part::kSnapshots:
-      return node.snapshots ? caf::actor_cast<caf::abstract_actor*>(node.snapshots) : nullptr;
+      return first.snapshots ? caf::actor_cast<caf::abstract_actor*>(first.snapshots) : nullptr;
   }
   return nullptr;
 }
@@ -240,14 +240,16 @@ void Cluster::State::timers() {
       caf::anon_send(nodes[i]->replica, timer_atom_v);
     }
     if (now_ms % kTimerMs == 0) {
-      caf::anon_send(nodes[i]->router_actor, timer_atom_v);
-      caf::anon_send(nodes[i]->state_machine, timer_atom_v);
-      if (options.snapshots && !nodes[i]->snapshots) {
-        start_snapshots(i);
-      }
-      if (options.snapshots) {
-        nodes[i]->gate.set_receiving(nodes[i]->board.get().receiving);
-        caf::anon_send(nodes[i]->snapshots, timer_atom_v);
+      for (const auto& group : nodes[i]->groups) {
+        caf::anon_send(group->router_actor, timer_atom_v);
+        caf::anon_send(group->state_machine, timer_atom_v);
+        if (options.snapshots && !group->snapshots) {
+          start_snapshots(i, *group);
+        }
+        if (options.snapshots) {
+          group->gate.set_receiving(group->board.get().receiving);
+          caf::anon_send(group->snapshots, timer_atom_v);
+        }
       }
       for (size_t j = i + 1; j < nodes.size(); ++j) {
         if (nodes[j] && !links.contains({i, j})) {
@@ -289,7 +291,7 @@ bool Cluster::step() {
 
 // ---------------------------------------------------------------- clients
 
-int Cluster::connect(size_t node) {
+int Cluster::connect(size_t node, size_t group) {
   State& s = *state_;
   Node& n = *s.nodes[node];
   auto stream = std::make_shared<FakeStream>();
@@ -297,8 +299,8 @@ int Cluster::connect(size_t node) {
   options.node = n.context.get();
   options.info = {s.next_connection++, "client", "server", -1};
   options.stream = stream;
-  options.router = n.router_actor;
-  options.state_machine = n.state_machine;
+  options.router = n.groups[group]->router_actor;
+  options.state_machine = n.groups[group]->state_machine;
   options.now_ms = [&s] { return s.now_ms; };
   options.ended = [&n](resp::ConnectionId id) { n.connections.erase(id); };
   const resp::ConnectionId id = options.info.id;
@@ -380,19 +382,29 @@ void Cluster::stall(size_t node, Part part, bool stalled) {
   }
 }
 
-kiwi::test::MemoryLog& Cluster::log(size_t node) { return *state_->logs[node]; }
+kiwi::test::MemoryLog& Cluster::log(size_t node) { return *state_->logs[node][0]; }
 
-void Cluster::hand_over(size_t node) {
-  caf::anon_send(state_->nodes[node]->replica, TransferLeadership{1, NodeId{0}});
+void Cluster::hand_over(size_t node, size_t group) {
+  caf::anon_send(state_->nodes[node]->replica,
+                 TransferLeadership{{}, NodeId{0}, state_->group(node, group).id});
 }
 
-void Cluster::cut_log(size_t node, uint64_t keep_entries, uint64_t keep_for_laggards) {
+void Cluster::cut_log(size_t node,
+                      uint64_t keep_entries,
+                      uint64_t keep_for_laggards,
+                      size_t group) {
   FlushState flush;
-  flush.done = [replica = state_->nodes[node]->replica, keep_entries, keep_for_laggards](
-                   LogIndex flushed, Term term) {
-    caf::anon_send(replica, CompactLog{flushed, term, keep_entries, keep_for_laggards});
+  flush.done = [replica = state_->nodes[node]->replica, id = state_->group(node, group).id,
+                keep_entries, keep_for_laggards](LogIndex flushed, Term term) {
+    caf::anon_send(replica, CompactLog{flushed, term, keep_entries, keep_for_laggards, id});
   };
-  caf::anon_send(state_->nodes[node]->state_machine, std::move(flush));
+  caf::anon_send(state_->group(node, group).state_machine, std::move(flush));
+}
+
+void Cluster::back_up(size_t node,
+                      const std::string& directory,
+                      std::function<void(std::string)> done) {
+  caf::anon_send(state_->group(node, 0).snapshots, BackUp{directory, std::move(done)});
 }
 
 // ---------------------------------------------------------------- what is seen
@@ -400,12 +412,15 @@ void Cluster::cut_log(size_t node, uint64_t keep_entries, uint64_t keep_for_lagg
 bool Cluster::alive(size_t node) const { return state_->nodes[node] != nullptr; }
 std::string Cluster::failure(size_t node) const { return state_->failures[node]; }
 
-std::optional<size_t> Cluster::leader() const {
+std::optional<size_t> Cluster::leader(size_t group) const {
   std::optional<size_t> found;
   for (size_t i = 0; i < state_->nodes.size(); ++i) {
-    const auto& node = state_->nodes[i];
-    if (node && node->status.role == raft::Role::kLeader && node->status.ready &&
-        (!found || node->status.term > state_->nodes[*found]->status.term)) {
+    if (!state_->nodes[i]) {
+      continue;
+    }
+    const raft::Status& status = state_->group(i, group).status;
+    if (status.role == raft::Role::kLeader && status.ready &&
+        (!found || status.term > state_->group(*found, group).status.term)) {
       found = i;
     }
   }
@@ -413,17 +428,17 @@ std::optional<size_t> Cluster::leader() const {
 }
 
 bool Cluster::sees_up(size_t node, size_t peer) const {
-  const auto& peers = state_->nodes[node]->status.peers;
+  const auto& peers = state_->group(node).status.peers;
   return std::ranges::any_of(
       peers, [peer](const raft::PeerStatus& p) { return p.member.id == NodeId{peer + 1} && p.up; });
 }
 
 uint64_t Cluster::window_bytes(size_t node) const {
-  return state_->nodes[node]->status.window_bytes;
+  return state_->group(node).status.window_bytes;
 }
 
 uint64_t Cluster::backlog_bytes(size_t leader, size_t follower) const {
-  for (const raft::PeerStatus& peer : state_->nodes[leader]->status.peers) {
+  for (const raft::PeerStatus& peer : state_->group(leader).status.peers) {
     if (peer.member.id == NodeId{follower + 1}) {
       return peer.backlog_bytes;
     }
@@ -431,15 +446,15 @@ uint64_t Cluster::backlog_bytes(size_t leader, size_t follower) const {
   return 0;
 }
 
-uint64_t Cluster::applied(size_t node) const {
-  return state_->nodes[node]->state->executor->applied().value;
+uint64_t Cluster::applied(size_t node, size_t group) const {
+  return state_->group(node, group).state->executor->applied().value;
 }
-uint64_t Cluster::checksum(size_t node) const {
-  return state_->nodes[node]->state->executor->state_checksum();
+uint64_t Cluster::checksum(size_t node, size_t group) const {
+  return state_->group(node, group).state->executor->state_checksum();
 }
 
-SnapshotCounts Cluster::snapshots(size_t node) const {
-  const Node& n = *state_->nodes[node];
+SnapshotCounts Cluster::snapshots(size_t node, size_t group) const {
+  const Group& n = state_->group(node, group);
   const SnapshotReport report = n.board.get();
   SnapshotCounts counts;
   counts.made = report.created;
@@ -458,7 +473,7 @@ SnapshotCounts Cluster::snapshots(size_t node) const {
 }
 
 uint64_t Cluster::state_bytes(size_t node) const {
-  return state_->nodes[node]->state->keyspace->usage().disk_bytes;
+  return state_->group(node).state->keyspace->usage().disk_bytes;
 }
 
 std::vector<std::string> Cluster::files(size_t node) const {
@@ -470,8 +485,8 @@ std::vector<std::string> Cluster::files(size_t node) const {
   return names;
 }
 
-uint64_t Cluster::log_begins_at(size_t node) const {
-  return state_->nodes[node]->status.first_index.value;
+uint64_t Cluster::log_begins_at(size_t node, size_t group) const {
+  return state_->group(node, group).status.first_index.value;
 }
 size_t Cluster::open_connections(size_t node) const {
   return state_->nodes[node]->connections.size();

@@ -54,6 +54,7 @@ class InlineKeyspace final : public rocks::Keyspace {
   void undo() override { inner_->undo(); }
   void keep() override { inner_->keep(); }
   void commit(LogIndex applied) override { inner_->commit(applied); }
+  void give_up() override { inner_->give_up(); }
   size_t pending_bytes() const override { return inner_->pending_bytes(); }
   LogIndex flushed_index() override { return inner_->flushed_index(); }
   void flush() override { inner_->flush(); }
@@ -90,12 +91,14 @@ class InlineKeyspace final : public rocks::Keyspace {
 
 }  // namespace
 
-Result<std::shared_ptr<OpenedState>> Cluster::State::open_state(size_t i, const std::string& name) {
+Result<std::shared_ptr<OpenedState>> Cluster::State::open_state(size_t i,
+                                                                const Group& group,
+                                                                const std::string& name) const {
   auto state = std::make_shared<OpenedState>();
   state->name = name;
   if (options.snapshots) {
     rocks::KeyspaceOptions keyspace;
-    keyspace.path = directory(i) + "/" + name;
+    keyspace.path = directory(i, group.id) + "/" + name;
     keyspace.block_cache_bytes = 1 << 20;
     keyspace.write_buffer_bytes = 1 << 20;
     auto opened = rocks::open_plain_keyspace(keyspace);
@@ -106,8 +109,9 @@ Result<std::shared_ptr<OpenedState>> Cluster::State::open_state(size_t i, const 
   } else {
     state->keyspace = std::make_unique<rocks::MemoryKeyspace>();
   }
-  const raft::Identity identity = *logs[i]->identity();
+  const raft::Identity identity = *group.log.identity();
   resp::ExecutorOptions executor;
+  executor.group = group.id;
   executor.node = identity.node;
   executor.incarnation = identity.incarnation;
   executor.epoch = identity.boot_epoch;
@@ -116,14 +120,14 @@ Result<std::shared_ptr<OpenedState>> Cluster::State::open_state(size_t i, const 
 }
 
 // As Storage does it at start.
-void Cluster::State::remove_leftovers(size_t i) const {
+void Cluster::State::remove_leftovers(size_t i, const Group& group) const {
   if (!options.snapshots) {
     return;
   }
-  std::filesystem::create_directories(directory(i));
-  const std::string live = *logs[i]->live_state();
+  std::filesystem::create_directories(directory(i, group.id));
+  const std::string live = *group.log.live_state();
   std::vector<std::filesystem::path> going;
-  for (const auto& item : std::filesystem::directory_iterator(directory(i))) {
+  for (const auto& item : std::filesystem::directory_iterator(directory(i, group.id))) {
     const std::string name = item.path().filename().string();
     if (name != live && name != "incoming") {
       going.push_back(item.path());
@@ -134,32 +138,34 @@ void Cluster::State::remove_leftovers(size_t i) const {
   }
 }
 
-void Cluster::State::start_snapshots(size_t i) {
-  Node& node = *nodes[i];
+void Cluster::State::start_snapshots(size_t i, Group& group) {
   SnapshotWorkerOptions worker;
-  worker.dir = directory(i);
-  worker.live_state = node.state->name;
+  worker.dir = directory(i, group.id);
+  worker.live_state = group.state->name;
   worker.self = incarnation_of(i);
+  worker.group = group.id;
   worker.seed = prng.next();
   worker.bytes_per_second = options.snapshot_bytes_per_second;
-  worker.state_machine = node.state_machine;
-  worker.replica = node.replica;
+  worker.state_machine = group.state_machine;
+  worker.replica = nodes[i]->replica;
   worker.now_ms = [this] { return now_ms; };
-  worker.open_state = [this, i](const std::string& name) { return open_state(i, name); };
-  worker.board = &node.board;
+  worker.open_state = [this, i, &group](const std::string& name) {
+    return open_state(i, group, name);
+  };
+  worker.board = &group.board;
   worker.sender.chunk_bytes = options.snapshot_chunk_bytes;
   worker.sender.window_bytes = 8 * options.snapshot_chunk_bytes;
-  worker.life = ++node.snapshot_lives;
-  worker.died = [&node](const std::string&) {
-    node.snapshots = nullptr;  // the next timer starts another one
-    node.board.set(node.board.get().counters());
-    ++node.snapshot_deaths;
+  worker.life = ++group.snapshot_lives;
+  worker.died = [&group](const std::string&) {
+    group.snapshots = nullptr;  // the next timer starts another one
+    group.board.set(group.board.get().counters());
+    ++group.snapshot_deaths;
   };
-  node.snapshots = spawn_snapshot_worker(*system, hosting(i), std::move(worker));
-  const SnapshotWorkerStarted started{node.snapshots};
-  caf::anon_send(node.state_machine, started);
-  caf::anon_send(node.log_store, started);
-  caf::anon_send(node.replica, started);
+  group.snapshots = spawn_snapshot_worker(*system, hosting(i), std::move(worker));
+  const SnapshotWorkerStarted started{group.snapshots, group.id};
+  caf::anon_send(group.state_machine, started);
+  caf::anon_send(group.log_store, started);
+  caf::anon_send(nodes[i]->replica, started);
 }
 
 // A replica that gives a link up gets a new one.
@@ -191,78 +197,90 @@ void Cluster::State::prepare_logs() {
     first.voters.push_back(id_of(i));
   }
   for (size_t i = 0; i < logs.size(); ++i) {
-    logs[i] = std::make_unique<kiwi::test::MemoryLog>();
-    raft::PersistRequest request;
-    request.entries = {raft::bootstrap_entry(first, now_ms)};
-    request.hard_state = raft::HardState{request.entries[0].term, NodeId{}};
-    CHECK_INVARIANT(logs[i]->persist(request).has_value());
-    raft::Identity identity;
-    identity.node = id_of(i);
-    identity.incarnation = incarnation_of(i);
-    identity.cluster = first.cluster;
-    CHECK_INVARIANT(logs[i]->set_identity(identity).has_value());
+    for (size_t g = 0; g < options.groups; ++g) {
+      auto log = std::make_unique<kiwi::test::MemoryLog>();
+      raft::PersistRequest request;
+      request.entries = {raft::bootstrap_entry(first, now_ms)};
+      request.hard_state = raft::HardState{request.entries[0].term, NodeId{}};
+      CHECK_INVARIANT(log->persist(request).has_value());
+      raft::Identity identity;
+      identity.node = id_of(i);
+      identity.incarnation = incarnation_of(i);
+      identity.cluster = first.cluster;
+      CHECK_INVARIANT(log->set_identity(identity).has_value());
+      logs[i].push_back(std::move(log));
+    }
   }
 }
 
 void Cluster::State::start_node(size_t i) {
   CHECK_INVARIANT(nodes[i] == nullptr);
-  nodes[i] = std::make_unique<Node>(*logs[i]);
-  raft::Identity identity = *logs[i]->identity();
-  ++identity.boot_epoch;
-  CHECK_INVARIANT(logs[i]->set_identity(identity).has_value());
+  nodes[i] = std::make_unique<Node>();
   Node& node = *nodes[i];
   node.context = std::make_unique<resp::NodeContext>(node.options, node.metrics, node.raft_metrics);
   node.context->monotonic_ms = [this] { return now_ms; };
   node.context->wall_microseconds = [this] { return now_ms * 1000; };
-  remove_leftovers(i);
-  auto opened = open_state(i, *logs[i]->live_state());
+  for (size_t g = 0; g < options.groups; ++g) {
+    node.groups.push_back(std::make_unique<Group>(GroupId{g + 1}, *logs[i][g]));
+    start_group(i, *node.groups.back());
+  }
+  start_host(i);
+  listen_to_links(i);
+  if (options.snapshots) {
+    for (const auto& group : node.groups) {
+      start_snapshots(i, *group);
+    }
+  }
+}
+
+void Cluster::State::start_group(size_t i, Group& group) {
+  raft::Identity identity = *group.log.identity();
+  ++identity.boot_epoch;
+  CHECK_INVARIANT(group.log.set_identity(identity).has_value());
+  remove_leftovers(i, group);
+  auto opened = open_state(i, group, *group.log.live_state());
   CHECK_INVARIANT(opened.has_value());
-  node.state = std::move(*opened);
+  group.state = std::move(*opened);
   resp::RouterOptions router;
+  router.group = group.id;
   router.node = identity.node;
   router.incarnation = identity.incarnation;
   router.epoch = identity.boot_epoch;
-  node.router = std::make_unique<resp::Router>(router);
-  spawn_actors(i, identity);
+  group.router = std::make_unique<resp::Router>(router);
+  spawn_actors(i, group);
 }
 
-void Cluster::State::spawn_actors(size_t i, const raft::Identity& identity) {
-  Node& node = *nodes[i];
+void Cluster::State::spawn_actors(size_t i, Group& group) {
   const Hosting hosting = this->hosting(i);
   const auto clock = [this] { return now_ms; };
   StateMachineOptions applying;
-  applying.executor = node.state->executor.get();
-  applying.keyspace = node.state->keyspace.get();
+  applying.executor = group.state->executor.get();
+  applying.keyspace = group.state->keyspace.get();
   applying.now_ms = clock;
-  applying.adopt = [&node](std::shared_ptr<OpenedState> fresh) {
-    return std::exchange(node.state, std::move(fresh));
+  applying.adopt = [&group](std::shared_ptr<OpenedState> fresh) {
+    return std::exchange(group.state, std::move(fresh));
   };
-  node.state_machine = spawn_state_machine(*system, hosting, std::move(applying));
+  group.state_machine = spawn_state_machine(*system, hosting, std::move(applying));
   CommandRouterOptions routing;
-  routing.router = node.router.get();
-  routing.gate = &node.gate;
-  routing.state_machine = node.state_machine;
+  routing.router = group.router.get();
+  routing.gate = &group.gate;
+  routing.state_machine = group.state_machine;
   routing.now_ms = clock;
-  routing.observe_raft = [&node](const RaftReport& report) {
+  routing.observe_raft = [&group](const RaftReport& report) {
     if (report.status) {
-      node.status = *report.status;
+      group.status = *report.status;
     }
   };
-  node.router_actor = spawn_command_router(*system, hosting, std::move(routing));
-  caf::anon_send(node.state_machine, RouterStarted{node.router_actor});
+  group.router_actor = spawn_command_router(*system, hosting, std::move(routing));
+  caf::anon_send(group.state_machine, RouterStarted{group.router_actor});
   LogStoreOptions log_options;
-  log_options.storage = &node.log;
-  log_options.metrics = &node.raft_metrics;
+  log_options.storage = &group.log;
+  log_options.metrics = &nodes[i]->raft_metrics;
   log_options.elsewhere = [this, i](std::function<void()> job) {
     elsewhere.push_back({i, std::move(job)});
   };
   log_options.long_write_bytes = 4000;
-  node.log_store = spawn_log_store(*system, hosting, std::move(log_options));
-  start_replica(i, identity);
-  listen_to_links(i);
-  if (options.snapshots) {
-    start_snapshots(i);
-  }
+  group.log_store = spawn_log_store(*system, hosting, std::move(log_options));
 }
 
 Hosting Cluster::State::hosting(size_t i) {
@@ -275,38 +293,52 @@ Hosting Cluster::State::hosting(size_t i) {
   return hosting;
 }
 
-void Cluster::State::start_replica(size_t i, const raft::Identity& identity) {
-  Node& node = *nodes[i];
-  const auto clock = [this] { return now_ms; };
+RaftReplicaOptions Cluster::State::replica_options(Group& group) {
+  const raft::Identity identity = *group.log.identity();
   RaftReplicaOptions replica;
+  replica.core.group = group.id;
   if (options.snapshots) {
     replica.core.window_bytes = 4096;  // the rest is read from the log, as long as it is there
   }
   replica.core.id = identity.node;
   replica.core.incarnation = identity.incarnation;
   replica.core.seed = prng.next();
-  replica.start.log = *node.log.load();
-  replica.start.applied = node.state->executor->applied();
-  replica.start.applied_stamp_ms = node.state->executor->applied_stamp_ms();
-  replica.start.sessions = node.state->executor->session_rows();
-  node.gate.applied(replica.start.applied);
+  replica.start.log = *group.log.load();
+  replica.start.applied = group.state->executor->applied();
+  replica.start.applied_stamp_ms = group.state->executor->applied_stamp_ms();
+  replica.start.sessions = group.state->executor->session_rows();
+  group.gate.applied(replica.start.applied);
   const LogIndex last = replica.start.log.last_index;
   for (LogIndex at = replica.start.log.first_index; at <= last;) {
-    std::vector<raft::Entry> part = *node.log.read(at, last, 1 << 20);
+    std::vector<raft::Entry> part = *group.log.read(at, last, 1 << 20);
     at = part.back().index + 1;
     std::ranges::move(part, std::back_inserter(replica.start.tail));
   }
-  replica.router = node.router_actor;
-  replica.state_machine = node.state_machine;
-  replica.log_store = node.log_store;
-  replica.clocks = {clock, clock};
-  replica.metrics = &node.raft_metrics;
-  const LogIndex hint = replica.start.log.commit;
-  node.replica = spawn_raft_replica(*system, hosting(i), std::move(replica));
-  const ReplicaStarted started{node.replica, hint, {}};
-  caf::anon_send(node.log_store, started);
-  caf::anon_send(node.state_machine, started);
-  caf::anon_send(node.router_actor, started);
+  replica.router = group.router_actor;
+  replica.state_machine = group.state_machine;
+  replica.log_store = group.log_store;
+  return replica;
+}
+
+void Cluster::State::start_host(size_t i) {
+  Node& node = *nodes[i];
+  const auto clock = [this] { return now_ms; };
+  ReplicaHostOptions host;
+  host.clocks = {clock, clock};
+  std::vector<LogIndex> hints;
+  for (const auto& group : node.groups) {
+    host.groups.push_back(replica_options(*group));
+    host.groups.back().metrics = &node.raft_metrics;
+    hints.push_back(host.groups.back().start.log.commit);
+  }
+  node.replica = spawn_replica_host(*system, hosting(i), std::move(host));
+  for (size_t g = 0; g < node.groups.size(); ++g) {
+    const Group& group = *node.groups[g];
+    const ReplicaStarted started{node.replica, hints[g], {}, group.id};
+    caf::anon_send(group.log_store, started);
+    caf::anon_send(group.state_machine, started);
+    caf::anon_send(group.router_actor, started);
+  }
 }
 
 void Cluster::State::end_node(size_t i) {
@@ -325,13 +357,15 @@ void Cluster::State::end_node(size_t i) {
   for (const auto& [id, connection] : node.connections) {
     exit(connection);
   }
-  exit(node.router_actor);
-  exit(node.state_machine);
-  exit(node.replica);
-  exit(node.log_store);
-  if (node.snapshots) {
-    exit(node.snapshots);
+  for (const auto& group : node.groups) {
+    exit(group->router_actor);
+    exit(group->state_machine);
+    exit(group->log_store);
+    if (group->snapshots) {
+      exit(group->snapshots);
+    }
   }
+  exit(node.replica);
   for (const LinkHandle& listener : node.listeners) {
     exit(listener);
   }
@@ -340,7 +374,9 @@ void Cluster::State::end_node(size_t i) {
   std::erase_if(elsewhere, [i](const Elsewhere& e) { return e.node == i; });
   failures[i] = node.failure;
   nodes[i].reset();
-  logs[i]->crash();
+  for (const auto& log : logs[i]) {
+    log->crash();
+  }
 }
 
 }  // namespace kiwi::actors::test

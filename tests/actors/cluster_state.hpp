@@ -17,7 +17,7 @@
 #include "actors/clients/service_gate.hpp"
 #include "actors/node/storage.hpp"
 #include "actors/replica/log_store.hpp"
-#include "actors/replica/raft_replica.hpp"
+#include "actors/replica/replica_host.hpp"
 #include "actors/snapshots/snapshot_worker.hpp"
 #include "actors/state/state_machine.hpp"
 #include "config/base/prng.hpp"
@@ -74,14 +74,12 @@ class LinkActor final : public caf::monitorable_actor {
   std::function<void(LinkActor&, PeerFrame)> accept;
 };
 
-struct Node {
-  explicit Node(kiwi::test::MemoryLog& log_in) : log(log_in) {}
+// One node's part of one Raft group.
+struct Group {
+  Group(GroupId id_in, kiwi::test::MemoryLog& log_in) : id(id_in), log(log_in) {}
 
+  GroupId id;
   kiwi::test::MemoryLog& log;
-  config::Options options;
-  config::ClientMetrics metrics;
-  config::RaftMetrics raft_metrics;
-  std::unique_ptr<resp::NodeContext> context;
   std::shared_ptr<OpenedState> state;
   std::unique_ptr<resp::Router> router;
   ServiceGate gate{600, 5000};
@@ -89,11 +87,19 @@ struct Node {
   StateMachineHandle state_machine;
   RouterHandle router_actor;
   LogStoreHandle log_store;
-  ReplicaHandle replica;
   SnapshotBoard board;
   SnapshotWorkerHandle snapshots;
   uint64_t snapshot_lives = 0;
   uint64_t snapshot_deaths = 0;
+};
+
+struct Node {
+  config::Options options;
+  config::ClientMetrics metrics;
+  config::RaftMetrics raft_metrics;
+  std::unique_ptr<resp::NodeContext> context;
+  std::vector<std::unique_ptr<Group>> groups;
+  ReplicaHandle replica;  // of all groups
   std::vector<LinkHandle> listeners;
   std::map<resp::ConnectionId, ConnectionHandle> connections;
   std::string failure;
@@ -108,12 +114,19 @@ struct Cluster::State {
   void prepare_logs();
   void start_node(size_t i);
   void end_node(size_t i);
-  void spawn_actors(size_t i, const raft::Identity& identity);
-  void start_replica(size_t i, const raft::Identity& identity);
-  void start_snapshots(size_t i);
-  Result<std::shared_ptr<OpenedState>> open_state(size_t i, const std::string& name);
-  void remove_leftovers(size_t i) const;
-  std::string directory(size_t i) const { return root + "/node-" + std::to_string(i); }
+  void start_group(size_t i, Group& group);
+  void spawn_actors(size_t i, Group& group);
+  RaftReplicaOptions replica_options(Group& group);
+  void start_host(size_t i);
+  void start_snapshots(size_t i, Group& group);
+  Result<std::shared_ptr<OpenedState>> open_state(size_t i,
+                                                  const Group& group,
+                                                  const std::string& name) const;
+  void remove_leftovers(size_t i, const Group& group) const;
+  std::string directory(size_t i, GroupId group = kFirstGroup) const {
+    return root + "/node-" + std::to_string(i) + "/group-" + std::to_string(group.value);
+  }
+  Group& group(size_t node, size_t g = 0) const { return *nodes[node]->groups[g]; }
   Hosting hosting(size_t i);
   void listen_to_links(size_t i);
 
@@ -139,8 +152,8 @@ struct Cluster::State {
   int64_t link_generation = 0;
   resp::ConnectionId next_connection = 1;
 
-  std::vector<std::unique_ptr<kiwi::test::MemoryLog>> logs;
-  std::vector<std::unique_ptr<Node>> nodes;  // null: down
+  std::vector<std::vector<std::unique_ptr<kiwi::test::MemoryLog>>> logs;  // node, group
+  std::vector<std::unique_ptr<Node>> nodes;                               // null: down
   std::vector<std::string> failures;
   std::map<std::pair<size_t, size_t>, caf::strong_actor_ptr> links;  // from, to
   std::map<std::pair<size_t, size_t>, LinkToken> tokens;  // of those links; smaller node first

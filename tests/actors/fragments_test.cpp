@@ -12,6 +12,8 @@
 namespace kiwi::actors {
 namespace {
 
+constexpr GroupId kGroup{7};
+
 constexpr FragmentLimits kSmall{100, 200, 5000, 3000};
 
 std::string filled(size_t size, char c) { return std::string(size, c); }
@@ -20,7 +22,7 @@ std::string filled(size_t size, char c) { return std::string(size, c); }
 std::vector<std::string> pump(LinkSender& sender, LinkReceiver& receiver) {
   std::vector<std::string> arrived;
   while (auto frame = sender.next()) {
-    auto outcome = receiver.receive(frame->kind, std::move(frame->bytes));
+    auto outcome = receiver.receive(std::move(*frame));
     REQUIRE_FALSE(outcome.broken);
     if (outcome.message) {
       arrived.push_back(std::move(*outcome.message));
@@ -45,7 +47,7 @@ TEST_CASE("messages of any size arrive whole and in order [F29]") {
     for (int i = 0; i < 3; ++i) {
       std::string message = filled(1 + prng.below(900), static_cast<char>('a' + i));
       sent.push_back(message);
-      REQUIRE(sender.queue(std::move(message), false));
+      REQUIRE(sender.queue(kGroup, std::move(message), false));
     }
     CHECK(pump(sender, receiver) == sent);
     CHECK(sender.queued_bytes() == 0);
@@ -55,17 +57,17 @@ TEST_CASE("messages of any size arrive whole and in order [F29]") {
 TEST_CASE("an urgent message overtakes a long one between two of its parts [F29]") {
   LinkSender sender(kSmall);
   LinkReceiver receiver(kSmall);
-  REQUIRE(sender.queue(filled(1000, 'x'), false));
+  REQUIRE(sender.queue(kGroup, filled(1000, 'x'), false));
   auto first = sender.next();
   REQUIRE(first.has_value());
   CHECK(first->kind == FrameKind::kFirstPart);
-  REQUIRE(sender.queue("heartbeat", true));
+  REQUIRE(sender.queue(kGroup, "heartbeat", true));
   auto second = sender.next();
   REQUIRE(second.has_value());
   CHECK(second->kind == FrameKind::kWhole);
   CHECK(second->bytes == "heartbeat");
-  receiver.receive(first->kind, first->bytes);
-  auto outcome = receiver.receive(second->kind, second->bytes);
+  receiver.receive(*first);
+  auto outcome = receiver.receive(*second);
   CHECK(outcome.message == "heartbeat");
   sender.acked(first->bytes.size() + second->bytes.size());
   CHECK(pump(sender, receiver) == std::vector<std::string>{filled(1000, 'x')});
@@ -73,9 +75,9 @@ TEST_CASE("an urgent message overtakes a long one between two of its parts [F29]
 
 TEST_CASE("an urgent message does not wait for a long one, however wide the window [F29]") {
   LinkSender sender({100, 10'000, 50'000, 30'000});
-  REQUIRE(sender.queue(filled(1000, 'x'), false));
+  REQUIRE(sender.queue(kGroup, filled(1000, 'x'), false));
   REQUIRE(sender.next()->kind == FrameKind::kFirstPart);
-  REQUIRE(sender.queue("heartbeat", true));
+  REQUIRE(sender.queue(kGroup, "heartbeat", true));
   CHECK(sender.next()->bytes == "heartbeat");
   CHECK(sender.next()->kind == FrameKind::kPart);
 }
@@ -83,21 +85,21 @@ TEST_CASE("an urgent message does not wait for a long one, however wide the wind
 TEST_CASE("without a long message under way nothing is reordered") {
   LinkSender sender(kSmall);
   LinkReceiver receiver(kSmall);
-  REQUIRE(sender.queue("entries", false));
-  REQUIRE(sender.queue("heartbeat", true));
-  REQUIRE(sender.queue("more entries", false));
+  REQUIRE(sender.queue(kGroup, "entries", false));
+  REQUIRE(sender.queue(kGroup, "heartbeat", true));
+  REQUIRE(sender.queue(kGroup, "more entries", false));
   CHECK(pump(sender, receiver) == std::vector<std::string>{"entries", "heartbeat", "more entries"});
 }
 
 TEST_CASE("a peer that acknowledges nothing gets two frames and urgent messages, no more [F29]") {
   LinkSender sender(kSmall);
-  REQUIRE(sender.queue(filled(1000, 'x'), false));
+  REQUIRE(sender.queue(kGroup, filled(1000, 'x'), false));
   size_t parts = 0;
   while (sender.next()) {
     ++parts;
   }
   CHECK(parts <= 2);
-  REQUIRE(sender.queue("heartbeat", true));
+  REQUIRE(sender.queue(kGroup, "heartbeat", true));
   auto urgent = sender.next();
   REQUIRE(urgent.has_value());
   CHECK(urgent->bytes == "heartbeat");
@@ -105,35 +107,35 @@ TEST_CASE("a peer that acknowledges nothing gets two frames and urgent messages,
 
 TEST_CASE("what a stopped peer leaves unsent is bounded, but one message always fits [F28]") {
   LinkSender sender(kSmall);
-  CHECK(sender.queue(filled(2900, 'x'), false));
-  CHECK(sender.queue(filled(2000, 'y'), false));
-  CHECK_FALSE(sender.queue(filled(500, 'z'), false));
+  CHECK(sender.queue(kGroup, filled(2900, 'x'), false));
+  CHECK(sender.queue(kGroup, filled(2000, 'y'), false));
+  CHECK_FALSE(sender.queue(kGroup, filled(500, 'z'), false));
   CHECK(sender.queued_bytes() <= kSmall.queue_bytes);
   LinkSender other(kSmall);
-  CHECK(other.queue(filled(100'000, 'x'), false));
+  CHECK(other.queue(kGroup, filled(100'000, 'x'), false));
 }
 
 TEST_CASE("a receiver closes on frames that break the rules and keeps no announced memory [F29]") {
   std::string huge;
   put_le<uint64_t>(huge, uint64_t{1} << 60);
   LinkReceiver receiver(kSmall);
-  CHECK(receiver.receive(FrameKind::kFirstPart, huge + "x").broken);
+  CHECK(receiver.receive({FrameKind::kFirstPart, kGroup, huge + "x"}).broken);
   LinkReceiver lone;
-  CHECK(lone.receive(FrameKind::kPart, "x").broken);
+  CHECK(lone.receive({FrameKind::kPart, kGroup, "x"}).broken);
   LinkReceiver empty(kSmall);
-  CHECK(empty.receive(FrameKind::kFirstPart, "").broken);
+  CHECK(empty.receive({FrameKind::kFirstPart, kGroup, ""}).broken);
   LinkReceiver overlong(kSmall);
-  CHECK(overlong.receive(FrameKind::kWhole, filled(500, 'x')).broken);
+  CHECK(overlong.receive({FrameKind::kWhole, kGroup, filled(500, 'x')}).broken);
   LinkReceiver overflow(kSmall);
   std::string start;
   put_le<uint64_t>(start, 10);
-  CHECK_FALSE(overflow.receive(FrameKind::kFirstPart, start + "12345").broken);
-  CHECK(overflow.receive(FrameKind::kPart, "678901").broken);
+  CHECK_FALSE(overflow.receive({FrameKind::kFirstPart, kGroup, start + "12345"}).broken);
+  CHECK(overflow.receive({FrameKind::kPart, kGroup, "678901"}).broken);
 }
 
 TEST_CASE("an ack of more than was sent is ignored") {
   LinkSender sender(kSmall);
-  REQUIRE(sender.queue(filled(1000, 'x'), false));
+  REQUIRE(sender.queue(kGroup, filled(1000, 'x'), false));
   while (sender.next()) {
   }
   sender.acked(1'000'000);
@@ -147,18 +149,19 @@ TEST_CASE("of a snapshot at most one frame is ahead of a heartbeat [F29]") {
   LinkSender sender;
   const size_t frame = config::limits::kFrameBytes;
   for (int i = 0; i < 4; ++i) {
-    sender.queue_snapshot(std::string(frame, static_cast<char>('a' + i)));
+    sender.queue_snapshot(kGroup, std::string(frame, static_cast<char>('a' + i)));
   }
   auto first = sender.next();
   REQUIRE(first.has_value());
   CHECK(first->kind == FrameKind::kSnapshot);
   CHECK_FALSE(sender.next().has_value());  // the rest waits for the ack
-  CHECK(sender.queue("heartbeat", true));
+  CHECK(sender.queue(kGroup, "heartbeat", true));
   auto urgent = sender.next();
   REQUIRE(urgent.has_value());
   CHECK(urgent->bytes == "heartbeat");
-  CHECK(sender.queue(std::string(frame, 'e'), false));  // entries go before the snapshot, too
-  CHECK_FALSE(sender.next().has_value());               // the window is full
+  CHECK(
+      sender.queue(kGroup, std::string(frame, 'e'), false));  // entries go before the snapshot, too
+  CHECK_FALSE(sender.next().has_value());                     // the window is full
   sender.acked(frame + 9);
   const auto entries = sender.next();
   REQUIRE(entries.has_value());
@@ -173,14 +176,36 @@ TEST_CASE("of a snapshot at most one frame is ahead of a heartbeat [F29]") {
 
 TEST_CASE("frames of snapshots and notes arrive as what they are") {
   LinkReceiver receiver;
-  auto outcome =
-      receiver.receive(FrameKind::kSnapshot, std::string(config::limits::kFrameBytes + 100, 's'));
+  auto outcome = receiver.receive(
+      {FrameKind::kSnapshot, kGroup, std::string(config::limits::kFrameBytes + 100, 's')});
   CHECK_FALSE(outcome.broken);
   REQUIRE(outcome.message.has_value());
   CHECK(outcome.ack.has_value());
-  CHECK(receiver.receive(FrameKind::kNote, "note").message == "note");
-  CHECK(receiver.receive(FrameKind::kSnapshot, std::string(2 * config::limits::kFrameBytes, 's'))
+  CHECK(receiver.receive({FrameKind::kNote, kGroup, "note"}).message == "note");
+  CHECK(receiver
+            .receive(
+                {FrameKind::kSnapshot, kGroup, std::string(2 * config::limits::kFrameBytes, 's')})
             .broken);
+}
+
+TEST_CASE("every part names the group of its message, and parts of two groups are never mixed") {
+  LinkSender sender(kSmall);
+  LinkReceiver receiver(kSmall);
+  REQUIRE(sender.queue(GroupId{1}, filled(150, 'x'), false));
+  REQUIRE(sender.queue(GroupId{2}, "heartbeat", true));
+  const auto first = sender.next();
+  const auto urgent = sender.next();
+  const auto last = sender.next();
+  REQUIRE((first && urgent && last));
+  CHECK(first->group == GroupId{1});
+  CHECK(urgent->group == GroupId{2});
+  CHECK(last->group == GroupId{1});
+  CHECK_FALSE(receiver.receive(*first).broken);
+  CHECK(receiver.receive(*urgent).message == "heartbeat");
+  LinkReceiver confused = receiver;
+  CHECK(receiver.receive(*last).message == filled(150, 'x'));
+  CHECK(confused.receive({FrameKind::kPart, GroupId{2}, last->bytes}).broken);
+  CHECK(LinkReceiver().receive({FrameKind::kWhole, GroupId{}, "of no group"}).broken);
 }
 
 }  // namespace kiwi::actors

@@ -11,9 +11,11 @@ namespace {
 
 constexpr size_t kRounds = 50;
 
-PeerHandshake::Options options(uint64_t self, const std::string& secret) {
+PeerHandshake::Options options(uint64_t self,
+                               const std::string& secret,
+                               ProtocolRange speaks = kPeerProtocols) {
   return {NodeId{self}, secret, [](NodeId id) { return id.value <= 3; },
-          std::string(kNonceBytes, static_cast<char>(self))};
+          std::string(kNonceBytes, static_cast<char>(self)), speaks};
 }
 PeerHello hello(uint64_t id, uint8_t cluster = 0) {
   PeerHello h;
@@ -30,9 +32,12 @@ struct Pair {
   std::vector<std::string> seen;  // every frame that went over the wire
 
   explicit Pair(const std::string& dialer_secret = "secret",
-                const std::string& acceptor_secret = "secret")
-      : dialer(PeerHandshake::dialer(options(1, dialer_secret), NodeId{2}, std::string(16, 't'))),
-        acceptor(PeerHandshake::acceptor(options(2, acceptor_secret))) {}
+                const std::string& acceptor_secret = "secret",
+                ProtocolRange dialer_speaks = kPeerProtocols,
+                ProtocolRange acceptor_speaks = kPeerProtocols)
+      : dialer(PeerHandshake::dialer(
+            options(1, dialer_secret, dialer_speaks), NodeId{2}, std::string(16, 't'))),
+        acceptor(PeerHandshake::acceptor(options(2, acceptor_secret, acceptor_speaks))) {}
 
   void run() {
     for (size_t i = 0; i < kRounds; ++i) {
@@ -79,7 +84,8 @@ TEST_CASE("a peer that only pretends to know the secret is refused by the dialer
   PeerHandshake dialer =
       PeerHandshake::dialer(options(1, "secret"), NodeId{2}, std::string(16, 't'));
   std::string challenge(1, '\x02');
-  put_le(challenge, kPeerProtocol);
+  put_le(challenge, kPeerProtocols.min);
+  put_le(challenge, kPeerProtocols.max);
   put_le(challenge, uint64_t{2});
   challenge += std::string(kNonceBytes, 'n');
   dialer.take_frames();
@@ -140,7 +146,7 @@ TEST_CASE("nothing of this protocol follows the hand-over on either side") {
   CHECK(pair.acceptor.take_frames().empty());
 }
 
-TEST_CASE("unknown ids, other versions and messages for another node are refused") {
+TEST_CASE("unknown ids and messages for another node are refused") {
   const auto open = [](uint64_t from, uint64_t to) {
     PeerHandshake dialer = PeerHandshake::dialer(options(from, "secret"), NodeId{to}, "t");
     return dialer.take_frames().front();
@@ -154,12 +160,91 @@ TEST_CASE("unknown ids, other versions and messages for another node are refused
   CHECK(refused(open(7, 2)).find("none of the peers") != std::string::npos);
   CHECK(refused(open(2, 2)).find("raft.id of its own") != std::string::npos);
   CHECK(refused(open(1, 3)).find("looks for node 3") != std::string::npos);
-  std::string version = open(1, 2);
-  version[5] = 99;
-  CHECK(refused(version).find("version 99") != std::string::npos);
   std::string magic = open(1, 2);
   magic[1] ^= 1;
   CHECK_FALSE(refused(magic).empty());
+}
+
+TEST_CASE("two builds speak the highest version that both know") {
+  struct Case {
+    ProtocolRange dialer;
+    ProtocolRange acceptor;
+    uint16_t spoken;
+  };
+  for (const Case& c :
+       {Case{{3, 5}, {4, 7}, 5}, Case{{6, 6}, {4, 7}, 6}, Case{{3, 9}, {9, 9}, 9}}) {
+    Pair pair("secret", "secret", c.dialer, c.acceptor);
+    pair.run();
+    CHECK(pair.dialer.proven());
+    CHECK(pair.dialer.protocol() == c.spoken);
+    CHECK(pair.acceptor.protocol() == c.spoken);
+  }
+}
+
+TEST_CASE("without a version in common both say which ranges do not meet") {
+  for (const bool dialer_is_old : {true, false}) {
+    const ProtocolRange older{3, 4};
+    const ProtocolRange newer{5, 7};
+    Pair pair("secret", "secret", dialer_is_old ? older : newer, dialer_is_old ? newer : older);
+    pair.run();
+    for (const PeerHandshake* side : {&pair.dialer, &pair.acceptor}) {
+      CHECK(side->phase() == PeerHandshake::Phase::kFailed);
+      CHECK(side->failure().find("versions 3 to 4") != std::string::npos);
+      CHECK(side->failure().find("versions 5 to 7") != std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("who changes the versions, or anything else that was said first, breaks the proof") {
+  for (size_t at = 5; at < 9; ++at) {  // the range in kOpen
+    Pair pair("secret", "secret", {3, 0x0107}, {3, 0x0107});
+    std::string open = pair.dialer.take_frames().front();
+    open[at] ^= 1;
+    pair.acceptor.receive(open);
+    pair.run();
+    CHECK_FALSE(pair.acceptor.proven());
+    CHECK_FALSE(pair.dialer.proven());
+  }
+}
+
+TEST_CASE("what a later version adds to the first two frames is skipped, and proved with them") {
+  Pair pair;
+  pair.acceptor.receive(pair.dialer.take_frames().front() + "more");
+  CHECK(pair.acceptor.phase() == PeerHandshake::Phase::kProving);
+  pair.run();  // the dialer did not say it
+  CHECK(pair.acceptor.phase() == PeerHandshake::Phase::kFailed);
+}
+
+TEST_CASE("a node of another architecture is told so and not linked to") {
+  Pair pair;
+  PeerHello here = hello(1, 9);
+  PeerHello there = hello(2, 9);
+  here.architecture = "x86_64";
+  there.architecture = "aarch64";
+  pair.dialer.say(here);
+  pair.acceptor.say(there);
+  pair.run();
+  CHECK(pair.dialer.failure().find("it runs on aarch64, this node on x86_64") == 0);
+  CHECK(pair.acceptor.failure().find("it runs on x86_64, this node on aarch64") == 0);
+}
+
+TEST_CASE("a build that does not support the cluster's version is not linked to") {
+  Pair pair;
+  PeerHello here = hello(1, 9);
+  PeerHello there = hello(2, 9);
+  here.build = "0.9.0";
+  here.cluster_version_max = 1;
+  there.cluster_version = 2;
+  there.cluster_version_max = 3;
+  pair.dialer.say(here);
+  pair.acceptor.say(there);
+  pair.run();
+  CHECK(pair.dialer.failure() ==
+        "this build supports cluster versions up to 1, but the cluster is at 2: start a newer "
+        "build here");
+  CHECK(pair.acceptor.failure() ==
+        "its build 0.9.0 supports cluster versions up to 1, but the cluster is at 2: start a newer "
+        "build there");
 }
 
 TEST_CASE("garbage at any point of the talk ends it and never crashes") {
@@ -206,6 +291,32 @@ TEST_CASE("a hello survives its encoding, and no shorter prefix of it is one") {
     CHECK_FALSE(decode_hello(std::string_view(bytes).substr(0, size)).has_value());
   }
   CHECK_FALSE(decode_hello(bytes + "x").has_value());
+}
+
+TEST_CASE("tagged fields of a hello survive, and those of a newer build are skipped") {
+  PeerHello h = hello(3, 9);
+  const std::string bare = encode_hello(h);
+  h.build = "0.2.0";
+  h.architecture = own_architecture();
+  h.cluster_version = 1;
+  h.cluster_version_max = 300;
+  h.tls_client_address = "127.0.0.1:6380";
+  h.groups = 8;
+  const std::string bytes = encode_hello(h);
+  CHECK(bytes.substr(bare.size()) == std::string("\x01\x05"
+                                                 "0.2.0"
+                                                 "\x02\x06"
+                                                 "x86_64"
+                                                 "\x03\x01\x01"
+                                                 "\x04\x02\xac\x02"
+                                                 "\x05\x0e"
+                                                 "127.0.0.1:6380"
+                                                 "\x06\x01\x08"));
+  CHECK(*decode_hello(bytes) == h);
+  CHECK(*decode_hello(bytes + "\x07\x03new" + "\xac\x02\x01x") == h);
+  CHECK_FALSE(decode_hello(bytes + "\x06\x01\x09").has_value());  // once is enough
+  CHECK_FALSE(decode_hello(bare + "\x06\x02\x08x").has_value());  // no number
+  CHECK_FALSE(decode_hello(bytes + "\x07\x04new").has_value());   // cut off
 }
 
 TEST_CASE("a visitor knows an address only: it asks one thing, is told one, and links to nobody") {

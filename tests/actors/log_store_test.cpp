@@ -2,6 +2,8 @@
 // thread has under way: what the core asked for is what the log held then.
 #include "actors/replica/log_store.hpp"
 
+#include <atomic>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <optional>
@@ -59,6 +61,7 @@ struct Fixture {
     options.metrics = &metrics;
     options.elsewhere = [this](std::function<void()> job) { jobs.push_back(std::move(job)); };
     options.long_write_bytes = 1000;
+    options.room = &room;
     Hosting hosting;
     hosting.fail_stop = [this](std::string_view why) { failure = why; };
     store = spawn_log_store(*system, hosting, std::move(options));
@@ -94,6 +97,7 @@ struct Fixture {
   caf::scheduler::test_coordinator* scheduler = nullptr;
   test::MemoryLog log;
   config::RaftMetrics metrics;
+  std::atomic<int64_t> room{INT64_MAX};
   std::deque<std::function<void()>> jobs;
   std::string failure;
   LogStoreHandle store;
@@ -128,6 +132,37 @@ TEST_CASE("a read that waits behind a long write is not overtaken by a later tru
   REQUIRE(f.replica->reads.size() == 1);
   REQUIRE(f.replica->reads[0].entries.size() == 1);
   CHECK(f.replica->reads[0].entries[0].term == Term{1});
+}
+
+TEST_CASE("the cut that makes room does not wait behind the write that waits for it [F60]") {
+  Fixture f;
+  f.room = 0;
+  f.tell(write_of(6, 6, 1, 100));
+  f.tell(read_of(5, 6));
+  f.tell(raft::CutRequest{{LogIndex{5}, Term{1}, {}}, LogIndex{4}});
+  CHECK(f.log.load()->first_index == LogIndex{4});
+  CHECK(f.log.load()->last_index == LogIndex{5});
+  CHECK(f.replica->reads.empty());  // its place is behind the write
+  f.room = 1000;
+  f.tell(timer_atom_v);
+  CHECK(f.log.load()->last_index == LogIndex{6});
+  REQUIRE(f.replica->reads.size() == 1);
+  CHECK(f.replica->reads[0].entries.size() == 2);
+  CHECK(f.failure.empty());
+}
+
+TEST_CASE("what a cut dropped that made room is not read from the disk any more [F13, F60]") {
+  Fixture f;
+  f.room = 0;
+  f.tell(write_of(6, 6, 1, 100));
+  f.tell(read_of(2, 3));
+  f.tell(raft::CutRequest{{LogIndex{5}, Term{1}, {}}, LogIndex{4}});
+  f.room = 1000;
+  f.tell(timer_atom_v);
+  CHECK(f.failure.empty());
+  REQUIRE(f.replica->reads.size() == 1);
+  CHECK(f.replica->reads[0].entries.empty());
+  CHECK(f.log.load()->first_index == LogIndex{4});
 }
 
 TEST_CASE("what was cut before it was asked for is answered with nothing") {

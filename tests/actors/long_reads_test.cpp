@@ -5,6 +5,8 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <filesystem>
+#include <future>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -32,7 +34,7 @@ class Counted final : public rocks::MemoryKeyspace {
   void view_async(std::function<void(std::unique_ptr<rocks::Reader>)> done) override {
     ++pictures;
     if (held) {
-      pending = [this, done = std::move(done)] { done(view()); };
+      pending = [this, done = std::move(done)] { done(gives_none ? nullptr : view()); };
     } else {
       done(view());
     }
@@ -40,6 +42,7 @@ class Counted final : public rocks::MemoryKeyspace {
   uint32_t cost = 0;
   int pictures = 0;
   bool held = false;
+  bool gives_none = false;
   std::function<void()> pending;
 };
 
@@ -84,6 +87,22 @@ struct World {
 };
 
 }  // namespace
+
+TEST_CASE("a state that is given up has no picture: its reads go on with the next one") {
+  World w;
+  w.keyspace.held = true;
+  w.keyspace.gives_none = true;
+  w.reads.add({read(1, 10), read(2, 20)});
+  w.reads.pump(w.keyspace, 0);
+  w.keyspace.pending();
+  w.reads.stop();  // does not wait
+  CHECK(w.told.wait_for(0).empty());
+  w.keyspace.held = false;
+  w.keyspace.gives_none = false;
+  w.reads.pump(w.keyspace, 1000);
+  CHECK(w.told.wait_for(2) == std::vector<uint64_t>{1, 2});
+  CHECK(w.keyspace.pictures == 2);
+}
 
 TEST_CASE("each connection has its turn, and keeps its own order [F65]") {
   World w;
@@ -142,6 +161,45 @@ TEST_CASE("what was not done when the state was exchanged runs on the new one, i
   w.reads.pump(fresh, 0);
   CHECK(w.told.wait_for(3) == std::vector<uint64_t>{1, 2, 3});
   w.reads.stop();
+}
+
+TEST_CASE("a state is exchanged at once, though its picture is not made yet [F44, F65]") {
+  auto old = std::make_unique<Counted>();
+  old->held = true;
+  Counted fresh;
+  fresh.held = true;
+  resp::Node other(fresh);
+  other.start();
+  Collector told;
+  auto reads = std::make_unique<LongReads>(told.done());
+  reads->add({read(1, 10), read(2, 10)});
+  reads->pump(*old, 0);
+  std::future<void> stopped = std::async(std::launch::async, [&] { reads->stop(); });
+  const bool at_once = stopped.wait_for(std::chrono::seconds(2)) == std::future_status::ready;
+  CHECK(at_once);
+  if (!at_once) {
+    old->pending();  // or it waits for ever
+  }
+  stopped.wait();
+  reads->add({read(3, 10)});
+  reads->pump(fresh, 0);
+  if (at_once) {
+    old->pending();  // nobody reads it
+  }
+  old.reset();
+  CHECK(told.wait_for(0).empty());
+  fresh.pending();
+  CHECK(told.wait_for(3) == std::vector<uint64_t>{1, 2, 3});
+  reads->add({read(4, 10)});
+  while (fresh.pictures < 2) {  // the picture before it has to end first
+    reads->pump(fresh, 0);
+    std::this_thread::yield();
+  }
+  std::future<void> ended = std::async(std::launch::async, [&] { reads.reset(); });
+  CHECK(ended.wait_for(std::chrono::seconds(2)) == std::future_status::ready);
+  fresh.pending();
+  ended.wait();
+  CHECK(told.wait_for(0).size() == 3);
 }
 
 TEST_CASE("pictures come the more seldom the more compaction owes, and never at its limit [F65]") {

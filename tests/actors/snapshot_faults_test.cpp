@@ -2,7 +2,10 @@
 // that change, processes and SnapshotWorkers that die at any step. In the end the follower is where
 // the others are, and what had come was not sent again.
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <string>
+#include <unistd.h>
 
 #include <doctest/doctest.h>
 
@@ -327,6 +330,40 @@ TEST_CASE("a worker that dies while it receives: its node serves on, another one
       CHECK(got.bytes_received < 4 * scene.whole() / 3);
     }
   }
+}
+
+TEST_CASE("a backup leaves alone what was there, also when its worker dies") {
+  namespace fs = std::filesystem;
+  Cluster cluster(1, 21, kFiles);
+  wait_for_leader(cluster);
+  const fs::path directory =
+      fs::temp_directory_path() / ("kiwi-backup-" + std::to_string(::getpid()));
+  const auto put_precious = [&] {
+    fs::create_directories(directory);
+    std::ofstream(directory / "precious") << "mine";
+  };
+  std::string said;
+  const auto answer = [&said](const std::string& error) { said = error; };
+
+  put_precious();
+  cluster.back_up(0, directory.string(), answer);
+  cluster.run_ms(50);
+  CHECK(said.find("already") != std::string::npos);
+  CHECK(fs::exists(directory / "precious"));
+
+  // It comes while the order waits.
+  fs::remove_all(directory);
+  cluster.stall(0, Part::kStateMachine, true);
+  cluster.back_up(0, directory.string(), answer);
+  cluster.run_ms(20);
+  put_precious();
+  cluster.kill(0, Part::kSnapshots);
+  cluster.run_ms(20);
+  CHECK(cluster.snapshots(0).deaths == 1);
+  cluster.stall(0, Part::kStateMachine, false);
+  cluster.run_ms(200);
+  CHECK(fs::exists(directory / "precious"));
+  fs::remove_all(directory);
 }
 
 TEST_CASE("idle workers that die are not missed") {

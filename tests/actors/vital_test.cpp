@@ -23,7 +23,7 @@ const char* name(Part part) {
     case Part::kStateMachine:
       return "StateMachine";
     case Part::kReplica:
-      return "RaftReplica";
+      return "ReplicaHost";
     case Part::kLogStore:
       return "LogStore";
     case Part::kSnapshots:

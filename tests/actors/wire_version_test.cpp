@@ -1,4 +1,4 @@
-// What nodes say to each other has a version: kPeerProtocol (F46). Two programs of the same
+// What nodes say to each other has a version: kPeerProtocols.max (F46). Two programs of the same
 // version link up and believe that they understand each other, so whoever changes a byte of it has
 // to raise the version. This test holds the bytes of one message of each kind under the version
 // that they belong to.
@@ -7,11 +7,13 @@
 
 #include <doctest/doctest.h>
 
-#include "actors/node/admin_request.hpp"
+#include "actors/node/node_note.hpp"
+#include "actors/node/visit_talk.hpp"
 #include "actors/peers/fragments.hpp"
 #include "actors/peers/peer_auth.hpp"
 #include "actors/peers/peer_handshake.hpp"
 #include "actors/snapshots/snapshot_protocol.hpp"
+#include "config/base/bytes.hpp"
 #include "config/base/checksum.hpp"
 #include "raft/codec.hpp"
 #include "raft/lineage.hpp"
@@ -117,6 +119,12 @@ std::string handshake_frames() {
   hello.you = PeerHello::You::kMember;
   hello.where = "w:1";
   hello.first_entry = "first";
+  hello.build = "b";
+  hello.architecture = "x86_64";
+  hello.cluster_version = 1;
+  hello.cluster_version_max = 2;
+  hello.tls_client_address = "t:1";
+  hello.groups = 3;
   std::string out;
   for (const bool visits : {false, true}) {
     PeerHandshake dialer = visits
@@ -158,20 +166,30 @@ std::string words_of_operators() {
   static_assert(std::size(orders) == std::variant_size_v<AdminOrder>);
   std::string out;
   for (const AdminOrder& order : orders) {
-    out += encode_word({false, 7, encode_order(order)});
+    out += encode_note(OrderNote{7, order});
+  }
+  const OrderAnswer answer{
+      OrderRefusal::kCore, true, {raft::ChangeRefusal::kNotMember, NodeId{9}}, "here:1", "there:2"};
+  const NodeNote notes[] = {OrderNote{7, HandOver{}}, OrderAnswerNote{8, answer},
+                            PressureNote{900},        DiskNote{true},
+                            MarksNote{{{5, 55}}},     KnownMarksNote{"known"}};
+  static_assert(std::size(notes) == std::variant_size_v<NodeNote>);
+  for (const NodeNote& note : notes) {
+    out += encode_note(note);
   }
   out += encode_question({VisitQuestion::Kind::kWelcome, member, configuration()});
-  return out + encode_reply({"error", member, true, configuration()});
+  return out + encode_reply({VisitRefusal::kOrder, answer, member, true, configuration()});
 }
 
 std::string frames_of_a_link() {
   LinkSender sender;
-  sender.queue("message", true);
-  sender.queue(std::string(300'000, 'm'), false);
-  sender.queue_note("note");
+  sender.queue(GroupId{1}, "message", true);
+  sender.queue(GroupId{1}, std::string(300'000, 'm'), false);
+  sender.queue_note(GroupId{2}, "note");
   std::string out = encode_ack(12345);
   for (std::optional<Frame> frame; (frame = sender.next());) {
     out += static_cast<char>(frame->kind);
+    put_le(out, static_cast<uint32_t>(frame->group.value));
     out += frame->bytes;
   }
   return out;
@@ -184,17 +202,19 @@ struct Spoken {
 };
 constexpr std::array kSpoken = {
     Spoken{3, 7749616564687588415ULL},
+    Spoken{6, 0},
 };
 
 }  // namespace
 
-TEST_CASE("who changes what nodes say to each other raises kPeerProtocol [F46]") {
+TEST_CASE("who changes what nodes say to each other raises kPeerProtocols.max [F46]") {
   const std::string all = raft_messages() + snapshot_messages() + handshake_frames() +
                           words_of_operators() + frames_of_a_link();
-  const Spoken now{kPeerProtocol, checksum64(all)};
+  const Spoken now{kPeerProtocols.max, checksum64(all)};
   const Spoken& last = kSpoken.back();
   INFO(
-      "What nodes say has changed: raise kPeerProtocol in actors/peers/peer_auth.hpp and add a row "
+      "What nodes say has changed: raise kPeerProtocols.max in actors/peers/peer_auth.hpp and add "
+      "a row "
       "here, "
       "with checksum ",
       now.checksum);

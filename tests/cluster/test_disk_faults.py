@@ -54,7 +54,7 @@ def assert_stopped_with_a_sentence(node, part: str) -> None:
     assert node.process.returncode in (1, 70), (node.process.returncode, sentence)
     assert "stopping: " in node.log_text()
     stops = [line for line in node.log_text().splitlines() if "stopping: " in line]
-    assert str(node.dir / part) in stops[-1], stops[-1]
+    assert str(node.group_dir / part) in stops[-1], stops[-1]
     assert "terminate called" not in node.log_text()
 
 
@@ -181,7 +181,7 @@ def test_a_state_that_cannot_be_flushed_loses_nothing(faulty_single, operation, 
     node.terminate()
     assert disk.seen(), "the flush met no fault"
     text = node.log_text()
-    assert str(node.dir / "state-1") in text.splitlines()[-1], text[-800:]
+    assert str(node.group_dir / "state-1") in text.splitlines()[-1], text[-800:]
     assert "terminate called" not in text and "invariant" not in text
     disk.mend()
     node.start()
@@ -239,7 +239,7 @@ def refused_or_right(node) -> str:
 @pytest.mark.parametrize("place", [0.02, 0.3, 0.6, 0.9, 0.99])
 def test_a_flipped_byte_in_an_sst_is_never_served(flushed, place):
     """[F16] The biggest file holds the keys; wherever the byte is."""
-    table = max((flushed.dir / "state-1").glob("*.sst"), key=lambda path: path.stat().st_size)
+    table = max((flushed.group_dir / "state-1").glob("*.sst"), key=lambda path: path.stat().st_size)
     with open(table, "r+b") as file:
         file.seek(int(table.stat().st_size * place))
         byte = file.read(1)[0]
@@ -256,7 +256,7 @@ def test_a_flipped_byte_in_an_sst_is_never_served(flushed, place):
                                      "log/MANIFEST-*", "log/OPTIONS-*", "log/WAL-MARK"])
 def test_a_missing_file_is_refused_or_made_good(flushed, pattern):
     """[F13, F16] Also the log of a node whose state is ahead of what is left of it."""
-    lost = max(flushed.dir.glob(pattern), key=lambda path: path.stat().st_size)
+    lost = max(flushed.group_dir.glob(pattern), key=lambda path: path.stat().st_size)
     assert lost.stat().st_size > 0
     lost.unlink()
     print(f"{pattern}: {refused_or_right(flushed)}")
@@ -270,7 +270,7 @@ def test_a_missing_log_file_is_refused_also_when_the_state_was_never_flushed(mak
     node = cluster.node(1)
     assert write_keys(node, 0, KEYS) == KEYS
     node.kill()
-    max(node.dir.glob(pattern), key=lambda path: path.stat().st_size).unlink()
+    max(node.group_dir.glob(pattern), key=lambda path: path.stat().st_size).unlink()
     print(f"{pattern}: {refused_or_right(node)}")
 
 

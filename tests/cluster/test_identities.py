@@ -63,6 +63,58 @@ def test_a_second_process_with_the_id_of_a_living_member_takes_nothing(make_clus
     newcomer.kill()
 
 
+def test_a_member_that_restarts_is_not_replaced_by_a_double_meanwhile(make_cluster):
+    """[F49] As above, and the living node is restarted."""
+    cluster = make_cluster(3)
+    write(cluster.node(1), "a:")
+    alive = cluster.node(2)
+    double = Node(2, cluster.root / "second", dict(alive.options))
+    double.start()
+    wait_log(double, "node 2 lives", 20)
+    alive.terminate()
+    time.sleep(4)  # longer than anybody waits for it
+    alive.start()
+    wait_serving(alive, 20)
+    write(alive, "b:")
+    assert isinstance(double.call("SET", "a:0", "usurped"), RespError)
+    assert read_all(alive, "a:") == expected()
+    assert all(voters(n) == "3" for n in cluster.nodes)
+    double.kill()
+
+
+def links_of(node):
+    """How often each of the node's links came up."""
+    return [v.partition("conn_oks=")[2].partition(",")[0]
+            for k, v in sorted(node.info("raft").items()) if "conn_oks=" in v]
+
+
+def test_an_earlier_life_of_a_replaced_member_takes_nothing(make_cluster):
+    """[F1, F49] Node 2's disk is taken for lost, the node comes back empty and is replaced; then the
+    old disk is started again somewhere else."""
+    cluster = make_cluster(3)
+    write(cluster.node(1), "a:")
+    member = cluster.node(2)
+    member.terminate()
+    earlier = Node(2, cluster.root / "second", dict(member.options))
+    earlier.dir.parent.mkdir()
+    member.dir.rename(earlier.dir)
+    member.start()
+    wait_serving(member, 30)
+    wait_until(lambda: all(voters(n) == "3" for n in cluster.nodes), 20, "three voters again")
+    before = [links_of(n) for n in cluster.nodes]
+    assert all(before)
+    earlier.start()
+    wait_log(earlier, "is of an earlier life of node 2", 30)
+    deadline = time.monotonic() + 6
+    while time.monotonic() < deadline:
+        write(member, "b:")
+        time.sleep(0.2)
+    assert [links_of(n) for n in cluster.nodes] == before
+    assert isinstance(earlier.call("SET", "a:0", "usurped"), RespError)
+    assert read_all(member, "a:") == expected()
+    earlier.kill()
+
+
 def test_a_directory_put_back_from_a_copy_takes_no_part(make_cluster):
     """[F52] Writes of after the copy are not in it, nor are votes."""
     cluster = make_cluster(3)
@@ -124,6 +176,34 @@ def test_an_old_copy_does_not_vote_for_one_that_lags(make_cluster):
     keeper.start()
     wait_serving(keeper, 30)
     wait_serving(lagging, 30)
+    assert read_all(lagging, "w:") == expected()
+
+
+def test_an_old_copy_is_known_by_those_who_heard_of_its_later_life_from_others(make_cluster):
+    """[F52] C is down while B starts again; A tells C of it and goes; then B's directory is put back."""
+    cluster = make_cluster(3, options={"raft.response-timeout": 1500})
+    write(cluster.node(1), "before:")
+    lagging, back = cluster.followers()
+    back.terminate()
+    copy = back.dir.with_suffix(".copy")
+    shutil.copytree(back.dir, copy)
+    lagging.kill()
+    back.start()
+    keeper = next(n for n in cluster.nodes if n not in (lagging, back))
+    wait_serving(keeper, 20)
+    write(keeper, "w:")
+    back.kill()
+    lagging.start()
+    wait_serving(lagging, 20)
+    time.sleep(1)
+    keeper.kill()
+    shutil.rmtree(back.dir)
+    shutil.copytree(copy, back.dir)
+    back.start()
+    wait_until(lambda: not back.alive(), 15, "the old copy to stop")
+    assert isinstance(lagging.call("SET", "w:0", "usurped"), RespError)
+    keeper.start()
+    wait_serving(keeper, 30)
     assert read_all(lagging, "w:") == expected()
 
 

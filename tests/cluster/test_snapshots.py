@@ -168,7 +168,7 @@ def test_a_crash_at_any_step_of_an_installation_leaves_the_old_or_the_new_state(
     wait_until(lambda: follower.call("GET", "while-away:7") == b"7".ljust(1000, b"."), 20, "the data")
 
     def states():
-        return [p.name for p in follower.dir.iterdir() if p.name.startswith("state-")]
+        return [p.name for p in follower.group_dir.iterdir() if p.name.startswith("state-")]
 
     wait_until(lambda: len(states()) == 1, 10, "one state, the other is deleted in the background")
 

@@ -19,11 +19,11 @@ TraceEnv led_cluster(const std::string& arguments) {
   return env;
 }
 
-std::string answer_to(TraceEnv& env, const MembershipChange& change) {
-  env.node(NodeId{1}).core->change_membership(7, change);
+ChangeOutcome answer_to(TraceEnv& env, const MembershipChange& change) {
+  env.node(NodeId{1}).core->change_membership({Asker::kOrder, 7}, change);
   for (const Event& event : env.node(NodeId{1}).core->take_effects().events) {
     if (const auto* done = std::get_if<MembershipDone>(&event)) {
-      return done->error;
+      return done->outcome;
     }
   }
   return {};
@@ -64,17 +64,42 @@ TEST_CASE("the same inputs give the same effects, byte for byte") {
 TEST_CASE("a change that makes no sense is refused with a sentence [F18]") {
   TraceEnv env = led_cluster("3");
   MembershipChange change;
-  CHECK(answer_to(env, change) == "nothing would change");
+  CHECK(answer_to(env, change).refusal == ChangeRefusal::kNothingChanges);
   change.add_learners = {Member{}};
-  CHECK(answer_to(env, change) == "a member needs an id and an incarnation");
+  CHECK(answer_to(env, change).refusal == ChangeRefusal::kIncompleteMember);
   change.add_learners = {};
   change.promote = {NodeId{9}};
-  CHECK(answer_to(env, change) == "node 9 is not a member");
+  CHECK(answer_to(env, change) == ChangeOutcome{ChangeRefusal::kNotMember, NodeId{9}});
   change.promote = {};
   change.add_learners = {
       member_of(NodeId{2}, 2)};  // wiped, together with a removal: two voters less
   change.remove = {NodeId{3}};
-  CHECK(answer_to(env, change) == "replace a wiped voter in a change of its own");
+  CHECK(answer_to(env, change).refusal == ChangeRefusal::kReplacesVoter);
+}
+
+TEST_CASE("a voter stays while too few of the others are heard to go on without it [F18]") {
+  TraceEnv env = led_cluster("3 election=6 election-max=12");
+  env.run({"tick 1 count=2", "stabilize", "crash 3"});
+  for (int i = 0; i < 6; ++i) {
+    env.run({"tick 1", "stabilize"});
+  }
+  MembershipChange change;
+  change.remove = {NodeId{2}};
+  CHECK(answer_to(env, change) == ChangeOutcome{ChangeRefusal::kVotersNotHeard, NodeId{3}});
+  CHECK(env.node(NodeId{1}).core->configuration().is_voter(NodeId{2}));
+  change.remove = {NodeId{3}};
+  CHECK(answer_to(env, change).done());
+}
+
+TEST_CASE("a leader that did not hear a voter in its term yet does not build on it [F18]") {
+  TraceEnv env;
+  env.quiet = true;
+  env.run({"cluster 3", "auto disk apply", "crash 3", "elect 1"});
+  MembershipChange change;
+  change.remove = {NodeId{2}};
+  CHECK(answer_to(env, change) == ChangeOutcome{ChangeRefusal::kVotersNotHeard, NodeId{3}});
+  change.remove = {NodeId{3}};
+  CHECK(answer_to(env, change).done());
 }
 
 TEST_CASE("a member may change its address; it stays what it is") {
@@ -83,7 +108,7 @@ TEST_CASE("a member may change its address; it stays what it is") {
   moved.peer_address = "elsewhere:1";
   MembershipChange change;
   change.add_learners = {moved};
-  CHECK(answer_to(env, change).empty());
+  CHECK(answer_to(env, change).done());
   const Configuration& now = env.node(NodeId{1}).core->configuration();
   CHECK(now.find(NodeId{2})->peer_address == "elsewhere:1");
   CHECK(now.is_voter(NodeId{2}));
@@ -184,13 +209,13 @@ TEST_CASE("how far a follower is behind, and how it will be brought up, is told 
   CHECK(peer(0).lag_entries == 0);
   CHECK(peer(0).lag_bytes == 0);
   CHECK(peer(0).lag_ms == 0);
-  CHECK(std::string(peer(0).catch_up) == "memory");
+  CHECK(peer(0).catch_up == CatchUp::kMemory);
   CHECK(peer(1).lag_entries == 4);
   CHECK(peer(1).lag_bytes == 4 * 228);  // one in memory, three estimated
   CHECK(peer(1).lag_ms == 700);
-  CHECK(std::string(peer(1).catch_up) == "log");
+  CHECK(peer(1).catch_up == CatchUp::kLog);
   env.run({"flush 1", "compact 1", "link-up 1 3", "stabilize"});
-  CHECK(std::string(peer(1).catch_up) == "snapshot");
+  CHECK(peer(1).catch_up == CatchUp::kSnapshot);
   CHECK(core.snapshot_pinned(NodeId{3}, LogIndex{6}));
   CHECK(peer(1).snapshot_index == LogIndex{6});
 }

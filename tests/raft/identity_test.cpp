@@ -80,14 +80,14 @@ TEST_CASE(
   TraceEnv env = led_cluster("3 election=6 election-max=6");
   Core& core = *env.node(NodeId{1}).core;
   env.run({"tick 1 count=2", "stabilize", "link-down 1 2", "tick 1 count=4", "deliver to=3",
-           "deliver to=1", "tick 1 count=3"});
+           "deliver to=1", "tick 1 count=3", "link-down 1 3"});
   MembershipChange change;  // another change is under way meanwhile
-  change.remove = {NodeId{3}};
-  core.change_membership(7, change);
+  change.add_learners = {member_of(NodeId{4})};
+  core.change_membership({Asker::kOrder, 7}, change);
   core.member_returned(member_of(NodeId{2}, 9));
   env.settle(NodeId{1});
   env.run({"link-up 1 2", "stabilize", "tick 1 count=2", "stabilize"});
-  CHECK(core.configuration().find(NodeId{3}) == nullptr);
+  CHECK(core.configuration().find(NodeId{4}) != nullptr);
   CHECK(core.configuration().has(NodeId{2}, incarnation_of(NodeId{2})));
 }
 
@@ -123,6 +123,10 @@ TEST_CASE("numbers of a later start in the log prove to a node that it is an old
                                    "stabilize", "tick 1 count=2", "stabilize"});
   CHECK(env.node(NodeId{1}).core->status().role == Role::kLeader);
   CHECK(out.find("2: event old-copy epoch=2") != std::string::npos);
+  // It confirms nobody's leadership: it may have forgotten that it followed a later one.
+  const std::string asked = env.run({"link-down 1 3", "read 1 id=7", "stabilize"});
+  CHECK(asked.find("2: send 1 t") != std::string::npos);
+  CHECK(asked.find("read id=7 index") == std::string::npos);
   // It has the entries and acknowledges nothing, and never campaigns.
   const PeerStatus seen = env.node(NodeId{1}).core->status().peers.at(0);
   CHECK(seen.match < env.node(NodeId{2}).core->status().last_index);

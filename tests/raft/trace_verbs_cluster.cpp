@@ -72,9 +72,10 @@ void show_status(TraceEnv& env, const Command& command) {
     }
     for (const PeerStatus& peer : s.peers) {
       env.print(
-          "  " + std::to_string(peer.member.id.value) + ": " + peer.state + " match=" +
-          std::to_string(peer.match.value) + " next=" + std::to_string(peer.next.value) +
-          (peer.up ? "" : " down") + (peer.catch_up == std::string("log") ? " from-log" : "") +
+          "  " + std::to_string(peer.member.id.value) + ": " + std::string(name_of(peer.state)) +
+          " match=" + std::to_string(peer.match.value) +
+          " next=" + std::to_string(peer.next.value) + (peer.up ? "" : " down") +
+          (peer.catch_up == CatchUp::kLog ? " from-log" : "") +
           (peer.snapshot_index ? " sending=" + std::to_string(peer.snapshot_index.value) : ""));
     }
   }

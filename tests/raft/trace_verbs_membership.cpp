@@ -11,7 +11,8 @@ bool run_membership_verb(TraceEnv& env, const Command& command) {
     }
     change.promote = command.ids("promote");
     change.remove = command.ids("remove");
-    env.node(command.node()).core->change_membership(command.number("id", 1), change);
+    env.node(command.node())
+        .core->change_membership({Asker::kOrder, command.number("id", 1)}, change);
     env.settle(command.node());
   } else if (command.verb == "returned") {  // returned 1 2: node 1 hears that 2 was wiped
     NodeId id = command.node(1);
@@ -19,7 +20,8 @@ bool run_membership_verb(TraceEnv& env, const Command& command) {
     env.settle(command.node());
   } else if (command.verb == "transfer") {  // transfer 1 [to=2] [id=1]
     env.node(command.node())
-        .core->transfer_leadership(command.number("id", 1), NodeId{command.number("to")});
+        .core->transfer_leadership({Asker::kOrder, command.number("id", 1)},
+                                   NodeId{command.number("to")});
     env.settle(command.node());
   } else {
     return false;

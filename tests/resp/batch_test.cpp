@@ -100,6 +100,46 @@ TEST_CASE("what was packed is unpacked again") {
   CHECK(read_all(payload()));
 }
 
+TEST_CASE("a batch of users: its bytes, and who asked for what [ON DISK]") {
+  using namespace std::string_literals;
+  std::string of_user;
+  pack_as_user(of_user, 300, plain({"GET", "a"}, 7));
+  CHECK(of_user == "\x03\xac\x02"s + plain({"GET", "a"}, 7));
+  BatchBuilder builder;
+  builder.set_acl_version(5);
+  builder.add(of_user);
+  const std::string bytes = builder.take();
+  CHECK(bytes == "\x02\x01\x05"s + static_cast<char>(of_user.size()) + of_user);
+  CHECK(builder.take() == "\x01\x00"s);  // the next one has no users again
+  BatchReader reader(bytes);
+  CHECK(reader.acl_version() == 5);
+  PackedCommand command;
+  REQUIRE(unpack_command(reader.next().value(), command));
+  CHECK(command.user == 300);
+  CHECK(command.kind == PackedKind::kPlain);
+  CHECK(command.database == 7);
+  REQUIRE(unpack_command(plain({"GET", "a"}), command));
+  CHECK_FALSE(command.user.has_value());
+  CHECK(read_all(bytes));
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    CHECK_FALSE(read_all(std::string_view(bytes).substr(0, size)));
+  }
+}
+
+TEST_CASE("users stand in batches of format 2 only, and in one layer") {
+  std::string of_user;
+  pack_as_user(of_user, 1, plain({"GET", "a"}));
+  BatchBuilder builder;
+  builder.add(of_user);
+  CHECK_FALSE(read_all(builder.take()));
+  std::string twice;
+  pack_as_user(twice, 2, of_user);
+  PackedCommand command;
+  CHECK_FALSE(unpack_command(twice, command));
+  CHECK(BatchReader::knows_format_of(payload()));
+  CHECK_FALSE(BatchReader::knows_format_of("\x03"));
+}
+
 TEST_CASE("every truncated or lengthened batch is refused") {
   std::string whole = payload();
   for (size_t size = 0; size < whole.size(); ++size) {

@@ -271,6 +271,20 @@ TEST_CASE("delta: chunks that are lost, doubled or damaged come to nothing, with
   }
 }
 
+TEST_CASE("delta: a disk without room ends the delta, not the process [F60]") {
+  Pair pair(3, 300, 200);
+  auto source = source_at(pair.sent);
+  fill_disk(".sst");
+  const DeltaResult result = send_delta(*source, pair.base);
+  const uint64_t refused = full_disk_refused();
+  fill_disk("");
+  CHECK(refused > 0);
+  REQUIRE(!result.info.has_value());
+  CHECK(result.info.error().text.find("room") != std::string::npos);
+  const std::string again = pair.receiver->checkpoint(pair.directory.path("again"));
+  CHECK(send_delta(*source, again).info.has_value());
+}
+
 TEST_SUITE_END();
 
 }  // namespace kiwi::rocks::test

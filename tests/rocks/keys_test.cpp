@@ -91,8 +91,8 @@ TEST_CASE("keys: golden bytes of the grammar [F33] [F40]") {
   CHECK(hex(made(applied_record)) == "41");
   CHECK(hex(made(configuration_record)) == "43");
   std::string out;
-  session(out, NodeId{0x0102}, incarnation());
-  CHECK(hex(out) == "530000000000000102f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff");
+  session(out, GroupId{3}, NodeId{0x0102}, incarnation());
+  CHECK(hex(out) == "53000000030000000000000102f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff");
   CHECK(hex(made(database_map, uint32_t{9})) == "4400000009");
   CHECK(hex(made(key_count, db)) == "4e01020304");
   CHECK(hex(made(deletion_bucket, db, uint16_t{0x3fff})) == "42010203043fff");

@@ -98,14 +98,14 @@ TEST_CASE("records: golden bytes of the log database") {
   CHECK(std::string(log_keys::kFirst) + log_keys::kHardState + log_keys::kIdentity +
             log_keys::kCommit + log_keys::kSnapshot + log_keys::kFormat ==
         "FHIKMV");
-  CHECK(std::string(log_keys::kFormatValue) == "kiwi-log-2");
+  CHECK(std::string(log_keys::kFormatValue) == "kiwi-log-3");
   raft::Entry entry = make_entry(0x11, 0x22, "payload");
   entry.number.incarnation.bytes[0] = 0xee;
   std::string bytes;
   raft::append_entry(bytes, entry);
   CHECK(hex(bytes) ==  // version, checksum, kind, index, term, stamp, seed; number; payload
         "01"
-        "f1612fc9448a8dad"
+        "5babf1f44579ac1c"
         "01"
         "1100000000000000"
         "2200000000000000"
@@ -115,6 +115,7 @@ TEST_CASE("records: golden bytes of the log database") {
         "ee000000000000000000000000000000"
         "0200000000000000"
         "1100000000000000"
+        "01000000"
         "7061796c6f6164");
 }
 

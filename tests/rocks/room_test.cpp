@@ -14,6 +14,7 @@
 #include "tests/rocks/log_storage_suite.hpp"
 #include "tests/rocks/support.hpp"
 #include "tests/rocks/table_fixture.hpp"
+#include "tests/rocks/wal_support.hpp"
 
 namespace kiwi::rocks::test {
 
@@ -34,6 +35,27 @@ bool soon(const Holds& holds) {
   }
   return false;
 }
+
+raft::PersistRequest entries_of(uint64_t from, uint64_t count, size_t bytes) {
+  raft::PersistRequest request;
+  for (uint64_t index = from; index < from + count; ++index) {
+    request.entries.push_back(
+        make_entry(index, 1, std::string(bytes, static_cast<char>('a' + index % 26))));
+  }
+  return request;
+}
+
+// Makes the log flush what it has in memory, and begin another file.
+void cut_at(RocksLog& log, uint64_t index) {
+  raft::SnapshotMeta meta;
+  meta.index = LogIndex{index};
+  meta.term = Term{1};
+  REQUIRE(log.cut(meta, LogIndex{index + 1}).has_value());
+}
+
+struct DiskAgain {
+  ~DiskAgain() { fill_disk(""); }
+};
 
 void commit_kilobytes(Keyspace& keyspace, uint64_t index, int count) {
   for (int i = 0; i < count; ++i) {
@@ -127,6 +149,116 @@ TEST_CASE("the log says what its memtables will take of the disk [F60]") {
   meta.term = Term{1};
   REQUIRE(log.cut(meta, LogIndex{100}).has_value());
   CHECK(soon([&] { return log.stats().owed_bytes < 1 << 20; }));  // what was cut is owed no more
+}
+
+TEST_CASE(
+    "the disk is full in the middle of a flush of the log: it goes on when there is room [F60]") {
+  for (const uint64_t writes : {0, 1, 2}) {
+    INFO("writes that find room: ", writes);
+    const DiskAgain again;
+    TempDirectory directory;
+    {
+      auto opened =
+          open_rocks_log({.path = directory.path("log"), .fsync = true, .free_bytes = {}});
+      REQUIRE(opened.has_value());
+      RocksLog& log = **opened;
+      REQUIRE(log.persist(entries_of(1, 160, 64 << 10)).has_value());
+      fill_disk(".sst", writes);
+      cut_at(log, 120);
+      REQUIRE(soon([] { return full_disk_refused() > 2; }));
+      for (uint64_t index = 161; index <= 170; ++index) {
+        const Result<void> written = log.persist(entries_of(index, 1, 100));
+        REQUIRE_MESSAGE(written.has_value(), (written ? "" : written.error().text));
+      }
+      CHECK(log.stats().waits_for_room == 1);
+      fill_disk("");
+      CHECK(soon([&] { return log.stats().waits_for_room == 0; }));
+      CHECK(soon([&] { return !files_with_suffix(directory.path("log"), ".sst").empty(); }));
+      REQUIRE(log.persist(entries_of(171, 1, 100)).has_value());
+    }
+    auto opened = open_rocks_log({.path = directory.path("log"), .fsync = true, .free_bytes = {}});
+    REQUIRE_MESSAGE(opened.has_value(), (opened ? "" : opened.error().text));
+    CHECK(all_entries(**opened).size() == 51);
+  }
+}
+
+TEST_CASE(
+    "the disk is full when the log's flush never ends: the log closes, nothing is lost [F60]") {
+  const DiskAgain again;
+  TempDirectory directory;
+  {
+    auto opened = open_rocks_log({.path = directory.path("log"), .fsync = true, .free_bytes = {}});
+    REQUIRE(opened.has_value());
+    REQUIRE((*opened)->persist(entries_of(1, 160, 64 << 10)).has_value());
+    fill_disk(".sst", 1);
+    cut_at(**opened, 120);
+    REQUIRE(soon([] { return full_disk_refused() > 0; }));
+  }
+  fill_disk("");
+  auto opened = open_rocks_log({.path = directory.path("log"), .fsync = true, .free_bytes = {}});
+  REQUIRE_MESSAGE(opened.has_value(), (opened ? "" : opened.error().text));
+  CHECK(all_entries(**opened).size() == 40);
+}
+
+TEST_CASE("the disk is full when the log begins another file: it waits for room [F60]") {
+  const DiskAgain again;
+  TempDirectory directory;
+  auto opened = open_rocks_log({.path = directory.path("log"), .fsync = true, .free_bytes = {}});
+  REQUIRE(opened.has_value());
+  RocksLog& log = **opened;
+  REQUIRE(log.persist(entries_of(1, 160, 64 << 10)).has_value());
+  fill_disk(".log", UINT64_MAX, /*creates=*/false);
+  std::thread room([] {
+    soon([] { return full_disk_refused() > 2; });
+    fill_disk("");
+  });
+  const std::string before = newest_wal(directory.path("log"));
+  cut_at(log, 120);
+  room.join();
+  CHECK(newest_wal(directory.path("log")) != before);
+  const Result<void> written = log.persist(entries_of(161, 1, 100));
+  CHECK_MESSAGE(written.has_value(), (written ? "" : written.error().text));
+}
+
+TEST_CASE("a state that is given up ends within a second, whatever waits for room [F60]") {
+  for (const bool table : {true, false}) {
+    INFO("table: ", table);
+    TempDirectory directory;
+    std::atomic<uint64_t> free{kMuch};
+    KeyspaceOptions options = table_options(directory.path("state"), kTable);
+    options.write_buffer_bytes = 16 << 20;
+    options.free_bytes = [&free] { return free.load(); };
+    auto opened = table ? open_table_keyspace(options) : open_plain_keyspace(options);
+    REQUIRE(opened.has_value());
+    Keyspace& keyspace = **opened;
+    commit_kilobytes(keyspace, 1, 100);
+    keyspace.flush();
+    free = 1 << 20;
+    commit_kilobytes(keyspace, 2, 2000);
+    std::atomic<uint64_t> flushed{0};
+    std::atomic<int> pictures{0};
+    std::atomic<int> copies{0};
+    keyspace.flush_async([&](LogIndex index) { flushed = index.value; });
+    REQUIRE(soon([&] { return keyspace.usage().waits_for_room == 1; }));
+    if (table) {
+      keyspace.view_async([&](std::unique_ptr<Reader> view) { pictures += view ? 100 : 1; });
+      commit_kilobytes(keyspace, 3, 10);
+      keyspace.checkpoint(directory.path("copy"),
+                          [&](const Result<LogIndex>& made) { copies += made ? 100 : 1; });
+    }
+    const auto began = std::chrono::steady_clock::now();
+    std::thread room([&] {  // for a state that is not given up
+      soon([&] { return flushed != 0; });
+      free = kMuch;
+    });
+    keyspace.give_up();
+    opened->reset();
+    CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(1));
+    CHECK(flushed >= 1);
+    CHECK(pictures == (table ? 1 : 0));
+    CHECK(copies == (table ? 1 : 0));
+    room.join();
+  }
 }
 
 TEST_SUITE_END();

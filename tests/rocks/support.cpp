@@ -1,6 +1,10 @@
 #include "tests/rocks/support.hpp"
 
 #include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstdarg>
 #include <cstdlib>
 #include <fcntl.h>
 #include <fstream>
@@ -44,9 +48,108 @@ int synced(int fd, long call) {
 
 }  // namespace
 
-// Take the place of libc's, also for librocksdb.so. Only these two make anything durable.
+namespace {
+
+// The files whose names end so find no room: to be written (after so many writes), to be created.
+struct FullDisk {
+  std::mutex mutex;
+  std::string suffix;  // empty: the disk has room
+  uint64_t writes_left = 0;
+  bool creates = true;
+  uint64_t refused = 0;
+};
+FullDisk& full_disk() {
+  static FullDisk disk;
+  return disk;
+}
+std::atomic<bool> disk_may_be_full{false};
+
+bool refuses_write(int fd) {
+  if (!disk_may_be_full) {
+    return false;
+  }
+  std::array<char, 4096> name{};
+  const std::string link = "/proc/self/fd/" + std::to_string(fd);
+  const ssize_t size = ::readlink(link.c_str(), name.data(), name.size());
+  FullDisk& disk = full_disk();
+  const std::lock_guard lock(disk.mutex);
+  if (size <= 0 || disk.suffix.empty() ||
+      !std::string_view(name.data(), static_cast<size_t>(size)).ends_with(disk.suffix)) {
+    return false;
+  }
+  if (disk.writes_left != 0) {
+    --disk.writes_left;
+    return false;
+  }
+  ++disk.refused;
+  errno = ENOSPC;
+  return true;
+}
+
+bool refuses_create(const char* path, int flags) {
+  if (!disk_may_be_full || (flags & O_CREAT) == 0) {
+    return false;
+  }
+  FullDisk& disk = full_disk();
+  const std::lock_guard lock(disk.mutex);
+  if (disk.suffix.empty() || disk.creates || !std::string_view(path).ends_with(disk.suffix)) {
+    return false;
+  }
+  ++disk.refused;
+  errno = ENOSPC;
+  return true;
+}
+
+// Half of what was to be written is there all the same.
+ssize_t written(int fd, const void* bytes, size_t size, off_t offset) {
+  if (!refuses_write(fd)) {
+    return offset < 0 ? ::syscall(SYS_write, fd, bytes, size)
+                      : ::syscall(SYS_pwrite64, fd, bytes, size, offset);
+  }
+  (void)(offset < 0 ? ::syscall(SYS_write, fd, bytes, size / 2)
+                    : ::syscall(SYS_pwrite64, fd, bytes, size / 2, offset));
+  errno = ENOSPC;
+  return -1;
+}
+
+int opened(const char* path, int flags, mode_t mode) {
+  return refuses_create(path, flags)
+             ? -1
+             : static_cast<int>(::syscall(SYS_openat, AT_FDCWD, path, flags, mode));
+}
+
+mode_t mode_of(int flags, va_list arguments) {
+  return (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(arguments, mode_t) : 0;
+}
+
+}  // namespace
+
+// Take the place of libc's, also for librocksdb.so. Only the first two make anything durable.
 extern "C" int fsync(int fd) { return synced(fd, SYS_fsync); }
 extern "C" int fdatasync(int fd) { return synced(fd, SYS_fdatasync); }
+extern "C" ssize_t write(int fd, const void* bytes, size_t size) {
+  return written(fd, bytes, size, -1);
+}
+extern "C" ssize_t pwrite(int fd, const void* bytes, size_t size, off_t offset) {
+  return written(fd, bytes, size, offset);
+}
+extern "C" ssize_t pwrite64(int fd, const void* bytes, size_t size, off64_t offset) {
+  return written(fd, bytes, size, offset);
+}
+extern "C" int open(const char* path, int flags, ...) {
+  va_list arguments;
+  va_start(arguments, flags);
+  const mode_t mode = mode_of(flags, arguments);
+  va_end(arguments);
+  return opened(path, flags, mode);
+}
+extern "C" int open64(const char* path, int flags, ...) {
+  va_list arguments;
+  va_start(arguments, flags);
+  const mode_t mode = mode_of(flags, arguments);
+  va_end(arguments);
+  return opened(path, flags, mode);
+}
 
 namespace kiwi::rocks::test {
 
@@ -167,6 +270,22 @@ std::vector<std::string> files_with_suffix(const std::string& directory, std::st
   }
   std::sort(names.begin(), names.end());
   return names;
+}
+
+void fill_disk(std::string_view suffix, uint64_t writes_left, bool creates) {
+  FullDisk& disk = full_disk();
+  const std::lock_guard lock(disk.mutex);
+  disk.suffix = suffix;
+  disk.writes_left = writes_left;
+  disk.creates = creates;
+  disk.refused = 0;
+  disk_may_be_full = !suffix.empty();
+}
+
+uint64_t full_disk_refused() {
+  FullDisk& disk = full_disk();
+  const std::lock_guard lock(disk.mutex);
+  return disk.refused;
 }
 
 ChildEnd spawn_child(const std::string& role, const std::vector<std::string>& arguments) {

@@ -34,6 +34,11 @@ void copy_directory_after_power_loss(const std::string& from, const std::string&
 // Names of the files in `directory` that end so, in order.
 std::vector<std::string> files_with_suffix(const std::string& directory, std::string_view suffix);
 
+// From now on files whose names end so find no room to be written after so many writes, of any of
+// them, or, without `creates`, to be made. An empty suffix ends it.
+void fill_disk(std::string_view suffix, uint64_t writes_left = 0, bool creates = true);
+uint64_t full_disk_refused();  // so often, since it was filled
+
 // Runs this program as a child in one of its roles (child_roles.cpp) and waits for its end.
 struct ChildEnd {
   bool exited = false;

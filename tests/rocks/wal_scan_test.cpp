@@ -118,6 +118,24 @@ TEST_CASE("wal scan: what a note says counts for its own file and those before i
   CHECK(scan_bytes(wal, 7, mark).verdict == WalVerdict::kTorn);
 }
 
+TEST_CASE("wal scan: bytes behind the end that a record's headers give are damage [F16] [F59]") {
+  const WalMark mark{'m', 'a', 'r', 'k', '5', '6', '7', '8'};
+  for (const size_t size : {200, 1500, 40'000, 70'000}) {
+    INFO("size ", size);
+    std::string wal;
+    append_record(wal, std::string(300, 'a'), mark, {});
+    append_record(wal, std::string(size, 'b'), mark, {});  // no note tells of room
+    std::string bytes = wal;
+    bytes.replace(bytes.size() - 40, 40, 80, 'x');
+    CHECK(scan_bytes(bytes + room(5000), 4, mark).verdict == WalVerdict::kDamaged);
+    // Where there never was any, more than one record may have been on its way (raft.log-fsync no).
+    CHECK(scan_bytes(bytes, 4, mark).verdict == WalVerdict::kTorn);
+    // Its end is missing, as a power loss leaves it.
+    bytes = wal.substr(0, wal.size() - 150) + room(5000);
+    CHECK(scan_bytes(bytes, 4, mark).verdict == WalVerdict::kTorn);
+  }
+}
+
 TEST_CASE("wal scan: recovery of crafted bytes takes time in proportion to them [F59]") {
   const WalMark mark{'m', 'a', 'r', 'k', '5', '6', '7', '8'};
   std::string value;

@@ -45,7 +45,11 @@ enum class Mark : uint8_t {
   kLoudLeader,       // announced a commit index above what the follower is known to have (F19)
   kReplyLost,        // too large to be kept (F45)
   kOldCopyFound,     // F52
-  kPlayDeposed,      // plays that went through to their end
+  kOrderForwarded,   // an operator asked a node that does not lead
+  kOrderDone,
+  kOrderRefused,  // and nothing of it will come
+  kOrderUnknown,  // nobody could say what becomes of it
+  kPlayDeposed,   // plays that went through to their end
   kPlayFrozen,
   kPlayOldTerms,
   kPlaySlowDisk,
@@ -97,6 +101,10 @@ inline const char* name_of(Mark mark) {
                                         "loud leader",
                                         "reply lost",
                                         "old copy found",
+                                        "order forwarded",
+                                        "order done",
+                                        "order refused",
+                                        "order unknown",
                                         "play: deposed",
                                         "play: frozen",
                                         "play: old terms",

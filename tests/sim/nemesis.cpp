@@ -92,7 +92,8 @@ void World::break_something() {
       break;
     default:
       if (node != nullptr) {
-        node->transfer(prng.chance(1, 2) ? NodeId{} : NodeId{1 + prng.below(nodes.size())});
+        const NodeId target = prng.chance(1, 2) ? NodeId{} : NodeId{1 + prng.below(nodes.size())};
+        prng.chance(1, 2) ? node->transfer(target) : node->order(actors::HandOver{target});
       }
       break;
   }
@@ -242,6 +243,9 @@ void World::change_members() {
     wipe_one(*leader);
     return;
   }
+  if (prng.chance(1, 3) && order_a_newcomer(now)) {
+    return;
+  }
   for (auto& node : nodes) {
     const raft::Member* member = now.find(node->id());
     bool used = std::ranges::binary_search(now.removed_ids, node->id());
@@ -273,6 +277,20 @@ void World::change_members() {
   trace("change", leader->id(), change.add_learners.size() * 10 + change.promote.size(),
         change.remove.size());
   leader->change(std::move(change));
+}
+
+// An operator asks some node to add one that is in no cluster; whoever leads has to do it.
+bool World::order_a_newcomer(const raft::Configuration& now) {
+  Node* asked = any_running();
+  for (auto& node : nodes) {
+    const bool used = std::ranges::binary_search(now.removed_ids, node->id());
+    if (asked != nullptr && now.find(node->id()) == nullptr && !used && node->running()) {
+      trace("order", asked->id(), node->id().value, 0);
+      asked->order(actors::AddMember{node->member()});
+      return true;
+    }
+  }
+  return false;
 }
 
 // A directory is lost for good. Only while everybody else's is there: what was acknowledged lives

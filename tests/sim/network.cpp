@@ -1,5 +1,7 @@
 #include "tests/sim/network.hpp"
 
+#include <utility>
+
 #include "raft/codec.hpp"
 #include "tests/sim/world.hpp"
 
@@ -92,6 +94,20 @@ void Network::send(raft::Message message) {
       world_.prng.chance(faults.duplicate_per_mille, 1000)) {
     deliver_later(message);
   }
+}
+
+void Network::tell(NodeId from, NodeId to, std::string note) {
+  if (is_cut(from, to) || world_.prng.chance(faults.loss_per_mille, 1000)) {
+    return;
+  }
+  const auto us =
+      50 + static_cast<int64_t>(world_.prng.below(static_cast<uint64_t>(faults.delay_us_max)));
+  world_.timeline.after(us, [this, from, to, note = std::move(note)] {
+    Node* node = world_.find(to);
+    if (node != nullptr && node->running() && !is_cut(from, to)) {
+      node->take_note(from, note);
+    }
+  });
 }
 
 void Network::deliver_later(const raft::Message& message) {

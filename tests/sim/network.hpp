@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -27,6 +28,7 @@ class Network {
   explicit Network(World& world) : world_(world) {}
 
   void send(raft::Message message);
+  void tell(NodeId from, NodeId to, std::string note);  // between their composition roots
   // Messages from `from` to `to` vanish. A broken link is often noticed, not always.
   enum class Notice { kMaybe, kNone };
   void cut(NodeId from, NodeId to, Notice notice = Notice::kMaybe);

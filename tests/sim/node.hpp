@@ -13,6 +13,9 @@
 #include <vector>
 
 #include "actors/clients/service_gate.hpp"
+#include "actors/node/cluster_facts.hpp"
+#include "actors/node/log_cutter.hpp"
+#include "actors/node/orders.hpp"
 #include "actors/replica/apply_hold.hpp"
 #include "raft/core.hpp"
 #include "raft/lineage.hpp"
@@ -58,12 +61,16 @@ class Node {
   void jump_clock(int64_t ms) { wall_offset_ms_ += ms; }
   void restore_disk() { disk_delay_us_ = options_.disk_us; }
   void set_drift(int64_t per_mille) { drift_per_mille_ = per_mille; }
-  void flush_state();  // and mostly cuts the log behind it
   void transfer(NodeId target);
   void change(raft::MembershipChange change);
   void wipe(const Incarnation& incarnation);  // while down: a new, empty directory
   void returned(raft::Member member);         // a link's hello told of another incarnation
   raft::Member member() const;
+
+  // ---- its operators, and its log (node_life.cpp)
+  void order(actors::AdminOrder what);
+  void take_note(NodeId from, std::string bytes);
+  void flush_state();  // and mostly cuts the log behind it
 
   // ---- its directory (node_directory.cpp)
   Directory copy_directory();
@@ -108,12 +115,7 @@ class Node {
   // What the raft loop tells the client loop of the core, as RaftReport does.
   struct Report {
     raft::Effects effects;  // without what the raft loop carries out itself
-    bool with_status = false;
-    LogIndex commit;
-    LogIndex last;
-    NodeId leader;
-    bool ready = false;
-    bool installing = false;
+    std::optional<raft::Status> status;
   };
 
   std::unique_ptr<StateStore> make_store();
@@ -139,8 +141,13 @@ class Node {
   void persist(raft::PersistRequest request);
   void write(DiskWrite write);
   void to_disk(const DiskWrite& write);
-  void compact_if_due();
-  void compact();
+  void begin_life(const raft::LoadedLog& log);
+  void observe_life(const raft::Event& event);
+  void life_tick();
+  void carry_out_orders();
+  void carry_out_cuts();
+  actors::LogNow log_now() const;
+  void compact(const actors::CompactLog& cut);
   void queue_install();
   void installed_on_disk();
   void swap_state();
@@ -196,6 +203,10 @@ class Node {
   bool writing_ = false;
   std::optional<Installing> installing_;
   bool just_installed_ = false;
+  actors::ClusterFacts facts_;
+  std::unique_ptr<actors::Orders> orders_;
+  std::map<uint64_t, int64_t> orders_given_ms_;
+  actors::LogCutter cutter_;
   resp::ExecutorOptions executor_options_;
   std::vector<Term> log_terms_;
   raft::HardState told_vote_;  // the last one that left this directory's node (§3.8)

@@ -25,7 +25,7 @@ void Node::client_tick() {
   client_input([this] {
     update_service();
     router_->tick(monotonic_ms());
-    compact_if_due();
+    life_tick();
     if (const Node* leader = world_.find(leader_.leader); leader != nullptr && leader->running()) {
       router_->set_leader_pressure(leader->pressure_, monotonic_ms());
     }
@@ -67,19 +67,22 @@ void Node::from_raft(Report& report) {
   if (!report.effects.apply.empty()) {
     executor_->apply(std::move(report.effects.apply));
   }
-  if (report.with_status) {
-    if (!gate_started_ && report.last) {
+  if (report.status) {
+    facts_.raft = std::move(*report.status);
+    const raft::Status& raft = facts_.raft;
+    if (!gate_started_ && raft.last_index) {
       gate_started_ = true;
-      gate_->started(report.commit, now);
+      gate_->started(raft.commit, now);
     }
-    gate_->committed(report.commit, now);
-    gate_->set_installing(report.installing);
-    if (report.ready && report.leader) {
-      gate_->leader_ready(report.commit);
+    gate_->committed(raft.commit, now);
+    gate_->set_installing(raft.installing);
+    if (raft.ready && raft.leader) {
+      gate_->leader_ready(raft.commit);
     }
   }
   for (const raft::Event& event : report.effects.events) {
     on_event(event);
+    observe_life(event);
   }
   check_service();
   for (const raft::ProposeRefused& refused : report.effects.refused) {

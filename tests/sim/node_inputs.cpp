@@ -34,7 +34,7 @@ void Node::close(resp::ConnectionId connection) {
 }
 
 void Node::transfer(NodeId target) {
-  raft_input([this, target] { core_->transfer_leadership(1, target); });
+  raft_input([this, target] { core_->transfer_leadership({}, target); });
 }
 
 raft::Member Node::member() const {
@@ -68,9 +68,10 @@ std::string Node::describe() const {
   }
   for (const raft::PeerStatus& peer :
        now.role == raft::Role::kLeader ? now.peers : std::vector<raft::PeerStatus>{}) {
-    text += "\n      to " + std::to_string(peer.member.id.value) + ": " + peer.state + " match " +
-            std::to_string(peer.match.value) + ", next " + std::to_string(peer.next.value) +
-            (peer.up ? "" : ", down") + ", sending " + std::to_string(peer.snapshot_index.value);
+    text += "\n      to " + std::to_string(peer.member.id.value) + ": " +
+            std::string(name_of(peer.state)) + " match " + std::to_string(peer.match.value) +
+            ", next " + std::to_string(peer.next.value) + (peer.up ? "" : ", down") + ", sending " +
+            std::to_string(peer.snapshot_index.value);
   }
   return text;
 }
@@ -80,7 +81,7 @@ void Node::returned(raft::Member member) {
 }
 
 void Node::change(raft::MembershipChange change) {
-  raft_input([this, change = std::move(change)] { core_->change_membership(1, change); });
+  raft_input([this, change = std::move(change)] { core_->change_membership({}, change); });
 }
 
 }  // namespace kiwi::sim

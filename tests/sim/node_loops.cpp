@@ -1,5 +1,5 @@
 // The two loops of a node, and the raft loop's turn: what came in, then what the core wants done,
-// carried out as actors/RaftReplica does.
+// carried out as actors/replica/RaftReplica does.
 #include <algorithm>
 #include <utility>
 
@@ -129,16 +129,10 @@ void Node::ship(raft::Effects effects) {
     world_.coverage.hit(Mark::kApplyHeld);
   }
   auto report = std::make_shared<Report>();
-  report->with_status = tick_due_ || !effects.events.empty();
-  if (report->with_status) {
-    const raft::Status status = core_->status();
-    report->commit = status.commit;
-    report->last = status.last_index;
-    report->leader = status.leader;
-    report->ready = status.ready;
-    report->installing = status.installing;
+  if (tick_due_ || !effects.events.empty()) {
+    report->status = core_->status();
   }
-  if (report->with_status || !effects.apply.empty() || !effects.reads.empty() ||
+  if (report->status || !effects.apply.empty() || !effects.reads.empty() ||
       !effects.refused.empty()) {
     report->effects = std::move(effects);
     client_input([this, report] { from_raft(*report); });

@@ -1,4 +1,4 @@
-// Snapshots in a node: flushing and cutting, the copy that is sent, and the steps of an
+// Snapshots in a node: the copy that is sent, and the steps of an
 // installation (F14): decide on the raft loop, one commit point on the log disk, swap on the client
 // loop.
 #include <algorithm>
@@ -24,40 +24,6 @@ raft::Configuration members_of(const Maps& maps) {
 }
 
 }  // namespace
-
-// ---------------------------------------------------------------- flush and cut
-
-void Node::flush_state() {
-  state_->keyspace().flush();
-  world_.trace("flush", id_, applied().value, 0);
-  if (world_.options.snapshot_entries != 0 && world_.prng.chance(3, 4)) {
-    compact();
-  }
-}
-
-void Node::compact_if_due() {
-  const uint64_t every = world_.options.snapshot_entries;
-  if (every != 0 && applied() - state_->keyspace().flushed_index() >= every) {
-    flush_state();
-  }
-}
-
-// F13: the bound is what the flushed state says of itself.
-void Node::compact() {
-  const rocks::AppliedRecord flushed = record_of(state_->flushed());
-  raft_input([this, flushed] {
-    const uint64_t keep = world_.options.keep_entries;
-    LogIndex before = core_->status().first_index;
-    LogIndex first =
-        core_->compact(flushed.index, flushed.term, keep, world_.options.keep_laggards);
-    if (first != before) {
-      world_.coverage.hit(Mark::kLogCut);
-      if (first + keep < flushed.index + 1) {
-        world_.coverage.hit(Mark::kCutBelowPin);
-      }
-    }
-  });
-}
 
 Copy Node::checkpoint() {
   const bool from_memory = world_.options.mutant == "checkpoint-index-from-memory";

@@ -74,6 +74,7 @@ class World {
   void slow_disk(Node& node);
   void hold_links();
   void change_members();
+  bool order_a_newcomer(const raft::Configuration& now);
   void wipe_one(Node& leader);
   void say_hello();
   const raft::Configuration* members() const;

@@ -64,6 +64,7 @@ class MemoryKeyspace : public Keyspace {
     }
   }
   void expect_reads(Family, std::span<const std::string>) override {}
+  void give_up() override {}
   void mark() override { marks_.push_back(undo_.size()); }
   void undo() override {
     for (size_t i = undo_.size(); i-- > marks_.back();) {

@@ -138,8 +138,8 @@ struct EventText {
            text_of(e.configuration) + flag(e.committed, "committed");
   }
   std::string operator()(const MembershipDone& e) const {
-    return "event done id=" + std::to_string(e.id) +
-           (e.error.empty() ? " ok" : " error=\"" + e.error + "\"");
+    return "event done id=" + std::to_string(e.id.number) +
+           (e.outcome.done() ? " ok" : " error=\"" + sentence(e.outcome) + "\"");
   }
   std::string operator()(const RemovedFromCluster&) const { return "event removed"; }
   std::string operator()(const MemberLives& e) const {

@@ -23,13 +23,14 @@ def sizes(node):
     """MiB per part of one node's directory."""
     found = dict.fromkeys(PARTS, 0.0)
     live = node.info().get("raft_snapshot_filename", "state-1")
+    group = os.path.join(node.data, "group-1")
     try:
-        names = os.listdir(node.data)
+        names = os.listdir(group)
     except OSError:
         names = []
     for name in names:
         part = "log" if name == "log" else "state" if name == live else "other"
-        found[part] += machine.directory_bytes(os.path.join(node.data, name)) / MEBI
+        found[part] += machine.directory_bytes(os.path.join(group, name)) / MEBI
     return found
 
 

@@ -154,7 +154,7 @@ def wiped_follower(stage):
 def state_files(node):
     """name -> bytes of the SST files of its state."""
     found = {}
-    for path in glob.glob(os.path.join(node.data, "state-*", "*.sst")):
+    for path in glob.glob(os.path.join(node.data, "group-1", "state-*", "*.sst")):
         try:
             found[path] = os.path.getsize(path)
         except OSError:

@@ -28,6 +28,7 @@ class Node:
         self.peer_port = self.port + PEER_OFFSET
         self.advertised_peer_port = self.peer_port
         self.dir = root / f"node-{node_id}"
+        self.group_dir = self.dir / "group-1"
         self.log_path = root / f"node-{node_id}.log"
         self.options = dict(options)
         self.environment: dict[str, str] = {}

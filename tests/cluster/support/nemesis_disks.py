@@ -25,7 +25,8 @@ def damageable(node: Node) -> dict[str, list[pathlib.Path]]:
     """Files by what they are: the log, the state, a snapshot on its way in."""
     found: dict[str, list[pathlib.Path]] = {"log": [], "state": [], "snapshot": []}
     for path in node.dir.rglob("*"):
-        top = path.relative_to(node.dir).parts[0]
+        inside = path.relative_to(node.dir).parts
+        top = inside[1] if inside[0] == node.group_dir.name and len(inside) > 1 else inside[0]
         kind = "log" if top == "log" else "state" if top.startswith("state") else "snapshot"
         if path.is_file() and path.stat().st_size and not path.name.startswith(("LOG", "LOCK", "OPTIONS")):
             found[kind].append(path)

@@ -1,0 +1,39 @@
+// Every name below a node's data directory:
+//   <dir>/group-<g>/log        the Raft log and hard state of group g; it names the live state
+//   (F14).
+//                              That of the first group also holds the node's identity
+//   <dir>/group-<g>/state-<n>  its keyspace; others than the live one are deleted at start
+//   <dir>/group-<g>/incoming   files of a snapshot that did not come to its end
+//   <dir>/group-<g>/checkpoint-*, own-copy-*  of SnapshotWorker; deleted at start
+//   <dir>/marks, peers, old-copy  whether the directory is an old copy (directory_marks.hpp, F52)
+//   <dir>/members              who was met on joining
+//   <dir>/restoring            a restore under way
+// Who adds a name adds it here and says in Storage what a start makes of it.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "config/base/ids.hpp"
+
+namespace kiwi::actors::data_directory {
+
+// ---- of the node
+inline constexpr const char* kMarks = "marks";
+inline constexpr const char* kPeers = "peers";
+inline constexpr const char* kOldCopy = "old-copy";
+inline constexpr const char* kMembers = "members";
+inline constexpr const char* kRestoring = "restoring";
+
+// ---- of a group
+inline constexpr const char* kLog = "log";
+inline constexpr std::string_view kStatePrefix = "state-";
+inline constexpr const char* kIncoming = "incoming";
+inline constexpr const char* kCheckpoint = "checkpoint";
+inline constexpr const char* kOwnCopy = "own-copy";
+
+inline std::string group(const std::string& dir, GroupId id) {
+  return dir + "/group-" + std::to_string(id.value);
+}
+
+}  // namespace kiwi::actors::data_directory

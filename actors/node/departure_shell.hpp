@@ -1,0 +1,31 @@
+// The orderly end of a node (Departure), as SIGTERM, SHUTDOWN and RAFT.NODESHUTDOWN ask for it.
+// Thin; on the client loop.
+#pragma once
+
+#include "actors/node/departure.hpp"
+#include "actors/node/node_parts.hpp"
+#include "actors/node/peers_shell.hpp"
+#include "actors/node/stop_guard.hpp"
+#include "resp/admin.hpp"
+
+namespace kiwi::actors {
+
+class DepartureShell {
+ public:
+  DepartureShell(NodeParts& node, PeersShell& peers) : node_(node), peers_(peers) {}
+
+  void fill(resp::Admin& admin);
+  void begin(const char* why);
+  void handed_over(const raft::ChangeOutcome& outcome);
+
+ private:
+  void step();
+  void finish();
+
+  NodeParts& node_;
+  PeersShell& peers_;
+  Departure departure_;
+  StopGuard guard_;
+};
+
+}  // namespace kiwi::actors

@@ -1,0 +1,39 @@
+#include "actors/node/node_parts.hpp"
+
+#include "actors/peers/peer_auth.hpp"
+
+namespace kiwi::actors {
+
+NodeParts::NodeParts(const config::Options& options_in)
+    : options(options_in),
+      context(options, metrics, raft_metrics),
+      gate(2 * options_in.raft_election_timeout, options_in.raft_response_timeout / 2) {
+  facts.self = options.node_id();
+}
+
+void NodeParts::ask_replica(ReplicaRequests requests) {
+  for (ReplicaRequest& request : requests) {
+    std::visit([this](auto& what) { caf::anon_send(replica, std::move(what)); }, request);
+  }
+}
+
+void NodeParts::tell_members(const NodeNote& note) {
+  if (!facts.core_runs) {
+    return;
+  }
+  for (const raft::Member& member : facts.latest.members) {
+    if (member.id != facts.self) {
+      caf::anon_send(replica, PeerNote{member.id, encode_note(note)});
+    }
+  }
+}
+
+uint64_t random_seed() {
+  uint64_t seed = 0;
+  for (const char c : random_nonce(sizeof(seed))) {
+    seed = seed << 8 | static_cast<uint8_t>(c);
+  }
+  return seed;
+}
+
+}  // namespace kiwi::actors

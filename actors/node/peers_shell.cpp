@@ -1,0 +1,340 @@
+#include "actors/node/peers_shell.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "config/base/log.hpp"
+
+namespace kiwi::actors {
+
+namespace {
+
+constexpr uint64_t kListenerRounds = 300;  // half a minute
+// A copy of a running node's directory that is older than this is recognised when it is put back.
+constexpr int64_t kMarkEveryMs = 60'000;
+constexpr int64_t kLookAgainMs = 300;
+
+std::string name(NodeId id) { return "node " + std::to_string(id.value); }
+
+PeerDirectory::Options directory_options(const config::Options& options) {
+  return {options.raft_peers, options.raft_bootstrap,
+          static_cast<uint32_t>(options.raft_election_timeout),
+          static_cast<uint32_t>(options.raft_test_max_version)};
+}
+
+}  // namespace
+
+PeersShell::PeersShell(NodeParts& node,
+                       FoundingShell& founding,
+                       JoiningShell& joining,
+                       OrdersShell& orders)
+    : node_(node),
+      founding_(founding),
+      joining_(joining),
+      orders_(orders),
+      directory_(node.facts,
+                 node.own,
+                 directory_options(node.options),
+                 KnownMarks::load(node.options.dir)) {
+  node_.members_changed = [this] { ensure_links(); };
+}
+
+// ---------------------------------------------------------------- links
+
+Result<void> PeersShell::open_port() {
+  PeerListenerOptions listening;
+  listening.self = node_.facts.self;
+  listening.secret = node_.options.raft_cluster_secret;
+  listening.bind = node_.options.bind;
+  listening.port = node_.options.peer_port();
+  listening.backlog = 128;
+  listening.knows = [this](NodeId id) { return directory_.admits(id); };
+  listening.accepted = [this](NodeId id, AcceptedPeer accepted) {
+    add_link(id);
+    if (const auto link = links_.find(id); link != links_.end()) {
+      link->second.accept(std::move(accepted));
+    }
+  };
+  listening.visited = [this](NodeId from, const std::string& question,
+                             std::function<void(std::string)> tell) {
+    joining_.visited(from, question, std::move(tell));
+  };
+  listening.refused = [this] { ++node_.metrics.link_refusals; };
+  listener_ = std::make_unique<PeerListener>(*node_.client_loop, std::move(listening));
+  return listener_->listen();
+}
+
+void PeersShell::ensure_links() {
+  tell_listener_of_members();
+  for (const NodeId peer : directory_.to_link()) {
+    add_link(peer);
+  }
+}
+
+void PeersShell::tell_listener_of_members() { listener_->members_at(directory_.hosts()); }
+
+void PeersShell::add_link(NodeId peer) {
+  if (closed_ || directory_.is_linked(peer)) {
+    return;
+  }
+  directory_.linked(peer);
+  PeerLinkOptions link;
+  link.self = node_.facts.self;
+  link.peer = peer;
+  link.secret = node_.options.raft_cluster_secret;
+  link.connection_timeout_ms = std::min<int64_t>(node_.options.raft_connection_timeout, 1000);
+  link.reconnect_interval_ms = node_.options.raft_reconnect_interval;
+  link.loop = node_.client_loop.get();
+  link.address = [this, peer] { return directory_.next_address(peer); };
+  link.hello = [this, peer] { return directory_.hello_for(peer); };
+  link.peer_said = [this](const PeerHello& hello) { peer_said(hello); };
+  link.approves = [this, peer](const PeerHello&) { return !directory_.is_old_copy(peer); };
+  link.is_member = [this, peer](const Incarnation& life) {
+    return node_.facts.latest.has(peer, life);
+  };
+  link.peer_gone = [this, peer] { peer_gone(peer); };
+  link.replica = [this] { return node_.replica; };
+  link.status = &node_.context.status.links[peer];
+  links_[peer] = spawn_peer_link(*node_.system, node_.client_loop->hosting(), std::move(link));
+}
+
+void PeersShell::peer_said(const PeerHello& hello) {
+  const std::optional<HelloNews> news = directory_.said(hello);
+  if (!news) {
+    return;
+  }
+  if (news->own_copy_is_old) {
+    end_as_old_copy(name(hello.node) + " remembers that it went further");
+  }
+  node_.context.status.links[hello.node].election_timeout_ms = hello.election_timeout_ms;
+  if (news->marks_moved) {
+    peers_marks_moved();
+  }
+  say(hello, *news);
+  founding_.peer_said(hello);
+  if (news->removed_here) {
+    joining_.removed_says(hello.node);
+  }
+  if (news->second_cluster) {
+    node_.gate.set_second_cluster();
+  }
+  if (news->former_life_here) {
+    joining_.replaced();
+  }
+}
+
+void PeersShell::say(const PeerHello& hello, const HelloNews& news) const {
+  const std::string peer = name(hello.node);
+  if (news.peer_copy_is_old) {
+    log_warning(peer +
+                " runs on an old copy of its data directory: what it acknowledged and whom it "
+                "voted for since the copy was made is forgotten there, so it is not linked to. "
+                "Wipe that directory and start the node again: it comes back as a new one");
+  }
+  if (news.timeout_differs) {
+    log_warning(peer + " has raft.election-timeout " + std::to_string(hello.election_timeout_ms) +
+                ", this node " + std::to_string(node_.options.raft_election_timeout) +
+                ": give all members the same, or some of them start elections for nothing");
+  }
+  if (news.second_cluster && !node_.gate.is_second_cluster()) {
+    log_warning(peer + " is a member of cluster " + hello.cluster.hex() +
+                ", which knows this node, " + name(node_.facts.self) +
+                ", as one of its members with another data directory. That directory was lost, "
+                "and this node founded cluster " +
+                node_.own.cluster.hex() +
+                " by itself. It serves nothing any more: stop it, delete " + node_.options.dir +
+                ", set raft.join to the address of another member and start it again");
+  }
+  if (news.came_back_empty) {
+    log_warning(peer +
+                " came back with an empty data directory: what it had promised is gone, so it has "
+                "no vote. " +
+                (news.came_back_elsewhere
+                     ? "It is at another address, " + hello.peer_address +
+                           ", so it may be somebody else: RAFT.NODE ADD " +
+                           std::to_string(hello.node.value) + " " + hello.client_address +
+                           " puts it in the member's place"
+                     : "The leader replaces it through the log: the old member goes, the new one "
+                       "comes in as a learner and votes again when it has all data"));
+  }
+}
+
+void PeersShell::peer_gone(NodeId peer) {
+  directory_.gone(peer);
+  founding_.peer_gone(peer);
+}
+
+void PeersShell::timer() {
+  if (node_.timer_rounds % kListenerRounds == 0) {
+    tell_listener_of_members();  // names may lead elsewhere by now
+  }
+  for (const auto& [peer, link] : links_) {
+    caf::anon_send(link.handle, timer_atom_v);
+  }
+  look_for_returned();
+  draw_mark();
+}
+
+// F49: anybody can say an id, and the addresses of a copied configuration. The leader believes what
+// answers at the member's own address.
+void PeersShell::look_for_returned() {
+  if (!node_.facts.leads()) {
+    return;
+  }
+  const int64_t now_ms = ClientLoop::monotonic_ms();
+  for (const raft::Member& newcomer : directory_.returned()) {
+    int64_t& looked_ms = looked_at_ms_[newcomer.id];
+    if (now_ms - looked_ms < kLookAgainMs) {
+      continue;
+    }
+    looked_ms = now_ms;
+    joining_.look_at_home(newcomer, [this, newcomer](bool is_there) {
+      if (is_there) {
+        caf::anon_send(node_.replica, MemberReturned{newcomer});
+      }
+    });
+  }
+}
+
+void PeersShell::configuration_committed() {
+  directory_.members_changed();
+  advise_join_option();
+}
+
+// ---------------------------------------------------------------- marks of directories (F52)
+
+void PeersShell::take(const PeerNote& from, const MarksNote& note) {
+  if (directory_.has_marks(from.peer, from.incarnation, note.marks)) {
+    peers_marks_moved();
+  }
+}
+
+// A start that only some members saw is known to whoever hears from one of them.
+void PeersShell::take(NodeId from, const KnownMarksNote& note) {
+  const PeerDirectory::MarksNews news = directory_.others_know(note.marks);
+  if (news.own_copy_is_old) {
+    end_as_old_copy(name(from) + " knows from others that it went further");
+  }
+  if (news.moved) {
+    peers_marks_moved();
+  }
+}
+
+void PeersShell::peers_marks_moved() {
+  node_.tell_members(KnownMarksNote{directory_.encode_marks()});
+  node_.worker->post([dir = node_.options.dir, encoded = directory_.encode_marks()] {
+    if (Result<void> stored = KnownMarks::store(dir, encoded); !stored) {
+      log_warning("what is known of the peers' directories was not written: " +
+                  stored.error().text);
+    }
+  });
+}
+
+// A mark is on disk before anybody hears of it.
+void PeersShell::draw_mark() {
+  const int64_t now_ms = ClientLoop::monotonic_ms();
+  if (!node_.facts.core_runs || mark_under_way_) {
+    return;
+  }
+  if (next_mark_ms_ == 0) {
+    next_mark_ms_ = now_ms + kMarkEveryMs;  // the start drew one
+  }
+  if (now_ms < next_mark_ms_) {
+    return;
+  }
+  next_mark_ms_ = now_ms + kMarkEveryMs;
+  mark_under_way_ = true;
+  std::vector<raft::Mark> marks = node_.own.marks;
+  raft::add_mark(marks, random_mark());
+  node_.worker->post([this, dir = node_.options.dir, life = node_.own.member.incarnation, marks] {
+    const Result<void> stored = store_marks(dir, life, marks);
+    if (!stored) {
+      log_warning("a mark of this data directory was not written: " + stored.error().text);
+    }
+    node_.client_loop->post([this, marks, durable = stored.has_value()] {
+      mark_under_way_ = false;
+      if (durable) {
+        marks_are_durable(marks);
+      }
+    });
+  });
+}
+
+void PeersShell::marks_are_durable(const std::vector<raft::Mark>& marks) {
+  node_.own.marks = marks;
+  node_.tell_members(MarksNote{marks});
+}
+
+// The note keeps it from being started again: each start draws a mark, and after some of them the
+// peers could not tell the copy from the directory any more.
+void PeersShell::end_as_old_copy(const std::string& proof) const {
+  const std::string& dir = node_.options.dir;
+  const std::string sentence =
+      "the data directory " + dir + " is an old copy of itself: " + proof +
+      ". What this node acknowledged and whom it voted for since the copy was made is not in it, "
+      "so "
+      "it must not take part. Delete the directory and start the node again: it comes back as a "
+      "new one, and the others refill it. (A copy of a node's directory is no backup; RAFT.BACKUP "
+      "makes one, kiwi-server --restore reads it.)";
+  if (Result<void> left = leave_old_copy_note(dir, sentence); !left) {
+    log_warning(left.error().text);
+  }
+  fatal(sentence);
+}
+
+// ---------------------------------------------------------------- what the core found out
+
+void PeersShell::observe(const RaftReport& report) {
+  const OwnNode& own = node_.own;
+  for (const NodeId peer : report.links_up) {
+    directory_.link_is_up(peer);
+    caf::anon_send(node_.replica,
+                   PeerNote{peer, encode_note(KnownMarksNote{directory_.encode_marks()})});
+  }
+  for (const raft::ProposeRefused& refused : report.refused) {
+    const raft::ProposalNumber& number = refused.number;
+    if (refused.reason == raft::RefusalReason::kOldEpoch && number.node == own.member.id &&
+        number.incarnation == own.member.incarnation && number.epoch == own.boot_epoch) {
+      end_as_old_copy("the leader has applied writes of a later start of it");
+    }
+  }
+  for (const raft::Event& event : report.events) {
+    if (const auto* old = std::get_if<raft::OldCopyFound>(&event)) {
+      end_as_old_copy("the log holds writes of its start number " + std::to_string(old->epoch) +
+                      ", and this is number " + std::to_string(own.boot_epoch));
+    } else if (const auto* lives = std::get_if<raft::MemberLives>(&event)) {
+      member_lives(*lives);
+    }
+  }
+}
+
+void PeersShell::member_lives(const raft::MemberLives& lives) {
+  const auto seen = directory_.double_seen(lives, ClientLoop::monotonic_ms());
+  if (seen == PeerDirectory::Double::kMaybe) {
+    return;
+  }
+  if (seen == PeerDirectory::Double::kNews) {
+    log_warning(name(lives.member.id) + " lives at " + lives.member.peer_address +
+                " and stays a member: the process with an empty data directory at " +
+                lives.newcomer.peer_address +
+                " says the same id. Give it a raft.id of its own, or stop the node that it is to "
+                "replace");
+  }
+  orders_.member_lives(lives);
+}
+
+void PeersShell::advise_join_option() {
+  const config::Options& options = node_.options;
+  const size_t members = node_.facts.committed.members.size();
+  if (join_option_advised_ || members < 2 || !options.raft_peers.empty() ||
+      !options.raft_join.empty() || options.raft_bootstrap != config::Bootstrap::kAuto) {
+    return;
+  }
+  join_option_advised_ = true;
+  log_warning("this cluster has " + std::to_string(members) +
+              " members, but this node's configuration has neither raft.peers nor raft.join: if "
+              "its data directory were lost it would found a cluster of its own. Set raft.join to "
+              "the addresses of other members");
+}
+
+}  // namespace kiwi::actors

@@ -1,0 +1,32 @@
+#include "actors/state/expiry_watch.hpp"
+
+#include <utility>
+
+namespace kiwi::actors {
+
+std::optional<ExpiryWatch::Look> ExpiryWatch::look(int64_t now_us, int64_t now_ms) {
+  look_at_us_ = 0;
+  if (!leads_) {
+    looks_ = false;
+    return std::nullopt;
+  }
+  Look look;
+  if (!std::exchange(looks_, true) || pace_.lost(now_us)) {
+    pace_.begin();
+    look.forget = true;
+  }
+  look.keys_max = pace_.wanted(now_us);
+  look.due_by_ms = cluster_time_ms_ + now_ms - told_ms_;
+  return look;
+}
+
+std::optional<int64_t> ExpiryWatch::applied(int64_t turn_us, int64_t now_us) {
+  const int64_t rest_us = pace_.applied(turn_us, now_us);
+  if (rest_us < 0) {
+    return std::nullopt;
+  }
+  look_at_us_ = rest_us > 0 ? now_us + rest_us : 0;
+  return rest_us;
+}
+
+}  // namespace kiwi::actors

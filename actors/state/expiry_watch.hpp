@@ -1,0 +1,55 @@
+// When a leader looks for keys whose time is over: with the timer, and right behind its last
+// proposal while more is due (expiry_pace.hpp). Nobody else looks (F8).
+//
+// Plain class; owned by StateMachine, on the client loop.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "actors/state/expiry_pace.hpp"
+
+namespace kiwi::actors {
+
+class ExpiryWatch {
+ public:
+  explicit ExpiryWatch(size_t keys_max) : pace_(keys_max) {}
+
+  // As the replica said last. now_ms: monotonic, when that was cluster time.
+  void leads(bool leads, int64_t cluster_time_ms, int64_t now_ms) {
+    leads_ = leads;
+    cluster_time_ms_ = cluster_time_ms;
+    told_ms_ = now_ms;
+  }
+  void state_swapped() { looks_ = false; }
+
+  // What to do about it now; nullopt: nothing.
+  struct Look {
+    bool forget = false;    // what is under way was proposed in another leadership, or is lost
+    size_t keys_max = 0;    // 0: only that
+    int64_t due_by_ms = 0;  // cluster time. Too late a clock only delays, too early a one is caught
+                            // by the entry's stamp (F8)
+  };
+  std::optional<Look> look(int64_t now_us, int64_t now_ms);
+  void proposed(size_t keys, int64_t asked_us, int64_t now_us) {
+    pace_.proposed(keys, asked_us, now_us);
+  }
+  // A turn applied what was proposed, and took so long. How long to wait until the next look();
+  // nullopt: until the timer.
+  std::optional<int64_t> applied(int64_t turn_us, int64_t now_us);
+  // An earlier wait is over.
+  bool due(int64_t now_us) const { return look_at_us_ != 0 && now_us >= look_at_us_; }
+  // Turns are timed for it.
+  bool looks() const { return looks_; }
+
+ private:
+  ExpiryPace pace_;
+  bool leads_ = false;
+  bool looks_ = false;      // leads, and did so when it looked last
+  int64_t look_at_us_ = 0;  // before the timer; 0: not
+  int64_t cluster_time_ms_ = 0;
+  int64_t told_ms_ = 0;
+};
+
+}  // namespace kiwi::actors

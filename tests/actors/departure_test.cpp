@@ -1,0 +1,55 @@
+// The orderly end, stage by stage.
+#include "actors/node/departure.hpp"
+
+#include <doctest/doctest.h>
+
+namespace kiwi::actors {
+
+using Do = Departure::Do;
+using Stage = Departure::Stage;
+
+TEST_CASE("a leader hands over, parts with its clients, answers what it read, and goes") {
+  Departure end;
+  CHECK(end.step({}, 0) == Do::kNothing);
+  CHECK(end.begin(0));
+  CHECK_FALSE(end.begin(1));
+  Departure::Seen seen{true, 5, true};
+  CHECK(end.step(seen, 0) == Do::kHandOver);
+  CHECK(end.step(seen, 20) == Do::kNothing);  // asked once
+  seen.must_hand_over = false;
+  CHECK(end.step(seen, 40) == Do::kPart);
+  CHECK(end.step(seen, 60) == Do::kNothing);
+  seen.clients = 0;
+  CHECK(end.step(seen, 80) == Do::kFinish);
+  CHECK(end.step(seen, 100) == Do::kNothing);  // answers are owed
+  seen.answers_owed = false;
+  CHECK(end.step(seen, 120) == Do::kEnd);
+  CHECK(end.stage() == Stage::kGone);
+  CHECK(end.step(seen, 140) == Do::kNothing);
+}
+
+TEST_CASE("no stage holds up the end") {
+  Departure end;
+  end.begin(0);
+  const Departure::Seen stuck{true, 5, true};
+  CHECK(end.step(stuck, 0) == Do::kHandOver);
+  CHECK(end.step(stuck, 1499) == Do::kNothing);
+  CHECK(end.step(stuck, 1500) == Do::kPart);
+  CHECK(end.step(stuck, 1799) == Do::kNothing);
+  CHECK(end.step(stuck, 1800) == Do::kFinish);
+  CHECK(end.step(stuck, 3799) == Do::kNothing);
+  CHECK(end.step(stuck, 3800) == Do::kNothing);
+  CHECK(end.stage() == Stage::kLingering);  // for clients to see that their connection ends
+  CHECK(end.step(stuck, 3949) == Do::kNothing);
+  CHECK(end.step(stuck, 3950) == Do::kEnd);
+}
+
+TEST_CASE("a follower without clients is gone at once") {
+  Departure end;
+  end.begin(0);
+  CHECK(end.step({}, 0) == Do::kPart);
+  CHECK(end.step({}, 0) == Do::kFinish);
+  CHECK(end.step({}, 0) == Do::kEnd);
+}
+
+}  // namespace kiwi::actors
