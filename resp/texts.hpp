@@ -24,11 +24,19 @@ inline std::string maybe_done(std::string_view error) {
   return "TIMEOUT it may have been done, or in part, or come yet: " + std::string(error);
 }
 
-// Whether a text says that.
-inline bool tells_no_fate(std::string_view error) { return error.starts_with("TIMEOUT"); }
+inline constexpr std::string_view kJoinLogMissing =
+    "TIMEOUT the cluster let this node in, and its log has not come yet";
+inline constexpr std::string_view kJoinNoAnswer =
+    "TIMEOUT a member was asked to let this node in and gave no answer; it may happen yet";
+// `error`: what a member said that was asked behind one that gave no answer.
+inline std::string join_refused_later(std::string_view error) {
+  return "TIMEOUT another member was asked before and gave no answer: " + std::string(error);
+}
 
 // ---------------------------------------------------------------- certainly not applied
 inline constexpr std::string_view kNoCluster = "NOCLUSTER No Raft Cluster";
+inline constexpr std::string_view kNoClusterThere =
+    "NOCLUSTER that node is a member of no cluster itself";
 inline constexpr std::string_view kJoiningNow = "NOCLUSTER No Raft Cluster (joining now)";
 inline constexpr std::string_view kNoLeader = "CLUSTERDOWN No raft leader";
 inline constexpr std::string_view kRemoved = "CLUSTERDOWN This node was removed from its cluster";

@@ -2,6 +2,7 @@
 
 #include "config/base/check.hpp"
 #include "config/base/log.hpp"
+#include "resp/texts.hpp"
 
 namespace kiwi::actors {
 
@@ -18,16 +19,15 @@ std::string sentence(const JoinResult& result) {
     case JoinEnd::kIn:
       return {};
     case JoinEnd::kLogMissing:
-      return "TIMEOUT the cluster let this node in, and its log has not come yet";
+      return std::string(resp::texts::kJoinLogMissing);
     case JoinEnd::kNoAnswer:
-      return "TIMEOUT a member was asked to let this node in and gave no answer; it may happen yet";
+      return std::string(resp::texts::kJoinNoAnswer);
     case JoinEnd::kNobodyReached:
       return "ERR failed to connect to cluster for join, please check logs";
     case JoinEnd::kRefused:
       return sentence(result.reply);
     case JoinEnd::kRefusedLater:
-      return "TIMEOUT another member was asked before and gave no answer: " +
-             sentence(result.reply);
+      return resp::texts::join_refused_later(sentence(result.reply));
   }
   return {};
 }

@@ -7,6 +7,7 @@
 #include "config/base/failpoint.hpp"
 #include "config/base/log.hpp"
 #include "raft/codec.hpp"
+#include "resp/texts.hpp"
 #include "rocks/files.hpp"
 
 namespace kiwi::actors {
@@ -159,7 +160,7 @@ void JoiningShell::join_by_hand(const std::vector<std::string>& addresses, resp:
   } else if (parsed.size() != addresses.size()) {
     done(refused("ERR invalid node address"));
   } else if (!joining_.by_hand(std::move(parsed), ClientLoop::monotonic_ms())) {
-    done(refused("NOCLUSTER No Raft Cluster (joining now)"));
+    done(refused(std::string(resp::texts::kJoiningNow)));
   } else {
     join_done_ = std::move(done);
     carry_out(joining_.take_effects());

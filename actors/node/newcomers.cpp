@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "resp/texts.hpp"
+
 namespace kiwi::actors {
 
 std::string sentence(const NewcomerAnswer& answer) {
@@ -9,7 +11,7 @@ std::string sentence(const NewcomerAnswer& answer) {
     case NewcomerRefusal::kNone:
       return {};
     case NewcomerRefusal::kNoCluster:
-      return "NOCLUSTER No Raft Cluster";
+      return std::string(resp::texts::kNoCluster);
     case NewcomerRefusal::kUsedId:
       return "ERR node id has already been used in this cluster";
     case NewcomerRefusal::kBadAddress:

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "actors/node/member_bytes.hpp"
+#include "resp/texts.hpp"
 
 namespace kiwi::actors {
 
@@ -110,15 +111,15 @@ std::string words_of(const OrderAnswer& answer) {
     case OrderRefusal::kNone:
       return {};
     case OrderRefusal::kNoReply:
-      return "TIMEOUT no reply from leader";
+      return std::string(resp::texts::kNoAnswerFromLeader);
     case OrderRefusal::kTransferTimedOut:
-      return "TIMEOUT transfer timed out";
+      return std::string(resp::texts::kTransferTimeout);
     case OrderRefusal::kNoLeader:
-      return "CLUSTERDOWN No raft leader";
+      return std::string(resp::texts::kNoLeader);
     case OrderRefusal::kBusy:
       return "ERR one voting change only";
     case OrderRefusal::kNoCluster:
-      return "NOCLUSTER No Raft Cluster";
+      return std::string(resp::texts::kNoCluster);
     case OrderRefusal::kUsedId:
       return kUsedText;
     case OrderRefusal::kNoSuchNode:
@@ -146,7 +147,7 @@ std::string words_of(const OrderAnswer& answer) {
 
 std::string sentence(const OrderAnswer& answer) {
   if (answer.unknown) {
-    return "TIMEOUT it may have been done, or in part, or come yet: " + words_of(answer);
+    return resp::texts::maybe_done(words_of(answer));
   }
   return words_of(answer);
 }

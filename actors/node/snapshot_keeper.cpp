@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "resp/texts.hpp"
+
 namespace kiwi::actors {
 
 namespace {
@@ -20,7 +22,7 @@ std::string sentence(const BackupAnswer& answer) {
     case BackupEnd::kNoWorker:
       return "ERR backup failed: the snapshot worker is being restarted";
     case BackupEnd::kNoCluster:
-      return "NOCLUSTER No Raft Cluster";
+      return std::string(resp::texts::kNoCluster);
   }
   return {};
 }

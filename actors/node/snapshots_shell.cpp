@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "config/base/log.hpp"
+#include "resp/texts.hpp"
 #include "rocks/room.hpp"
 
 namespace kiwi::actors {
@@ -145,7 +146,7 @@ void SnapshotsShell::carry_out(const LogCutterEffects& effects) {
 // stays.
 void SnapshotsShell::cut_now(LogCutter::Cut cut, resp::AdminDone done) {
   if (!node_.facts.core_runs) {
-    done(refused("NOCLUSTER No Raft Cluster"));
+    done(refused(std::string(resp::texts::kNoCluster)));
     return;
   }
   cut_done_[cutter_.cut_now(cut, ClientLoop::monotonic_ms())] = std::move(done);

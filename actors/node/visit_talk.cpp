@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "actors/node/member_bytes.hpp"
+#include "resp/texts.hpp"
 
 namespace kiwi::actors {
 
@@ -60,7 +61,7 @@ std::string sentence(const VisitReply& reply) {
     case VisitRefusal::kGarbled:
       return "ERR " + garbled().text;
     case VisitRefusal::kNoClusterHere:
-      return "NOCLUSTER that node is a member of no cluster itself";
+      return std::string(resp::texts::kNoClusterThere);
     case VisitRefusal::kMemberAlready:
       return "ERR Already cluster member";
     case VisitRefusal::kOrder:

@@ -1,5 +1,7 @@
 // COMMAND and its sub-commands; what they say comes from the table.
-#include <algorithm>
+#include <functional>
+#include <optional>
+#include <vector>
 
 #include "config/base/glob.hpp"
 #include "resp/command_docs.hpp"
@@ -10,19 +12,35 @@ namespace kiwi::resp::commands {
 
 namespace {
 
-bool is_shown(const CommandSpec& row) { return !row.is_internal(); }
-bool is_top(const CommandSpec& row) { return is_shown(row) && !row.is_subcommand(); }
+using Rows = std::vector<const CommandSpec*>;
 
-size_t top_count() { return static_cast<size_t>(std::ranges::count_if(all_commands(), is_top)); }
+// What clients may know of: not the internal ones, nor those of later cluster versions.
+bool is_shown(Session& session, const CommandSpec& row) {
+  return !row.is_internal() && row.cluster_version <= session.state().node.cluster_version;
+}
+
+Rows shown_rows(Session& session, const std::function<bool(const CommandSpec&)>& taken) {
+  Rows rows;
+  for (const CommandSpec& row : all_commands()) {
+    if (is_shown(session, row) && taken(row)) {
+      rows.push_back(&row);
+    }
+  }
+  return rows;
+}
+
+Rows top_rows(Session& session) {
+  return shown_rows(session, [](const CommandSpec& row) { return !row.is_subcommand(); });
+}
 
 // A command, or "container|sub"; nullptr = unknown.
-const CommandSpec* find_shown(std::string_view name) {
+const CommandSpec* find_shown(Session& session, std::string_view name) {
   size_t bar = name.find('|');
   const CommandSpec* row = find_command(name.substr(0, bar));
   if (row != nullptr && bar != name.npos) {
     row = find_subcommand(*row, name.substr(bar + 1));
   }
-  return row != nullptr && is_shown(*row) ? row : nullptr;
+  return row != nullptr && is_shown(session, *row) ? row : nullptr;
 }
 
 // The keys in the command that `args` names from its third word on. Answers errors itself.
@@ -53,16 +71,10 @@ std::optional<std::vector<FoundKey>> find_keys(Session& session, Args args, Repl
   return out;
 }
 
-void write_names(ReplyWriter& reply, const std::function<bool(const CommandSpec&)>& taken) {
-  std::vector<std::string_view> names;
-  for (const CommandSpec& row : all_commands()) {
-    if (is_shown(row) && taken(row)) {
-      names.push_back(row.name);
-    }
-  }
-  reply.array(names.size());
-  for (std::string_view name : names) {
-    reply.bulk(name);
+void write_names(ReplyWriter& reply, const Rows& rows) {
+  reply.array(rows.size());
+  for (const CommandSpec* row : rows) {
+    reply.bulk(row->name);
   }
 }
 
@@ -78,17 +90,16 @@ uint32_t acl_bit(std::string_view name) {
 
 }  // namespace
 
-void command(Session&, Args, ReplyWriter& reply) {
-  reply.array(top_count());
-  for (const CommandSpec& row : all_commands()) {
-    if (is_top(row)) {
-      write_command_info(row, reply);
-    }
+void command(Session& session, Args, ReplyWriter& reply) {
+  const Rows rows = top_rows(session);
+  reply.array(rows.size());
+  for (const CommandSpec* row : rows) {
+    write_command_info(*row, reply);
   }
 }
 
-void command_count(Session&, Args, ReplyWriter& reply) {
-  reply.integer(static_cast<int64_t>(top_count()));
+void command_count(Session& session, Args, ReplyWriter& reply) {
+  reply.integer(static_cast<int64_t>(top_rows(session).size()));
 }
 
 void command_info(Session& session, Args args, ReplyWriter& reply) {
@@ -97,7 +108,7 @@ void command_info(Session& session, Args args, ReplyWriter& reply) {
   }
   reply.array(args.size() - 2);
   for (std::string_view name : args.subspan(2)) {
-    if (const CommandSpec* row = find_shown(name)) {
+    if (const CommandSpec* row = find_shown(session, name)) {
       write_command_info(*row, reply);
     } else {
       reply.null();
@@ -105,17 +116,10 @@ void command_info(Session& session, Args args, ReplyWriter& reply) {
   }
 }
 
-void command_docs(Session&, Args args, ReplyWriter& reply) {
-  std::vector<const CommandSpec*> rows;
-  if (args.size() == 2) {
-    for (const CommandSpec& row : all_commands()) {
-      if (is_top(row)) {
-        rows.push_back(&row);
-      }
-    }
-  }
+void command_docs(Session& session, Args args, ReplyWriter& reply) {
+  Rows rows = args.size() == 2 ? top_rows(session) : Rows();
   for (std::string_view name : args.subspan(2)) {
-    if (const CommandSpec* row = find_shown(name)) {
+    if (const CommandSpec* row = find_shown(session, name)) {
       rows.push_back(row);
     }
   }
@@ -125,9 +129,9 @@ void command_docs(Session&, Args args, ReplyWriter& reply) {
   }
 }
 
-void command_list(Session&, Args args, ReplyWriter& reply) {
+void command_list(Session& session, Args args, ReplyWriter& reply) {
   if (args.size() == 2) {
-    return write_names(reply, is_top);
+    return write_names(reply, top_rows(session));
   }
   if (args.size() != 5 || !same_word(args[2], "filterby")) {
     return reply.error(texts::kSyntax);
@@ -136,12 +140,14 @@ void command_list(Session&, Args args, ReplyWriter& reply) {
   if (same_word(args[3], "module")) {
     reply.array(0);
   } else if (same_word(args[3], "aclcat")) {
-    uint32_t bit = acl_bit(word);
-    write_names(reply, [bit](const CommandSpec& row) { return (row.acl_categories & bit) != 0; });
+    const uint32_t bit = acl_bit(word);
+    write_names(reply, shown_rows(session, [bit](const CommandSpec& row) {
+                  return (row.acl_categories & bit) != 0;
+                }));
   } else if (same_word(args[3], "pattern")) {
-    write_names(reply, [word](const CommandSpec& row) {
-      return glob_match(word, row.name, /*ignore_case=*/true);
-    });
+    write_names(reply, shown_rows(session, [word](const CommandSpec& row) {
+                  return glob_match(word, row.name, /*ignore_case=*/true);
+                }));
   } else {
     reply.error(texts::kSyntax);
   }

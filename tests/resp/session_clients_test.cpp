@@ -249,6 +249,18 @@ TEST_SUITE("resp") {
     CHECK(client.send("TIME\r\n") == "*2\r\n$10\r\n1700000000\r\n$6\r\n123456\r\n");
   }
 
+  TEST_CASE("what came with a later cluster version is unknown") {
+    TestNode node;
+    TestClient client(node);
+    CHECK(client.send("PING\r\n") == "+PONG\r\n");
+    node.context.cluster_version = 0;  // every row came with version 1
+    CHECK(client.send("PING\r\n").starts_with("-ERR unknown command 'PING'"));
+    CHECK(client.send("CONFIG GET port\r\n").starts_with("-ERR unknown command 'CONFIG'"));
+    CHECK_FALSE(client.session.has_requests());
+    client.send("GET a\r\n");
+    CHECK_FALSE(client.session.has_requests());
+  }
+
   TEST_CASE("every command has documentation") {
     for (const CommandSpec& row : all_commands()) {
       if ((row.flags & kInternal) == 0) {
