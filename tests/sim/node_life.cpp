@@ -22,6 +22,7 @@ constexpr uint64_t kNoMatter = uint64_t{1} << 60;
 void Node::begin_life(const raft::LoadedLog& log) {
   facts_ = {};
   facts_.self = id_;
+  facts_.boot_epoch = executor_options_.epoch;
   facts_.core_runs = true;
   facts_.latest = facts_.committed = log.snapshot.configuration;
   for (const raft::Entry& entry : log.configurations) {
