@@ -174,7 +174,8 @@ struct Executing {
   int64_t arrival_ms = 0;
   size_t bytes = 0;  // of its operations
   bool cancelled = false;
-  bool aside = false;  // one read that takes long
+  bool aside = false;    // one read that takes long
+  bool clamped = false;  // some of it may have to be asked again (F9)
 };
 
 }  // namespace router
@@ -233,6 +234,7 @@ struct Router::State {
   std::unique_ptr<router::Round> round;
   std::unordered_map<uint64_t, router::Executing> executing;
   size_t executing_bytes = 0;
+  size_t executing_clamped = 0;  // batches
   uint64_t last_ask;  // F66: holds the boot, so that no number is used again in a later one
   uint64_t last_read_batch = 0;
 
