@@ -47,6 +47,7 @@ struct Item {
   uint8_t resp_version = 2;
   std::string_view packed;
   int64_t arrival_ms = 0;
+  bool may_be_long = false;      // Request::may_be_long
   std::string* owned = nullptr;  // where `packed` lives, if it may be taken from there
 
   std::string take_packed() const {
@@ -58,6 +59,7 @@ struct Item {
 struct Deferred {
   ReadOp op;
   int64_t arrival_ms = 0;
+  bool may_be_long = false;
 };
 
 // Gives back what was taken from it, whether it is ever empty or not (F47).

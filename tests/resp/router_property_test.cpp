@@ -360,14 +360,7 @@ class World {
                       "a read before an earlier write was settled");
       }
     }
-    for (const auto& [who, other] : asked_) {  // and no read is older than one before it
-      const bool same = who.first == c && other.kind == 'r' && other.subject == asked.subject;
-      if (same && other.answer.starts_with(':')) {
-        const size_t then = std::stoull(other.answer.substr(1));
-        CHECK_MESSAGE((who.second < op.to.slot ? then <= seen.size() : then >= seen.size()),
-                      "reads of one connection overtook each other");
-      }
-    }
+    CHECK_MESSAGE(in_order(asked_, c, op.to.slot, seen.size()), "reads overtook each other");
     answered(c, op.to.slot, ":" + std::to_string(seen.size()));
   }
 
@@ -375,7 +368,7 @@ class World {
     if (rounds_.empty()) {
       return;
     }
-    Round round = rounds_.front();
+    AskedRound round = rounds_.front();
     rounds_.pop_front();
     bool ok = round.leader == leader_ && round.term == term_ && leader_ready();
     if (!prng_.chance(1, 10)) {
@@ -468,27 +461,6 @@ class World {
     CHECK(h_.harness.router.status().waiting_reads == 0);
   }
 
-  struct Round {
-    uint64_t id = 0;
-    int leader = -1;
-    uint64_t term = 0;
-    bool with_tick = false;
-  };
-  struct Reads {  // with the executor
-    ReadBatch batch;
-    size_t next = 0;
-    std::vector<ReadOp> again;
-    std::set<ConnectionId> stopped;
-  };
-  struct Held {
-    explicit Held(const RouterOptions& options)
-        : harness(options), router(harness.router), now(harness.now) {}
-    RouterHarness harness;
-    Router& router;
-    int64_t& now;
-    bool turn_needed = false;
-  };
-
   Prng prng_;
   Held h_;
   std::vector<LogEntry> logs_[kNodes];
@@ -500,13 +472,13 @@ class World {
   uint64_t row_ = 0;
   bool overloaded_ = false;
   std::deque<std::pair<int, raft::Proposal>> wire_;
-  std::deque<Round> rounds_;
-  std::deque<Reads> reads_;
+  std::deque<AskedRound> rounds_;
+  std::deque<StartedReads> reads_;
   std::map<uint64_t, std::shared_ptr<const PendingBatch>> expected_;
   uint64_t last_number_ = 0;
   std::map<uint64_t, SharedBytes> content_;
   std::set<uint64_t> voided_;
-  std::map<std::pair<ConnectionId, uint64_t>, Asked> asked_;
+  AskedBySlot asked_;
   std::map<ConnectionId, std::set<uint64_t>> applied_;  // slots of writes, by connection
   std::map<ConnectionId, std::set<uint64_t>> acked_;
   std::set<std::pair<ConnectionId, uint64_t>> refused_;

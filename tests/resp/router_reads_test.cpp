@@ -99,6 +99,26 @@ TEST_CASE("a read behind a batch that was handed over waits for it, it must not 
   CHECK(effects.propose.empty());
 }
 
+TEST_CASE("a read that may be long does not join a batch of writes, it waits for them [F65]") {
+  RouterHarness h;
+  h.up();
+  h.pipeline(1, {"w1", "l1", "w2"});
+  h.pipeline(2, {"w1", "r1"});
+  RouterEffects effects = h.turn();
+  REQUIRE(effects.expect.size() == 1);
+  CHECK(effects.expect[0]->ops.size() == 3);  // w1 of both, r1
+  CHECK(effects.read_index.empty());
+  h.settle(1);
+  effects = h.turn();
+  CHECK(effects.propose.empty());  // w2 waits for it
+  REQUIRE(effects.read_index.size() == 1);
+  h.router.read_ready({effects.read_index[0].id, true, false, LogIndex{5}, 0, false}, h.now);
+  effects = h.turn();
+  CHECK(packed_of(effects.run_reads.at(0)) == std::vector<std::string>{"l1"});
+  h.router.reads_done(effects.run_reads[0].id, h.now);
+  CHECK(h.turn().propose.size() == 1);
+}
+
 TEST_CASE("a read also waits when one batch is handed over and the next is still open [F6]") {
   RouterOptions options = RouterHarness::default_options();
   options.inflight_batches_max = 1;
