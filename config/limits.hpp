@@ -29,21 +29,31 @@ constexpr size_t kOutputPauseBytes = 1 * kMiB;  // unsent replies above which re
 
 // ---- one log entry
 // What its commands may read into memory or write beyond what clients sent (COPY, MOVE, S*STORE,
-// SPOP, LREM, LINSERT), 100 bytes a record included (F61). It decides what entries mean, so it is
-// the same on all nodes and never an option. All of it becomes one commit, which is in memory about
-// four times over and goes to disk as one flush.
+// SPOP, LREM, LINSERT, and strings that APPEND, SETRANGE, EXPIRE and the like write again), 100
+// bytes a record included (F61). It decides what entries mean, so it is the same on all nodes and
+// never an option. All of it becomes one commit, which is in memory about four times over and goes
+// to disk as one flush.
 constexpr size_t kEntryWorkBytes = 256 * kMiB;
+// Records that its commands may look at, about a microsecond each: the first command may look at
+// any number, those behind it are refused once it is above this. Decides what entries mean, too.
+constexpr uint64_t kEntrySteps = 50'000'000;
 
 // ---- replies
 // One reply while it is built (F45): the longest string with room to spare, and half of what
 // client-output-buffer-limit closes a normal client at by default, so that whoever asks for too
 // much is told so instead of being cut off.
 constexpr size_t kReplyBytes = 513 * kMiB;
+constexpr size_t kSmallReplyBytes = 64 * kKiB;  // fits whatever other replies its turn has
+
+// What commands that the session itself answers (COMMAND DOCS, CLIENT LIST) may write beyond what
+// their client sent: it happens at once, between two turns of the client loop.
+constexpr size_t kLocalReplyBytes = 16 * kMiB;
 
 // ---- long reads
-// Put aside at a time, those that wait behind one of their connection included. One thread runs
-// them: with more, the last would be answered after raft.response-timeout anyway.
+// Put aside at a time; short ones that wait behind one of their connection do not count. One thread
+// runs them: with more, the last would be answered after raft.response-timeout anyway.
 constexpr size_t kLongReads = 4096;
+constexpr size_t kLongReadsOfConnection = 256;  // of them: no client takes the room of all
 
 // ---- peers
 constexpr size_t kEntryBytes = 9 * kGiB / 4;  // a log entry: raft.max-entry-size and its frame

@@ -29,11 +29,13 @@ ReplyGroups::Draft ReplyGroups::begin(const ReplySlot& to) {
   if (batch.lost) {
     return {};
   }
-  auto room = [this](size_t share) {
-    const size_t whole = share * reply_bytes_max_;
-    return whole - std::min(whole, bytes_);
-  };
   const size_t offset = batch.bytes.size();
+  auto left = [this](size_t bounds, size_t used) {
+    return bounds * reply_bytes_max_ - std::min(bounds * reply_bytes_max_, used);
+  };
+  auto room = [&](size_t share) {
+    return std::max(small_, std::min(left(share, offset), left(share + 1, bytes_)));
+  };
   return {&batch, offset, batch.tokens.size(),
           ReplySpace{.bytes = &batch.bytes,
                      .read_end = offset + std::min(reply_bytes_max_, room(kReadShare)),
@@ -98,6 +100,7 @@ Executor::State::State(rocks::Keyspace& keyspace, const ExecutorOptions& opts)
       context(database),
       replies(opts.reply_bytes_max) {
   queued = database.record().index;
+  database.effects().on_large_entry([this] { large_entry(); });
 }
 
 Executor::State::State(rocks::Reader& view, const ExecutorOptions& opts)
@@ -228,6 +231,7 @@ void Executor::State::apply_entry(const raft::Entry& entry) {
   CHECK_INVARIANT(entry.index == database.record().index + 1);
   CHECK_INVARIANT(entry.stamp_ms >= database.record().stamp_ms);
   entry_commands = 0;
+  entry_steps = 0;
   applying = &entry;
   const bool skips = must_skip(entry);
   skipped = skipped || skips;
@@ -282,6 +286,16 @@ bool Executor::State::must_skip(const raft::Entry& entry) const {
             " were not executed on this node, as skip-entry says. Every node of the cluster must "
             "skip it, or their states differ; remove the option at the next start.");
   return true;
+}
+
+// It may be more than the machine has: then the last line of the log has to say which it was.
+void Executor::State::large_entry() const {
+  if (applying != nullptr) {
+    log_warning("Log entry " + name_of(*applying) +
+                " writes or copies much that its clients did not send. Should this node die of it "
+                "again and again, --skip-entry " +
+                name_of(*applying) + " applies it as nothing (see the README)");
+  }
 }
 
 void Executor::State::out_of_memory() const {
@@ -370,7 +384,8 @@ void Executor::forget_connection(ConnectionId connection) {
   State& s = *state_;
   s.replies.close(connection);
   if (auto it = s.aside_of.find(connection); it != s.aside_of.end()) {
-    for (const uint64_t id : it->second) {
+    s.long_aside -= it->second.long_ones;
+    for (const uint64_t id : it->second.ids) {
       s.aside.erase(id);
       s.effects.long_reads_dropped.push_back(id);
       s.effects.reads_done.push_back(id);
@@ -390,6 +405,7 @@ void Executor::take_over(Executor& old) {
   s.long_replies = std::move(old.state_->long_replies);
   s.aside = std::exchange(old.state_->aside, {});
   s.aside_of = std::exchange(old.state_->aside_of, {});
+  s.long_aside = std::exchange(old.state_->long_aside, 0);
   s.commands = old.state_->commands;
   s.skipped = old.state_->skipped;
   s.failures = old.state_->failures;

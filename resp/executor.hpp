@@ -39,10 +39,12 @@ struct ExecutorOptions {
   size_t reply_bytes_max = config::limits::kReplyBytes;
   // F61: decides what entries mean; tests lower it on all nodes alike.
   size_t entry_work_max = config::limits::kEntryWorkBytes;
+  uint64_t entry_steps_max = config::limits::kEntrySteps;  // the same
   // Reads that look at more records than this leave the turn (ExecutorEffects::long_reads); 0: none
   // does. Only when, not what they answer, depends on it.
   uint64_t long_read_elements = 0;
   size_t long_reads_max = config::limits::kLongReads;  // put aside at a time; more are refused
+  size_t long_reads_of_connection_max = config::limits::kLongReadsOfConnection;
 };
 
 // A read was put aside: its batch goes on without it. What its connection asks behind it has to
@@ -73,10 +75,10 @@ struct ExecutorEffects {
   std::vector<uint64_t> long_reads_dropped;  // nobody waits for these any more
   std::vector<SplitRead> reads_split;  // the same, for the router: before reads_again, reads_done
   std::vector<uint64_t> reads_done;    // ids of ReadBatches that were answered
-  // Need a tick: a clamped clock met a key with a TTL (F9). Those operations of the batch that were
-  // not answered (for each connection the rest of its operations, so that its order holds), with
-  // the batch's id; reads_done also tells the id only if others of the batch were answered. To be
-  // handed to the router before reads_done.
+  // Need a tick: a clamped clock met a key with a TTL (F9), or a long read. Those operations of the
+  // batch that were not answered (for each connection the rest of its operations, so that its order
+  // holds), with the batch's id; reads_done also tells the id only if others of the batch were
+  // answered. To be handed to the router before reads_done.
   std::vector<ReadBatch> reads_again;
   uint64_t expirations = 0;  // commands of next_expirations() that were executed, whoever's
   bool applied_moved = false;

@@ -1,4 +1,5 @@
 // Executor: one command, one transaction, one WATCH.
+#include <algorithm>
 #include <bit>
 #include <exception>
 #include <new>
@@ -28,6 +29,7 @@ void decode(std::string_view packed, uint32_t cluster_version, Decoded& into) {
     std::vector<std::string_view>().swap(into.command.args);
   }
   into.row = nullptr;
+  into.bytes = packed.size();
   into.well_formed = unpack_command(packed, into.command);
   if (into.well_formed && into.command.kind == PackedKind::kPlain) {
     into.row = resolve_command(into.command.args, cluster_version).row;
@@ -43,6 +45,36 @@ void LookAhead::announce() {
     keys[i] = {decoded.command.database, first.value_or(std::string_view())};
   }
   database_.expect(std::span(keys).first(known_));
+}
+
+bool Executor::State::looks_long(const CommandSpec& row, Args args) {
+  return row.cost != nullptr && row.cost(context, args) > options.long_read_elements;
+}
+
+// Before any of it is executed.
+bool Executor::State::foreseen_long(RequestKind kind,
+                                    const Decoded& decoded,
+                                    const Moment& moment) {
+  const PackedCommand& whole = decoded.command;
+  if (kind == RequestKind::kWatch) {
+    return whole.args.size() > options.long_read_elements;
+  }
+  auto is_long = [&](const Decoded& one) {
+    const PackedCommand& command = one.command;
+    if (one.row == nullptr || !one.row->is_data() || !arity_fits(*one.row, command.args.size()) ||
+        command.database >= config::limits::kDatabases) {
+      return false;
+    }
+    context.begin(*one.row, command.database, moment);
+    return looks_long(*one.row, command.args);
+  };
+  if (!decoded.well_formed || whole.kind == PackedKind::kPlain) {
+    return is_long(decoded);
+  }
+  return std::ranges::any_of(whole.commands, [&](std::string_view packed) {
+    decode(packed, cluster_version, inner);
+    return is_long(inner);
+  });
 }
 
 void Executor::State::execute_plain(const Decoded& decoded,
@@ -68,7 +100,7 @@ void Executor::State::execute_plain(const Decoded& decoded,
   }
   context.begin(*row, command.database, moment);
   if (may_put_aside) {
-    if (row->cost != nullptr && row->cost(context, command.args) > options.long_read_elements) {
+    if (looks_long(*row, command.args)) {
       put_aside = true;
       return;
     }
@@ -76,12 +108,18 @@ void Executor::State::execute_plain(const Decoded& decoded,
     database.steps().limit(2 * options.long_read_elements + kStepsPerCommand);
   }
   if (!reads) {
+    if (entry_steps > options.entry_steps_max) {
+      RespWriter(out.bytes, version).error(too_much());
+      return;
+    }
+    database.effects().carry(decoded.bytes);
     database.mark();
     if (run_handler(route, decoded, out, version)) {
       database.keep();
     } else {
       database.undo();
     }
+    entry_steps += database.steps().common();
   } else {
     const size_t spent = database.effects().exchange_spent(0);
     run_handler(route, decoded, out, version);
@@ -89,6 +127,13 @@ void Executor::State::execute_plain(const Decoded& decoded,
   }
   // What takes long ends the turn, though it cannot be divided where it is applied.
   turn_commands += database.steps().taken() / kStepsPerCommand;
+}
+
+std::string Executor::State::too_much() {
+  return "ERR too much for one command: it would copy, move or hold more than " +
+         std::to_string(database.effects().entry_work_max()) +
+         " bytes at once or look at more than " + std::to_string(options.entry_steps_max) +
+         " records, alone or together with others of its log entry; do it in parts";
 }
 
 void Executor::State::failed(const CommandSpec& row, const std::exception& error) {
@@ -129,9 +174,7 @@ bool Executor::State::run_handler(Route route,
             " bytes, or the replies of one turn are: ask for less at a time (SCAN, SSCAN, LRANGE, "
             "GETRANGE, fewer keys)";
   } catch (const TooMuchForOneEntry&) {
-    error = "ERR too much for one command: it would copy, move or hold more than " +
-            std::to_string(database.effects().entry_work_max()) +
-            " bytes at once, alone or together with others of its log entry; do it in parts";
+    error = too_much();
     failed_whole = true;
   } catch (const std::bad_alloc&) {
     out_of_memory();
@@ -153,11 +196,16 @@ void Executor::State::execute_transaction(PackedCommand& transaction,
                                           int version) {
   RespWriter reply(out.bytes, version);
   database.begin_command();
-  for (const WatchToken& token : transaction.tokens) {
-    if (!database.unchanged(token, moment.now_ms)) {
-      reply.null_array();
-      return;
-    }
+  bool has_ttl = false;
+  const bool unchanged = std::ranges::all_of(transaction.tokens, [&](const WatchToken& token) {
+    return database.unchanged(token, moment.now_ms, has_ttl);
+  });
+  if (has_ttl) {
+    context.saw_ttl();  // only reads ask: they may have to be asked again
+  }
+  if (!unchanged) {
+    reply.null_array();
+    return;
   }
   reply.array(transaction.commands.size());
   for (std::string_view packed : transaction.commands) {

@@ -13,7 +13,8 @@ bool Executor::State::turn_is_full() const {
 
 // F9: the reader's clock never goes below the applied stamp. A clock that was held back and met a
 // live key with a deadline cannot tell whether it is over: this read and what its connection asked
-// behind it have to be asked again.
+// behind it have to be asked again. So does a long one, which cannot be put aside with such a
+// clock.
 bool Executor::State::run_batch(WaitingReads& reads) {
   ReadBatch& batch = reads.batch;
   const int64_t stamp_ms = database.record().stamp_ms;
@@ -41,7 +42,8 @@ bool Executor::State::run_batch(WaitingReads& reads) {
                  reads.stopped.end();
     if (!again && has_aside(op.to.connection)) {  // F44
       if (!batch.clamped) {
-        put_read_aside(batch.id, std::move(op), moment, draft);
+        const bool is_long = foreseen_long(op.kind, decoded, moment);
+        put_read_aside(batch.id, std::move(op), moment, draft, is_long);
         continue;
       }
       again = true;
@@ -49,16 +51,16 @@ bool Executor::State::run_batch(WaitingReads& reads) {
     }
     if (!again) {
       context.forget_ttl();
-      // A clamped one may have to be asked again, with all that its connection asked behind it.
-      may_put_aside = options.long_read_elements != 0 && !batch.clamped;
+      may_put_aside = options.long_read_elements != 0;
       run_read(op.kind, decoded, op.resp_version, moment, draft);
       may_put_aside = false;
-      if (std::exchange(put_aside, false)) {
+      const bool is_long = std::exchange(put_aside, false);
+      if (is_long && !batch.clamped) {
         replies.discard(draft);
-        put_read_aside(batch.id, std::move(op), moment, draft);
+        put_read_aside(batch.id, std::move(op), moment, draft, true);
         continue;
       }
-      again = batch.clamped && context.met_ttl();
+      again = batch.clamped && (is_long || context.met_ttl());
       if (again) {
         replies.discard(draft);
         reads.stopped.push_back(op.to.connection);
@@ -84,8 +86,15 @@ bool Executor::State::run_batch(WaitingReads& reads) {
 void Executor::State::put_read_aside(uint64_t batch,
                                      ReadOp&& op,
                                      const Moment& moment,
-                                     const ReplyGroups::Draft& draft) {
-  if (aside.size() >= options.long_reads_max) {
+                                     const ReplyGroups::Draft& draft,
+                                     bool is_long) {
+  const ConnectionId connection = op.to.connection;
+  AsideOf& of = aside_of[connection];
+  if (is_long && (long_aside >= options.long_reads_max ||
+                  of.long_ones >= options.long_reads_of_connection_max)) {
+    if (of.ids.empty()) {
+      aside_of.erase(connection);
+    }
     RespWriter(draft.bytes(), op.resp_version).error(texts::kTooManyLongReads);
     draft.batch->failed_watch = draft.batch->failed_watch || op.kind == RequestKind::kWatch;
     replies.end(draft, op.to.slot);
@@ -93,30 +102,32 @@ void Executor::State::put_read_aside(uint64_t batch,
   }
   constexpr uint64_t kOwnIds = uint64_t{1} << 63;  // the router counts from 1
   const uint64_t id = kOwnIds | ++long_reads;
-  const ConnectionId connection = op.to.connection;
-  aside.emplace(id, connection);
-  aside_of[connection].push_back(id);
+  aside.emplace(id, Aside{connection, is_long});
+  of.ids.insert(id);
+  of.long_ones += is_long ? 1 : 0;
+  long_aside += is_long ? 1 : 0;
   effects.reads_split.push_back({batch, id, connection, op.kind != RequestKind::kStaleRead});
   effects.long_reads.push_back(
       {id, std::move(op), moment.now_ms, ++reads_executed, options.reply_bytes_max});
 }
 
-void Executor::State::forget_aside(uint64_t id, ConnectionId connection) {
-  aside.erase(id);
-  auto it = aside_of.find(connection);
-  std::erase(it->second, id);
-  if (it->second.empty()) {
+void Executor::State::forget_aside(uint64_t id) {
+  const Aside gone = aside.extract(id).mapped();
+  auto it = aside_of.find(gone.connection);
+  it->second.ids.erase(id);
+  it->second.long_ones -= gone.is_long ? 1 : 0;
+  long_aside -= gone.is_long ? 1 : 0;
+  if (it->second.ids.empty()) {
     aside_of.erase(it);
   }
 }
 
 void Executor::long_read_done(LongReadResult result) {
   State& s = *state_;
-  auto it = s.aside.find(result.id);
-  if (it == s.aside.end()) {
+  if (!s.aside.contains(result.id)) {
     return;  // its client left
   }
-  s.forget_aside(result.id, it->second);
+  s.forget_aside(result.id);
   s.context.add(result.stats);
   s.effects.reads_done.push_back(result.id);
   s.long_replies.push_back(std::move(result.replies));

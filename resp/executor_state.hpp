@@ -2,6 +2,7 @@
 // executor_commands.cpp (one command), executor_reads.cpp (reads at an index).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <deque>
 #include <exception>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "config/base/check.hpp"
+#include "config/limits.hpp"
 #include "resp/context.hpp"
 #include "resp/executor.hpp"
 #include "resp/executor_sessions.hpp"
@@ -32,12 +34,16 @@ struct ReplySpace {
 
 class ReplyGroups {
  public:
-  // A turn's reads may fill twice the bound, one reply at most half of that. Writes have as much
-  // again, so that none is lost because reads before it were large.
+  // A connection's reads of one turn may fill twice the bound, one reply at most half of that. Its
+  // writes have as much again, so that none is lost because reads before it were large. All
+  // connections together have so much and one bound more: none of them takes it all. What is small
+  // always fits.
   static constexpr size_t kReadShare = 2;
   static constexpr size_t kWriteShare = 3;
 
-  explicit ReplyGroups(size_t reply_bytes_max) : reply_bytes_max_(reply_bytes_max) {}
+  explicit ReplyGroups(size_t reply_bytes_max)
+      : reply_bytes_max_(reply_bytes_max),
+        small_(std::min(config::limits::kSmallReplyBytes, reply_bytes_max / 8)) {}
 
   // A reply to `to` in the making. space.bytes is nullptr if nobody waits for it.
   struct Draft {
@@ -60,6 +66,7 @@ class ReplyGroups {
   void lose(ReplyBatch& batch);
 
   size_t reply_bytes_max_;
+  size_t small_;
   std::vector<ReplyBatch> batches_;
   std::unordered_map<ConnectionId, size_t> index_;
   std::unordered_set<ConnectionId> closed_;
@@ -71,6 +78,7 @@ class ReplyGroups {
 // A packed command taken apart and looked up. Views into the packed bytes.
 struct Decoded {
   PackedCommand command;
+  size_t bytes = 0;  // packed
   bool well_formed = false;
   // nullptr: a block, or nothing that a row says how to execute.
   const CommandSpec* row = nullptr;
@@ -148,6 +156,10 @@ struct Executor::State {
   // False: it failed, and nothing of it may remain, the same on every node (F30).
   bool run_handler(Route route, const Decoded& decoded, ReplySpace& out, int version);
   void failed(const CommandSpec& row, const std::exception& error);
+  std::string too_much();
+  void large_entry() const;
+  bool looks_long(const CommandSpec& row, Args args);  // the context was begun for it
+  bool foreseen_long(RequestKind kind, const Decoded& decoded, const Moment& moment);
   void watch(const Decoded& decoded, int64_t now_ms, const ReplyGroups::Draft& draft, int version);
   void run_read(RequestKind kind,
                 Decoded& decoded,
@@ -168,12 +180,13 @@ struct Executor::State {
   void put_read_aside(uint64_t batch,
                       ReadOp&& op,
                       const Moment& moment,
-                      const ReplyGroups::Draft& draft);
+                      const ReplyGroups::Draft& draft,
+                      bool is_long);
   bool has_aside(ConnectionId connection) const {
     return !aside_of.empty() && aside_of.contains(connection) &&
            !mutant(Mutant::kLongReadOvertaken);
   }
-  void forget_aside(uint64_t id, ConnectionId connection);
+  void forget_aside(uint64_t id);
 
   rocks::StateStore* const store;  // what the database is in; nullptr: it is a view
   ExecutorOptions options;
@@ -193,12 +206,23 @@ struct Executor::State {
   bool opened_term = false;     // a kNoop was applied since the last take_effects()
   uint64_t turn_commands = 0;   // executed in this half of a turn: entries, then reads
   size_t turn_reply_bytes = 0;  // replies.bytes() at which this half of a turn ends
+  uint64_t entry_steps = 0;     // of this entry's writes, those that every node takes
   uint64_t entry_commands = 0;  // executed in this entry: the ordinal of the next (F10)
   std::vector<ReplyBatch> long_replies;
   uint64_t long_reads = 0;  // put aside so far; their ids have the highest bit
-  // Put aside and not answered: whose each is, and in order what each connection has.
-  std::unordered_map<uint64_t, ConnectionId> aside;
-  std::unordered_map<ConnectionId, std::vector<uint64_t>> aside_of;
+  // Put aside and not answered: whose each is, and what each connection has. Those that only wait
+  // behind a long one of their connection are bounded by what it may have unanswered.
+  struct Aside {
+    ConnectionId connection = 0;
+    bool is_long = false;
+  };
+  struct AsideOf {
+    std::unordered_set<uint64_t> ids;
+    size_t long_ones = 0;
+  };
+  std::unordered_map<uint64_t, Aside> aside;
+  std::unordered_map<ConnectionId, AsideOf> aside_of;
+  size_t long_aside = 0;
   bool may_put_aside = false;   // the command being executed is a read on its own
   bool put_aside = false;       // and that was done
   uint64_t reads_executed = 0;  // seeds random reads

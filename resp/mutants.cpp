@@ -23,6 +23,7 @@ const char* mutant_name(Mutant mutant) {
       "long-read-old-clock",
       "lost-reply-says-err",
       "long-read-overtaken",
+      "round-beside-clamped",
   };
   static_assert(kNames.size() == static_cast<size_t>(Mutant::kCount));
   return kNames[static_cast<size_t>(mutant)];

@@ -152,6 +152,10 @@ void RequestParser::keep_rest() {
   if (args_.capacity() > kKeepArguments) {
     std::vector<std::string_view>().swap(args_);
   }
+  if (!unquoted_.empty()) {
+    std::vector<std::string>().swap(unquoted_);
+    unquoted_bytes_ = 0;
+  }
   if (!in_array_ && spans_.capacity() > kKeepArguments) {
     std::vector<Span>().swap(spans_);
   }
@@ -168,6 +172,7 @@ void RequestParser::keep_rest() {
 void RequestParser::give_back() {
   std::vector<std::string_view>().swap(args_);
   std::vector<std::string>().swap(unquoted_);
+  unquoted_bytes_ = 0;
   if (!in_array_) {
     std::vector<Span>().swap(spans_);
   }
@@ -234,6 +239,7 @@ RequestParser::Event RequestParser::next_inline() {
 bool RequestParser::split_inline(std::string_view line) {
   line = line.substr(0, line.find('\0'));
   unquoted_.clear();
+  unquoted_bytes_ = 0;
   std::vector<std::pair<size_t, size_t>> order;  // (argument, index into unquoted_ + 1)
   while (true) {
     while (!line.empty() && is_space(line.front())) {
@@ -258,6 +264,7 @@ bool RequestParser::split_inline(std::string_view line) {
       return false;
     }
     order.emplace_back(args_.size(), unquoted_.size());
+    unquoted_bytes_ += word.capacity();
     unquoted_.push_back(std::move(word));
     args_.emplace_back();
   }

@@ -50,7 +50,8 @@ class RequestParser {
   };
 
   size_t argument_bytes() const {
-    return args_.capacity() * sizeof(std::string_view) + spans_.capacity() * sizeof(Span);
+    return args_.capacity() * sizeof(std::string_view) + spans_.capacity() * sizeof(Span) +
+           unquoted_.capacity() * sizeof(std::string) + unquoted_bytes_;
   }
   std::string_view input() const { return external_ ? given_ : std::string_view(buffer_); }
   std::string_view command_bytes() const { return input().substr(begin_); }
@@ -82,6 +83,7 @@ class RequestParser {
 
   std::vector<std::string_view> args_;
   std::vector<std::string> unquoted_;  // inline arguments that had quotes
+  size_t unquoted_bytes_ = 0;          // in them
   std::string error_;
   bool failed_ = false;
 };

@@ -34,7 +34,8 @@ struct Request {
   uint64_t slot = 0;
   RequestKind kind = RequestKind::kRead;
   uint8_t resp_version = 2;
-  uint32_t offset = 0;  // of its packed command in RequestBatch::buffer
+  bool may_be_long = false;  // a read that may look at any number of records
+  uint32_t offset = 0;       // of its packed command in RequestBatch::buffer
   uint32_t size = 0;
 };
 

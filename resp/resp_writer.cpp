@@ -168,6 +168,17 @@ void RespWriter::verbatim(std::string_view text) {
   out_->append("\r\n");
 }
 
+void RespWriter::take_back(size_t where) {
+  if (out_ != nullptr) {
+    out_->resize(where);
+  }
+}
+
+void RespWriter::set_room(size_t bytes) {
+  beyond_ = Beyond::kThrow;
+  end_ = bytes < kAnyRoom - where() ? where() + bytes : kAnyRoom;
+}
+
 void RespWriter::raw(std::string_view encoded) {
   if (fits(encoded.size())) {
     out_->append(encoded);

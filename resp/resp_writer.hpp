@@ -48,6 +48,11 @@ class RespWriter final : public ReplyWriter {
   void put_first(size_t begin, size_t head) override;
 
   void raw(std::string_view encoded);  // already RESP
+  // Takes back what was written since where() was `where`.
+  void take_back(size_t where);
+  // From here on not more than `bytes`, or ReplyTooLarge; kAnyRoom: no bound any more.
+  static constexpr size_t kAnyRoom = std::numeric_limits<size_t>::max();
+  void set_room(size_t bytes);
 
  private:
   bool fits(size_t bytes) {

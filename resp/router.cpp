@@ -152,6 +152,7 @@ std::optional<Answer> Router::State::disk_refusal(int64_t now_ms) const {
 // writes that were handed over to be settled. Behind writes that were not, it joins their batch: it
 // is executed at its place among them, and that entry cannot be committed before the read arrived.
 // A read must not join a batch that was handed over already, which might be committed elsewhere.
+// Nor does one that may be long: where entries are applied it could not be put aside (F65).
 bool Router::State::try_place(Connection& c, const Item& item) {
   if (item.kind == RequestKind::kWrite) {
     if (c.reads_out != 0 && !c.closed && !mutant(Mutant::kWriteOvertakesReads)) {
@@ -168,7 +169,7 @@ bool Router::State::try_place(Connection& c, const Item& item) {
     return false;
   }
   if (c.open_ops != 0 && waits) {
-    return attach_read(c, item);
+    return !item.may_be_long && attach_read(c, item);
   }
   if (item.kind == RequestKind::kStaleRead && c.linear_reads_out != 0) {
     return false;  // must not show an older state than the reads before it
@@ -181,8 +182,9 @@ bool Router::State::try_place(Connection& c, const Item& item) {
 }
 
 void Router::State::defer(Connection& c, const Item& item) {
-  c.queue.push_back(
-      {{item.to, item.kind, item.resp_version, std::string(item.packed)}, item.arrival_ms});
+  c.queue.push_back({{item.to, item.kind, item.resp_version, std::string(item.packed)},
+                     item.arrival_ms,
+                     item.may_be_long});
   ++deferred_requests;
   waiting_bytes += item.packed.size();
   if (!c.listed) {
@@ -196,7 +198,7 @@ void Router::State::pump(Connection& c) {
     Deferred& next = c.queue.front();
     const size_t bytes = next.op.packed.size();
     if (!try_place(c, {next.op.to, next.op.kind, next.op.resp_version, next.op.packed,
-                       next.arrival_ms, &next.op.packed})) {
+                       next.arrival_ms, next.may_be_long, &next.op.packed})) {
       return;
     }
     c.queue.pop_front();
@@ -317,7 +319,8 @@ void Router::requests(RequestBatch batch, int64_t now_ms) {
   State& s = *state_;
   Connection& c = s.connection(batch.connection);
   for (const Request& r : batch.requests) {
-    Item item{{batch.connection, r.slot}, r.kind, r.resp_version, batch.packed(r), now_ms};
+    Item item{
+        {batch.connection, r.slot}, r.kind, r.resp_version, batch.packed(r), now_ms, r.may_be_long};
     std::optional<Answer> refusal = s.refusal(r.kind, now_ms);
     if (!refusal && r.kind == RequestKind::kWrite) {
       refusal = s.disk_refusal(now_ms);  // it has no number yet

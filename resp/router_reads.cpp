@@ -49,24 +49,30 @@ void Router::State::run(std::vector<ReadOp>&& ops, Executing&& record, const raf
     batch.index = at->index;
     batch.now_ms = at->now_ms;
     batch.clamped = at->clamped;
+    record.clamped = at->clamped;
   }
   for (const ReadOp& op : batch.ops) {
     record.bytes += sizeof(ReadOp) + op.packed.size();
   }
   executing_bytes += record.bytes;
+  executing_clamped += record.clamped ? 1 : 0;
   executing.emplace(batch.id, std::move(record));
 }
 
 void Router::State::executed(std::unordered_map<uint64_t, Executing>::iterator record) {
   executing_bytes -= record->second.bytes;
+  executing_clamped -= record->second.clamped ? 1 : 0;
   executing.erase(record);
 }
 
 // What the executor has waits for its index, also for connections that are gone. So it gets no more
-// while that is much: here they are forgotten (F47).
+// while that is much: here they are forgotten (F47). And no round is asked while reads are executed
+// that may come back: a later read of their connection would be answered before them, from an older
+// state (F6, F9).
 bool Router::State::may_ask_round() const {
   return can_send() && !round && !gathering.empty() &&
-         executing_bytes <= options.inflight_bytes_max;
+         executing_bytes <= options.inflight_bytes_max &&
+         (executing_clamped == 0 || mutant(Mutant::kRoundBesideClamped));
 }
 
 // One round at a time: reads that come meanwhile share the next one (F36). A round that is asked
@@ -262,18 +268,7 @@ void Router::reads_again(ReadBatch batch, int64_t /*now_ms*/) {
   if (left == 0) {
     s.executed(it);
   }
-  // Later reads of these connections must not overtake them: they leave the round that is asked
-  // for.
-  if (s.round) {
-    auto behind = std::stable_partition(
-        s.round->reads.begin(), s.round->reads.end(),
-        [&](const WaitingRead& read) { return again.count(read.connection->id) == 0; });
-    std::move(behind, s.round->reads.end(), std::back_inserter(first));
-    s.round->reads.erase(behind, s.round->reads.end());
-    if (s.round->reads.empty()) {
-      s.round.reset();
-    }
-  }
+  // Later reads of these connections are all behind them: no round was asked meanwhile.
   std::move(s.gathering.begin(), s.gathering.end(), std::back_inserter(first));
   s.gathering = std::move(first);
   s.gathering_tick = true;

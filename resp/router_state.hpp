@@ -47,6 +47,7 @@ struct Item {
   uint8_t resp_version = 2;
   std::string_view packed;
   int64_t arrival_ms = 0;
+  bool may_be_long = false;      // Request::may_be_long
   std::string* owned = nullptr;  // where `packed` lives, if it may be taken from there
 
   std::string take_packed() const {
@@ -58,6 +59,7 @@ struct Item {
 struct Deferred {
   ReadOp op;
   int64_t arrival_ms = 0;
+  bool may_be_long = false;
 };
 
 // Gives back what was taken from it, whether it is ever empty or not (F47).
@@ -174,7 +176,8 @@ struct Executing {
   int64_t arrival_ms = 0;
   size_t bytes = 0;  // of its operations
   bool cancelled = false;
-  bool aside = false;  // one read that takes long
+  bool aside = false;    // one read that takes long
+  bool clamped = false;  // some of it may have to be asked again (F9)
 };
 
 }  // namespace router
@@ -233,6 +236,7 @@ struct Router::State {
   std::unique_ptr<router::Round> round;
   std::unordered_map<uint64_t, router::Executing> executing;
   size_t executing_bytes = 0;
+  size_t executing_clamped = 0;  // batches
   uint64_t last_ask;  // F66: holds the boot, so that no number is used again in a later one
   uint64_t last_read_batch = 0;
 

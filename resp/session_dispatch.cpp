@@ -3,6 +3,7 @@
 
 #include "config/base/check.hpp"
 #include "config/base/log.hpp"
+#include "config/limits.hpp"
 #include "resp/session_state.hpp"
 #include "resp/words.hpp"
 
@@ -99,7 +100,13 @@ void Session::State::dispatch(Args args) {
     return queue(*row, args);
   }
   if (!row->is_data()) {
-    reply_now([&](ReplyWriter& reply) { row->local(*self, args, reply); });
+    // What EXEC answers is bounded part by part.
+    size_t room = config::limits::kLocalReplyBytes;
+    for (std::string_view arg : args) {
+      room += arg.size();
+    }
+    room = row->role == SessionRole::kExec ? RespWriter::kAnyRoom : room;
+    reply_now([&](RespWriter& reply) { run_local(*row, args, reply, room); });
     return;
   }
   size_t begin = requests.buffer.size();
@@ -111,10 +118,29 @@ void Session::State::dispatch(Args args) {
   forward(route_of(*row, args) == Route::kWrite ? RequestKind::kWrite
           : may_read_stale()                    ? RequestKind::kStaleRead
                                                 : RequestKind::kRead,
-          begin);
+          begin, may_be_long(*row, args.size()));
 }
 
-void Session::State::forward(RequestKind kind, size_t begin) {
+void Session::State::run_local(const CommandSpec& row, Args args, RespWriter& reply, size_t room) {
+  const size_t begin = reply.where();
+  reply.set_room(room);
+  try {
+    row.local(*self, args, reply);
+    reply.set_room(RespWriter::kAnyRoom);
+  } catch (const ReplyTooLarge&) {
+    reply.set_room(RespWriter::kAnyRoom);
+    reply.take_back(begin);
+    reply.error("ERR the reply would be too large: ask for fewer things at a time");
+  }
+}
+
+bool may_be_long(const CommandSpec& row, size_t argc) {
+  constexpr size_t kFewWords = 64;
+  // What is fast looks at no more records than it has arguments.
+  return row.cost != nullptr && ((row.flags & kFast) == 0 || argc > kFewWords);
+}
+
+void Session::State::forward(RequestKind kind, size_t begin, bool may_be_long) {
   size_t size = requests.buffer.size() - begin;
   // One command is at most raft.max-entry-size (2 GiB) long, and few come before it in a batch.
   CHECK_INVARIANT(requests.buffer.size() <= UINT32_MAX);
@@ -122,6 +148,7 @@ void Session::State::forward(RequestKind kind, size_t begin) {
   request.slot = slots.open(size, is_silent(), kind != RequestKind::kWrite);
   request.kind = kind;
   request.resp_version = static_cast<uint8_t>(resp_version);
+  request.may_be_long = may_be_long;
   request.offset = static_cast<uint32_t>(begin);
   request.size = static_cast<uint32_t>(size);
   requests.requests.push_back(request);

@@ -43,7 +43,8 @@ struct Transaction {
   bool open = false;
   bool broken = false;  // a command was refused while queueing: EXEC answers EXECABORT
   bool writes = false;
-  uint32_t database = 0;  // what SELECT inside the block chose for the commands after it
+  bool may_be_long = false;  // one of its reads
+  uint32_t database = 0;     // what SELECT inside the block chose for the commands after it
   size_t count = 0;
   size_t bytes = 0;
   std::vector<std::string> packed;  // the data commands
@@ -149,11 +150,13 @@ struct Session::State {
 
   // ---- session_dispatch.cpp
   void dispatch(Args args);
+  // A reply larger than `room` becomes an error.
+  void run_local(const CommandSpec& row, Args args, RespWriter& reply, size_t room);
   void reply_error(std::string_view text);  // a whole reply that is one error
   // Refuses a command before it ran: also breaks a transaction that is being queued.
   void reject(const CommandSpec* row, std::string_view text);
   // Hands the packed command that begins at `begin` of requests.buffer to the router.
-  void forward(RequestKind kind, size_t begin);
+  void forward(RequestKind kind, size_t begin, bool may_be_long = false);
   // For a local handler that writes no reply: takes its place in the order, to be answered later.
   // Only for ADMIN rows: a block of MULTI has no place for it.
   LaterReply defer();
@@ -165,15 +168,17 @@ struct Session::State {
 
   // ---- session_transaction.cpp
   void queue(const CommandSpec& row, Args args);
-  void exec(ReplyWriter& reply);
+  void exec(RespWriter& reply);
   void watch(Args args, ReplyWriter& reply);
   void discard_transaction();  // and forget the tokens
   void answer_barrier(const ReplyBatch& batch, std::string_view bytes);
   void keep_tokens(const std::vector<WatchToken>& tokens);
   void forget_tokens();
-  void run_local(const QueuedLocal& local, ReplyWriter& reply);
-  void run_queued(const std::vector<QueuedLocal>& locals, ReplyWriter& reply);
-  std::string join_replies(const std::vector<QueuedLocal>& locals, std::string_view bytes);
+  // `room`: for the replies of a block's local commands, what is left.
+  void run_queued(const QueuedLocal& local, RespWriter& reply, size_t& room);
+  std::string join_replies(const std::vector<QueuedLocal>& locals,
+                           size_t room,
+                           std::string_view bytes);
 
   // Calls write(ReplyWriter&) for a reply that takes its turn behind unanswered commands.
   template <class Write>
@@ -208,6 +213,8 @@ void Session::State::reply_now(Write&& write) {
 Resolved resolve_for_client(const NodeContext& node, Args args);
 std::string unknown_command_text(Args args);
 std::string unknown_subcommand_text(Args args);
+// Whether a read may look at many records, as far as one can tell without the state.
+bool may_be_long(const CommandSpec& row, size_t argc);
 std::string arity_text(const CommandSpec& row);
 
 // CLIENT HELP and the like: Redis' frame around `lines`.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "config/base/check.hpp"
+#include "config/limits.hpp"
 #include "resp/numbers.hpp"
 #include "resp/session_state.hpp"
 
@@ -12,6 +13,7 @@ namespace kiwi::resp {
 namespace {
 
 constexpr size_t kQueuedOverhead = 64;  // what a queued command costs beside its bytes
+constexpr size_t kShortReply = 256;     // as +OK, a number, what HELLO says
 constexpr size_t kTokenOverhead = 32;   // what a token costs in the packed block beside its key
 
 }  // namespace
@@ -54,6 +56,7 @@ void Session::State::queue(const CommandSpec& row, Args args) {
   size_t bytes = 0;
   if (!row.is_data()) {
     t.locals.push_back({t.count, &row, {args.begin(), args.end()}});
+    bytes = sizeof(QueuedLocal) + args.size() * sizeof(std::string);
     for (std::string_view arg : args) {
       bytes += arg.size();
     }
@@ -68,20 +71,21 @@ void Session::State::queue(const CommandSpec& row, Args args) {
     pack_command(t.packed.emplace_back(), t.database, args);
     bytes = t.packed.back().size();
     t.writes = t.writes || route_of(row, args) == Route::kWrite;
+    t.may_be_long = t.may_be_long || resp::may_be_long(row, args.size());
   }
   t.count += 1;
   t.bytes += bytes + kQueuedOverhead;
   // F50: the tokens travel in the same entry. None can be added from here on.
   if (t.bytes + t.token_bytes > static_cast<size_t>(node.options.raft_max_entry_size)) {
-    t.packed.clear();  // the block cannot be executed any more
-    t.locals.clear();
+    std::vector<std::string>().swap(t.packed);  // the block cannot be executed any more
+    std::vector<QueuedLocal>().swap(t.locals);
     t.bytes = 0;
     return reject(&row, "ERR transaction is larger than raft.max-entry-size");
   }
   reply_now([](ReplyWriter& reply) { reply.simple("QUEUED"); });
 }
 
-void Session::State::exec(ReplyWriter& reply) {
+void Session::State::exec(RespWriter& reply) {
   if (!transaction.open) {
     return reply.error("ERR EXEC without MULTI");
   }
@@ -94,7 +98,10 @@ void Session::State::exec(ReplyWriter& reply) {
   }
   if (block.packed.empty() && block.tokens.empty()) {
     reply.array(block.count);
-    run_queued(block.locals, reply);
+    size_t room = config::limits::kLocalReplyBytes + block.bytes;
+    for (const QueuedLocal& local : block.locals) {
+      run_queued(local, reply, room);
+    }
     return;
   }
   std::vector<WatchToken> tokens;
@@ -109,7 +116,7 @@ void Session::State::exec(ReplyWriter& reply) {
   forward(block.writes ? RequestKind::kWrite
           : stale      ? RequestKind::kStaleRead
                        : RequestKind::kRead,
-          begin);
+          begin, block.may_be_long);
   if (!block.locals.empty()) {
     barrier = Barrier{requests.requests.back().slot, Barrier::Kind::kExec};
     exec_locals = std::move(block.locals);
@@ -118,19 +125,15 @@ void Session::State::exec(ReplyWriter& reply) {
   }
 }
 
-void Session::State::run_queued(const std::vector<QueuedLocal>& locals, ReplyWriter& reply) {
-  for (const QueuedLocal& local : locals) {
-    run_local(local, reply);
-  }
-}
-
-void Session::State::run_local(const QueuedLocal& local, ReplyWriter& reply) {
-  std::vector<std::string_view> args(local.args.begin(), local.args.end());
-  const size_t before = reply.where();
-  local.row->local(*self, args, reply);
-  if (reply.where() == before) {
+void Session::State::run_queued(const QueuedLocal& local, RespWriter& reply, size_t& room) {
+  const std::vector<std::string_view> args(local.args.begin(), local.args.end());
+  const size_t begin = reply.where();
+  // What is short is never refused: it may have done something already.
+  run_local(*local.row, args, reply, std::max(room, kShortReply));
+  if (reply.where() == begin) {
     reply.ok();  // CLIENT REPLY OFF is silent; the array of EXEC has a place to fill all the same
   }
+  room -= std::min(room, reply.where() - begin);
 }
 
 // F50: what cannot be proposed later is refused now, while the client can be told why.
@@ -177,10 +180,10 @@ void Session::State::answer_barrier(const ReplyBatch& batch, std::string_view by
     keep_tokens(batch.tokens);
   } else {
     std::vector<QueuedLocal> locals = std::exchange(exec_locals, {});
-    exec_bytes = 0;
+    const size_t room = config::limits::kLocalReplyBytes + std::exchange(exec_bytes, 0);
     // Neither for a block that was not executed (nil, error) nor for an answer that is no array.
     if (bytes.starts_with('*') && !bytes.starts_with("*-")) {
-      joined = join_replies(locals, bytes);
+      joined = join_replies(locals, room, bytes);
       bytes = joined;
     }
   }
@@ -197,6 +200,7 @@ void Session::State::keep_tokens(const std::vector<WatchToken>& tokens) {
 }
 
 std::string Session::State::join_replies(const std::vector<QueuedLocal>& locals,
+                                         size_t room,
                                          std::string_view bytes) {
   std::string out;
   RespWriter reply(&out, resp_version);
@@ -205,7 +209,7 @@ std::string Session::State::join_replies(const std::vector<QueuedLocal>& locals,
   auto local = locals.begin();
   for (size_t position = 0; position < exec_count; ++position) {
     if (local != locals.end() && local->position == position) {
-      run_local(*local++, reply);
+      run_queued(*local++, reply, room);
       continue;
     }
     size_t size = reply_size(bytes);

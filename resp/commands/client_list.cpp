@@ -1,5 +1,9 @@
 // CLIENT LIST, INFO and KILL: what concerns all connections of the node.
+#include <unordered_set>
+
+#include "config/limits.hpp"
 #include "resp/numbers.hpp"
+#include "resp/resp_writer.hpp"
 #include "resp/session_state.hpp"
 #include "resp/words.hpp"
 
@@ -55,6 +59,13 @@ std::string describe(const Session::State& s, int64_t now_ms) {
   out += " user=default redir=-1 resp=" + number(s.resp_version);
   out += " lib-name=" + s.library_name + " lib-ver=" + s.library_version + "\n";
   return out;
+}
+
+// While it is put together: the writer would only see the whole.
+void refuse_too_large(const std::string& text) {
+  if (text.size() > config::limits::kLocalReplyBytes) {
+    throw ReplyTooLarge();
+  }
 }
 
 struct KillFilter {
@@ -128,16 +139,20 @@ void client_list(Session& session, Args args, ReplyWriter& reply) {
   std::string out;
   if (args.size() >= 4 && same_word(args[2], "id")) {
     std::vector<uint64_t> ids;
+    std::unordered_set<uint64_t> named;
     for (std::string_view word : args.subspan(3)) {
       std::optional<int64_t> id = parse_integer(word);
       if (!id) {
         return reply.error("ERR Invalid client ID");
       }
-      ids.push_back(static_cast<uint64_t>(*id));
+      if (named.insert(static_cast<uint64_t>(*id)).second) {
+        ids.push_back(static_cast<uint64_t>(*id));
+      }
     }
     for (uint64_t id : ids) {
       auto found = me.node.sessions.find(id);
       out += found != me.node.sessions.end() ? describe(found->second->state(), me.now_ms) : "";
+      refuse_too_large(out);
     }
     return reply.verbatim(out);
   }
@@ -154,6 +169,7 @@ void client_list(Session& session, Args args, ReplyWriter& reply) {
   if (type == ClientType::kNormal) {
     for (const auto& [id, other] : me.node.sessions) {
       out += describe(other->state(), me.now_ms);
+      refuse_too_large(out);
     }
   }
   reply.verbatim(out);

@@ -1,6 +1,7 @@
 // COMMAND and its sub-commands; what they say comes from the table.
 #include <functional>
 #include <optional>
+#include <unordered_set>
 #include <vector>
 
 #include "config/base/glob.hpp"
@@ -118,8 +119,10 @@ void command_info(Session& session, Args args, ReplyWriter& reply) {
 
 void command_docs(Session& session, Args args, ReplyWriter& reply) {
   Rows rows = args.size() == 2 ? top_rows(session) : Rows();
+  std::unordered_set<const CommandSpec*> named;  // each once: the reply is a map
   for (std::string_view name : args.subspan(2)) {
-    if (const CommandSpec* row = find_shown(session, name)) {
+    const CommandSpec* row = find_shown(session, name);
+    if (row != nullptr && named.insert(row).second) {
       rows.push_back(row);
     }
   }

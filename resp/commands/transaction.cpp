@@ -13,7 +13,10 @@ void multi(Session& session, Args, ReplyWriter& reply) {
   reply.ok();
 }
 
-void exec(Session& session, Args, ReplyWriter& reply) { session.state().exec(reply); }
+// Sessions run local commands with their own writer only.
+void exec(Session& session, Args, ReplyWriter& reply) {
+  session.state().exec(static_cast<RespWriter&>(reply));
+}
 
 void discard(Session& session, Args, ReplyWriter& reply) {
   Session::State& s = session.state();

@@ -114,7 +114,7 @@ class Database {
 
   // ---- WATCH (F11)
   WatchToken watch(uint32_t logical, std::string_view name, int64_t now_ms, bool& has_ttl);
-  bool unchanged(const WatchToken& token, int64_t now_ms);
+  bool unchanged(const WatchToken& token, int64_t now_ms, bool& has_ttl);
 
  private:
   struct Counted {

@@ -86,6 +86,7 @@ void Database::forget_record(Key& key) {
 // Writes key.meta. Its value may be a view into the Keyspace, so it is encoded before anything else
 // is asked of that.
 void Database::store(Key& key) {
+  effects_.spend_string(key.meta.value.size());
   rocks::encode(value_, key.meta);
   if (key.meta.expire_at_ms != key.stored_expire_at_ms) {
     erase_expiry(key);
@@ -154,6 +155,7 @@ void Database::remove_expired(Key& key) {
 
 void Database::rename(Key& from, Key& to) {
   CHECK_INVARIANT(from.live && from.database == to.database && from.name != to.name);
+  effects_.expect_string(from.meta.value.size());
   if (to.present) {
     elements_.drop(to);
     forget_record(to);
@@ -173,6 +175,7 @@ void Database::rename(Key& from, Key& to) {
 
 void Database::copy(const Key& from, Key& to) {
   CHECK_INVARIANT(from.live && (from.database != to.database || from.name != to.name));
+  effects_.expect_string(from.meta.value.size());
   renamed_.assign(from.meta.value);  // a view into the Keyspace
   rocks::Metadata fresh = from.meta;
   fresh.value = renamed_;

@@ -1,5 +1,7 @@
 #include "resp/types/effects.hpp"
 
+#include <algorithm>
+
 #include "config/base/bytes.hpp"
 #include "config/base/checksum.hpp"
 
@@ -37,6 +39,43 @@ void Effects::erase_range(Family family, std::string_view from, std::string_view
   writer().erase_range(family, from, to);
 }
 
+void Effects::begin_entry() {
+  spent_ = 0;
+  rewrote_ = false;
+  told_large_ = false;
+}
+
+void Effects::spent_much() {
+  if (spent_ > entry_work_max_) {
+    throw TooMuchForOneEntry();
+  }
+  tell_if_large();
+}
+
+void Effects::tell_if_large() {
+  if (spent_ > large_entry_ && !std::exchange(told_large_, true) && on_large_entry_) {
+    on_large_entry_();
+  }
+}
+
+size_t Effects::beyond_carried(size_t bytes) const {
+  return bytes - std::min(bytes, carried_ + kRecordWork);
+}
+
+void Effects::expect_string(size_t bytes) const {
+  const size_t beyond = beyond_carried(bytes);
+  if (beyond != 0 && rewrote_ && spent_ + beyond > entry_work_max_) {
+    throw TooMuchForOneEntry();
+  }
+}
+
+void Effects::spend_beyond_carried(size_t bytes) {
+  expect_string(bytes);
+  rewrote_ = true;
+  spent_ += beyond_carried(bytes);
+  tell_if_large();
+}
+
 void Effects::end_entry(LogIndex index, uint64_t mutation_counter) {
   position_.clear();
   put_le(position_, index.value);
@@ -46,13 +85,14 @@ void Effects::end_entry(LogIndex index, uint64_t mutation_counter) {
 
 void Effects::mark() {
   writer().mark();
-  marks_.push_back({checksum_, spent_});
+  marks_.push_back({checksum_, spent_, rewrote_});
 }
 
 void Effects::undo() {
   writer().undo();
   checksum_ = marks_.back().checksum;
   spent_ = marks_.back().spent;
+  rewrote_ = marks_.back().rewrote;
   marks_.pop_back();
 }
 

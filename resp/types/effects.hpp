@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,7 +30,7 @@ class Effects {
  public:
   // nullptr: of a view, which nobody may change.
   Effects(rocks::Writer* writer, size_t entry_work_max)
-      : writer_(writer), entry_work_max_(entry_work_max) {}
+      : writer_(writer), entry_work_max_(entry_work_max), large_entry_(entry_work_max / 4) {}
 
   void put(rocks::Family family, std::string_view key, std::string_view value);
   void erase(rocks::Family family, std::string_view key);
@@ -42,7 +43,10 @@ class Effects {
   bool read_only() const { return writer_ == nullptr; }
 
   // ---- entries
-  void begin_entry() { spent_ = 0; }
+  void begin_entry();
+  // Called once in an entry, before the command that makes it a large one goes on: what if it ends
+  // the process?
+  void on_large_entry(std::function<void()> told) { on_large_entry_ = std::move(told); }
   // Its position becomes part of the checksum.
   void end_entry(LogIndex index, uint64_t mutation_counter);
   uint64_t checksum() const { return checksum_; }
@@ -52,10 +56,21 @@ class Effects {
   // A record that a command copies, moves or holds in memory. Throws TooMuchForOneEntry.
   void spend(size_t bytes) {
     spent_ += bytes + kRecordWork;
-    if (spent_ > entry_work_max_) {
-      throw TooMuchForOneEntry();
+    if (spent_ > large_entry_) {
+      spent_much();
     }
   }
+  // Of the next command: its size as it came.
+  void carry(size_t bytes) { carried_ = bytes; }
+  // A string that is stored whole, and before it is put together. What came with the command costs
+  // nothing, and an entry's first string that did not may be as long as strings may be; beyond it,
+  // TooMuchForOneEntry.
+  void spend_string(size_t bytes) {
+    if (bytes > carried_ + kRecordWork) {
+      spend_beyond_carried(bytes);
+    }
+  }
+  void expect_string(size_t bytes) const;
   // Reads are not executed everywhere: what they spend is counted apart.
   size_t exchange_spent(size_t spent) { return std::exchange(spent_, spent); }
   size_t entry_work_max() const { return entry_work_max_; }
@@ -71,13 +86,23 @@ class Effects {
   struct Mark {
     uint64_t checksum;
     size_t spent;
+    bool rewrote;
   };
+  size_t beyond_carried(size_t bytes) const;
+  void spend_beyond_carried(size_t bytes);
+  void spent_much();
+  void tell_if_large();
   void mix(uint8_t effect, std::string_view key, std::string_view value);
 
   rocks::Writer* const writer_;
   uint64_t checksum_ = 0;
   const size_t entry_work_max_;
-  size_t spent_ = 0;
+  const size_t large_entry_;  // spent_ above it is told
+  std::function<void()> on_large_entry_;
+  bool told_large_ = false;  // of this entry
+  size_t spent_ = 0;         // of this entry
+  bool rewrote_ = false;     // this entry: a string that did not come with its command
+  size_t carried_ = 0;       // of this command
   std::vector<Mark> marks_;  // open ones, the outermost first
   std::string position_;     // a buffer
 };

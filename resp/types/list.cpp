@@ -56,6 +56,7 @@ void List::pop(ListEnd end, uint64_t count, const ElementVisit& visit) {
     return;
   }
   const auto popped = static_cast<int64_t>(count);
+  const Steps::ForAnswer for_answer(database().steps());
   if (end == ListEnd::kHead) {
     if (visit) {
       visit_up(head(), head() + popped, visit);

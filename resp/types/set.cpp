@@ -45,6 +45,7 @@ void Set::pop(uint64_t count, Prng& prng, const MemberVisit& visit) {
   CHECK_INVARIANT(count <= size());
   if (count == size() && count > kFew) {
     if (visit) {
+      const Steps::ForAnswer for_answer(database().steps());
       each(visit);
     }
     clear();

@@ -25,13 +25,16 @@ void String::replace(std::string_view bytes) {
 }
 
 void String::append(std::string_view bytes) {
+  database().effects().expect_string(size() + bytes.size());
   build();
   built_.append(bytes);
 }
 
 void String::overwrite(uint64_t offset, std::string_view bytes) {
+  const size_t whole = std::max<size_t>(size(), offset + bytes.size());
+  database().effects().expect_string(whole);
   build();
-  built_.resize(std::max<size_t>(built_.size(), offset + bytes.size()), '\0');
+  built_.resize(whole, '\0');
   built_.replace(offset, bytes.size(), bytes);
 }
 

@@ -33,11 +33,12 @@ WatchToken Database::watch(uint32_t logical, std::string_view name, int64_t now_
                     .counter = key.live ? key.meta.last_modified : record_.mutation_counter};
 }
 
-bool Database::unchanged(const WatchToken& token, int64_t now_ms) {
+bool Database::unchanged(const WatchToken& token, int64_t now_ms, bool& has_ttl) {
   if (incarnation(token.database) != token.incarnation) {
     return false;
   }
   Key key = find(physical(token.database), token.key, now_ms);
+  has_ttl = has_ttl || (key.live && key.meta.expire_at_ms != 0);
   if (token.exists) {
     return key.live && key.meta.last_modified == token.counter;
   }

@@ -1,5 +1,5 @@
-// What one command may cost: the memory of one entry, the steps of a draw, a turn; and an entry
-// that an operator skips (F30, F61, F62).
+// What one command may cost: the moves of an edit, the steps of a draw, a turn; and an entry that
+// an operator skips (F30, F61, F62).
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
@@ -26,94 +26,7 @@ namespace kiwi::resp {
 
 TEST_SUITE_BEGIN("resp/executor: bounds");
 
-// ---------------------------------------------------------------- one entry
-
-TEST_CASE("what one entry copies, moves or holds is bounded, alike on every node [F61]") {
-  ExecutorOptions options;
-  options.entry_work_max = 20'000;
-  std::vector<std::unique_ptr<rocks::MemoryKeyspace>> keyspaces;
-  std::vector<std::unique_ptr<Node>> nodes;
-  for (int i = 0; i < 2; ++i) {
-    keyspaces.push_back(std::make_unique<rocks::MemoryKeyspace>());
-    nodes.push_back(std::make_unique<Node>(*keyspaces[static_cast<size_t>(i)], options));
-    nodes.back()->start();
-  }
-  uint64_t sequence = 0;
-  auto both = [&](const std::vector<std::vector<std::string>>& commands) {
-    std::vector<std::string> all;
-    auto batch = std::make_shared<PendingBatch>();
-    for (size_t i = 0; i < commands.size(); ++i) {
-      all.push_back(packed(commands[i]));
-      batch->ops.push_back({{1, i}, RequestKind::kWrite, 2, {}});
-    }
-    const raft::ProposalNumber number{NodeId{1}, incarnation_of(1), 1, ++sequence};
-    batch->sequence = number.sequence;
-    nodes[0]->executor().expect(batch);
-    std::string reply;
-    for (auto& node : nodes) {
-      node->log().batch(number, all);
-      const ExecutorEffects effects = node->deliver();
-      reply = node == nodes[0] ? Node::bytes_of(effects) : reply;
-    }
-    CHECK(nodes[0]->executor().state_checksum() == nodes[1]->executor().state_checksum());
-    CHECK(keyspaces[0]->maps() == keyspaces[1]->maps());
-    return reply;
-  };
-  std::vector<std::string> members{"sadd", "big"};
-  std::vector<std::string> values{"rpush", "list"};
-  for (int i = 0; i < 300; ++i) {
-    members.push_back("member" + std::to_string(i));
-  }
-  for (int i = 0; i < 500; ++i) {
-    values.push_back("value" + std::to_string(i));
-  }
-  both({members});
-  both({values});
-  both({{"sadd", "small", "a", "b"}});
-  both({{"sadd", "half", "0"}});
-  for (int i = 0; i < 90; ++i) {
-    both({{"sadd", "half", std::to_string(i)}});
-  }
-  const auto before = keyspaces[0]->maps();
-  const std::string_view refused = "-ERR too much for one command";
-  for (const std::vector<std::string>& argv :
-       std::vector<std::vector<std::string>>{{"copy", "big", "copy"},
-                                             {"copy", "big", "small", "replace"},
-                                             {"move", "big", "3"},
-                                             {"sunionstore", "small", "big", "half"},
-                                             {"sinterstore", "small", "big", "big"},
-                                             {"sdiffstore", "small", "big", "half"},
-                                             {"linsert", "list", "before", "value250", "x"},
-                                             {"lrem", "list", "1", "value250"},
-                                             {"spop", "big", "290"}}) {
-    INFO(argv[0]);
-    CHECK(both({argv}).starts_with(refused));
-    CHECK(keyspaces[0]->maps()[0] == before[0]);
-    CHECK(keyspaces[0]->maps()[1] == before[1]);
-  }
-  // Below it they work, and neighbours of one entry share the bound.
-  CHECK(both({{"copy", "half", "c1"}}) == ":1\r\n");
-  const std::string two = both({{"copy", "half", "c2"}, {"copy", "half", "c3"}});
-  CHECK(two.starts_with(":1\r\n" + std::string(refused)));
-  CHECK(both({{"copy", "half", "c3"}}) == ":1\r\n");
-  CHECK(both({{"spop", "big", "300"}}).starts_with("*300\r\n"));  // needs no memory of its own
-}
-
-TEST_CASE("reads of the origin do not use up what an entry may do [F61]") {
-  ExecutorOptions options;
-  options.entry_work_max = 20'000;
-  rocks::MemoryKeyspace keyspace;
-  Node node(keyspace, options);
-  node.start();
-  std::vector<std::string> members{"sadd", "s"};
-  for (int i = 0; i < 100; ++i) {
-    members.push_back("member" + std::to_string(i));
-  }
-  node.run(members);
-  const std::string reply =
-      node.exec({}, {{"sunion", "s", "s"}, {"sunion", "s", "s"}, {"copy", "s", "t"}});
-  CHECK(reply.ends_with("\r\n:1\r\n"));
-}
+// ---------------------------------------------------------------- edits of lists
 
 TEST_CASE("LREM moves the shorter side: at the head and the tail nothing [F61]") {
   for (const bool from_tail : {false, true}) {

@@ -79,6 +79,8 @@ struct LongWorld {
   Node node;
 };
 
+using Argv = std::vector<std::string>;
+
 ReadOp op(ConnectionId connection, uint64_t slot, const std::vector<std::string>& argv) {
   return {{connection, slot}, RequestKind::kRead, 2, packed(argv)};
 }
@@ -192,12 +194,31 @@ TEST_CASE("whatever stands behind a long read runs as it would have in the turn 
   CHECK(results[3].replies.bytes.starts_with("*8\r\n"));
 }
 
-TEST_CASE("a read whose clock is held back stays in the turn, and does not overtake [F9][F44]") {
+TEST_CASE("a long read whose clock is held back is asked again, none overtakes [F9][F44][F65]") {
   LongWorld w;
-  ExecutorEffects effects =
-      w.node.read_effects(packed({"keys", "*"}), RequestKind::kRead, w.node.clock(), true);
+  const Argv cheap = {"get", "key1"};
+  ReadBatch batch;
+  batch.id = 7;
+  batch.index = w.node.executor().applied();
+  batch.now_ms = w.node.clock();
+  batch.clamped = true;
+  batch.ops = {op(1, 0, {"keys", "*"}), op(1, 1, cheap),
+               op(2, 0, {"mget", "k", "k", "k", "k", "k", "k", "k"}), op(3, 0, cheap)};
+  w.node.executor().run_reads(batch);
+  ExecutorEffects effects = w.node.deliver();
   CHECK(effects.long_reads.empty());
-  CHECK(effects.replies.size() == 1);
+  CHECK(answers(effects) == Answers{{{3, 0}, "$1\r\nv\r\n"}});
+  REQUIRE(effects.reads_again.size() == 1);
+  CHECK(effects.reads_again[0].ops.size() == 3);
+  CHECK(effects.reads_done == std::vector<uint64_t>{7});
+  batch = effects.reads_again[0];
+  batch.id = 8;
+  batch.clamped = false;
+  w.node.executor().run_reads(batch);
+  effects = w.node.deliver();
+  CHECK(effects.long_reads.size() == 3);
+  CHECK(w.finish_all({&effects}).size() == 3);
+
   CHECK(w.ask("keys *").long_reads.size() == 1);  // of the same connection
   effects = w.node.read_effects(packed({"get", "key1"}), RequestKind::kRead, w.node.clock(), true);
   CHECK(effects.replies.empty());
@@ -277,6 +298,57 @@ TEST_CASE("more long reads than the bound are refused, and what is behind them i
   const Answers at_once = answers(effects);
   CHECK(at_once.at({3, 0}).starts_with("-ERR too many long reads"));
   CHECK(at_once.at({3, 1}) == ":8\r\n");
+}
+
+TEST_CASE("what only waits behind a long read is never refused, and no client has all [F65]") {
+  rocks::MemoryKeyspace keyspace;
+  ExecutorOptions options = above_five();
+  options.long_reads_max = 4;
+  options.long_reads_of_connection_max = 2;
+  Node node(keyspace, options);
+  node.start();
+  node("sadd set 1 2 3 4 5 6 7 8");
+  ReadBatch batch;
+  batch.id = 7;
+  batch.index = node.executor().applied();
+  batch.now_ms = node.clock();
+  const Argv is_long{"smembers", "set"};
+  std::string block;
+  pack_transaction(block, 0, {}, std::vector{packed({"get", "k"}), packed(is_long)});
+  batch.ops = {op(1, 0, is_long), op(1, 1, is_long)};
+  for (uint64_t slot = 2; slot < 20; ++slot) {
+    batch.ops.push_back(op(1, slot, {"scard", "set"}));
+  }
+  batch.ops.push_back(op(1, 20, is_long));
+  batch.ops.push_back(op(1, 21, {}));
+  batch.ops.back().packed = block;
+  batch.ops.push_back(op(2, 0, is_long));
+  batch.ops.push_back(op(2, 1, {"get", "k"}));
+  node.executor().run_reads(batch);
+  ExecutorEffects effects = node.deliver();
+  const Answers at_once = answers(effects);
+  CHECK(at_once.size() == 2);
+  CHECK(at_once.at({1, 20}).starts_with("-ERR too many long reads"));
+  CHECK(at_once.at({1, 21}).starts_with("-ERR too many long reads"));
+  CHECK(effects.long_reads.size() == 22);
+
+  std::atomic<bool> stop{false};
+  for (const LongRead& read : effects.long_reads) {
+    node.executor().long_read_done(run_long_read(*keyspace.view(), read, stop));
+  }
+  CHECK(answers(node.deliver()).size() == 22);
+  batch.id = 8;  // all the room is there again
+  batch.ops = {op(1, 22, is_long), op(1, 23, is_long), op(2, 2, is_long), op(3, 0, is_long),
+               op(4, 0, is_long)};
+  node.executor().run_reads(batch);
+  effects = node.deliver();
+  CHECK(effects.long_reads.size() == 4);
+  CHECK(answers(effects).contains({4, 0}));
+  node.executor().forget_connection(1);
+  batch.id = 9;
+  batch.ops = {op(5, 0, is_long), op(6, 0, is_long), op(7, 0, is_long)};
+  node.executor().run_reads(batch);
+  CHECK(node.deliver().long_reads.size() == 2);
 }
 
 TEST_CASE("a long read that is told to stop does, and can be run again") {

@@ -42,6 +42,14 @@ struct Small {
   Node node;
 };
 
+std::string repeated_text(std::string_view text, size_t times) {
+  std::string all;
+  for (; times > 0; --times) {
+    all += text;
+  }
+  return all;
+}
+
 }  // namespace
 
 // ---------------------------------------------------------------- replies
@@ -124,6 +132,46 @@ TEST_CASE("in a block, reads that are too large are told so and writes still ans
   CHECK(w.node.exec({}, {{"lpop", "q", "9"}, {"set", "other", "2"}}).empty());
   CHECK(w.ask({"get", "other"}) == "$1\r\n2\r\n");
   CHECK(w.ask({"llen", "q"}) == ":1\r\n");
+}
+
+TEST_CASE("one client's large replies take nothing from others [F45]") {
+  Small w;
+  const std::string big(800, 'v');
+  w.ask({"set", "k", big});
+  w.ask({"set", "small", "v"});
+  w.ask(repeated({"rpush", "q"}, big, 4));
+  auto batch = std::make_shared<PendingBatch>();
+  const raft::ProposalNumber number = w.node.next_number();
+  batch->sequence = number.sequence;
+  std::vector<std::string> writes;
+  auto add = [&](ConnectionId connection, RequestKind kind, const std::vector<std::string>& argv) {
+    const uint64_t slot = batch->ops.size();
+    batch->ops.push_back({{connection, slot}, kind, 2, {}});
+    kind == RequestKind::kWrite ? writes.push_back(packed(argv))
+                                : void(batch->ops.back().packed = packed(argv));
+  };
+  add(1, RequestKind::kWrite, {"lpop", "q"});
+  for (int i = 0; i < 2; ++i) {
+    add(1, RequestKind::kRead, {"get", "k"});
+  }
+  add(2, RequestKind::kWrite, {"incr", "n"});
+  add(2, RequestKind::kRead, {"get", "k"});
+  add(3, RequestKind::kWrite, {"incr", "n"});
+  add(3, RequestKind::kRead, {"get", "k"});  // for three there is no room
+  for (int i = 0; i < 5; ++i) {
+    add(3, RequestKind::kRead, {"get", "small"});
+  }
+  add(4, RequestKind::kWrite, {"lpop", "q"});
+  w.node.executor().expect(batch);
+  w.node.log().batch(number, writes);
+  const ExecutorEffects effects = w.node.deliver();
+  REQUIRE(effects.replies.size() == 4);
+  const std::string get = "$800\r\n" + big + "\r\n";
+  CHECK(effects.replies[0].bytes.starts_with(get + get + std::string(kTooLarge)));
+  CHECK(effects.replies[1].bytes == ":1\r\n" + get);
+  CHECK(effects.replies[2].bytes.starts_with(":2\r\n" + std::string(kTooLarge)));
+  CHECK(effects.replies[2].bytes.ends_with(repeated_text("$1\r\nv\r\n", 5)));
+  CHECK(effects.replies[3].bytes == get);
 }
 
 TEST_CASE("a turn ends by what it replied, of entries and of reads [F45]") {

@@ -39,6 +39,21 @@ TEST_CASE("an untouched key lets the block commit [F11]") {
   CHECK(w.watch_then("k", {"setnx k 2", "srem none x"}) == kCommitted);
 }
 
+TEST_CASE("a clock that was held back cannot tell whether a watched key is over [F9][F11]") {
+  World w;
+  w.node("set k 1 px 100");
+  w.node("set other 2");
+  std::string block;
+  pack_transaction(block, 0, w.node.watch({"k"}), std::vector{packed({"get", "other"})});
+  const ExecutorEffects held = w.node.read_effects(block, RequestKind::kRead, w.node.clock(), true);
+  CHECK(held.replies.empty());
+  CHECK(held.reads_again.size() == 1);
+  CHECK(Node::bytes_of(w.node.read_effects(block, RequestKind::kRead, w.node.clock() + 99)) ==
+        "*1\r\n$1\r\n2\r\n");
+  CHECK(Node::bytes_of(w.node.read_effects(block, RequestKind::kRead, w.node.clock() + 100)) ==
+        kAborted);
+}
+
 TEST_CASE("every change of a watched key aborts the block [F11]") {
   World w;
   for (const char* change :

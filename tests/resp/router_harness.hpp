@@ -47,7 +47,8 @@ class RouterHarness {
         leader ? "127.0.0.1:" + std::to_string(7000 + leader.value) : "", now);
   }
 
-  // One socket read: "w.." is a write, "r.." a read, "s.." a stale read, "t.." a WATCH.
+  // One socket read: "w.." is a write, "r.." a read, "l.." one that may be long, "s.." a stale
+  // read, "t.." a WATCH.
   void pipeline(ConnectionId connection, const std::vector<std::string>& commands) {
     RequestBatch batch;
     batch.connection = connection;
@@ -56,8 +57,10 @@ class RouterHarness {
       request.slot = ++slots[connection];
       request.kind = text[0] == 'w'   ? RequestKind::kWrite
                      : text[0] == 'r' ? RequestKind::kRead
+                     : text[0] == 'l' ? RequestKind::kRead
                      : text[0] == 's' ? RequestKind::kStaleRead
                                       : RequestKind::kWatch;
+      request.may_be_long = text[0] == 'l';
       request.offset = static_cast<uint32_t>(batch.buffer.size());
       request.size = static_cast<uint32_t>(text.size());
       batch.buffer += text;

@@ -162,11 +162,11 @@ class World {
     }
     for (const ReadIndexAsk& asked : effects.read_index) {
       if (!prng_.chance(1, 8)) {
-        rounds_.push_back({asked.id, leader_, term_});
+        rounds_.push_back({asked.id, leader_, term_, asked.with_tick});
       }
     }
     for (ReadBatch& batch : effects.run_reads) {
-      reads_.push_back(std::move(batch));
+      reads_.push_back({std::move(batch), 0, {}, {}});
     }
     for (uint64_t sequence : effects.forget) {
       expected_.erase(sequence);
@@ -360,6 +360,7 @@ class World {
                       "a read before an earlier write was settled");
       }
     }
+    CHECK_MESSAGE(in_order(asked_, c, op.to.slot, seen.size()), "reads overtook each other");
     answered(c, op.to.slot, ":" + std::to_string(seen.size()));
   }
 
@@ -367,31 +368,54 @@ class World {
     if (rounds_.empty()) {
       return;
     }
-    Round round = rounds_.front();
+    AskedRound round = rounds_.front();
     rounds_.pop_front();
     bool ok = round.leader == leader_ && round.term == term_ && leader_ready();
     if (!prng_.chance(1, 10)) {
-      h_.harness.router.read_ready({round.id, ok, false, LogIndex{ok ? commit_ : 0}, 0, false},
+      const bool clamped = !round.with_tick && prng_.chance(1, 2);
+      h_.harness.router.read_ready({round.id, ok, false, LogIndex{ok ? commit_ : 0}, 0, clamped},
                                    h_.now);
     }
   }
+  // A turn of the executor: the first batch that may run, or a part of it, as the executor does
+  // when it is large. Of a clamped one a connection's reads may come back from some point on (F9).
   void run_reads() {
     for (auto it = reads_.begin(); it != reads_.end(); ++it) {
-      if (applied_index_ >= it->index.value) {
-        for (const ReadOp& op : it->ops) {
+      ReadBatch& batch = it->batch;
+      if (applied_index_ < batch.index.value) {
+        continue;
+      }
+      while (it->next < batch.ops.size()) {
+        if (prng_.chance(1, 4)) {
+          return;  // the turn is full
+        }
+        ReadOp& op = batch.ops[it->next++];
+        const ConnectionId c = op.to.connection;
+        if (batch.clamped && (it->stopped.contains(c) || prng_.chance(1, 3))) {
+          it->stopped.insert(c);
+          it->again.push_back(std::move(op));
+        } else {
           answer_read(op);
         }
-        uint64_t id = it->id;
-        reads_.erase(it);
-        h_.harness.router.reads_done(id, h_.now);
-        return;
       }
+      const bool some_done = it->again.size() < batch.ops.size();
+      ReadBatch again = std::move(batch);
+      again.ops = std::move(it->again);
+      const uint64_t id = again.id;
+      reads_.erase(it);
+      if (!again.ops.empty()) {
+        h_.harness.router.reads_again(std::move(again), h_.now);
+      }
+      if (some_done) {
+        h_.harness.router.reads_done(id, h_.now);
+      }
+      return;
     }
   }
   void cancel(uint64_t id) {
     for (auto it = reads_.begin(); it != reads_.end(); ++it) {
-      if (it->id == id) {
-        for (const ReadOp& op : it->ops) {
+      if (it->batch.id == id && applied_index_ < it->batch.index.value) {
+        for (const ReadOp& op : it->batch.ops) {
           answered(op.to.connection, op.to.slot, "-TIMEOUT no quorum for read");
         }
         reads_.erase(it);
@@ -437,20 +461,6 @@ class World {
     CHECK(h_.harness.router.status().waiting_reads == 0);
   }
 
-  struct Round {
-    uint64_t id = 0;
-    int leader = -1;
-    uint64_t term = 0;
-  };
-  struct Held {
-    explicit Held(const RouterOptions& options)
-        : harness(options), router(harness.router), now(harness.now) {}
-    RouterHarness harness;
-    Router& router;
-    int64_t& now;
-    bool turn_needed = false;
-  };
-
   Prng prng_;
   Held h_;
   std::vector<LogEntry> logs_[kNodes];
@@ -462,13 +472,13 @@ class World {
   uint64_t row_ = 0;
   bool overloaded_ = false;
   std::deque<std::pair<int, raft::Proposal>> wire_;
-  std::deque<Round> rounds_;
-  std::deque<ReadBatch> reads_;
+  std::deque<AskedRound> rounds_;
+  std::deque<StartedReads> reads_;
   std::map<uint64_t, std::shared_ptr<const PendingBatch>> expected_;
   uint64_t last_number_ = 0;
   std::map<uint64_t, SharedBytes> content_;
   std::set<uint64_t> voided_;
-  std::map<std::pair<ConnectionId, uint64_t>, Asked> asked_;
+  AskedBySlot asked_;
   std::map<ConnectionId, std::set<uint64_t>> applied_;  // slots of writes, by connection
   std::map<ConnectionId, std::set<uint64_t>> acked_;
   std::set<std::pair<ConnectionId, uint64_t>> refused_;

@@ -25,13 +25,13 @@ TEST_CASE("reads share a round, later ones the next: one confirms what came befo
   REQUIRE(effects.read_index.size() == 1);
   h.pipeline(3, {"r3"});
   CHECK(h.turn().read_index.empty());
-  h.router.read_ready({effects.read_index[0].id, true, false, LogIndex{5}, 77, true}, h.now);
+  h.router.read_ready({effects.read_index[0].id, true, false, LogIndex{5}, 77, false}, h.now);
   RouterEffects next = h.turn();
   REQUIRE(next.run_reads.size() == 1);
   CHECK(packed_of(next.run_reads[0]) == std::vector<std::string>{"r1", "r2"});
   CHECK(next.run_reads[0].index == LogIndex{5});
   CHECK(next.run_reads[0].now_ms == 77);
-  CHECK(next.run_reads[0].clamped);
+  CHECK_FALSE(next.run_reads[0].clamped);
   REQUIRE(next.read_index.size() == 1);
   h.router.read_ready({next.read_index[0].id, true, false, LogIndex{6}, 78, false}, h.now);
   CHECK(packed_of(h.turn().run_reads.at(0)) == std::vector<std::string>{"r3"});
@@ -97,6 +97,26 @@ TEST_CASE("a read behind a batch that was handed over waits for it, it must not 
   effects = h.turn();
   CHECK(effects.read_index.size() == 1);
   CHECK(effects.propose.empty());
+}
+
+TEST_CASE("a read that may be long does not join a batch of writes, it waits for them [F65]") {
+  RouterHarness h;
+  h.up();
+  h.pipeline(1, {"w1", "l1", "w2"});
+  h.pipeline(2, {"w1", "r1"});
+  RouterEffects effects = h.turn();
+  REQUIRE(effects.expect.size() == 1);
+  CHECK(effects.expect[0]->ops.size() == 3);  // w1 of both, r1
+  CHECK(effects.read_index.empty());
+  h.settle(1);
+  effects = h.turn();
+  CHECK(effects.propose.empty());  // w2 waits for it
+  REQUIRE(effects.read_index.size() == 1);
+  h.router.read_ready({effects.read_index[0].id, true, false, LogIndex{5}, 0, false}, h.now);
+  effects = h.turn();
+  CHECK(packed_of(effects.run_reads.at(0)) == std::vector<std::string>{"l1"});
+  h.router.reads_done(effects.run_reads[0].id, h.now);
+  CHECK(h.turn().propose.size() == 1);
 }
 
 TEST_CASE("a read also waits when one batch is handed over and the next is still open [F6]") {
@@ -235,6 +255,53 @@ TEST_CASE("a read under a clamped clock asks again with a tick, later reads stay
   h.router.read_ready({effects.read_index[0].id, true, false, LogIndex{6}, 80, false}, h.now);
   effects = h.turn();
   CHECK(packed_of(effects.run_reads.at(0)) == std::vector<std::string>{"r1", "r3"});
+}
+
+TEST_CASE("no read is asked for beside reads that may have to be asked again [F6][F9]") {
+  RouterHarness h;
+  h.up(RouterHarness::kOther);
+  h.pipeline(1, {"r1"});
+  h.pipeline(2, {"r2"});
+  RouterEffects effects = h.turn();
+  h.router.read_ready({effects.read_index.at(0).id, true, false, LogIndex{5}, 70, true}, h.now);
+  h.pipeline(1, {"r3"});
+  effects = h.turn();
+  ReadBatch ran = effects.run_reads.at(0);
+  CHECK(ran.clamped);
+  CHECK(effects.read_index.empty());
+  CHECK_FALSE(h.router.needs_end_of_turn());
+  CHECK(h.tick(500).read_index.empty());
+
+  SUBCASE("they were answered") { h.router.reads_done(ran.id, h.now); }
+  SUBCASE("all come back") { h.router.reads_again(ran, h.now); }
+  SUBCASE("some come back") {
+    ReadBatch again = ran;
+    again.ops.pop_back();
+    h.router.reads_again(again, h.now);
+    CHECK(h.turn().read_index.empty());  // the executor has not done with it
+    h.router.reads_done(ran.id, h.now);
+  }
+  SUBCASE("they took too long") {
+    CHECK(h.tick(9'500).cancel_reads == std::vector<uint64_t>{ran.id});
+    h.router.reads_done(ran.id, h.now);
+    CHECK(h.reply(1, 2) == error_line("TIMEOUT no quorum for read"));
+    h.pipeline(1, {"r4"});
+  }
+  SUBCASE("their clients left") {
+    h.router.connection_closed(1);
+    h.router.connection_closed(2);
+    h.router.reads_done(ran.id, h.now);
+    h.pipeline(3, {"r1"});
+  }
+  SUBCASE("this node was no member for a while") {
+    h.router.set_service(Service::kRemoved, h.now);
+    CHECK(h.take().cancel_reads == std::vector<uint64_t>{ran.id});
+    h.router.reads_done(ran.id, h.now);
+    h.router.set_service(Service::kUp, h.now);
+    h.pipeline(3, {"r1"});
+  }
+  CHECK(h.router.needs_end_of_turn());
+  CHECK(h.turn().read_index.size() == 1);
 }
 
 TEST_CASE("the router lets a split read's company go, and its connection's writes wait [F6]") {

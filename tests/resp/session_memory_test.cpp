@@ -186,6 +186,94 @@ TEST_SUITE("resp") {
     CHECK(node.metrics.query_limit_disconnections == 1);
   }
 
+  TEST_CASE("what the session itself answers is bounded, whatever is asked for [F45]") {
+    TestNode node;
+    TestClient client(node);
+    std::vector<std::string> words{"COMMAND", "INFO"};
+    words.insert(words.end(), 200'000, "cluster");
+    const std::string_view refused = "-ERR the reply would be too large";
+    SUBCASE("COMMAND INFO") { CHECK(client.send(as_array(words)).starts_with(refused)); }
+    SUBCASE("COMMAND INFO, a few times the same") {
+      words.resize(5);
+      CHECK(client.send(as_array(words)).starts_with("*3\r\n"));
+    }
+    SUBCASE("behind a command that is not answered yet") {
+      CHECK(client.send(as_array({"GET", "k"}) + as_array(words)).empty());
+      CHECK(client.session.state().slots.held_bytes() < kMiB);
+      CHECK(client.answer(client.forwarded()[0].slot, "$-1\r\n")
+                .starts_with("$-1\r\n" + std::string(refused)));
+    }
+    SUBCASE("COMMAND DOCS: each once") {
+      words[1] = "DOCS";
+      const std::string many = client.send(as_array(words));
+      CHECK(many == client.send("COMMAND DOCS cluster\r\n"));
+    }
+    SUBCASE("CLIENT LIST: each once") {
+      words.assign({"CLIENT", "LIST", "ID"});
+      words.insert(words.end(), 200'000, "7");
+      CHECK(client.send(as_array(words)).size() < 1000);
+    }
+    SUBCASE("a large ECHO is not refused") {
+      CHECK(client.send(as_array({"ECHO", std::string(17 * kMiB, 'e')})).size() > 17 * kMiB);
+    }
+    SUBCASE("a block") {
+      client.send("MULTI\r\n");
+      std::string block;
+      for (int i = 0; i < 1000; ++i) {
+        block += "COMMAND\r\n";
+      }
+      client.send(block + "CLIENT SETNAME me\r\n");
+      const std::string all = client.send("EXEC\r\n");
+      CHECK(all.size() < 17 * kMiB);
+      CHECK(all.size() > kMiB);
+      CHECK(all.find(refused) != std::string::npos);
+      CHECK(all.ends_with("\r\n+OK\r\n"));
+      CHECK(client.send("CLIENT GETNAME\r\n") == "$2\r\nme\r\n");
+    }
+    SUBCASE("a block with other commands") {
+      client.send("MULTI\r\nGET k\r\n");
+      std::string block;
+      for (int i = 0; i < 1000; ++i) {
+        block += "COMMAND\r\n";
+      }
+      client.send(block + "EXEC\r\n");
+      const std::string all = client.answer(client.forwarded()[0].slot, "*1\r\n$-1\r\n");
+      CHECK(all.size() < 17 * kMiB);
+      CHECK(all.starts_with("*1001\r\n$-1\r\n"));
+      CHECK(all.find(refused) != std::string::npos);
+    }
+  }
+
+  TEST_CASE("local commands of a block count with what they hold [F47][F50]") {
+    Limited limited(0);
+    TestClient& client = limited.client(1);
+    std::vector<std::string> words{"COMMAND", "INFO"};
+    words.resize(200'000);
+    client.send("MULTI\r\n");
+    const uint64_t before = limited.used();
+    CHECK(client.send(as_array(words)) == "+QUEUED\r\n");
+    CHECK(limited.used() - before >= words.size() * sizeof(std::string));
+    limited.node.options.raft_max_entry_size = kMiB;  // and for the block's own bound
+    CHECK(client.send(as_array(words)).starts_with("-ERR transaction is larger"));
+    CHECK(limited.used() <= before + 1000);
+  }
+
+  TEST_CASE("inline arguments in quotes count, and are given back [F47]") {
+    Limited limited(0);
+    TestClient& client = limited.client(1);
+    std::string line = "GET";
+    for (int i = 0; i < 20'000; ++i) {
+      line += " \"\"";
+    }
+    client.send(line + "\r\n");
+    RequestParser parser;
+    parser.feed("GET \"" + std::string(60'000, 'x') + "\"\r\n");
+    CHECK(parser.next() == RequestParser::Event::kCommand);
+    CHECK(parser.held_bytes() >= 60'000);
+    parser.keep_rest();
+    CHECK(parser.held_bytes() < 1000);
+  }
+
   TEST_CASE("watched keys that no entry could hold are refused, and EXEC does nothing then [F50]") {
     TestNode node;
     node.options.raft_max_entry_size = kMiB;

@@ -1,0 +1,280 @@
+// What the commands of one entry may cost together: bytes that no client sent, strings written
+// again, records looked at. Alike on every node (F30, F61).
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "config/base/log.hpp"
+#include "raft/codec.hpp"
+#include "tests/resp/node.hpp"
+
+namespace kiwi::resp {
+
+TEST_SUITE_BEGIN("resp/executor: work of one entry");
+
+namespace {
+
+using Argv = std::vector<std::string>;
+
+// The origin of each entry, and another node: what they hold must be the same.
+struct Both {
+  explicit Both(const ExecutorOptions& options) {
+    for (size_t i = 0; i < 2; ++i) {
+      keyspaces.push_back(std::make_unique<rocks::MemoryKeyspace>());
+      nodes.push_back(std::make_unique<Node>(*keyspaces[i], options));
+      nodes.back()->start();
+    }
+  }
+  // One entry; the replies of all its commands.
+  std::string operator()(const std::vector<Argv>& commands) {
+    std::vector<std::string> all;
+    for (const Argv& argv : commands) {
+      all.push_back(packed(argv));
+    }
+    return entry(all);
+  }
+  std::string block(const std::vector<Argv>& commands) {
+    std::vector<std::string> inner;
+    for (const Argv& argv : commands) {
+      inner.push_back(packed(argv));
+    }
+    std::string transaction;
+    pack_transaction(transaction, 0, {}, inner);
+    return entry({transaction});
+  }
+  std::string entry(const std::vector<std::string>& all) {
+    auto batch = std::make_shared<PendingBatch>();
+    for (size_t i = 0; i < all.size(); ++i) {
+      batch->ops.push_back({{1, i}, RequestKind::kWrite, 2, {}});
+    }
+    const raft::ProposalNumber number{NodeId{1}, incarnation_of(1), 1, ++sequence};
+    batch->sequence = number.sequence;
+    nodes[0]->executor().expect(batch);
+    std::string reply;
+    for (auto& node : nodes) {
+      node->log().batch(number, all);
+      const ExecutorEffects effects = node->deliver();
+      reply = node == nodes[0] ? Node::bytes_of(effects) : reply;
+    }
+    CHECK(nodes[0]->executor().state_checksum() == nodes[1]->executor().state_checksum());
+    CHECK(keyspaces[0]->maps() == keyspaces[1]->maps());
+    return reply;
+  }
+
+  std::vector<std::unique_ptr<rocks::MemoryKeyspace>> keyspaces;
+  std::vector<std::unique_ptr<Node>> nodes;
+  uint64_t sequence = 0;
+};
+
+size_t count_of(const std::string& text, std::string_view part) {
+  size_t count = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) {
+    ++count;
+  }
+  return count;
+}
+
+constexpr std::string_view kTooMuch = "-ERR too much for one command";
+
+}  // namespace
+
+TEST_CASE("what one entry copies, moves or holds is bounded, alike on every node [F61]") {
+  ExecutorOptions options;
+  options.entry_work_max = 20'000;
+  Both both(options);
+  const auto& keyspaces = both.keyspaces;
+  std::vector<std::string> members{"sadd", "big"};
+  std::vector<std::string> values{"rpush", "list"};
+  for (int i = 0; i < 300; ++i) {
+    members.push_back("member" + std::to_string(i));
+  }
+  for (int i = 0; i < 500; ++i) {
+    values.push_back("value" + std::to_string(i));
+  }
+  both({members});
+  both({values});
+  both({{"sadd", "small", "a", "b"}});
+  both({{"sadd", "half", "0"}});
+  for (int i = 0; i < 90; ++i) {
+    both({{"sadd", "half", std::to_string(i)}});
+  }
+  const auto before = keyspaces[0]->maps();
+  for (const std::vector<std::string>& argv :
+       std::vector<std::vector<std::string>>{{"copy", "big", "copy"},
+                                             {"copy", "big", "small", "replace"},
+                                             {"move", "big", "3"},
+                                             {"sunionstore", "small", "big", "half"},
+                                             {"sinterstore", "small", "big", "big"},
+                                             {"sdiffstore", "small", "big", "half"},
+                                             {"linsert", "list", "before", "value250", "x"},
+                                             {"lrem", "list", "1", "value250"},
+                                             {"spop", "big", "290"}}) {
+    INFO(argv[0]);
+    CHECK(both({argv}).starts_with(kTooMuch));
+    CHECK(keyspaces[0]->maps()[0] == before[0]);
+    CHECK(keyspaces[0]->maps()[1] == before[1]);
+  }
+  // Below it they work, and neighbours of one entry share the bound.
+  CHECK(both({{"copy", "half", "c1"}}) == ":1\r\n");
+  const std::string two = both({{"copy", "half", "c2"}, {"copy", "half", "c3"}});
+  CHECK(two.starts_with(":1\r\n" + std::string(kTooMuch)));
+  CHECK(both({{"copy", "half", "c3"}}) == ":1\r\n");
+  CHECK(both({{"spop", "big", "300"}}).starts_with("*300\r\n"));  // needs no memory of its own
+}
+
+TEST_CASE("strings that an entry writes again are bounded, but for its first one [F61]") {
+  ExecutorOptions options;
+  options.entry_work_max = 20'000;
+  const std::string big(15'000, 'v');
+  const std::vector<Argv> commands{{"setrange", "new", "14999", "x"},
+                                   {"setrange", "a", "0", "x"},
+                                   {"append", "a", "x"},
+                                   {"expire", "a", "100"},
+                                   {"pexpireat", "a", "999999999999999"},
+                                   {"persist", "t"},
+                                   {"getex", "t", "persist"},
+                                   {"copy", "a", "fresh", "replace"},
+                                   {"move", "a", "3"},
+                                   {"rename", "a", "b"}};
+  for (const Argv& argv : commands) {
+    INFO(argv[0]);
+    auto fresh = [&] {
+      auto both = std::make_unique<Both>(options);
+      (*both)({{"set", "a", big}});
+      (*both)({{"set", "b", big}});
+      (*both)({{"set", "t", big, "ex", "1000"}});
+      return both;
+    };
+    auto alone = fresh();  // it is never refused, however long the string is
+    (*alone)({{"append", "a", std::string(30'000, 'x')}});
+    (*alone)({{"append", "t", std::string(30'000, 'x')}});
+    CHECK_FALSE((*alone)({argv}).starts_with("-"));
+
+    auto second = fresh();
+    CHECK(
+        (*second)({{"append", "b", "1"}, argv}).starts_with(":15001\r\n" + std::string(kTooMuch)));
+    (*second)({{"append", "b", "1"}, {"append", "b", "2"}});
+    CHECK_FALSE((*second)({argv}).starts_with("-"));  // the next entry starts anew
+
+    std::vector<Argv> block;
+    for (int i = 0; i < 50; ++i) {
+      block.push_back({"setrange", "k" + std::to_string(i), "9999", "x"});
+      block.push_back(argv);
+    }
+    const std::string replies = fresh()->block(block);
+    CHECK(replies.starts_with("*100\r\n:10000\r\n"));
+    CHECK(count_of(replies, kTooMuch) >= 97);
+  }
+}
+
+TEST_CASE("what clients send may be written whatever it is, and short strings are free [F61]") {
+  ExecutorOptions options;
+  options.entry_work_max = 20'000;
+  Both both(options);
+  std::vector<Argv> commands;
+  for (int i = 0; i < 20; ++i) {
+    const std::string name = "k" + std::to_string(i);
+    commands.push_back({"set", name, std::string(10'000, 'v')});
+    commands.push_back({"mset", name, std::string(10'000, 'w'), "x", std::string(10'000, 'w')});
+    commands.push_back({"set", name, "0", "ex", "1000"});
+    for (int j = 0; j < 100; ++j) {
+      commands.push_back({"incr", name});
+      commands.push_back({"append", name, "1"});
+      commands.push_back({"set", name, "0"});
+    }
+  }
+  CHECK(both(commands).find("-ERR") == std::string::npos);
+  CHECK(both.block(commands).find("-ERR") == std::string::npos);
+}
+
+TEST_CASE("an entry of much work is named in the log before it is done [F30][F61]") {
+  const std::string path = "/tmp/kiwi-large-entry-" + std::to_string(::getpid());
+  std::fflush(nullptr);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const bool logs = log_open(path, LogLevel::kWarning);
+    ExecutorOptions options;
+    options.entry_work_max = 20'000;
+    rocks::MemoryKeyspace keyspace;
+    Node node(keyspace, options);
+    node.start();
+    node("append small 1");
+    node("append small 2");
+    node("setrange big 9999 x");
+    ::_exit(logs ? 0 : 1);  // no destructor that writes what is left
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
+  std::ifstream file(path);
+  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  ::unlink(path.c_str());
+  rocks::MemoryKeyspace keyspace;
+  Node same(keyspace);
+  same.start();
+  same("append small 1");
+  same("append small 2");
+  const raft::Entry entry =
+      same.log().batch(same.next_number(), {packed({"setrange", "big", "9999", "x"})});
+  const config::SkipEntry name{entry.index.value, raft::entry_checksum(entry)};
+  CHECK(count_of(text, "--skip-entry " + config::option_text(name)) == 1);
+  CHECK(count_of(text, "--skip-entry") == 1);
+}
+
+TEST_CASE("commands that only walk are bounded together, but for an entry's first one [F61]") {
+  ExecutorOptions options;
+  options.entry_steps_max = 900;
+  Both both(options);
+  Argv members{"sadd", "big"};
+  Argv values{"rpush", "list"};
+  for (int i = 0; i < 500; ++i) {
+    members.push_back("member" + std::to_string(i));
+    values.push_back("value" + std::to_string(i));
+  }
+  both({members});
+  both({values});
+  for (const Argv& argv : std::vector<Argv>{{"sdiffstore", "none", "big", "big"},
+                                            {"linsert", "list", "before", "nothing", "x"},
+                                            {"lrem", "list", "0", "nothing"}}) {
+    INFO(argv[0]);
+    CHECK_FALSE(both({argv}).starts_with("-"));
+    const std::vector<Argv> many(10, argv);
+    CHECK(count_of(both(many), kTooMuch) >= 8);
+    CHECK(count_of(both.block(many), kTooMuch) >= 8);
+  }
+  // What only the origin walks, for the answer, does not count.
+  const Argv pop{"lpop", "list", "500"};
+  const Argv draw{"spop", "big", "500"};
+  const Argv walk{"lrem", "list", "0", "nothing"};
+  CHECK(count_of(both({pop, values, pop, values, draw, members, walk}), kTooMuch) == 0);
+}
+
+TEST_CASE("reads of the origin do not use up what an entry may do [F61]") {
+  ExecutorOptions options;
+  options.entry_work_max = 20'000;
+  rocks::MemoryKeyspace keyspace;
+  Node node(keyspace, options);
+  node.start();
+  std::vector<std::string> members{"sadd", "s"};
+  for (int i = 0; i < 100; ++i) {
+    members.push_back("member" + std::to_string(i));
+  }
+  node.run(members);
+  const std::string reply =
+      node.exec({}, {{"sunion", "s", "s"}, {"sunion", "s", "s"}, {"copy", "s", "t"}});
+  CHECK(reply.ends_with("\r\n:1\r\n"));
+}
+
+TEST_SUITE_END();
+
+}  // namespace kiwi::resp
