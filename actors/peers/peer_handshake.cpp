@@ -278,7 +278,9 @@ void PeerHandshake::go_on() {
     return;
   }
   if (std::string why = misfit(); !why.empty()) {
+    std::vector<std::string> said = take_frames();  // from its hello the other learns it, too
     fail(std::move(why));
+    frames_ = std::move(said);
     return;
   }
   if (!approved_) {
