@@ -202,7 +202,7 @@ struct Spoken {
 };
 constexpr std::array kSpoken = {
     Spoken{3, 7749616564687588415ULL},
-    Spoken{6, 0},
+    Spoken{6, 10775389305752952197ULL},
 };
 
 }  // namespace
