@@ -172,13 +172,11 @@ bool PeerLink::may_take_over(const PeerHello& rival) const {
          (options_.is_member(rival.incarnation) && !options_.is_member(peer_incarnation_));
 }
 
-// Its hello tells who it is.
+// Its hello tells who it is. It hears none before that is known: a hello of its own cluster would
+// make it hand over, and after that it listens to no other.
 void PeerLink::hear_rival() {
   const std::shared_ptr<FrameSocket> socket = rival_->socket;
   const std::shared_ptr<PeerHandshake> handshake = rival_->handshake;
-  if (!rival_->told) {
-    handshake->say(options_.hello());
-  }
   for (const std::string& frame : handshake->take_frames()) {
     socket->send(frame);
   }

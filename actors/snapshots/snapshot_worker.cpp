@@ -72,7 +72,7 @@ SnapshotWorker::SnapshotWorker(caf::actor_config& cfg,
                  [this](uint64_t bytes) {
                    return options_.room_for ? options_.room_for(bytes) : Result<void>();
                  },
-                 [this] { remove(path(kIncoming)); }}),
+                 [this] { remove(path(data_directory::kIncoming)); }}),
       report_(options_.board->get().counters()),
       received_before_(report_.bytes_received) {}
 
