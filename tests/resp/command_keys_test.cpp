@@ -53,7 +53,7 @@ TEST_CASE("keys at fixed places, with what the command does to them") {
   CHECK(keys_in("del a b c") == "a:RM,delete b:RM,delete c:RM,delete");
   CHECK(keys_in("mset a 1 b 2") == "a:OW,update b:OW,update");
   CHECK(keys_in("smove a b m") == "a:RW,access,delete b:RW,insert");
-  CHECK(keys_in("sinterstore d a b") == "d:OW,update a:RO,access b:RO,access");
+  CHECK(keys_in("sinterstore d a b") == "d:RW,update a:RO,access b:RO,access");
   CHECK(keys_in("watch a b") == "a:RO b:RO");
   CHECK(keys_in("ping") == "");
   CHECK(keys_in("config get k") == "");
