@@ -62,7 +62,7 @@ struct ExecutorReport {
   LogIndex applied;
   std::optional<uint32_t> pressure;  // of the keyspace, if it was asked
 };
-struct HoldOver {  // to itself: they waited long enough for company
+struct HoldOver {  // to itself: they waited long enough for others
   resp::Router::Waiting what;
   uint64_t id = 0;
 };

@@ -69,7 +69,7 @@ struct Settled {
 struct ExecutorEffects {
   std::vector<ReplyBatch> replies;  // one per connection and turn
   std::vector<Settled> settled;
-  // To be run, those of one connection in this order, on pictures of the state made from now on.
+  // To be run, those of one connection in this order, on views of the state made from now on.
   std::vector<LongRead> long_reads;
   std::vector<uint64_t> long_reads_expired;  // to be answered by expired_long_read() unless begun
   std::vector<uint64_t> long_reads_dropped;  // nobody waits for these any more

@@ -82,7 +82,7 @@ bool Executor::State::run_batch(WaitingReads& reads) {
   return true;
 }
 
-// Its picture is made after this turn's commit, from what this turn would have read.
+// Its view is made after this turn's commit, from what this turn would have read.
 void Executor::State::put_read_aside(uint64_t batch,
                                      ReadOp&& op,
                                      const Moment& moment,

@@ -78,7 +78,7 @@ class StoppableReader final : public rocks::Reader {
 
 }  // namespace
 
-// The picture gets an executor of its own, which has nothing to apply: what runs behind a long read
+// The view gets an executor of its own, which has nothing to apply: what runs behind a long read
 // (WATCH, MULTI, short reads) is executed as anywhere else.
 LongReadResult run_long_read(rocks::Reader& view,
                              const LongRead& read,

@@ -1,6 +1,6 @@
 // Reads that would take a turn far too long: KEYS of a million keys, SMEMBERS of a huge set. The
 // executor puts them aside, with all that their connection asks behind them (F44); they run on
-// another thread, on a picture of the state that is no older than the moment they were put aside
+// another thread, on a view of the state that is no older than the moment they were put aside
 // at, and so at least their read index. Plain functions.
 #pragma once
 
@@ -19,7 +19,7 @@ namespace kiwi::resp {
 struct LongRead {
   uint64_t id = 0;  // of a ReadBatch of its own: SplitRead
   ReadOp op;
-  int64_t now_ms = 0;  // the reader's clock; never below the picture's stamp when it runs (F44)
+  int64_t now_ms = 0;  // the reader's clock; never below the view's stamp when it runs (F44)
   uint64_t seed = 0;
   size_t reply_bytes_max = config::limits::kReplyBytes;  // F45
 };

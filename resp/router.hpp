@@ -33,8 +33,8 @@ struct RouterOptions {
   size_t inflight_bytes_max = 32 << 20;  // handed to Raft and not applied; more waits here
   size_t inflight_batches_max = 1024;
   // What a sync, the messages and the hand-over of a batch cost is shared by its commands. So
-  // writes wait for company while earlier ones of this node are on their way, and so long once
-  // those are applied, since their clients will write again. Microseconds; 0: they never wait.
+  // writes wait for others (group commit) while earlier ones of this node are on their way, and so
+  // long once those are applied: their clients will write again. Microseconds; 0: they never wait.
   int64_t company_us = 0;
   // The same for linearizable reads: what a round of ReadIndex costs all nodes is shared by them.
   int64_t read_company_us = 0;
@@ -115,7 +115,7 @@ class Router {
   void set_leader_pressure(uint32_t pressure, int64_t now_ms);
   void tick(int64_t now_ms);  // every 50-100 ms
 
-  // What waits for company, and writes that wait because a state lags behind: call end_hold() after
+  // What waits for others, and writes that wait because a state lags behind: call end_hold() after
   // wait_us, then look again. Another id is another wait.
   enum class Waiting : uint8_t { kWrites, kReads };
   struct Hold {

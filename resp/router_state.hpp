@@ -222,7 +222,7 @@ struct Router::State {
   int64_t resend_wait_ms = 0;  // doubles while nothing moves
   int64_t retry_at_ms = 0;     // the leader was not ready; 0 = none
 
-  // Waiting for company (RouterOptions::company_us).
+  // Group commit (RouterOptions::company_us).
   size_t flying_ops = 0;    // handed over since nothing was pending
   size_t crowd = 0;         // operations under way or held when the last pending batch was applied
   int64_t landed_ms = 0;    // when that was
@@ -240,7 +240,7 @@ struct Router::State {
   uint64_t last_ask;  // F66: holds the boot, so that no number is used again in a later one
   uint64_t last_read_batch = 0;
 
-  // Reads that wait for company (RouterOptions::read_company_us).
+  // Reads that wait for others (RouterOptions::read_company_us).
   size_t read_crowd = 0;       // reads of the last round and those that had gathered behind it
   int64_t read_landed_ms = 0;  // when it was answered
   int64_t read_hold_us = 0;    // of what is held now

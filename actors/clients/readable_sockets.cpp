@@ -20,7 +20,7 @@ constexpr int kVisitsMax = 128;
 // Longer than a client on this machine takes between two commands, shorter than what a sleep and a
 // wake-up cost both of them; no longer than that is ever spent for nothing.
 constexpr std::chrono::microseconds kAwake{30};
-constexpr std::chrono::microseconds kClose{100};  // to the one before: they come as a crowd
+constexpr std::chrono::microseconds kClose{100};  // to the one before: they come together
 
 int new_epoll() {
   const int fd = ::epoll_create1(EPOLL_CLOEXEC);

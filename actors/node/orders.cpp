@@ -207,7 +207,7 @@ bool Orders::removes_self(const Order& order) const {
   return remove != nullptr && remove->id == cluster_.self;
 }
 
-// A leader that is to go leaves the office first.
+// A leader that is to go hands leadership over first.
 bool Orders::hands_over_first(const Order& order) const {
   return removes_self(order) && cluster_.committed.voters.size() > 1;
 }

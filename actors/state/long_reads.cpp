@@ -10,7 +10,7 @@ namespace kiwi::actors {
 
 namespace {
 
-// Between pictures for which files are written: the shortest pause while compaction keeps up. It
+// Between views for which files are written: the shortest pause while compaction keeps up. It
 // doubles with each eighth of what compaction may owe, from a quarter on.
 constexpr int64_t kPauseMs = 100;
 constexpr uint32_t kEighth = 125;   // of StateStore::view_cost()
@@ -98,7 +98,7 @@ void LongReads::pump(rocks::StateStore& store, int64_t now_ms) {
   });
 }
 
-// Without a view the state was given up: the reads wait for a picture of the next one.
+// Without a view the state was given up: the reads wait for a view of the next one.
 void LongReads::picture_made(std::unique_ptr<rocks::Reader> view, int64_t took_ms) {
   took_ms_ = took_ms;
   {
@@ -134,7 +134,7 @@ bool LongReads::run_one(rocks::Reader& view,
   return !out.stopped && !running_dropped_;
 }
 
-// The picture ends before anybody can hear that nothing runs.
+// The view ends before anybody can hear that nothing runs.
 void LongReads::run(std::unique_ptr<rocks::Reader>& view) {
   for (bool last = false; !last;) {
     resp::LongReadResult result;

@@ -1,5 +1,5 @@
-// Runs long reads (resp/long_read.hpp) beside the client loop: one thread, one picture of the state
-// at a time. A picture may make the keyspace write to files what it holds in memory, so they come
+// Runs long reads (resp/long_read.hpp) beside the client loop: one thread, one view of the state
+// at a time. A view may make the keyspace write to files what it holds in memory, so they come
 // at a pace that writers do not feel (F65); it serves whoever waits, one read of each connection in
 // turn, and ends when newcomers wait and each had its turn. Plain class.
 //
@@ -36,16 +36,16 @@ class LongReads {
   // Nobody waits for these: they are not run, and one that runs is stopped.
   void drop(const std::vector<uint64_t>& ids);
   // To be called after add(), after each Done, after each turn and now and then: begins what waits,
-  // on the state as it is committed now, if a picture is cheap for the writers.
+  // on the state as it is committed now, if a view is cheap for the writers.
   void pump(rocks::StateStore& store, int64_t now_ms);
-  // Returns when no picture is held any more (the keyspace may end then); what was not done waits
-  // for the next pump(). A picture that is not made yet is not waited for: whoever makes it drops
+  // Returns when no view is held any more (the keyspace may end then); what was not done waits
+  // for the next pump(). A view that is not made yet is not waited for: whoever makes it drops
   // it.
   void stop();
 
  private:
   enum class Picture : uint8_t { kNone, kAsked, kHeld };
-  // Reached by pictures that come when nobody waits for them any more.
+  // Reached by views that come when nobody waits for them any more.
   struct Asked {
     std::mutex mutex;
     LongReads* by = nullptr;  // null: dropped
@@ -57,15 +57,15 @@ class LongReads {
   int64_t pause_ms(uint32_t cost) const;
 
   const Done done_;
-  int64_t asked_ms_ = 0;             // for the last picture that cost something
+  int64_t asked_ms_ = 0;             // for the last view that cost something
   std::unique_ptr<Worker> worker_;   // with the first read
-  std::shared_ptr<Asked> asked_;     // the last picture
-  std::atomic<int64_t> took_ms_{0};  // to make that picture
+  std::shared_ptr<Asked> asked_;     // the last view
+  std::atomic<int64_t> took_ms_{0};  // to make that view
   std::atomic<bool> stop_read_{false};
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  LongReadQueue waiting_;     // for the next picture
+  LongReadQueue waiting_;     // for the next view
   LongReadQueue on_picture_;  // for this one
   size_t turns_left_ = 0;     // reads that still run on it when others wait
   uint64_t running_ = 0;      // 0: none does

@@ -9,6 +9,7 @@
   folders     each has a README.md
   fates       error texts whose first word tells what became of a command stand in resp/texts.hpp
   citations   a rule, a section, a page, a heading that is cited stands in the tree
+  readmes     the tables of files in READMEs name what is there, and all of it
   format      clang-format, if it is installed
   --tidy      clang-tidy, with the compile commands of build/
   --ratchet   writes today's exceptions to ratchet.txt
@@ -23,6 +24,7 @@ import sys
 import lint_citations
 import lint_includes
 import lint_lengths
+import lint_readmes
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FOLDERS = ("config", "raft", "rocks", "resp", "actors", "tests", "scripts")
@@ -135,7 +137,7 @@ def main(arguments):
         lint_lengths.write_ratchet(ROOT, files)
     checks = [lint_includes.check(files), lint_lengths.check(ROOT, files), check_words(files),
               check_headers(files), check_folders(files), check_fates(files), check_format(files),
-              lint_citations.check(files, exists=lambda path: os.path.exists(
+              lint_readmes.check(files), lint_citations.check(files, exists=lambda path: os.path.exists(
                   os.path.join(ROOT, path)))]
     if "--tidy" in arguments:
         checks.append(check_tidy(files))

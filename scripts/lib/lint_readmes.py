@@ -9,7 +9,7 @@ import fnmatch
 import posixpath
 import re
 
-COMPLETE = ("config", "config/base", "raft", "rocks", "rocks/table", "resp", "actors",
+COMPLETE = ("config", "config/base", "raft", "rocks", "rocks/table", "resp", "resp/types", "actors",
             "tests/sim", "tests/cluster")
 SOURCE = (".cpp", ".hpp", ".py")
 NEVER_NAMED = ("conftest.py", "__init__.py")
