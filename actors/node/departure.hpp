@@ -7,6 +7,7 @@
 // monotonic.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace kiwi::actors {
