@@ -38,8 +38,9 @@ class ExpiryWatch {
   // A turn applied what was proposed, and took so long. How long to wait until the next look();
   // nullopt: until the timer.
   std::optional<int64_t> applied(int64_t turn_us, int64_t now_us);
-  // An earlier wait is over.
-  bool due(int64_t now_us) const { return look_at_us_ != 0 && now_us >= look_at_us_; }
+  // A wait is under way; it is over when due() says so. Asked first: a clock costs each turn.
+  bool waits() const { return look_at_us_ != 0; }
+  bool due(int64_t now_us) const { return waits() && now_us >= look_at_us_; }
   // Turns are timed for it.
   bool looks() const { return looks_; }
 

@@ -121,7 +121,7 @@ void StateMachine::turn() {
   if (expired && expiry_.looks()) {
     expirations_applied(now_us() - began_us);
   }
-  if (expiry_.due(now_us())) {
+  if (expiry_.waits() && expiry_.due(now_us())) {
     expire();
   }
   if (tidying_ && now_us() >= tidy_at_us_) {

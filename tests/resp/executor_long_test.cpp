@@ -320,7 +320,7 @@ TEST_CASE("what only waits behind a long read is never refused, and no client ha
     batch.ops.push_back(op(1, slot, {"scard", "set"}));
   }
   batch.ops.push_back(op(1, 20, is_long));
-  batch.ops.push_back(op(1, 21, {}));
+  batch.ops.push_back(op(1, 21, {"get", "k"}));
   batch.ops.back().packed = block;
   batch.ops.push_back(op(2, 0, is_long));
   batch.ops.push_back(op(2, 1, {"get", "k"}));
