@@ -110,3 +110,9 @@ def test_a_walk_finds_the_same_whatever_its_cursors():
     Pair(Side(*pages((b"5", b"a"), (b"0", b"b"))), Side(*pages((b"7", b"b"), (b"0", b"a")))).run([b"SCAN", b"0"])
     with pytest.raises(Difference):
         Pair(Side(*pages((b"0", b"a"))), Side(*pages((b"0", b"b")))).run([b"SCAN", b"0"])
+
+
+def test_an_empty_member_that_spop_drew_is_a_member():
+    theirs = Side(b":1\r\n", b":1\r\n")
+    Pair(Side(b"$0\r\n\r\n"), theirs).run([b"SPOP", b"s"])
+    assert theirs.sent[-1] == ("SREM", b"s", b"")

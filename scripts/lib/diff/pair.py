@@ -58,7 +58,7 @@ class Pair:
         """Ours draws; theirs must have what was drawn, and loses it."""
         self.ours.send(argv)
         ours = self.ours.receive()
-        if isinstance(ours[1], Error) or not ours[1]:
+        if isinstance(ours[1], Error) or ours[1] is None or ours[1] == []:  # a member may be empty
             self.theirs.send(argv)
             return self.must_agree(argv, "spop", ours, self.theirs.receive())
         drawn = list(ours[1]) if isinstance(ours[1], list) else [ours[1]]
