@@ -245,8 +245,8 @@ def test_used_memory_sees_what_the_process_takes(make_cluster):
 
     before = used()
     assert node.info("memory")["mem_allocator"].startswith("jemalloc-")
-    # Not all of what is handed out was written to, and not all that is resident is handed out.
-    assert node.rss_bytes() / 8 < before < 1.5 * node.rss_bytes()
+    # What is resident holds the program itself too; not all of what is handed out was written to.
+    assert MIB < before < 1.5 * node.rss_bytes()
     with node.connect(60) as connection:
         connection.send_raw(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$200000000\r\n" + b"v" * (100 * MIB))
         wait_until(lambda: 100 * MIB <= used() - before < 240 * MIB, 10, "100 MiB to be seen")
