@@ -39,7 +39,6 @@ class Command:
         self.group = row.get("group", b"").decode()
         self.since = tuple(int(part) for part in row.get("since", b"0").split(b"."))
         self.arguments = [Argument(part) for part in row.get("arguments", [])]
-        self.options = sum(1 for argument in self.arguments if argument.optional)
 
 
 def commands(docs):
@@ -148,7 +147,7 @@ class Generator:
         words = []
         for number in range(times):
             if argument.token is not None and (number == 0 or argument.token_each_time):
-                words += [self.case(argument.token)] if argument.token else [b'""'[:0]]
+                words.append(self.case(argument.token))
             words += self.value(command, argument)
         return words
 

@@ -5,7 +5,7 @@ SCAN and its like are walked to the end on both: cursors may differ, what a walk
 """
 
 from diff import compare
-from diff.wire import Error, encode
+from diff.wire import Error
 
 SCANS = {"scan": 1, "sscan": 2, "hscan": 2, "zscan": 2}  # where the cursor stands
 WALK_MOST = 10_000
@@ -118,5 +118,3 @@ CONTENTS = {
     b"zset": ((b"ZRANGE", b"KEY", b"0", b"-1", b"WITHSCORES"),),
     b"stream": ((b"XRANGE", b"KEY", b"-", b"+"), (b"XINFO", b"STREAM", b"KEY", b"FULL", b"COUNT", b"0")),
 }
-
-__all__ = ["Pair", "Difference", "show", "encode"]

@@ -26,7 +26,7 @@ def encode(argv):
 
 def parse(raw, at=0):
     """(value, position behind it) of the reply that begins at `at`; IndexError if it is not whole."""
-    end = raw.index(b"\r\n", at) if b"\r\n" in raw[at:at + 64] else raw.find(b"\r\n", at)
+    end = raw.find(b"\r\n", at)
     if end < 0:
         raise IndexError
     kind, rest, at = raw[at:at + 1], raw[at + 1:end], end + 2
