@@ -451,7 +451,7 @@ Router::Hold Router::hold(Waiting what) const {
     return {s.last_ask, s.read_hold_us, false};
   }
   const bool idle = s.pending.empty();
-  const bool soon = idle && s.hold_us != 0 && s.hold_us <= s.options.company_us;
+  const bool soon = idle && s.hold_us != 0 && s.hold_us <= s.options.group_commit_us;
   return {s.hand_overs * 2 + (idle ? 1 : 0), s.hold_us, soon};
 }
 

@@ -35,9 +35,9 @@ struct RouterOptions {
   // What a sync, the messages and the hand-over of a batch cost is shared by its commands. So
   // writes wait for others (group commit) while earlier ones of this node are on their way, and so
   // long once those are applied: their clients will write again. Microseconds; 0: they never wait.
-  int64_t company_us = 0;
+  int64_t group_commit_us = 0;
   // The same for linearizable reads: what a round of ReadIndex costs all nodes is shared by them.
-  int64_t read_company_us = 0;
+  int64_t read_gather_us = 0;
 };
 
 // Which answers are possible at all; the node tells.

@@ -10,9 +10,9 @@ namespace kiwi::resp {
 namespace {
 
 // Who reads again at once does so within this time.
-constexpr int64_t kReadCrowdMs = 1;
+constexpr int64_t kReadsAgainMs = 1;
 // So many reads make the cost of a round small for each.
-constexpr size_t kCompanyEnough = 128;
+constexpr size_t kReadsEnough = 128;
 
 }  // namespace
 
@@ -92,10 +92,10 @@ void Router::State::ask_round(int64_t now_ms) {
 
 // How long the reads that have gathered should wait for others; 0 = ask. Those that the last round
 // answered will read again at once, if their clients do nothing else.
-int64_t Router::State::read_company_wait_us(int64_t now_ms) const {
-  bool expected = now_ms - read_landed_ms <= kReadCrowdMs && gathering.size() < read_crowd &&
-                  gathering.size() < kCompanyEnough;
-  return expected ? options.read_company_us : 0;
+int64_t Router::State::read_gather_wait_us(int64_t now_ms) const {
+  bool expected = now_ms - last_round_ms <= kReadsAgainMs && gathering.size() < last_round_reads &&
+                  gathering.size() < kReadsEnough;
+  return expected ? options.read_gather_us : 0;
 }
 
 void Router::State::end_reads(int64_t now_ms, bool may_hold) {
@@ -116,7 +116,7 @@ void Router::State::end_reads(int64_t now_ms, bool may_hold) {
   if (!may_ask_round()) {
     return;
   }
-  read_hold_us = may_hold ? read_company_wait_us(now_ms) : 0;
+  read_hold_us = may_hold ? read_gather_wait_us(now_ms) : 0;
   if (read_hold_us == 0) {
     ask_round(now_ms);
   }
@@ -176,8 +176,8 @@ void Router::read_ready(const raft::ReadReady& ready, int64_t now_ms) {
   }
   s.wanted_commit_ms = now_ms;
   std::unique_ptr<Round> round = std::move(s.round);
-  s.read_crowd = round->reads.size() + s.gathering.size();
-  s.read_landed_ms = now_ms;
+  s.last_round_reads = round->reads.size() + s.gathering.size();
+  s.last_round_ms = now_ms;
   std::vector<ReadOp> ops;
   ops.reserve(round->reads.size());
   Executing record;

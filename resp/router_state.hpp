@@ -222,12 +222,12 @@ struct Router::State {
   int64_t resend_wait_ms = 0;  // doubles while nothing moves
   int64_t retry_at_ms = 0;     // the leader was not ready; 0 = none
 
-  // Group commit (RouterOptions::company_us).
-  size_t flying_ops = 0;    // handed over since nothing was pending
-  size_t crowd = 0;         // operations under way or held when the last pending batch was applied
-  int64_t landed_ms = 0;    // when that was
-  int64_t hold_us = 0;      // of what is held now
-  uint64_t hand_overs = 0;  // turns that handed something over
+  // Group commit (RouterOptions::group_commit_us).
+  size_t in_flight_ops = 0;   // handed over since nothing was pending
+  size_t last_batch_ops = 0;  // under way or held when the last pending batch was applied
+  int64_t last_batch_ms = 0;  // when that was
+  int64_t hold_us = 0;        // of what is held now
+  uint64_t hand_overs = 0;    // turns that handed something over
 
   std::vector<ReadOp> stale;
   std::vector<router::Run> stale_runs;
@@ -240,10 +240,10 @@ struct Router::State {
   uint64_t last_ask;  // F66: holds the boot, so that no number is used again in a later one
   uint64_t last_read_batch = 0;
 
-  // Reads that wait for others (RouterOptions::read_company_us).
-  size_t read_crowd = 0;       // reads of the last round and those that had gathered behind it
-  int64_t read_landed_ms = 0;  // when it was answered
-  int64_t read_hold_us = 0;    // of what is held now
+  // Reads that wait for others (RouterOptions::read_gather_us).
+  size_t last_round_reads = 0;  // reads of the last round and those that had gathered behind it
+  int64_t last_round_ms = 0;    // when it was answered
+  int64_t read_hold_us = 0;     // of what is held now
 
   bool wants_commit = false;
   int64_t wanted_commit_ms = 0;
@@ -306,7 +306,7 @@ struct Router::State {
   void expire_writes(int64_t now_ms);
   void sweep_writes(int64_t now_ms);
   void end_writes(int64_t now_ms, bool may_hold);
-  int64_t company_wait_us(int64_t now_ms) const;
+  int64_t group_commit_wait_us(int64_t now_ms) const;
 
   // ---- router_reads.cpp
   void add_read(router::Connection& connection, ReadOp&& op, int64_t arrival_ms);
@@ -318,7 +318,7 @@ struct Router::State {
   void fail_reads(std::vector<router::WaitingRead>& reads, int64_t arrived_before_ms);
   void expire_reads(int64_t now_ms);
   void end_reads(int64_t now_ms, bool may_hold);
-  int64_t read_company_wait_us(int64_t now_ms) const;
+  int64_t read_gather_wait_us(int64_t now_ms) const;
 };
 
 }  // namespace kiwi::resp

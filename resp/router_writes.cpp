@@ -27,7 +27,7 @@ constexpr int64_t kResendWaitFactorMax = 8;
 // Behind others for at most so long: where a round trip takes longer than this, cohorts overlap.
 constexpr int64_t kBehindOthersUs = 1000;
 // Clients that write again do so at once; milliseconds, since only those are told here.
-constexpr int64_t kCrowdMs = 1;
+constexpr int64_t kWritesAgainMs = 1;
 // While a state lags behind: a batch of so many bytes is followed by a pause of so many
 // milliseconds at full pressure, which is 3 MB/s a node; at low pressure by one.
 // Larger ones by more, but not much longer than a client should wait.
@@ -258,8 +258,8 @@ void Router::State::resend_some() {
 
 // How long the writes that are packed should wait for others; 0 = go. A full batch never waits, and
 // takes what is behind it along.
-int64_t Router::State::company_wait_us(int64_t now_ms) const {
-  if (options.company_us == 0 || open.size() != 1 || open.front().dead || !may_hand_over()) {
+int64_t Router::State::group_commit_wait_us(int64_t now_ms) const {
+  if (options.group_commit_us == 0 || open.size() != 1 || open.front().dead || !may_hand_over()) {
     return 0;
   }
   const OpenBatch& batch = open.front();
@@ -270,8 +270,8 @@ int64_t Router::State::company_wait_us(int64_t now_ms) const {
   if (!pending.empty()) {
     return kBehindOthersUs;
   }
-  bool expected = now_ms - landed_ms <= kCrowdMs && batch.ops.size() < crowd;
-  return expected ? options.company_us : 0;
+  bool expected = now_ms - last_batch_ms <= kWritesAgainMs && batch.ops.size() < last_batch_ops;
+  return expected ? options.group_commit_us : 0;
 }
 
 void Router::State::end_writes(int64_t now_ms, bool may_hold) {
@@ -282,7 +282,7 @@ void Router::State::end_writes(int64_t now_ms, bool may_hold) {
   if (can_send()) {
     resend_some();
   }
-  hold_us = may_hold ? company_wait_us(now_ms) : 0;
+  hold_us = may_hold ? group_commit_wait_us(now_ms) : 0;
   if (hold_us != 0) {
     return;
   }
@@ -298,7 +298,7 @@ void Router::State::end_writes(int64_t now_ms, bool may_hold) {
         break;
       }
       handed = true;
-      flying_ops += open.front().ops.size();
+      in_flight_ops += open.front().ops.size();
       hand_over(std::move(open.front()), now_ms);
     }
     open.pop_front();
@@ -385,9 +385,9 @@ void Router::settled(const Settled& settled, int64_t now_ms) {
   s.pending_bytes -= p.batch->payload.size();
   s.moved(now_ms);
   if (s.pending.empty()) {
-    s.crowd = s.flying_ops + (s.open.empty() ? 0 : s.open.front().ops.size());
-    s.flying_ops = 0;
-    s.landed_ms = now_ms;
+    s.last_batch_ops = s.in_flight_ops + (s.open.empty() ? 0 : s.open.front().ops.size());
+    s.in_flight_ops = 0;
+    s.last_batch_ms = now_ms;
   }
   if (p.answered) {
     return;

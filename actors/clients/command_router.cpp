@@ -79,8 +79,8 @@ void CommandRouter::turn() {
   let_wait(resp::Router::Waiting::kWrites);
   let_wait(resp::Router::Waiting::kReads);
   const bool expected = options_.router->hold(resp::Router::Waiting::kWrites).soon;
-  if (std::exchange(company_expected_, expected) != expected && options_.expect_company) {
-    options_.expect_company(expected);
+  if (std::exchange(requests_expected_, expected) != expected && options_.expect_requests) {
+    options_.expect_requests(expected);
   }
 }
 

@@ -25,7 +25,7 @@ struct CommandRouterOptions {
   // set to before; needed if the router lets anything wait.
   std::function<void(size_t, int64_t, std::function<void()>)> after_us;
   // Whether clients that were just answered are waited for; called when that changes.
-  std::function<void(bool)> expect_company;
+  std::function<void(bool)> expect_requests;
   // What the node wants to know, in the same message: one of its own would cost a wake-up a turn.
   std::function<void(const RaftReport&)> observe_raft;
   std::function<void(resp::Service)> observe_service;
@@ -58,7 +58,7 @@ class CommandRouter final : public Hosted<RouterHandle> {
   std::unordered_map<resp::ConnectionId, ConnectionHandle> connections_;
   resp::Service service_ = resp::Service::kUninitialized;
   bool turn_wanted_ = false;
-  bool company_expected_ = false;
+  bool requests_expected_ = false;
   uint64_t held_[2] = {};  // by Waiting: the wait for a group commit that a timer runs for
 };
 

@@ -94,7 +94,7 @@ void ReadableSockets::look_again() {
 int ReadableSockets::ready(epoll_event* events, int max) {
   const int epoll = epoll_.native_handle();
   int count = ::epoll_wait(epoll, events, max, 0);
-  if (!company_) {
+  if (!expected_) {
     awake_ = false;
     return count;
   }

@@ -38,7 +38,7 @@ class ReadableSockets : public std::enable_shared_from_this<ReadableSockets> {
   // Clients that were just answered are expected to ask again. They come right after each other,
   // and each would have to wake this thread up, which costs it more than its request: so while they
   // come, the loop looks for the next one a little while before it goes to sleep.
-  void expect_company(bool expected) { company_ = expected; }
+  void expect_requests(bool expected) { expected_ = expected; }
 
  private:
   void wait();
@@ -50,7 +50,7 @@ class ReadableSockets : public std::enable_shared_from_this<ReadableSockets> {
   std::function<Clock::time_point()> now_;
   std::vector<std::shared_ptr<Reader>> readers_;  // by socket
   bool coming_ = false;  // a visit: one at a time, or each new client would bring one more
-  bool company_ = false;
+  bool expected_ = false;
   bool awake_ = false;  // the last visit was followed at once by another look
   Clock::time_point last_found_;
 };

@@ -176,7 +176,7 @@ void TcpServer::tick() {
   }
 }
 
-void TcpServer::expect_company(bool expected) { state_->readable->expect_company(expected); }
+void TcpServer::expect_requests(bool expected) { state_->readable->expect_requests(expected); }
 
 size_t TcpServer::clients() const { return state_->connections.size(); }
 

@@ -39,7 +39,7 @@ class TcpServer {
   void deliver(resp::ReplyBatch batch);  // an answer that came later
   void tick();                           // every second or so: idle clients, soft output limits
   size_t clients() const;
-  void expect_company(bool expected);  // readable_sockets.hpp
+  void expect_requests(bool expected);  // readable_sockets.hpp
 
  private:
   struct State;

@@ -67,8 +67,8 @@ resp::RouterOptions router_options(const config::Options& o, const raft::Identit
   options.response_timeout_ms = o.raft_response_timeout;
   options.election_timeout_ms = o.raft_election_timeout;
   options.follower_proxy = o.raft_follower_proxy;
-  options.company_us = o.raft_gather_microseconds;
-  options.read_company_us = o.raft_read_gather_microseconds;
+  options.group_commit_us = o.raft_gather_microseconds;
+  options.read_gather_us = o.raft_read_gather_microseconds;
   return options;
 }
 
@@ -206,9 +206,9 @@ void Node::State::spawn_state_machine_and_router() {
   routing.after_us = [this](size_t alarm, int64_t wait, std::function<void()> work) {
     parts.client_loop->after_us(alarm, wait, std::move(work));
   };
-  routing.expect_company = [this](bool expected) {
+  routing.expect_requests = [this](bool expected) {
     if (parts.server) {
-      parts.server->expect_company(expected);
+      parts.server->expect_requests(expected);
     }
   };
   routing.observe_raft = [this](const RaftReport& report) { observe(report); };

@@ -41,7 +41,7 @@ void LongReads::add(std::vector<resp::LongRead> reads) {
 std::vector<resp::LongReadResult> LongReads::expire(const std::vector<uint64_t>& ids) {
   std::vector<resp::LongReadResult> results;
   const std::lock_guard lock(mutex_);
-  for (LongReadQueue* queue : {&on_picture_, &waiting_}) {
+  for (LongReadQueue* queue : {&on_view_, &waiting_}) {
     for (const resp::LongRead& read : queue->remove(ids)) {
       results.push_back(resp::expired_long_read(read));
     }
@@ -51,7 +51,7 @@ std::vector<resp::LongReadResult> LongReads::expire(const std::vector<uint64_t>&
 
 void LongReads::drop(const std::vector<uint64_t>& ids) {
   const std::lock_guard lock(mutex_);
-  on_picture_.remove(ids);
+  on_view_.remove(ids);
   waiting_.remove(ids);
   if (running_ != 0 && std::ranges::find(ids, running_) != ids.end()) {
     running_dropped_ = true;
@@ -67,7 +67,7 @@ int64_t LongReads::pause_ms(uint32_t cost) const {
 void LongReads::pump(rocks::StateStore& store, int64_t now_ms) {
   {
     const std::lock_guard lock(mutex_);
-    if (waiting_.empty() || picture_ != Picture::kNone) {
+    if (waiting_.empty() || view_ != View::kNone) {
       return;
     }
   }
@@ -79,9 +79,9 @@ void LongReads::pump(rocks::StateStore& store, int64_t now_ms) {
   }
   {
     const std::lock_guard lock(mutex_);
-    picture_ = Picture::kAsked;
-    on_picture_ = std::exchange(waiting_, {});
-    turns_left_ = on_picture_.connections();
+    view_ = View::kAsked;
+    on_view_ = std::exchange(waiting_, {});
+    turns_left_ = on_view_.connections();
   }
   if (!worker_) {
     worker_ = std::make_unique<Worker>();
@@ -92,24 +92,24 @@ void LongReads::pump(rocks::StateStore& store, int64_t now_ms) {
   store.view_async([asked = asked_, since = Clock::now()](std::unique_ptr<rocks::Reader> view) {
     const std::lock_guard lock(asked->mutex);
     if (asked->by != nullptr) {
-      asked->by->picture_made(std::move(view), ms_since(since));
+      asked->by->view_made(std::move(view), ms_since(since));
     }
     view.reset();  // here, where the keyspace waits for this call
   });
 }
 
 // Without a view the state was given up: the reads wait for a view of the next one.
-void LongReads::picture_made(std::unique_ptr<rocks::Reader> view, int64_t took_ms) {
+void LongReads::view_made(std::unique_ptr<rocks::Reader> view, int64_t took_ms) {
   took_ms_ = took_ms;
   {
     const std::lock_guard lock(mutex_);
     if (!view) {
-      waiting_.put_in_front(std::exchange(on_picture_, {}));
-      picture_ = Picture::kNone;
+      waiting_.put_in_front(std::exchange(on_view_, {}));
+      view_ = View::kNone;
       changed_.notify_all();
       return;
     }
-    picture_ = Picture::kHeld;
+    view_ = View::kHeld;
   }
   auto held = std::make_shared<std::unique_ptr<rocks::Reader>>(std::move(view));
   worker_->post([this, held] { run(*held); });
@@ -119,7 +119,7 @@ void LongReads::picture_made(std::unique_ptr<rocks::Reader> view, int64_t took_m
 bool LongReads::run_one(rocks::Reader& view,
                         std::unique_lock<std::mutex>& lock,
                         resp::LongReadResult& out) {
-  resp::LongRead read = on_picture_.take();
+  resp::LongRead read = on_view_.take();
   turns_left_ -= turns_left_ != 0 ? 1 : 0;
   running_ = read.id;
   running_dropped_ = false;
@@ -129,7 +129,7 @@ bool LongReads::run_one(rocks::Reader& view,
   lock.lock();
   running_ = 0;
   if (out.stopped && !running_dropped_) {
-    on_picture_.put_back(std::move(read));
+    on_view_.put_back(std::move(read));
   }
   return !out.stopped && !running_dropped_;
 }
@@ -142,16 +142,16 @@ void LongReads::run(std::unique_ptr<rocks::Reader>& view) {
     {
       std::unique_lock lock(mutex_);
       auto over = [this] {
-        return stopping_ || on_picture_.empty() || (turns_left_ == 0 && !waiting_.empty());
+        return stopping_ || on_view_.empty() || (turns_left_ == 0 && !waiting_.empty());
       };
       if (!over()) {
         tell = run_one(*view, lock, result);
       }
       last = over();
       if (last) {
-        waiting_.put_in_front(std::exchange(on_picture_, {}));
+        waiting_.put_in_front(std::exchange(on_view_, {}));
         view.reset();
-        picture_ = Picture::kNone;
+        view_ = View::kNone;
         changed_.notify_all();
       }
     }
@@ -168,13 +168,13 @@ void LongReads::stop() {
   }
   {
     std::unique_lock lock(mutex_);
-    if (picture_ == Picture::kAsked) {
-      waiting_.put_in_front(std::exchange(on_picture_, {}));
-      picture_ = Picture::kNone;
+    if (view_ == View::kAsked) {
+      waiting_.put_in_front(std::exchange(on_view_, {}));
+      view_ = View::kNone;
     }
     stopping_ = true;
     stop_read_ = true;
-    changed_.wait(lock, [this] { return picture_ == Picture::kNone; });
+    changed_.wait(lock, [this] { return view_ == View::kNone; });
   }
   worker_.reset();  // what it was about to report is reported
   asked_.reset();

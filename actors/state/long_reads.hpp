@@ -44,14 +44,14 @@ class LongReads {
   void stop();
 
  private:
-  enum class Picture : uint8_t { kNone, kAsked, kHeld };
+  enum class View : uint8_t { kNone, kAsked, kHeld };
   // Reached by views that come when nobody waits for them any more.
   struct Asked {
     std::mutex mutex;
     LongReads* by = nullptr;  // null: dropped
   };
 
-  void picture_made(std::unique_ptr<rocks::Reader> view, int64_t took_ms);
+  void view_made(std::unique_ptr<rocks::Reader> view, int64_t took_ms);
   void run(std::unique_ptr<rocks::Reader>& view);
   bool run_one(rocks::Reader& view, std::unique_lock<std::mutex>& lock, resp::LongReadResult& out);
   int64_t pause_ms(uint32_t cost) const;
@@ -65,12 +65,12 @@ class LongReads {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  LongReadQueue waiting_;     // for the next view
-  LongReadQueue on_picture_;  // for this one
-  size_t turns_left_ = 0;     // reads that still run on it when others wait
-  uint64_t running_ = 0;      // 0: none does
+  LongReadQueue waiting_;  // for the next view
+  LongReadQueue on_view_;  // for this one
+  size_t turns_left_ = 0;  // reads that still run on it when others wait
+  uint64_t running_ = 0;   // 0: none does
   bool running_dropped_ = false;
-  Picture picture_ = Picture::kNone;
+  View view_ = View::kNone;
   bool stopping_ = false;
 };
 

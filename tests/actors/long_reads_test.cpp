@@ -1,4 +1,4 @@
-// Long reads beside the loop: in whose turn, on how many pictures, and whom nobody waits for.
+// Long reads beside the loop: in whose turn, on how many views, and whom nobody waits for.
 #include "actors/state/long_reads.hpp"
 
 #include <chrono>
@@ -27,12 +27,12 @@ namespace {
 using resp::LongRead;
 using resp::LongReadResult;
 
-// Pictures are counted, cost what the test says, and are given when it says so.
+// Views are counted, cost what the test says, and are given when it says so.
 class Counted final : public rocks::MemoryKeyspace {
  public:
   uint32_t view_cost() override { return cost; }
   void view_async(std::function<void(std::unique_ptr<rocks::Reader>)> done) override {
-    ++pictures;
+    ++views;
     if (held) {
       pending = [this, done = std::move(done)] { done(gives_none ? nullptr : view()); };
     } else {
@@ -40,7 +40,7 @@ class Counted final : public rocks::MemoryKeyspace {
     }
   }
   uint32_t cost = 0;
-  int pictures = 0;
+  int views = 0;
   bool held = false;
   bool gives_none = false;
   std::function<void()> pending;
@@ -88,7 +88,7 @@ struct World {
 
 }  // namespace
 
-TEST_CASE("a state that is given up has no picture: its reads go on with the next one") {
+TEST_CASE("a state that is given up has no view: its reads go on with the next one") {
   World w;
   w.keyspace.held = true;
   w.keyspace.gives_none = true;
@@ -101,7 +101,7 @@ TEST_CASE("a state that is given up has no picture: its reads go on with the nex
   w.keyspace.gives_none = false;
   w.reads.pump(w.keyspace, 1000);
   CHECK(w.told.wait_for(2) == std::vector<uint64_t>{1, 2});
-  CHECK(w.keyspace.pictures == 2);
+  CHECK(w.keyspace.views == 2);
 }
 
 TEST_CASE("each connection has its turn, and keeps its own order [F65]") {
@@ -109,7 +109,7 @@ TEST_CASE("each connection has its turn, and keeps its own order [F65]") {
   w.reads.add({read(1, 10), read(2, 10), read(3, 10), read(4, 20), read(5, 30), read(6, 30)});
   w.reads.pump(w.keyspace, 0);
   CHECK(w.told.wait_for(6) == std::vector<uint64_t>{1, 4, 5, 2, 6, 3});
-  CHECK(w.keyspace.pictures == 1);
+  CHECK(w.keyspace.views == 1);
 }
 
 TEST_CASE("a newcomer waits for one turn of each connection, not for all they asked [F65]") {
@@ -117,7 +117,7 @@ TEST_CASE("a newcomer waits for one turn of each connection, not for all they as
   w.keyspace.held = true;
   w.reads.add({read(1, 10), read(2, 10), read(3, 10), read(4, 20)});
   w.reads.pump(w.keyspace, 0);
-  w.reads.add({read(5, 30)});  // the picture is older than it
+  w.reads.add({read(5, 30)});  // the view is older than it
   w.keyspace.held = false;
   w.keyspace.pending();
   CHECK(w.told.wait_for(2) == std::vector<uint64_t>{1, 4});
@@ -126,7 +126,7 @@ TEST_CASE("a newcomer waits for one turn of each connection, not for all they as
     std::this_thread::yield();
   }
   CHECK(w.told.wait_for(5) == std::vector<uint64_t>{1, 4, 5, 2, 3});
-  CHECK(w.keyspace.pictures == 2);
+  CHECK(w.keyspace.views == 2);
 }
 
 TEST_CASE(
@@ -163,7 +163,7 @@ TEST_CASE("what was not done when the state was exchanged runs on the new one, i
   w.reads.stop();
 }
 
-TEST_CASE("a state is exchanged at once, though its picture is not made yet [F44, F65]") {
+TEST_CASE("a state is exchanged at once, though its view is not made yet [F44, F65]") {
   auto old = std::make_unique<Counted>();
   old->held = true;
   Counted fresh;
@@ -191,7 +191,7 @@ TEST_CASE("a state is exchanged at once, though its picture is not made yet [F44
   fresh.pending();
   CHECK(told.wait_for(3) == std::vector<uint64_t>{1, 2, 3});
   reads->add({read(4, 10)});
-  while (fresh.pictures < 2) {  // the picture before it has to end first
+  while (fresh.views < 2) {  // the view before it has to end first
     reads->pump(fresh, 0);
     std::this_thread::yield();
   }
@@ -202,10 +202,10 @@ TEST_CASE("a state is exchanged at once, though its picture is not made yet [F44
   CHECK(told.wait_for(0).size() == 3);
 }
 
-TEST_CASE("pictures come the more seldom the more compaction owes, and never at its limit [F65]") {
+TEST_CASE("views come the more seldom the more compaction owes, and never at its limit [F65]") {
   struct Case {
     uint32_t cost;
-    int pictures;  // within 3.2 s
+    int views;  // within 3.2 s
   };
   for (const Case each : {Case{1, 33}, Case{250, 33}, Case{500, 9}, Case{750, 3}, Case{875, 0}}) {
     CAPTURE(each.cost);
@@ -214,14 +214,14 @@ TEST_CASE("pictures come the more seldom the more compaction owes, and never at 
     size_t asked = 0;
     for (int64_t now_ms = 10'000; now_ms <= 13'200; now_ms += 50) {
       w.reads.add({read(++asked, 10)});
-      const int before = w.keyspace.pictures;
+      const int before = w.keyspace.views;
       w.reads.pump(w.keyspace, now_ms);
-      if (w.keyspace.pictures != before) {
+      if (w.keyspace.views != before) {
         w.told.wait_for(asked);
       }
     }
-    CHECK(w.keyspace.pictures >= each.pictures / 2);
-    CHECK(w.keyspace.pictures <= each.pictures);
+    CHECK(w.keyspace.views >= each.views / 2);
+    CHECK(w.keyspace.views <= each.views);
   }
 }
 

@@ -72,7 +72,7 @@ struct Loop {
   // One whose second command is there, right behind the first: the loop looks for a third.
   std::shared_ptr<Client> add_twice_asking() {
     auto client = add();
-    sockets->expect_company(true);
+    sockets->expect_requests(true);
     client->ask();
     run();
     client->ask();
@@ -161,7 +161,7 @@ TEST_CASE("the loop looks no longer than 30 us for a client that does not come")
 TEST_CASE("clients that come one by one are not looked for") {
   Loop loop;
   const auto client = loop.add();
-  loop.sockets->expect_company(true);
+  loop.sockets->expect_requests(true);
   for (int i = 0; i < 10; ++i) {
     client->ask();
     loop.run();
@@ -176,7 +176,7 @@ TEST_CASE("clients that connect while the loop is awake do not make it look more
   loop.clock->step = 0us;  // so it stays awake
   const auto busy = loop.add();
   busy->reads = false;
-  loop.sockets->expect_company(true);
+  loop.sockets->expect_requests(true);
   busy->ask();
   REQUIRE(loop.visits_per_round(*busy) == 1);
   std::vector<std::shared_ptr<Client>> others;

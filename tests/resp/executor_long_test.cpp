@@ -1,4 +1,4 @@
-// Reads that are too long for a turn: put aside, run on a picture, answered in their slot.
+// Reads that are too long for a turn: put aside, run on a view, answered in their slot.
 #include <atomic>
 #include <map>
 #include <memory>
@@ -53,7 +53,7 @@ struct LongWorld {
     node.executor().long_read_done(run_long_read(*view, effects.long_reads[0], stop));
     return Node::bytes_of(node.executor().take_effects());
   }
-  // All of them, in the order they were put aside, on one picture made now.
+  // All of them, in the order they were put aside, on one view made now.
   Answers finish_all(const std::vector<ExecutorEffects*>& put_aside) {
     std::unique_ptr<rocks::Reader> view = keyspace.view();
     std::atomic<bool> stop{false};
@@ -364,7 +364,7 @@ TEST_CASE("a long read that is told to stop does, and can be run again") {
   CHECK(result.replies.bytes.starts_with("*13\r\n"));
 }
 
-TEST_CASE("a long read's clock is not below the stamp of the picture it runs on [F44]") {
+TEST_CASE("a long read's clock is not below the stamp of the view it runs on [F44]") {
   LongWorld w;
   const int64_t put_aside_ms = w.node.clock();
   w.node("set key0 v px 100");

@@ -32,8 +32,8 @@ class World {
  private:
   static RouterOptions options(uint64_t seed) {
     RouterOptions options = RouterHarness::default_options();
-    options.company_us = seed % 2 == 0 ? 0 : 200;
-    options.read_company_us = seed % 3 == 0 ? 0 : 100;
+    options.group_commit_us = seed % 2 == 0 ? 0 : 200;
+    options.read_gather_us = seed % 3 == 0 ? 0 : 100;
     options.batch_commands_max = seed % 2 == 0 ? 3 : 8;
     options.inflight_batches_max = 6;
     options.response_timeout_ms = 3000;

@@ -304,7 +304,8 @@ TEST_CASE("no read is asked for beside reads that may have to be asked again [F6
   CHECK(h.turn().read_index.size() == 1);
 }
 
-TEST_CASE("the router lets a split read's company go, and its connection's writes wait [F6]") {
+TEST_CASE(
+    "the router lets the reads beside a split read go, and its connection's writes wait [F6]") {
   RouterHarness h;
   h.up();
   h.pipeline(1, {"r1"});

@@ -49,7 +49,7 @@ inline void put_applied(Keyspace& keyspace, uint64_t index, Model* model = nullp
   }
 }
 
-// The applied index that a reader's picture claims.
+// The applied index that a reader's view claims.
 inline uint64_t applied_of(Reader& reader) {
   std::optional<std::string_view> bytes = reader.get(Family::kSystem, applied_key());
   return bytes.has_value() ? decode_applied(*bytes).value().index.value : 0;

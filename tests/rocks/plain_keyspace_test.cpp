@@ -43,7 +43,7 @@ TEST_CASE("plain keyspace: compaction between apply and crash does not change th
   keyspace_compaction_before_crash_and_replay<PlainFixture>();
 }
 
-TEST_CASE("plain keyspace: a long read sees its picture across erase and compaction [F7]") {
+TEST_CASE("plain keyspace: a long read sees its view across erase and compaction [F7]") {
   keyspace_view_outlives_erase_and_compaction<PlainFixture>();
 }
 

@@ -236,12 +236,12 @@ TEST_CASE("a state that is given up ends within a second, whatever waits for roo
     free = 1 << 20;
     commit_kilobytes(keyspace, 2, 2000);
     std::atomic<uint64_t> flushed{0};
-    std::atomic<int> pictures{0};
+    std::atomic<int> views{0};
     std::atomic<int> copies{0};
     keyspace.flush_async([&](LogIndex index) { flushed = index.value; });
     REQUIRE(soon([&] { return keyspace.usage().waits_for_room == 1; }));
     if (table) {
-      keyspace.view_async([&](std::unique_ptr<Reader> view) { pictures += view ? 100 : 1; });
+      keyspace.view_async([&](std::unique_ptr<Reader> view) { views += view ? 100 : 1; });
       commit_kilobytes(keyspace, 3, 10);
       keyspace.checkpoint(directory.path("copy"),
                           [&](const Result<LogIndex>& made) { copies += made ? 100 : 1; });
@@ -255,7 +255,7 @@ TEST_CASE("a state that is given up ends within a second, whatever waits for roo
     opened->reset();
     CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(1));
     CHECK(flushed >= 1);
-    CHECK(pictures == (table ? 1 : 0));
+    CHECK(views == (table ? 1 : 0));
     CHECK(copies == (table ? 1 : 0));
     room.join();
   }

@@ -303,8 +303,8 @@ TEST_CASE("table keyspace: what can be seen does not depend on the seed of its h
     keyspace.flush();
     std::string all;
     for (const Family family : {Family::kMeta, Family::kSystem}) {
-      auto picture = keyspace.view();
-      for (auto cursor = picture->cursor(family, "", ""); cursor->valid(); cursor->next()) {
+      auto view = keyspace.view();
+      for (auto cursor = view->cursor(family, "", ""); cursor->valid(); cursor->next()) {
         all.append(cursor->key()).append(cursor->value());
       }
     }

@@ -54,7 +54,7 @@ TEST_CASE("table keyspace: compaction between apply and crash does not change th
   keyspace_compaction_before_crash_and_replay<TableFixture>();
 }
 
-TEST_CASE("table keyspace: a long read sees its picture across erase and compaction [F7]") {
+TEST_CASE("table keyspace: a long read sees its view across erase and compaction [F7]") {
   keyspace_view_outlives_erase_and_compaction<TableFixture>();
   keyspace_view_outlives_erase_and_compaction<TinyTableFixture>();
 }

@@ -29,7 +29,7 @@ enum class Mark : uint8_t {
   kNewcomerInstalled,   // a node that was empty
   kRemovalInstalled,    // a node learned of its removal from a snapshot (F25)
   kApplyHeld,           // committed entries were gathered before they were applied
-  kWaitedForCompany,    // writes or reads waited for others
+  kWaitedForOthers,     // writes or reads waited for others
   kLongRead,            // was put aside
   kReadAgain,           // a clamped clock met a key with a deadline (F9)
   kClockClamped,
@@ -85,7 +85,7 @@ inline const char* name_of(Mark mark) {
                                         "newcomer installed",
                                         "removal installed",
                                         "apply held",
-                                        "waited for company",
+                                        "waited for others",
                                         "long read",
                                         "read again",
                                         "clock clamped",

@@ -39,7 +39,7 @@ Node::Node(World& world, NodeId id, const Incarnation& incarnation, const NodeOp
 // What a state has still to say when it ends is not for this node any more.
 Node::~Node() {
   ++life_;
-  long_picture_.reset();
+  long_view_.reset();
   executor_.reset();
 }
 
@@ -120,8 +120,8 @@ void Node::start() {
   router_options.election_timeout_ms = options_.resend_ms;
   router_options.batch_commands_max = options_.batch_commands_max;
   router_options.inflight_batches_max = 16;
-  router_options.company_us = options_.company_us;
-  router_options.read_company_us = options_.read_company_us;
+  router_options.group_commit_us = options_.group_commit_us;
+  router_options.read_gather_us = options_.read_gather_us;
   router_ = std::make_unique<resp::Router>(router_options);
   open_core(identity.boot_epoch);
 }

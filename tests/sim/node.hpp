@@ -167,7 +167,7 @@ class Node {
   void let_wait(resp::Router::Waiting what);
   void order_long_reads(resp::ExecutorEffects& effects);
   void pump_long_reads();
-  void run_long_reads(std::unique_ptr<rocks::Reader> picture);
+  void run_long_reads(std::unique_ptr<rocks::Reader> view);
   void stop_long_reads();
   void state_tick();
   void raft_tick();
@@ -223,7 +223,7 @@ class Node {
   uint64_t held_[2] = {0, 0};  // the router's waits, by resp::Router::Waiting
   std::deque<resp::LongRead> long_waiting_;
   std::deque<resp::LongRead> long_running_;
-  std::unique_ptr<rocks::Reader> long_picture_;
+  std::unique_ptr<rocks::Reader> long_view_;
   uint64_t long_rounds_ = 0;
   int64_t long_next_us_ = 0;
 

@@ -229,7 +229,7 @@ void Node::let_wait(resp::Router::Waiting what) {
     held = 0;
   } else if (hold.id != held) {
     held = hold.id;
-    world_.coverage.hit(Mark::kWaitedForCompany);
+    world_.coverage.hit(Mark::kWaitedForOthers);
     later(hold.wait_us, [this, what, id = hold.id] {
       client_input([this, what, id] {
         if (held_[static_cast<size_t>(what)] == id) {

@@ -20,8 +20,8 @@ struct NodeOptions {
   // ---- resp::RouterOptions
   int64_t resend_ms = 300;
   uint64_t batch_commands_max = 4;
-  int64_t company_us = 0;
-  int64_t read_company_us = 0;
+  int64_t group_commit_us = 0;
+  int64_t read_gather_us = 0;
   // ---- resp::ExecutorOptions
   uint64_t long_read_elements = 0;
   uint64_t reply_bytes_max = 0;  // 0: as in production

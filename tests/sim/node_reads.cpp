@@ -1,4 +1,4 @@
-// Long reads of a node: put aside by the executor, run a while later on a picture of the state, as
+// Long reads of a node: put aside by the executor, run a while later on a view of the state, as
 // actors/LongReads does; and the flusher of the table keyspace, whose jobs are events of the world.
 #include <algorithm>
 #include <atomic>
@@ -13,8 +13,8 @@ namespace kiwi::sim {
 
 namespace {
 
-constexpr uint64_t kPauseUs = 100'000;  // between pictures, at most
-constexpr uint64_t kRunUs = 40'000;     // from a picture to the answer, at most
+constexpr uint64_t kPauseUs = 100'000;  // between views, at most
+constexpr uint64_t kRunUs = 40'000;     // from a view to the answer, at most
 
 }  // namespace
 
@@ -55,33 +55,32 @@ void Node::pump_long_reads() {
   long_next_us_ = now_us + static_cast<int64_t>(world_.prng.below(kPauseUs));
   long_running_ = std::exchange(long_waiting_, {});
   const uint64_t round = ++long_rounds_;
-  state_->keyspace().view_async(
-      [this, life = life_, round](std::unique_ptr<rocks::Reader> picture) {
-        if (life != life_ || round != long_rounds_) {
-          return;
-        }
-        long_picture_ = std::move(picture);
-        later(static_cast<int64_t>(world_.prng.below(kRunUs)), [this, round] {
-          if (round == long_rounds_) {
-            run_long_reads(std::exchange(long_picture_, nullptr));
-          }
-        });
-      });
+  state_->keyspace().view_async([this, life = life_, round](std::unique_ptr<rocks::Reader> view) {
+    if (life != life_ || round != long_rounds_) {
+      return;
+    }
+    long_view_ = std::move(view);
+    later(static_cast<int64_t>(world_.prng.below(kRunUs)), [this, round] {
+      if (round == long_rounds_) {
+        run_long_reads(std::exchange(long_view_, nullptr));
+      }
+    });
+  });
 }
 
-void Node::run_long_reads(std::unique_ptr<rocks::Reader> picture) {
+void Node::run_long_reads(std::unique_ptr<rocks::Reader> view) {
   const std::atomic<bool> stop{false};
   for (const resp::LongRead& read : std::exchange(long_running_, {})) {
-    auto result = std::make_shared<resp::LongReadResult>(resp::run_long_read(*picture, read, stop));
+    auto result = std::make_shared<resp::LongReadResult>(resp::run_long_read(*view, read, stop));
     client_input([this, result] { executor_->long_read_done(std::move(*result)); });
   }
   client_input([this] { pump_long_reads(); });
 }
 
-// They go on with the next picture.
+// They go on with the next view.
 void Node::stop_long_reads() {
   ++long_rounds_;
-  long_picture_.reset();
+  long_view_.reset();
   long_waiting_.insert(long_waiting_.begin(), std::make_move_iterator(long_running_.begin()),
                        std::make_move_iterator(long_running_.end()));
   long_running_.clear();

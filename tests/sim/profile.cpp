@@ -136,8 +136,8 @@ void draw_world(WorldOptions& options, Mood& mood, Prng& prng) {
 NodeOptions draw_node(const WorldOptions& options, Prng& prng) {
   NodeOptions node = options.node;
   if (prng.chance(1, 3)) {
-    node.company_us = static_cast<int64_t>(prng.below(3'000));
-    node.read_company_us = static_cast<int64_t>(prng.below(3'000));
+    node.group_commit_us = static_cast<int64_t>(prng.below(3'000));
+    node.read_gather_us = static_cast<int64_t>(prng.below(3'000));
   }
   if ((options.profile == Profile::kDeadlines || options.profile == Profile::kSnapshots) &&
       prng.chance(2, 3)) {

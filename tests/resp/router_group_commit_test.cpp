@@ -1,4 +1,4 @@
-// Writes that wait for company (RouterOptions::company_us): when, how long, and that nothing is
+// Writes that wait for others (RouterOptions::group_commit_us): when, how long, and that nothing is
 // forgotten.
 #include "tests/resp/router_harness.hpp"
 
@@ -8,14 +8,14 @@ using Sequences = std::vector<uint64_t>;
 constexpr auto kWrites = Router::Waiting::kWrites;
 constexpr auto kReads = Router::Waiting::kReads;
 
-TEST_SUITE_BEGIN("resp/router: company");
+TEST_SUITE_BEGIN("resp/router: group commit");
 
 namespace {
 
 RouterOptions gathering() {
   RouterOptions options = RouterHarness::default_options();
-  options.company_us = 200;
-  options.read_company_us = 100;
+  options.group_commit_us = 200;
+  options.read_gather_us = 100;
   return options;
 }
 
@@ -146,7 +146,7 @@ TEST_CASE("reads wait once for a client that stays away, and not for one that co
   CHECK(h.turn().read_index.size() == 1);
 }
 
-TEST_CASE("reads that wait for company do not wait for it when the leader is gone") {
+TEST_CASE("reads that wait for others do not wait when the leader is gone") {
   RouterHarness h(gathering());
   one_waits_for_another(h);
   REQUIRE(h.router.hold(kReads).wait_us == 100);
@@ -161,7 +161,7 @@ TEST_CASE("a timer for reads that was lost costs a tick, no more") {
   CHECK(h.tick(50).read_index.size() == 1);
 }
 
-TEST_CASE("half a batch is company enough") {
+TEST_CASE("half a batch does not wait for others") {
   RouterHarness h(gathering());
   h.up();
   h.pipeline(1, {"w1"});
