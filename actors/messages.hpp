@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,17 +15,16 @@
 
 #include <caf/all.hpp>
 
-#include "actors/opened_state.hpp"
 #include "actors/replica_requests.hpp"
-#include "config/metrics.hpp"
+#include "config/base/result.hpp"
 #include "raft/core.hpp"
 #include "raft/log_storage.hpp"
-#include "resp/executor.hpp"
+#include "resp/long_read.hpp"
 #include "resp/request.hpp"
-#include "resp/router.hpp"
-#include "rocks/snapshot_files.hpp"
 
 namespace kiwi::actors {
+
+struct OpenedState;  // opened_state.hpp
 
 // ---------------------------------------------------------------- between nodes
 
@@ -63,7 +63,7 @@ struct ExecutorReport {
   std::optional<uint32_t> pressure;  // of the keyspace, if it was asked
 };
 struct HoldOver {  // to itself: they waited long enough for others
-  resp::Router::Waiting what;
+  resp::Waiting what = resp::Waiting::kWrites;
   uint64_t id = 0;
 };
 struct InternalProposal {

@@ -1,5 +1,8 @@
 #include "actors/opened_state.hpp"
 
+#include "resp/executor.hpp"
+#include "rocks/keyspace.hpp"
+
 namespace kiwi::actors {
 
 OpenedState::~OpenedState() {

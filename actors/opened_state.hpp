@@ -5,8 +5,12 @@
 #include <memory>
 #include <string>
 
-#include "resp/executor.hpp"
-#include "rocks/keyspace.hpp"
+namespace kiwi::resp {
+class Executor;
+}
+namespace kiwi::rocks {
+class Keyspace;
+}
 
 namespace kiwi::actors {
 

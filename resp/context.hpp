@@ -10,6 +10,7 @@
 
 #include "config/base/prng.hpp"
 #include "resp/command.hpp"
+#include "resp/executor_status.hpp"
 #include "resp/reply.hpp"
 #include "resp/types/handles.hpp"
 
@@ -32,11 +33,7 @@ class Context {
   void end() const { handles_.close(); }     // it succeeded
   bool met_ttl() const { return met_ttl_; }  // it saw a live key that has a deadline (F9)
   void forget_ttl() { met_ttl_ = false; }
-  struct Stats {
-    uint64_t hits = 0;
-    uint64_t misses = 0;
-    uint64_t expired = 0;
-  };
+  using Stats = CommandStats;
   const Stats& stats() const { return stats_; }
   void add(const Stats& stats) {
     stats_.hits += stats.hits;

@@ -19,6 +19,7 @@
 #include "config/limits.hpp"
 #include "config/skip_entry.hpp"
 #include "raft/types.hpp"
+#include "resp/executor_status.hpp"
 #include "resp/long_read.hpp"
 #include "resp/request.hpp"
 #include "rocks/keyspace.hpp"
@@ -45,25 +46,6 @@ struct ExecutorOptions {
   uint64_t long_read_elements = 0;
   size_t long_reads_max = config::limits::kLongReads;  // put aside at a time; more are refused
   size_t long_reads_of_connection_max = config::limits::kLongReadsOfConnection;
-};
-
-// A read was put aside: its batch goes on without it. What its connection asks behind it has to
-// wait for it or is put aside too (F44).
-struct SplitRead {
-  uint64_t batch = 0;  // it came with
-  uint64_t id = 0;     // a batch of its own from now on, that reads_done will tell
-  ConnectionId connection = 0;
-  bool linear = false;
-};
-
-// What happened to this node's proposals, for the router; in apply order, one per sequence, also
-// for sequences that were forgotten.
-struct Settled {
-  uint64_t sequence = 0;
-  // false: it was void. The router answers its writes; its reads were executed at the void's own
-  // place in the log (they are linearizable there too, and must not see later writes, F6).
-  bool applied = false;
-  std::vector<ReadOp> reads;  // reads of a void batch that could not be executed there
 };
 
 struct ExecutorEffects {
@@ -141,18 +123,11 @@ class Executor {
   // From the first one, whatever is under way.
   std::string due_expirations(int64_t now_ms, size_t keys_max);
 
-  // INFO keyspace: logical database, keys, keys with TTL.
-  struct DatabaseSize {
-    uint32_t database = 0;
-    uint64_t keys = 0;
-    uint64_t keys_with_ttl = 0;
-  };
+  using DatabaseSize = resp::DatabaseSize;
   std::vector<DatabaseSize> database_sizes() const;
   bool skipped_entry() const;       // ExecutorOptions::skip_entry was, since the start
   uint64_t state_checksum() const;  // rolling, over logical effects (F34)
-  struct Counters {
-    uint64_t keyspace_hits = 0, keyspace_misses = 0, expired_keys = 0, commands = 0;
-  };
+  using Counters = ExecutorCounters;
   Counters counters() const;
 
  private:

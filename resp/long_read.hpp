@@ -10,9 +10,12 @@
 #include <string>
 
 #include "config/limits.hpp"
-#include "resp/context.hpp"
+#include "resp/executor_status.hpp"
 #include "resp/request.hpp"
-#include "rocks/keyspace.hpp"
+
+namespace kiwi::rocks {
+class Reader;
+}
 
 namespace kiwi::resp {
 
@@ -26,7 +29,7 @@ struct LongRead {
 struct LongReadResult {
   uint64_t id = 0;
   ReplyBatch replies;  // one part
-  Context::Stats stats;
+  CommandStats stats;
   bool stopped = false;  // before it was done: the rest means nothing
 };
 

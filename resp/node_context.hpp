@@ -19,10 +19,10 @@
 #include "raft/core.hpp"
 #include "resp/admin.hpp"
 #include "resp/client_memory.hpp"
-#include "resp/executor.hpp"
+#include "resp/executor_status.hpp"
 #include "resp/process_usage.hpp"
 #include "resp/request.hpp"
-#include "resp/router.hpp"
+#include "resp/router_status.hpp"
 #include "rocks/keyspace.hpp"
 
 namespace kiwi::resp {
@@ -93,7 +93,7 @@ struct NodeStatus {
   raft::Status raft;
   RouterStatus router;
   LogIndex applied;
-  std::vector<Executor::DatabaseSize> databases;
+  std::vector<DatabaseSize> databases;
   uint64_t state_checksum = 0;
   bool skipped_entry = false;  // of the option skip-entry, since the start
   rocks::Keyspace::Usage keyspace;
@@ -160,7 +160,7 @@ struct NodeContext {
   void count_error(std::string_view bytes);
 
   // The executor's counters only grow; this adds what is new since the last call.
-  void count(const Executor::Counters& now) {
+  void count(const ExecutorCounters& now) {
     metrics.keyspace_hits += now.keyspace_hits - counted_.keyspace_hits;
     metrics.keyspace_misses += now.keyspace_misses - counted_.keyspace_misses;
     metrics.expired_keys += now.expired_keys - counted_.expired_keys;
@@ -168,7 +168,7 @@ struct NodeContext {
   }
 
  private:
-  Executor::Counters counted_;
+  ExecutorCounters counted_;
 };
 
 }  // namespace kiwi::resp

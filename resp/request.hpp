@@ -80,6 +80,34 @@ struct ReadBatch {
   std::vector<ReadOp> ops;
 };
 
+// A read was put aside: its batch goes on without it. What its connection asks behind it has to
+// wait for it or is put aside too (F44).
+struct SplitRead {
+  uint64_t batch = 0;  // it came with
+  uint64_t id = 0;     // a batch of its own from now on, that reads_done will tell
+  ConnectionId connection = 0;
+  bool linear = false;
+};
+
+// What happened to this node's proposals, for the router; in apply order, one per sequence, also
+// for sequences that were forgotten.
+struct Settled {
+  uint64_t sequence = 0;
+  // false: it was void. The router answers its writes; its reads were executed at the void's own
+  // place in the log (they are linearizable there too, and must not see later writes, F6).
+  bool applied = false;
+  std::vector<ReadOp> reads;  // reads of a void batch that could not be executed there
+};
+
+// From the router to Raft: at which index may reads run?
+struct ReadIndexAsk {
+  uint64_t id = 0;
+  bool with_tick = false;
+};
+
+// What a router lets wait, for others or because a state lags behind.
+enum class Waiting : uint8_t { kWrites, kReads };
+
 // Replies to one connection. `bytes` of one part are one complete RESP reply.
 struct ReplyPart {
   uint64_t slot = 0;

@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "raft/core.hpp"
-#include "resp/executor.hpp"
 #include "resp/request.hpp"
+#include "resp/router_status.hpp"
 
 namespace kiwi::resp {
 
@@ -40,19 +40,6 @@ struct RouterOptions {
   int64_t read_gather_us = 0;
 };
 
-// Which answers are possible at all; the node tells.
-enum class Service : uint8_t {
-  kUninitialized,  // NOCLUSTER
-  kLoading,        // LOADING: first catch-up after start (F22, F39)
-  kUp,
-  kRemoved,  // F25
-};
-
-struct ReadIndexAsk {
-  uint64_t id = 0;
-  bool with_tick = false;
-};
-
 struct RouterEffects {
   std::vector<std::shared_ptr<const PendingBatch>> expect;  // to the executor, before `propose`
   std::vector<raft::Proposal> propose;                      // to Raft, in order
@@ -63,24 +50,6 @@ struct RouterEffects {
   std::vector<ReplyBatch> replies;                          // refusals and timeouts, to connections
   bool wants_commit_changed = false;                        // to Raft: set_wants_commit
   bool wants_commit = false;
-};
-
-struct RouterStatus {
-  uint64_t pending_batches = 0;
-  uint64_t pending_bytes = 0;
-  uint64_t waiting_reads = 0;
-  uint64_t deferred_requests = 0;        // that wait for earlier ones of their connection
-  uint64_t deferred_capacity_bytes = 0;  // what is kept for them
-  uint64_t waiting_bytes = 0;            // of requests that were not handed over yet
-  uint64_t resends = 0;
-  uint64_t timeouts = 0;
-  uint64_t proposals = 0;          // batches handed over
-  uint64_t proposed_commands = 0;  // in them, reads between the writes included
-  uint64_t read_rounds = 0;
-  uint64_t cluster_down = 0;      // commands answered so
-  uint64_t proxied = 0;           // batches handed over while another node led
-  uint64_t throttled_writes = 0;  // commands that waited since a state lags behind (set_pressure())
-  uint32_t pressure = 0;
 };
 
 class Router {
@@ -115,9 +84,9 @@ class Router {
   void set_leader_pressure(uint32_t pressure, int64_t now_ms);
   void tick(int64_t now_ms);  // every 50-100 ms
 
+  using Waiting = resp::Waiting;
   // What waits for others, and writes that wait because a state lags behind: call end_hold() after
   // wait_us, then look again. Another id is another wait.
-  enum class Waiting : uint8_t { kWrites, kReads };
   struct Hold {
     uint64_t id = 0;
     int64_t wait_us = 0;  // 0: nothing waits

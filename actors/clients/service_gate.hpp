@@ -10,7 +10,7 @@
 #include <optional>
 
 #include "config/base/ids.hpp"
-#include "resp/router.hpp"
+#include "resp/router_status.hpp"
 
 namespace kiwi::actors {
 

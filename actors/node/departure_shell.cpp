@@ -4,7 +4,11 @@
 #include <cstdlib>
 #include <string>
 
+#include "actors/client_loop.hpp"
+#include "actors/clients/tcp_server.hpp"
+#include "actors/node/storage.hpp"
 #include "config/base/log.hpp"
+#include "resp/router.hpp"
 
 namespace kiwi::actors {
 

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "actors/client_loop.hpp"
+#include "actors/node/storage.hpp"
+#include "actors/raft_loop.hpp"
 #include "actors/replica/replica_host.hpp"
 #include "config/base/failpoint.hpp"
 #include "config/base/log.hpp"

@@ -2,8 +2,11 @@
 
 #include <utility>
 
+#include "actors/client_loop.hpp"
 #include "actors/data_directory.hpp"
+#include "actors/node/storage.hpp"
 #include "actors/peers/visit.hpp"
+#include "actors/worker.hpp"
 #include "config/base/failpoint.hpp"
 #include "config/base/log.hpp"
 #include "raft/codec.hpp"

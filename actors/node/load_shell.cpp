@@ -4,7 +4,10 @@
 #include <string>
 #include <utility>
 
+#include "actors/client_loop.hpp"
+#include "actors/node/storage.hpp"
 #include "config/base/log.hpp"
+#include "resp/router.hpp"
 #include "rocks/room.hpp"
 
 namespace kiwi::actors {

@@ -10,7 +10,9 @@
 #include <boost/asio/signal_set.hpp>
 
 #include "actors/caf_system.hpp"
+#include "actors/client_loop.hpp"
 #include "actors/clients/command_router.hpp"
+#include "actors/clients/tcp_server.hpp"
 #include "actors/listeners.hpp"
 #include "actors/node/departure_shell.hpp"
 #include "actors/node/founding_shell.hpp"
@@ -20,11 +22,16 @@
 #include "actors/node/orders_shell.hpp"
 #include "actors/node/peers_shell.hpp"
 #include "actors/node/snapshots_shell.hpp"
+#include "actors/node/storage.hpp"
+#include "actors/opened_state.hpp"
 #include "actors/peers/peer_auth.hpp"
+#include "actors/raft_loop.hpp"
 #include "actors/replica/log_store.hpp"
 #include "actors/state/state_machine.hpp"
+#include "actors/worker.hpp"
 #include "config/base/failpoint.hpp"
 #include "config/base/log.hpp"
+#include "resp/router.hpp"
 
 namespace kiwi::actors {
 

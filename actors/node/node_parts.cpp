@@ -1,6 +1,14 @@
 #include "actors/node/node_parts.hpp"
 
+#include <variant>
+
+#include "actors/client_loop.hpp"
+#include "actors/clients/tcp_server.hpp"
+#include "actors/node/storage.hpp"
 #include "actors/peers/peer_auth.hpp"
+#include "actors/raft_loop.hpp"
+#include "actors/worker.hpp"
+#include "resp/router.hpp"
 
 namespace kiwi::actors {
 
@@ -10,6 +18,8 @@ NodeParts::NodeParts(const config::Options& options_in)
       gate(2 * options_in.raft_election_timeout, options_in.raft_response_timeout / 2) {
   facts.self = options.node_id();
 }
+
+NodeParts::~NodeParts() = default;
 
 void NodeParts::ask_replica(ReplicaRequests requests) {
   for (ReplicaRequest& request : requests) {

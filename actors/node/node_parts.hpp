@@ -9,25 +9,33 @@
 #include <string>
 #include <utility>
 
-#include "actors/client_loop.hpp"
 #include "actors/clients/service_gate.hpp"
-#include "actors/clients/tcp_server.hpp"
 #include "actors/handles.hpp"
 #include "actors/node/cluster_facts.hpp"
 #include "actors/node/node_note.hpp"
 #include "actors/node/peer_directory.hpp"
-#include "actors/node/storage.hpp"
-#include "actors/raft_loop.hpp"
 #include "actors/replica_requests.hpp"
-#include "actors/worker.hpp"
 #include "config/metrics.hpp"
+#include "config/options.hpp"
+#include "resp/admin.hpp"
 #include "resp/node_context.hpp"
-#include "resp/router.hpp"
+
+namespace kiwi::resp {
+class Router;
+}
 
 namespace kiwi::actors {
 
+class ClientLoop;
+class RaftLoop;
+class Storage;
+class TcpServer;
+class Worker;
+
+// Whoever works with a part that stands here by pointer includes its header.
 struct NodeParts {
   explicit NodeParts(const config::Options& options_in);
+  ~NodeParts();
 
   // Sent to the replica, in this order. Only while the core runs.
   void ask_replica(ReplicaRequests requests);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "actors/client_loop.hpp"
+
 namespace kiwi::actors {
 
 void OrdersShell::fill(resp::Admin& admin) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "actors/client_loop.hpp"
+#include "actors/worker.hpp"
 #include "config/base/log.hpp"
 
 namespace kiwi::actors {

@@ -3,6 +3,8 @@
 #include <string>
 #include <utility>
 
+#include "actors/client_loop.hpp"
+#include "actors/node/storage.hpp"
 #include "config/base/log.hpp"
 #include "resp/texts.hpp"
 #include "rocks/room.hpp"

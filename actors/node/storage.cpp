@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <sys/random.h>
 #include <system_error>
 #include <utility>

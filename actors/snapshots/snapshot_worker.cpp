@@ -5,9 +5,12 @@
 #include <utility>
 
 #include "actors/data_directory.hpp"
+#include "actors/opened_state.hpp"
 #include "config/base/log.hpp"
+#include "resp/executor.hpp"
 #include "rocks/background.hpp"
 #include "rocks/files.hpp"
+#include "rocks/keyspace.hpp"
 #include "rocks/snapshot_target.hpp"
 
 namespace kiwi::actors {

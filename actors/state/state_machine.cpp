@@ -4,7 +4,9 @@
 #include <string>
 #include <utility>
 
+#include "actors/opened_state.hpp"
 #include "config/base/check.hpp"
+#include "rocks/keyspace.hpp"
 
 namespace kiwi::actors {
 

@@ -165,7 +165,7 @@ void errorstats(NodeContext& node, InfoText& out) {
 void cluster(NodeContext&, InfoText& out) { out.line("cluster_enabled", 1); }
 
 void keyspace(NodeContext& node, InfoText& out) {
-  for (const Executor::DatabaseSize& size : node.status.databases) {
+  for (const DatabaseSize& size : node.status.databases) {
     if (size.keys > 0) {
       out.line("db" + std::to_string(size.database),
                "keys=" + std::to_string(size.keys) +

@@ -1,6 +1,7 @@
 // One node of the test cluster: the same objects that Node composes, on CAF's test scheduler.
 #include <filesystem>
 #include <future>
+#include <iterator>
 
 #include "actors/caf_system.hpp"
 #include "actors/node/log_cutter.hpp"

@@ -1,5 +1,7 @@
 #include "tests/sim/checks.hpp"
 
+#include <iterator>
+
 #include "config/base/checksum.hpp"
 #include "tests/sim/node.hpp"
 

@@ -1,0 +1,26 @@
+// What an executor counts and tells of its databases, for INFO. Plain values; any thread.
+#pragma once
+
+#include <cstdint>
+
+namespace kiwi::resp {
+
+// What commands met in the keyspace.
+struct CommandStats {
+  uint64_t hits = 0;
+  uint64_t misses = 0;
+  uint64_t expired = 0;
+};
+
+struct ExecutorCounters {
+  uint64_t keyspace_hits = 0, keyspace_misses = 0, expired_keys = 0, commands = 0;
+};
+
+// INFO keyspace: logical database, keys, keys with TTL.
+struct DatabaseSize {
+  uint32_t database = 0;
+  uint64_t keys = 0;
+  uint64_t keys_with_ttl = 0;
+};
+
+}  // namespace kiwi::resp
