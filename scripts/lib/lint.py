@@ -4,6 +4,7 @@
               RocksDB, CAF and Asio must not leak through headers), nothing impure in raft/
   lengths     files of at most 500 lines, functions of at most 70; exceptions are in ratchet.txt,
               whose entries may shrink or go, never grow
+  assertions  each folder has as many per 1,000 lines as scripts/floors.txt asks for
   words       what is to be fixed or to be done is not left in the text without its issue's number
   headers     start with a paragraph on their job and have #pragma once
   folders     each has a README.md
@@ -21,6 +22,7 @@ import re
 import subprocess
 import sys
 
+import lint_assertions
 import lint_citations
 import lint_includes
 import lint_lengths
@@ -135,8 +137,9 @@ def main(arguments):
     files = tree()
     if "--ratchet" in arguments:
         lint_lengths.write_ratchet(ROOT, files)
-    checks = [lint_includes.check(files), lint_lengths.check(ROOT, files), check_words(files),
-              check_headers(files), check_folders(files), check_fates(files), check_format(files),
+    checks = [lint_includes.check(files), lint_lengths.check(ROOT, files),
+              lint_assertions.check(ROOT, files), check_words(files), check_headers(files),
+              check_folders(files), check_fates(files), check_format(files),
               lint_readmes.check(files), lint_citations.check(files, exists=lambda path: os.path.exists(
                   os.path.join(ROOT, path)))]
     if "--tidy" in arguments:
