@@ -94,6 +94,7 @@ void Core::State::change_membership(ChangeId id, const MembershipChange& change)
     effects.events.emplace_back(MembershipDone{id, outcome});
     return;
   }
+  CHECK_INVARIANT(configurations.back().index == log.last_index());
   leader->changes.push_back({id, configurations.back().index, change.promote});
 }
 
@@ -175,6 +176,7 @@ ChangeOutcome Core::State::propose_change(Leader& leader, const MembershipChange
     return {ChangeRefusal::kNoVoterLeft, {}};
   }
   CHECK_INVARIANT(configuration_error(next).empty());
+  CHECK_INVARIANT(next.cluster == current.cluster);
   if (const NodeId silent = silent_voter(leader, next); silent) {
     return {ChangeRefusal::kVotersNotHeard, silent};
   }
@@ -217,6 +219,7 @@ void Core::State::drive_membership(Leader& leader) {
   }
   if (configuration().is_joint()) {
     Configuration next = final_of(configuration());
+    CHECK_INVARIANT(configuration_error(next).empty());
     append_own(EntryKind::kConfiguration, {}, SharedBytes(encode_configuration(next)));
     return;
   }

@@ -1,5 +1,6 @@
 // Messages between nodes. version u8 | checksum u64 of the rest | body kind u8 | from, to, term as
 // varints | body. Integers are varints unless said otherwise. Frozen by golden tests.
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -31,6 +32,14 @@ enum class BodyKind : uint8_t {
   kReadIndexResponse = 8,
   kNotMember = 9,
 };
+
+static_assert(std::variant_size_v<Body> == static_cast<size_t>(BodyKind::kNotMember) + 1);
+static_assert(
+    std::is_same_v<std::variant_alternative_t<static_cast<size_t>(BodyKind::kAppendEntries), Body>,
+                   AppendEntries>);
+static_assert(
+    std::is_same_v<std::variant_alternative_t<static_cast<size_t>(BodyKind::kPropose), Body>,
+                   Propose>);
 
 void put_flags(std::string& out, bool a, bool b = false) {
   put_u8(out, static_cast<uint8_t>((a ? 1U : 0U) | (b ? 2U : 0U)));

@@ -20,12 +20,16 @@ void Core::State::flush_persist() {
   uint64_t bytes = 0;
   if (has_entries) {
     request.entries = log.collect(issued + 1, log.last_index());
+    CHECK_INVARIANT(request.entries.size() == log.last_index() - issued);
     issued = log.last_index();
     for (const Entry& entry : request.entries) {
       bytes += entry.payload.size();
     }
   }
   if (hard_state_changed) {
+    // §3.8: what was written about a term is never taken back.
+    CHECK_INVARIANT(now.term >= issued_hard_state.term);
+    CHECK_INVARIANT(now.term > issued_hard_state.term || !issued_hard_state.voted_for);
     request.hard_state = now;
     issued_hard_state = now;
   }
@@ -100,8 +104,10 @@ void Core::State::advance_commit(LogIndex index) {
   LogIndex before = commit;
   commit = index;
   for (LogIndex i = before + 1; i <= index; ++i) {
-    uncommitted_bytes -= entry_bytes(log.at(i));
-    waiting_bytes += entry_bytes(log.at(i));
+    const uint64_t bytes = entry_bytes(log.at(i));
+    CHECK_INVARIANT(uncommitted_bytes >= bytes);
+    uncommitted_bytes -= bytes;
+    waiting_bytes += bytes;
   }
   if (Leader* leader = leading()) {
     const Entry& last = log.at(index);
@@ -124,11 +130,16 @@ void Core::State::flush_apply() {
     if (entry == nullptr) {
       break;
     }
-    bytes += entry_bytes(*entry);
-    apply_bytes += entry_bytes(*entry);
+    CHECK_INVARIANT(entry->index == emitted + 1);
+    const uint64_t own_bytes = entry_bytes(*entry);
+    bytes += own_bytes;
+    apply_bytes += own_bytes;
     effects.apply.push_back(*entry);
     ++emitted;
-    waiting_bytes -= emitted > counted_from ? entry_bytes(effects.apply.back()) : 0;
+    if (emitted > counted_from) {
+      CHECK_INVARIANT(waiting_bytes >= own_bytes);
+      waiting_bytes -= own_bytes;
+    }
     if (!apply_read.empty() && apply_read.front().index == emitted) {
       apply_read.pop_front();
     }
@@ -167,9 +178,11 @@ void Core::State::on_applied(LogIndex index, std::optional<std::vector<SessionRo
   LogIndex before = applied;
   applied = index;
   while (!apply_chunks.empty() && apply_chunks.front().first <= index) {
+    CHECK_INVARIANT(apply_bytes >= apply_chunks.front().second);
     apply_bytes -= apply_chunks.front().second;
     apply_chunks.pop_front();
   }
+  CHECK_INVARIANT(!apply_chunks.empty() || apply_bytes == 0);
   if (Leader* leader = leading(); leader != nullptr && !leader->ready && index >= leader->noop) {
     CHECK_INVARIANT(sessions.has_value());
     become_ready(*leader, *sessions);

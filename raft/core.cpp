@@ -2,6 +2,7 @@
 #include "raft/core.hpp"
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "config/base/check.hpp"
@@ -11,6 +12,9 @@
 namespace kiwi::raft {
 
 namespace {
+
+template <Role kRole>
+using RoleOf = std::variant_alternative_t<static_cast<size_t>(kRole), RoleState>;
 
 // Streams of neighbouring seeds must be unrelated. (splitmix64 seeded with multiples of its own
 // step gives shifted copies of one stream: nodes that draw the same timeouts for ever.)
@@ -67,6 +71,7 @@ Core::State::State(const CoreOptions& core_options, StartState start)
   CHECK_INVARIANT(options.id);
   CHECK_INVARIANT(options.election_ticks_min > 0);
   CHECK_INVARIANT(options.election_ticks_max >= options.election_ticks_min);
+  CHECK_INVARIANT(options.heartbeat_ticks > 0);
   CHECK_INVARIANT(log.last_index() == start.log.last_index);
   CHECK_INVARIANT(applied <= log.last_index());
   CHECK_INVARIANT(snapshot_index <= applied);
@@ -99,6 +104,8 @@ Core::State::State(const CoreOptions& core_options, StartState start)
 void Core::State::send(NodeId to, Body body) { send_at(to, term, std::move(body)); }
 
 void Core::State::send_at(NodeId to, Term at, Body body) {
+  CHECK_INVARIANT(to && to != options.id);
+  CHECK_INVARIANT(at <= term);
   effects.send.push_back({to, {options.id, to, at, std::move(body), options.incarnation}});
 }
 
@@ -211,7 +218,11 @@ void Core::State::flush() {
 // ---------------------------------------------------------------- roles as others see them
 
 Role Core::State::role_kind() const {
-  static_assert(std::is_same_v<std::variant_alternative_t<3, RoleState>, Leader>);
+  static_assert(std::variant_size_v<RoleState> == 4);
+  static_assert(std::is_same_v<RoleOf<Role::kFollower>, Follower>);
+  static_assert(std::is_same_v<RoleOf<Role::kPreCandidate>, PreCandidate>);
+  static_assert(std::is_same_v<RoleOf<Role::kCandidate>, Candidate>);
+  static_assert(std::is_same_v<RoleOf<Role::kLeader>, Leader>);
   return static_cast<Role>(role.index());
 }
 

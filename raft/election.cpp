@@ -81,10 +81,13 @@ void Core::State::reset_election_timer() {
   election_elapsed = 0;
   uint64_t spread = options.election_ticks_max - options.election_ticks_min + 1;
   election_timeout = options.election_ticks_min + static_cast<uint32_t>(timeout_prng.below(spread));
+  CHECK_INVARIANT(election_timeout >= options.election_ticks_min &&
+                  election_timeout <= options.election_ticks_max);
 }
 
 void Core::State::become_follower(Term new_term, NodeId new_leader) {
   CHECK_INVARIANT(new_term >= term);
+  CHECK_INVARIANT(new_leader != options.id);  // who leads follows nobody
   if (auto* follower = std::get_if<Follower>(&role);
       follower != nullptr && new_term == term && follower->leader == new_leader) {
     return;
@@ -128,6 +131,7 @@ void Core::State::leave_role() {
 }
 
 void Core::State::campaign() {
+  CHECK_INVARIANT(leading() == nullptr && promotable());
   leave_role();
   PreCandidate candidate;
   candidate.granted.insert(options.id);
@@ -143,6 +147,7 @@ void Core::State::campaign() {
 }
 
 void Core::State::start_election(bool transfer) {
+  CHECK_INVARIANT(leading() == nullptr);
   leave_role();
   term = term + 1;
   voted_for = options.id;
@@ -189,6 +194,8 @@ void Core::State::maybe_win() {
 
 void Core::State::become_leader() {
   CHECK_INVARIANT(hard_state_durable && voted_for == options.id);
+  CHECK_INVARIANT(std::holds_alternative<Candidate>(role));
+  CHECK_INVARIANT(!installing && !old_copy);
   leave_role();
   // F9: every reader's time of older terms lies below what this leader stamps first.
   clock.start_leading(last_stamp_ms);
@@ -198,6 +205,7 @@ void Core::State::become_leader() {
   reconcile_peers(leader);
   append_own(EntryKind::kNoop, {}, {});
   leader.noop = log.last_index();
+  CHECK_INVARIANT(leader.noop > commit && log.last_term() == term);
   if (mutant(Mutant::kNoNoopGate)) {
     leader.ready = true;
     leader.committed_bound_ms = clock.now_ms();
@@ -221,6 +229,7 @@ void Core::State::on_request_vote(const Message& message, const RequestVote& req
     return;
   }
   // A leader or candidate of this term voted for itself; nobody has voted where a leader is known.
+  CHECK_INVARIANT(message.term == term);  // step_term() has seen to it
   bool free = !leader() && (!voted_for || voted_for == message.from);
   bool granted = free && up_to_date(request) && ticks >= silent_until && !installing && !old_copy;
   if (!granted) {
@@ -232,6 +241,7 @@ void Core::State::on_request_vote(const Message& message, const RequestVote& req
     voted_for = message.from;
     hard_state_durable = false;
   }
+  CHECK_INVARIANT(voted_for == message.from);
   reset_election_timer();
   if (hard_state_durable || mutant(Mutant::kVoteBeforePersist)) {
     send(message.from, RequestVoteResponse{false, true});
@@ -258,7 +268,9 @@ void Core::State::on_vote(const Message& message, const RequestVoteResponse& res
     }
     return;
   }
+  CHECK_INVARIANT(message.term == term);  // a vote counts in its own term only
   if (auto* candidate = std::get_if<Candidate>(&role)) {
+    CHECK_INVARIANT(voted_for == options.id);
     candidate->granted.insert(message.from);
     maybe_win();
   }

@@ -28,6 +28,7 @@ bool well_formed(const AppendEntries& append, Term term) {
 
 void Core::State::on_append(const Message& message, const AppendEntries& append) {
   CHECK_INVARIANT(leading() == nullptr);  // two leaders of one term: election safety is broken
+  CHECK_INVARIANT(message.term == term);  // step_term() has seen to it
   if (!well_formed(append, message.term)) {
     return;
   }
@@ -48,6 +49,7 @@ void Core::State::on_append(const Message& message, const AppendEntries& append)
   auto& follower = std::get<Follower>(role);
   LogIndex end = append.prev_index + append.entries.size();
   follower.matched = std::max(follower.matched, end);
+  CHECK_INVARIANT(end <= log.last_index() && follower.matched <= log.last_index());
   // F19: up to what this message showed to match, never by our own last index.
   LogIndex announced_commit = std::min(append.commit, end);
   if (mutant(Mutant::kCommitByLastIndex)) {
@@ -93,6 +95,8 @@ bool Core::State::merge_entries(const AppendEntries& append) {
 }
 
 void Core::State::append_to_log(Entry entry) {
+  CHECK_INVARIANT(entry.term <= term);
+  CHECK_INVARIANT(entry.index > commit);
   last_stamp_ms = std::max(last_stamp_ms, entry.stamp_ms);
   uncommitted_bytes += entry_bytes(entry);
   const bool is_configuration = entry.kind == EntryKind::kConfiguration;
@@ -105,8 +109,11 @@ void Core::State::append_to_log(Entry entry) {
 
 void Core::State::truncate_after(LogIndex last) {
   CHECK_INVARIANT(last >= commit);
+  CHECK_INVARIANT(last < log.last_index());
   for (LogIndex i = last + 1; i <= log.last_index(); ++i) {
-    uncommitted_bytes -= entry_bytes(log.at(i));
+    const uint64_t bytes = entry_bytes(log.at(i));
+    CHECK_INVARIANT(uncommitted_bytes >= bytes);
+    uncommitted_bytes -= bytes;
   }
   log.truncate_after(last);
   issued = std::min(issued, last);
@@ -144,7 +151,9 @@ void Core::State::reject_append(const Message& message, const AppendEntries& app
   if (append.prev_index > log.last_index()) {
     response.conflict_index = log.last_index() + 1;
   } else {
-    response.conflict_term = *log.term_at(append.prev_index);
+    const std::optional<Term> own = log.term_at(append.prev_index);
+    CHECK_INVARIANT(own.has_value() && *own != append.prev_term);
+    response.conflict_term = *own;
     response.conflict_index = log.holds(append.prev_index)
                                   ? log.first_of_term(append.prev_index, commit + 1)
                                   : append.prev_index;
@@ -177,6 +186,7 @@ LogIndex Core::State::acknowledgeable(LogIndex matched) const {
 void Core::State::answer_append(const AppendEntries& append) {
   auto& follower = std::get<Follower>(role);
   follower.answer_sequence = append.sequence;
+  CHECK_INVARIANT(follower.leader);
   LogIndex durable = acknowledgeable(follower.matched);
   LogIndex end = append.prev_index + append.entries.size();
   if (append.round != 0 || append.entries.empty() || durable >= end) {

@@ -40,6 +40,7 @@ void LogWindow::append(Entry entry) {
   appended_ += entry_bytes(entry);
   ends_.push_back(appended_);
   entries_.push_back(std::move(entry));
+  CHECK_INVARIANT(ends_.size() == entries_.size());
 }
 
 void LogWindow::truncate_after(LogIndex last) {
@@ -50,6 +51,7 @@ void LogWindow::truncate_after(LogIndex last) {
     entries_.pop_back();
     ends_.pop_back();
   }
+  CHECK_INVARIANT(entries_.empty() == (bytes_ == 0));
 }
 
 void LogWindow::evict(LogIndex limit, uint64_t bytes_max) {
@@ -60,6 +62,7 @@ void LogWindow::evict(LogIndex limit, uint64_t bytes_max) {
     entries_.pop_front();
     ends_.pop_front();
   }
+  CHECK_INVARIANT(entries_.empty() == (bytes_ == 0));
 }
 
 uint64_t LogWindow::bytes_above(LogIndex index) const {

@@ -61,6 +61,8 @@ void Core::State::adopt_configuration(const Entry& entry) {
     fatal("The configuration entry " + std::to_string(entry.index.value) +
           " of the Raft log cannot be decoded: " + decoded.error().text);
   }
+  CHECK_INVARIANT(configurations.back().index < entry.index ||
+                  mutant(Mutant::kConfigurationNotRolledBack));
   configurations.push_back({entry.index, std::move(*decoded)});
 }
 

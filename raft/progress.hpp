@@ -6,6 +6,7 @@
 #include <deque>
 #include <optional>
 
+#include "config/base/check.hpp"
 #include "raft/status.hpp"
 #include "raft/types.hpp"
 
@@ -56,6 +57,7 @@ struct Progress {
   uint32_t leaving_ticks = 0;
 
   void enter_probe(LogIndex new_next) {
+    CHECK_INVARIANT(new_next > match);
     state = PeerState::kProbe;
     set_next(new_next);
     inflights.clear();
@@ -64,11 +66,13 @@ struct Progress {
     probe_from = 0;
   }
   void enter_snapshot() {
+    CHECK_INVARIANT(state != PeerState::kSnapshot);
     enter_probe(next);
     state = PeerState::kSnapshot;
     snapshot_wait_ticks = 0;
   }
   void enter_replicate() {
+    CHECK_INVARIANT(state == PeerState::kProbe && inflights.empty());
     state = PeerState::kReplicate;
     probe_sent = false;
   }
@@ -79,16 +83,20 @@ struct Progress {
     }
   }
   void add_inflight(LogIndex last, uint64_t bytes) {
+    CHECK_INVARIANT(state == PeerState::kReplicate && last >= next);
+    CHECK_INVARIANT(inflights.empty() || inflights.back().last < last);
     stalled_ticks = inflights.empty() ? 0 : stalled_ticks;
     inflights.push_back({last, bytes});
     inflight_bytes += bytes;
   }
   void acknowledge(LogIndex index) {
     while (!inflights.empty() && inflights.front().last <= index) {
+      CHECK_INVARIANT(inflight_bytes >= inflights.front().bytes);
       inflight_bytes -= inflights.front().bytes;
       inflights.pop_front();
       stalled_ticks = 0;
     }
+    CHECK_INVARIANT(!inflights.empty() || inflight_bytes == 0);
   }
 };
 

@@ -141,6 +141,7 @@ void Core::State::admit(Leader& leader, NodeId from, Proposal proposal) {
   if (proposal.kind != EntryKind::kBatch && proposal.kind != EntryKind::kVoid) {
     return;
   }
+  CHECK_INVARIANT(number.sequence == expect || mutant(Mutant::kNoNoopGate));  // F23
   tail = {number.epoch, number.sequence, 0, 0};
   append_own(proposal.kind, number, std::move(proposal.payload));
 }
@@ -149,6 +150,7 @@ void Core::State::refuse(NodeId origin,
                          const ProposalNumber& number,
                          RefusalReason reason,
                          uint64_t expect) {
+  CHECK_INVARIANT(reason == RefusalReason::kGap || expect == 0);
   ProposeRefused refused{reason, number, expect};
   if (origin == options.id) {
     effects.refused.push_back(refused);
@@ -159,6 +161,7 @@ void Core::State::refuse(NodeId origin,
 
 // The no-op is applied: what is in the log is known, and so is the last number of each origin.
 void Core::State::become_ready(Leader& leader, const std::vector<SessionRow>& sessions) {
+  CHECK_INVARIANT(!leader.ready && applied >= leader.noop);
   leader.ready = true;
   for (const SessionRow& row : sessions) {
     leader.tails[{row.node, row.incarnation}] = {row.epoch, row.sequence, 0, 0};

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <utility>
 
+#include "config/base/check.hpp"
 #include "raft/core_state.hpp"
 
 namespace kiwi::raft {
@@ -145,8 +146,10 @@ void Core::State::start_round(Leader& leader) {
     return;
   }
   leader.round_started_ms = clock.monotonic_ms();
+  CHECK_INVARIANT(leader.round_reads.empty());
   leader.round_reads = std::exchange(leader.arrived_reads, {});
   ++leader.round;
+  CHECK_INVARIANT(leader.round - first_read_round(term) < uint64_t{1} << 40);  // F66
   leader.round_running = true;
   bool tick_due = false;
   for (WaitingRead& read : leader.round_reads) {
@@ -213,6 +216,7 @@ void Core::State::finish_reads(Leader& leader) {
 }
 
 void Core::State::answer_read(Leader& leader, const WaitingRead& read) {
+  CHECK_INVARIANT(read.index <= commit);
   // F9: not beyond what every later leader will stamp above.
   int64_t now_ms = std::min(clock.now_ms(), leader.committed_bound_ms);
   if (mutant(Mutant::kReadBoundIgnored)) {

@@ -104,6 +104,9 @@ void Core::State::drop_departed_peers(Leader& leader) {
 }
 
 void Core::State::append_own(EntryKind kind, ProposalNumber number, SharedBytes payload) {
+  CHECK_INVARIANT(leading() != nullptr);
+  CHECK_INVARIANT((kind == EntryKind::kBatch || kind == EntryKind::kVoid) ==
+                  (number.sequence != 0));
   Entry entry;
   entry.index = log.last_index() + 1;
   entry.term = term;
@@ -184,6 +187,7 @@ void Core::State::read_for_peer(NodeId id, Progress& peer) {
              // way
   }
   peer.reading_from = peer.next;
+  CHECK_INVARIANT(peer.next >= first_index);
   // A probe needs the term before `next`; one entry comes along.
   const size_t bytes_max = peer.state == PeerState::kProbe ? 1 : options.message_bytes_max;
   effects.log_reads.push_back(
@@ -231,6 +235,10 @@ void Core::State::send_entries(
   }
   LogIndex last = entries.back().index;
   Term last_term = entries.back().term;
+  CHECK_INVARIANT(entries.front().index == peer.next);
+  CHECK_INVARIANT(last == peer.next + (entries.size() - 1));  // no hole, whoever read them
+  CHECK_INVARIANT(prev_term <= entries.front().term && last_term <= term);
+  CHECK_INVARIANT(peer.state != PeerState::kSnapshot);
   AppendEntries append;
   append.prev_index = peer.next - 1;
   append.prev_term = prev_term;
@@ -291,6 +299,7 @@ void Core::State::send_commit_notice(NodeId id, Progress& peer) {
 
 void Core::State::ship_append(Leader* leader, NodeId id, Progress& peer, AppendEntries append) {
   // F19: never announces more than is known to match there.
+  CHECK_INVARIANT(append.prev_index + append.entries.size() <= log.last_index());
   append.commit = std::min(commit, peer.match);
   append.leader_time_ms = clock.now_ms();
   append.wall_ms = clock.wall_ms();

@@ -42,6 +42,7 @@ LogIndex Core::State::compact(LogIndex flushed,
       keep_from = std::min(keep_from, index);  // with its term: the entry before the next one
     }
   }
+  CHECK_INVARIANT(keep_from <= flushed + 1);
   if (keep_from <= first_index) {
     return first_index;  // nothing would go
   }
@@ -170,6 +171,7 @@ SnapshotVerdict Core::State::receive_snapshot(const SnapshotMeta& meta, Term sen
     return SnapshotVerdict::kCommitMoved;
   }
   become_follower(term, leader());  // a candidate gives way
+  CHECK_INVARIANT(std::holds_alternative<Follower>(role));
   installing = true;
   return SnapshotVerdict::kInstall;
 }

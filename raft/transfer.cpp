@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "config/base/check.hpp"
 #include "raft/core_state.hpp"
 
 namespace kiwi::raft {
@@ -34,6 +35,7 @@ ChangeOutcome Core::State::begin_transfer(Leader& leader, ChangeId id, NodeId ta
   if (!configuration().is_voter(target) || !leader.peers.contains(target)) {
     return {ChangeRefusal::kNotVoter, target};
   }
+  CHECK_INVARIANT(target != options.id);
   leader.transfer = Transfer{id, target, 0, false};
   return {};
 }
