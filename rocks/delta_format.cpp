@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "config/base/bytes.hpp"
+#include "config/base/check.hpp"
 #include "config/limits.hpp"
 #include "rocks/keys.hpp"
 
@@ -21,6 +22,7 @@ void Buckets::add(DatabaseId database, uint16_t bucket) {
 bool Buckets::has(DatabaseId database, std::string_view user_key) const {
   for (const auto& [number, buckets] : moved_) {
     if (number == database.value) {
+      CHECK_INVARIANT(buckets.size() == kDeletionBuckets);
       return buckets[deletion_bucket_of(user_key)];
     }
   }
@@ -36,6 +38,7 @@ std::vector<uint32_t> live_databases(Reader& state) {
     live.push_back(mapped ? ByteReader(*mapped).le<uint32_t>() : logical);
   }
   std::sort(live.begin(), live.end());
+  CHECK_INVARIANT(live.size() == config::limits::kDatabases);
   return live;
 }
 

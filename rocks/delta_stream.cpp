@@ -18,6 +18,8 @@ namespace {
 using delta::Phase;
 
 constexpr size_t kOpBytesMax = 32;  // of an operation beside its key and value
+static_assert(kOpBytesMax >= 1 + 2 * sizeof(uint64_t), "kEnd has a digest");
+static_assert(kDeletionBuckets <= 1 << 16, "bucket_number() has 16 bits for it");
 
 uint64_t bucket_number(DatabaseId database, uint16_t bucket) {  // in the order of the buckets' keys
   return uint64_t{database.value} << 16 | bucket;
@@ -191,6 +193,8 @@ void Stream::put(Family family) {
   if (!fits(head + std::min(kPieceMin, value.size() - value_done_))) {
     return;
   }
+  CHECK_INVARIANT(value_done_ < value.size());
+  CHECK_INVARIANT(chunk_.size() + head <= kSnapshotChunkBytes);
   const size_t piece =
       std::min(value.size() - value_done_, kSnapshotChunkBytes - chunk_.size() - head);
   put_u8(chunk_, delta::kPart);
@@ -212,6 +216,8 @@ void Stream::step_system() {
   const std::string_view key = cursor_->key();
   if (auto bucket = keys::parse_deletion_bucket(key)) {
     if (delta::bucket_counter(cursor_->value()) <= base_.mutation_counter) {
+      CHECK_INVARIANT(still_.empty() ||
+                      still_.back().first < bucket_number(bucket->database, bucket->bucket));
       still_.emplace_back(bucket_number(bucket->database, bucket->bucket),
                           delta::bucket_counter(cursor_->value()));
       return move_on();

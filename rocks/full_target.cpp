@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "config/base/check.hpp"
 #include "config/base/failpoint.hpp"
 #include "rocks/files.hpp"
 #include "rocks/read_only_state.hpp"
@@ -217,6 +218,7 @@ Result<void> Target::write(uint32_t file, uint64_t offset, std::string_view byte
   if (offset + bytes.size() <= have_[file]) {
     return {};  // a repetition
   }
+  CHECK_INVARIANT(have_[file] < manifest_.files[file].size);
   bytes.remove_prefix(have_[file] - offset);
   if (Result<void> opened = open_file(file); !opened) {
     return opened;
@@ -234,6 +236,7 @@ Result<void> Target::write(uint32_t file, uint64_t offset, std::string_view byte
     bytes.remove_prefix(static_cast<size_t>(written));
     unsynced_ += static_cast<uint64_t>(written);
   }
+  CHECK_INVARIANT(have_[file] <= manifest_.files[file].size);
   if (unsynced_ >= kSyncBytes) {
     unsynced_ = 0;
     if (::fdatasync(fd_) != 0) {

@@ -18,6 +18,11 @@ constexpr size_t kCollectionBytes = 12;
 constexpr size_t kScoreBytes = 8;
 constexpr unsigned kSlotShift = 34;
 constexpr uint64_t kSignBit = uint64_t{1} << 63;
+static_assert(kHashBits == 8 * kHashBytes);
+static_assert(kCollectionBytes == kDatabaseBytes + sizeof(CollectionId::version));
+static_assert(uint64_t{kSlots} << kSlotShift == kHashEnd, "a slot is one range of hashes");
+static_assert((kHashEnd & (kHashEnd - 1)) == 0, "field_hash() masks");
+static_assert(std::numeric_limits<double>::is_iec559, "scores are ordered by their bits");
 
 // ON DISK, never renumber, never reuse.
 constexpr char kAppliedTag = 'A';
@@ -27,6 +32,10 @@ constexpr char kDatabaseMapTag = 'D';
 constexpr char kKeyCountTag = 'N';
 constexpr char kSessionTag = 'S';
 constexpr char kExpiryTag = 'X';
+static_assert(kAppliedTag < kDeletionBucketTag && kDeletionBucketTag < kConfigurationTag &&
+                  kConfigurationTag < kDatabaseMapTag && kDatabaseMapTag < kKeyCountTag &&
+                  kKeyCountTag < kSessionTag && kSessionTag < kExpiryTag,
+              "each tag is a range of its own");
 
 // CRC16/XMODEM: polynomial 0x1021, initial value 0, nothing reflected (Redis Cluster
 // specification).
@@ -42,6 +51,7 @@ constexpr std::array<uint16_t, 256> make_crc16_table() {
   return table;
 }
 constexpr std::array<uint16_t, 256> kCrc16Table = make_crc16_table();
+static_assert(kCrc16Table[0] == 0 && kCrc16Table[1] == 0x1021);
 
 uint16_t crc16(std::string_view bytes) {
   unsigned crc = 0;
@@ -238,6 +248,7 @@ void applied_record(std::string& out) { tag(out, kAppliedTag); }
 void configuration_record(std::string& out) { tag(out, kConfigurationTag); }
 
 void session(std::string& out, GroupId group, NodeId node, const Incarnation& inc) {
+  CHECK_INVARIANT(group.value <= std::numeric_limits<uint32_t>::max());
   tag(out, kSessionTag);
   put_be(out, static_cast<uint32_t>(group.value));
   put_be(out, node.value);

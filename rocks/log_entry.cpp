@@ -5,8 +5,10 @@
 #include <cstring>
 
 #include "config/base/bytes.hpp"
+#include "config/base/check.hpp"
 #include "config/base/checksum.hpp"
 #include "rocks/wal_format.hpp"
+#include "rocks/wal_tail.hpp"
 
 namespace kiwi::rocks {
 
@@ -15,6 +17,8 @@ namespace {
 constexpr char kHidden = '\xff';  // no version of an entry
 constexpr size_t kMaskBytes = 8;
 constexpr size_t kFrameBytes = 1 + kMaskBytes;
+static_assert(kMaskBytes == sizeof(uint64_t), "the mask is a checksum");
+static_assert(2 * kLongRun < kMissingMin, "what lies in two entries is shorter than a lost sector");
 
 void apply_mask(char* bytes, size_t size, const char* mask) {
   for (size_t i = 0; i < size; ++i) {
@@ -47,6 +51,7 @@ std::string hidden_entry(std::string_view header, std::string_view payload, uint
   std::string stored(1, kHidden);
   stored.reserve(kFrameBytes + header.size() + payload.size());
   put_le(stored, checksum64(header, secret));
+  CHECK_INVARIANT(stored.size() == kFrameBytes);
   stored.append(header);
   stored.append(payload);
   apply_mask(stored.data() + kFrameBytes, stored.size() - kFrameBytes, stored.data() + 1);

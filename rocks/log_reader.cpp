@@ -149,6 +149,7 @@ Result<raft::Entry> LogReader::entry(LogIndex index) const {
 Result<std::vector<raft::Entry>> LogReader::entries(LogIndex from,
                                                     LogIndex last,
                                                     size_t bytes_max) const {
+  CHECK_INVARIANT(from <= last);
   Range range(db_, log_keys::entry(from), log_keys::entry(last + 1));
   std::vector<raft::Entry> entries;
   size_t bytes = 0;
@@ -165,6 +166,7 @@ Result<std::vector<raft::Entry>> LogReader::entries(LogIndex from,
     if (bytes > bytes_max && !entries.empty()) {
       return entries;
     }
+    CHECK_INVARIANT(entry->index == from + entries.size());
     entries.push_back(std::move(*entry));
   }
   if (!range.it->status().ok()) {

@@ -33,13 +33,19 @@ class Merged : public Port {
   }
   std::string_view value() const final {
     CHECK_INVARIANT(valid());
-    return where_ == Where::kAbove ? overlay_->nodes()[above_->second].value() : walk_.value();
+    if (where_ == Where::kWalk) {
+      return walk_.value();
+    }
+    CHECK_INVARIANT(overlay_->nodes()[above_->second].state == Overlay::State::kPut);
+    return overlay_->nodes()[above_->second].value();
   }
   void next() final {
     CHECK_INVARIANT(valid());
     if (where_ == Where::kAbove) {
+      CHECK_INVARIANT(above_valid());
       ++above_;
     } else {
+      CHECK_INVARIANT(walk_.valid());
       Way::step(walk_);
     }
     settle();

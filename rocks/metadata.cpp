@@ -22,6 +22,12 @@ constexpr uint8_t kMetadataFormat = 1;
 constexpr uint8_t kHasExpiry = 1;
 constexpr uint8_t kAppliedFormat = 1;
 constexpr uint8_t kSessionFormat = 1;
+constexpr size_t kAppliedBytes = 1 + 5 * sizeof(uint64_t) + sizeof(uint32_t);
+constexpr size_t kSessionBytes = 1 + 2 * sizeof(uint64_t);
+
+// Format and type share a byte.
+static_assert(kMetadataFormat < 1 << 4);
+static_assert(static_cast<uint8_t>(Type::kStream) < 1 << 4);
 
 uint64_t zigzag(int64_t v) {
   return (static_cast<uint64_t>(v) << 1) ^ static_cast<uint64_t>(v >> 63);
@@ -115,6 +121,7 @@ void encode(std::string& out, const AppliedRecord& record) {
   put_le(out, record.mutation_counter);
   put_le(out, record.next_database);
   put_le(out, record.checksum);
+  CHECK_INVARIANT(out.size() == kAppliedBytes);
 }
 
 std::optional<AppliedRecord> decode_applied(std::string_view bytes) {
@@ -139,6 +146,7 @@ void encode(std::string& out, const SessionValue& value) {
   put_u8(out, kSessionFormat);
   put_le(out, value.epoch);
   put_le(out, value.sequence);
+  CHECK_INVARIANT(out.size() == kSessionBytes);
 }
 
 std::optional<SessionValue> decode_session(std::string_view bytes) {

@@ -1,6 +1,7 @@
 #include "rocks/overlay.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <limits>
 
@@ -24,6 +25,7 @@ char* Arena::allocate(size_t bytes) {
     }
     chunk_used_ = 0;
   }
+  CHECK_INVARIANT(chunk_ < chunks_.size() && chunk_used_ + bytes <= kChunkBytes);
   char* at = chunks_[chunk_].get() + chunk_used_;
   chunk_used_ += bytes;
   return at;
@@ -41,7 +43,10 @@ void Arena::reset() {
 
 // ---------------------------------------------------------------- Overlay
 
-Overlay::Overlay(Arena& arena, UndoLog& undo) : arena_(arena), undo_(undo), slots_(kSlotsMin) {}
+Overlay::Overlay(Arena& arena, UndoLog& undo) : arena_(arena), undo_(undo), slots_(kSlotsMin) {
+  static_assert(std::has_single_bit(kSlotsMin) && std::has_single_bit(kSlotsKept));
+  static_assert(kSlotsMin <= kSlotsKept);
+}
 
 size_t Overlay::slot_of(uint64_t hash, std::string_view key) const {
   size_t mask = slots_.size() - 1;
@@ -79,6 +84,7 @@ void Overlay::save(uint32_t index) {
 }
 
 void Overlay::put_back(const SavedNode& saved) {
+  CHECK_INVARIANT(saved.overlay == this && saved.node < nodes_.size());
   Node& node = nodes_[saved.node];
   CHECK_INVARIANT(node.epoch > saved.epoch);
   node.state = saved.state;
@@ -105,6 +111,8 @@ Overlay::Node& Overlay::node_for_write(uint64_t hash, std::string_view key) {
     node.key_data = copy;
     node.key_size = static_cast<uint32_t>(key.size());
     nodes_.push_back(node);
+    CHECK_INVARIANT(nodes_.size() <= std::numeric_limits<uint32_t>::max());
+    CHECK_INVARIANT(nodes_.size() * 2 <= slots_.size());  // or a probe would never end
     slots_[slot] = static_cast<uint32_t>(nodes_.size());
   }
   uint32_t index = slots_[slot] - 1;
@@ -120,6 +128,7 @@ void Overlay::put(uint64_t hash, std::string_view key, std::string_view value) {
     node.value_capacity = static_cast<uint32_t>(value.size());
   }
   if (!value.empty()) {
+    CHECK_INVARIANT(node.value_data != nullptr && value.size() <= node.value_capacity);
     std::memmove(node.value_data, value.data(), value.size());  // may be this node's own bytes
   }
   node.value_size = static_cast<uint32_t>(value.size());
@@ -149,11 +158,13 @@ const Overlay::Order& Overlay::order() {
   for (; ordered_ < nodes_.size(); ++ordered_) {
     order_.emplace(nodes_[ordered_].key(), static_cast<uint32_t>(ordered_));
   }
+  CHECK_INVARIANT(order_.size() == nodes_.size());  // no key has two nodes
   return order_;
 }
 
 void Overlay::grow() {
   slots_.assign(slots_.size() * 2, 0);
+  CHECK_INVARIANT(std::has_single_bit(slots_.size()));
   for (size_t i = 0; i < nodes_.size(); ++i) {
     slots_[slot_of(nodes_[i].hash, nodes_[i].key())] = static_cast<uint32_t>(i + 1);
   }

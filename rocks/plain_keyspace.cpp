@@ -141,6 +141,7 @@ void PlainKeyspace::commit(LogIndex applied) {
   for (Family family : kAllFamilies) {
     batch_family(family);
   }
+  CHECK_INVARIANT(batch_.Count() != 0);  // the applied record at least
   rocksdb::Status status = database_->db().Write(write_options_, &batch_);
   if (!status.ok() && !database_->room().forgives(status)) {
     fatal_status("writing", database_->path(), status);
@@ -163,6 +164,7 @@ void PlainKeyspace::batch_family(Family family) {
   if (cached(family) && tombstones_written_) {
     cache_.forget(family, above.ranges());
   }
+  static_assert(kAllFamilies.size() == size_t{kFamilies});
   sorted_.clear();
   for (const Overlay::Node& node : above.nodes()) {
     if (node.state == Overlay::State::kPut ||

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -37,6 +38,9 @@ constexpr size_t kBytesPerSlot = 64;  // sizes the slots once: they are never re
 constexpr uint64_t kSlotsPerEntry = 2;
 constexpr int kEvictionSteps = 256;    // bounds the work of one insertion
 constexpr size_t kKeyBytesMax = 1024;  // a longer key is not worth its room
+static_assert(((RecordCache::kValueBytesMax + 7) & ~size_t{7}) <= UINT16_MAX);
+static_assert(kKeyBytesMax <= UINT32_MAX);
+static_assert(kSlotsPerEntry > 1, "a probe ends at a free slot");
 
 }  // namespace
 
@@ -49,6 +53,7 @@ RecordCache::RecordCache(uint64_t bytes_max) {
     // calloc: pages that were never touched cost nothing.
     slots_.reset(static_cast<Node**>(std::calloc(slot_count_, sizeof(Node*))));
     CHECK_INVARIANT(slots_ != nullptr);
+    CHECK_INVARIANT(std::has_single_bit(slot_count_));
     uint64_t slots_bytes = slot_count_ * sizeof(Node*);
     bytes_max_ = bytes_max > slots_bytes ? bytes_max - slots_bytes : 0;
   }
@@ -61,6 +66,7 @@ RecordCache::~RecordCache() {
 }
 
 size_t RecordCache::slot_of(Family family, uint64_t hash, std::string_view key) const {
+  CHECK_INVARIANT(entries_ < slot_count_);
   size_t mask = slot_count_ - 1;
   for (size_t slot = hash & mask;; slot = (slot + 1) & mask) {
     Node* node = slots_[slot];
@@ -121,6 +127,7 @@ void RecordCache::write(
         true};
     std::memcpy(made->key_data(), key.data(), key.size());
     if (node != nullptr) {
+      CHECK_INVARIANT(used_bytes_ >= node->bytes());
       used_bytes_ -= node->bytes();
       std::free(node);
     } else {
@@ -130,6 +137,7 @@ void RecordCache::write(
     slots_[slot] = node = made;
   }
   if (!value.empty()) {
+    CHECK_INVARIANT(value.size() <= node->value_capacity);
     std::memcpy(node->value_data(), value.data(), value.size());
   }
   node->value_size = static_cast<uint16_t>(value.size());
@@ -140,8 +148,10 @@ void RecordCache::write(
 
 // Backward-shift deletion: no tombstones, probe chains stay whole.
 void RecordCache::remove(size_t slot) {
+  CHECK_INVARIANT(entries_ != 0 && used_bytes_ >= slots_[slot]->bytes());
   used_bytes_ -= slots_[slot]->bytes();
   --entries_;
+  CHECK_INVARIANT((entries_ == 0) == (used_bytes_ == 0));
   std::free(slots_[slot]);
   size_t mask = slot_count_ - 1;
   size_t hole = slot;
@@ -158,6 +168,7 @@ void RecordCache::remove(size_t slot) {
 // Second chance. Free slots must remain, or a probe would never end.
 void RecordCache::evict() {
   for (int step = 0; used_bytes_ > bytes_max_ || entries_ * kSlotsPerEntry > slot_count_; ++step) {
+    CHECK_INVARIANT(entries_ != 0);  // who is over a bound has something to drop
     hand_ = (hand_ + 1) & (slot_count_ - 1);
     Node* node = slots_[hand_];
     if (node == nullptr) {

@@ -20,6 +20,7 @@
 #include "rocks/log_recovery.hpp"
 #include "rocks/log_room.hpp"
 #include "rocks/rocksdb_support.hpp"
+#include "rocks/sync_counts.hpp"
 #include "rocks/wal_file.hpp"
 
 namespace kiwi::rocks {
@@ -57,8 +58,8 @@ class RocksLogImpl final : public RocksLog {
   Result<void> set_identity(const raft::Identity& identity) override;
   Result<void> sync() override;
   RocksLogStats stats() const override {
-    return {syncs_.load(),         sync_microseconds_.load(), sync_microseconds_max_.load(),
-            bytes_written_.load(), entry_bytes_.load(),       room_->owed(),
+    return {syncs_.syncs.load(),   syncs_.microseconds.load(), syncs_.microseconds_max.load(),
+            bytes_written_.load(), entry_bytes_.load(),        room_->owed(),
             room_->disk.waiting()};
   }
 
@@ -71,7 +72,6 @@ class RocksLogImpl final : public RocksLog {
   Result<void> write(LogIndex commit, bool durable);
   Result<void> move_first(const raft::SnapshotMeta& meta, LogIndex new_first, LogIndex dropped_to);
   void count_entries(uint64_t bytes, size_t entries);
-  void count_sync(std::chrono::steady_clock::duration took);
 
   RocksLogOptions options_;
   const WalMark mark_;
@@ -89,9 +89,7 @@ class RocksLogImpl final : public RocksLog {
   std::string buffer_;
 
   // Read by INFO on other threads.
-  std::atomic<uint64_t> syncs_{0};
-  std::atomic<uint64_t> sync_microseconds_{0};
-  std::atomic<uint64_t> sync_microseconds_max_{0};
+  SyncCounts syncs_;
   std::atomic<uint64_t> bytes_written_{0};
   std::atomic<uint64_t> entry_bytes_{0};
 };
@@ -272,6 +270,7 @@ void RocksLogImpl::batch_entry(const raft::Entry& entry) {
 }
 
 Result<void> RocksLogImpl::persist(const raft::PersistRequest& request) {
+  CHECK_INVARIANT(batch_.Count() == 0);
   if (Result<void> good = check(request); !good) {
     return good;
   }
@@ -309,12 +308,14 @@ Result<void> RocksLogImpl::persist(const raft::PersistRequest& request) {
                           configurations_.end());
     configurations_.insert(configurations.begin(), configurations.end());
     last_ = request.entries.back().index;
+    CHECK_INVARIANT(first_ <= last_ && last_ > snapshot_.index);
     count_entries(bytes, request.entries.size());
   }
   return {};
 }
 
 void RocksLogImpl::count_entries(uint64_t bytes, size_t entries) {
+  CHECK_INVARIANT(entries != 0);
   const uint64_t usual = entry_bytes_.load();
   const uint64_t now = bytes / entries;
   entry_bytes_ = usual == 0 ? now : (7 * usual + now) / 8;
@@ -322,6 +323,7 @@ void RocksLogImpl::count_entries(uint64_t bytes, size_t entries) {
 
 // Ends the batch with the commit hint and the note, and clears it.
 Result<void> RocksLogImpl::write(LogIndex commit, bool durable) {
+  CHECK_INVARIANT(first_ <= last_ + 1);
   LogIndex hint = std::max(commit, commit_);
   buffer_.clear();
   put_be(buffer_, hint.value);
@@ -333,7 +335,7 @@ Result<void> RocksLogImpl::write(LogIndex commit, bool durable) {
   const WalFiles::Unsynced record(durable ? nullptr : files_.get());
   rocksdb::Status status = db_->Write(options, &batch_);
   if (durable) {
-    count_sync(std::chrono::steady_clock::now() - before);
+    syncs_.count(std::chrono::steady_clock::now() - before);
   }
   bytes_written_ += batch_.GetDataSize();
   room_->written(batch_.GetDataSize(), last_ + 1 - first_, entry_bytes_);
@@ -345,24 +347,13 @@ Result<void> RocksLogImpl::write(LogIndex commit, bool durable) {
   return {};
 }
 
-void RocksLogImpl::count_sync(std::chrono::steady_clock::duration took) {
-  auto microseconds =
-      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
-  ++syncs_;
-  sync_microseconds_ += microseconds;
-  uint64_t longest = sync_microseconds_max_.load();
-  while (longest < microseconds &&
-         !sync_microseconds_max_.compare_exchange_weak(longest, microseconds)) {
-  }
-}
-
 Result<void> RocksLogImpl::sync() {
   if (options_.fsync) {
     return {};
   }
   auto before = std::chrono::steady_clock::now();
   rocksdb::Status status = db_->SyncWAL();
-  count_sync(std::chrono::steady_clock::now() - before);
+  syncs_.count(std::chrono::steady_clock::now() - before);
   if (!status.ok()) {
     return status_error("syncing the log", options_.path, status);
   }
@@ -421,6 +412,8 @@ Result<std::string> RocksLogImpl::live_state() {
 Result<void> RocksLogImpl::move_first(const raft::SnapshotMeta& meta,
                                       LogIndex new_first,
                                       LogIndex dropped_to) {
+  CHECK_INVARIANT(first_ <= new_first && new_first <= meta.index + 1);
+  CHECK_INVARIANT(dropped_to <= last_ + 1);
   if (first_ < dropped_to) {
     batch_.DeleteRange(log_keys::entry(first_), log_keys::entry(dropped_to));
   }

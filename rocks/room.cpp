@@ -11,6 +11,7 @@
 #include <rocksdb/file_system.h>
 #include <rocksdb/listener.h>
 
+#include "config/base/check.hpp"
 #include "config/base/log.hpp"
 #include "rocks/file_removal.hpp"
 #include "rocks/room_retry.hpp"
@@ -29,6 +30,7 @@ constexpr auto kPoll = std::chrono::milliseconds(50);
 // log's small records, RocksDB's words about its files.
 constexpr uint64_t kLeftByRecords = 256 << 10;
 constexpr uint64_t kLeftByFiles = 4 << 20;
+static_assert(kLeftByRecords < kLeftByFiles, "small records go on when files wait");
 constexpr uint64_t kForName = 4096;   // in a directory, at most
 constexpr uint64_t kPutOffSaid = 60;  // one of so many; RocksDB tries once a second
 
@@ -193,6 +195,7 @@ void Room::begin_wait(uint64_t bytes, const std::string& what) {
 }
 
 void Room::end_wait(const std::string& what) {
+  CHECK_INVARIANT(waiting_ != 0);
   --waiting_;
   log_notice("there is room on the disk again: " + what + " goes on");
 }

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "config/base/bytes.hpp"
+#include "config/base/check.hpp"
 #include "rocks/files.hpp"
 
 namespace kiwi::rocks {
@@ -68,6 +69,7 @@ std::string encode_manifest(const Manifest& manifest) {
   std::string out;
   put_u8(out, kManifestVersion);
   put_le(out, checksum64(body));
+  CHECK_INVARIANT(out.size() == kHeadBytes);
   return out + body;
 }
 

@@ -1,11 +1,13 @@
 #include "rocks/stored_walk.hpp"
 
+#include "config/base/check.hpp"
 #include "rocks/rocksdb_support.hpp"
 
 namespace kiwi::rocks {
 
 StoredWalk::StoredWalk(const Source& source, std::string_view from, std::string_view to)
     : path_(*source.path), from_(from), to_(to), lower_(from_), upper_(to_) {
+  CHECK_INVARIANT(below(from, to));  // RocksDB has no empty ranges
   rocksdb::ReadOptions options;
   options.snapshot = source.snapshot;
   options.iterate_lower_bound = &lower_;

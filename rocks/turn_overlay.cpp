@@ -15,17 +15,20 @@ TurnOverlay::TurnOverlay(std::optional<uint64_t> hash_seed)
 }
 
 void TurnOverlay::mark() {
+  static_assert(kFamilies == 4, "the constructor makes an overlay for each");
   Mark mark{undo_.epoch, undo_.saved.size(), {}};
   for (size_t i = 0; i < overlays_.size(); ++i) {
     mark.ranges[i] = overlays_[i].ranges().additions();
   }
   marks_.push_back(mark);
   undo_.epoch = ++last_epoch_;
+  CHECK_INVARIANT(undo_.epoch > mark.epoch_around);
 }
 
 void TurnOverlay::undo() {
   CHECK_INVARIANT(!marks_.empty());
   const Mark& mark = marks_.back();
+  CHECK_INVARIANT(undo_.saved.size() >= mark.saved);
   for (size_t i = undo_.saved.size(); i-- > mark.saved;) {
     undo_.saved[i].overlay->put_back(undo_.saved[i]);
   }
@@ -45,8 +48,10 @@ void TurnOverlay::keep() {
 }
 
 void TurnOverlay::close() {
+  CHECK_INVARIANT(undo_.epoch > marks_.back().epoch_around);
   undo_.epoch = marks_.back().epoch_around;
   marks_.pop_back();
+  CHECK_INVARIANT(marks_.empty() == (undo_.epoch == 0));
 }
 
 void TurnOverlay::check_applied(LogIndex applied) const {
@@ -58,6 +63,7 @@ void TurnOverlay::check_applied(LogIndex applied) const {
 
 void TurnOverlay::clear() {
   CHECK_INVARIANT(marks_.empty());
+  CHECK_INVARIANT(undo_.saved.empty() && undo_.epoch == 0);  // nobody left anything to take back
   for (Overlay& overlay : overlays_) {
     overlay.clear();
   }

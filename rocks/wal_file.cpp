@@ -17,6 +17,7 @@
 
 #include <rocksdb/file_system.h>
 
+#include "config/base/check.hpp"
 #include "rocks/room.hpp"
 #include "rocks/room_retry.hpp"
 #include "rocks/wal_format.hpp"
@@ -33,6 +34,7 @@ using rocksdb::IOStatus;
 constexpr uint64_t kAhead = 4 << 20;          // in front of the writer at most
 constexpr uint64_t kRefill = 2 << 20;         // below it more are written
 constexpr size_t kPiece = size_t{256} << 10;  // the writer waits for no more than one
+static_assert(kRefill < kAhead && kAhead % kPiece == 0 && kPiece % kWalSector == 0);
 // A sync of a longer file is dearer by its new length and blocks, as much as by 64 to 128 KiB of
 // room. Where syncs are larger, room only doubles what the disk has to take.
 constexpr uint64_t kLongSync = 64 << 10;
@@ -119,6 +121,7 @@ class SharedFile {
     WalSynced reached;
     {
       std::lock_guard<std::mutex> lock(mutex_);
+      CHECK_INVARIANT(synced_ <= length_);
       usual_sync_ = (3 * usual_sync_ + (length_ - synced_)) / 4;
       synced_ = length_;
       reached = {{number_, position_.in_record ? whole_ : length_}, filled_};
@@ -191,6 +194,7 @@ class SharedFile {
           no_room_ = true;
           return;
         }
+        CHECK_INVARIANT(reached_ >= length_ && reached_ > filled_);
         filled_ = reached_;
         more = reached_ < length_ + kAhead && !long_syncs();
       }

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "config/base/bytes.hpp"
+#include "config/base/check.hpp"
 #include "rocks/crc32c.hpp"
 
 namespace kiwi::rocks {
@@ -22,11 +23,15 @@ size_t without_wal_room(std::string_view bytes) {
 }
 
 std::string wal_header(WalRecordType type, std::string_view payload) {
+  static_assert(kWalHeader == sizeof(uint32_t) + sizeof(uint16_t) + 1);
+  static_assert(kWalBlock % kWalSector == 0 && kWalBlock - kWalHeader <= UINT16_MAX);
+  CHECK_INVARIANT(payload.size() <= UINT16_MAX);
   const char kind = static_cast<char>(type);
   std::string header;
   put_le(header, masked(crc32c(payload, crc32c({&kind, 1}))));
   put_le(header, static_cast<uint16_t>(payload.size()));
   put_u8(header, type);
+  CHECK_INVARIANT(header.size() == kWalHeader);
   return header;
 }
 

@@ -3,7 +3,9 @@
 #include <cstring>
 
 #include "config/base/bytes.hpp"
+#include "config/base/check.hpp"
 #include "rocks/crc32c.hpp"
+#include "rocks/wal_format.hpp"
 
 namespace kiwi::rocks {
 
@@ -13,6 +15,9 @@ constexpr size_t kFieldBytes = 32;
 constexpr size_t kSumBytes = 4;
 constexpr char kEnd = '\xa5';
 constexpr std::string_view kMarkHead = "kiwi-wal-1\n";
+static_assert(kFieldBytes == 4 * sizeof(uint64_t) && kSumBytes == sizeof(uint32_t));
+static_assert(kFieldBytes + kSumBytes + sizeof(WalMark) + 1 == kWalNoteBytes);
+static_assert(kEnd != '\0' && kEnd != kWalRoom, "a file without its room ends with its last note");
 
 std::string_view view_of(const WalMark& mark) { return {mark.data(), mark.size()}; }
 
@@ -33,9 +38,11 @@ void append_wal_note(std::string& out, const WalNote& note, const WalMark& mark)
   put_le(out, crc32c(std::string_view(out).substr(start)));
   out.append(view_of(mark));
   out.push_back(kEnd);
+  CHECK_INVARIANT(out.size() - start == kWalNoteBytes);
 }
 
 std::optional<WalNote> parse_wal_note(std::string_view bytes, const WalMark& mark) {
+  CHECK_INVARIANT(bytes.size() == kWalNoteBytes);
   if (bytes.back() != kEnd || bytes.substr(kFieldBytes + kSumBytes, mark.size()) != view_of(mark) ||
       !sum_matches(bytes.substr(0, kFieldBytes), bytes.substr(kFieldBytes, kSumBytes))) {
     return std::nullopt;

@@ -14,7 +14,11 @@ bool all_of(char byte, std::string_view bytes) {
 class Tail {
  public:
   Tail(WalSource& source, uint64_t begin, uint64_t end, uint64_t filled)
-      : source_(source), begin_(begin), end_(end), filled_(filled) {}
+      : source_(source), begin_(begin), end_(end), filled_(filled) {
+    static_assert(kMissingMin < kWalSector, "a sector shows itself whether it is old");
+    static_assert(kWalBlock % kWalSector == 0, "no sector lies in two blocks");
+    static_assert(kWalNoteRecordBytes > kWalNoteBytes);
+  }
 
   // Room is made where each write is synced before the next one: nothing but this one was on its
   // way then.

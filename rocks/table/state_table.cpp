@@ -22,6 +22,8 @@ constexpr size_t kPiecesPerWrite = 4;
 constexpr size_t kCutsMax = 32;
 // A look at a page that was never touched is slow, and there may be millions of them.
 constexpr size_t kBlockSlots = 4096;
+static_assert(std::has_single_bit(kSlotsMin) && std::has_single_bit(kSlotsMax));
+static_assert(kPiecesPerWrite > 2);
 
 }  // namespace
 
@@ -134,6 +136,7 @@ void StateTable::free(TableNode* node) {
 // freed once its epoch is in RocksDB (I5).
 void StateTable::discard(TableNode* node) {
   if (is_frozen(node)) {
+    CHECK_INVARIANT(node->epoch - flushed_ - 1 < frozen_.size());
     frozen_[node->epoch - flushed_ - 1].superseded.push_back(node);
     return;
   }
@@ -162,12 +165,15 @@ void StateTable::add_to_index(TableNode* node) {
 
 // Takes the node out of its chain; the caller takes it out of the index.
 void StateTable::unlink(uint64_t* link) {
+  CHECK_INVARIANT(*link != 0 && records_ != 0);
   *link = pointer(*link)->next;
   --records_;
 }
 
 void StateTable::replace(uint64_t* link_of_old, uint64_t hash, TableNode* node) {
   TableNode* old = pointer(*link_of_old);
+  CHECK_INVARIANT(old != nullptr && old != node && !node->indexed);
+  CHECK_INVARIANT(old->family == node->family && old->key_size == node->key_size);
   if (old->indexed) {
     indexes_[at(node->family)].replace(old, node);
     node->indexed = true;
@@ -180,8 +186,10 @@ void StateTable::replace(uint64_t* link_of_old, uint64_t hash, TableNode* node) 
 // ---------------------------------------------------------------- writes
 
 void StateTable::mark_dirty(TableNode* node, bool present) {
+  CHECK_INVARIANT(!is_frozen(node));  // I5
   node->present = present;
   std::vector<TableNode*>& list = dirty_list(node);
+  CHECK_INVARIANT(list.size() < UINT32_MAX);
   node->epoch = active_;
   node->dirty_index = static_cast<uint32_t>(list.size());
   list.push_back(node);
@@ -190,7 +198,9 @@ void StateTable::mark_dirty(TableNode* node, bool present) {
 
 void StateTable::drop_dirty(TableNode* node) {
   std::vector<TableNode*>& list = dirty_list(node);
+  CHECK_INVARIANT(node->dirty_index < list.size());
   CHECK_INVARIANT(node->epoch == active_ && list[node->dirty_index] == node);
+  CHECK_INVARIANT(dirty_bytes_ >= node->bytes());
   dirty_bytes_ -= node->bytes();
   if (node->present && !cuts_.empty()) {  // where a record stands says whether a cut is for it
     list[node->dirty_index] = nullptr;
@@ -207,7 +217,9 @@ void StateTable::forget_tombstone(TableNode* node) {
     return;  // in no list
   }
   CHECK_INVARIANT(!settling_.empty() && node->epoch >= settling_.front().number);
+  CHECK_INVARIANT(node->epoch - settling_.front().number < settling_.size());
   Settling& settling = settling_[node->epoch - settling_.front().number];
+  CHECK_INVARIANT(node->dirty_index < settling.tombstones.size());
   CHECK_INVARIANT(settling.tombstones[node->dirty_index] == node);
   settling.tombstones[node->dirty_index] = nullptr;
 }
@@ -302,6 +314,7 @@ std::shared_ptr<const FrozenEpoch> StateTable::freeze(LogIndex applied) {
   frozen_applied_ = applied;
   ++active_;
   frozen_.push_back({epoch, {}});
+  CHECK_INVARIANT(frozen_.size() == active_ - flushed_ - 1);
   return epoch;
 }
 
@@ -312,11 +325,15 @@ void StateTable::flushed(uint32_t epoch) {
   CHECK_INVARIANT(settling_.empty() || settling_.back().number == flushed_);
   flushed_ = epoch;
   Frozen& frozen = frozen_.front();
+  CHECK_INVARIANT(frozen_bytes_ >= frozen.epoch->bytes);
+  CHECK_INVARIANT(frozen_records_ >= frozen.epoch->records);
   frozen_bytes_ -= frozen.epoch->bytes;
   frozen_records_ -= frozen.epoch->records;
   settling_.push_back(
       {epoch, std::move(frozen.epoch->tombstones), std::move(frozen.superseded), 0});
   frozen_.pop_front();
+  CHECK_INVARIANT(frozen_.size() == active_ - flushed_ - 1);
+  CHECK_INVARIANT(!frozen_.empty() || (frozen_bytes_ == 0 && frozen_records_ == 0));
 }
 
 }  // namespace kiwi::rocks

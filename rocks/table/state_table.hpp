@@ -27,6 +27,7 @@
 #include <string_view>
 #include <vector>
 
+#include "config/base/check.hpp"
 #include "config/base/ids.hpp"
 #include "rocks/keyspace.hpp"
 #include "rocks/range_set.hpp"
@@ -159,6 +160,7 @@ class StateTable {
   }
   static uint64_t tag(uint64_t hash) { return hash >> 48 << 48; }
   static uint64_t link(uint64_t hash, TableNode* node) {
+    CHECK_INVARIANT(reinterpret_cast<uint64_t>(node) >> 48 == 0);
     return tag(hash) | reinterpret_cast<uint64_t>(node);
   }
   bool is_frozen(const TableNode* node) const {

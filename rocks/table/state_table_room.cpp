@@ -37,6 +37,7 @@ bool StateTable::over() const { return memory_bytes() > bytes_max_; }
 void StateTable::insert_clean(
     uint64_t hash, Family family, std::string_view key, bool present, std::string_view value) {
   CHECK_INVARIANT(open_cursors_ == 0);
+  CHECK_INVARIANT(present || value.empty());
   TableNode* node = make(hash, family, key, value.size());
   node->set(present, value);
   add(hash, node);
@@ -121,6 +122,8 @@ bool StateTable::settle_one() {
     return false;
   }
   Settling& settling = settling_.front();
+  CHECK_INVARIANT(settling.number <= flushed_);
+  CHECK_INVARIANT(settling.next <= settling.tombstones.size());
   if (settling.next < settling.tombstones.size()) {
     if (settling.next + kAhead < settling.tombstones.size()) {
       __builtin_prefetch(settling.tombstones[settling.next + kAhead]);
@@ -158,6 +161,7 @@ bool StateTable::take_erased(Family family) {
   TableNode* node = indexes_[at(family)].take_erased();
   if (node == nullptr) {
     RangeSet& erased = erased_[at(family)];
+    CHECK_INVARIANT(erased.empty() || erasing_ != 0);
     erasing_ -= erased.empty() ? 0 : 1;
     erased.clear();
     return false;
@@ -173,6 +177,7 @@ bool StateTable::take_erased(Family family) {
 
 void StateTable::passes(TableNode* tombstone) {
   CHECK_INVARIANT(!tombstone->present);
+  CHECK_INVARIANT(open_cursors_ > 0);
   ++tombstones_passed_;
   if (tombstone->epoch <= flushed_ && passed_.size() < kPassedMax) {
     passed_.push_back(tombstone);

@@ -70,7 +70,7 @@ void TableFlusher::sort(Sorted& items, const std::function<void()>& rest) {
 std::array<TableFlusher::Sorted, kFamilies> TableFlusher::sorted(
     const FrozenEpoch& epoch, const std::function<void()>& rest) {
   std::array<Sorted, kFamilies> families;
-  const auto each = [&](const std::vector<TableNode*>& nodes, auto&& take) {
+  const auto each = [&](const std::vector<TableNode*>& nodes, bool present, auto&& take) {
     for (size_t i = 0; i < nodes.size(); ++i) {
       if (i + kAhead < nodes.size()) {
         prefetch(nodes[i + kAhead]);
@@ -81,13 +81,14 @@ std::array<TableFlusher::Sorted, kFamilies> TableFlusher::sorted(
       if (take(i)) {
         const TableNode* node = nodes[i];
         CHECK_INVARIANT(node->epoch == epoch.number);  // I5
+        CHECK_INVARIANT(node->present == present);
         families[static_cast<size_t>(node->family)].push_back({key_prefix(node->key()), node});
       }
     }
   };
-  each(epoch.nodes, [&](size_t i) { return epoch.holds(i); });
+  each(epoch.nodes, true, [&](size_t i) { return epoch.holds(i); });
   // What a range erase of the same epoch covers needs no erase of its own.
-  each(epoch.tombstones, [&](size_t i) {
+  each(epoch.tombstones, false, [&](size_t i) {
     const TableNode* node = epoch.tombstones[i];
     return !epoch.ranges[static_cast<size_t>(node->family)].contains(node->key());
   });
@@ -243,6 +244,7 @@ void TableFlusher::put_job(Job job) {
 void TableFlusher::flush(std::shared_ptr<const FrozenEpoch> epoch) {
   {
     std::lock_guard lock(mutex_);
+    CHECK_INVARIANT(epoch->number == queued_epoch_ + 1);  // I8
     queued_epoch_ = epoch->number;
   }
   put_job({std::move(epoch), nullptr, /*urgent=*/true});
@@ -271,6 +273,7 @@ void TableFlusher::wait_for(uint32_t epoch) {
   }
   ++urgent_;
   std::unique_lock lock(mutex_);
+  CHECK_INVARIANT(epoch <= queued_epoch_);  // nobody would ever wake this thread
   changed_.wait(lock, [&] { return flushed_epoch() >= epoch || given_up(); });
   --urgent_;
 }
@@ -314,11 +317,13 @@ void TableFlusher::work() {
 }
 
 bool TableFlusher::carry_out(Job& job) {
+  CHECK_INVARIANT((job.epoch != nullptr) != (job.call != nullptr));
   if (!job.call) {
     return given_up() || ingest(*job.epoch) || given_up();
   }
   job.call();
   std::lock_guard lock(mutex_);
+  CHECK_INVARIANT(calls_ != 0);
   --calls_;
   urgent_ -= job.urgent ? 1 : 0;
   return true;

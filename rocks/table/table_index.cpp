@@ -135,6 +135,7 @@ TableIndex::Place TableIndex::lower_bound(std::string_view bytes) const {
 }
 
 TableIndex::Place TableIndex::next(Place place) const {
+  CHECK_INVARIANT(place.leaf != nullptr && place.entry < place.leaf->count);
   ++place.entry;
   return place.entry == place.leaf->count ? Place{place.leaf->next, 0} : place;
 }
@@ -149,7 +150,10 @@ TableIndex::Place TableIndex::prev(Place place) const {
   return place;
 }
 
-TableNode* TableIndex::at(Place place) const { return place.leaf->entries[place.entry].node; }
+TableNode* TableIndex::at(Place place) const {
+  CHECK_INVARIANT(place.leaf != nullptr && place.entry < place.leaf->count);
+  return place.leaf->entries[place.entry].node;
+}
 
 bool TableIndex::contains(const TableNode* node) const {
   const Place place = lower_bound(node->key());
@@ -195,6 +199,7 @@ void TableIndex::insert(TableNode* node) {
       leaf = right;
     }
   }
+  CHECK_INVARIANT(at <= leaf->count && leaf->count < kLeafEntries);
   std::move_backward(leaf->entries.data() + at, leaf->entries.data() + leaf->count,
                      leaf->entries.data() + leaf->count + 1);
   leaf->entries[at] = entry;
@@ -212,6 +217,10 @@ void TableIndex::insert(TableNode* node) {
 
 // Keys that come in order leave full nodes behind.
 TableIndex::Leaf* TableIndex::split(Leaf& leaf, Path& path) {
+  static_assert(kLeafEntries > 8 && kChildren > 4, "both halves keep something");
+  static_assert(kLeafEntries * 3 / 4 < kLeafEntries - 8 && kChildren * 3 / 4 < kChildren - 4,
+                "what was merged is not split at once");
+  CHECK_INVARIANT(leaf.count == kLeafEntries);
   const bool last = &leaf == last_leaf_;
   const size_t keep = last ? kLeafEntries - 8 : kLeafEntries / 2;
   auto* right = new Leaf;
@@ -260,6 +269,7 @@ void TableIndex::add_child(
       inner = right;
     }
   }
+  CHECK_INVARIANT(at <= inner->count && inner->count < kChildren);
   std::move_backward(inner->firsts.data() + at, inner->firsts.data() + inner->count,
                      inner->firsts.data() + inner->count + 1);
   std::move_backward(inner->children.data() + at, inner->children.data() + inner->count,
@@ -312,6 +322,7 @@ bool TableIndex::erase(const TableNode* node) {
     merge_leaf(*leaf, path);
   }
   lower_root();
+  CHECK_INVARIANT((root_ == nullptr) == (first_leaf_ == nullptr));
   return true;
 }
 
@@ -324,6 +335,7 @@ void TableIndex::unlink(Leaf* leaf) {
 void TableIndex::remove_child(Path& path, size_t level, size_t child) {
   CHECK_INVARIANT(level != 0);
   Inner* inner = path[level - 1].inner;
+  CHECK_INVARIANT(child < inner->count);
   close_gap(inner->firsts, child, child + 1, inner->count);
   close_gap(inner->children, child, child + 1, inner->count);
   --inner->count;

@@ -32,6 +32,8 @@ void TableIndex::erase_range(std::string_view from, std::string_view to) {
   }
   mend(first);
   mend(last);
+  CHECK_INVARIANT((root_ == nullptr) == (first_leaf_ == nullptr));
+  CHECK_INVARIANT((first_leaf_ == nullptr) == (last_leaf_ == nullptr));
 }
 
 // What was cut through at the key may be small: from the leaf upwards, each on a way of its own,
@@ -62,6 +64,7 @@ bool TableIndex::cut(Subtree subtree, const Key* from, const Key* to) {
   auto* inner = static_cast<Inner*>(subtree.node);
   const size_t first = from == nullptr ? 0 : child_of(*inner, *from);
   const size_t last = to == nullptr ? inner->count - 1 : child_of(*inner, *to);
+  CHECK_INVARIANT(first <= last && last < inner->count);
   size_t kept = first;
   for (size_t i = first; i <= last; ++i) {
     const Subtree child{inner->children[i], subtree.level - 1};

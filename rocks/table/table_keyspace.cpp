@@ -43,10 +43,15 @@ constexpr size_t kEpochsOnTheWay = 2;
 constexpr uint64_t kPercentSlow = 200;
 constexpr uint64_t kPercentFull = 350;
 
+static_assert(kPercentSlow > 100 && kPercentSlow < kPercentFull);
+static_assert(kPercentFull <= 100 * kEpochsInBudget);
+static_assert(kEpochsOnTheWay < kEpochsInBudget);
+
 // The same by what is in memory, in percent of the budget.
 constexpr uint64_t kPercentExcess = 125;
 constexpr uint64_t kPercentExcessFull = 200;
 constexpr uint64_t kPressureExcess = 900;
+static_assert(kPercentExcess > 100 && kPercentExcess < kPercentExcessFull);
 // For room, and of what nobody needs any more, beside what each write does.
 constexpr size_t kSlotsPerCommit = 256;
 constexpr size_t kSlotsPerLook = 4096;
@@ -75,6 +80,8 @@ class TableKeyspace final : public OverlaidKeyspace<TableWalk> {
                  options.before_flush,
                  flushed,
                  host ? TableFlusher::Thread::kCallers : TableFlusher::Thread::kOwn) {
+    static_assert(kPressureExcess < kPressureFull, "memory alone never stops the commits");
+    CHECK_INVARIANT(epoch_bytes_max_ != 0);
     if (host) {
       host([this] { return flusher_.do_job(); });
     }
@@ -221,6 +228,7 @@ std::optional<std::string_view> TableKeyspace::get(Family family, std::string_vi
 }
 
 void TableKeyspace::commit(LogIndex applied) {
+  CHECK_INVARIANT(applied >= committed_);
   turn_.check_applied(applied);
   take_flushed();
   wait_for_room();
@@ -288,6 +296,7 @@ void TableKeyspace::take_flushed() {
   while (taken_ < flusher_.flushed_epoch()) {
     table_.flushed(++taken_);
   }
+  CHECK_INVARIANT(taken_ < table_.active_epoch());
 }
 
 // How far the flusher is behind.
@@ -325,6 +334,7 @@ void TableKeyspace::flush() {
   freeze_dirty();
   flusher_.wait_for(table_.active_epoch() - 1);
   take_flushed();
+  CHECK_INVARIANT(!table_.dirty());
   CHECK_INVARIANT(flushed_index() == committed_);
 }
 

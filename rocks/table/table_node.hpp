@@ -6,12 +6,14 @@
 // never reads.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <new>
 #include <string_view>
+#include <type_traits>
 
 #include "config/base/check.hpp"
 #include "rocks/keyspace.hpp"
@@ -70,6 +72,7 @@ struct TableNode {
   bool fits(size_t size) const { return size <= room() && room() - size <= UINT8_MAX; }
   void set(bool exists, std::string_view value) {
     CHECK_INVARIANT(fits(value.size()));
+    CHECK_INVARIANT(exists || value.empty());  // a tombstone says nothing else
     slack = static_cast<uint8_t>(room() - value.size());
     value_size = static_cast<uint32_t>(value.size());
     present = exists;
@@ -84,5 +87,7 @@ struct TableNode {
   }
 };
 static_assert(sizeof(TableNode) == 32);
+static_assert(std::is_trivially_destructible_v<TableNode>, "destroy() frees the bytes");
+static_assert(alignof(TableNode) <= alignof(std::max_align_t), "malloc() aligns it");
 
 }  // namespace kiwi::rocks
