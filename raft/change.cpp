@@ -219,7 +219,6 @@ void Core::State::drive_membership(Leader& leader) {
   }
   if (configuration().is_joint()) {
     Configuration next = final_of(configuration());
-    CHECK_INVARIANT(configuration_error(next).empty());
     append_own(EntryKind::kConfiguration, {}, SharedBytes(encode_configuration(next)));
     return;
   }

@@ -11,6 +11,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "config/base/check.hpp"
+
 namespace kiwi::resp {
 
 struct NodeContext;
@@ -21,7 +23,10 @@ class ClientMemory {
   static constexpr size_t kFairBytes = 64 << 10;
 
   uint64_t used() const { return used_; }
-  void changed(size_t from, size_t to) { used_ += to - from; }
+  void changed(size_t from, size_t to) {
+    CHECK_INVARIANT(used_ >= from);
+    used_ += to - from;
+  }
 
   static uint64_t limit(const NodeContext& node);  // UINT64_MAX = none
   // Clients that hold more than their fair share should wait.

@@ -26,6 +26,7 @@ ReplyGroups::Draft ReplyGroups::begin(const ReplySlot& to) {
     last_index_ = it->second;
   }
   ReplyBatch& batch = batches_[last_index_];
+  CHECK_INVARIANT(batch.connection == to.connection);
   if (batch.lost) {
     return {};
   }
@@ -45,6 +46,7 @@ ReplyGroups::Draft ReplyGroups::begin(const ReplySlot& to) {
 // Whatever else the turn had for the connection goes with it.
 void ReplyGroups::lose(ReplyBatch& batch) {
   for (const ReplyPart& part : batch.parts) {
+    CHECK_INVARIANT(bytes_ >= part.size);
     bytes_ -= part.size;
   }
   const ConnectionId connection = batch.connection;
@@ -55,8 +57,10 @@ void ReplyGroups::lose(ReplyBatch& batch) {
 
 void ReplyGroups::end(const Draft& draft, uint64_t slot) {
   if (draft.space.lost) {
+    CHECK_INVARIANT(draft.batch != nullptr);
     lose(*draft.batch);
   } else if (draft.batch != nullptr) {
+    CHECK_INVARIANT(draft.offset <= draft.batch->bytes.size());
     bytes_ += draft.batch->bytes.size() - draft.offset;
     draft.batch->parts.push_back({slot, static_cast<uint32_t>(draft.offset),
                                   static_cast<uint32_t>(draft.batch->bytes.size() - draft.offset)});
@@ -65,6 +69,8 @@ void ReplyGroups::end(const Draft& draft, uint64_t slot) {
 
 void ReplyGroups::discard(const Draft& draft) {
   if (draft.batch != nullptr) {
+    CHECK_INVARIANT(draft.offset <= draft.batch->bytes.size());
+    CHECK_INVARIANT(draft.tokens <= draft.batch->tokens.size());
     draft.batch->bytes.resize(draft.offset);
     draft.batch->tokens.resize(draft.tokens);
   }
@@ -125,6 +131,7 @@ std::shared_ptr<const PendingBatch> Executor::State::take_pending(
   }
   auto batch = std::move(it->second);
   pending.erase(it);
+  CHECK_INVARIANT(batch->sequence == number.sequence);
   return batch;
 }
 
@@ -174,6 +181,7 @@ void Executor::State::run_commands(const raft::Entry& entry, const PendingBatch*
     ReplySpace nobody;
     execute(look.next(ahead), moment, nobody, 2);
   }
+  CHECK_INVARIANT(executed == reader.count());  // each command of the entry, once
 }
 
 void Executor::State::apply_batch(const raft::Entry& entry) {
@@ -230,6 +238,8 @@ void Executor::State::apply_configuration(const raft::Entry& entry) {
 void Executor::State::apply_entry(const raft::Entry& entry) {
   CHECK_INVARIANT(entry.index == database.record().index + 1);
   CHECK_INVARIANT(entry.stamp_ms >= database.record().stamp_ms);
+  CHECK_INVARIANT(entry.term >= database.record().term);
+  CHECK_INVARIANT(applying == nullptr && !database.effects().marked());
   entry_commands = 0;
   entry_steps = 0;
   applying = &entry;
@@ -340,6 +350,7 @@ bool Executor::State::apply_turn() {
   if (!any) {
     return false;
   }
+  CHECK_INVARIANT(database.record().index <= queued);
   sessions.end_turn();
   database.end_turn();
   store->commit(database.record().index);
@@ -362,6 +373,7 @@ std::vector<raft::SessionRow> Executor::session_rows() const { return state_->se
 
 void Executor::expect(std::shared_ptr<const PendingBatch> batch) {
   uint64_t sequence = batch->sequence;
+  CHECK_INVARIANT(sequence != 0);
   state_->pending[sequence] = std::move(batch);
 }
 
@@ -384,6 +396,7 @@ void Executor::forget_connection(ConnectionId connection) {
   State& s = *state_;
   s.replies.close(connection);
   if (auto it = s.aside_of.find(connection); it != s.aside_of.end()) {
+    CHECK_INVARIANT(s.long_aside >= it->second.long_ones);
     s.long_aside -= it->second.long_ones;
     for (const uint64_t id : it->second.ids) {
       s.aside.erase(id);
@@ -397,6 +410,7 @@ void Executor::forget_connection(ConnectionId connection) {
 void Executor::take_over(Executor& old) {
   State& s = *state_;
   CHECK_INVARIANT(s.queue.empty() && s.pending.empty() && s.waiting.empty());
+  CHECK_INVARIANT(&old != this && old.state_->options.group == s.options.group);
   s.pending = std::exchange(old.state_->pending, {});
   s.waiting = std::exchange(old.state_->waiting, {});
   s.reads_executed = old.state_->reads_executed;

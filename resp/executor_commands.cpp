@@ -44,6 +44,7 @@ void LookAhead::announce() {
         decoded.row == nullptr ? std::nullopt : keys_of(*decoded.row, decoded.command.args).first();
     keys[i] = {decoded.command.database, first.value_or(std::string_view())};
   }
+  CHECK_INVARIANT(next_ == 0 && known_ <= keys.size());
   database_.expect(std::span(keys).first(known_));
 }
 
@@ -223,6 +224,7 @@ void Executor::State::execute_transaction(PackedCommand& transaction,
 }
 
 void Executor::State::execute(Decoded& decoded, Moment moment, ReplySpace& out, int version) {
+  CHECK_INVARIANT(!put_aside);
   moment.ordinal = entry_commands;
   if (!decoded.well_formed) {
     RespWriter(out.bytes, version).error(kInternalError);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "config/base/check.hpp"
 #include "resp/executor_state.hpp"
 #include "resp/mutants.hpp"
 
@@ -17,6 +18,7 @@ bool Executor::State::turn_is_full() const {
 // clock.
 bool Executor::State::run_batch(WaitingReads& reads) {
   ReadBatch& batch = reads.batch;
+  CHECK_INVARIANT(reads.next <= batch.ops.size() && !put_aside && !may_put_aside);
   const int64_t stamp_ms = database.record().stamp_ms;
   const bool old_clock = store == nullptr && mutant(Mutant::kLongReadOldClock);
   Moment moment{.now_ms = old_clock ? batch.now_ms : std::max(stamp_ms, batch.now_ms),
@@ -72,6 +74,7 @@ bool Executor::State::run_batch(WaitingReads& reads) {
       replies.end(draft, op.to.slot);
     }
   }
+  CHECK_INVARIANT(reads.again.size() <= batch.ops.size());
   if (reads.again.size() < batch.ops.size() || batch.ops.empty()) {
     effects.reads_done.push_back(batch.id);
   }
@@ -102,10 +105,12 @@ void Executor::State::put_read_aside(uint64_t batch,
   }
   constexpr uint64_t kOwnIds = uint64_t{1} << 63;  // the router counts from 1
   const uint64_t id = kOwnIds | ++long_reads;
-  aside.emplace(id, Aside{connection, is_long});
+  const bool is_new = aside.emplace(id, Aside{connection, is_long}).second;
+  CHECK_INVARIANT(is_new);
   of.ids.insert(id);
   of.long_ones += is_long ? 1 : 0;
   long_aside += is_long ? 1 : 0;
+  CHECK_INVARIANT(of.long_ones <= of.ids.size() && long_aside <= aside.size());
   effects.reads_split.push_back({batch, id, connection, op.kind != RequestKind::kStaleRead});
   effects.long_reads.push_back(
       {id, std::move(op), moment.now_ms, ++reads_executed, options.reply_bytes_max});
@@ -114,6 +119,8 @@ void Executor::State::put_read_aside(uint64_t batch,
 void Executor::State::forget_aside(uint64_t id) {
   const Aside gone = aside.extract(id).mapped();
   auto it = aside_of.find(gone.connection);
+  CHECK_INVARIANT(it != aside_of.end() && it->second.ids.contains(id));
+  CHECK_INVARIANT(!gone.is_long || (it->second.long_ones != 0 && long_aside != 0));
   it->second.ids.erase(id);
   it->second.long_ones -= gone.is_long ? 1 : 0;
   long_aside -= gone.is_long ? 1 : 0;

@@ -60,6 +60,7 @@ void SessionTable::apply_configuration(const raft::Configuration& configuration)
       dirty_.push_back(true);
     }
   }
+  CHECK_INVARIANT(dirty_.size() == rows_.size());
 }
 
 bool SessionTable::accept(const raft::ProposalNumber& number) {
@@ -69,6 +70,7 @@ bool SessionTable::accept(const raft::ProposalNumber& number) {
         row.group != number.group) {
       continue;
     }
+    CHECK_INVARIANT(row.group == group_);
     bool next = number.epoch == row.epoch && number.sequence == row.sequence + 1;
     bool reborn = number.epoch > row.epoch && number.sequence == 1;
     if (!next && !reborn && !mutant(Mutant::kDuplicateApplied)) {
@@ -83,6 +85,7 @@ bool SessionTable::accept(const raft::ProposalNumber& number) {
 }
 
 void SessionTable::end_turn() {
+  CHECK_INVARIANT(dirty_.size() == rows_.size());
   for (size_t i = 0; i < rows_.size(); ++i) {
     if (dirty_[i]) {
       put(rows_[i]);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <deque>
 #include <exception>
 #include <map>
@@ -40,6 +41,11 @@ class ReplyGroups {
   // always fits.
   static constexpr size_t kReadShare = 2;
   static constexpr size_t kWriteShare = 3;
+
+  static_assert(kReadShare < kWriteShare);
+  static_assert((kWriteShare + 1) * config::limits::kReplyBytes <= UINT32_MAX,
+                "a part's place has 32 bits");
+  static_assert(config::limits::kSmallReplyBytes < config::limits::kReplyBytes / 8);
 
   explicit ReplyGroups(size_t reply_bytes_max)
       : reply_bytes_max_(reply_bytes_max),
@@ -116,6 +122,7 @@ class LookAhead {
         announce();
       }
     }
+    CHECK_INVARIANT(next_ < known_);
     return commands_[next_++];
   }
 

@@ -99,6 +99,8 @@ LongReadResult run_long_read(rocks::Reader& view,
     executor.work();
     ExecutorEffects effects = executor.take_effects();
     CHECK_INVARIANT(effects.replies.size() == 1);
+    CHECK_INVARIANT(effects.replies[0].connection == read.op.to.connection);
+    CHECK_INVARIANT(effects.replies[0].parts.size() == 1 && effects.long_reads.empty());
     result.replies = std::move(effects.replies[0]);
     const Executor::Counters counters = executor.counters();
     result.stats = {counters.keyspace_hits, counters.keyspace_misses, counters.expired_keys};

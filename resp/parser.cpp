@@ -117,6 +117,7 @@ bool unquote(std::string_view& line, std::string& out) {
 
 void RequestParser::feed(std::string_view bytes) {
   CHECK_INVARIANT(!external_);
+  CHECK_INVARIANT(begin_ <= buffer_.size());
   if (begin_ == buffer_.size()) {
     buffer_.clear();
     begin_ = 0;
@@ -209,6 +210,7 @@ RequestParser::Event RequestParser::fail(std::string_view text) {
 
 void RequestParser::finish(size_t size) {
   begin_ += size;
+  CHECK_INVARIANT(begin_ <= input().size());
   in_array_ = false;
   bulk_size_ = -1;
   at_ = 0;
@@ -290,6 +292,7 @@ RequestParser::Event RequestParser::next_multibulk() {
     }
   }
   std::string_view bytes = command_bytes();
+  CHECK_INVARIANT(missing_ == 0 && !spans_.empty());
   args_.reserve(spans_.size());
   for (const Span& span : spans_) {
     args_.push_back(bytes.substr(span.offset, span.size));
@@ -374,6 +377,7 @@ RequestParser::Event RequestParser::read_bulk_length() {
 }
 
 RequestParser::Event RequestParser::read_bulk() {
+  CHECK_INVARIANT(in_array_ && missing_ > 0);
   if (bulk_size_ < 0) {
     Event event = read_bulk_length();
     if (event != Event::kCommand) {

@@ -9,10 +9,13 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "config/base/check.hpp"
 
 namespace kiwi::resp {
 
@@ -46,6 +49,7 @@ class ReplySlots {
 
   // A reply that is born here, behind unanswered commands (!empty()).
   void hold(std::string_view bytes) {
+    CHECK_INVARIANT(!empty());
     Slot* last = &at(next_ - 1);
     if (!last->done || last->silent) {
       last = &push();
@@ -61,6 +65,7 @@ class ReplySlots {
 
   // is_open(number). Answers it and moves everything whose turn has come to `output`.
   void answer(uint64_t number, std::string_view bytes, std::string& output) {
+    CHECK_INVARIANT(is_open(number));
     Slot& slot = at(number);
     slot.done = true;
     (slot.reads ? reads_ : writes_).answered(bytes.size());
@@ -99,6 +104,7 @@ class ReplySlots {
 
     size_t expected() const { return unanswered * usual_bytes; }
     void answered(size_t bytes) {
+      CHECK_INVARIANT(unanswered != 0);
       --unanswered;
       usual_bytes = std::max(bytes, usual_bytes - usual_bytes / 8);
     }
@@ -114,7 +120,9 @@ class ReplySlots {
   }
 
   void pop() {
+    CHECK_INVARIANT(!empty() && at(first_).done);  // replies leave in order
     Slot& slot = at(first_++);
+    CHECK_INVARIANT(request_bytes_ >= slot.request_bytes && held_bytes_ >= slot.bytes.size());
     request_bytes_ -= slot.request_bytes;
     held_bytes_ -= slot.bytes.size();
     if (slot.bytes.capacity() > kKeepBytes) {
@@ -125,13 +133,16 @@ class ReplySlots {
     slot.done = false;
     slot.silent = false;
     slot.reads = false;
+    CHECK_INVARIANT(!empty() || (request_bytes_ == 0 && held_bytes_ == 0));
     if (empty() && ring_.size() > kKeepSlots) {
       std::vector<Slot>(kKeepSlots).swap(ring_);
     }
   }
 
   void grow() {
+    static_assert(std::has_single_bit(kKeepSlots));
     std::vector<Slot> bigger(ring_.empty() ? 16 : 2 * ring_.size());
+    CHECK_INVARIANT(std::has_single_bit(bigger.size()));
     for (uint64_t number = first_; number != next_; ++number) {
       bigger[number & (bigger.size() - 1)] = std::move(at(number));
     }

@@ -3,6 +3,9 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <limits>
+
+#include "config/base/check.hpp"
 
 namespace kiwi::resp {
 
@@ -19,6 +22,8 @@ void append_number(std::string& out, int64_t value) {
 // A type byte, a decimal number and the line end: ":1\r\n", "*2\r\n", "$5\r\n".
 void append_header(std::string& out, char type, int64_t value) {
   char line[24];
+  static_assert(sizeof(line) >= 1 + std::numeric_limits<int64_t>::digits10 + 2 + 2);
+  static_assert(sizeof(line) <= kFrame, "what fits() was asked for");
   line[0] = type;
   char* end = std::to_chars(line + 1, line + sizeof(line) - 2, value).ptr;
   *end++ = '\r';
@@ -127,6 +132,7 @@ std::string double_text(double value) {
   }
   char digits[40];
   int size = std::snprintf(digits, sizeof(digits), "%.17g", value);
+  CHECK_INVARIANT(size > 0 && static_cast<size_t>(size) < sizeof(digits));
   return {digits, static_cast<size_t>(size)};
 }
 
@@ -170,6 +176,7 @@ void RespWriter::verbatim(std::string_view text) {
 
 void RespWriter::take_back(size_t where) {
   if (out_ != nullptr) {
+    CHECK_INVARIANT(where <= out_->size());
     out_->resize(where);
   }
 }
@@ -187,6 +194,7 @@ void RespWriter::raw(std::string_view encoded) {
 
 void RespWriter::put_first(size_t begin, size_t head) {
   if (out_ != nullptr) {
+    CHECK_INVARIANT(begin <= head && head <= out_->size());
     const std::string first = out_->substr(head);
     out_->resize(head);
     out_->insert(begin, first);

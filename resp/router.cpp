@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "config/base/check.hpp"
 #include "resp/command_keys.hpp"
 #include "resp/router_state.hpp"
 #include "rocks/keys.hpp"
@@ -100,8 +101,10 @@ void Router::State::answer(const ReplySlot& to,
     const auto key = first_key(packed);
     reply.error(texts::moved(key ? rocks::key_slot(*key) : 0, leader_address));
   } else {
+    CHECK_INVARIANT(!text_of(answer).empty());
     reply.error(text_of(answer));
   }
+  CHECK_INVARIANT(batch.bytes.size() <= UINT32_MAX);
   batch.parts.push_back({to.slot, offset, static_cast<uint32_t>(batch.bytes.size()) - offset});
   batch.failed_watch = batch.failed_watch || kind == RequestKind::kWatch;
 }
@@ -202,8 +205,7 @@ void Router::State::pump(Connection& c) {
       return;
     }
     c.queue.pop_front();
-    --deferred_requests;
-    waiting_bytes -= bytes;
+    no_longer_deferred(bytes);
   }
 }
 
@@ -215,8 +217,7 @@ void Router::State::expire_deferred(int64_t now_ms) {
     while (!c.queue.empty() && c.queue.front().arrival_ms + options.response_timeout_ms <= now_ms) {
       const ReadOp& op = c.queue.front().op;
       answer_in_vain(op.to, op.kind);
-      --deferred_requests;
-      waiting_bytes -= op.packed.size();
+      no_longer_deferred(op.packed.size());
       c.queue.pop_front();
     }
     pump(c);
@@ -239,16 +240,14 @@ void Router::State::refuse_deferred(Connection& c, Answer why, int64_t now_ms) {
       return false;
     }
     answer(op.to, op.kind, why, op.packed);
-    --deferred_requests;
-    waiting_bytes -= op.packed.size();
+    no_longer_deferred(op.packed.size());
     return true;
   });
 }
 
 void Router::State::drop_waiting(Connection& c) {
   c.queue.remove_if([this](const Deferred& waiting) {
-    --deferred_requests;
-    waiting_bytes -= waiting.op.packed.size();
+    no_longer_deferred(waiting.op.packed.size());
     return true;
   });
   for (router::OpenBatch& batch : open) {

@@ -3,6 +3,7 @@
 #include <iterator>
 #include <utility>
 
+#include "config/base/check.hpp"
 #include "resp/router_state.hpp"
 
 namespace kiwi::resp {
@@ -35,8 +36,10 @@ void Router::State::add_read(Connection& c, ReadOp&& op, int64_t arrival_ms) {
 }
 
 void Router::State::read_over(Connection& c, size_t count, size_t linear) {
-  c.reads_out -= count;
-  c.linear_reads_out -= linear;
+  CHECK_INVARIANT(linear <= count);
+  router::take_off(c.reads_out, count);
+  router::take_off(c.linear_reads_out, linear);
+  CHECK_INVARIANT(c.linear_reads_out <= c.reads_out);
   pump(c);
   forget_if_done(c);
 }
@@ -56,12 +59,14 @@ void Router::State::run(std::vector<ReadOp>&& ops, Executing&& record, const raf
   }
   executing_bytes += record.bytes;
   executing_clamped += record.clamped ? 1 : 0;
-  executing.emplace(batch.id, std::move(record));
+  CHECK_INVARIANT(!batch.ops.empty());
+  const bool is_new = executing.emplace(batch.id, std::move(record)).second;
+  CHECK_INVARIANT(is_new);
 }
 
 void Router::State::executed(std::unordered_map<uint64_t, Executing>::iterator record) {
-  executing_bytes -= record->second.bytes;
-  executing_clamped -= record->second.clamped ? 1 : 0;
+  router::take_off(executing_bytes, record->second.bytes);
+  router::take_off(executing_clamped, record->second.clamped ? 1 : 0);
   executing.erase(record);
 }
 
@@ -85,6 +90,7 @@ void Router::State::ask_round(int64_t now_ms) {
     round->first_ask = last_ask + 1;
   }
   round->last_ask = ++last_ask;
+  CHECK_INVARIANT(!round->reads.empty() && round->first_ask <= round->last_ask);
   round->ask_again_ms = now_ms + options.election_timeout_ms;
   ++counters.read_rounds;
   effects.read_index.push_back({round->last_ask, round->with_tick});
@@ -211,13 +217,14 @@ void Router::read_split(const SplitRead& split) {
   for (Run& run : it->second.runs) {
     if (run.connection->id == split.connection && run.count != 0) {
       --run.count;
-      run.linear -= split.linear ? 1 : 0;
+      router::take_off(run.linear, split.linear ? 1 : 0);
       Executing own;
       own.runs.push_back({run.connection, 1, split.linear ? size_t{1} : 0});
       own.arrival_ms = it->second.arrival_ms;
       own.aside = true;
       ++run.connection->aside;
-      s.executing.emplace(split.id, std::move(own));
+      const bool is_new = s.executing.emplace(split.id, std::move(own)).second;
+      CHECK_INVARIANT(is_new);
       return;
     }
   }
@@ -233,7 +240,7 @@ void Router::reads_done(uint64_t id, int64_t /*now_ms*/) {
   const bool aside = it->second.aside;
   s.executed(it);
   for (const Run& run : runs) {
-    run.connection->aside -= aside ? 1 : 0;
+    router::take_off(run.connection->aside, aside ? 1 : 0);
     s.read_over(*run.connection, run.count, run.linear);
   }
 }

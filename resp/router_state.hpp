@@ -67,9 +67,13 @@ class DeferredQueue {
  public:
   bool empty() const { return head_ == items_.size(); }
   size_t size() const { return items_.size() - head_; }
-  Deferred& front() { return items_[head_]; }
+  Deferred& front() {
+    CHECK_INVARIANT(!empty());
+    return items_[head_];
+  }
   void push_back(Deferred&& item) { items_.push_back(std::move(item)); }
   void pop_front() {
+    CHECK_INVARIANT(!empty());
     std::string().swap(items_[head_++].op.packed);
     if (empty()) {
       clear();
@@ -98,6 +102,7 @@ class DeferredQueue {
   static constexpr size_t kFew = 64;
 
   void drop_taken() {
+    CHECK_INVARIANT(head_ <= items_.size());
     items_.erase(items_.begin(), items_.begin() + static_cast<ptrdiff_t>(head_));
     head_ = 0;
     if (items_.capacity() > kFew && items_.size() < items_.capacity() / 4) {
@@ -124,13 +129,25 @@ struct Connection {
   bool idle() const { return queue.empty() && open_ops + pending_ops + reads_out == 0; }
 };
 
+// Of a sum of what is under way, a part is over.
+inline void take_off(size_t& sum, size_t part) {
+  CHECK_INVARIANT(sum >= part);
+  sum -= part;
+}
+
 // How many operations of one connection stand together: counting by run instead of by operation.
 struct Run {
   Connection* connection = nullptr;
   size_t count = 0;
   size_t linear = 0;  // reads: those that are not stale
 };
-void add_to_runs(std::vector<Run>& runs, Connection& connection, bool linear);
+inline void add_to_runs(std::vector<Run>& runs, Connection& connection, bool linear) {
+  if (runs.empty() || runs.back().connection != &connection) {
+    runs.push_back({&connection, 0, 0});
+  }
+  ++runs.back().count;
+  runs.back().linear += linear ? 1 : 0;
+}
 
 struct OpenBatch {
   BatchBuilder builder;
@@ -260,7 +277,14 @@ struct Router::State {
   uint64_t next_sequence() const { return first_unsettled + pending.size(); }
   bool leads() const { return leader == options.node; }
   bool can_send() const { return service == Service::kUp && ready && bool(leader); }
-  router::Pending& at(uint64_t sequence) { return pending[sequence - first_unsettled]; }
+  router::Pending& at(uint64_t sequence) {
+    CHECK_INVARIANT(sequence >= first_unsettled && sequence < next_sequence());
+    return pending[sequence - first_unsettled];
+  }
+  void no_longer_deferred(size_t bytes) {
+    router::take_off(deferred_requests, 1);
+    router::take_off(waiting_bytes, bytes);
+  }
 
   // ---- router.cpp: placement, program order, answers
   bool waits_for_commit() const;

@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "config/base/check.hpp"
 #include "resp/router_state.hpp"
+#include "rocks/keyspace.hpp"
 
 namespace kiwi::resp {
 
@@ -35,6 +37,7 @@ constexpr size_t kPauseBytes = 64 << 10;
 constexpr uint64_t kPauseMs = 20;
 constexpr uint64_t kPauseMaxMs = 500;
 constexpr uint64_t kFullPressure = 1000;
+static_assert(kFullPressure == rocks::StateStore::kPressureFull && kPauseMs <= kPauseMaxMs);
 // What may be under way at full pressure, as a part of inflight_bytes_max.
 constexpr uint64_t kInflightPart = 64;
 // What the leader said is good for so long: it says it again while it lasts.
@@ -43,18 +46,6 @@ constexpr int64_t kLeaderPressureMs = 500;
 constexpr int64_t kLeaderFullMs = 500;
 
 }  // namespace
-
-namespace router {
-
-void add_to_runs(std::vector<Run>& runs, Connection& connection, bool linear) {
-  if (runs.empty() || runs.back().connection != &connection) {
-    runs.push_back({&connection, 0, 0});
-  }
-  ++runs.back().count;
-  runs.back().linear += linear ? 1 : 0;
-}
-
-}  // namespace router
 
 // ---------------------------------------------------------------- packing
 
@@ -82,6 +73,7 @@ void Router::State::add_write(Connection& c, const Item& item) {
 }
 
 bool Router::State::attach_read(Connection& c, const Item& item) {
+  CHECK_INVARIANT(c.last_open >= open_first && c.last_open - open_first < open.size());
   OpenBatch& batch = open[c.last_open - open_first];
   if (batch.dead || batch.ops.size() >= options.batch_commands_max * kAttachedReadsFactor) {
     return false;
@@ -100,9 +92,9 @@ void Router::State::kill_open(OpenBatch& batch, std::optional<Answer> why, int64
   if (std::exchange(batch.dead, true)) {
     return;
   }
-  waiting_bytes -= batch.bytes;
+  router::take_off(waiting_bytes, batch.bytes);
   for (const Run& run : batch.runs) {
-    run.connection->open_ops -= run.count;
+    router::take_off(run.connection->open_ops, run.count);
   }
   for (PendingOp& op : batch.ops) {
     if (op.kind == RequestKind::kStaleRead && !refusal(op.kind, now_ms)) {
@@ -127,7 +119,7 @@ void Router::State::drop_from(OpenBatch& batch, const Connection& c) {
   const std::string payload = batch.builder.take();
   BatchReader commands(payload);
   std::vector<PendingOp> ops = std::exchange(batch.ops, {});
-  waiting_bytes -= std::exchange(batch.bytes, 0);
+  router::take_off(waiting_bytes, std::exchange(batch.bytes, 0));
   if (commands.acl_version()) {
     batch.builder.set_acl_version(*commands.acl_version());
   }
@@ -176,7 +168,10 @@ bool Router::State::throttled(int64_t now_ms) const {
   return now != 0 && !pending.empty() && pending_bytes + open.front().builder.bytes() > most;
 }
 
-void Router::set_pressure(uint32_t pressure) { state_->own_pressure = pressure; }
+void Router::set_pressure(uint32_t pressure) {
+  CHECK_INVARIANT(pressure <= kFullPressure);
+  state_->own_pressure = pressure;
+}
 
 void Router::set_leader_pressure(uint32_t pressure, int64_t now_ms) {
   state_->leader_pressure = pressure;
@@ -194,9 +189,10 @@ void Router::State::hand_over(OpenBatch&& from, int64_t now_ms) {
   }
   batch->payload = SharedBytes(from.builder.take());
   batch->ops = std::move(from.ops);
-  waiting_bytes -= from.bytes;
+  CHECK_INVARIANT(!batch->ops.empty());
+  router::take_off(waiting_bytes, from.bytes);
   for (const Run& run : from.runs) {
-    run.connection->open_ops -= run.count;
+    router::take_off(run.connection->open_ops, run.count);
     run.connection->pending_ops += run.count;
   }
   pending_bytes += batch->payload.size();
@@ -322,7 +318,7 @@ void Router::State::release(Pending& p) {
   }
   std::vector<Run> runs = std::move(p.runs);
   for (const Run& run : runs) {
-    run.connection->pending_ops -= run.count;
+    router::take_off(run.connection->pending_ops, run.count);
     pump(*run.connection);
     forget_if_done(*run.connection);
   }
@@ -377,12 +373,13 @@ void Router::settled(const Settled& settled, int64_t now_ms) {
   }
   CHECK_INVARIANT(!s.pending.empty() && settled.sequence == s.first_unsettled);
   Pending p = std::move(s.pending.front());
+  CHECK_INVARIANT(p.batch->sequence == settled.sequence);
   // Refused at once is a promise that no log has it and that only void was sent since (F3).
   CHECK_INVARIANT(!(settled.applied && p.writes_answered));
   s.pending.pop_front();
   ++s.first_unsettled;
   s.resend_next = std::max(s.resend_next, s.first_unsettled);
-  s.pending_bytes -= p.batch->payload.size();
+  router::take_off(s.pending_bytes, p.batch->payload.size());
   s.moved(now_ms);
   if (s.pending.empty()) {
     s.last_batch_ops = s.in_flight_ops + (s.open.empty() ? 0 : s.open.front().ops.size());
@@ -483,7 +480,7 @@ void Router::session_row(uint64_t epoch, uint64_t last, int64_t now_ms) {
     Pending p = std::move(s.pending.front());
     s.pending.pop_front();
     ++s.first_unsettled;
-    s.pending_bytes -= p.batch->payload.size();
+    router::take_off(s.pending_bytes, p.batch->payload.size());
     s.time_out(p);  // its effect is in, its replies are lost
   }
   CHECK_INVARIANT(s.first_unsettled > last);  // numbers above were never allotted

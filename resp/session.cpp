@@ -22,6 +22,8 @@ constexpr size_t kErrorWords = 128;  // as in Redis
 
 // Whoever says nothing for so long gives its buffers back.
 constexpr int64_t kIdleMs = 2000;
+static_assert(kReserveBytes <= limits::kPipelineBytes);
+static_assert(ClientMemory::kFairBytes <= limits::kOutputPauseBytes, "scarce is not more");
 
 }  // namespace
 
@@ -77,6 +79,7 @@ void Session::reply(const ReplyBatch& replies, int64_t now_ms) {
     if (!s.slots.is_open(part.slot)) {
       continue;
     }
+    CHECK_INVARIANT(size_t{part.offset} + part.size <= replies.bytes.size());
     std::string_view bytes = std::string_view(replies.bytes).substr(part.offset, part.size);
     if (bytes.starts_with('-')) {
       s.node.count_error(bytes);

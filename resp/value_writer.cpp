@@ -22,6 +22,8 @@ ReplyValue& ValueWriter::add(Kind kind, std::string_view text) {
 }
 
 void ValueWriter::add_aggregate(Kind kind, size_t items) {
+  CHECK_INVARIANT(kind == Kind::kArray || kind == Kind::kMap || kind == Kind::kSet ||
+                  kind == Kind::kPush);
   add(kind);
   parts_.back().items = items;
 }
@@ -77,6 +79,7 @@ void ValueWriter::verbatim(std::string_view text) {
 }
 
 void ValueWriter::put_first(size_t begin, size_t head) {
+  CHECK_INVARIANT(begin <= head && head <= parts_.size());
   const auto first = parts_.begin();
   std::rotate(first + static_cast<ptrdiff_t>(begin), first + static_cast<ptrdiff_t>(head),
               parts_.end());

@@ -95,6 +95,7 @@ void Database::end_entry(LogIndex index, Term term, int64_t stamp_ms) {
 
 // The counts and the applied record follow from what the entries did.
 void Database::end_turn() {
+  CHECK_INVARIANT(marks_.empty());
   rocks::Writer& writer = effects_.writer();
   for (uint32_t id : dirty_counts_) {
     auto it = counts_.find(id);
@@ -151,8 +152,11 @@ void Database::mark() {
 }
 
 void Database::undo() {
+  CHECK_INVARIANT(!marks_.empty());
   effects_.undo();
   const Mark& mark = marks_.back();
+  CHECK_INVARIANT(record_.mutation_counter >= mark.mutation_counter);
+  CHECK_INVARIANT(counts_before_.size() >= mark.counts && map_before_.size() >= mark.map);
   record_.mutation_counter = mark.mutation_counter;
   record_.next_database = mark.next_database;
   for (; counts_before_.size() > mark.counts; counts_before_.pop_back()) {
@@ -165,6 +169,7 @@ void Database::undo() {
 }
 
 void Database::keep() {
+  CHECK_INVARIANT(!marks_.empty());
   effects_.keep();
   marks_.pop_back();
   if (marks_.empty()) {
@@ -211,6 +216,7 @@ void Database::flush(uint32_t logical) {
     throw std::length_error("every database number was used");
   }
   DatabaseId old = physical(logical);
+  CHECK_INVARIANT(record_.next_database >= kFirstFreshDatabase);
   set_mapped(logical, Mapped{DatabaseId{record_.next_database++}, next_mutation()});
   // One range per family, whatever the database holds. Its expiry index records are ordered by
   // time, not by database: each goes when it falls due (erase_stale_expiry).

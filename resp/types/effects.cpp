@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "config/base/bytes.hpp"
+#include "config/base/check.hpp"
 #include "config/base/checksum.hpp"
 
 namespace kiwi::resp {
@@ -13,6 +14,8 @@ namespace {
 
 // Kinds of effects in the checksum. Part of the state's format, never renumber.
 enum Effect : uint8_t { kPut = 1, kErase = 2, kEraseRange = 3, kEntry = 4 };
+
+static_assert(kEntry < 1 << 4 && rocks::kFamilies <= 1 << 4, "both share a byte");
 
 uint8_t of(Family family, Effect effect) {
   return static_cast<uint8_t>(static_cast<uint8_t>(family) << 4 | effect);
@@ -40,6 +43,7 @@ void Effects::erase_range(Family family, std::string_view from, std::string_view
 }
 
 void Effects::begin_entry() {
+  CHECK_INVARIANT(marks_.empty());
   spent_ = 0;
   rewrote_ = false;
   told_large_ = false;
@@ -77,6 +81,7 @@ void Effects::spend_beyond_carried(size_t bytes) {
 }
 
 void Effects::end_entry(LogIndex index, uint64_t mutation_counter) {
+  CHECK_INVARIANT(marks_.empty());
   position_.clear();
   put_le(position_, index.value);
   put_le(position_, mutation_counter);
@@ -89,6 +94,7 @@ void Effects::mark() {
 }
 
 void Effects::undo() {
+  CHECK_INVARIANT(!marks_.empty());
   writer().undo();
   checksum_ = marks_.back().checksum;
   spent_ = marks_.back().spent;
@@ -97,6 +103,7 @@ void Effects::undo() {
 }
 
 void Effects::keep() {
+  CHECK_INVARIANT(!marks_.empty());
   writer().keep();
   marks_.pop_back();
 }

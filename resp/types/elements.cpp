@@ -61,6 +61,7 @@ void Elements::put_at(CollectionId list, int64_t position, std::string_view valu
 }
 
 void Elements::erase_at(CollectionId list, int64_t from, int64_t to) {
+  CHECK_INVARIANT(from <= to);
   constexpr int64_t kFew = 64;  // a range tombstone costs every later read more than a few erases
   if (to - from <= kFew) {
     for (int64_t position = from; position < to; ++position) {
@@ -110,6 +111,7 @@ void Elements::copy_family(Family family, CollectionId from, CollectionId to) {
   keys::collection_end(end, from);
   keys::collection_begin(target, to);
   const size_t prefix = begin.size();
+  CHECK_INVARIANT(from != to && target.size() == prefix);
   std::vector<std::pair<std::string, std::string>> records;  // what follows the prefix; value
   do {
     records.clear();

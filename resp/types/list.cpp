@@ -18,6 +18,7 @@ std::string_view List::at(uint64_t index) const {
 std::string_view List::end(ListEnd end) const { return at(end == ListEnd::kHead ? 0 : size() - 1); }
 
 void List::visit_up(int64_t from, int64_t to, const ElementVisit& visit) const {
+  CHECK_INVARIANT(head() <= from && from <= to && to <= tail());
   if (to - from > kFew) {
     elements().walk(key_.collection(), from, to,
                     [&](int64_t, std::string_view element) { return visit(element); });
@@ -28,6 +29,7 @@ void List::visit_up(int64_t from, int64_t to, const ElementVisit& visit) const {
 }
 
 void List::visit_down(int64_t from, int64_t to, const ElementVisit& visit) const {
+  CHECK_INVARIANT(head() <= from && from <= to && to <= tail());
   if (to - from > kFew) {
     elements().walk_back(key_.collection(), from, to,
                          [&](int64_t, std::string_view element) { return visit(element); });
@@ -89,6 +91,7 @@ void List::clear() {
 
 void List::set_bounds(int64_t new_head, int64_t new_tail) {
   begin_change(kType);
+  CHECK_INVARIANT(head() <= new_head && new_head <= new_tail && new_tail <= tail());
   elements().erase_at(key_.collection(), head(), new_head);
   elements().erase_at(key_.collection(), new_tail, tail());
   key_.meta.list_head = new_head;

@@ -53,12 +53,15 @@ uint64_t List::remove_equal(std::string_view element, ListEnd from, uint64_t mos
   } else {
     set_bounds(tail(), tail());
   }
+  CHECK_INVARIANT(gone.size() <= most);
   return gone.size();
 }
 
 // Takes the elements at `holes` (in order, not all of the list) out: what stands in front of the
 // first `front` of them moves towards the tail, what stands behind the others towards the head.
 void List::close_holes(const std::vector<int64_t>& holes, size_t front) {
+  CHECK_INVARIANT(front <= holes.size() && holes.size() < size());
+  CHECK_INVARIANT(holes.front() >= head() && holes.back() < tail());
   int64_t new_head = head();
   int64_t new_tail = tail();
   if (front > 0) {

@@ -72,6 +72,7 @@ void RandomMembers::by_walk(uint64_t count, Prng& prng, const Visit& visit) {
   uint64_t wanted = count;
   uint64_t left = key_.meta.size;
   for (seek(0); wanted > 0; next()) {
+    CHECK_INVARIANT(wanted <= left);
     if (prng.below(left--) < wanted) {
       if (!visit(member())) {
         return;
@@ -85,6 +86,8 @@ void RandomMembers::by_walk(uint64_t count, Prng& prng, const Visit& visit) {
 // takes O(count) steps whatever the members are (F62), and finds different ones. Behind the last
 // position it goes round and takes what it has not.
 void RandomMembers::by_hash(uint64_t count, Prng& prng, const Visit& visit) {
+  static_assert(kSteps < kCounted, "a few steps do not go round");
+  CHECK_INVARIANT(count != 0 && count < key_.meta.size / kMuch);
   std::vector<uint64_t> positions(count);
   for (uint64_t& position : positions) {
     database_.effects().spend(0);

@@ -60,6 +60,7 @@ void Set::pop(uint64_t count, Prng& prng, const MemberVisit& visit) {
     members.emplace_back(member);
     return true;
   });
+  CHECK_INVARIANT(members.size() == count);
   begin_change(kType);
   for (const std::string& member : members) {
     if (visit) {
