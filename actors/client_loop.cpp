@@ -11,6 +11,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <caf/scheduler/abstract_coordinator.hpp>
 
+#include "config/base/check.hpp"
+
 namespace kiwi::actors {
 
 namespace asio = boost::asio;
@@ -111,10 +113,12 @@ int64_t clock_us(clockid_t clock) {
 }  // namespace
 
 void ClientLoop::every(int64_t milliseconds, std::function<bool()> work) {
+  CHECK_INVARIANT(milliseconds > 0);
   std::make_shared<Periodic>(parts_->io, milliseconds, std::move(work))->arm();
 }
 
 void ClientLoop::after_us(size_t alarm, int64_t microseconds, std::function<void()> work) {
+  CHECK_INVARIANT(alarm < parts_->alarms.size() && microseconds >= 0);
   asio::steady_timer& timer = parts_->alarms.at(alarm);
   timer.expires_after(std::chrono::microseconds(microseconds));
   timer.async_wait([work = std::move(work)](const boost::system::error_code& error) {

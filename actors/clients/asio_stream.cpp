@@ -8,6 +8,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
 
+#include "config/base/check.hpp"
 #include "config/base/log.hpp"
 
 namespace kiwi::actors {
@@ -53,7 +54,10 @@ class AsioStream final : public ByteStream,
     push();
   }
 
-  size_t unsent_bytes() const override { return pending_.size() - sent_; }
+  size_t unsent_bytes() const override {
+    CHECK_INVARIANT(sent_ <= pending_.size());
+    return pending_.size() - sent_;
+  }
 
   bool has_unread() const override {
     ErrorCode ignored;
@@ -143,6 +147,7 @@ class AsioStream final : public ByteStream,
         return;
       }
     }
+    CHECK_INVARIANT(sent_ == pending_.size());
     std::string().swap(pending_);  // the next write brings its own
     sent_ = 0;
   }

@@ -1,5 +1,6 @@
 #include "actors/clients/command_router.hpp"
 
+#include <iterator>
 #include <string>
 #include <utility>
 #include <variant>
@@ -42,6 +43,7 @@ CommandRouter::behavior_type CommandRouter::make_behavior() {
       },
       [this](turn_atom) { turn(); },
       [this](HoldOver over) {
+        CHECK_INVARIANT(static_cast<size_t>(over.what) < std::size(held_));
         uint64_t& held = held_[static_cast<size_t>(over.what)];
         if (over.id == held) {
           held = 0;
@@ -87,6 +89,7 @@ void CommandRouter::turn() {
 void CommandRouter::let_wait(resp::Router::Waiting what) {
   const resp::Router::Hold hold = options_.router->hold(what);
   const auto alarm = static_cast<size_t>(what);
+  CHECK_INVARIANT(alarm < std::size(held_) && hold.wait_us >= 0);
   uint64_t& held = held_[alarm];
   if (hold.wait_us == 0) {
     held = 0;

@@ -21,6 +21,7 @@ constexpr int kVisitsMax = 128;
 // wake-up cost both of them; no longer than that is ever spent for nothing.
 constexpr std::chrono::microseconds kAwake{30};
 constexpr std::chrono::microseconds kClose{100};  // to the one before: they come together
+static_assert(kAwake < kClose);
 
 int new_epoll() {
   const int fd = ::epoll_create1(EPOLL_CLOEXEC);
@@ -37,6 +38,7 @@ ReadableSockets::ReadableSockets(boost::asio::io_context& io,
     : epoll_(io, new_epoll()), now_(std::move(now)) {}
 
 bool ReadableSockets::watch(int socket, std::shared_ptr<Reader> reader) {
+  CHECK_INVARIANT(socket >= 0);
   const auto index = static_cast<size_t>(socket);
   if (readers_.size() <= index) {
     readers_.resize(index + 1);

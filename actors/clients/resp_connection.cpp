@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "config/base/check.hpp"
+
 namespace kiwi::actors {
 
 RespConnection::RespConnection(caf::actor_config& cfg,
@@ -24,6 +26,7 @@ RespConnection::behavior_type RespConnection::make_behavior() {
   return {
       [this](const resp::ReplyBatch& replies) {
         if (!closed_) {
+          CHECK_INVARIANT(replies.connection == session_->id());
           session_->reply(replies, options_.now_ms());
           settle();
         }
@@ -83,6 +86,7 @@ void RespConnection::settle() {
 
 // False: go on reading.
 bool RespConnection::try_finish(bool answered) {
+  CHECK_INVARIANT(stopping_ != Stopping::kNo);
   if (finished_) {
     return true;
   }

@@ -14,6 +14,7 @@
 #include "actors/clients/asio_stream.hpp"
 #include "actors/clients/resp_connection.hpp"
 #include "actors/listeners.hpp"
+#include "config/base/check.hpp"
 #include "config/base/log.hpp"
 #include "config/limits.hpp"
 
@@ -241,6 +242,7 @@ void TcpServer::State::welcome(tcp::socket socket) {
   const resp::ConnectionId id = connection.info.id;
   const auto [made, is_new] =
       connections.emplace(id, spawn_resp_connection(system, loop.hosting(), std::move(connection)));
+  CHECK_INVARIANT(is_new);
   if (finishing) {
     caf::anon_send(made->second, end_now_atom_v);
   } else if (parting) {

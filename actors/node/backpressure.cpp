@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "rocks/keyspace.hpp"
+
 namespace kiwi::actors {
 
 namespace {
@@ -17,6 +19,9 @@ constexpr uint64_t kPeerLagMost = 200'000;
 // Bytes that are committed and not applied, of the leader or a follower.
 constexpr uint64_t kBacklogSlow = 32 << 20;
 constexpr uint64_t kBacklogMost = 512 << 20;
+static_assert(kApplyLagSlow < kApplyLagMost && kPeerLagSlow < kPeerLagMost);
+static_assert(kBacklogSlow < kBacklogMost && kApplyLagMost <= kPeerLagMost);
+static_assert(kLagPressureMax < rocks::StateStore::kPressureFull, "a lag alone stops nobody");
 
 uint32_t between(uint64_t lag, uint64_t slow, uint64_t most) {
   const uint64_t above = std::min(lag, most) - std::min(lag, slow);

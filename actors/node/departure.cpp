@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "config/base/check.hpp"
+
 namespace kiwi::actors {
 
 namespace {
@@ -49,6 +51,7 @@ Departure::Do Departure::step(const Seen& seen, int64_t now_ms) {
 }
 
 Departure::Do Departure::enter(Stage stage, int64_t deadline_ms, Do what) {
+  CHECK_INVARIANT(static_cast<int>(stage) == static_cast<int>(stage_) + 1);  // none is left out
   stage_ = stage;
   deadline_ms_ = deadline_ms;
   return what;

@@ -21,6 +21,7 @@ namespace {
 // ON DISK. Each file: version u8 | checksum u64 of the rest | the rest.
 constexpr uint8_t kVersion = 1;
 constexpr size_t kSealBytes = 9;
+static_assert(kSealBytes == sizeof(kVersion) + sizeof(uint64_t));
 constexpr size_t kKnownMax =
     256;  // far more than members; strangers are forgotten with each change
 

@@ -74,6 +74,7 @@ void Joining::tick(int64_t now_ms) {
     end(now.unknown ? JoinEnd::kNoAnswer : JoinEnd::kNobodyReached);
     return;
   }
+  CHECK_INVARIANT(!now.addresses.empty());
   now.asking = true;
   effects_.ask = now.addresses[now.next++ % now.addresses.size()].peer;
 }
@@ -130,6 +131,7 @@ void Joining::core_runs() {
 }
 
 void Joining::end(JoinEnd how, VisitReply reply) {
+  CHECK_INVARIANT(attempt_.has_value());
   if (attempt_->addresses_left) {
     effects_.tell_operator = JoinResult{how, std::move(reply)};
   }

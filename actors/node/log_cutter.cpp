@@ -31,6 +31,7 @@ uint64_t LogCutter::cut_now(Cut cut, int64_t now_ms) {
 }
 
 void LogCutter::flush(Cut cut, int64_t now_ms) {
+  CHECK_INVARIANT(flushing_.empty() || flushing_.rbegin()->first < next_);
   flushing_[next_] = {cut, true, now_ms};
   effects_.flushes.push_back({next_++, true});
 }

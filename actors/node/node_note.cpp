@@ -1,6 +1,8 @@
 #include "actors/node/node_note.hpp"
 
+#include <type_traits>
 #include <utility>
+#include <variant>
 
 #include "actors/node/member_bytes.hpp"
 
@@ -48,6 +50,10 @@ Result<NodeNote> get_answer_note(ByteReader& reader) {
 }
 
 }  // namespace
+
+static_assert(std::variant_size_v<NodeNote> == 6);
+static_assert(std::is_same_v<std::variant_alternative_t<2, NodeNote>, PressureNote>);
+static_assert(std::is_same_v<std::variant_alternative_t<5, NodeNote>, KnownMarksNote>);
 
 std::string encode_note(const NodeNote& note) {
   std::string out;

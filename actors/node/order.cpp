@@ -1,9 +1,12 @@
 #include "actors/node/order.hpp"
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
+#include <variant>
 
 #include "actors/node/member_bytes.hpp"
+#include "config/base/check.hpp"
 #include "resp/texts.hpp"
 
 namespace kiwi::actors {
@@ -26,6 +29,10 @@ bool is_used(const raft::Member& member, const raft::Configuration& now) {
 }  // namespace
 
 // ---------------------------------------------------------------- bytes
+
+static_assert(std::variant_size_v<AdminOrder> == 5);
+static_assert(std::is_same_v<std::variant_alternative_t<3, AdminOrder>, HandOver>);
+static_assert(std::is_same_v<std::variant_alternative_t<4, AdminOrder>, MoveMember>);
 
 std::string encode_order(const AdminOrder& order) {
   std::string out;
@@ -76,6 +83,8 @@ Result<AdminOrder> decode_order(std::string_view bytes) {
 }
 
 void put_answer(std::string& out, const OrderAnswer& answer) {
+  CHECK_INVARIANT(static_cast<uint8_t>(answer.refusal) < kOrderRefusals);
+  CHECK_INVARIANT(static_cast<uint8_t>(answer.core.refusal) < raft::kChangeRefusals);
   put_u8(out, static_cast<uint8_t>(answer.refusal));
   put_u8(out, answer.unknown ? 1 : 0);
   put_u8(out, static_cast<uint8_t>(answer.core.refusal));

@@ -105,7 +105,10 @@ void Orders::drive(int64_t now_ms) {
 
 // Of no earlier start either: a leader that still drives an order of that one would take this one
 // for it.
-uint64_t Orders::new_id() { return (cluster_.boot_epoch << 40) + next_id_++; }
+uint64_t Orders::new_id() {
+  CHECK_INVARIANT(next_id_ < uint64_t{1} << 40);
+  return (cluster_.boot_epoch << 40) + next_id_++;
+}
 
 Orders::Order& Orders::add(AdminOrder what, int64_t now_ms) {
   Order& order = orders_.emplace_back();
@@ -166,6 +169,7 @@ bool Orders::has_handed_over(const Order& order) const {
 }
 
 void Orders::forward(Order& order, NodeId leader, int64_t now_ms) {
+  CHECK_INVARIANT(leader && leader != cluster_.self);
   order.again_ms = now_ms + kForwardAgainMs;
   order.fate.begun(leader);
   effects_.requests.emplace_back(PeerNote{leader, encode_note(OrderNote{order.id, order.what})});
@@ -173,6 +177,7 @@ void Orders::forward(Order& order, NodeId leader, int64_t now_ms) {
 
 // This node leads: the order's next step, unless one is under way.
 void Orders::lead(Order& order, int64_t now_ms) {
+  CHECK_INVARIANT(cluster_.raft.leader == cluster_.self);
   if (order.stepping) {
     return;
   }
@@ -289,7 +294,8 @@ void Orders::finish(const Order& order, const OrderAnswer& answer) {
     effects_.answered.push_back({order.id, order.what, answer});
     return;
   }
-  forwarded_.erase(*order.asked_by);
+  const bool was_driven = forwarded_.erase(*order.asked_by) == 1;
+  CHECK_INVARIANT(was_driven);
   if (!answer.done()) {
     const auto [node, number] = *order.asked_by;
     effects_.requests.emplace_back(PeerNote{node, encode_note(OrderAnswerNote{number, answer})});

@@ -126,6 +126,7 @@ Result<std::shared_ptr<OpenedState>> Storage::open_state(const std::string& name
 }
 
 std::shared_ptr<OpenedState> Storage::adopt(std::shared_ptr<OpenedState> fresh) {
+  CHECK_INVARIANT(fresh != nullptr && fresh->name != state_->name);
   std::shared_ptr<OpenedState> old = std::exchange(state_, std::move(fresh));
   failpoint("state-swapped");
   return old;

@@ -5,6 +5,7 @@
 
 #include "actors/snapshots/snapshot_protocol.hpp"
 #include "config/base/bytes.hpp"
+#include "config/base/check.hpp"
 
 namespace kiwi::actors {
 
@@ -40,6 +41,8 @@ size_t LinkSender::next_bulk_bytes() const {
 }
 
 std::optional<Frame> LinkSender::next() {
+  CHECK_INVARIANT(acked_ <= sent_);
+  CHECK_INVARIANT(queued_bytes_ == 0 || !urgent_.empty() || !bulk_.empty());
   const uint64_t unacked = sent_ - acked_;
   const bool bulk_may_go =
       !bulk_.empty() && (unacked == 0 || unacked + next_bulk_bytes() <= limits_.unacked_bytes);
@@ -65,6 +68,7 @@ std::optional<Frame> LinkSender::next() {
 Frame LinkSender::take_urgent() {
   Frame frame = std::move(urgent_.front().frame);
   urgent_.pop_front();
+  CHECK_INVARIANT(queued_bytes_ >= frame.bytes.size());
   queued_bytes_ -= frame.bytes.size();
   sent_ += frame.bytes.size();
   return frame;
@@ -73,6 +77,8 @@ Frame LinkSender::take_urgent() {
 Frame LinkSender::take_bulk() {
   ++bulk_frames_;
   Frame& whole = bulk_.front().frame;
+  CHECK_INVARIANT(queued_bytes_ >= whole.bytes.size());
+  CHECK_INVARIANT(part_offset_ == 0 || part_offset_ < whole.bytes.size());
   if (whole.bytes.size() <= limits_.frame_bytes) {
     Frame frame = std::move(whole);
     queued_bytes_ -= frame.bytes.size();
@@ -106,6 +112,7 @@ void LinkSender::acked(uint64_t received_bytes) {
 
 LinkReceiver::Outcome LinkReceiver::receive(Frame frame) {
   Outcome outcome;
+  CHECK_INVARIANT(acked_ <= received_ && partial_.size() <= partial_total_);
   received_ += frame.bytes.size();
   // Half a window: the sender never waits for an ack that is not due. Small parts of a snapshot are
   // acknowledged at once: next to what CAF dropped on this link, that window is little.

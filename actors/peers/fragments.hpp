@@ -54,6 +54,9 @@ struct FragmentLimits {
   uint64_t message_bytes = config::limits::kLinkMessageBytes;
 };
 
+static_assert(config::limits::kFrameBytes < config::limits::kLinkQueueBytes);
+static_assert(config::limits::kFrameBytes <= UINT32_MAX / 4, "CAF counts a frame in 32 bits");
+
 class LinkSender {
  public:
   explicit LinkSender(const FragmentLimits& limits = {}) : limits_(limits) {}

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "config/base/bytes.hpp"
+#include "config/base/check.hpp"
 #include "config/limits.hpp"
 
 namespace kiwi::actors {
@@ -14,6 +15,8 @@ constexpr uint32_t kMagic = 0x4957494b;  // "KIWI"
 constexpr size_t kTokenBytes = 16;
 // Of a peer that has proved itself: a hello with a founding entry of kMembers addresses.
 constexpr size_t kProvenFrameBytes = 16 * config::limits::kHelloBytes;
+static_assert(kProvenFrameBytes > config::limits::kMembers * 512, "two addresses of a member");
+static_assert(kProvenFrameBytes <= config::limits::kFrameBytes);
 
 }  // namespace
 
@@ -185,6 +188,7 @@ void PeerHandshake::receive_proof(std::string_view body) {
 }
 
 void PeerHandshake::start_talking() {
+  CHECK_INVARIANT(phase_ == Phase::kProving && opened_);
   phase_ = Phase::kTalking;
   go_on();
 }
@@ -292,6 +296,7 @@ void PeerHandshake::go_on() {
     put(Type::kSwitch, token_);
   }
   if (side_ == Side::kAcceptor && switch_asked_ && !hold_) {
+    CHECK_INVARIANT(token_.size() == kTokenBytes);
     put(Type::kSwitched, {});
     phase_ = Phase::kSwitched;
   }

@@ -100,6 +100,7 @@ std::string_view own_architecture() {
 }
 
 std::string encode_hello(const PeerHello& hello) {
+  static_assert(static_cast<uint8_t>(PeerHello::You::kKnown) == 6, "decode_hello() ends there");
   std::string out;
   put_u8(out, kHelloVersion);
   put_le(out, hello.node.value);

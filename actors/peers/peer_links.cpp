@@ -44,6 +44,7 @@ std::string link_to(NodeId peer) { return "the link to node " + std::to_string(p
 // ---------------------------------------------------------------- connections
 
 void PeerLinks::expect(NodeId peer, const Incarnation& incarnation, std::string token) {
+  CHECK_INVARIANT(peer && !token.empty());
   std::erase_if(expected_, [&](const auto& e) { return e.second.peer == peer; });
   expected_[std::move(token)] = {peer, incarnation};
 }
@@ -195,6 +196,7 @@ PeerLinks::Link* PeerLinks::up_link(NodeId peer) {
 }
 
 bool PeerLinks::send(GroupId group, const raft::Outgoing& outgoing) {
+  CHECK_INVARIANT(group && outgoing.message.to == outgoing.to);
   Link* link = up_link(outgoing.to);
   if (link == nullptr || !link->sender.has_room(payload_bytes(outgoing.message))) {
     return false;
@@ -204,6 +206,7 @@ bool PeerLinks::send(GroupId group, const raft::Outgoing& outgoing) {
 }
 
 void PeerLinks::send_snapshot(GroupId group, NodeId peer, std::string bytes) {
+  CHECK_INVARIANT(group);  // 0 is the link's own
   if (Link* link = up_link(peer)) {
     link->sender.queue_snapshot(group, std::move(bytes));
     flush(*link);
@@ -211,6 +214,7 @@ void PeerLinks::send_snapshot(GroupId group, NodeId peer, std::string bytes) {
 }
 
 void PeerLinks::send_note(GroupId group, NodeId peer, std::string bytes) {
+  CHECK_INVARIANT(group);
   if (Link* link = up_link(peer)) {
     link->sender.queue_note(group, std::move(bytes));
     flush(*link);

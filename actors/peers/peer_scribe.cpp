@@ -57,6 +57,7 @@ class PeerStream final : public net::stream {
       }
       drained_ = end_ != 0 && end_ < ahead_.size();
     }
+    CHECK_INVARIANT(next_ <= end_ && end_ <= ahead_.size());
     result = std::min(size, end_ - next_);
     std::memcpy(to, ahead_.data() + next_, result);
     next_ += result;

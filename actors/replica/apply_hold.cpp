@@ -3,6 +3,7 @@
 #include <iterator>
 #include <utility>
 
+#include "config/base/check.hpp"
 #include "raft/log_window.hpp"
 
 namespace kiwi::actors {
@@ -12,6 +13,8 @@ std::vector<raft::Entry> ApplyHold::pass(std::vector<raft::Entry> committed, boo
     bytes_ += raft::entry_bytes(entry);
     now = now || entry.kind != raft::EntryKind::kBatch;
   }
+  CHECK_INVARIANT(held_.empty() || committed.empty() ||
+                  committed.front().index == held_.back().index + 1);
   if (held_.empty()) {
     held_ = std::move(committed);
   } else {

@@ -28,6 +28,7 @@ LogStore::behavior_type LogStore::make_behavior() {
       [this](InstallSnapshot& order) { queue(std::move(order)); },
       [this](SnapshotWorkerStarted& started) { snapshots_ = std::move(started.worker); },
       [this](const LogWritten& result) {
+        CHECK_INVARIANT(writing_);
         writing_ = false;
         written(result);
         work_all();
@@ -128,6 +129,7 @@ bool LogStore::has_room(const Job& job) const {
 }
 
 void LogStore::persist(raft::PersistRequest request) {
+  CHECK_INVARIANT(request.entries.empty() || request.entries.front().index);
   if (options_.room != nullptr) {
     options_.room->fetch_sub(static_cast<int64_t>(payload_bytes(request)),
                              std::memory_order_relaxed);
@@ -140,6 +142,7 @@ void LogStore::persist(raft::PersistRequest request) {
 }
 
 void LogStore::cut(const raft::CutRequest& request) {
+  CHECK_INVARIANT(request.keep_from <= request.meta.index + 1);
   if (Result<void> kept = options_.storage->cut(request.meta, request.keep_from); !kept) {
     hosting().fail_stop("cutting the Raft log failed: " + kept.error().text);
     return;
@@ -148,6 +151,7 @@ void LogStore::cut(const raft::CutRequest& request) {
 }
 
 void LogStore::install(const InstallSnapshot& order) {
+  CHECK_INVARIANT(order.meta.index && !order.live_state.empty());
   if (Result<void> kept = options_.storage->install(order.meta, order.live_state); !kept) {
     hosting().fail_stop("recording the snapshot in the Raft log failed: " + kept.error().text);
     return;
@@ -157,6 +161,7 @@ void LogStore::install(const InstallSnapshot& order) {
 }
 
 void LogStore::persist_elsewhere(raft::PersistRequest request) {
+  CHECK_INVARIANT(!writing_);
   writing_ = true;
   options_.elsewhere(
       [self = LogStoreHandle(this), storage = options_.storage, request = std::move(request)] {
@@ -177,6 +182,7 @@ void LogStore::written(const LogWritten& result) {
 }
 
 void LogStore::read(const raft::LogRead& request) {
+  CHECK_INVARIANT(request.from <= request.last);
   if (request.from < first_index_) {
     send(replica_, LogReadDone{request, {}, Term{0}});  // cut meanwhile: the core knows better ways
     return;
@@ -187,6 +193,8 @@ void LogStore::read(const raft::LogRead& request) {
     hosting().fail_stop("reading the Raft log failed: " + entries.error().text);
     return;
   }
+  CHECK_INVARIANT(!entries->empty() && entries->front().index == request.from);
+  CHECK_INVARIANT(entries->back().index <= request.last);
   LogReadDone answer{request, std::move(*entries), Term{0}};
   if (request.from > first_index_ && request.from.value > 1) {
     Result<Term> term = options_.storage->term_at(request.from - 1);

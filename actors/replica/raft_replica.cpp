@@ -43,6 +43,7 @@ void RaftReplica::obey(RaftOrders& orders) {
 }
 
 bool RaftReplica::receive(PeerLinks::Arrived& arrived, std::string& why) {
+  CHECK_INVARIANT(arrived.group == options_.core.group);
   Result<raft::Message> message = raft::decode_message(SharedBytes(std::move(arrived.bytes)));
   if (!message || message->from != arrived.peer || message->to != options_.core.id) {
     why = message ? "it sent a message of another node" : message.error().text;
@@ -61,6 +62,8 @@ bool RaftReplica::receive(PeerLinks::Arrived& arrived, std::string& why) {
 }
 
 void RaftReplica::relay(PeerLinks::Arrived& arrived) {
+  CHECK_INVARIANT(arrived.what == PeerLinks::Arrived::What::kNote ||
+                  arrived.what == PeerLinks::Arrived::What::kSnapshot);
   if (arrived.what == PeerLinks::Arrived::What::kNote) {
     notes_.push_back(
         {arrived.peer, std::move(arrived.bytes), options_.core.group, arrived.incarnation});
@@ -99,6 +102,7 @@ void RaftReplica::take(const SnapshotPin& pin) {
 void RaftReplica::take(SnapshotArrived& arrived) {
   const raft::SnapshotVerdict verdict = core_.snapshot_received(arrived.meta, arrived.sender_term);
   if (verdict == raft::SnapshotVerdict::kInstall) {
+    CHECK_INVARIANT(!install_ && !arrived.live_state.empty());
     install_ = InstallSnapshot{std::move(arrived.meta), std::move(arrived.live_state)};
   }
   status_due_ = true;
@@ -131,7 +135,23 @@ void RaftReplica::end_turn(const Now& now, bool tick) {
   effects_.send.clear();
 }
 
+// What goes to the log is what the log will be asked for (log_store.cpp has the other half).
+void RaftReplica::check_writes() const {
+  if (effects_.persist && !effects_.persist->entries.empty()) {
+    const std::vector<raft::Entry>& entries = effects_.persist->entries;
+    CHECK_INVARIANT(entries.back().index == entries.front().index + (entries.size() - 1));
+    CHECK_INVARIANT(effects_.persist->token.last_index == entries.back().index);
+  }
+  if (effects_.cut) {
+    CHECK_INVARIANT(effects_.cut->keep_from <= effects_.cut->meta.index + 1);
+  }
+  for (const raft::LogRead& read : effects_.log_reads) {
+    CHECK_INVARIANT(read.from && read.from <= read.last);
+  }
+}
+
 void RaftReplica::ship() {
+  check_writes();
   if (effects_.persist) {
     caf::anon_send(options_.log_store, std::move(*effects_.persist));
   }

@@ -57,6 +57,7 @@ class RaftReplica {
 
  private:
   void report_to_router();
+  void check_writes() const;
 
   RaftReplicaOptions options_;
   PeerLinks& links_;

@@ -12,6 +12,7 @@ class ReplicaHost::Remote final : public PeerLinks::Wire {
     host_.monitor(port_);
   }
   void send(Frame frame) override {
+    CHECK_INVARIANT(frame.group.value <= UINT32_MAX);
     host_.send(port_, PeerFrame{static_cast<uint8_t>(frame.kind),
                                 static_cast<uint32_t>(frame.group.value), std::move(frame.bytes)});
   }
@@ -107,6 +108,7 @@ RaftReplica& ReplicaHost::begin_turn(Group& group) {
       send(this, turn_atom_v);  // behind everything that is in the mailbox now
     }
   }
+  CHECK_INVARIANT(turn_open_);  // or nobody would end it
   return group.replica;
 }
 

@@ -1,9 +1,12 @@
 #include "actors/snapshots/snapshot_protocol.hpp"
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
+#include <variant>
 
 #include "config/base/bytes.hpp"
+#include "config/base/check.hpp"
 #include "config/base/checksum.hpp"
 
 namespace kiwi::actors {
@@ -14,6 +17,12 @@ constexpr uint8_t kVersion = 1;
 constexpr int64_t kBurstMs = 100;  // what a moment may take at once
 
 // ON THE WIRE: a message's type is its place in SnapshotBody, counted from 1; never reorder.
+template <size_t kType>
+using BodyOf = std::variant_alternative_t<kType - 1, SnapshotBody>;
+static_assert(std::variant_size_v<SnapshotBody> == 9);
+static_assert(std::is_same_v<BodyOf<3>, SnapshotChunk> && std::is_same_v<BodyOf<4>, SnapshotAck>);
+static_assert(std::is_same_v<BodyOf<8>, SnapshotUnknown> &&
+              std::is_same_v<BodyOf<9>, SnapshotAbort>);
 
 void put_body(std::string& out, const SnapshotOffer& offer) {
   put_le(out, offer.index.value);
@@ -166,6 +175,9 @@ std::string encode_snapshot(const SnapshotMessage& message) {
   put_u8(out, static_cast<uint8_t>(message.body.index() + 1));
   put_le(out, message.transfer);
   std::visit([&](const auto& body) { put_body(out, body); }, message.body);
+  if (const auto* chunk = std::get_if<SnapshotChunk>(&message.body)) {
+    CHECK_INVARIANT(out.size() <= chunk->bytes.size() + kSnapshotHeaderBytes);
+  }
   return out;
 }
 

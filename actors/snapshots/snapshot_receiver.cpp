@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "config/base/check.hpp"
 #include "config/base/log.hpp"
 
 namespace kiwi::actors {
@@ -154,6 +155,7 @@ void SnapshotReceiver::give_up_files(const Error& error) {
 // ---------------------------------------------------------------- asking
 
 void SnapshotReceiver::say(SnapshotBody body) {
+  CHECK_INVARIANT(step_ != Step::kIdle);  // nobody is talked to then
   messages_.push_back({from_, {transfer_, std::move(body)}});
 }
 
@@ -190,6 +192,7 @@ void SnapshotReceiver::ask_manifest() {
 }
 
 void SnapshotReceiver::ask_files() {
+  CHECK_INVARIANT(full_ != nullptr && delta_ == nullptr);
   step_ = Step::kFiles;
   next_ = 0;
   progress_.mode = "files";
@@ -208,6 +211,7 @@ void SnapshotReceiver::ask_files() {
 
 // After a link came back it goes on where it stopped: next_ stays.
 void SnapshotReceiver::ask_delta() {
+  CHECK_INVARIANT(step_ == Step::kDelta && delta_ != nullptr);
   SnapshotWant want;
   want.round = ++round_;
   want.what = SnapshotWant::What::kDelta;
@@ -252,12 +256,14 @@ bool SnapshotReceiver::write(const SnapshotChunk& chunk) {
     if (chunk.bytes.empty()) {
       return true;
     }
+    CHECK_INVARIANT(full_ != nullptr);
     Result<void> written = full_->write(chunk.file, chunk.offset, chunk.bytes);
     if (!written) {
       give_up_files(written.error());
     }
     return written.has_value();
   }
+  CHECK_INVARIANT(step_ == Step::kDelta && delta_ != nullptr);
   Result<void> applied = delta_->apply(chunk.bytes);
   if (!applied) {
     log_notice("the delta came to nothing (" + applied.error().text + "); files are asked for");
@@ -288,6 +294,7 @@ void SnapshotReceiver::end_of_round() {
 }
 
 void SnapshotReceiver::files_complete() {
+  CHECK_INVARIANT(step_ == Step::kFiles);
   if (const uint64_t bytes = full_->bytes_missing(); bytes > 0) {
     Result<void> room = disk_.room_for(bytes);
     return room ? ask_files() : give_up_files(room.error());
@@ -312,6 +319,7 @@ void SnapshotReceiver::delta_complete() {
 }
 
 void SnapshotReceiver::arrived(rocks::SnapshotInfo info, std::string directory) {
+  CHECK_INVARIANT((step_ == Step::kFiles || step_ == Step::kDelta) && !arrived_);
   step_ = Step::kArrived;
   last_mode_ = progress_.mode;
   progress_.mode = "installing";

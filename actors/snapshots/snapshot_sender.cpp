@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "config/base/check.hpp"
+
 namespace kiwi::actors {
 
 namespace {
@@ -65,6 +67,7 @@ void SnapshotSender::take(const SnapshotWant& want, int64_t now_ms) {
 }
 
 bool SnapshotSender::resume_delta(const SnapshotWant& want) {
+  CHECK_INVARIANT(produced_ >= unacked_.size());
   const uint64_t first = produced_ - unacked_.size();
   if (want.what != SnapshotWant::What::kDelta || !delta_ || want.base != delta_base_ ||
       want.next < first || want.next > produced_) {
@@ -122,18 +125,21 @@ void SnapshotSender::begin_round(const SnapshotWant& want) {
 }
 
 void SnapshotSender::take(const SnapshotAck& ack, int64_t now_ms) {
+  CHECK_INVARIANT(produced_ >= unacked_.size());
   const uint64_t first = produced_ - unacked_.size();
   if (state_ != State::kStreaming || ack.round != round_ || ack.next < first ||
       ack.next > produced_) {
     return;
   }
   for (uint64_t number = first; number < ack.next; ++number) {
+    CHECK_INVARIANT(unacked_bytes_ >= unacked_.front().bytes.size());
     progress_.bytes_acknowledged += unacked_.front().bytes.size();
     unacked_bytes_ -= unacked_.front().bytes.size();
     unacked_.pop_front();
     send_at_ -= std::min<size_t>(send_at_, 1);
     moved_ms_ = now_ms;
   }
+  CHECK_INVARIANT(send_at_ <= unacked_.size());
   if (ack.gap && (!rewound_ms_ || now_ms - *rewound_ms_ >= kRewindMs)) {
     rewound_ms_ = now_ms;
     send_at_ = 0;
@@ -211,6 +217,7 @@ std::optional<SnapshotMessage> SnapshotSender::next(ByteRate& rate, int64_t now_
   if (send_at_ == unacked_.size() && !produce()) {
     return std::nullopt;
   }
+  CHECK_INVARIANT(send_at_ < unacked_.size());
   SnapshotChunk chunk = unacked_[send_at_++];
   chunk.round = round_;
   chunk.sender_term = term_;
@@ -219,6 +226,7 @@ std::optional<SnapshotMessage> SnapshotSender::next(ByteRate& rate, int64_t now_
 }
 
 bool SnapshotSender::produce() {
+  CHECK_INVARIANT(!all_produced_);
   SnapshotChunk chunk;
   chunk.number = produced_;
   bool any = true;
@@ -247,6 +255,7 @@ bool SnapshotSender::produce() {
 void SnapshotSender::produce_manifest(SnapshotChunk& chunk) {
   chunk.bytes = manifest_.substr(manifest_at_, options_.chunk_bytes);
   manifest_at_ += chunk.bytes.size();
+  CHECK_INVARIANT(manifest_at_ <= manifest_.size());
   chunk.last = manifest_at_ == manifest_.size();
 }
 

@@ -6,6 +6,7 @@
 
 #include "actors/data_directory.hpp"
 #include "actors/opened_state.hpp"
+#include "config/base/check.hpp"
 #include "config/base/log.hpp"
 #include "resp/executor.hpp"
 #include "rocks/background.hpp"
@@ -160,6 +161,7 @@ void SnapshotWorker::died(const std::string& why) {
 // ---------------------------------------------------------------- sending
 
 void SnapshotWorker::wanted(const raft::SnapshotWanted& wanted) {
+  CHECK_INVARIANT(wanted.follower && wanted.first_index);
   const LogIndex useful_from{wanted.first_index.value - 1};
   if (const auto found = sending_.find(wanted.follower); found != sending_.end()) {
     // A new leader's core does not know what is on its way already (F32).
@@ -242,6 +244,7 @@ void SnapshotWorker::source_made(const CheckpointMade& made) {
 }
 
 void SnapshotWorker::start_sending(NodeId follower, LogIndex useful_from) {
+  CHECK_INVARIANT(checkpoint_ && checkpoint_->source->info().applied.index >= useful_from);
   const int64_t now_ms = options_.now_ms();
   Sending sending;
   sending.checkpoint = checkpoint_;
@@ -327,6 +330,7 @@ void SnapshotWorker::own_copy_made(const CheckpointMade& made) {
 }
 
 void SnapshotWorker::arrived(SnapshotReceiver::Arrived arrived) {
+  CHECK_INVARIANT(!installing_);
   Result<std::string> name = rocks::publish_state(options_.dir, arrived.directory);
   if (!name) {
     log_warning("the snapshot cannot be put in place: " + name.error().text);
@@ -356,6 +360,7 @@ void SnapshotWorker::judged(const SnapshotJudged& judged) {
 }
 
 void SnapshotWorker::stored() {
+  CHECK_INVARIANT(installing_ && !installing_name_.empty());
   Result<std::shared_ptr<OpenedState>> opened = options_.open_state(installing_name_);
   if (!opened) {
     hosting().fail_stop("the installed snapshot cannot be opened: " + opened.error().text);
@@ -365,6 +370,8 @@ void SnapshotWorker::stored() {
 }
 
 void SnapshotWorker::swapped(StateSwapped& swapped) {
+  CHECK_INVARIANT(installing_ && swapped.meta.index == installing_->index);
+  CHECK_INVARIANT(swapped.old != nullptr && swapped.old->name != installing_name_);
   const std::string old_name = swapped.old->name;
   swapped.old->executor.reset();
   swapped.old->keyspace.reset();  // waits for its background jobs

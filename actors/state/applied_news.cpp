@@ -27,7 +27,10 @@ void AppliedNews::given(const raft::Entry& entry) {
   }
 }
 
-void AppliedNews::applied(LogIndex index) { untold_ = index; }
+void AppliedNews::applied(LogIndex index) {
+  CHECK_INVARIANT(untold_ <= index && index <= given_);
+  untold_ = index;
+}
 
 std::optional<LogIndex> AppliedNews::take() {
   if (untold_ == LogIndex{}) {
@@ -56,6 +59,7 @@ void AppliedNews::forget_below(LogIndex index) {
   while (terms_.size() > 1 && terms_[1].first <= index) {
     terms_.pop_front();
   }
+  CHECK_INVARIANT(!terms_.empty());
 }
 
 }  // namespace kiwi::actors

@@ -5,6 +5,8 @@
 #include <unordered_set>
 #include <utility>
 
+#include "config/base/check.hpp"
+
 namespace kiwi::actors {
 
 void LongReadQueue::add(resp::LongRead read) {
@@ -14,12 +16,15 @@ void LongReadQueue::add(resp::LongRead read) {
     turns_.push_back(connection);
   }
   it->second.push_back(std::move(read));
+  CHECK_INVARIANT(turns_.size() == reads_.size());
 }
 
 resp::LongRead LongReadQueue::take() {
+  CHECK_INVARIANT(!empty());
   const resp::ConnectionId connection = turns_.front();
   turns_.pop_front();
   const auto it = reads_.find(connection);
+  CHECK_INVARIANT(it != reads_.end() && !it->second.empty());
   resp::LongRead read = std::move(it->second.front());
   it->second.pop_front();
   if (it->second.empty()) {
@@ -38,6 +43,7 @@ void LongReadQueue::put_back(resp::LongRead read) {
   }
   turns_.push_front(connection);
   it->second.push_front(std::move(read));
+  CHECK_INVARIANT(turns_.size() == reads_.size());
 }
 
 // One walk for all: many run out of time together.
@@ -54,6 +60,7 @@ std::vector<resp::LongRead> LongReadQueue::remove(const std::vector<uint64_t>& i
     it = reads.empty() ? reads_.erase(it) : std::next(it);
   }
   std::erase_if(turns_, [this](resp::ConnectionId of) { return !reads_.contains(of); });
+  CHECK_INVARIANT(turns_.size() == reads_.size());
   return removed;
 }
 
@@ -67,6 +74,7 @@ void LongReadQueue::put_in_front(LongReadQueue&& earlier) {
     it->second.insert(it->second.begin(), std::make_move_iterator(before.begin()),
                       std::make_move_iterator(before.end()));
   }
+  CHECK_INVARIANT(turns_.size() == reads_.size());
   earlier.turns_.clear();
   earlier.reads_.clear();
 }

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "config/base/check.hpp"
 #include "rocks/background.hpp"
 
 namespace kiwi::actors {
@@ -16,6 +17,7 @@ constexpr int64_t kPauseMs = 100;
 constexpr uint32_t kEighth = 125;   // of StateStore::view_cost()
 constexpr uint32_t kQuarter = 250;  // the same
 constexpr uint32_t kTooMuch = 7 * kEighth;
+static_assert(8 * kEighth == rocks::StateStore::kPressureFull && kQuarter == 2 * kEighth);
 // What making them takes of the flusher's time: one part of so many.
 constexpr int64_t kShare = 4;
 constexpr int64_t kPauseForShareMs = 2000;  // at most, for that
@@ -79,6 +81,7 @@ void LongReads::pump(rocks::StateStore& store, int64_t now_ms) {
   }
   {
     const std::lock_guard lock(mutex_);
+    CHECK_INVARIANT(view_ == View::kNone && on_view_.empty());
     view_ = View::kAsked;
     on_view_ = std::exchange(waiting_, {});
     turns_left_ = on_view_.connections();
@@ -103,6 +106,7 @@ void LongReads::view_made(std::unique_ptr<rocks::Reader> view, int64_t took_ms) 
   took_ms_ = took_ms;
   {
     const std::lock_guard lock(mutex_);
+    CHECK_INVARIANT(view_ == View::kAsked);
     if (!view) {
       waiting_.put_in_front(std::exchange(on_view_, {}));
       view_ = View::kNone;
@@ -119,6 +123,7 @@ void LongReads::view_made(std::unique_ptr<rocks::Reader> view, int64_t took_ms) 
 bool LongReads::run_one(rocks::Reader& view,
                         std::unique_lock<std::mutex>& lock,
                         resp::LongReadResult& out) {
+  CHECK_INVARIANT(running_ == 0 && view_ == View::kHeld);
   resp::LongRead read = on_view_.take();
   turns_left_ -= turns_left_ != 0 ? 1 : 0;
   running_ = read.id;

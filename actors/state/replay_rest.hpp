@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "config/base/check.hpp"
 #include "config/base/ids.hpp"
 
 namespace kiwi::actors {
@@ -17,6 +18,7 @@ class ReplayRest {
   static constexpr int64_t kWorkUs = 500;            // before a rest
   static constexpr int64_t kRestMaxUs = 2'000;       // at once
   static constexpr int64_t kRestsMaxUs = 2'000'000;  // in all
+  static_assert(kWorkUs <= kRestMaxUs && kRestMaxUs <= kRestsMaxUs);
 
   void begin(LogIndex log_end) { log_end_ = log_end; }
 
@@ -32,6 +34,7 @@ class ReplayRest {
     }
     const int64_t rest_us = std::min({worked_us_, kRestMaxUs, left_us_});
     left_us_ -= rest_us;
+    CHECK_INVARIANT(left_us_ >= 0);
     worked_us_ = 0;
     return rest_us;
   }

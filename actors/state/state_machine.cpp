@@ -140,6 +140,7 @@ void StateMachine::turn() {
 // The router has been slowing down for long: this is the end of its means. Weak, since the answer
 // may come when this actor is gone.
 void StateMachine::await_room() {
+  CHECK_INVARIANT(!room_awaited_);
   room_awaited_ = true;
   const auto self = caf::actor_cast<caf::weak_actor_ptr>(StateMachineHandle(this));
   options_.keyspace->when_room([self] {
@@ -199,6 +200,10 @@ void StateMachine::order_long_reads(resp::ExecutorEffects& effects) {
 }
 
 void StateMachine::take(ApplyEntries& apply) {
+  if (!apply.entries.empty()) {
+    const std::vector<raft::Entry>& entries = apply.entries;
+    CHECK_INVARIANT(entries.back().index == entries.front().index + (entries.size() - 1));
+  }
   for (const raft::Entry& entry : apply.entries) {
     news_.given(entry);
   }
@@ -286,6 +291,7 @@ void StateMachine::flush(FlushState& order) {
 }
 
 void StateMachine::flushed(const StateFlushed& state) {
+  CHECK_INVARIANT(state.index <= options_.executor->applied());
   tell_applied();  // F13: the log is never cut above what the replica knows to be applied
   news_.forget_below(state.index);
   state.done(state.index, news_.term_of(state.index));
@@ -303,6 +309,8 @@ void StateMachine::swap(SwapState& order) {
   }
   resp::Executor* old = options_.executor;
   resp::Executor* fresh = order.fresh->executor.get();
+  CHECK_INVARIANT(fresh != old && fresh->applied() == order.meta.index);
+  CHECK_INVARIANT(order.meta.index > old->applied());  // F15
   fresh->take_over(*old);
   options_.executor = fresh;
   options_.keyspace = order.fresh->keyspace.get();
