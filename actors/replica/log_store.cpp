@@ -184,7 +184,8 @@ void LogStore::written(const LogWritten& result) {
 void LogStore::read(const raft::LogRead& request) {
   CHECK_INVARIANT(request.from <= request.last);
   if (request.from < first_index_) {
-    send(replica_, LogReadDone{request, {}, Term{0}});  // cut meanwhile: the core knows better ways
+    send(replica_,
+         LogReadDone{request, {}, Term{0}, group_});  // cut meanwhile: the core knows better ways
     return;
   }
   Result<std::vector<raft::Entry>> entries =

@@ -50,7 +50,7 @@ raft::PersistRequest write_of(uint64_t from, uint64_t to, uint64_t term, size_t 
 }
 
 struct Fixture {
-  Fixture() {
+  explicit Fixture(GroupId group = kFirstGroup) {
     config.set("scheduler.policy", caf::atom("testing"));
     config.set("logger.console", caf::atom("none"));
     system.emplace(config);
@@ -69,7 +69,7 @@ struct Fixture {
     const auto made = caf::make_actor<HearingReplica, caf::strong_actor_ptr>(
         system->next_actor_id(), system->node(), &*system, made_config);
     replica = static_cast<HearingReplica*>(made->get());
-    tell(ReplicaStarted{caf::actor_cast<ReplicaHandle>(made), LogIndex{}, {}});
+    tell(ReplicaStarted{caf::actor_cast<ReplicaHandle>(made), LogIndex{}, {}, group});
     tell(write_of(1, 5, 1, 1));
   }
   ~Fixture() {
@@ -171,6 +171,16 @@ TEST_CASE("what was cut before it was asked for is answered with nothing") {
   f.tell(read_of(3, 5));
   REQUIRE(f.replica->reads.size() == 1);
   CHECK(f.replica->reads[0].entries.empty());
+}
+
+TEST_CASE("every answer goes to the group that asked") {
+  Fixture f(GroupId{7});
+  f.tell(raft::CutRequest{{LogIndex{5}, Term{1}, {}}, LogIndex{4}});
+  f.tell(read_of(3, 5));  // cut meanwhile
+  f.tell(read_of(4, 5));
+  REQUIRE(f.replica->reads.size() == 2);
+  CHECK(f.replica->reads[0].group == GroupId{7});
+  CHECK(f.replica->reads[1].group == GroupId{7});
 }
 
 }  // namespace kiwi::actors
