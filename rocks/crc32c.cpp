@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cstddef>
 #include <isa-l/crc.h>
+#include <limits>
 
 namespace kiwi::rocks {
 
 uint32_t crc32c(std::string_view bytes, uint32_t crc) {
   constexpr size_t kPiece = 1 << 30;  // isa-l counts in int
+  static_assert(kPiece <= std::numeric_limits<int>::max());
   crc = ~crc;
   while (!bytes.empty()) {
     const std::string_view piece = bytes.substr(0, kPiece);

@@ -28,6 +28,9 @@ constexpr uint64_t kValueBytesMax = 1ULL << 30;
 constexpr size_t kMetaKeyBytesMin = 4 + 6;
 constexpr size_t kElementKeyBytesMin = 12;
 constexpr size_t kScoreKeyBytesMin = 12 + 8;
+static_assert(static_cast<uint8_t>(Phase::kSystem) == 1 && static_cast<uint8_t>(Phase::kScore) == 4,
+              "begin() counts them");
+static_assert(kCommitBytes <= kSnapshotChunkBytes, "memory holds no more than two chunks");
 
 class Target final : public DeltaTarget {
  public:
@@ -96,6 +99,7 @@ class Target final : public DeltaTarget {
 };
 
 void Target::commit(const AppliedRecord& record) {
+  CHECK_INVARIANT(record.index >= base_.index);
   std::string bytes;
   encode(bytes, record);
   keyspace_->put(Family::kSystem, applied_key_, bytes);
@@ -199,6 +203,7 @@ bool Target::put_part(Family family, ByteReader& in) {
   }
   part_key_ = key;
   part_value_ += piece;
+  CHECK_INVARIANT(part_value_.size() <= size && size <= kValueBytesMax);
   if (part_value_.size() < size) {
     return true;
   }

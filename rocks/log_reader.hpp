@@ -44,6 +44,10 @@ inline constexpr const char* kSnapshot = "M";
 inline constexpr const char* kFormat = "V";
 inline constexpr const char* kFormatValue = "kiwi-log-3";
 inline constexpr size_t kCommitBytes = 8 + kWalNoteBytes;
+static_assert(kConfigurationTag < kEntryTag && kEntryTag < kFirst[0], "each tag is a range");
+static_assert(kFirst[0] < kHardState[0] && kHardState[0] < kIdentity[0] &&
+              kIdentity[0] < kCommit[0] && kCommit[0] < kLiveState[0] &&
+              kLiveState[0] < kSnapshot[0] && kSnapshot[0] < kFormat[0]);
 
 inline std::string indexed(char tag, LogIndex index) {
   std::string key(1, tag);

@@ -328,6 +328,7 @@ Result<void> RocksLogImpl::write(LogIndex commit, bool durable) {
   buffer_.clear();
   put_be(buffer_, hint.value);
   append_wal_note(buffer_, {files_->synced(), batch_.GetDataSize()}, mark_);
+  CHECK_INVARIANT(buffer_.size() == log_keys::kCommitBytes);
   batch_.Put(log_keys::kCommit, buffer_);
   rocksdb::WriteOptions options;
   options.sync = durable;

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "config/base/check.hpp"
 #include "rocks/wal_tail.hpp"
 
 namespace kiwi::rocks {
@@ -11,6 +12,7 @@ namespace kiwi::rocks {
 namespace {
 
 constexpr uint64_t kPage = 4096;  // of the file system
+static_assert(kPage % kWalSector == 0 && kWalBlock % kPage == 0);
 
 bool all_of(char byte, std::string_view bytes) {
   return bytes.find_first_not_of(byte) == std::string_view::npos;
@@ -92,6 +94,7 @@ class Scanner {
       inside_ = type == kWalFirst || type == kWalMiddle;
       scan_.records += inside_ ? 0 : 1;
       at += kWalHeader + wal_length(bytes.substr(at));
+      CHECK_INVARIANT(at <= bytes.size());  // an intact record lies in its block
     }
   }
 

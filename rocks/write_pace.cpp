@@ -7,6 +7,8 @@
 
 #include <rocksdb/rate_limiter.h>
 
+#include "config/base/check.hpp"
+
 namespace kiwi::rocks {
 
 namespace {
@@ -18,7 +20,9 @@ class PaceLimiter final : public rocksdb::RateLimiter {
   PaceLimiter(uint64_t bytes_per_second, uint64_t step_bytes)
       : bytes_per_second_(bytes_per_second),
         step_bytes_(step_bytes),
-        pace_(bytes_per_second, kCatchUpSteps * step_bytes) {}
+        pace_(bytes_per_second, kCatchUpSteps * step_bytes) {
+    CHECK_INVARIANT(bytes_per_second != 0 && step_bytes != 0 && step_bytes <= bytes_per_second);
+  }
 
   void Request(const int64_t bytes,
                const rocksdb::Env::IOPriority /*who*/,
