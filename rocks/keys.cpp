@@ -16,6 +16,7 @@ constexpr size_t kDatabaseBytes = 4;
 constexpr size_t kHashBytes = 6;
 constexpr size_t kCollectionBytes = 12;
 constexpr size_t kScoreBytes = 8;
+constexpr size_t kTreeBytes = 4;
 constexpr unsigned kSlotShift = 34;
 constexpr uint64_t kSignBit = uint64_t{1} << 63;
 static_assert(kHashBits == 8 * kHashBytes);
@@ -168,11 +169,38 @@ void list_element(std::string& out, CollectionId collection, int64_t position) {
   put_be(out, ordered(position));
 }
 
-void score(std::string& out, CollectionId collection, double score, std::string_view member) {
+void append_score(std::string& out, double score) {
   CHECK_INVARIANT(score == score);  // NaN has no place in an order
-  put_collection(out, collection);
   put_be(out, ordered_score(score));
+}
+
+double score_at(std::string_view bytes) {
+  CHECK_INVARIANT(bytes.size() >= kScoreBytes);
+  return score_from_ordered(get_be<uint64_t>(bytes));
+}
+
+void score(std::string& out, CollectionId collection, double score, std::string_view member) {
+  put_collection(out, collection);
+  append_score(out, score);
   out.append(member);
+}
+
+void node(std::string& out, CollectionId collection, uint32_t tree, uint64_t node) {
+  tree_begin(out, collection, tree);
+  put_hash(out, node);  // 48 bits, too
+}
+
+void tree_begin(std::string& out, CollectionId collection, uint32_t tree) {
+  put_collection(out, collection);
+  put_be(out, tree);
+}
+
+void tree_end(std::string& out, CollectionId collection, uint32_t tree) {
+  if (tree == std::numeric_limits<uint32_t>::max()) {
+    collection_end(out, collection);
+    return;
+  }
+  tree_begin(out, collection, tree + 1);
 }
 
 void collection_begin(std::string& out, CollectionId collection) {
@@ -230,6 +258,14 @@ double score_value(std::string_view key) {
 std::string_view score_member(std::string_view key) {
   CHECK_INVARIANT(key.size() >= kCollectionBytes + kScoreBytes);
   return key.substr(kCollectionBytes + kScoreBytes);
+}
+
+std::optional<NodeKey> parse_node(std::string_view key) {
+  if (key.size() != kCollectionBytes + kTreeBytes + kHashBytes) {
+    return std::nullopt;
+  }
+  return NodeKey{key_collection(key), get_be<uint32_t>(key.substr(kCollectionBytes)),
+                 get_hash(key.substr(kCollectionBytes + kTreeBytes))};
 }
 
 namespace {

@@ -6,6 +6,7 @@
 //            [collection:12] [position:8 BE]                      list
 //            [collection:12] [stream id: 8 BE ms, 8 BE seq]       stream
 //   score    [collection:12] [score:8 order-preserving] [member]  sorted set by score
+//            [collection:12] [tree:4 BE] [node:6 BE]              node of a tree (the family's new use)
 //   system   one tag byte, then what the record needs             (below)
 //
 // `hash` is 48 bits: the key's Redis Cluster slot (14 bits, hash tags honoured) and 34 bits of XXH3
@@ -60,6 +61,10 @@ void element(std::string& out, CollectionId collection, std::string_view field);
 void element_from(std::string& out, CollectionId collection, uint64_t hash);
 void list_element(std::string& out, CollectionId collection, int64_t position);
 void score(std::string& out, CollectionId collection, double score, std::string_view member);
+// A node of one of a collection's trees; node < kHashEnd. Tree 0 is the key's own.
+void node(std::string& out, CollectionId collection, uint32_t tree, uint64_t node);
+void tree_begin(std::string& out, CollectionId collection, uint32_t tree);
+void tree_end(std::string& out, CollectionId collection, uint32_t tree);
 void collection_begin(std::string& out, CollectionId collection);
 void collection_end(std::string& out, CollectionId collection);
 
@@ -73,6 +78,16 @@ uint64_t element_hash(std::string_view key);
 int64_t list_position(std::string_view key);
 double score_value(std::string_view key);
 std::string_view score_member(std::string_view key);
+struct NodeKey {
+  CollectionId collection;
+  uint32_t tree = 0;
+  uint64_t node = 0;
+};
+std::optional<NodeKey> parse_node(std::string_view key);
+
+// A score in the order of its bytes, eight of them. -0 is written as 0; NaN has no place.
+void append_score(std::string& out, double score);
+double score_at(std::string_view bytes);  // of the first eight
 
 // System records. Tags are ON DISK, never reuse.
 void applied_record(std::string& out);        // 'A' -> AppliedRecord

@@ -1,0 +1,82 @@
+// ON DISK. Key: rocks/keys.hpp. Value: u8 format 1 << 4 | kind, varint stamp, entries
+// (tree_entry.hpp).
+#include "resp/types/nodes.hpp"
+
+#include <optional>
+
+#include "config/base/bytes.hpp"
+#include "config/base/reuse.hpp"
+#include "resp/types/tree_entry.hpp"
+
+namespace kiwi::resp {
+
+using rocks::Family;
+namespace keys = rocks::keys;
+
+namespace {
+
+constexpr uint8_t kNodeFormat = 1;
+
+}  // namespace
+
+NodeRecord Nodes::decode(std::string_view record) {
+  ByteReader in(record);
+  const uint8_t head = in.le<uint8_t>();
+  NodeRecord node;
+  node.kind = static_cast<NodeKind>(head & 0x0f);
+  node.stamp = in.varint();
+  node.entries = in.rest();
+  const bool known = node.kind == NodeKind::kLeaf || node.kind == NodeKind::kInner;
+  if (!in.ok() || head >> 4 != kNodeFormat || !known || node.entries.empty()) {
+    damaged_tree();
+  }
+  return node;
+}
+
+std::string_view Nodes::entries(const TreeId& tree, uint64_t node, NodeKind kind) {
+  steps_.step();
+  keys::node(key_, tree.collection, tree.tree, node);
+  const std::optional<std::string_view> found = reader_.get(Family::kNode, key_);
+  if (!found) {
+    damaged_tree();
+  }
+  const NodeRecord record = decode(*found);
+  if (record.kind != kind) {
+    damaged_tree();
+  }
+  return record.entries;
+}
+
+void Nodes::put(const TreeId& tree, uint64_t node, const NodeRecord& record) {
+  keys::node(key_, tree.collection, tree.tree, node);
+  value_.clear();
+  put_u8(value_, static_cast<uint8_t>(kNodeFormat << 4 | static_cast<uint8_t>(record.kind)));
+  put_varint(value_, record.stamp);
+  value_.append(record.entries);
+  effects_.put(Family::kNode, key_, value_);
+}
+
+void Nodes::erase(const TreeId& tree, uint64_t node) {
+  keys::node(key_, tree.collection, tree.tree, node);
+  effects_.erase(Family::kNode, key_);
+}
+
+void Nodes::drop(const TreeId& tree) {
+  keys::tree_begin(key_, tree.collection, tree.tree);
+  keys::tree_end(to_, tree.collection, tree.tree);
+  effects_.erase_range(Family::kNode, key_, to_);
+}
+
+std::unique_ptr<rocks::Cursor> Nodes::cursor(const TreeId& tree) {
+  keys::tree_begin(key_, tree.collection, tree.tree);
+  keys::tree_end(to_, tree.collection, tree.tree);
+  return reader_.cursor(Family::kNode, key_, to_);
+}
+
+void Nodes::give_back() {
+  for (std::string* buffer : {&key_, &to_, &value_}) {
+    give_back_if_big(*buffer);
+  }
+}
+
+}  // namespace kiwi::resp

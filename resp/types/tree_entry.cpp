@@ -1,0 +1,161 @@
+#include "resp/types/tree_entry.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "config/base/bytes.hpp"
+#include "config/base/check.hpp"
+#include "rocks/keys.hpp"
+
+namespace kiwi::resp {
+
+namespace keys = rocks::keys;
+
+namespace {
+
+constexpr size_t kScoreBytes = 8;
+constexpr size_t kIdBytes = 16;
+constexpr size_t kSeparatorBytesMin = 8;  // a score; an id's ms
+
+uint64_t zigzag(int64_t v) {
+  return (static_cast<uint64_t>(v) << 1) ^ static_cast<uint64_t>(v >> 63);
+}
+int64_t from_zigzag(uint64_t v) { return static_cast<int64_t>((v >> 1) ^ (~(v & 1) + 1)); }
+
+// The varint at `at`, which moves behind it.
+uint64_t varint(const char*& at, const char* end) {
+  if (at != end && static_cast<uint8_t>(*at) < 0x80) {
+    return static_cast<uint8_t>(*at++);
+  }
+  ByteReader in(std::string_view(at, static_cast<size_t>(end - at)));
+  const uint64_t value = in.varint();
+  if (!in.ok()) {
+    damaged_tree();
+  }
+  at = end - in.rest().size();
+  return value;
+}
+
+// That many bytes from `at` on; `at` moves behind them.
+std::string_view bytes(const char*& at, const char* end, uint64_t count) {
+  if (count > static_cast<uint64_t>(end - at)) {
+    damaged_tree();
+  }
+  const std::string_view taken(at, count);
+  at += count;
+  return taken;
+}
+
+}  // namespace
+
+void damaged_tree() {
+  fatal(
+      "a node of a sorted set, list or stream is missing or damaged in the state database; replace "
+      "this node's data directory");
+}
+
+InnerEntry inner_entry(LeafKind kind, std::string_view at) {
+  const char* next = at.data();
+  const char* const end = next + at.size();
+  InnerEntry entry;
+  entry.child = varint(next, end);
+  entry.count = varint(next, end);
+  if (keyed(kind)) {
+    const uint64_t size = varint(next, end);
+    entry.separator = bytes(next, end, size);
+  }
+  entry.bytes = std::string_view(at.data(), static_cast<size_t>(next - at.data()));
+  return entry;
+}
+
+LeafEntry leaf_entry(LeafKind kind, std::string_view at) {
+  const char* next = at.data();
+  const char* const end = next + at.size();
+  LeafEntry entry;
+  switch (kind) {
+    case LeafKind::kSortedSet: {
+      const uint64_t head = varint(next, end);
+      entry.key = bytes(next, end, kScoreBytes + (head >> 1));
+      break;
+    }
+    case LeafKind::kList: {
+      const uint64_t size = varint(next, end);
+      entry.value = bytes(next, end, size);
+      break;
+    }
+    case LeafKind::kPending: {
+      entry.key = bytes(next, end, kIdBytes);
+      const char* const value = next;
+      varint(next, end);
+      varint(next, end);
+      varint(next, end);
+      entry.value = std::string_view(value, static_cast<size_t>(next - value));
+      break;
+    }
+  }
+  entry.bytes = std::string_view(at.data(), static_cast<size_t>(next - at.data()));
+  return entry;
+}
+
+void append_inner(std::string& out,
+                  LeafKind kind,
+                  uint64_t child,
+                  uint64_t count,
+                  std::string_view separator) {
+  put_varint(out, child);
+  put_varint(out, count);
+  if (keyed(kind)) {
+    put_sized(out, separator);
+  }
+}
+
+// ---------------------------------------------------------------- leaves
+
+void append_scored(std::string& out, double score, std::string_view member) {
+  const bool negative_zero = score == 0 && std::signbit(score);
+  put_varint(out, uint64_t{2} * member.size() + (negative_zero ? 1 : 0));
+  append_scored_key(out, score, member);
+}
+
+void append_scored_key(std::string& out, double score, std::string_view member) {
+  keys::append_score(out, score);
+  out.append(member);
+}
+
+ScoredMember scored_member(const LeafEntry& entry) {
+  const bool negative_zero = (static_cast<uint8_t>(entry.bytes[0]) & 1) != 0;
+  return {negative_zero ? -0.0 : keys::score_at(entry.key), entry.key.substr(kScoreBytes)};
+}
+
+void append_list_entry(std::string& out, std::string_view element) { put_sized(out, element); }
+
+void append_pending(std::string& out, const PendingEntry& entry) {
+  put_be(out, entry.ms);
+  put_be(out, entry.sequence);
+  put_varint(out, entry.consumer);
+  put_varint(out, entry.deliveries);
+  put_varint(out, zigzag(static_cast<int64_t>(static_cast<uint64_t>(entry.delivered_ms) - entry.ms)));
+}
+
+PendingEntry pending_entry(const LeafEntry& entry) {
+  PendingEntry out;
+  out.ms = get_be<uint64_t>(entry.key);
+  out.sequence = get_be<uint64_t>(entry.key.substr(8));
+  ByteReader in(entry.value);
+  out.consumer = in.varint();
+  out.deliveries = in.varint();
+  out.delivered_ms =
+      static_cast<int64_t>(static_cast<uint64_t>(from_zigzag(in.varint())) + out.ms);
+  return out;
+}
+
+std::string_view separator_between(std::string_view below, std::string_view first) {
+  CHECK_INVARIANT(below < first);
+  const auto [at, other] =
+      std::mismatch(first.begin(), first.end(), below.begin(), below.end());
+  static_cast<void>(other);
+  const auto same = static_cast<size_t>(at - first.begin());
+  return first.substr(0, std::max(kSeparatorBytesMin, same + 1));
+}
+
+}  // namespace kiwi::resp
