@@ -151,10 +151,8 @@ PendingEntry pending_entry(const LeafEntry& entry) {
 
 std::string_view separator_between(std::string_view below, std::string_view first) {
   CHECK_INVARIANT(below < first);
-  const auto [at, other] =
-      std::mismatch(first.begin(), first.end(), below.begin(), below.end());
-  static_cast<void>(other);
-  const auto same = static_cast<size_t>(at - first.begin());
+  const auto differs = std::mismatch(first.begin(), first.end(), below.begin(), below.end()).first;
+  const auto same = static_cast<size_t>(differs - first.begin());
   return first.substr(0, std::max(kSeparatorBytesMin, same + 1));
 }
 
