@@ -2,8 +2,6 @@
 // (tree_entry.hpp).
 #include "resp/types/nodes.hpp"
 
-#include <optional>
-
 #include "config/base/bytes.hpp"
 #include "config/base/reuse.hpp"
 #include "resp/types/tree_entry.hpp"
@@ -19,32 +17,32 @@ constexpr uint8_t kNodeFormat = 1;
 
 }  // namespace
 
-NodeRecord Nodes::decode(std::string_view record) {
-  ByteReader in(record);
-  const uint8_t head = in.le<uint8_t>();
-  NodeRecord node;
-  node.kind = static_cast<NodeKind>(head & 0x0f);
-  node.stamp = in.varint();
-  node.entries = in.rest();
-  const bool known = node.kind == NodeKind::kLeaf || node.kind == NodeKind::kInner;
-  if (!in.ok() || head >> 4 != kNodeFormat || !known || node.entries.empty()) {
-    damaged_tree();
-  }
-  return node;
-}
-
-std::string_view Nodes::entries(const TreeId& tree, uint64_t node, NodeKind kind) {
+std::optional<NodeRecord> Nodes::find(const TreeId& tree, uint64_t node) {
   steps_.step();
   keys::node(key_, tree.collection, tree.tree, node);
   const std::optional<std::string_view> found = reader_.get(Family::kNode, key_);
   if (!found) {
+    return std::nullopt;
+  }
+  ByteReader in(*found);
+  const uint8_t head = in.le<uint8_t>();
+  NodeRecord record;
+  record.kind = static_cast<NodeKind>(head & 0x0f);
+  record.stamp = in.varint();
+  record.entries = in.rest();
+  const bool known = record.kind == NodeKind::kLeaf || record.kind == NodeKind::kInner;
+  if (!in.ok() || head >> 4 != kNodeFormat || !known || record.entries.empty()) {
+    return std::nullopt;
+  }
+  return record;
+}
+
+std::string_view Nodes::entries(const TreeId& tree, uint64_t node, NodeKind kind) {
+  const std::optional<NodeRecord> record = find(tree, node);
+  if (!record || record->kind != kind) {
     damaged_tree();
   }
-  const NodeRecord record = decode(*found);
-  if (record.kind != kind) {
-    damaged_tree();
-  }
-  return record.entries;
+  return record->entries;
 }
 
 void Nodes::put(const TreeId& tree, uint64_t node, const NodeRecord& record) {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -44,8 +45,9 @@ class Nodes {
   std::unique_ptr<rocks::Cursor> cursor(const TreeId& tree);
 
   Steps& steps() { return steps_; }
-  static NodeRecord decode(std::string_view record);  // damage stops the process
-  void give_back();                                   // buffers that a command made big
+  // For the audit: nullopt if there is no such record, or it is none of a node.
+  std::optional<NodeRecord> find(const TreeId& tree, uint64_t node);
+  void give_back();  // buffers that a command made big
 
  private:
   rocks::Reader& reader_;

@@ -58,12 +58,13 @@ class Tree {
 
   // ---- by rank, from 0
   LeafEntry at(uint64_t rank);  // rank < size()
-  // Calls visit(const LeafEntry&) for `count` entries from `first` on until it answers false;
+  // Calls tell(const LeafEntry&) for `count` entries from `first` on until it answers false;
   // first + count <= size(). The second walks the same entries from the last one back.
   template <class Visit>
-  void visit(uint64_t first, uint64_t count, Visit visit);
+  void visit(uint64_t first, uint64_t count, Visit tell);
   template <class Visit>
-  void visit_back(uint64_t first, uint64_t count, Visit visit);
+  void visit_back(uint64_t first, uint64_t count, Visit tell);
+  // Entries that are given are not the tree's own bytes.
   void insert_at(uint64_t rank, std::string_view entry);   // in front of it; lists only
   void replace_at(uint64_t rank, std::string_view entry);  // its key stays
   void remove_at(uint64_t rank);
@@ -211,7 +212,7 @@ class Tree {
 };
 
 template <class Visit>
-void Tree::visit(uint64_t first, uint64_t count, Visit visit) {
+void Tree::visit(uint64_t first, uint64_t count, Visit tell) {
   CHECK_INVARIANT(first <= size_ && count <= size_ - first);
   if (count == 0) {
     return;
@@ -227,7 +228,7 @@ void Tree::visit(uint64_t first, uint64_t count, Visit visit) {
         return true;
       }
       nodes_.steps().step();
-      more = visit(entry) && --count > 0;
+      more = tell(entry) && --count > 0;
       return more;
     });
     if (!more) {
@@ -238,7 +239,7 @@ void Tree::visit(uint64_t first, uint64_t count, Visit visit) {
 }
 
 template <class Visit>
-void Tree::visit_back(uint64_t first, uint64_t count, Visit visit) {
+void Tree::visit_back(uint64_t first, uint64_t count, Visit tell) {
   CHECK_INVARIANT(first <= size_ && count <= size_ - first);
   if (count == 0) {
     return;
@@ -250,7 +251,7 @@ void Tree::visit_back(uint64_t first, uint64_t count, Visit visit) {
   while (true) {
     for (; at > 0; --at) {
       nodes_.steps().step();
-      if (!visit(backwards_[at - 1]) || --count == 0) {
+      if (!tell(backwards_[at - 1]) || --count == 0) {
         return;
       }
     }

@@ -13,38 +13,12 @@ namespace keys = rocks::keys;
 
 namespace {
 
-constexpr size_t kScoreBytes = 8;
-constexpr size_t kIdBytes = 16;
 constexpr size_t kSeparatorBytesMin = 8;  // a score; an id's ms
 
 uint64_t zigzag(int64_t v) {
   return (static_cast<uint64_t>(v) << 1) ^ static_cast<uint64_t>(v >> 63);
 }
 int64_t from_zigzag(uint64_t v) { return static_cast<int64_t>((v >> 1) ^ (~(v & 1) + 1)); }
-
-// The varint at `at`, which moves behind it.
-uint64_t varint(const char*& at, const char* end) {
-  if (at != end && static_cast<uint8_t>(*at) < 0x80) {
-    return static_cast<uint8_t>(*at++);
-  }
-  ByteReader in(std::string_view(at, static_cast<size_t>(end - at)));
-  const uint64_t value = in.varint();
-  if (!in.ok()) {
-    damaged_tree();
-  }
-  at = end - in.rest().size();
-  return value;
-}
-
-// That many bytes from `at` on; `at` moves behind them.
-std::string_view bytes(const char*& at, const char* end, uint64_t count) {
-  if (count > static_cast<uint64_t>(end - at)) {
-    damaged_tree();
-  }
-  const std::string_view taken(at, count);
-  at += count;
-  return taken;
-}
 
 }  // namespace
 
@@ -54,47 +28,14 @@ void damaged_tree() {
       "this node's data directory");
 }
 
-InnerEntry inner_entry(LeafKind kind, std::string_view at) {
-  const char* next = at.data();
-  const char* const end = next + at.size();
-  InnerEntry entry;
-  entry.child = varint(next, end);
-  entry.count = varint(next, end);
-  if (keyed(kind)) {
-    const uint64_t size = varint(next, end);
-    entry.separator = bytes(next, end, size);
+uint64_t entry_detail::long_varint(const char*& at, const char* end) {
+  ByteReader in(between(at, end));
+  const uint64_t value = in.varint();
+  if (!in.ok()) {
+    damaged_tree();
   }
-  entry.bytes = std::string_view(at.data(), static_cast<size_t>(next - at.data()));
-  return entry;
-}
-
-LeafEntry leaf_entry(LeafKind kind, std::string_view at) {
-  const char* next = at.data();
-  const char* const end = next + at.size();
-  LeafEntry entry;
-  switch (kind) {
-    case LeafKind::kSortedSet: {
-      const uint64_t head = varint(next, end);
-      entry.key = bytes(next, end, kScoreBytes + (head >> 1));
-      break;
-    }
-    case LeafKind::kList: {
-      const uint64_t size = varint(next, end);
-      entry.value = bytes(next, end, size);
-      break;
-    }
-    case LeafKind::kPending: {
-      entry.key = bytes(next, end, kIdBytes);
-      const char* const value = next;
-      varint(next, end);
-      varint(next, end);
-      varint(next, end);
-      entry.value = std::string_view(value, static_cast<size_t>(next - value));
-      break;
-    }
-  }
-  entry.bytes = std::string_view(at.data(), static_cast<size_t>(next - at.data()));
-  return entry;
+  at = end - in.rest().size();
+  return value;
 }
 
 void append_inner(std::string& out,
@@ -124,7 +65,7 @@ void append_scored_key(std::string& out, double score, std::string_view member) 
 
 ScoredMember scored_member(const LeafEntry& entry) {
   const bool negative_zero = (static_cast<uint8_t>(entry.bytes[0]) & 1) != 0;
-  return {negative_zero ? -0.0 : keys::score_at(entry.key), entry.key.substr(kScoreBytes)};
+  return {negative_zero ? -0.0 : keys::score_at(entry.key), entry.key.substr(entry_detail::kScoreBytes)};
 }
 
 void append_list_entry(std::string& out, std::string_view element) { put_sized(out, element); }

@@ -41,8 +41,8 @@ struct InnerEntry {
 [[noreturn]] void damaged_tree();
 
 // ---- the first entry of `at`, which is not empty
-InnerEntry inner_entry(LeafKind kind, std::string_view at);
-LeafEntry leaf_entry(LeafKind kind, std::string_view at);
+inline InnerEntry inner_entry(LeafKind kind, std::string_view at);
+inline LeafEntry leaf_entry(LeafKind kind, std::string_view at);
 void append_inner(std::string& out,
                   LeafKind kind,
                   uint64_t child,
@@ -75,6 +75,71 @@ PendingEntry pending_entry(const LeafEntry& entry);
 // The shortest key above `below` that is not above `first`; at least the score, or the id's ms.
 // Requires below < first.
 std::string_view separator_between(std::string_view below, std::string_view first);
+
+// ---- parsing
+namespace entry_detail {
+
+inline constexpr size_t kScoreBytes = 8;
+inline constexpr size_t kIdBytes = 16;
+
+uint64_t long_varint(const char*& at, const char* end);
+// The varint at `at`, which moves behind it.
+inline uint64_t varint(const char*& at, const char* end) {
+  if (at != end && static_cast<uint8_t>(*at) < 0x80) {
+    return static_cast<uint8_t>(*at++);
+  }
+  return long_varint(at, end);
+}
+// That many bytes from `at` on; `at` moves behind them.
+inline std::string_view bytes(const char*& at, const char* end, uint64_t count) {
+  if (count > static_cast<uint64_t>(end - at)) {
+    damaged_tree();
+  }
+  const std::string_view taken(at, count);
+  at += count;
+  return taken;
+}
+inline std::string_view between(const char* from, const char* to) {
+  return {from, static_cast<size_t>(to - from)};
+}
+
+}  // namespace entry_detail
+
+inline InnerEntry inner_entry(LeafKind kind, std::string_view at) {
+  const char* next = at.data();
+  const char* const end = next + at.size();
+  InnerEntry entry;
+  entry.child = entry_detail::varint(next, end);
+  entry.count = entry_detail::varint(next, end);
+  if (keyed(kind)) {
+    const uint64_t size = entry_detail::varint(next, end);
+    entry.separator = entry_detail::bytes(next, end, size);
+  }
+  entry.bytes = entry_detail::between(at.data(), next);
+  return entry;
+}
+
+inline LeafEntry leaf_entry(LeafKind kind, std::string_view at) {
+  const char* next = at.data();
+  const char* const end = next + at.size();
+  LeafEntry entry;
+  if (kind == LeafKind::kSortedSet) {
+    const uint64_t head = entry_detail::varint(next, end);
+    entry.key = entry_detail::bytes(next, end, entry_detail::kScoreBytes + (head >> 1));
+  } else if (kind == LeafKind::kList) {
+    const uint64_t size = entry_detail::varint(next, end);
+    entry.value = entry_detail::bytes(next, end, size);
+  } else {
+    entry.key = entry_detail::bytes(next, end, entry_detail::kIdBytes);
+    const char* const value = next;
+    for (int varints = 0; varints < 3; ++varints) {
+      entry_detail::varint(next, end);
+    }
+    entry.value = entry_detail::between(value, next);
+  }
+  entry.bytes = entry_detail::between(at.data(), next);
+  return entry;
+}
 
 // ---- all entries of a node, in order
 template <class Visit>  // visit(const LeafEntry&) -> bool: go on?
