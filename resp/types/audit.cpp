@@ -66,11 +66,11 @@ class TreeAudit {
 
   // The elements below it.
   uint64_t node(uint64_t number, unsigned level, const std::string& entries, Bounds bounds) {
-    uint64_t few = 0;  // entries
-    const uint64_t count = level == 0 ? leaf(number, entries, bounds, few)
-                                      : inner(number, level, entries, bounds, few);
-    const uint64_t may_be_larger = level == 0 ? 1 : 3;
-    if (few == 0 || (entries.size() > limit(number, level) && few > may_be_larger)) {
+    uint64_t held = 0;  // entries
+    const uint64_t count = level == 0 ? leaf(number, entries, bounds, held)
+                                      : inner(number, level, entries, bounds, held);
+    const uint64_t most_if_larger = level == 0 ? 1 : 3;
+    if (held == 0 || (entries.size() > limit(number, level) && held > most_if_larger)) {
       fault(TreeFault::kFill, number);
     }
     return count;
