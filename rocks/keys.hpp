@@ -6,7 +6,8 @@
 //            [collection:12] [position:8 BE]                      list
 //            [collection:12] [stream id: 8 BE ms, 8 BE seq]       stream
 //   score    [collection:12] [score:8 order-preserving] [member]  sorted set by score
-//            [collection:12] [tree:4 BE] [node:6 BE]              node of a tree (the family's new use)
+//            [collection:12] [tree:4 BE] [node:6 BE]              node of a tree (the family's new
+//            use)
 //   system   one tag byte, then what the record needs             (below)
 //
 // `hash` is 48 bits: the key's Redis Cluster slot (14 bits, hash tags honoured) and 34 bits of XXH3

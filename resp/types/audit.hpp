@@ -1,6 +1,6 @@
 // Do the records of a collection fit each other? What RAFT.DEBUG AUDIT and the tests ask. Reads
-// everything, changes nothing; a node of which bytes do not parse stops the process, as any read of it
-// would.
+// everything, changes nothing; a node of which bytes do not parse stops the process, as any read of
+// it would.
 #pragma once
 
 #include <cstdint>

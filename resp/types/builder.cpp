@@ -104,7 +104,12 @@ TreeSorter::TreeSorter(Nodes& nodes,
                        uint64_t stamp,
                        const Shape& shape,
                        size_t run_bytes)
-    : nodes_(nodes), kind_(kind), id_(id), stamp_(stamp), shape_(shape), run_bytes_(run_bytes),
+    : nodes_(nodes),
+      kind_(kind),
+      id_(id),
+      stamp_(stamp),
+      shape_(shape),
+      run_bytes_(run_bytes),
       tree_(nodes, kind, shape) {
   CHECK_INVARIANT(keyed(kind) && run_bytes <= std::numeric_limits<uint32_t>::max());
 }

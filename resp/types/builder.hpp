@@ -1,9 +1,9 @@
 // Trees built whole, for what is made anew: STORE, RESTORE, conversion, import. TreeBuilder takes
-// entries in order and writes each node once, bottom-up, filled to the brim. TreeSorter takes them in
-// any order: sorted runs, of which the first is built and the others are inserted.
+// entries in order and writes each node once, bottom-up, filled to the brim. TreeSorter takes them
+// in any order: sorted runs, of which the first is built and the others are inserted.
 //
-// Both write under a tree that has no nodes yet. The shape depends on the entries and their order of
-// arrival only.
+// Both write under a tree that has no nodes yet. The shape depends on the entries and their order
+// of arrival only.
 #pragma once
 
 #include <cstddef>
@@ -22,11 +22,8 @@ namespace kiwi::resp {
 
 class TreeBuilder {
  public:
-  TreeBuilder(Nodes& nodes,
-              LeafKind kind,
-              const TreeId& id,
-              uint64_t stamp,
-              const Shape& shape = kShape);
+  TreeBuilder(
+      Nodes& nodes, LeafKind kind, const TreeId& id, uint64_t stamp, const Shape& shape = kShape);
 
   void add(std::string_view entry);  // keys ascend
   // Once, at the end. Its root is valid as long as the builder.

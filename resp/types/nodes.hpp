@@ -1,7 +1,7 @@
 // The records of trees' nodes, by number. Knows entries as bytes only.
 //
-// Owned by whoever owns Effects. Bytes that are returned are valid until the next call that reads or
-// writes.
+// Owned by whoever owns Effects. Bytes that are returned are valid until the next call that reads
+// or writes.
 #pragma once
 
 #include <cstdint>

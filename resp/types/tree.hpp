@@ -1,7 +1,7 @@
 // A counted B+-tree whose leaves hold the elements: what sorted sets (order), lists (position) and
 // pending entries (order) are made of once they are spread. Every node is a record, the root stands
-// in the record of the key; inner nodes know how many elements lie below each child, so search by key
-// and by rank reads one record a level.
+// in the record of the key; inner nodes know how many elements lie below each child, so search by
+// key and by rank reads one record a level.
 //
 //   Split    at the first entry that begins past half of the bytes; what is appended at the tree's
 //            right end, or prepended at the left, opens a node instead, so that queues fill theirs.
@@ -120,7 +120,9 @@ class Tree {
 
   size_t node_limit(unsigned level) const;
   size_t leaf_limit() const { return height_ == 0 ? shape_.root_leaf_bytes : node_limit(0); }
-  NodeKind node_kind(unsigned level) const { return level == 0 ? NodeKind::kLeaf : NodeKind::kInner; }
+  NodeKind node_kind(unsigned level) const {
+    return level == 0 ? NodeKind::kLeaf : NodeKind::kInner;
+  }
 
   // ---- reading (tree.cpp)
   Page& root() { return pages_.front(); }
@@ -202,9 +204,9 @@ class Tree {
   Page* leaf_ = nullptr;    // behind the path
 
   // Buffers of one edit or walk, reused.
-  std::string whole_;     // a node that may be too large
-  std::string piece_;     // one of the nodes that it becomes
-  std::string children_;  // entries of inner nodes
+  std::string whole_;           // a node that may be too large
+  std::string piece_;           // one of the nodes that it becomes
+  std::string children_;        // entries of inner nodes
   std::vector<size_t> starts_;  // of whole_'s entries, and its end
   std::vector<size_t> ends_;    // of the pieces that whole_ is cut into
   std::vector<Level> levels_;   // of a walk; [0] is not used

@@ -1,9 +1,8 @@
 // Changes: the nodes that are being edited, and entries that come, go and move.
-#include "resp/types/tree.hpp"
-
 #include <algorithm>
 
 #include "config/base/bytes.hpp"
+#include "resp/types/tree.hpp"
 
 namespace kiwi::resp {
 
@@ -131,9 +130,8 @@ Tree::Side Tree::side_of(const Page& leaf, size_t at) const {
       })) {
     return Side::kRight;
   }
-  const bool first =
-      at == 0 &&
-      std::all_of(path_.begin(), path_.end(), [](const Step& step) { return step.at == 0; });
+  const bool first = at == 0 && std::all_of(path_.begin(), path_.end(),
+                                            [](const Step& step) { return step.at == 0; });
   return first ? Side::kLeft : Side::kMiddle;
 }
 
@@ -210,10 +208,11 @@ bool Tree::move(std::string_view key, std::string_view entry) {
   if (!locate(leaf.entries, key, at)) {
     return false;
   }
-  const size_t old_bytes = leaf_entry(kind_, std::string_view(leaf.entries).substr(at)).bytes.size();
+  const size_t old_bytes =
+      leaf_entry(kind_, std::string_view(leaf.entries).substr(at)).bytes.size();
   const size_t bytes = leaf.entries.size() - old_bytes + entry.size();
-  const bool fits = entry.size() == old_bytes ||
-                    (entry.size() > old_bytes && bytes <= leaf_limit());
+  const bool fits =
+      entry.size() == old_bytes || (entry.size() > old_bytes && bytes <= leaf_limit());
   if (&target != &leaf || !fits) {
     take_out(leaf, at);
     insert(entry);

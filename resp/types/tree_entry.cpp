@@ -38,11 +38,8 @@ uint64_t entry_detail::long_varint(const char*& at, const char* end) {
   return value;
 }
 
-void append_inner(std::string& out,
-                  LeafKind kind,
-                  uint64_t child,
-                  uint64_t count,
-                  std::string_view separator) {
+void append_inner(
+    std::string& out, LeafKind kind, uint64_t child, uint64_t count, std::string_view separator) {
   put_varint(out, child);
   put_varint(out, count);
   if (keyed(kind)) {
@@ -65,7 +62,8 @@ void append_scored_key(std::string& out, double score, std::string_view member) 
 
 ScoredMember scored_member(const LeafEntry& entry) {
   const bool negative_zero = (static_cast<uint8_t>(entry.bytes[0]) & 1) != 0;
-  return {negative_zero ? -0.0 : keys::score_at(entry.key), entry.key.substr(entry_detail::kScoreBytes)};
+  return {negative_zero ? -0.0 : keys::score_at(entry.key),
+          entry.key.substr(entry_detail::kScoreBytes)};
 }
 
 void append_list_entry(std::string& out, std::string_view element) { put_sized(out, element); }
@@ -75,7 +73,8 @@ void append_pending(std::string& out, const PendingEntry& entry) {
   put_be(out, entry.sequence);
   put_varint(out, entry.consumer);
   put_varint(out, entry.deliveries);
-  put_varint(out, zigzag(static_cast<int64_t>(static_cast<uint64_t>(entry.delivered_ms) - entry.ms)));
+  put_varint(out,
+             zigzag(static_cast<int64_t>(static_cast<uint64_t>(entry.delivered_ms) - entry.ms)));
 }
 
 PendingEntry pending_entry(const LeafEntry& entry) {
@@ -85,8 +84,7 @@ PendingEntry pending_entry(const LeafEntry& entry) {
   ByteReader in(entry.value);
   out.consumer = in.varint();
   out.deliveries = in.varint();
-  out.delivered_ms =
-      static_cast<int64_t>(static_cast<uint64_t>(from_zigzag(in.varint())) + out.ms);
+  out.delivered_ms = static_cast<int64_t>(static_cast<uint64_t>(from_zigzag(in.varint())) + out.ms);
   return out;
 }
 

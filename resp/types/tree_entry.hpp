@@ -1,11 +1,12 @@
 // ON DISK. The entries of a tree's nodes, parsed where they lie. Frozen by golden bytes in
 // tests/types/.
 //
-//   leaf of a sorted set   varint 2 x member size + is -0, score:8 in the order of its bytes, member
-//   leaf of a list         varint size, element
-//   leaf of pending        id:16 BE, varint consumer, varint deliveries, zigzag varint of the time of
+//   leaf of a sorted set   varint 2 x member size + is -0, score:8 in the order of its bytes,
+//   member leaf of a list         varint size, element leaf of pending        id:16 BE, varint
+//   consumer, varint deliveries, zigzag varint of the time of
 //                          delivery - the id's ms
-//   inner node             varint child, varint count of the elements below it, varint size and bytes
+//   inner node             varint child, varint count of the elements below it, varint size and
+//   bytes
 //                          of the separator; a list's have none
 //
 // A separator is the smallest key that may lie below its child, of the first child it is empty.
@@ -43,11 +44,8 @@ struct InnerEntry {
 // ---- the first entry of `at`, which is not empty
 inline InnerEntry inner_entry(LeafKind kind, std::string_view at);
 inline LeafEntry leaf_entry(LeafKind kind, std::string_view at);
-void append_inner(std::string& out,
-                  LeafKind kind,
-                  uint64_t child,
-                  uint64_t count,
-                  std::string_view separator);
+void append_inner(
+    std::string& out, LeafKind kind, uint64_t child, uint64_t count, std::string_view separator);
 
 // ---- sorted sets. A score is never NaN.
 void append_scored(std::string& out, double score, std::string_view member);

@@ -1,8 +1,8 @@
 // Nodes that became small, and ranges that go.
-#include "resp/types/tree.hpp"
-
 #include <algorithm>
 #include <utility>
+
+#include "resp/types/tree.hpp"
 
 namespace kiwi::resp {
 

@@ -1,7 +1,7 @@
 // Nodes that became too large.
-#include "resp/types/tree.hpp"
-
 #include <algorithm>
+
+#include "resp/types/tree.hpp"
 
 namespace kiwi::resp {
 
