@@ -148,6 +148,45 @@ TEST_CASE("keys: what was put in comes out") {
   CHECK(!keys::parse_expiry("S12345678901234").has_value());
 }
 
+TEST_CASE("keys: nodes of trees, in the order of their numbers") {
+  const CollectionId collection{DatabaseId{1}, 0x0203};
+  std::string key;
+  keys::node(key, collection, 0x04, 0x050607);
+  CHECK(hex(key) == "00000001" "0000000000000203" "00000004" "000000050607");
+  const auto parsed = keys::parse_node(key);
+  REQUIRE(parsed.has_value());
+  CHECK(parsed->collection == collection);
+  CHECK(parsed->tree == 4);
+  CHECK(parsed->node == 0x050607);
+  CHECK_FALSE(keys::parse_node(std::string_view(key).substr(1)).has_value());
+
+  std::string begin;
+  std::string end;
+  keys::tree_begin(begin, collection, 4);
+  keys::tree_end(end, collection, 4);
+  CHECK(begin < key);
+  CHECK(key < end);
+  keys::node(key, collection, 4, kHashEnd - 1);
+  CHECK(key < end);
+  keys::node(key, collection, 5, 0);
+  CHECK(key > end);
+  std::string past;
+  keys::tree_end(end, collection, 0xffffffff);
+  keys::collection_end(past, collection);
+  CHECK(end == past);
+}
+
+TEST_CASE("keys: a score of its own comes back, -0 as 0") {
+  std::string out;
+  keys::append_score(out, 1.0);
+  CHECK(hex(out) == "bff0000000000000");
+  CHECK(keys::score_at(out) == 1.0);
+  out.clear();
+  keys::append_score(out, -0.0);
+  CHECK(hex(out) == "8000000000000000");
+  CHECK_FALSE(std::signbit(keys::score_at(out)));
+}
+
 TEST_CASE("keys: byte order is the order of scores, positions and deadlines") {
   double infinity = std::numeric_limits<double>::infinity();
   std::vector<double> scores = {-infinity, -1e300, -2.5, -1,  -1e-300, 0,
