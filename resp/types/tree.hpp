@@ -8,7 +8,8 @@
 //   Merge    a node below a quarter, with its right, else its left neighbour under the same parent,
 //            if both fit into three quarters. Empty nodes go. A root with one inner child takes its
 //            entries.
-//   Limits   those of Shape; a leaf of one entry, and an inner node of three, may be larger.
+//   Limits   those of Shape, when entries come: counts that grow later may add a byte or two each. A
+//            leaf of one entry, and an inner node of three, may be larger.
 //
 // The shape is a function of the history alone, so it is the same on every node. Changes stand in
 // memory until save(), which writes each changed node once: between the first change and save() the
