@@ -9,22 +9,6 @@
 
 namespace kiwi::resp {
 
-std::optional<int64_t> parse_integer(std::string_view text) {
-  if (text == "0") {
-    return 0;
-  }
-  size_t first = !text.empty() && text[0] == '-' ? 1 : 0;
-  if (first >= text.size() || text[first] < '1' || text[first] > '9') {
-    return std::nullopt;
-  }
-  int64_t value = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) {
-    return std::nullopt;
-  }
-  return value;
-}
-
 IntegerText::IntegerText(int64_t value) {
   auto [end, error] = std::to_chars(digits_, digits_ + sizeof digits_, value);
   size_ = static_cast<size_t>(end - digits_);

@@ -7,10 +7,12 @@
 #include <string>
 #include <string_view>
 
+#include "config/base/decimal.hpp"
+
 namespace kiwi::resp {
 
-// The one decimal form of a 64-bit integer: no spaces, no plus sign, no leading zero, no "-0".
-std::optional<int64_t> parse_integer(std::string_view text);
+// In the one form that decimal.hpp takes.
+inline std::optional<int64_t> parse_integer(std::string_view text) { return parse_decimal(text); }
 
 // The form lives as long as the object.
 class IntegerText {

@@ -269,7 +269,7 @@ void Stream::step_meta() {
   const DatabaseId database = keys::key_database(key);
   if (metadata->last_modified > base_.mutation_counter) {
     const CollectionId collection = metadata->collection(database);
-    const bool elements = metadata->type != Type::kString;
+    const bool elements = metadata->has_elements();
     const bool scores = metadata->type == Type::kSortedSet;
     const std::string name(keys::meta_user_key(key));
     put(Family::kMeta);

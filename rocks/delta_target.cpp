@@ -300,7 +300,7 @@ Metadata Target::own_metadata(std::string_view record) const {
 }
 
 void Target::drop_elements(const Metadata& metadata, DatabaseId database) {
-  if (metadata.type == Type::kString) {
+  if (!metadata.has_elements()) {
     return;
   }
   keys::collection_begin(from_, metadata.collection(database));

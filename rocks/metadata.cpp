@@ -1,12 +1,15 @@
-// ON DISK. Metadata, format 1:
+// ON DISK. Metadata, format 2:
 //   u8      format << 4 | type
-//   u8      flags: bit 0 = expiry present; other bits 0
+//   u8      flags: 1 = expiry present, 4 = spread, 8 = converted; 2 and 16 are kept for the index of
+//           deadlines and for fields that have deadlines; other bits 0
 //   i64 LE  expire_at_ms                         only if flagged
 //   varint  version
 //   varint  last_modified - version (mod 2^64: almost always small)
-//   string: the value, to the end of the record
-//   list:   zigzag varint head, varint size      (tail = head + size)
-//   others: varint size
+//   string:             the value, to the end of the record
+//   hash, set:          varint size, the elements to the end of the record (resp/types/packed.hpp)
+//   the same, spread:   varint size, varint removed
+//   list:               zigzag varint head, varint size      (tail = head + size)
+//   sorted set, stream: varint size
 #include "rocks/metadata.hpp"
 
 #include <algorithm>
@@ -18,8 +21,9 @@ namespace kiwi::rocks {
 
 namespace {
 
-constexpr uint8_t kMetadataFormat = 1;
-constexpr uint8_t kHasExpiry = 1;
+constexpr uint8_t kMetadataFormat = 2;
+enum Flag : uint8_t { kHasExpiry = 1, kSpread = 4, kConverted = 8 };
+constexpr uint8_t kFlags = kHasExpiry | kSpread | kConverted;
 constexpr uint8_t kAppliedFormat = 1;
 constexpr uint8_t kSessionFormat = 1;
 constexpr size_t kAppliedBytes = 1 + 5 * sizeof(uint64_t) + sizeof(uint32_t);
@@ -38,7 +42,24 @@ bool known(uint8_t type) {
   return type >= static_cast<uint8_t>(Type::kString) && type <= static_cast<uint8_t>(Type::kStream);
 }
 
+// Of the types whose collections may stand in the key's record.
+bool packs(Type type) { return type == Type::kHash || type == Type::kSet; }
+
+uint8_t flags_of(const Metadata& metadata) {
+  return static_cast<uint8_t>((metadata.expire_at_ms != 0 ? kHasExpiry : 0) |
+                              (metadata.spread ? kSpread : 0) |
+                              (metadata.converted ? kConverted : 0));
+}
+
+bool flags_fit(Type type, uint8_t flags) {
+  return (flags & ~kFlags) == 0 && (packs(type) || (flags & (kSpread | kConverted)) == 0);
+}
+
 }  // namespace
+
+bool Metadata::has_elements() const {
+  return packs(type) ? spread : type != Type::kString;
+}
 
 const char* type_name(Type type) {
   switch (type) {
@@ -59,10 +80,11 @@ const char* type_name(Type type) {
 }
 
 void encode(std::string& out, const Metadata& metadata) {
-  CHECK_INVARIANT(known(static_cast<uint8_t>(metadata.type)));
+  CHECK_INVARIANT(known(static_cast<uint8_t>(metadata.type)) &&
+                  flags_fit(metadata.type, flags_of(metadata)));
   out.clear();
   put_u8(out, static_cast<uint8_t>(kMetadataFormat << 4 | static_cast<uint8_t>(metadata.type)));
-  put_u8(out, metadata.expire_at_ms != 0 ? kHasExpiry : 0);
+  put_u8(out, flags_of(metadata));
   if (metadata.expire_at_ms != 0) {
     put_le(out, metadata.expire_at_ms);
   }
@@ -78,6 +100,11 @@ void encode(std::string& out, const Metadata& metadata) {
     put_varint(out, zigzag(metadata.list_head));
   }
   put_varint(out, metadata.size);
+  if (metadata.spread) {
+    put_varint(out, metadata.removed);
+  } else if (packs(metadata.type)) {
+    out.append(metadata.value);
+  }
 }
 
 std::optional<Metadata> decode_metadata(std::string_view record) {
@@ -86,10 +113,13 @@ std::optional<Metadata> decode_metadata(std::string_view record) {
   uint8_t head = in.le<uint8_t>();
   uint8_t flags = in.le<uint8_t>();
   uint8_t type = head & 0x0f;
-  if (!in.ok() || head >> 4 != kMetadataFormat || !known(type) || (flags & ~kHasExpiry) != 0) {
+  if (!in.ok() || head >> 4 != kMetadataFormat || !known(type) ||
+      !flags_fit(static_cast<Type>(type), flags)) {
     return std::nullopt;
   }
   metadata.type = static_cast<Type>(type);
+  metadata.spread = (flags & kSpread) != 0;
+  metadata.converted = (flags & kConverted) != 0;
   if ((flags & kHasExpiry) != 0) {
     metadata.expire_at_ms = in.le<int64_t>();
   }
@@ -103,6 +133,12 @@ std::optional<Metadata> decode_metadata(std::string_view record) {
     metadata.list_head = from_zigzag(in.varint());
   }
   metadata.size = in.varint();
+  if (metadata.spread) {
+    metadata.removed = in.varint();
+  } else if (packs(metadata.type)) {
+    metadata.value = in.rest();
+    return in.ok() ? std::optional(metadata) : std::nullopt;
+  }
   if (metadata.type == Type::kList) {
     metadata.list_tail =
         static_cast<int64_t>(static_cast<uint64_t>(metadata.list_head) + metadata.size);

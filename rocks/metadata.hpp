@@ -31,13 +31,21 @@ struct Metadata {
   uint64_t version = 0;        // mutation counter at creation; names the elements of a collection
   uint64_t last_modified = 0;  // mutation counter at the last change (WATCH, delta snapshots)
   // Collections only:
-  uint64_t size = 0;      // elements
+  uint64_t size = 0;  // elements
+  // Hashes and sets: they have a record per element, and the key's record holds none. Once spread a
+  // collection stays so.
+  bool spread = false;
+  // Hashes and sets: Redis would have given up its compact form. Stays so, too.
+  bool converted = false;
+  uint64_t removed = 0;   // spread: last_modified - version when an element was last removed; 0 never
   int64_t list_head = 0;  // lists: position of the first element
   int64_t list_tail = 0;  // lists: one past the last; size == tail - head
-  // Strings only; a view into the record it was decoded from, or into the caller's bytes.
+  // A string's bytes, or the elements of a collection that is not spread (resp/types/packed.hpp); a
+  // view into the record it was decoded from, or into the caller's bytes.
   std::string_view value;
 
   bool expired(int64_t now_ms) const { return expire_at_ms != 0 && expire_at_ms <= now_ms; }
+  bool has_elements() const;  // records beside the key's own
   CollectionId collection(DatabaseId database) const { return {database, version}; }
 };
 

@@ -18,7 +18,7 @@ class RangeSet;
 
 class RecordCache {
  public:
-  static constexpr size_t kValueBytesMax = 1024;  // longer values are not kept
+  static constexpr size_t kValueBytesMax = 4096;  // longer values are not kept
 
   struct Hit {
     bool present = false;  // false: RocksDB certainly does not hold the key

@@ -34,7 +34,7 @@ inline constexpr std::array<const char*, kFamilies> kFamilyNames = {"meta", "ele
 // ON DISK. In the default column family; written into the memtable of a new database, so that it is
 // durable exactly when any data is.
 inline constexpr const char* kStateFormatKey = "format";
-inline constexpr const char* kStateFormatValue = "kiwi-state-2";
+inline constexpr const char* kStateFormatValue = "kiwi-state-3";
 
 class StateDatabase {
  public:

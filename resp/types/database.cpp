@@ -23,16 +23,22 @@ static_assert(config::limits::kDatabases <= kFirstFreshDatabase);
 
 }  // namespace
 
-Database::Database(rocks::Writer& writer, size_t entry_work_max)
-    : reader_(writer), effects_(&writer, entry_work_max), elements_(reader_, effects_, steps_) {
+Database::Database(rocks::Writer& writer, size_t entry_work_max, const Shape& shape)
+    : reader_(writer),
+      shape_(shape),
+      effects_(&writer, entry_work_max),
+      elements_(reader_, effects_, steps_) {
   load();
   for (uint32_t logical = 0; logical < config::limits::kDatabases; ++logical) {
     load_logical(logical);
   }
 }
 
-Database::Database(rocks::Reader& view, size_t entry_work_max)
-    : reader_(view), effects_(nullptr, entry_work_max), elements_(reader_, effects_, steps_) {
+Database::Database(rocks::Reader& view, size_t entry_work_max, const Shape& shape)
+    : reader_(view),
+      shape_(shape),
+      effects_(nullptr, entry_work_max),
+      elements_(reader_, effects_, steps_) {
   load();
 }
 

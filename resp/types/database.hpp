@@ -1,6 +1,7 @@
 // The keys of the state: type, deadline and version on top of the keyspace's byte maps. Keeps every
 // derived record in step with the keys: key counts, the expiry index, deletion buckets (F11) and
-// the mutation counter (F10). What a key holds is the business of its type (Set, List, String),
+// the mutation counter (F10). What a key holds is the business of its type (Hash, Set, List,
+// String),
 // which stores it by elements() and effects(). Knows no Redis command.
 //
 // Owned by the Executor; client loop only. Only entries may call the writing half: everything here
@@ -26,6 +27,7 @@
 #include "resp/types/elements.hpp"
 #include "resp/types/expiry_floor.hpp"
 #include "resp/types/key.hpp"
+#include "resp/types/shape.hpp"
 #include "resp/types/steps.hpp"
 #include "resp/types/watch.hpp"
 #include "rocks/keyspace.hpp"
@@ -41,10 +43,14 @@ struct KeyCounts {
 class Database {
  public:
   // `entry_work_max` is a constant in all that is not a test: it decides what entries mean.
-  explicit Database(rocks::Writer& writer, size_t entry_work_max = config::limits::kEntryWorkBytes);
+  explicit Database(rocks::Writer& writer,
+                    size_t entry_work_max = config::limits::kEntryWorkBytes,
+                    const Shape& shape = kShape);
   // Of a view, for reads only: the writing half may not be called. What is kept of each logical
   // database is read when it is asked for: two thousand reads would take longer than the command.
-  explicit Database(rocks::Reader& view, size_t entry_work_max = config::limits::kEntryWorkBytes);
+  explicit Database(rocks::Reader& view,
+                    size_t entry_work_max = config::limits::kEntryWorkBytes,
+                    const Shape& shape = kShape);
 
   // ---- turns and undo
   const rocks::AppliedRecord& record() const { return record_; }
@@ -63,6 +69,7 @@ class Database {
   Steps& steps() { return steps_; }
   Effects& effects() { return effects_; }
   Elements& elements() { return elements_; }
+  const Shape& shape() const { return shape_; }
   void step() { steps_.step(); }
 
   // ---- logical databases
@@ -89,6 +96,10 @@ class Database {
   void store_new(Key& key);
   // Requires key.live: writes key.meta back as a modification of the same key.
   void update(Key& key);
+  // The same in two steps, for a collection whose elements change in between: begin_update() gives
+  // key.meta its new last_modified, store_updated() writes the record.
+  void begin_update(Key& key);
+  void store_updated(Key& key);
   void remove(Key& key);  // requires key.live
   // The same for a collection whose elements were all erased one by one: a queue that is empty most
   // of the time should not leave a range erase for each job.
@@ -151,6 +162,7 @@ class Database {
   void load_counts(rocks::DatabaseId database);
 
   rocks::Reader& reader_;
+  const Shape shape_;
   Effects effects_;
   Steps steps_;
   Elements elements_;

@@ -86,7 +86,11 @@ void Database::forget_record(Key& key) {
 // Writes key.meta. Its value may be a view into the Keyspace, so it is encoded before anything else
 // is asked of that.
 void Database::store(Key& key) {
-  effects_.spend_string(key.meta.value.size());
+  if (key.meta.type == Type::kString) {
+    effects_.spend_string(key.meta.value.size());
+  } else {
+    effects_.spend_packed(key.meta.value.size());
+  }
   rocks::encode(value_, key.meta);
   if (key.meta.expire_at_ms != key.stored_expire_at_ms) {
     erase_expiry(key);
@@ -125,8 +129,17 @@ void Database::store_new(Key& key) {
 }
 
 void Database::update(Key& key) {
+  begin_update(key);
+  store_updated(key);
+}
+
+void Database::begin_update(Key& key) {
   CHECK_INVARIANT(key.live);
   key.meta.last_modified = next_mutation();
+}
+
+void Database::store_updated(Key& key) {
+  CHECK_INVARIANT(key.live);
   store(key);
 }
 
@@ -179,9 +192,10 @@ void Database::copy(const Key& from, Key& to) {
   renamed_.assign(from.meta.value);  // a view into the Keyspace
   rocks::Metadata fresh = from.meta;
   fresh.value = renamed_;
+  fresh.removed = 0;
   create(to, fresh);
-  if (fresh.type != Type::kString) {
-    elements_.copy(from.collection(), to.collection());
+  if (fresh.has_elements()) {
+    elements_.copy(fresh.type, from.collection(), to.collection());
   }
 }
 

@@ -71,6 +71,12 @@ class Effects {
     }
   }
   void expect_string(size_t bytes) const;
+  // A small collection, which is stored whole: what came with the command costs nothing.
+  void spend_packed(size_t bytes) {
+    if (bytes > carried_ + kRecordWork) {
+      spend(beyond_carried(bytes));
+    }
+  }
   // Reads are not executed everywhere: what they spend is counted apart.
   size_t exchange_spent(size_t spent) { return std::exchange(spent_, spent); }
   size_t entry_work_max() const { return entry_work_max_; }

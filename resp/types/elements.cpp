@@ -1,10 +1,13 @@
 #include "resp/types/elements.hpp"
 
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "config/base/check.hpp"
 #include "config/base/reuse.hpp"
+#include "resp/types/element_value.hpp"
 #include "rocks/keys.hpp"
 
 namespace kiwi::resp {
@@ -40,9 +43,8 @@ std::unique_ptr<rocks::Cursor> Elements::cursor(CollectionId collection, uint64_
 
 // ---------------------------------------------------------------- by position
 
-void Elements::missing() {
-  fatal(
-      "an element of a list is missing in the state database; replace this node's data directory");
+void Elements::damaged(const char* what) {
+  fatal(std::string(what) + " in the state database; replace this node's data directory");
 }
 
 std::string_view Elements::at(CollectionId list, int64_t position) {
@@ -50,7 +52,7 @@ std::string_view Elements::at(CollectionId list, int64_t position) {
   keys::list_element(key_, list, position);
   const std::optional<std::string_view> found = reader_.get(Family::kElement, key_);
   if (!found) {
-    missing();
+    damaged("an element of a list is missing");
   }
   return *found;
 }
@@ -82,7 +84,7 @@ void Elements::bounds(CollectionId list, int64_t from, int64_t to) {
 // ---------------------------------------------------------------- whole collections
 
 void Elements::drop(const Key& key) {
-  if (key.meta.type == Type::kString) {
+  if (!key.meta.has_elements()) {
     return;
   }
   if (key.meta.type == Type::kList && key.meta.list_head < key.meta.list_tail) {
@@ -97,12 +99,30 @@ void Elements::drop(const Key& key) {
   }
 }
 
-void Elements::copy(CollectionId from, CollectionId to) {
-  copy_family(Family::kElement, from, to);
-  copy_family(Family::kScore, from, to);
+void Elements::copy(Type type, CollectionId from, CollectionId to) {
+  copy_family(Family::kElement, type, from, to);
+  copy_family(Family::kScore, type, from, to);
 }
 
-void Elements::copy_family(Family family, CollectionId from, CollectionId to) {
+// In a copy nothing is newer than the collection: stamps begin anew.
+void Elements::put_copy(Family family, Type type, std::string_view key, std::string_view value) {
+  if (type == Type::kSet) {
+    encode_member(value_, 0);
+    return effects_.put(family, key, value_);
+  }
+  if (type == Type::kHash) {
+    std::optional<FieldValue> field = decode_field(value);
+    if (!field) {
+      damaged("a field of a hash is damaged");
+    }
+    field->stamp = 0;
+    encode_field(value_, *field);
+    return effects_.put(family, key, value_);
+  }
+  effects_.put(family, key, value);
+}
+
+void Elements::copy_family(Family family, Type type, CollectionId from, CollectionId to) {
   constexpr size_t kStep = 512;
   std::string begin;
   std::string end;
@@ -124,7 +144,7 @@ void Elements::copy_family(Family family, CollectionId from, CollectionId to) {
     for (const auto& [rest, value] : records) {
       target.resize(prefix);
       target.append(rest);
-      effects_.put(family, target, value);
+      put_copy(family, type, target, value);
     }
     if (!records.empty()) {  // go on right behind the last one
       begin.resize(prefix);
@@ -136,13 +156,13 @@ void Elements::copy_family(Family family, CollectionId from, CollectionId to) {
 // ---------------------------------------------------------------- buffers
 
 size_t Elements::buffer_bytes() const {
-  return key_.capacity() + from_.capacity() + to_.capacity();
+  return key_.capacity() + from_.capacity() + to_.capacity() + value_.capacity();
 }
 
 void Elements::give_back_key() { give_back_if_big(key_); }
 
 void Elements::give_back_buffers() {
-  for (std::string* buffer : {&key_, &from_, &to_}) {
+  for (std::string* buffer : {&key_, &from_, &to_, &value_}) {
     give_back_if_big(*buffer);
   }
 }

@@ -1,4 +1,4 @@
-// The records of collections, as bytes: elements by the hash of their field (sets; hashes and the
+// The records of collections, as bytes: elements by the hash of their field (hashes and sets; the
 // members of sorted sets will be) and by position (lists). What they mean is their type's business;
 // which key they belong to, and its record, are the Database's.
 //
@@ -43,8 +43,11 @@ class Elements {
   void walk_back(rocks::CollectionId list, int64_t from, int64_t to, Visit visit);
 
   // ---- whole collections
-  void drop(const Key& key);                                    // of a key of any type
-  void copy(rocks::CollectionId from, rocks::CollectionId to);  // counted as work (F61)
+  void drop(const Key& key);  // of a key of any type
+  // Counted as work (F61).
+  void copy(rocks::Type type, rocks::CollectionId from, rocks::CollectionId to);
+
+  [[noreturn]] static void damaged(const char* what);  // "... is missing", say
 
   size_t buffer_bytes() const;  // kept for the next command
   void give_back_key();         // what reads may have made big
@@ -52,9 +55,15 @@ class Elements {
 
  private:
   // In steps: no write may happen under a cursor.
-  void copy_family(rocks::Family family, rocks::CollectionId from, rocks::CollectionId to);
+  void copy_family(rocks::Family family,
+                   rocks::Type type,
+                   rocks::CollectionId from,
+                   rocks::CollectionId to);
+  void put_copy(rocks::Family family,
+                rocks::Type type,
+                std::string_view key,
+                std::string_view value);
   void bounds(rocks::CollectionId list, int64_t from, int64_t to);  // to from_ and to_
-  [[noreturn]] static void missing();
 
   rocks::Reader& reader_;
   Effects& effects_;
@@ -63,6 +72,7 @@ class Elements {
   std::string key_;
   std::string from_;
   std::string to_;
+  std::string value_;
 };
 
 template <class Visit>
@@ -72,7 +82,7 @@ void Elements::walk(rocks::CollectionId list, int64_t from, int64_t to, Visit vi
   for (int64_t position = from; position < to; ++position, cursor->next()) {
     steps_.step();
     if (!cursor->valid()) {
-      missing();
+      damaged("an element of a list is missing");
     }
     if (!visit(position, cursor->value())) {
       return;
@@ -87,7 +97,7 @@ void Elements::walk_back(rocks::CollectionId list, int64_t from, int64_t to, Vis
   for (int64_t position = to; position-- > from; cursor->next()) {
     steps_.step();
     if (!cursor->valid()) {
-      missing();
+      damaged("an element of a list is missing");
     }
     if (!visit(position, cursor->value())) {
       return;

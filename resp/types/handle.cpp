@@ -5,11 +5,16 @@
 namespace kiwi::resp {
 
 void Collection::begin_change(rocks::Type type) {
-  if (!key_.live && !fresh_) {
+  if (changed_) {
+    return;
+  }
+  changed_ = true;
+  if (key_.live) {
+    database_->begin_update(key_);
+  } else {
     database_->begin_new(key_, type);
     fresh_ = true;
   }
-  changed_ = true;
 }
 
 void Collection::save() {
@@ -24,7 +29,7 @@ void Collection::save() {
     }
     fresh_ = false;
   } else if (stored) {
-    database_->update(key_);
+    database_->store_updated(key_);
   } else {
     database_->store_new(key_);
     fresh_ = false;

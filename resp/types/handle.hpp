@@ -1,4 +1,4 @@
-// A key that is open as a value of one type: what Set, List and String have in common. A command
+// A key that is open as a value of one type: what all types have in common. A command
 // opens it (Context::open, Context::read), calls its methods and saves it once. Between a change
 // and save() the key's record and its elements do not fit each other, so whoever forgets save() is
 // stopped (Handles::close).
@@ -47,8 +47,10 @@ class Collection : public Handle {
   void save();
 
  protected:
-  // Before the first write of an element.
+  // Before anything is changed. From here on key_.meta.last_modified is the change's.
   void begin_change(rocks::Type type);
+  // Of what is changed now (element_value.hpp).
+  uint64_t stamp() const { return key_.meta.last_modified - key_.meta.version; }
 };
 
 }  // namespace kiwi::resp

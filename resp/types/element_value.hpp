@@ -1,0 +1,58 @@
+// Values of the element records of spread hashes and sets, as bytes.
+//
+// ON DISK, frozen by golden bytes in tests/types/packed_test.cpp.
+//   set:   varint stamp
+//   hash:  u8 flags (1 = deadline; other bits 0), [i64 LE deadline], varint stamp, the value
+// The stamp is the mutation counter of the record's last change minus the collection's version: it
+// says whether a delta needs the record.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "config/base/bytes.hpp"
+
+namespace kiwi::resp {
+
+struct FieldValue {
+  int64_t deadline_ms = 0;  // of this field alone; 0: none
+  uint64_t stamp = 0;
+  std::string_view value;  // a view into the record
+};
+
+inline void encode_member(std::string& out, uint64_t stamp) {  // clears out first, as the others
+  out.clear();
+  put_varint(out, stamp);
+}
+
+inline std::optional<uint64_t> decode_member(std::string_view record) {
+  ByteReader in(record);
+  const uint64_t stamp = in.varint();
+  return in.done() ? std::optional(stamp) : std::nullopt;
+}
+
+inline void encode_field(std::string& out, const FieldValue& field) {
+  out.clear();
+  put_u8(out, field.deadline_ms != 0 ? 1 : 0);
+  if (field.deadline_ms != 0) {
+    put_le(out, field.deadline_ms);
+  }
+  put_varint(out, field.stamp);
+  out.append(field.value);
+}
+
+inline std::optional<FieldValue> decode_field(std::string_view record) {
+  ByteReader in(record);
+  FieldValue field;
+  const auto flags = in.le<uint8_t>();
+  if (flags == 1) {
+    field.deadline_ms = in.le<int64_t>();
+  }
+  field.stamp = in.varint();
+  field.value = in.rest();
+  return in.ok() && flags <= 1 ? std::optional(field) : std::nullopt;
+}
+
+}  // namespace kiwi::resp
