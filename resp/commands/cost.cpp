@@ -62,11 +62,13 @@ uint64_t scan_cost(Context& context, Args args) {
   return std::min(database_cost(context, args), count_option(args.subspan(2)));
 }
 
-uint64_t sscan_cost(Context& context, Args args) {
+// A page of a collection.
+uint64_t page_cost(Context& context, Args args) {
   return std::min(size_of(context, args[1]), count_option(args.subspan(3)));
 }
 
-uint64_t srandmember_cost(Context& context, Args args) {
+// So many random elements.
+uint64_t random_cost(Context& context, Args args) {
   const uint64_t size = size_of(context, args[1]);
   std::optional<int64_t> count = args.size() > 2 ? parse_integer(args[2]) : 1;
   if (!count || size == 0) {

@@ -65,6 +65,14 @@ void ScanPage::add(std::string_view name) {
   }
 }
 
+void ScanPage::add(std::string_view name, std::string_view value) {
+  if (glob_match(options_.pattern, name)) {
+    reply_.bulk(name);
+    reply_.bulk(value);
+    found_ += 2;
+  }
+}
+
 void ScanPage::finish() {
   const size_t head = reply_.where();
   reply_.array(2);

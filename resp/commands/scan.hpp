@@ -30,7 +30,10 @@ class ScanPage {
       : options_(options), reply_(reply), begin_(reply.where()) {}
   // False: the page was full before this record; the walk ends.
   bool look(uint64_t hash);
-  void add(std::string_view name);  // the record of the last look(), if it matches the pattern
+  // The record of the last look(), if its name matches the pattern. What is packed is added without
+  // a look: all of it is one page, as in Redis.
+  void add(std::string_view name);
+  void add(std::string_view name, std::string_view value);
   void finish();
 
  private:

@@ -8,13 +8,6 @@
 
 namespace kiwi::resp::commands {
 
-namespace {
-
-// Longest answer with repetitions: Redis has no bound, and one short request fills its memory.
-constexpr int64_t kRepetitions = 1 << 20;
-
-}  // namespace
-
 // F10: which members go is drawn from the entry's seed and the command's place in it.
 void spop(Context& context, Args args, ReplyWriter& reply) {
   if (args.size() > 3) {
@@ -51,9 +44,7 @@ void srandmember(Context& context, Args args, ReplyWriter& reply) {
     return reply.error(texts::kNotInteger);
   }
   if (*count == std::numeric_limits<int64_t>::min()) {
-    return reply.error(
-        "ERR value is out of range, value must between -9223372036854775807 and "
-        "9223372036854775807");
+    return reply.error(kCountOutOfRange);
   }
   const Set* set = context.read<Set>(args[1], reply);
   if (set == nullptr) {
@@ -95,13 +86,17 @@ void sscan(Context& context, Args args, ReplyWriter& reply) {
   if (!read_scan_options(args, 3, false, options, reply)) {
     return;
   }
-  set->each_from(*from, [&](std::string_view member, uint64_t hash) {
-    if (!page.look(hash)) {
-      return false;
-    }
-    page.add(member);
-    return true;
-  });
+  if (set->spread()) {
+    set->each_from(*from, [&](std::string_view member, uint64_t hash) {
+      if (!page.look(hash)) {
+        return false;
+      }
+      page.add(member);
+      return true;
+    });
+  } else {
+    set->each([&](std::string_view member) { return page.add(member), true; });
+  }
   page.finish();
 }
 

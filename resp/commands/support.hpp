@@ -16,6 +16,11 @@ namespace kiwi::resp {
 inline constexpr uint64_t kStringBytes = uint64_t{512} << 20;
 inline constexpr std::string_view kStringTooLong =
     "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
+// Longest answer of random elements with repetitions: Redis has no bound, and one short request
+// fills its memory.
+inline constexpr int64_t kRepetitions = 1 << 20;
+inline constexpr std::string_view kCountOutOfRange =
+    "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
 inline constexpr std::string_view kDatabaseOutOfRange = "ERR DB index is out of range";
 
 // As for the strings' limit: what SELECT accepts is the node's option `databases`.

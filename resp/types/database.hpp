@@ -1,8 +1,7 @@
 // The keys of the state: type, deadline and version on top of the keyspace's byte maps. Keeps every
 // derived record in step with the keys: key counts, the expiry index, deletion buckets (F11) and
 // the mutation counter (F10). What a key holds is the business of its type (Hash, Set, List,
-// String),
-// which stores it by elements() and effects(). Knows no Redis command.
+// String), which stores it by elements() and effects(). Knows no Redis command.
 //
 // Owned by the Executor; client loop only. Only entries may call the writing half: everything here
 // is a function of (state, entry), reads included, so no clock and no option.

@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "config/base/check.hpp"
+#include "resp/types/hash.hpp"
 #include "resp/types/list.hpp"
 #include "resp/types/set.hpp"
 #include "resp/types/string_value.hpp"
@@ -100,7 +101,7 @@ class Handles {
   }
 
   Database& database_;
-  std::tuple<Pool<Set>, Pool<List>, Pool<String>> pools_;
+  std::tuple<Pool<Hash>, Pool<Set>, Pool<List>, Pool<String>> pools_;
 };
 
 }  // namespace kiwi::resp

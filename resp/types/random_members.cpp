@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "config/base/check.hpp"
@@ -45,7 +46,7 @@ void RandomMembers::settle() {
   keys::element_from(place_, key_.collection(), 0);
   cursor_->seek(place_);
   if (!cursor_->valid()) {
-    fatal("a set of the state database has no members; replace this node's data directory");
+    fatal("a collection of the state database has no members; replace this node's data directory");
   }
 }
 
@@ -74,7 +75,7 @@ void RandomMembers::by_walk(uint64_t count, Prng& prng, const Visit& visit) {
   for (seek(0); wanted > 0; next()) {
     CHECK_INVARIANT(wanted <= left);
     if (prng.below(left--) < wanted) {
-      if (!visit(member())) {
+      if (!visit(member(), record())) {
         return;
       }
       --wanted;
@@ -112,7 +113,7 @@ void RandomMembers::by_hash(uint64_t count, Prng& prng, const Visit& visit) {
     }
     database_.effects().spend(member().size());
     taken.emplace(member());
-    if (!visit(member())) {
+    if (!visit(member(), record())) {
       return;
     }
   }
@@ -120,17 +121,61 @@ void RandomMembers::by_hash(uint64_t count, Prng& prng, const Visit& visit) {
 
 void RandomMembers::repeated(uint64_t count, Prng& prng, const Visit& visit) {
   if (count < key_.meta.size / kMuch) {
-    for (uint64_t i = 0; i < count && visit(draw(prng)); ++i) {
+    for (uint64_t i = 0; i < count; ++i) {
+      const std::string_view drawn = draw(prng);
+      if (!visit(drawn, record())) {
+        return;
+      }
     }
     return;
   }
-  std::vector<std::string> members;
+  std::vector<std::pair<std::string, std::string>> members;  // and their records
   for (seek(0); members.size() < key_.meta.size; next()) {
-    database_.effects().spend(member().size());
-    members.emplace_back(member());
+    database_.effects().spend(member().size() + record().size());
+    members.emplace_back(member(), record());
   }
-  for (uint64_t i = 0; i < count && visit(members[prng.below(members.size())]); ++i) {
+  for (uint64_t i = 0; i < count; ++i) {
+    const auto& [drawn, its_record] = members[prng.below(members.size())];
+    if (!visit(drawn, its_record)) {
+      return;
+    }
   }
 }
 
+namespace random_packed {
+
+// Each entry with the same chance, in the order in which they stand (Knuth's algorithm S).
+void different(
+    PackedEntries entries, uint64_t size, uint64_t count, Prng& prng, const Visit& visit) {
+  PackedEntry entry;
+  uint64_t left = size;
+  for (uint64_t wanted = count; wanted > 0 && entries.next(entry); --left) {
+    if (prng.below(left) < wanted) {
+      --wanted;
+      if (!visit(entry)) {
+        return;
+      }
+    }
+  }
+}
+
+void repeated(
+    PackedEntries entries, uint64_t size, uint64_t count, Prng& prng, const Visit& visit) {
+  PackedEntry entry;
+  if (count == 1) {
+    for (uint64_t steps = 1 + prng.below(size); steps > 0 && entries.next(entry); --steps) {
+    }
+    visit(entry);
+    return;
+  }
+  std::vector<PackedEntry> all;
+  while (entries.next(entry)) {
+    all.push_back(entry);
+  }
+  CHECK_INVARIANT(all.size() == size);
+  for (uint64_t i = 0; i < count && visit(all[prng.below(size)]); ++i) {
+  }
+}
+
+}  // namespace random_packed
 }  // namespace kiwi::resp

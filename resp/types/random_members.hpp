@@ -1,5 +1,5 @@
-// Random members of a collection whose records stand in the order of a hash (sets; hashes and
-// sorted sets by member will be).
+// Random members of a collection whose records stand in the order of a hash (spread hashes and sets;
+// sorted sets by member will be), and of packed entries.
 #pragma once
 
 #include <cstdint>
@@ -10,18 +10,21 @@
 
 #include "config/base/prng.hpp"
 #include "resp/types/database.hpp"
+#include "resp/types/packed.hpp"
 
 namespace kiwi::resp {
 
 class RandomMembers {
  public:
-  using Visit = std::function<bool(std::string_view member)>;  // false: no more are wanted
+  // The member and its record's value. False: no more are wanted.
+  using Visit = std::function<bool(std::string_view member, std::string_view record)>;
 
   // Of a collection that is not empty. For one call of different() or repeated(), or draws. No
   // writes while this lives.
   RandomMembers(Database& database, const Key& key);
 
-  std::string_view draw(Prng& prng);  // valid until the next call
+  std::string_view draw(Prng& prng);  // valid until the next call, as its record()
+  std::string_view record() const { return cursor_->value(); }
   // `count` different ones, 0 < count <= size.
   void different(uint64_t count, Prng& prng, const Visit& visit);
   // `count` draws: of all members many times each, or of a few, whichever takes less.
@@ -45,4 +48,15 @@ class RandomMembers {
   bool passed_the_end_ = false;
 };
 
+// Of the `size` entries that `entries` gives, which are more than none.
+namespace random_packed {
+
+using Visit = std::function<bool(const PackedEntry& entry)>;  // false: no more are wanted
+
+void different(
+    PackedEntries entries, uint64_t size, uint64_t count, Prng& prng, const Visit& visit);
+void repeated(
+    PackedEntries entries, uint64_t size, uint64_t count, Prng& prng, const Visit& visit);
+
+}  // namespace random_packed
 }  // namespace kiwi::resp

@@ -1,58 +1,86 @@
 #include "resp/types/set.hpp"
 
+#include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "config/base/check.hpp"
-#include "resp/types/random_members.hpp"
+#include "config/base/decimal.hpp"
+#include "resp/types/element_value.hpp"
 
 namespace kiwi::resp {
 
+namespace {
+
+// Redis keeps a set as an intset up to so many members, all integers. Options change it there; here
+// it decides the order of members in records.
+constexpr uint64_t kIntsetMembers = 512;
+
+// The entries of a set whose members come in the order of their bytes.
+std::string pack(const Set::Members& members, bool converted) {
+  std::string packed;
+  for (const std::string& member : members) {
+    const size_t place =
+        converted ? packed.size() : packed::place_of_integer(packed, *parse_decimal(member));
+    packed::replace(packed, place, place, PackedKind::kSet, {.name = member});
+  }
+  return packed;
+}
+
+}  // namespace
+
 bool Set::contains(std::string_view member) const {
-  return !empty() && elements().get(key_.collection(), member).has_value();
+  PackedEntry entry;
+  return find(member, entry);
 }
 
 bool Set::add(std::string_view member) {
   if (contains(member)) {
     return false;
   }
-  begin_change(kType);
-  elements().put(key_.collection(), member, {});
-  ++key_.meta.size;
+  begin_change();
+  const std::optional<int64_t> integer = parse_decimal(member);
+  key_.meta.converted = key_.meta.converted || !integer || size() >= kIntsetMembers;
+  const bool ascending = !key_.meta.converted && !spread();
+  insert({.name = member},
+         ascending ? packed::place_of_integer(packed_, *integer) : packed_end());
   return true;
 }
 
-bool Set::remove(std::string_view member) {
-  if (!contains(member)) {
-    return false;
-  }
-  begin_change(kType);
-  elements().erase(key_.collection(), member);
-  --key_.meta.size;
-  return true;
-}
-
-void Set::clear() {
-  if (!empty()) {
-    begin_change(kType);
-    elements().drop(key_);
-    key_.meta.size = 0;
-  }
-}
+// ---------------------------------------------------------------- random members
 
 void Set::pop(uint64_t count, Prng& prng, const MemberVisit& visit) {
+  CHECK_INVARIANT(count <= size());
+  if (count > 0) {
+    spread() ? pop_spread(count, prng, visit) : pop_packed(count, prng, visit);
+  }
+}
+
+void Set::pop_packed(uint64_t count, Prng& prng, const MemberVisit& visit) {
+  begin_change();
+  std::string kept;
+  size_t kept_to = 0;  // what stands in front of it is in `kept`, or goes
+  draw_different(count, prng, [&](const PackedEntry& entry) {
+    kept.append(packed_, kept_to, entry.begin - kept_to);
+    kept_to = entry.end;
+    if (visit) {
+      visit(entry.name);
+    }
+    return true;
+  });
+  packed_.replace(0, kept_to, kept);
+  key_.meta.size -= count;
+}
+
+void Set::pop_spread(uint64_t count, Prng& prng, const MemberVisit& visit) {
   // The last ones go one by one; for more than so many a range erase is less.
   constexpr uint64_t kFew = 64;
-  CHECK_INVARIANT(count <= size());
   if (count == size() && count > kFew) {
     if (visit) {
       const Steps::ForAnswer for_answer(database().steps());
       each(visit);
     }
-    clear();
-    return;
-  }
-  if (count == 0) {
-    return;
+    return clear();
   }
   std::vector<std::string> members;
   random_different(count, prng, [&](std::string_view member) {
@@ -61,27 +89,32 @@ void Set::pop(uint64_t count, Prng& prng, const MemberVisit& visit) {
     return true;
   });
   CHECK_INVARIANT(members.size() == count);
-  begin_change(kType);
+  begin_change();
   for (const std::string& member : members) {
     if (visit) {
       visit(member);
     }
     elements().erase(key_.collection(), member);
   }
+  key_.meta.removed = stamp();
   key_.meta.size -= count;
 }
 
 std::string Set::random(Prng& prng) const {
-  return std::string(RandomMembers(database(), key_).draw(prng));
+  std::string member;
+  draw(prng, [&](const PackedEntry& entry) { return member.assign(entry.name), true; });
+  return member;
 }
 
 void Set::random_different(uint64_t count, Prng& prng, const MemberVisit& visit) const {
-  RandomMembers(database(), key_).different(count, prng, visit);
+  draw_different(count, prng, [&](const PackedEntry& entry) { return visit(entry.name); });
 }
 
 void Set::random_repeated(uint64_t count, Prng& prng, const MemberVisit& visit) const {
-  RandomMembers(database(), key_).repeated(count, prng, visit);
+  draw_repeated(count, prng, [&](const PackedEntry& entry) { return visit(entry.name); });
 }
+
+// ---------------------------------------------------------------- whole sets
 
 void Set::replace(Database& database, Key& key, const Members& members) {
   if (members.empty()) {
@@ -93,9 +126,24 @@ void Set::replace(Database& database, Key& key, const Members& members) {
   rocks::Metadata meta;
   meta.type = kType;
   meta.size = members.size();
-  database.create(key, meta);
+  size_t bytes = 0;
   for (const std::string& member : members) {
-    database.elements().put(key.collection(), member, {});
+    bytes += packed::entry_bytes(PackedKind::kSet, {.name = member});
+  }
+  meta.spread = bytes > database.shape().packed_bytes;
+  meta.converted = members.size() > kIntsetMembers ||
+                   !std::all_of(members.begin(), members.end(), [](const std::string& member) {
+                     return parse_decimal(member).has_value();
+                   });
+  const std::string packed = meta.spread ? std::string() : pack(members, meta.converted);
+  meta.value = packed;
+  database.create(key, meta);
+  if (meta.spread) {
+    std::string record;
+    encode_member(record, 0);
+    for (const std::string& member : members) {
+      database.elements().put(key.collection(), member, record);
+    }
   }
 }
 
