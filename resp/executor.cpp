@@ -101,7 +101,7 @@ std::vector<ReplyBatch> ReplyGroups::take() {
 Executor::State::State(rocks::Keyspace& keyspace, const ExecutorOptions& opts)
     : store(&keyspace),
       options(opts),
-      database(keyspace, opts.entry_work_max),
+      database(keyspace, opts.entry_work_max, opts.shape),
       sessions(keyspace, opts.group),
       context(database),
       replies(opts.reply_bytes_max) {
@@ -112,7 +112,7 @@ Executor::State::State(rocks::Keyspace& keyspace, const ExecutorOptions& opts)
 Executor::State::State(rocks::Reader& view, const ExecutorOptions& opts)
     : store(nullptr),
       options(opts),
-      database(view, opts.entry_work_max),
+      database(view, opts.entry_work_max, opts.shape),
       context(database),
       replies(opts.reply_bytes_max) {
   queued = database.record().index;

@@ -22,6 +22,7 @@
 #include "resp/executor_status.hpp"
 #include "resp/long_read.hpp"
 #include "resp/request.hpp"
+#include "resp/types/shape.hpp"
 #include "rocks/keyspace.hpp"
 #include "rocks/metadata.hpp"
 
@@ -41,6 +42,7 @@ struct ExecutorOptions {
   // F61: decides what entries mean; tests lower it on all nodes alike.
   size_t entry_work_max = config::limits::kEntryWorkBytes;
   uint64_t entry_steps_max = config::limits::kEntrySteps;  // the same
+  Shape shape = kShape;                                    // the same
   // Reads that look at more records than this leave the turn (ExecutorEffects::long_reads); 0: none
   // does. Only when, not what they answer, depends on it.
   uint64_t long_read_elements = 0;

@@ -1,6 +1,7 @@
 // ON DISK. Metadata, format 2:
 //   u8      format << 4 | type
-//   u8      flags: 1 = expiry present, 4 = spread, 8 = converted; 2 and 16 are kept for the index of
+//   u8      flags: 1 = expiry present, 4 = spread, 8 = converted; 2 and 16 are kept for the index
+//   of
 //           deadlines and for fields that have deadlines; other bits 0
 //   i64 LE  expire_at_ms                         only if flagged
 //   varint  version
@@ -57,9 +58,7 @@ bool flags_fit(Type type, uint8_t flags) {
 
 }  // namespace
 
-bool Metadata::has_elements() const {
-  return packs(type) ? spread : type != Type::kString;
-}
+bool Metadata::has_elements() const { return packs(type) ? spread : type != Type::kString; }
 
 const char* type_name(Type type) {
   switch (type) {

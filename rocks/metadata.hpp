@@ -37,7 +37,8 @@ struct Metadata {
   bool spread = false;
   // Hashes and sets: Redis would have given up its compact form. Stays so, too.
   bool converted = false;
-  uint64_t removed = 0;   // spread: last_modified - version when an element was last removed; 0 never
+  uint64_t removed =
+      0;  // spread: last_modified - version when an element was last removed; 0 never
   int64_t list_head = 0;  // lists: position of the first element
   int64_t list_tail = 0;  // lists: one past the last; size == tail - head
   // A string's bytes, or the elements of a collection that is not spread (resp/types/packed.hpp); a

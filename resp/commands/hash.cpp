@@ -303,9 +303,8 @@ void hrandfield(Context& context, Args args, ReplyWriter& reply) {
     return reply.error(kOutOfRange);
   }
   const bool repeated = options.count < 0;
-  const uint64_t wanted = repeated
-                              ? static_cast<uint64_t>(-options.count)
-                              : std::min(static_cast<uint64_t>(options.count), hash->size());
+  const uint64_t wanted = repeated ? static_cast<uint64_t>(-options.count)
+                                   : std::min(static_cast<uint64_t>(options.count), hash->size());
   reply.array(options.with_values && reply.version() == 2 ? 2 * wanted : wanted);
   repeated ? hash->random_repeated(wanted, prng, answer)
            : hash->random_different(wanted, prng, answer);

@@ -4,8 +4,8 @@ namespace kiwi::resp {
 
 namespace {
 
-// Beyond either Redis gives up the listpack, for ever. Options change it there; here it decides what
-// OBJECT ENCODING and DUMP say.
+// Beyond either Redis gives up the listpack, for ever. Options change it there; here it decides
+// what OBJECT ENCODING and DUMP say.
 constexpr uint64_t kListpackFields = 512;
 constexpr size_t kListpackValue = 64;
 

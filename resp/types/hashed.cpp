@@ -33,6 +33,7 @@ bool Hashed::find(std::string_view name, PackedEntry& entry) const {
     return false;
   }
   if (!spread()) {
+    database().step();
     return packed::find(kind_, packed_, name, entry);
   }
   const std::optional<std::string_view> record = elements().get(key_.collection(), name);

@@ -1,6 +1,6 @@
 // What hashes and sets have in common: a collection of names. It is packed, all of its entries in
-// the key's record, as long as they fit (shape.hpp); what outgrows that is spread, a record per entry
-// in the order of (hash, bytes), and stays so whatever goes. Each name is there once.
+// the key's record, as long as they fit (shape.hpp); what outgrows that is spread, a record per
+// entry in the order of (hash, bytes), and stays so whatever goes. Each name is there once.
 #pragma once
 
 #include <cstdint>
@@ -76,11 +76,7 @@ void Hashed::each_entry(Visit visit) const {
     return each_entry_from(0, [&](const PackedEntry& entry, uint64_t) { return visit(entry); });
   }
   PackedEntry entry;
-  for (PackedEntries entries(kind_, packed_); entries.next(entry);) {
-    database().step();
-    if (!visit(entry)) {
-      return;
-    }
+  for (PackedEntries entries(kind_, packed_); entries.next(entry) && visit(entry);) {
   }
 }
 
@@ -88,8 +84,7 @@ template <class Visit>
 void Hashed::each_entry_from(uint64_t from, Visit visit) const {
   for (auto cursor = elements().cursor(key_.collection(), from); cursor->valid(); cursor->next()) {
     database().step();
-    const PackedEntry entry =
-        of_record(rocks::keys::element_field(cursor->key()), cursor->value());
+    const PackedEntry entry = of_record(rocks::keys::element_field(cursor->key()), cursor->value());
     if (!visit(entry, rocks::keys::element_hash(cursor->key()))) {
       return;
     }

@@ -24,9 +24,9 @@ size_t varint_bytes(uint64_t value) {
 
 // What stands in front of a name.
 uint64_t head_of(PackedKind kind, const PackedEntry& entry) {
-  return kind == PackedKind::kSet ? entry.name.size()
-                                  : uint64_t{entry.name.size()} << 1 |
-                                        static_cast<uint64_t>(entry.deadline_ms != 0);
+  return kind == PackedKind::kSet
+             ? entry.name.size()
+             : uint64_t{entry.name.size()} << 1 | static_cast<uint64_t>(entry.deadline_ms != 0);
 }
 
 }  // namespace

@@ -1,11 +1,13 @@
-// The elements of a small hash or set, one entry after the other, as they stand in the key's record.
-// They are read and edited in place: there is no index, a search compares one entry after the other.
-// How many bytes there may be is the caller's business (shape.hpp).
+// The elements of a small hash or set, one entry after the other, as they stand in the key's
+// record. They are read and edited in place: there is no index, a search compares one entry after
+// the other. How many bytes there may be is the caller's business (shape.hpp).
 //
 // ON DISK, frozen by golden bytes in tests/types/packed_test.cpp.
-//   hash:  varint 2 x size of the name + has a deadline, name, [i64 LE deadline], sized value; in the
+//   hash:  varint 2 x size of the name + has a deadline, name, [i64 LE deadline], sized value; in
+//   the
 //          order in which the names came
-//   set:   sized member; integers ascending as long as the set is not converted, then in the order in
+//   set:   sized member; integers ascending as long as the set is not converted, then in the order
+//   in
 //          which they came
 // Bytes that are no entries are damage: the process stops.
 #pragma once

@@ -1,5 +1,5 @@
-// Random members of a collection whose records stand in the order of a hash (spread hashes and sets;
-// sorted sets by member will be), and of packed entries.
+// Random members of a collection whose records stand in the order of a hash (spread hashes and
+// sets; sorted sets by member will be), and of packed entries.
 #pragma once
 
 #include <cstdint>
@@ -55,8 +55,7 @@ using Visit = std::function<bool(const PackedEntry& entry)>;  // false: no more 
 
 void different(
     PackedEntries entries, uint64_t size, uint64_t count, Prng& prng, const Visit& visit);
-void repeated(
-    PackedEntries entries, uint64_t size, uint64_t count, Prng& prng, const Visit& visit);
+void repeated(PackedEntries entries, uint64_t size, uint64_t count, Prng& prng, const Visit& visit);
 
 }  // namespace random_packed
 }  // namespace kiwi::resp

@@ -42,8 +42,7 @@ bool Set::add(std::string_view member) {
   const std::optional<int64_t> integer = parse_decimal(member);
   key_.meta.converted = key_.meta.converted || !integer || size() >= kIntsetMembers;
   const bool ascending = !key_.meta.converted && !spread();
-  insert({.name = member},
-         ascending ? packed::place_of_integer(packed_, *integer) : packed_end());
+  insert({.name = member}, ascending ? packed::place_of_integer(packed_, *integer) : packed_end());
   return true;
 }
 

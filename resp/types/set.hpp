@@ -1,5 +1,5 @@
-// Sets. Packed ones hold integers in ascending order as long as Redis would keep an intset, and then
-// members in the order in which they came; spread ones are in the order of (hash, bytes).
+// Sets. Packed ones hold integers in ascending order as long as Redis would keep an intset, and
+// then members in the order in which they came; spread ones are in the order of (hash, bytes).
 #pragma once
 
 #include <cstdint>
@@ -32,12 +32,12 @@ class Set : public Hashed {
   void each(Visit visit) const {
     each_entry([&](const PackedEntry& entry) { return visit(entry.name); });
   }
-  // Of a spread set: visit(member, hash) for all whose hash is at least `from`, in that order (F33).
+  // Of a spread set: visit(member, hash) for all whose hash is at least `from`, in that order
+  // (F33).
   template <class Visit>
   void each_from(uint64_t from, Visit visit) const {
-    each_entry_from(from, [&](const PackedEntry& entry, uint64_t hash) {
-      return visit(entry.name, hash);
-    });
+    each_entry_from(
+        from, [&](const PackedEntry& entry, uint64_t hash) { return visit(entry.name, hash); });
   }
 
   // Members that `prng` draws, of a set that is not empty. `visit` as above.

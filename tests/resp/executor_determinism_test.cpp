@@ -48,7 +48,7 @@ class Commands {
   std::string number() { return std::to_string(prng_.below(40)); }
   std::string plain() {
     auto database = static_cast<uint32_t>(prng_.below(3));
-    switch (prng_.below(26)) {
+    switch (prng_.below(30)) {
       case 0:
         return packed({"incr", key()}, database);
       case 1:
@@ -94,6 +94,14 @@ class Commands {
         return packed({"lmove", key(), key(), "left", "right"}, database);
       case 22:
         return packed({"sadd", key(), number(), number(), number()}, database);
+      case 23:
+        return packed({"hset", key(), number(), number(), number(), number()}, database);
+      case 24:
+        return packed({"hset", key(), number(), std::string(prng_.below(40), 'h')}, database);
+      case 25:
+        return packed({"hincrby", key(), number(), number()}, database);
+      case 26:
+        return packed({"hdel", key(), number(), number(), number()}, database);
       case 16:
         return packed({"set", key(), number(), "px", number()}, database);
       default:
@@ -178,6 +186,7 @@ ExecutorOptions options_of(uint64_t node, size_t commands, size_t bytes) {
   options.epoch = 1;
   options.turn_commands_max = commands;
   options.turn_bytes_max = bytes;
+  options.shape.packed_bytes = 24;  // so that hashes and sets come in both forms
   return options;
 }
 

@@ -213,7 +213,7 @@ TEST_CASE("reads of a block run only where somebody keeps the answer, and change
     node->start();
     for (int i = 0; i < 200; ++i) {
       node->log().batch({NodeId{2}, incarnation_of(2), 1, static_cast<uint64_t>(i) + 1},
-                        {packed({"sadd", "s", std::to_string(i)})});
+                        {packed({"sadd", "s", "member" + std::to_string(i) + " of 200"})});
     }
     node->deliver();
   }
@@ -251,7 +251,7 @@ TEST_CASE("what the reads of a block cost ends the turn [F64]") {
   Node node(keyspace, options);
   node.start();
   for (int i = 0; i < 400; ++i) {
-    node("sadd s " + std::to_string(i));
+    node("sadd s member" + std::to_string(i));
   }
   std::string block;
   pack_transaction(block, 0, {},

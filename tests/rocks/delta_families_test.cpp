@@ -76,6 +76,7 @@ class Written {
     fresh.version = version;
     fresh.last_modified = last;
     fresh.size = size;
+    fresh.spread = type == Type::kHash;
     keys::meta(key_, DatabaseId{0}, name);
     encode(value_, fresh);
     keys_.put(Family::kMeta, key_, value_);

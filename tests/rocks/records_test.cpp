@@ -36,6 +36,9 @@ void check_same(const Metadata& a, const Metadata& b) {
   REQUIRE(a.version == b.version);
   REQUIRE(a.last_modified == b.last_modified);
   REQUIRE(a.size == b.size);
+  REQUIRE(a.spread == b.spread);
+  REQUIRE(a.converted == b.converted);
+  REQUIRE(a.removed == b.removed);
   REQUIRE(a.list_head == b.list_head);
   REQUIRE(a.list_tail == b.list_tail);
   REQUIRE(a.value == b.value);
@@ -48,20 +51,31 @@ TEST_SUITE_BEGIN("rocks");
 TEST_CASE("records: golden bytes of metadata") {
   Metadata string = sample(Type::kString);
   string.value = "val";
-  CHECK(hex(bytes_of(string)) == "1100b4240276616c");
+  CHECK(hex(bytes_of(string)) == "2100b4240276616c");
   string.expire_at_ms = 0x0102030405060708;
-  CHECK(hex(bytes_of(string)) == "11010807060504030201b4240276616c");
+  CHECK(hex(bytes_of(string)) == "21010807060504030201b4240276616c");
   Metadata list = sample(Type::kList);
   list.list_head = -3;
   list.list_tail = 2;
   list.size = 5;
-  CHECK(hex(bytes_of(list)) == "1200b424020505");
+  CHECK(hex(bytes_of(list)) == "2200b424020505");
   Metadata set = sample(Type::kSet);
+  set.size = 2;
+  set.value = "entries";
+  CHECK(hex(bytes_of(set)) == "2300b4240202656e7472696573");
+  set.converted = true;
+  CHECK(hex(bytes_of(set)) == "2308b4240202656e7472696573");
+  CHECK(!set.has_elements());
+  set.spread = true;
+  set.value = {};
   set.size = 300;
-  CHECK(hex(bytes_of(set)) == "1300b42402ac02");
-  CHECK(hex(bytes_of(sample(Type::kSortedSet))) == "1400b4240200");
-  CHECK(hex(bytes_of(sample(Type::kHash))) == "1500b4240200");
-  CHECK(hex(bytes_of(sample(Type::kStream))) == "1600b4240200");
+  set.removed = 2;
+  set.expire_at_ms = 0x0102030405060708;
+  CHECK(hex(bytes_of(set)) == "230d0807060504030201b42402ac0202");
+  CHECK(set.has_elements());
+  CHECK(hex(bytes_of(sample(Type::kSortedSet))) == "2400b4240200");
+  CHECK(hex(bytes_of(sample(Type::kHash))) == "2500b4240200");
+  CHECK(hex(bytes_of(sample(Type::kStream))) == "2600b4240200");
 }
 
 TEST_CASE("records: golden bytes of the applied and session records") {
@@ -191,9 +205,15 @@ TEST_CASE("records: whatever is encoded is decoded, whatever is cut short is not
     metadata.version = random.next() >> random.below(64);
     metadata.last_modified = random.next() >> random.below(64);
     std::string value(random.below(50), 'v');
-    if (metadata.type == Type::kString) {
+    const bool packs = metadata.type == Type::kHash || metadata.type == Type::kSet;
+    metadata.spread = packs && random.chance(1, 2);
+    metadata.converted = packs && random.chance(1, 2);
+    metadata.removed = metadata.spread ? random.next() >> random.below(64) : 0;
+    const bool to_the_end = !metadata.has_elements();
+    if (to_the_end) {
       metadata.value = value;
-    } else {
+    }
+    if (metadata.type != Type::kString) {
       metadata.size = random.next() >> (1 + random.below(63));
     }
     if (metadata.type == Type::kList) {
@@ -205,7 +225,7 @@ TEST_CASE("records: whatever is encoded is decoded, whatever is cut short is not
     auto decoded = decode_metadata(bytes);
     REQUIRE(decoded.has_value());
     check_same(*decoded, metadata);
-    if (metadata.type != Type::kString) {
+    if (!to_the_end) {
       REQUIRE(!decode_metadata(bytes.substr(0, bytes.size() - 1)).has_value());
       REQUIRE(!decode_metadata(bytes + "x").has_value());
     }
@@ -214,14 +234,21 @@ TEST_CASE("records: whatever is encoded is decoded, whatever is cut short is not
 
 TEST_CASE("records: foreign formats and types are refused") {
   std::string good = bytes_of(sample(Type::kString));
-  for (char head : {'\x00', '\x10', '\x17', '\x21', '\x01', '\xff'}) {
+  for (char head : {'\x00', '\x20', '\x27', '\x11', '\x31', '\x01', '\xff'}) {
     std::string bad = good;
     bad[0] = head;
     CHECK(!decode_metadata(bad).has_value());
   }
-  std::string flags = good;
-  flags[1] = 2;
-  CHECK(!decode_metadata(flags).has_value());
+  for (char unknown : {'\x02', '\x04', '\x08', '\x10', '\x20', '\x80'}) {  // 4, 8: of no string
+    std::string flags = good;
+    flags[1] = unknown;
+    CHECK(!decode_metadata(flags).has_value());
+  }
+  for (char unknown : {'\x02', '\x10', '\x20'}) {
+    std::string flags = bytes_of(sample(Type::kHash));
+    flags[1] = unknown;
+    CHECK(!decode_metadata(flags).has_value());
+  }
   CHECK(!decode_metadata("").has_value());
   std::string applied = bytes_of(AppliedRecord{});
   CHECK(decode_applied(applied).has_value());

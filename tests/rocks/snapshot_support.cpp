@@ -7,7 +7,7 @@ using resp::packed;
 // ---------------------------------------------------------------- histories
 
 std::string History::collection_command(uint32_t database) {
-  switch (random_.below(7)) {
+  switch (random_.below(10)) {
     case 0:
       return packed({"rpush", key(), word(), word(), word()}, database);
     case 1:
@@ -20,6 +20,11 @@ std::string History::collection_command(uint32_t database) {
       return packed({"srem", key(), word(), word()}, database);
     case 5:
       return packed({"lrem", key(), "0", word()}, database);
+    case 6:
+    case 7:
+      return packed({"hset", key(), word(), word(), word(), word()}, database);
+    case 8:
+      return packed({"hdel", key(), word(), word()}, database);
     default:
       return packed({"sunionstore", key(), key(), key()}, database);
   }
@@ -94,7 +99,9 @@ StateNode::StateNode(const std::string& directory, uint64_t write_buffer, Engine
       engine == Engine::kTable ? open_table_keyspace(options) : open_plain_keyspace(options);
   REQUIRE(opened.has_value());
   keyspace_ = std::move(*opened);
-  node_ = std::make_unique<resp::Node>(*keyspace_);
+  resp::ExecutorOptions executor;
+  executor.shape.packed_bytes = 24;  // so that hashes and sets come in both forms
+  node_ = std::make_unique<resp::Node>(*keyspace_, executor);
 }
 
 void StateNode::apply(const std::vector<raft::Entry>& entries) {

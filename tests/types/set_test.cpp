@@ -1,12 +1,16 @@
-// Sets against std::set, on all keyspaces, with undo, deadlines and new starts.
+// Sets against std::set, on all keyspaces, in tiny and in real sizes, with undo, deadlines and new
+// starts.
 #include "resp/types/set.hpp"
 
 #include <algorithm>
+#include <initializer_list>
 #include <map>
 #include <string>
 #include <vector>
 
+#include "config/base/decimal.hpp"
 #include "resp/types/set_algebra.hpp"
+#include "tests/types/hashed_audit.hpp"
 #include "tests/types/world.hpp"
 
 namespace kiwi::resp::types_test {
@@ -16,14 +20,15 @@ using Members = Set::Members;
 struct Model {
   std::map<std::string_view, Members> sets;  // without empty ones
   std::map<std::string_view, int64_t> deadlines;
+  std::map<std::string_view, bool> converted;  // Redis would have no intset any more
 };
 
-std::string member_of(Prng& random) { return "m" + std::to_string(random.below(150)); }
+bool is_integer(std::string_view text) { return parse_decimal(text).has_value(); }
 
 template <class On>
 class SetRun {
  public:
-  explicit SetRun(uint64_t seed) : random_(seed) {}
+  SetRun(uint64_t seed, const Shape& shape) : w_(shape), random_(seed) {}
 
   void run(int commands) {
     run_commands(
@@ -33,9 +38,18 @@ class SetRun {
           one();
         },
         [&] { audit(); });
+    CHECK(packed_seen_);
+    CHECK(spread_seen_);
   }
 
  private:
+  // A key's members are integers, most of the time.
+  std::string member_of(std::string_view name) {
+    const bool integer = name != kNames[0] && !random_.chance(1, 300);
+    const std::string number = std::to_string(random_.below(150));
+    return integer ? (random_.chance(1, 2) ? "-" : "") + std::to_string(1 + random_.below(150))
+                   : "member" + number + " of any bytes";
+  }
   void one() {
     const std::string_view name = any_name(random_);
     switch (random_.below(9)) {
@@ -62,15 +76,17 @@ class SetRun {
     if (model_.sets[name].empty()) {
       model_.sets.erase(name);
       model_.deadlines.erase(name);
+      model_.converted.erase(name);
     }
   }
 
   void add(std::string_view name, uint64_t count) {
     Set& set = w_.template open<Set>(name);
     for (uint64_t i = 0; i < count; ++i) {
-      const std::string member = member_of(random_);
+      const std::string member = member_of(name);
       REQUIRE(set.add(member) == model_.sets[name].insert(member).second);
       REQUIRE(set.contains(member));
+      model_.converted[name] = model_.converted[name] || !is_integer(member);
     }
     set.save();
   }
@@ -78,7 +94,7 @@ class SetRun {
   void remove(std::string_view name) {
     Set& set = w_.template open<Set>(name);
     for (uint64_t i = random_.below(20); i > 0; --i) {
-      const std::string member = member_of(random_);
+      const std::string member = member_of(name);
       REQUIRE(set.remove(member) == (model_.sets[name].erase(member) == 1));
     }
     set.save();
@@ -120,11 +136,12 @@ class SetRun {
     Set& from = w_.template open<Set>(from_name);
     Set& to = w_.template open<Set>(to_name);
     REQUIRE((&from == &to) == (from_name == to_name));
-    const std::string member = member_of(random_);
+    const std::string member = member_of(from_name);
     if (from.remove(member)) {
       to.add(member);
       model_.sets[from_name].erase(member);
       model_.sets[to_name].insert(member);
+      model_.converted[to_name] = model_.converted[to_name] || !is_integer(member);
     }
     from.save();
     to.save();
@@ -161,6 +178,8 @@ class SetRun {
     Set::replace(w_.database(), key, members);
     model_.sets[name] = expected;
     model_.deadlines.erase(name);
+    model_.converted[name] =
+        expected.size() > 512 || !std::all_of(expected.begin(), expected.end(), is_integer);
     for (std::string_view one : kNames) {
       settle(one);
     }
@@ -173,6 +192,7 @@ class SetRun {
       if (random_.chance(1, 2)) {
         set.add("after");
         model_.sets[name] = {"after"};
+        model_.converted[name] = true;
       } else {
         model_.sets[name].clear();
       }
@@ -195,6 +215,7 @@ class SetRun {
           model_.deadlines[name] <= w_.now_ms) {
         model_.sets.erase(name);
         model_.deadlines.erase(name);
+        model_.converted.erase(name);
       }
     }
   }
@@ -203,17 +224,13 @@ class SetRun {
     pass_time();
     w_.begin();
     uint64_t live = 0;
+    uint64_t elements = 0;
     for (std::string_view name : kNames) {
       const Set& set = w_.template read<Set>(name);
       const Members& members = model_.sets.contains(name) ? model_.sets[name] : Members{};
-      Members found;
-      uint64_t last = 0;
-      set.each_from(0, [&](std::string_view member, uint64_t hash) {
-        REQUIRE(hash >= last);
-        last = hash;
-        return found.emplace(member).second;
-      });
-      REQUIRE(found == members);
+      if (set.exists()) {
+        elements += look(name, set, members);
+      }
       REQUIRE(set.size() == members.size());
       REQUIRE(set.exists() == !members.empty());
       if (!members.empty()) {
@@ -227,18 +244,41 @@ class SetRun {
         });
       }
     }
-    uint64_t elements = 0;
-    for (const auto& [name, members] : model_.sets) {
-      elements += members.size();
-    }
     REQUIRE(w_.records(rocks::Family::kElement) == elements);
     REQUIRE(w_.records(rocks::Family::kMeta) == live);
     REQUIRE(w_.database().counts(w_.database().physical(0)).keys == live);
   }
 
+  uint64_t look(std::string_view name, const Set& set, const Members& members) {
+    (set.spread() ? spread_seen_ : packed_seen_) = true;
+    std::vector<std::string> found;
+    set.each([&](std::string_view member) { return found.emplace_back(member), true; });
+    REQUIRE(Members(found.begin(), found.end()) == members);
+    const bool converted = set.key().meta.converted;
+    REQUIRE(converted == model_.converted[name]);
+    if (set.spread()) {  // in the order of (hash, bytes)
+      uint64_t walked = 0;
+      set.each_from(0, [&](std::string_view member, uint64_t hash) {
+        REQUIRE(member == found[walked]);
+        REQUIRE(hash == rocks::field_hash(member));
+        REQUIRE((walked == 0 || rocks::field_hash(found[walked - 1]) <= hash));
+        return ++walked, true;
+      });
+      REQUIRE(walked == found.size());
+    } else if (!converted) {
+      REQUIRE(std::is_sorted(found.begin(), found.end(), [](const auto& a, const auto& b) {
+        return *parse_decimal(a) < *parse_decimal(b);
+      }));
+    }
+    return audit_.look(w_, set, found.size());
+  }
+
   World<On> w_;
   Prng random_;
   Model model_;
+  HashedAudit audit_;
+  bool packed_seen_ = false;
+  bool spread_seen_ = false;
 };
 
 TEST_SUITE_BEGIN("types/set");
@@ -246,8 +286,32 @@ TEST_SUITE_BEGIN("types/set");
 TEST_CASE_TEMPLATE(
     "sets do what std::set does, undone commands nothing", On, InMemory, OnRocks, OnTable) {
   INFO(On::kName);
-  SetRun<On>(11).run(1500);
-  SetRun<On>(12).run(1500);
+  SetRun<On>(11, kTinyShape).run(1500);
+  SetRun<On>(12, kShape).run(1500);
+}
+
+TEST_CASE("a set is in the order of its integers until Redis would give up the intset") {
+  World<InMemory> w;
+  auto members = [&](std::initializer_list<const char*> added) {
+    w.command(false, [&] {
+      Set& set = w.open<Set>("s");
+      for (const char* member : added) {
+        set.add(member);
+      }
+      set.save();
+    });
+    w.begin();
+    std::string found;
+    w.read<Set>("s").each([&](std::string_view member) {
+      found.append(member).push_back(' ');
+      return true;
+    });
+    return found;
+  };
+  CHECK(members({"7", "-3", "100"}) == "-3 7 100 ");
+  CHECK(members({"20", "7"}) == "-3 7 20 100 ");
+  CHECK(members({"01"}) == "-3 7 20 100 01 ");  // no integer
+  CHECK(members({"8"}) == "-3 7 20 100 01 8 ");
 }
 
 TEST_CASE("random members: as many as asked for, different ones or not, from the set") {

@@ -19,7 +19,7 @@ namespace kiwi::resp::types_test {
 template <class On>
 class World {
  public:
-  World() { start(); }
+  explicit World(const Shape& shape = kShape) : shape_(shape) { start(); }
 
   Database& database() { return *database_; }
   Handles& handles() { return *handles_; }
@@ -83,6 +83,8 @@ class World {
     }
   }
 
+  const Shape& shape() const { return shape_; }
+  rocks::Keyspace& keyspace() { return on_.keyspace(); }
   std::unique_ptr<rocks::Reader> view() { return on_.keyspace().view(); }
   uint64_t records(rocks::Family family) {
     uint64_t count = 0;
@@ -94,10 +96,11 @@ class World {
 
  private:
   void start() {
-    database_ = std::make_unique<Database>(on_.keyspace());
+    database_ = std::make_unique<Database>(on_.keyspace(), config::limits::kEntryWorkBytes, shape_);
     handles_ = std::make_unique<Handles>(*database_);
   }
 
+  const Shape shape_;
   On on_;
   std::unique_ptr<Database> database_;
   std::unique_ptr<Handles> handles_;
