@@ -34,7 +34,7 @@ bool Hashed::find(std::string_view name, PackedEntry& entry) const {
   }
   if (!spread()) {
     database().step();
-    return packed::find(kind_, packed_, name, entry);
+    return packing::find(kind_, packed_, name, entry);
   }
   const std::optional<std::string_view> record = elements().get(key_.collection(), name);
   if (record) {
@@ -66,7 +66,7 @@ void Hashed::spread_out() {
 
 // Packed entries at [begin, end) make way.
 void Hashed::put(const PackedEntry& entry, size_t begin, size_t end) {
-  if (!key_.meta.spread && packed_.size() - (end - begin) + packed::entry_bytes(kind_, entry) >
+  if (!key_.meta.spread && packed_.size() - (end - begin) + packing::entry_bytes(kind_, entry) >
                                database().shape().packed_bytes) {
     packed_.erase(begin, end - begin);
     spread_out();
@@ -74,7 +74,7 @@ void Hashed::put(const PackedEntry& entry, size_t begin, size_t end) {
   if (key_.meta.spread) {
     put_record(entry);
   } else {
-    packed::replace(packed_, begin, end, kind_, entry);
+    packing::replace(packed_, begin, end, kind_, entry);
   }
 }
 

@@ -53,7 +53,7 @@ bool PackedEntries::next(PackedEntry& entry) {
   return true;
 }
 
-namespace packed {
+namespace packing {
 
 bool find(PackedKind kind, std::string_view bytes, std::string_view name, PackedEntry& entry) {
   for (PackedEntries entries(kind, bytes); entries.next(entry);) {
@@ -105,5 +105,5 @@ size_t place_of_integer(std::string_view bytes, int64_t integer) {
   return bytes.size();
 }
 
-}  // namespace packed
+}  // namespace packing
 }  // namespace kiwi::resp

@@ -42,7 +42,7 @@ class PackedEntries {
   size_t at_ = 0;
 };
 
-namespace packed {
+namespace packing {
 
 // False: no entry has that name.
 bool find(PackedKind kind, std::string_view bytes, std::string_view name, PackedEntry& entry);
@@ -55,5 +55,5 @@ void replace(
 // Where a set of ascending integers takes one that it does not hold.
 size_t place_of_integer(std::string_view bytes, int64_t integer);
 
-}  // namespace packed
+}  // namespace packing
 }  // namespace kiwi::resp

@@ -18,13 +18,13 @@ constexpr uint64_t kIntsetMembers = 512;
 
 // The entries of a set whose members come in the order of their bytes.
 std::string pack(const Set::Members& members, bool converted) {
-  std::string packed;
+  std::string entries;
   for (const std::string& member : members) {
     const size_t place =
-        converted ? packed.size() : packed::place_of_integer(packed, *parse_decimal(member));
-    packed::replace(packed, place, place, PackedKind::kSet, {.name = member});
+        converted ? entries.size() : packing::place_of_integer(entries, *parse_decimal(member));
+    packing::replace(entries, place, place, PackedKind::kSet, {.name = member});
   }
-  return packed;
+  return entries;
 }
 
 }  // namespace
@@ -42,7 +42,7 @@ bool Set::add(std::string_view member) {
   const std::optional<int64_t> integer = parse_decimal(member);
   key_.meta.converted = key_.meta.converted || !integer || size() >= kIntsetMembers;
   const bool ascending = !key_.meta.converted && !spread();
-  insert({.name = member}, ascending ? packed::place_of_integer(packed_, *integer) : packed_end());
+  insert({.name = member}, ascending ? packing::place_of_integer(packed_, *integer) : packed_end());
   return true;
 }
 
@@ -127,15 +127,15 @@ void Set::replace(Database& database, Key& key, const Members& members) {
   meta.size = members.size();
   size_t bytes = 0;
   for (const std::string& member : members) {
-    bytes += packed::entry_bytes(PackedKind::kSet, {.name = member});
+    bytes += packing::entry_bytes(PackedKind::kSet, {.name = member});
   }
   meta.spread = bytes > database.shape().packed_bytes;
   meta.converted = members.size() > kIntsetMembers ||
                    !std::all_of(members.begin(), members.end(), [](const std::string& member) {
                      return parse_decimal(member).has_value();
                    });
-  const std::string packed = meta.spread ? std::string() : pack(members, meta.converted);
-  meta.value = packed;
+  const std::string entries = meta.spread ? std::string() : pack(members, meta.converted);
+  meta.value = entries;
   database.create(key, meta);
   if (meta.spread) {
     std::string record;

@@ -30,18 +30,18 @@ TEST_SUITE_BEGIN("types/packed");
 
 TEST_CASE("packed: golden bytes of entries") {
   std::string hash;
-  packed::append(hash, PackedKind::kHash, {.name = "f", .value = "val"});
+  packing::append(hash, PackedKind::kHash, {.name = "f", .value = "val"});
   CHECK(hex(hash) == "02660376616c");
-  packed::append(hash, PackedKind::kHash, {.name = "g", .deadline_ms = kDeadline});
+  packing::append(hash, PackedKind::kHash, {.name = "g", .deadline_ms = kDeadline});
   CHECK(hex(hash) ==
         "02660376616c"
         "0367080706050403020100");
   std::string set;
-  packed::append(set, PackedKind::kSet, {.name = "ab"});
-  packed::append(set, PackedKind::kSet, {.name = ""});
+  packing::append(set, PackedKind::kSet, {.name = "ab"});
+  packing::append(set, PackedKind::kSet, {.name = ""});
   CHECK(hex(set) == "02616200");
   std::string long_name;
-  packed::append(long_name, PackedKind::kHash, {.name = std::string(64, 'n'), .value = "v"});
+  packing::append(long_name, PackedKind::kHash, {.name = std::string(64, 'n'), .value = "v"});
   CHECK(hex(long_name).starts_with("80016e6e"));
   CHECK(hex(long_name).ends_with("6e0176"));
 }
@@ -79,7 +79,7 @@ std::vector<Entry> entries_of(PackedKind kind, const std::string& bytes) {
   size_t end = 0;
   for (PackedEntries entries(kind, bytes); entries.next(entry);) {
     REQUIRE(entry.begin == end);
-    REQUIRE(entry.end - entry.begin == packed::entry_bytes(kind, entry));
+    REQUIRE(entry.end - entry.begin == packing::entry_bytes(kind, entry));
     end = entry.end;
     found.push_back({std::string(entry.name), entry.deadline_ms, std::string(entry.value)});
   }
@@ -104,13 +104,13 @@ TEST_CASE("packed: entries are found, replaced and taken out where they stand") 
       const PackedEntry fresh{
           .name = entry.name, .deadline_ms = entry.deadline_ms, .value = entry.value};
       PackedEntry old;
-      REQUIRE(packed::find(kind, bytes, entry.name, old) == (at != model.end()));
+      REQUIRE(packing::find(kind, bytes, entry.name, old) == (at != model.end()));
       if (at == model.end()) {
-        packed::append(bytes, kind, fresh);
+        packing::append(bytes, kind, fresh);
         model.push_back(entry);
       } else if (random.chance(1, 2)) {
         REQUIRE(old.value == at->value);
-        packed::replace(bytes, old.begin, old.end, kind, fresh);
+        packing::replace(bytes, old.begin, old.end, kind, fresh);
         *at = entry;
       } else {
         bytes.erase(old.begin, old.end - old.begin);
@@ -124,8 +124,8 @@ TEST_CASE("packed: entries are found, replaced and taken out where they stand") 
 TEST_CASE("packed: integers find their place, in the order of numbers and not of text") {
   std::string bytes;
   for (const char* number : {"7", "-3", "100", "0", "20", "-30", "9223372036854775807"}) {
-    const size_t place = packed::place_of_integer(bytes, std::stoll(number));
-    packed::replace(bytes, place, place, PackedKind::kSet, {.name = number});
+    const size_t place = packing::place_of_integer(bytes, std::stoll(number));
+    packing::replace(bytes, place, place, PackedKind::kSet, {.name = number});
   }
   std::string names;
   for (const Entry& entry : entries_of(PackedKind::kSet, bytes)) {
