@@ -23,7 +23,9 @@ namespace kiwi::rocks {
 namespace {
 
 constexpr uint8_t kMetadataFormat = 2;
-enum Flag : uint8_t { kHasExpiry = 1, kSpread = 4, kConverted = 8 };
+constexpr uint8_t kHasExpiry = 1;
+constexpr uint8_t kSpread = 4;
+constexpr uint8_t kConverted = 8;
 constexpr uint8_t kFlags = kHasExpiry | kSpread | kConverted;
 constexpr uint8_t kAppliedFormat = 1;
 constexpr uint8_t kSessionFormat = 1;
