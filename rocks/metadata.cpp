@@ -55,7 +55,9 @@ uint8_t flags_of(const Metadata& metadata) {
 }
 
 bool flags_fit(Type type, uint8_t flags) {
-  return (flags & ~kFlags) == 0 && (packs(type) || (flags & (kSpread | kConverted)) == 0);
+  const bool may_be_converted = packs(type) || type == Type::kString;
+  return (flags & ~kFlags) == 0 && (packs(type) || (flags & kSpread) == 0) &&
+         (may_be_converted || (flags & kConverted) == 0);
 }
 
 }  // namespace

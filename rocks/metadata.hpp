@@ -30,13 +30,14 @@ struct Metadata {
   int64_t expire_at_ms = 0;    // cluster time; 0 = never
   uint64_t version = 0;        // mutation counter at creation; names the elements of a collection
   uint64_t last_modified = 0;  // mutation counter at the last change (WATCH, delta snapshots)
+  // Strings, hashes and sets: Redis would have given up its compact form. A hash or set stays so, a
+  // string until it is set anew.
+  bool converted = false;
   // Collections only:
   uint64_t size = 0;  // elements
   // Hashes and sets: they have a record per element, and the key's record holds none. Once spread a
   // collection stays so.
   bool spread = false;
-  // Hashes and sets: Redis would have given up its compact form. Stays so, too.
-  bool converted = false;
   uint64_t removed =
       0;  // spread: last_modified - version when an element was last removed; 0 never
   int64_t list_head = 0;  // lists: position of the first element

@@ -21,11 +21,13 @@ void String::build() {
 
 void String::replace(std::string_view bytes) {
   built_.assign(bytes);
+  edited_ = false;
   changed_ = true;
 }
 
 void String::append(std::string_view bytes) {
   database().effects().expect_string(size() + bytes.size());
+  edited_ = changed_ || exists();
   build();
   built_.append(bytes);
 }
@@ -34,6 +36,7 @@ void String::overwrite(uint64_t offset, std::string_view bytes) {
   const size_t whole = std::max<size_t>(size(), offset + bytes.size());
   database().effects().expect_string(whole);
   build();
+  edited_ = true;
   built_.resize(whole, '\0');
   built_.replace(offset, bytes.size(), bytes);
 }
@@ -44,9 +47,14 @@ void String::save() {
   }
   if (key_.live) {
     key_.meta.value = built_;
+    key_.meta.converted = edited_;
     database().update(key_);
   } else {
-    assign(database(), key_, built_, 0);
+    rocks::Metadata fresh;
+    fresh.type = kType;
+    fresh.value = built_;
+    fresh.converted = edited_;
+    database().create(key_, fresh);
   }
   changed_ = false;
 }

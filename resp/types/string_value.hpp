@@ -35,7 +35,8 @@ class String : public Handle {
  private:
   void build();  // built_ becomes what bytes() are
 
-  std::string built_;  // a buffer
+  std::string built_;    // a buffer
+  bool edited_ = false;  // of what changed: Redis would keep its bytes apart (Metadata::converted)
 };
 
 }  // namespace kiwi::resp

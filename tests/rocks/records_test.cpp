@@ -54,6 +54,8 @@ TEST_CASE("records: golden bytes of metadata") {
   CHECK(hex(bytes_of(string)) == "2100b4240276616c");
   string.expire_at_ms = 0x0102030405060708;
   CHECK(hex(bytes_of(string)) == "21010807060504030201b4240276616c");
+  string.converted = true;
+  CHECK(hex(bytes_of(string)) == "21090807060504030201b4240276616c");
   Metadata list = sample(Type::kList);
   list.list_head = -3;
   list.list_tail = 2;
@@ -207,7 +209,7 @@ TEST_CASE("records: whatever is encoded is decoded, whatever is cut short is not
     std::string value(random.below(50), 'v');
     const bool packs = metadata.type == Type::kHash || metadata.type == Type::kSet;
     metadata.spread = packs && random.chance(1, 2);
-    metadata.converted = packs && random.chance(1, 2);
+    metadata.converted = (packs || metadata.type == Type::kString) && random.chance(1, 2);
     metadata.removed = metadata.spread ? random.next() >> random.below(64) : 0;
     const bool to_the_end = !metadata.has_elements();
     if (to_the_end) {
@@ -239,7 +241,7 @@ TEST_CASE("records: foreign formats and types are refused") {
     bad[0] = head;
     CHECK(!decode_metadata(bad).has_value());
   }
-  for (char unknown : {'\x02', '\x04', '\x08', '\x10', '\x20', '\x80'}) {  // 4, 8: of no string
+  for (char unknown : {'\x02', '\x04', '\x10', '\x20', '\x80'}) {  // 4: of no string
     std::string flags = good;
     flags[1] = unknown;
     CHECK(!decode_metadata(flags).has_value());
