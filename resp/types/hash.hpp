@@ -18,7 +18,7 @@ using FieldVisit = std::function<bool(std::string_view field, std::string_view v
 class Hash : public Hashed {
  public:
   static constexpr rocks::Type kType = rocks::Type::kHash;
-  explicit Hash(Database& database) : Hashed(database, PackedKind::kHash) {}
+  explicit Hash(Database& database) : Hashed(database, HashedKind::kHash) {}
 
   bool contains(std::string_view field) const { return get(field).has_value(); }
   std::optional<std::string_view> get(std::string_view field) const;

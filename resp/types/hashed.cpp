@@ -14,11 +14,11 @@ void Hashed::stand_for(const Key& key) {
 }
 
 void Hashed::begin_change() {
-  Collection::begin_change(kind_ == PackedKind::kSet ? rocks::Type::kSet : rocks::Type::kHash);
+  Collection::begin_change(kind_ == HashedKind::kSet ? rocks::Type::kSet : rocks::Type::kHash);
 }
 
 PackedEntry Hashed::of_record(std::string_view name, std::string_view record) const {
-  if (kind_ == PackedKind::kSet) {
+  if (kind_ == HashedKind::kSet) {
     return {.name = name};
   }
   const std::optional<FieldValue> field = decode_field(record);
@@ -46,7 +46,7 @@ bool Hashed::find(std::string_view name, PackedEntry& entry) const {
 // ---------------------------------------------------------------- changes
 
 void Hashed::put_record(const PackedEntry& entry) {
-  if (kind_ == PackedKind::kSet) {
+  if (kind_ == HashedKind::kSet) {
     encode_member(record_, stamp());
   } else {
     encode_field(record_, {entry.deadline_ms, stamp(), entry.value});

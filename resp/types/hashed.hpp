@@ -30,7 +30,7 @@ class Hashed : public Collection {
   void give_back() { give_back_if_big(record_); }
 
  protected:
-  Hashed(Database& database, PackedKind kind) : Collection(database), kind_(kind) {}
+  Hashed(Database& database, HashedKind kind) : Collection(database), kind_(kind) {}
   using EntryVisit = std::function<bool(const PackedEntry& entry)>;  // false: no more are wanted
 
   // What is in an entry is valid until the next call into the Database or a change.
@@ -63,7 +63,7 @@ class Hashed : public Collection {
   void put_record(const PackedEntry& entry);
   void spread_out();
 
-  const PackedKind kind_;
+  const HashedKind kind_;
   std::string record_;  // a buffer
 };
 

@@ -23,8 +23,8 @@ size_t varint_bytes(uint64_t value) {
 }
 
 // What stands in front of a name.
-uint64_t head_of(PackedKind kind, const PackedEntry& entry) {
-  return kind == PackedKind::kSet
+uint64_t head_of(HashedKind kind, const PackedEntry& entry) {
+  return kind == HashedKind::kSet
              ? entry.name.size()
              : uint64_t{entry.name.size()} << 1 | static_cast<uint64_t>(entry.deadline_ms != 0);
 }
@@ -37,7 +37,7 @@ bool PackedEntries::next(PackedEntry& entry) {
   }
   ByteReader in(bytes_.substr(at_));
   entry.begin = at_;
-  if (kind_ == PackedKind::kSet) {
+  if (kind_ == HashedKind::kSet) {
     entry.name = in.sized();
   } else {
     const uint64_t head = in.varint();
@@ -55,7 +55,7 @@ bool PackedEntries::next(PackedEntry& entry) {
 
 namespace packing {
 
-bool find(PackedKind kind, std::string_view bytes, std::string_view name, PackedEntry& entry) {
+bool find(HashedKind kind, std::string_view bytes, std::string_view name, PackedEntry& entry) {
   for (PackedEntries entries(kind, bytes); entries.next(entry);) {
     if (entry.name == name) {
       return true;
@@ -64,19 +64,19 @@ bool find(PackedKind kind, std::string_view bytes, std::string_view name, Packed
   return false;
 }
 
-size_t entry_bytes(PackedKind kind, const PackedEntry& entry) {
+size_t entry_bytes(HashedKind kind, const PackedEntry& entry) {
   const size_t name = varint_bytes(head_of(kind, entry)) + entry.name.size();
-  if (kind == PackedKind::kSet) {
+  if (kind == HashedKind::kSet) {
     return name;
   }
   return name + (entry.deadline_ms != 0 ? sizeof entry.deadline_ms : 0) +
          varint_bytes(entry.value.size()) + entry.value.size();
 }
 
-void append(std::string& bytes, PackedKind kind, const PackedEntry& entry) {
+void append(std::string& bytes, HashedKind kind, const PackedEntry& entry) {
   put_varint(bytes, head_of(kind, entry));
   bytes.append(entry.name);
-  if (kind == PackedKind::kHash) {
+  if (kind == HashedKind::kHash) {
     if (entry.deadline_ms != 0) {
       put_le(bytes, entry.deadline_ms);
     }
@@ -85,7 +85,10 @@ void append(std::string& bytes, PackedKind kind, const PackedEntry& entry) {
 }
 
 void replace(
-    std::string& bytes, size_t begin, size_t end, PackedKind kind, const PackedEntry& entry) {
+    std::string& bytes, size_t begin, size_t end, HashedKind kind, const PackedEntry& entry) {
+  if (begin == bytes.size()) {
+    return append(bytes, kind, entry);
+  }
   std::string fresh;
   append(fresh, kind, entry);
   bytes.replace(begin, end - begin, fresh);
@@ -93,7 +96,7 @@ void replace(
 
 size_t place_of_integer(std::string_view bytes, int64_t integer) {
   PackedEntry entry;
-  for (PackedEntries entries(PackedKind::kSet, bytes); entries.next(entry);) {
+  for (PackedEntries entries(HashedKind::kSet, bytes); entries.next(entry);) {
     const std::optional<int64_t> other = parse_decimal(entry.name);
     if (!other) {
       damaged();

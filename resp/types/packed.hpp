@@ -19,7 +19,7 @@
 
 namespace kiwi::resp {
 
-enum class PackedKind : uint8_t { kHash, kSet };
+enum class HashedKind : uint8_t { kHash, kSet };
 
 struct PackedEntry {
   std::string_view name;     // the field or member
@@ -33,11 +33,11 @@ struct PackedEntry {
 // Goes over entries. Views of what it gives are into the bytes it was made of.
 class PackedEntries {
  public:
-  PackedEntries(PackedKind kind, std::string_view bytes) : kind_(kind), bytes_(bytes) {}
+  PackedEntries(HashedKind kind, std::string_view bytes) : kind_(kind), bytes_(bytes) {}
   bool next(PackedEntry& entry);  // false: there are no more
 
  private:
-  PackedKind kind_;
+  HashedKind kind_;
   std::string_view bytes_;
   size_t at_ = 0;
 };
@@ -45,13 +45,13 @@ class PackedEntries {
 namespace packing {
 
 // False: no entry has that name.
-bool find(PackedKind kind, std::string_view bytes, std::string_view name, PackedEntry& entry);
+bool find(HashedKind kind, std::string_view bytes, std::string_view name, PackedEntry& entry);
 // What an entry takes.
-size_t entry_bytes(PackedKind kind, const PackedEntry& entry);
-void append(std::string& bytes, PackedKind kind, const PackedEntry& entry);
+size_t entry_bytes(HashedKind kind, const PackedEntry& entry);
+void append(std::string& bytes, HashedKind kind, const PackedEntry& entry);
 // In place of what `bytes` holds in [begin, end); nothing of `entry` may lie in `bytes`.
 void replace(
-    std::string& bytes, size_t begin, size_t end, PackedKind kind, const PackedEntry& entry);
+    std::string& bytes, size_t begin, size_t end, HashedKind kind, const PackedEntry& entry);
 // Where a set of ascending integers takes one that it does not hold.
 size_t place_of_integer(std::string_view bytes, int64_t integer);
 

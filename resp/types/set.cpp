@@ -22,7 +22,7 @@ std::string pack(const Set::Members& members, bool converted) {
   for (const std::string& member : members) {
     const size_t place =
         converted ? entries.size() : packing::place_of_integer(entries, *parse_decimal(member));
-    packing::replace(entries, place, place, PackedKind::kSet, {.name = member});
+    packing::replace(entries, place, place, HashedKind::kSet, {.name = member});
   }
   return entries;
 }
@@ -127,7 +127,7 @@ void Set::replace(Database& database, Key& key, const Members& members) {
   meta.size = members.size();
   size_t bytes = 0;
   for (const std::string& member : members) {
-    bytes += packing::entry_bytes(PackedKind::kSet, {.name = member});
+    bytes += packing::entry_bytes(HashedKind::kSet, {.name = member});
   }
   meta.spread = bytes > database.shape().packed_bytes;
   meta.converted = members.size() > kIntsetMembers ||

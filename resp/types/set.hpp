@@ -19,7 +19,7 @@ using MemberVisit = std::function<bool(std::string_view member)>;
 class Set : public Hashed {
  public:
   static constexpr rocks::Type kType = rocks::Type::kSet;
-  explicit Set(Database& database) : Hashed(database, PackedKind::kSet) {}
+  explicit Set(Database& database) : Hashed(database, HashedKind::kSet) {}
 
   bool contains(std::string_view member) const;
   bool add(std::string_view member);  // false: it was there

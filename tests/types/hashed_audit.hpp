@@ -43,7 +43,7 @@ class HashedAudit {
  private:
   static uint64_t packed_entries(const rocks::Metadata& meta) {
     const bool hash = meta.type == rocks::Type::kHash;
-    PackedEntries entries(hash ? PackedKind::kHash : PackedKind::kSet, meta.value);
+    PackedEntries entries(hash ? HashedKind::kHash : HashedKind::kSet, meta.value);
     PackedEntry entry;
     uint64_t count = 0;
     while (entries.next(entry)) {

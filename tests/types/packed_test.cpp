@@ -30,18 +30,18 @@ TEST_SUITE_BEGIN("types/packed");
 
 TEST_CASE("packed: golden bytes of entries") {
   std::string hash;
-  packing::append(hash, PackedKind::kHash, {.name = "f", .value = "val"});
+  packing::append(hash, HashedKind::kHash, {.name = "f", .value = "val"});
   CHECK(hex(hash) == "02660376616c");
-  packing::append(hash, PackedKind::kHash, {.name = "g", .deadline_ms = kDeadline});
+  packing::append(hash, HashedKind::kHash, {.name = "g", .deadline_ms = kDeadline});
   CHECK(hex(hash) ==
         "02660376616c"
         "0367080706050403020100");
   std::string set;
-  packing::append(set, PackedKind::kSet, {.name = "ab"});
-  packing::append(set, PackedKind::kSet, {.name = ""});
+  packing::append(set, HashedKind::kSet, {.name = "ab"});
+  packing::append(set, HashedKind::kSet, {.name = ""});
   CHECK(hex(set) == "02616200");
   std::string long_name;
-  packing::append(long_name, PackedKind::kHash, {.name = std::string(64, 'n'), .value = "v"});
+  packing::append(long_name, HashedKind::kHash, {.name = std::string(64, 'n'), .value = "v"});
   CHECK(hex(long_name).starts_with("80016e6e"));
   CHECK(hex(long_name).ends_with("6e0176"));
 }
@@ -73,7 +73,7 @@ struct Entry {
   bool operator==(const Entry&) const = default;
 };
 
-std::vector<Entry> entries_of(PackedKind kind, const std::string& bytes) {
+std::vector<Entry> entries_of(HashedKind kind, const std::string& bytes) {
   std::vector<Entry> found;
   PackedEntry entry;
   size_t end = 0;
@@ -88,14 +88,14 @@ std::vector<Entry> entries_of(PackedKind kind, const std::string& bytes) {
 }
 
 TEST_CASE("packed: entries are found, replaced and taken out where they stand") {
-  for (const PackedKind kind : {PackedKind::kHash, PackedKind::kSet}) {
-    Prng random(kind == PackedKind::kHash ? 3 : 4);
+  for (const HashedKind kind : {HashedKind::kHash, HashedKind::kSet}) {
+    Prng random(kind == HashedKind::kHash ? 3 : 4);
     std::string bytes;
     std::vector<Entry> model;
     for (int i = 0; i < 5000; ++i) {
       Entry entry;
       entry.name = "n" + std::to_string(random.below(30)) + std::string(random.below(3) * 60, 'x');
-      if (kind == PackedKind::kHash) {
+      if (kind == HashedKind::kHash) {
         entry.deadline_ms = random.chance(1, 3) ? 1 + static_cast<int64_t>(random.below(99)) : 0;
         entry.value = std::string(random.chance(1, 9) ? 200 : random.below(9), 'v');
       }
@@ -125,10 +125,10 @@ TEST_CASE("packed: integers find their place, in the order of numbers and not of
   std::string bytes;
   for (const char* number : {"7", "-3", "100", "0", "20", "-30", "9223372036854775807"}) {
     const size_t place = packing::place_of_integer(bytes, std::stoll(number));
-    packing::replace(bytes, place, place, PackedKind::kSet, {.name = number});
+    packing::replace(bytes, place, place, HashedKind::kSet, {.name = number});
   }
   std::string names;
-  for (const Entry& entry : entries_of(PackedKind::kSet, bytes)) {
+  for (const Entry& entry : entries_of(HashedKind::kSet, bytes)) {
     names += entry.name + " ";
   }
   CHECK(names == "-30 -3 0 7 20 100 9223372036854775807 ");
