@@ -65,8 +65,12 @@ RULES = {
 }
 # Order in these tells nothing when the collection is a hash table, and everything when it is not:
 # Redis' intsets and listpacks are ordered. Kiwi's own order is its keys', which README says.
-# (command pattern, pattern of our reply, pattern of theirs, why); none needs a row yet.
-KNOWN = ()
+KNOWN = (
+    # (command pattern, pattern of our reply, pattern of theirs, why)
+    ("object encoding", r"\$3\r\nint\r\n", r"\$6\r\nembstr\r\n", "an integer that INCRBYFLOAT wrote"),
+    ("object refcount", r":2147483647\r\n", r":1\r\n", "the same"),
+    ("object idletime", r":0\r\n", r":\d\r\n", "nobody notes when a key was asked for"),
+)
 
 
 def known(name, ours, theirs):
