@@ -17,6 +17,7 @@ constexpr size_t kInlineBytes = 64 * kKiB;      // an inline command or a length
 // Before AUTH succeeds a stranger gets no memory worth having (Redis 7 has the same two limits).
 constexpr int64_t kUnauthenticatedMultibulkCount = 10;
 constexpr size_t kUnauthenticatedBulkBytes = 16 * kKiB;
+constexpr size_t kSettingBytes = 4 * kKiB;     // the text of a cluster setting; checked at apply
 constexpr size_t kClientNameBytes = 4 * kKiB;  // CLIENT SETNAME, SETINFO
 
 // ---- one client connection

@@ -52,7 +52,11 @@ struct MemoryShare {
 
 std::vector<std::string> default_bind();  // 127.0.0.1 -::1
 
-enum OptionFlags : uint32_t { kRuntime = 1, kHidden = 2, kSecret = 4, kFixed = 8 };
+enum OptionFlags : uint32_t { kRuntime = 1, kHidden = 2, kSecret = 4, kFixed = 8, kCluster = 16 };
+// A kCluster row's flags also hold the cluster version that brought it (version.hpp).
+inline constexpr unsigned kBroughtByShift = 16;
+constexpr uint32_t since_version(uint32_t version) { return version << kBroughtByShift; }
+constexpr uint32_t brought_by(uint32_t flags) { return flags >> kBroughtByShift; }
 
 struct Options {
 #define SECTION(title)

@@ -106,6 +106,7 @@ Executor::State::State(rocks::Keyspace& keyspace, const ExecutorOptions& opts)
       context(database),
       replies(opts.reply_bytes_max) {
   queued = database.record().index;
+  take_settings();
   database.effects().on_large_entry([this] { large_entry(); });
 }
 
@@ -116,6 +117,24 @@ Executor::State::State(rocks::Reader& view, const ExecutorOptions& opts)
       context(database),
       replies(opts.reply_bytes_max) {
   queued = database.record().index;
+  take_settings();
+}
+
+// F46: what a later version means this build cannot know, so it must not apply one more entry. The
+// turn is not committed yet: the state stays readable for it.
+void Executor::State::take_settings() {
+  cluster_version = database.settings().cluster_version();
+  if (cluster_version > options.cluster_version_max) {
+    fatal("this cluster is at version " + std::to_string(cluster_version) +
+          ", and this build supports versions up to " +
+          std::to_string(options.cluster_version_max) +
+          ": start this node with the build that the other members run, or a later one. Its data "
+          "is intact");
+  }
+  if (const uint64_t changes = database.settings().changes(); changes != settings_changes) {
+    settings_changes = changes;
+    effects.settings_changed = true;
+  }
 }
 
 bool Executor::State::is_own(const raft::ProposalNumber& number) const {
@@ -267,6 +286,7 @@ void Executor::State::apply_entry(const raft::Entry& entry) {
       break;
   }
   database.end_entry(entry.index, entry.term, entry.stamp_ms);
+  take_settings();
   applying = nullptr;
 }
 
@@ -369,6 +389,7 @@ Executor::~Executor() = default;
 LogIndex Executor::applied() const { return state_->database.record().index; }
 Term Executor::applied_term() const { return state_->database.record().term; }
 int64_t Executor::applied_stamp_ms() const { return state_->database.record().stamp_ms; }
+const Settings& Executor::settings() const { return state_->database.settings(); }
 std::vector<raft::SessionRow> Executor::session_rows() const { return state_->sessions.rows(); }
 
 void Executor::expect(std::shared_ptr<const PendingBatch> batch) {

@@ -18,10 +18,12 @@
 
 #include "config/limits.hpp"
 #include "config/skip_entry.hpp"
+#include "config/version.hpp"
 #include "raft/types.hpp"
 #include "resp/executor_status.hpp"
 #include "resp/long_read.hpp"
 #include "resp/request.hpp"
+#include "resp/types/settings.hpp"
 #include "resp/types/shape.hpp"
 #include "rocks/keyspace.hpp"
 #include "rocks/metadata.hpp"
@@ -33,6 +35,8 @@ struct ExecutorOptions {
   NodeId node;
   Incarnation incarnation;
   config::SkipEntry skip_entry;     // F30: an operator's
+  // F46: a state or an entry above it ends the node, for it may mean what this build cannot know.
+  uint32_t cluster_version_max = config::kClusterVersionMax;
   uint64_t epoch = 0;               // this boot's proposals; others' replies are thrown away
   size_t turn_commands_max = 512;   // then the turn commits and yields to the sockets
   size_t turn_bytes_max = 1 << 20;  // written, and replied
@@ -66,6 +70,7 @@ struct ExecutorEffects {
   std::vector<ReadBatch> reads_again;
   uint64_t expirations = 0;  // commands of next_expirations() that were executed, whoever's
   bool applied_moved = false;
+  bool settings_changed = false;  // Executor::settings()
   LogIndex applied;
   // Rows right after `applied`; given when a kNoop was applied, which always ends a turn (F23).
   std::optional<std::vector<raft::SessionRow>> sessions;
@@ -83,6 +88,9 @@ class Executor {
   LogIndex applied() const;
   Term applied_term() const;
   int64_t applied_stamp_ms() const;
+  // As of the last entry applied; of a view, only the cluster version.
+  const Settings& settings() const;
+  uint32_t cluster_version() const { return settings().cluster_version(); }
   std::vector<raft::SessionRow> session_rows() const;
 
   // ---- inputs

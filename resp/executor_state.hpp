@@ -148,6 +148,7 @@ struct Executor::State {
   void apply_void(const raft::Entry& entry);
   void apply_configuration(const raft::Entry& entry);
   bool must_skip(const raft::Entry& entry) const;
+  void take_settings();  // what the state says of them now
   [[noreturn]] void out_of_memory() const;
   std::shared_ptr<const PendingBatch> take_pending(const raft::ProposalNumber& number);
   bool is_own(const raft::ProposalNumber& number) const;
@@ -234,7 +235,9 @@ struct Executor::State {
   bool put_aside = false;       // and that was done
   uint64_t reads_executed = 0;  // seeds random reads
   uint64_t commands = 0;
-  uint32_t cluster_version = 1;  // in the state as it is applied: later commands are unknown
+  // In the state before the entry that is applied: later commands are unknown.
+  uint32_t cluster_version = 1;
+  uint64_t settings_changes = 0;  // Settings::changes() that were told
   uint64_t failures = 0;         // commands that threw (F30)
 
   LookAhead look{database};

@@ -54,6 +54,13 @@ inline std::string moved(unsigned slot, std::string_view address) {
   return "MOVED " + std::to_string(slot) + " " + std::string(address);
 }
 
+// Of an entry: every node says the same.
+inline constexpr std::string_view kSettingRefused =
+    "ERR no such cluster setting, or no value of it, in this cluster's version";
+inline constexpr std::string_view kVersionRefused =
+    "ERR the cluster version rises one step at a time, and never falls";
+inline constexpr std::string_view kSeededBefore = "ERR this cluster's settings were seeded before";
+
 inline constexpr std::string_view kNoAuth = "NOAUTH Authentication required.";
 inline constexpr std::string_view kHelloNoAuth =
     "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH "

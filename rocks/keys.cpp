@@ -30,6 +30,7 @@ constexpr char kAppliedTag = 'A';
 constexpr char kDeletionBucketTag = 'B';
 constexpr char kConfigurationTag = 'C';
 constexpr char kDatabaseMapTag = 'D';
+constexpr char kSettingTag = 'G';
 constexpr char kKeyCountTag = 'N';
 constexpr char kSessionTag = 'S';
 constexpr char kExpiryTag = 'X';
@@ -292,6 +293,18 @@ void session(std::string& out, GroupId group, NodeId node, const Incarnation& in
 }
 
 void session_range(std::string& from, std::string& to) { tag_range(from, to, kSessionTag); }
+
+void setting(std::string& out, std::string_view name) {
+  tag(out, kSettingTag);
+  out.append(name);
+}
+
+void setting_range(std::string& from, std::string& to) { tag_range(from, to, kSettingTag); }
+
+std::string_view setting_name(std::string_view key) {
+  CHECK_INVARIANT(key.size() > 1 && key[0] == kSettingTag);
+  return key.substr(1);
+}
 
 void database_map(std::string& out, uint32_t logical) {
   tag(out, kDatabaseMapTag);

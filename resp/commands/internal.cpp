@@ -1,7 +1,11 @@
 // Commands that no client may send.
+#include <optional>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 #include "config/base/check.hpp"
+#include "config/cluster_settings.hpp"
 #include "resp/context.hpp"
 #include "resp/mutants.hpp"
 #include "resp/numbers.hpp"
@@ -39,6 +43,66 @@ void expire_due(Context& context, Args args, ReplyWriter& reply) {
     }
   }
   context.count_expire_command();
+  reply.ok();
+}
+
+namespace {
+
+// All of them or none. nullopt: one of them is none.
+std::optional<std::vector<config::Setting>> settings_in(Context& context, Args args) {
+  std::vector<config::Setting> settings;
+  const uint32_t version = context.state().settings().cluster_version();
+  for (size_t at = 1; at + 1 < args.size(); at += 2) {
+    auto setting = config::setting_of(args[at], args[at + 1], version);
+    if (!setting) {
+      return std::nullopt;
+    }
+    settings.push_back(std::move(*setting));
+  }
+  return args.size() % 2 == 1 ? std::optional(std::move(settings)) : std::nullopt;
+}
+
+}  // namespace
+
+// kiwi.setting (name value)+: what CONFIG SET of cluster settings becomes. Or, alone:
+// kiwi.setting cluster-version N. The session, or the leader, checked it against what it knew; here
+// the state decides, on every node alike.
+void set_cluster_setting(Context& context, Args args, ReplyWriter& reply) {
+  Settings& settings = context.state().settings();
+  if (args.size() == 3 && args[1] == config::kClusterVersionSetting) {
+    if (parse_integer(args[2]) != int64_t{settings.cluster_version()} + 1) {
+      return reply.error(texts::kVersionRefused);
+    }
+    settings.raise_cluster_version();
+    return reply.ok();
+  }
+  const auto wanted = settings_in(context, args);
+  if (!wanted) {
+    return reply.error(texts::kSettingRefused);
+  }
+  for (const config::Setting& setting : *wanted) {
+    settings.put(setting.name, setting.value);
+  }
+  reply.ok();
+}
+
+// kiwi.seed (name value)*: what the options of the first leader say. Only the first in the log
+// counts.
+void seed_cluster_settings(Context& context, Args args, ReplyWriter& reply) {
+  Settings& settings = context.state().settings();
+  if (settings.seeded()) {
+    return reply.error(texts::kSeededBefore);
+  }
+  const auto wanted = settings_in(context, args);
+  if (!wanted) {
+    return reply.error(texts::kSettingRefused);
+  }
+  for (const config::Setting& setting : *wanted) {
+    if (!settings.values().contains(setting.name)) {  // CONFIG SET may have been quicker
+      settings.put(setting.name, setting.value);
+    }
+  }
+  settings.seed();
   reply.ok();
 }
 

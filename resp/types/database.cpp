@@ -29,6 +29,7 @@ Database::Database(rocks::Writer& writer, size_t entry_work_max, const Shape& sh
       effects_(&writer, entry_work_max),
       elements_(reader_, effects_, steps_) {
   load();
+  settings_.load(writer);
   for (uint32_t logical = 0; logical < config::limits::kDatabases; ++logical) {
     load_logical(logical);
   }
@@ -40,6 +41,7 @@ Database::Database(rocks::Reader& view, size_t entry_work_max, const Shape& shap
       effects_(nullptr, entry_work_max),
       elements_(reader_, effects_, steps_) {
   load();
+  settings_.load_version(view);
 }
 
 void Database::load() {
@@ -153,8 +155,8 @@ size_t Database::buffer_bytes() const {
 
 void Database::mark() {
   effects_.mark();
-  marks_.push_back(
-      {record_.mutation_counter, record_.next_database, counts_before_.size(), map_before_.size()});
+  marks_.push_back({record_.mutation_counter, record_.next_database, counts_before_.size(),
+                    map_before_.size(), settings_.mark()});
 }
 
 void Database::undo() {
@@ -171,6 +173,7 @@ void Database::undo() {
   for (; map_before_.size() > mark.map; map_before_.pop_back()) {
     map_[map_before_.back().first] = map_before_.back().second;
   }
+  settings_.undo_to(mark.settings);
   marks_.pop_back();
 }
 
@@ -181,6 +184,7 @@ void Database::keep() {
   if (marks_.empty()) {
     counts_before_.clear();
     map_before_.clear();
+    settings_.keep_all();
   }
 }
 

@@ -26,6 +26,7 @@
 #include "resp/types/elements.hpp"
 #include "resp/types/expiry_floor.hpp"
 #include "resp/types/key.hpp"
+#include "resp/types/settings.hpp"
 #include "resp/types/shape.hpp"
 #include "resp/types/steps.hpp"
 #include "resp/types/watch.hpp"
@@ -69,6 +70,8 @@ class Database {
   Effects& effects() { return effects_; }
   Elements& elements() { return elements_; }
   const Shape& shape() const { return shape_; }
+  Settings& settings() { return settings_; }
+  const Settings& settings() const { return settings_; }
   void step() { steps_.step(); }
 
   // ---- logical databases
@@ -141,6 +144,7 @@ class Database {
     uint32_t next_database;
     size_t counts;  // entries of counts_before_ when it was set
     size_t map;     // of map_before_
+    size_t settings;
   };
 
   uint64_t next_mutation() { return ++record_.mutation_counter; }
@@ -165,6 +169,7 @@ class Database {
   Effects effects_;
   Steps steps_;
   Elements elements_;
+  Settings settings_{effects_};
   rocks::AppliedRecord record_;
   std::unordered_map<uint32_t, Counted> counts_;  // by physical number
   std::unordered_map<uint32_t, Mapped> map_;  // by logical number; absent = itself, never changed

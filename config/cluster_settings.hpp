@@ -1,0 +1,54 @@
+// Cluster settings: the options that are the cluster's and not a node's (kCluster in options.def).
+// Their values are part of the replicated state (resp/types/settings.hpp); what a file says only
+// seeds them. Here is what their names and texts mean, alike on every node: apply asks, too, so
+// nothing here may depend on a node (F35).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/base/result.hpp"
+#include "config/options.hpp"
+
+namespace kiwi::config {
+
+// Rises one step at a time and is never seeded: version.hpp.
+inline constexpr std::string_view kClusterVersionSetting = "cluster-version";
+
+struct Setting {
+  std::string name;   // as options.def spells it
+  std::string value;  // as CONFIG GET shows it
+  bool operator==(const Setting&) const = default;
+};
+
+bool is_cluster_setting(std::string_view name);  // any case
+
+// Whose options do CONFIG SET's words name? Unknown names are a node's.
+enum class Whose : uint8_t { kNode, kCluster, kBoth };
+Whose whose_options(std::span<const std::string_view> names_and_values);
+
+// The one form of it that the state keeps. nullopt: a cluster of this version has no such setting,
+// or that is no value of it, or it is the version itself.
+std::optional<Setting> setting_of(std::string_view name,
+                                  std::string_view value,
+                                  uint32_t cluster_version);
+
+// CONFIG SET name value [name value ...] of cluster settings, checked where the client is: what to
+// propose, or Redis 7.0's text without its first word ERR.
+Result<std::vector<Setting>> settings_to_propose(const Options& options,
+                                                 std::span<const std::string_view> names_and_values,
+                                                 uint32_t cluster_version);
+
+// What these options seed a cluster of this version with, in table order.
+std::vector<Setting> settings_to_seed(const Options& options, uint32_t cluster_version);
+
+// The value in these options; empty: they have no such setting, for a later build brought it.
+std::string setting_text(const Options& options, std::string_view name);
+// The state says so: CONFIG GET shows it from now on. False: no such setting, or no value of it.
+bool take_setting(Options& options, const Setting& setting);
+
+}  // namespace kiwi::config
