@@ -69,6 +69,9 @@ struct Admin {
   };
   // Ids that are members or were removed, ascending.
   std::function<std::vector<NodeId>()> used_node_ids = [] { return std::vector<NodeId>(); };
+  // RAFT.UPGRADE: why the cluster's version cannot be raised by one now, as far as this node knows;
+  // an error text, empty: it can.
+  std::function<std::string()> upgrade_refusal = [] { return unavailable().error; };
   // SHUTDOWN: as SIGTERM, hands leadership over, finishes what is pending, ends the process.
   std::function<void()> shutdown = [] {};
   // RAFT.NODESHUTDOWN: ends the process at once, state flushed.

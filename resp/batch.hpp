@@ -26,9 +26,11 @@ namespace kiwi::resp {
 
 using Args = std::span<const std::string_view>;
 
-// A payload's first byte. The second is written where the cluster version allows
-// (config/version.hpp) and a batch has users; both are read always.
+// A payload's first byte. The second is written from cluster version kBatchUsersSince on; both are
+// read always.
 enum class BatchFormat : uint8_t { kPlain = 1, kWithUsers = 2 };
+
+inline constexpr uint32_t kBatchUsersSince = 2;
 
 enum class PackedKind : uint8_t { kPlain = 1, kTransaction = 2, kOfUser = 3 };
 

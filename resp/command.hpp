@@ -30,6 +30,7 @@ enum class SessionRole : uint8_t {
   kExec,    // ends a block: when it is refused, the block is over
   kSelect,  // inside a block it decides in which database the commands behind it work
   kPrefix,  // RAFT GET k: the words behind it are the command
+  kConfig,  // it names options: refused inside a block if some are the whole cluster's
 };
 
 // Redis' flags as COMMAND INFO shows them, and ours.

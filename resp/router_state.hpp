@@ -271,6 +271,7 @@ struct Router::State {
   int64_t leader_pressure_until_ms = 0;
   int64_t pause_until_ms = 0;  // after the last batch
 
+  uint32_t cluster_version = 1;
   bool disk_full = false;            // of this node
   int64_t leader_full_until_ms = 0;  // the leader said so; until then writes are not even sent
 

@@ -154,6 +154,12 @@ void Session::State::forward(RequestKind kind, size_t begin, bool may_be_long) {
   requests.requests.push_back(request);
 }
 
+void Session::State::forward_write(Args argv) {
+  const size_t begin = requests.buffer.size();
+  pack_command(requests.buffer, 0, argv);
+  forward(RequestKind::kWrite, begin);
+}
+
 LaterReply Session::State::defer() {
   return {&node, {info.id, slots.open(0, is_silent(), false)}, resp_version};
 }

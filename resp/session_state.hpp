@@ -157,6 +157,9 @@ struct Session::State {
   void reject(const CommandSpec* row, std::string_view text);
   // Hands the packed command that begins at `begin` of requests.buffer to the router.
   void forward(RequestKind kind, size_t begin, bool may_be_long = false);
+  // What a local command asks of the whole cluster: its answer is that of this internal write. A
+  // block of MULTI has no place for it.
+  void forward_write(Args argv);
   // For a local handler that writes no reply: takes its place in the order, to be answered later.
   // Only for ADMIN rows: a block of MULTI has no place for it.
   LaterReply defer();

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "config/base/check.hpp"
+#include "config/cluster_settings.hpp"
 #include "config/limits.hpp"
 #include "resp/numbers.hpp"
 #include "resp/session_state.hpp"
@@ -53,6 +54,10 @@ size_t reply_size(std::string_view bytes) {
 
 void Session::State::queue(const CommandSpec& row, Args args) {
   Transaction& t = transaction;
+  if (row.role == SessionRole::kConfig &&
+      config::whose_options(args.subspan(2)) != config::Whose::kNode) {
+    return reject(&row, texts::kSettingInBlock);
+  }
   size_t bytes = 0;
   if (!row.is_data()) {
     t.locals.push_back({t.count, &row, {args.begin(), args.end()}});

@@ -54,6 +54,11 @@ inline std::string moved(unsigned slot, std::string_view address) {
   return "MOVED " + std::to_string(slot) + " " + std::string(address);
 }
 
+inline constexpr std::string_view kMixedSettings =
+    "ERR CONFIG SET failed: options of this node and settings of the whole cluster are set one after "
+    "the other";
+inline constexpr std::string_view kSettingInBlock =
+    "ERR settings of the whole cluster are not changed inside MULTI";
 // Of an entry: every node says the same.
 inline constexpr std::string_view kSettingRefused =
     "ERR no such cluster setting, or no value of it, in this cluster's version";

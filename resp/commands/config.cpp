@@ -1,7 +1,27 @@
 // CONFIG GET, SET, RESETSTAT, HELP; the options themselves: config/options.def.
+#include "config/cluster_settings.hpp"
 #include "resp/session_state.hpp"
 
 namespace kiwi::resp::commands {
+
+namespace {
+
+// Checked here for the sake of the texts, and again where it is applied. The answer is the write's.
+void set_for_the_cluster(Session& session, Args words, ReplyWriter& reply) {
+  const NodeContext& node = session.state().node;
+  const auto settings = config::settings_to_propose(node.options, words, node.cluster_version);
+  if (!settings) {
+    return reply.error("ERR " + settings.error().text);
+  }
+  std::vector<std::string_view> argv{"kiwi.setting"};
+  for (const config::Setting& setting : *settings) {
+    argv.push_back(setting.name);
+    argv.push_back(setting.value);
+  }
+  session.state().forward_write(argv);
+}
+
+}  // namespace
 
 void config_get(Session& session, Args args, ReplyWriter& reply) {
   auto found = config::get(session.state().node.options, args.subspan(2));
@@ -14,9 +34,19 @@ void config_get(Session& session, Args args, ReplyWriter& reply) {
 
 void config_set(Session& session, Args args, ReplyWriter& reply) {
   NodeContext& node = session.state().node;
-  if (Result<void> done = config::set(node.options, args.subspan(2)); !done) {
+  const Args words = args.subspan(2);
+  const config::Whose whose = config::whose_options(words);
+  if (whose == config::Whose::kCluster) {
+    return set_for_the_cluster(session, words, reply);
+  }
+  config::Options changed = node.options;
+  if (Result<void> done = config::set(changed, words); !done) {
     return reply.error("ERR " + done.error().text);
   }
+  if (whose == config::Whose::kBoth) {
+    return reply.error(texts::kMixedSettings);
+  }
+  node.options = std::move(changed);
   node.options_changed();
   reply.ok();
 }

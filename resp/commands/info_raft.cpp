@@ -40,9 +40,10 @@ const char* role_name(raft::Role role) {
 // Ids in INFO: -1 stands for nobody.
 int64_t id_or_none(NodeId id) { return id ? static_cast<int64_t>(id.value) : -1; }
 
-void version(const NodeContext&, InfoText& out) {
+void version(const NodeContext& node, InfoText& out) {
   out.line("raft_version", config::kKiwiVersion);
   out.line("raft_git_sha1", "00000000");
+  out.line("raft_cluster_version", node.cluster_version);
 }
 
 // One line for each other member: raft_node2:id=2,state=connected,...

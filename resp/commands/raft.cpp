@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "config/address.hpp"
+#include "config/cluster_settings.hpp"
 #include "resp/commands/raft_admin.hpp"
 #include "resp/numbers.hpp"
 #include "resp/words.hpp"
@@ -262,6 +263,20 @@ void raft_backup(Session& session, Args args, ReplyWriter& reply) {
                     reply_later(session, [](ReplyWriter& later, const AdminAnswer& answer) {
                       later.bulk(answer.detail);
                     }));
+}
+
+// F46: by one, if every member supports the next. Its answer is that of the entry that does it.
+void raft_upgrade(Session& session, Args, ReplyWriter& reply) {
+  NodeContext& node = session.state().node;
+  if (refuse_outsider(node, reply)) {
+    return;
+  }
+  if (const std::string refusal = node.admin.upgrade_refusal(); !refusal.empty()) {
+    return reply.error(refusal);
+  }
+  const std::string next = std::to_string(node.cluster_version + 1);
+  const std::string_view argv[] = {"kiwi.setting", config::kClusterVersionSetting, next};
+  session.state().forward_write(argv);
 }
 
 // As the operator of a replica says it; Redis takes FORCE and TAKEOVER, which are not needed here.

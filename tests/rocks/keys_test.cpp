@@ -93,6 +93,8 @@ TEST_CASE("keys: golden bytes of the grammar [F33] [F40]") {
   std::string out;
   session(out, GroupId{3}, NodeId{0x0102}, incarnation());
   CHECK(hex(out) == "53000000030000000000000102f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff");
+  CHECK(hex(made(setting, std::string_view("foo"))) == "47666f6f");
+  CHECK(setting_name(made(setting, std::string_view("foo"))) == "foo");
   CHECK(hex(made(database_map, uint32_t{9})) == "4400000009");
   CHECK(hex(made(key_count, db)) == "4e01020304");
   CHECK(hex(made(deletion_bucket, db, uint16_t{0x3fff})) == "42010203043fff");
@@ -112,6 +114,8 @@ TEST_CASE("keys: golden bytes of the grammar [F33] [F40]") {
   CHECK(hex(out) + hex(to) == "5354");
   database_map_range(out, to);
   CHECK(hex(out) + hex(to) == "4445");
+  setting_range(out, to);
+  CHECK(hex(out) + hex(to) == "4748");
 }
 
 TEST_CASE("keys: what was put in comes out") {
