@@ -95,6 +95,7 @@ struct Applied {
   LogIndex index;
   std::optional<std::vector<raft::SessionRow>> sessions;
   GroupId group = kFirstGroup;
+  uint32_t cluster_version = 0;  // of the state there; 0: what it was
 };
 
 // ---------------------------------------------------------------- raft loop
@@ -170,6 +171,7 @@ struct StateSwapped {  // StateMachine -> replica, router, worker
   std::vector<raft::SessionRow> sessions;
   std::shared_ptr<OpenedState> old;  // worker only
   GroupId group = kFirstGroup;
+  uint32_t cluster_version = 1;
 };
 // -> StateMachine; `done` runs on any thread.
 struct MakeCheckpoint {

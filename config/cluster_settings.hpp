@@ -19,6 +19,9 @@ namespace kiwi::config {
 // Rises one step at a time and is never seeded: version.hpp.
 inline constexpr std::string_view kClusterVersionSetting = "cluster-version";
 
+inline constexpr std::string_view kAutoUpgradeSetting = "raft.auto-upgrade";
+inline constexpr std::string_view kActiveExpireSetting = "active-expire";
+
 struct Setting {
   std::string name;   // as options.def spells it
   std::string value;  // as CONFIG GET shows it

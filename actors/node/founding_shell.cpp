@@ -195,6 +195,7 @@ void FoundingShell::start_core() {
   const LogIndex log_end = start->log.last_index;
   RaftReplicaOptions replica;
   replica.core = core_options();
+  replica.cluster_version = node_.storage->executor().cluster_version();
   replica.router = node_.router_actor;
   replica.state_machine = node_.state_machine;
   replica.log_store = node_.log_store;

@@ -24,6 +24,7 @@
 #include "actors/node/snapshots_shell.hpp"
 #include "actors/node/storage.hpp"
 #include "actors/opened_state.hpp"
+#include "actors/node/versions_shell.hpp"
 #include "actors/peers/peer_auth.hpp"
 #include "actors/raft_loop.hpp"
 #include "actors/replica/log_store.hpp"
@@ -102,6 +103,7 @@ struct Node::State {
   SnapshotsShell snapshots{parts};
   FoundingShell founding{parts, joining, snapshots};
   PeersShell peers{parts, founding, joining, orders};
+  VersionsShell versions{parts, peers};
   LoadShell load{parts, snapshots};
   DepartureShell departure{parts, peers};
 };
@@ -158,6 +160,7 @@ Result<void> Node::State::open() {
                parts.storage->marks(),
                {}};
   parts.router = std::make_unique<resp::Router>(router_options(options, identity));
+  versions.settings_applied();
   open_loops();
   spawn_state_machine_and_router();
   spawn_log();
@@ -203,6 +206,7 @@ void Node::State::spawn_state_machine_and_router() {
   applying.adopt = [this](std::shared_ptr<OpenedState> fresh) {
     return parts.storage->adopt(std::move(fresh));
   };
+  applying.settings_changed = [this] { versions.settings_applied(); };
   parts.state_machine =
       spawn_state_machine(*parts.system, parts.client_loop->polite_hosting(), std::move(applying));
   CommandRouterOptions routing;
@@ -262,6 +266,7 @@ void Node::State::fill_context() {
   joining.fill(context.admin);
   snapshots.fill(context.admin);
   departure.fill(context.admin);
+  versions.fill(context.admin);
 }
 
 // ---------------------------------------------------------------- while it runs
@@ -271,6 +276,7 @@ void Node::State::timer() {
   caf::anon_send(parts.state_machine, timer_atom_v);
   founding.timer();
   peers.timer();
+  versions.timer();
   snapshots.timer();
   orders.timer();
   joining.timer();

@@ -85,7 +85,7 @@ PeerHello PeerDirectory::hello_for(NodeId peer) const {
     return hello;
   }
   hello.cluster = own_.cluster;
-  hello.cluster_version = config::kClusterVersionMin;
+  hello.cluster_version = own_.cluster_version;
   const auto found = peers_.find(peer);
   const Peer* known = found == peers_.end() || !found->second.hello ? nullptr : &found->second;
   hello.you = standing_of(peer, known);
@@ -122,6 +122,8 @@ std::optional<HelloNews> PeerDirectory::said(const PeerHello& hello) {
     return std::nullopt;
   }
   peer.hello = hello;
+  peer.life = hello.incarnation;
+  peer.version_max = hello.cluster_version_max;
   HelloNews news;
   news.own_copy_is_old =
       cluster_.core_runs && hello.you == PeerHello::You::kOldCopy && hello.cluster == own_.cluster;
@@ -142,6 +144,15 @@ std::optional<HelloNews> PeerDirectory::said(const PeerHello& hello) {
   news.came_back_elsewhere = news.came_back_empty && !is_at_its_address(hello);
   news.former_life_here = is_former_life(hello);
   return news;
+}
+
+std::optional<uint32_t> PeerDirectory::version_max_of(const raft::Member& member) const {
+  const auto found = peers_.find(member.id);
+  if (found == peers_.end() || found->second.version_max == 0 ||
+      found->second.life != member.incarnation) {
+    return std::nullopt;
+  }
+  return found->second.version_max;
 }
 
 bool PeerDirectory::is_at_its_address(const PeerHello& hello) const {

@@ -29,6 +29,7 @@ struct OwnNode {
   uint64_t boot_epoch = 0;
   std::vector<raft::Mark> marks;  // of its directory, the latest last
   std::string first_entry;        // of the cluster, encoded; for empty founders
+  uint32_t cluster_version = 1;   // of the cluster, as applied here (F46)
 };
 
 // What a hello tells that was not known before.
@@ -73,6 +74,9 @@ class PeerDirectory {
   PeerHello hello_for(NodeId peer) const;
   // nullopt: it said the same before.
   std::optional<HelloNews> said(const PeerHello& hello);
+  // The highest cluster version that the member's build supports, as that life of it said last;
+  // nullopt: it said nothing yet. What was said on a link that is gone may be over.
+  std::optional<uint32_t> version_max_of(const raft::Member& member) const;
   void gone(NodeId peer) { peers_.at(peer).hello.reset(); }
   bool is_old_copy(NodeId peer) const { return peers_.at(peer).old_copy; }
   // Members that came back with an empty directory (F1), at their own addresses by their word. Told
@@ -104,6 +108,8 @@ class PeerDirectory {
     bool old_copy = false;           // it runs on one (F52)
     uint64_t dials = 0;
     uint32_t election_timeout_ms = 0;  // as it said last; 0: never
+    Incarnation life;                  // that said ...
+    uint32_t version_max = 0;          // ... what its build supports
   };
   void judge_marks(const PeerHello& hello, Peer& peer, HelloNews& news);
   bool is_former_life(const PeerHello& hello);

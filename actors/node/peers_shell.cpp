@@ -166,6 +166,22 @@ void PeersShell::peer_gone(NodeId peer) {
   founding_.peer_gone(peer);
 }
 
+// Only on a link that is up: a node that is away may come back as an older build.
+std::vector<MemberVersion> PeersShell::versions() const {
+  std::vector<MemberVersion> versions;
+  const auto& links = node_.context.status.links;
+  for (const raft::Member& member : node_.facts.latest.members) {
+    if (member.id == node_.facts.self) {
+      continue;
+    }
+    const auto link = links.find(member.id);
+    const bool up = link != links.end() && link->second.up;
+    versions.push_back(
+        {member.id, up ? directory_.version_max_of(member) : std::optional<uint32_t>()});
+  }
+  return versions;
+}
+
 void PeersShell::timer() {
   if (node_.timer_rounds % kListenerRounds == 0) {
     tell_listener_of_members();  // names may lead elsewhere by now

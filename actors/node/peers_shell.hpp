@@ -13,6 +13,7 @@
 #include "actors/node/joining_shell.hpp"
 #include "actors/node/node_parts.hpp"
 #include "actors/node/peer_directory.hpp"
+#include "actors/node/version_raise.hpp"
 #include "actors/peers/peer_link.hpp"
 #include "actors/peers/peer_listener.hpp"
 
@@ -26,6 +27,9 @@ class PeersShell {
   void ensure_links();
   void no_more_links() { closed_ = true; }
   void timer();
+
+  // What the builds of the other members support, those of learners too (F46).
+  std::vector<MemberVersion> versions() const;
 
   // ---- what the core and other nodes say
   void configuration_committed();

@@ -64,6 +64,7 @@ class Storage {
   std::string group_dir_;
   bool log_fsync_ = true;
   config::SkipEntry skip_entry_;
+  uint32_t cluster_version_max_ = 0;
   bool table_ = false;  // the engine of the state, and its memory
   uint64_t table_bytes_ = 0;
   uint64_t block_cache_bytes_ = 0;

@@ -21,6 +21,7 @@ RaftReplica::RaftReplica(RaftReplicaOptions options, PeerLinks& links)
       core_(options_.core, std::move(options_.start)),
       status_news_(kClockHeartbeats * options_.core.heartbeat_ticks) {
   CHECK_INVARIANT(options_.core.group && options_.metrics != nullptr);
+  core_.set_cluster_version(options_.cluster_version);
 }
 
 // ---------------------------------------------------------------- inputs
@@ -82,6 +83,13 @@ void RaftReplica::link_changed(NodeId peer, bool up) {
   snapshots_.send(SnapshotLink{peer, up});
 }
 
+void RaftReplica::take(Applied& applied) {
+  if (applied.cluster_version != 0) {
+    core_.set_cluster_version(applied.cluster_version);
+  }
+  core_.applied(applied.index, std::move(applied.sessions));
+}
+
 void RaftReplica::take(SnapshotWorkerStarted& started) {
   core_.snapshots_lost();  // of the worker before it, if there was one
   snapshots_.start(std::move(started.worker));
@@ -110,6 +118,7 @@ void RaftReplica::take(SnapshotArrived& arrived) {
 }
 
 void RaftReplica::take(const StateSwapped& swapped) {
+  core_.set_cluster_version(swapped.cluster_version);
   core_.snapshot_installed(swapped.meta, swapped.stamp_ms);
   status_due_ = true;
 }

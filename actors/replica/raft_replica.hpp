@@ -21,6 +21,7 @@ namespace kiwi::actors {
 struct RaftReplicaOptions {
   raft::CoreOptions core;
   raft::StartState start;
+  uint32_t cluster_version = 1;  // of the state (F46)
   RouterHandle router;
   StateMachineHandle state_machine;
   LogStoreHandle log_store;
@@ -44,6 +45,7 @@ class RaftReplica {
   bool receive(PeerLinks::Arrived& message, std::string& why);
   void relay(PeerLinks::Arrived& arrived);  // a note, a part of a snapshot
   void link_changed(NodeId peer, bool up);
+  void take(Applied& applied);
   void take(SnapshotWorkerStarted& started);
   void take(const SnapshotPin& pin);
   void take(SnapshotArrived& arrived);

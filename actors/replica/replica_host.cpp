@@ -38,9 +38,7 @@ ReplicaHost::behavior_type ReplicaHost::make_behavior() {
   return {
       [this](PeerFrame& frame) { receive(frame); },
       [this](RaftOrders& orders) { turn(orders.group).obey(orders); },
-      [this](Applied& applied) {
-        turn(applied.group).core().applied(applied.index, std::move(applied.sessions));
-      },
+      [this](Applied& applied) { turn(applied.group).take(applied); },
       [this](const LogPersisted& persisted) {
         turn(persisted.group).core().log_persisted(persisted.token);
       },

@@ -6,6 +6,7 @@
 
 #include "actors/opened_state.hpp"
 #include "config/base/check.hpp"
+#include "config/cluster_settings.hpp"
 #include "rocks/keyspace.hpp"
 
 namespace kiwi::actors {
@@ -158,9 +159,12 @@ void StateMachine::ship(resp::ExecutorEffects effects) {
     }
   }
   order_long_reads(effects);
+  if (effects.settings_changed && options_.settings_changed) {
+    options_.settings_changed();
+  }
   if (effects.applied_moved) {
     news_.applied(effects.applied);
-    if (effects.sessions || news_.urgent()) {
+    if (effects.sessions || effects.settings_changed || news_.urgent()) {
       tell_applied(std::move(effects.sessions));
     }
   }
@@ -216,7 +220,9 @@ void StateMachine::tell_applied(std::optional<std::vector<raft::SessionRow>> ses
     return;
   }
   if (const std::optional<LogIndex> index = news_.take()) {
-    send(replica_, Applied{*index, std::move(sessions), group_});
+    const uint32_t version = options_.executor->cluster_version();
+    const bool news = std::exchange(told_version_, version) != version;
+    send(replica_, Applied{*index, std::move(sessions), group_, news ? version : 0});
   }
 }
 
@@ -236,6 +242,9 @@ int64_t StateMachine::now_us() const {
 }
 
 void StateMachine::expire() {
+  if (options_.executor->settings().says_no(config::kActiveExpireSetting)) {
+    return;
+  }
   const int64_t asked_us = now_us();
   const std::optional<ExpiryWatch::Look> look = expiry_.look(asked_us, options_.now_ms());
   if (!look || !router_) {
@@ -318,7 +327,8 @@ void StateMachine::swap(SwapState& order) {
   tidying_ = false;
   room_awaited_ = false;
   StateSwapped swapped{order.meta, fresh->applied_stamp_ms(), fresh->session_rows(), nullptr,
-                       group_};
+                       group_, fresh->cluster_version()};
+  told_version_ = swapped.cluster_version;
   if (replica_) {
     send(replica_, swapped);
   }
@@ -326,6 +336,9 @@ void StateMachine::swap(SwapState& order) {
     send(router_, swapped);
   }
   swapped.old = options_.adopt(std::move(order.fresh));
+  if (options_.settings_changed) {
+    options_.settings_changed();
+  }
   if (snapshots_) {
     send(snapshots_, std::move(swapped));
   }

@@ -29,6 +29,8 @@ struct StateMachineOptions {
   rocks::StateStore* keyspace = nullptr;  // the executor's
   // Makes the given state the node's own and returns the one it replaces (F14). Same thread.
   std::function<std::shared_ptr<OpenedState>(std::shared_ptr<OpenedState>)> adopt;
+  // Executor::settings() are others now. Same thread; none: nobody wants to know.
+  std::function<void()> settings_changed = nullptr;
 };
 
 class StateMachine final : public Hosted<StateMachineHandle> {
@@ -67,6 +69,7 @@ class StateMachine final : public Hosted<StateMachineHandle> {
   std::unordered_map<resp::ConnectionId, ConnectionHandle> connections_;
   std::unique_ptr<LongReads> long_reads_;  // with the first one
   AppliedNews news_;
+  uint32_t told_version_ = 0;  // the cluster's, as the replica knows it
   ExpiryWatch expiry_;
   bool tidying_ = false;  // the keyspace has more to free
   int64_t tidy_at_us_ = 0;

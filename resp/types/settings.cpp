@@ -44,6 +44,11 @@ void Settings::read_version() {
   }
 }
 
+bool Settings::says_no(std::string_view name) const {
+  const auto found = values_.find(name);
+  return found != values_.end() && found->second == "no";
+}
+
 void Settings::put(std::string_view name, std::string_view value) {
   const auto found = values_.find(name);
   if (effects_.marked()) {

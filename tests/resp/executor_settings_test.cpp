@@ -81,10 +81,8 @@ TEST_CASE("a command of the next version is known from the entry behind the rais
   const std::string unknown = "-ERR this command cannot be executed here\r\n";
   CHECK(w.node("kiwi.test.later k") == unknown);
   // In one entry with the raise it is not known yet: what an entry means is settled before it.
-  w.node.log().batch(w.node.next_number(), {packed({"kiwi.setting", "cluster-version", "2"}),
-                                            packed({"kiwi.test.later", "k"})});
-  w.node.deliver();
-  CHECK(w.node.executor().counters().commands == 3);
+  CHECK(w.node.exec({}, {{"kiwi.setting", "cluster-version", "2"}, {"kiwi.test.later", "k"}}) ==
+        "*2\r\n+OK\r\n" + unknown);
   CHECK(w.node("kiwi.test.later k") ==
         "-ERR internal error: the command was not applied\r\n");  // known: it ran, and failed
 }
