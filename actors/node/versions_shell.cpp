@@ -70,7 +70,8 @@ void VersionsShell::say_what_is_ignored() {
 }
 
 void VersionsShell::timer() {
-  const bool leads = node_.facts.leads() && node_.facts.raft.ready;
+  const bool leads = node_.facts.leads() && node_.facts.raft.ready &&
+                     node_.context.status.service == resp::Service::kUp;
   const int64_t now_ms = ClientLoop::monotonic_ms();
   if (leads) {
     seed(now_ms);

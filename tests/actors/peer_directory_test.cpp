@@ -110,6 +110,37 @@ TEST_CASE("each peer is told what this node's configuration says of it") {
   CHECK_FALSE(scene.directory.hello_for(NodeId{2}).initialized());
 }
 
+TEST_CASE("a member's build is known as that life of it said last, also on a link [F46]") {
+  Scene scene;
+  const auto max_of = [&](uint64_t id, uint8_t life = 1) {
+    return scene.directory.version_max_of(member(id, life));
+  };
+  CHECK_FALSE(max_of(2).has_value());
+  PeerHello hello = scene.hello(2);
+  hello.cluster_version_max = 1;
+  scene.directory.said(hello);
+  CHECK(max_of(2) == 1);
+  scene.directory.gone(NodeId{2});  // the talk is over, the link begins
+  CHECK(max_of(2) == 1);
+  hello.cluster_version_max = 2;  // it comes back as another build
+  scene.directory.said(hello);
+  CHECK(max_of(2) == 2);
+  CHECK_FALSE(max_of(2, 2).has_value());  // another life of it said nothing
+  hello.cluster_version_max = 0;
+  scene.directory.said(hello);
+  CHECK_FALSE(max_of(2).has_value());
+  CHECK_FALSE(max_of(50).has_value());
+}
+
+TEST_CASE("the hello says the cluster's version as it is applied here [F46]") {
+  Scene scene;
+  CHECK(scene.directory.hello_for(NodeId{2}).cluster_version == 1);
+  scene.own.cluster_version = 2;
+  CHECK(scene.directory.hello_for(NodeId{2}).cluster_version == 2);
+  scene.facts.core_runs = false;
+  CHECK(scene.directory.hello_for(NodeId{2}).cluster_version == 0);
+}
+
 TEST_CASE(
     "a node without a cluster is told what is committed, not what may be cut away [F1, F18]") {
   Scene scene;

@@ -33,11 +33,15 @@ class HearingReplica final : public caf::monitorable_actor {
     const caf::message content = mail->move_content_to_message();
     if (content.match_elements<Applied>()) {
       applied.push_back(content.get_as<Applied>(0).index);
+      if (const uint32_t version = content.get_as<Applied>(0).cluster_version; version != 0) {
+        versions.push_back(version);
+      }
     }
   }
   const char* name() const override { return "replica"; }
 
   std::vector<LogIndex> applied;
+  std::vector<uint32_t> versions;  // of the cluster, when they were said
 };
 
 // Stands where the router is.
@@ -71,6 +75,7 @@ struct Fixture {
     options.keyspace = &keyspace;
     options.now_ms = [] { return int64_t{0}; };
     options.now_us = [this] { return now_us += kTurnUs; };
+    options.settings_changed = [this] { ++settings_changes; };
     machine = spawn_state_machine(*system, Hosting{}, std::move(options));
     caf::actor_config made_config;
     const auto made = caf::make_actor<HearingReplica, caf::strong_actor_ptr>(
@@ -138,9 +143,34 @@ struct Fixture {
   int64_t cluster_time_ms = 0;
   int64_t now_us = 0;  // each look at the clock takes as long as a turn
   LogIndex last;
+  int settings_changes = 0;
 };
 
 }  // namespace
+
+TEST_CASE("the replica hears of the cluster's version once, with the index that raised it [F46]") {
+  Fixture f;
+  resp::Log log;
+  log.members({resp::member(1), resp::member(2)});
+  f.give(std::exchange(log.entries, {}));
+  caf::anon_send(f.machine, timer_atom_v);
+  f.run();
+  CHECK(f.replica->versions == std::vector<uint32_t>{1});
+  CHECK(f.settings_changes == 0);
+  log.batch({NodeId{1}, resp::incarnation_of(1), 1, 1},
+            {resp::packed({"kiwi.setting", "cluster-version", "2"})});
+  f.give(std::exchange(log.entries, {}));
+  f.run();
+  CHECK(f.told() == LogIndex{2});  // without waiting for the timer
+  CHECK(f.replica->versions == std::vector<uint32_t>{1, 2});
+  CHECK(f.settings_changes == 1);
+  log.batch({NodeId{1}, resp::incarnation_of(1), 1, 2}, {resp::packed({"set", "a", "1"})});
+  f.give(std::exchange(log.entries, {}));
+  caf::anon_send(f.machine, timer_atom_v);
+  f.run();
+  CHECK(f.replica->versions.size() == 2);
+  CHECK(f.settings_changes == 1);
+}
 
 TEST_CASE("the replica is told of a plain batch by the timer at the latest, of a no-op at once") {
   Fixture f;
@@ -300,6 +330,28 @@ TEST_CASE("the leader removes 50,000 keys that are due within 5 seconds [F56]") 
     f.timer();
   }
   CHECK(f.executor.counters().expired_keys == Expiring::kKeys);  // and each was proposed once
+}
+
+TEST_CASE("with active-expire no the leader proposes nothing, with yes it goes on") {
+  Expiring f(500);
+  f.log.batch(f.number(), {resp::packed({"kiwi.setting", "active-expire", "no"})});
+  f.deliver();
+  const auto timer = [&] {
+    f.now_us += 100'000;
+    caf::anon_send(f.machine, timer_atom_v);
+    f.run();
+  };
+  f.router.proposals.clear();
+  for (int i = 0; i < 10; ++i) {
+    timer();
+  }
+  CHECK(f.router.proposals.empty());
+  CHECK(f.left() == 500);
+  f.log.batch(f.number(), {resp::packed({"kiwi.setting", "active-expire", "yes"})});
+  f.deliver();
+  while (f.left() != 0) {
+    f.timer();
+  }
 }
 
 TEST_CASE("what was proposed and got lost is proposed again, what is under way is not [F56]") {
