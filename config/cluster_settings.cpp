@@ -29,6 +29,7 @@ Whose whose_options(std::span<const std::string_view> names_and_values) {
   return node && cluster ? Whose::kBoth : cluster ? Whose::kCluster : Whose::kNode;
 }
 
+// The options below are no node's: only a place for the parser to write to.
 std::optional<Setting> setting_of(std::string_view name,
                                   std::string_view value,
                                   uint32_t cluster_version) {

@@ -1,11 +1,10 @@
 // Cluster settings: the options that are the cluster's and not a node's (kCluster in options.def).
 // Their values are part of the replicated state (resp/types/settings.hpp); what a file says only
-// seeds them. Here is what their names and texts mean, alike on every node: apply asks, too, so
-// nothing here may depend on a node (F35).
+// seeds them. Here is what a node does with them where clients and files speak of them; what apply
+// may ask stands in setting.hpp.
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,32 +12,15 @@
 
 #include "config/base/result.hpp"
 #include "config/options.hpp"
+#include "config/setting.hpp"
 
 namespace kiwi::config {
-
-// Rises one step at a time and is never seeded: version.hpp.
-inline constexpr std::string_view kClusterVersionSetting = "cluster-version";
-
-inline constexpr std::string_view kAutoUpgradeSetting = "raft.auto-upgrade";
-inline constexpr std::string_view kActiveExpireSetting = "active-expire";
-
-struct Setting {
-  std::string name;   // as options.def spells it
-  std::string value;  // as CONFIG GET shows it
-  bool operator==(const Setting&) const = default;
-};
 
 bool is_cluster_setting(std::string_view name);  // any case
 
 // Whose options do CONFIG SET's words name? Unknown names are a node's.
 enum class Whose : uint8_t { kNode, kCluster, kBoth };
 Whose whose_options(std::span<const std::string_view> names_and_values);
-
-// The one form of it that the state keeps. nullopt: a cluster of this version has no such setting,
-// or that is no value of it, or it is the version itself.
-std::optional<Setting> setting_of(std::string_view name,
-                                  std::string_view value,
-                                  uint32_t cluster_version);
 
 // CONFIG SET name value [name value ...] of cluster settings, checked where the client is: what to
 // propose, or Redis 7.0's text without its first word ERR.

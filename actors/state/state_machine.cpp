@@ -6,7 +6,7 @@
 
 #include "actors/opened_state.hpp"
 #include "config/base/check.hpp"
-#include "config/cluster_settings.hpp"
+#include "config/setting.hpp"
 #include "rocks/keyspace.hpp"
 
 namespace kiwi::actors {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "config/base/check.hpp"
-#include "config/cluster_settings.hpp"
+#include "config/setting.hpp"
 #include "resp/context.hpp"
 #include "resp/mutants.hpp"
 #include "resp/numbers.hpp"

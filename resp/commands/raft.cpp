@@ -2,7 +2,7 @@
 #include <optional>
 
 #include "config/address.hpp"
-#include "config/cluster_settings.hpp"
+#include "config/setting.hpp"
 #include "resp/commands/raft_admin.hpp"
 #include "resp/numbers.hpp"
 #include "resp/words.hpp"

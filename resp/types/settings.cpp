@@ -3,7 +3,7 @@
 #include <charconv>
 
 #include "config/base/check.hpp"
-#include "config/cluster_settings.hpp"
+#include "config/setting.hpp"
 #include "rocks/keys.hpp"
 
 namespace kiwi::resp {
