@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "actors/peers/build.hpp"
 #include "config/base/ids.hpp"
 #include "raft/status.hpp"
 #include "raft/types.hpp"
@@ -13,6 +14,7 @@ namespace kiwi::actors {
 struct ClusterFacts {
   NodeId self;
   uint64_t boot_epoch = 0;     // number of this start of the data directory
+  Build build;                 // of this node, with the version of the cluster as applied here
   bool core_runs = false;      // this node is a member, or was one
   raft::Status raft;           // as it was reported last
   raft::Configuration latest;  // in the log; before the log says anything, who was met on joining

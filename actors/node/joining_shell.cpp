@@ -72,11 +72,13 @@ void JoiningShell::visit(const config::HostPort& address,
                          const VisitQuestion& question,
                          int64_t timeout_ms,
                          Heard heard) {
-  Visit visit{node_.facts.self, node_.options.raft_cluster_secret, address,
-              encode_question(question), timeout_ms};
+  VisitQuestion asked = question;
+  asked.build = node_.facts.build;
+  Visit visit{node_.facts.self, node_.options.raft_cluster_secret, address, encode_question(asked),
+              timeout_ms};
   pay_visit(*node_.client_loop, std::move(visit),
-            [heard = std::move(heard)](const Result<VisitAnswer>& answer, bool asked) {
-              heard(outcome_of(answer, asked));
+            [heard = std::move(heard)](const Result<VisitAnswer>& answer, bool was_asked) {
+              heard(outcome_of(answer, was_asked));
             });
 }
 
@@ -209,8 +211,13 @@ void JoiningShell::visited(NodeId from,
                            std::function<void(std::string)> tell) {
   Result<VisitQuestion> asked = decode_question(question);
   VisitReply reply;
+  reply.build = node_.facts.build;
   if (!asked) {
     reply.refusal = VisitRefusal::kGarbled;
+  } else if (asked->kind == VisitQuestion::Kind::kJoin &&
+             !misfit(node_.facts.build, asked->build).empty()) {
+    reply.refusal = VisitRefusal::kOtherBuild;
+    reply.asker = asked->build;
   } else if (asked->kind == VisitQuestion::Kind::kJoin) {
     return let_in(from, asked->member, std::move(tell));
   } else if (asked->kind == VisitQuestion::Kind::kWho) {
@@ -231,6 +238,7 @@ void JoiningShell::let_in(NodeId from,
                           const raft::Member& member,
                           std::function<void(std::string)> tell) {
   VisitReply no;
+  no.build = node_.facts.build;
   if (!node_.facts.core_runs) {
     no.refusal = VisitRefusal::kNoClusterHere;
   } else if (member.id != from || member.id == node_.facts.self) {
@@ -244,6 +252,7 @@ void JoiningShell::let_in(NodeId from,
   const auto let = [this, member, tell = std::move(tell)](bool is_there) {
     const auto answer = [this, tell](const AdminOrder&, const OrderAnswer& said) {
       VisitReply reply;
+      reply.build = node_.facts.build;
       reply.refusal = said.done() ? VisitRefusal::kNone : VisitRefusal::kOrder;
       reply.order = said;
       reply.configuration = node_.facts.committed;

@@ -13,6 +13,12 @@ void put_member(std::string& out, const raft::Member& member) {
              member.incarnation.bytes.size());
   put_sized(out, member.client_address);
   put_sized(out, member.peer_address);
+  put_sized(out, member.tls_client_address);
+  put_varint(out, member.labels.size());
+  for (const auto& [name, value] : member.labels) {
+    put_sized(out, name);
+    put_sized(out, value);
+  }
 }
 
 raft::Member get_member(ByteReader& reader) {
@@ -22,6 +28,12 @@ raft::Member get_member(ByteReader& reader) {
   std::copy(raw.begin(), raw.end(), reinterpret_cast<char*>(member.incarnation.bytes.data()));
   member.client_address = reader.sized();
   member.peer_address = reader.sized();
+  member.tls_client_address = reader.sized();
+  const uint64_t labels = reader.varint();
+  for (uint64_t i = 0; i < labels && reader.ok(); ++i) {
+    std::string name(reader.sized());
+    member.labels[std::move(name)] = reader.sized();
+  }
   return member;
 }
 

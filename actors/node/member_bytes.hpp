@@ -9,6 +9,8 @@
 
 namespace kiwi::actors {
 
+// With everything that the core may store of it: what the cluster's version does not have, the core
+// leaves away (raft::held_by()).
 void put_member(std::string& out, const raft::Member& member);
 raft::Member get_member(ByteReader& reader);
 

@@ -22,6 +22,8 @@ std::string sentence(const NewcomerAnswer& answer) {
       return "ERR invalid node id: the node there is node " + std::to_string(answer.who.value);
     case NewcomerRefusal::kMemberThere:
       return "ERR the node there is a member of a cluster already";
+    case NewcomerRefusal::kOtherBuild:
+      return "ERR the node there cannot be a member: " + answer.detail;
   }
   return {};
 }
@@ -113,6 +115,8 @@ NewcomerAnswer Newcomers::judge(const Asked& asked, const VisitOutcome& outcome)
   } else if (!reply.empty_node &&
              !(asked.wanted && cluster_.committed.has(asked.wanted, reply.member.incarnation))) {
     answer.refusal = NewcomerRefusal::kMemberThere;
+  } else if (answer.detail = misfit(cluster_.build, reply.build); !answer.detail.empty()) {
+    answer.refusal = NewcomerRefusal::kOtherBuild;
   }
   return answer;
 }

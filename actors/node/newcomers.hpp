@@ -26,6 +26,7 @@ enum class NewcomerRefusal : uint8_t {
   kNoAnswer,     // nobody at the address, or not one of us; `detail` says why
   kOtherNode,    // `who` is there
   kMemberThere,  // the node there is a member of a cluster already
+  kOtherBuild,   // it cannot be in this cluster (F46); `detail` says why
 };
 struct NewcomerAnswer {
   NewcomerRefusal refusal = NewcomerRefusal::kNone;

@@ -17,6 +17,7 @@ NodeParts::NodeParts(const config::Options& options_in)
       context(options, metrics, raft_metrics),
       gate(2 * options_in.raft_election_timeout, options_in.raft_response_timeout / 2) {
   facts.self = options.node_id();
+  facts.build.cluster_version_max = static_cast<uint32_t>(options.raft_test_max_version);
 }
 
 NodeParts::~NodeParts() = default;

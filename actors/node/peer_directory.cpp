@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "actors/node/bootstrap.hpp"
-#include "config/version.hpp"
 #include "raft/configuration.hpp"
 
 namespace kiwi::actors {
@@ -12,7 +11,6 @@ namespace {
 
 constexpr size_t kLinksMax = 64;
 constexpr size_t kDoublesMax = 64;
-static_assert(config::kClusterVersionMax == 2, "the bound of raft.test-max-version, too");
 constexpr int64_t kDoubleTimeouts = 4;  // election timeouts, until a double is worth a word
 
 }  // namespace
@@ -77,15 +75,15 @@ PeerHello PeerDirectory::hello_for(NodeId peer) const {
   hello.boot_epoch = own_.boot_epoch;
   hello.marks = own_.marks;
   hello.election_timeout_ms = options_.election_timeout_ms;
-  hello.build = config::kKiwiVersion;
-  hello.architecture = own_architecture();
-  hello.cluster_version_max = options_.cluster_version_max;
+  hello.build = cluster_.build.name;
+  hello.architecture = cluster_.build.architecture;
+  hello.cluster_version_max = cluster_.build.cluster_version_max;
   hello.groups = 1;
   if (!cluster_.core_runs) {
     return hello;
   }
   hello.cluster = own_.cluster;
-  hello.cluster_version = own_.cluster_version;
+  hello.cluster_version = cluster_.build.cluster_version;
   const auto found = peers_.find(peer);
   const Peer* known = found == peers_.end() || !found->second.hello ? nullptr : &found->second;
   hello.you = standing_of(peer, known);

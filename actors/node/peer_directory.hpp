@@ -29,7 +29,6 @@ struct OwnNode {
   uint64_t boot_epoch = 0;
   std::vector<raft::Mark> marks;  // of its directory, the latest last
   std::string first_entry;        // of the cluster, encoded; for empty founders
-  uint32_t cluster_version = 1;   // of the cluster, as applied here (F46)
 };
 
 // What a hello tells that was not known before.
@@ -51,7 +50,6 @@ class PeerDirectory {
     std::vector<config::PeerAddress> listed;  // raft.peers
     config::Bootstrap bootstrap = config::Bootstrap::kAuto;
     uint32_t election_timeout_ms = 0;
-    uint32_t cluster_version_max = 0;  // that this build supports
   };
   // The first two outlive it.
   PeerDirectory(const ClusterFacts& cluster, const OwnNode& own, Options options, KnownMarks known)

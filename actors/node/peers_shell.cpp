@@ -20,8 +20,7 @@ std::string name(NodeId id) { return "node " + std::to_string(id.value); }
 
 PeerDirectory::Options directory_options(const config::Options& options) {
   return {options.raft_peers, options.raft_bootstrap,
-          static_cast<uint32_t>(options.raft_election_timeout),
-          static_cast<uint32_t>(options.raft_test_max_version)};
+          static_cast<uint32_t>(options.raft_election_timeout)};
 }
 
 }  // namespace

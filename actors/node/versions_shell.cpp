@@ -27,8 +27,8 @@ void VersionsShell::fill(resp::Admin& admin) {
 }
 
 RaiseFacts VersionsShell::facts() const {
-  return {node_.storage->executor().cluster_version(),
-          static_cast<uint32_t>(node_.options.raft_test_max_version), peers_.versions()};
+  const Build& build = node_.facts.build;
+  return {build.cluster_version, build.cluster_version_max, peers_.versions()};
 }
 
 void VersionsShell::settings_applied() {
@@ -37,7 +37,7 @@ void VersionsShell::settings_applied() {
     config::take_setting(node_.options, {name, value});  // what only the state knows stays there
   }
   const uint32_t version = settings.cluster_version();
-  if (std::exchange(node_.own.cluster_version, version) != version) {
+  if (std::exchange(node_.facts.build.cluster_version, version) != version && version != 1) {
     log_notice("the cluster is at version " + std::to_string(version) +
                "; builds that do not support it can be members no more");
   }

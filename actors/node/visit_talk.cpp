@@ -12,6 +12,7 @@ std::string encode_question(const VisitQuestion& question) {
   put_u8(out, static_cast<uint8_t>(question.kind));
   put_member(out, question.member);
   put_configuration(out, question.configuration);
+  put_build(out, question.build);
   return out;
 }
 
@@ -21,8 +22,9 @@ Result<VisitQuestion> decode_question(std::string_view bytes) {
   const auto kind = reader.le<uint8_t>();
   question.kind = static_cast<VisitQuestion::Kind>(kind);
   question.member = get_member(reader);
-  if (!get_configuration(reader, question.configuration) || !reader.done() || kind < 1 ||
-      kind > 3) {
+  const bool whole = get_configuration(reader, question.configuration);
+  question.build = get_build(reader);
+  if (!whole || !reader.done() || kind < 1 || kind > 3) {
     return garbled();
   }
   return question;
@@ -35,6 +37,8 @@ std::string encode_reply(const VisitReply& reply) {
   put_member(out, reply.member);
   put_u8(out, reply.empty_node ? 1 : 0);
   put_configuration(out, reply.configuration);
+  put_build(out, reply.build);
+  put_build(out, reply.asker);
   return out;
 }
 
@@ -46,8 +50,10 @@ Result<VisitReply> decode_reply(std::string_view bytes) {
   std::optional<OrderAnswer> order = get_answer(reader);
   reply.member = get_member(reader);
   reply.empty_node = reader.le<uint8_t>() != 0;
-  if (!order || refusal >= kVisitRefusals || !get_configuration(reader, reply.configuration) ||
-      !reader.done()) {
+  const bool whole = order && get_configuration(reader, reply.configuration);
+  reply.build = get_build(reader);
+  reply.asker = get_build(reader);
+  if (!whole || refusal >= kVisitRefusals || !reader.done()) {
     return garbled();
   }
   reply.order = std::move(*order);
@@ -66,6 +72,8 @@ std::string sentence(const VisitReply& reply) {
       return "ERR Already cluster member";
     case VisitRefusal::kOrder:
       return sentence(reply.order);
+    case VisitRefusal::kOtherBuild:
+      return "ERR a member refuses this node: " + misfit(reply.asker, reply.build);
   }
   return {};
 }

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "actors/node/order.hpp"
+#include "actors/peers/build.hpp"
 #include "config/base/result.hpp"
 #include "raft/types.hpp"
 
@@ -23,6 +24,7 @@ struct VisitQuestion {
   Kind kind = Kind::kWho;
   raft::Member member;                // kJoin: the one that asks
   raft::Configuration configuration;  // kWelcome: whom to link to
+  Build build;                        // of the one that asks
 };
 std::string encode_question(const VisitQuestion& question);
 Result<VisitQuestion> decode_question(std::string_view bytes);
@@ -34,8 +36,9 @@ enum class VisitRefusal : uint8_t {
   kNoClusterHere = 2,  // kJoin: the visited node is a member of nothing itself
   kMemberAlready = 3,  // kWelcome: the visited node is
   kOrder = 4,          // kJoin: see VisitReply::order
+  kOtherBuild = 5,     // kJoin: the one that asks cannot be in this cluster (F46)
 };
-constexpr uint8_t kVisitRefusals = 5;
+constexpr uint8_t kVisitRefusals = 6;
 
 struct VisitReply {
   VisitRefusal refusal = VisitRefusal::kNone;
@@ -43,6 +46,8 @@ struct VisitReply {
   raft::Member member;                // kWho: the visited node
   bool empty_node = false;            // kWho: it is a member of nothing
   raft::Configuration configuration;  // kJoin, kWho
+  Build build;                        // of the visited node
+  Build asker;                        // kOtherBuild: as it was understood
 
   bool yes() const { return refusal == VisitRefusal::kNone; }
   bool may_come_yet() const { return refusal == VisitRefusal::kOrder && order.may_come_yet(); }

@@ -281,7 +281,7 @@ void PeerHandshake::go_on() {
          said_->cluster.hex());
     return;
   }
-  if (std::string why = misfit(); !why.empty()) {
+  if (std::string why = misfit(said_->build_facts(), peer_hello_->build_facts()); !why.empty()) {
     std::vector<std::string> said = take_frames();  // from its hello the other learns it, too
     fail(std::move(why));
     frames_ = std::move(said);
@@ -300,32 +300,6 @@ void PeerHandshake::go_on() {
     put(Type::kSwitched, {});
     phase_ = Phase::kSwitched;
   }
-}
-
-// Why two builds, or machines, cannot be in one cluster, whatever else they are. Empty: they can.
-std::string PeerHandshake::misfit() const {
-  const PeerHello& us = *said_;
-  const PeerHello& them = *peer_hello_;
-  if (us.architecture != them.architecture) {
-    return "it runs on " + them.architecture + ", this node on " + us.architecture +
-           ": they would compute different floating-point numbers, and so different data; all "
-           "nodes of a cluster are of one architecture";
-  }
-  const auto too_old = [](const PeerHello& old, const PeerHello& other) {
-    return old.cluster_version_max < other.cluster_version;
-  };
-  const auto versions = [](const PeerHello& old, const PeerHello& other) {
-    return "cluster versions up to " + std::to_string(old.cluster_version_max) +
-           ", but the cluster is at " + std::to_string(other.cluster_version);
-  };
-  if (too_old(them, us)) {
-    return "its build " + them.build + " supports " + versions(them, us) +
-           ": start a newer build there";
-  }
-  if (too_old(us, them)) {
-    return "this build supports " + versions(us, them) + ": start a newer build here";
-  }
-  return {};
 }
 
 void PeerHandshake::put(Type type, std::string_view body) {

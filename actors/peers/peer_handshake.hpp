@@ -86,7 +86,6 @@ class PeerHandshake {
   void start_talking();
   void go_on();
   bool agree(ProtocolRange theirs);
-  std::string misfit() const;
 
   Options options_;
   Side side_;

@@ -89,16 +89,6 @@ bool get_all_tagged(ByteReader& reader, PeerHello& hello) {
 
 }  // namespace
 
-std::string_view own_architecture() {
-#if defined(__x86_64__)
-  return "x86_64";
-#elif defined(__aarch64__)
-  return "aarch64";
-#else
-#error "say how this architecture is called"
-#endif
-}
-
 std::string encode_hello(const PeerHello& hello) {
   static_assert(static_cast<uint8_t>(PeerHello::You::kKnown) == 6, "decode_hello() ends there");
   std::string out;

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "actors/peers/build.hpp"
 #include "config/base/ids.hpp"
 #include "config/base/result.hpp"
 #include "raft/lineage.hpp"
@@ -48,11 +49,9 @@ struct PeerHello {
   uint32_t groups = 0;               // that it hosts
 
   bool initialized() const { return cluster.is_set(); }
+  Build build_facts() const { return {build, architecture, cluster_version, cluster_version_max}; }
   bool operator==(const PeerHello&) const = default;
 };
-
-// Of the machine this was built for, as compilers call it.
-std::string_view own_architecture();
 
 // ON THE WIRE: version, fixed fields, then any number of: tag:varint size:varint bytes. The tags
 // are ordered, each once, and never used again.

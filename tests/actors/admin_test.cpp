@@ -127,17 +127,26 @@ TEST_CASE("orders, questions and replies are read back as they were; garbage is 
     REQUIRE(back.has_value());
     CHECK(*back == order);
   }
-  VisitQuestion question{VisitQuestion::Kind::kWelcome, member(4), cluster({1, 2})};
+  raft::Member labelled = member(4);
+  labelled.tls_client_address = "host:7004";
+  labelled.labels = {{"rack", ""}, {"zone", "a"}};
+  CHECK(*decode_order(encode_order(AddMember{labelled})) == AdminOrder(AddMember{labelled}));
+  const Build old{"0.0.1", "m68k", 3, 4};
+  VisitQuestion question{VisitQuestion::Kind::kWelcome, labelled, cluster({1, 2}), old};
   const auto asked = decode_question(encode_question(question));
   REQUIRE(asked.has_value());
   CHECK(asked->configuration == question.configuration);
   CHECK(asked->member == question.member);
+  CHECK(asked->build == old);
   VisitReply reply;
   reply.member = member(4);
   reply.empty_node = true;
+  reply.asker = old;
   const auto told = decode_reply(encode_reply(reply));
   REQUIRE(told.has_value());
   CHECK((told->empty_node && told->member == reply.member && told->configuration.members.empty()));
+  CHECK(told->build == Build());
+  CHECK(told->asker == old);
   Prng prng(3);
   for (int i = 0; i < 2000; ++i) {
     std::string noise(prng.below(60), '\0');

@@ -109,6 +109,17 @@ TEST_CASE("by hand each address is asked once, and the operator hears how it end
   CHECK(sentence(late) == "TIMEOUT no reply from leader");
 }
 
+TEST_CASE("a member that another build cannot join says so, in the words of who asked [F46]") {
+  VisitReply no;
+  no.refusal = VisitRefusal::kOtherBuild;
+  no.build.cluster_version = 2;
+  no.asker.cluster_version_max = 1;
+  CHECK(sentence(no) ==
+        "ERR a member refuses this node: this build supports cluster versions up to 1, but the "
+        "cluster is at 2: start a newer build here");
+  CHECK_FALSE(no.may_come_yet());
+}
+
 TEST_CASE("by hand the log is waited for, but not for ever") {
   Joining joining;
   joining.by_hand({address(1)}, 0);
@@ -194,6 +205,13 @@ TEST_CASE("who is no empty node is not added; a member elsewhere has moved") {
         NewcomerRefusal::kOtherNode);
   CHECK(end_of({NodeId{}, "host:6004", ""}, silence(true)).refused.at(0).answer.refusal ==
         NewcomerRefusal::kNoAnswer);
+  facts.build.cluster_version = 2;
+  said.build.cluster_version_max = 1;
+  const NewcomerAnswer older =
+      end_of({NodeId{}, "host:6004", ""}, reply(said)).refused.at(0).answer;
+  CHECK(older.refusal == NewcomerRefusal::kOtherBuild);
+  CHECK(sentence(older).find("start a newer build there") != std::string::npos);
+  said.build.cluster_version_max = 2;
   said.member = member(2);
   said.empty_node = false;
   const NewcomerEffects moved = end_of({NodeId{2}, "host:6012", ""}, reply(said));

@@ -21,6 +21,7 @@ struct Scene {
   Scene() {
     facts.self = NodeId{1};
     facts.core_runs = true;
+    facts.build.cluster_version = 1;
     facts.latest.cluster.bytes.fill(7);
     for (const uint64_t id : {1, 2, 3}) {
       facts.latest.members.push_back(member(id));
@@ -54,8 +55,7 @@ struct Scene {
                           {{{NodeId{2}, {"host", 6002}, {"listed2", 16002}},
                             {NodeId{9}, {"host", 6009}, {"listed9", 1}}},
                            config::Bootstrap::kAuto,
-                           300,
-                           2},
+                           300},
                           {}};
 };
 
@@ -135,7 +135,7 @@ TEST_CASE("a member's build is known as that life of it said last, also on a lin
 TEST_CASE("the hello says the cluster's version as it is applied here [F46]") {
   Scene scene;
   CHECK(scene.directory.hello_for(NodeId{2}).cluster_version == 1);
-  scene.own.cluster_version = 2;
+  scene.facts.build.cluster_version = 2;
   CHECK(scene.directory.hello_for(NodeId{2}).cluster_version == 2);
   scene.facts.core_runs = false;
   CHECK(scene.directory.hello_for(NodeId{2}).cluster_version == 0);

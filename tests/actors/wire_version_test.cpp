@@ -159,7 +159,9 @@ std::string handshake_frames() {
 }
 
 std::string words_of_operators() {
-  const raft::Member member = member_of(NodeId{4});
+  raft::Member member = member_of(NodeId{4});
+  member.tls_client_address = "t:4";
+  member.labels = {{"rack", "7"}, {"zone", "a"}};
   const AdminOrder orders[] = {AddMember{member}, RemoveMember{NodeId{2}},
                                Reconfigure{{member, member_of(NodeId{2})}}, HandOver{NodeId{3}},
                                MoveMember{member}};
@@ -177,8 +179,11 @@ std::string words_of_operators() {
   for (const NodeNote& note : notes) {
     out += encode_note(note);
   }
-  out += encode_question({VisitQuestion::Kind::kWelcome, member, configuration()});
-  return out + encode_reply({VisitRefusal::kOrder, answer, member, true, configuration()});
+  const Build here{"b", "x86_64", 1, 2};
+  const Build there{"c", "aarch64", 0, 3};
+  out += encode_question({VisitQuestion::Kind::kWelcome, member, configuration(), here});
+  return out +
+         encode_reply({VisitRefusal::kOrder, answer, member, true, configuration(), here, there});
 }
 
 std::string frames_of_a_link() {
@@ -203,6 +208,7 @@ struct Spoken {
 constexpr std::array kSpoken = {
     Spoken{3, 7749616564687588415ULL},
     Spoken{6, 10775389305752952197ULL},
+    Spoken{7, 0},
 };
 
 }  // namespace
