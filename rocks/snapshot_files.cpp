@@ -14,7 +14,7 @@ namespace {
 // ON DISK and on the wire: u8 version, u64 LE checksum64 of the rest; 16 bytes incarnation, 16
 // bytes checkpoint, varint index, term, number of files; of each: sized name, varint size, u64 LE
 // low and high half of the checksum.
-constexpr uint8_t kManifestVersion = 1;
+constexpr uint8_t kManifestVersion = 2;
 constexpr size_t kHeadBytes = 1 + 8;
 constexpr size_t kFileBytesMin = 1 + 1 + 1 + 16;
 
@@ -59,6 +59,7 @@ std::string encode_manifest(const Manifest& manifest) {
   put_id(body, manifest.checkpoint);
   put_varint(body, manifest.index.value);
   put_varint(body, manifest.term.value);
+  put_varint(body, manifest.group.value);
   put_varint(body, manifest.files.size());
   for (const SnapshotFile& file : manifest.files) {
     put_sized(body, file.name);
@@ -86,6 +87,7 @@ Result<Manifest> decode_manifest(std::string_view bytes) {
   manifest.checkpoint = take_id<CheckpointId>(in);
   manifest.index = LogIndex{in.varint()};
   manifest.term = Term{in.varint()};
+  manifest.group = GroupId{in.varint()};
   const uint64_t files = in.varint();
   if (!in.ok() || files > in.rest().size() / kFileBytesMin) {
     return bad;

@@ -48,6 +48,7 @@ struct Manifest {
   LogIndex index;
   Term term;
   std::vector<SnapshotFile> files;  // ordered by name
+  GroupId group = kFirstGroup;      // whose state it is
   bool operator==(const Manifest&) const = default;
 
   uint64_t bytes() const;

@@ -23,8 +23,9 @@ class CheckpointSource final : public SnapshotSource {
  public:
   CheckpointSource(std::unique_ptr<ReadOnlyState> state,
                    SnapshotInfo info,
-                   const Incarnation& sender)
-      : state_(std::move(state)), info_(std::move(info)), sender_(sender) {}
+                   const Incarnation& sender,
+                   GroupId group)
+      : state_(std::move(state)), info_(std::move(info)), sender_(sender), group_(group) {}
 
   Result<void> list() {
     std::error_code failed;
@@ -61,7 +62,7 @@ class CheckpointSource final : public SnapshotSource {
       }
       summed_ = true;
     }
-    return Manifest{sender_, id_, info_.applied.index, info_.applied.term, files_};
+    return Manifest{sender_, id_, info_.applied.index, info_.applied.term, files_, group_};
   }
 
   Result<std::string> read(uint32_t file, uint64_t offset, size_t bytes_max) override {
@@ -94,6 +95,7 @@ class CheckpointSource final : public SnapshotSource {
   std::unique_ptr<ReadOnlyState> state_;
   SnapshotInfo info_;
   Incarnation sender_;
+  GroupId group_;
   CheckpointId id_;
   std::vector<SnapshotFile> files_;
   uint64_t bytes_ = 0;
@@ -104,7 +106,8 @@ class CheckpointSource final : public SnapshotSource {
 }  // namespace
 
 Result<std::unique_ptr<SnapshotSource>> SnapshotSource::open(const std::string& directory,
-                                                             const Incarnation& sender) {
+                                                             const Incarnation& sender,
+                                                             GroupId group) {
   Result<std::unique_ptr<ReadOnlyState>> state = ReadOnlyState::open(directory);
   if (!state) {
     return state.error();
@@ -113,7 +116,7 @@ Result<std::unique_ptr<SnapshotSource>> SnapshotSource::open(const std::string& 
   if (!info) {
     return info.error();
   }
-  auto source = std::make_unique<CheckpointSource>(std::move(*state), std::move(*info), sender);
+  auto source = std::make_unique<CheckpointSource>(std::move(*state), std::move(*info), sender, group);
   if (Result<void> listed = source->list(); !listed) {
     return listed.error();
   }

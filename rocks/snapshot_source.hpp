@@ -31,7 +31,8 @@ class SnapshotSource {
  public:
   // `sender` is this node's incarnation; every opening is a checkpoint id of its own.
   static Result<std::unique_ptr<SnapshotSource>> open(const std::string& directory,
-                                                      const Incarnation& sender);
+                                                      const Incarnation& sender,
+                                                      GroupId group = kFirstGroup);
   virtual ~SnapshotSource() = default;
 
   virtual const SnapshotInfo& info() const = 0;

@@ -279,6 +279,9 @@ void SnapshotReceiver::end_of_round() {
     if (!manifest) {
       return give_up(manifest.error().text);
     }
+    if (manifest->group != options_.group) {
+      return give_up("it is a state of group " + std::to_string(manifest->group.value));
+    }
     Result<std::unique_ptr<rocks::FullTarget>> full = disk_.open_full(*manifest);
     if (!full) {
       return give_up_files(full.error());

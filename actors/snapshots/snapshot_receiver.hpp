@@ -36,6 +36,7 @@ class SnapshotReceiver {
   struct Options {
     int64_t patience_ms = 10'000;  // a sender that is silent for so long makes way for another
     int64_t forget_ms = 120'000;   // and is forgotten then
+    GroupId group = kFirstGroup;   // whose states it takes
     uint64_t first_round = 1;      // drawn at random: rounds of an earlier process are not ours
   };
   struct Arrived {

@@ -67,7 +67,7 @@ SnapshotWorker::SnapshotWorker(caf::actor_config& cfg,
       options_(std::move(options)),
       prng_(options_.seed),
       rate_(options_.bytes_per_second),
-      receiver_({.first_round = prng_.next() >> 8},
+      receiver_({.group = options_.group, .first_round = prng_.next() >> 8},
                 {[this](const rocks::Manifest& manifest) {
                    return rocks::FullTarget::open(path(data_directory::kIncoming), manifest,
                                                   path(options_.live_state));
@@ -218,7 +218,7 @@ void SnapshotWorker::source_made(const CheckpointMade& made) {
   making_.reset();
   std::string error = made.error;
   if (error.empty()) {
-    auto source = rocks::SnapshotSource::open(made.directory, options_.self);
+    auto source = rocks::SnapshotSource::open(made.directory, options_.self, options_.group);
     if (source) {
       checkpoint_ = std::make_shared<Checkpoint>();
       checkpoint_->directory = made.directory;

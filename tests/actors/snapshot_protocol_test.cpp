@@ -19,6 +19,16 @@ TEST_CASE("an empty node gets all files, once, in bounded chunks [F29]") {
   CHECK(talk.chunk_bytes_max <= kChunk + kSnapshotHeaderBytes);
 }
 
+TEST_CASE("a state of another group is refused before any file of it is asked for") {
+  FakeState state(100, 50'000, 'a');
+  state.group = GroupId{2};
+  Talk talk(state);
+  CHECK_FALSE(talk.run());
+  CHECK(talk.sender->over());
+  CHECK(talk.installed == 0);
+  CHECK(talk.disk.written == 0);
+}
+
 TEST_CASE("files are not asked for where the disk has no room for all of them [F60]") {
   FakeState state(100, 50'000, 'a');
   Talk talk(state);

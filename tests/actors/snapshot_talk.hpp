@@ -25,6 +25,7 @@ struct FakeState {
   std::vector<std::string> files;
   std::vector<std::string> delta;  // chunks; empty: refused
   bool delta_wrong = false;        // its digest does not fit
+  GroupId group = kFirstGroup;
 
   explicit FakeState(uint64_t index, size_t bytes, uint8_t fill) {
     info.applied.index = LogIndex{index};
@@ -54,6 +55,7 @@ class FakeSource final : public rocks::SnapshotSource {
     manifest_.checkpoint.bytes.fill(2);
     manifest_.index = state.info.applied.index;
     manifest_.term = state.info.applied.term;
+    manifest_.group = state.group;
     for (size_t i = 0; i < state.files.size(); ++i) {
       Hasher128 hasher;
       hasher.add(state.files[i]);

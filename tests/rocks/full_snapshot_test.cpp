@@ -179,13 +179,15 @@ TEST_CASE("files: golden bytes of a manifest; names that leave their directory a
   manifest.checkpoint.bytes.fill(0xb2);
   manifest.index = LogIndex{300};
   manifest.term = Term{5};
+  manifest.group = GroupId{3};
   manifest.files = {{"000012.sst", 1000, {0x1122334455667788, 0x99aabbccddeeff00}}};
   const std::string bytes = encode_manifest(manifest);
   CHECK(hex(bytes.substr(0, 1)) + hex(bytes.substr(9)) ==
-        "01"
+        "02"
         "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1"
         "b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2"
         "ac0205"
+        "03"
         "01"
         "0a3030303031322e737374"
         "e807"
