@@ -1,5 +1,6 @@
-// One setting of the whole cluster, as the state keeps it (resp/types/settings.hpp). Apply asks what
-// a name and a text mean, so here is no option of any node, and the answer is the same on all (F35).
+// One setting of the whole cluster, as the state keeps it (resp/types/settings.hpp). Apply asks
+// what a name and a text mean, so here is no option of any node, and the answer is the same on all
+// (F35).
 #pragma once
 
 #include <cstdint>

@@ -55,8 +55,8 @@ inline std::string moved(unsigned slot, std::string_view address) {
 }
 
 inline constexpr std::string_view kMixedSettings =
-    "ERR CONFIG SET failed: options of this node and settings of the whole cluster are set one after "
-    "the other";
+    "ERR CONFIG SET failed: options of this node and settings of the whole cluster are set one "
+    "after the other";
 inline constexpr std::string_view kSettingInBlock =
     "ERR settings of the whole cluster are not changed inside MULTI";
 // Of an entry: every node says the same.

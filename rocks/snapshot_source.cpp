@@ -116,7 +116,8 @@ Result<std::unique_ptr<SnapshotSource>> SnapshotSource::open(const std::string& 
   if (!info) {
     return info.error();
   }
-  auto source = std::make_unique<CheckpointSource>(std::move(*state), std::move(*info), sender, group);
+  auto source =
+      std::make_unique<CheckpointSource>(std::move(*state), std::move(*info), sender, group);
   if (Result<void> listed = source->list(); !listed) {
     return listed.error();
   }

@@ -167,7 +167,7 @@ void PeersShell::peer_gone(NodeId peer) {
 
 // Only on a link that is up: a node that is away may come back as an older build.
 std::vector<MemberVersion> PeersShell::versions() const {
-  std::vector<MemberVersion> versions;
+  std::vector<MemberVersion> members;
   const auto& links = node_.context.status.links;
   for (const raft::Member& member : node_.facts.latest.members) {
     if (member.id == node_.facts.self) {
@@ -175,10 +175,10 @@ std::vector<MemberVersion> PeersShell::versions() const {
     }
     const auto link = links.find(member.id);
     const bool up = link != links.end() && link->second.up;
-    versions.push_back(
+    members.push_back(
         {member.id, up ? directory_.version_max_of(member) : std::optional<uint32_t>()});
   }
-  return versions;
+  return members;
 }
 
 void PeersShell::timer() {

@@ -1,5 +1,7 @@
 #include "actors/node/version_raise.hpp"
 
+#include <utility>
+
 namespace kiwi::actors {
 
 RaiseOutcome may_raise(const RaiseFacts& facts) {
@@ -34,23 +36,23 @@ std::string sentence(const RaiseOutcome& outcome) {
       return "ERR the cluster is at version " + std::to_string(outcome.present) +
              ", the highest that this build supports";
     case RaiseRefusal::kTooOld:
-      return "ERR " + node + " supports cluster versions up to " +
-             std::to_string(outcome.highest) + " only: start a newer build there first";
+      return "ERR " + node + " supports cluster versions up to " + std::to_string(outcome.highest) +
+             " only: start a newer build there first";
     case RaiseRefusal::kUnheard:
-      return "ERR " + node + " is not linked to this node, so nobody knows here whether it "
-             "supports cluster version " + next +
-             ": start it, or remove it from the cluster";
+      return "ERR " + node +
+             " is not linked to this node, so nobody knows here whether it supports cluster "
+             "version " +
+             next + ": start it, or remove it from the cluster";
   }
   return {};
 }
 
 bool AutomaticRaise::look(bool leads, bool wanted, const RaiseFacts& facts, int64_t now_ms) {
   if (!leads || !wanted || !may_raise(facts).may()) {
-    since_ms_.reset();
+    counts_ = false;
     return false;
   }
-  if (!since_ms_ || counted_ != facts.present) {
-    since_ms_ = now_ms;
+  if (!std::exchange(counts_, true) || counted_ != facts.present) {
     counted_ = facts.present;
     next_ms_ = now_ms + after_ms_;
   }

@@ -56,9 +56,9 @@ class AutomaticRaise {
  private:
   const int64_t after_ms_;
   const int64_t again_ms_;
-  std::optional<int64_t> since_ms_;  // all support the version after counted_
-  uint32_t counted_ = 0;
-  int64_t next_ms_ = 0;
+  bool counts_ = false;   // all support the version after counted_
+  uint32_t counted_ = 0;  // the present one since then
+  int64_t next_ms_ = 0;   // when it is proposed
 };
 
 }  // namespace kiwi::actors

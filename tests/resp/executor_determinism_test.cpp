@@ -104,6 +104,11 @@ class Commands {
         return packed({"hdel", key(), number(), number(), number()}, database);
       case 16:
         return packed({"set", key(), number(), "px", number()}, database);
+      case 23:
+        return packed({"kiwi.setting", "active-expire", prng_.chance(1, 2) ? "yes" : "no"});
+      case 24:
+        return prng_.chance(1, 4) ? packed({"kiwi.setting", "cluster-version", "2"})
+                                  : packed({"kiwi.seed", "raft.auto-upgrade", "no"});
       default:
         return packed({"set", key(), number()}, database);
     }

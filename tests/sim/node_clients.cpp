@@ -179,12 +179,14 @@ void Node::take_executor(resp::ExecutorEffects effects) {
   pump_long_reads();
   if (effects.applied_moved) {
     world_.checks.on_state(*this, effects.applied, executor_->state_checksum());
-    raft_input([this, index = effects.applied, sessions = std::move(effects.sessions)] {
+    raft_input([this, index = effects.applied, sessions = std::move(effects.sessions),
+                version = executor_->cluster_version()] {
       std::optional<raft::Proposal> again;
       auto rows = sessions;
       if (rows && world_.options.forgetful_leaders) {
         again = forget_batch(*rows);
       }
+      core_->set_cluster_version(version);
       core_->applied(index, std::move(rows));
       if (again && core_->status().role == raft::Role::kLeader) {
         world_.coverage.hit(Mark::kForgetfulLeader);
