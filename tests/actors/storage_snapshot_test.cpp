@@ -61,20 +61,7 @@ raft::Configuration members_of(const Storage& storage) {
   return first;
 }
 
-// Entries of the node's own, in its log and applied; "n" is set to the index of each.
-void write_entries(Storage& storage, uint64_t last) {
-  resp::Log log;
-  log.last = LogIndex{storage.executor().applied().value};
-  if (log.last == LogIndex{0}) {
-    log.add(raft::EntryKind::kConfiguration,
-            SharedBytes(raft::encode_configuration(members_of(storage))));
-  }
-  for (uint64_t sequence = 1; log.last.value < last; ++sequence) {
-    log.batch({storage.identity().node, storage.identity().incarnation,
-               storage.identity().boot_epoch, sequence},
-              {resp::packed({"set", "n", std::to_string(log.last.value + 1)}),
-               resp::packed({"rpush", "list", std::string(500, 'x')})});
-  }
+void commit(Storage& storage, const resp::Log& log) {
   raft::PersistRequest request;
   request.entries = log.entries;
   request.commit = log.last;
@@ -83,6 +70,38 @@ void write_entries(Storage& storage, uint64_t last) {
   while (storage.executor().work()) {
   }
   (void)storage.executor().take_effects();
+}
+
+// Of a start that wrote nothing yet.
+void raise_version(Storage& storage) {
+  resp::Log log;
+  log.last = LogIndex{storage.executor().applied().value};
+  log.batch({storage.identity().node, storage.identity().incarnation,
+             storage.identity().boot_epoch, 1},
+            {resp::packed({"kiwi.setting", "cluster-version", "2"})});
+  commit(storage, log);
+}
+
+// Entries of the node's own, in its log and applied; "n" is set to the index of each, and the first
+// one changes a setting.
+void write_entries(Storage& storage, uint64_t last) {
+  resp::Log log;
+  log.last = LogIndex{storage.executor().applied().value};
+  if (log.last == LogIndex{0}) {
+    log.add(raft::EntryKind::kConfiguration,
+            SharedBytes(raft::encode_configuration(members_of(storage))));
+  }
+  for (uint64_t sequence = 1; log.last.value < last; ++sequence) {
+    std::vector<std::string> commands{resp::packed({"set", "n", std::to_string(log.last.value + 1)}),
+                                      resp::packed({"rpush", "list", std::string(500, 'x')})};
+    if (sequence == 1) {
+      commands.push_back(resp::packed({"kiwi.setting", "raft.auto-upgrade", "no"}));
+    }
+    log.batch({storage.identity().node, storage.identity().incarnation,
+               storage.identity().boot_epoch, sequence},
+              commands);
+  }
+  commit(storage, log);
 }
 
 std::string value_of_n(Storage& storage) {
@@ -205,6 +224,11 @@ int storage_child(const std::string& role, const std::string& dir) {
     o.restore = dir + "/backup";
     return restore_backup(o) ? 0 : 3;
   }
+  if (role == "old") {  // a build of the version before
+    config::Options o = options(dir + "/data");
+    o.raft_test_max_version = 1;
+    return Storage::open(o) ? 0 : 2;
+  }
   return role == "cut" ? cut(dir) : install(dir);
 }
 
@@ -295,6 +319,24 @@ TEST_CASE("a live state that the log names and is not there is refused, nothing 
   CHECK(!Storage::open(options(dir.at("data"))).has_value());
 }
 
+TEST_CASE("a state of a later cluster version ends an older build, and stays as it is [F46]") {
+  Directory dir;
+  prepare(dir);
+  CHECK(run_child("old", dir.path, nullptr) == 0);
+  {
+    auto storage = Storage::open(options(dir.at("data")));
+    REQUIRE(storage.has_value());
+    raise_version(**storage);
+    (*storage)->keyspace().flush();
+  }
+  constexpr int kFailStop = 70;
+  CHECK(run_child("old", dir.path, nullptr) == kFailStop);
+  auto storage = Storage::open(options(dir.at("data")));
+  REQUIRE(storage.has_value());
+  CHECK((*storage)->executor().cluster_version() == 2);
+  CHECK(value_of_n(**storage) == std::to_string(kOldIndex));
+}
+
 TEST_CASE("a restored backup is a new cluster with the old data, counters and clock [F42]") {
   Directory dir;
   prepare(dir);
@@ -304,6 +346,7 @@ TEST_CASE("a restored backup is a new cluster with the old data, counters and cl
   REQUIRE(storage.has_value());
   Storage& restored = **storage;
   CHECK(value_of_n(restored) == std::to_string(kNewIndex));
+  CHECK(restored.executor().settings().says_no("raft.auto-upgrade"));
   CHECK(restored.identity().cluster.is_set());
   CHECK(restored.identity().cluster != backup.configuration.cluster);
   CHECK(restored.identity().incarnation != backup.configuration.members[0].incarnation);

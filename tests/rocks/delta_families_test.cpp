@@ -62,6 +62,10 @@ class Written {
     keys_.put(Family::kSystem, key_, value_);
     keys_.commit(record_.index);
   }
+  void setting(const std::string& name, const std::string& value) {
+    keys::setting(key_, name);
+    keys_.put(Family::kSystem, key_, value);
+  }
   std::string checkpoint(const std::string& directory) { return node_.checkpoint(directory); }
 
  private:
@@ -199,6 +203,30 @@ TEST_CASE("delta: a sorted set that nobody touched does not travel [F17]") {
   REQUIRE(result.info.has_value());
   CHECK(result.bytes < 1000);
   check_same_state(base, source->directory());
+}
+
+TEST_CASE("delta: settings of the cluster travel, new ones and changed ones [F17]") {
+  TempDirectory directory;
+  Written sender(directory.path("sender"));
+  Written receiver(directory.path("receiver"));
+  for (Written* state : {&sender, &receiver}) {
+    state->setting("active-expire", "no");
+    state->setting("raft.auto-upgrade", "no");
+    state->end_entry();
+  }
+  sender.setting("active-expire", "yes");
+  sender.setting("cluster-version", "2");
+  sender.set("a", Type::kSortedSet, {{"m", 1}});
+  sender.end_entry();
+  auto source = source_at(sender.checkpoint(directory.path("sent")));
+  const std::string base = receiver.checkpoint(directory.path("base"));
+  DeltaResult result = send_delta(*source, base);
+  REQUIRE(result.info.has_value());
+  check_same_state(base, source->directory());
+  const auto got = opened_state(base);
+  std::string key;
+  keys::setting(key, "cluster-version");
+  CHECK(got->get(Family::kSystem, key) == std::optional<std::string_view>("2"));
 }
 
 // What a change costs: there is no mark on elements, so one changed member brings the collection.
