@@ -92,8 +92,9 @@ void write_entries(Storage& storage, uint64_t last) {
             SharedBytes(raft::encode_configuration(members_of(storage))));
   }
   for (uint64_t sequence = 1; log.last.value < last; ++sequence) {
-    std::vector<std::string> commands{resp::packed({"set", "n", std::to_string(log.last.value + 1)}),
-                                      resp::packed({"rpush", "list", std::string(500, 'x')})};
+    std::vector<std::string> commands{
+        resp::packed({"set", "n", std::to_string(log.last.value + 1)}),
+        resp::packed({"rpush", "list", std::string(500, 'x')})};
     if (sequence == 1) {
       commands.push_back(resp::packed({"kiwi.setting", "raft.auto-upgrade", "no"}));
     }
