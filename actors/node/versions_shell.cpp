@@ -77,10 +77,23 @@ void VersionsShell::timer() {
     seed(now_ms);
   }
   const RaiseFacts now = leads ? facts() : RaiseFacts();
+  if (leads && node_.options.raft_auto_upgrade) {
+    say_what_it_waits_for(may_raise(now));
+  }
   if (raise_.look(leads, node_.options.raft_auto_upgrade, now, now_ms)) {
     const std::string next = std::to_string(now.present + 1);
     log_notice("all members support cluster version " + next + ": it is taken");
     propose({"kiwi.setting", config::kClusterVersionSetting, next});
+  }
+}
+
+// Once for each node in a row: a member that comes and goes is in the log anyway.
+void VersionsShell::say_what_it_waits_for(const RaiseOutcome& outcome) {
+  if (outcome.refusal == RaiseRefusal::kTooOld &&
+      std::exchange(waits_for_, outcome.about) != outcome.about) {
+    log_notice("cluster version " + std::to_string(outcome.present + 1) + " waits for node " +
+               std::to_string(outcome.about.value) + ", whose build supports versions up to " +
+               std::to_string(outcome.highest) + " only");
   }
 }
 

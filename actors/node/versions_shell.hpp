@@ -29,6 +29,7 @@ class VersionsShell {
   void seed(int64_t now_ms);
   void propose(const std::vector<std::string_view>& argv) const;
   void say_what_is_ignored();
+  void say_what_it_waits_for(const RaiseOutcome& outcome);
 
   NodeParts& node_;
   const PeersShell& peers_;
@@ -37,6 +38,7 @@ class VersionsShell {
   AutomaticRaise raise_;
   int64_t next_seed_ms_ = 0;
   bool said_ignored_ = false;
+  NodeId waits_for_;  // as the log says
 };
 
 }  // namespace kiwi::actors
