@@ -34,7 +34,7 @@ struct ExecutorOptions {
   GroupId group = kFirstGroup;  // whose entries are applied
   NodeId node;
   Incarnation incarnation;
-  config::SkipEntry skip_entry;     // F30: an operator's
+  config::SkipEntry skip_entry;  // F30: an operator's
   // F46: a state or an entry above it ends the node, for it may mean what this build cannot know.
   uint32_t cluster_version_max = config::kClusterVersionMax;
   uint64_t epoch = 0;               // this boot's proposals; others' replies are thrown away

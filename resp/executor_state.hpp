@@ -238,7 +238,7 @@ struct Executor::State {
   // In the state before the entry that is applied: later commands are unknown.
   uint32_t cluster_version = 1;
   uint64_t settings_changes = 0;  // Settings::changes() that were told
-  uint64_t failures = 0;         // commands that threw (F30)
+  uint64_t failures = 0;          // commands that threw (F30)
 
   LookAhead look{database};
   Decoded between;  // reused: a read between the writes of an entry

@@ -327,7 +327,7 @@ void StateMachine::swap(SwapState& order) {
   tidying_ = false;
   room_awaited_ = false;
   StateSwapped swapped{order.meta, fresh->applied_stamp_ms(), fresh->session_rows(), nullptr,
-                       group_, fresh->cluster_version()};
+                       group_,     fresh->cluster_version()};
   told_version_ = swapped.cluster_version;
   if (replica_) {
     send(replica_, swapped);

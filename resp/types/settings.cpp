@@ -52,8 +52,8 @@ bool Settings::says_no(std::string_view name) const {
 void Settings::put(std::string_view name, std::string_view value) {
   const auto found = values_.find(name);
   if (effects_.marked()) {
-    before_.emplace_back(name, found == values_.end() ? std::nullopt
-                                                      : std::optional<std::string>(found->second));
+    before_.emplace_back(
+        name, found == values_.end() ? std::nullopt : std::optional<std::string>(found->second));
   }
   keys::setting(key_, name);
   effects_.put(Family::kSystem, key_, value);

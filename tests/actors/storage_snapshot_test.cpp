@@ -76,9 +76,9 @@ void commit(Storage& storage, const resp::Log& log) {
 void raise_version(Storage& storage) {
   resp::Log log;
   log.last = LogIndex{storage.executor().applied().value};
-  log.batch({storage.identity().node, storage.identity().incarnation,
-             storage.identity().boot_epoch, 1},
-            {resp::packed({"kiwi.setting", "cluster-version", "2"})});
+  log.batch(
+      {storage.identity().node, storage.identity().incarnation, storage.identity().boot_epoch, 1},
+      {resp::packed({"kiwi.setting", "cluster-version", "2"})});
   commit(storage, log);
 }
 

@@ -8,11 +8,8 @@ namespace {
 
 TEST_SUITE_BEGIN("types/settings");
 
-TEST_CASE_TEMPLATE("settings outlive a restart, with the version and the seed",
-                   On,
-                   InMemory,
-                   OnRocks,
-                   OnTable) {
+TEST_CASE_TEMPLATE(
+    "settings outlive a restart, with the version and the seed", On, InMemory, OnRocks, OnTable) {
   World<On> w;
   CHECK(w.database().settings().cluster_version() == 1);
   CHECK_FALSE(w.database().settings().seeded());
