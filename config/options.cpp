@@ -17,6 +17,12 @@ Refusal parse_fixed(std::string_view text, std::string_view only) {
   return "can't set immutable config";
 }
 
+std::string only_value(std::string_view value) {
+  std::string text = "only '";
+  text.append(value).append("'");
+  return text;
+}
+
 // Integers and byte counts are both int64_t: their rows name parser and bounds themselves.
 #define ROW(field, name, flags, doc, many, parse_call, sample_call, allowed_call)    \
   OptionRow{name,                                                                    \
@@ -48,7 +54,7 @@ Refusal parse_fixed(std::string_view text, std::string_view only) {
             [](Options&, std::string_view text) -> Refusal { return parse_fixed(text, value); }, \
             [](const Options&) -> std::string { return value; },                                 \
             [](const Options&) -> std::string { return value; },                                 \
-            []() -> std::string { return std::string("only '") + value + "'"; }},
+            []() -> std::string { return only_value(value); }},
 
 constexpr auto kRows = std::to_array<OptionRow>({
 #include "config/options.def"
