@@ -204,7 +204,7 @@ Result<WalMark> mark_of(const std::string& path, bool has_wal) {
   std::error_code failed;
   const bool exists = fs::exists(name, failed);
   if (!exists && !failed && (has_wal || fs::exists(path + "/CURRENT"))) {
-    return missing(path, std::string("the file ") + kMarkFile);
+    return missing(path, "the file WAL-MARK");
   }
   if (exists) {
     Result<std::string> bytes = read_whole_file(name);
