@@ -113,8 +113,6 @@ std::optional<OrderAnswer> get_answer(ByteReader& reader) {
 
 namespace {
 
-constexpr const char* kUsedText = "ERR node id has already been used in this cluster";
-
 std::string words_of(const OrderAnswer& answer) {
   switch (answer.refusal) {
     case OrderRefusal::kNone:
@@ -130,7 +128,7 @@ std::string words_of(const OrderAnswer& answer) {
     case OrderRefusal::kNoCluster:
       return std::string(resp::texts::kNoCluster);
     case OrderRefusal::kUsedId:
-      return kUsedText;
+      return "ERR node id has already been used in this cluster";
     case OrderRefusal::kNoSuchNode:
       return "ERR node id does not exist";
     case OrderRefusal::kLastVoter:
@@ -142,8 +140,8 @@ std::string words_of(const OrderAnswer& answer) {
     case OrderRefusal::kTargetIsLearner:
       return "ERR invalid target node id";
     case OrderRefusal::kMemberLives:
-      return std::string(kUsedText) + ": node " + std::to_string(answer.core.about.value) +
-             " lives at " + answer.lives_at +
+      return "ERR node id has already been used in this cluster: node " +
+             std::to_string(answer.core.about.value) + " lives at " + answer.lives_at +
              " and stays a member: the process with an empty data directory at " +
              answer.newcomer_at + " says the same id";
     case OrderRefusal::kCore:

@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "actors/node/storage.hpp"
 #include "config/base/log.hpp"
 #include "config/version.hpp"
 #include "resp/batch.hpp"
+#include "resp/router.hpp"
+#include "resp/types/settings.hpp"
 
 namespace kiwi::actors {
 
