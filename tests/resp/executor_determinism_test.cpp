@@ -48,7 +48,7 @@ class Commands {
   std::string number() { return std::to_string(prng_.below(40)); }
   std::string plain() {
     auto database = static_cast<uint32_t>(prng_.below(3));
-    switch (prng_.below(30)) {
+    switch (prng_.below(32)) {
       case 0:
         return packed({"incr", key()}, database);
       case 1:
@@ -104,9 +104,9 @@ class Commands {
         return packed({"hdel", key(), number(), number(), number()}, database);
       case 16:
         return packed({"set", key(), number(), "px", number()}, database);
-      case 23:
+      case 27:
         return packed({"kiwi.setting", "active-expire", prng_.chance(1, 2) ? "yes" : "no"});
-      case 24:
+      case 28:
         return prng_.chance(1, 4) ? packed({"kiwi.setting", "cluster-version", "2"})
                                   : packed({"kiwi.seed", "raft.auto-upgrade", "no"});
       default:
