@@ -267,7 +267,8 @@ TEST_SUITE("resp") {
     }
     client.send(line + "\r\n");
     RequestParser parser;
-    parser.feed("GET \"" + std::string(60'000, 'x') + "\"\r\n");
+    const std::string quoted = "GET \"" + std::string(60'000, 'x') + "\"\r\n";
+    parser.feed(quoted);
     CHECK(parser.next() == RequestParser::Event::kCommand);
     CHECK(parser.held_bytes() >= 60'000);
     parser.keep_rest();

@@ -28,7 +28,9 @@ bool is_integer(std::string_view text) { return parse_decimal(text).has_value();
 template <class On>
 class SetRun {
  public:
-  SetRun(uint64_t seed, const Shape& shape) : w_(shape), random_(seed) {}
+  // Members are as long as it takes to outgrow the key's record.
+  SetRun(uint64_t seed, const Shape& shape)
+      : w_(shape), random_(seed), padding_(shape.packed_bytes / 32) {}
 
   void run(int commands) {
     run_commands(
@@ -48,7 +50,7 @@ class SetRun {
     const bool integer = name != kNames[0] && !random_.chance(1, 300);
     const std::string number = std::to_string(random_.below(150));
     return integer ? (random_.chance(1, 2) ? "-" : "") + std::to_string(1 + random_.below(150))
-                   : "member" + number + " of any bytes";
+                   : "member" + number + " of any bytes" + std::string(padding_, '.');
   }
   void one() {
     const std::string_view name = any_name(random_);
@@ -277,6 +279,7 @@ class SetRun {
   Prng random_;
   Model model_;
   HashedAudit audit_;
+  size_t padding_ = 0;
   bool packed_seen_ = false;
   bool spread_seen_ = false;
 };
