@@ -8,7 +8,8 @@
 //   Merge    a node below a quarter, with its right, else its left neighbour under the same parent,
 //            if both fit into three quarters. Empty nodes go. A root with one inner child takes its
 //            entries.
-//   Limits   those of Shape, when entries come: counts that grow later may add a byte or two each. A
+//   Limits   those of Shape, when entries come: counts that grow later may add a byte or two each.
+//   A
 //            leaf of one entry, and an inner node of three, may be larger.
 //
 // The shape is a function of the history alone, so it is the same on every node. Changes stand in
@@ -43,8 +44,10 @@ struct TreeHead {
   std::string_view root;   // its entries
 };
 // ON DISK: varint size, u8 height, varint removed, varint next node, root's entries, to the end.
-void encode(std::string& out, const TreeHead& head);            // appends
-std::optional<TreeHead> decode_tree_head(std::string_view in);  // nullopt: damaged
+// Appends.
+void encode(std::string& out, const TreeHead& head);
+// nullopt: damaged.
+std::optional<TreeHead> decode_tree_head(std::string_view in);
 
 class Tree {
  public:
