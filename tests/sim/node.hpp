@@ -17,6 +17,7 @@
 #include "actors/node/log_cutter.hpp"
 #include "actors/node/orders.hpp"
 #include "actors/replica/apply_hold.hpp"
+#include "actors/replica/log_write.hpp"
 #include "raft/core.hpp"
 #include "raft/lineage.hpp"
 #include "resp/executor.hpp"
@@ -131,7 +132,7 @@ class Node {
     raft::SnapshotMeta meta;
     std::string name;
   };
-  using DiskWrite = std::variant<raft::PersistRequest, raft::CutRequest, Install>;
+  using DiskWrite = std::variant<actors::LogWrite, raft::CutRequest, Install>;
   struct Installing {
     std::shared_ptr<const Copy> copy;
     std::string name;
@@ -151,7 +152,7 @@ class Node {
   void queue_install();
   void installed_on_disk();
   void swap_state();
-  void finish_persist();
+  void begin_write();
   void note_log(const raft::PersistRequest& request);
   void read_log(const raft::LogRead& request);
   void note_events(const raft::Effects& effects, bool installed);
