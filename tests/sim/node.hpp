@@ -14,6 +14,7 @@
 
 #include "actors/clients/service_gate.hpp"
 #include "actors/node/cluster_facts.hpp"
+#include "actors/node/homecoming.hpp"
 #include "actors/node/log_cutter.hpp"
 #include "actors/node/orders.hpp"
 #include "actors/replica/apply_hold.hpp"
@@ -66,6 +67,7 @@ class Node {
   void change(raft::MembershipChange change);
   void wipe(const Incarnation& incarnation);  // while down: a new, empty directory
   void returned(raft::Member member);         // a link's hello told of another incarnation
+  void visited(std::function<void(actors::VisitReply)> tell);  // who it is
   raft::Member member() const;
 
   // ---- its operators, and its log (node_life.cpp)
@@ -146,6 +148,9 @@ class Node {
   void observe_life(const raft::Event& event);
   void life_tick();
   void carry_out_orders();
+  void carry_out_visits();
+  void carry_out(actors::ReplicaRequests requests);
+  bool is_empty() const;
   void carry_out_cuts();
   actors::LogNow log_now() const;
   void compact(const actors::CompactLog& cut);
@@ -206,6 +211,7 @@ class Node {
   bool just_installed_ = false;
   actors::ClusterFacts facts_;
   std::unique_ptr<actors::Orders> orders_;
+  std::unique_ptr<actors::Homecoming> home_;
   std::map<uint64_t, int64_t> orders_given_ms_;
   actors::LogCutter cutter_;
   resp::ExecutorOptions executor_options_;
