@@ -31,8 +31,9 @@
 
 namespace kiwi::rocks::delta {
 
-// 1: another digest; 2: 'X' of all databases that are gone; 3: metadata of format 1
-inline constexpr uint8_t kVersion = 4;
+// 1: another digest; 2: 'X' of all databases that are gone; 3: metadata of format 1; 4: elements of
+// lists by position
+inline constexpr uint8_t kVersion = 5;
 
 enum Op : uint8_t { kPut = 1, kPart = 2, kKeep = 3, kPhase = 4, kEnd = 5 };
 enum class Phase : uint8_t { kSystem = 1, kMeta = 2, kElement = 3, kScore = 4 };

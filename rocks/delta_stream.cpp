@@ -269,8 +269,8 @@ void Stream::step_meta() {
   const DatabaseId database = keys::key_database(key);
   if (metadata->last_modified > base_.mutation_counter) {
     const CollectionId collection = metadata->collection(database);
-    const bool elements = metadata->has_elements();
-    const bool scores = metadata->type == Type::kSortedSet;
+    const bool elements = metadata->has_fields();
+    const bool scores = metadata->has_nodes();
     const std::string name(keys::meta_user_key(key));
     put(Family::kMeta);
     if (!full_ && !too_long_ && value_done_ == 0) {  // it is in whole

@@ -300,14 +300,13 @@ Metadata Target::own_metadata(std::string_view record) const {
 }
 
 void Target::drop_elements(const Metadata& metadata, DatabaseId database) {
-  if (!metadata.has_elements()) {
-    return;
-  }
   keys::collection_begin(from_, metadata.collection(database));
   keys::collection_end(to_, metadata.collection(database));
-  keyspace_->erase_range(Family::kElement, from_, to_);
-  if (metadata.type == Type::kSortedSet) {
-    keyspace_->erase_range(Family::kScore, from_, to_);
+  if (metadata.has_fields()) {
+    keyspace_->erase_range(Family::kElement, from_, to_);
+  }
+  if (metadata.has_nodes()) {
+    keyspace_->erase_range(Family::kNode, from_, to_);
   }
 }
 
