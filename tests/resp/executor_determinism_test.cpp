@@ -48,7 +48,7 @@ class Commands {
   std::string number() { return std::to_string(prng_.below(40)); }
   std::string plain() {
     auto database = static_cast<uint32_t>(prng_.below(3));
-    switch (prng_.below(32)) {
+    switch (prng_.below(35)) {
       case 0:
         return packed({"incr", key()}, database);
       case 1:
@@ -94,6 +94,13 @@ class Commands {
         return packed({"lmove", key(), key(), "left", "right"}, database);
       case 22:
         return packed({"sadd", key(), number(), number(), number()}, database);
+      case 29:
+        return packed({"lpush", key(), number(), std::string(prng_.below(60), 'e'), number()},
+                      database);
+      case 30:
+        return packed({"lset", key(), number(), std::string(prng_.below(40), 's')}, database);
+      case 31:
+        return packed({"rpop", key(), "5"}, database);
       case 23:
         return packed({"hset", key(), number(), number(), number(), number()}, database);
       case 24:
@@ -191,7 +198,7 @@ ExecutorOptions options_of(uint64_t node, size_t commands, size_t bytes) {
   options.epoch = 1;
   options.turn_commands_max = commands;
   options.turn_bytes_max = bytes;
-  options.shape.packed_bytes = 24;  // so that hashes and sets come in both forms
+  options.shape = {24, 24, 24, 48, 24};  // so that collections come in both forms
   return options;
 }
 

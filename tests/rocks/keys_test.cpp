@@ -71,12 +71,6 @@ TEST_CASE("keys: golden bytes of the grammar [F33] [F40]") {
   CHECK(hex(made(element_from, collection, uint64_t{7})) ==
         "010203041112131415161718"
         "000000000007");
-  CHECK(hex(made(list_element, collection, int64_t{-2})) ==
-        "010203041112131415161718"
-        "7ffffffffffffffe");
-  CHECK(hex(made(list_element, collection, int64_t{5})) ==
-        "010203041112131415161718"
-        "8000000000000005");
   CHECK(hex(made(keys::score, collection, 1.5, std::string_view("m"))) ==
         "010203041112131415161718"
         "bff8000000000000"
@@ -136,8 +130,6 @@ TEST_CASE("keys: what was put in comes out") {
     REQUIRE(keys::element_field(key) == user);
     REQUIRE(keys::element_hash(key) == field_hash(user));
     int64_t number = static_cast<int64_t>(random.next());
-    keys::list_element(key, collection, number);
-    REQUIRE(keys::list_position(key) == number);
     keys::score(key, collection, static_cast<double>(number), user);
     REQUIRE(keys::score_value(key) == static_cast<double>(number));
     REQUIRE(keys::score_member(key) == user);
@@ -191,7 +183,7 @@ TEST_CASE("keys: a score of its own comes back, -0 as 0") {
   CHECK_FALSE(std::signbit(keys::score_at(out)));
 }
 
-TEST_CASE("keys: byte order is the order of scores, positions and deadlines") {
+TEST_CASE("keys: byte order is the order of scores and deadlines") {
   double infinity = std::numeric_limits<double>::infinity();
   std::vector<double> scores = {-infinity, -1e300, -2.5, -1,  -1e-300, 0,
                                 5e-324,    1e-300, 1,    2.5, 1e300,   infinity};
@@ -213,9 +205,6 @@ TEST_CASE("keys: byte order is the order of scores, positions and deadlines") {
   std::vector<int64_t> numbers = {std::numeric_limits<int64_t>::min(), -1000, -1, 0, 1, 1000,
                                   std::numeric_limits<int64_t>::max()};
   for (size_t i = 1; i < numbers.size(); ++i) {
-    keys::list_element(low, collection, numbers[i - 1]);
-    keys::list_element(high, collection, numbers[i]);
-    CHECK(low < high);
     keys::expiry(low, numbers[i - 1], DatabaseId{9}, "z");
     keys::expiry(high, numbers[i], DatabaseId{1}, "a");
     CHECK(low < high);
