@@ -9,10 +9,10 @@
 //   string:             the value, to the end of the record
 //   hash, set:          varint size, the elements to the end of the record (resp/types/packed.hpp)
 //   the same, spread:   varint size, varint removed
-//   list:               varint size, u8 height 0, the elements to the end (resp/types/tree_entry.hpp)
+//   list, sorted set:   varint size, u8 height 0, the elements to the end (resp/types/tree_entry.hpp)
 //   the same, spread:   varint size, u8 height, varint removed, varint next node, the tree's root to
 //                       the end
-//   sorted set, stream: varint size
+//   stream:             varint size
 #include "rocks/metadata.hpp"
 
 #include <algorithm>
@@ -44,10 +44,11 @@ bool known(uint8_t type) {
 
 // Of the types whose collections may stand in the key's record.
 bool packs(Type type) {
-  return type == Type::kHash || type == Type::kSet || type == Type::kList;
+  return type == Type::kHash || type == Type::kSet || type == Type::kList ||
+         type == Type::kSortedSet;
 }
 // Of the types whose spread collections have a tree. A packed one is its only leaf.
-bool has_tree(Type type) { return type == Type::kList; }
+bool has_tree(Type type) { return type == Type::kList || type == Type::kSortedSet; }
 
 uint8_t flags_of(const Metadata& metadata) {
   return static_cast<uint8_t>((metadata.expire_at_ms != 0 ? kHasExpiry : 0) |
@@ -56,8 +57,7 @@ uint8_t flags_of(const Metadata& metadata) {
 }
 
 bool flags_fit(Type type, uint8_t flags) {
-  const bool may_be_converted =
-      type == Type::kString || type == Type::kHash || type == Type::kSet;
+  const bool may_be_converted = type != Type::kList && type != Type::kStream;
   return (flags & ~kFlags) == 0 && (packs(type) || (flags & kSpread) == 0) &&
          (may_be_converted || (flags & kConverted) == 0);
 }
@@ -106,9 +106,7 @@ bool tree_fits(const Metadata& metadata) {
 
 bool Metadata::has_elements() const { return packs(type) ? spread : type != Type::kString; }
 bool Metadata::has_fields() const { return has_elements() && type != Type::kList; }
-bool Metadata::has_nodes() const {
-  return has_elements() && (has_tree(type) || type == Type::kSortedSet);
-}
+bool Metadata::has_nodes() const { return has_elements() && has_tree(type); }
 
 const char* type_name(Type type) {
   switch (type) {

@@ -30,17 +30,16 @@ struct Metadata {
   int64_t expire_at_ms = 0;    // cluster time; 0 = never
   uint64_t version = 0;        // mutation counter at creation; names the elements of a collection
   uint64_t last_modified = 0;  // mutation counter at the last change (WATCH, delta snapshots)
-  // Strings, hashes and sets: Redis would have given up its compact form. A hash or set stays so, a
-  // string until it is set anew.
+  // Strings, hashes, sets and sorted sets: Redis would have given up its compact form. Collections
+  // stay so, a string until it is set anew.
   bool converted = false;
   // Collections only:
   uint64_t size = 0;  // elements
-  // Hashes, sets and lists: the elements have records of their own. Once spread a collection stays
-  // so.
+  // All but streams: the elements have records of their own. Once spread a collection stays so.
   bool spread = false;
   // Spread: last_modified - version when an element or a node was last removed; 0 never.
   uint64_t removed = 0;
-  // Lists: the tree of their elements (resp/types/tree.hpp), whose root is `value`.
+  // Lists and sorted sets: the tree of their elements (resp/types/tree.hpp), whose root is `value`.
   uint8_t tree_height = 0;
   uint64_t next_node = 1;
   // A string's bytes, the elements of a collection that is not spread (resp/types/packed.hpp,

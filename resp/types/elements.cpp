@@ -98,8 +98,16 @@ void Elements::put_copy(Family family, Type type, std::string_view key, std::str
     encode_field(value_, *field);
     return effects_.put(family, key, value_);
   }
-  if (type == Type::kList) {
+  if (family == Family::kNode) {
     return put_node_copy(key, value);
+  }
+  if (type == Type::kSortedSet) {
+    const std::optional<MemberScore> member = decode_scored(value);
+    if (!member) {
+      damaged("a member of a sorted set is damaged");
+    }
+    encode_scored(value_, {member->score, 0});
+    return effects_.put(family, key, value_);
   }
   effects_.put(family, key, value);
 }
