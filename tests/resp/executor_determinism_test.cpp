@@ -48,6 +48,9 @@ class Commands {
   std::string number() { return std::to_string(prng_.below(40)); }
   std::string plain() {
     auto database = static_cast<uint32_t>(prng_.below(3));
+    if (prng_.chance(1, 5)) {
+      return of_sorted_sets(database);
+    }
     switch (prng_.below(35)) {
       case 0:
         return packed({"incr", key()}, database);
@@ -118,6 +121,27 @@ class Commands {
                                   : packed({"kiwi.seed", "raft.auto-upgrade", "no"});
       default:
         return packed({"set", key(), number()}, database);
+    }
+  }
+  std::string of_sorted_sets(uint32_t database) {
+    switch (prng_.below(9)) {
+      case 0:
+        return packed({"zadd", key(), "gt", "ch", "0.1", number(), number(), number()}, database);
+      case 1:
+        return packed({"zincrby", key(), "0.1", number()}, database);
+      case 2:
+        return packed({"zrem", key(), number(), number(), number()}, database);
+      case 3:
+        return packed({"zpopmax", key(), "2"}, database);
+      case 4:
+        return packed({"zunionstore", key(), "2", key(), key(), "weights", "0.1", "3"}, database);
+      case 5:
+        return packed({"zrangestore", key(), key(), "-inf", number(), "byscore"}, database);
+      case 6:
+        return packed({"zremrangebyrank", key(), "1", "-3"}, database);
+      default:
+        return packed({"zadd", key(), number(), number(), "-0", number(), number(), number()},
+                      database);
     }
   }
   Prng prng_;

@@ -84,7 +84,21 @@ TEST_CASE("records: golden bytes of metadata") {
   set.expire_at_ms = 0x0102030405060708;
   CHECK(hex(bytes_of(set)) == "230d0807060504030201b42402ac0202");
   CHECK(set.has_elements());
-  CHECK(hex(bytes_of(sample(Type::kSortedSet))) == "2400b4240200");
+  Metadata sorted = sample(Type::kSortedSet);
+  CHECK(hex(bytes_of(sorted)) == "2400b424020000");
+  sorted.size = 2;
+  sorted.value = "root";
+  sorted.converted = true;
+  CHECK(hex(bytes_of(sorted)) == "2408b424020200726f6f74");
+  CHECK(!sorted.has_elements());
+  sorted.spread = true;
+  sorted.size = 300;
+  sorted.tree_height = 2;
+  sorted.removed = 1;
+  sorted.next_node = 9;
+  CHECK(hex(bytes_of(sorted)) == "240cb42402ac02020109726f6f74");
+  CHECK(sorted.has_fields());
+  CHECK(sorted.has_nodes());
   CHECK(hex(bytes_of(sample(Type::kHash))) == "2500b4240200");
   CHECK(hex(bytes_of(sample(Type::kStream))) == "2600b4240200");
 }
