@@ -175,12 +175,6 @@ double score_at(std::string_view bytes) {
   return score_from_ordered(get_be<uint64_t>(bytes));
 }
 
-void score(std::string& out, CollectionId collection, double score, std::string_view member) {
-  put_collection(out, collection);
-  append_score(out, score);
-  out.append(member);
-}
-
 void node(std::string& out, CollectionId collection, uint32_t tree, uint64_t node) {
   tree_begin(out, collection, tree);
   put_hash(out, node);  // 48 bits, too
@@ -239,16 +233,6 @@ std::string_view element_field(std::string_view key) {
 uint64_t element_hash(std::string_view key) {
   CHECK_INVARIANT(key.size() >= kCollectionBytes + kHashBytes);
   return get_hash(key.substr(kCollectionBytes));
-}
-
-double score_value(std::string_view key) {
-  CHECK_INVARIANT(key.size() >= kCollectionBytes + kScoreBytes);
-  return score_from_ordered(get_be<uint64_t>(key.substr(kCollectionBytes)));
-}
-
-std::string_view score_member(std::string_view key) {
-  CHECK_INVARIANT(key.size() >= kCollectionBytes + kScoreBytes);
-  return key.substr(kCollectionBytes + kScoreBytes);
 }
 
 std::optional<NodeKey> parse_node(std::string_view key) {
