@@ -25,8 +25,8 @@ class IntegerText {
   size_t size_ = 0;
 };
 
-// Scores and weights: what strtod takes, without spaces; infinities are read, NaN is not, nor what is
-// too large or too small for a double.
+// Scores and weights: what strtod takes, without spaces; infinities are read, NaN is not, nor what
+// is too large or too small for a double.
 std::optional<double> parse_double(std::string_view text);
 
 // INCRBYFLOAT: what strtold takes, without spaces; infinities are read, NaN is not.

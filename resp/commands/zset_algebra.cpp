@@ -139,8 +139,7 @@ void answer(Context& context, Args args, Algebra how, ReplyWriter& reply) {
   if (!options) {
     return;
   }
-  const ScoredMembers members =
-      combine(context.state(), how, options->sources, options->aggregate);
+  const ScoredMembers members = combine(context.state(), how, options->sources, options->aggregate);
   const ScoredShape shape = scored_shape(reply, options->with_scores);
   begin_scored(reply, shape, members.size());
   if (const ScoredVisit visit = scored_into(reply, shape)) {
@@ -153,13 +152,11 @@ void answer(Context& context, Args args, Algebra how, ReplyWriter& reply) {
 }
 
 void store(Context& context, Args args, Algebra how, ReplyWriter& reply) {
-  const auto options =
-      read_options(context, args.subspan(2), {.how = how, .stores = true}, reply);
+  const auto options = read_options(context, args.subspan(2), {.how = how, .stores = true}, reply);
   if (!options) {
     return;
   }
-  const ScoredMembers members =
-      combine(context.state(), how, options->sources, options->aggregate);
+  const ScoredMembers members = combine(context.state(), how, options->sources, options->aggregate);
   Key key = context.find(args[1]);
   reply.integer(static_cast<int64_t>(members.store(key)));
 }

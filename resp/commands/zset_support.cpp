@@ -161,9 +161,9 @@ Ranks ranks_of(const ZSet& set, const RangeQuery& query) {
     return {};
   }
   const uint64_t offset = std::min(static_cast<uint64_t>(query.offset), ranks.count);
-  const uint64_t count =
-      query.limit < 0 ? ranks.count - offset
-                      : std::min(static_cast<uint64_t>(query.limit), ranks.count - offset);
+  const uint64_t count = query.limit < 0
+                             ? ranks.count - offset
+                             : std::min(static_cast<uint64_t>(query.limit), ranks.count - offset);
   const uint64_t skipped = query.reverse ? ranks.count - offset - count : offset;
   return {ranks.first + skipped, count};
 }

@@ -1,5 +1,5 @@
-// What commands of sorted sets share: ranges as clients write them, and members with their scores as
-// they are answered. Pure functions.
+// What commands of sorted sets share: ranges as clients write them, and members with their scores
+// as they are answered. Pure functions.
 #pragma once
 
 #include <cstddef>

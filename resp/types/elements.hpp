@@ -1,6 +1,7 @@
-// The records of collections, as bytes: elements by the hash of their field (hashes, sets, members of
-// sorted sets); and all records of a collection at once, nodes of trees (nodes.hpp) among them. What
-// they mean is their type's business; which key they belong to, and its record, are the Database's.
+// The records of collections, as bytes: elements by the hash of their field (hashes, sets, members
+// of sorted sets); and all records of a collection at once, nodes of trees (nodes.hpp) among them.
+// What they mean is their type's business; which key they belong to, and its record, are the
+// Database's.
 //
 // Owned by the Database. Values that are returned are valid until the next call that reads or
 // writes; no write may happen while a cursor is open or a walk visits.

@@ -31,7 +31,7 @@ struct NodeRecord {
   std::string_view entries;
 };
 
-void encode_node(std::string& out, const NodeRecord& record);  // clears out first
+void encode_node(std::string& out, const NodeRecord& record);   // clears out first
 std::optional<NodeRecord> decode_node(std::string_view bytes);  // nullopt: damaged
 
 class Nodes {
@@ -43,7 +43,7 @@ class Nodes {
   std::string_view entries(const TreeId& tree, uint64_t node, NodeKind kind);
   void put(const TreeId& tree, uint64_t node, const NodeRecord& record);
   void erase(const TreeId& tree, uint64_t node);  // counted as work (F61)
-  void drop(const TreeId& tree);  // all nodes of it
+  void drop(const TreeId& tree);                  // all nodes of it
   // For the audit: every record of the tree.
   std::unique_ptr<rocks::Cursor> cursor(const TreeId& tree);
 

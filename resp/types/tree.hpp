@@ -8,7 +8,8 @@
 //   Merge    a node below a quarter, with its right, else its left neighbour under the same parent,
 //            if both fit into three quarters. Empty nodes go. A root with one inner child takes its
 //            entries.
-//   Limits   those of Shape, when entries come: counts that grow later may add a byte or two each. A
+//   Limits   those of Shape, when entries come: counts that grow later may add a byte or two each.
+//   A
 //            leaf of one entry, and an inner node of three, may be larger. The root stands in the
 //            key's record, so an element that is too large for it has a leaf of its own.
 //
@@ -89,12 +90,12 @@ class Tree {
   // `entry` takes the place of the one with this key; its own is the same or not there.
   [[nodiscard]] bool move(std::string_view key, std::string_view entry);
 
-  // Writes the changed nodes. The caller writes head() into its record. How many bytes of entries it
-  // were.
+  // Writes the changed nodes. The caller writes head() into its record. How many bytes of entries
+  // it were.
   size_t save();
   bool changed() const { return changed_; }
   size_t pages() const { return used_; }  // nodes in memory until save()
-  void give_back();  // buffers that a command made big
+  void give_back();                       // buffers that a command made big
 
  private:
   // Where new entries came: what decides how a node that is too large is cut.

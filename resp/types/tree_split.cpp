@@ -40,13 +40,12 @@ void Tree::spread(size_t depth, Side side) {
 
 // One piece stays where it is, unless it is an element that is too large for the key's record.
 bool Tree::in_place(size_t depth, unsigned level) const {
-  return ends_.size() == 1 &&
-         (depth > 0 || level > 0 || whole_.size() <= shape_.root_leaf_bytes);
+  return ends_.size() == 1 && (depth > 0 || level > 0 || whole_.size() <= shape_.root_leaf_bytes);
 }
 
-// Divides whole_ if it is larger than `most`: ends_ of the pieces, which obey the node limit. A piece
-// of an inner node has two entries, so that each level has fewer nodes than the one below, however
-// large the separators; only the last one of a row may have one.
+// Divides whole_ if it is larger than `most`: ends_ of the pieces, which obey the node limit. A
+// piece of an inner node has two entries, so that each level has fewer nodes than the one below,
+// however large the separators; only the last one of a row may have one.
 void Tree::divide(unsigned level, size_t most, Side side) {
   const size_t least = level == 0 ? 1 : 2;
   ends_.clear();

@@ -2,11 +2,12 @@
 // from the lowest, from 0.
 //
 //   packed   all entries, as a leaf's, in the key's record, as long as they fit (shape.hpp)
-//   spread   a record per member that holds its score (element_value.hpp), and a tree of the entries
+//   spread   a record per member that holds its score (element_value.hpp), and a tree of the
+//   entries
 //            (tree.hpp), whose root is in the key's record; stays so whatever goes
 //
-// Both stand in `tree_`: what is packed is a tree of height 0. A score is never NaN. -0 equals 0; it
-// keeps its sign once Redis would have given up the listpack, which has no -0 (`converted`).
+// Both stand in `tree_`: what is packed is a tree of height 0. A score is never NaN. -0 equals 0;
+// it keeps its sign once Redis would have given up the listpack, which has no -0 (`converted`).
 //
 // Bytes that are returned, and those that visitors see, are valid until the next call that reads or
 // writes the state; visitors do neither. Members that are given may not lie in this sorted set.
@@ -216,9 +217,8 @@ void ZSet::each_from(uint64_t from, Visit visit) const {
 template <class Visit>
 void ZSet::each_member(Visit visit) const {
   if (spread()) {
-    each_from(0, [&](std::string_view member, double score, uint64_t) {
-      return visit(member, score);
-    });
+    each_from(
+        0, [&](std::string_view member, double score, uint64_t) { return visit(member, score); });
   } else {
     each(all(), visit);  // which stand in this handle
   }

@@ -16,7 +16,7 @@ using Sources = std::span<const ScoredSource>;
 constexpr double kPlainScore = 1;
 
 uint64_t size_of(const ScoredSource& source) {
-  return source.sorted != nullptr ? source.sorted->size()
+  return source.sorted != nullptr  ? source.sorted->size()
          : source.plain != nullptr ? source.plain->size()
                                    : 0;
 }
@@ -142,10 +142,9 @@ ScoredMembers combine(Database& database, Algebra how, Sources sources, Aggregat
       break;
     case Algebra::kDifference:
       each_of(sources[0], [&](std::string_view member, double score) {
-        const bool elsewhere =
-            std::any_of(sources.begin() + 1, sources.end(), [&](const ScoredSource& source) {
-              return score_of(source, member).has_value();
-            });
+        const bool elsewhere = std::any_of(
+            sources.begin() + 1, sources.end(),
+            [&](const ScoredSource& source) { return score_of(source, member).has_value(); });
         if (!elsewhere) {
           members.append(score, member);
         }
@@ -159,8 +158,7 @@ ScoredMembers combine(Database& database, Algebra how, Sources sources, Aggregat
 
 uint64_t count_common(Sources sources, uint64_t limit) {
   uint64_t count = 0;
-  each_common(sources, Aggregate::kSum,
-              [&](std::string_view, double) { return ++count != limit; });
+  each_common(sources, Aggregate::kSum, [&](std::string_view, double) { return ++count != limit; });
   return count;
 }
 

@@ -166,8 +166,7 @@ void random_step(Written& state, Prng random) {
 
 }  // namespace
 
-TEST_CASE(
-    "delta: sorted sets travel with their nodes, in whatever order they were renamed [F17]") {
+TEST_CASE("delta: sorted sets travel with their nodes, in whatever order they were renamed [F17]") {
   for (uint64_t seed = 1; seed <= rounds(10); ++seed) {
     INFO("seed ", seed);
     TempDirectory directory;

@@ -140,7 +140,11 @@ TEST_CASE("keys: nodes of trees, in the order of their numbers") {
   const CollectionId collection{DatabaseId{1}, 0x0203};
   std::string key;
   keys::node(key, collection, 0x04, 0x050607);
-  CHECK(hex(key) == "00000001" "0000000000000203" "00000004" "000000050607");
+  CHECK(hex(key) ==
+        "00000001"
+        "0000000000000203"
+        "00000004"
+        "000000050607");
   const auto parsed = keys::parse_node(key);
   REQUIRE(parsed.has_value());
   CHECK(parsed->collection == collection);

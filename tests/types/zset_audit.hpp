@@ -1,5 +1,5 @@
-// What the records of a sorted set promise, whatever happened to them before: members and leaves say
-// the same.
+// What the records of a sorted set promise, whatever happened to them before: members and leaves
+// say the same.
 #pragma once
 
 #include <bit>

@@ -160,11 +160,8 @@ class ZSetRun {
     settle(name);
   }
 
-  static void add_one(ZSet& set,
-                      ModelSet& model,
-                      double score,
-                      const std::string& member,
-                      const AddFlags& flags) {
+  static void add_one(
+      ZSet& set, ModelSet& model, double score, const std::string& member, const AddFlags& flags) {
     const Added added = set.add(score, member, flags);
     const auto old = model.scores.find(member);
     const bool there = old != model.scores.end();
@@ -175,8 +172,7 @@ class ZSetRun {
     if (!there) {
       REQUIRE(added.outcome == AddOutcome::kAdded);
       REQUIRE(same(added.score, score));
-      model.converted =
-          model.converted || model.scores.size() + 1 > 128 || member.size() > 64;
+      model.converted = model.converted || model.scores.size() + 1 > 128 || member.size() > 64;
       model.scores[member] = stored(model, score);
       return;
     }
@@ -388,10 +384,10 @@ class ZSetRun {
     const ScoreRange range{{score_of(), random_.chance(1, 2)}, {score_of(), random_.chance(1, 2)}};
     std::vector<Pair> expected;
     std::copy_if(all.begin(), all.end(), std::back_inserter(expected), [&](const Pair& one) {
-      const bool low = range.min.exclusive ? one.first > range.min.score
-                                           : one.first >= range.min.score;
-      return low && (range.max.exclusive ? one.first < range.max.score
-                                         : one.first <= range.max.score);
+      const bool low =
+          range.min.exclusive ? one.first > range.min.score : one.first >= range.min.score;
+      return low &&
+             (range.max.exclusive ? one.first < range.max.score : one.first <= range.max.score);
     });
     const Ranks ranks = set.ranks(range);
     REQUIRE(ranks.count == expected.size());
@@ -461,14 +457,18 @@ Records change(World<InMemory>& w, Body body) {
 
 TEST_SUITE_BEGIN("types/zset");
 
-TEST_CASE_TEMPLATE(
-    "sorted sets do what an ordered map does, undone commands nothing", On, InMemory, OnRocks, OnTable) {
+TEST_CASE_TEMPLATE("sorted sets do what an ordered map does, undone commands nothing",
+                   On,
+                   InMemory,
+                   OnRocks,
+                   OnTable) {
   INFO(On::kName);
   ZSetRun<On>(31, kTinyShape).run(1500);
   ZSetRun<On>(32, kShape).run(1500);
 }
 
-TEST_CASE("a sorted set is one record up to 2,048 bytes of entries, spread beyond, and never back") {
+TEST_CASE(
+    "a sorted set is one record up to 2,048 bytes of entries, spread beyond, and never back") {
   World<InMemory> w;
   const std::string filler(50, 'x');  // with its head and score: 1 + 8 + 52
   const auto member = [&](int i) { return std::to_string(10 + i) + filler; };
@@ -484,7 +484,8 @@ TEST_CASE("a sorted set is one record up to 2,048 bytes of entries, spread beyon
   CHECK(records.members + records.nodes == 0);
   CHECK(!w.find("z").meta.converted);
   // A score of another is no byte more.
-  records = change(w, [&](ZSet& set) { CHECK(set.add(1e300, member(0)).outcome == AddOutcome::kMoved); });
+  records =
+      change(w, [&](ZSet& set) { CHECK(set.add(1e300, member(0)).outcome == AddOutcome::kMoved); });
   CHECK(records.members + records.nodes == 0);
   records = change(w, [&](ZSet& set) { set.add(7, ""); });
   CHECK(records.members == 35);
