@@ -188,7 +188,6 @@ TEST_CASE("keys: byte order is the order of scores and deadlines") {
                                 5e-324,    1e-300, 1,    2.5, 1e300,   infinity};
   std::string low;
   std::string high;
-  CollectionId collection{DatabaseId{1}, 1};
   for (size_t i = 1; i < scores.size(); ++i) {
     low.clear();
     high.clear();
