@@ -1,4 +1,5 @@
 // Sorted sets: ranges that are answered, stored or removed.
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -38,7 +39,8 @@ void answer(Context& context, Args args, const RangeForm& form, ReplyWriter& rep
   }
 }
 
-// How many members it would answer. Exactly, where that is less than all of a large sorted set.
+// How many members it would answer. Bounds of scores and members are looked up only where their
+// number matters.
 uint64_t cost(Context& context, Args args, const RangeForm& form) {
   constexpr uint64_t kSmall = 1000;
   const Key key = context.find(args[1]);
@@ -46,8 +48,14 @@ uint64_t cost(Context& context, Args args, const RangeForm& form) {
   if (!key.is(ZSet::kType) || !read_range_query(args, form, query).empty()) {
     return 0;
   }
-  if (key.meta.size <= kSmall) {
-    return key.meta.size;
+  const uint64_t size = key.meta.size;
+  if (query.by == RangeBy::kRank) {
+    const auto range = clamp_range(query.start, query.stop, size);
+    return range ? range->count : 0;
+  }
+  const uint64_t most = query.limit < 0 ? size : std::min(size, static_cast<uint64_t>(query.limit));
+  if (most <= kSmall) {
+    return most;
   }
   ZSet set(context.state());
   set.stand_for(key);
