@@ -60,6 +60,11 @@ class Context {
   T* open(std::string_view name, ReplyWriter& reply);
   template <class T>
   const T* read(std::string_view name, ReplyWriter& reply);
+  // A key that was found, for those that take several types.
+  template <class T>
+  const T* open_for_reading(const Key& key) {
+    return &handles_.read<T>(key);
+  }
   void saw_ttl() { met_ttl_ = true; }  // commands that walk records themselves
   void count_expired() { ++stats_.expired; }
   void count_expire_command() { ++expire_commands_; }

@@ -6,12 +6,36 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <system_error>
 
 namespace kiwi::resp {
 
 IntegerText::IntegerText(int64_t value) {
   auto [end, error] = std::to_chars(digits_, digits_ + sizeof digits_, value);
   size_ = static_cast<size_t>(end - digits_);
+}
+
+std::optional<double> parse_double(std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc() && end == text.data() + text.size()) {
+    return std::isnan(value) ? std::nullopt : std::optional(value);
+  }
+  // A sign, hexadecimal digits, or no number.
+  if (text.empty() || std::isspace(static_cast<unsigned char>(text[0]))) {
+    return std::nullopt;
+  }
+  const std::string terminated(text);
+  char* stop = nullptr;
+  errno = 0;
+  value = std::strtod(terminated.c_str(), &stop);
+  if (stop != terminated.c_str() + terminated.size() || std::isnan(value)) {
+    return std::nullopt;
+  }
+  if (errno == ERANGE && (std::isinf(value) || value == 0)) {
+    return std::nullopt;
+  }
+  return value;
 }
 
 std::optional<long double> parse_long_double(std::string_view text) {

@@ -25,6 +25,10 @@ class IntegerText {
   size_t size_ = 0;
 };
 
+// Scores and weights: what strtod takes, without spaces; infinities are read, NaN is not, nor what
+// is too large or too small for a double.
+std::optional<double> parse_double(std::string_view text);
+
 // INCRBYFLOAT: what strtold takes, without spaces; infinities are read, NaN is not.
 std::optional<long double> parse_long_double(std::string_view text);
 // 17 digits behind the point, trailing zeros removed, never an exponent.

@@ -17,7 +17,7 @@
 //             bucket if that has a counter but did not move; kKeep for the other keys that are
 //             suspect: a deletion bucket that moved, or a deadline that passed, may mean that the
 //             receiver's key of that name is gone
-//   kElement, kScore   all records of the collections that kMeta put; what is packed has none
+//   kElement, kNode    all records of the collections that kMeta put; what is packed has none
 // All else the receiver derives: the 'X' of the keys that it puts and drops, the bucket of a key
 // that expired, what FLUSHDB took.
 #pragma once
@@ -31,11 +31,12 @@
 
 namespace kiwi::rocks::delta {
 
-// 1: another digest; 2: 'X' of all databases that are gone; 3: metadata of format 1
-inline constexpr uint8_t kVersion = 4;
+// 1: another digest; 2: 'X' of all databases that are gone; 3: metadata of format 1; 4: elements of
+// lists by position
+inline constexpr uint8_t kVersion = 5;
 
 enum Op : uint8_t { kPut = 1, kPart = 2, kKeep = 3, kPhase = 4, kEnd = 5 };
-enum class Phase : uint8_t { kSystem = 1, kMeta = 2, kElement = 3, kScore = 4 };
+enum class Phase : uint8_t { kSystem = 1, kMeta = 2, kElement = 3, kNode = 4 };
 
 // Which deletion buckets moved, per database.
 class Buckets {

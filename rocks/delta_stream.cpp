@@ -90,7 +90,7 @@ class Stream final : public DeltaStream {
   // by one for each key.
   std::vector<std::pair<uint64_t, uint64_t>> still_;
   std::vector<CollectionId> elements_;  // of the collections that were put; sorted after kMeta
-  std::vector<CollectionId> scores_;
+  std::vector<CollectionId> nodes_;
   size_t collection_ = 0;  // that the cursor is in
   std::string head_;       // what the very first chunk begins with
   std::string chunk_;
@@ -124,16 +124,16 @@ void Stream::end_phase() {
       return begin(Phase::kMeta);
     case Phase::kMeta:
       std::sort(elements_.begin(), elements_.end());
-      std::sort(scores_.begin(), scores_.end());
+      std::sort(nodes_.begin(), nodes_.end());
       return begin(Phase::kElement);
     case Phase::kElement:
-      return begin(Phase::kScore);
-    case Phase::kScore:
+      return begin(Phase::kNode);
+    case Phase::kNode:
       break;
   }
   if (!digest_) {
     summing_.add_all(state_, Family::kElement);
-    summing_.add_all(state_, Family::kScore);
+    summing_.add_all(state_, Family::kNode);
     digest_ = summing_.sum();
   }
   put_u8(chunk_, delta::kEnd);
@@ -151,8 +151,8 @@ void Stream::step() {
       return step_meta();
     case Phase::kElement:
       return step_collection(Family::kElement);
-    case Phase::kScore:
-      return step_collection(Family::kScore);
+    case Phase::kNode:
+      return step_collection(Family::kNode);
   }
 }
 
@@ -269,8 +269,8 @@ void Stream::step_meta() {
   const DatabaseId database = keys::key_database(key);
   if (metadata->last_modified > base_.mutation_counter) {
     const CollectionId collection = metadata->collection(database);
-    const bool elements = metadata->has_elements();
-    const bool scores = metadata->type == Type::kSortedSet;
+    const bool elements = metadata->has_fields();
+    const bool nodes = metadata->has_nodes();
     const std::string name(keys::meta_user_key(key));
     put(Family::kMeta);
     if (!full_ && !too_long_ && value_done_ == 0) {  // it is in whole
@@ -278,8 +278,8 @@ void Stream::step_meta() {
       if (elements) {
         elements_.push_back(collection);
       }
-      if (scores) {
-        scores_.push_back(collection);
+      if (nodes) {
+        nodes_.push_back(collection);
       }
     }
     return;
@@ -298,7 +298,7 @@ void Stream::step_meta() {
 }
 
 void Stream::step_collection(Family family) {
-  const std::vector<CollectionId>& collections = family == Family::kElement ? elements_ : scores_;
+  const std::vector<CollectionId>& collections = family == Family::kElement ? elements_ : nodes_;
   if (collection_ == collections.size()) {
     return end_phase();
   }

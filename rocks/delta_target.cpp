@@ -27,8 +27,8 @@ constexpr size_t kCommitBytes = 256 << 10;  // a commit does not breathe
 constexpr uint64_t kValueBytesMax = 1ULL << 30;
 constexpr size_t kMetaKeyBytesMin = 4 + 6;
 constexpr size_t kElementKeyBytesMin = 12;
-constexpr size_t kScoreKeyBytesMin = 12 + 8;
-static_assert(static_cast<uint8_t>(Phase::kSystem) == 1 && static_cast<uint8_t>(Phase::kScore) == 4,
+constexpr size_t kNodeKeyBytesMin = 12 + 4 + 6;
+static_assert(static_cast<uint8_t>(Phase::kSystem) == 1 && static_cast<uint8_t>(Phase::kNode) == 4,
               "begin() counts them");
 static_assert(kCommitBytes <= kSnapshotChunkBytes, "memory holds no more than two chunks");
 
@@ -157,7 +157,7 @@ bool Target::apply_op(ByteReader& in) {
     case delta::kEnd:
       digest_.low = in.le<uint64_t>();
       digest_.high = in.le<uint64_t>();
-      complete_ = in.ok() && phase_ == static_cast<uint8_t>(Phase::kScore) && part_key_.empty();
+      complete_ = in.ok() && phase_ == static_cast<uint8_t>(Phase::kNode) && part_key_.empty();
       return complete_;
     default:
       return false;
@@ -187,7 +187,7 @@ bool Target::begin(uint8_t phase) {
       pass_own_before({});
       own_ = nullptr;
       return true;
-    case Phase::kScore:
+    case Phase::kNode:
       return true;
   }
   return false;
@@ -223,10 +223,10 @@ bool Target::put(Family family, std::string_view key, std::string_view value) {
     case Family::kMeta:
       return phase_ == static_cast<uint8_t>(Phase::kMeta) && put_meta(key, value);
     case Family::kElement:
-    case Family::kScore: {
+    case Family::kNode: {
       const bool elements = family == Family::kElement;
-      if (phase_ != static_cast<uint8_t>(elements ? Phase::kElement : Phase::kScore) ||
-          key.size() < (elements ? kElementKeyBytesMin : kScoreKeyBytesMin)) {
+      if (phase_ != static_cast<uint8_t>(elements ? Phase::kElement : Phase::kNode) ||
+          key.size() < (elements ? kElementKeyBytesMin : kNodeKeyBytesMin)) {
         return false;
       }
       keyspace_->put(family, key, value);
@@ -279,7 +279,7 @@ void Target::settle_databases() {
     }
     keys::meta_from(from_, gone, 0);
     keys::database_end(to_, gone);
-    for (Family family : {Family::kMeta, Family::kElement, Family::kScore}) {
+    for (Family family : {Family::kMeta, Family::kElement, Family::kNode}) {
       keyspace_->erase_range(family, from_.substr(0, sizeof number), to_);
     }
     keys::deletion_bucket(from_, gone, 0);
@@ -300,14 +300,13 @@ Metadata Target::own_metadata(std::string_view record) const {
 }
 
 void Target::drop_elements(const Metadata& metadata, DatabaseId database) {
-  if (!metadata.has_elements()) {
-    return;
-  }
   keys::collection_begin(from_, metadata.collection(database));
   keys::collection_end(to_, metadata.collection(database));
-  keyspace_->erase_range(Family::kElement, from_, to_);
-  if (metadata.type == Type::kSortedSet) {
-    keyspace_->erase_range(Family::kScore, from_, to_);
+  if (metadata.has_fields()) {
+    keyspace_->erase_range(Family::kElement, from_, to_);
+  }
+  if (metadata.has_nodes()) {
+    keyspace_->erase_range(Family::kNode, from_, to_);
   }
 }
 

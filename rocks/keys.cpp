@@ -165,11 +165,6 @@ void element_from(std::string& out, CollectionId collection, uint64_t hash) {
   put_hash(out, hash);
 }
 
-void list_element(std::string& out, CollectionId collection, int64_t position) {
-  put_collection(out, collection);
-  put_be(out, ordered(position));
-}
-
 void append_score(std::string& out, double score) {
   CHECK_INVARIANT(score == score);  // NaN has no place in an order
   put_be(out, ordered_score(score));
@@ -178,12 +173,6 @@ void append_score(std::string& out, double score) {
 double score_at(std::string_view bytes) {
   CHECK_INVARIANT(bytes.size() >= kScoreBytes);
   return score_from_ordered(get_be<uint64_t>(bytes));
-}
-
-void score(std::string& out, CollectionId collection, double score, std::string_view member) {
-  put_collection(out, collection);
-  append_score(out, score);
-  out.append(member);
 }
 
 void node(std::string& out, CollectionId collection, uint32_t tree, uint64_t node) {
@@ -244,21 +233,6 @@ std::string_view element_field(std::string_view key) {
 uint64_t element_hash(std::string_view key) {
   CHECK_INVARIANT(key.size() >= kCollectionBytes + kHashBytes);
   return get_hash(key.substr(kCollectionBytes));
-}
-
-int64_t list_position(std::string_view key) {
-  CHECK_INVARIANT(key.size() == kCollectionBytes + 8);
-  return from_ordered(get_be<uint64_t>(key.substr(kCollectionBytes)));
-}
-
-double score_value(std::string_view key) {
-  CHECK_INVARIANT(key.size() >= kCollectionBytes + kScoreBytes);
-  return score_from_ordered(get_be<uint64_t>(key.substr(kCollectionBytes)));
-}
-
-std::string_view score_member(std::string_view key) {
-  CHECK_INVARIANT(key.size() >= kCollectionBytes + kScoreBytes);
-  return key.substr(kCollectionBytes + kScoreBytes);
 }
 
 std::optional<NodeKey> parse_node(std::string_view key) {

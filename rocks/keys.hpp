@@ -3,11 +3,8 @@
 //
 //   meta     [database:4 BE] [hash:6] [user key]                  -> Metadata (metadata.hpp)
 //   element  [collection:12] [hash:6] [field or member]           hash, set, sorted set by member
-//            [collection:12] [position:8 BE]                      list
 //            [collection:12] [stream id: 8 BE ms, 8 BE seq]       stream
-//   score    [collection:12] [score:8 order-preserving] [member]  sorted set by score
-//            [collection:12] [tree:4 BE] [node:6 BE]              node of a tree (the family's new
-//            use)
+//   node     [collection:12] [tree:4 BE] [node:6 BE]              node of a tree
 //   system   one tag byte, then what the record needs             (below)
 //
 // `hash` is 48 bits: the key's Redis Cluster slot (14 bits, hash tags honoured) and 34 bits of XXH3
@@ -60,8 +57,6 @@ void meta_from(std::string& out,
 void database_end(std::string& out, DatabaseId database);  // first key past the database
 void element(std::string& out, CollectionId collection, std::string_view field);
 void element_from(std::string& out, CollectionId collection, uint64_t hash);
-void list_element(std::string& out, CollectionId collection, int64_t position);
-void score(std::string& out, CollectionId collection, double score, std::string_view member);
 // A node of one of a collection's trees; node < kHashEnd. Tree 0 is the key's own.
 void node(std::string& out, CollectionId collection, uint32_t tree, uint64_t node);
 void tree_begin(std::string& out, CollectionId collection, uint32_t tree);
@@ -70,15 +65,12 @@ void collection_begin(std::string& out, CollectionId collection);
 void collection_end(std::string& out, CollectionId collection);
 
 // Parts of keys found by a cursor.
-DatabaseId key_database(std::string_view key);      // of a meta, element or score key
-CollectionId key_collection(std::string_view key);  // of an element or score key
+DatabaseId key_database(std::string_view key);      // of a meta, element or node key
+CollectionId key_collection(std::string_view key);  // of an element or node key
 std::string_view meta_user_key(std::string_view key);
 uint64_t meta_hash(std::string_view key);
 std::string_view element_field(std::string_view key);
 uint64_t element_hash(std::string_view key);
-int64_t list_position(std::string_view key);
-double score_value(std::string_view key);
-std::string_view score_member(std::string_view key);
 struct NodeKey {
   CollectionId collection;
   uint32_t tree = 0;

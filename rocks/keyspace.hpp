@@ -23,7 +23,7 @@
 namespace kiwi::rocks {
 
 // ON DISK (column families), never renumber. Keys of each: rocks/keys.hpp.
-enum class Family : uint8_t { kMeta = 0, kElement = 1, kScore = 2, kNode = kScore, kSystem = 3 };
+enum class Family : uint8_t { kMeta = 0, kElement = 1, kNode = 2, kSystem = 3 };
 inline constexpr int kFamilies = 4;
 
 // Walks keys in byte order within [from, to). Any write below it ends its life.

@@ -9,8 +9,11 @@
 //   string:             the value, to the end of the record
 //   hash, set:          varint size, the elements to the end of the record (resp/types/packed.hpp)
 //   the same, spread:   varint size, varint removed
-//   list:               zigzag varint head, varint size      (tail = head + size)
-//   sorted set, stream: varint size
+//   list, sorted set:   varint size, u8 height 0, the elements to the end
+//   (resp/types/tree_entry.hpp) the same, spread:   varint size, u8 height, varint removed, varint
+//   next node, the tree's root to
+//                       the end
+//   stream:             varint size
 #include "rocks/metadata.hpp"
 
 #include <algorithm>
@@ -36,17 +39,17 @@ constexpr size_t kSessionBytes = 1 + 2 * sizeof(uint64_t);
 static_assert(kMetadataFormat < 1 << 4);
 static_assert(static_cast<uint8_t>(Type::kStream) < 1 << 4);
 
-uint64_t zigzag(int64_t v) {
-  return (static_cast<uint64_t>(v) << 1) ^ static_cast<uint64_t>(v >> 63);
-}
-int64_t from_zigzag(uint64_t v) { return static_cast<int64_t>((v >> 1) ^ (~(v & 1) + 1)); }
-
 bool known(uint8_t type) {
   return type >= static_cast<uint8_t>(Type::kString) && type <= static_cast<uint8_t>(Type::kStream);
 }
 
 // Of the types whose collections may stand in the key's record.
-bool packs(Type type) { return type == Type::kHash || type == Type::kSet; }
+bool packs(Type type) {
+  return type == Type::kHash || type == Type::kSet || type == Type::kList ||
+         type == Type::kSortedSet;
+}
+// Of the types whose spread collections have a tree. A packed one is its only leaf.
+bool has_tree(Type type) { return type == Type::kList || type == Type::kSortedSet; }
 
 uint8_t flags_of(const Metadata& metadata) {
   return static_cast<uint8_t>((metadata.expire_at_ms != 0 ? kHasExpiry : 0) |
@@ -55,14 +58,56 @@ uint8_t flags_of(const Metadata& metadata) {
 }
 
 bool flags_fit(Type type, uint8_t flags) {
-  const bool may_be_converted = packs(type) || type == Type::kString;
+  const bool may_be_converted = type != Type::kList && type != Type::kStream;
   return (flags & ~kFlags) == 0 && (packs(type) || (flags & kSpread) == 0) &&
          (may_be_converted || (flags & kConverted) == 0);
+}
+
+// What follows the size.
+void put_tail(std::string& out, const Metadata& metadata) {
+  const bool tree = has_tree(metadata.type);
+  if (tree) {
+    put_u8(out, metadata.tree_height);
+  }
+  if (metadata.spread) {
+    put_varint(out, metadata.removed);
+  }
+  if (tree && metadata.spread) {
+    put_varint(out, metadata.next_node);
+  }
+  if (tree || (packs(metadata.type) && !metadata.spread)) {
+    out.append(metadata.value);
+  }
+}
+
+void take_tail(ByteReader& in, Metadata& metadata) {
+  const bool tree = has_tree(metadata.type);
+  if (tree) {
+    metadata.tree_height = in.le<uint8_t>();
+  }
+  if (metadata.spread) {
+    metadata.removed = in.varint();
+  }
+  if (tree && metadata.spread) {
+    metadata.next_node = in.varint();
+  }
+  if (tree || (packs(metadata.type) && !metadata.spread)) {
+    metadata.value = in.take(in.rest().size());
+  }
+}
+
+bool tree_fits(const Metadata& metadata) {
+  const bool only_leaf =
+      metadata.tree_height == 0 && metadata.next_node == 1 && metadata.removed == 0;
+  return (metadata.spread || only_leaf) && metadata.next_node != 0 &&
+         metadata.value.empty() == (metadata.size == 0);
 }
 
 }  // namespace
 
 bool Metadata::has_elements() const { return packs(type) ? spread : type != Type::kString; }
+bool Metadata::has_fields() const { return has_elements() && type != Type::kList; }
+bool Metadata::has_nodes() const { return has_elements() && has_tree(type); }
 
 const char* type_name(Type type) {
   switch (type) {
@@ -97,17 +142,9 @@ void encode(std::string& out, const Metadata& metadata) {
     out.append(metadata.value);
     return;
   }
-  if (metadata.type == Type::kList) {
-    CHECK_INVARIANT(metadata.size == static_cast<uint64_t>(metadata.list_tail) -
-                                         static_cast<uint64_t>(metadata.list_head));
-    put_varint(out, zigzag(metadata.list_head));
-  }
+  CHECK_INVARIANT(!has_tree(metadata.type) || tree_fits(metadata));
   put_varint(out, metadata.size);
-  if (metadata.spread) {
-    put_varint(out, metadata.removed);
-  } else if (packs(metadata.type)) {
-    out.append(metadata.value);
-  }
+  put_tail(out, metadata);
 }
 
 std::optional<Metadata> decode_metadata(std::string_view record) {
@@ -132,19 +169,10 @@ std::optional<Metadata> decode_metadata(std::string_view record) {
     metadata.value = in.rest();
     return in.ok() ? std::optional(metadata) : std::nullopt;
   }
-  if (metadata.type == Type::kList) {
-    metadata.list_head = from_zigzag(in.varint());
-  }
   metadata.size = in.varint();
-  if (metadata.spread) {
-    metadata.removed = in.varint();
-  } else if (packs(metadata.type)) {
-    metadata.value = in.rest();
-    return in.ok() ? std::optional(metadata) : std::nullopt;
-  }
-  if (metadata.type == Type::kList) {
-    metadata.list_tail =
-        static_cast<int64_t>(static_cast<uint64_t>(metadata.list_head) + metadata.size);
+  take_tail(in, metadata);
+  if (has_tree(metadata.type) && !tree_fits(metadata)) {
+    return std::nullopt;
   }
   return in.done() ? std::optional(metadata) : std::nullopt;
 }

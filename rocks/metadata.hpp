@@ -30,24 +30,28 @@ struct Metadata {
   int64_t expire_at_ms = 0;    // cluster time; 0 = never
   uint64_t version = 0;        // mutation counter at creation; names the elements of a collection
   uint64_t last_modified = 0;  // mutation counter at the last change (WATCH, delta snapshots)
-  // Strings, hashes and sets: Redis would have given up its compact form. A hash or set stays so, a
-  // string until it is set anew.
+  // Strings, hashes, sets and sorted sets: Redis would have given up its compact form. Collections
+  // stay so, a string until it is set anew.
   bool converted = false;
   // Collections only:
   uint64_t size = 0;  // elements
-  // Hashes and sets: they have a record per element, and the key's record holds none. Once spread a
-  // collection stays so.
+  // All but streams: the elements have records of their own. Once spread a collection stays so.
   bool spread = false;
-  uint64_t removed =
-      0;  // spread: last_modified - version when an element was last removed; 0 never
-  int64_t list_head = 0;  // lists: position of the first element
-  int64_t list_tail = 0;  // lists: one past the last; size == tail - head
-  // A string's bytes, or the elements of a collection that is not spread (resp/types/packed.hpp); a
-  // view into the record it was decoded from, or into the caller's bytes.
+  // Spread: last_modified - version when an element or a node was last removed; 0 never.
+  uint64_t removed = 0;
+  // Lists and sorted sets: the tree of their elements (resp/types/tree.hpp), whose root is `value`.
+  uint8_t tree_height = 0;
+  uint64_t next_node = 1;
+  // A string's bytes, the elements of a collection that is not spread (resp/types/packed.hpp,
+  // tree_entry.hpp), or the root of its tree; a view into the record it was decoded from, or into
+  // the caller's bytes.
   std::string_view value;
 
   bool expired(int64_t now_ms) const { return expire_at_ms != 0 && expire_at_ms <= now_ms; }
-  bool has_elements() const;  // records beside the key's own
+  // Records beside the key's own: any; in the element family; in the node family.
+  bool has_elements() const;
+  bool has_fields() const;
+  bool has_nodes() const;
   CollectionId collection(DatabaseId database) const { return {database, version}; }
 };
 

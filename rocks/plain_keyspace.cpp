@@ -25,7 +25,7 @@ namespace kiwi::rocks {
 namespace {
 
 constexpr std::array<Family, kFamilies> kAllFamilies = {Family::kMeta, Family::kElement,
-                                                        Family::kScore, Family::kSystem};
+                                                        Family::kNode, Family::kSystem};
 
 // A range erase over at most so many stored keys is written as single deletes: a memtable that
 // holds many range tombstones makes every read of it slow.

@@ -29,7 +29,7 @@ struct ReadOptions;
 namespace kiwi::rocks {
 
 // ON DISK, never rename. Index = Family.
-inline constexpr std::array<const char*, kFamilies> kFamilyNames = {"meta", "element", "score",
+inline constexpr std::array<const char*, kFamilies> kFamilyNames = {"meta", "element", "node",
                                                                     "system"};
 // ON DISK. In the default column family; written into the memtable of a new database, so that it is
 // durable exactly when any data is.

@@ -69,7 +69,7 @@ class TreeAudit {
     uint64_t held = 0;  // entries
     const uint64_t count = level == 0 ? leaf(number, entries, bounds, held)
                                       : inner(number, level, entries, bounds, held);
-    const uint64_t most_if_larger = level == 0 ? 1 : 3;
+    const uint64_t most_if_larger = level > 0 ? 3 : number == 0 ? 0 : 1;
     // Counts that grew since the last child came: a byte or two each.
     const size_t slack = level == 0 ? 0 : 2 * static_cast<size_t>(held);
     if (held == 0 || (entries.size() > limit(number, level) + slack && held > most_if_larger)) {

@@ -15,7 +15,7 @@ TreeBuilder::TreeBuilder(
 void TreeBuilder::add(std::string_view entry) {
   ++size_;
   if (!spread_) {
-    if (only_.empty() || only_.size() + entry.size() <= shape_.root_leaf_bytes) {
+    if (only_.size() + entry.size() <= shape_.root_leaf_bytes) {
       only_.append(entry);
       return;
     }

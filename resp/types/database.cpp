@@ -27,7 +27,8 @@ Database::Database(rocks::Writer& writer, size_t entry_work_max, const Shape& sh
     : reader_(writer),
       shape_(shape),
       effects_(&writer, entry_work_max),
-      elements_(reader_, effects_, steps_) {
+      elements_(reader_, effects_, steps_),
+      nodes_(reader_, effects_, steps_) {
   load();
   settings_.load(writer);
   for (uint32_t logical = 0; logical < config::limits::kDatabases; ++logical) {
@@ -39,7 +40,8 @@ Database::Database(rocks::Reader& view, size_t entry_work_max, const Shape& shap
     : reader_(view),
       shape_(shape),
       effects_(nullptr, entry_work_max),
-      elements_(reader_, effects_, steps_) {
+      elements_(reader_, effects_, steps_),
+      nodes_(reader_, effects_, steps_) {
   load();
   settings_.load_version(view);
 }
@@ -143,6 +145,7 @@ void Database::give_back_buffers() {
     give_back_if_big(*buffer);
   }
   elements_.give_back_buffers();
+  nodes_.give_back();
 }
 
 size_t Database::buffer_bytes() const {
@@ -235,7 +238,7 @@ void Database::flush(uint32_t logical) {
   effects_.erase_range(Family::kMeta, from_, to_);
   keys::collection_begin(from_, {old, 0});
   effects_.erase_range(Family::kElement, from_, to_);
-  effects_.erase_range(Family::kScore, from_, to_);
+  effects_.erase_range(Family::kNode, from_, to_);
   keys::deletion_bucket(from_, old, 0);
   keys::deletion_bucket(to_, old, rocks::kDeletionBuckets - 1);
   to_.push_back('\0');

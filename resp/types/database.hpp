@@ -26,6 +26,7 @@
 #include "resp/types/elements.hpp"
 #include "resp/types/expiry_floor.hpp"
 #include "resp/types/key.hpp"
+#include "resp/types/nodes.hpp"
 #include "resp/types/settings.hpp"
 #include "resp/types/shape.hpp"
 #include "resp/types/steps.hpp"
@@ -69,6 +70,7 @@ class Database {
   Steps& steps() { return steps_; }
   Effects& effects() { return effects_; }
   Elements& elements() { return elements_; }
+  Nodes& nodes() { return nodes_; }
   const Shape& shape() const { return shape_; }
   Settings& settings() { return settings_; }
   const Settings& settings() const { return settings_; }
@@ -169,6 +171,7 @@ class Database {
   Effects effects_;
   Steps steps_;
   Elements elements_;
+  Nodes nodes_;
   Settings settings_{effects_};
   rocks::AppliedRecord record_;
   std::unordered_map<uint32_t, Counted> counts_;  // by physical number

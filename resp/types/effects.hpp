@@ -71,7 +71,8 @@ class Effects {
     }
   }
   void expect_string(size_t bytes) const;
-  // A small collection, which is stored whole: what came with the command costs nothing.
+  // A small collection, or nodes of a large one, which are stored whole: what came with the command
+  // costs nothing.
   void spend_packed(size_t bytes) {
     if (bytes > carried_ + kRecordWork) {
       spend(beyond_carried(bytes));

@@ -1,12 +1,15 @@
-// Values of the element records of spread hashes and sets, as bytes.
+// Values of the element records of spread hashes, sets and sorted sets, as bytes.
 //
 // ON DISK, frozen by golden bytes in tests/types/packed_test.cpp.
 //   set:   varint stamp
+//   sorted set:  f64 LE score as it was given (-0 is kept), varint stamp
 //   hash:  u8 flags (1 = deadline; other bits 0), [i64 LE deadline], varint stamp, the value
 // The stamp is the mutation counter of the record's last change minus the collection's version: it
 // says whether a delta needs the record.
 #pragma once
 
+#include <bit>
+#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -31,6 +34,25 @@ inline std::optional<uint64_t> decode_member(std::string_view record) {
   ByteReader in(record);
   const uint64_t stamp = in.varint();
   return in.done() ? std::optional(stamp) : std::nullopt;
+}
+
+struct MemberScore {
+  double score = 0;
+  uint64_t stamp = 0;
+};
+
+inline void encode_scored(std::string& out, const MemberScore& member) {
+  out.clear();
+  put_le(out, std::bit_cast<uint64_t>(member.score));
+  put_varint(out, member.stamp);
+}
+
+inline std::optional<MemberScore> decode_scored(std::string_view record) {
+  ByteReader in(record);
+  MemberScore member;
+  member.score = std::bit_cast<double>(in.le<uint64_t>());
+  member.stamp = in.varint();
+  return in.done() && !std::isnan(member.score) ? std::optional(member) : std::nullopt;
 }
 
 inline void encode_field(std::string& out, const FieldValue& field) {

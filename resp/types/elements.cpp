@@ -8,6 +8,8 @@
 #include "config/base/check.hpp"
 #include "config/base/reuse.hpp"
 #include "resp/types/element_value.hpp"
+#include "resp/types/nodes.hpp"
+#include "resp/types/tree_entry.hpp"
 #include "rocks/keys.hpp"
 
 namespace kiwi::resp {
@@ -41,67 +43,44 @@ std::unique_ptr<rocks::Cursor> Elements::cursor(CollectionId collection, uint64_
   return reader_.cursor(Family::kElement, from_, to_);
 }
 
-// ---------------------------------------------------------------- by position
-
 void Elements::damaged(const char* what) {
   fatal(std::string(what) + " in the state database; replace this node's data directory");
-}
-
-std::string_view Elements::at(CollectionId list, int64_t position) {
-  steps_.step();
-  keys::list_element(key_, list, position);
-  const std::optional<std::string_view> found = reader_.get(Family::kElement, key_);
-  if (!found) {
-    damaged("an element of a list is missing");
-  }
-  return *found;
-}
-
-void Elements::put_at(CollectionId list, int64_t position, std::string_view value) {
-  keys::list_element(key_, list, position);
-  effects_.put(Family::kElement, key_, value);
-}
-
-void Elements::erase_at(CollectionId list, int64_t from, int64_t to) {
-  CHECK_INVARIANT(from <= to);
-  constexpr int64_t kFew = 64;  // a range tombstone costs every later read more than a few erases
-  if (to - from <= kFew) {
-    for (int64_t position = from; position < to; ++position) {
-      keys::list_element(key_, list, position);
-      effects_.erase(Family::kElement, key_);
-    }
-    return;
-  }
-  bounds(list, from, to);
-  effects_.erase_range(Family::kElement, from_, to_);
-}
-
-void Elements::bounds(CollectionId list, int64_t from, int64_t to) {
-  keys::list_element(from_, list, from);
-  keys::list_element(to_, list, to);
 }
 
 // ---------------------------------------------------------------- whole collections
 
 void Elements::drop(const Key& key) {
-  if (!key.meta.has_elements()) {
-    return;
+  if (key.meta.has_fields()) {
+    keys::collection_begin(from_, key.collection());
+    keys::collection_end(to_, key.collection());
+    effects_.erase_range(Family::kElement, from_, to_);
   }
-  if (key.meta.type == Type::kList && key.meta.list_head < key.meta.list_tail) {
-    erase_at(key.collection(), key.meta.list_head, key.meta.list_tail);
+  if (key.meta.has_nodes()) {
+    drop_nodes(key);
+  }
+}
+
+void Elements::drop_nodes(const Key& key) {
+  constexpr uint64_t kFew = 64;  // a range tombstone costs every later read more than a few erases
+  if (key.meta.type == Type::kList && key.meta.next_node <= kFew) {
+    for (uint64_t node = 1; node < key.meta.next_node; ++node) {  // maybe gone already
+      keys::node(key_, key.collection(), 0, node);
+      effects_.erase(Family::kNode, key_);
+    }
     return;
   }
   keys::collection_begin(from_, key.collection());
   keys::collection_end(to_, key.collection());
-  effects_.erase_range(Family::kElement, from_, to_);
-  if (key.meta.type == Type::kSortedSet) {
-    effects_.erase_range(Family::kScore, from_, to_);
-  }
+  effects_.erase_range(Family::kNode, from_, to_);
 }
 
 void Elements::copy(Type type, CollectionId from, CollectionId to) {
-  copy_family(Family::kElement, type, from, to);
-  copy_family(Family::kScore, type, from, to);
+  if (type != Type::kList) {
+    copy_family(Family::kElement, type, from, to);
+  }
+  if (type != Type::kHash && type != Type::kSet) {
+    copy_family(Family::kNode, type, from, to);
+  }
 }
 
 // In a copy nothing is newer than the collection: stamps begin anew.
@@ -119,7 +98,28 @@ void Elements::put_copy(Family family, Type type, std::string_view key, std::str
     encode_field(value_, *field);
     return effects_.put(family, key, value_);
   }
+  if (family == Family::kNode) {
+    return put_node_copy(key, value);
+  }
+  if (type == Type::kSortedSet) {
+    const std::optional<MemberScore> member = decode_scored(value);
+    if (!member) {
+      damaged("a member of a sorted set is damaged");
+    }
+    encode_scored(value_, {member->score, 0});
+    return effects_.put(family, key, value_);
+  }
   effects_.put(family, key, value);
+}
+
+void Elements::put_node_copy(std::string_view key, std::string_view value) {
+  std::optional<NodeRecord> node = decode_node(value);
+  if (!node) {
+    damaged_tree();
+  }
+  node->stamp = 0;
+  encode_node(value_, *node);
+  effects_.put(Family::kNode, key, value_);
 }
 
 void Elements::copy_family(Family family, Type type, CollectionId from, CollectionId to) {

@@ -1,6 +1,7 @@
-// The records of collections, as bytes: elements by the hash of their field (hashes and sets; the
-// members of sorted sets will be) and by position (lists). What they mean is their type's business;
-// which key they belong to, and its record, are the Database's.
+// The records of collections, as bytes: elements by the hash of their field (hashes, sets, members
+// of sorted sets); and all records of a collection at once, nodes of trees (nodes.hpp) among them.
+// What they mean is their type's business; which key they belong to, and its record, are the
+// Database's.
 //
 // Owned by the Database. Values that are returned are valid until the next call that reads or
 // writes; no write may happen while a cursor is open or a walk visits.
@@ -31,17 +32,6 @@ class Elements {
   // From the first field with hash >= `hash` to the collection's end.
   std::unique_ptr<rocks::Cursor> cursor(rocks::CollectionId collection, uint64_t hash);
 
-  // ---- by position: each of a list's positions holds an element
-  std::string_view at(rocks::CollectionId list, int64_t position);
-  void put_at(rocks::CollectionId list, int64_t position, std::string_view value);
-  void erase_at(rocks::CollectionId list, int64_t from, int64_t to);  // [from, to)
-  // Calls visit(position, value) for the elements at [from, to), upwards or downwards, until it
-  // answers false.
-  template <class Visit>
-  void walk(rocks::CollectionId list, int64_t from, int64_t to, Visit visit);
-  template <class Visit>
-  void walk_back(rocks::CollectionId list, int64_t from, int64_t to, Visit visit);
-
   // ---- whole collections
   void drop(const Key& key);  // of a key of any type
   // Counted as work (F61).
@@ -63,7 +53,8 @@ class Elements {
                 rocks::Type type,
                 std::string_view key,
                 std::string_view value);
-  void bounds(rocks::CollectionId list, int64_t from, int64_t to);  // to from_ and to_
+  void put_node_copy(std::string_view key, std::string_view value);
+  void drop_nodes(const Key& key);
 
   rocks::Reader& reader_;
   Effects& effects_;
@@ -74,35 +65,5 @@ class Elements {
   std::string to_;
   std::string value_;
 };
-
-template <class Visit>
-void Elements::walk(rocks::CollectionId list, int64_t from, int64_t to, Visit visit) {
-  bounds(list, from, to);
-  auto cursor = reader_.cursor(rocks::Family::kElement, from_, to_);
-  for (int64_t position = from; position < to; ++position, cursor->next()) {
-    steps_.step();
-    if (!cursor->valid()) {
-      damaged("an element of a list is missing");
-    }
-    if (!visit(position, cursor->value())) {
-      return;
-    }
-  }
-}
-
-template <class Visit>
-void Elements::walk_back(rocks::CollectionId list, int64_t from, int64_t to, Visit visit) {
-  bounds(list, from, to);
-  auto cursor = reader_.reverse_cursor(rocks::Family::kElement, from_, to_);
-  for (int64_t position = to; position-- > from; cursor->next()) {
-    steps_.step();
-    if (!cursor->valid()) {
-      damaged("an element of a list is missing");
-    }
-    if (!visit(position, cursor->value())) {
-      return;
-    }
-  }
-}
 
 }  // namespace kiwi::resp

@@ -13,6 +13,7 @@
 #include "resp/types/list.hpp"
 #include "resp/types/set.hpp"
 #include "resp/types/string_value.hpp"
+#include "resp/types/zset.hpp"
 
 namespace kiwi::resp {
 
@@ -101,7 +102,7 @@ class Handles {
   }
 
   Database& database_;
-  std::tuple<Pool<Hash>, Pool<Set>, Pool<List>, Pool<String>> pools_;
+  std::tuple<Pool<Hash>, Pool<Set>, Pool<List>, Pool<String>, Pool<ZSet>> pools_;
 };
 
 }  // namespace kiwi::resp

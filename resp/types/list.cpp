@@ -1,55 +1,104 @@
 #include "resp/types/list.hpp"
 
 #include "config/base/check.hpp"
+#include "config/base/reuse.hpp"
 
 namespace kiwi::resp {
 
 namespace {
 
-constexpr int64_t kFew = 4;  // elements that are cheaper to read one by one than with a cursor
+// Nodes that a command of many elements holds in memory.
+constexpr size_t kPagesMax = 512;
 
 }  // namespace
 
-std::string_view List::at(uint64_t index) const {
-  CHECK_INVARIANT(index < size());
-  return elements().at(key_.collection(), position(index));
+List::List(Database& database)
+    : Collection(database), tree_(database.nodes(), LeafKind::kList, database.shape()) {}
+
+void List::stand_for(const Key& key) {
+  Collection::stand_for(key);
+  TreeHead head;
+  if (key.live) {
+    head = {key.meta.size, key.meta.tree_height, key.meta.removed, key.meta.next_node,
+            key.meta.value};
+  }
+  tree_.open({key.collection()}, head, 0);
+  key_.meta.value = {};
 }
+
+void List::give_back() {
+  tree_.give_back();
+  give_back_if_big(entry_);
+  give_back_if_big(equal_);
+}
+
+// ---------------------------------------------------------------- reading
+
+std::string_view List::at(uint64_t index) const { return tree_.at(index).value; }
 
 std::string_view List::end(ListEnd end) const { return at(end == ListEnd::kHead ? 0 : size() - 1); }
 
-void List::visit_up(int64_t from, int64_t to, const ElementVisit& visit) const {
-  CHECK_INVARIANT(head() <= from && from <= to && to <= tail());
-  if (to - from > kFew) {
-    elements().walk(key_.collection(), from, to,
-                    [&](int64_t, std::string_view element) { return visit(element); });
-    return;
-  }
-  for (int64_t at = from; at < to && visit(elements().at(key_.collection(), at)); ++at) {
-  }
-}
-
-void List::visit_down(int64_t from, int64_t to, const ElementVisit& visit) const {
-  CHECK_INVARIANT(head() <= from && from <= to && to <= tail());
-  if (to - from > kFew) {
-    elements().walk_back(key_.collection(), from, to,
-                         [&](int64_t, std::string_view element) { return visit(element); });
-    return;
-  }
-  for (int64_t at = to; at > from && visit(elements().at(key_.collection(), at - 1)); --at) {
-  }
-}
-
 void List::range(uint64_t first, uint64_t count, const ElementVisit& visit) const {
-  CHECK_INVARIANT(first + count <= size());
-  visit_up(position(first), position(first + count), visit);
+  tree_.visit(first, count, [&](const LeafEntry& entry) { return visit(entry.value); });
 }
+
+// ---------------------------------------------------------------- changes
+
+void List::begin_change() {
+  if (changed_) {
+    return;
+  }
+  Collection::begin_change(kType);
+  if (fresh_) {
+    tree_.open({key_.collection()}, {}, stamp());
+  } else {
+    tree_.set_stamp(stamp());
+  }
+}
+
+const std::string& List::entry_of(std::string_view element) {
+  entry_.clear();
+  append_list_entry(entry_, element);
+  return entry_;
+}
+
+void List::edited() {
+  give_back_if_big(entry_);
+  key_.meta.size = tree_.size();
+  if (tree_.pages() > kPagesMax) {
+    store_nodes();
+  }
+}
+
+// The key's record, which says where they are, follows with save().
+void List::store_nodes() {
+  database().effects().spend_packed(tree_.save());
+  const TreeHead head = tree_.head();
+  key_.meta.spread = key_.meta.spread || head.next_node > 1;
+  if (key_.meta.spread) {
+    key_.meta.tree_height = head.height;
+    key_.meta.removed = head.removed;
+    key_.meta.next_node = head.next_node;
+  }
+}
+
+void List::save() {
+  if (!changed_) {
+    return;
+  }
+  store_nodes();
+  CHECK_INVARIANT(key_.meta.size == tree_.size());
+  key_.meta.value = tree_.head().root;
+  Collection::save();
+  key_.meta.value = {};
+}
+
+// ---------------------------------------------------------------- both ends
 
 void List::push(ListEnd end, std::string_view element) {
-  begin_change(kType);
-  const bool at_head = end == ListEnd::kHead;
-  elements().put_at(key_.collection(), at_head ? head() - 1 : tail(), element);
-  (at_head ? --key_.meta.list_head : ++key_.meta.list_tail);
-  ++key_.meta.size;
+  begin_change();
+  tree_.insert_at(end == ListEnd::kHead ? 0 : size(), entry_of(element));
+  edited();
 }
 
 void List::pop(ListEnd end, uint64_t count, const ElementVisit& visit) {
@@ -57,46 +106,36 @@ void List::pop(ListEnd end, uint64_t count, const ElementVisit& visit) {
   if (count == 0) {
     return;
   }
-  const auto popped = static_cast<int64_t>(count);
-  const Steps::ForAnswer for_answer(database().steps());
-  if (end == ListEnd::kHead) {
-    if (visit) {
-      visit_up(head(), head() + popped, visit);
+  const uint64_t first = end == ListEnd::kHead ? 0 : size() - count;
+  if (visit) {
+    const Steps::ForAnswer for_answer(database().steps());
+    const auto tell = [&](const LeafEntry& entry) { return visit(entry.value); };
+    if (end == ListEnd::kHead) {
+      tree_.visit(first, count, tell);
+    } else {
+      tree_.visit_back(first, count, tell);
     }
-    set_bounds(head() + popped, tail());
-  } else {
-    if (visit) {
-      visit_down(tail() - popped, tail(), visit);
-    }
-    set_bounds(head(), tail() - popped);
   }
-}
-
-void List::replace(uint64_t index, std::string_view element) {
-  CHECK_INVARIANT(index < size());
-  begin_change(kType);
-  elements().put_at(key_.collection(), position(index), element);
-}
-
-void List::trim(uint64_t first, uint64_t count) {
-  CHECK_INVARIANT(first + count <= size());
-  set_bounds(position(first), position(first + count));
+  remove(first, count);
 }
 
 void List::clear() {
   if (!empty()) {
-    set_bounds(tail(), tail());
+    remove(0, size());
   }
 }
 
-void List::set_bounds(int64_t new_head, int64_t new_tail) {
-  begin_change(kType);
-  CHECK_INVARIANT(head() <= new_head && new_head <= new_tail && new_tail <= tail());
-  elements().erase_at(key_.collection(), head(), new_head);
-  elements().erase_at(key_.collection(), new_tail, tail());
-  key_.meta.list_head = new_head;
-  key_.meta.list_tail = new_tail;
-  key_.meta.size = static_cast<uint64_t>(new_tail - new_head);
+void List::remove(uint64_t first, uint64_t count) {
+  // The last ones go one by one: a queue that is empty now and then leaves no range erases.
+  constexpr uint64_t kFew = 64;
+  begin_change();
+  if (count == size() && count > kFew) {
+    elements().drop(key_);
+    tree_.clear();
+  } else {
+    tree_.remove_range(first, count);
+  }
+  edited();
 }
 
 }  // namespace kiwi::resp

@@ -1,6 +1,6 @@
-// Lists. Today's layout: a record per element at consecutive positions, whose first and one past
-// last are in the key's record; both ends grow outwards. Indexes count from the head, from 0; where
-// the elements lie is nobody else's business.
+// Lists. The elements stand in a counted tree, in their order (tree.hpp). As long as they fit its
+// root is the only leaf, and the whole list is packed into the key's record; what outgrows that is
+// spread over nodes and stays so. Indexes count from the head, from 0.
 #pragma once
 
 #include <cstdint>
@@ -10,30 +10,33 @@
 #include <string_view>
 #include <vector>
 
-#include "config/base/reuse.hpp"
 #include "resp/types/handle.hpp"
+#include "resp/types/tree.hpp"
 
 namespace kiwi::resp {
 
 enum class ListEnd : uint8_t { kHead, kTail };
 
-// False: no more are wanted. No writes inside.
+// False: no more are wanted. Neither reads nor writes inside.
 using ElementVisit = std::function<bool(std::string_view element)>;
 
 class List : public Collection {
  public:
   static constexpr rocks::Type kType = rocks::Type::kList;
-  using Collection::Collection;
-  void give_back() { give_back_if_big(moved_); }
+  explicit List(Database& database);
 
   std::string_view at(uint64_t index) const;  // index < size()
   std::string_view end(ListEnd end) const;    // of a list that is not empty
   // `count` elements from `first` on, towards the tail.
   void range(uint64_t first, uint64_t count, const ElementVisit& visit) const;
-  // Calls visit(index, element) from one end inwards until it answers false. No writes inside.
+  // Calls visit(index, element) from one end inwards until it answers false. Neither reads nor
+  // writes inside.
   template <class Visit>
-  void each(ListEnd from, Visit visit) const;
+  void each(ListEnd from, Visit visit) const {
+    each_behind(0, from, visit);
+  }
 
+  // Elements that are given are not this list's own bytes.
   void push(ListEnd end, std::string_view element);
   // Removes `count` elements, at most size(), from that end inwards. `visit` sees each; empty:
   // nobody wants to know.
@@ -46,34 +49,41 @@ class List : public Collection {
   // Removes up to `most` elements that equal this one, from that end on. How many it were.
   uint64_t remove_equal(std::string_view element, ListEnd from, uint64_t most);
 
- private:
-  int64_t head() const { return key_.meta.list_head; }
-  int64_t tail() const { return key_.meta.list_tail; }
-  int64_t position(uint64_t index) const { return head() + static_cast<int64_t>(index); }
-  // Positions [from, to), upwards or downwards, and one by one where that is cheaper.
-  void visit_up(int64_t from, int64_t to, const ElementVisit& visit) const;
-  void visit_down(int64_t from, int64_t to, const ElementVisit& visit) const;
-  void move(int64_t from, int64_t to);
-  void close_holes(const std::vector<int64_t>& holes, size_t front);
-  size_t holes_of_head(const std::vector<int64_t>& holes) const;
-  // What lies outside goes, and the size is what is left.
-  void set_bounds(int64_t head, int64_t tail);
+  void save();  // as of Collection
 
-  std::string moved_;  // a buffer
+  // For Handles.
+  void stand_for(const Key& key);
+  void give_back();
+
+ private:
+  // each(), but for the first `skip` elements from that end.
+  template <class Visit>
+  void each_behind(uint64_t skip, ListEnd from, Visit visit) const;
+  void begin_change();
+  const std::string& entry_of(std::string_view element);
+  void edited();
+  void store_nodes();
+  void remove(uint64_t first, uint64_t count);
+  bool is_little(uint64_t first, uint64_t count) const;
+  void keep_only(uint64_t first, uint64_t count);
+  bool find_equal(std::string_view element, ListEnd from, uint64_t most, uint64_t& skip);
+
+  mutable Tree tree_;  // reading fills its buffers
+  // Buffers, reused.
+  std::string entry_;
+  std::vector<uint64_t> equal_;  // indexes, ascending
 };
 
 template <class Visit>
-void List::each(ListEnd from, Visit visit) const {
-  if (empty()) {
-    return;
-  }
-  auto by_index = [&](int64_t position, std::string_view element) {
-    return visit(static_cast<uint64_t>(position - head()), element);
-  };
+void List::each_behind(uint64_t skip, ListEnd from, Visit visit) const {
+  const uint64_t count = size() - skip;
   if (from == ListEnd::kHead) {
-    elements().walk(key_.collection(), head(), tail(), by_index);
+    uint64_t index = skip;
+    tree_.visit(skip, count, [&](const LeafEntry& entry) { return visit(index++, entry.value); });
   } else {
-    elements().walk_back(key_.collection(), head(), tail(), by_index);
+    uint64_t index = count;
+    tree_.visit_back(0, count,
+                     [&](const LeafEntry& entry) { return visit(--index, entry.value); });
   }
 }
 

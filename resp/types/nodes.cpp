@@ -17,15 +17,16 @@ constexpr uint8_t kNodeFormat = 1;
 
 }  // namespace
 
-std::optional<NodeRecord> Nodes::find(const TreeId& tree, uint64_t node) {
-  steps_.step();
-  keys::node(key_, tree.collection, tree.tree, node);
-  const std::optional<std::string_view> found = reader_.get(Family::kNode, key_);
-  if (!found) {
-    return std::nullopt;
-  }
-  ByteReader in(*found);
-  const uint8_t head = in.le<uint8_t>();
+void encode_node(std::string& out, const NodeRecord& record) {
+  out.clear();
+  put_u8(out, static_cast<uint8_t>(kNodeFormat << 4 | static_cast<uint8_t>(record.kind)));
+  put_varint(out, record.stamp);
+  out.append(record.entries);
+}
+
+std::optional<NodeRecord> decode_node(std::string_view bytes) {
+  ByteReader in(bytes);
+  const auto head = in.le<uint8_t>();
   NodeRecord record;
   record.kind = static_cast<NodeKind>(head & 0x0f);
   record.stamp = in.varint();
@@ -35,6 +36,13 @@ std::optional<NodeRecord> Nodes::find(const TreeId& tree, uint64_t node) {
     return std::nullopt;
   }
   return record;
+}
+
+std::optional<NodeRecord> Nodes::find(const TreeId& tree, uint64_t node) {
+  steps_.step();
+  keys::node(key_, tree.collection, tree.tree, node);
+  const std::optional<std::string_view> found = reader_.get(Family::kNode, key_);
+  return found ? decode_node(*found) : std::nullopt;
 }
 
 std::string_view Nodes::entries(const TreeId& tree, uint64_t node, NodeKind kind) {
@@ -47,14 +55,13 @@ std::string_view Nodes::entries(const TreeId& tree, uint64_t node, NodeKind kind
 
 void Nodes::put(const TreeId& tree, uint64_t node, const NodeRecord& record) {
   keys::node(key_, tree.collection, tree.tree, node);
-  value_.clear();
-  put_u8(value_, static_cast<uint8_t>(kNodeFormat << 4 | static_cast<uint8_t>(record.kind)));
-  put_varint(value_, record.stamp);
-  value_.append(record.entries);
+  encode_node(value_, record);
   effects_.put(Family::kNode, key_, value_);
+  give_back_if_big(value_);
 }
 
 void Nodes::erase(const TreeId& tree, uint64_t node) {
+  effects_.spend(0);
   keys::node(key_, tree.collection, tree.tree, node);
   effects_.erase(Family::kNode, key_);
 }

@@ -31,6 +31,9 @@ struct NodeRecord {
   std::string_view entries;
 };
 
+void encode_node(std::string& out, const NodeRecord& record);   // clears out first
+std::optional<NodeRecord> decode_node(std::string_view bytes);  // nullopt: damaged
+
 class Nodes {
  public:
   Nodes(rocks::Reader& reader, Effects& effects, Steps& steps)
@@ -39,8 +42,8 @@ class Nodes {
   // The entries of a node that must exist and be of this kind: a step, and one point read.
   std::string_view entries(const TreeId& tree, uint64_t node, NodeKind kind);
   void put(const TreeId& tree, uint64_t node, const NodeRecord& record);
-  void erase(const TreeId& tree, uint64_t node);
-  void drop(const TreeId& tree);  // all nodes of it
+  void erase(const TreeId& tree, uint64_t node);  // counted as work (F61)
+  void drop(const TreeId& tree);                  // all nodes of it
   // For the audit: every record of the tree.
   std::unique_ptr<rocks::Cursor> cursor(const TreeId& tree);
 

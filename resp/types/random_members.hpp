@@ -1,5 +1,5 @@
 // Random members of a collection whose records stand in the order of a hash (spread hashes and
-// sets; sorted sets by member will be), and of packed entries.
+// sets), and of packed entries. Sorted sets draw ranks.
 #pragma once
 
 #include <cstdint>

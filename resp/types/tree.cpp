@@ -57,6 +57,16 @@ void Tree::open(const TreeId& id, const TreeHead& head, uint64_t stamp) {
   top.entries.assign(head.root);
 }
 
+void Tree::clear() {
+  size_ = 0;
+  height_ = 0;
+  removed_ = stamp_;
+  changed_ = true;
+  forget_pages();
+  root().level = 0;
+  root().entries.clear();
+}
+
 TreeHead Tree::head() const {
   CHECK_INVARIANT(!changed_);
   return {size_, static_cast<uint8_t>(height_), removed_, next_node_, root().entries};

@@ -9,8 +9,8 @@
 //            if both fit into three quarters. Empty nodes go. A root with one inner child takes its
 //            entries.
 //   Limits   those of Shape, when entries come: counts that grow later may add a byte or two each.
-//   A
-//            leaf of one entry, and an inner node of three, may be larger.
+//            A leaf of one entry, and an inner node of three, may be larger. The root stands in the
+//            key's record, so an element that is too large for it has a leaf of its own.
 //
 // The shape is a function of the history alone, so it is the same on every node. Changes stand in
 // memory until save(), which writes each changed node once: between the first change and save() the
@@ -24,6 +24,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,9 +57,14 @@ class Tree {
   // The tree that this one stands for from now on. `stamp`: of what will be changed, the key's next
   // last_modified - version (its records must not seem older than the entry that wrote them).
   void open(const TreeId& id, const TreeHead& head, uint64_t stamp);
+  // Of what is changed from here on.
+  void set_stamp(uint64_t stamp) { stamp_ = stamp; }
+  // Forgets all entries. The records of the nodes are the caller's to drop.
+  void clear();
   TreeHead head() const;  // as of the last save(), its root valid until the next change
   uint64_t size() const { return size_; }
   unsigned height() const { return height_; }
+  std::string_view root_entries() const { return root().entries; }  // until the next change
 
   // ---- by rank, from 0
   LeafEntry at(uint64_t rank);  // rank < size()
@@ -72,8 +78,9 @@ class Tree {
   void insert_at(uint64_t rank, std::string_view entry);   // in front of it; lists only
   void replace_at(uint64_t rank, std::string_view entry);  // its key stays
   void remove_at(uint64_t rank);
-  // Leaves inside the range are dropped unread.
+  // Leaves of which all elements go are dropped unread. Ranks ascend.
   void remove_range(uint64_t first, uint64_t count);
+  void remove_many(std::span<const uint64_t> ranks);
 
   // ---- by key; not lists
   uint64_t rank(std::string_view key);  // entries with smaller keys
@@ -84,10 +91,12 @@ class Tree {
   // `entry` takes the place of the one with this key; its own is the same or not there.
   [[nodiscard]] bool move(std::string_view key, std::string_view entry);
 
-  // Writes the changed nodes. The caller writes head() into its record.
-  void save();
+  // Writes the changed nodes. The caller writes head() into its record. How many bytes of entries
+  // it were.
+  size_t save();
   bool changed() const { return changed_; }
-  void give_back();  // buffers that a command made big
+  size_t pages() const { return used_; }  // nodes in memory until save()
+  void give_back();                       // buffers that a command made big
 
  private:
   // Where new entries came: what decides how a node that is too large is cut.
@@ -115,6 +124,13 @@ class Tree {
   struct Leaf {
     std::string_view entries;
     uint64_t before = 0;  // elements in front of it
+  };
+  // Elements that go: a range of ranks, or single ones of it, which ascend.
+  struct Gone {
+    uint64_t from = 0;
+    uint64_t to = 0;
+    std::span<const uint64_t> ranks;
+    uint64_t between(uint64_t first, uint64_t last) const;  // how many of [first, last)
   };
   // One level of a walk.
   struct Level {
@@ -167,7 +183,8 @@ class Tree {
 
   // ---- too large (tree_split.cpp)
   void spread(size_t depth, Side side);
-  void cut(unsigned level, size_t most, Side side);
+  void divide(unsigned level, size_t most, Side side);
+  bool in_place(size_t depth, unsigned level) const;
   void find_starts(unsigned level);
   void halve(size_t first, size_t last, size_t limit, size_t least);
   void fill_from_left(size_t limit, size_t least);
@@ -185,8 +202,10 @@ class Tree {
   void drop_node(uint64_t number);
   void drop_below(uint64_t number, unsigned level);
   void lower_root();
-  void cut_leaf(Page& leaf, uint64_t from, uint64_t to);
-  void cut_inner(Page& inner, uint64_t from, uint64_t to);
+  void remove(const Gone& gone);
+  void cut(Page& page, uint64_t before, const Gone& gone);
+  void cut_leaf(Page& leaf, uint64_t before, const Gone& gone);
+  void cut_inner(Page& inner, uint64_t before, const Gone& gone);
 
   Nodes& nodes_;
   const LeafKind kind_;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "config/base/bytes.hpp"
+#include "config/base/reuse.hpp"
 #include "resp/types/tree.hpp"
 
 namespace kiwi::resp {
@@ -76,19 +77,23 @@ Tree::Page& Tree::new_page(unsigned level) {
   return page;
 }
 
-void Tree::save() {
+size_t Tree::save() {
   if (!changed_) {
-    return;
+    return 0;
   }
+  size_t bytes = 0;
   for (size_t which = 1; which < used_; ++which) {
-    const Page& page = pages_[which];
+    Page& page = pages_[which];
     if (page.dirty && !page.gone) {
       nodes_.put(id_, page.number, {node_kind(page.level), stamp_, page.entries});
+      bytes += page.entries.size();
+      give_back_if_big(page.entries);
     }
   }
   CHECK_INVARIANT(count_of(root().entries, height_) == size_);
   forget_pages();
   root().dirty = changed_ = false;
+  return bytes;
 }
 
 // ---------------------------------------------------------------- paths
@@ -158,7 +163,7 @@ void Tree::add_to_counts(int64_t change) {
 void Tree::put_in(Page& leaf, size_t at, std::string_view entry) {
   ++size_;
   add_to_counts(+1);
-  if (leaf.entries.empty() || leaf.entries.size() + entry.size() <= leaf_limit()) {
+  if (leaf.entries.size() + entry.size() <= leaf_limit()) {
     leaf.entries.insert(at, entry);
     touch(leaf);
     return;

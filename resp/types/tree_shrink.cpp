@@ -130,58 +130,111 @@ void Tree::lower_root() {
   }
 }
 
-// ---------------------------------------------------------------- ranges
+// ---------------------------------------------------------------- many at once
 
 void Tree::remove_range(uint64_t first, uint64_t count) {
   CHECK_INVARIANT(first <= size_ && count <= size_ - first);
-  if (count == 0) {
-    return;
+  if (count > 0) {
+    remove(Gone{first, first + count, {}});
   }
-  size_ -= count;
-  if (height_ == 0) {
-    cut_leaf(root(), first, first + count);
-  } else {
-    cut_inner(root(), first, first + count);
+}
+
+void Tree::remove_many(std::span<const uint64_t> ranks) {
+  if (!ranks.empty()) {
+    CHECK_INVARIANT(ranks.front() <= ranks.back() && ranks.back() < size_);
+    remove(Gone{ranks.front(), ranks.back() + 1, ranks});
   }
+}
+
+uint64_t Tree::Gone::between(uint64_t first, uint64_t last) const {
+  if (ranks.empty()) {
+    return std::clamp(to, first, last) - std::clamp(from, first, last);
+  }
+  const auto begin = std::lower_bound(ranks.begin(), ranks.end(), first);
+  return static_cast<uint64_t>(std::lower_bound(begin, ranks.end(), last) - begin);
+}
+
+void Tree::remove(const Gone& gone) {
+  size_ -= gone.between(0, size_);
+  cut(root(), 0, gone);
   lower_root();
 }
 
-// Entries [from, to) of a leaf.
-void Tree::cut_leaf(Page& leaf, uint64_t from, uint64_t to) {
-  const size_t begin = offset_of(leaf.entries, from);
-  const size_t end = begin + offset_of(std::string_view(leaf.entries).substr(begin), to - from);
-  leaf.entries.erase(begin, end - begin);
-  touch(leaf);
+// `before`: elements in front of the page's.
+void Tree::cut(Page& page, uint64_t before, const Gone& gone) {
+  if (page.level == 0) {
+    cut_leaf(page, before, gone);
+  } else {
+    cut_inner(page, before, gone);
+  }
+  touch(page);
 }
 
-// Elements [from, to) below an inner node: children that hold nothing else go as they are, one at
-// each edge is cut.
-void Tree::cut_inner(Page& inner, uint64_t from, uint64_t to) {
-  const unsigned below = inner.level - 1;
-  std::string kept;
-  std::vector<size_t> edges;  // where in it the children that were cut begin
-  uint64_t before = 0;
-  each_inner_entry(kind_, inner.entries, [&](const InnerEntry& entry) {
-    const uint64_t cut_from = std::clamp(from, before, before + entry.count) - before;
-    const uint64_t cut_to = std::clamp(to, before, before + entry.count) - before;
-    before += entry.count;
-    const uint64_t stay = entry.count - (cut_to - cut_from);
-    if (stay == 0) {
-      drop_below(entry.child, below);
-      return true;
+void Tree::cut_leaf(Page& leaf, uint64_t before, const Gone& gone) {
+  if (gone.ranks.empty()) {
+    const size_t begin = offset_of(leaf.entries, std::max(gone.from, before) - before);
+    const std::string_view rest = std::string_view(leaf.entries).substr(begin);
+    uint64_t left = gone.to - std::max(gone.from, before);
+    size_t end = begin;
+    each_leaf_entry(kind_, rest, [&](const LeafEntry& entry) {
+      end += left > 0 ? entry.bytes.size() : 0;
+      return left > 0 && --left > 0;
+    });
+    leaf.entries.erase(begin, end - begin);
+    return;
+  }
+  whole_.clear();
+  auto next = std::lower_bound(gone.ranks.begin(), gone.ranks.end(), before);
+  uint64_t rank = before;
+  each_leaf_entry(kind_, leaf.entries, [&](const LeafEntry& entry) {
+    if (next != gone.ranks.end() && *next == rank) {
+      ++next;
+    } else {
+      whole_.append(entry.bytes);
     }
-    if (stay < entry.count) {
-      Page& child = load(entry.child, below);
-      below == 0 ? cut_leaf(child, cut_from, cut_to) : cut_inner(child, cut_from, cut_to);
-      edges.push_back(kept.size());
-    }
-    append_inner(kept, kind_, entry.child, stay,
-                 kept.empty() ? std::string_view() : entry.separator);
+    ++rank;
     return true;
   });
-  inner.entries = std::move(kept);
-  touch(inner);
-  for (; !edges.empty(); edges.pop_back()) {  // from the right, so that the other one stays put
+  leaf.entries.swap(whole_);
+}
+
+// Children that hold nothing else go as they are, others are cut. What stands in front of the first
+// of them and behind the last one stays untouched.
+void Tree::cut_inner(Page& inner, uint64_t before, const Gone& gone) {
+  const unsigned below = inner.level - 1;
+  const std::string_view entries = inner.entries;
+  std::string kept;           // what takes the place of [begin, end)
+  std::vector<size_t> edges;  // where children begin that were cut
+  size_t begin = 0;
+  size_t end = 0;
+  for (size_t at = 0; at < entries.size() && before < gone.to;) {
+    const InnerEntry entry = inner_entry(kind_, entries.substr(at));
+    const uint64_t first = before;
+    const uint64_t going = gone.between(first, first + entry.count);
+    before += entry.count;
+    at += entry.bytes.size();
+    if (going == 0 && end == 0) {
+      begin = at;
+      continue;
+    }
+    end = at;
+    if (going == entry.count) {
+      drop_below(entry.child, below);
+      continue;
+    }
+    if (going > 0) {
+      cut(load(entry.child, below), first, gone);
+      edges.push_back(begin + kept.size());
+    }
+    const bool leads = begin == 0 && kept.empty();
+    append_inner(kept, kind_, entry.child, entry.count - going,
+                 leads ? std::string_view() : entry.separator);
+  }
+  inner.entries.replace(begin, end - begin, kept);
+  if (begin == 0) {
+    clear_first_separator(inner.entries);
+  }
+  for (; !edges.empty(); edges.pop_back()) {  // from the right, so that the others stay put
     mend(inner, edges.back(), below);
   }
 }

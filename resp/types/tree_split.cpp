@@ -1,6 +1,7 @@
 // Nodes that became too large.
 #include <algorithm>
 
+#include "config/base/reuse.hpp"
 #include "resp/types/tree.hpp"
 
 namespace kiwi::resp {
@@ -11,10 +12,12 @@ void Tree::spread(size_t depth, Side side) {
   while (true) {
     Page& page = path_page(depth);
     const unsigned level = page.level;
-    cut(level, depth == 0 && level == 0 ? shape_.root_leaf_bytes : node_limit(level), side);
-    if (ends_.size() == 1) {
+    divide(level, depth == 0 && level == 0 ? shape_.root_leaf_bytes : node_limit(level), side);
+    if (in_place(depth, level)) {
       page.entries.swap(whole_);
       touch(page);
+      give_back_if_big(whole_);
+      give_back_if_big(piece_);
       return;
     }
     if (depth == 0) {  // one level more
@@ -35,10 +38,15 @@ void Tree::spread(size_t depth, Side side) {
   }
 }
 
-// Cuts whole_ if it is larger than `most`: ends_ of the pieces, which obey the node limit. A piece
-// of an inner node has two entries, so that each level has fewer nodes than the one below, however
-// large the separators; only the last one of a row may have one.
-void Tree::cut(unsigned level, size_t most, Side side) {
+// One piece stays where it is, unless it is an element that is too large for the key's record.
+bool Tree::in_place(size_t depth, unsigned level) const {
+  return ends_.size() == 1 && (depth > 0 || level > 0 || whole_.size() <= shape_.root_leaf_bytes);
+}
+
+// Divides whole_ if it is larger than `most`: ends_ of the pieces, which obey the node limit. A
+// piece of an inner node has two entries, so that each level has fewer nodes than the one below,
+// however large the separators; only the last one of a row may have one.
+void Tree::divide(unsigned level, size_t most, Side side) {
   const size_t least = level == 0 ? 1 : 2;
   ends_.clear();
   if (whole_.size() > most) {

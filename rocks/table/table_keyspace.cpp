@@ -62,7 +62,7 @@ constexpr uint64_t kCleanShare = 64;
 constexpr size_t kPrefetchAhead = 8;
 
 constexpr std::array<Family, kFamilies> kAllFamilies = {Family::kMeta, Family::kElement,
-                                                        Family::kScore, Family::kSystem};
+                                                        Family::kNode, Family::kSystem};
 
 class TableKeyspace final : public OverlaidKeyspace<TableWalk> {
  public:

@@ -10,7 +10,7 @@
 
 namespace kiwi::resp {
 
-// Counts what is read.
+// Counts what is read and written.
 class CountingKeyspace final : public rocks::MemoryKeyspace {
  public:
   std::optional<std::string_view> get(rocks::Family family, std::string_view key) override {
@@ -27,12 +27,22 @@ class CountingKeyspace final : public rocks::MemoryKeyspace {
     ++puts;
     MemoryKeyspace::put(family, key, value);
   }
+  void erase(rocks::Family family, std::string_view key) override {
+    ++erases;
+    MemoryKeyspace::erase(family, key);
+  }
+  void erase_range(rocks::Family family, std::string_view from, std::string_view to) override {
+    ++ranges;
+    MemoryKeyspace::erase_range(family, from, to);
+  }
   size_t reads() const { return gets + cursors + steps; }
-  void reset() { gets = cursors = steps = puts = 0; }
+  void reset() { gets = cursors = steps = puts = erases = ranges = 0; }
   size_t gets = 0;
   size_t cursors = 0;
   size_t steps = 0;
   size_t puts = 0;
+  size_t erases = 0;
+  size_t ranges = 0;
 
  private:
   class Walk final : public rocks::Cursor {

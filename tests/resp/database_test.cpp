@@ -15,7 +15,7 @@ namespace {
 
 using rocks::Family;
 
-// Counts range erases, and keeps which elements are there.
+// Counts range erases.
 class CountingKeyspace : public rocks::MemoryKeyspace {
  public:
   void erase_range(Family family, std::string_view from, std::string_view to) override {
@@ -103,6 +103,15 @@ TEST_CASE("a queue that is empty most of the time costs no range erases") {
     node("rpush l a b");
     CHECK(node("set l v") == "+OK\r\n");
     node("del l");
+    const std::string large(3'000, 'x');  // has a node of its own
+    for (const std::string& gone :
+         {std::string("del l"), std::string("lpop l"), std::string("set l v"), "lrem l 1 " + large}) {
+      node("rpush l " + large);
+      CHECK(keyspace.records(Family::kNode) == 1);
+      node(gone);
+      CHECK(keyspace.records(Family::kNode) == 0);
+      node("del l");
+    }
     node("sadd s a b");
     CHECK(node("srem s a b") == ":2\r\n");
     node("sadd s a");
@@ -113,12 +122,15 @@ TEST_CASE("a queue that is empty most of the time costs no range erases") {
   }
   CHECK(keyspace.ranges == 0);
   CHECK(keyspace.records(Family::kElement) == 0);
+  CHECK(keyspace.records(Family::kNode) == 0);
   CHECK(keyspace.records(Family::kMeta) == 0);
 }
 
 TEST_CASE("no element stays behind its collection, however it became empty") {
   CountingKeyspace keyspace;
-  Node node(keyspace);
+  ExecutorOptions options;
+  options.shape = {40, 40, 40, 48, 60};  // so that some have records beside the key's
+  Node node(keyspace, options);
   node.start();
   Prng random(12);
   const char* kCommands[] = {"rpush l a b c",
@@ -152,17 +164,24 @@ TEST_CASE("no element stays behind its collection, however it became empty") {
     node(kCommands[random.below(std::size(kCommands))]);
   }
   uint64_t sizes = 0;
-  std::set<std::string> collections;
+  std::set<uint64_t> lists;  // versions
   for (auto at = keyspace.cursor(Family::kMeta, {}, {}); at->valid(); at->next()) {
     const auto meta = rocks::decode_metadata(at->value());
     REQUIRE(meta);
-    sizes += meta->has_elements() ? meta->size : 0;
+    sizes += meta->has_fields() ? meta->size : 0;
+    if (meta->has_nodes()) {
+      lists.insert(meta->version);
+    }
   }
   CHECK(keyspace.records(Family::kElement) == sizes);
+  for (auto at = keyspace.cursor(Family::kNode, {}, {}); at->valid(); at->next()) {
+    CHECK(lists.contains(rocks::keys::parse_node(at->key())->collection.version));
+  }
   for (const char* key : {"l", "m", "s", "t"}) {
     node(std::string("del ") + key);
   }
   CHECK(keyspace.records(Family::kElement) == 0);
+  CHECK(keyspace.records(Family::kNode) == 0);
 }
 
 TEST_CASE("when the numbers of databases are used up FLUSHDB fails and changes nothing") {

@@ -28,7 +28,7 @@ TEST_SUITE_BEGIN("resp/executor: bounds");
 
 // ---------------------------------------------------------------- edits of lists
 
-TEST_CASE("LREM moves the shorter side: at the head and the tail nothing [F61]") {
+TEST_CASE("LREM of one element writes a node a level, wherever it is [F61]") {
   for (const bool from_tail : {false, true}) {
     CAPTURE(from_tail);
     CountingKeyspace keyspace;
@@ -44,14 +44,19 @@ TEST_CASE("LREM moves the shorter side: at the head and the tail nothing [F61]")
     CHECK(keyspace.puts < 10);
     CHECK(keyspace.reads() < 20);
     keyspace.reset();
-    CHECK(node.run({"lrem", "l", from_tail ? "-1" : "1", from_tail ? "9997" : "2"}) == ":1\r\n");
+    CHECK(node.run({"lrem", "l", from_tail ? "-1" : "1", "5000"}) == ":1\r\n");
+    CHECK(keyspace.puts < 10);
+    keyspace.reset();
+    CHECK(node.run({"linsert", "l", "before", "5001", "x"}) == ":9999\r\n");
     CHECK(keyspace.puts < 10);
   }
 }
 
 TEST_CASE("LREM and LINSERT do to any list what they do to a plain one [F61]") {
   rocks::MemoryKeyspace keyspace;
-  Node node(keyspace);
+  ExecutorOptions options;
+  options.shape = {40, 40, 40, 48, 60};
+  Node node(keyspace, options);
   node.start();
   Prng prng(7);
   std::vector<std::string> model;

@@ -48,7 +48,10 @@ class Commands {
   std::string number() { return std::to_string(prng_.below(40)); }
   std::string plain() {
     auto database = static_cast<uint32_t>(prng_.below(3));
-    switch (prng_.below(32)) {
+    if (prng_.chance(1, 5)) {
+      return of_sorted_sets(database);
+    }
+    switch (prng_.below(35)) {
       case 0:
         return packed({"incr", key()}, database);
       case 1:
@@ -94,6 +97,13 @@ class Commands {
         return packed({"lmove", key(), key(), "left", "right"}, database);
       case 22:
         return packed({"sadd", key(), number(), number(), number()}, database);
+      case 29:
+        return packed({"lpush", key(), number(), std::string(prng_.below(60), 'e'), number()},
+                      database);
+      case 30:
+        return packed({"lset", key(), number(), std::string(prng_.below(40), 's')}, database);
+      case 31:
+        return packed({"rpop", key(), "5"}, database);
       case 23:
         return packed({"hset", key(), number(), number(), number(), number()}, database);
       case 24:
@@ -111,6 +121,27 @@ class Commands {
                                   : packed({"kiwi.seed", "raft.auto-upgrade", "no"});
       default:
         return packed({"set", key(), number()}, database);
+    }
+  }
+  std::string of_sorted_sets(uint32_t database) {
+    switch (prng_.below(9)) {
+      case 0:
+        return packed({"zadd", key(), "gt", "ch", "0.1", number(), number(), number()}, database);
+      case 1:
+        return packed({"zincrby", key(), "0.1", number()}, database);
+      case 2:
+        return packed({"zrem", key(), number(), number(), number()}, database);
+      case 3:
+        return packed({"zpopmax", key(), "2"}, database);
+      case 4:
+        return packed({"zunionstore", key(), "2", key(), key(), "weights", "0.1", "3"}, database);
+      case 5:
+        return packed({"zrangestore", key(), key(), "-inf", number(), "byscore"}, database);
+      case 6:
+        return packed({"zremrangebyrank", key(), "1", "-3"}, database);
+      default:
+        return packed({"zadd", key(), number(), number(), "-0", number(), number(), number()},
+                      database);
     }
   }
   Prng prng_;
@@ -191,7 +222,7 @@ ExecutorOptions options_of(uint64_t node, size_t commands, size_t bytes) {
   options.epoch = 1;
   options.turn_commands_max = commands;
   options.turn_bytes_max = bytes;
-  options.shape.packed_bytes = 24;  // so that hashes and sets come in both forms
+  options.shape = {24, 24, 24, 48, 24};  // so that collections come in both forms
   return options;
 }
 

@@ -308,7 +308,7 @@ TEST_CASE("a command that throws leaves nothing behind and is answered the same 
   CHECK(w.node("lrange l 0 -1") == "*3\r\n$1\r\n1\r\n$1\r\n2\r\n$1\r\n3\r\n");
   CHECK(w.node("dbsize") == ":2\r\n");
   for (rocks::Family family :
-       {rocks::Family::kMeta, rocks::Family::kElement, rocks::Family::kScore}) {
+       {rocks::Family::kMeta, rocks::Family::kElement, rocks::Family::kNode}) {
     CHECK(w.keyspace.maps()[static_cast<size_t>(family)] == before[static_cast<size_t>(family)]);
   }
   std::string error = "-ERR internal error: the command was not applied\r\n";

@@ -37,7 +37,7 @@ void keyspace_checkpoint_is_one_commit() {
   Prng random(17);
   auto turn = [&] {
     ++index;
-    for (Family family : {Family::kMeta, Family::kElement, Family::kScore}) {
+    for (Family family : {Family::kMeta, Family::kElement, Family::kNode}) {
       std::string key = "k" + std::to_string(random.below(50));
       std::string value(random.below(3000), static_cast<char>('a' + index % 26));
       keyspace.put(family, key, value);

@@ -283,11 +283,11 @@ void child_apply(uint64_t index, Model& model, Keyspace* keyspace) {
     uint64_t collection = 10 + random.below(40);
     std::string field = number_key("c", collection) + "." + std::to_string(random.below(120));
     increment(Family::kElement, field, model, keyspace);
-    increment(Family::kScore, field, model, keyspace);
+    increment(Family::kNode, field, model, keyspace);
   } else {
     std::string collection = number_key("c", 10 + random.below(40));
     drop(Family::kElement, collection + ".", collection + "/", model, keyspace);
-    drop(Family::kScore, collection + ".", collection + "/", model, keyspace);
+    drop(Family::kNode, collection + ".", collection + "/", model, keyspace);
   }
 }
 

@@ -71,20 +71,6 @@ TEST_CASE("keys: golden bytes of the grammar [F33] [F40]") {
   CHECK(hex(made(element_from, collection, uint64_t{7})) ==
         "010203041112131415161718"
         "000000000007");
-  CHECK(hex(made(list_element, collection, int64_t{-2})) ==
-        "010203041112131415161718"
-        "7ffffffffffffffe");
-  CHECK(hex(made(list_element, collection, int64_t{5})) ==
-        "010203041112131415161718"
-        "8000000000000005");
-  CHECK(hex(made(keys::score, collection, 1.5, std::string_view("m"))) ==
-        "010203041112131415161718"
-        "bff8000000000000"
-        "6d");
-  CHECK(hex(made(keys::score, collection, -1.5, std::string_view("m"))) ==
-        "010203041112131415161718"
-        "4007ffffffffffff"
-        "6d");
   CHECK(hex(made(collection_begin, collection)) == "010203041112131415161718");
   CHECK(hex(made(collection_end, collection)) == "010203041112131415161719");
 
@@ -136,11 +122,9 @@ TEST_CASE("keys: what was put in comes out") {
     REQUIRE(keys::element_field(key) == user);
     REQUIRE(keys::element_hash(key) == field_hash(user));
     int64_t number = static_cast<int64_t>(random.next());
-    keys::list_element(key, collection, number);
-    REQUIRE(keys::list_position(key) == number);
-    keys::score(key, collection, static_cast<double>(number), user);
-    REQUIRE(keys::score_value(key) == static_cast<double>(number));
-    REQUIRE(keys::score_member(key) == user);
+    key.clear();
+    keys::append_score(key, static_cast<double>(number));
+    REQUIRE(keys::score_at(key) == static_cast<double>(number));
     keys::expiry(key, number, db, user);
     auto expiry = keys::parse_expiry(key);
     REQUIRE(expiry.has_value());
@@ -190,36 +174,31 @@ TEST_CASE("keys: a score of its own comes back, -0 as 0") {
   CHECK(hex(out) == "bff0000000000000");
   CHECK(keys::score_at(out) == 1.0);
   out.clear();
+  keys::append_score(out, -1.5);
+  CHECK(hex(out) == "4007ffffffffffff");
+  out.clear();
   keys::append_score(out, -0.0);
   CHECK(hex(out) == "8000000000000000");
   CHECK_FALSE(std::signbit(keys::score_at(out)));
 }
 
-TEST_CASE("keys: byte order is the order of scores, positions and deadlines") {
+TEST_CASE("keys: byte order is the order of scores and deadlines") {
   double infinity = std::numeric_limits<double>::infinity();
   std::vector<double> scores = {-infinity, -1e300, -2.5, -1,  -1e-300, 0,
                                 5e-324,    1e-300, 1,    2.5, 1e300,   infinity};
   std::string low;
   std::string high;
-  CollectionId collection{DatabaseId{1}, 1};
   for (size_t i = 1; i < scores.size(); ++i) {
-    keys::score(low, collection, scores[i - 1], "z");
-    keys::score(high, collection, scores[i], "a");
+    low.clear();
+    high.clear();
+    keys::append_score(low, scores[i - 1]);
+    keys::append_score(high, scores[i]);
     CHECK(low < high);
-    CHECK(keys::score_value(high) == scores[i]);
+    CHECK(keys::score_at(high) == scores[i]);
   }
-  keys::score(low, collection, -0.0, "a");
-  keys::score(high, collection, 0.0, "b");
-  CHECK(low < high);  // one score: the member decides
-  keys::score(low, collection, 0.0, "a");
-  keys::score(high, collection, -0.0, "b");
-  CHECK(low < high);
   std::vector<int64_t> numbers = {std::numeric_limits<int64_t>::min(), -1000, -1, 0, 1, 1000,
                                   std::numeric_limits<int64_t>::max()};
   for (size_t i = 1; i < numbers.size(); ++i) {
-    keys::list_element(low, collection, numbers[i - 1]);
-    keys::list_element(high, collection, numbers[i]);
-    CHECK(low < high);
     keys::expiry(low, numbers[i - 1], DatabaseId{9}, "z");
     keys::expiry(high, numbers[i], DatabaseId{1}, "a");
     CHECK(low < high);

@@ -39,8 +39,8 @@ void check_same(const Metadata& a, const Metadata& b) {
   REQUIRE(a.spread == b.spread);
   REQUIRE(a.converted == b.converted);
   REQUIRE(a.removed == b.removed);
-  REQUIRE(a.list_head == b.list_head);
-  REQUIRE(a.list_tail == b.list_tail);
+  REQUIRE(a.tree_height == b.tree_height);
+  REQUIRE(a.next_node == b.next_node);
   REQUIRE(a.value == b.value);
 }
 
@@ -57,10 +57,19 @@ TEST_CASE("records: golden bytes of metadata") {
   string.converted = true;
   CHECK(hex(bytes_of(string)) == "21090807060504030201b4240276616c");
   Metadata list = sample(Type::kList);
-  list.list_head = -3;
-  list.list_tail = 2;
-  list.size = 5;
-  CHECK(hex(bytes_of(list)) == "2200b424020505");
+  list.size = 2;
+  list.value = "entries";
+  CHECK(hex(bytes_of(list)) == "2200b424020200656e7472696573");
+  CHECK(!list.has_elements());
+  list.spread = true;
+  list.size = 300;
+  list.tree_height = 2;
+  list.removed = 1;
+  list.next_node = 0x81;
+  list.value = "root";
+  CHECK(hex(bytes_of(list)) == "2204b42402ac0202018101726f6f74");
+  CHECK(list.has_nodes());
+  CHECK(!list.has_fields());
   Metadata set = sample(Type::kSet);
   set.size = 2;
   set.value = "entries";
@@ -75,7 +84,21 @@ TEST_CASE("records: golden bytes of metadata") {
   set.expire_at_ms = 0x0102030405060708;
   CHECK(hex(bytes_of(set)) == "230d0807060504030201b42402ac0202");
   CHECK(set.has_elements());
-  CHECK(hex(bytes_of(sample(Type::kSortedSet))) == "2400b4240200");
+  Metadata sorted = sample(Type::kSortedSet);
+  CHECK(hex(bytes_of(sorted)) == "2400b424020000");
+  sorted.size = 2;
+  sorted.value = "root";
+  sorted.converted = true;
+  CHECK(hex(bytes_of(sorted)) == "2408b424020200726f6f74");
+  CHECK(!sorted.has_elements());
+  sorted.spread = true;
+  sorted.size = 300;
+  sorted.tree_height = 2;
+  sorted.removed = 1;
+  sorted.next_node = 9;
+  CHECK(hex(bytes_of(sorted)) == "240cb42402ac02020109726f6f74");
+  CHECK(sorted.has_fields());
+  CHECK(sorted.has_nodes());
   CHECK(hex(bytes_of(sample(Type::kHash))) == "2500b4240200");
   CHECK(hex(bytes_of(sample(Type::kStream))) == "2600b4240200");
 }
@@ -207,21 +230,22 @@ TEST_CASE("records: whatever is encoded is decoded, whatever is cut short is not
     metadata.version = random.next() >> random.below(64);
     metadata.last_modified = random.next() >> random.below(64);
     std::string value(random.below(50), 'v');
-    const bool packs = metadata.type == Type::kHash || metadata.type == Type::kSet;
-    metadata.spread = packs && random.chance(1, 2);
-    metadata.converted = (packs || metadata.type == Type::kString) && random.chance(1, 2);
+    const bool hashed = metadata.type == Type::kHash || metadata.type == Type::kSet;
+    const bool list = metadata.type == Type::kList;
+    metadata.spread = (hashed || list) && random.chance(1, 2);
+    metadata.converted = (hashed || metadata.type == Type::kString) && random.chance(1, 2);
     metadata.removed = metadata.spread ? random.next() >> random.below(64) : 0;
-    const bool to_the_end = !metadata.has_elements();
+    if (list) {
+      value += 'v';
+      metadata.tree_height = static_cast<uint8_t>(metadata.spread ? random.below(9) : 0);
+      metadata.next_node = metadata.spread ? 1 + (random.next() >> (16 + random.below(48))) : 1;
+    }
+    const bool to_the_end = list || !metadata.has_elements();
     if (to_the_end) {
       metadata.value = value;
     }
     if (metadata.type != Type::kString) {
-      metadata.size = random.next() >> (1 + random.below(63));
-    }
-    if (metadata.type == Type::kList) {
-      metadata.list_head = -static_cast<int64_t>(random.next() >> (1 + random.below(63)));
-      metadata.list_tail =
-          static_cast<int64_t>(static_cast<uint64_t>(metadata.list_head) + metadata.size);
+      metadata.size = 1 + (random.next() >> (1 + random.below(63)));
     }
     std::string bytes = bytes_of(metadata);
     auto decoded = decode_metadata(bytes);
@@ -232,6 +256,28 @@ TEST_CASE("records: whatever is encoded is decoded, whatever is cut short is not
       REQUIRE(!decode_metadata(bytes + "x").has_value());
     }
   }
+}
+
+TEST_CASE("records: a list whose parts do not fit each other is damage") {
+  Metadata list = sample(Type::kList);
+  list.size = 2;
+  list.value = "entries";
+  const std::string packed = bytes_of(list);  // 22 00 version, size 02, height 00, entries
+  list.spread = true;
+  list.next_node = 2;
+  const std::string spread = bytes_of(list);
+  const auto changed = [](std::string bytes, size_t at, char to) {
+    bytes[at] = to;
+    return decode_metadata(bytes).has_value();
+  };
+  REQUIRE(decode_metadata(packed).has_value());
+  REQUIRE(decode_metadata(spread).has_value());
+  CHECK(!changed(packed, 5, 0));                                // no elements, but entries
+  CHECK(!changed(packed, 6, 1));                                // inner nodes in a packed list
+  CHECK(!changed(packed, 1, 8));                                // converted
+  CHECK(!changed(spread, 8, 0));                                // node 0
+  CHECK(!decode_metadata(packed.substr(0, 7)).has_value());     // elements, but no entries
+  CHECK(!decode_metadata(spread.substr(0, 9)).has_value());
 }
 
 TEST_CASE("records: foreign formats and types are refused") {

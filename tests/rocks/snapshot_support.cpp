@@ -7,11 +7,18 @@ using resp::packed;
 // ---------------------------------------------------------------- histories
 
 std::string History::collection_command(uint32_t database) {
-  switch (random_.below(10)) {
+  switch (random_.below(13)) {
     case 0:
       return packed({"rpush", key(), word(), word(), word()}, database);
     case 1:
       return packed({"lpush", key(), word()}, database);
+    case 10:
+    case 11:
+      return list_command(database);
+    case 12: {  // now and then longer than a chunk
+      const std::string element(random_.chance(1, 40) ? 600'000 : random_.below(40), 'e');
+      return packed({"rpush", key(), element, word(), element}, database);
+    }
     case 2:
       return packed({"lpop", key(), "2"}, database);
     case 3:
@@ -27,6 +34,21 @@ std::string History::collection_command(uint32_t database) {
       return packed({"hdel", key(), word(), word()}, database);
     default:
       return packed({"sunionstore", key(), key(), key()}, database);
+  }
+}
+
+std::string History::list_command(uint32_t database) {
+  switch (random_.below(5)) {
+    case 0:
+      return packed({"lmove", key(), key(), "left", "right"}, database);
+    case 1:
+      return packed({"linsert", key(), "before", word(), word()}, database);
+    case 2:
+      return packed({"lset", key(), word(), word()}, database);
+    case 3:
+      return packed({"ltrim", key(), "1", "-2"}, database);
+    default:
+      return packed({"rpop", key(), word()}, database);
   }
 }
 
@@ -100,7 +122,7 @@ StateNode::StateNode(const std::string& directory, uint64_t write_buffer, Engine
   REQUIRE(opened.has_value());
   keyspace_ = std::move(*opened);
   resp::ExecutorOptions executor;
-  executor.shape.packed_bytes = 24;  // so that hashes and sets come in both forms
+  executor.shape = {24, 24, 24, 48, 24};  // so that collections come in both forms
   node_ = std::make_unique<resp::Node>(*keyspace_, executor);
 }
 

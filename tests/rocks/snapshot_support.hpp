@@ -43,6 +43,7 @@ class History {
   std::string word() { return std::to_string(random_.below(30)); }
   std::string command();
   std::string collection_command(uint32_t database);
+  std::string list_command(uint32_t database);
   std::string whole_key_command(uint32_t database);
 
   Prng random_;

@@ -8,11 +8,10 @@
 
 #include "resp/types/element_value.hpp"
 #include "resp/types/hashed.hpp"
+#include "tests/types/shapes.hpp"
 #include "tests/types/world.hpp"
 
 namespace kiwi::resp::types_test {
-
-inline constexpr Shape kTinyShape{.packed_bytes = 48};
 
 class HashedAudit {
  public:

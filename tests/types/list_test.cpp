@@ -1,4 +1,5 @@
-// Lists against std::deque, on all keyspaces, with undo and new starts.
+// Lists against std::deque, with tiny and with real shapes, on all keyspaces, with undo and new
+// starts; the records that lists leave, and what their commands read and write.
 #include "resp/types/list.hpp"
 
 #include <algorithm>
@@ -7,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "resp/types/audit.hpp"
+#include "tests/types/shapes.hpp"
 #include "tests/types/world.hpp"
 
 namespace kiwi::resp::types_test {
@@ -17,15 +20,34 @@ using Strings = std::deque<std::string>;
 template <class On>
 class ListRun {
  public:
-  explicit ListRun(uint64_t seed) : random_(seed) {}
+  ListRun(const Shape& shape, uint64_t seed) : w_(shape), random_(seed) {}
 
+  // Every third command fails.
   void run(int commands) {
-    run_commands(
-        w_, random_, model_, commands, [&] { one(any_name(random_)); }, [&] { audit(); });
+    for (int i = 0; i < commands; ++i) {
+      const bool fails = i % 3 == 2;
+      const auto before = model_;
+      w_.command(fails, [&] { one(any_name(random_)); });
+      if (fails) {
+        model_ = before;
+      }
+      w_.perhaps_end_turn(random_);
+      audit();
+    }
+    w_.reopen();
+    audit();
+    // M10: no list was spread for nothing, and some were.
+    CHECK(seen_packed_);
+    CHECK(seen_spread_);
   }
 
  private:
-  std::string element() { return "e" + std::to_string(random_.below(6)); }
+  // Few different ones, so that some are equal; of all sizes.
+  std::string element() {
+    constexpr size_t kSizes[] = {1, 1, 2, 5, 9, 20, 45, 300, 2100};
+    return std::string(kSizes[random_.below(std::size(kSizes))],
+                       static_cast<char>('a' + random_.below(3)));
+  }
   ListEnd end() { return random_.chance(1, 2) ? ListEnd::kHead : ListEnd::kTail; }
 
   void one(std::string_view name) {
@@ -55,8 +77,8 @@ class ListRun {
       case 8:
         if (!model.empty()) {
           const uint64_t index = random_.below(model.size());
-          list.replace(index, "replaced");
-          model[index] = "replaced";
+          model[index] = element();
+          list.replace(index, model[index]);
         }
         break;
       default:
@@ -118,8 +140,9 @@ class ListRun {
   void insert(List& list, Strings& model) {
     if (!model.empty()) {
       const uint64_t index = random_.below(model.size() + 1);
-      list.insert(index, "inserted");
-      model.insert(model.begin() + static_cast<ptrdiff_t>(index), "inserted");
+      const std::string one = element();
+      list.insert(index, one);
+      model.insert(model.begin() + static_cast<ptrdiff_t>(index), one);
     }
   }
 
@@ -175,33 +198,59 @@ class ListRun {
 
   void audit() {
     w_.begin();
-    uint64_t elements = 0;
+    uint64_t nodes = 0;
     uint64_t live = 0;
     for (std::string_view name : kNames) {
       const List& list = w_.template read<List>(name);
       REQUIRE(list.size() == model_[name].size());
       REQUIRE(list.exists() == !model_[name].empty());
       read(list, model_[name]);
-      elements += list.size();
       live += list.exists() ? 1 : 0;
+      nodes += list.exists() ? audited_nodes(name) : 0;
     }
-    REQUIRE(w_.records(rocks::Family::kElement) == elements);
+    REQUIRE(w_.records(rocks::Family::kNode) == nodes);  // M4: no orphans
+    REQUIRE(w_.records(rocks::Family::kElement) == 0);
     REQUIRE(w_.records(rocks::Family::kMeta) == live);
     REQUIRE(w_.database().counts(w_.database().physical(0)).keys == live);
+  }
+
+  // How many node records a list has, which fit each other.
+  uint64_t audited_nodes(std::string_view name) {
+    const std::string root(w_.find(name).meta.value);
+    const rocks::Metadata meta = w_.find(name).meta;
+    const TreeReport report = audit_tree(
+        w_.database().nodes(), LeafKind::kList, {meta.collection(w_.database().physical(0))},
+        {meta.size, meta.tree_height, meta.removed, meta.next_node, root},
+        meta.last_modified - meta.version, w_.shape());
+    INFO((report.found ? describe(report.found->fault) : "sound"));
+    REQUIRE_FALSE(report.found.has_value());
+    bool& was_spread = spread_[meta.version];
+    REQUIRE((meta.spread || !was_spread));  // M10
+    was_spread = meta.spread;
+    REQUIRE(meta.spread == (meta.next_node > 1));
+    REQUIRE((meta.spread || root.size() <= w_.shape().root_leaf_bytes));
+    (meta.spread ? seen_spread_ : seen_packed_) = true;
+    return report.leaves + report.inner_nodes;
   }
 
   World<On> w_;
   Prng random_;
   std::map<std::string_view, Strings> model_;
+  std::map<uint64_t, bool> spread_;  // by version
+  bool seen_packed_ = false;
+  bool seen_spread_ = false;
 };
 
 TEST_SUITE_BEGIN("types/list");
 
-TEST_CASE_TEMPLATE(
-    "lists do what std::deque does, undone commands nothing", On, InMemory, OnRocks, OnTable) {
+TEST_CASE_TEMPLATE("lists do what std::deque does, undone commands nothing [M1] [M4] [M8] [M10]",
+                   On,
+                   InMemory,
+                   OnRocks,
+                   OnTable) {
   INFO(On::kName);
-  ListRun<On>(21).run(1500);
-  ListRun<On>(22).run(1500);
+  ListRun<On>(kTinyShape, 21).run(600);
+  ListRun<On>(kShape, 22).run(600);
 }
 
 TEST_SUITE_END();

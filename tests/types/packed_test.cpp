@@ -2,6 +2,7 @@
 #include "resp/types/packed.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,6 +54,15 @@ TEST_CASE("packed: golden bytes of element records") {
   CHECK(decode_member(record) == uint64_t{300});
   CHECK(!decode_member(record + "x"));
   CHECK(!decode_member(""));
+  encode_scored(record, {.score = -0.0, .stamp = 300});
+  CHECK(hex(record) == "0000000000000080ac02");
+  CHECK(std::signbit(decode_scored(record)->score));
+  CHECK(decode_scored(record)->stamp == 300);
+  encode_scored(record, {.score = 1.5, .stamp = 1});
+  CHECK(hex(record) == "000000000000f83f01");
+  CHECK(!decode_scored(record + "x"));
+  CHECK(!decode_scored("short"));
+  CHECK(!decode_scored(std::string("\x01\0\0\0\0\0\xf8\x7f\x01", 9)));  // no number
   encode_field(record, {.stamp = 300, .value = "val"});
   CHECK(hex(record) == "00ac0276616c");
   CHECK(decode_field(record)->value == "val");

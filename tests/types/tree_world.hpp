@@ -17,11 +17,9 @@
 #include "rocks/keys.hpp"
 #include "rocks/metadata.hpp"
 #include "tests/resp/keyspaces.hpp"
+#include "tests/types/shapes.hpp"
 
 namespace kiwi::resp::types_test {
-
-// A few elements reach every form.
-inline constexpr Shape kTinyShape{48, 40, 40, 48, 60};
 
 inline constexpr TreeId kTree{{rocks::DatabaseId{3}, 1000}, 0};
 inline constexpr std::string_view kHeadKey = "head";

@@ -188,7 +188,25 @@ class Generator:
         return pools.member(self.rng)
 
     def next(self, name=None):
-        return settle_counts(self.command(name), self.rng)
+        return settle_lex(settle_counts(self.command(name), self.rng), self.rng)
+
+
+# Redis leaves open what lex ranges hold when scores differ: they have a key of their own, to which
+# ZADD gives members of one score, and which no other command names.
+LEX_KEY = b"lex"
+LEX_COMMANDS = {b"zrangebylex": 1, b"zrevrangebylex": 1, b"zlexcount": 1, b"zremrangebylex": 1}
+BYLEX_COMMANDS = {b"zrange": 1, b"zrangestore": 2}
+
+
+def settle_lex(words, rng):
+    name = words[0].lower()
+    if name == b"zadd" and rng.random() < 0.2:
+        return [words[0], LEX_KEY] + [w for _ in range(rng.randint(1, REPEATED_MOST))
+                                      for w in (b"0", pools.member(rng))]
+    at = LEX_COMMANDS.get(name)
+    if any(word.lower() == b"bylex" for word in words[3:]):
+        at = BYLEX_COMMANDS.get(name, at)
+    return words[:at] + [LEX_KEY] + words[at + 1:] if at and at < len(words) else words
 
 
 NUMKEYS = b"\x00numkeys"

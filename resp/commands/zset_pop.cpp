@@ -1,0 +1,192 @@
+// Sorted sets: members from an end, and random ones.
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <optional>
+
+#include "resp/commands/support.hpp"
+#include "resp/commands/zset_support.hpp"
+#include "resp/numbers.hpp"
+#include "resp/words.hpp"
+
+namespace kiwi::resp::commands {
+
+namespace {
+
+constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+constexpr std::string_view kOutOfRange = "ERR value is out of range";
+
+// ZPOPMIN key [count]
+void pop(Context& context, Args args, ScoreEnd end, ReplyWriter& reply) {
+  if (args.size() > 3) {
+    return reply.error(texts::kSyntax);
+  }
+  const bool counted = args.size() == 3;
+  const auto count = counted ? parse_integer(args[2]) : 1;
+  if (!count || *count < 0) {
+    return reply.error("ERR value is out of range, must be positive");
+  }
+  ZSet* set = context.open<ZSet>(args[1], reply);
+  if (set == nullptr) {
+    return;
+  }
+  const uint64_t popped = std::min(static_cast<uint64_t>(*count), set->size());
+  const ScoredShape shape{true, counted && reply.version() > 2};
+  begin_scored(reply, shape, popped);
+  set->pop(end, popped, scored_into(reply, shape));
+  set->save();
+}
+
+}  // namespace
+
+void zpopmin(Context& context, Args args, ReplyWriter& reply) {
+  pop(context, args, ScoreEnd::kLowest, reply);
+}
+void zpopmax(Context& context, Args args, ReplyWriter& reply) {
+  pop(context, args, ScoreEnd::kHighest, reply);
+}
+
+// ---------------------------------------------------------------- ZMPOP
+
+namespace {
+
+struct PopOptions {
+  Args keys;
+  ScoreEnd end = ScoreEnd::kLowest;
+  uint64_t count = 1;
+};
+
+// Behind the keys: MIN|MAX [COUNT n]. An error's text, or nothing.
+std::string_view read_pop_end(Args words, PopOptions& options) {
+  if (words.empty() || (!same_word(words[0], "min") && !same_word(words[0], "max"))) {
+    return texts::kSyntax;
+  }
+  options.end = same_word(words[0], "min") ? ScoreEnd::kLowest : ScoreEnd::kHighest;
+  bool counted = false;
+  for (size_t at = 1; at < words.size(); at += 2) {
+    if (counted || !same_word(words[at], "count") || at + 1 == words.size()) {
+      return texts::kSyntax;
+    }
+    const auto count = parse_integer(words[at + 1]);
+    if (!count || *count < 1) {
+      return "ERR count should be greater than 0";
+    }
+    options.count = static_cast<uint64_t>(*count);
+    counted = true;
+  }
+  return {};
+}
+
+// ZMPOP numkeys key... MIN|MAX [COUNT n]
+std::string_view read_pop_options(Args args, PopOptions& options) {
+  const auto numkeys = parse_integer(args[1]);
+  if (!numkeys || *numkeys < 1) {
+    return "ERR numkeys should be greater than 0";
+  }
+  const Args rest = args.subspan(2);
+  if (static_cast<uint64_t>(*numkeys) >= rest.size()) {
+    return texts::kSyntax;
+  }
+  const auto keys = static_cast<size_t>(*numkeys);
+  options.keys = rest.first(keys);
+  return read_pop_end(rest.subspan(keys), options);
+}
+
+}  // namespace
+
+void zmpop(Context& context, Args args, ReplyWriter& reply) {
+  PopOptions options;
+  if (const auto error = read_pop_options(args, options); !error.empty()) {
+    return reply.error(error);
+  }
+  for (std::string_view name : options.keys) {
+    const Key key = context.find(name);
+    if (!key.live) {
+      continue;
+    }
+    ZSet* set = context.open<ZSet>(name, reply);
+    if (set == nullptr) {
+      return;
+    }
+    const uint64_t popped = std::min(options.count, set->size());
+    const ScoredShape shape{true, true};
+    reply.array(2);
+    reply.bulk(name);
+    begin_scored(reply, shape, popped);
+    set->pop(options.end, popped, scored_into(reply, shape));
+    return set->save();
+  }
+  reply.null_array();
+}
+
+// ---------------------------------------------------------------- ZRANDMEMBER
+
+namespace {
+
+struct RandomOptions {
+  int64_t count = 1;
+  bool with_scores = false;
+};
+
+// ZRANDMEMBER key count [WITHSCORES]; nullopt: an error was answered.
+std::optional<RandomOptions> read_random_options(Args args, ReplyWriter& reply) {
+  const auto count = parse_integer(args[2]);
+  if (!count) {
+    reply.error(texts::kNotInteger);
+    return std::nullopt;
+  }
+  if (*count < -kMost) {
+    reply.error(kCountOutOfRange);
+    return std::nullopt;
+  }
+  if (args.size() > 4 || (args.size() == 4 && !same_word(args[3], "withscores"))) {
+    reply.error(texts::kSyntax);
+    return std::nullopt;
+  }
+  const bool with_scores = args.size() == 4;
+  if (with_scores && (*count < -kMost / 2 || *count > kMost / 2)) {
+    reply.error(kOutOfRange);
+    return std::nullopt;
+  }
+  return RandomOptions{*count, with_scores};
+}
+
+}  // namespace
+
+void zrandmember(Context& context, Args args, ReplyWriter& reply) {
+  const bool many = args.size() > 2;
+  RandomOptions options;
+  if (many) {
+    const auto given = read_random_options(args, reply);
+    if (!given) {
+      return;
+    }
+    options = *given;
+  }
+  const ZSet* set = context.read<ZSet>(args[1], reply);
+  if (set == nullptr) {
+    return;
+  }
+  if (set->empty() || options.count == 0) {
+    return many ? reply.array(0) : reply.null();
+  }
+  if (options.count < -kRepetitions) {
+    return reply.error(kOutOfRange);
+  }
+  const bool repeated = options.count < 0;
+  const uint64_t wanted = repeated ? static_cast<uint64_t>(-options.count)
+                                   : std::min(static_cast<uint64_t>(options.count), set->size());
+  const ScoredShape shape = scored_shape(reply, options.with_scores);
+  if (many) {
+    begin_scored(reply, shape, wanted);
+  }
+  const ScoredVisit visit = scored_into(reply, shape);
+  if (!visit) {
+    return;
+  }
+  Prng prng = context.prng();
+  repeated || !many ? set->random_repeated(wanted, prng, visit)
+                    : set->random_different(wanted, prng, visit);
+}
+
+}  // namespace kiwi::resp::commands
