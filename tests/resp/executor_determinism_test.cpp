@@ -48,8 +48,8 @@ class Commands {
   std::string number() { return std::to_string(prng_.below(40)); }
   std::string plain() {
     auto database = static_cast<uint32_t>(prng_.below(3));
-    if (prng_.chance(1, 5)) {
-      return of_sorted_sets(database);
+    if (const uint64_t kind = prng_.below(5); kind < 2) {
+      return kind == 0 ? of_hashes(database) : of_sorted_sets(database);
     }
     switch (prng_.below(35)) {
       case 0:
@@ -104,14 +104,6 @@ class Commands {
         return packed({"lset", key(), number(), std::string(prng_.below(40), 's')}, database);
       case 31:
         return packed({"rpop", key(), "5"}, database);
-      case 23:
-        return packed({"hset", key(), number(), number(), number(), number()}, database);
-      case 24:
-        return packed({"hset", key(), number(), std::string(prng_.below(40), 'h')}, database);
-      case 25:
-        return packed({"hincrby", key(), number(), number()}, database);
-      case 26:
-        return packed({"hdel", key(), number(), number(), number()}, database);
       case 16:
         return packed({"set", key(), number(), "px", number()}, database);
       case 27:
@@ -121,6 +113,18 @@ class Commands {
                                   : packed({"kiwi.seed", "raft.auto-upgrade", "no"});
       default:
         return packed({"set", key(), number()}, database);
+    }
+  }
+  std::string of_hashes(uint32_t database) {
+    switch (prng_.below(4)) {
+      case 0:
+        return packed({"hset", key(), number(), number(), number(), number()}, database);
+      case 1:
+        return packed({"hset", key(), number(), std::string(prng_.below(40), 'h')}, database);
+      case 2:
+        return packed({"hincrby", key(), number(), number()}, database);
+      default:
+        return packed({"hdel", key(), number(), number(), number()}, database);
     }
   }
   std::string of_sorted_sets(uint32_t database) {
