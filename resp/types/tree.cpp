@@ -127,7 +127,7 @@ Tree::Child Tree::child_by_key(std::string_view inner, std::string_view key) con
   uint64_t before = 0;
   for (size_t at = 0; at < inner.size();) {
     const InnerEntry entry = inner_entry(kind_, inner.substr(at));
-    if (at != 0 && entry.separator > key) {
+    if (at != 0 && compare_keys(entry.separator, key) > 0) {
       break;
     }
     chosen = {entry, at, before};
@@ -181,7 +181,7 @@ Tree::Leaf Tree::leaf_by_rank(uint64_t rank) {
 bool Tree::locate(std::string_view leaf, std::string_view key, size_t& at) const {
   for (at = 0; at < leaf.size();) {
     const LeafEntry entry = leaf_entry(kind_, leaf.substr(at));
-    const int order = entry.key.compare(key);
+    const int order = compare_keys(entry.key, key);
     if (order >= 0) {
       return order == 0;
     }
@@ -232,7 +232,7 @@ uint64_t Tree::rank(std::string_view key) {
   const Leaf leaf = leaf_by_key(key);
   uint64_t rank = leaf.before;
   each_leaf_entry(kind_, leaf.entries, [&](const LeafEntry& entry) {
-    if (entry.key >= key) {
+    if (compare_keys(entry.key, key) >= 0) {
       return false;
     }
     ++rank;

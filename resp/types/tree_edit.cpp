@@ -144,16 +144,19 @@ Tree::Side Tree::side_of(const Page& leaf, size_t at) const {
 void Tree::add_to_counts(int64_t change) {
   for (const Step& step : path_) {
     std::string& inner = step.page->entries;
-    const InnerEntry entry = inner_entry(kind_, std::string_view(inner).substr(step.at));
+    const char* at = inner.data() + step.at;
+    const char* const end = inner.data() + inner.size();
+    entry_detail::varint(at, end);  // the child
+    const auto from = static_cast<size_t>(at - inner.data());
+    const uint64_t count = entry_detail::varint(at, end);
+    const size_t old_bytes = static_cast<size_t>(at - inner.data()) - from;
     children_.clear();
-    put_varint(children_, entry.child);
-    const size_t from = children_.size();
-    put_varint(children_, entry.count);
-    const size_t old_bytes = children_.size() - from;
-    children_.resize(from);
-    put_varint(children_, entry.count + static_cast<uint64_t>(change));
-    const size_t new_bytes = children_.size() - from;
-    inner.replace(step.at + from, old_bytes, children_, from, new_bytes);
+    put_varint(children_, count + static_cast<uint64_t>(change));
+    if (children_.size() == old_bytes) {
+      std::copy(children_.begin(), children_.end(), inner.begin() + static_cast<ptrdiff_t>(from));
+    } else {
+      inner.replace(from, old_bytes, children_);
+    }
     touch(*step.page);
   }
 }

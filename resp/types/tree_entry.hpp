@@ -15,6 +15,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -40,6 +41,17 @@ struct InnerEntry {
 };
 
 [[noreturn]] void damaged_tree();
+
+namespace entry_detail {
+
+// The first eight, as a number that orders as they do.
+inline uint64_t first_bytes(std::string_view key) {
+  uint64_t number = 0;
+  std::memcpy(&number, key.data(), sizeof number);
+  return __builtin_bswap64(number);
+}
+
+}  // namespace entry_detail
 
 // ---- the first entry of `at`, which is not empty
 inline InnerEntry inner_entry(LeafKind kind, std::string_view at);
@@ -70,6 +82,18 @@ struct PendingEntry {
 void append_pending(std::string& out, const PendingEntry& entry);
 PendingEntry pending_entry(const LeafEntry& entry);
 
+// Below 0, 0 or above it, as std::string_view::compare(). Scores and ids decide nearly always.
+inline int compare_keys(std::string_view a, std::string_view b) {
+  if (a.size() >= sizeof(uint64_t) && b.size() >= sizeof(uint64_t)) {
+    const uint64_t first = entry_detail::first_bytes(a);
+    const uint64_t second = entry_detail::first_bytes(b);
+    if (first != second) {
+      return first < second ? -1 : 1;
+    }
+  }
+  return a.compare(b);
+}
+
 // The shortest key above `below` that is not above `first`; at least the score, or the id's ms.
 // Requires below < first.
 std::string_view separator_between(std::string_view below, std::string_view first);
@@ -81,10 +105,19 @@ inline constexpr size_t kScoreBytes = 8;
 inline constexpr size_t kIdBytes = 16;
 
 uint64_t long_varint(const char*& at, const char* end);
-// The varint at `at`, which moves behind it.
+// The varint at `at`, which moves behind it. Sizes and counts have a byte or two, numbers of nodes
+// up to three.
 inline uint64_t varint(const char*& at, const char* end) {
-  if (at != end && static_cast<uint8_t>(*at) < 0x80) {
-    return static_cast<uint8_t>(*at++);
+  constexpr std::ptrdiff_t kUsual = 3;
+  uint64_t value = 0;
+  const char* next = at;
+  for (std::ptrdiff_t i = 0; i < kUsual && next != end; ++i) {
+    const auto byte = static_cast<uint8_t>(*next++);
+    value |= uint64_t{byte & 0x7fu} << (7 * i);
+    if (byte < 0x80) {
+      at = next;
+      return value;
+    }
   }
   return long_varint(at, end);
 }
