@@ -28,16 +28,6 @@ void damaged_tree() {
       "this node's data directory");
 }
 
-uint64_t entry_detail::long_varint(const char*& at, const char* end) {
-  ByteReader in(between(at, end));
-  const uint64_t value = in.varint();
-  if (!in.ok()) {
-    damaged_tree();
-  }
-  at = end - in.rest().size();
-  return value;
-}
-
 void append_inner(
     std::string& out, LeafKind kind, uint64_t child, uint64_t count, std::string_view separator) {
   put_varint(out, child);

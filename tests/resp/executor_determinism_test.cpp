@@ -46,12 +46,24 @@ class Commands {
  private:
   std::string key() { return "k" + std::to_string(prng_.below(12)); }
   std::string number() { return std::to_string(prng_.below(40)); }
+  // Of lists, with elements of many sizes.
+  std::string longer(uint32_t database) {
+    switch (prng_.below(4)) {
+      case 0:
+        return packed({"lset", key(), number(), std::string(prng_.below(40), 's')}, database);
+      case 1:
+        return packed({"rpop", key(), "5"}, database);
+      default:
+        return packed({"lpush", key(), number(), std::string(prng_.below(60), 'e'), number()},
+                      database);
+    }
+  }
   std::string plain() {
     auto database = static_cast<uint32_t>(prng_.below(3));
     if (prng_.chance(1, 5)) {
       return of_sorted_sets(database);
     }
-    switch (prng_.below(35)) {
+    switch (prng_.below(33)) {
       case 0:
         return packed({"incr", key()}, database);
       case 1:
@@ -98,12 +110,7 @@ class Commands {
       case 22:
         return packed({"sadd", key(), number(), number(), number()}, database);
       case 29:
-        return packed({"lpush", key(), number(), std::string(prng_.below(60), 'e'), number()},
-                      database);
-      case 30:
-        return packed({"lset", key(), number(), std::string(prng_.below(40), 's')}, database);
-      case 31:
-        return packed({"rpop", key(), "5"}, database);
+        return longer(database);
       case 23:
         return packed({"hset", key(), number(), number(), number(), number()}, database);
       case 24:
