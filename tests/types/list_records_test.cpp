@@ -332,8 +332,8 @@ TEST_CASE("copies have nodes of their own, a rename keeps them, a deletion leave
     const uint64_t nodes = w.records(Family::kNode);
     const std::vector<std::string> content = lists.elements("a");
     w.command(false, [&] {
-      const Key a = w.find("a");
       Key b = w.find("b");
+      const Key a = w.find("a");  // last: its root is a view
       w.database().copy(a, b);
     });
     CHECK(w.records(Family::kNode) == 2 * nodes);
