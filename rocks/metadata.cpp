@@ -9,10 +9,9 @@
 //   string:             the value, to the end of the record
 //   hash, set:          varint size, the elements to the end of the record (resp/types/packed.hpp)
 //   the same, spread:   varint size, varint removed
-//   list, sorted set:   varint size, u8 height 0, the elements to the end
-//   (resp/types/tree_entry.hpp) the same, spread:   varint size, u8 height, varint removed, varint
-//   next node, the tree's root to
-//                       the end
+//   list, sorted set:   varint size, u8 height 0, the elements to the end of the record
+//                       (resp/types/tree_entry.hpp)
+//   the same, spread:   varint size, u8 height, varint removed, varint next node, root of the tree
 //   stream:             varint size
 #include "rocks/metadata.hpp"
 

@@ -82,8 +82,7 @@ void List::each_behind(uint64_t skip, ListEnd from, Visit visit) const {
     tree_.visit(skip, count, [&](const LeafEntry& entry) { return visit(index++, entry.value); });
   } else {
     uint64_t index = count;
-    tree_.visit_back(0, count,
-                     [&](const LeafEntry& entry) { return visit(--index, entry.value); });
+    tree_.visit_back(0, count, [&](const LeafEntry& entry) { return visit(--index, entry.value); });
   }
 }
 

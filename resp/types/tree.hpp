@@ -130,7 +130,8 @@ class Tree {
     uint64_t from = 0;
     uint64_t to = 0;
     std::span<const uint64_t> ranks;
-    uint64_t between(uint64_t first, uint64_t last) const;  // how many of [first, last)
+    // How many stand from `first` on and before `last`.
+    uint64_t between(uint64_t first, uint64_t last) const;
   };
   // One level of a walk.
   struct Level {

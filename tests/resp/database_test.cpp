@@ -104,8 +104,8 @@ TEST_CASE("a queue that is empty most of the time costs no range erases") {
     CHECK(node("set l v") == "+OK\r\n");
     node("del l");
     const std::string large(3'000, 'x');  // has a node of its own
-    for (const std::string& gone :
-         {std::string("del l"), std::string("lpop l"), std::string("set l v"), "lrem l 1 " + large}) {
+    for (const std::string& gone : {std::string("del l"), std::string("lpop l"),
+                                    std::string("set l v"), "lrem l 1 " + large}) {
       node("rpush l " + large);
       CHECK(keyspace.records(Family::kNode) == 1);
       node(gone);

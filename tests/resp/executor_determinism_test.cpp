@@ -46,12 +46,29 @@ class Commands {
  private:
   std::string key() { return "k" + std::to_string(prng_.below(12)); }
   std::string number() { return std::to_string(prng_.below(40)); }
+  // With elements of many sizes.
+  std::string of_lists(uint32_t database) {
+    switch (prng_.below(7)) {
+      case 0:
+        return packed({"lset", key(), number(), std::string(prng_.below(40), 's')}, database);
+      case 1:
+        return packed({"rpop", key(), "5"}, database);
+      case 2:
+      case 3:
+        return packed({"linsert", key(), "before", number(), number()}, database);
+      case 4:
+        return packed({"lmove", key(), key(), "left", "right"}, database);
+      default:
+        return packed({"lpush", key(), number(), std::string(prng_.below(60), 'e'), number()},
+                      database);
+    }
+  }
   std::string plain() {
     auto database = static_cast<uint32_t>(prng_.below(3));
     if (const uint64_t kind = prng_.below(5); kind < 2) {
       return kind == 0 ? of_hashes(database) : of_sorted_sets(database);
     }
-    switch (prng_.below(35)) {
+    switch (prng_.below(33)) {
       case 0:
         return packed({"incr", key()}, database);
       case 1:
@@ -89,21 +106,14 @@ class Commands {
         return packed({"spop", key(), "2"}, database);
       case 18:
         return packed({"lrem", key(), "0", number()}, database);
-      case 19:
-        return packed({"linsert", key(), "before", number(), number()}, database);
       case 20:
         return packed({"sunionstore", key(), key(), key()}, database);
-      case 21:
-        return packed({"lmove", key(), key(), "left", "right"}, database);
       case 22:
         return packed({"sadd", key(), number(), number(), number()}, database);
+      case 19:
+      case 21:
       case 29:
-        return packed({"lpush", key(), number(), std::string(prng_.below(60), 'e'), number()},
-                      database);
-      case 30:
-        return packed({"lset", key(), number(), std::string(prng_.below(40), 's')}, database);
-      case 31:
-        return packed({"rpop", key(), "5"}, database);
+        return of_lists(database);
       case 16:
         return packed({"set", key(), number(), "px", number()}, database);
       case 27:
