@@ -10,6 +10,9 @@
 
 // The server is linked with jemalloc, tests and sanitizer builds are not.
 extern "C" __attribute__((weak)) int mallctl(const char*, void*, size_t*, void*, size_t);
+extern "C" __attribute__((weak)) void malloc_stats_print(void (*)(void*, const char*),
+                                                         void*,
+                                                         const char*);
 
 namespace kiwi::resp {
 
@@ -18,7 +21,15 @@ namespace {
 struct Heap {
   uint64_t bytes = 0;
   std::string allocator;
+  uint64_t active = 0;
+  uint64_t resident = 0;
 };
+
+uint64_t allocator_number(const char* name) {
+  size_t value = 0;
+  size_t size = sizeof(value);
+  return mallctl(name, &value, &size, nullptr, 0) == 0 ? value : 0;
+}
 
 Heap read_heap() {
   if (mallctl != nullptr) {
@@ -32,11 +43,12 @@ Heap read_heap() {
     if (mallctl("stats.allocated", &allocated, &size, nullptr, 0) == 0 &&
         mallctl("version", &version, &pointer, nullptr, 0) == 0) {
       const std::string_view whole(version);
-      return {allocated, "jemalloc-" + std::string(whole.substr(0, whole.find('-')))};
+      return {allocated, "jemalloc-" + std::string(whole.substr(0, whole.find('-'))),
+              allocator_number("stats.active"), allocator_number("stats.resident")};
     }
   }
   const struct mallinfo2 heap = ::mallinfo2();
-  return {heap.uordblks + heap.hblkhd, "libc"};
+  return {heap.uordblks + heap.hblkhd, "libc", 0, 0};
 }
 
 // A file that holds one number; UINT64_MAX: there is none ("max").
@@ -76,6 +88,8 @@ ProcessUsage read_process_usage() {
   Heap heap = read_heap();
   usage.heap_bytes = heap.bytes;
   usage.allocator = std::move(heap.allocator);
+  usage.heap_active_bytes = heap.active;
+  usage.heap_resident_bytes = heap.resident;
   rusage process{};
   if (::getrusage(RUSAGE_SELF, &process) == 0) {
     usage.peak_resident_bytes = static_cast<uint64_t>(process.ru_maxrss) * 1024;
@@ -88,6 +102,25 @@ ProcessUsage read_process_usage() {
     usage.thread_system_us = microseconds(thread.ru_stime);
   }
   return usage;
+}
+
+void purge_heap() {
+  if (mallctl != nullptr) {
+    mallctl("arena.4096.purge", nullptr, nullptr, nullptr, 0);  // 4096: all arenas
+  } else {
+    ::malloc_trim(0);
+  }
+}
+
+std::optional<std::string> heap_report() {
+  if (malloc_stats_print == nullptr) {
+    return std::nullopt;
+  }
+  std::string report;
+  malloc_stats_print(
+      [](void* out, const char* text) { static_cast<std::string*>(out)->append(text); }, &report,
+      nullptr);
+  return report;
 }
 
 uint64_t machine_memory_bytes() {

@@ -29,6 +29,9 @@ class ReplyWriter {
   virtual void error(std::string_view text) = 0;  // with its first word, as in texts.hpp
   virtual void integer(int64_t value) = 0;
   virtual void bulk(std::string_view bytes) = 0;
+  // The same in parts that have so many bytes together, at least one.
+  virtual void bulk_head(size_t bytes) = 0;
+  virtual void bulk_part(std::string_view bytes) = 0;
   virtual void null() = 0;
   virtual void null_array() = 0;  // null, but for RESP2
   virtual void array(size_t elements) = 0;

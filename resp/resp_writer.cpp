@@ -89,6 +89,30 @@ void RespWriter::bulk(std::string_view bytes) {
   }
 }
 
+void RespWriter::bulk_head(size_t bytes) {
+  CHECK_INVARIANT(parts_left_ == 0 && bytes != 0);
+  if (fits(bytes + kFrame)) {
+    parts_left_ = bytes;
+    // Small replies that follow each other grow the buffer by doubling it.
+    if (out_->capacity() - out_->size() < bytes + kFrame && bytes > out_->size()) {
+      out_->reserve(out_->size() + bytes + kFrame);
+    }
+    append_header(*out_, '$', static_cast<int64_t>(bytes));
+  }
+}
+
+void RespWriter::bulk_part(std::string_view bytes) {
+  if (out_ == nullptr) {
+    return;
+  }
+  CHECK_INVARIANT(bytes.size() <= parts_left_);
+  out_->append(bytes);
+  parts_left_ -= bytes.size();
+  if (parts_left_ == 0) {
+    out_->append("\r\n");
+  }
+}
+
 void RespWriter::null() { raw(version_ == 2 ? "$-1\r\n" : "_\r\n"); }
 
 void RespWriter::null_array() { raw(version_ == 2 ? "*-1\r\n" : "_\r\n"); }

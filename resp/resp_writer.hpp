@@ -34,6 +34,8 @@ class RespWriter final : public ReplyWriter {
   void error(std::string_view text) override;
   void integer(int64_t value) override;
   void bulk(std::string_view bytes) override;
+  void bulk_head(size_t bytes) override;
+  void bulk_part(std::string_view bytes) override;
   void null() override;        // RESP2 $-1, RESP3 _
   void null_array() override;  // RESP2 *-1, RESP3 _
   void array(size_t elements) override;
@@ -63,6 +65,7 @@ class RespWriter final : public ReplyWriter {
   std::string* out_;
   Beyond beyond_ = Beyond::kThrow;
   size_t end_ = std::numeric_limits<size_t>::max();
+  size_t parts_left_ = 0;  // bytes that bulk_part() is to bring
 };
 
 // As Redis 7.0 prints a double: seventeen significant digits, correctly rounded and so the same

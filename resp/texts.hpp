@@ -2,8 +2,8 @@
 // places share. A wrong first word is a safety bug, so such words stand in literals only here
 // (scripts/lint):
 //   TIMEOUT                       nobody knows: it may have been applied, or be applied yet
-//   NOCLUSTER CLUSTERDOWN LOADING MOVED OOM NOAUTH WRONGPASS NOPROTO EXECABORT WRONGTYPE ERR
-//                                 certainly not applied (a block: nothing of it)
+//   NOCLUSTER CLUSTERDOWN LOADING MOVED OOM NOAUTH WRONGPASS NOPROTO EXECABORT WRONGTYPE
+//   INVALIDOBJ ERR                certainly not applied (a block: nothing of it)
 #pragma once
 
 #include <string>
@@ -84,6 +84,9 @@ inline std::string exec_aborted(std::string_view reason) {
 // ---------------------------------------------------------------- Redis' texts of commands
 inline constexpr std::string_view kWrongType =
     "WRONGTYPE Operation against a key holding the wrong kind of value";
+inline constexpr std::string_view kNotHyperLogLog =
+    "WRONGTYPE Key is not a valid HyperLogLog string value.";
+inline constexpr std::string_view kCorruptHyperLogLog = "INVALIDOBJ Corrupted HLL object detected";
 inline constexpr std::string_view kSyntax = "ERR syntax error";
 inline constexpr std::string_view kNotInteger = "ERR value is not an integer or out of range";
 inline constexpr std::string_view kNotFloat = "ERR value is not a valid float";

@@ -40,6 +40,13 @@ void ValueWriter::integer(int64_t value) { add(Kind::kInteger).integer = value; 
 
 void ValueWriter::bulk(std::string_view bytes) { add(Kind::kBulk, bytes); }
 
+void ValueWriter::bulk_head(size_t bytes) {
+  bytes_ += bytes;
+  add(Kind::kBulk).text.reserve(bytes);
+}
+
+void ValueWriter::bulk_part(std::string_view bytes) { parts_.back().value.text.append(bytes); }
+
 void ValueWriter::null() { add(Kind::kNull); }
 
 void ValueWriter::null_array() { add(version_ == 2 ? Kind::kNullArray : Kind::kNull); }

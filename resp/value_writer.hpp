@@ -54,6 +54,8 @@ class ValueWriter final : public ReplyWriter {
   void error(std::string_view text) override;
   void integer(int64_t value) override;
   void bulk(std::string_view bytes) override;
+  void bulk_head(size_t bytes) override;
+  void bulk_part(std::string_view bytes) override;
   void null() override;
   void null_array() override;
   void array(size_t elements) override;

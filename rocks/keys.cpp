@@ -165,6 +165,11 @@ void element_from(std::string& out, CollectionId collection, uint64_t hash) {
   put_hash(out, hash);
 }
 
+void string_chunk(std::string& out, CollectionId collection, uint32_t index) {
+  put_collection(out, collection);
+  put_be(out, index);
+}
+
 void append_score(std::string& out, double score) {
   CHECK_INVARIANT(score == score);  // NaN has no place in an order
   put_be(out, ordered_score(score));
@@ -233,6 +238,11 @@ std::string_view element_field(std::string_view key) {
 uint64_t element_hash(std::string_view key) {
   CHECK_INVARIANT(key.size() >= kCollectionBytes + kHashBytes);
   return get_hash(key.substr(kCollectionBytes));
+}
+
+uint32_t chunk_index(std::string_view key) {
+  CHECK_INVARIANT(key.size() == kCollectionBytes + sizeof(uint32_t));
+  return get_be<uint32_t>(key.substr(kCollectionBytes));
 }
 
 std::optional<NodeKey> parse_node(std::string_view key) {

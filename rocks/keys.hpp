@@ -3,6 +3,7 @@
 //
 //   meta     [database:4 BE] [hash:6] [user key]                  -> Metadata (metadata.hpp)
 //   element  [collection:12] [hash:6] [field or member]           hash, set, sorted set by member
+//            [collection:12] [index:4 BE]                         chunk of a long string
 //            [collection:12] [stream id: 8 BE ms, 8 BE seq]       stream
 //   node     [collection:12] [tree:4 BE] [node:6 BE]              node of a tree
 //   system   one tag byte, then what the record needs             (below)
@@ -57,6 +58,7 @@ void meta_from(std::string& out,
 void database_end(std::string& out, DatabaseId database);  // first key past the database
 void element(std::string& out, CollectionId collection, std::string_view field);
 void element_from(std::string& out, CollectionId collection, uint64_t hash);
+void string_chunk(std::string& out, CollectionId collection, uint32_t index);
 // A node of one of a collection's trees; node < kHashEnd. Tree 0 is the key's own.
 void node(std::string& out, CollectionId collection, uint32_t tree, uint64_t node);
 void tree_begin(std::string& out, CollectionId collection, uint32_t tree);
@@ -71,6 +73,7 @@ std::string_view meta_user_key(std::string_view key);
 uint64_t meta_hash(std::string_view key);
 std::string_view element_field(std::string_view key);
 uint64_t element_hash(std::string_view key);
+uint32_t chunk_index(std::string_view key);
 struct NodeKey {
   CollectionId collection;
   uint32_t tree = 0;

@@ -7,6 +7,7 @@
 //   varint  version
 //   varint  last_modified - version (mod 2^64: almost always small)
 //   string:             the value, to the end of the record
+//   the same, spread:   varint length
 //   hash, set:          varint size, the elements to the end of the record (resp/types/packed.hpp)
 //   the same, spread:   varint size, varint removed
 //   list, sorted set:   varint size, u8 height 0, the elements to the end of the record
@@ -50,6 +51,9 @@ bool packs(Type type) {
 // Of the types whose spread collections have a tree. A packed one is its only leaf.
 bool has_tree(Type type) { return type == Type::kList || type == Type::kSortedSet; }
 
+// Of those whose values stand in the key's record or in records of their own.
+bool spreads(Type type) { return packs(type) || type == Type::kString; }
+
 uint8_t flags_of(const Metadata& metadata) {
   return static_cast<uint8_t>((metadata.expire_at_ms != 0 ? kHasExpiry : 0) |
                               (metadata.spread ? kSpread : 0) |
@@ -58,7 +62,7 @@ uint8_t flags_of(const Metadata& metadata) {
 
 bool flags_fit(Type type, uint8_t flags) {
   const bool may_be_converted = type != Type::kList && type != Type::kStream;
-  return (flags & ~kFlags) == 0 && (packs(type) || (flags & kSpread) == 0) &&
+  return (flags & ~kFlags) == 0 && (spreads(type) || (flags & kSpread) == 0) &&
          (may_be_converted || (flags & kConverted) == 0);
 }
 
@@ -104,7 +108,7 @@ bool tree_fits(const Metadata& metadata) {
 
 }  // namespace
 
-bool Metadata::has_elements() const { return packs(type) ? spread : type != Type::kString; }
+bool Metadata::has_elements() const { return !spreads(type) || spread; }
 bool Metadata::has_fields() const { return has_elements() && type != Type::kList; }
 bool Metadata::has_nodes() const { return has_elements() && has_tree(type); }
 
@@ -138,7 +142,11 @@ void encode(std::string& out, const Metadata& metadata) {
   put_varint(out, metadata.version);
   put_varint(out, metadata.last_modified - metadata.version);
   if (metadata.type == Type::kString) {
-    out.append(metadata.value);
+    if (metadata.spread) {
+      put_varint(out, metadata.size);
+    } else {
+      out.append(metadata.value);
+    }
     return;
   }
   CHECK_INVARIANT(!has_tree(metadata.type) || tree_fits(metadata));
@@ -165,6 +173,10 @@ std::optional<Metadata> decode_metadata(std::string_view record) {
   metadata.version = in.varint();
   metadata.last_modified = metadata.version + in.varint();
   if (metadata.type == Type::kString) {
+    if (metadata.spread) {
+      metadata.size = in.varint();
+      return in.done() ? std::optional(metadata) : std::nullopt;
+    }
     metadata.value = in.rest();
     return in.ok() ? std::optional(metadata) : std::nullopt;
   }

@@ -33,9 +33,9 @@ struct Metadata {
   // Strings, hashes, sets and sorted sets: Redis would have given up its compact form. Collections
   // stay so, a string until it is set anew.
   bool converted = false;
-  // Collections only:
-  uint64_t size = 0;  // elements
-  // All but streams: the elements have records of their own. Once spread a collection stays so.
+  uint64_t size = 0;  // elements of a collection; bytes of a spread string
+  // All but streams: the elements have records of their own, a string's bytes lie in chunks
+  // (resp/types/string_value.hpp). Once spread a collection stays so.
   bool spread = false;
   // Spread: last_modified - version when an element or a node was last removed; 0 never.
   uint64_t removed = 0;
@@ -52,6 +52,7 @@ struct Metadata {
   bool has_elements() const;
   bool has_fields() const;
   bool has_nodes() const;
+  uint64_t string_bytes() const { return spread ? size : value.size(); }
   CollectionId collection(DatabaseId database) const { return {database, version}; }
 };
 

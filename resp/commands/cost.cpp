@@ -87,11 +87,39 @@ uint64_t lrange_cost(Context& context, Args args) {
   return range ? range->count : 0;
 }
 
+// Every chunk of a long string.
+uint64_t chunks_cost(Context& context, Args args) {
+  return context.find(args[1]).meta.string_bytes() / context.state().shape().chunk_bytes;
+}
+
+// The registers of each.
+uint64_t pfcount_cost(Context&, Args args) {
+  constexpr uint64_t kRecordsLike = 20;  // reading 16,384 registers takes as long
+  return args.size() < 3 ? 0 : (args.size() - 1) * kRecordsLike;
+}
+
+// What MEMORY USAGE does not estimate it walks, and what it is told to.
+uint64_t memory_usage_cost(Context& context, Args args) {
+  const Key key = context.find(args[2]);
+  if (!key.live || !key.meta.has_elements()) {
+    return 0;
+  }
+  const std::optional<int64_t> samples =
+      args.size() > 4 ? parse_integer(args[4]) : std::optional<int64_t>(5);
+  const bool estimated = samples && *samples > 0 && key.meta.type != rocks::Type::kList &&
+                         key.meta.type != rocks::Type::kSortedSet &&
+                         key.meta.type != rocks::Type::kStream;
+  const uint64_t records = key.is(rocks::Type::kString)
+                               ? key.meta.size / context.state().shape().chunk_bytes
+                               : key.meta.size;
+  return estimated ? std::min(records, magnitude(*samples)) : records;
+}
+
 // A table of so many cells, each a thousandth of a record's time.
 uint64_t lcs_cost(Context& context, Args args) {
   constexpr uint64_t kCells = 1000;
-  const uint64_t a = context.find(args[1]).meta.value.size();
-  return a * context.find(args[2]).meta.value.size() / kCells;
+  const uint64_t a = context.find(args[1]).meta.string_bytes();
+  return a * context.find(args[2]).meta.string_bytes() / kCells;
 }
 
 }  // namespace kiwi::resp::commands

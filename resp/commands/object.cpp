@@ -17,7 +17,7 @@ constexpr int64_t kSharedIntegers = 10'000;
 constexpr int64_t kSharedCount = std::numeric_limits<int32_t>::max();
 
 bool is_integer(const rocks::Metadata& string) {
-  return !string.converted && parse_integer(string.value).has_value();
+  return !string.converted && !string.spread && parse_integer(string.value).has_value();
 }
 
 std::string_view string_encoding(const rocks::Metadata& string) {
@@ -25,7 +25,7 @@ std::string_view string_encoding(const rocks::Metadata& string) {
   if (is_integer(string)) {
     return "int";
   }
-  return string.converted || string.value.size() > kEmbedded ? "raw" : "embstr";
+  return string.converted || string.string_bytes() > kEmbedded ? "raw" : "embstr";
 }
 
 std::string_view encoding_of(const rocks::Metadata& value) {

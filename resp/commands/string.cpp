@@ -8,12 +8,12 @@ using rocks::Type;
 namespace {
 
 // The value, or null. False: WRONGTYPE was answered.
-bool reply_value(const Key& key, ReplyWriter& reply) {
+bool reply_value(Context& context, const Key& key, ReplyWriter& reply) {
   if (refuse_type(key, Type::kString, reply)) {
     return false;
   }
   if (key.live) {
-    reply.bulk(key.meta.value);
+    reply_string(context, key, reply);
   } else {
     reply.null();
   }
@@ -33,13 +33,13 @@ void set_until(Context& context, Args args, TimeUnit unit, ReplyWriter& reply) {
 }  // namespace
 
 void get(Context& context, Args args, ReplyWriter& reply) {
-  reply_value(context.read(args[1]), reply);
+  reply_value(context, context.read(args[1]), reply);
 }
 
 void strlen(Context& context, Args args, ReplyWriter& reply) {
   Key key = context.read(args[1]);
   if (!refuse_type(key, Type::kString, reply)) {
-    reply.integer(key.live ? static_cast<int64_t>(key.meta.value.size()) : 0);
+    reply.integer(key.live ? static_cast<int64_t>(key.meta.string_bytes()) : 0);
   }
 }
 
@@ -48,7 +48,7 @@ void mget(Context& context, Args args, ReplyWriter& reply) {
   for (std::string_view name : args.subspan(1)) {
     Key key = context.read(name);
     if (key.is(Type::kString)) {
-      reply.bulk(key.meta.value);
+      reply_string(context, key, reply);
     } else {
       reply.null();
     }
@@ -74,14 +74,14 @@ void psetex(Context& context, Args args, ReplyWriter& reply) {
 
 void getset(Context& context, Args args, ReplyWriter& reply) {
   Key key = context.read(args[1]);
-  if (reply_value(key, reply)) {
+  if (reply_value(context, key, reply)) {
     context.set_string(key, args[2], 0);
   }
 }
 
 void getdel(Context& context, Args args, ReplyWriter& reply) {
   Key key = context.read(args[1]);
-  if (reply_value(key, reply) && key.live) {
+  if (reply_value(context, key, reply) && key.live) {
     context.state().remove(key);
   }
 }

@@ -9,12 +9,18 @@ namespace kiwi::resp::commands {
 
 namespace {
 
+// What lies in chunks is longer than any number.
+template <class Parse>
+auto parse_short(const String& string, Parse parse) {
+  return string.spread() ? std::nullopt : parse(string.bytes());
+}
+
 void add(Context& context, std::string_view name, int64_t increment, ReplyWriter& reply) {
   String* string = context.open<String>(name, reply);
   if (string == nullptr) {
     return;
   }
-  auto value = string->exists() ? parse_integer(string->bytes()) : 0;
+  auto value = string->exists() ? parse_short(*string, parse_integer) : 0;
   if (!value) {
     return reply.error(texts::kNotInteger);
   }
@@ -56,7 +62,7 @@ void incrbyfloat(Context& context, Args args, ReplyWriter& reply) {
   if (string == nullptr) {
     return;
   }
-  auto value = string->exists() ? parse_long_double(string->bytes()) : 0.0L;
+  auto value = string->exists() ? parse_short(*string, parse_long_double) : 0.0L;
   auto increment = parse_long_double(args[2]);
   if (!value || !increment) {
     return reply.error(texts::kNotFloat);

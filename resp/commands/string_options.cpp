@@ -1,5 +1,11 @@
-// SET and GETEX: the commands with options about the value's time to live.
+// SET, GETEX and MSETEX: the commands with options about the value's time to live. IFEQ of SET and
+// DELIFEQ are Valkey's (8.1, 9.0), MSETEX is that of Redis 8.4.
+#include <limits>
+#include <optional>
+#include <string_view>
+
 #include "resp/commands/support.hpp"
+#include "resp/numbers.hpp"
 #include "resp/words.hpp"
 
 namespace kiwi::resp::commands {
@@ -14,6 +20,7 @@ struct Options {
   bool only_new = false;       // NX
   bool only_existing = false;  // XX
   bool get = false;
+  std::optional<std::string_view> equal;  // IFEQ: only if this is the value
   Ttl ttl = Ttl::kNone;
   std::string_view time;  // of EX, PX, EXAT, PXAT
 };
@@ -25,7 +32,7 @@ struct TtlWord {
 constexpr TtlWord kTimes[] = {
     {"ex", Ttl::kEx}, {"px", Ttl::kPx}, {"exat", Ttl::kExAt}, {"pxat", Ttl::kPxAt}};
 
-enum class Of : uint8_t { kSet, kGetEx };
+enum class Of : uint8_t { kSet, kGetEx, kMsetEx };
 
 // One option, and its argument if it takes one. False: a syntax error.
 bool parse_option(Args args, size_t& at, Of command, Options& options) {
@@ -54,12 +61,16 @@ bool parse_option(Args args, size_t& at, Of command, Options& options) {
     options.only_new = true;
   } else if (same_word(word, "xx")) {
     options.only_existing = true;
+  } else if (command != Of::kSet) {
+    return false;
   } else if (same_word(word, "get")) {
     options.get = true;
+  } else if (same_word(word, "ifeq") && at + 1 < args.size() && !options.equal) {
+    options.equal = args[++at];
   } else {
     return false;
   }
-  return !(options.only_new && options.only_existing);
+  return options.only_new + options.only_existing + options.equal.has_value() <= 1;
 }
 
 bool parse_options(Args args, size_t first, Of command, Options& options, ReplyWriter& reply) {
@@ -83,6 +94,24 @@ std::optional<int64_t> deadline_of(Context& context, const Options& options, Rep
                        seconds ? TimeUnit::kSeconds : TimeUnit::kMilliseconds, relative, reply);
 }
 
+// Does the key hold this string? It is live.
+bool holds(Context& context, const Key& key, std::string_view bytes) {
+  if (!key.meta.spread) {
+    return key.meta.value == bytes;
+  }
+  if (key.meta.size != bytes.size()) {
+    return false;
+  }
+  bool same = true;
+  StringChunks(context.state(), key).walk(0, bytes.size(), [&](const StringPiece& piece) {
+    const std::string_view part = bytes.substr(piece.offset, piece.size);
+    same = piece.bytes.empty() ? part.find_first_not_of('\0') == std::string_view::npos
+                               : piece.bytes == part;
+    return same;
+  });
+  return same;
+}
+
 }  // namespace
 
 void set(Context& context, Args args, ReplyWriter& reply) {
@@ -95,12 +124,15 @@ void set(Context& context, Args args, ReplyWriter& reply) {
     return;
   }
   Key key = options.get ? context.read(args[1]) : context.find(args[1]);
-  if (options.get && refuse_type(key, Type::kString, reply)) {
+  if ((options.get || options.equal) && refuse_type(key, Type::kString, reply)) {
     return;
   }
   bool refused = key.live ? options.only_new : options.only_existing;
+  if (options.equal) {
+    refused = !key.live || !holds(context, key, *options.equal);
+  }
   if (options.get && key.live) {
-    reply.bulk(key.meta.value);
+    reply_string(context, key, reply);
   } else if (options.get || refused) {
     reply.null();
   } else {
@@ -128,13 +160,56 @@ void getex(Context& context, Args args, ReplyWriter& reply) {
   if (!deadline) {
     return;
   }
-  reply.bulk(key.meta.value);
+  reply_string(context, key, reply);
   if (*deadline != 0 && *deadline <= context.now_ms()) {
     context.state().remove(key);
   } else if (*deadline != 0 || (options.ttl == Ttl::kPersist && key.meta.expire_at_ms != 0)) {
     key.meta.expire_at_ms = *deadline;
     context.state().update(key);
   }
+}
+
+void delifeq(Context& context, Args args, ReplyWriter& reply) {
+  Key key = context.find(args[1]);
+  if (refuse_type(key, Type::kString, reply)) {
+    return;
+  }
+  const bool same = key.live && holds(context, key, args[2]);
+  if (same) {
+    context.state().remove(key);
+  }
+  reply.integer(same ? 1 : 0);
+}
+
+// All keys or none.
+void msetex(Context& context, Args args, ReplyWriter& reply) {
+  const auto count = parse_integer(args[1]);
+  if (!count || *count < 1 || *count > std::numeric_limits<int32_t>::max()) {
+    return reply.error("ERR invalid numkeys value");
+  }
+  const size_t end = 2 + 2 * static_cast<size_t>(*count);
+  if (end > args.size()) {
+    return reply.error("ERR wrong number of key-value pairs");
+  }
+  Options options;
+  if (!parse_options(args, end, Of::kMsetEx, options, reply)) {
+    return;
+  }
+  const auto deadline = deadline_of(context, options, reply);
+  if (!deadline) {
+    return;
+  }
+  for (size_t i = 2; i < end && (options.only_new || options.only_existing); i += 2) {
+    if (context.find(args[i]).live == options.only_new) {
+      return reply.integer(0);
+    }
+  }
+  for (size_t i = 2; i < end; i += 2) {
+    Key key = context.find(args[i]);
+    const bool keeps = options.ttl == Ttl::kKeep && key.live;
+    context.set_string(key, args[i + 1], keeps ? key.meta.expire_at_ms : *deadline);
+  }
+  reply.integer(1);
 }
 
 }  // namespace kiwi::resp::commands

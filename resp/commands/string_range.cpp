@@ -31,35 +31,25 @@ void getrange(Context& context, Args args, ReplyWriter& reply) {
   if (!first || !last) {
     return reply.error(texts::kNotInteger);
   }
-  const String* string = context.read<String>(args[1], reply);
-  if (string == nullptr) {
+  const Key key = context.read(args[1]);
+  if (refuse_type(key, Type::kString, reply)) {
     return;
   }
+  const uint64_t size = key.live ? key.meta.string_bytes() : 0;
   // A last index before the start means the first byte, unless both count from the end in the wrong
   // order.
-  if (string->size() == 0 || (*first < 0 && *last < 0 && *first > *last)) {
+  if (size == 0 || (*first < 0 && *last < 0 && *first > *last)) {
     return reply.bulk({});
   }
-  auto size = static_cast<int64_t>(string->size());
-  int64_t end = *last < 0 ? std::max<int64_t>(*last + size, 0) : *last;
-  auto range = clamp_range(*first, end, string->size());
-  reply.bulk(range ? string->bytes().substr(range->first, range->count) : std::string_view{});
-}
-
-// The bit at an offset, counted from the highest bit of the first byte; behind the end they are 0.
-void getbit(Context& context, Args args, ReplyWriter& reply) {
-  const auto offset = parse_integer(args[2]);
-  if (!offset || *offset < 0 || static_cast<uint64_t>(*offset) / 8 >= kStringBytes) {
-    return reply.error("ERR bit offset is not an integer or out of range");
+  const int64_t end = *last < 0 ? std::max<int64_t>(*last + static_cast<int64_t>(size), 0) : *last;
+  const auto range = clamp_range(*first, end, size);
+  if (!range) {
+    return reply.bulk({});
   }
-  const String* string = context.read<String>(args[1], reply);
-  if (string == nullptr) {
-    return;
+  if (key.meta.spread) {
+    return reply_range(context, key, range->first, range->first + range->count, reply);
   }
-  const auto byte = static_cast<size_t>(*offset / 8);
-  const auto bits =
-      byte < string->size() ? static_cast<uint8_t>(string->bytes()[byte]) : uint8_t{0};
-  reply.integer(bits >> (7 - *offset % 8) & 1);
+  reply.bulk(key.meta.value.substr(range->first, range->count));
 }
 
 void setrange(Context& context, Args args, ReplyWriter& reply) {
@@ -156,9 +146,8 @@ void reply_lcs(LcsTable& table, const LcsOptions& options, ReplyWriter& reply) {
 }  // namespace
 
 void lcs(Context& context, Args args, ReplyWriter& reply) {
-  Key first = context.read(args[1]);
-  std::string a(first.is(Type::kString) ? first.meta.value : std::string_view{});
-  Key second = context.read(args[2]);
+  const Key first = context.read(args[1]);
+  const Key second = context.read(args[2]);
   if ((first.live && !first.is(Type::kString)) || (second.live && !second.is(Type::kString))) {
     return reply.error("ERR The specified keys must contain string values");
   }
@@ -166,12 +155,17 @@ void lcs(Context& context, Args args, ReplyWriter& reply) {
   if (!parse_lcs(args, options, reply)) {
     return;
   }
-  std::string_view b = second.live ? second.meta.value : std::string_view{};
-  if ((a.size() + 1) * (b.size() + 1) > kStringBytes / LcsTable::kCellBytes) {
+  const uint64_t a_size = first.live ? first.meta.string_bytes() : 0;
+  const uint64_t b_size = second.live ? second.meta.string_bytes() : 0;
+  if ((a_size + 1) * (b_size + 1) > kStringBytes / LcsTable::kCellBytes) {
     return reply.error(
         "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
   }
-  LcsTable table(a, b);
+  std::string space;
+  const Key one = context.find(args[1]);  // again: a value is valid until the next look
+  const std::string a(StringChunks(context.state(), one).gather(space));
+  const Key other = context.find(args[2]);
+  LcsTable table(a, StringChunks(context.state(), other).gather(space));
   reply_lcs(table, options, reply);
 }
 

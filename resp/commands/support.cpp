@@ -67,6 +67,37 @@ std::optional<uint64_t> element_index(int64_t index, uint64_t size) {
                                                      : std::nullopt;
 }
 
+void reply_string(Context& context, const Key& key, ReplyWriter& reply) {
+  if (!key.meta.spread) {
+    return reply.bulk(key.meta.value);
+  }
+  reply_range(context, key, 0, key.meta.size, reply);
+}
+
+void reply_range(Context& context, const Key& key, uint64_t from, uint64_t to, ReplyWriter& reply) {
+  static constexpr char kZeros[8192] = {};
+  if (reply.discards()) {
+    return;
+  }
+  if (from >= to) {
+    return reply.bulk({});
+  }
+  const Steps::ForAnswer for_answer(context.state().steps());
+  reply.bulk_head(to - from);
+  StringChunks(context.state(), key).walk(from, to, [&](const StringPiece& piece) {
+    if (!piece.bytes.empty()) {
+      reply.bulk_part(piece.bytes);
+    }
+    for (uint64_t left = piece.bytes.empty() ? piece.size : 0; left != 0;) {
+      context.state().step();
+      const uint64_t part = std::min<uint64_t>(left, sizeof(kZeros));
+      reply.bulk_part({kZeros, part});
+      left -= part;
+    }
+    return !reply.lost();
+  });
+}
+
 std::function<bool(std::string_view)> into(ReplyWriter& reply) {
   if (reply.discards()) {
     return {};

@@ -49,6 +49,11 @@ std::optional<IndexRange> clamp_range(int64_t first, int64_t last, uint64_t size
 // The same of one element; nullopt: there is none.
 std::optional<uint64_t> element_index(int64_t index, uint64_t size);
 
+// A string as a bulk string, or bytes [from, to) of it: one in chunks goes there chunk by chunk.
+// Requires a key that holds one.
+void reply_string(Context& context, const Key& key, ReplyWriter& reply);
+void reply_range(Context& context, const Key& key, uint64_t from, uint64_t to, ReplyWriter& reply);
+
 // What a type visits goes into the reply as bulk strings, as long as somebody takes them. Empty:
 // the reply is thrown away.
 std::function<bool(std::string_view)> into(ReplyWriter& reply);

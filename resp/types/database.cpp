@@ -27,7 +27,7 @@ Database::Database(rocks::Writer& writer, size_t entry_work_max, const Shape& sh
     : reader_(writer),
       shape_(shape),
       effects_(&writer, entry_work_max),
-      elements_(reader_, effects_, steps_),
+      elements_(reader_, effects_, steps_, shape.chunk_bytes),
       nodes_(reader_, effects_, steps_) {
   load();
   settings_.load(writer);
@@ -40,7 +40,7 @@ Database::Database(rocks::Reader& view, size_t entry_work_max, const Shape& shap
     : reader_(view),
       shape_(shape),
       effects_(nullptr, entry_work_max),
-      elements_(reader_, effects_, steps_),
+      elements_(reader_, effects_, steps_, shape.chunk_bytes),
       nodes_(reader_, effects_, steps_) {
   load();
   settings_.load_version(view);

@@ -93,6 +93,8 @@ class Database {
   // The key becomes a new one, described by `fresh` but for version and last_modified, which it is
   // given. Whatever was there, expired or not, is gone, its elements too.
   void create(Key& key, const rocks::Metadata& fresh);
+  // The same with a version that has elements already: begin_new() gave it to another Key.
+  void replace(Key& key, const rocks::Metadata& built);
   // The same in two steps, for a collection that is filled in between: begin_new() makes an empty
   // one in memory only, whose elements can be stored; store_new() writes its record. Requires that
   // the key is not live. Without the second step there is no key, and may be no element.

@@ -112,8 +112,19 @@ void Database::create(Key& key, const rocks::Metadata& fresh) {
   store(key);
 }
 
+void Database::replace(Key& key, const rocks::Metadata& built) {
+  CHECK_INVARIANT(built.version == record_.mutation_counter);  // nothing came in between
+  if (key.present) {
+    elements_.drop(key);
+  } else {
+    ++counts_for_change(key.database).keys;
+  }
+  key.meta = built;
+  store(key);
+}
+
 void Database::begin_new(Key& key, Type type) {
-  CHECK_INVARIANT(!key.live && type != Type::kString);
+  CHECK_INVARIANT(!key.live);
   if (key.present) {
     remove_expired(key);
   }
@@ -188,12 +199,16 @@ void Database::rename(Key& from, Key& to) {
 
 void Database::copy(const Key& from, Key& to) {
   CHECK_INVARIANT(from.live && (from.database != to.database || from.name != to.name));
-  effects_.expect_string(from.meta.value.size());
+  effects_.expect_string(from.meta.type == Type::kString ? from.meta.string_bytes()
+                                                         : from.meta.value.size());
   renamed_.assign(from.meta.value);  // a view into the Keyspace
   rocks::Metadata fresh = from.meta;
   fresh.value = renamed_;
   fresh.removed = 0;
   create(to, fresh);
+  if (fresh.type == Type::kString && fresh.spread) {
+    effects_.spend_string(fresh.size);
+  }
   if (fresh.has_elements()) {
     elements_.copy(fresh.type, from.collection(), to.collection());
   }

@@ -1,9 +1,10 @@
-// Values of the element records of spread hashes, sets and sorted sets, as bytes.
+// Values of the element records of spread hashes, sets, sorted sets and strings, as bytes.
 //
-// ON DISK, frozen by golden bytes in tests/types/packed_test.cpp.
-//   set:   varint stamp
+// ON DISK, frozen by golden bytes in tests/types/packed_test.cpp and string_test.cpp.
+//   set:         varint stamp
 //   sorted set:  f64 LE score as it was given (-0 is kept), varint stamp
-//   hash:  u8 flags (1 = deadline; other bits 0), [i64 LE deadline], varint stamp, the value
+//   hash:        u8 flags (1 = deadline; other bits 0), [i64 LE deadline], varint stamp, the value
+//   string:      varint stamp, a chunk's bytes; those that are missing at its end are zeros
 // The stamp is the mutation counter of the record's last change minus the collection's version: it
 // says whether a delta needs the record.
 #pragma once
@@ -53,6 +54,19 @@ inline std::optional<MemberScore> decode_scored(std::string_view record) {
   member.score = std::bit_cast<double>(in.le<uint64_t>());
   member.stamp = in.varint();
   return in.done() && !std::isnan(member.score) ? std::optional(member) : std::nullopt;
+}
+
+inline void encode_chunk(std::string& out, uint64_t stamp, std::string_view bytes) {
+  encode_member(out, stamp);
+  out.append(bytes);
+}
+
+// The bytes, a view into the record.
+inline std::optional<std::string_view> decode_chunk(std::string_view record) {
+  ByteReader in(record);
+  in.varint();
+  const std::string_view bytes = in.rest();
+  return in.ok() ? std::optional(bytes) : std::nullopt;
 }
 
 inline void encode_field(std::string& out, const FieldValue& field) {

@@ -47,10 +47,56 @@ void Elements::damaged(const char* what) {
   fatal(std::string(what) + " in the state database; replace this node's data directory");
 }
 
+// ---------------------------------------------------------------- by number
+
+std::string_view Elements::chunk_bytes(std::string_view record) {
+  const std::optional<std::string_view> bytes = decode_chunk(record);
+  if (!bytes) {
+    damaged("a chunk of a string is damaged");
+  }
+  return *bytes;
+}
+
+std::string_view Elements::chunk(CollectionId string, uint32_t index) {
+  steps_.step();
+  keys::string_chunk(key_, string, index);
+  const std::optional<std::string_view> found = reader_.get(Family::kElement, key_);
+  return found ? chunk_bytes(*found) : std::string_view();
+}
+
+void Elements::put_chunk(CollectionId string,
+                         uint32_t index,
+                         uint64_t stamp,
+                         std::string_view bytes) {
+  keys::string_chunk(key_, string, index);
+  encode_chunk(value_, stamp, bytes);
+  effects_.put(Family::kElement, key_, value_);
+}
+
+std::unique_ptr<rocks::Cursor> Elements::chunk_cursor(CollectionId string, uint32_t index) {
+  keys::string_chunk(from_, string, index);
+  keys::collection_end(to_, string);
+  return reader_.cursor(Family::kElement, from_, to_);
+}
+
+// A range tombstone costs every later read more than a few erases.
+bool Elements::drop_few_chunks(const Key& key) {
+  constexpr uint64_t kFew = 64;
+  const uint64_t chunks = (key.meta.size + chunk_bytes_ - 1) / chunk_bytes_;
+  if (chunks > kFew) {
+    return false;
+  }
+  for (uint64_t index = 0; index < chunks; ++index) {
+    keys::string_chunk(key_, key.collection(), static_cast<uint32_t>(index));
+    effects_.erase(Family::kElement, key_);
+  }
+  return true;
+}
+
 // ---------------------------------------------------------------- whole collections
 
 void Elements::drop(const Key& key) {
-  if (key.meta.has_fields()) {
+  if (key.meta.has_fields() && !(key.meta.type == Type::kString && drop_few_chunks(key))) {
     keys::collection_begin(from_, key.collection());
     keys::collection_end(to_, key.collection());
     effects_.erase_range(Family::kElement, from_, to_);
@@ -74,11 +120,17 @@ void Elements::drop_nodes(const Key& key) {
   effects_.erase_range(Family::kNode, from_, to_);
 }
 
+std::unique_ptr<rocks::Cursor> Elements::records(Family family, CollectionId collection) {
+  keys::collection_begin(from_, collection);
+  keys::collection_end(to_, collection);
+  return reader_.cursor(family, from_, to_);
+}
+
 void Elements::copy(Type type, CollectionId from, CollectionId to) {
   if (type != Type::kList) {
     copy_family(Family::kElement, type, from, to);
   }
-  if (type != Type::kHash && type != Type::kSet) {
+  if (type != Type::kHash && type != Type::kSet && type != Type::kString) {
     copy_family(Family::kNode, type, from, to);
   }
 }
@@ -109,6 +161,10 @@ void Elements::put_copy(Family family, Type type, std::string_view key, std::str
     encode_scored(value_, {member->score, 0});
     return effects_.put(family, key, value_);
   }
+  if (type == Type::kString) {
+    encode_chunk(value_, 0, chunk_bytes(value));
+    return effects_.put(family, key, value_);
+  }
   effects_.put(family, key, value);
 }
 
@@ -124,6 +180,7 @@ void Elements::put_node_copy(std::string_view key, std::string_view value) {
 
 void Elements::copy_family(Family family, Type type, CollectionId from, CollectionId to) {
   constexpr size_t kStep = 512;
+  const bool counted = type != Type::kString;
   std::string begin;
   std::string end;
   std::string target;
@@ -137,7 +194,9 @@ void Elements::copy_family(Family family, Type type, CollectionId from, Collecti
     records.clear();
     auto cursor = reader_.cursor(family, begin, end);
     for (; cursor->valid() && records.size() < kStep; cursor->next()) {
-      effects_.spend(cursor->key().size() + cursor->value().size());
+      if (counted) {
+        effects_.spend(cursor->key().size() + cursor->value().size());
+      }
       records.emplace_back(cursor->key().substr(prefix), cursor->value());
     }
     cursor.reset();

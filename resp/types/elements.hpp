@@ -1,7 +1,7 @@
 // The records of collections, as bytes: elements by the hash of their field (hashes, sets, members
-// of sorted sets); and all records of a collection at once, nodes of trees (nodes.hpp) among them.
-// What they mean is their type's business; which key they belong to, and its record, are the
-// Database's.
+// of sorted sets) and by number (chunks of strings); and all records of a collection at once, nodes
+// of trees (nodes.hpp) among them. What they mean is their type's business; which key they belong
+// to, and its record, are the Database's.
 //
 // Owned by the Database. Values that are returned are valid until the next call that reads or
 // writes; no write may happen while a cursor is open or a walk visits.
@@ -22,8 +22,8 @@ namespace kiwi::resp {
 
 class Elements {
  public:
-  Elements(rocks::Reader& reader, Effects& effects, Steps& steps)
-      : reader_(reader), effects_(effects), steps_(steps) {}
+  Elements(rocks::Reader& reader, Effects& effects, Steps& steps, size_t chunk_bytes)
+      : reader_(reader), effects_(effects), steps_(steps), chunk_bytes_(chunk_bytes) {}
 
   // ---- by field
   std::optional<std::string_view> get(rocks::CollectionId collection, std::string_view field);
@@ -32,10 +32,23 @@ class Elements {
   // From the first field with hash >= `hash` to the collection's end.
   std::unique_ptr<rocks::Cursor> cursor(rocks::CollectionId collection, uint64_t hash);
 
+  // ---- by number: a string's chunks (string_value.hpp), of which any may be missing
+  std::string_view chunk(rocks::CollectionId string, uint32_t index);  // missing: empty
+  void put_chunk(rocks::CollectionId string,
+                 uint32_t index,
+                 uint64_t stamp,
+                 std::string_view bytes);
+  // Those there are from `index` on.
+  std::unique_ptr<rocks::Cursor> chunk_cursor(rocks::CollectionId string, uint32_t index);
+  static std::string_view chunk_bytes(std::string_view record);
+
   // ---- whole collections
   void drop(const Key& key);  // of a key of any type
-  // Counted as work (F61).
+  // Counted as work (F61), but for strings, which have a rule of their own (Effects::spend_string).
   void copy(rocks::Type type, rocks::CollectionId from, rocks::CollectionId to);
+
+  // Every record of one family that a collection has.
+  std::unique_ptr<rocks::Cursor> records(rocks::Family family, rocks::CollectionId collection);
 
   [[noreturn]] static void damaged(const char* what);  // "... is missing", say
 
@@ -44,6 +57,7 @@ class Elements {
   void give_back_buffers();
 
  private:
+  bool drop_few_chunks(const Key& key);
   // In steps: no write may happen under a cursor.
   void copy_family(rocks::Family family,
                    rocks::Type type,
@@ -59,6 +73,7 @@ class Elements {
   rocks::Reader& reader_;
   Effects& effects_;
   Steps& steps_;
+  const size_t chunk_bytes_;  // of a string (Shape)
   // Buffers, reused.
   std::string key_;
   std::string from_;

@@ -16,6 +16,7 @@ struct Shape {
   size_t list_leaf_bytes = 2048;
   size_t inner_bytes = 1024;
   size_t root_leaf_bytes = 2048;  // a root that is the only leaf; no smaller than other leaves
+  size_t chunk_bytes = 8192;      // of a string: a longer one is cut into such pieces
 };
 
 inline constexpr Shape kShape;

@@ -63,10 +63,36 @@ class Commands {
                       database);
     }
   }
+  // Strings of either form: options_of() cuts them into chunks of 16 bytes.
+  std::string string_command(uint32_t database) {
+    const std::string bit = std::to_string(prng_.below(600));
+    switch (prng_.below(8)) {
+      case 0:
+        return packed({"setbit", key(), bit, number().substr(0, 1) == "1" ? "1" : "0"}, database);
+      case 1:
+        return packed({"setrange", key(), number(), std::string(prng_.below(40), 'r')}, database);
+      case 2:
+        return packed({"append", key(), std::string(prng_.below(40), 'a')}, database);
+      case 3:
+        return packed({"set", key(), std::string(prng_.below(80), 's')}, database);
+      case 4:
+        return packed({"bitop", prng_.chance(1, 2) ? "and" : "xor", key(), key(), key()}, database);
+      case 5:
+        return packed({"bitop", "not", key(), key()}, database);
+      case 6:
+        return packed({"bitfield", key(), "incrby", "u13", bit, number(), "set", "i5", bit, "-3"},
+                      database);
+      default:
+        return packed({"getset", key(), number()}, database);
+    }
+  }
   std::string plain() {
     auto database = static_cast<uint32_t>(prng_.below(3));
     if (const uint64_t kind = prng_.below(5); kind < 2) {
       return kind == 0 ? of_hashes(database) : of_sorted_sets(database);
+    }
+    if (prng_.chance(1, 5)) {
+      return string_command(database);
     }
     switch (prng_.below(33)) {
       case 0:
@@ -237,6 +263,7 @@ ExecutorOptions options_of(uint64_t node, size_t commands, size_t bytes) {
   options.turn_commands_max = commands;
   options.turn_bytes_max = bytes;
   options.shape = {24, 24, 24, 48, 24};  // so that collections come in both forms
+  options.shape.chunk_bytes = 16;        // and strings
   return options;
 }
 

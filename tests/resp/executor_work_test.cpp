@@ -134,6 +134,7 @@ TEST_CASE("what one entry copies, moves or holds is bounded, alike on every node
 TEST_CASE("strings that an entry writes again are bounded, but for its first one [F61]") {
   ExecutorOptions options;
   options.entry_work_max = 20'000;
+  options.shape.chunk_bytes = 1 << 20;  // all of them stand in their keys' records
   const std::string big(15'000, 'v');
   const std::vector<Argv> commands{{"setrange", "new", "14999", "x"},
                                    {"setrange", "a", "0", "x"},
@@ -176,6 +177,42 @@ TEST_CASE("strings that an entry writes again are bounded, but for its first one
   }
 }
 
+TEST_CASE("chunks that an entry writes again are bounded; a long string is copied once [F61]") {
+  ExecutorOptions options;
+  options.entry_work_max = 20'000;
+  const std::string big(50'000, 'v');
+  Both both(options);
+  both({{"set", "a", big}, {"set", "b", big}, {"set", "t", big, "ex", "1000"}});
+  for (const Argv& argv : std::vector<Argv>{{"setrange", "a", "0", "x"},
+                                            {"append", "a", "x"},
+                                            {"setbit", "a", "80000", "1"},
+                                            {"bitfield", "a", "set", "u8", "9", "1"}}) {
+    INFO(argv[0]);
+    CHECK_FALSE(both({argv}).starts_with("-"));
+    CHECK(count_of(both(std::vector<Argv>(10, argv)), kTooMuch) < 10);
+    both({{"setrange", "a", "49000", big}, {"set", "a", big}});
+  }
+  std::vector<Argv> many;
+  for (int i = 0; i < 10; ++i) {
+    many.push_back({"setbit", "a", std::to_string(i), "0"});
+    many.push_back({"setbit", "a", std::to_string(80'000 + i), "1"});
+    many.push_back({"setbit", "a", std::to_string(80'000 + i), "0"});
+  }
+  CHECK(count_of(both(many), kTooMuch) >= 10);
+  const std::string copies = both({{"copy", "b", "c1"}, {"copy", "b", "c2"}});
+  CHECK(copies.starts_with(":1\r\n" + std::string(kTooMuch)));
+  const std::string combined = both({{"bitop", "not", "d", "b"}, {"bitop", "not", "e", "b"}});
+  CHECK(combined.starts_with(":50000\r\n" + std::string(kTooMuch)));
+  // What touches no chunk is free.
+  const std::string free = both({{"expire", "a", "100"},
+                                 {"rename", "b", "g"},
+                                 {"persist", "t"},
+                                 {"pexpire", "g", "100000"},
+                                 {"getex", "g", "persist"},
+                                 {"setrange", "far", "400000", "x"}});
+  CHECK(count_of(free, "-ERR") == 0);
+}
+
 TEST_CASE("what clients send may be written whatever it is, and short strings are free [F61]") {
   ExecutorOptions options;
   options.entry_work_max = 20'000;
@@ -204,6 +241,7 @@ TEST_CASE("an entry of much work is named in the log before it is done [F30][F61
     const bool logs = log_open(path, LogLevel::kWarning);
     ExecutorOptions options;
     options.entry_work_max = 20'000;
+    options.shape.chunk_bytes = 1 << 20;
     rocks::MemoryKeyspace keyspace;
     Node node(keyspace, options);
     node.start();

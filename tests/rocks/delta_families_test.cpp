@@ -152,7 +152,7 @@ void random_step(Written& state, Prng random) {
       break;
     }
     case 2:
-      state.set(name(), Type::kHash, members);
+      state.set(name(), random.chance(1, 2) ? Type::kHash : Type::kString, members);
       break;
     default: {
       const std::string at = name();

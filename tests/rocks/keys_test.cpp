@@ -71,6 +71,9 @@ TEST_CASE("keys: golden bytes of the grammar [F33] [F40]") {
   CHECK(hex(made(element_from, collection, uint64_t{7})) ==
         "010203041112131415161718"
         "000000000007");
+  CHECK(hex(made(string_chunk, collection, uint32_t{0x21222324})) ==
+        "010203041112131415161718"
+        "21222324");
   CHECK(hex(made(collection_begin, collection)) == "010203041112131415161718");
   CHECK(hex(made(collection_end, collection)) == "010203041112131415161719");
 
@@ -125,6 +128,8 @@ TEST_CASE("keys: what was put in comes out") {
     key.clear();
     keys::append_score(key, static_cast<double>(number));
     REQUIRE(keys::score_at(key) == static_cast<double>(number));
+    keys::string_chunk(key, collection, static_cast<uint32_t>(number));
+    REQUIRE(keys::chunk_index(key) == static_cast<uint32_t>(number));
     keys::expiry(key, number, db, user);
     auto expiry = keys::parse_expiry(key);
     REQUIRE(expiry.has_value());

@@ -56,6 +56,13 @@ TEST_CASE("records: golden bytes of metadata") {
   CHECK(hex(bytes_of(string)) == "21010807060504030201b4240276616c");
   string.converted = true;
   CHECK(hex(bytes_of(string)) == "21090807060504030201b4240276616c");
+  string.expire_at_ms = 0;
+  CHECK(!string.has_elements());
+  string.spread = true;
+  string.value = {};
+  string.size = 300;
+  CHECK(hex(bytes_of(string)) == "210cb42402ac02");
+  CHECK(string.has_elements());
   Metadata list = sample(Type::kList);
   list.size = 2;
   list.value = "entries";
@@ -232,9 +239,10 @@ TEST_CASE("records: whatever is encoded is decoded, whatever is cut short is not
     std::string value(random.below(50), 'v');
     const bool hashed = metadata.type == Type::kHash || metadata.type == Type::kSet;
     const bool list = metadata.type == Type::kList;
-    metadata.spread = (hashed || list) && random.chance(1, 2);
-    metadata.converted = (hashed || metadata.type == Type::kString) && random.chance(1, 2);
-    metadata.removed = metadata.spread ? random.next() >> random.below(64) : 0;
+    const bool string = metadata.type == Type::kString;
+    metadata.spread = (hashed || list || string) && random.chance(1, 2);
+    metadata.converted = (hashed || string) && random.chance(1, 2);
+    metadata.removed = metadata.spread && !string ? random.next() >> random.below(64) : 0;
     if (list) {
       value += 'v';
       metadata.tree_height = static_cast<uint8_t>(metadata.spread ? random.below(9) : 0);
@@ -244,7 +252,7 @@ TEST_CASE("records: whatever is encoded is decoded, whatever is cut short is not
     if (to_the_end) {
       metadata.value = value;
     }
-    if (metadata.type != Type::kString) {
+    if (!string || metadata.spread) {
       metadata.size = 1 + (random.next() >> (1 + random.below(63)));
     }
     std::string bytes = bytes_of(metadata);
