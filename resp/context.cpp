@@ -20,7 +20,7 @@ Prng Context::prng() const {
 
 Key Context::find_in(uint32_t database, std::string_view name) {
   Key key = state_.find(state_.physical(database), name, moment_.now_ms);
-  met_ttl_ = met_ttl_ || (key.live && key.meta.expire_at_ms != 0);
+  met_ttl_ = met_ttl_ || (key.live && key.meta.has_deadline());
   return key;
 }
 

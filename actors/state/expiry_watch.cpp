@@ -4,20 +4,17 @@
 
 namespace kiwi::actors {
 
-std::optional<ExpiryWatch::Look> ExpiryWatch::look(int64_t now_us, int64_t now_ms) {
+std::optional<int64_t> ExpiryWatch::look(int64_t now_us, int64_t now_ms) {
   look_at_us_ = 0;
   if (!leads_) {
     looks_ = false;
     return std::nullopt;
   }
-  Look look;
   if (!std::exchange(looks_, true) || pace_.lost(now_us)) {
     pace_.begin();
-    look.forget = true;
   }
-  look.keys_max = pace_.wanted(now_us);
-  look.due_by_ms = cluster_time_ms_ + now_ms - told_ms_;
-  return look;
+  return pace_.may_propose(now_us) ? std::optional(cluster_time_ms_ + now_ms - told_ms_)
+                                   : std::nullopt;
 }
 
 std::optional<int64_t> ExpiryWatch::applied(int64_t turn_us, int64_t now_us) {

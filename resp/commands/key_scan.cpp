@@ -27,8 +27,9 @@ void walk(Context& context, uint64_t hash, Visit visit) {
     if (!meta) {
       fatal("a metadata record of the state database is corrupt; replace this node's data");
     }
-    bool live = !meta->expired(context.now_ms());
-    if (live && meta->expire_at_ms != 0) {
+    const bool live =
+        state.is_live(*meta, state.physical(context.database()), context.now_ms());
+    if (live && meta->has_deadline()) {
       context.saw_ttl();
     }
     if (!visit(keys_of::meta_user_key(cursor->key()), keys_of::meta_hash(cursor->key()), *meta,

@@ -34,7 +34,7 @@ class Elements {
 
   // ---- whole collections
   void drop(const Key& key);  // of a key of any type
-  // Counted as work (F61).
+  // Counted as work (F61). Of a hash without the index of its fields' deadlines.
   void copy(rocks::Type type, rocks::CollectionId from, rocks::CollectionId to);
 
   [[noreturn]] static void damaged(const char* what);  // "... is missing", say
