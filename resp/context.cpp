@@ -33,7 +33,13 @@ Key Context::read(std::string_view name) {
 }
 
 void Context::set_string(Key& key, std::string_view value, int64_t expire_at_ms) {
-  String::assign(state_, key, value, expire_at_ms);
+  if (expire_at_ms == 0 || expire_at_ms > moment_.now_ms) {
+    String::assign(state_, key, value, expire_at_ms);
+  } else if (key.live) {  // it is over at once
+    state_.remove(key);
+  } else if (key.present) {
+    state_.remove_expired(key);
+  }
 }
 
 bool refuse_type(const Key& key, rocks::Type type, ReplyWriter& reply) {

@@ -73,7 +73,7 @@ class Context {
   }
   void count_expire_command() { ++expire_commands_; }
 
-  // Replaces whatever the key holds by a string.
+  // Replaces whatever the key holds by a string; by nothing, if its deadline has passed.
   void set_string(Key& key, std::string_view value, int64_t expire_at_ms);
   // Space for values that are built from old ones; the same buffer each time.
   std::string& scratch() { return scratch_.clear(), scratch_; }
