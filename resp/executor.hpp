@@ -120,11 +120,11 @@ class Executor {
   bool held() const;
   ExecutorEffects take_effects();
 
-  // Since when something may be over that no entry has removed, at the cluster time now_ms. nullopt:
-  // nothing is.
+  // Since when something may be over that no entry has removed, at the cluster time now_ms.
+  // nullopt: nothing is.
   std::optional<int64_t> due_since(int64_t now_ms);
-  // What the leader proposes then, packed: at most so many keys and fields go, and none whose time is
-  // not over at the entry's stamp (F8).
+  // What the leader proposes then, packed: at most so many keys and fields go, and none whose time
+  // is not over at the entry's stamp (F8).
   static std::string expire_command(uint64_t most);
   // That command, or nothing if nothing is due.
   std::string due_expirations(int64_t now_ms, uint64_t most);

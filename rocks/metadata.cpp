@@ -55,11 +55,10 @@ bool packs(Type type) {
 bool has_tree(Type type) { return type == Type::kList || type == Type::kSortedSet; }
 
 uint8_t flags_of(const Metadata& metadata) {
-  return static_cast<uint8_t>((metadata.expire_at_ms != 0 ? kHasExpiry : 0) |
-                              (metadata.indexed_at_ms != 0 ? kIndexed : 0) |
-                              (metadata.spread ? kSpread : 0) |
-                              (metadata.converted ? kConverted : 0) |
-                              (metadata.field_deadlines != 0 ? kFieldDeadlines : 0));
+  return static_cast<uint8_t>(
+      (metadata.expire_at_ms != 0 ? kHasExpiry : 0) | (metadata.indexed_at_ms != 0 ? kIndexed : 0) |
+      (metadata.spread ? kSpread : 0) | (metadata.converted ? kConverted : 0) |
+      (metadata.field_deadlines != 0 ? kFieldDeadlines : 0));
 }
 
 bool flags_fit(Type type, uint8_t flags) {
@@ -67,8 +66,7 @@ bool flags_fit(Type type, uint8_t flags) {
   const bool has_deadline = (flags & (kHasExpiry | kFieldDeadlines)) != 0;
   return (flags & ~kFlags) == 0 && ((flags & kIndexed) != 0) == has_deadline &&
          (type == Type::kHash || (flags & kFieldDeadlines) == 0) &&
-         (packs(type) || (flags & kSpread) == 0) &&
-         (may_be_converted || (flags & kConverted) == 0);
+         (packs(type) || (flags & kSpread) == 0) && (may_be_converted || (flags & kConverted) == 0);
 }
 
 // What follows the size.

@@ -27,7 +27,7 @@ const char* type_name(Type type);  // as TYPE answers: string list set zset hash
 
 struct Metadata {
   Type type = Type::kString;
-  int64_t expire_at_ms = 0;    // cluster time; 0 = never
+  int64_t expire_at_ms = 0;  // cluster time; 0 = never
   // Where the index of deadlines has the key: never above a deadline of the key or of its fields. 0
   // = not there, exactly if there is none.
   int64_t indexed_at_ms = 0;

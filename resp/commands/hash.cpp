@@ -166,16 +166,16 @@ void hscan(Context& context, Args args, ReplyWriter& reply) {
     return;
   }
   if (hash->spread()) {
-    hash->each_from(*from, [&](std::string_view field, std::string_view value, uint64_t place,
-                               bool live) {
-      if (!page.look(place)) {
-        return false;
-      }
-      if (live) {
-        page.add(field, value);
-      }
-      return true;
-    });
+    hash->each_from(*from,
+                    [&](std::string_view field, std::string_view value, uint64_t place, bool live) {
+                      if (!page.look(place)) {
+                        return false;
+                      }
+                      if (live) {
+                        page.add(field, value);
+                      }
+                      return true;
+                    });
   } else {
     hash->each([&](std::string_view field, std::string_view value) {
       page.add(field, value);

@@ -134,10 +134,10 @@ void expire_fields(Context& context, Args args, Time time, ReplyWriter& reply) {
   reply.array(fields->size());
   for (std::string_view field : *fields) {
     const auto current_ms = hash->deadline(field);
-    reply.integer(!current_ms                                ? kNoField
-                  : !holds(only, *current_ms, *deadline_ms) ? kConditionFails
-                                                             : give_deadline(context, *hash, field,
-                                                                             *deadline_ms));
+    reply.integer(!current_ms ? kNoField
+                  : !holds(only, *current_ms, *deadline_ms)
+                      ? kConditionFails
+                      : give_deadline(context, *hash, field, *deadline_ms));
   }
   hash->save();
 }
@@ -336,8 +336,7 @@ bool read_set_options(Context& context, Args args, SetOptions& options, ReplyWri
     }
     if (keep || time) {
       if (options.keep || options.deadline_ms) {
-        reply.error(
-            "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified");
+        reply.error("ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified");
         return false;
       }
       options.keep = keep;

@@ -27,8 +27,7 @@ void walk(Context& context, uint64_t hash, Visit visit) {
     if (!meta) {
       fatal("a metadata record of the state database is corrupt; replace this node's data");
     }
-    const bool live =
-        state.is_live(*meta, state.physical(context.database()), context.now_ms());
+    const bool live = state.is_live(*meta, state.physical(context.database()), context.now_ms());
     if (live && meta->has_deadline()) {
       context.saw_ttl();
     }

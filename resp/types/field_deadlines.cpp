@@ -65,7 +65,8 @@ std::optional<int64_t> FieldDeadlines::last(CollectionId hash) {
 
 uint64_t FieldDeadlines::due(CollectionId hash, int64_t now_ms) {
   uint64_t count = 0;
-  for (auto at = cursor(hash, kBeforeAll); at->valid() && deadline_at(at->key()) <= now_ms; at->next()) {
+  for (auto at = cursor(hash, kBeforeAll); at->valid() && deadline_at(at->key()) <= now_ms;
+       at->next()) {
     ++count;
   }
   return count;

@@ -40,7 +40,6 @@ class Hash : public Hashed {
   // many went; `done`: none is left.
   uint64_t reclaim(uint64_t most, bool& done);
 
-
   // Calls visit(field, value) until it answers false. No writes inside.
   template <class Visit>
   void each(Visit visit) const {

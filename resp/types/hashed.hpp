@@ -38,8 +38,8 @@ class Hashed : public Collection {
   Hashed(Database& database, HashedKind kind) : Collection(database), kind_(kind) {}
   using EntryVisit = std::function<bool(const PackedEntry& entry)>;  // false: no more are wanted
 
-  // What is in an entry is valid until the next call into the Database or a change. An entry that is
-  // due is absent: packed ones are left out when the handle is opened, others stay stored until
+  // What is in an entry is valid until the next call into the Database or a change. An entry that
+  // is due is absent: packed ones are left out when the handle is opened, others stay stored until
   // they are reclaimed, and their names may come again.
   bool find(std::string_view name, PackedEntry& entry) const {
     return find_stored(name, entry) && !entry.is_due(key_.now_ms);

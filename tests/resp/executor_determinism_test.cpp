@@ -46,12 +46,31 @@ class Commands {
  private:
   std::string key() { return "k" + std::to_string(prng_.below(12)); }
   std::string number() { return std::to_string(prng_.below(40)); }
+  std::string of_deadlines(uint32_t database) {
+    switch (prng_.below(6)) {
+      case 0:
+      case 1:
+        return packed({"hpexpire", key(), number(), "fields", "3", number(), number(), number()},
+                      database);
+      case 2:
+        return packed({"hsetex", key(), "px", number(), "fields", "2", number(), number(), number(),
+                       std::string(prng_.below(20), 'x')},
+                      database);
+      case 3:
+        return packed({"hpersist", key(), "fields", "2", number(), number()}, database);
+      default:
+        return packed({"kiwi.expire", std::to_string(1 + prng_.below(5))});
+    }
+  }
   std::string plain() {
     auto database = static_cast<uint32_t>(prng_.below(3));
     if (prng_.chance(1, 5)) {
       return of_sorted_sets(database);
     }
-    switch (prng_.below(40)) {
+    if (prng_.chance(1, 6)) {
+      return of_deadlines(database);
+    }
+    switch (prng_.below(35)) {
       case 0:
         return packed({"incr", key()}, database);
       case 1:
@@ -114,19 +133,6 @@ class Commands {
         return packed({"hdel", key(), number(), number(), number()}, database);
       case 16:
         return packed({"set", key(), number(), "px", number()}, database);
-      case 34:
-      case 35:
-        return packed({"hpexpire", key(), number(), "fields", "3", number(), number(), number()},
-                      database);
-      case 36:
-        return packed({"hsetex", key(), "px", number(), "fields", "2", number(), number(), number(),
-                       std::string(prng_.below(20), 'x')},
-                      database);
-      case 37:
-        return packed({"hpersist", key(), "fields", "2", number(), number()}, database);
-      case 38:
-      case 39:
-        return packed({"kiwi.expire", std::to_string(1 + prng_.below(5))});
       case 27:
         return packed({"kiwi.setting", "active-expire", prng_.chance(1, 2) ? "yes" : "no"});
       case 28:

@@ -318,17 +318,40 @@ TEST_CASE("a field that is due is absent for every command, reclaimed or not [F3
         w.node.write(w.node.executor().due_expirations(w.node.clock(), 100));
       }
       std::string all;
-      for (const char* command :
-           {"exists all",       "type all",          "keys *",          "scan 0",
-            "hlen h",           "hkeys h",           "hscan h 0",       "hget h a",
-            "hmget h a b",      "hexists h c",       "hstrlen h e",     "httl h fields 2 a b",
-            "hpersist h fields 2 a b",               "hpexpire h 9 fields 2 a b",
-            "hrandfield h -4",  "hsetnx h a new",    "hdel h c b",      "hincrby h e 5",
-            "hgetdel h fields 2 g d",                "hgetex h fields 2 c e",
-            "hsetex h fxx fields 1 g 1",             "hsetex h fnx fields 1 g 1",
-            "copy h copied",    "hlen copied",       "rename h other",  "hlen other",
-            "hset all y 1",     "hgetall all",       "persist other",   "ttl other",
-            "hlen copied",      "hkeys other",       "dbsize",          "del all"}) {
+      for (const char* command : {"exists all",
+                                  "type all",
+                                  "keys *",
+                                  "scan 0",
+                                  "hlen h",
+                                  "hkeys h",
+                                  "hscan h 0",
+                                  "hget h a",
+                                  "hmget h a b",
+                                  "hexists h c",
+                                  "hstrlen h e",
+                                  "httl h fields 2 a b",
+                                  "hpersist h fields 2 a b",
+                                  "hpexpire h 9 fields 2 a b",
+                                  "hrandfield h -4",
+                                  "hsetnx h a new",
+                                  "hdel h c b",
+                                  "hincrby h e 5",
+                                  "hgetdel h fields 2 g d",
+                                  "hgetex h fields 2 c e",
+                                  "hsetex h fxx fields 1 g 1",
+                                  "hsetex h fnx fields 1 g 1",
+                                  "copy h copied",
+                                  "hlen copied",
+                                  "rename h other",
+                                  "hlen other",
+                                  "hset all y 1",
+                                  "hgetall all",
+                                  "persist other",
+                                  "ttl other",
+                                  "hlen copied",
+                                  "hkeys other",
+                                  "dbsize",
+                                  "del all"}) {
         all += std::string(command) + " -> " + w.node(command);
       }
       answers.push_back(all);
@@ -343,14 +366,16 @@ TEST_CASE("a read that meets deadlines of fields by a clock that was held back a
   w.node("hset plain a 1");
   w.node("hpexpire h 1000 fields 1 a");
   const auto held = [&](const char* name) {
-    return w.node.read_effects(packed({"hget", name, "b"}), RequestKind::kRead, w.node.clock(), true)
+    return w.node
+        .read_effects(packed({"hget", name, "b"}), RequestKind::kRead, w.node.clock(), true)
         .reads_again.size();
   };
   CHECK(held("h") == 1);
   CHECK(held("plain") == 0);
 }
 
-TEST_CASE("reclaim beside PERSIST and EXPIRE takes what is over, in whatever order they come [F8]") {
+TEST_CASE(
+    "reclaim beside PERSIST and EXPIRE takes what is over, in whatever order they come [F8]") {
   for (const bool reclaim_first : {false, true}) {
     World w;
     w.node("set k 1 px 1000");

@@ -143,7 +143,11 @@ TEST_CASE("keys: deadlines of fields, in the order of time, beside a hash's tree
   const CollectionId collection{DatabaseId{1}, 0x0203};
   std::string key;
   keys::field_deadline(key, collection, 0x0a0b, "field");
-  CHECK(hex(key).starts_with("00000001" "0000000000000203" "fffffff4" "8000000000000a0b"));
+  CHECK(
+      hex(key).starts_with("00000001"
+                           "0000000000000203"
+                           "fffffff4"
+                           "8000000000000a0b"));
   CHECK(key.size() == 12 + 4 + 8 + 6 + 5);
   const auto parsed = keys::parse_field_deadline(key);
   REQUIRE(parsed.has_value());

@@ -359,8 +359,7 @@ struct Bench {
   }
   uint64_t index_records() {
     uint64_t count = 0;
-    for (auto at = w.keyspace().cursor(rocks::Family::kSystem, "X", "Y"); at->valid();
-         at->next()) {
+    for (auto at = w.keyspace().cursor(rocks::Family::kSystem, "X", "Y"); at->valid(); at->next()) {
       ++count;
     }
     return count;
