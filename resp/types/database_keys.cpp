@@ -43,6 +43,7 @@ Key Database::find(DatabaseId database, std::string_view name, int64_t now_ms) {
   Key key;
   key.name = name;
   key.database = database;
+  key.now_ms = now_ms;
   auto bytes = reader_.get(Family::kMeta, meta_key(database, name));
   if (!bytes) {
     return key;
@@ -53,7 +54,6 @@ Key Database::find(DatabaseId database, std::string_view name, int64_t now_ms) {
   }
   key.present = true;
   key.meta = *meta;
-  key.now_ms = now_ms;
   key.stored_expire_at_ms = meta->expire_at_ms;
   key.stored_indexed_at_ms = meta->indexed_at_ms;
   key.live = is_live(*meta, database, now_ms);

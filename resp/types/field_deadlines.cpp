@@ -33,6 +33,13 @@ void FieldDeadlines::drop(CollectionId hash) {
   effects_.erase_range(Family::kNode, from_, to_);
 }
 
+void FieldDeadlines::drop_to(CollectionId hash, const Field& last) {
+  keys::field_deadlines(from_, to_, hash);
+  keys::field_deadline(to_, hash, last.deadline_ms, last.name);
+  to_.push_back('\0');
+  effects_.erase_range(Family::kNode, from_, to_);
+}
+
 std::unique_ptr<rocks::Cursor> FieldDeadlines::cursor(CollectionId hash, int64_t after_ms) {
   keys::field_deadlines(from_, to_, hash);
   if (after_ms == kAfterAll) {

@@ -24,19 +24,22 @@ class FieldDeadlines {
   FieldDeadlines(rocks::Reader& reader, Effects& effects, Steps& steps)
       : reader_(reader), effects_(effects), steps_(steps) {}
 
+  struct Field {
+    int64_t deadline_ms = 0;
+    std::string name;
+  };
+
   void put(rocks::CollectionId hash, int64_t deadline_ms, std::string_view field);
   void erase(rocks::CollectionId hash, int64_t deadline_ms, std::string_view field);
-  void drop(rocks::CollectionId hash);  // all of them
+  // All of them; all up to one and with it, which leaves nothing that a walk has to cross (F57).
+  void drop(rocks::CollectionId hash);
+  void drop_to(rocks::CollectionId hash, const Field& last);
 
   // nullopt: there is none.
   std::optional<int64_t> first_after(rocks::CollectionId hash, int64_t now_ms);
   std::optional<int64_t> last(rocks::CollectionId hash);
   // How many are not after now_ms. A step each.
   uint64_t due(rocks::CollectionId hash, int64_t now_ms);
-  struct Field {
-    int64_t deadline_ms = 0;
-    std::string name;
-  };
   // Some, in order: at most `most`, and not much more than 256 KiB of names. Those that are first
   // among all, the first that are not after now_ms, and those that follow on one.
   std::vector<Field> first(rocks::CollectionId hash, uint64_t most);

@@ -73,9 +73,14 @@ uint64_t Hash::reclaim(uint64_t most, bool& done) {
   }
   FieldDeadlines& index = database().field_deadlines();
   const auto fields = index.first_due(key_.collection(), key_.now_ms, most);
+  constexpr size_t kFew = 64;  // a range tombstone costs every later read more than a few erases
+  const bool in_one = fields.size() > kFew;
   begin_change();
   for (const FieldDeadlines::Field& field : fields) {
-    take_out({.name = field.name, .deadline_ms = field.deadline_ms});
+    take_out({.name = field.name, .deadline_ms = field.deadline_ms}, !in_one);
+  }
+  if (in_one) {
+    index.drop_to(key_.collection(), fields.back());
   }
   const auto left = index.first(key_.collection(), 1);
   done = left.empty() || left.front().deadline_ms > key_.now_ms;

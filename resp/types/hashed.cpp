@@ -33,6 +33,11 @@ void Hashed::leave_out_due() {
   }
 }
 
+bool Hashed::empty() const {
+  return Collection::empty() ||
+         (spread() && !database().is_live(key_.meta, key_.database, key_.now_ms));
+}
+
 uint64_t Hashed::due() const {
   if (key_.meta.field_deadlines == 0 || !spread() || !key_.meta.may_be_due(key_.now_ms)) {
     return 0;
@@ -159,10 +164,12 @@ bool Hashed::remove(std::string_view name) {
   return true;
 }
 
-void Hashed::take_out(const PackedEntry& old) {
+void Hashed::take_out(const PackedEntry& old, bool with_index) {
   if (key_.meta.spread) {
     elements().erase(key_.collection(), old.name);
-    index_deadline(old.name, old.deadline_ms, 0);
+    if (with_index) {
+      index_deadline(old.name, old.deadline_ms, 0);
+    }
     key_.meta.removed = stamp();
     due_ = old.is_due(key_.now_ms) && due_ ? std::optional(*due_ - 1) : due_;
   } else {

@@ -26,7 +26,7 @@ class Hashed : public Collection {
   uint64_t size() const { return Collection::size() - due(); }
 
   bool remove(std::string_view name);  // false: it was not there
-  bool empty() const { return size() == 0; }
+  bool empty() const;  // costs no count
   void clear();
   void save();  // as of Collection
 
@@ -57,7 +57,8 @@ class Hashed : public Collection {
   void insert(const PackedEntry& entry, size_t place);
   // In place of `old`, that find_stored() gave.
   void replace(const PackedEntry& old, const PackedEntry& entry);
-  void take_out(const PackedEntry& old);  // the same
+  // The same; `with_index`: its deadline leaves the index of a spread one, too.
+  void take_out(const PackedEntry& old, bool with_index = true);
   size_t packed_end() const { return packed_.size(); }
   uint64_t left_out() const { return left_out_; }  // packed entries that were due
 

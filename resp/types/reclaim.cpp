@@ -33,6 +33,7 @@ class Reclaim {
       }
       walk(database);
     }
+    database_.forget_names();
     return done_;
   }
 
