@@ -146,6 +146,7 @@ void Database::begin_command() {
   give_back_if_big(meta_key_);
   give_back_if_big(key_);
   elements_.give_back_key();
+  field_deadlines_.give_back_buffers();
   steps_.begin();
 }
 
@@ -156,11 +157,13 @@ void Database::give_back_buffers() {
   }
   elements_.give_back_buffers();
   nodes_.give_back();
+  field_deadlines_.give_back_buffers();
   expiry_index_.give_back_buffers();
 }
 
 size_t Database::buffer_bytes() const {
-  size_t bytes = elements_.buffer_bytes() + expiry_index_.buffer_bytes();
+  size_t bytes = elements_.buffer_bytes() + field_deadlines_.buffer_bytes() +
+                 expiry_index_.buffer_bytes();
   for (const std::string* buffer : {&meta_key_, &key_, &value_, &renamed_, &from_, &to_}) {
     bytes += buffer->capacity();
   }

@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "config/base/reuse.hpp"
 #include "resp/types/elements.hpp"
 
 namespace kiwi::resp {
@@ -26,11 +27,6 @@ void FieldDeadlines::put(CollectionId hash, int64_t deadline_ms, std::string_vie
 void FieldDeadlines::erase(CollectionId hash, int64_t deadline_ms, std::string_view field) {
   keys::field_deadline(key_, hash, deadline_ms, field);
   effects_.erase(Family::kNode, key_);
-}
-
-void FieldDeadlines::drop(CollectionId hash) {
-  keys::field_deadlines(from_, to_, hash);
-  effects_.erase_range(Family::kNode, from_, to_);
 }
 
 void FieldDeadlines::drop_to(CollectionId hash, const Field& last) {
@@ -112,6 +108,12 @@ std::vector<FieldDeadlines::Field> FieldDeadlines::behind(CollectionId hash,
   keys::field_deadline(from_, hash, place.deadline_ms, place.name);
   from_.push_back('\0');
   return some(kAfterAll, most);
+}
+
+void FieldDeadlines::give_back_buffers() {
+  for (std::string* buffer : {&key_, &from_, &to_}) {
+    give_back_if_big(*buffer);
+  }
 }
 
 }  // namespace kiwi::resp

@@ -5,6 +5,7 @@
 // Owned by the Database. Which fields they are, and how many, is the business of Hash.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -31,8 +32,7 @@ class FieldDeadlines {
 
   void put(rocks::CollectionId hash, int64_t deadline_ms, std::string_view field);
   void erase(rocks::CollectionId hash, int64_t deadline_ms, std::string_view field);
-  // All of them; all up to one and with it, which leaves nothing that a walk has to cross (F57).
-  void drop(rocks::CollectionId hash);
+  // All up to one and with it, which leaves nothing that a walk has to cross (F57).
   void drop_to(rocks::CollectionId hash, const Field& last);
 
   // nullopt: there is none.
@@ -45,6 +45,9 @@ class FieldDeadlines {
   std::vector<Field> first(rocks::CollectionId hash, uint64_t most);
   std::vector<Field> first_due(rocks::CollectionId hash, int64_t now_ms, uint64_t most);
   std::vector<Field> behind(rocks::CollectionId hash, const Field& place, uint64_t most);
+
+  size_t buffer_bytes() const { return key_.capacity() + from_.capacity() + to_.capacity(); }
+  void give_back_buffers();
 
  private:
   std::unique_ptr<rocks::Cursor> cursor(rocks::CollectionId hash, int64_t after_ms);
