@@ -33,6 +33,7 @@ bool Database::is_live(const Metadata& meta, DatabaseId database, int64_t now_ms
 
 // Where a key stands with the deadlines that it has now; 0: nowhere. It moves only if it must.
 int64_t Database::index_place(const Key& key) const {
+  CHECK_INVARIANT(key.meta.field_deadlines <= key.meta.size);
   if (!key.meta.has_deadline()) {
     return 0;
   }
@@ -73,6 +74,7 @@ void Database::leave_index(Key& key) {
     --counts_for_change(key.database).keys_with_ttl;
   }
   if (key.stored_indexed_at_ms != 0) {
+    CHECK_INVARIANT(counts(key.database).indexed != 0);
     expiry_index_.erase(key.database, key.stored_indexed_at_ms, key.name);
     --counts_for_change(key.database).indexed;
   }

@@ -44,6 +44,7 @@ uint64_t Hashed::due() const {
   }
   if (!due_) {
     due_ = database().field_deadlines().due(key_.collection(), key_.now_ms);
+    CHECK_INVARIANT(*due_ <= key_.meta.field_deadlines);
   }
   return *due_;
 }
@@ -103,6 +104,7 @@ void Hashed::index_deadline(std::string_view field, int64_t old_ms, int64_t dead
 }
 
 void Hashed::count_deadline(int64_t old_ms, int64_t deadline_ms) {
+  CHECK_INVARIANT(old_ms == 0 || key_.meta.field_deadlines != 0);
   key_.meta.field_deadlines -= old_ms != 0 ? 1 : 0;
   if (deadline_ms == 0) {
     return;

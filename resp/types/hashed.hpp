@@ -26,7 +26,7 @@ class Hashed : public Collection {
   uint64_t size() const { return Collection::size() - due(); }
 
   bool remove(std::string_view name);  // false: it was not there
-  bool empty() const;  // costs no count
+  bool empty() const;                  // costs no count
   void clear();
   void save();  // as of Collection
 

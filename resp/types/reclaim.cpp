@@ -110,6 +110,7 @@ class Reclaim {
     Hash hash(database_);
     hash.stand_for(key);
     const uint64_t gone = hash.reclaim(left_, finished);
+    CHECK_INVARIANT(finished || gone != 0);
     hash.save();
     done_.fields += gone;
     done_.moved += finished && hash.key().meta.indexed_at_ms != 0 ? 1 : 0;

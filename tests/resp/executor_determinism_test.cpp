@@ -46,6 +46,18 @@ class Commands {
  private:
   std::string key() { return "k" + std::to_string(prng_.below(12)); }
   std::string number() { return std::to_string(prng_.below(40)); }
+  std::string of_hashes(uint32_t database) {
+    switch (prng_.below(4)) {
+      case 0:
+        return packed({"hset", key(), number(), number(), number(), number()}, database);
+      case 1:
+        return packed({"hset", key(), number(), std::string(prng_.below(40), 'h')}, database);
+      case 2:
+        return packed({"hincrby", key(), number(), number()}, database);
+      default:
+        return packed({"hdel", key(), number(), number(), number()}, database);
+    }
+  }
   std::string of_deadlines(uint32_t database) {
     switch (prng_.below(6)) {
       case 0:
@@ -67,8 +79,8 @@ class Commands {
     if (prng_.chance(1, 5)) {
       return of_sorted_sets(database);
     }
-    if (prng_.chance(1, 6)) {
-      return of_deadlines(database);
+    if (prng_.chance(1, 4)) {
+      return prng_.chance(1, 2) ? of_hashes(database) : of_deadlines(database);
     }
     switch (prng_.below(35)) {
       case 0:
@@ -123,14 +135,6 @@ class Commands {
         return packed({"lset", key(), number(), std::string(prng_.below(40), 's')}, database);
       case 31:
         return packed({"rpop", key(), "5"}, database);
-      case 23:
-        return packed({"hset", key(), number(), number(), number(), number()}, database);
-      case 24:
-        return packed({"hset", key(), number(), std::string(prng_.below(40), 'h')}, database);
-      case 25:
-        return packed({"hincrby", key(), number(), number()}, database);
-      case 26:
-        return packed({"hdel", key(), number(), number(), number()}, database);
       case 16:
         return packed({"set", key(), number(), "px", number()}, database);
       case 27:

@@ -253,8 +253,7 @@ TEST_CASE("records: whatever is encoded is decoded, whatever is cut short is not
     if (metadata.type == Type::kHash && random.chance(1, 2)) {
       metadata.field_deadlines = random.next() >> random.below(64);
     }
-    metadata.indexed_at_ms =
-        metadata.has_deadline() ? static_cast<int64_t>(random.next() | 1) : 0;
+    metadata.indexed_at_ms = metadata.has_deadline() ? static_cast<int64_t>(random.next() | 1) : 0;
     if (list) {
       value += 'v';
       metadata.tree_height = static_cast<uint8_t>(metadata.spread ? random.below(9) : 0);
@@ -292,11 +291,11 @@ TEST_CASE("records: a list whose parts do not fit each other is damage") {
   };
   REQUIRE(decode_metadata(packed).has_value());
   REQUIRE(decode_metadata(spread).has_value());
-  CHECK(!changed(packed, 5, 0));                                // no elements, but entries
-  CHECK(!changed(packed, 6, 1));                                // inner nodes in a packed list
-  CHECK(!changed(packed, 1, 8));                                // converted
-  CHECK(!changed(spread, 8, 0));                                // node 0
-  CHECK(!decode_metadata(packed.substr(0, 7)).has_value());     // elements, but no entries
+  CHECK(!changed(packed, 5, 0));                             // no elements, but entries
+  CHECK(!changed(packed, 6, 1));                             // inner nodes in a packed list
+  CHECK(!changed(packed, 1, 8));                             // converted
+  CHECK(!changed(spread, 8, 0));                             // node 0
+  CHECK(!decode_metadata(packed.substr(0, 7)).has_value());  // elements, but no entries
   CHECK(!decode_metadata(spread.substr(0, 9)).has_value());
 }
 
