@@ -59,7 +59,7 @@ class Commands {
     }
   }
   std::string of_deadlines(uint32_t database) {
-    switch (prng_.below(6)) {
+    switch (prng_.below(8)) {
       case 0:
       case 1:
         return packed({"hpexpire", key(), number(), "fields", "3", number(), number(), number()},
@@ -70,6 +70,9 @@ class Commands {
                       database);
       case 3:
         return packed({"hpersist", key(), "fields", "2", number(), number()}, database);
+      case 4:
+      case 5:
+        return packed({"pexpire", key(), number()}, database);
       default:
         return packed({"kiwi.expire", std::to_string(1 + prng_.below(5))});
     }
@@ -97,8 +100,6 @@ class Commands {
         return packed({"sadd", key(), number(), number()}, database);
       case 6:
         return packed({"srem", key(), number(), number()}, database);
-      case 7:
-        return packed({"pexpire", key(), number()}, database);
       case 8:
         return packed({"rename", key(), key()}, database);
       case 9:
