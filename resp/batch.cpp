@@ -8,7 +8,8 @@ namespace kiwi::resp {
 
 namespace {
 
-constexpr uint8_t kTokenExists = 1;  // the other flag bits are 0
+constexpr uint8_t kTokenExists = 1;
+constexpr uint8_t kTokenFields = 2;  // their next deadline follows; the other flag bits are 0
 
 bool read_token(ByteReader& in, WatchToken& token) {
   uint64_t database = in.varint();
@@ -18,7 +19,8 @@ bool read_token(ByteReader& in, WatchToken& token) {
   uint8_t flags = in.le<uint8_t>();
   token.exists = (flags & kTokenExists) != 0;
   token.counter = in.le<uint64_t>();
-  return in.ok() && database <= UINT32_MAX && (flags & ~kTokenExists) == 0;
+  token.fields_until_ms = (flags & kTokenFields) != 0 ? in.le<int64_t>() : 0;
+  return in.ok() && database <= UINT32_MAX && (flags & ~(kTokenExists | kTokenFields)) == 0;
 }
 
 // A list's length as the bytes claim it: at least one byte stands behind each of its items.
@@ -80,8 +82,12 @@ void pack_transaction(std::string& out,
     put_varint(out, token.database);
     put_le(out, token.incarnation);
     put_sized(out, token.key);
-    put_u8(out, token.exists ? kTokenExists : 0);
+    put_u8(out, static_cast<uint8_t>((token.exists ? kTokenExists : 0) |
+                                     (token.fields_until_ms != 0 ? kTokenFields : 0)));
     put_le(out, token.counter);
+    if (token.fields_until_ms != 0) {
+      put_le(out, token.fields_until_ms);
+    }
   }
   put_varint(out, commands.size());
   for (const std::string& command : commands) {

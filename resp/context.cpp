@@ -20,7 +20,7 @@ Prng Context::prng() const {
 
 Key Context::find_in(uint32_t database, std::string_view name) {
   Key key = state_.find(state_.physical(database), name, moment_.now_ms);
-  met_ttl_ = met_ttl_ || (key.live && key.meta.expire_at_ms != 0);
+  met_ttl_ = met_ttl_ || (key.live && key.meta.has_deadline());
   return key;
 }
 
@@ -33,7 +33,13 @@ Key Context::read(std::string_view name) {
 }
 
 void Context::set_string(Key& key, std::string_view value, int64_t expire_at_ms) {
-  String::assign(state_, key, value, expire_at_ms);
+  if (expire_at_ms == 0 || expire_at_ms > moment_.now_ms) {
+    String::assign(state_, key, value, expire_at_ms);
+  } else if (key.live) {  // it is over at once
+    state_.remove(key);
+  } else if (key.present) {
+    state_.remove_expired(key);
+  }
 }
 
 bool refuse_type(const Key& key, rocks::Type type, ReplyWriter& reply) {

@@ -39,6 +39,7 @@ class Context {
     stats_.hits += stats.hits;
     stats_.misses += stats.misses;
     stats_.expired += stats.expired;
+    stats_.expired_fields += stats.expired_fields;
   }
 
   uint64_t take_expire_commands() { return std::exchange(expire_commands_, 0); }
@@ -66,10 +67,13 @@ class Context {
     return &handles_.read<T>(key);
   }
   void saw_ttl() { met_ttl_ = true; }  // commands that walk records themselves
-  void count_expired() { ++stats_.expired; }
+  void count_expired(uint64_t keys, uint64_t fields) {
+    stats_.expired += keys;
+    stats_.expired_fields += fields;
+  }
   void count_expire_command() { ++expire_commands_; }
 
-  // Replaces whatever the key holds by a string.
+  // Replaces whatever the key holds by a string; by nothing, if its deadline has passed.
   void set_string(Key& key, std::string_view value, int64_t expire_at_ms);
   // Space for values that are built from old ones; the same buffer each time.
   std::string& scratch() { return scratch_.clear(), scratch_; }

@@ -414,7 +414,7 @@ uint64_t Executor::state_checksum() const { return state_->database.record().che
 
 Executor::Counters Executor::counters() const {
   const Context::Stats& stats = state_->context.stats();
-  return {stats.hits, stats.misses, stats.expired, state_->commands};
+  return {stats.hits, stats.misses, stats.expired, state_->commands, stats.expired_fields};
 }
 
 }  // namespace kiwi::resp

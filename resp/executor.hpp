@@ -68,7 +68,7 @@ struct ExecutorEffects {
   // holds), with the batch's id; reads_done also tells the id only if others of the batch were
   // answered. To be handed to the router before reads_done.
   std::vector<ReadBatch> reads_again;
-  uint64_t expirations = 0;  // commands of next_expirations() that were executed, whoever's
+  uint64_t expirations = 0;  // expire_command()s that were executed, whoever's
   bool applied_moved = false;
   bool settings_changed = false;  // Executor::settings()
   LogIndex applied;
@@ -120,18 +120,14 @@ class Executor {
   bool held() const;
   ExecutorEffects take_effects();
 
-  // Keys whose deadline is at or before now_ms, as a packed internal command for the leader to
-  // propose (F8): conditional on version and deadline.
-  struct Expirations {
-    std::string command;  // empty = none due
-    size_t keys = 0;
-  };
-  // Those that were not given before: what was given counts as under way, until it turns out to
-  // live on, or its expirations are forgotten.
-  Expirations next_expirations(int64_t now_ms, size_t keys_max);
-  void forget_expirations();
-  // From the first one, whatever is under way.
-  std::string due_expirations(int64_t now_ms, size_t keys_max);
+  // Since when something may be over that no entry has removed, at the cluster time now_ms.
+  // nullopt: nothing is.
+  std::optional<int64_t> due_since(int64_t now_ms);
+  // What the leader proposes then, packed: at most so many keys and fields go, and none whose time
+  // is not over at the entry's stamp (F8).
+  static std::string expire_command(uint64_t most);
+  // That command, or nothing if nothing is due.
+  std::string due_expirations(int64_t now_ms, uint64_t most);
 
   using DatabaseSize = resp::DatabaseSize;
   std::vector<DatabaseSize> database_sizes() const;

@@ -5,6 +5,7 @@
 #include "config/base/check.hpp"
 #include "resp/executor_state.hpp"
 #include "resp/mutants.hpp"
+#include "resp/types/reclaim.hpp"
 
 namespace kiwi::resp {
 
@@ -184,40 +185,20 @@ void Executor::cancel_reads(const std::vector<uint64_t>& ids) {
   }
 }
 
-void Executor::forget_expirations() { state_->database.expiry_floor().forget(); }
-
-std::string Executor::due_expirations(int64_t now_ms, size_t keys_max) {
-  forget_expirations();
-  return next_expirations(now_ms, keys_max).command;
+std::optional<int64_t> Executor::due_since(int64_t now_ms) {
+  return resp::due_since(state_->database, now_ms);
 }
 
-Executor::Expirations Executor::next_expirations(int64_t now_ms, size_t keys_max) {
-  State& s = *state_;
-  Expirations next;
-  std::vector<std::string> parts;  // argv of kiwi.expire: commands/internal.cpp
-  parts.emplace_back("kiwi.expire");
-  auto cursor = s.database.expiry_cursor(now_ms);
-  for (; next.keys < keys_max && cursor->valid(); ++next.keys, cursor->next()) {
-    s.database.expiry_floor().found(cursor->key());
-    auto due = rocks::keys::parse_expiry(cursor->key());
-    if (!due) {
-      continue;
-    }
-    std::string name(due->user_key);
-    s.database.begin_command();
-    Key key = s.database.find(due->database, name, now_ms);
-    // Version 0 fits no key: the index record has outlived its key (FLUSHDB) and goes alone.
-    bool its_own = key.present && key.meta.expire_at_ms == due->expire_at_ms;
-    parts.push_back(std::to_string(due->database.value));
-    parts.push_back(std::to_string(due->expire_at_ms));
-    parts.push_back(std::to_string(its_own ? key.meta.version : 0));
-    parts.push_back(std::move(name));
-  }
-  if (parts.size() > 1) {
-    std::vector<std::string_view> argv(parts.begin(), parts.end());
-    pack_command(next.command, 0, argv);
-  }
-  return next;
+std::string Executor::expire_command(uint64_t most) {
+  std::string command;
+  const std::string text = std::to_string(most);
+  const std::string_view argv[] = {"kiwi.expire", text};
+  pack_command(command, 0, argv);
+  return command;
+}
+
+std::string Executor::due_expirations(int64_t now_ms, uint64_t most) {
+  return due_since(now_ms) ? expire_command(most) : std::string();
 }
 
 }  // namespace kiwi::resp

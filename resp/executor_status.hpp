@@ -10,10 +10,12 @@ struct CommandStats {
   uint64_t hits = 0;
   uint64_t misses = 0;
   uint64_t expired = 0;
+  uint64_t expired_fields = 0;
 };
 
 struct ExecutorCounters {
   uint64_t keyspace_hits = 0, keyspace_misses = 0, expired_keys = 0, commands = 0;
+  uint64_t expired_fields = 0;
 };
 
 // INFO keyspace: logical database, keys, keys with TTL.

@@ -103,7 +103,8 @@ LongReadResult run_long_read(rocks::Reader& view,
     CHECK_INVARIANT(effects.replies[0].parts.size() == 1 && effects.long_reads.empty());
     result.replies = std::move(effects.replies[0]);
     const Executor::Counters counters = executor.counters();
-    result.stats = {counters.keyspace_hits, counters.keyspace_misses, counters.expired_keys};
+    result.stats = {counters.keyspace_hits, counters.keyspace_misses, counters.expired_keys,
+                    counters.expired_fields};
   } catch (const Stopped&) {
     result.stopped = true;
   }

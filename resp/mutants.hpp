@@ -20,7 +20,7 @@ enum class Mutant : uint8_t {
   kNeverSentAgain,         // what is lost stays lost (F23)
   kDuplicateApplied,       // the session rows do not stop a batch that was applied before (F4)
   kReadBeforeIndex,        // a read does not wait until its index is applied
-  kExpireUnconditional,    // an expiry entry deletes whatever the key holds now (F8)
+  kExpireUnconditional,    // an expiry entry removes what is not over at its stamp (F8)
   kAskNumbersAgain,        // each boot numbers its questions for a read index from 1 (F66)
   kLongReadOldClock,       // a long read keeps the clock it was put aside with (F44)
   kLostReplySaysErr,    // a write whose reply does not fit is answered ERR, its effects stay (F45)

@@ -164,6 +164,7 @@ struct NodeContext {
     metrics.keyspace_hits += now.keyspace_hits - counted_.keyspace_hits;
     metrics.keyspace_misses += now.keyspace_misses - counted_.keyspace_misses;
     metrics.expired_keys += now.expired_keys - counted_.expired_keys;
+    metrics.expired_fields += now.expired_fields - counted_.expired_fields;
     counted_ = now;
   }
 

@@ -15,7 +15,7 @@ namespace {
 
 constexpr size_t kQueuedOverhead = 64;  // what a queued command costs beside its bytes
 constexpr size_t kShortReply = 256;     // as +OK, a number, what HELLO says
-constexpr size_t kTokenOverhead = 32;   // what a token costs in the packed block beside its key
+constexpr size_t kTokenOverhead = 40;   // what a token costs in the packed block beside its key
 
 }  // namespace
 

@@ -51,7 +51,7 @@ bool suspect(const Buckets& moved,
              std::string_view user_key,
              const Metadata& metadata,
              int64_t stamp_ms) {
-  return metadata.expired(stamp_ms) || moved.has(database, user_key);
+  return metadata.may_be_due(stamp_ms) || moved.has(database, user_key);
 }
 
 bool is_deletion_bucket(std::string_view key) {

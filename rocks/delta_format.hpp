@@ -9,15 +9,14 @@
 //   kEnd    u64 LE low, high: digest of the whole state; nothing follows
 //
 // Phases, in this order, keys ascending within each:
-//   kSystem   system records: all but those below; of 'B' those that are newer than the base's
-//             mutation counter; of 'X' those that are due at the snapshot's stamp, and, if a
-//             database went since the base (any_flushed()), those whose database is gone: FLUSHDB
-//             leaves them, and until they are due they stay as they are
+//   kSystem   system records: all but 'X'; of 'B' those that are newer than the base's mutation
+//             counter
 //   kMeta     kPut for every key with last_modified above the base's mutation counter, and for its
 //             bucket if that has a counter but did not move; kKeep for the other keys that are
 //             suspect: a deletion bucket that moved, or a deadline that passed, may mean that the
 //             receiver's key of that name is gone
-//   kElement, kNode    all records of the collections that kMeta put; what is packed has none
+//   kElement, kNode    all records of the collections that kMeta put; what is packed has none. The
+//             deadlines of a hash's fields are of kNode
 // All else the receiver derives: the 'X' of the keys that it puts and drops, the bucket of a key
 // that expired, what FLUSHDB took.
 #pragma once
@@ -32,8 +31,8 @@
 namespace kiwi::rocks::delta {
 
 // 1: another digest; 2: 'X' of all databases that are gone; 3: metadata of format 1; 4: elements of
-// lists by position
-inline constexpr uint8_t kVersion = 5;
+// lists by position; 5: 'X' by deadline first
+inline constexpr uint8_t kVersion = 6;
 
 enum Op : uint8_t { kPut = 1, kPart = 2, kKeep = 3, kPhase = 4, kEnd = 5 };
 enum class Phase : uint8_t { kSystem = 1, kMeta = 2, kElement = 3, kNode = 4 };
@@ -63,7 +62,7 @@ bool suspect(const Buckets& moved,
 
 // Whether a system record belongs to the snapshot's answer whatever the base was.
 bool is_deletion_bucket(std::string_view key);
-bool is_expiry(std::string_view key);
+bool is_expiry(std::string_view key);  // derived from the key that it is of
 uint64_t bucket_counter(std::string_view value);
 
 }  // namespace kiwi::rocks::delta

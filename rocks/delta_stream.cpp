@@ -31,11 +31,7 @@ class Stream final : public DeltaStream {
          const AppliedRecord& now,
          const AppliedRecord& base,
          std::optional<Checksum128>& digest)
-      : state_(state),
-        now_(now),
-        base_(base),
-        digest_(digest),
-        live_(delta::live_databases(state)) {
+      : state_(state), now_(now), base_(base), digest_(digest) {
     begin(Phase::kSystem);
   }
 
@@ -68,9 +64,6 @@ class Stream final : public DeltaStream {
   void put(Family family);  // the record at the cursor; moves on once it is in whole
   void move_on();           // from a record of the phase
   bool fits(size_t bytes);
-  bool is_live(DatabaseId database) const {
-    return std::binary_search(live_.begin(), live_.end(), database.value);
-  }
   [[noreturn]] void damaged(const char* what) {
     fatal(std::string("a ") + what + " record of a snapshot is damaged: replace this node");
   }
@@ -80,7 +73,6 @@ class Stream final : public DeltaStream {
   const AppliedRecord base_;
   std::optional<Checksum128>& digest_;
   StateDigest summing_;  // unless the digest is known
-  const std::vector<uint32_t> live_;
 
   Phase phase_ = Phase::kSystem;
   std::unique_ptr<Cursor> cursor_;
@@ -223,11 +215,8 @@ void Stream::step_system() {
       return move_on();
     }
     moved_.add(bucket->database, bucket->bucket);
-  } else if (auto expiry = keys::parse_expiry(key)) {
-    if (expiry->expire_at_ms > now_.stamp_ms &&
-        (is_live(expiry->database) || !delta::any_flushed(base_, now_))) {
-      return move_on();
-    }
+  } else if (delta::is_expiry(key)) {
+    return move_on();
   }
   put(Family::kSystem);
 }

@@ -82,7 +82,6 @@ class Target final : public DeltaTarget {
 
   uint8_t phase_ = 0;
   std::optional<AppliedRecord> now_;
-  bool databases_settled_ = false;
   std::vector<uint32_t> live_;
   delta::Buckets moved_;
   std::unique_ptr<Cursor> own_;  // in before_, during kMeta
@@ -249,28 +248,17 @@ bool Target::put_system(std::string_view key, std::string_view value) {
   if (auto bucket = keys::parse_deletion_bucket(key)) {
     moved_.add(bucket->database, bucket->bucket);
   } else if (delta::is_expiry(key)) {
-    settle_databases();
+    return false;
   }
   keyspace_->put(Family::kSystem, key, value);
   return true;
 }
 
-// Once the records up to 'X' are in: what is due comes anew, and databases that FLUSHDB took go.
+// Once the system records are in: databases that FLUSHDB took go.
 void Target::settle_databases() {
-  if (std::exchange(databases_settled_, true)) {
-    return;
-  }
   live_ = delta::live_databases(*keyspace_);
-  keys::expiry_range(from_, to_, now_->stamp_ms);
-  keyspace_->erase_range(Family::kSystem, from_, to_);
   if (!delta::any_flushed(base_, *now_)) {
     return;
-  }
-  for (auto at = before_->cursor(Family::kSystem, to_, "Y"); at->valid(); at->next()) {
-    const std::optional<keys::ExpiryKey> expiry = keys::parse_expiry(at->key());
-    if (expiry && !is_live(expiry->database)) {
-      keyspace_->erase(Family::kSystem, at->key());
-    }
   }
   for (uint32_t number : delta::live_databases(*before_)) {
     const DatabaseId gone{number};
@@ -285,6 +273,8 @@ void Target::settle_databases() {
     keys::deletion_bucket(from_, gone, 0);
     keys::deletion_bucket(to_, gone, kDeletionBuckets - 1);
     to_.push_back('\0');
+    keyspace_->erase_range(Family::kSystem, from_, to_);
+    keys::expiry_range(from_, to_, gone);
     keyspace_->erase_range(Family::kSystem, from_, to_);
   }
 }
@@ -310,10 +300,9 @@ void Target::drop_elements(const Metadata& metadata, DatabaseId database) {
   }
 }
 
-// Index records that are due came with the system records already.
 void Target::drop_expiry(std::string_view key, const Metadata& metadata) {
-  if (metadata.expire_at_ms > now_->stamp_ms) {
-    keys::expiry(key_, metadata.expire_at_ms, keys::key_database(key), keys::meta_user_key(key));
+  if (metadata.indexed_at_ms != 0) {
+    keys::expiry(key_, keys::key_database(key), metadata.indexed_at_ms, keys::meta_user_key(key));
     keyspace_->erase(Family::kSystem, key_);
   }
 }
@@ -391,8 +380,8 @@ bool Target::put_meta(std::string_view key, std::string_view value) {
   // RENAME keeps a collection's version: its elements may stand here under another key's name.
   drop_elements(*metadata, database);
   keyspace_->put(Family::kMeta, key, value);
-  if (metadata->expire_at_ms > now_->stamp_ms) {
-    keys::expiry(key_, metadata->expire_at_ms, database, keys::meta_user_key(key));
+  if (metadata->indexed_at_ms != 0) {
+    keys::expiry(key_, database, metadata->indexed_at_ms, keys::meta_user_key(key));
     keyspace_->put(Family::kSystem, key_, {});
   }
   return true;

@@ -17,6 +17,8 @@ constexpr size_t kHashBytes = 6;
 constexpr size_t kCollectionBytes = 12;
 constexpr size_t kScoreBytes = 8;
 constexpr size_t kTreeBytes = 4;
+constexpr size_t kDeadlineBytes = 8;
+constexpr uint32_t kFieldDeadlines = 0xfffffff4;  // where a tree's number would be
 constexpr unsigned kSlotShift = 34;
 constexpr uint64_t kSignBit = uint64_t{1} << 63;
 static_assert(kHashBits == 8 * kHashBytes);
@@ -30,13 +32,15 @@ constexpr char kAppliedTag = 'A';
 constexpr char kDeletionBucketTag = 'B';
 constexpr char kConfigurationTag = 'C';
 constexpr char kDatabaseMapTag = 'D';
+constexpr char kExpiryFloorTag = 'E';
 constexpr char kSettingTag = 'G';
 constexpr char kKeyCountTag = 'N';
 constexpr char kSessionTag = 'S';
 constexpr char kExpiryTag = 'X';
 static_assert(kAppliedTag < kDeletionBucketTag && kDeletionBucketTag < kConfigurationTag &&
-                  kConfigurationTag < kDatabaseMapTag && kDatabaseMapTag < kKeyCountTag &&
-                  kKeyCountTag < kSessionTag && kSessionTag < kExpiryTag,
+                  kConfigurationTag < kDatabaseMapTag && kDatabaseMapTag < kExpiryFloorTag &&
+                  kExpiryFloorTag < kKeyCountTag && kKeyCountTag < kSessionTag &&
+                  kSessionTag < kExpiryTag,
               "each tag is a range of its own");
 
 // CRC16/XMODEM: polynomial 0x1021, initial value 0, nothing reflected (Redis Cluster
@@ -253,6 +257,35 @@ std::optional<NodeKey> parse_node(std::string_view key) {
                  get_hash(key.substr(kCollectionBytes + kTreeBytes))};
 }
 
+void field_deadline(std::string& out,
+                    CollectionId collection,
+                    int64_t deadline_ms,
+                    std::string_view field) {
+  field_deadlines_from(out, collection, deadline_ms);
+  put_hash(out, field_hash(field));
+  out.append(field);
+}
+
+void field_deadlines(std::string& from, std::string& to, CollectionId collection) {
+  tree_begin(from, collection, kFieldDeadlines);
+  tree_end(to, collection, kFieldDeadlines);
+}
+
+void field_deadlines_from(std::string& out, CollectionId collection, int64_t deadline_ms) {
+  tree_begin(out, collection, kFieldDeadlines);
+  put_be(out, ordered(deadline_ms));
+}
+
+std::optional<FieldDeadlineKey> parse_field_deadline(std::string_view key) {
+  constexpr size_t kDeadlineAt = kCollectionBytes + kTreeBytes;
+  if (key.size() < kDeadlineAt + kDeadlineBytes + kHashBytes ||
+      get_be<uint32_t>(key.substr(kCollectionBytes)) != kFieldDeadlines) {
+    return std::nullopt;
+  }
+  return FieldDeadlineKey{from_ordered(get_be<uint64_t>(key.substr(kDeadlineAt))),
+                          key.substr(kDeadlineAt + kDeadlineBytes + kHashBytes)};
+}
+
 namespace {
 
 void tag(std::string& out, char which) { out.assign(1, which); }
@@ -318,31 +351,35 @@ std::optional<DeletionBucketKey> parse_deletion_bucket(std::string_view key) {
                            get_be<uint16_t>(key.substr(1 + kDatabaseBytes))};
 }
 
-void expiry(std::string& out,
-            int64_t expire_at_ms,
-            DatabaseId database,
-            std::string_view user_key) {
+void expiry(std::string& out, DatabaseId database, int64_t deadline_ms, std::string_view user_key) {
   tag(out, kExpiryTag);
-  put_be(out, ordered(expire_at_ms));
   put_be(out, database.value);
+  put_be(out, ordered(deadline_ms));
   out.append(user_key);
 }
 
-void expiry_range(std::string& from, std::string& to, int64_t not_after_ms) {
+void expiry_range(std::string& from, std::string& to, DatabaseId database) {
   tag_range(from, to, kExpiryTag);
-  if (not_after_ms != std::numeric_limits<int64_t>::max()) {
+  put_be(from, database.value);
+  if (database.value != std::numeric_limits<uint32_t>::max()) {
     tag(to, kExpiryTag);
-    put_be(to, ordered(not_after_ms + 1));
+    put_be(to, database.value + 1);
   }
 }
 
 std::optional<ExpiryKey> parse_expiry(std::string_view key) {
-  constexpr size_t kUserKeyAt = 1 + 8 + kDatabaseBytes;
-  if (key.size() < kUserKeyAt || key[0] != kExpiryTag) {
+  constexpr size_t kDeadlineAt = 1 + kDatabaseBytes;
+  if (key.size() < kDeadlineAt + kDeadlineBytes || key[0] != kExpiryTag) {
     return std::nullopt;
   }
-  return ExpiryKey{from_ordered(get_be<uint64_t>(key.substr(1))),
-                   DatabaseId{get_be<uint32_t>(key.substr(9))}, key.substr(kUserKeyAt)};
+  return ExpiryKey{DatabaseId{get_be<uint32_t>(key.substr(1))},
+                   from_ordered(get_be<uint64_t>(key.substr(kDeadlineAt))),
+                   key.substr(kDeadlineAt + kDeadlineBytes)};
+}
+
+void expiry_floor(std::string& out, DatabaseId database) {
+  tag(out, kExpiryFloorTag);
+  put_be(out, database.value);
 }
 
 }  // namespace keys

@@ -6,6 +6,8 @@
 //            [collection:12] [index:4 BE]                         chunk of a long string
 //            [collection:12] [stream id: 8 BE ms, 8 BE seq]       stream
 //   node     [collection:12] [tree:4 BE] [node:6 BE]              node of a tree
+//            [collection:12] fffffff4 [deadline:8 BE] [hash:6] [field]   hash: index of the
+//            deadlines of its fields
 //   system   one tag byte, then what the record needs             (below)
 //
 // `hash` is 48 bits: the key's Redis Cluster slot (14 bits, hash tags honoured) and 34 bits of XXH3
@@ -74,6 +76,18 @@ uint64_t meta_hash(std::string_view key);
 std::string_view element_field(std::string_view key);
 uint64_t element_hash(std::string_view key);
 uint32_t chunk_index(std::string_view key);
+// Deadlines of fields: those of a spread hash, in the order of time.
+void field_deadline(std::string& out,
+                    CollectionId collection,
+                    int64_t deadline_ms,
+                    std::string_view field);
+void field_deadlines(std::string& from, std::string& to, CollectionId collection);
+void field_deadlines_from(std::string& out, CollectionId collection, int64_t deadline_ms);
+struct FieldDeadlineKey {
+  int64_t deadline_ms = 0;
+  std::string_view field;
+};
+std::optional<FieldDeadlineKey> parse_field_deadline(std::string_view key);
 struct NodeKey {
   CollectionId collection;
   uint32_t tree = 0;
@@ -96,24 +110,24 @@ void setting_range(std::string& from, std::string& to);
 std::string_view setting_name(std::string_view key);
 void database_map(std::string& out, uint32_t logical);  // 'D' -> DatabaseId, u64 incarnation
 void database_map_range(std::string& from, std::string& to);
-void key_count(std::string& out, DatabaseId database);  // 'N' -> u64 keys, u64 with TTL
+void key_count(std::string& out, DatabaseId database);  // 'N' -> u64 keys, u64 with TTL, u64 'X'
 void deletion_bucket(std::string& out, DatabaseId database, uint16_t bucket);  // 'B' -> u64 (F11)
 struct DeletionBucketKey {
   DatabaseId database;
   uint16_t bucket = 0;
 };
 std::optional<DeletionBucketKey> parse_deletion_bucket(std::string_view key);
-void expiry(std::string& out,
-            int64_t expire_at_ms,
-            DatabaseId database,
-            std::string_view user_key);  // 'X'
-void expiry_range(std::string& from, std::string& to, int64_t not_after_ms);
+// 'X': index of deadlines, by database first, so that FLUSHDB takes it along.
+void expiry(std::string& out, DatabaseId database, int64_t deadline_ms, std::string_view user_key);
+void expiry_range(std::string& from, std::string& to, DatabaseId database);
 struct ExpiryKey {
-  int64_t expire_at_ms = 0;
   DatabaseId database;
+  int64_t deadline_ms = 0;
   std::string_view user_key;
 };
 std::optional<ExpiryKey> parse_expiry(std::string_view key);
+// 'E' -> i64 deadline, user key: no 'X' of the database lies before that one.
+void expiry_floor(std::string& out, DatabaseId database);
 
 }  // namespace keys
 }  // namespace kiwi::rocks

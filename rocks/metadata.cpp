@@ -1,15 +1,16 @@
 // ON DISK. Metadata, format 2:
 //   u8      format << 4 | type
-//   u8      flags: 1 = expiry present, 4 = spread, 8 = converted; 2 and 16 are kept for the index
-//   of
-//           deadlines and for fields that have deadlines; other bits 0
+//   u8      flags: 1 = expiry present, 2 = in the index of deadlines, 4 = spread, 8 = converted,
+//           16 = fields have deadlines; other bits 0
 //   i64 LE  expire_at_ms                         only if flagged
+//   i64 LE  indexed_at_ms                        only if flagged
 //   varint  version
 //   varint  last_modified - version (mod 2^64: almost always small)
 //   string:             the value, to the end of the record
 //   the same, spread:   varint length
-//   hash, set:          varint size, the elements to the end of the record (resp/types/packed.hpp)
-//   the same, spread:   varint size, varint removed
+//   hash, set:          varint size, [varint fields with deadlines], the elements to the end of the
+//                       record (resp/types/packed.hpp)
+//   the same, spread:   varint size, [varint fields with deadlines], varint removed
 //   list, sorted set:   varint size, u8 height 0, the elements to the end of the record
 //                       (resp/types/tree_entry.hpp)
 //   the same, spread:   varint size, u8 height, varint removed, varint next node, root of the tree
@@ -27,9 +28,11 @@ namespace {
 
 constexpr uint8_t kMetadataFormat = 2;
 constexpr uint8_t kHasExpiry = 1;
+constexpr uint8_t kIndexed = 2;
 constexpr uint8_t kSpread = 4;
 constexpr uint8_t kConverted = 8;
-constexpr uint8_t kFlags = kHasExpiry | kSpread | kConverted;
+constexpr uint8_t kFieldDeadlines = 16;
+constexpr uint8_t kFlags = kHasExpiry | kIndexed | kSpread | kConverted | kFieldDeadlines;
 constexpr uint8_t kAppliedFormat = 1;
 constexpr uint8_t kSessionFormat = 1;
 constexpr size_t kAppliedBytes = 1 + 5 * sizeof(uint64_t) + sizeof(uint32_t);
@@ -55,15 +58,18 @@ bool has_tree(Type type) { return type == Type::kList || type == Type::kSortedSe
 bool spreads(Type type) { return packs(type) || type == Type::kString; }
 
 uint8_t flags_of(const Metadata& metadata) {
-  return static_cast<uint8_t>((metadata.expire_at_ms != 0 ? kHasExpiry : 0) |
-                              (metadata.spread ? kSpread : 0) |
-                              (metadata.converted ? kConverted : 0));
+  return static_cast<uint8_t>(
+      (metadata.expire_at_ms != 0 ? kHasExpiry : 0) | (metadata.indexed_at_ms != 0 ? kIndexed : 0) |
+      (metadata.spread ? kSpread : 0) | (metadata.converted ? kConverted : 0) |
+      (metadata.field_deadlines != 0 ? kFieldDeadlines : 0));
 }
 
 bool flags_fit(Type type, uint8_t flags) {
   const bool may_be_converted = type != Type::kList && type != Type::kStream;
-  return (flags & ~kFlags) == 0 && (spreads(type) || (flags & kSpread) == 0) &&
-         (may_be_converted || (flags & kConverted) == 0);
+  const bool has_deadline = (flags & (kHasExpiry | kFieldDeadlines)) != 0;
+  return (flags & ~kFlags) == 0 && ((flags & kIndexed) != 0) == has_deadline &&
+         (type == Type::kHash || (flags & kFieldDeadlines) == 0) &&
+         (spreads(type) || (flags & kSpread) == 0) && (may_be_converted || (flags & kConverted) == 0);
 }
 
 // What follows the size.
@@ -110,7 +116,9 @@ bool tree_fits(const Metadata& metadata) {
 
 bool Metadata::has_elements() const { return !spreads(type) || spread; }
 bool Metadata::has_fields() const { return has_elements() && type != Type::kList; }
-bool Metadata::has_nodes() const { return has_elements() && has_tree(type); }
+bool Metadata::has_nodes() const {
+  return has_elements() && (has_tree(type) || field_deadlines != 0);
+}
 
 const char* type_name(Type type) {
   switch (type) {
@@ -139,6 +147,9 @@ void encode(std::string& out, const Metadata& metadata) {
   if (metadata.expire_at_ms != 0) {
     put_le(out, metadata.expire_at_ms);
   }
+  if (metadata.indexed_at_ms != 0) {
+    put_le(out, metadata.indexed_at_ms);
+  }
   put_varint(out, metadata.version);
   put_varint(out, metadata.last_modified - metadata.version);
   if (metadata.type == Type::kString) {
@@ -151,6 +162,9 @@ void encode(std::string& out, const Metadata& metadata) {
   }
   CHECK_INVARIANT(!has_tree(metadata.type) || tree_fits(metadata));
   put_varint(out, metadata.size);
+  if (metadata.field_deadlines != 0) {
+    put_varint(out, metadata.field_deadlines);
+  }
   put_tail(out, metadata);
 }
 
@@ -170,6 +184,9 @@ std::optional<Metadata> decode_metadata(std::string_view record) {
   if ((flags & kHasExpiry) != 0) {
     metadata.expire_at_ms = in.le<int64_t>();
   }
+  if ((flags & kIndexed) != 0) {
+    metadata.indexed_at_ms = in.le<int64_t>();
+  }
   metadata.version = in.varint();
   metadata.last_modified = metadata.version + in.varint();
   if (metadata.type == Type::kString) {
@@ -181,6 +198,9 @@ std::optional<Metadata> decode_metadata(std::string_view record) {
     return in.ok() ? std::optional(metadata) : std::nullopt;
   }
   metadata.size = in.varint();
+  if ((flags & kFieldDeadlines) != 0) {
+    metadata.field_deadlines = in.varint();
+  }
   take_tail(in, metadata);
   if (has_tree(metadata.type) && !tree_fits(metadata)) {
     return std::nullopt;

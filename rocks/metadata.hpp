@@ -27,7 +27,10 @@ const char* type_name(Type type);  // as TYPE answers: string list set zset hash
 
 struct Metadata {
   Type type = Type::kString;
-  int64_t expire_at_ms = 0;    // cluster time; 0 = never
+  int64_t expire_at_ms = 0;  // cluster time; 0 = never
+  // Where the index of deadlines has the key: never above a deadline of the key or of its fields. 0
+  // = not there, exactly if there is none.
+  int64_t indexed_at_ms = 0;
   uint64_t version = 0;        // mutation counter at creation; names the elements of a collection
   uint64_t last_modified = 0;  // mutation counter at the last change (WATCH, delta snapshots)
   // Strings, hashes, sets and sorted sets: Redis would have given up its compact form. Collections
@@ -39,6 +42,7 @@ struct Metadata {
   bool spread = false;
   // Spread: last_modified - version when an element or a node was last removed; 0 never.
   uint64_t removed = 0;
+  uint64_t field_deadlines = 0;  // hashes: fields that have a deadline of their own
   // Lists and sorted sets: the tree of their elements (resp/types/tree.hpp), whose root is `value`.
   uint8_t tree_height = 0;
   uint64_t next_node = 1;
@@ -48,6 +52,9 @@ struct Metadata {
   std::string_view value;
 
   bool expired(int64_t now_ms) const { return expire_at_ms != 0 && expire_at_ms <= now_ms; }
+  bool has_deadline() const { return expire_at_ms != 0 || field_deadlines != 0; }
+  // Something of it may be over. False costs no look at the fields.
+  bool may_be_due(int64_t now_ms) const { return indexed_at_ms != 0 && indexed_at_ms <= now_ms; }
   // Records beside the key's own: any; in the element family; in the node family.
   bool has_elements() const;
   bool has_fields() const;

@@ -4,20 +4,20 @@
 
 namespace kiwi::actors {
 
-std::optional<ExpiryWatch::Look> ExpiryWatch::look(int64_t now_us, int64_t now_ms) {
-  look_at_us_ = 0;
+std::optional<int64_t> ExpiryWatch::look(int64_t now_us, int64_t now_ms) {
   if (!leads_) {
     looks_ = false;
+    look_at_us_ = 0;
     return std::nullopt;
   }
-  Look look;
   if (!std::exchange(looks_, true) || pace_.lost(now_us)) {
     pace_.begin();
-    look.forget = true;
   }
-  look.keys_max = pace_.wanted(now_us);
-  look.due_by_ms = cluster_time_ms_ + now_ms - told_ms_;
-  return look;
+  if (!pace_.may_propose(now_us)) {
+    return std::nullopt;  // a timer that comes in a rest does not end the wait for its end
+  }
+  look_at_us_ = 0;
+  return cluster_time_ms_ + now_ms - told_ms_;
 }
 
 std::optional<int64_t> ExpiryWatch::applied(int64_t turn_us, int64_t now_us) {

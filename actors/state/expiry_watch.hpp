@@ -1,10 +1,9 @@
-// When a leader looks for keys whose time is over: with the timer, and right behind its last
-// proposal while more is due (expiry_pace.hpp). Nobody else looks (F8).
+// When a leader looks whether something is over: with the timer, and right behind its last proposal
+// (expiry_pace.hpp). Nobody else looks (F8).
 //
 // Plain class; owned by StateMachine, on the client loop.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <optional>
 
@@ -14,8 +13,6 @@ namespace kiwi::actors {
 
 class ExpiryWatch {
  public:
-  explicit ExpiryWatch(size_t keys_max) : pace_(keys_max) {}
-
   // As the replica said last. now_ms: monotonic, when that was cluster time.
   void leads(bool leads, int64_t cluster_time_ms, int64_t now_ms) {
     leads_ = leads;
@@ -24,19 +21,15 @@ class ExpiryWatch {
   }
   void state_swapped() { looks_ = false; }
 
-  // What to do about it now; nullopt: nothing.
-  struct Look {
-    bool forget = false;    // what is under way was proposed in another leadership, or is lost
-    size_t keys_max = 0;    // 0: only that
-    int64_t due_by_ms = 0;  // cluster time. Too late a clock only delays, too early a one is caught
-                            // by the entry's stamp (F8)
-  };
-  std::optional<Look> look(int64_t now_us, int64_t now_ms);
-  void proposed(size_t keys, int64_t asked_us, int64_t now_us) {
-    pace_.proposed(keys, asked_us, now_us);
+  // The cluster time by which something may be over; nullopt: not now. Too late a clock only
+  // delays, too early a one is caught by the entry's stamp (F8).
+  std::optional<int64_t> look(int64_t now_us, int64_t now_ms);
+  // Something was over for `behind_ms`; it was asked for at asked_us.
+  void proposed(int64_t behind_ms, int64_t asked_us, int64_t now_us) {
+    pace_.proposed(behind_ms, asked_us, now_us);
   }
   // A turn applied what was proposed, and took so long. How long to wait until the next look();
-  // nullopt: until the timer.
+  // nullopt: it was proposed by another.
   std::optional<int64_t> applied(int64_t turn_us, int64_t now_us);
   // A wait is under way; it is over when due() says so. Asked first: a clock costs each turn.
   bool waits() const { return look_at_us_ != 0; }

@@ -23,8 +23,7 @@ StateMachine::StateMachine(caf::actor_config& cfg,
                            StateMachineOptions options)
     : Hosted(cfg, hosting, "StateMachine", Vital::kYes),
       options_(std::move(options)),
-      news_(options_.executor->applied(), options_.executor->applied_term()),
-      expiry_(options_.expirations_max) {}
+      news_(options_.executor->applied(), options_.executor->applied_term()) {}
 
 StateMachine::behavior_type StateMachine::make_behavior() {
   return {
@@ -246,20 +245,13 @@ void StateMachine::expire() {
     return;
   }
   const int64_t asked_us = now_us();
-  const std::optional<ExpiryWatch::Look> look = expiry_.look(asked_us, options_.now_ms());
-  if (!look || !router_) {
+  const std::optional<int64_t> due_by_ms = expiry_.look(asked_us, options_.now_ms());
+  if (!due_by_ms || !router_) {
     return;
   }
-  if (look->forget) {
-    options_.executor->forget_expirations();
-  }
-  if (look->keys_max == 0) {
-    return;
-  }
-  auto next = options_.executor->next_expirations(look->due_by_ms, look->keys_max);
-  expiry_.proposed(next.keys, asked_us, now_us());
-  if (!next.command.empty()) {
-    send(router_, InternalProposal{std::move(next.command)});
+  if (const auto since_ms = options_.executor->due_since(*due_by_ms)) {
+    expiry_.proposed(*due_by_ms - *since_ms, asked_us, now_us());
+    send(router_, InternalProposal{resp::Executor::expire_command(options_.expirations_max)});
   }
 }
 

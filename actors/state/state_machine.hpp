@@ -25,7 +25,7 @@ struct StateMachineOptions {
   resp::Executor* executor = nullptr;     // outlives the actor, or is replaced by adopt
   std::function<int64_t()> now_ms;        // monotonic
   std::function<int64_t()> now_us;        // the same; none: never rests
-  size_t expirations_max = 1024;          // keys of one expiry proposal (F8)
+  uint64_t expirations_max = 1000;        // keys and fields of one expiry proposal (F8)
   rocks::StateStore* keyspace = nullptr;  // the executor's
   // Makes the given state the node's own and returns the one it replaces (F14). Same thread.
   std::function<std::shared_ptr<OpenedState>(std::shared_ptr<OpenedState>)> adopt;

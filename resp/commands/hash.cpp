@@ -166,13 +166,16 @@ void hscan(Context& context, Args args, ReplyWriter& reply) {
     return;
   }
   if (hash->spread()) {
-    hash->each_from(*from, [&](std::string_view field, std::string_view value, uint64_t place) {
-      if (!page.look(place)) {
-        return false;
-      }
-      page.add(field, value);
-      return true;
-    });
+    hash->each_from(*from,
+                    [&](std::string_view field, std::string_view value, uint64_t place, bool live) {
+                      if (!page.look(place)) {
+                        return false;
+                      }
+                      if (live) {
+                        page.add(field, value);
+                      }
+                      return true;
+                    });
   } else {
     hash->each([&](std::string_view field, std::string_view value) {
       page.add(field, value);
@@ -202,7 +205,7 @@ void hincrby(Context& context, Args args, ReplyWriter& reply) {
   if (__builtin_add_overflow(*value, *increment, &sum)) {
     return reply.error("ERR increment or decrement would overflow");
   }
-  hash->set(args[2], IntegerText(sum).view());
+  hash->set_keeping_deadline(args[2], IntegerText(sum).view());
   hash->save();
   reply.integer(sum);
 }
@@ -229,7 +232,7 @@ void hincrbyfloat(Context& context, Args args, ReplyWriter& reply) {
     return reply.error("ERR increment would produce NaN or Infinity");
   }
   const std::string text = format_long_double(sum);
-  hash->set(args[2], text);
+  hash->set_keeping_deadline(args[2], text);
   hash->save();
   reply.bulk(text);
 }

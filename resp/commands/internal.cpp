@@ -9,39 +9,21 @@
 #include "resp/context.hpp"
 #include "resp/mutants.hpp"
 #include "resp/numbers.hpp"
+#include "resp/types/reclaim.hpp"
 
 namespace kiwi::resp::commands {
 
-// kiwi.expire (database deadline version key)+: physical numbers, in decimal. Made by
-// Executor::due_expirations, proposed by the leader. F8: a key goes only if it is still the one
-// that was seen and its deadline has passed at the entry's stamp.
+// kiwi.expire most: what is due at the entry's stamp goes, so many keys and fields at most
+// (types/reclaim.hpp). Proposed by the leader while something is due (F8).
 void expire_due(Context& context, Args args, ReplyWriter& reply) {
-  constexpr size_t kStep = 4;
-  if ((args.size() - 1) % kStep != 0) {
-    return reply.error(texts::kSyntax);
+  const auto most = parse_integer(args[1]);
+  if (!most || *most < 1) {
+    return reply.error(texts::kNotInteger);
   }
-  Database& state = context.state();
-  for (size_t at = 1; at < args.size(); at += kStep) {
-    auto number = parse_integer(args[at]);
-    auto deadline = parse_integer(args[at + 1]);
-    auto version = parse_integer(args[at + 2]);
-    if (!number || *number < 0 || *number > UINT32_MAX || !deadline || !version) {
-      return reply.error(texts::kNotInteger);
-    }
-    rocks::DatabaseId database{static_cast<uint32_t>(*number)};
-    Key key = state.find(database, args[at + 3], context.now_ms());
-    bool indexed = key.present && key.meta.expire_at_ms == *deadline;
-    if (key.present && mutant(Mutant::kExpireUnconditional)) {
-      state.remove_expired(key);
-    } else if (!indexed) {
-      state.erase_stale_expiry(*deadline, database, args[at + 3]);
-    } else if (!key.live && key.meta.version == static_cast<uint64_t>(*version)) {
-      state.remove_expired(key);
-      context.count_expired();
-    } else {
-      state.keep_expiry(*deadline, database, args[at + 3]);
-    }
-  }
+  constexpr int64_t kAheadMs = 60'000;  // of a mutant: by a clock that is not the entry's
+  const int64_t now_ms = context.now_ms() + (mutant(Mutant::kExpireUnconditional) ? kAheadMs : 0);
+  const Reclaimed done = reclaim(context.state(), now_ms, static_cast<uint64_t>(*most));
+  context.count_expired(done.keys, done.fields);
   context.count_expire_command();
   reply.ok();
 }

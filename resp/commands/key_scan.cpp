@@ -20,15 +20,16 @@ namespace {
 template <class Visit>
 void walk(Context& context, uint64_t hash, Visit visit) {
   Database& state = context.state();
-  auto cursor = state.key_cursor(state.physical(context.database()), hash);
+  const rocks::DatabaseId database = state.physical(context.database());
+  auto cursor = state.key_cursor(database, hash);
   for (; cursor->valid(); cursor->next()) {
     state.step();
     auto meta = rocks::decode_metadata(cursor->value());
     if (!meta) {
       fatal("a metadata record of the state database is corrupt; replace this node's data");
     }
-    bool live = !meta->expired(context.now_ms());
-    if (live && meta->expire_at_ms != 0) {
+    const bool live = state.is_live(*meta, database, context.now_ms());
+    if (live && meta->has_deadline()) {
       context.saw_ttl();
     }
     if (!visit(keys_of::meta_user_key(cursor->key()), keys_of::meta_hash(cursor->key()), *meta,

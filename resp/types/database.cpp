@@ -28,7 +28,9 @@ Database::Database(rocks::Writer& writer, size_t entry_work_max, const Shape& sh
       shape_(shape),
       effects_(&writer, entry_work_max),
       elements_(reader_, effects_, steps_, shape.chunk_bytes),
-      nodes_(reader_, effects_, steps_) {
+      nodes_(reader_, effects_, steps_),
+      field_deadlines_(reader_, effects_, steps_),
+      expiry_index_(reader_, effects_) {
   load();
   settings_.load(writer);
   for (uint32_t logical = 0; logical < config::limits::kDatabases; ++logical) {
@@ -41,7 +43,9 @@ Database::Database(rocks::Reader& view, size_t entry_work_max, const Shape& shap
       shape_(shape),
       effects_(nullptr, entry_work_max),
       elements_(reader_, effects_, steps_, shape.chunk_bytes),
-      nodes_(reader_, effects_, steps_) {
+      nodes_(reader_, effects_, steps_),
+      field_deadlines_(reader_, effects_, steps_),
+      expiry_index_(reader_, effects_) {
   load();
   settings_.load_version(view);
 }
@@ -62,7 +66,11 @@ void Database::load() {
 void Database::load_logical(uint32_t logical) {
   load_mapped(logical);
   auto it = map_.find(logical);
-  load_counts(it == map_.end() ? DatabaseId{logical} : it->second.id);
+  const DatabaseId database = it == map_.end() ? DatabaseId{logical} : it->second.id;
+  load_counts(database);
+  if (!effects_.read_only()) {
+    expiry_index_.load(database);
+  }
 }
 
 void Database::load_mapped(uint32_t logical) {
@@ -86,6 +94,7 @@ void Database::load_counts(DatabaseId database) {
     KeyCounts counts;
     counts.keys = in.le<uint64_t>();
     counts.keys_with_ttl = in.le<uint64_t>();
+    counts.indexed = in.le<uint64_t>();
     if (!in.done()) {
       fatal("a key count record of the state database is corrupt; replace this node's data");
     }
@@ -122,6 +131,7 @@ void Database::end_turn() {
     value_.clear();
     put_le(value_, it->second.counts.keys);
     put_le(value_, it->second.counts.keys_with_ttl);
+    put_le(value_, it->second.counts.indexed);
     writer.put(Family::kSystem, key_, value_);
   }
   dirty_counts_.clear();
@@ -136,6 +146,7 @@ void Database::begin_command() {
   give_back_if_big(meta_key_);
   give_back_if_big(key_);
   elements_.give_back_key();
+  field_deadlines_.give_back_buffers();
   steps_.begin();
 }
 
@@ -146,10 +157,13 @@ void Database::give_back_buffers() {
   }
   elements_.give_back_buffers();
   nodes_.give_back();
+  field_deadlines_.give_back_buffers();
+  expiry_index_.give_back_buffers();
 }
 
 size_t Database::buffer_bytes() const {
-  size_t bytes = elements_.buffer_bytes();
+  size_t bytes =
+      elements_.buffer_bytes() + field_deadlines_.buffer_bytes() + expiry_index_.buffer_bytes();
   for (const std::string* buffer : {&meta_key_, &key_, &value_, &renamed_, &from_, &to_}) {
     bytes += buffer->capacity();
   }
@@ -159,7 +173,7 @@ size_t Database::buffer_bytes() const {
 void Database::mark() {
   effects_.mark();
   marks_.push_back({record_.mutation_counter, record_.next_database, counts_before_.size(),
-                    map_before_.size(), settings_.mark()});
+                    map_before_.size(), settings_.mark(), expiry_index_.mark()});
 }
 
 void Database::undo() {
@@ -177,6 +191,7 @@ void Database::undo() {
     map_[map_before_.back().first] = map_before_.back().second;
   }
   settings_.undo_to(mark.settings);
+  expiry_index_.undo_to(mark.floors);
   marks_.pop_back();
 }
 
@@ -188,6 +203,7 @@ void Database::keep() {
     counts_before_.clear();
     map_before_.clear();
     settings_.keep_all();
+    expiry_index_.keep_all();
   }
 }
 
@@ -231,8 +247,7 @@ void Database::flush(uint32_t logical) {
   DatabaseId old = physical(logical);
   CHECK_INVARIANT(record_.next_database >= kFirstFreshDatabase);
   set_mapped(logical, Mapped{DatabaseId{record_.next_database++}, next_mutation()});
-  // One range per family, whatever the database holds. Its expiry index records are ordered by
-  // time, not by database: each goes when it falls due (erase_stale_expiry).
+  // One range per family, whatever the database holds.
   keys::meta_from(from_, old, 0);
   keys::database_end(to_, old);
   effects_.erase_range(Family::kMeta, from_, to_);
@@ -243,6 +258,7 @@ void Database::flush(uint32_t logical) {
   keys::deletion_bucket(to_, old, rocks::kDeletionBuckets - 1);
   to_.push_back('\0');
   effects_.erase_range(Family::kSystem, from_, to_);
+  expiry_index_.erase_all(old);
   counts_for_change(old) = KeyCounts{};
 }
 

@@ -24,7 +24,8 @@
 #include "config/limits.hpp"
 #include "resp/types/effects.hpp"
 #include "resp/types/elements.hpp"
-#include "resp/types/expiry_floor.hpp"
+#include "resp/types/expiry_index.hpp"
+#include "resp/types/field_deadlines.hpp"
 #include "resp/types/key.hpp"
 #include "resp/types/nodes.hpp"
 #include "resp/types/settings.hpp"
@@ -39,6 +40,7 @@ namespace kiwi::resp {
 struct KeyCounts {
   uint64_t keys = 0;
   uint64_t keys_with_ttl = 0;
+  uint64_t indexed = 0;  // records in the index of deadlines
 };
 
 class Database {
@@ -60,6 +62,8 @@ class Database {
   // Writes what is kept in memory during a turn; the caller commits.
   void end_turn();
   void begin_command();  // before each command, writing or not
+  // Names that were asked for may lie elsewhere now: for whoever has its own, not a command's.
+  void forget_names() { meta_key_name_ = {}; }
   // Undo of a command, as of rocks::Writer (F30).
   void mark();
   void undo();
@@ -71,6 +75,7 @@ class Database {
   Effects& effects() { return effects_; }
   Elements& elements() { return elements_; }
   Nodes& nodes() { return nodes_; }
+  FieldDeadlines& field_deadlines() { return field_deadlines_; }
   const Shape& shape() const { return shape_; }
   Settings& settings() { return settings_; }
   const Settings& settings() const { return settings_; }
@@ -90,6 +95,8 @@ class Database {
   // tell.
   void expect(std::span<const KeyName> names);
   Key find(rocks::DatabaseId database, std::string_view name, int64_t now_ms);
+  // A key of that record is there for clients: neither it nor the last of its fields is due.
+  bool is_live(const rocks::Metadata& meta, rocks::DatabaseId database, int64_t now_ms);
   // The key becomes a new one, described by `fresh` but for version and last_modified, which it is
   // given. Whatever was there, expired or not, is gone, its elements too.
   void create(Key& key, const rocks::Metadata& fresh);
@@ -111,23 +118,22 @@ class Database {
   // of the time should not leave a range erase for each job.
   void remove_emptied(Key& key);
   void remove_expired(Key& key);  // requires present and not live
+  // Stands in the index of deadlines at the earliest of them that is left: a change of the key, as
+  // update(). Requires key.live and that nothing of it is due.
+  void reindex(Key& key);
   // RENAME: the record moves, elements stay where they are (F40). Requires from.live and one
   // database.
   void rename(Key& from, Key& to);
-  // COPY, MOVE: `to` becomes a new key with from's content and deadline. Requires from.live and
-  // that the two are not the same key.
+  // COPY, MOVE: `to` becomes a new key with from's content and deadlines, without fields that are
+  // due. Requires from.live and that the two are not the same key.
   void copy(const Key& from, Key& to);
-  // Removes an expiry index record that no key has any more.
-  void erase_stale_expiry(int64_t expire_at_ms, rocks::DatabaseId database, std::string_view name);
 
   // ---- walks
   // Metadata records of a database with key hash >= `hash`.
   std::unique_ptr<rocks::Cursor> key_cursor(rocks::DatabaseId database, uint64_t hash);
-  // Index records of deadlines, from the floor on.
-  std::unique_ptr<rocks::Cursor> expiry_cursor(int64_t not_after_ms);
-  ExpiryFloor& expiry_floor() { return expiry_floor_; }
-  // The index record stays, though an entry was to remove it: the key is not over yet.
-  void keep_expiry(int64_t expire_at_ms, rocks::DatabaseId database, std::string_view name);
+  // Databases that have records in the index of deadlines, those furthest behind first.
+  std::vector<rocks::DatabaseId> indexed_databases() const;
+  ExpiryIndex& expiry_index() { return expiry_index_; }
 
   // ---- WATCH (F11)
   WatchToken watch(uint32_t logical, std::string_view name, int64_t now_ms, bool& has_ttl);
@@ -149,6 +155,7 @@ class Database {
     size_t counts;  // entries of counts_before_ when it was set
     size_t map;     // of map_before_
     size_t settings;
+    size_t floors;  // of expiry_index_
   };
 
   uint64_t next_mutation() { return ++record_.mutation_counter; }
@@ -156,8 +163,11 @@ class Database {
   KeyCounts& counts_for_change(rocks::DatabaseId database);
   void set_mapped(uint32_t logical, Mapped mapped);
   const Mapped* mapped(uint32_t logical);
-  void put_expiry(const Key& key, int64_t expire_at_ms);
-  void erase_expiry(const Key& key);
+  int64_t next_field_deadline(const Key& key);
+  int64_t index_place(const Key& key) const;
+  void move_in_index(Key& key);
+  void leave_index(Key& key);
+  void copy_fields(const Key& from, Key& to);
   void forget_record(Key& key);  // record, index and counts; neither elements nor bucket
   void store(Key& key);
   uint64_t bucket(rocks::DatabaseId database, std::string_view name);
@@ -174,6 +184,7 @@ class Database {
   Steps steps_;
   Elements elements_;
   Nodes nodes_;
+  FieldDeadlines field_deadlines_;
   Settings settings_{effects_};
   rocks::AppliedRecord record_;
   std::unordered_map<uint32_t, Counted> counts_;  // by physical number
@@ -182,7 +193,7 @@ class Database {
   std::vector<std::pair<uint32_t, KeyCounts>> counts_before_;  // by physical number
   std::vector<std::pair<uint32_t, Mapped>> map_before_;        // by logical number
   std::vector<uint32_t> dirty_counts_;
-  ExpiryFloor expiry_floor_;
+  ExpiryIndex expiry_index_;
   std::unordered_set<uint32_t> loaded_;  // of a view: logical numbers
 
   // Buffers of one command, reused.

@@ -43,6 +43,7 @@ Key Database::find(DatabaseId database, std::string_view name, int64_t now_ms) {
   Key key;
   key.name = name;
   key.database = database;
+  key.now_ms = now_ms;
   auto bytes = reader_.get(Family::kMeta, meta_key(database, name));
   if (!bytes) {
     return key;
@@ -54,33 +55,16 @@ Key Database::find(DatabaseId database, std::string_view name, int64_t now_ms) {
   key.present = true;
   key.meta = *meta;
   key.stored_expire_at_ms = meta->expire_at_ms;
-  key.live = !meta->expired(now_ms);
+  key.stored_indexed_at_ms = meta->indexed_at_ms;
+  key.live = is_live(*meta, database, now_ms);
   return key;
 }
 
-void Database::put_expiry(const Key& key, int64_t expire_at_ms) {
-  if (expire_at_ms != 0) {
-    keys::expiry(key_, expire_at_ms, key.database, key.name);
-    effects_.put(Family::kSystem, key_, {});
-    expiry_floor_.is_there(key_);
-    ++counts_for_change(key.database).keys_with_ttl;
-  }
-}
-
-void Database::erase_expiry(const Key& key) {
-  if (key.stored_expire_at_ms != 0) {
-    keys::expiry(key_, key.stored_expire_at_ms, key.database, key.name);
-    effects_.erase(Family::kSystem, key_);
-    --counts_for_change(key.database).keys_with_ttl;
-  }
-}
-
 void Database::forget_record(Key& key) {
-  erase_expiry(key);
+  leave_index(key);
   --counts_for_change(key.database).keys;
   effects_.erase(Family::kMeta, meta_key(key.database, key.name));
   key.present = key.live = false;
-  key.stored_expire_at_ms = 0;
 }
 
 // Writes key.meta. Its value may be a view into the Keyspace, so it is encoded before anything else
@@ -91,12 +75,9 @@ void Database::store(Key& key) {
   } else {
     effects_.spend_packed(key.meta.value.size());
   }
+  key.meta.indexed_at_ms = index_place(key);
   rocks::encode(value_, key.meta);
-  if (key.meta.expire_at_ms != key.stored_expire_at_ms) {
-    erase_expiry(key);
-    put_expiry(key, key.meta.expire_at_ms);
-    key.stored_expire_at_ms = key.meta.expire_at_ms;
-  }
+  move_in_index(key);
   effects_.put(Family::kMeta, meta_key(key.database, key.name), value_);
   key.present = key.live = true;
 }
@@ -194,6 +175,8 @@ void Database::rename(Key& from, Key& to) {
   ++counts_for_change(to.database).keys;
   to.meta = *moved;
   to.meta.last_modified = next_mutation();
+  // Which of its fields is due first is not looked up: it is not before the old place.
+  to.fields_due_ms = moved->field_deadlines != 0 ? moved->indexed_at_ms : 0;
   store(to);
 }
 
@@ -202,28 +185,25 @@ void Database::copy(const Key& from, Key& to) {
   effects_.expect_string(from.meta.type == Type::kString ? from.meta.string_bytes()
                                                          : from.meta.value.size());
   renamed_.assign(from.meta.value);  // a view into the Keyspace
-  rocks::Metadata fresh = from.meta;
-  fresh.value = renamed_;
-  fresh.removed = 0;
-  create(to, fresh);
-  if (fresh.type == Type::kString && fresh.spread) {
-    effects_.spend_string(fresh.size);
+  if (to.present) {
+    elements_.drop(to);
+  } else {
+    ++counts_for_change(to.database).keys;
   }
-  if (fresh.has_elements()) {
-    elements_.copy(fresh.type, from.collection(), to.collection());
+  to.meta = from.meta;
+  to.meta.removed = 0;
+  to.meta.version = to.meta.last_modified = next_mutation();
+  to.fields_due_ms = 0;
+  if (from.meta.field_deadlines != 0) {
+    copy_fields(from, to);
+  } else if (from.meta.has_elements()) {
+    elements_.copy(from.meta.type, from.collection(), to.collection());
   }
-}
-
-void Database::erase_stale_expiry(int64_t expire_at_ms,
-                                  DatabaseId database,
-                                  std::string_view name) {
-  keys::expiry(key_, expire_at_ms, database, name);
-  effects_.erase(Family::kSystem, key_);
-}
-
-void Database::keep_expiry(int64_t expire_at_ms, DatabaseId database, std::string_view name) {
-  keys::expiry(key_, expire_at_ms, database, name);
-  expiry_floor_.is_there(key_);
+  to.meta.value = renamed_;
+  if (to.meta.type == Type::kString && to.meta.spread) {
+    effects_.spend_string(to.meta.size);
+  }
+  store(to);
 }
 
 // ---------------------------------------------------------------- walks
@@ -232,12 +212,6 @@ std::unique_ptr<rocks::Cursor> Database::key_cursor(DatabaseId database, uint64_
   keys::meta_from(from_, database, hash);
   keys::database_end(to_, database);
   return reader_.cursor(Family::kMeta, from_, to_);
-}
-
-std::unique_ptr<rocks::Cursor> Database::expiry_cursor(int64_t not_after_ms) {
-  keys::expiry_range(from_, to_, not_after_ms);
-  from_ = std::max(from_, expiry_floor_.key());
-  return reader_.cursor(Family::kSystem, from_, to_);
 }
 
 }  // namespace kiwi::resp

@@ -45,6 +45,7 @@ class Elements {
   // ---- whole collections
   void drop(const Key& key);  // of a key of any type
   // Counted as work (F61), but for strings, which have a rule of their own (Effects::spend_string).
+  // Of a hash without the index of its fields' deadlines.
   void copy(rocks::Type type, rocks::CollectionId from, rocks::CollectionId to);
 
   // Every record of one family that a collection has.

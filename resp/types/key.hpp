@@ -17,7 +17,13 @@ struct Key {
   bool present = false;  // it has a record, maybe an expired one, which no client can tell (F34)
   bool live = false;     // it exists for clients
   rocks::Metadata meta;
-  int64_t stored_expire_at_ms = 0;  // the record's deadline: meta's may be edited before update()
+  int64_t now_ms = 0;  // when it was looked for: what is due then is absent
+  // The record's, as long as meta's are edited before update().
+  int64_t stored_expire_at_ms = 0;
+  int64_t stored_indexed_at_ms = 0;
+  // The earliest deadline that a field has been given since then; 0: none.
+  int64_t fields_due_ms = 0;
+  bool index_anew = false;  // it stands in the index at the earliest of those and its own
 
   bool is(rocks::Type type) const { return live && meta.type == type; }
   rocks::CollectionId collection() const { return meta.collection(database); }

@@ -1,5 +1,6 @@
 #include "resp/types/packed.hpp"
 
+#include <algorithm>
 #include <optional>
 
 #include "config/base/bytes.hpp"
@@ -92,6 +93,33 @@ void replace(
   std::string fresh;
   append(fresh, kind, entry);
   bytes.replace(begin, end - begin, fresh);
+}
+
+Deadlines deadlines(std::string_view bytes, int64_t now_ms) {
+  Deadlines found;
+  PackedEntry entry;
+  for (PackedEntries entries(HashedKind::kHash, bytes); entries.next(entry);) {
+    if (entry.is_due(now_ms)) {
+      ++found.due;
+    } else if (entry.deadline_ms != 0) {
+      ++found.left;
+      found.first_ms =
+          found.first_ms == 0 ? entry.deadline_ms : std::min(found.first_ms, entry.deadline_ms);
+    }
+  }
+  return found;
+}
+
+void drop_due(std::string& bytes, int64_t now_ms) {
+  std::string left;
+  left.reserve(bytes.size());
+  PackedEntry entry;
+  for (PackedEntries entries(HashedKind::kHash, bytes); entries.next(entry);) {
+    if (!entry.is_due(now_ms)) {
+      left.append(bytes, entry.begin, entry.end - entry.begin);
+    }
+  }
+  bytes.swap(left);
 }
 
 size_t place_of_integer(std::string_view bytes, int64_t integer) {

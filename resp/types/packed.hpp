@@ -28,6 +28,8 @@ struct PackedEntry {
   // Where it stands, in bytes from the first entry on; of an entry that was read.
   size_t begin = 0;
   size_t end = 0;
+
+  bool is_due(int64_t now_ms) const { return deadline_ms != 0 && deadline_ms <= now_ms; }
 };
 
 // Goes over entries. Views of what it gives are into the bytes it was made of.
@@ -52,6 +54,15 @@ void append(std::string& bytes, HashedKind kind, const PackedEntry& entry);
 // In place of what `bytes` holds in [begin, end); nothing of `entry` may lie in `bytes`.
 void replace(
     std::string& bytes, size_t begin, size_t end, HashedKind kind, const PackedEntry& entry);
+// What fields of a hash have for deadlines.
+struct Deadlines {
+  uint64_t due = 0;      // fields whose deadline is not after that time
+  uint64_t left = 0;     // others that have one
+  int64_t first_ms = 0;  // the earliest of those; 0: none
+};
+Deadlines deadlines(std::string_view bytes, int64_t now_ms);
+// Fields of a hash that are due at that time go.
+void drop_due(std::string& bytes, int64_t now_ms);
 // Where a set of ascending integers takes one that it does not hold.
 size_t place_of_integer(std::string_view bytes, int64_t integer);
 

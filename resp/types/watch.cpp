@@ -25,12 +25,14 @@ void Database::set_bucket(const Key& key, uint64_t counter) {
 
 WatchToken Database::watch(uint32_t logical, std::string_view name, int64_t now_ms, bool& has_ttl) {
   Key key = find(physical(logical), name, now_ms);
-  has_ttl = has_ttl || (key.live && key.meta.expire_at_ms != 0);
+  const int64_t fields_until_ms = key.live ? next_field_deadline(key) : 0;
+  has_ttl = has_ttl || (key.live && key.meta.has_deadline());
   return WatchToken{.database = logical,
                     .incarnation = incarnation(logical),
                     .key = std::string(name),
                     .exists = key.live,
-                    .counter = key.live ? key.meta.last_modified : record_.mutation_counter};
+                    .counter = key.live ? key.meta.last_modified : record_.mutation_counter,
+                    .fields_until_ms = fields_until_ms};
 }
 
 bool Database::unchanged(const WatchToken& token, int64_t now_ms, bool& has_ttl) {
@@ -38,9 +40,10 @@ bool Database::unchanged(const WatchToken& token, int64_t now_ms, bool& has_ttl)
     return false;
   }
   Key key = find(physical(token.database), token.key, now_ms);
-  has_ttl = has_ttl || (key.live && key.meta.expire_at_ms != 0);
+  has_ttl = has_ttl || (key.live && key.meta.has_deadline());
   if (token.exists) {
-    return key.live && key.meta.last_modified == token.counter;
+    return key.live && key.meta.last_modified == token.counter &&
+           (token.fields_until_ms == 0 || token.fields_until_ms > now_ms);
   }
   // It was missing: a record written since then, expired by now or not, and a deletion since then
   // (of this key or a neighbour in its bucket: a false alarm is allowed) both count.

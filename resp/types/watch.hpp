@@ -11,7 +11,8 @@ struct WatchToken {
   uint64_t incarnation = 0;  // of that database then: changed by FLUSHDB and SWAPDB
   std::string key;
   bool exists = false;
-  uint64_t counter = 0;  // last_modified of the live key, or the mutation counter at WATCH
+  uint64_t counter = 0;         // last_modified of the live key, or the mutation counter at WATCH
+  int64_t fields_until_ms = 0;  // when the next field of a hash goes by itself; 0: none does
   bool operator==(const WatchToken&) const = default;
 };
 

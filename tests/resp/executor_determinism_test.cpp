@@ -86,13 +86,32 @@ class Commands {
         return packed({"getset", key(), number()}, database);
     }
   }
+  std::string of_deadlines(uint32_t database) {
+    switch (prng_.below(8)) {
+      case 0:
+      case 1:
+        return packed({"hpexpire", key(), number(), "fields", "3", number(), number(), number()},
+                      database);
+      case 2:
+        return packed({"hsetex", key(), "px", number(), "fields", "2", number(), number(), number(),
+                       std::string(prng_.below(20), 'x')},
+                      database);
+      case 3:
+        return packed({"hpersist", key(), "fields", "2", number(), number()}, database);
+      case 4:
+      case 5:
+        return packed({"pexpire", key(), number()}, database);
+      default:
+        return packed({"kiwi.expire", std::to_string(1 + prng_.below(5))});
+    }
+  }
   std::string plain() {
     auto database = static_cast<uint32_t>(prng_.below(3));
     if (const uint64_t kind = prng_.below(5); kind < 2) {
       return kind == 0 ? of_hashes(database) : of_sorted_sets(database);
     }
-    if (prng_.chance(1, 5)) {
-      return string_command(database);
+    if (prng_.chance(1, 4)) {
+      return prng_.chance(1, 2) ? string_command(database) : of_deadlines(database);
     }
     switch (prng_.below(33)) {
       case 0:
@@ -109,8 +128,6 @@ class Commands {
         return packed({"sadd", key(), number(), number()}, database);
       case 6:
         return packed({"srem", key(), number(), number()}, database);
-      case 7:
-        return packed({"pexpire", key(), number()}, database);
       case 8:
         return packed({"rename", key(), key()}, database);
       case 9:

@@ -175,7 +175,7 @@ TEST_CASE("a held-back clock that meets a living deadline is asked again, in ord
   CHECK(over.reads_again.empty());
 }
 
-TEST_CASE("an expiry entry removes only the very key that was seen, and only when over [F8]") {
+TEST_CASE("an expiry entry removes only what is over at its own stamp [F8]") {
   World w;
   w.node("set a 1 px 1000");
   w.node("rpush l 1 2 3");
@@ -198,17 +198,16 @@ TEST_CASE("an expiry entry removes only the very key that was seen, and only whe
     CHECK(w.node.executor().due_expirations(w.node.clock(), 10).empty());
     CHECK(w.node.executor().counters().expired_keys == 2);
   }
-  SUBCASE("a new value that came before it stays, also with the same deadline") {
-    w.node("set a new pxat " + std::to_string(w.node.clock() + 1000));
+  SUBCASE("a new value that came before it stays, unless it is over, too") {
+    w.node("set a new pxat " + std::to_string(w.node.clock() + 1001));
     w.node("set l new");
     w.node.clock() += 1000;
     w.node.write(due);
     CHECK(w.node("dbsize") == ":3\r\n");
+    CHECK(w.node("get a") == "$3\r\nnew\r\n");
     CHECK(w.node("get l") == "$3\r\nnew\r\n");
-    // The one that is over is still found, with its own version.
-    std::string again = w.node.executor().due_expirations(w.node.clock(), 10);
-    REQUIRE_FALSE(again.empty());
-    w.node.write(again);
+    w.node.clock() += 1;
+    w.node.write(due);
     CHECK(w.node("dbsize") == ":2\r\n");
   }
   SUBCASE("a longer deadline that came before it counts") {
@@ -218,59 +217,189 @@ TEST_CASE("an expiry entry removes only the very key that was seen, and only whe
     w.node.write(due);
     CHECK(w.node("exists a l") == ":2\r\n");
   }
-  SUBCASE("what FLUSHDB left in the index goes when it falls due") {
+  SUBCASE("a shorter one that came behind it does, too") {
+    w.node("pexpire b 10");
+    w.node.clock() += 10;
+    w.node.write(due);
+    CHECK(w.node("dbsize") == ":2\r\n");
+    CHECK(w.node("exists a l b") == ":2\r\n");
+  }
+  SUBCASE("FLUSHDB leaves nothing to reclaim") {
     w.node("flushdb");
-    w.node.clock() += 10000;
-    std::string stale = w.node.executor().due_expirations(w.node.clock(), 10);
-    REQUIRE_FALSE(stale.empty());
-    w.node.write(stale);
-    CHECK(w.node.executor().due_expirations(w.node.clock(), 10).empty());
+    CHECK(w.node.executor().due_expirations(w.node.clock() + 100'000, 10).empty());
+    for (const auto& [key, value] :
+         w.keyspace.maps()[static_cast<size_t>(rocks::Family::kSystem)]) {
+      CHECK(key[0] != 'X');
+    }
+  }
+  SUBCASE("a number that is none does nothing") {
+    w.node.clock() += 1000;
+    w.node.run({"kiwi.expire", "0"});
+    w.node.run({"kiwi.expire", "-1"});
+    w.node.run({"kiwi.expire", "all"});
+    CHECK(w.node("dbsize") == ":3\r\n");
   }
 }
 
-TEST_CASE("the search for keys that are due goes on where it ended [F56, F57]") {
+TEST_CASE("reclaim goes on where it ended, and the leader sees how far behind it is [F56, F57]") {
   World w;
   Executor& executor = w.node.executor();
+  const int64_t began_ms = w.node.clock();
   for (int i = 0; i < 30; ++i) {
     w.node("set k" + std::to_string(i) + " 1 px " + std::to_string(1000 + i / 10));
   }
-  const int64_t now_ms = w.node.clock() + 1020;
-  Executor::Expirations first = executor.next_expirations(now_ms, 12);
-  CHECK(first.keys == 12);
-  Executor::Expirations second = executor.next_expirations(now_ms, 12);
-  CHECK(second.keys == 12);
-  CHECK(first.command != second.command);  // what is under way is not given again
-
-  SUBCASE("and what it gave is removed, each once") {
-    Executor::Expirations third = executor.next_expirations(now_ms, 12);
-    CHECK(third.keys == 6);
-    CHECK(executor.next_expirations(now_ms, 12).keys == 0);
-    w.node.clock() = now_ms;
-    for (const std::string& command : {first.command, second.command, third.command}) {
-      w.node.write(command);
-    }
+  CHECK_FALSE(executor.due_since(began_ms + 999));
+  CHECK(executor.due_since(began_ms + 1020) == began_ms + 1000);
+  w.node.clock() = began_ms + 1020;
+  const std::string twelve = Executor::expire_command(12);
+  w.node.write(twelve);
+  CHECK(w.node("dbsize") == ":18\r\n");
+  CHECK(executor.due_since(w.node.clock()) == began_ms + 1001);
+  SUBCASE("to the end") {
+    w.node.write(twelve);
+    w.node.write(twelve);
     CHECK(w.node("dbsize") == ":0\r\n");
+    CHECK_FALSE(executor.due_since(w.node.clock()));
     CHECK(executor.counters().expired_keys == 30);
-    CHECK(executor.next_expirations(now_ms, 12).keys == 0);
     w.node("set new 1 px 500");
-    CHECK(executor.next_expirations(w.node.clock() + 500, 12).keys == 1);
+    CHECK_FALSE(executor.due_since(w.node.clock() + 499));
+    CHECK(executor.due_since(w.node.clock() + 500));
   }
-  SUBCASE("but back to a key that came later with an earlier deadline") {
-    w.node("set early 1 px 10");
-    CHECK(executor.next_expirations(now_ms, 1).keys == 1);
-    w.node("pexpire k29 20");  // it had a later one
-    Executor::Expirations again = executor.next_expirations(now_ms, 1);
-    CHECK(again.command.find("k29") != std::string::npos);
+  SUBCASE("and back to what comes later and is over soon") {
+    w.node.write(Executor::expire_command(18));
+    CHECK_FALSE(executor.due_since(w.node.clock()));
+    w.node("set late 1 px 500");
+    CHECK_FALSE(executor.due_since(w.node.clock()));
+    w.node("set early 1 px 1");
+    w.node.clock() += 1;
+    CHECK(executor.due_since(w.node.clock()) == w.node.clock());
   }
-  SUBCASE("and back to a key whose time was not over when its entry came") {
-    w.node.write(first.command);  // the leader's clock was ahead of the entry's stamp
-    CHECK(w.node("dbsize") == ":30\r\n");
-    CHECK(executor.next_expirations(now_ms, 100).keys == 30);
+}
+
+TEST_CASE("fields are reclaimed by the same entries, and counted apart [F8]") {
+  World w;
+  for (int i = 0; i < 300; ++i) {
+    w.node.run({"hset", "h", "f" + std::to_string(i), std::string(20, 'v')});
   }
-  SUBCASE("and to the beginning when all that is forgotten") {
-    executor.forget_expirations();
-    CHECK(executor.next_expirations(now_ms, 100).keys == 30);
-    CHECK(executor.next_expirations(now_ms, 100).keys == 0);
+  std::vector<std::string> expire{"hpexpire", "h", "1000", "fields", "299"};
+  for (int i = 1; i < 300; ++i) {
+    expire.push_back("f" + std::to_string(i));
+  }
+  w.node.run(expire);
+  w.node("hset small a 1 b 2");
+  w.node("hpexpire small 1000 fields 1 a");
+  w.node.clock() += 1000;
+  CHECK(w.node("hlen h") == ":1\r\n");
+  CHECK(w.node("hgetall h") == "*2\r\n$2\r\nf0\r\n$20\r\n" + std::string(20, 'v') + "\r\n");
+  for (int rounds = 0; w.node.executor().due_since(w.node.clock()); ++rounds) {
+    REQUIRE(rounds < 4);
+    w.node.write(Executor::expire_command(100));
+  }
+  CHECK(w.node.executor().counters().expired_keys == 0);
+  CHECK(w.node.executor().counters().expired_fields == 300);
+  CHECK(w.node("dbsize") == ":2\r\n");
+  CHECK(w.node("hgetall small") == "*2\r\n$1\r\nb\r\n$1\r\n2\r\n");
+  CHECK(w.keyspace.maps()[static_cast<size_t>(rocks::Family::kElement)].size() == 1);
+  CHECK(w.keyspace.maps()[static_cast<size_t>(rocks::Family::kNode)].empty());
+}
+
+TEST_CASE("a field that is due is absent for every command, reclaimed or not [F34]") {
+  std::vector<std::string> answers;
+  for (const size_t length : {1, 300}) {
+    for (bool removed : {false, true}) {
+      World w;
+      const std::string value(length, 'v');
+      for (const char* field : {"a", "b", "c", "d", "e", "f", "g", "h"}) {
+        w.node.run({"hset", "h", field, value});
+      }
+      w.node.run({"hset", "all", "x", value});
+      w.node("hpexpire h 1000 fields 4 a c e g");
+      w.node("hpexpire all 1000 fields 1 x");
+      w.node.clock() += 1000;
+      if (removed) {
+        w.node.write(w.node.executor().due_expirations(w.node.clock(), 100));
+      }
+      std::string all;
+      for (const char* command : {"exists all",
+                                  "type all",
+                                  "keys *",
+                                  "scan 0",
+                                  "hlen h",
+                                  "hkeys h",
+                                  "hscan h 0",
+                                  "hget h a",
+                                  "hmget h a b",
+                                  "hexists h c",
+                                  "hstrlen h e",
+                                  "httl h fields 2 a b",
+                                  "hpersist h fields 2 a b",
+                                  "hpexpire h 9 fields 2 a b",
+                                  "hsetnx h a new",
+                                  "hdel h c b",
+                                  "hincrby h e 5",
+                                  "hgetdel h fields 2 g d",
+                                  "hgetex h fields 2 c e",
+                                  "hsetex h fxx fields 1 g 1",
+                                  "hsetex h fnx fields 1 g 1",
+                                  "copy h copied",
+                                  "hlen copied",
+                                  "rename h other",
+                                  "hlen other",
+                                  "hset all y 1",
+                                  "hgetall all",
+                                  "persist other",
+                                  "ttl other",
+                                  "hlen copied",
+                                  "hkeys other",
+                                  "dbsize",
+                                  "del all"}) {
+        all += std::string(command) + " -> " + w.node(command);
+      }
+      answers.push_back(all);
+    }
+    CHECK(answers[answers.size() - 1] == answers[answers.size() - 2]);
+  }
+}
+
+TEST_CASE("a read that meets deadlines of fields by a clock that was held back asks again [F9]") {
+  World w;
+  w.node("hset h a 1 b 2");
+  w.node("hset plain a 1");
+  w.node("hpexpire h 1000 fields 1 a");
+  const auto held = [&](const char* name) {
+    return w.node
+        .read_effects(packed({"hget", name, "b"}), RequestKind::kRead, w.node.clock(), true)
+        .reads_again.size();
+  };
+  CHECK(held("h") == 1);
+  CHECK(held("plain") == 0);
+}
+
+TEST_CASE(
+    "reclaim beside PERSIST and EXPIRE takes what is over, in whatever order they come [F8]") {
+  for (const bool reclaim_first : {false, true}) {
+    World w;
+    w.node("set k 1 px 1000");
+    w.node("hset h a 1 b 2");
+    w.node("hpexpire h 1000 fields 2 a b");
+    const auto change = [&] {
+      w.node("persist k");
+      w.node("hpersist h fields 1 a");
+      w.node("hpexpire h 9000 fields 1 b");
+    };
+    w.node.clock() += reclaim_first ? 999 : 500;
+    if (reclaim_first) {
+      w.node.write(Executor::expire_command(10));
+    }
+    change();
+    w.node.clock() += 501;
+    w.node.write(Executor::expire_command(10));
+    CHECK(w.node("exists k") == ":1\r\n");
+    CHECK(w.node("hlen h") == ":2\r\n");
+    w.node.clock() += 9000;
+    w.node.write(Executor::expire_command(10));
+    CHECK(w.node("hkeys h") == "*1\r\n$1\r\na\r\n");
+    CHECK_FALSE(w.node.executor().due_since(w.node.clock()));
   }
 }
 

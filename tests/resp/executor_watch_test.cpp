@@ -89,6 +89,26 @@ TEST_CASE("a key that was missing, came and went aborts the block [F11]") {
   CHECK(w.watch_then("k", {"set k 5", "move k 1"}) == kAborted);
 }
 
+TEST_CASE("a watched hash that a field leaves by itself aborts the block [F11]") {
+  for (const size_t size : {1, 3000}) {  // packed, spread
+    World w;
+    w.node.run({"hset", "h", "a", "1", "b", std::string(size, 'v'), "z", "1"});
+    w.node("hpexpire h 2000 fields 1 z");
+    w.node("hpexpire h 1000 fields 1 a");
+    auto tokens = w.node.watch({"h"});
+    CHECK(tokens.at(0).fields_until_ms == w.node.clock() + 1000);
+    w.node.clock() += 999;
+    CHECK(w.node.exec(tokens, {{"set", "done", "1"}}) == kCommitted);
+    w.node.clock() += 1;
+    CHECK(w.node.exec(tokens, {{"set", "done", "1"}}) == kAborted);
+    tokens = w.node.watch({"h"});  // a field is due and not reclaimed: that is how it was seen
+    CHECK(tokens.at(0).fields_until_ms == w.node.clock() + 1000);
+    CHECK(w.node.exec(tokens, {{"set", "done", "1"}}) == kCommitted);
+    w.node.clock() += 1000;
+    CHECK(w.node.exec(tokens, {{"set", "done", "1"}}) == kAborted);
+  }
+}
+
 TEST_CASE("a watched key that passes its deadline aborts the block [F11]") {
   World w;
   w.node("set k 1 px 1000");

@@ -87,8 +87,9 @@ TEST_CASE("keys: golden bytes of the grammar [F33] [F40]") {
   CHECK(hex(made(database_map, uint32_t{9})) == "4400000009");
   CHECK(hex(made(key_count, db)) == "4e01020304");
   CHECK(hex(made(deletion_bucket, db, uint16_t{0x3fff})) == "42010203043fff");
-  CHECK(hex(made(expiry, int64_t{0x0a0b}, db, std::string_view("foo"))) ==
-        "588000000000000a0b01020304666f6f");
+  CHECK(hex(made(expiry, db, int64_t{0x0a0b}, std::string_view("foo"))) ==
+        "58010203048000000000000a0b666f6f");
+  CHECK(hex(made(expiry_floor, db)) == "4501020304");
   std::string to;
   deletion_bucket(out, db, 0x1234);
   REQUIRE(parse_deletion_bucket(out).has_value());
@@ -96,9 +97,11 @@ TEST_CASE("keys: golden bytes of the grammar [F33] [F40]") {
   CHECK(parse_deletion_bucket(out)->bucket == 0x1234);
   CHECK(!parse_deletion_bucket("B").has_value());
   CHECK(deletion_bucket_of("foo") == field_hash("foo") % 16384);
-  expiry_range(out, to, 0x0a0b);
-  CHECK(hex(out) == "58");
-  CHECK(hex(to) == "588000000000000a0c");
+  expiry_range(out, to, db);
+  CHECK(hex(out) == "5801020304");
+  CHECK(hex(to) == "5801020305");
+  expiry_range(out, to, DatabaseId{UINT32_MAX});
+  CHECK(hex(to) == "59");
   session_range(out, to);
   CHECK(hex(out) + hex(to) == "5354");
   database_map_range(out, to);
@@ -130,15 +133,43 @@ TEST_CASE("keys: what was put in comes out") {
     REQUIRE(keys::score_at(key) == static_cast<double>(number));
     keys::string_chunk(key, collection, static_cast<uint32_t>(number));
     REQUIRE(keys::chunk_index(key) == static_cast<uint32_t>(number));
-    keys::expiry(key, number, db, user);
+    keys::expiry(key, db, number, user);
     auto expiry = keys::parse_expiry(key);
     REQUIRE(expiry.has_value());
-    REQUIRE(expiry->expire_at_ms == number);
+    REQUIRE(expiry->deadline_ms == number);
     REQUIRE(expiry->database == db);
     REQUIRE(expiry->user_key == user);
   }
   CHECK(!keys::parse_expiry("X1234567890").has_value());
   CHECK(!keys::parse_expiry("S12345678901234").has_value());
+}
+
+TEST_CASE("keys: deadlines of fields, in the order of time, beside a hash's trees") {
+  const CollectionId collection{DatabaseId{1}, 0x0203};
+  std::string key;
+  keys::field_deadline(key, collection, 0x0a0b, "field");
+  CHECK(
+      hex(key).starts_with("00000001"
+                           "0000000000000203"
+                           "fffffff4"
+                           "8000000000000a0b"));
+  CHECK(key.size() == 12 + 4 + 8 + 6 + 5);
+  const auto parsed = keys::parse_field_deadline(key);
+  REQUIRE(parsed.has_value());
+  CHECK(parsed->deadline_ms == 0x0a0b);
+  CHECK(parsed->field == "field");
+  CHECK(!keys::parse_node(key));
+  std::string later;
+  keys::field_deadline(later, collection, 0x0a0c, "a");
+  CHECK(key < later);
+  std::string from;
+  std::string to;
+  keys::field_deadlines(from, to, collection);
+  CHECK((from < key && later < to));
+  keys::field_deadlines_from(from, collection, 0x0a0c);
+  CHECK((key < from && from < later));
+  keys::node(key, collection, 4, 5);
+  CHECK(!keys::parse_field_deadline(key));
 }
 
 TEST_CASE("keys: nodes of trees, in the order of their numbers") {
@@ -204,13 +235,14 @@ TEST_CASE("keys: byte order is the order of scores and deadlines") {
   std::vector<int64_t> numbers = {std::numeric_limits<int64_t>::min(), -1000, -1, 0, 1, 1000,
                                   std::numeric_limits<int64_t>::max()};
   for (size_t i = 1; i < numbers.size(); ++i) {
-    keys::expiry(low, numbers[i - 1], DatabaseId{9}, "z");
-    keys::expiry(high, numbers[i], DatabaseId{1}, "a");
+    keys::expiry(low, DatabaseId{9}, numbers[i - 1], "z");
+    keys::expiry(high, DatabaseId{9}, numbers[i], "a");
     CHECK(low < high);
     std::string from;
     std::string to;
-    keys::expiry_range(from, to, numbers[i - 1]);
-    CHECK((from <= low && low < to));
+    keys::expiry_range(from, to, DatabaseId{9});
+    CHECK((from <= low && high < to));
+    keys::expiry(high, DatabaseId{10}, numbers[i - 1], "");
     CHECK(to <= high);
   }
 }

@@ -32,6 +32,15 @@ std::string History::collection_command(uint32_t database) {
       return packed({"hset", key(), word(), word(), word(), word()}, database);
     case 8:
       return packed({"hdel", key(), word(), word()}, database);
+    case 9:
+    case 10:
+      return packed({"hsetex", key(), "px", std::to_string(1 + random_.below(4000)), "fields", "2",
+                     word(), word(), word(), word()},
+                    database);
+    case 11:
+      return packed({"hpexpire", key(), std::to_string(1 + random_.below(4000)), "fields", "2",
+                     word(), word()},
+                    database);
     default:
       return packed({"sunionstore", key(), key(), key()}, database);
   }

@@ -13,7 +13,7 @@ namespace {
 
 constexpr int64_t kClientTickUs = 50'000;
 constexpr size_t kInputsPerTurn = 16;
-constexpr size_t kExpirationsMax = 8;
+constexpr uint64_t kExpirationsMax = 8;
 
 }  // namespace
 

@@ -1,0 +1,148 @@
+// Database: deadlines of keys and of the fields of hashes.
+#include <algorithm>
+#include <limits>
+
+#include "config/base/check.hpp"
+#include "resp/types/database.hpp"
+#include "resp/types/packed.hpp"
+
+namespace kiwi::resp {
+
+using rocks::DatabaseId;
+using rocks::Metadata;
+
+bool Database::is_live(const Metadata& meta, DatabaseId database, int64_t now_ms) {
+  if (meta.expired(now_ms)) {
+    return false;
+  }
+  if (meta.field_deadlines == 0 || !meta.may_be_due(now_ms)) {
+    return true;
+  }
+  if (!meta.spread) {
+    return packing::deadlines(meta.value, now_ms).due < meta.size;
+  }
+  if (meta.size > meta.field_deadlines) {
+    return true;
+  }
+  const auto last = field_deadlines_.last(meta.collection(database));
+  CHECK_INVARIANT(last.has_value());
+  return *last > now_ms;
+}
+
+// ---------------------------------------------------------------- the index
+
+// Where a key stands with the deadlines that it has now; 0: nowhere. It moves only if it must.
+int64_t Database::index_place(const Key& key) const {
+  CHECK_INVARIANT(key.meta.field_deadlines <= key.meta.size);
+  if (!key.meta.has_deadline()) {
+    return 0;
+  }
+  constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+  const int64_t known_ms = std::min(key.meta.expire_at_ms != 0 ? key.meta.expire_at_ms : kNever,
+                                    key.fields_due_ms != 0 ? key.fields_due_ms : kNever);
+  const int64_t before_ms =
+      key.stored_indexed_at_ms != 0 && !key.index_anew ? key.stored_indexed_at_ms : kNever;
+  CHECK_INVARIANT(known_ms != kNever || before_ms != kNever);
+  return std::min(known_ms, before_ms);
+}
+
+// The record that says so is about to be written.
+void Database::move_in_index(Key& key) {
+  const Metadata& meta = key.meta;
+  if ((meta.expire_at_ms != 0) != (key.stored_expire_at_ms != 0)) {
+    uint64_t& count = counts_for_change(key.database).keys_with_ttl;
+    meta.expire_at_ms != 0 ? ++count : --count;
+  }
+  if (meta.indexed_at_ms != key.stored_indexed_at_ms) {
+    if (key.stored_indexed_at_ms != 0) {
+      expiry_index_.erase(key.database, key.stored_indexed_at_ms, key.name);
+      --counts_for_change(key.database).indexed;
+    }
+    if (meta.indexed_at_ms != 0) {
+      expiry_index_.put(key.database, meta.indexed_at_ms, key.name);
+      ++counts_for_change(key.database).indexed;
+    }
+  }
+  key.stored_expire_at_ms = meta.expire_at_ms;
+  key.stored_indexed_at_ms = meta.indexed_at_ms;
+  key.fields_due_ms = 0;
+  key.index_anew = false;
+}
+
+void Database::leave_index(Key& key) {
+  if (key.stored_expire_at_ms != 0) {
+    --counts_for_change(key.database).keys_with_ttl;
+  }
+  if (key.stored_indexed_at_ms != 0) {
+    CHECK_INVARIANT(counts(key.database).indexed != 0);
+    expiry_index_.erase(key.database, key.stored_indexed_at_ms, key.name);
+    --counts_for_change(key.database).indexed;
+  }
+  key.stored_expire_at_ms = key.stored_indexed_at_ms = 0;
+}
+
+// The earliest deadline of a field that is not due; 0: there is none.
+int64_t Database::next_field_deadline(const Key& key) {
+  if (key.meta.field_deadlines == 0) {
+    return 0;
+  }
+  if (!key.meta.spread) {
+    return packing::deadlines(key.meta.value, key.now_ms).first_ms;
+  }
+  return field_deadlines_.first_after(key.collection(), key.now_ms).value_or(0);
+}
+
+void Database::reindex(Key& key) {
+  CHECK_INVARIANT(key.live && key.stored_indexed_at_ms != 0);
+  key.index_anew = true;
+  key.fields_due_ms = next_field_deadline(key);
+  update(key);
+}
+
+// ---------------------------------------------------------------- copies of hashes
+
+// What is due is not copied.
+void Database::copy_fields(const Key& from, Key& to) {
+  if (!from.meta.spread) {
+    const packing::Deadlines found = packing::deadlines(renamed_, from.now_ms);
+    packing::drop_due(renamed_, from.now_ms);
+    to.meta.size -= found.due;
+    to.meta.field_deadlines = found.left;
+    to.fields_due_ms = found.first_ms;
+    return;
+  }
+  constexpr uint64_t kStep = 512;
+  elements_.copy(from.meta.type, from.collection(), to.collection());
+  std::vector<FieldDeadlines::Field> fields = field_deadlines_.first(from.collection(), kStep);
+  while (!fields.empty()) {
+    for (const FieldDeadlines::Field& field : fields) {
+      effects_.spend(field.name.size() + sizeof field.deadline_ms);
+      if (field.deadline_ms <= from.now_ms) {
+        elements_.erase(to.collection(), field.name);
+        --to.meta.size;
+        --to.meta.field_deadlines;
+      } else {
+        to.fields_due_ms = to.fields_due_ms == 0 ? field.deadline_ms : to.fields_due_ms;
+        field_deadlines_.put(to.collection(), field.deadline_ms, field.name);
+      }
+    }
+    fields = field_deadlines_.behind(from.collection(), fields.back(), kStep);
+  }
+}
+
+std::vector<DatabaseId> Database::indexed_databases() const {
+  std::vector<DatabaseId> found;
+  for (const auto& [number, counted] : counts_) {
+    if (counted.counts.indexed != 0) {
+      found.push_back(DatabaseId{number});
+    }
+  }
+  std::sort(found.begin(), found.end(), [&](DatabaseId a, DatabaseId b) {
+    const ExpiryPlace& first = expiry_index_.floor(a);
+    const ExpiryPlace& second = expiry_index_.floor(b);
+    return first != second ? first < second : a < b;
+  });
+  return found;
+}
+
+}  // namespace kiwi::resp
