@@ -82,8 +82,7 @@ bool put_in_place(Context& context, Key key, const dump::Payload& payload, int64
   options.now_ms = context.now_ms();
   options.free_bytes = payload.body.size();
   dump::RdbReader in(payload.body);
-  const dump::LoadOutcome outcome =
-      dump::load_key(context.state(), key, payload.type, in, options);
+  const dump::LoadOutcome outcome = dump::load_key(context.state(), key, payload.type, in, options);
   if (outcome != dump::LoadOutcome::kDone || !in.rest().empty()) {
     return false;
   }

@@ -37,6 +37,9 @@ class KeyLoader final : public ObjectVisitor {
     set_.stand_for(key_);
     hash_.stand_for(key_);
     if (!read_object(type, in, *this)) {
+      if (options_.pause) {
+        save();
+      }
       return unsupported_ ? LoadOutcome::kNotSupported : LoadOutcome::kBadData;
     }
     save();

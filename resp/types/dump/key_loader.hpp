@@ -30,8 +30,9 @@ struct LoadOptions {
   size_t pause_bytes = 0;
 };
 
-// Reads one body of that type off the front of `in` into a key that is not live. Not kDone: what
-// was written of it stays; the caller takes it back. kDone without a key: all it had was over.
+// Reads one body of that type off the front of `in` into a key that is not live. kDone without a
+// key: all it had was over. Not kDone: the caller takes back what was written, or, with pauses,
+// removes the key, which is whole as far as it goes.
 LoadOutcome load_key(
     Database& database, const Key& key, uint8_t type, RdbReader& in, const LoadOptions& options);
 
