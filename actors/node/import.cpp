@@ -12,6 +12,7 @@
 
 #include "actors/node/fresh_directory.hpp"
 #include "resp/types/dump/rdb_import.hpp"
+#include "resp/types/printable.hpp"
 #include "rocks/backup.hpp"
 #include "rocks/keyspace.hpp"
 
@@ -117,7 +118,7 @@ std::string summary(const config::Options& options,
                     const ClusterId& cluster) {
   std::string text = "imported " + options.import;
   if (!report.written_by.empty()) {
-    text += " of Redis " + resp::dump::printable(report.written_by);
+    text += " of Redis " + resp::printable(report.written_by);
   }
   text += ": " + std::to_string(report.keys) + " keys";
   if (report.expired > 0) {

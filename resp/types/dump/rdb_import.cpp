@@ -5,6 +5,7 @@
 
 #include "config/limits.hpp"
 #include "resp/types/dump/key_loader.hpp"
+#include "resp/types/printable.hpp"
 
 namespace kiwi::resp::dump {
 
@@ -34,21 +35,6 @@ std::string name_of(const RdbKey& key) {
 }
 
 }  // namespace
-
-std::string printable(std::string_view bytes) {
-  constexpr size_t kLongest = 100;
-  constexpr char kHex[] = "0123456789abcdef";
-  std::string out = "\"";
-  for (const char c : bytes.substr(0, kLongest)) {
-    const auto byte = static_cast<uint8_t>(c);
-    if (byte < 0x20 || byte >= 0x7f || c == '"' || c == '\\') {
-      out += {'\\', 'x', kHex[byte >> 4], kHex[byte & 0xf]};
-    } else {
-      out.push_back(c);
-    }
-  }
-  return out + (bytes.size() > kLongest ? "\"..." : "\"");
-}
 
 // The bound on an entry's work is for entries that several nodes apply in memory.
 RdbImport::RdbImport(rocks::Keyspace& keyspace, const ImportOptions& options, Progress progress)

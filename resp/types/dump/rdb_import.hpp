@@ -61,7 +61,4 @@ class RdbImport {
   uint64_t committed_to_ = 0;  // in the file
 };
 
-// Bytes as an operator can read them, cut where they are long.
-std::string printable(std::string_view bytes);
-
 }  // namespace kiwi::resp::dump
