@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include "config/base/prng.hpp"
+#include "resp/types/dump/payload.hpp"
 #include "tests/resp/keyspaces.hpp"
 #include "tests/resp/node.hpp"
 
@@ -50,6 +51,9 @@ class Commands {
     auto database = static_cast<uint32_t>(prng_.below(3));
     if (prng_.chance(1, 5)) {
       return of_sorted_sets(database);
+    }
+    if (prng_.chance(1, 12)) {
+      return from_several(database);
     }
     switch (prng_.below(35)) {
       case 0:
@@ -143,6 +147,31 @@ class Commands {
         return packed({"zadd", key(), number(), number(), "-0", number(), number(), number()},
                       database);
     }
+  }
+  std::string from_several(uint32_t database) {
+    switch (prng_.below(3)) {
+      case 0:
+        return packed({"sort", key(), "alpha", "by", "k*", "limit", "0", "9", "store", key()},
+                      database);
+      case 1:
+        return packed({"sort", key(), "by", "nosort", "get", "#", "get", "k*", "store", key()},
+                      database);
+      default:
+        return packed({"restore", key(), number(), payload(), "replace"}, database);
+    }
+  }
+  // Of a set, a hash, a list or a sorted set; now and then a damaged one.
+  std::string payload() {
+    constexpr std::string_view kBodies[] = {"\x02\x02\x01\x61\x01\x62", "\x04\x01\x01\x66\xc0\x07",
+                                            "\x01\x02\x01\x61\x01\x62",
+                                            "\x03\x02\x01\x61\x01\x37\x01\x62\x01\x31"};
+    std::string body(kBodies[prng_.below(std::size(kBodies))]);
+    if (prng_.chance(1, 4)) {
+      body.back() = static_cast<char>(prng_.next());
+      body[body.size() - 2] = static_cast<char>(prng_.below(4));
+    }
+    dump::close_payload(body);
+    return body;
   }
   Prng prng_;
 };
