@@ -355,7 +355,7 @@ TEST_SUITE("resp") {
     CHECK(asked[3].client == "h:5");
   }
 
-  TEST_CASE("RAFT.DEBUG EXEC and AUDIT read this node's state, and only read [F21]") {
+  TEST_CASE("RAFT.DEBUG EXEC reads this node's state, and only reads [F21]") {
     ThreeNodes node;
     TestClient client(node);
     CHECK(client.send("RAFT.DEBUG EXEC GET k\r\n").empty());
