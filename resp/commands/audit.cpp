@@ -26,17 +26,17 @@ void audit_one(Context& context, std::string_view name, ReplyWriter& reply) {
     return reply.null();
   }
   const KeyReport report = audit_key(context.state(), key);
-  reply.map(4);
+  reply.map(5);
   pair("elements", report.elements, reply);
   pair("records", report.records, reply);
+  pair("nodes", report.nodes, reply);
   pair("bytes", report.bytes, reply);
-  reply_fault(report.fault ? std::optional<std::string>(describe(*report.fault)) : std::nullopt,
-              reply);
+  reply_fault(report.fault ? std::optional(describe(report)) : std::nullopt, reply);
 }
 
 std::optional<std::string> fault_of(const DatabaseReport& report) {
   if (report.found) {
-    return "key " + printable(report.found->key) + ": " + describe(report.found->fault);
+    return "key " + printable(report.found->key) + ": " + report.found->fault;
   }
   if (!report.counts_fit) {
     return "the counts of keys are wrong";
@@ -61,11 +61,12 @@ void audit_state(Context& context, Args args, ReplyWriter& reply) {
   }
   Database& state = context.state();
   const DatabaseReport report = audit_database(state, state.physical(context.database()));
-  reply.map(7);
+  reply.map(8);
   pair("keys", report.keys, reply);
   pair("keys-with-ttl", report.keys_with_ttl, reply);
   pair("elements", report.elements, reply);
   pair("records", report.records, reply);
+  pair("nodes", report.nodes, reply);
   pair("bytes", report.bytes, reply);
   pair("unreachable", report.unreachable, reply);
   reply_fault(fault_of(report), reply);

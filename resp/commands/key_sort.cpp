@@ -1,4 +1,5 @@
-// SORT and SORT_RO: the elements of a list or set in order, or what keys named after them hold.
+// SORT and SORT_RO: the elements of a list, set or sorted set in order, or what keys named after
+// them hold.
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
@@ -171,12 +172,22 @@ IndexRange limits(const SortOptions& options, uint64_t size) {
 
 // ---------------------------------------------------------------- what is sorted
 
-// Elements in the order of their key, `range` of them; a list from its tail on if `backwards`.
-// The visitor may read other keys.
-template <class Visit>
-void each_of_list(Context& context, const Key& key, IndexRange range, bool backwards, Visit visit) {
+// Elements of a list or sorted set in its order, `range` of them, from its end on if `backwards`.
+// The visitor may read other keys, so they are read a page at a time.
+void read_page(List& list, uint64_t first, uint64_t count, std::vector<std::string>& page) {
+  list.range(first, count,
+             [&](std::string_view element) { return page.emplace_back(element), true; });
+}
+void read_page(ZSet& set, uint64_t first, uint64_t count, std::vector<std::string>& page) {
+  set.each({first, count},
+           [&](std::string_view member, double) { return page.emplace_back(member), true; });
+}
+
+template <class Ordered, class Visit>
+void each_in_order(
+    Context& context, const Key& key, IndexRange range, bool backwards, Visit visit) {
   constexpr uint64_t kPage = 256;
-  List list(context.state());
+  Ordered list(context.state());
   std::vector<std::string> page;
   for (uint64_t done = 0; done < range.count; done += page.size()) {
     page.clear();
@@ -184,8 +195,7 @@ void each_of_list(Context& context, const Key& key, IndexRange range, bool backw
         context.find(key.name));  // what the visitor read may have ended the record's bytes
     const uint64_t count = std::min(kPage, range.count - done);
     const uint64_t first = range.first + done;
-    list.range(backwards ? list.size() - first - count : first, count,
-               [&](std::string_view element) { return page.emplace_back(element), true; });
+    read_page(list, backwards ? list.size() - first - count : first, count, page);
     if (backwards) {
       std::reverse(page.begin(), page.end());
     }
@@ -228,8 +238,11 @@ class Sorting {
     Sorter sorter(context_.state().effects(), sort_by(), options_.descending && !options_.unsorted,
                   options_.unsorted ? range.count : range.first + range.count);
     auto add = [&](const std::string& element) { add_to(sorter, element); };
+    const bool backwards = options_.unsorted && options_.descending;
     if (walked.count > 0 && key_.is(Type::kList)) {
-      each_of_list(context_, key_, walked, options_.unsorted && options_.descending, add);
+      each_in_order<List>(context_, key_, walked, backwards, add);
+    } else if (walked.count > 0 && key_.is(Type::kSortedSet)) {
+      each_in_order<ZSet>(context_, key_, walked, backwards, add);
     } else if (walked.count > 0 && key_.is(Type::kSet)) {
       each_of_set(context_, key_, walked, add);
     }
@@ -338,7 +351,7 @@ void sort(Context& context, Args args, ReplyWriter& reply) {
     return reply.error(*error);
   }
   const Key key = context.read(args[1]);
-  if (key.live && !key.is(Type::kList) && !key.is(Type::kSet)) {
+  if (key.live && !key.is(Type::kList) && !key.is(Type::kSet) && !key.is(Type::kSortedSet)) {
     return reply.error(texts::kWrongType);
   }
   Sorting sorting(context, key, options);

@@ -32,6 +32,10 @@ class Elements {
   // From the first field with hash >= `hash` to the collection's end.
   std::unique_ptr<rocks::Cursor> cursor(rocks::CollectionId collection, uint64_t hash);
 
+  // Every record of a database in one of the families of elements and nodes, whatever it belongs
+  // to.
+  std::unique_ptr<rocks::Cursor> all(rocks::Family family, rocks::DatabaseId database);
+
   // ---- whole collections
   void drop(const Key& key);  // of a key of any type
   // Counted as work (F61).

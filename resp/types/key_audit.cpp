@@ -1,6 +1,7 @@
 #include "resp/types/key_audit.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <string_view>
 #include <vector>
 
@@ -8,6 +9,8 @@
 #include "config/base/decimal.hpp"
 #include "resp/types/element_value.hpp"
 #include "resp/types/packed.hpp"
+#include "resp/types/tree.hpp"
+#include "resp/types/zset.hpp"
 #include "rocks/keys.hpp"
 
 namespace kiwi::resp {
@@ -36,9 +39,12 @@ class KeyAudit {
         hashed();
         break;
       case Type::kList:
-        list();
+        tree(LeafKind::kList);
         break;
       case Type::kSortedSet:
+        tree(LeafKind::kSortedSet);
+        members();
+        break;
       case Type::kStream:
         break;
     }
@@ -108,14 +114,73 @@ class KeyAudit {
     return names.size();
   }
 
-  void list() {
-    walk_records([this](std::string_view key, std::string_view) {
-      const int64_t position = keys::list_position(key);
-      if (position < meta_.list_head || position >= meta_.list_tail) {
-        fault(KeyFault::kOrder);
+  void tree(LeafKind kind) {
+    TreeHead head;
+    head.size = meta_.size;
+    head.root = meta_.value;
+    if (meta_.spread) {
+      head.height = meta_.tree_height;
+      head.removed = meta_.removed;
+      head.next_node = meta_.next_node;
+    }
+    const TreeReport found = audit_tree(database_.nodes(), kind, {key_.collection()}, head,
+                                        meta_.last_modified - meta_.version, database_.shape());
+    report_.elements = found.elements;
+    report_.nodes = found.leaves + found.inner_nodes;
+    report_.bytes += found.leaf_bytes + found.inner_bytes;
+    if (found.found) {
+      report_.tree_fault = found.found->fault;
+      fault(KeyFault::kTree);
+    }
+    if (!meta_.spread && (report_.nodes != 0 || meta_.value.size() > packed_limit(kind))) {
+      fault(KeyFault::kForm);
+    }
+  }
+
+  size_t packed_limit(LeafKind kind) const {
+    const Shape& shape = database_.shape();
+    return kind == LeafKind::kList ? shape.root_leaf_bytes
+                                   : std::min(shape.packed_bytes, shape.root_leaf_bytes);
+  }
+
+  // M2: the members of a spread sorted set and the entries of its tree hold the same pairs. There
+  // are as many, and each member is found where its score says.
+  void members() {
+    ZSet set(database_);
+    Key live = key_;
+    live.live = true;  // the audit looks at what is stored
+    set.stand_for(live);
+    std::string entry;
+    walk_records([&](std::string_view key, std::string_view value) {
+      const std::optional<MemberScore> one = decode_scored(value);
+      if (!one) {
+        Elements::damaged("a member of a sorted set is damaged");
+      }
+      if (one->stamp > meta_.last_modified - meta_.version) {
+        fault(KeyFault::kStamp);
+      }
+      const std::string member(keys::element_field(key));
+      if (!report_.fault && !stands_at(set, member, one->score)) {
+        fault(KeyFault::kMembers);
       }
     });
-    report_.elements = report_.records;
+    if (report_.records != (meta_.spread ? meta_.size : 0)) {
+      fault(KeyFault::kMembers);
+    }
+  }
+
+  // Of a tree without a fault.
+  static bool stands_at(const ZSet& set, std::string_view member, double score) {
+    const std::optional<uint64_t> rank = set.rank(member);
+    bool same = false;
+    if (rank && *rank < set.size()) {
+      set.each({*rank, 1}, [&](std::string_view found, double its_score) {
+        same =
+            found == member && std::bit_cast<uint64_t>(its_score) == std::bit_cast<uint64_t>(score);
+        return true;
+      });
+    }
+    return same;
   }
 
   template <class Visit>
@@ -150,8 +215,20 @@ const char* describe(KeyFault fault) {
       return "one of its records is newer than the key";
     case KeyFault::kVersion:
       return "it is newer than the state";
+    case KeyFault::kTree:
+      return "its tree has a fault";
+    case KeyFault::kMembers:
+      return "its members and its tree do not say the same";
   }
   return "";
+}
+
+std::string describe(const KeyReport& report) {
+  std::string text = report.fault ? describe(*report.fault) : "";
+  if (report.tree_fault) {
+    text += std::string(": ") + describe(*report.tree_fault);
+  }
+  return text;
 }
 
 KeyReport audit_key(Database& database, const Key& key) {
@@ -162,6 +239,23 @@ KeyReport audit_key(Database& database, const Key& key) {
   whole.meta.value = value;
   return KeyAudit(database, whole).run();
 }
+
+namespace {
+
+// Records of a family that nobody counted.
+uint64_t more_than(uint64_t counted,
+                   Database& database,
+                   rocks::Family family,
+                   rocks::DatabaseId id) {
+  uint64_t records = 0;
+  for (auto at = database.elements().all(family, id); at->valid(); at->next()) {
+    database.step();
+    ++records;
+  }
+  return records - std::min(records, counted);
+}
+
+}  // namespace
 
 DatabaseReport audit_database(Database& database, rocks::DatabaseId id) {
   DatabaseReport report;
@@ -178,22 +272,19 @@ DatabaseReport audit_database(Database& database, rocks::DatabaseId id) {
     key.meta = *meta;
     const KeyReport one = audit_key(database, key);
     if (one.fault && !report.found) {
-      report.found = DatabaseReport::Found{std::string(key.name), *one.fault};
+      report.found = DatabaseReport::Found{std::string(key.name), describe(one)};
     }
     ++report.keys;
     report.keys_with_ttl += meta->expire_at_ms != 0 ? 1 : 0;
     report.elements += one.elements;
     report.records += one.records;
+    report.nodes += one.nodes;
     report.bytes += one.bytes;
   }
   const KeyCounts counts = database.counts(id);
   report.counts_fit = counts.keys == report.keys && counts.keys_with_ttl == report.keys_with_ttl;
-  uint64_t records = 0;
-  for (auto at = database.elements().all(id); at->valid(); at->next()) {
-    database.step();
-    ++records;
-  }
-  report.unreachable = records - std::min(records, report.records);
+  report.unreachable = more_than(report.records, database, rocks::Family::kElement, id) +
+                       more_than(report.nodes, database, rocks::Family::kNode, id);
   return report;
 }
 

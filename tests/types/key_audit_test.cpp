@@ -5,6 +5,7 @@
 
 #include "resp/types/element_value.hpp"
 #include "resp/types/packed.hpp"
+#include "resp/types/zset.hpp"
 #include "rocks/keys.hpp"
 #include "tests/types/hashed_audit.hpp"
 #include "tests/types/world.hpp"
@@ -38,6 +39,14 @@ struct Filled {
         w.open<Hash>(name).save();
       }
       w.open<List>("list").save();
+      w.open<List>("packed list").push(ListEnd::kTail, "element");
+      w.open<List>("packed list").save();
+      for (int i = 0; i < 40; ++i) {
+        w.open<ZSet>("spread zset").add(i % 7, "member " + std::to_string(i));
+      }
+      w.open<ZSet>("spread zset").save();
+      w.open<ZSet>("zset").add(-0.0, "m");
+      w.open<ZSet>("zset").save();
       Key key = w.find("text");
       String::assign(w.database(), key, "value", 9000);
     });
@@ -69,11 +78,12 @@ TEST_CASE("what commands made has no fault, and is counted") {
   Filled f;
   const DatabaseReport report = f.report();
   CHECK_FALSE(report.found.has_value());
-  CHECK(report.keys == 6);
+  CHECK(report.keys == 9);
   CHECK(report.keys_with_ttl == 1);
   CHECK(report.counts_fit);
-  CHECK(report.elements == 30 + 30 + 30 + 3 + 1 + 1);
-  CHECK(report.records == 90);
+  CHECK(report.elements == 30 + 30 + 30 + 3 + 1 + 1 + 1 + 40 + 1);
+  CHECK(report.records == 30 + 30 + 40);
+  CHECK(report.nodes > 6);
   CHECK(report.unreachable == 0);
   CHECK(report.bytes > 90 * 10);
 }
@@ -85,9 +95,31 @@ TEST_CASE("[M1] a size that is not what a walk finds") {
     CHECK(f.fault(name) == KeyFault::kSize);
     CHECK(f.report().found->key == name);
   }
+  for (const char* name : {"list", "packed list", "spread zset", "zset"}) {
+    Filled f;
+    f.damage(name, [](rocks::Metadata& meta, std::string&) { ++meta.size; });
+    CHECK(f.fault(name) == KeyFault::kTree);
+    CHECK(f.report().found->fault == "its tree has a fault: a node's count of elements is wrong");
+  }
+}
+
+TEST_CASE("[M2] members and leaves of a sorted set that do not say the same") {
   Filled f;
-  f.damage("list", [](rocks::Metadata& meta, std::string&) { ++meta.list_tail, ++meta.size; });
-  CHECK(f.fault("list") == KeyFault::kSize);
+  const Key zset = f.w.find("spread zset");
+  std::string where;
+  rocks::keys::element(where, zset.collection(), "member 7");
+  std::string record;
+  encode_scored(record, {0.5, 0});
+  f.w.keyspace().put(Family::kElement, where, record);
+  CHECK(f.fault("spread zset") == KeyFault::kMembers);
+  encode_scored(record, {-0.0, 0});  // the leaf has 0
+  f.w.keyspace().put(Family::kElement, where, record);
+  CHECK(f.fault("spread zset") == KeyFault::kMembers);
+  encode_scored(record, {0.0, 0});
+  f.w.keyspace().put(Family::kElement, where, record);
+  CHECK_FALSE(f.fault("spread zset").has_value());
+  f.w.keyspace().erase(Family::kElement, where);
+  CHECK(f.fault("spread zset") == KeyFault::kMembers);
 }
 
 TEST_CASE("[M4] records that belong to no key") {
@@ -99,6 +131,9 @@ TEST_CASE("[M4] records that belong to no key") {
   encode_member(record, 0);
   f.w.keyspace().put(Family::kElement, where, record);
   CHECK(f.report().unreachable == 1);
+  rocks::keys::node(where, {set.database, set.meta.version + 1000}, 0, 1);
+  f.w.keyspace().put(Family::kNode, where, record);
+  CHECK(f.report().unreachable == 2);
   CHECK_FALSE(f.report().found.has_value());
 }
 

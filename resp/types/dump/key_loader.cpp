@@ -10,6 +10,7 @@
 #include "resp/types/list.hpp"
 #include "resp/types/set.hpp"
 #include "resp/types/string_value.hpp"
+#include "resp/types/zset.hpp"
 
 namespace kiwi::resp::dump {
 
@@ -25,17 +26,19 @@ class KeyLoader final : public ObjectVisitor {
         options_(options),
         list_(database),
         set_(database),
-        hash_(database) {}
+        hash_(database),
+        sorted_(database) {}
 
   LoadOutcome load(uint8_t type, RdbReader& in) {
     const std::optional<ObjectKind> kind = kind_of(type);
-    if (!kind || *kind == ObjectKind::kSortedSet) {
+    if (!kind) {
       return LoadOutcome::kNotSupported;
     }
     kind_ = *kind;
     list_.stand_for(key_);
     set_.stand_for(key_);
     hash_.stand_for(key_);
+    sorted_.stand_for(key_);
     if (!read_object(type, in, *this)) {
       if (options_.pause) {
         save();
@@ -67,7 +70,10 @@ class KeyLoader final : public ObjectVisitor {
     return set_.add(member);  // false: it came twice
   }
 
-  bool on_sorted_set_member(std::string_view, double) override { return false; }
+  bool on_sorted_set_member(std::string_view member, double score) override {
+    count(member.size());
+    return sorted_.add(score, member).outcome == AddOutcome::kAdded;  // else it came twice
+  }
 
   bool on_hash_field(std::string_view field,
                      std::string_view value,
@@ -114,6 +120,7 @@ class KeyLoader final : public ObjectVisitor {
         hash_.save();
         break;
       case ObjectKind::kSortedSet:
+        sorted_.save();
         break;
     }
   }
@@ -137,6 +144,7 @@ class KeyLoader final : public ObjectVisitor {
   List list_;
   Set set_;
   Hash hash_;
+  ZSet sorted_;
   size_t used_ = 0;  // of the free bytes
   size_t since_pause_ = 0;
   bool unsupported_ = false;

@@ -1,6 +1,7 @@
 #include "resp/types/dump/key_writer.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <string_view>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "resp/types/list.hpp"
 #include "resp/types/set.hpp"
 #include "resp/types/string_value.hpp"
+#include "resp/types/zset.hpp"
 
 namespace kiwi::resp::dump {
 
@@ -20,6 +22,18 @@ using rocks::Type;
 
 // What an element takes at most beside its bytes: a length in front and one behind it.
 constexpr size_t kElementFrame = 10;
+
+// As Redis' listpacks have scores: 17 digits, which say it exactly.
+class ScoreText {
+ public:
+  explicit ScoreText(double score)
+      : size_(static_cast<size_t>(std::snprintf(text_, sizeof(text_), "%.17g", score))) {}
+  std::string_view view() const { return {text_, size_}; }
+
+ private:
+  char text_[32];
+  const size_t size_;
+};
 
 class KeyWriter {
  public:
@@ -41,6 +55,8 @@ class KeyWriter {
         hash();
         break;
       case Type::kSortedSet:
+        sorted_set();
+        break;
       case Type::kStream:
         return WriteOutcome::kNotSupported;
     }
@@ -114,6 +130,24 @@ class KeyWriter {
       writer.add(field, value);
       return true;
     });
+    writer.finish();
+  }
+
+  // Redis writes a skiplist from its end, so that reading it back inserts in front; a listpack as
+  // it stands.
+  void sorted_set() {
+    ZSet set(database_);
+    set.stand_for(key_);
+    const bool table = key_.meta.converted;
+    SortedSetWriter writer(out_, table ? Form::kTable : Form::kPacked, set.size());
+    auto add = [&](std::string_view member, double score) {
+      if (!fits(member)) {
+        return false;
+      }
+      writer.add(member, score, ScoreText(score).view());
+      return true;
+    };
+    table ? set.each_back(set.all(), add) : set.each(set.all(), add);
     writer.finish();
   }
 

@@ -151,6 +151,12 @@ TEST_CASE("what cannot be held is refused by name and place, or left out and rep
   CHECK(got.read<String>("before").bytes() == "1");
   CHECK(got.read<String>("behind").bytes() == "2");
   CHECK_FALSE(got.find("stream").live);
+  CHECK(got.report.keys == 4);
+  CHECK(got.read<ZSet>("scores").score("b") == 2.5);
+  CHECK_FALSE(got.find("scores").meta.converted);
+  CHECK(got.read<ZSet>("many scores").size() == 200);
+  CHECK(got.read<ZSet>("many scores").rank("399") == 199);
+  CHECK(got.find("many scores").meta.converted);
   std::string left_out;
   for (const std::string& one : got.report.left_out) {
     left_out += one + "; ";

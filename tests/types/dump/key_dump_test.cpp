@@ -1,6 +1,8 @@
 // Keys become payloads and payloads keys: what is written is read back as the same value, what is
 // damaged leaves no trace, and a payload costs what it holds.
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -12,6 +14,8 @@
 #include "resp/types/dump/key_writer.hpp"
 #include "resp/types/dump/object_writer.hpp"
 #include "resp/types/dump/payload.hpp"
+#include "resp/types/key_audit.hpp"
+#include "resp/types/zset.hpp"
 #include "tests/types/dump/bytes.hpp"
 #include "tests/types/dump/recorded_payloads.hpp"
 #include "tests/types/hashed_audit.hpp"
@@ -45,6 +49,16 @@ std::vector<std::string> content(World<On>& w, std::string_view name) {
           [&](std::string_view e) { return out.emplace_back(e), true; });
       std::sort(out.begin(), out.end());
       break;
+    case Type::kSortedSet: {
+      const ZSet& set = w.template read<ZSet>(name);
+      // -0 as 0: a sorted set keeps the sign only from the member on that made it a skiplist.
+      set.each(set.all(), [&](std::string_view member, double score) {
+        return out.emplace_back(std::string(member) + "=" +
+                                std::to_string(std::bit_cast<uint64_t>(score + 0.0))),
+               true;
+      });
+      break;
+    }
     default:
       w.template read<Hash>(name).each([&](std::string_view field, std::string_view value) {
         return out.emplace_back(std::string(field) + "=" + std::string(value)), true;
@@ -94,11 +108,28 @@ std::string some_bytes(Prng& prng) {
   }
 }
 
+// Every bit pattern but NaN.
+double any_score(Prng& prng) {
+  constexpr double kSpecial[] = {0.0, -0.0, 1e308, 5e-324, INFINITY, -INFINITY, 0.1};
+  const double score = prng.chance(1, 2) ? std::bit_cast<double>(prng.next())
+                                         : kSpecial[prng.below(std::size(kSpecial))];
+  return std::isnan(score) ? 0.5 : score;
+}
+
 template <class On>
 void make_any(World<On>& w, std::string_view name, Prng& prng) {
   const uint64_t count = 1 + prng.below(prng.chance(1, 10) ? 700 : 20);
   const bool numbers = prng.chance(1, 2);
-  switch (prng.below(4)) {
+  switch (prng.below(5)) {
+    case 3: {
+      ZSet& set = w.template open<ZSet>(name);
+      for (uint64_t i = 0; i < count; ++i) {
+        set.add(numbers ? static_cast<double>(prng.below(9)) - 4 : any_score(prng),
+                some_bytes(prng));
+      }
+      set.save();
+      break;
+    }
     case 0: {
       Key key = w.find(name);
       String::assign(w.database(), key, some_bytes(prng), 0);
@@ -356,6 +387,8 @@ size_t fuzz(uint64_t seed, const Shape& shape, int count) {
     } else if (key.meta.type == Type::kHash) {
       audit.look(w, w.template read<Hash>("key"), value.size() - 1);
     }
+    const KeyReport report = audit_key(w.database(), w.find("key"));
+    REQUIRE_MESSAGE(!report.fault, describe(report));
     const std::string again = dumped(w, "key");
     w.command(false, [&] {
       REQUIRE(load(w, "again", again) == LoadOutcome::kDone);
