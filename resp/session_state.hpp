@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "resp/command.hpp"
+#include "resp/migration.hpp"
 #include "resp/node_context.hpp"
 #include "resp/parser.hpp"
 #include "resp/reply_slots.hpp"
@@ -62,11 +63,22 @@ struct Transaction {
 // Nothing more of the connection is parsed until this slot is answered.
 struct Barrier {
   enum class Kind : uint8_t {
-    kWatch,  // EXEC needs its tokens (F11)
-    kExec,   // local commands of the block may change the session
+    kWatch,    // EXEC needs its tokens (F11)
+    kExec,     // local commands of the block may change the session
+    kMigrate,  // the next step of MIGRATE
   };
   uint64_t slot = 0;
   Kind kind = Kind::kWatch;
+};
+
+// A MIGRATE under way. What it asks of this node's state is forwarded in silent slots behind the
+// client's own, in which the target's answer arrives, too.
+struct Migrating {
+  Migration migration;
+  uint64_t slot = 0;  // the client's
+  uint32_t database = 0;
+  Migration::Step step = Migration::Step::kRead;
+  bool watched = false;  // kRead: the tokens are there, the keys are not
 };
 
 inline constexpr size_t kKeepScratchBytes = 4096;
@@ -118,6 +130,7 @@ struct Session::State {
   std::vector<QueuedLocal> exec_locals;  // of the block behind a kExec barrier
   size_t exec_bytes = 0;                 // what it held while it was queued
   size_t exec_count = 0;                 // all its commands
+  std::optional<Migrating> migrating;    // behind a kMigrate barrier
 
   // ---- the way of the bytes
   RequestParser parser;
@@ -168,6 +181,12 @@ struct Session::State {
   // pass for unchanged (F11).
   bool may_read_stale() const { return stale_reads && transaction.tokens.empty(); }
   bool is_silent() const { return replies_off || skip_this_reply; }
+
+  // ---- session_migration.cpp
+  // Takes the place of the reply; a block of MULTI has no place for it.
+  void migrate(MigrateOrder order);
+  void answer_migration(const ReplyBatch& batch, std::string_view bytes);
+  void take_step(Migration::Step step);
 
   // ---- session_transaction.cpp
   void queue(const CommandSpec& row, Args args);

@@ -1,7 +1,9 @@
-// DUMP and RESTORE: keys as bytes that Redis 7.0 takes, and keys made of bytes that anybody may
-// have written.
+// DUMP, RESTORE and what MIGRATE reads: keys as bytes that Redis 7.0 takes, and keys made of bytes
+// that anybody may have written.
+#include <algorithm>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "resp/commands/support.hpp"
 #include "resp/numbers.hpp"
@@ -93,6 +95,23 @@ bool put_in_place(Context& context, Key key, const dump::Payload& payload, int64
   return true;
 }
 
+// False: the error was answered.
+bool write_payload(
+    Context& context, const Key& key, size_t bytes_max, std::string& payload, ReplyWriter& reply) {
+  switch (dump::write_key(context.state(), key, bytes_max, payload)) {
+    case dump::WriteOutcome::kTooLarge:
+      reply.error("ERR the payload is larger than 512 MB");
+      return false;
+    case dump::WriteOutcome::kNotSupported:
+      reply.error("ERR values of this type have no payload yet");
+      return false;
+    case dump::WriteOutcome::kDone:
+      break;
+  }
+  dump::close_payload(payload);
+  return true;
+}
+
 }  // namespace
 
 void dump(Context& context, Args args, ReplyWriter& reply) {
@@ -101,16 +120,39 @@ void dump(Context& context, Args args, ReplyWriter& reply) {
     return reply.null();
   }
   std::string payload;
-  switch (dump::write_key(context.state(), key, dump::kPayloadBytes, payload)) {
-    case dump::WriteOutcome::kTooLarge:
-      return reply.error("ERR the payload is larger than 512 MB");
-    case dump::WriteOutcome::kNotSupported:
-      return reply.error("ERR values of this type have no payload yet");
-    case dump::WriteOutcome::kDone:
-      break;
+  if (write_payload(context, key, dump::kPayloadBytes, payload, reply)) {
+    reply.bulk(payload);
   }
-  dump::close_payload(payload);
-  reply.bulk(payload);
+}
+
+// kiwi.migrate key ...: of each its time to live in ms, 0 without one, and its payload, null
+// without a key. Together they have the bound of one.
+void migrate_read(Context& context, Args args, ReplyWriter& reply) {
+  struct Found {
+    int64_t ttl_ms = 0;
+    std::optional<std::string> payload;
+  };
+  std::vector<Found> all;
+  size_t left = dump::kPayloadBytes;
+  for (const std::string_view name : args.subspan(1)) {
+    Found& found = all.emplace_back();
+    const Key key = context.read(name);
+    if (!key.live) {
+      continue;
+    }
+    if (key.meta.expire_at_ms != 0) {
+      found.ttl_ms = std::max<int64_t>(key.meta.expire_at_ms - context.now_ms(), 1);
+    }
+    if (!write_payload(context, key, left, found.payload.emplace(), reply)) {
+      return;
+    }
+    left -= std::min(left, found.payload->size());
+  }
+  reply.array(2 * all.size());
+  for (const Found& found : all) {
+    reply.integer(found.ttl_ms);
+    found.payload ? reply.bulk(*found.payload) : reply.null();
+  }
 }
 
 // RESTORE key ttl payload [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]
