@@ -4,7 +4,7 @@
 #include <initializer_list>
 #include <utility>
 
-#include "resp/numbers.hpp"
+#include "config/base/check.hpp"
 #include "resp/session_state.hpp"
 #include "resp/texts.hpp"
 
@@ -54,6 +54,7 @@ Migration::Step Migration::watched(std::string_view reply, std::vector<WatchToke
   if (reply.starts_with('-')) {
     return say(std::string(reply));
   }
+  CHECK_INVARIANT(tokens.size() <= order_.keys.size());
   watched_ = std::move(tokens);
   return Step::kRead;
 }
@@ -105,6 +106,7 @@ Migration::Step Migration::read(std::string_view reply) {
     return copied_before_ ? gone() : say(std::string(kNoKey));
   }
   replies_ += sent_.size();
+  CHECK_INVARIANT(sent_.size() <= order_.keys.size() && !request_.empty());
   return Step::kExchange;
 }
 
@@ -118,6 +120,7 @@ Migration::Step Migration::exchanged(std::string_view bytes) {
   if (bytes.empty() || bytes[0] != '+') {
     return say(std::string(bytes));
   }
+  CHECK_INVARIANT(!sent_.empty() && replies_ > sent_.size());
   bytes.remove_prefix(1);
   std::string().swap(request_);
   for (size_t i = 0; i < replies_; ++i) {
@@ -141,6 +144,7 @@ Migration::Step Migration::deleted(std::string_view reply) {
   if (reply.starts_with('-')) {
     return say(std::string(reply));
   }
+  CHECK_INVARIANT(!order_.copy && attempt_ <= kAttempts);
   const bool changed = reply.starts_with("*-") || reply.starts_with('_');
   if (!changed) {
     return say(std::string(kOk));

@@ -53,6 +53,7 @@ void ask_target(Session::State& s) {
   const MigrateOrder& order = m.migration.order();
   Exchange exchange{order.host, order.port, {}, m.migration.replies(), order.timeout_ms};
   exchange.request = m.migration.take_request();
+  CHECK_INVARIANT(!s.barrier && exchange.replies > 0);
   s.barrier = Barrier{m.slot, Barrier::Kind::kMigrate};
   s.node.admin.exchange(std::move(exchange),
                         [node = &s.node, to = ReplySlot{s.info.id, m.slot}](std::string bytes) {
@@ -79,11 +80,14 @@ void Session::State::take_step(Step step) {
     case Step::kAnswer:
       break;
   }
+  CHECK_INVARIANT(slots.is_open(migrating->slot) && !barrier);
   const Migrating over = *std::exchange(migrating, std::nullopt);
   slots.answer(over.slot, over.migration.answer(), output);
 }
 
 void Session::State::answer_migration(const ReplyBatch& batch, std::string_view bytes) {
+  CHECK_INVARIANT(migrating && barrier && slots.is_open(barrier->slot));
+  CHECK_INVARIANT((barrier->slot == migrating->slot) == (migrating->step == Step::kExchange));
   const uint64_t slot = std::exchange(barrier, std::nullopt)->slot;
   Migration& migration = migrating->migration;
   Step next = Step::kAnswer;

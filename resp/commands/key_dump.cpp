@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "config/base/check.hpp"
 #include "resp/commands/support.hpp"
 #include "resp/numbers.hpp"
 #include "resp/types/dump/key_loader.hpp"
@@ -88,6 +89,8 @@ bool put_in_place(Context& context, Key key, const dump::Payload& payload, int64
   if (outcome != dump::LoadOutcome::kDone || !in.rest().empty()) {
     return false;
   }
+  CHECK_INVARIANT(context.find(key.name).meta.expire_at_ms == deadline ||
+                  !context.find(key.name).live);
   // What is over at once was read all the same: it might have been no value.
   if (deadline == 0 || deadline > context.now_ms()) {
     attempt.keep();
@@ -148,6 +151,7 @@ void migrate_read(Context& context, Args args, ReplyWriter& reply) {
     }
     left -= std::min(left, found.payload->size());
   }
+  CHECK_INVARIANT(all.size() == args.size() - 1);
   reply.array(2 * all.size());
   for (const Found& found : all) {
     reply.integer(found.ttl_ms);

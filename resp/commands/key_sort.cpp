@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "config/base/check.hpp"
 #include "resp/commands/support.hpp"
 #include "resp/numbers.hpp"
 #include "resp/types/sorter.hpp"
@@ -199,6 +200,7 @@ void each_in_order(
     if (backwards) {
       std::reverse(page.begin(), page.end());
     }
+    CHECK_INVARIANT(page.size() == count);
     std::for_each(page.begin(), page.end(), visit);
   }
 }
@@ -247,6 +249,7 @@ class Sorting {
       each_of_set(context_, key_, walked, add);
     }
     items_ = sorter.finish();
+    CHECK_INVARIANT(walked.first + walked.count <= size && items_.size() <= walked.count);
     if (!options_.unsorted) {
       const size_t skipped = std::min<size_t>(range.first, items_.size());
       items_.erase(items_.begin(), items_.begin() + static_cast<std::ptrdiff_t>(skipped));
@@ -290,6 +293,7 @@ class Sorting {
       list->push(ListEnd::kTail, value);
     }
     list->save();
+    CHECK_INVARIANT(list->size() == values.size() && list->exists() == !values.empty());
     return values.size();
   }
 

@@ -281,6 +281,7 @@ DatabaseReport audit_database(Database& database, rocks::DatabaseId id) {
     report.nodes += one.nodes;
     report.bytes += one.bytes;
   }
+  CHECK_INVARIANT(report.keys_with_ttl <= report.keys);
   const KeyCounts counts = database.counts(id);
   report.counts_fit = counts.keys == report.keys && counts.keys_with_ttl == report.keys_with_ttl;
   report.unreachable = more_than(report.records, database, rocks::Family::kElement, id) +

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "config/base/check.hpp"
+
 namespace kiwi::resp {
 
 namespace {
@@ -61,6 +63,7 @@ void Sorter::add(std::string_view element, double score, const std::string* weig
   auto order = [this](const SortItem& a, const SortItem& b) { return before(a, b); };
   if (items_.size() == keep_max_) {
     std::pop_heap(items_.begin(), items_.end(), order);
+    CHECK_INVARIANT(bytes_ >= bytes_of(items_.back()));
     bytes_ -= bytes_of(items_.back());
     items_.pop_back();
   }
@@ -79,6 +82,7 @@ void Sorter::add(std::string_view element, double score, const std::string* weig
 }
 
 std::vector<SortItem> Sorter::finish() {
+  CHECK_INVARIANT(items_.size() == std::min(seen_, keep_max_));
   std::sort(items_.begin(), items_.end(),
             [this](const SortItem& a, const SortItem& b) { return before(a, b); });
   return std::exchange(items_, {});

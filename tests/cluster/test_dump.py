@@ -201,3 +201,45 @@ def test_an_import_that_cannot_be_whole_says_so(redis, tmp_path):
             assert connection.must("GET", "text") == b"here"
     finally:
         node.kill()
+
+
+def test_migrate_moves_keys_to_redis_and_to_another_cluster(single, redis, make_cluster, seed):
+    other = make_cluster(1, peers=False)
+    with single.node(1).connect() as ours:
+        for target in (redis, other.node(1)):
+            ours.must("FLUSHALL")
+            fill(ours, random.Random(seed), kinds_of(ours))
+            wanted = content(ours)
+            keys = sorted(key for _, key in wanted)
+            for key in keys[:5]:
+                assert ours.must("MIGRATE", target.host, target.port, key, 0, 5000) == "OK"
+            assert ours.must("MIGRATE", target.host, target.port, "", 0, 5000, "COPY", "KEYS",
+                             *keys[5:10], "no such key") == "OK"
+            refused = ours.call("MIGRATE", target.host, target.port, "", 0, 5000, "KEYS", *keys[5:])
+            assert "BUSYKEY" in refused.text
+            assert set(ours.must("KEYS", "*")) == set(keys[5:])  # all or none
+            assert ours.must("MIGRATE", target.host, target.port, "", 0, 5000, "REPLACE", "KEYS",
+                             *keys[5:]) == "OK"
+            assert ours.must("DBSIZE") == 0
+            with target.connect() as theirs:
+                found = content(theirs)
+            for name, (kind, contained, deadline, form) in wanted.items():
+                # The time to live travels, not the deadline.
+                assert found[name][:2] == (kind, contained) and found[name][3] == form
+                assert abs(found[name][2] - deadline) < 5000 and (found[name][2] < 0) == (deadline < 0)
+        assert ours.must("MIGRATE", redis.host, redis.port, "none", 0, 1000) == "NOKEY"
+
+
+def test_migrate_says_what_went_wrong_and_keeps_the_key(single, redis):
+    with single.node(1).connect() as ours:
+        ours.must("FLUSHALL")
+        ours.must("SET", "k", "v")
+        for host, port, database, word in (("127.0.0.1", 1, 0, "IOERR"), (redis.host, redis.port, 99, "ERR"),
+                                           ("no.such.host.invalid", 7000, 0, "IOERR")):
+            assert ours.call("MIGRATE", host, port, "k", database, 2000).code == word
+            assert ours.must("GET", "k") == b"v"
+        with redis.connect() as theirs:
+            theirs.must("CONFIG", "SET", "requirepass", "secret")
+        assert "NOAUTH" in ours.call("MIGRATE", redis.host, redis.port, "k", 0, 1000).text
+        assert ours.must("MIGRATE", redis.host, redis.port, "k", 0, 1000, "AUTH", "secret") == "OK"
+        assert ours.must("EXISTS", "k") == 0

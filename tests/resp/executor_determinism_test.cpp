@@ -48,14 +48,14 @@ class Commands {
   std::string key() { return "k" + std::to_string(prng_.below(12)); }
   std::string number() { return std::to_string(prng_.below(40)); }
   std::string plain() {
-    auto database = static_cast<uint32_t>(prng_.below(3));
-    if (prng_.chance(1, 5)) {
-      return of_sorted_sets(database);
-    }
-    if (prng_.chance(1, 12)) {
+    const auto database = static_cast<uint32_t>(prng_.below(3));
+    if (prng_.chance(1, 6)) {
       return from_several(database);
     }
-    switch (prng_.below(35)) {
+    return prng_.chance(1, 5) ? of_sorted_sets(database) : of_others(database);
+  }
+  std::string of_others(uint32_t database) {
+    switch (prng_.below(32)) {
       case 0:
         return packed({"incr", key()}, database);
       case 1:
@@ -101,13 +101,6 @@ class Commands {
         return packed({"lmove", key(), key(), "left", "right"}, database);
       case 22:
         return packed({"sadd", key(), number(), number(), number()}, database);
-      case 29:
-        return packed({"lpush", key(), number(), std::string(prng_.below(60), 'e'), number()},
-                      database);
-      case 30:
-        return packed({"lset", key(), number(), std::string(prng_.below(40), 's')}, database);
-      case 31:
-        return packed({"rpop", key(), "5"}, database);
       case 23:
         return packed({"hset", key(), number(), number(), number(), number()}, database);
       case 24:
@@ -149,13 +142,20 @@ class Commands {
     }
   }
   std::string from_several(uint32_t database) {
-    switch (prng_.below(3)) {
+    switch (prng_.below(7)) {
       case 0:
         return packed({"sort", key(), "alpha", "by", "k*", "limit", "0", "9", "store", key()},
                       database);
       case 1:
         return packed({"sort", key(), "by", "nosort", "get", "#", "get", "k*", "store", key()},
                       database);
+      case 2:
+        return packed({"lpush", key(), number(), std::string(prng_.below(60), 'e'), number()},
+                      database);
+      case 3:
+        return packed({"lset", key(), number(), std::string(prng_.below(40), 's')}, database);
+      case 4:
+        return packed({"rpop", key(), "5"}, database);
       default:
         return packed({"restore", key(), number(), payload(), "replace"}, database);
     }

@@ -99,6 +99,7 @@ class KeyLoader final : public ObjectVisitor {
     }
     const size_t element = bytes + kElementFrame;
     since_pause_ += element;
+    CHECK_INVARIANT(used_ <= options_.free_bytes);
     const size_t free = std::min(element, options_.free_bytes - used_);
     used_ += free;
     if (free < element) {
@@ -131,6 +132,7 @@ class KeyLoader final : public ObjectVisitor {
       return;
     }
     Key key = database_.find(key_.database, key_.name, options_.now_ms);
+    CHECK_INVARIANT(!key.live || key.meta.expire_at_ms == 0);
     if (key.live) {
       key.meta.expire_at_ms = options_.expire_at_ms;
       database_.update(key);

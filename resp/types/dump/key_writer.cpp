@@ -60,6 +60,7 @@ class KeyWriter {
       case Type::kStream:
         return WriteOutcome::kNotSupported;
     }
+    CHECK_INVARIANT(bytes_ > bytes_max_ || elements_ == elements_of_key());
     return bytes_ > bytes_max_ ? WriteOutcome::kTooLarge : WriteOutcome::kDone;
   }
 
@@ -67,7 +68,13 @@ class KeyWriter {
   // False: what was there so far is too much already.
   bool fits(std::string_view element) {
     bytes_ += element.size() + kElementFrame;
+    ++elements_;
     return bytes_ <= bytes_max_;
+  }
+
+  uint64_t elements_of_key() const {
+    const rocks::Metadata& meta = key_.meta;
+    return meta.type == Type::kString ? 1 : meta.type == Type::kHash ? 2 * meta.size : meta.size;
   }
 
   void string() {
@@ -156,6 +163,7 @@ class KeyWriter {
   const size_t bytes_max_;
   std::string& out_;
   size_t bytes_ = 0;
+  uint64_t elements_ = 0;  // names and values of fields both
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <limits>
 #include <utility>
 
+#include "config/base/check.hpp"
 #include "config/limits.hpp"
 #include "resp/types/dump/key_loader.hpp"
 #include "resp/types/printable.hpp"
@@ -57,6 +58,7 @@ Result<ImportReport> RdbImport::run(std::string_view file) {
       commit();
     }
   }
+  CHECK_INVARIANT(report_.left_out.size() <= report_.unsupported);
   report_.written_by = file_.written_by();
   commit();
   return report_;
@@ -144,6 +146,7 @@ Error RdbImport::at_item(const std::string& what) const {
 }
 
 void RdbImport::commit() {
+  CHECK_INVARIANT(committed_to_ <= file_.offset());
   committed_to_ = file_.offset();
   const LogIndex index{++report_.entries};
   database_.end_entry(index, kTerm, options_.now_ms);
