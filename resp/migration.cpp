@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "config/base/check.hpp"
-#include "resp/session_state.hpp"
+#include "resp/reply_size.hpp"
 #include "resp/texts.hpp"
 
 namespace kiwi::resp {
@@ -147,7 +147,8 @@ Migration::Step Migration::deleted(std::string_view reply) {
   CHECK_INVARIANT(!order_.copy && attempt_ <= kAttempts);
   const bool changed = reply.starts_with("*-") || reply.starts_with('_');
   if (!changed) {
-    return say(std::string(kOk));
+    const std::string_view of_del = reply.substr(reply.find("\r\n") + 2);
+    return say(std::string(of_del.starts_with('-') ? of_del : kOk));
   }
   copied_before_ = true;
   if (attempt_++ == kAttempts) {

@@ -12,6 +12,7 @@
 #include "resp/migration.hpp"
 #include "resp/node_context.hpp"
 #include "resp/parser.hpp"
+#include "resp/reply_size.hpp"
 #include "resp/reply_slots.hpp"
 #include "resp/resp_writer.hpp"
 #include "resp/session.hpp"
@@ -243,8 +244,5 @@ std::string arity_text(const CommandSpec& row);
 void reply_help(ReplyWriter& reply,
                 std::string_view container,
                 std::span<const std::string_view> lines);
-
-// The size of the RESP2 or RESP3 reply that `bytes` begins with; 0 = not a whole reply.
-size_t reply_size(std::string_view bytes);
 
 }  // namespace kiwi::resp

@@ -15,7 +15,7 @@
 
 #include "actors/client_loop.hpp"
 #include "resp/migration.hpp"
-#include "resp/session_state.hpp"
+#include "resp/reply_size.hpp"
 
 namespace kiwi::actors {
 
