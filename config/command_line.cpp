@@ -223,6 +223,31 @@ std::optional<std::string> asked_text(std::string_view argument) {
   return std::nullopt;
 }
 
+// What fills a new directory. False: it is another option.
+Result<bool> read_filling(Options& options,
+                          std::string_view argument,
+                          const std::vector<std::string>& words) {
+  if (argument == "--restore") {
+    if (words.size() != 2) {
+      return invalid("--restore needs the directory of a backup");
+    }
+    options.restore = words[1];
+  } else if (argument == "--import") {
+    if (words.size() != 2) {
+      return invalid("--import needs an RDB file of Redis");
+    }
+    options.import = words[1];
+  } else if (argument == "--import-skip-unsupported") {
+    if (words.size() != 1) {
+      return invalid("--import-skip-unsupported stands alone");
+    }
+    options.import_skip_unsupported = true;
+  } else {
+    return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 Result<Options> parse_command_line(int argc, const char* const* argv) {
@@ -250,16 +275,19 @@ Result<Options> parse_command_line(int argc, const char* const* argv) {
     for (++at; at < arguments.size() && !arguments[at].starts_with("--"); ++at) {
       words.push_back(arguments[at]);
     }
-    if (argument == "--restore") {
-      if (words.size() != 2) {
-        return invalid("--restore needs the directory of a backup");
-      }
-      options.restore = words[1];
+    Result<bool> filled = read_filling(options, argument, words);
+    if (!filled) {
+      return filled.error();
+    }
+    if (*filled) {
       continue;
     }
     if (Result<void> done = apply_setting(options, argument, words); !done) {
       return done.error();
     }
+  }
+  if (!options.restore.empty() && !options.import.empty()) {
+    return invalid("a new directory is filled by --restore or by --import, not by both");
   }
   if (Result<void> valid = validate(options); !valid) {
     return valid.error();

@@ -81,6 +81,8 @@ struct Options {
   // Not empty: --help, --version or --print-config asked for this text; print it and exit 0.
   std::string text_to_print;
   std::string restore;  // --restore: the backup to make a data directory of, instead of running
+  std::string import;   // --import: the same of an RDB file of Redis
+  bool import_skip_unsupported = false;  // what cannot be held is left out and named
 
   // What the defaults mean for this node.
   NodeId node_id() const { return NodeId{raft_id == 0 ? 1 : static_cast<uint64_t>(raft_id)}; }

@@ -56,7 +56,9 @@ std::string help_text() {
       "\n"
       "A strongly consistent database server that speaks the Redis protocol.\n"
       "--version prints the version, --print-config a configuration file with all defaults.\n"
-      "--restore BACKUP fills an empty dir from a backup and ends; then start without it.\n";
+      "--restore BACKUP fills an empty dir from a backup and ends; then start without it.\n"
+      "--import FILE does the same from an RDB file of Redis. What it holds that there is not yet\n"
+      "here ends it, or with --import-skip-unsupported is left out and named (exit status 2).\n";
   for (const OptionRow& row : option_rows()) {
     if (row.name.empty()) {
       out += "\n" + std::string(row.doc) + "\n";

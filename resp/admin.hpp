@@ -7,6 +7,8 @@
 // handler opens a LaterReply (session_state.hpp: defer()) and fills it from `done`.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <utility>
@@ -30,6 +32,18 @@ struct NodeAddress {
   std::string client;
   std::string peer;
 };
+
+// What MIGRATE says to another server: these bytes, which it answers with so many RESP replies.
+struct Exchange {
+  std::string host;
+  std::string port;
+  std::string request;
+  size_t replies = 0;
+  int64_t timeout_ms = 0;  // of all of it
+};
+// '+' and all the replies, or an error line as Migration::io_error() makes it. Once, on the client
+// loop.
+using ExchangeDone = std::function<void(std::string)>;
 
 struct Admin {
   // RAFT.NODE ADD. The node must be running and empty (raft.bootstrap manual, or raft.join): it is
@@ -72,6 +86,9 @@ struct Admin {
   // RAFT.UPGRADE: why the cluster's version cannot be raised by one now, as far as this node knows;
   // an error text, empty: it can.
   std::function<std::string()> upgrade_refusal = [] { return unavailable().error; };
+  // MIGRATE.
+  std::function<void(Exchange, ExchangeDone)> exchange =
+      [](const Exchange&, const ExchangeDone& done) { done("-" + unavailable().error + "\r\n"); };
   // SHUTDOWN: as SIGTERM, hands leadership over, finishes what is pending, ends the process.
   std::function<void()> shutdown = [] {};
   // RAFT.NODESHUTDOWN: ends the process at once, state flushed.

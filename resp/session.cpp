@@ -85,7 +85,8 @@ void Session::reply(const ReplyBatch& replies, int64_t now_ms) {
       s.node.count_error(bytes);
     }
     if (s.barrier && s.barrier->slot == part.slot) {
-      s.answer_barrier(replies, bytes);
+      s.barrier->kind == Barrier::Kind::kMigrate ? s.answer_migration(replies, bytes)
+                                                 : s.answer_barrier(replies, bytes);
     } else {
       s.slots.answer(part.slot, bytes, s.output);
     }
@@ -226,7 +227,7 @@ void Session::State::resume() {
 size_t Session::State::memory_bytes() const {
   return sizeof(Session) + sizeof(State) + parser.memory_bytes() + slots.memory_bytes() +
          output.capacity() + unsent_bytes + scratch.capacity() + transaction.memory_bytes() +
-         exec_bytes;
+         exec_bytes + (migrating ? migrating->migration.memory_bytes() : 0);
 }
 
 void Session::State::count_memory() {

@@ -9,8 +9,10 @@
 #include <vector>
 
 #include "resp/command.hpp"
+#include "resp/migration.hpp"
 #include "resp/node_context.hpp"
 #include "resp/parser.hpp"
+#include "resp/reply_size.hpp"
 #include "resp/reply_slots.hpp"
 #include "resp/resp_writer.hpp"
 #include "resp/session.hpp"
@@ -62,11 +64,22 @@ struct Transaction {
 // Nothing more of the connection is parsed until this slot is answered.
 struct Barrier {
   enum class Kind : uint8_t {
-    kWatch,  // EXEC needs its tokens (F11)
-    kExec,   // local commands of the block may change the session
+    kWatch,    // EXEC needs its tokens (F11)
+    kExec,     // local commands of the block may change the session
+    kMigrate,  // the next step of MIGRATE
   };
   uint64_t slot = 0;
   Kind kind = Kind::kWatch;
+};
+
+// A MIGRATE under way. What it asks of this node's state is forwarded in silent slots behind the
+// client's own, in which the target's answer arrives, too.
+struct Migrating {
+  Migration migration;
+  uint64_t slot = 0;  // the client's
+  uint32_t database = 0;
+  Migration::Step step = Migration::Step::kRead;
+  bool watched = false;  // kRead: the tokens are there, the keys are not
 };
 
 inline constexpr size_t kKeepScratchBytes = 4096;
@@ -118,6 +131,7 @@ struct Session::State {
   std::vector<QueuedLocal> exec_locals;  // of the block behind a kExec barrier
   size_t exec_bytes = 0;                 // what it held while it was queued
   size_t exec_count = 0;                 // all its commands
+  std::optional<Migrating> migrating;    // behind a kMigrate barrier
 
   // ---- the way of the bytes
   RequestParser parser;
@@ -168,6 +182,12 @@ struct Session::State {
   // pass for unchanged (F11).
   bool may_read_stale() const { return stale_reads && transaction.tokens.empty(); }
   bool is_silent() const { return replies_off || skip_this_reply; }
+
+  // ---- session_migration.cpp
+  // Takes the place of the reply; a block of MULTI has no place for it.
+  void migrate(MigrateOrder order);
+  void answer_migration(const ReplyBatch& batch, std::string_view bytes);
+  void take_step(Migration::Step step);
 
   // ---- session_transaction.cpp
   void queue(const CommandSpec& row, Args args);
@@ -224,8 +244,5 @@ std::string arity_text(const CommandSpec& row);
 void reply_help(ReplyWriter& reply,
                 std::string_view container,
                 std::span<const std::string_view> lines);
-
-// The size of the RESP2 or RESP3 reply that `bytes` begins with; 0 = not a whole reply.
-size_t reply_size(std::string_view bytes);
 
 }  // namespace kiwi::resp

@@ -12,6 +12,7 @@
 #include "actors/caf_system.hpp"
 #include "actors/client_loop.hpp"
 #include "actors/clients/command_router.hpp"
+#include "actors/clients/exchange.hpp"
 #include "actors/clients/tcp_server.hpp"
 #include "actors/listeners.hpp"
 #include "actors/node/departure_shell.hpp"
@@ -261,6 +262,9 @@ void Node::State::fill_context() {
   context.deliver = [this](resp::ReplyBatch batch) { parts.server->deliver(std::move(batch)); };
   context.init_cluster = [this](std::optional<ClusterId> cluster) {
     return founding.init(cluster);
+  };
+  context.admin.exchange = [this](resp::Exchange what, resp::ExchangeDone done) {
+    exchange(*parts.client_loop, std::move(what), std::move(done));
   };
   orders.fill(context.admin);
   joining.fill(context.admin);

@@ -100,6 +100,19 @@ void exec_here(Session& session, Args words, ReplyWriter& reply) {
   s.forward(RequestKind::kStaleRead, begin);
 }
 
+// The same of its own state: do the records fit each other? As any long read it leaves its turn.
+void audit(Session& session, Args args, ReplyWriter& reply) {
+  if (args.size() > 3) {
+    return wrong_number(reply);
+  }
+  Session::State& s = session.state();
+  std::vector<std::string_view> words{"kiwi.audit"};
+  words.insert(words.end(), args.begin() + 2, args.end());
+  const size_t begin = s.requests.buffer.size();
+  pack_command(s.requests.buffer, s.database, words);
+  s.forward(RequestKind::kStaleRead, begin);
+}
+
 void commandspec(Args args, ReplyWriter& reply) {
   if (args.size() != 3) {
     return wrong_number(reply);
@@ -135,9 +148,12 @@ void raft_debug(Session& session, Args args, ReplyWriter& reply) {
     args.size() < 3 ? wrong_number(reply) : exec_here(session, args.subspan(2), reply);
   } else if (same_word(args[1], "commandspec")) {
     commandspec(args, reply);
+  } else if (same_word(args[1], "audit")) {
+    audit(session, args, reply);
   } else {
     reply.error(
-        "ERR RAFT.DEBUG supports COMPACT / NODECFG / USED_NODE_IDS / EXEC / COMMANDSPEC only");
+        "ERR RAFT.DEBUG supports COMPACT / NODECFG / USED_NODE_IDS / EXEC / COMMANDSPEC / AUDIT "
+        "only");
   }
 }
 

@@ -43,6 +43,12 @@ std::unique_ptr<rocks::Cursor> Elements::cursor(CollectionId collection, uint64_
   return reader_.cursor(Family::kElement, from_, to_);
 }
 
+std::unique_ptr<rocks::Cursor> Elements::all(Family family, rocks::DatabaseId database) {
+  keys::collection_begin(from_, {database, 0});
+  keys::database_end(to_, database);
+  return reader_.cursor(family, from_, to_);
+}
+
 void Elements::damaged(const char* what) {
   fatal(std::string(what) + " in the state database; replace this node's data directory");
 }

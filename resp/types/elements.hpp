@@ -42,6 +42,10 @@ class Elements {
   std::unique_ptr<rocks::Cursor> chunk_cursor(rocks::CollectionId string, uint32_t index);
   static std::string_view chunk_bytes(std::string_view record);
 
+  // Every record of a database in one of the families of elements and nodes, whatever it belongs
+  // to.
+  std::unique_ptr<rocks::Cursor> all(rocks::Family family, rocks::DatabaseId database);
+
   // ---- whole collections
   void drop(const Key& key);  // of a key of any type
   // Counted as work (F61), but for strings, which have a rule of their own (Effects::spend_string).

@@ -247,6 +247,18 @@ TEST_SUITE("config") {
     CHECK(error_of({"--restore"}).find("directory of a backup") != std::string::npos);
   }
 
+  TEST_CASE("--import names an RDB file, and may leave out what there is not yet") {
+    auto options = parse({"--import", "/dumps/dump.rdb", "--dir", "/data"});
+    REQUIRE(options.has_value());
+    CHECK(options->import == "/dumps/dump.rdb");
+    CHECK_FALSE(options->import_skip_unsupported);
+    CHECK(parse({"--import-skip-unsupported", "--import", "x"})->import_skip_unsupported);
+    CHECK(parse({"--dir", "/data"})->import.empty());
+    CHECK(error_of({"--import"}).find("an RDB file") != std::string::npos);
+    CHECK(error_of({"--import-skip-unsupported", "yes"}).find("stands alone") != std::string::npos);
+    CHECK(error_of({"--import", "x", "--restore", "y"}).find("not by both") != std::string::npos);
+  }
+
   TEST_CASE("skip-entry takes an index and the sixteen digits of a checksum [F30]") {
     auto options = parse({"--skip-entry", "4711:00C0ffee00c0ffee"});
     REQUIRE(options);

@@ -114,6 +114,7 @@ size_t replay(const std::string& file) {
 constexpr const char* kFiles[] = {
     "recorded/bitmap.txt",             //
     "recorded/cluster.txt",            //
+    "recorded/dump.txt",               //
     "recorded/hash.txt",               //
     "recorded/hyperloglog.txt",        //
     "recorded/key.txt",                //
@@ -121,6 +122,7 @@ constexpr const char* kFiles[] = {
     "recorded/long_string.txt",        //
     "recorded/object.txt",             //
     "recorded/set.txt",                //
+    "recorded/sort.txt",               //
     "recorded/string.txt",             //
     "recorded/zset.txt",               //
     "recorded/zset_algebra.txt",       //

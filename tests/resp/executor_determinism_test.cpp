@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include "config/base/prng.hpp"
+#include "resp/types/dump/payload.hpp"
 #include "tests/resp/keyspaces.hpp"
 #include "tests/resp/node.hpp"
 
@@ -106,14 +107,26 @@ class Commands {
     }
   }
   std::string plain() {
-    auto database = static_cast<uint32_t>(prng_.below(3));
-    if (const uint64_t kind = prng_.below(5); kind < 2) {
-      return kind == 0 ? of_hashes(database) : of_sorted_sets(database);
+    const auto database = static_cast<uint32_t>(prng_.below(3));
+    switch (prng_.below(10)) {
+      case 0:
+        return of_hashes(database);
+      case 1:
+        return of_sorted_sets(database);
+      case 2:
+        return of_lists(database);
+      case 3:
+        return string_command(database);
+      case 4:
+        return of_deadlines(database);
+      case 5:
+        return from_several(database);
+      default:
+        return of_others(database);
     }
-    if (prng_.chance(1, 4)) {
-      return prng_.chance(1, 2) ? string_command(database) : of_deadlines(database);
-    }
-    switch (prng_.below(33)) {
+  }
+  std::string of_others(uint32_t database) {
+    switch (prng_.below(29)) {
       case 0:
         return packed({"incr", key()}, database);
       case 1:
@@ -153,10 +166,6 @@ class Commands {
         return packed({"sunionstore", key(), key(), key()}, database);
       case 22:
         return packed({"sadd", key(), number(), number(), number()}, database);
-      case 19:
-      case 21:
-      case 29:
-        return of_lists(database);
       case 16:
         return packed({"set", key(), number(), "px", number()}, database);
       case 27:
@@ -200,6 +209,38 @@ class Commands {
         return packed({"zadd", key(), number(), number(), "-0", number(), number(), number()},
                       database);
     }
+  }
+  std::string from_several(uint32_t database) {
+    switch (prng_.below(7)) {
+      case 0:
+        return packed({"sort", key(), "alpha", "by", "k*", "limit", "0", "9", "store", key()},
+                      database);
+      case 1:
+        return packed({"sort", key(), "by", "nosort", "get", "#", "get", "k*", "store", key()},
+                      database);
+      case 2:
+        return packed({"lpush", key(), number(), std::string(prng_.below(60), 'e'), number()},
+                      database);
+      case 3:
+        return packed({"lset", key(), number(), std::string(prng_.below(40), 's')}, database);
+      case 4:
+        return packed({"rpop", key(), "5"}, database);
+      default:
+        return packed({"restore", key(), number(), payload(), "replace"}, database);
+    }
+  }
+  // Of a set, a hash, a list or a sorted set; now and then a damaged one.
+  std::string payload() {
+    constexpr std::string_view kBodies[] = {"\x02\x02\x01\x61\x01\x62", "\x04\x01\x01\x66\xc0\x07",
+                                            "\x01\x02\x01\x61\x01\x62",
+                                            "\x03\x02\x01\x61\x01\x37\x01\x62\x01\x31"};
+    std::string body(kBodies[prng_.below(std::size(kBodies))]);
+    if (prng_.chance(1, 4)) {
+      body.back() = static_cast<char>(prng_.next());
+      body[body.size() - 2] = static_cast<char>(prng_.below(4));
+    }
+    dump::close_payload(body);
+    return body;
   }
   Prng prng_;
 };

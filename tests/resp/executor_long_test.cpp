@@ -91,7 +91,9 @@ TEST_CASE("a long read answers what the same read would have answered in the tur
   for (const char* words :
        {"keys *", "keys key[1-3]", "scan 0 count 100", "smembers set", "sunion set small",
         "sdiff set small", "sinter set small", "sintercard 2 set small", "sscan set 0 count 100",
-        "lrange list 0 -1", "lrange list -7 6", "lpos list 8"}) {
+        "lrange list 0 -1", "lrange list -7 6", "lpos list 8", "sort list",
+        "sort set desc limit 2 3", "sort_ro set alpha", "sort list by key* alpha get # get key*",
+        "dump set", "kiwi.audit", "kiwi.audit set"}) {
     LongWorld away;
     LongWorld here;
     INFO(words);
@@ -107,7 +109,8 @@ TEST_CASE("short ones stay in the turn, whatever their command") {
   for (const char* words :
        {"smembers small", "lrange list 0 3", "lrange list -2 -1", "scan 0 count 3",
         "sscan set 0 count 3", "srandmember set", "srandmember set 2", "smembers key1",
-        "lrange list x y", "sintercard 9 set"}) {
+        "lrange list x y", "sintercard 9 set", "sort small", "sort list by nosort limit 6 9",
+        "sort set limit x y", "sort set limit 0", "dump small", "kiwi.audit small"}) {
     INFO(words);
     ExecutorEffects effects = w.ask(words);
     CHECK(effects.long_reads.empty());

@@ -365,6 +365,10 @@ TEST_SUITE("resp") {
     CHECK(client.unpacked(forwarded[0]).args == std::vector<std::string_view>{"GET", "k"});
     CHECK(client.answer(forwarded[0].slot, "$1\r\nv\r\n") == "$1\r\nv\r\n");
     CHECK(client.send("RAFT.DEBUG EXEC SET k v\r\n").starts_with("-ERR RAFT.DEBUG EXEC takes"));
+    CHECK(client.send("RAFT.DEBUG AUDIT k\r\n").empty());
+    forwarded = client.forwarded();
+    CHECK(forwarded.at(0).kind == RequestKind::kStaleRead);
+    CHECK(client.unpacked(forwarded[0]).args == std::vector<std::string_view>{"kiwi.audit", "k"});
     CHECK(client.forwarded().empty());
   }
 

@@ -42,7 +42,9 @@ LEFT_OUT = ("acl*", "auth", "bgrewriteaof", "bgsave", "client*", "cluster*", "co
             "subscribe", "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe", "sunsubscribe", "pubsub*",
             "publish", "spublish", "eval*", "script*", "function*", "fcall*", "bl*", "br*", "bz*", "multi",
             "exec", "discard", "watch", "unwatch", "asking", "xread", "xreadgroup", "dump", "restore",
-            "select", "ping", "echo")
+            "select", "ping", "echo",
+            # Order without BY, and which of equal ones a LIMIT takes, is a hash table's or a quicksort's.
+            "sort", "sort_ro")
 
 
 class Servers:

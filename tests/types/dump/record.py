@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Writes recorded_payloads.hpp: what redis-server 7.0 answers to DUMP for values of every encoding.
+"""Writes what redis-server 7.0 makes of values of every encoding: recorded_payloads.hpp (DUMP) and
+recorded_files.hpp (whole RDB files).
 
-Run by hand with a server on the port given; the test reads what it wrote.
+Run by hand with a server on the port given, whose data goes; the tests read what it wrote.
 """
 import os
 import subprocess
@@ -36,25 +37,69 @@ CASES = [
 ]
 
 
-def main(port):
-    out = ["// Written by record.py from redis-server 7.0: DUMP of values of every encoding.", "#pragma once", "",
+DEADLINE = 2790000000123
+FILES = [
+    ("plain", [
+        ("SET", "text", "hello"), ("SET", "number", "-7"), ("SET", "long", b"a" * 1000),
+        ("SET", "late", "kept", "PXAT", DEADLINE),
+        ("RPUSH", "list", "a", "1", b"y" * 64, ""), ("RPUSH", "long list", *range(3000)),
+        ("SADD", "numbers", "3", "-2", "100000"), ("SADD", "members", "a", "b", "3"),
+        ("HSET", "hash", "f", "v", "n", "17"), ("HSET", "table", "f", b"v" * 65),
+        ("PEXPIREAT", "hash", DEADLINE),
+        ("SELECT", 3), ("SET", "text", "of another database"), ("SELECT", 0)]),
+    ("everything", [
+        ("SET", "before", "1"),
+        ("ZADD", "scores", "1", "a", "2.5", "b"), ("ZADD", "many scores", *(str(i) for i in range(400))),
+        ("XADD", "stream", "1-1", "f", "v"), ("XADD", "stream", "2-1", "f", "w", "g", "x"),
+        ("XGROUP", "CREATE", "stream", "group", "0"),
+        ("XREADGROUP", "GROUP", "group", "reader", "COUNT", "1", "STREAMS", "stream", ">"),
+        ("FUNCTION", "LOAD", "REPLACE",
+         "#!lua name=lib\nredis.register_function('f', function() return 1 end)"),
+        ("SET", "behind", "2")]),
+]
+
+
+def write_header(name, what, struct, rows):
+    out = [f"// Written by record.py from redis-server 7.0: {what}.", "#pragma once", "",
            "#include <string_view>", "#include <vector>", "", "namespace kiwi::resp::dump {", "",
-           "struct RecordedPayload {", "  std::string_view name;", "  std::string_view hex;", "};", "",
-           "inline const std::vector<RecordedPayload> kRecordedPayloads = {"]
-    with resp.Client("127.0.0.1", port) as client:
-        for name, commands in CASES:
-            client.call("DEL", "k")
-            for argv in commands:
-                client.call(*argv)
-            text = client.call("DUMP", "k").hex()
-            parts = [text[at:at + 80] for at in range(0, len(text), 80)]
-            out.append(f'    {{"{name}",')
-            out += [f'     "{part}"' for part in parts[:-1]] + [f'     "{parts[-1]}"}},']
+           f"struct {struct} {{", "  std::string_view name;", "  std::string_view hex;", "};", "",
+           f"inline const std::vector<{struct}> k{struct}s = {{"]
+    for row, data in rows:
+        text = data.hex()
+        parts = [text[at:at + 80] for at in range(0, len(text), 80)]
+        out.append(f'    {{"{row}",')
+        out += [f'     "{part}"' for part in parts[:-1]] + [f'     "{parts[-1]}"}},']
     out += ["};", "", "}  // namespace kiwi::resp::dump", ""]
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "recorded_payloads.hpp")
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
     with open(path, "w", encoding="ascii") as file:
         file.write("\n".join(out))
     subprocess.run(["clang-format", "-i", path], check=True)
+
+
+def payload(client, commands):
+    client.call("DEL", "k")
+    for argv in commands:
+        client.call(*argv)
+    return client.call("DUMP", "k")
+
+
+def rdb_file(client, commands):
+    client.call("FLUSHALL")
+    client.call("FUNCTION", "FLUSH")
+    for argv in commands:
+        client.call(*argv)
+    client.call("SAVE")
+    where = [client.call("CONFIG", "GET", name)[1].decode() for name in ("dir", "dbfilename")]
+    with open(os.path.join(*where), "rb") as file:
+        return file.read()
+
+
+def main(port):
+    with resp.Client("127.0.0.1", port) as client:
+        write_header("recorded_payloads.hpp", "DUMP of values of every encoding", "RecordedPayload",
+                     [(name, payload(client, commands)) for name, commands in CASES])
+        write_header("recorded_files.hpp", "whole RDB files", "RecordedFile",
+                     [(name, rdb_file(client, commands)) for name, commands in FILES])
 
 
 main(int(sys.argv[1]))

@@ -1,0 +1,129 @@
+#include "actors/clients/exchange.hpp"
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/connect.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
+
+#include "actors/client_loop.hpp"
+#include "resp/migration.hpp"
+#include "resp/reply_size.hpp"
+
+namespace kiwi::actors {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using ErrorCode = boost::system::error_code;
+
+namespace {
+
+// Of a target that answers something else than a few words to each command.
+constexpr size_t kReplyBytes = 4096;
+
+class Conversation final : public std::enable_shared_from_this<Conversation> {
+ public:
+  Conversation(asio::io_context& io, resp::Exchange what, resp::ExchangeDone done)
+      : what_(std::move(what)),
+        done_(std::move(done)),
+        resolver_(io),
+        socket_(io),
+        timer_(io),
+        replies_left_(what_.replies) {}
+
+  void begin() {
+    timer_.expires_after(std::chrono::milliseconds(what_.timeout_ms));
+    timer_.async_wait([self = shared_from_this()](ErrorCode error) {
+      if (!error) {
+        self->fail();
+      }
+    });
+    resolver_.async_resolve(what_.host, what_.port,
+                            [self = shared_from_this()](ErrorCode error, const auto& found) {
+                              error ? self->fail() : self->connect(found);
+                            });
+  }
+
+ private:
+  void connect(const tcp::resolver::results_type& found) {
+    asio::async_connect(socket_, found,
+                        [self = shared_from_this()](ErrorCode error, const tcp::endpoint&) {
+                          error ? self->fail() : self->write();
+                        });
+  }
+
+  void write() {
+    where_ = "writing to target instance";
+    asio::async_write(socket_, asio::buffer(what_.request),
+                      [self = shared_from_this()](ErrorCode error, size_t) {
+                        error ? self->fail() : self->written();
+                      });
+  }
+
+  void written() {
+    std::string().swap(what_.request);
+    where_ = "reading to target instance";  // Redis' words
+    read();
+  }
+
+  void read() {
+    const size_t before = answer_.size();
+    answer_.resize(before + kReplyBytes);
+    socket_.async_read_some(asio::buffer(answer_.data() + before, kReplyBytes),
+                            [self = shared_from_this(), before](ErrorCode error, size_t bytes) {
+                              self->answer_.resize(before + bytes);
+                              error ? self->fail() : self->look();
+                            });
+  }
+
+  void look() {
+    while (replies_left_ > 0) {
+      const size_t size = resp::reply_size(std::string_view(answer_).substr(seen_));
+      if (size == 0) {
+        return answer_.size() - seen_ > kReplyBytes ? fail() : read();
+      }
+      seen_ += size;
+      --replies_left_;
+    }
+    answer_.resize(seen_);
+    finish(std::move(answer_));
+  }
+
+  void fail() { finish(resp::Migration::io_error(where_)); }
+
+  void finish(std::string bytes) {
+    if (!done_) {
+      return;
+    }
+    resolver_.cancel();
+    timer_.cancel();
+    ErrorCode ignored;
+    socket_.close(ignored);
+    std::exchange(done_, nullptr)(std::move(bytes));
+  }
+
+  resp::Exchange what_;
+  resp::ExchangeDone done_;
+  tcp::resolver resolver_;
+  tcp::socket socket_;
+  asio::steady_timer timer_;
+  std::string_view where_ = "connecting to the client";
+  std::string answer_ = "+";  // what ExchangeDone is given
+  size_t seen_ = 1;
+  size_t replies_left_;
+};
+
+}  // namespace
+
+void exchange(ClientLoop& loop, resp::Exchange what, resp::ExchangeDone done) {
+  std::make_shared<Conversation>(loop.io(), std::move(what), std::move(done))->begin();
+}
+
+}  // namespace kiwi::actors

@@ -1,0 +1,14 @@
+// One conversation with another server, for MIGRATE: connects, writes a request, reads so many RESP
+// replies, closes. On the client loop, which it never holds up; all of it has one timeout.
+#pragma once
+
+#include "resp/admin.hpp"
+
+namespace kiwi::actors {
+
+class ClientLoop;
+
+// `done` is called once, never before this returns.
+void exchange(ClientLoop& loop, resp::Exchange what, resp::ExchangeDone done);
+
+}  // namespace kiwi::actors

@@ -1,0 +1,161 @@
+#include "resp/migration.hpp"
+
+#include <algorithm>
+#include <initializer_list>
+#include <utility>
+
+#include "config/base/check.hpp"
+#include "resp/reply_size.hpp"
+#include "resp/texts.hpp"
+
+namespace kiwi::resp {
+
+namespace {
+
+constexpr std::string_view kOk = "+OK\r\n";
+constexpr std::string_view kNoKey = "+NOKEY\r\n";
+
+std::string error(std::string_view text) { return "-" + std::string(text) + "\r\n"; }
+
+void add_command(std::string& out, std::initializer_list<std::string_view> words) {
+  out += "*" + std::to_string(words.size()) + "\r\n";
+  for (const std::string_view word : words) {
+    out += "$" + std::to_string(word.size()) + "\r\n";
+    out.append(word);
+    out += "\r\n";
+  }
+}
+
+// The first reply of `bytes`, which goes from there; empty: there is no whole one.
+std::string_view take_reply(std::string_view& bytes) {
+  const std::string_view reply = bytes.substr(0, reply_size(bytes));
+  bytes.remove_prefix(reply.size());
+  return reply;
+}
+
+// Of a bulk string; nullopt: null, or no bulk string.
+std::optional<std::string_view> bulk_of(std::string_view reply) {
+  const size_t end = reply.find("\r\n");
+  if (!reply.starts_with('$') || end == std::string_view::npos || reply[1] == '-') {
+    return std::nullopt;
+  }
+  return reply.substr(end + 2, reply.size() - end - 4);
+}
+
+}  // namespace
+
+Migration::Step Migration::say(std::string reply) {
+  answer_ = std::move(reply);
+  std::string().swap(request_);
+  return Step::kAnswer;
+}
+
+Migration::Step Migration::watched(std::string_view reply, std::vector<WatchToken> tokens) {
+  if (reply.starts_with('-')) {
+    return say(std::string(reply));
+  }
+  CHECK_INVARIANT(tokens.size() <= order_.keys.size());
+  watched_ = std::move(tokens);
+  return Step::kRead;
+}
+
+std::string Migration::io_error(std::string_view where) {
+  return error("IOERR error or timeout " + std::string(where));
+}
+
+void Migration::add_preface() {
+  replies_ = 1;
+  if (order_.password && order_.user) {
+    add_command(request_, {"AUTH", *order_.user, *order_.password});
+    ++replies_;
+  } else if (order_.password) {
+    add_command(request_, {"AUTH", *order_.password});
+    ++replies_;
+  }
+  add_command(request_, {"SELECT", std::to_string(order_.database)});
+}
+
+void Migration::add_restore(std::string_view key, std::string_view ttl, std::string_view payload) {
+  // What an earlier attempt left there is older than this.
+  if (order_.replace || attempt_ > 1) {
+    add_command(request_, {"RESTORE", key, ttl, payload, "REPLACE"});
+  } else {
+    add_command(request_, {"RESTORE", key, ttl, payload});
+  }
+}
+
+// kiwi.migrate answers two for each key: its time to live (0: none) and its payload, null without
+// such a key.
+Migration::Step Migration::read(std::string_view reply) {
+  if (!reply.starts_with('*')) {
+    return say(std::string(reply));
+  }
+  reply.remove_prefix(reply.find("\r\n") + 2);
+  request_.clear();
+  sent_.clear();
+  add_preface();
+  for (const std::string& key : order_.keys) {
+    const std::string_view ttl = take_reply(reply);
+    const std::optional<std::string_view> payload = bulk_of(take_reply(reply));
+    if (payload) {
+      add_restore(key, ttl.substr(1, ttl.size() - 3), *payload);
+      sent_.push_back(key);
+    }
+  }
+  if (sent_.empty()) {
+    return copied_before_ ? gone() : say(std::string(kNoKey));
+  }
+  replies_ += sent_.size();
+  CHECK_INVARIANT(sent_.size() <= order_.keys.size() && !request_.empty());
+  return Step::kExchange;
+}
+
+Migration::Step Migration::gone() {
+  return say(
+      error("ERR a key changed or went while it was migrated: the target has a copy of what it "
+            "was, and nothing was deleted here"));
+}
+
+Migration::Step Migration::exchanged(std::string_view bytes) {
+  if (bytes.empty() || bytes[0] != '+') {
+    return say(std::string(bytes));
+  }
+  CHECK_INVARIANT(!sent_.empty() && replies_ > sent_.size());
+  bytes.remove_prefix(1);
+  std::string().swap(request_);
+  for (size_t i = 0; i < replies_; ++i) {
+    const std::string_view reply = take_reply(bytes);
+    if (!reply.starts_with('+')) {
+      const std::string_view said = reply.substr(std::min<size_t>(1, reply.size()));
+      return say(error("ERR Target instance replied with error: " +
+                       std::string(said.substr(0, said.find('\r')))));
+    }
+  }
+  if (order_.copy) {
+    return say(std::string(kOk));
+  }
+  std::erase_if(watched_, [this](const WatchToken& token) {
+    return std::find(sent_.begin(), sent_.end(), token.key) == sent_.end();
+  });
+  return Step::kDelete;
+}
+
+Migration::Step Migration::deleted(std::string_view reply) {
+  if (reply.starts_with('-')) {
+    return say(std::string(reply));
+  }
+  CHECK_INVARIANT(!order_.copy && attempt_ <= kAttempts);
+  const bool changed = reply.starts_with("*-") || reply.starts_with('_');
+  if (!changed) {
+    const std::string_view of_del = reply.substr(reply.find("\r\n") + 2);
+    return say(std::string(of_del.starts_with('-') ? of_del : kOk));
+  }
+  copied_before_ = true;
+  if (attempt_++ == kAttempts) {
+    return gone();
+  }
+  order_.keys = sent_;
+  return Step::kRead;
+}
+
+}  // namespace kiwi::resp

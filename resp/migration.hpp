@@ -1,0 +1,82 @@
+// MIGRATE, without sockets and without a session: what is asked of this node's state and of the
+// target, step by step, and what becomes of it. Reads keys and their WATCH tokens at an index, has
+// the target RESTORE them, and then deletes them if they are still what was read: a block of MULTI
+// with the tokens, through the log. If one of them changed meanwhile it begins anew and replaces
+// what the target has, kAttempts times; then it says so. All keys are deleted or none, and only if
+// the target confirmed each: so an error but TIMEOUT says that all of them are still here.
+//
+// Plain class of a session; session_migration.cpp carries out the steps.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "resp/types/watch.hpp"
+
+namespace kiwi::resp {
+
+struct MigrateOrder {
+  std::string host;
+  std::string port;
+  int64_t database = 0;  // of the target
+  int64_t timeout_ms = 0;
+  bool copy = false;
+  bool replace = false;
+  std::optional<std::string> user;
+  std::optional<std::string> password;
+  std::vector<std::string> keys;
+};
+
+class Migration {
+ public:
+  static constexpr int kAttempts = 3;
+
+  explicit Migration(MigrateOrder order) : order_(std::move(order)) {}
+
+  enum class Step : uint8_t {
+    kRead,      // watch order().keys, read them as kiwi.migrate says
+    kExchange,  // request() to the target, which answers replies() times
+    kDelete,    // the block of tokens() and doomed()
+    kAnswer,    // answer() is the client's
+  };
+  const MigrateOrder& order() const { return order_; }
+
+  // ---- what came of the step before, as RESP bytes
+  Step watched(std::string_view reply, std::vector<WatchToken> tokens);
+  Step read(std::string_view reply);
+  // `bytes`: '+' and all replies of the target, or an error line of our own.
+  Step exchanged(std::string_view bytes);
+  Step deleted(std::string_view reply);
+
+  const std::string& request() const { return request_; }
+  std::string take_request() { return std::move(request_); }
+  size_t replies() const { return replies_; }
+  const std::vector<WatchToken>& tokens() const { return watched_; }
+  const std::vector<std::string>& doomed() const { return sent_; }
+  const std::string& answer() const { return answer_; }
+  size_t memory_bytes() const { return request_.capacity(); }
+
+  // Of exchanged(): where it failed, as Redis says it.
+  static std::string io_error(std::string_view where);
+
+ private:
+  Step say(std::string reply);
+  void add_preface();
+  void add_restore(std::string_view key, std::string_view ttl, std::string_view payload);
+  Step gone();
+
+  MigrateOrder order_;
+  int attempt_ = 1;
+  std::vector<WatchToken> watched_;
+  std::string request_;
+  size_t replies_ = 0;
+  std::vector<std::string> sent_;  // keys, in the order of the request
+  bool copied_before_ = false;     // an earlier attempt left something at the target
+  std::string answer_;
+};
+
+}  // namespace kiwi::resp

@@ -1,0 +1,163 @@
+#include "resp/types/dump/key_loader.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <string_view>
+
+#include "config/base/check.hpp"
+#include "resp/types/dump/object_reader.hpp"
+#include "resp/types/hash.hpp"
+#include "resp/types/list.hpp"
+#include "resp/types/set.hpp"
+#include "resp/types/string_value.hpp"
+#include "resp/types/zset.hpp"
+
+namespace kiwi::resp::dump {
+
+namespace {
+
+constexpr size_t kElementFrame = 2;  // what an element takes at least, beside its bytes
+
+class KeyLoader final : public ObjectVisitor {
+ public:
+  KeyLoader(Database& database, const Key& key, const LoadOptions& options)
+      : database_(database),
+        key_(key),
+        options_(options),
+        list_(database),
+        set_(database),
+        hash_(database),
+        sorted_(database) {}
+
+  LoadOutcome load(uint8_t type, RdbReader& in) {
+    const std::optional<ObjectKind> kind = kind_of(type);
+    if (!kind) {
+      return LoadOutcome::kNotSupported;
+    }
+    kind_ = *kind;
+    list_.stand_for(key_);
+    set_.stand_for(key_);
+    hash_.stand_for(key_);
+    sorted_.stand_for(key_);
+    if (!read_object(type, in, *this)) {
+      if (options_.pause) {
+        save();
+      }
+      return unsupported_ ? LoadOutcome::kNotSupported : LoadOutcome::kBadData;
+    }
+    save();
+    set_deadline();
+    return LoadOutcome::kDone;
+  }
+
+  bool on_string(std::string_view value) override {
+    if (value.size() > kStringBytes) {
+      return false;
+    }
+    count(value.size());
+    String::assign(database_, key_, value, options_.expire_at_ms);
+    return true;
+  }
+
+  bool on_list_element(std::string_view element) override {
+    count(element.size());
+    list_.push(ListEnd::kTail, element);
+    return true;
+  }
+
+  bool on_set_member(std::string_view member) override {
+    count(member.size());
+    return set_.add(member);  // false: it came twice
+  }
+
+  bool on_sorted_set_member(std::string_view member, double score) override {
+    count(member.size());
+    return sorted_.add(score, member).outcome == AddOutcome::kAdded;  // else it came twice
+  }
+
+  bool on_hash_field(std::string_view field,
+                     std::string_view value,
+                     std::optional<int64_t> deadline_ms) override {
+    if (deadline_ms && *deadline_ms <= options_.now_ms) {
+      return true;
+    }
+    unsupported_ = deadline_ms.has_value();
+    count(field.size() + value.size());
+    return !unsupported_ && hash_.set(field, value);  // false: it came twice
+  }
+
+ private:
+  static constexpr size_t kStringBytes = size_t{512} << 20;  // a string's longest value
+
+  // Before an element of so many bytes.
+  void count(size_t bytes) {
+    database_.step();
+    if (options_.pause && since_pause_ >= options_.pause_bytes) {
+      since_pause_ = 0;
+      save();
+      options_.pause();
+    }
+    const size_t element = bytes + kElementFrame;
+    since_pause_ += element;
+    CHECK_INVARIANT(used_ <= options_.free_bytes);
+    const size_t free = std::min(element, options_.free_bytes - used_);
+    used_ += free;
+    if (free < element) {
+      database_.effects().spend(element - free);
+    }
+  }
+
+  void save() {
+    switch (kind_) {
+      case ObjectKind::kString:
+        break;
+      case ObjectKind::kList:
+        list_.save();
+        break;
+      case ObjectKind::kSet:
+        set_.save();
+        break;
+      case ObjectKind::kHash:
+        hash_.save();
+        break;
+      case ObjectKind::kSortedSet:
+        sorted_.save();
+        break;
+    }
+  }
+
+  // Strings have theirs already.
+  void set_deadline() {
+    if (options_.expire_at_ms == 0 || kind_ == ObjectKind::kString) {
+      return;
+    }
+    Key key = database_.find(key_.database, key_.name, options_.now_ms);
+    CHECK_INVARIANT(!key.live || key.meta.expire_at_ms == 0);
+    if (key.live) {
+      key.meta.expire_at_ms = options_.expire_at_ms;
+      database_.update(key);
+    }
+  }
+
+  Database& database_;
+  Key key_;
+  const LoadOptions& options_;
+  ObjectKind kind_ = ObjectKind::kString;
+  List list_;
+  Set set_;
+  Hash hash_;
+  ZSet sorted_;
+  size_t used_ = 0;  // of the free bytes
+  size_t since_pause_ = 0;
+  bool unsupported_ = false;
+};
+
+}  // namespace
+
+LoadOutcome load_key(
+    Database& database, const Key& key, uint8_t type, RdbReader& in, const LoadOptions& options) {
+  CHECK_INVARIANT(!key.live);
+  return KeyLoader(database, key, options).load(type, in);
+}
+
+}  // namespace kiwi::resp::dump

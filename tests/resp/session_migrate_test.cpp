@@ -1,0 +1,240 @@
+// MIGRATE: what a session asks of its node and of the target, in which order, and what it says when
+// one of them fails. The target is a function here.
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "resp/migration.hpp"
+#include "tests/resp/session_harness.hpp"
+
+namespace kiwi::resp {
+
+TEST_SUITE_BEGIN("resp/migrate");
+
+namespace {
+
+using Words = std::vector<std::string_view>;
+
+std::string bulk(std::string_view bytes) {
+  return "$" + std::to_string(bytes.size()) + "\r\n" + std::string(bytes) + "\r\n";
+}
+
+WatchToken token(std::string key, uint64_t counter) {
+  WatchToken made;
+  made.key = std::move(key);
+  made.exists = true;
+  made.counter = counter;
+  return made;
+}
+
+// A node with a client, and a target that remembers what it was asked.
+struct World {
+  World() {
+    node.context.admin.exchange = [this](Exchange what, ExchangeDone done) {
+      asked.push_back(std::move(what));
+      answer_of_target = std::move(done);
+    };
+    node.context.deliver = [this](ReplyBatch batch) { delivered.push_back(std::move(batch)); };
+  }
+
+  std::string send(const std::string& line) { return client.send(line + "\r\n"); }
+  // The only request that is there.
+  Request request(RequestKind kind) {
+    std::vector<Request> all = client.forwarded();
+    REQUIRE(all.size() == 1);
+    CHECK(all[0].kind == kind);
+    return all[0];
+  }
+  // The session reads keys: `values` is what kiwi.migrate answers.
+  std::string read_keys(const Words& keys,
+                        std::vector<WatchToken> tokens,
+                        std::string_view values) {
+    Words watch{"watch"};
+    watch.insert(watch.end(), keys.begin(), keys.end());
+    Request first = request(RequestKind::kWatch);
+    CHECK(client.unpacked(first).args == watch);
+    CHECK(client.answer(first.slot, "+OK\r\n", std::move(tokens)).empty());
+    watch[0] = "kiwi.migrate";
+    Request second = request(RequestKind::kRead);
+    CHECK(client.unpacked(second).args == watch);
+    return client.answer(second.slot, values);
+  }
+  // The target answers: '+' and its replies, or an error.
+  std::string target(const std::string& bytes) {
+    REQUIRE(answer_of_target != nullptr);
+    std::exchange(answer_of_target, nullptr)(bytes);
+    REQUIRE(delivered.size() == 1);
+    ReplyBatch batch = std::move(delivered[0]);
+    delivered.clear();
+    CHECK(batch.connection == client.session.id());
+    return client.answer(batch.parts.at(0).slot, batch.bytes);
+  }
+  // The block that deletes: its tokens and keys are as expected.
+  std::string delete_keys(const std::vector<WatchToken>& tokens,
+                          const Words& keys,
+                          std::string_view answer) {
+    const Request block = request(RequestKind::kWrite);
+    const PackedCommand whole = client.unpacked(block);
+    CHECK(whole.kind == PackedKind::kTransaction);
+    CHECK(whole.tokens == tokens);
+    REQUIRE(whole.commands.size() == 1);
+    PackedCommand del;
+    REQUIRE(unpack_command(whole.commands[0], del));
+    Words expected{"del"};
+    expected.insert(expected.end(), keys.begin(), keys.end());
+    CHECK(del.args == expected);
+    return client.answer(block.slot, answer);
+  }
+
+  TestNode node;
+  TestClient client{node};
+  std::vector<Exchange> asked;
+  std::vector<ReplyBatch> delivered;
+  ExchangeDone answer_of_target;
+};
+
+const std::string kTwo = "+" + std::string("+OK\r\n+OK\r\n");  // SELECT and one RESTORE
+
+TEST_CASE("a key goes to the target and is deleted if it is still what was read") {
+  World w;
+  CHECK(w.send("MIGRATE 10.0.0.9 7000 k 3 500").empty());
+  CHECK_FALSE(w.client.session.wants_more_input());
+  CHECK(w.read_keys({"k"}, {token("k", 7)}, "*2\r\n:1500\r\n" + bulk("bytes\r\n\0x")).empty());
+  REQUIRE(w.asked.size() == 1);
+  CHECK(w.asked[0].host == "10.0.0.9");
+  CHECK(w.asked[0].port == "7000");
+  CHECK(w.asked[0].timeout_ms == 500);
+  CHECK(w.asked[0].replies == 2);
+  CHECK(w.asked[0].request ==
+        "*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n*4\r\n$7\r\nRESTORE\r\n$1\r\nk\r\n$4\r\n1500\r\n" +
+            bulk("bytes\r\n\0x"));
+  CHECK(w.client.forwarded().empty());
+  CHECK(w.target(kTwo).empty());
+  CHECK(w.delete_keys({token("k", 7)}, {"k"}, "*1\r\n:1\r\n") == "+OK\r\n");
+  CHECK(w.client.session.wants_more_input());
+  CHECK(w.client.session.idle());
+}
+
+TEST_CASE("what stands behind MIGRATE in a pipeline waits; what stands before is answered first") {
+  World w;
+  CHECK(w.send("GET a\r\nMIGRATE h 1 k 0 0 COPY\r\nPING").empty());
+  std::vector<Request> first = w.client.forwarded();
+  REQUIRE(first.size() == 2);  // GET and the watch
+  CHECK(w.client.answer(first[1].slot, "+OK\r\n", {token("k", 1)}).empty());
+  const Request read = w.request(RequestKind::kRead);
+  CHECK(w.client.answer(read.slot, "*2\r\n:0\r\n" + bulk("v")).empty());
+  CHECK(w.asked.at(0).timeout_ms == 1000);
+  CHECK(w.target(kTwo).empty());
+  CHECK(w.client.answer(first[0].slot, "$1\r\na\r\n") == "$1\r\na\r\n+OK\r\n+PONG\r\n");
+}
+
+TEST_CASE("COPY deletes nothing; REPLACE, AUTH and AUTH2 go to the target") {
+  World w;
+  CHECK(w.send("MIGRATE h 1 \"\" 0 9 copy replace auth pw keys a b").empty());
+  w.read_keys({"a", "b"}, {token("a", 1)}, "*4\r\n:0\r\n" + bulk("A") + ":0\r\n$-1\r\n");
+  CHECK(w.asked.at(0).request ==
+        "*2\r\n$4\r\nAUTH\r\n$2\r\npw\r\n*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n"
+        "*5\r\n$7\r\nRESTORE\r\n$1\r\na\r\n$1\r\n0\r\n$1\r\nA\r\n$7\r\nREPLACE\r\n");
+  CHECK(w.asked[0].replies == 3);  // the missing key is not sent
+  CHECK(w.target("++OK\r\n+OK\r\n+OK\r\n") == "+OK\r\n");
+  CHECK(w.client.forwarded().empty());
+  CHECK(w.send("MIGRATE h 1 k 0 9 AUTH2 user pw").empty());
+  w.read_keys({"k"}, {}, "*2\r\n:0\r\n" + bulk("v"));
+  CHECK(w.asked.at(1).request.starts_with("*3\r\n$4\r\nAUTH\r\n$4\r\nuser\r\n$2\r\npw\r\n"));
+}
+
+TEST_CASE(
+    "a key that changed meanwhile is sent again over the old one, and at last it stays here") {
+  World w;
+  CHECK(w.send("MIGRATE h 1 k 0 9").empty());
+  for (int attempt = 1; attempt <= Migration::kAttempts; ++attempt) {
+    const WatchToken seen = token("k", static_cast<uint64_t>(attempt));
+    w.read_keys({"k"}, {seen}, "*2\r\n:0\r\n" + bulk("v"));
+    CHECK((w.asked.back().request.find("REPLACE") != std::string::npos) == (attempt > 1));
+    w.target(kTwo);
+    const std::string said = w.delete_keys({seen}, {"k"}, "*-1\r\n");
+    CHECK(said.empty() == (attempt < Migration::kAttempts));
+    if (!said.empty()) {
+      CHECK(said.starts_with("-ERR a key changed"));
+      CHECK(said.find("nothing was deleted") != std::string::npos);
+    }
+  }
+  CHECK(w.asked.size() == Migration::kAttempts);
+  CHECK(w.client.session.idle());
+}
+
+TEST_CASE("a key that went meanwhile leaves a copy at the target, and the client is told") {
+  World w;
+  CHECK(w.send("MIGRATE h 1 k 0 9").empty());
+  w.read_keys({"k"}, {token("k", 1)}, "*2\r\n:0\r\n" + bulk("v"));
+  w.target(kTwo);
+  w.delete_keys({token("k", 1)}, {"k"}, "*-1\r\n");
+  CHECK(w.read_keys({"k"}, {}, "*2\r\n:0\r\n$-1\r\n").starts_with("-ERR a key changed or went"));
+}
+
+TEST_CASE("all keys are deleted or none: what the target refuses keeps the others here, too") {
+  World w;
+  CHECK(w.send("MIGRATE h 1 \"\" 0 9 KEYS a b").empty());
+  w.read_keys({"a", "b"}, {token("a", 1), token("b", 2)},
+              "*4\r\n:0\r\n" + bulk("A") + ":0\r\n" + bulk("B"));
+  CHECK(w.target("++OK\r\n+OK\r\n-BUSYKEY Target key name already exists.\r\n") ==
+        "-ERR Target instance replied with error: BUSYKEY Target key name already exists.\r\n");
+  CHECK(w.client.forwarded().empty());
+  CHECK(w.send("MIGRATE h 1 \"\" 0 9 KEYS a b none").empty());
+  w.read_keys({"a", "b", "none"}, {token("a", 1), token("b", 2), token("none", 3)},
+              "*6\r\n:0\r\n" + bulk("A") + ":0\r\n" + bulk("B") + ":0\r\n$-1\r\n");
+  w.target("++OK\r\n+OK\r\n+OK\r\n");
+  CHECK(w.delete_keys({token("a", 1), token("b", 2)}, {"a", "b"}, "*1\r\n:2\r\n") == "+OK\r\n");
+}
+
+TEST_CASE("whatever fails is said in its own words, and nothing more is asked") {
+  World w;
+  auto begin = [&] { CHECK(w.send("MIGRATE h 1 k 0 9").empty()); };
+  begin();
+  Request watch = w.request(RequestKind::kWatch);
+  CHECK(w.client.answer(watch.slot, "-MOVED 1 a:1\r\n") == "-MOVED 1 a:1\r\n");
+  begin();
+  CHECK(w.read_keys({"k"}, {}, "-TIMEOUT no quorum for read\r\n") ==
+        "-TIMEOUT no quorum for read\r\n");
+  begin();
+  CHECK(w.read_keys({"k"}, {}, "*2\r\n:0\r\n$-1\r\n") == "+NOKEY\r\n");
+  begin();
+  w.read_keys({"k"}, {token("k", 1)}, "*2\r\n:0\r\n" + bulk("v"));
+  CHECK(w.target(Migration::io_error("connecting to the client")) ==
+        "-IOERR error or timeout connecting to the client\r\n");
+  begin();
+  w.read_keys({"k"}, {token("k", 1)}, "*2\r\n:0\r\n" + bulk("v"));
+  w.target(kTwo);
+  CHECK(w.delete_keys({token("k", 1)}, {"k"}, "-TIMEOUT not committed yet\r\n") ==
+        "-TIMEOUT not committed yet\r\n");
+  CHECK(w.client.forwarded().empty());
+  CHECK(w.send("PING") == "+PONG\r\n");
+}
+
+TEST_CASE("CLIENT REPLY SKIP keeps its own reply back, and the migration goes on") {
+  World w;
+  CHECK(w.send("CLIENT REPLY SKIP\r\nMIGRATE h 1 k 0 9\r\nPING").empty());
+  w.read_keys({"k"}, {token("k", 1)}, "*2\r\n:0\r\n" + bulk("v"));
+  w.target(kTwo);
+  CHECK(w.delete_keys({token("k", 1)}, {"k"}, "*1\r\n:1\r\n") == "+PONG\r\n");
+}
+
+TEST_CASE("MIGRATE's words are Redis'; in a block it is refused") {
+  World w;
+  CHECK(w.send("MIGRATE h 1 k x 9") == "-ERR value is not an integer or out of range\r\n");
+  CHECK(w.send("MIGRATE h 1 k 0 x") == "-ERR value is not an integer or out of range\r\n");
+  CHECK(w.send("MIGRATE h 1 k 0 9 auth") == "-ERR syntax error\r\n");
+  CHECK(w.send("MIGRATE h 1 k 0 9 auth2 a") == "-ERR syntax error\r\n");
+  CHECK(w.send("MIGRATE h 1 k 0 9 bogus") == "-ERR syntax error\r\n");
+  CHECK(w.send("MIGRATE h 1 k 0 9 keys a").starts_with("-ERR When using MIGRATE KEYS option"));
+  CHECK(w.send("MIGRATE h 1 \"\" 0 9 keys") == "+NOKEY\r\n");
+  CHECK(w.send("MULTI") == "+OK\r\n");
+  CHECK(w.send("MIGRATE h 1 k 0 9").starts_with("-ERR Command not allowed inside a transaction"));
+  CHECK(w.client.forwarded().empty());
+}
+
+}  // namespace
+
+TEST_SUITE_END();
+
+}  // namespace kiwi::resp

@@ -1,0 +1,195 @@
+// The audit of keys: nothing to say of what commands made, and every kind of damage is found.
+#include "resp/types/key_audit.hpp"
+
+#include <string>
+
+#include "resp/types/element_value.hpp"
+#include "resp/types/packed.hpp"
+#include "resp/types/zset.hpp"
+#include "rocks/keys.hpp"
+#include "tests/types/hashed_audit.hpp"
+#include "tests/types/world.hpp"
+
+namespace kiwi::resp::types_test {
+namespace {
+
+using rocks::Family;
+
+// Keys of every type, packed and spread, one of them with a deadline, in a database that holds
+// nothing else.
+struct Filled {
+  World<InMemory> w{kTinyShape};
+
+  Filled() {
+    w.command(false, [&] {
+      for (int i = 0; i < 30; ++i) {
+        const std::string text = "element " + std::to_string(i);
+        w.open<Set>("spread set").add(text);
+        w.open<Hash>("spread hash").set(text, "v");
+        w.open<List>("list").push(i % 2 == 0 ? ListEnd::kHead : ListEnd::kTail, text);
+      }
+      for (const char* number : {"3", "-1", "20"}) {
+        w.open<Set>("numbers").add(number);
+      }
+      w.open<Hash>("hash").set("f", "v");
+      for (const char* name : {"spread set", "numbers"}) {
+        w.open<Set>(name).save();
+      }
+      for (const char* name : {"spread hash", "hash"}) {
+        w.open<Hash>(name).save();
+      }
+      w.open<List>("list").save();
+      w.open<List>("packed list").push(ListEnd::kTail, "element");
+      w.open<List>("packed list").save();
+      for (int i = 0; i < 40; ++i) {
+        w.open<ZSet>("spread zset").add(i % 7, "member " + std::to_string(i));
+      }
+      w.open<ZSet>("spread zset").save();
+      w.open<ZSet>("zset").add(-0.0, "m");
+      w.open<ZSet>("zset").save();
+      Key key = w.find("text");
+      String::assign(w.database(), key, "value", 9000);
+    });
+    w.end_turn();
+    w.begin();
+  }
+
+  DatabaseReport report() { return audit_database(w.database(), w.database().physical(0)); }
+  std::optional<KeyFault> fault(std::string_view name) {
+    return audit_key(w.database(), w.find(name)).fault;
+  }
+  // Writes the key's record as it is not.
+  template <class Change>
+  void damage(std::string_view name, Change change) {
+    Key key = w.find(name);
+    const std::string value(key.meta.value);
+    key.meta.value = value;
+    std::string kept;
+    change(key.meta, kept);
+    std::string record;
+    std::string where;
+    rocks::encode(record, key.meta);
+    rocks::keys::meta(where, key.database, name);
+    w.keyspace().put(Family::kMeta, where, record);
+  }
+};
+
+TEST_CASE("what commands made has no fault, and is counted") {
+  Filled f;
+  const DatabaseReport report = f.report();
+  CHECK_FALSE(report.found.has_value());
+  CHECK(report.keys == 9);
+  CHECK(report.keys_with_ttl == 1);
+  CHECK(report.counts_fit);
+  CHECK(report.elements == 30 + 30 + 30 + 3 + 1 + 1 + 1 + 40 + 1);
+  CHECK(report.records == 30 + 30 + 40);
+  CHECK(report.nodes > 6);
+  CHECK(report.unreachable == 0);
+  CHECK(report.bytes > 90 * 10);
+}
+
+TEST_CASE("[M1] a size that is not what a walk finds") {
+  for (const char* name : {"spread set", "spread hash", "numbers", "hash"}) {
+    Filled f;
+    f.damage(name, [](rocks::Metadata& meta, std::string&) { ++meta.size; });
+    CHECK(f.fault(name) == KeyFault::kSize);
+    CHECK(f.report().found->key == name);
+  }
+  for (const char* name : {"list", "packed list", "spread zset", "zset"}) {
+    Filled f;
+    f.damage(name, [](rocks::Metadata& meta, std::string&) { ++meta.size; });
+    CHECK(f.fault(name) == KeyFault::kTree);
+    CHECK(f.report().found->fault == "its tree has a fault: a node's count of elements is wrong");
+  }
+}
+
+TEST_CASE("[M2] members and leaves of a sorted set that do not say the same") {
+  Filled f;
+  const Key zset = f.w.find("spread zset");
+  std::string where;
+  rocks::keys::element(where, zset.collection(), "member 7");
+  std::string record;
+  encode_scored(record, {0.5, 0});
+  f.w.keyspace().put(Family::kElement, where, record);
+  CHECK(f.fault("spread zset") == KeyFault::kMembers);
+  encode_scored(record, {-0.0, 0});  // the leaf has 0
+  f.w.keyspace().put(Family::kElement, where, record);
+  CHECK(f.fault("spread zset") == KeyFault::kMembers);
+  encode_scored(record, {0.0, 0});
+  f.w.keyspace().put(Family::kElement, where, record);
+  CHECK_FALSE(f.fault("spread zset").has_value());
+  f.w.keyspace().erase(Family::kElement, where);
+  CHECK(f.fault("spread zset") == KeyFault::kMembers);
+}
+
+TEST_CASE("[M4] records that belong to no key") {
+  Filled f;
+  const Key set = f.w.find("spread set");
+  std::string where;
+  rocks::keys::element(where, {set.database, set.meta.version + 1000}, "member");
+  std::string record;
+  encode_member(record, 0);
+  f.w.keyspace().put(Family::kElement, where, record);
+  CHECK(f.report().unreachable == 1);
+  rocks::keys::node(where, {set.database, set.meta.version + 1000}, 0, 1);
+  f.w.keyspace().put(Family::kNode, where, record);
+  CHECK(f.report().unreachable == 2);
+  CHECK_FALSE(f.report().found.has_value());
+}
+
+TEST_CASE("[M8] a record that is newer than its key; [M9] a key that is newer than the state") {
+  Filled f;
+  const Key set = f.w.find("spread set");
+  std::string where;
+  rocks::keys::element(where, set.collection(), "element 7");
+  std::string record;
+  encode_member(record, set.meta.last_modified - set.meta.version + 1);
+  f.w.keyspace().put(Family::kElement, where, record);
+  CHECK(f.fault("spread set") == KeyFault::kStamp);
+  f.damage("hash", [&](rocks::Metadata& meta, std::string&) {
+    meta.last_modified = f.w.database().record().mutation_counter + 1;
+  });
+  CHECK(f.fault("hash") == KeyFault::kVersion);
+}
+
+TEST_CASE("[M10] what is packed is small, and has no records; what is spread has nothing packed") {
+  Filled f;
+  const Key numbers = f.w.find("numbers");
+  std::string where;
+  rocks::keys::element(where, numbers.collection(), "7");
+  std::string record;
+  encode_member(record, 0);
+  f.w.keyspace().put(Family::kElement, where, record);
+  CHECK(f.fault("numbers") == KeyFault::kForm);
+  f.damage("hash", [](rocks::Metadata& meta, std::string& kept) {
+    packing::append(kept, HashedKind::kHash, {.name = "f", .value = std::string_view()});
+    const std::string longer(100, 'x');
+    packing::append(kept, HashedKind::kHash, {.name = "g", .value = longer});
+    meta.value = kept;
+    meta.size = 2;
+  });
+  CHECK(f.fault("hash") == KeyFault::kForm);
+}
+
+TEST_CASE("a packed set holds nothing twice, and its integers ascend") {
+  auto with = [](std::initializer_list<const char*> members, bool converted) {
+    Filled f;
+    f.damage("numbers", [&](rocks::Metadata& meta, std::string& kept) {
+      for (const char* member : members) {
+        packing::append(kept, HashedKind::kSet, {.name = member});
+      }
+      meta.value = kept;
+      meta.size = members.size();
+      meta.converted = converted;
+    });
+    return f.fault("numbers");
+  };
+  CHECK_FALSE(with({"-1", "3", "20"}, false).has_value());
+  CHECK(with({"3", "-1", "20"}, false) == KeyFault::kOrder);
+  CHECK(with({"1", "x"}, false) == KeyFault::kOrder);
+  CHECK_FALSE(with({"b", "a"}, true).has_value());
+  CHECK(with({"b", "a", "b"}, true) == KeyFault::kTwice);
+}
+
+}  // namespace
+}  // namespace kiwi::resp::types_test
