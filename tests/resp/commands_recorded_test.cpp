@@ -112,16 +112,9 @@ size_t replay(const std::string& file) {
 }
 
 TEST_CASE("every recorded answer of Redis 7.0 is given byte for byte") {
-<<<<<<< HEAD
-  for (const char* file : {"string.txt", "key.txt", "list.txt", "set.txt", "hash.txt", "object.txt",
-                           "cluster.txt", "zset.txt", "zset_range.txt", "zset_algebra.txt"}) {
-||||||| parent of b7d4098 (Geo: cells and distances against what redis-server made of 2,000 places)
   for (const char* file :
-       {"string.txt", "key.txt", "list.txt", "set.txt", "hash.txt", "object.txt", "cluster.txt"}) {
-=======
-  for (const char* file :
-       {"geo.txt", "string.txt", "key.txt", "list.txt", "set.txt", "hash.txt", "object.txt", "cluster.txt"}) {
->>>>>>> b7d4098 (Geo: cells and distances against what redis-server made of 2,000 places)
+       {"geo.txt", "string.txt", "key.txt", "list.txt", "set.txt", "hash.txt", "object.txt",
+        "cluster.txt", "zset.txt", "zset_range.txt", "zset_algebra.txt"}) {
     CHECK(replay<InMemory>(file) >= 20);
     CHECK(replay<OnRocks>(file) >= 20);
     CHECK(replay<OnTable>(file) >= 20);
@@ -185,16 +178,9 @@ size_t compare_writers(const std::string& file, int version) {
 }
 
 TEST_CASE("what a script gets from a command is what a client reads, in both protocols") {
-<<<<<<< HEAD
-  for (const char* file : {"string.txt", "key.txt", "list.txt", "set.txt", "hash.txt", "object.txt",
-                           "cluster.txt", "zset.txt", "zset_range.txt", "zset_algebra.txt"}) {
-||||||| parent of b7d4098 (Geo: cells and distances against what redis-server made of 2,000 places)
   for (const char* file :
-       {"string.txt", "key.txt", "list.txt", "set.txt", "hash.txt", "object.txt", "cluster.txt"}) {
-=======
-  for (const char* file :
-       {"geo.txt", "string.txt", "key.txt", "list.txt", "set.txt", "hash.txt", "object.txt", "cluster.txt"}) {
->>>>>>> b7d4098 (Geo: cells and distances against what redis-server made of 2,000 places)
+       {"geo.txt", "string.txt", "key.txt", "list.txt", "set.txt", "hash.txt", "object.txt",
+        "cluster.txt", "zset.txt", "zset_range.txt", "zset_algebra.txt"}) {
     CHECK(compare_writers(file, 2) >= 20);
     CHECK(compare_writers(file, 3) >= 20);
   }
