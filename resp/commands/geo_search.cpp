@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "config/base/check.hpp"
 #include "resp/commands/geo_support.hpp"
 #include "resp/commands/support.hpp"
 #include "resp/numbers.hpp"
@@ -283,6 +284,7 @@ class Hits {
     if (search_.order != Order::kNone) {
       std::sort(hits_.begin(), hits_.end(), comes_first());
     }
+    CHECK_INVARIANT(search_.count == 0 || hits_.size() <= search_.count);
     return std::move(hits_);
   }
 
@@ -300,6 +302,7 @@ class Hits {
 
   // Of the best so many, the last one gives its place.
   void replace_last(Hit&& hit, std::string_view member) {
+    CHECK_INVARIANT(!hits_.empty() && hits_.size() == search_.count);
     std::pop_heap(hits_.begin(), hits_.end(), comes_first());
     std::string& old = hits_.back().member;
     if (member.size() > old.size()) {
@@ -322,6 +325,7 @@ std::vector<Hit> find(Context& context, const ZSet& set, const Search& search) {
   Hits hits(context.state(), search);
   bool wanted = true;
   const geo::Cells cells = geo::cells_of(trigonometry, search.area);
+  CHECK_INVARIANT(!cells.all().empty());
   for (const geo::Cell& cell : cells.all()) {
     const ScoreRange range{.min = {.score = cell.first},
                            .max = {.score = cell.behind, .exclusive = true}};

@@ -85,6 +85,7 @@ Edges edges_of(const GridCell& cell) {
 // The neighbour `east` columns and `north` rows away, -1 to 1 each. Around the world; over a pole,
 // too, to the other one, which costs candidates and loses none.
 GridCell neighbour(const GridCell& cell, int east, int north) {
+  CHECK_INVARIANT(cell.step >= 1 && cell.step <= kSteps);
   const uint64_t used = ~uint64_t{0} >> (64 - 2 * cell.step);
   uint64_t x = cell.bits & kOdd;
   uint64_t y = cell.bits & kEven;
@@ -105,6 +106,7 @@ GridCell neighbour(const GridCell& cell, int east, int north) {
 }
 
 Cell scores_of(const GridCell& cell) {
+  CHECK_INVARIANT(cell.step <= kSteps);
   const unsigned shift = 2 * (kSteps - cell.step);
   return {static_cast<double>(cell.bits << shift), static_cast<double>((cell.bits + 1) << shift)};
 }
@@ -253,7 +255,7 @@ std::optional<double> Distances::within(const Area& area, const Place& place) co
 // ---------------------------------------------------------------- cells
 
 void Cells::add(const Cell& cell) {
-  CHECK_INVARIANT(size_ < cells_.size());
+  CHECK_INVARIANT(size_ < cells_.size() && cell.first < cell.behind);
   cells_[size_++] = cell;
 }
 
