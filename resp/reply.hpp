@@ -37,8 +37,6 @@ class ReplyWriter {
   virtual void push(size_t elements) = 0;                // RESP2: an array
   virtual void boolean(bool value) = 0;                  // RESP2: 1 or 0
   virtual void number(double value) = 0;                 // RESP2: a bulk string
-  // The same in another form than the usual one, which is `text`.
-  virtual void number_as(double value, std::string_view text) = 0;
   virtual void big_number(std::string_view digits) = 0;  // RESP2: a bulk string
   virtual void verbatim(std::string_view text) = 0;      // plain text; RESP2: a bulk string
 
@@ -46,6 +44,9 @@ class ReplyWriter {
   //   begin = where(); elements; head = where(); array(n); put_first(begin, head);
   virtual size_t where() const = 0;
   virtual void put_first(size_t begin, size_t head) = 0;
+
+  // A number in another form than the usual one, which is `text`.
+  virtual void number_as(double value, std::string_view text) = 0;
 
  protected:
   ReplyWriter(int version, bool discards) : version_(version), discards_(discards) {}
