@@ -46,6 +46,8 @@ class Context {
 
   // ---- for commands
   int64_t now_ms() const { return moment_.now_ms; }
+  // As part of a log entry: what it computes must have the same bits on every node.
+  bool may_write() const { return moment_.may_write; }
   const CommandSpec& row() const { return *command_; }
   std::string_view command() const { return command_->name; }  // as error texts show it
   uint32_t database() const { return database_; }              // logical

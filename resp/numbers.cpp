@@ -57,6 +57,14 @@ std::optional<long double> parse_long_double(std::string_view text) {
   return value;
 }
 
+std::string fixed_text(double value, int digits) {
+  const int size = std::snprintf(nullptr, 0, "%.*f", digits, value);
+  std::string text(static_cast<size_t>(size) + 1, '\0');
+  std::snprintf(text.data(), text.size(), "%.*f", digits, value);
+  text.resize(static_cast<size_t>(size));
+  return text;
+}
+
 std::string format_long_double(long double value) {
   int size = std::snprintf(nullptr, 0, "%.17Lf", value);
   std::string text(static_cast<size_t>(size) + 1, '\0');

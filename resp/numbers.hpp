@@ -29,6 +29,9 @@ class IntegerText {
 // is too large or too small for a double.
 std::optional<double> parse_double(std::string_view text);
 
+// So many digits behind the point, never an exponent.
+std::string fixed_text(double value, int digits);
+
 // INCRBYFLOAT: what strtold takes, without spaces; infinities are read, NaN is not.
 std::optional<long double> parse_long_double(std::string_view text);
 // 17 digits behind the point, trailing zeros removed, never an exponent.

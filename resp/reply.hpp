@@ -48,6 +48,9 @@ class ReplyWriter {
   virtual size_t where() const = 0;
   virtual void put_first(size_t begin, size_t head) = 0;
 
+  // A number in another form than the usual one, which is `text`.
+  virtual void number_as(double value, std::string_view text) = 0;
+
  protected:
   ReplyWriter(int version, bool discards) : version_(version), discards_(discards) {}
   ~ReplyWriter() = default;

@@ -161,10 +161,15 @@ std::string double_text(double value) {
 }
 
 void RespWriter::number(double value) {
-  if (!fits(2 * kFrame)) {
+  if (fits(2 * kFrame)) {
+    number_as(value, double_text(value));
+  }
+}
+
+void RespWriter::number_as(double, std::string_view text) {
+  if (!fits(text.size() + kFrame)) {
     return;
   }
-  const std::string text = double_text(value);
   if (version_ == 2) {
     append_bulk(*out_, text);
   } else {

@@ -44,6 +44,7 @@ class RespWriter final : public ReplyWriter {
   void push(size_t elements) override;
   void boolean(bool value) override;
   void number(double value) override;
+  void number_as(double value, std::string_view text) override;
   void big_number(std::string_view digits) override;
   void verbatim(std::string_view text) override;
   size_t where() const override { return out_ != nullptr ? out_->size() : 0; }

@@ -77,6 +77,10 @@ void ValueWriter::number(double value) {
   }
 }
 
+void ValueWriter::number_as(double value, std::string_view text) {
+  add(version_ == 2 ? Kind::kBulk : Kind::kDouble, text).real = version_ == 2 ? 0 : value;
+}
+
 void ValueWriter::big_number(std::string_view digits) {
   add(version_ == 2 ? Kind::kBulk : Kind::kBigNumber, digits);
 }
@@ -132,7 +136,8 @@ void write_value(const ReplyValue& value, ReplyWriter& reply) {
     case Kind::kBoolean:
       return reply.boolean(value.integer != 0);
     case Kind::kDouble:
-      return reply.number(value.real);
+      return value.text.empty() ? reply.number(value.real)
+                                : reply.number_as(value.real, value.text);
     case Kind::kBigNumber:
       return reply.big_number(value.text);
     case Kind::kVerbatim:

@@ -26,7 +26,7 @@ struct ReplyValue {
     kSet,        // items
     kPush,       // items
     kBoolean,    // integer: 0 or 1
-    kDouble,     // real
+    kDouble,     // real; text, if it is not written in the usual form
     kBigNumber,  // text: digits
     kVerbatim,   // text
   };
@@ -64,6 +64,7 @@ class ValueWriter final : public ReplyWriter {
   void push(size_t elements) override;
   void boolean(bool value) override;
   void number(double value) override;
+  void number_as(double value, std::string_view text) override;
   void big_number(std::string_view digits) override;
   void verbatim(std::string_view text) override;
   size_t where() const override { return parts_.size(); }

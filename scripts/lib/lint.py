@@ -11,6 +11,7 @@
   fates       error texts whose first word tells what became of a command stand in resp/texts.hpp
   citations   a rule, a section, a page, a heading that is cited stands in the tree
   readmes     the tables of files in READMEs name what is there, and all of it
+  commands    README's table of commands is what the rows say
   format      clang-format, if it is installed
   --tidy      clang-tidy, with the compile commands of build/
   --ratchet   writes today's exceptions to ratchet.txt
@@ -22,6 +23,7 @@ import re
 import subprocess
 import sys
 
+import command_list
 import lint_assertions
 import lint_citations
 import lint_includes
@@ -140,7 +142,7 @@ def main(arguments):
     checks = [lint_includes.check(files), lint_lengths.check(ROOT, files),
               lint_assertions.check(ROOT, files), check_words(files), check_headers(files),
               check_folders(files), check_fates(files), check_format(files),
-              lint_readmes.check(files), lint_citations.check(files, exists=lambda path: os.path.exists(
+              lint_readmes.check(files), command_list.check(files), lint_citations.check(files, exists=lambda path: os.path.exists(
                   os.path.join(ROOT, path)))]
     if "--tidy" in arguments:
         checks.append(check_tidy(files))

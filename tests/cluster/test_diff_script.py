@@ -37,7 +37,7 @@ def pair(single, request):
 
 @pytest.mark.parametrize("path", KEPT, ids=lambda path: path.stem)
 def test_what_differed_once_does_not_any_more(pair, path):
-    from diff import pools
+    from diff import grammar, pools, states
 
     kept = json.loads(path.read_text(encoding="ascii"))
     if kept["protocol"] == 3:
@@ -45,7 +45,7 @@ def test_what_differed_once_does_not_any_more(pair, path):
             side.call("HELLO", "3")
     for argv in kept["commands"]:
         pair.run([word.encode("latin1") for word in argv])
-    pair.compare_states(pools.KEYS)
+    states.compare(pair, [*pools.KEYS, grammar.LEX_KEY])
 
 
 def test_a_minute_of_random_commands_gets_the_same_bytes(seed):

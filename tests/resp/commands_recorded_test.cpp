@@ -115,6 +115,7 @@ constexpr const char* kFiles[] = {
     "recorded/bitmap.txt",             //
     "recorded/cluster.txt",            //
     "recorded/dump.txt",               //
+    "recorded/geo.txt",                //
     "recorded/hash.txt",               //
     "recorded/hyperloglog.txt",        //
     "recorded/key.txt",                //

@@ -7,13 +7,14 @@
 
 Commands, their options and arguments come from redis-server's COMMAND DOCS, as far as Kiwi's COMMAND
 LIST has them; now and then an option that does not belong there, a word too many, a number that is
-none. Every reply must be equal byte by byte, but for what scripts/lib/diff/compare.py names; at the
-end of each seed all keys are compared. What differs is shrunk to the fewest commands that show it and
-kept below tests/diff, where scripts/test runs it again. Exit code 0: nothing differed.
+none, a block of MULTI, a deadline that passes. Every reply must be equal byte by byte, but for what
+scripts/lib/diff/compare.py and settle.py name; at the end of each seed all keys are compared, and each
+value goes through DUMP and RESTORE both ways. What differs is shrunk to the fewest commands that show
+it and kept below tests/diff, where scripts/test runs it again. At the end it says which commands were
+answered without an error, and which of their options never were. Exit code 0: nothing differed.
 """
 
 import argparse
-import collections
 import contextlib
 import fnmatch
 import json
@@ -26,7 +27,7 @@ import time
 import cluster as clusters
 from bench import systems, tools
 
-from diff import grammar, pools, shrink
+from diff import documented, grammar, pools, shrink, states
 from diff.pair import Difference, Pair, show
 from diff.wire import Connection
 
@@ -75,7 +76,7 @@ class Servers:
 def table_of(servers, patterns):
     """Commands both have, and containers' names."""
     pair = servers.pair(2, ())
-    docs = grammar.commands(pair.theirs.call("COMMAND", "DOCS"))
+    docs = documented.commands(pair.theirs.call("COMMAND", "DOCS"))
     listed = {name.decode().replace("|", " ") for name in pair.ours.call("COMMAND", "LIST")}
     subcommands = {name for name in docs if " " in name}
     containers = {name.split(" ")[0] for name in subcommands}
@@ -85,21 +86,32 @@ def table_of(servers, patterns):
     return table, containers
 
 
-def replay(servers, commands, protocol, containers, counts=None):
-    """None, or the Difference."""
+def replay(servers, commands, protocol, containers, told=None):
+    """None, or the Difference. told: a Tally."""
     pair = servers.pair(protocol, containers)
     try:
         for argv in commands:
-            pair.run(argv)
-            if counts is not None:
-                counts[argv[0].decode("latin1").lower()] += 1
-        pair.compare_states(pools.KEYS)
+            succeeded = pair.run(argv)
+            if told is not None:
+                told.commands += 1
+                told.coverage.add(argv.name, argv.choices, succeeded)
+        dumped = states.compare(pair, [*pools.KEYS, grammar.LEX_KEY])
+        if told is not None:
+            told.dumped += dumped
     except Difference as difference:
         return difference
     finally:
         pair.ours.close()
         pair.theirs.close()
     return None
+
+
+class Tally:
+    """What a run did."""
+
+    def __init__(self, table):
+        self.coverage = documented.Coverage(table)
+        self.commands = self.dumped = self.differences = 0
 
 
 def keep(commands, protocol, seed, difference):
@@ -119,29 +131,32 @@ def run(options, servers):
     table, containers = table_of(servers, options.commands)
     if not table:
         raise clusters.Failure("Kiwi has none of these commands")
-    counts, begun, seed, differences = collections.Counter(), time.monotonic(), options.seed, 0
+    tally, begun, seed = Tally(table), time.monotonic(), options.seed
     while options.forever or (seed < options.seed + options.seeds if options.seeds else
                               time.monotonic() - begun < options.seconds):
         rng = random.Random(seed)
-        drawn = grammar.Generator(rng, table, int(time.time()))
-        commands = [drawn.next() for _ in range(COMMANDS_A_SEED)]
+        commands = grammar.Generator(rng, table, int(time.time())).sequence(COMMANDS_A_SEED)
         protocol = 2 + seed % 2
-        difference = replay(servers, commands, protocol, containers, counts)
+        difference = replay(servers, commands, protocol, containers, tally)
         if difference is not None:
-            differences += 1
+            tally.differences += 1
             fewer = shrink.shrink(commands[:difference.number] if difference.number <= len(commands)
                                   else commands,
                                   lambda some: replay(servers, some, protocol, containers) is not None,
                                   options.tries)
             keep(fewer, protocol, seed, replay(servers, fewer, protocol, containers) or difference)
-            if differences >= options.most:
+            if tally.differences >= options.most:
                 break
         seed += 1
-    missing = sorted(set(name.split(" ")[0] for name in table) - set(counts))
-    print(f"{sum(counts.values())} commands of {len(counts)} kinds in {seed - options.seed} seeds, "
-          f"{time.monotonic() - begun:.0f} s: {differences} differences"
-          + (f"; not drawn: {', '.join(missing)}" if missing else ""))
-    return 1 if differences else 0
+    report(tally, seed - options.seed, time.monotonic() - begun)
+    return 1 if tally.differences else 0
+
+
+def report(tally, seeds, seconds):
+    print(f"{tally.commands} commands in {seeds} seeds, {seconds:.0f} s: {tally.differences} differences; "
+          + (f"{tally.dumped} values through DUMP and RESTORE" if tally.dumped else "no DUMP here"))
+    for line in tally.coverage.lines():
+        print(line)
 
 
 def parse(words):

@@ -55,6 +55,30 @@ def same_shape(left, right):
     return True
 
 
+def has(argv, word):
+    return any(given.lower() == word for given in argv)
+
+
+def search(left, right, argv):
+    """Of members equally far away either may be among the nearest."""
+    if not has(argv, b"count") or not isinstance(left, list) or len(left) != len(right):
+        return False
+    return not has(argv, b"withdist") or sorted(one[1] for one in left) == sorted(one[1] for one in right)
+
+
+def sort(left, right, argv):
+    """BY a pattern without a star: in the order in which the elements stand."""
+    patterns = [argv[at + 1] for at in range(2, len(argv) - 1) if argv[at].lower() == b"by"]
+    if not patterns or b"*" in patterns[-1]:
+        return False
+    return same_shape(left, right) if has(argv, b"limit") else unordered(left, right)
+
+
+# The same, for those where the arguments tell.
+BY_ARGUMENTS = {
+    "geosearch": search, "georadius": search, "georadius_ro": search, "georadiusbymember": search,
+    "georadiusbymember_ro": search, "sort": sort, "sort_ro": sort,
+}
 RULES = {
     "keys": unordered, "smembers": unordered, "sunion": unordered, "sinter": unordered,
     "sdiff": unordered, "hkeys": unordered, "hvals": unordered, "hgetall": unordered_pairs,
@@ -79,12 +103,15 @@ def known(name, ours, theirs):
                  and re.fullmatch(right.encode(), theirs, re.S)), None)
 
 
-def equal(name, ours, theirs):
+def equal(name, ours, theirs, argv=()):
     """ours, theirs: (bytes, value)"""
     if ours[0] == theirs[0]:
         return True
     if known(name, ours[0], theirs[0]):
         return True
+    by_arguments = BY_ARGUMENTS.get(name)
+    if by_arguments is not None:
+        return same_type(ours[1], theirs[1]) and by_arguments(ours[1], theirs[1], argv)
     rule = RULES.get(name)
     if rule is None or ours[0][:1] != theirs[0][:1] or not same_type(ours[1], theirs[1]):
         return False

@@ -1,58 +1,59 @@
 """Commands drawn from a server's own COMMAND DOCS: every command, every option, also where they do
 not belong together.
 
-The documentation gives an argument's type, not what makes sense of it: names say more. HINTS maps a
-command's argument, or an argument's name, to a generator; the type is the last resort.
+The documentation gives an argument's type, not what makes sense of it: names say more. BY_COMMAND maps
+a command's argument, BY_NAME an argument's name, to a generator; the type is the last resort.
 """
 
 from diff import pools
 
 REPEATED_MOST = 4
 DATABASES = [b"0", b"1", b"2", b"-1", b"x", b"1024", b"99999999999999999999"]
+# Words that are no command of a server: what diff.pair makes of them.
+EXPIRE_NOW = b"\x00expire"  # a key: its deadline passes
 
 
-def tree(value):
-    """COMMAND DOCS in RESP2 (flat lists) as dictionaries with str keys."""
-    pairs = zip(value[::2], value[1::2])
-    return {key.decode(): item for key, item in pairs}
+class Drawn(list):
+    """argv, and what it was made of."""
+
+    def __init__(self, words, name="", choices=()):
+        super().__init__(words)
+        self.name, self.choices = name, frozenset(choices)
+
+    def changed(self, words):
+        return Drawn(words, self.name, self.choices)
 
 
-class Argument:
-    def __init__(self, flat):
-        row = tree(flat)
-        self.name = row["name"].decode()
-        self.type = row["type"].decode()
-        self.token = row.get("token")
-        flags = {flag.decode() for flag in row.get("flags", [])}
-        self.optional = "optional" in flags
-        self.multiple = "multiple" in flags or "multiple_token" in flags
-        self.token_each_time = "multiple_token" in flags
-        self.parts = [Argument(part) for part in row.get("arguments", [])]
+def position(g):
+    return pools.clumsy(g.rng, pools.POSITIONS, pools.BAD_INTEGERS)
 
 
-class Command:
-    """name is as typed: `get`, or `object encoding`."""
-
-    def __init__(self, name, flat):
-        self.name = name
-        row = tree(flat)
-        self.group = row.get("group", b"").decode()
-        self.since = tuple(int(part) for part in row.get("since", b"0").split(b"."))
-        self.arguments = [Argument(part) for part in row.get("arguments", [])]
+def offset(g):
+    """Of bits, or of LIMIT."""
+    if g.group not in ("bitmap", "string"):
+        return pools.clumsy(g.rng, [b"0", b"0", b"1", b"2", b"5"], [b"-1", b"x", b"", b"100"])
+    return pools.clumsy(g.rng, pools.BIT_OFFSETS + [b"#1", b"#2", b"#1024"],
+                        [b"-1", b"x", b"#-1", b"", b"4294967296"])
 
 
-def commands(docs):
-    """name -> Command of a COMMAND DOCS reply; containers give their subcommands instead."""
-    found = {}
-    for name, flat in zip(docs[::2], docs[1::2]):
-        row = tree(flat)
-        if "subcommands" in row:
-            for sub, sub_flat in zip(row["subcommands"][::2], row["subcommands"][1::2]):
-                full = sub.decode().replace("|", " ")
-                found[full] = Command(full, sub_flat)
-        else:
-            found[name.decode()] = Command(name.decode(), flat)
-    return found
+def increment(g):
+    return pools.double(g.rng) if g.rng.random() < 0.5 else pools.integer(g.rng)
+
+
+def whole_increment(g):
+    return pools.integer(g.rng)
+
+
+def stream_bound(g):
+    return g.rng.choice(pools.STREAM_IDS + [b"-", b"+", b"(3", b"(5-1"])
+
+
+def lex(g):
+    return g.rng.choice(pools.LEX)
+
+
+def sort_source(g):
+    return g.rng.choice(pools.SORTABLE if g.rng.random() < 0.85 else pools.KEYS)
 
 
 BY_NAME = {
@@ -61,38 +62,52 @@ BY_NAME = {
     "unix-time-seconds": lambda g: pools.deadline(g.rng, g.now, False),
     "unix-time-milliseconds": lambda g: pools.deadline(g.rng, g.now, True),
     "score": lambda g: pools.double(g.rng),
-    "increment": lambda g: pools.double(g.rng) if g.rng.random() < 0.5 else pools.integer(g.rng),
+    "increment": increment,
     "cursor": lambda g: g.rng.choice([b"0", b"0", b"0", b"0", b"x", b"-1", b""]),
     "count": lambda g: pools.clumsy(g.rng, [b"1", b"2", b"3", b"10", b"0", b"-1", b"-3", b"1000"],
                                     pools.BAD_INTEGERS),
-    "offset": lambda g: pools.clumsy(g.rng, [b"0", b"1", b"7", b"8", b"63", b"100", b"#1", b"#2"],
-                                     [b"-1", b"x", b"#-1", b"", b"4294967296"]),
+    "offset": offset,
     "destination-db": lambda g: g.rng.choice(DATABASES),
-    "encoding": lambda g: g.rng.choice([b"u8", b"i8", b"u1", b"i5", b"u63", b"i64", b"u64", b"i65", b"x"]),
-    "longitude": lambda g: g.rng.choice([b"13.361389", b"15.087269", b"0", b"-179.9", b"180", b"181", b"x"]),
-    "latitude": lambda g: g.rng.choice([b"38.115556", b"37.502669", b"0", b"-85", b"85.05", b"86", b"x"]),
-    "radius": lambda g: g.rng.choice([b"100", b"200.5", b"0", b"20000", b"-1", b"x"]),
-    "width": lambda g: g.rng.choice([b"400", b"1000", b"0", b"-1", b"x"]),
-    "height": lambda g: g.rng.choice([b"400", b"1000", b"0", b"-1", b"x"]),
+    "encoding": lambda g: pools.clumsy(g.rng, [b"u8", b"i8", b"u1", b"i5", b"u63", b"i64"],
+                                       [b"u64", b"i65", b"x", b"u0", b"i", b""]),
+    "longitude": lambda g: pools.coordinate(g.rng, "longitude"),
+    "latitude": lambda g: pools.coordinate(g.rng, "latitude"),
+    "radius": lambda g: pools.length(g.rng),
+    "width": lambda g: pools.length(g.rng),
+    "height": lambda g: pools.length(g.rng),
     "pattern": lambda g: g.rng.choice(pools.PATTERNS),
+    "id": lambda g: g.rng.choice(pools.STREAM_IDS),
+    "last-id": lambda g: g.rng.choice(pools.STREAM_IDS),
+    **{name: lambda g: g.rng.choice([b"g1", b"g1", b"g2"]) for name in ("group", "groupname")},
+    **{name: lambda g: g.rng.choice([b"c1", b"c1", b"c2"]) for name in ("consumer", "consumername")},
 }
 BY_COMMAND = {
-    ("zrangebylex", "min"): lambda g: g.rng.choice(pools.LEX),
-    ("zrangebylex", "max"): lambda g: g.rng.choice(pools.LEX),
-    ("zrevrangebylex", "min"): lambda g: g.rng.choice(pools.LEX),
-    ("zrevrangebylex", "max"): lambda g: g.rng.choice(pools.LEX),
-    ("zlexcount", "min"): lambda g: g.rng.choice(pools.LEX),
-    ("zlexcount", "max"): lambda g: g.rng.choice(pools.LEX),
-    ("zremrangebylex", "min"): lambda g: g.rng.choice(pools.LEX),
-    ("zremrangebylex", "max"): lambda g: g.rng.choice(pools.LEX),
+    **{(name, bound): lex for name in ("zrangebylex", "zrevrangebylex", "zlexcount", "zremrangebylex")
+       for bound in ("min", "max")},
+    **{(name, bound): position for name in ("getrange", "substr", "bitcount", "bitpos", "lrange", "ltrim")
+       for bound in ("start", "end", "stop")},
+    **{(name, bound): stream_bound for name in ("xrange", "xrevrange", "xpending", "xautoclaim")
+       for bound in ("start", "end")},
+    **{(name, "increment"): whole_increment for name in ("bitfield", "incrby", "decrby", "hincrby")},
+    ("bitop", "operation"): lambda g: g.case(pools.clumsy(g.rng, [b"AND", b"OR", b"XOR", b"NOT"], [b"NAND", b""])),
     ("setrange", "offset"): lambda g: pools.clumsy(
-        g.rng, [b"0", b"1", b"5", b"100", b"2047", b"8190", b"8192"], [b"-1", b"x", b"536870912"]),
+        g.rng, [b"0", b"1", b"5", b"100", b"2047", b"2048", b"8190", b"8192", b"16384"],
+        [b"-1", b"x", b"536870912"]),
     ("setbit", "value"): lambda g: g.rng.choice([b"0", b"1", b"1", b"2", b"x"]),
     ("bitpos", "bit"): lambda g: g.rng.choice([b"0", b"1", b"1", b"2", b"x"]),
     ("restore", "ttl"): lambda g: b"0",
     ("move", "db"): lambda g: g.rng.choice(DATABASES),
+    **{(name, "pattern"): lambda g: g.rng.choice(pools.BY) for name in ("sort", "sort_ro")},
+    **{(name, "by-pattern"): lambda g: g.rng.choice(pools.BY) for name in ("sort", "sort_ro")},
+    **{(name, "get-pattern"): lambda g: g.rng.choice(pools.GET) for name in ("sort", "sort_ro")},
+    ("sort", "key"): sort_source,
+    ("sort_ro", "key"): sort_source,
 }
+# By the word in front: the documentation of 7.0 calls both patterns `pattern`.
+BY_TOKEN = {("sort", b"GET"): lambda g: g.rng.choice(pools.GET), ("sort_ro", b"GET"): lambda g: g.rng.choice(pools.GET)}
 BOUNDS = {"min", "max", "start", "stop", "end"}
+# Arguments that a long series of different ones reaches thresholds by.
+SERIAL = {"member", "field", "element", "value"}
 
 
 class Generator:
@@ -101,14 +116,44 @@ class Generator:
     def __init__(self, rng, table, now):
         self.rng, self.table, self.now = rng, table, now
         self.names = sorted(table)
+        self.tokens = sorted({token for command in table.values() for token in command.tokens})
+        self.series = None  # while a long run is drawn: number -> its word
+        self.number = 0     # in it
+        self.group = ""     # of the command that is drawn
+        self.choices = set()
+
+    def sequence(self, count):
+        """So many commands, in blocks of MULTI now and then, and keys that expire."""
+        out = []
+        while len(out) < count:
+            kind = self.rng.random()
+            if kind < 0.03:
+                out += self.block()
+            elif kind < 0.04:
+                out.append(Drawn([EXPIRE_NOW, self.rng.choice(pools.KEYS)]))
+            else:
+                out.append(self.next())
+        return out
+
+    def block(self):
+        watch = [Drawn([b"WATCH", self.rng.choice(pools.KEYS)], "watch")] if self.rng.random() < 0.3 else []
+        between = [self.next() for _ in range(self.rng.choice((0, 0, 1)))] if watch else []
+        inside = [self.next() for _ in range(self.rng.randint(0, 6))]
+        end = Drawn([b"DISCARD"], "discard") if self.rng.random() < 0.1 else Drawn([b"EXEC"], "exec")
+        return [*watch, *between, Drawn([b"MULTI"], "multi"), *inside, end]
+
+    def next(self, name=None):
+        return settle_lex(settle_counts(self.command(name), self.rng), self.rng)
 
     def command(self, name=None):
-        """argv; now and then damaged: a word too many, one too few, an unknown option."""
+        """Now and then damaged: a word too many, one too few, an option of another command."""
         command = self.table[name or self.rng.choice(self.names)]
+        self.group, self.choices = command.group, set()
         words = [self.case(word.encode()) for word in command.name.split(" ")]
         for argument in self.shuffled_options(command.arguments):
             words += self.argument(command.name, argument)
-        return self.damaged(words) if self.rng.random() < 0.04 else words
+        drawn = Drawn(words, command.name, self.choices)
+        return Drawn(self.damaged(words), command.name) if self.rng.random() < 0.04 else drawn
 
     def case(self, word):
         return self.rng.choice([word.upper(), word.upper(), word.lower(), word.title()])
@@ -117,7 +162,7 @@ class Generator:
         """Options that stand together in the documentation may come in any order."""
         out, run = [], []
         for argument in arguments:
-            if argument.optional and argument.token:
+            if argument.optional and (argument.token or argument.type in ("oneof", "block")):
                 run.append(argument)
                 continue
             self.rng.shuffle(run)
@@ -127,28 +172,41 @@ class Generator:
         return out + run
 
     def damaged(self, words):
-        kind = self.rng.randrange(4)
+        kind = self.rng.randrange(5)
         if kind == 0:
             return words[:1]
         if kind == 1:
             return words + [pools.member(self.rng)]
         if kind == 2:
             return words[:-1] or words
+        if kind == 3:
+            at = self.rng.randint(1, len(words))
+            return words[:at] + [self.rng.choice(self.tokens or [b"GET"])] + words[at:]
         return words + [b"BOGUS"]
 
     def argument(self, command, argument):
         if argument.optional and self.rng.random() < 0.6:
             return []
+        if argument.optional:
+            self.choices.add(argument.path)
         times = self.rng.randint(1, REPEATED_MOST) if argument.multiple else 1
-        if argument.multiple and self.rng.random() < 0.02:
-            times = self.rng.choice(pools.COUNTS)
-        if argument.optional and self.rng.random() < 0.05:
+        long_run = argument.multiple and self.series is None and self.rng.random() < 0.04
+        if long_run:
+            times, self.series = pools.series(self.rng)
+            times = max(1, times)
+        elif argument.optional and self.rng.random() < 0.05:
             times += 1  # given twice
+        if times > 1 and argument.multiple:
+            self.choices.add(argument.path + "...")
         words = []
         for number in range(times):
+            if long_run:
+                self.number = number
             if argument.token is not None and (number == 0 or argument.token_each_time):
                 words.append(self.case(argument.token))
             words += self.value(command, argument)
+        if long_run:
+            self.series = None
         return words
 
     def value(self, command, argument):
@@ -162,16 +220,22 @@ class Generator:
         return [self.leaf(command, argument)]
 
     def argument_of_choice(self, command, part):
+        self.choices.add(part.path)
+        if part.token == b"*":  # of XADD: the rest of an id that does not tell the time
+            return [b"%d-*" % self.rng.randint(1, 30)]
         words = [self.case(part.token)] if part.token else []
         return words + self.value(command, part)
 
     def leaf(self, command, argument):
         """One word. numkeys is settled afterwards, by settle_counts()."""
-        made = BY_COMMAND.get((command, argument.name)) or BY_NAME.get(argument.name)
+        if self.series is not None and argument.name in SERIAL:
+            return self.series(self.number)
+        made = BY_TOKEN.get((command, argument.token)) or BY_COMMAND.get((command, argument.name)) or \
+            BY_NAME.get(argument.name)
         if made:
             return made(self)
         if argument.type == "key":
-            return self.rng.choice(pools.KEYS)
+            return self.key()
         if argument.name == "numkeys":
             return NUMKEYS
         if command.startswith("z") and argument.name in BOUNDS:
@@ -187,8 +251,15 @@ class Generator:
             return self.rng.choice(pools.PATTERNS)
         return pools.member(self.rng)
 
-    def next(self, name=None):
-        return settle_lex(settle_counts(self.command(name), self.rng), self.rng)
+    def key(self):
+        """Mostly of the command's own type, or nobody would get further than WRONGTYPE."""
+        favourites = pools.FAVOURITES.get(self.group, pools.KEYS)
+        draw = self.rng.random()
+        if self.group == "string" and draw < 0.1:
+            return self.rng.choice(pools.WEIGHTS)
+        if self.group == "hash" and draw < 0.1:
+            return self.rng.choice(pools.WEIGHT_HASHES)
+        return self.rng.choice(favourites if draw < 0.75 else pools.KEYS)
 
 
 # Redis leaves open what lex ranges hold when scores differ: they have a key of their own, to which
@@ -201,12 +272,13 @@ BYLEX_COMMANDS = {b"zrange": 1, b"zrangestore": 2}
 def settle_lex(words, rng):
     name = words[0].lower()
     if name == b"zadd" and rng.random() < 0.2:
-        return [words[0], LEX_KEY] + [w for _ in range(rng.randint(1, REPEATED_MOST))
-                                      for w in (b"0", pools.member(rng))]
+        return Drawn([words[0], LEX_KEY] + [w for _ in range(rng.randint(1, REPEATED_MOST))
+                                            for w in (b"0", pools.member(rng))], "zadd")
     at = LEX_COMMANDS.get(name)
-    if any(word.lower() == b"bylex" for word in words[3:]):
-        at = BYLEX_COMMANDS.get(name, at)
-    return words[:at] + [LEX_KEY] + words[at + 1:] if at and at < len(words) else words
+    if name in BYLEX_COMMANDS and any(word.lower() == b"bylex" for word in words[3:]):
+        at = BYLEX_COMMANDS[name]
+        words = words.changed(words[:at + 1] + [rng.choice(pools.LEX) for _ in words[at + 1:at + 3]] + words[at + 3:])
+    return words.changed(words[:at] + [LEX_KEY] + words[at + 1:]) if at and at < len(words) else words
 
 
 NUMKEYS = b"\x00numkeys"
@@ -221,6 +293,6 @@ def settle_counts(words, rng):
     while at + 1 + keys < len(words) and words[at + 1 + keys] in pools.KEYS and keys < REPEATED_MOST:
         keys += 1
     wrong = rng.random() < 0.1
-    words = list(words)
-    words[at] = rng.choice([b"0", b"-1", b"x", b"%d" % (keys + 1)]) if wrong else b"%d" % max(1, keys)
-    return words
+    settled = list(words)
+    settled[at] = rng.choice([b"0", b"-1", b"x", b"%d" % (keys + 1)]) if wrong else b"%d" % max(1, keys)
+    return words.changed(settled)

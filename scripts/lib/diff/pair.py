@@ -1,14 +1,22 @@
 """Two servers that are given the same commands, ours first.
 
-Commands that draw at random run here first; what they took is then taken from the other by name.
-SCAN and its like are walked to the end on both: cursors may differ, what a walk finds may not.
+Commands that draw at random run here first; what they took is then taken from the other by name, and
+what they only picked must be there. SCAN and its like are walked to the end on both: cursors may
+differ, what a walk finds may not. Inside MULTI, where none of that is possible, they are left out.
 """
 
-from diff import compare
-from diff.wire import Error
+import time
+
+from diff import compare, settle
+from diff.grammar import EXPIRE_NOW
+from diff.wire import Error, parse
 
 SCANS = {"scan": 1, "sscan": 2, "hscan": 2, "zscan": 2}  # where the cursor stands
 WALK_MOST = 10_000
+# How long both servers have for a deadline of EXPIRE_MS.
+EXPIRE_MS, EXPIRE_WAIT = b"10", 0.03
+# A watched key may stop a transaction here that Redis lets through, if the database was emptied.
+ABORTS_MORE = {"flushdb", "flushall", "swapdb"}
 
 
 class Difference(Exception):
@@ -29,10 +37,22 @@ def name_of(argv, containers):
     return name
 
 
+def elements(raw):
+    """The replies of which the array `raw` is made."""
+    at, out = raw.index(b"\r\n") + 2, []
+    for _ in range(int(raw[1:at - 2])):
+        _, end = parse(raw, at)
+        out.append((raw[at:end], parse(raw, at)[0]))
+        at = end
+    return out
+
+
 class Pair:
     def __init__(self, ours, theirs, containers=()):
         self.ours, self.theirs, self.containers = ours, theirs, containers
         self.sent = 0
+        self.queued = None  # what MULTI took, until EXEC
+        self.watching = False
 
     def both(self, *argv):
         self.ours.send(argv)
@@ -40,35 +60,70 @@ class Pair:
         return self.ours.receive(), self.theirs.receive()
 
     def must_agree(self, argv, name, ours, theirs):
-        if not compare.equal(name, ours, theirs):
+        if not compare.equal(name, ours, theirs, argv):
             raise Difference(self.sent, argv, ours[0], theirs[0])
 
+    def refuse(self, argv, ours, theirs):
+        raise Difference(self.sent, argv, ours, theirs)
+
     def run(self, argv):
+        """True: it was executed and answered without an error."""
         self.sent += 1
+        if argv[0] == EXPIRE_NOW:
+            return self.queued is None and self.expire(argv[1])
         name = name_of(argv, self.containers)
-        if name == "spop":
-            return self.spop(argv)
+        if name in ABORTS_MORE and self.watching:
+            return False
+        if self.queued is not None:
+            return self.run_in_block(argv, name)
         if name in SCANS:
             return self.walk(argv, name)
+        if name in settle.INSTEAD:
+            return settle.INSTEAD[name](self, argv)
         ours, theirs = self.both(*argv)
         self.must_agree(argv, name, ours, theirs)
-        return None
+        good = not isinstance(ours[1], Error)
+        if good and name in settle.AFTER:
+            settle.AFTER[name](self, argv, ours[1])
+        if good and name == "multi":
+            self.queued = []
+        self.watching = (self.watching or name == "watch") and name not in ("unwatch", "discard")
+        return good
 
-    def spop(self, argv):
-        """Ours draws; theirs must have what was drawn, and loses it."""
-        self.ours.send(argv)
-        ours = self.ours.receive()
-        if isinstance(ours[1], Error) or ours[1] is None or ours[1] == []:  # a member may be empty
-            self.theirs.send(argv)
-            return self.must_agree(argv, "spop", ours, self.theirs.receive())
-        drawn = list(ours[1]) if isinstance(ours[1], list) else [ours[1]]
-        had = self.theirs.call("SCARD", argv[1])
-        removed = self.theirs.call("SREM", argv[1], *drawn)
-        count = int(argv[2]) if len(argv) > 2 else 1
-        if removed != len(drawn) or len(drawn) != min(count, had) or \
-                ours[0][:1] != (b"$" if len(argv) == 2 else ours[0][:1]):
-            raise Difference(self.sent, argv, ours[0], b"%d of %d members" % (removed, had))
-        return None
+    def run_in_block(self, argv, name):
+        if name in SCANS or name in settle.INSTEAD or settle.cannot_queue(argv, name):
+            return False
+        ours, theirs = self.both(*argv)
+        if name == "exec" and len(argv) == 1:
+            return self.end_block(argv, ours, theirs)
+        self.must_agree(argv, name, ours, theirs)
+        if name == "discard" and not isinstance(ours[1], Error):
+            self.queued, self.watching = None, False
+        elif ours[1] == b"QUEUED":
+            self.queued.append((name, argv))
+        return False
+
+    def end_block(self, argv, ours, theirs):
+        queued, self.queued, self.watching = self.queued, None, False
+        lists = [isinstance(side[1], list) for side in (ours, theirs)]
+        if not all(lists):
+            self.must_agree(argv, "exec", ours, theirs)
+            return False
+        replies = [elements(side[0]) for side in (ours, theirs)]
+        if [len(side) for side in replies] != [len(queued)] * 2:
+            self.refuse(argv, ours[0], theirs[0])
+        for (name, inner), mine, other in zip(queued, *replies):
+            self.must_agree([*argv, b":", *inner], name, mine, other)
+        return True
+
+    def expire(self, key):
+        """A deadline passes on both. Writes to the key must see that it is over."""
+        argv = [b"PEXPIRE", key, EXPIRE_MS]
+        self.must_agree(argv, "pexpire", *self.both(*argv))
+        time.sleep(EXPIRE_WAIT)
+        argv = [b"EXISTS", key]
+        self.must_agree(argv, "exists", *self.both(*argv))
+        return False
 
     def walk(self, argv, name):
         at = SCANS[name]
@@ -76,14 +131,14 @@ class Pair:
         good = [isinstance(side[1], list) and len(side[1]) == 2 for side in (ours, theirs)]
         if not all(good) or len(argv) <= at or argv[at] != b"0":
             if good[0] == good[1] and all(good):
-                return None  # a cursor of nobody's: only that it is taken
-            return self.must_agree(argv, name, ours, theirs)
+                return False  # a cursor of nobody's: only that it is taken
+            self.must_agree(argv, name, ours, theirs)
+            return False
         found = [self.walk_to_end(side, argv, at, first[1])
                  for side, first in ((self.ours, ours), (self.theirs, theirs))]
         if found[0] != found[1]:
-            raise Difference(self.sent, argv, repr(sorted(found[0])).encode(),
-                             repr(sorted(found[1])).encode())
-        return None
+            self.refuse(argv, repr(sorted(found[0])).encode(), repr(sorted(found[1])).encode())
+        return True
 
     def walk_to_end(self, side, argv, at, page):
         width = 2 if argv[0].lower() in (b"hscan", b"zscan") else 1
@@ -97,24 +152,10 @@ class Pair:
             page = side.call(*argv)
         raise Difference(self.sent, argv, b"a walk without end", b"")
 
-    def compare_states(self, keys):
-        """Every key of the pool by content and deadline, in databases 0 to 2."""
-        for database in (b"0", b"1", b"2"):
-            self.run([b"SELECT", database])
-            for key in keys:
-                kind = self.theirs.call("TYPE", key)
-                for argv in CONTENTS.get(kind, ()):
-                    self.run([word if word != b"KEY" else key for word in argv])
-                for word in (b"TYPE", b"PTTL", b"EXISTS"):
-                    self.run([word, key])
-        self.run([b"SELECT", b"0"])
-
-
-CONTENTS = {
-    b"string": ((b"GET", b"KEY"),),
-    b"list": ((b"LRANGE", b"KEY", b"0", b"-1"),),
-    b"set": ((b"SMEMBERS", b"KEY"),),
-    b"hash": ((b"HGETALL", b"KEY"),),
-    b"zset": ((b"ZRANGE", b"KEY", b"0", b"-1", b"WITHSCORES"),),
-    b"stream": ((b"XRANGE", b"KEY", b"-", b"+"), (b"XINFO", b"STREAM", b"KEY", b"FULL", b"COUNT", b"0")),
-}
+    def leave_block(self):
+        """What a list of commands began and did not end."""
+        if self.queued is not None:
+            self.queued = None
+            self.both(b"DISCARD")
+        self.both(b"UNWATCH")
+        self.watching = False
