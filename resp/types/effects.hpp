@@ -21,7 +21,7 @@
 namespace kiwi::resp {
 
 // F61: what commands of one entry read into memory or write, beyond what clients sent, is bounded:
-// an entry is one commit. Alike on every node.
+// an entry is one commit; and so is how many records a command looks at. Alike on every node.
 struct TooMuchForOneEntry : std::exception {
   const char* what() const noexcept override { return "too much for one entry"; }
 };

@@ -135,6 +135,7 @@ void RandomMembers::repeated(uint64_t count, Prng& prng, const Visit& visit) {
     members.emplace_back(member(), record());
   }
   for (uint64_t i = 0; i < count; ++i) {
+    database_.steps().entry();
     const auto& [drawn, its_record] = members[prng.below(members.size())];
     if (!visit(drawn, its_record)) {
       return;
