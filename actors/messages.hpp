@@ -180,7 +180,7 @@ struct MakeCheckpoint {
 };
 struct FlushState {
   bool write = true;  // false: only tells how far the state's files are
-  std::function<void(LogIndex, Term)> done;
+  std::function<void(LogIndex, Term)> done;  // 0: nothing yet; it never goes back
 };
 struct LongReadDone {  // LongReads' thread -> StateMachine
   resp::LongReadResult result;
