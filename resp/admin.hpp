@@ -72,6 +72,8 @@ struct Admin {
   // RAFT.UPGRADE: why the cluster's version cannot be raised by one now, as far as this node knows;
   // an error text, empty: it can.
   std::function<std::string()> upgrade_refusal = [] { return unavailable().error; };
+  // Of the members that this judges (members_digest.hpp).
+  std::function<std::string()> members_digest = [] { return std::string(); };
   // SHUTDOWN: as SIGTERM, hands leadership over, finishes what is pending, ends the process.
   std::function<void()> shutdown = [] {};
   // RAFT.NODESHUTDOWN: ends the process at once, state flushed.
