@@ -7,6 +7,7 @@
 
 #include "actors/node/member_bytes.hpp"
 #include "config/base/check.hpp"
+#include "raft/configuration.hpp"
 #include "resp/texts.hpp"
 
 namespace kiwi::actors {
@@ -192,7 +193,7 @@ OrderRefusal order_refusal(const AdminOrder& order, const raft::Configuration& n
                                                  : OrderRefusal::kNone;
 }
 
-bool is_done(const AdminOrder& order, const raft::Configuration& now) {
+bool is_done(const AdminOrder& order, const raft::Configuration& now, uint32_t cluster_version) {
   if (const auto* add = std::get_if<AddMember>(&order)) {
     return now.has(add->member.id, add->member.incarnation);
   }
@@ -208,7 +209,7 @@ bool is_done(const AdminOrder& order, const raft::Configuration& now) {
   }
   if (const auto* move = std::get_if<MoveMember>(&order)) {
     const raft::Member* known = now.find(move->member.id);
-    return known != nullptr && *known == move->member;
+    return known != nullptr && *known == raft::held_by(cluster_version, move->member);
   }
   return false;
 }

@@ -88,7 +88,8 @@ std::string sentence(const OrderAnswer& answer);
 // kNone: nothing is wrong with it.
 OrderRefusal order_refusal(const AdminOrder& order, const raft::Configuration& now);
 // Is it so already, as far as this committed configuration says? Never for HandOver.
-bool is_done(const AdminOrder& order, const raft::Configuration& now);
+// In a cluster of that version, which decides what the log keeps of a member.
+bool is_done(const AdminOrder& order, const raft::Configuration& now, uint32_t cluster_version);
 // The member that it brings in or moves; nullptr for other orders.
 const raft::Member* newcomer_of(const AdminOrder& order);
 

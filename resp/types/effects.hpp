@@ -60,6 +60,13 @@ class Effects {
       spent_much();
     }
   }
+  // The same for so many at once, before they are made.
+  void spend(uint64_t records, size_t bytes_each) {
+    if (records > entry_work_max_ / (bytes_each + kRecordWork)) {
+      throw TooMuchForOneEntry();
+    }
+    spend(records * (bytes_each + kRecordWork) - kRecordWork);
+  }
   // Of the next command: its size as it came.
   void carry(size_t bytes) { carried_ = bytes; }
   // A string that is stored whole, and before it is put together. What came with the command costs

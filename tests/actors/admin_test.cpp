@@ -34,21 +34,21 @@ raft::Configuration cluster(std::initializer_list<uint64_t> ids) {
 
 TEST_CASE("an order is done when the committed configuration says so, whoever did it") {
   raft::Configuration now = cluster({1, 2, 3});
-  CHECK_FALSE(is_done(AddMember{member(4)}, now));
-  CHECK(is_done(AddMember{member(3)}, now));
-  CHECK_FALSE(is_done(AddMember{member(3, 9)}, now));  // another life of it (F1)
-  CHECK_FALSE(is_done(RemoveMember{NodeId{3}}, now));
-  CHECK_FALSE(is_done(RemoveMember{NodeId{8}}, now));  // it never was
-  CHECK_FALSE(is_done(HandOver{NodeId{1}}, now));
+  CHECK_FALSE(is_done(AddMember{member(4)}, now, 1));
+  CHECK(is_done(AddMember{member(3)}, now, 1));
+  CHECK_FALSE(is_done(AddMember{member(3, 9)}, now, 1));  // another life of it (F1)
+  CHECK_FALSE(is_done(RemoveMember{NodeId{3}}, now, 1));
+  CHECK_FALSE(is_done(RemoveMember{NodeId{8}}, now, 1));  // it never was
+  CHECK_FALSE(is_done(HandOver{NodeId{1}}, now, 1));
   const Reconfigure two{{member(1), member(2)}};
-  CHECK_FALSE(is_done(two, now));
+  CHECK_FALSE(is_done(two, now, 1));
   now = cluster({1, 2});
   now.removed_ids = {NodeId{3}};
-  CHECK(is_done(RemoveMember{NodeId{3}}, now));
-  CHECK(is_done(two, now));
+  CHECK(is_done(RemoveMember{NodeId{3}}, now, 1));
+  CHECK(is_done(two, now, 1));
   now.outgoing_voters = {NodeId{1}, NodeId{2}, NodeId{3}};  // joint: not yet
-  CHECK_FALSE(is_done(two, now));
-  CHECK_FALSE(is_done(RemoveMember{NodeId{3}}, now));
+  CHECK_FALSE(is_done(two, now, 1));
+  CHECK_FALSE(is_done(RemoveMember{NodeId{3}}, now, 1));
 }
 
 TEST_CASE("what cannot be is said in the words that operators know") {
@@ -219,9 +219,12 @@ TEST_CASE("a member that moved is where the order says when the configuration sa
   raft::Member moved = member(2);
   moved.client_address = "elsewhere:1";
   CHECK(order_refusal(MoveMember{moved}, now) == OrderRefusal::kNone);
-  CHECK_FALSE(is_done(MoveMember{moved}, now));
+  CHECK_FALSE(is_done(MoveMember{moved}, now, 1));
   now.members[1] = moved;
-  CHECK(is_done(MoveMember{moved}, now));
+  CHECK(is_done(MoveMember{moved}, now, 1));
+  moved.tls_client_address = "host:7003";  // which a cluster of version 1 does not keep
+  CHECK(is_done(MoveMember{moved}, now, 1));
+  CHECK_FALSE(is_done(MoveMember{moved}, now, 2));
   CHECK(order_refusal(MoveMember{member(8)}, now) == OrderRefusal::kNoSuchNode);
   CHECK(*decode_order(encode_order(MoveMember{moved})) == AdminOrder(MoveMember{moved}));
 }
