@@ -1,6 +1,6 @@
 // What names the members by whose builds a raise of the cluster's version was judged (F46): the
-// command carries it, and apply compares it with the configuration that the state holds. Members who
-// came between the two were not asked.
+// command carries it, and apply compares it with the configuration that the state holds. Members
+// who came between the two were not asked.
 #pragma once
 
 #include <string>

@@ -30,8 +30,8 @@ constexpr int64_t kDialTooMs = 2000;      // without a link: the higher id dials
 constexpr int64_t kRivalMs = 500;         // for a link that is dead already to be seen so
 constexpr int64_t kRivalEndsMs = 3000;
 constexpr int64_t kSilentTalkMs = 2000;  // then another connection of the peer is worth more
-// Between the dials of one whose place is taken, or to one that no cluster can have beside this node:
-// it dials when it begins anew.
+// Between the dials of one whose place is taken, or to one that no cluster can have beside this
+// node: it dials when it begins anew.
 constexpr int64_t kUnwantedMs = 30'000;
 
 }  // namespace

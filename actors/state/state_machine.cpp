@@ -305,8 +305,8 @@ void StateMachine::flushed(const StateFlushed& state) {
   CHECK_INVARIANT(state.index <= options_.executor->applied());
   tell_applied();  // F13: the log is never cut above what the replica knows to be applied
   // Answers overtake each other: one that went through the mail may be older than what the keyspace
-  // was asked meanwhile, or of a state that was swapped. The files do not fall behind what was told,
-  // and the terms below it are forgotten.
+  // was asked meanwhile, or of a state that was swapped. The files do not fall behind what was
+  // told, and the terms below it are forgotten.
   flushed_told_ = std::max(flushed_told_, state.index);
   const std::optional<Term> term = news_.term_of(flushed_told_);
   if (!term) {  // nothing was flushed since this start

@@ -62,6 +62,7 @@ class Effects {
   }
   // The same for so many at once, before they are made.
   void spend(uint64_t records, size_t bytes_each) {
+    CHECK_INVARIANT(records != 0);
     if (records > entry_work_max_ / (bytes_each + kRecordWork)) {
       throw TooMuchForOneEntry();
     }

@@ -22,8 +22,8 @@ struct Stopped {};
 class Steps {
  public:
   // Whoever walks records calls it for each. Throws TooManySteps above limit(): a read that turns
-  // out to be too long for its turn; TooMuchForOneEntry above bound(); Stopped once stop_on()'s flag
-  // is up.
+  // out to be too long for its turn; TooMuchForOneEntry above bound(); Stopped once stop_on()'s
+  // flag is up.
   void step(uint64_t records = 1) {
     taken_ += records;
     if (taken_ > next_look_) {
@@ -104,8 +104,8 @@ class Steps {
     }
     plan();
   }
-  // Exactly where a maximum is passed: whether a command passes it must not depend on what this node
-  // walked beside.
+  // Exactly where a maximum is passed: whether a command passes it must not depend on what this
+  // node walked beside.
   void plan() {
     next_look_ = max_;
     if (!in_answer_ && common_max_ < kNoMax - for_answer_) {

@@ -174,8 +174,7 @@ TEST_CASE("the replica hears of the cluster's version once, with the index that 
   f.run();
   CHECK(f.replica->versions == std::vector<uint32_t>{1});
   CHECK(f.settings_changes == 0);
-  log.batch({NodeId{1}, resp::incarnation_of(1), 1, 1},
-            {resp::packed(log.raise_to("2"))});
+  log.batch({NodeId{1}, resp::incarnation_of(1), 1, 1}, {resp::packed(log.raise_to("2"))});
   f.give(std::exchange(log.entries, {}));
   f.run();
   CHECK(f.told() == LogIndex{2});  // without waiting for the timer

@@ -232,6 +232,20 @@ TEST_CASE("an entry of much work is named in the log before it is done [F30][F61
   CHECK(count_of(text, "--skip-entry") == 1);
 }
 
+TEST_CASE("a block that writes a small hash again and again is bounded, what it did stays [F61]") {
+  ExecutorOptions options;
+  options.entry_work_max = 20'000;
+  Both both(options);
+  both({{"hset", "h", "f", "0", "big", std::string(1000, 'v')}});
+  const std::vector<Argv> block(30, Argv{"hincrby", "h", "f", "1"});
+  const std::string replies = both.block(block);
+  const size_t refused = count_of(replies, kTooMuch);
+  CHECK(refused >= 8);
+  CHECK(refused <= 13);
+  const std::string next = std::to_string(30 - refused + 1);
+  CHECK(both({{"hincrby", "h", "f", "1"}}) == ":" + next + "\r\n");
+}
+
 TEST_CASE("a set that a command names many times is looked at once [F61]") {
   ExecutorOptions options;
   options.entry_work_max = 1 << 20;
@@ -274,7 +288,8 @@ TEST_CASE("what a command holds of small sets is bounded, alike on every node [F
   }
 }
 
-TEST_CASE("a look into a small set costs what it holds, a walk through it less than records [F61]") {
+TEST_CASE(
+    "a look into a small set costs what it holds, a walk through it less than records [F61]") {
   rocks::MemoryKeyspace keyspace;
   Database database(keyspace);
   auto steps_of = [&](int members, auto body) {
