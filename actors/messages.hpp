@@ -179,8 +179,8 @@ struct MakeCheckpoint {
   std::function<void(Result<LogIndex>)> done;
 };
 struct FlushState {
-  bool write = true;  // false: only tells how far the state's files are
-  std::function<void(LogIndex, Term)> done;
+  bool write = true;                         // false: only tells how far the state's files are
+  std::function<void(LogIndex, Term)> done;  // 0: nothing yet; it never goes back
 };
 struct LongReadDone {  // LongReads' thread -> StateMachine
   resp::LongReadResult result;

@@ -35,8 +35,8 @@ constexpr size_t kOutputPauseBytes = 1 * kMiB;  // unsent replies above which re
 // never an option. All of it becomes one commit, which is in memory about four times over and goes
 // to disk as one flush.
 constexpr size_t kEntryWorkBytes = 256 * kMiB;
-// Records that its commands may look at, about a microsecond each: the first command may look at
-// any number, those behind it are refused once it is above this. Decides what entries mean, too.
+// Records that one command may look at, about a microsecond each; those behind it in the entry are
+// refused once all together are above this. Decides what entries mean, too.
 constexpr uint64_t kEntrySteps = 50'000'000;
 
 // ---- replies

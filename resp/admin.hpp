@@ -89,6 +89,8 @@ struct Admin {
   // MIGRATE.
   std::function<void(Exchange, ExchangeDone)> exchange =
       [](const Exchange&, const ExchangeDone& done) { done("-" + unavailable().error + "\r\n"); };
+  // Of the members that this judges (members_digest.hpp).
+  std::function<std::string()> members_digest = [] { return std::string(); };
   // SHUTDOWN: as SIGTERM, hands leadership over, finishes what is pending, ends the process.
   std::function<void()> shutdown = [] {};
   // RAFT.NODESHUTDOWN: ends the process at once, state flushed.

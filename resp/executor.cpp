@@ -31,6 +31,7 @@ Executor::State::State(rocks::Reader& view, const ExecutorOptions& opts)
       database(view, opts.entry_work_max, opts.shape),
       context(database),
       replies(opts.reply_bytes_max) {
+  database.steps().stop_on(opts.stop);
   queued = database.record().index;
   take_settings();
 }

@@ -7,6 +7,7 @@
 // StateStore::commit().
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -52,6 +53,7 @@ struct ExecutorOptions {
   uint64_t long_read_elements = 0;
   size_t long_reads_max = config::limits::kLongReads;  // put aside at a time; more are refused
   size_t long_reads_of_connection_max = config::limits::kLongReadsOfConnection;
+  const std::atomic<bool>* stop = nullptr;  // of a view: it ends what runs, by Stopped (steps.hpp)
 };
 
 struct ExecutorEffects {

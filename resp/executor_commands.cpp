@@ -17,6 +17,9 @@ namespace {
 // Records looked at that take about as long as a short command.
 constexpr uint64_t kStepsPerCommand = 16;
 
+// Words of a command that do not make it long: its name and options.
+constexpr size_t kOptionWords = 16;
+
 constexpr std::string_view kInternalError = "ERR internal error: the command was not applied";
 
 // What one huge command left in a decoder's vectors is given back: a block has sixteen of them.
@@ -49,7 +52,9 @@ void LookAhead::announce() {
 }
 
 bool Executor::State::looks_long(const CommandSpec& row, Args args) {
-  return row.cost != nullptr && row.cost(context, args) > options.long_read_elements;
+  // As many words alone: to ask for what they cost would take as long.
+  return row.cost != nullptr && (args.size() > options.long_read_elements + kOptionWords ||
+                                 row.cost(context, args) > options.long_read_elements);
 }
 
 // Before any of it is executed.
@@ -107,6 +112,9 @@ void Executor::State::execute_plain(const Decoded& decoded,
     }
     // What was foreseen, and as much again: to leave half done costs twice.
     database.steps().limit(2 * options.long_read_elements + kStepsPerCommand);
+  }
+  if (store != nullptr && !may_put_aside) {
+    database.steps().bound(options.entry_steps_max);
   }
   if (!reads) {
     if (entry_steps > options.entry_steps_max) {

@@ -6,14 +6,11 @@
 #include "config/base/check.hpp"
 #include "resp/executor.hpp"
 #include "resp/resp_writer.hpp"
+#include "resp/types/steps.hpp"
 
 namespace kiwi::resp {
 
 namespace {
-
-// Not a std::exception: nothing between the cursor and run_long_read() may take it for a command
-// that failed.
-struct Stopped {};
 
 void check(const std::atomic<bool>& stop) {
   if (stop.load(std::memory_order_relaxed)) {
@@ -48,7 +45,8 @@ class StoppableCursor final : public Stoppable<rocks::Cursor> {
   }
 };
 
-// The view, until it is to stop.
+// The view, until it is to stop. Steps know of that, too: a walk may go on for long in what it has
+// read, or over records that it does not count.
 class StoppableReader final : public rocks::Reader {
  public:
   StoppableReader(rocks::Reader& view, const std::atomic<bool>& stop) : view_(view), stop_(stop) {}
@@ -89,6 +87,7 @@ LongReadResult run_long_read(rocks::Reader& view,
     StoppableReader reader(view, stop);
     ExecutorOptions options;
     options.reply_bytes_max = read.reply_bytes_max;
+    options.stop = &stop;
     Executor executor(reader, options);
     ReadBatch batch;
     batch.id = read.id;

@@ -33,7 +33,7 @@ struct LongReadResult {
   bool stopped = false;  // before it was done: the rest means nothing
 };
 
-// Any thread. `stop` ends it within microseconds.
+// Any thread. `stop` ends it within a millisecond.
 LongReadResult run_long_read(rocks::Reader& view,
                              const LongRead& read,
                              const std::atomic<bool>& stop);

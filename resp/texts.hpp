@@ -64,6 +64,8 @@ inline constexpr std::string_view kSettingRefused =
     "ERR no such cluster setting, or no value of it, in this cluster's version";
 inline constexpr std::string_view kVersionRefused =
     "ERR the cluster version rises one step at a time, and never falls";
+inline constexpr std::string_view kMembersChanged =
+    "ERR the members changed while their builds were asked for: try again";
 inline constexpr std::string_view kSeededBefore = "ERR this cluster's settings were seeded before";
 
 inline constexpr std::string_view kNoAuth = "NOAUTH Authentication required.";

@@ -2,7 +2,12 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
+#include <string>
 
+#include "config/base/decimal.hpp"
+#include "config/setting.hpp"
+#include "config/version.hpp"
 #include "raft/codec.hpp"
 #include "rocks/files.hpp"
 #include "rocks/keys.hpp"
@@ -13,10 +18,36 @@ namespace kiwi::rocks {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+// F46: of a state that this build cannot apply entries to. The first start would say so, after an
+// hour of copying.
+Result<void> supports(ReadOnlyState& state, const std::string& backup) {
+  std::string key;
+  keys::setting(key, config::kClusterVersionSetting);
+  const std::string text(state.get(Family::kSystem, key).value_or("1"));
+  const std::optional<int64_t> version = parse_decimal(text);
+  if (!version || *version < 1) {
+    return Error{Errc::kCorrupt, "the cluster version in " + backup + " is unreadable"};
+  }
+  if (*version > config::kClusterVersionMax) {
+    return Error{Errc::kInvalid, backup + " is of a cluster at version " + text +
+                                     ", and this build supports versions up to " +
+                                     std::to_string(config::kClusterVersionMax) +
+                                     ": restore it with the build that wrote it, or a later one"};
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<SnapshotInfo> copy_backup(const std::string& backup, const std::string& directory) {
   Result<std::unique_ptr<ReadOnlyState>> state = ReadOnlyState::open(backup);
   if (!state) {
     return state.error();
+  }
+  if (Result<void> known = supports(**state, backup); !known) {
+    return known.error();
   }
   std::error_code failed;
   fs::create_directory(directory, failed);

@@ -319,7 +319,7 @@ void setting(std::string& out, std::string_view name) {
 void setting_range(std::string& from, std::string& to) { tag_range(from, to, kSettingTag); }
 
 std::string_view setting_name(std::string_view key) {
-  CHECK_INVARIANT(key.size() > 1 && key[0] == kSettingTag);
+  CHECK_INVARIANT(!key.empty() && key[0] == kSettingTag);
   return key.substr(1);
 }
 

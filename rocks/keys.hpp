@@ -107,7 +107,7 @@ void session_range(std::string& from, std::string& to);
 // 'G' and its name -> the value of a cluster setting, as text; few and small (types/settings.hpp).
 void setting(std::string& out, std::string_view name);
 void setting_range(std::string& from, std::string& to);
-std::string_view setting_name(std::string_view key);
+std::string_view setting_name(std::string_view key);    // empty: the record is damaged
 void database_map(std::string& out, uint32_t logical);  // 'D' -> DatabaseId, u64 incarnation
 void database_map_range(std::string& from, std::string& to);
 void key_count(std::string& out, DatabaseId database);  // 'N' -> u64 keys, u64 with TTL, u64 'X'

@@ -18,8 +18,10 @@ uint64_t list_digest(const std::vector<config::PeerAddress>& peers, config::Boot
 
 Bootstrap::Bootstrap(raft::Member self,
                      std::vector<config::PeerAddress> peers,
-                     config::Bootstrap mode)
-    : self_(std::move(self)),
+                     config::Bootstrap mode,
+                     Build build)
+    : build_(std::move(build)),
+      self_(std::move(self)),
       peers_(std::move(peers)),
       mode_(mode),
       digest_(list_digest(peers_, mode)) {}
@@ -28,7 +30,14 @@ void Bootstrap::peer_said(const PeerHello& hello) {
   if (hello.node == self_.id) {
     return;
   }
-  hellos_[hello.node] = hello;
+  // A hello counts before the handshake is over, which then ends for the same reason.
+  if (std::string why = misfit(build_, hello.build_facts()); !why.empty()) {
+    hellos_.erase(hello.node);
+    misfits_[hello.node] = std::move(why);
+  } else {
+    hellos_[hello.node] = hello;
+    misfits_.erase(hello.node);
+  }
   if (hello.initialized()) {
     cluster_seen_ = true;
     wiped_ = hello.you == PeerHello::You::kOtherIncarnation;
@@ -105,6 +114,11 @@ std::string Bootstrap::waiting_for() const {
   if (removed_) {
     return "node " + std::to_string(self_.id.value) +
            " was removed from this cluster; its id cannot be used again: choose a new raft.id";
+  }
+  for (const auto& [id, why] : misfits_) {
+    if (lists(id) || cluster_seen_) {
+      return "node " + std::to_string(id.value) + " and this one cannot be in one cluster: " + why;
+    }
   }
   if (cluster_seen_) {
     return "a peer is a member of a cluster that does not know this node; add it there, or give it "

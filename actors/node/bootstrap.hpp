@@ -23,7 +23,10 @@ uint64_t list_digest(const std::vector<config::PeerAddress>& peers, config::Boot
 
 class Bootstrap {
  public:
-  Bootstrap(raft::Member self, std::vector<config::PeerAddress> peers, config::Bootstrap mode);
+  Bootstrap(raft::Member self,
+            std::vector<config::PeerAddress> peers,
+            config::Bootstrap mode,
+            Build build = {});  // this node's
 
   // ---- inputs
   void peer_said(const PeerHello& hello);  // over a link that is up now
@@ -52,11 +55,15 @@ class Bootstrap {
  private:
   bool lists(NodeId id) const;
 
+  const Build build_;
   raft::Member self_;
   std::vector<config::PeerAddress> peers_;
   config::Bootstrap mode_;
   uint64_t digest_;
   std::map<NodeId, PeerHello> hellos_;
+  // Those that cannot be in one cluster with this node (F46), and why: no link to them lasts, so
+  // they are neither founders nor believed to be members. Kept while nothing better is heard.
+  std::map<NodeId, std::string> misfits_;
   bool cluster_seen_ = false;  // founding is over for this process
   bool wiped_ = false;
   bool removed_ = false;

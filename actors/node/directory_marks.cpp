@@ -22,8 +22,9 @@ namespace {
 constexpr uint8_t kVersion = 1;
 constexpr size_t kSealBytes = 9;
 static_assert(kSealBytes == sizeof(kVersion) + sizeof(uint64_t));
-constexpr size_t kKnownMax =
-    256;  // far more than members; strangers are forgotten with each change
+// Lives that are no members, of which every start of a wiped node is one: what was known of them is
+// forgotten above this, and with each change of members.
+constexpr size_t kStrangersMax = 64;
 
 std::string marks_path(const std::string& dir) { return dir + "/" + data_directory::kMarks; }
 std::string peers_path(const std::string& dir) { return dir + "/" + data_directory::kPeers; }
@@ -171,11 +172,20 @@ raft::Mark KnownMarks::of(NodeId node, const Incarnation& incarnation) const {
   return found == marks_.end() ? raft::Mark{} : found->second;
 }
 
-bool KnownMarks::remember(NodeId node, const Incarnation& incarnation, const raft::Mark& mark) {
-  if (mark.number <= of(node, incarnation).number || marks_.size() >= kKnownMax) {
+bool KnownMarks::remember(NodeId node,
+                          const Incarnation& incarnation,
+                          const raft::Mark& mark,
+                          const raft::Configuration& members) {
+  const std::pair<NodeId, Incarnation> life{node, incarnation};
+  if (mark.number <= of(node, incarnation).number) {
     return false;
   }
-  marks_[{node, incarnation}] = mark;
+  // Safety: members always have room (F52).
+  if (!marks_.contains(life) && !members.has(node, incarnation) &&
+      marks_.size() >= members.members.size() + kStrangersMax) {
+    keep_members_of(members);
+  }
+  marks_[life] = mark;
   return true;
 }
 

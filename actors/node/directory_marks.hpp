@@ -5,6 +5,7 @@
 // Plain functions and one plain class; every file is written whole and durably.
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <optional>
 #include <string>
@@ -38,11 +39,15 @@ class KnownMarks {
   static Result<void> store(const std::string& dir, const std::string& encoded);
 
   raft::Mark of(NodeId node, const Incarnation& incarnation) const;  // number 0: nothing is known
-  // True: it is news.
-  bool remember(NodeId node, const Incarnation& incarnation, const raft::Mark& mark);
+  // True: it is news. Members are always remembered, of others a few.
+  bool remember(NodeId node,
+                const Incarnation& incarnation,
+                const raft::Mark& mark,
+                const raft::Configuration& members);
   // Members that were removed or replaced never count again (F1).
   void keep_members_of(const raft::Configuration& configuration);
   std::string encode() const;
+  size_t size() const { return marks_.size(); }
 
   struct Item {
     NodeId node;

@@ -39,7 +39,8 @@ void FoundingShell::begin() {
   // A node of raft.join founds nothing.
   bootstrap_.emplace(
       node_.own.member, options.raft_peers,
-      options.raft_join.empty() ? options.raft_bootstrap : config::Bootstrap::kManual);
+      options.raft_join.empty() ? options.raft_bootstrap : config::Bootstrap::kManual,
+      node_.facts.build);
   joining_.remember_members();
   joining_.start();
   decide();

@@ -219,7 +219,7 @@ void JoiningShell::visited(NodeId from,
     reply.refusal = VisitRefusal::kOtherBuild;
     reply.asker = asked->build;
   } else if (asked->kind == VisitQuestion::Kind::kJoin) {
-    return let_in(from, asked->member, std::move(tell));
+    return let_in(from, *asked, std::move(tell));
   } else if (asked->kind == VisitQuestion::Kind::kWho) {
     reply.member = node_.own.member;
     reply.empty_node = !node_.facts.core_runs;
@@ -235,8 +235,9 @@ void JoiningShell::visited(NodeId from,
 }
 
 void JoiningShell::let_in(NodeId from,
-                          const raft::Member& member,
+                          const VisitQuestion& asked,
                           std::function<void(std::string)> tell) {
+  const raft::Member& member = asked.member;
   VisitReply no;
   no.build = node_.facts.build;
   if (!node_.facts.core_runs) {
@@ -249,7 +250,8 @@ void JoiningShell::let_in(NodeId from,
     tell(encode_reply(no));
     return;
   }
-  const auto let = [this, member, tell = std::move(tell)](bool is_there) {
+  const AddMember add{member, asked.build.cluster_version_max};
+  const auto let = [this, add, tell = std::move(tell)](bool is_there) {
     const auto answer = [this, tell](const AdminOrder&, const OrderAnswer& said) {
       VisitReply reply;
       reply.build = node_.facts.build;
@@ -259,11 +261,11 @@ void JoiningShell::let_in(NodeId from,
       tell(encode_reply(reply));
     };
     if (is_there) {
-      orders_.order(AddMember{member}, answer);
+      orders_.order(add, answer);
     } else {
       OrderAnswer used;
       used.refusal = OrderRefusal::kUsedId;
-      answer(AddMember{member}, used);
+      answer(add, used);
     }
   };
   const raft::Member* known = node_.facts.committed.find(member.id);

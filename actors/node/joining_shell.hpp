@@ -56,7 +56,7 @@ class JoiningShell {
   void get_acquainted(const raft::Configuration& members);
   void write_members();
   void members_written(const Result<void>& written);
-  void let_in(NodeId from, const raft::Member& member, std::function<void(std::string)> tell);
+  void let_in(NodeId from, const VisitQuestion& asked, std::function<void(std::string)> tell);
   void ask_whether_removed();
   void carry_out(const JoinEffects& effects);
   void carry_out(NewcomerEffects effects);

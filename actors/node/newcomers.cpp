@@ -96,6 +96,7 @@ void Newcomers::visited(uint64_t visit, const VisitOutcome& outcome) {
     member.client_address = asked.address.client.text();
     member.peer_address = asked.address.peer.text();
     request.fresh.push_back(std::move(member));
+    request.version_max = outcome.reply->build.cluster_version_max;
   }
   proceed(asked.request);
 }
@@ -131,7 +132,7 @@ void Newcomers::proceed(uint64_t id) {
   if (request.refusal.refusal != NewcomerRefusal::kNone) {
     effects_.refused.push_back({id, std::move(request.refusal)});
   } else if (request.kind == Kind::kAdd) {
-    effects_.orders.push_back({id, AddMember{request.fresh.front()}});
+    effects_.orders.push_back({id, AddMember{request.fresh.front(), request.version_max}});
   } else if (request.kind == Kind::kMove) {
     effects_.orders.push_back({id, MoveMember{request.fresh.front()}});
   } else {

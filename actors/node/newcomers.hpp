@@ -74,6 +74,7 @@ class Newcomers {
     Kind kind = Kind::kAdd;
     std::vector<raft::Member> known;  // members that stay
     std::vector<raft::Member> fresh;  // that said who they are
+    uint32_t version_max = 0;         // kAdd: that the fresh one's build supports
     size_t open = 0;                  // visits
     NewcomerAnswer refusal;
   };

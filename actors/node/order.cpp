@@ -7,6 +7,7 @@
 
 #include "actors/node/member_bytes.hpp"
 #include "config/base/check.hpp"
+#include "raft/configuration.hpp"
 #include "resp/texts.hpp"
 
 namespace kiwi::actors {
@@ -39,6 +40,7 @@ std::string encode_order(const AdminOrder& order) {
   put_u8(out, static_cast<uint8_t>(order.index() + 1));
   if (const auto* add = std::get_if<AddMember>(&order)) {
     put_member(out, add->member);
+    put_le(out, add->cluster_version_max);
   } else if (const auto* remove = std::get_if<RemoveMember>(&order)) {
     put_le(out, remove->id.value);
   } else if (const auto* change = std::get_if<Reconfigure>(&order)) {
@@ -59,7 +61,9 @@ Result<AdminOrder> decode_order(std::string_view bytes) {
   const auto kind = reader.le<uint8_t>();
   AdminOrder order;
   if (kind == 1) {
-    order = AddMember{get_member(reader)};
+    AddMember add{get_member(reader)};
+    add.cluster_version_max = reader.le<uint32_t>();
+    order = std::move(add);
   } else if (kind == 2) {
     order = RemoveMember{NodeId{reader.le<uint64_t>()}};
   } else if (kind == 3) {
@@ -144,6 +148,9 @@ std::string words_of(const OrderAnswer& answer) {
              std::to_string(answer.core.about.value) + " lives at " + answer.lives_at +
              " and stays a member: the process with an empty data directory at " +
              answer.newcomer_at + " says the same id";
+    case OrderRefusal::kOldBuild:
+      return "ERR the build of that node does not support the cluster's version: start a newer build "
+             "there";
     case OrderRefusal::kCore:
       return "ERR " + raft::sentence(answer.core);
   }
@@ -161,8 +168,13 @@ std::string sentence(const OrderAnswer& answer) {
 
 // ---------------------------------------------------------------- an order and the members
 
-OrderRefusal order_refusal(const AdminOrder& order, const raft::Configuration& now) {
+OrderRefusal order_refusal(const AdminOrder& order,
+                           const raft::Configuration& now,
+                           uint32_t cluster_version) {
   if (const auto* add = std::get_if<AddMember>(&order)) {
+    if (add->cluster_version_max < cluster_version) {
+      return OrderRefusal::kOldBuild;
+    }
     return is_used(add->member, now) ? OrderRefusal::kUsedId : OrderRefusal::kNone;
   }
   if (const auto* remove = std::get_if<RemoveMember>(&order)) {
@@ -192,7 +204,7 @@ OrderRefusal order_refusal(const AdminOrder& order, const raft::Configuration& n
                                                  : OrderRefusal::kNone;
 }
 
-bool is_done(const AdminOrder& order, const raft::Configuration& now) {
+bool is_done(const AdminOrder& order, const raft::Configuration& now, uint32_t cluster_version) {
   if (const auto* add = std::get_if<AddMember>(&order)) {
     return now.has(add->member.id, add->member.incarnation);
   }
@@ -208,7 +220,7 @@ bool is_done(const AdminOrder& order, const raft::Configuration& now) {
   }
   if (const auto* move = std::get_if<MoveMember>(&order)) {
     const raft::Member* known = now.find(move->member.id);
-    return known != nullptr && *known == move->member;
+    return known != nullptr && *known == raft::held_by(cluster_version, move->member);
   }
   return false;
 }

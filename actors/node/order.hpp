@@ -13,6 +13,7 @@
 #include "config/base/bytes.hpp"
 #include "config/base/ids.hpp"
 #include "config/base/result.hpp"
+#include "config/version.hpp"
 #include "raft/change.hpp"
 #include "raft/types.hpp"
 
@@ -20,6 +21,8 @@ namespace kiwi::actors {
 
 struct AddMember {
   raft::Member member;
+  // That its build supports: whoever asked it may not have applied the raise that the leader has.
+  uint32_t cluster_version_max = config::kClusterVersionMax;
   bool operator==(const AddMember&) const = default;
 };
 struct RemoveMember {
@@ -62,8 +65,9 @@ enum class OrderRefusal : uint8_t {
   kTargetIsLearner = 11,
   kMemberLives = 12,  // F49: the id is in use
   kCore = 13,         // see OrderAnswer::core
+  kOldBuild = 14,     // it does not support the cluster's version (F46)
 };
-constexpr uint8_t kOrderRefusals = 14;
+constexpr uint8_t kOrderRefusals = 15;
 
 struct OrderAnswer {
   OrderRefusal refusal = OrderRefusal::kNone;
@@ -85,10 +89,13 @@ std::optional<OrderAnswer> get_answer(ByteReader& reader);
 // An error reply, first word included; empty for what is done.
 std::string sentence(const OrderAnswer& answer);
 
-// kNone: nothing is wrong with it.
-OrderRefusal order_refusal(const AdminOrder& order, const raft::Configuration& now);
+// kNone: nothing is wrong with it, in a cluster of that version.
+OrderRefusal order_refusal(const AdminOrder& order,
+                           const raft::Configuration& now,
+                           uint32_t cluster_version);
 // Is it so already, as far as this committed configuration says? Never for HandOver.
-bool is_done(const AdminOrder& order, const raft::Configuration& now);
+// In a cluster of that version, which decides what the log keeps of a member.
+bool is_done(const AdminOrder& order, const raft::Configuration& now, uint32_t cluster_version);
 // The member that it brings in or moves; nullptr for other orders.
 const raft::Member* newcomer_of(const AdminOrder& order);
 

@@ -127,7 +127,8 @@ std::optional<OrderAnswer> Orders::step(Order& order, int64_t now_ms) {
   if (!order.first_leader) {
     order.first_leader = leader;
   }
-  if (is_done(order.what, cluster_.committed) || has_handed_over(order)) {
+  if (is_done(order.what, cluster_.committed, cluster_.build.cluster_version) ||
+      has_handed_over(order)) {
     return OrderAnswer{};
   }
   if (!order.refused.done()) {
@@ -148,7 +149,7 @@ std::optional<OrderAnswer> Orders::step(Order& order, int64_t now_ms) {
   if (!cluster_.raft.ready) {
     return std::nullopt;
   }
-  if (const auto refusal = order_refusal(order.what, cluster_.committed);
+  if (const auto refusal = order_refusal(order.what, cluster_.committed, cluster_.build.cluster_version);
       refusal != OrderRefusal::kNone) {
     OrderAnswer answer;
     answer.refusal = refusal;

@@ -181,8 +181,9 @@ void PeerDirectory::judge_marks(const PeerHello& hello, Peer& peer, HelloNews& n
     return;
   }
   peer.old_copy = false;
-  news.marks_moved = !hello.marks.empty() &&
-                     known_marks_.remember(hello.node, hello.incarnation, hello.marks.back());
+  news.marks_moved =
+      !hello.marks.empty() &&
+      known_marks_.remember(hello.node, hello.incarnation, hello.marks.back(), cluster_.latest);
 }
 
 // F54: this node founded a cluster of itself alone, and a member of another one knows it as a
@@ -215,7 +216,7 @@ bool PeerDirectory::has_marks(NodeId peer,
                               const Incarnation& life,
                               const std::vector<raft::Mark>& marks) {
   return !marks.empty() && cluster_.latest.has(peer, life) &&
-         known_marks_.remember(peer, life, marks.back());
+         known_marks_.remember(peer, life, marks.back(), cluster_.latest);
 }
 
 PeerDirectory::MarksNews PeerDirectory::others_know(std::string_view encoded) {
@@ -223,9 +224,10 @@ PeerDirectory::MarksNews PeerDirectory::others_know(std::string_view encoded) {
   const auto items = KnownMarks::decode(encoded);
   for (const KnownMarks::Item& item : items ? *items : std::vector<KnownMarks::Item>()) {
     if (item.node != cluster_.self) {
-      news.moved = (cluster_.latest.has(item.node, item.incarnation) &&
-                    known_marks_.remember(item.node, item.incarnation, item.mark)) ||
-                   news.moved;
+      news.moved =
+          (cluster_.latest.has(item.node, item.incarnation) &&
+           known_marks_.remember(item.node, item.incarnation, item.mark, cluster_.latest)) ||
+          news.moved;
     } else if (item.incarnation == own_.member.incarnation) {
       news.own_copy_is_old = news.own_copy_is_old || !raft::goes_on_from(own_.marks, item.mark);
     }

@@ -6,7 +6,9 @@
 #include "actors/node/storage.hpp"
 #include "config/base/log.hpp"
 #include "config/version.hpp"
+#include "raft/codec.hpp"
 #include "resp/batch.hpp"
+#include "resp/members_digest.hpp"
 #include "resp/router.hpp"
 #include "resp/types/settings.hpp"
 
@@ -27,6 +29,11 @@ VersionsShell::VersionsShell(NodeParts& node, const PeersShell& peers)
 
 void VersionsShell::fill(resp::Admin& admin) {
   admin.upgrade_refusal = [this] { return sentence(may_raise(facts())); };
+  admin.members_digest = [this] { return members_digest(); };
+}
+
+std::string VersionsShell::members_digest() const {
+  return resp::members_digest(raft::encode_configuration(node_.facts.latest));
 }
 
 RaiseFacts VersionsShell::facts() const {
@@ -86,7 +93,7 @@ void VersionsShell::timer() {
   if (raise_.look(leads, node_.options.raft_auto_upgrade, now, now_ms)) {
     const std::string next = std::to_string(now.present + 1);
     log_notice("all members support cluster version " + next + ": it is taken");
-    propose({"kiwi.setting", config::kClusterVersionSetting, next});
+    propose({"kiwi.setting", config::kClusterVersionSetting, next, members_digest()});
   }
 }
 

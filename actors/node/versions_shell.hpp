@@ -26,6 +26,7 @@ class VersionsShell {
 
  private:
   RaiseFacts facts() const;
+  std::string members_digest() const;  // of those that facts() tells of
   void seed(int64_t now_ms);
   void propose(const std::vector<std::string_view>& argv) const;
   void say_what_is_ignored();

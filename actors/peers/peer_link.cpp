@@ -30,7 +30,9 @@ constexpr int64_t kDialTooMs = 2000;      // without a link: the higher id dials
 constexpr int64_t kRivalMs = 500;         // for a link that is dead already to be seen so
 constexpr int64_t kRivalEndsMs = 3000;
 constexpr int64_t kSilentTalkMs = 2000;  // then another connection of the peer is worth more
-constexpr int64_t kUnwantedMs = 30'000;  // between the dials of one whose place is taken
+// Between the dials of one whose place is taken, or to one that no cluster can have beside this
+// node: it dials when it begins anew.
+constexpr int64_t kUnwantedMs = 30'000;
 
 }  // namespace
 
@@ -273,8 +275,9 @@ void PeerLink::talk() {
     options_.peer_said(hello);
     handshake->approve(options_.approves(hello));
     const PeerHello mine = options_.hello();
-    unwanted_ = hello.you == PeerHello::You::kOtherIncarnation && mine.initialized() &&
-                mine.cluster == hello.cluster;
+    unwanted_ = (hello.you == PeerHello::You::kOtherIncarnation && mine.initialized() &&
+                 mine.cluster == hello.cluster) ||
+                !misfit(mine.build_facts(), hello.build_facts()).empty();
     handshake->say(mine);  // what it said may have made this node a member
   }
   if (socket->remote().empty()) {

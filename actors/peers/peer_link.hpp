@@ -107,8 +107,9 @@ class PeerLink final : public Hosted<LinkHandle> {
   int64_t unlinked_since_ms_ = 0;
   int64_t deadline_ms_ = 0;  // of kHandedOver, or of the old link's end
   int64_t backoff_ms_ = 0;
-  int64_t heard_ms_ = 0;   // in the present talk
-  bool unwanted_ = false;  // the peer's cluster knows another life of this node
+  int64_t heard_ms_ = 0;  // in the present talk
+  // The peer's cluster knows another life of this node, or the two builds cannot be in one cluster.
+  bool unwanted_ = false;
   std::string last_said_;
 };
 

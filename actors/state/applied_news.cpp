@@ -45,8 +45,8 @@ std::optional<LogIndex> AppliedNews::take() {
   return std::exchange(untold_, {});
 }
 
-Term AppliedNews::term_of(LogIndex index) const {
-  Term term;
+std::optional<Term> AppliedNews::term_of(LogIndex index) const {
+  std::optional<Term> term;
   for (const auto& [first, of] : terms_) {
     if (first <= index) {
       term = of;

@@ -33,8 +33,8 @@ class AppliedNews {
   // What to tell, if there is anything new; it is taken for told.
   std::optional<LogIndex> take();
 
-  // Of an index that was given, and not forgotten.
-  Term term_of(LogIndex index) const;
+  // nullopt: of what was forgotten.
+  std::optional<Term> term_of(LogIndex index) const;
   void forget_below(LogIndex index);  // that one itself is kept
 
  private:

@@ -1,6 +1,8 @@
 #include "actors/state/state_machine.hpp"
 
+#include <algorithm>
 #include <chrono>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -294,8 +296,17 @@ void StateMachine::flush(FlushState& order) {
 void StateMachine::flushed(const StateFlushed& state) {
   CHECK_INVARIANT(state.index <= options_.executor->applied());
   tell_applied();  // F13: the log is never cut above what the replica knows to be applied
-  news_.forget_below(state.index);
-  state.done(state.index, news_.term_of(state.index));
+  // Answers overtake each other: one that went through the mail may be older than what the keyspace
+  // was asked meanwhile, or of a state that was swapped. The files do not fall behind what was
+  // told, and the terms below it are forgotten.
+  flushed_told_ = std::max(flushed_told_, state.index);
+  const std::optional<Term> term = news_.term_of(flushed_told_);
+  if (!term) {  // nothing was flushed since this start
+    state.done(LogIndex{}, Term{});
+    return;
+  }
+  news_.forget_below(flushed_told_);
+  state.done(flushed_told_, *term);
 }
 
 // F14, F22: the log names the new state already; from here on it is applied to, read, and answered
@@ -304,6 +315,7 @@ void StateMachine::swap(SwapState& order) {
   ship(options_.executor->take_effects());
   tell_applied();
   news_.begin(order.meta.index, order.meta.term);
+  flushed_told_ = order.meta.index;
   options_.keyspace->give_up();  // nothing waits for the old state to reach its files
   if (long_reads_) {
     long_reads_->stop();  // they go on, on the new state, which is no older

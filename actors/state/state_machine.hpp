@@ -69,6 +69,7 @@ class StateMachine final : public Hosted<StateMachineHandle> {
   std::unordered_map<resp::ConnectionId, ConnectionHandle> connections_;
   std::unique_ptr<LongReads> long_reads_;  // with the first one
   AppliedNews news_;
+  LogIndex flushed_told_;      // the state's files hold everything up to here
   uint32_t told_version_ = 0;  // the cluster's, as the replica knows it
   ExpiryWatch expiry_;
   bool tidying_ = false;  // the keyspace has more to free

@@ -1,15 +1,19 @@
 // Commands that no client may send.
 #include <optional>
 #include <stdexcept>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "config/base/check.hpp"
 #include "config/setting.hpp"
 #include "resp/context.hpp"
+#include "resp/members_digest.hpp"
 #include "resp/mutants.hpp"
 #include "resp/numbers.hpp"
 #include "resp/types/reclaim.hpp"
+#include "rocks/keys.hpp"
 
 namespace kiwi::resp::commands {
 
@@ -44,19 +48,43 @@ std::optional<std::vector<config::Setting>> settings_in(Context& context, Args a
   return args.size() % 2 == 1 ? std::optional(std::move(settings)) : std::nullopt;
 }
 
+std::string members_now(Context& context) {
+  std::string key;
+  rocks::keys::configuration_record(key);
+  rocks::Writer& state = context.state().effects().writer();
+  return members_digest(state.get(rocks::Family::kSystem, key).value_or(std::string_view()));
+}
+
+// `members`: who was asked (members_digest.hpp). A raise may come twice, by hand and by itself.
+void raise_cluster_version(Context& context,
+                           std::string_view version,
+                           std::string_view members,
+                           ReplyWriter& reply) {
+  Settings& settings = context.state().settings();
+  const int64_t present = settings.cluster_version();
+  const std::optional<int64_t> wanted = parse_integer(version);
+  if (wanted == present) {
+    return reply.ok();
+  }
+  if (wanted != present + 1) {
+    return reply.error(texts::kVersionRefused);
+  }
+  if (members != members_now(context)) {
+    return reply.error(texts::kMembersChanged);
+  }
+  settings.raise_cluster_version();
+  reply.ok();
+}
+
 }  // namespace
 
 // kiwi.setting (name value)+: what CONFIG SET of cluster settings becomes. Or, alone:
-// kiwi.setting cluster-version N. The session, or the leader, checked it against what it knew; here
-// the state decides, on every node alike.
+// kiwi.setting cluster-version N members. The session, or the leader, checked it against what it
+// knew; here the state decides, on every node alike.
 void set_cluster_setting(Context& context, Args args, ReplyWriter& reply) {
   Settings& settings = context.state().settings();
-  if (args.size() == 3 && args[1] == config::kClusterVersionSetting) {
-    if (parse_integer(args[2]) != int64_t{settings.cluster_version()} + 1) {
-      return reply.error(texts::kVersionRefused);
-    }
-    settings.raise_cluster_version();
-    return reply.ok();
+  if (args.size() == 4 && args[1] == config::kClusterVersionSetting) {
+    return raise_cluster_version(context, args[2], args[3], reply);
   }
   const auto wanted = settings_in(context, args);
   if (!wanted) {

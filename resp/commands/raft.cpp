@@ -275,7 +275,8 @@ void raft_upgrade(Session& session, Args, ReplyWriter& reply) {
     return reply.error(refusal);
   }
   const std::string next = std::to_string(node.cluster_version + 1);
-  const std::string_view argv[] = {"kiwi.setting", config::kClusterVersionSetting, next};
+  const std::string members = node.admin.members_digest();  // whom the refusal was judged by
+  const std::string_view argv[] = {"kiwi.setting", config::kClusterVersionSetting, next, members};
   session.state().forward_write(argv);
 }
 

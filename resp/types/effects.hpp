@@ -21,7 +21,7 @@
 namespace kiwi::resp {
 
 // F61: what commands of one entry read into memory or write, beyond what clients sent, is bounded:
-// an entry is one commit. Alike on every node.
+// an entry is one commit; and so is how many records a command looks at. Alike on every node.
 struct TooMuchForOneEntry : std::exception {
   const char* what() const noexcept override { return "too much for one entry"; }
 };
@@ -59,6 +59,14 @@ class Effects {
     if (spent_ > large_entry_) {
       spent_much();
     }
+  }
+  // The same for so many at once, before they are made.
+  void spend(uint64_t records, size_t bytes_each) {
+    CHECK_INVARIANT(records != 0);
+    if (records > entry_work_max_ / (bytes_each + kRecordWork)) {
+      throw TooMuchForOneEntry();
+    }
+    spend(records * (bytes_each + kRecordWork) - kRecordWork);
   }
   // Of the next command: its size as it came.
   void carry(size_t bytes) { carried_ = bytes; }

@@ -1,11 +1,17 @@
 // The handles that a command has open. The same key opened twice for change is one handle, so that
-// LMOVE k k and SMOVE k k see what they did themselves. Handles for reading are not found again.
+// LMOVE k k and SMOVE k k see what they did themselves. The same key read twice is one handle, too,
+// unless it was stored in between: a name that stands a million times in a command costs one.
+// Handles hold what small collections hold, so many of them count as work (F61).
 //
 // Part of Context; begin() before each command.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
+#include <map>
+#include <string_view>
 #include <tuple>
 
 #include "config/base/check.hpp"
@@ -33,7 +39,7 @@ class Handles {
   // nullptr: it is not open for change.
   template <class T>
   T* find(rocks::DatabaseId database, std::string_view name) {
-    return pool<T>().find(database, name);
+    return pool<T>().find({true, database.value, name});
   }
   // Valid until begin(). `key` is of type T or not live.
   template <class T>
@@ -42,11 +48,30 @@ class Handles {
   }
   template <class T>
   const T& read(const Key& key) {
-    return pool<T>().open(database_, key, false);
+    const T* known = pool<T>().find({false, key.database.value, key.name});
+    return known != nullptr && shows(known->key(), key) ? *known
+                                                        : pool<T>().open(database_, key, false);
   }
 
  private:
   static constexpr size_t kKept = 16;  // slots of each type, from command to command
+
+  struct Name {
+    bool for_change;
+    uint32_t database;  // physical
+    std::string_view name;
+    auto operator<=>(const Name&) const = default;
+  };
+  // A handle that was opened for `known` is what one for `key` would be.
+  static bool shows(const Key& known, const Key& key) {
+    return known.live == key.live && known.meta.version == key.meta.version &&
+           known.meta.last_modified == key.meta.last_modified;
+  }
+  // What a handle keeps of its key's record; strings are read where they stand.
+  template <class T>
+  static size_t kept_bytes(const Key& key) {
+    return T::kType != rocks::Type::kString && key.live ? key.meta.value.size() : 0;
+  }
 
   template <class T>
   class Pool {
@@ -61,23 +86,33 @@ class Handles {
       for (; slots_.size() > kKept; slots_.pop_back()) {
       }
       used_ = 0;
+      beyond_.clear();
     }
     void check_saved() const {
       for (size_t i = 0; i < used_; ++i) {
         CHECK_INVARIANT(!slots_[i].handle.changed());
       }
     }
-    T* find(rocks::DatabaseId database, std::string_view name) {
-      for (size_t i = 0; i < used_; ++i) {
-        Slot& slot = slots_[i];
-        if (slot.for_change && slot.handle.key().database == database &&
-            slot.handle.key().name == name) {
-          return &slot.handle;
+    // The last one that was opened by that name.
+    T* find(const Name& name) {
+      if (!beyond_.empty()) {
+        if (const auto it = beyond_.find(name); it != beyond_.end()) {
+          return &slots_[it->second].handle;
+        }
+      }
+      for (size_t i = std::min(used_, kKept); i-- > 0;) {
+        if (name_of(slots_[i]) == name) {
+          return &slots_[i].handle;
         }
       }
       return nullptr;
     }
+    // The first ones are free, and so are all that usual commands open: what they hold is little.
     T& open(Database& database, const Key& key, bool for_change) {
+      if (used_ >= kKept) {
+        database.effects().spend(kept_bytes<T>(key));
+        beyond_.insert_or_assign(Name{for_change, key.database.value, key.name}, used_);
+      }
       if (used_ == slots_.size()) {
         slots_.push_back(Slot{T(database), false});
       }
@@ -92,8 +127,15 @@ class Handles {
       T handle;
       bool for_change;
     };
+    static Name name_of(const Slot& slot) {
+      const Key& key = slot.handle.key();
+      return {slot.for_change, key.database.value, key.name};
+    }
+
     std::deque<Slot> slots_;  // which do not move
     size_t used_ = 0;
+    // Slots from kKept on, by name. Ordered: clients choose the names (F63).
+    std::map<Name, size_t> beyond_;
   };
 
   template <class T>

@@ -69,7 +69,7 @@ bool Hashed::find_stored(std::string_view name, PackedEntry& entry) const {
     return false;
   }
   if (!spread()) {
-    database().step();
+    database().steps().step(1 + size() / Steps::kEntriesPerStep);  // it compares one by one
     return packing::find(kind_, packed_, name, entry);
   }
   const std::optional<std::string_view> record = elements().get(key_.collection(), name);
@@ -261,7 +261,11 @@ void Hashed::draw_different(uint64_t count, Prng& prng, const EntryVisit& visit)
 
 void Hashed::draw_repeated(uint64_t count, Prng& prng, const EntryVisit& visit) const {
   if (!spread()) {
-    return random_packed::repeated(PackedEntries(kind_, packed_), size(), count, prng, visit);
+    return random_packed::repeated(PackedEntries(kind_, packed_), size(), count, prng,
+                                   [&](const PackedEntry& entry) {
+                                     database().steps().entry();
+                                     return visit(entry);
+                                   });
   }
   if (due() != 0) {
     std::vector<uint64_t> ranks(count);

@@ -102,6 +102,7 @@ void Hashed::each_entry(Visit visit) const {
   }
   PackedEntry entry;
   for (PackedEntries entries(kind_, packed_); entries.next(entry) && visit(entry);) {
+    database().steps().entry();
   }
 }
 

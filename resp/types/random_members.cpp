@@ -89,9 +89,9 @@ void RandomMembers::by_walk(uint64_t count, Prng& prng, const Visit& visit) {
 void RandomMembers::by_hash(uint64_t count, Prng& prng, const Visit& visit) {
   static_assert(kSteps < kCounted, "a few steps do not go round");
   CHECK_INVARIANT(count != 0 && count < key_.meta.size / kMuch);
+  database_.effects().spend(count, sizeof(uint64_t));
   std::vector<uint64_t> positions(count);
   for (uint64_t& position : positions) {
-    database_.effects().spend(0);
     position = prng.below(rocks::kHashEnd);
   }
   std::sort(positions.begin(), positions.end());
@@ -135,6 +135,7 @@ void RandomMembers::repeated(uint64_t count, Prng& prng, const Visit& visit) {
     members.emplace_back(member(), record());
   }
   for (uint64_t i = 0; i < count; ++i) {
+    database_.steps().entry();
     const auto& [drawn, its_record] = members[prng.below(members.size())];
     if (!visit(drawn, its_record)) {
       return;
@@ -172,7 +173,9 @@ void repeated(
   while (entries.next(entry)) {
     all.push_back(entry);
   }
-  CHECK_INVARIANT(all.size() == size);
+  if (all.size() != size) {
+    fatal("a hash or set of the state database is damaged; replace this node's data directory");
+  }
   for (uint64_t i = 0; i < count && visit(all[prng.below(size)]); ++i) {
   }
 }

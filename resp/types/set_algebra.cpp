@@ -1,6 +1,7 @@
 #include "resp/types/set_algebra.hpp"
 
 #include <algorithm>
+#include <unordered_set>
 #include <vector>
 
 namespace kiwi::resp {
@@ -25,11 +26,24 @@ class Kept {
   Set::Members members_;
 };
 
+// Each of them once, in the order in which they first come. Names that are equal are one set
+// (Handles), and to look into it again tells nothing new.
+std::vector<const Set*> distinct(Sets sets) {
+  std::unordered_set<const Set*> known;
+  std::vector<const Set*> once;
+  for (const Set* set : sets) {
+    if (known.insert(set).second) {
+      once.push_back(set);
+    }
+  }
+  return once;
+}
+
 // Calls visit(member) for those that are in all sets until it answers false: the smallest is
 // walked, the others are asked.
 template <class Visit>
 void each_common(Sets sets, Visit visit) {
-  std::vector<const Set*> by_size(sets.begin(), sets.end());
+  std::vector<const Set*> by_size = distinct(sets);
   std::stable_sort(by_size.begin(), by_size.end(),
                    [](const Set* a, const Set* b) { return a->size() < b->size(); });
   by_size[0]->each([&](std::string_view member) {
@@ -39,13 +53,24 @@ void each_common(Sets sets, Visit visit) {
   });
 }
 
+void subtract(const Set* from, Sets others, Kept& kept) {
+  if (std::find(others.begin(), others.end(), from) != others.end()) {
+    return;
+  }
+  from->each([&](std::string_view member) {
+    const bool elsewhere = std::any_of(others.begin(), others.end(),
+                                       [&](const Set* set) { return set->contains(member); });
+    return elsewhere || kept.add(member);
+  });
+}
+
 }  // namespace
 
 Set::Members combine(Database& database, Algebra how, Sets sets) {
   Kept kept(database);
   switch (how) {
     case Algebra::kUnion:
-      for (const Set* set : sets) {
+      for (const Set* set : distinct(sets)) {
         set->each([&](std::string_view member) { return kept.add(member); });
       }
       break;
@@ -53,11 +78,7 @@ Set::Members combine(Database& database, Algebra how, Sets sets) {
       each_common(sets, [&](std::string_view member) { return kept.add(member); });
       break;
     case Algebra::kDifference:
-      sets[0]->each([&](std::string_view member) {
-        const bool elsewhere = std::any_of(sets.begin() + 1, sets.end(),
-                                           [&](const Set* set) { return set->contains(member); });
-        return elsewhere || kept.add(member);
-      });
+      subtract(sets[0], distinct(sets.subspan(1)), kept);
       break;
   }
   return kept.take();

@@ -17,7 +17,11 @@ void Settings::load(rocks::Reader& state) {
   std::string to;
   keys::setting_range(from, to);
   for (auto at = state.cursor(Family::kSystem, from, to); at->valid(); at->next()) {
-    values_.emplace(keys::setting_name(at->key()), at->value());
+    const std::string_view name = keys::setting_name(at->key());
+    if (name.empty()) {
+      fatal("a setting in the state database is corrupt; replace this node's data");
+    }
+    values_.emplace(name, at->value());
   }
   read_version();
 }

@@ -324,7 +324,7 @@ uint32_t TableKeyspace::excess() const {
 // Memory does not grow beyond the table's budget, whoever writes. Executors ask for pressure()
 // before a turn and do not come here then.
 void TableKeyspace::wait_for_room() {
-  while (lag() >= kPressureFull && table_.frozen_epochs() != 0) {
+  while (lag() >= kPressureFull && table_.frozen_epochs() != 0 && !flusher_.given_up()) {
     flusher_.wait_for(taken_ + 1);
     take_flushed();
   }

@@ -34,28 +34,28 @@ raft::Configuration cluster(std::initializer_list<uint64_t> ids) {
 
 TEST_CASE("an order is done when the committed configuration says so, whoever did it") {
   raft::Configuration now = cluster({1, 2, 3});
-  CHECK_FALSE(is_done(AddMember{member(4)}, now));
-  CHECK(is_done(AddMember{member(3)}, now));
-  CHECK_FALSE(is_done(AddMember{member(3, 9)}, now));  // another life of it (F1)
-  CHECK_FALSE(is_done(RemoveMember{NodeId{3}}, now));
-  CHECK_FALSE(is_done(RemoveMember{NodeId{8}}, now));  // it never was
-  CHECK_FALSE(is_done(HandOver{NodeId{1}}, now));
+  CHECK_FALSE(is_done(AddMember{member(4)}, now, 1));
+  CHECK(is_done(AddMember{member(3)}, now, 1));
+  CHECK_FALSE(is_done(AddMember{member(3, 9)}, now, 1));  // another life of it (F1)
+  CHECK_FALSE(is_done(RemoveMember{NodeId{3}}, now, 1));
+  CHECK_FALSE(is_done(RemoveMember{NodeId{8}}, now, 1));  // it never was
+  CHECK_FALSE(is_done(HandOver{NodeId{1}}, now, 1));
   const Reconfigure two{{member(1), member(2)}};
-  CHECK_FALSE(is_done(two, now));
+  CHECK_FALSE(is_done(two, now, 1));
   now = cluster({1, 2});
   now.removed_ids = {NodeId{3}};
-  CHECK(is_done(RemoveMember{NodeId{3}}, now));
-  CHECK(is_done(two, now));
+  CHECK(is_done(RemoveMember{NodeId{3}}, now, 1));
+  CHECK(is_done(two, now, 1));
   now.outgoing_voters = {NodeId{1}, NodeId{2}, NodeId{3}};  // joint: not yet
-  CHECK_FALSE(is_done(two, now));
-  CHECK_FALSE(is_done(RemoveMember{NodeId{3}}, now));
+  CHECK_FALSE(is_done(two, now, 1));
+  CHECK_FALSE(is_done(RemoveMember{NodeId{3}}, now, 1));
 }
 
 TEST_CASE("what cannot be is said in the words that operators know") {
   raft::Configuration now = cluster({1});
   const auto words = [&now](const AdminOrder& order) {
     OrderAnswer answer;
-    answer.refusal = order_refusal(order, now);
+    answer.refusal = order_refusal(order, now, 1);
     return sentence(answer);
   };
   CHECK(words(RemoveMember{NodeId{1}}) == "ERR the last voter cannot be removed");
@@ -66,7 +66,7 @@ TEST_CASE("what cannot be is said in the words that operators know") {
   CHECK(words(AddMember{member(1, 9)}).empty());  // wiped, at its own address
   raft::Member stranger = member(1, 9);
   stranger.client_address = "elsewhere:1";
-  CHECK(order_refusal(AddMember{stranger}, now) == OrderRefusal::kUsedId);
+  CHECK(order_refusal(AddMember{stranger}, now, 1) == OrderRefusal::kUsedId);
   CHECK(words(HandOver{NodeId{9}}) == "ERR invalid node id");
   now.members.push_back(member(2));
   CHECK(words(HandOver{NodeId{2}}) == "ERR invalid target node id");  // a learner
@@ -130,7 +130,7 @@ TEST_CASE("orders, questions and replies are read back as they were; garbage is 
   raft::Member labelled = member(4);
   labelled.tls_client_address = "host:7004";
   labelled.labels = {{"rack", ""}, {"zone", "a"}};
-  CHECK(*decode_order(encode_order(AddMember{labelled})) == AdminOrder(AddMember{labelled}));
+  CHECK(*decode_order(encode_order(AddMember{labelled, 7})) == AdminOrder(AddMember{labelled, 7}));
   const Build old{"0.0.1", "m68k", 3, 4};
   VisitQuestion question{VisitQuestion::Kind::kWelcome, labelled, cluster({1, 2}), old};
   const auto asked = decode_question(encode_question(question));
@@ -218,11 +218,14 @@ TEST_CASE("a member that moved is where the order says when the configuration sa
   raft::Configuration now = cluster({1, 2, 3});
   raft::Member moved = member(2);
   moved.client_address = "elsewhere:1";
-  CHECK(order_refusal(MoveMember{moved}, now) == OrderRefusal::kNone);
-  CHECK_FALSE(is_done(MoveMember{moved}, now));
+  CHECK(order_refusal(MoveMember{moved}, now, 1) == OrderRefusal::kNone);
+  CHECK_FALSE(is_done(MoveMember{moved}, now, 1));
   now.members[1] = moved;
-  CHECK(is_done(MoveMember{moved}, now));
-  CHECK(order_refusal(MoveMember{member(8)}, now) == OrderRefusal::kNoSuchNode);
+  CHECK(is_done(MoveMember{moved}, now, 1));
+  moved.tls_client_address = "host:7003";  // which a cluster of version 1 does not keep
+  CHECK(is_done(MoveMember{moved}, now, 1));
+  CHECK_FALSE(is_done(MoveMember{moved}, now, 2));
+  CHECK(order_refusal(MoveMember{member(8)}, now, 1) == OrderRefusal::kNoSuchNode);
   CHECK(*decode_order(encode_order(MoveMember{moved})) == AdminOrder(MoveMember{moved}));
 }
 

@@ -33,6 +33,8 @@ PeerHello empty_hello(uint64_t id, uint8_t n, const std::string& list = kThree) 
   hello.node = NodeId{id};
   hello.incarnation = life(n);
   hello.list_digest = list_digest(peers(list), config::Bootstrap::kAuto);
+  hello.architecture = own_architecture();
+  hello.cluster_version_max = config::kClusterVersionMax;
   return hello;
 }
 std::string founding_entry(const ClusterId& id, std::vector<raft::Member> members) {
@@ -55,6 +57,38 @@ PeerHello member_hello(uint64_t id, uint8_t n, PeerHello::You you) {
 bool waits(const Bootstrap& b) { return std::holds_alternative<Bootstrap::Wait>(b.decide()); }
 
 }  // namespace
+
+TEST_CASE("a node that no link to can last is no founder, and is named [F2][F46]") {
+  Bootstrap one(member(1, 11), peers(kThree), config::Bootstrap::kAuto);
+  one.peer_said(empty_hello(2, 22));
+  PeerHello other = empty_hello(3, 33);
+  other.architecture = "s390x";
+  one.peer_said(other);
+  CHECK(waits(one));
+  one.peer_gone(NodeId{3});  // its handshake failed
+  CHECK(waits(one));
+  CHECK(one.waiting_for().find("node 3 and this one cannot") != std::string::npos);
+  CHECK(one.waiting_for().find("s390x") != std::string::npos);
+  other = empty_hello(3, 33);
+  other.cluster_version = config::kClusterVersionMax + 1;  // its cluster is beyond this build
+  other.cluster_version_max = other.cluster_version;
+  one.peer_said(other);
+  CHECK(waits(one));
+  CHECK(one.waiting_for().find("this build supports") != std::string::npos);
+  one.peer_said(empty_hello(3, 33));  // another machine, the same place in the list
+  CHECK(std::holds_alternative<Bootstrap::Found>(one.decide()));
+}
+
+TEST_CASE("a cluster that this build cannot be in is not joined [F2][F46]") {
+  Bootstrap three(member(3, 33), peers(kThree), config::Bootstrap::kAuto);
+  PeerHello said = member_hello(1, 11, PeerHello::You::kMember);
+  said.architecture = "s390x";
+  three.peer_said(said);
+  CHECK(waits(three));
+  said.architecture = own_architecture();
+  three.peer_said(said);
+  CHECK(std::holds_alternative<Bootstrap::Join>(three.decide()));
+}
 
 TEST_CASE(
     "the lowest id founds the cluster only when every listed peer said that it is empty [F2]") {

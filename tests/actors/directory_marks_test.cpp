@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <initializer_list>
 #include <stdlib.h>
 
 #include <doctest/doctest.h>
@@ -64,9 +65,9 @@ TEST_CASE("what is known of the peers goes up only, and survives a start [F52]")
   const std::string dir = temp.path;
   KnownMarks known = KnownMarks::load(dir);
   CHECK(known.of(NodeId{2}, life(2)).number == 0);
-  CHECK(known.remember(NodeId{2}, life(2), {5, 55}));
-  CHECK_FALSE(known.remember(NodeId{2}, life(2), {4, 44}));
-  CHECK(known.remember(NodeId{3}, life(3), {1, 11}));
+  CHECK(known.remember(NodeId{2}, life(2), {5, 55}, {}));
+  CHECK_FALSE(known.remember(NodeId{2}, life(2), {4, 44}, {}));
+  CHECK(known.remember(NodeId{3}, life(3), {1, 11}, {}));
   REQUIRE(KnownMarks::store(dir, known.encode()));
   known = KnownMarks::load(dir);
   CHECK(known.of(NodeId{2}, life(2)) == raft::Mark{5, 55});
@@ -79,6 +80,29 @@ TEST_CASE("what is known of the peers goes up only, and survives a start [F52]")
   CHECK(known.of(NodeId{3}, life(3)).number == 0);
   flip_last_byte(dir + "/peers");
   CHECK(KnownMarks::load(dir).of(NodeId{2}, life(2)).number == 0);
+}
+
+TEST_CASE("strangers take no room from members, and not much at all [F52]") {
+  const Directory temp;
+  raft::Configuration now;
+  for (const uint8_t id : std::initializer_list<uint8_t>{1, 2, 3}) {
+    now.members.push_back({NodeId{id}, life(id), {}, {}});
+  }
+  KnownMarks known;
+  CHECK(known.remember(NodeId{2}, life(2), {1, 11}, now));
+  for (int start = 0; start < 1000; ++start) {  // of a removed node without a disk
+    Incarnation each = life(4);
+    each.bytes[0] = static_cast<uint8_t>(start);
+    each.bytes[1] = static_cast<uint8_t>(start >> 8);
+    CHECK(known.remember(NodeId{4}, each, {1, 44}, now));
+    REQUIRE(known.size() < 100);
+  }
+  CHECK(known.of(NodeId{2}, life(2)) == raft::Mark{1, 11});
+  REQUIRE(KnownMarks::store(temp.path, known.encode()));
+  known = KnownMarks::load(temp.path);
+  CHECK(known.remember(NodeId{2}, life(2), {2, 22}, now));
+  CHECK(known.remember(NodeId{3}, life(3), {1, 33}, now));
+  CHECK(known.of(NodeId{3}, life(3)) == raft::Mark{1, 33});
 }
 
 TEST_CASE("a directory that was found to be an old copy says so at every start [F52]") {

@@ -181,6 +181,21 @@ TEST_CASE(
   CHECK(trio.at(2).orders.open() == 0);
 }
 
+TEST_CASE("a newcomer is let in by the version that the leader has applied [F46]") {
+  Trio trio;
+  trio.lead(2);
+  trio.at(1).facts.build.cluster_version = 1;  // it asked the newcomer, and lags
+  trio.at(2).facts.build.cluster_version = 2;
+  const uint64_t old = trio.give(1, AddMember{member(4), 1});
+  trio.run(1000);
+  REQUIRE(trio.answer(1, old));
+  CHECK(trio.answer(1, old)->refusal == OrderRefusal::kOldBuild);
+  CHECK(trio.at(2).changes.empty());
+  trio.give(1, AddMember{member(4), 2});
+  trio.run(1000);
+  CHECK(trio.at(2).changes.size() == 1);
+}
+
 TEST_CASE("an order that is told again and again is one order") {
   Trio trio;
   trio.lead(2);

@@ -191,8 +191,8 @@ TEST_CASE(
 TEST_CASE("a start that only others saw is known from them, of this node's directory, too [F52]") {
   Scene scene;
   KnownMarks theirs;
-  theirs.remember(NodeId{2}, member(2).incarnation, {6, 66});
-  theirs.remember(NodeId{3}, member(3, 9).incarnation, {6, 66});  // another life of it
+  theirs.remember(NodeId{2}, member(2).incarnation, {6, 66}, {});
+  theirs.remember(NodeId{3}, member(3, 9).incarnation, {6, 66}, {});  // another life of it
   auto news = scene.directory.others_know(theirs.encode());
   CHECK(news.moved);
   CHECK_FALSE(news.own_copy_is_old);
@@ -201,13 +201,29 @@ TEST_CASE("a start that only others saw is known from them, of this node's direc
   said.marks = {{5, 55}, {6, 77}};  // drawn by the copy
   CHECK(scene.directory.said(said)->peer_copy_is_old);
   scene.own.marks = {{5, 50}, {6, 60}};
-  theirs.remember(NodeId{1}, member(1).incarnation, {6, 60});
+  theirs.remember(NodeId{1}, member(1).incarnation, {6, 60}, {});
   CHECK_FALSE(scene.directory.others_know(theirs.encode()).own_copy_is_old);
-  theirs.remember(NodeId{1}, member(1).incarnation, {7, 70});
+  theirs.remember(NodeId{1}, member(1).incarnation, {7, 70}, {});
   CHECK(scene.directory.others_know(theirs.encode()).own_copy_is_old);
   news = scene.directory.others_know("garbage");
   CHECK_FALSE(news.moved);
   CHECK_FALSE(news.own_copy_is_old);
+}
+
+TEST_CASE("an old copy is known as one after any number of strangers [F52]") {
+  Scene scene;
+  scene.directory.linked(NodeId{4});
+  for (int start = 0; start < 256; ++start) {  // of a removed node that comes back empty each time
+    PeerHello stranger = scene.hello(4);
+    stranger.cluster = {};
+    stranger.incarnation.bytes[0] = static_cast<uint8_t>(start);
+    scene.directory.said(stranger);
+  }
+  PeerHello said = scene.hello(2);
+  said.marks = {{1, 1}, {2, 2}, {3, 3}, {4, 4}, {5, 5}};
+  CHECK(scene.directory.said(said)->marks_moved);
+  said.marks.resize(3);  // its directory was put back
+  CHECK(scene.directory.said(said)->peer_copy_is_old);
 }
 
 TEST_CASE("a hello is news once; options that differ and a removal show in it") {

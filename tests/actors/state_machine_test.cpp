@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <initializer_list>
 #include <optional>
 #include <string>
@@ -58,6 +59,22 @@ class HearingRouter final : public caf::monitorable_actor {
   const char* name() const override { return "router"; }
 
   std::vector<std::string> proposals;
+};
+
+// Its flushes end when the test says so.
+class SlowFlushes final : public rocks::MemoryKeyspace {
+ public:
+  void flush_async(std::function<void(LogIndex)> done) override {
+    flush();
+    done_.push_back([done = std::move(done), index = flushed_index()] { done(index); });
+  }
+  void end_one() {
+    done_.front()();
+    done_.pop_front();
+  }
+
+ private:
+  std::deque<std::function<void()>> done_;
 };
 
 constexpr int64_t kTurnUs = 1000;
@@ -136,7 +153,7 @@ struct Fixture {
   caf::actor_system_config config;
   std::optional<caf::actor_system> system;
   caf::scheduler::test_coordinator* scheduler = nullptr;
-  rocks::MemoryKeyspace keyspace;
+  SlowFlushes keyspace;
   resp::Executor executor{keyspace, resp::Node::own({})};
   StateMachineHandle machine;
   HearingReplica* replica = nullptr;
@@ -157,8 +174,7 @@ TEST_CASE("the replica hears of the cluster's version once, with the index that 
   f.run();
   CHECK(f.replica->versions == std::vector<uint32_t>{1});
   CHECK(f.settings_changes == 0);
-  log.batch({NodeId{1}, resp::incarnation_of(1), 1, 1},
-            {resp::packed({"kiwi.setting", "cluster-version", "2"})});
+  log.batch({NodeId{1}, resp::incarnation_of(1), 1, 1}, {resp::packed(log.raise_to("2"))});
   f.give(std::exchange(log.entries, {}));
   f.run();
   CHECK(f.told() == LogIndex{2});  // without waiting for the timer
@@ -187,6 +203,39 @@ TEST_CASE("the replica is told of a plain batch by the timer at the latest, of a
   f.give({f.entry(0, raft::EntryKind::kNoop)});
   f.run();
   CHECK(f.told() == LogIndex{3});
+}
+
+TEST_CASE("a flush that is overtaken is answered with what was told, and its term [F13]") {
+  Fixture f;
+  std::vector<std::pair<LogIndex, Term>> told;
+  const auto ask = [&](bool write) {
+    FlushState order;
+    order.write = write;
+    order.done = [&](LogIndex index, Term term) { told.emplace_back(index, term); };
+    caf::anon_send(f.machine, std::move(order));
+  };
+  ask(false);
+  f.run();
+  CHECK(told == std::vector<std::pair<LogIndex, Term>>{{LogIndex{0}, Term{0}}});
+  told.clear();
+  f.give({f.entry(1), f.entry(1)});
+  f.run();
+  ask(true);  // of 2, in term 1
+  f.run();
+  std::vector<raft::Entry> next{f.entry(1), f.entry(1)};
+  for (raft::Entry& entry : next) {
+    entry.term = Term{2};
+  }
+  f.give(std::move(next));
+  f.run();
+  ask(true);   // of 4
+  ask(false);  // which the keyspace knows before the answers come
+  f.run();
+  f.keyspace.end_one();
+  f.keyspace.end_one();
+  f.run();
+  const std::pair<LogIndex, Term> last{LogIndex{4}, Term{2}};
+  CHECK(told == std::vector{last, last, last});
 }
 
 TEST_CASE("who comes back applies its own log with rests, and what is behind it without") {

@@ -78,7 +78,8 @@ void raise_version(Storage& storage) {
   log.last = LogIndex{storage.executor().applied().value};
   log.batch(
       {storage.identity().node, storage.identity().incarnation, storage.identity().boot_epoch, 1},
-      {resp::packed({"kiwi.setting", "cluster-version", "2"})});
+      {resp::packed({"kiwi.setting", "cluster-version", "2",
+                     resp::members_digest(raft::encode_configuration(members_of(storage)))})});
   commit(storage, log);
 }
 

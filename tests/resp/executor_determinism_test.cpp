@@ -30,6 +30,7 @@ std::string dump(rocks::Keyspace& keyspace) {
 class Commands {
  public:
   explicit Commands(uint64_t seed) : prng_(seed) {}
+  std::vector<std::string> raise;  // of the cluster's version
 
   std::string next() {
     if (prng_.chance(1, 12)) {
@@ -171,7 +172,7 @@ class Commands {
       case 27:
         return packed({"kiwi.setting", "active-expire", prng_.chance(1, 2) ? "yes" : "no"});
       case 28:
-        return prng_.chance(1, 4) ? packed({"kiwi.setting", "cluster-version", "2"})
+        return prng_.chance(1, 4) ? packed(raise)
                                   : packed({"kiwi.seed", "raft.auto-upgrade", "no"});
       default:
         return packed({"set", key(), number()}, database);
@@ -250,6 +251,7 @@ std::vector<raft::Entry> history(uint64_t seed, size_t entries) {
   Prng prng(seed);
   Commands commands(seed + 1);
   log.members({member(1), member(2)});
+  commands.raise = log.raise_to("2");
   uint64_t sequence[3] = {0, 0, 0};
   for (size_t i = 0; i < entries; ++i) {
     log.stamp_ms += static_cast<int64_t>(prng.below(15));

@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 
 #include "resp/long_read.hpp"
+#include "tests/resp/counting_keyspace.hpp"
 #include "tests/resp/node.hpp"
 
 namespace kiwi::resp {
@@ -365,6 +366,71 @@ TEST_CASE("a long read that is told to stop does, and can be run again") {
   LongReadResult result = run_long_read(*view, effects.long_reads[0], stop);
   CHECK_FALSE(result.stopped);
   CHECK(result.replies.bytes.starts_with("*13\r\n"));
+}
+
+TEST_CASE("a long read that has all it needs in memory stops when it is told to [F65]") {
+  // The state's reader raises the flag when it has given the last of the sets.
+  class StopsBehind final : public rocks::Reader {
+   public:
+    StopsBehind(rocks::Reader& view, std::string last, std::atomic<bool>& stop)
+        : view_(view), last_(std::move(last)), stop_(stop) {}
+    std::optional<std::string_view> get(rocks::Family family, std::string_view key) override {
+      stop_ = stop_ || (family == rocks::Family::kMeta && key.ends_with(last_));
+      return view_.get(family, key);
+    }
+    std::unique_ptr<rocks::Cursor> cursor(rocks::Family family,
+                                          std::string_view from,
+                                          std::string_view to) override {
+      return view_.cursor(family, from, to);
+    }
+    std::unique_ptr<rocks::ReverseCursor> reverse_cursor(rocks::Family family,
+                                                         std::string_view from,
+                                                         std::string_view to) override {
+      return view_.reverse_cursor(family, from, to);
+    }
+    void expect_reads(rocks::Family, std::span<const std::string>) override {}
+
+   private:
+    rocks::Reader& view_;
+    const std::string last_;
+    std::atomic<bool>& stop_;
+  };
+  LongWorld w;
+  Argv members{"sadd", ""};
+  for (int i = 0; i < 400; ++i) {
+    members.push_back(std::to_string(i));
+  }
+  for (const char* command : {"sunion", "sinter"}) {
+    INFO(command);
+    Argv argv{command};
+    for (int i = 0; i < 40; ++i) {
+      members[1] = "packed" + std::to_string(i);
+      w.node.run(members);
+      argv.push_back(members[1]);
+    }
+    LongRead read;
+    read.id = 1;
+    read.op = op(1, 0, argv);
+    read.now_ms = w.node.clock();
+    std::unique_ptr<rocks::Reader> view = w.keyspace.view();
+    std::atomic<bool> stop{false};
+    StopsBehind reader(*view, argv.back(), stop);
+    CHECK(run_long_read(reader, read, stop).stopped);
+    CHECK(stop);
+  }
+}
+
+TEST_CASE("a read of many keys is put aside before any of them is looked for") {
+  CountingKeyspace keyspace;
+  Node node(keyspace, above_five());
+  node.start();
+  keyspace.reset();
+  Argv argv{"sunion"};
+  for (int i = 0; i < 40; ++i) {
+    argv.push_back("k" + std::to_string(i));
+  }
+  CHECK(node.read_effects(packed(argv), RequestKind::kRead, node.clock()).long_reads.size() == 1);
+  CHECK(keyspace.reads() == 0);
 }
 
 TEST_CASE("a long read's clock is not below the stamp of the view it runs on [F44]") {

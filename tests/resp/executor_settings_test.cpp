@@ -20,6 +20,7 @@ struct World {
     const auto found = settings().values().find(name);
     return found == settings().values().end() ? "-" : found->second;
   }
+  std::string raise(const std::string& version) { return node.run(node.log().raise_to(version)); }
   rocks::MemoryKeyspace keyspace;
   Node node;
 };
@@ -65,15 +66,37 @@ TEST_CASE("apply refuses what is no setting, whole and with one text on every no
 
 TEST_CASE("the cluster version rises by one and never falls [F46]") {
   World w;
-  for (const char* wrong : {"0", "1", "3", "-1", "2x", "18446744073709551618"}) {
+  for (const char* wrong : {"0", "3", "-1", "2x", "18446744073709551618"}) {
     CAPTURE(wrong);
-    CHECK(w.node(std::string("kiwi.setting cluster-version ") + wrong) == kVersion);
+    CHECK(w.raise(wrong) == kVersion);
   }
   CHECK(w.node.executor().cluster_version() == 1);
-  CHECK(w.node("kiwi.setting cluster-version 2") == "+OK\r\n");
+  CHECK(w.raise("2") == "+OK\r\n");
   CHECK(w.node.executor().cluster_version() == 2);
-  CHECK(w.node("kiwi.setting cluster-version 2") == kVersion);
-  CHECK(w.node("kiwi.setting cluster-version 1") == kVersion);
+  const uint64_t changes = w.settings().changes();
+  CHECK(w.raise("2") == "+OK\r\n");  // by hand, when it rose by itself a moment ago
+  CHECK(w.settings().changes() == changes);
+  CHECK(w.raise("1") == kVersion);
+}
+
+TEST_CASE("a raise counts for the members that were asked, and for no others [F46]") {
+  const std::string changed =
+      "-ERR the members changed while their builds were asked for: try again\r\n";
+  World w;
+  const std::vector<std::string> judged = w.node.log().raise_to("2");
+  w.node.log().members({member(1), member(2), member(3)});  // it was not asked
+  w.node.deliver();
+  CHECK(w.node.run(judged) == changed);
+  CHECK(w.node.executor().cluster_version() == 1);
+  // Judged by whoever has not the latest members yet, or without any.
+  CHECK(w.node("kiwi.setting cluster-version 2 0") == changed);
+  CHECK(w.node("kiwi.setting cluster-version 2") == kRefused);
+  const std::vector<std::string> again = w.node.log().raise_to("2");
+  w.node.log().members({member(1), member(2), member(3, 9)});  // another life, maybe another build
+  w.node.deliver();
+  CHECK(w.node.run(again) == changed);
+  CHECK(w.raise("2") == "+OK\r\n");
+  CHECK(w.node.executor().cluster_version() == 2);
 }
 
 TEST_CASE("a command of the next version is known from the entry behind the raise on [F46]") {
@@ -81,7 +104,7 @@ TEST_CASE("a command of the next version is known from the entry behind the rais
   const std::string unknown = "-ERR this command cannot be executed here\r\n";
   CHECK(w.node("kiwi.test.later k") == unknown);
   // In one entry with the raise it is not known yet: what an entry means is settled before it.
-  CHECK(w.node.exec({}, {{"kiwi.setting", "cluster-version", "2"}, {"kiwi.test.later", "k"}}) ==
+  CHECK(w.node.exec({}, {w.node.log().raise_to("2"), {"kiwi.test.later", "k"}}) ==
         "*2\r\n+OK\r\n" + unknown);
   CHECK(w.node("kiwi.test.later k") ==
         "-ERR internal error: the command was not applied\r\n");  // known: it ran, and failed
@@ -108,7 +131,7 @@ TEST_CASE("settings are there after a restart, and for a view") {
     Node node(keyspace);
     node.start();
     CHECK(node("kiwi.setting raft.auto-upgrade no") == "+OK\r\n");
-    CHECK(node("kiwi.setting cluster-version 2") == "+OK\r\n");
+    CHECK(node.run(node.log().raise_to("2")) == "+OK\r\n");
   }
   const auto view = keyspace.view();
   CHECK(Executor(*view, Node::own({})).cluster_version() == 2);
@@ -138,19 +161,19 @@ TEST_CASE("a build that does not know the version ends, at the entry and at the 
   old.cluster_version_max = 1;
   CHECK(end_of([&] {
           World w(old);
-          w.node("kiwi.setting cluster-version 3");  // refused everywhere, so it means nothing
+          w.raise("3");  // refused everywhere, so it means nothing
           w.node("set a 1");
         }) == 0);
   CHECK(end_of([&] {
           World w(old);
-          w.node("kiwi.setting cluster-version 2");
+          w.raise("2");
         }) == 70);
   CHECK(end_of([&] {
           rocks::MemoryKeyspace keyspace;
           {
             Node newer(keyspace);
             newer.start();
-            newer("kiwi.setting cluster-version 2");
+            newer.run(newer.log().raise_to("2"));
           }
           Node(keyspace, old).executor().applied();
         }) == 70);

@@ -10,6 +10,7 @@
 #include "raft/codec.hpp"
 #include "resp/command.hpp"
 #include "resp/executor.hpp"
+#include "resp/members_digest.hpp"
 #include "tests/support/memory_keyspace.hpp"
 
 namespace kiwi::resp {
@@ -42,7 +43,12 @@ struct Log {
   int64_t stamp_ms = 1'000'000;
   uint64_t seed = 7;
   std::vector<raft::Entry> entries;
+  std::string configuration;  // the last one, encoded
 
+  // The command that raises the cluster's version, judged by the members of now.
+  std::vector<std::string> raise_to(const std::string& version) const {
+    return {"kiwi.setting", "cluster-version", version, members_digest(configuration)};
+  }
   raft::Entry& add(raft::EntryKind kind, SharedBytes payload = {}) {
     raft::Entry entry;
     entry.index = ++last;
@@ -54,13 +60,13 @@ struct Log {
     return entries.emplace_back(std::move(entry));
   }
   raft::Entry& members(const std::vector<raft::Member>& members) {
-    raft::Configuration configuration;
-    configuration.members = members;
+    raft::Configuration now;
+    now.members = members;
     for (const raft::Member& member : members) {
-      configuration.voters.push_back(member.id);
+      now.voters.push_back(member.id);
     }
-    return add(raft::EntryKind::kConfiguration,
-               SharedBytes(raft::encode_configuration(configuration)));
+    configuration = raft::encode_configuration(now);
+    return add(raft::EntryKind::kConfiguration, SharedBytes(configuration));
   }
   raft::Entry& batch(const raft::ProposalNumber& number,
                      const std::vector<std::string>& commands,

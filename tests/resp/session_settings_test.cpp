@@ -92,8 +92,9 @@ TEST_CASE("RAFT.UPGRADE asks for the next version, or says why not") {
   CHECK(written(client).empty());
   refusal.clear();
   node.context.cluster_version = 4;
+  node.context.admin.members_digest = [] { return std::string("17"); };
   CHECK(client.send("raft.upgrade\r\n").empty());
-  CHECK(written(client) == "kiwi.setting cluster-version 5");
+  CHECK(written(client) == "kiwi.setting cluster-version 5 17");
   node.context.status.service = Service::kUninitialized;
   TestClient other(node, 8);
   CHECK(other.send("raft.upgrade\r\n") == "-NOCLUSTER No Raft Cluster\r\n");

@@ -70,6 +70,66 @@ TEST_CASE("one key is one handle for whoever changes it, and readers get their o
   });
 }
 
+TEST_CASE("a name that is read many times is one handle, until its key is stored [F61]") {
+  World<InMemory> w;
+  w.command(false, [&] {
+    for (const char* name : {"k", "other"}) {
+      Set& set = w.open<Set>(name);
+      set.add("a");
+      set.save();
+    }
+  });
+  std::vector<std::string> names;  // more than stand in the first slots
+  for (int i = 0; i < 30; ++i) {
+    names.push_back("missing" + std::to_string(i));
+  }
+  for (const size_t others : {size_t{0}, names.size()}) {
+    CAPTURE(others);
+    w.command(false, [&] {
+      for (size_t i = 0; i < others; ++i) {
+        w.read<Set>(names[i]);
+      }
+      const Set& first = w.read<Set>("k");
+      CHECK(&w.read<Set>("other") != &first);
+      for (int i = 0; i < 1000; ++i) {
+        REQUIRE(&w.read<Set>(std::string_view("k")) == &first);
+      }
+      CHECK(&w.read<Set>(names[0]) == &w.read<Set>(names[0]));
+      const uint64_t before = first.size();
+      Set& changed = w.open<Set>("k");
+      CHECK(&changed != &first);
+      changed.add("b" + std::to_string(others));
+      changed.save();
+      CHECK(w.read<Set>("k").size() == before + 1);
+      CHECK(&w.read<Set>("k") == &w.read<Set>("k"));
+      CHECK(&w.open<Set>("k") == &changed);
+    });
+  }
+}
+
+TEST_CASE("what the handles of many keys hold is work, that of a few is not [F61]") {
+  World<InMemory> w;
+  std::vector<std::string> names;
+  for (int i = 0; i < 100; ++i) {
+    names.push_back("k" + std::to_string(i));
+    w.command(false, [&] {
+      Set& set = w.open<Set>(names.back());
+      set.add(std::string(1000, 'm'));
+      set.save();
+    });
+  }
+  auto spent_by = [&](size_t keys) {
+    w.begin();
+    w.database().effects().exchange_spent(0);
+    for (size_t i = 0; i < keys; ++i) {
+      w.read<Set>(names[i]);
+    }
+    return w.database().effects().exchange_spent(0);
+  };
+  CHECK(spent_by(16) == 0);
+  CHECK(spent_by(100) >= 84 * 1000);
+}
+
 // More handles than are kept for the next command.
 TEST_CASE("a command may have any number of keys open, and the next one begins with none") {
   World<InMemory> w;

@@ -317,6 +317,31 @@ TEST_CASE("a set is in the order of its integers until Redis would give up the i
   CHECK(members({"8"}) == "-3 7 20 100 01 8 ");
 }
 
+TEST_CASE("what many random members take is spent before it is taken [F61]") {
+  rocks::MemoryKeyspace keyspace;
+  Database database(keyspace, 20'000, Shape{.packed_bytes = 4});
+  Handles handles(database);
+  const auto open = [&]() -> Set& {
+    return handles.open<Set>(database.find(database.physical(0), "k", 1));
+  };
+  Set& set = open();
+  for (int i = 0; i < 4000; ++i) {
+    set.add(std::to_string(i));
+  }
+  set.save();
+  handles.begin();
+  database.begin_entry();
+  const Set& stored = open();
+  Prng random(1);
+  const auto no_one = [](std::string_view) { return true; };
+  CHECK_THROWS_AS(stored.random_different(900, random, no_one), TooMuchForOneEntry);
+  CHECK(random.next() == Prng(1).next());  // nothing was drawn, so nothing was there to hold it
+  database.begin_entry();
+  CHECK_THROWS_AS(database.effects().spend(UINT64_MAX, 8), TooMuchForOneEntry);
+  database.effects().spend(185, 8);  // of 108 each
+  CHECK_THROWS_AS(database.effects().spend(1, 8), TooMuchForOneEntry);
+}
+
 TEST_CASE("random members: as many as asked for, different ones or not, from the set") {
   World<InMemory> w;
   Prng random(5);

@@ -1,6 +1,12 @@
 // The cluster's settings as records of the state: they last, and go back with their command.
 #include "resp/types/settings.hpp"
 
+#include <cstdio>
+#include <string>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "rocks/keys.hpp"
 #include "tests/types/world.hpp"
 
 namespace kiwi::resp::types_test {
@@ -45,6 +51,26 @@ TEST_CASE("what a failed command set is gone: value, version, record and checksu
   CHECK(w.database().settings().cluster_version() == 1);
   CHECK(w.database().effects().checksum() == checksum);
   CHECK(w.records(rocks::Family::kSystem) == records);
+}
+
+TEST_CASE("a setting without a name is damage, and said so") {
+  std::fflush(nullptr);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const bool quiet = std::freopen("/dev/null", "w", stderr) != nullptr &&
+                       std::freopen("/dev/null", "w", stdout) != nullptr;
+    World<InMemory> w;
+    std::string key;
+    rocks::keys::setting(key, {});
+    w.keyspace().put(rocks::Family::kSystem, key, "1");
+    w.keyspace().commit(LogIndex{1});
+    Database again(w.keyspace());
+    ::_exit(quiet ? 0 : 1);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 70);  // an end with a sentence, no abort
 }
 
 TEST_CASE("a setting is part of the rolling checksum [F34]") {
