@@ -149,7 +149,8 @@ std::string words_of(const OrderAnswer& answer) {
              " and stays a member: the process with an empty data directory at " +
              answer.newcomer_at + " says the same id";
     case OrderRefusal::kOldBuild:
-      return "ERR the build of that node does not support the cluster's version: start a newer build "
+      return "ERR the build of that node does not support the cluster's version: start a newer "
+             "build "
              "there";
     case OrderRefusal::kCore:
       return "ERR " + raft::sentence(answer.core);

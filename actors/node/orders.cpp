@@ -149,7 +149,8 @@ std::optional<OrderAnswer> Orders::step(Order& order, int64_t now_ms) {
   if (!cluster_.raft.ready) {
     return std::nullopt;
   }
-  if (const auto refusal = order_refusal(order.what, cluster_.committed, cluster_.build.cluster_version);
+  if (const auto refusal =
+          order_refusal(order.what, cluster_.committed, cluster_.build.cluster_version);
       refusal != OrderRefusal::kNone) {
     OrderAnswer answer;
     answer.refusal = refusal;

@@ -94,6 +94,9 @@ TEST_CASE("records: golden bytes of metadata") {
   set.expire_at_ms = set.indexed_at_ms = 0x0102030405060708;
   CHECK(hex(bytes_of(set)) == "230f08070605040302010807060504030201b42402ac0202");
   CHECK(set.has_elements());
+}
+
+TEST_CASE("records: golden bytes of the metadata of sorted sets, hashes and streams") {
   Metadata sorted = sample(Type::kSortedSet);
   CHECK(hex(bytes_of(sorted)) == "2400b424020000");
   sorted.size = 2;
