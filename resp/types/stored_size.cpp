@@ -63,8 +63,8 @@ uint64_t stored_size(Database& database, const Key& key, uint64_t samples) {
   uint64_t sum = bytes.size();
   keys::meta(bytes, key.database, key.name);
   sum += bytes.size();
-  if (key.meta.expire_at_ms != 0) {
-    keys::expiry(bytes, key.meta.expire_at_ms, key.database, key.name);
+  if (key.meta.indexed_at_ms != 0) {
+    keys::expiry(bytes, key.database, key.meta.indexed_at_ms, key.name);
     sum += bytes.size();
   }
   if (!key.meta.has_elements()) {
