@@ -83,7 +83,11 @@ class Lookup {
  private:
   const std::string* string(const Key& key) {
     string_.stand_for(key);
-    value_ = string_.bytes();
+    if (string_.spread()) {
+      string_.gather(value_);
+    } else {
+      value_ = string_.bytes();
+    }
     return &value_;
   }
   const std::string* field(const Key& key, std::string_view name) {

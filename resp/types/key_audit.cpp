@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "config/base/bytes.hpp"
 #include "config/base/check.hpp"
 #include "config/base/decimal.hpp"
 #include "resp/types/element_value.hpp"
@@ -33,6 +34,7 @@ class KeyAudit {
     switch (meta_.type) {
       case Type::kString:
         report_.elements = 1;
+        chunks();
         break;
       case Type::kHash:
       case Type::kSet:
@@ -80,6 +82,24 @@ class KeyAudit {
       fault(KeyFault::kStamp);
     }
     report_.elements = meta_.spread ? report_.records : packed;
+  }
+
+  // None behind the end, none too long: what is missing is zeros, but nothing is there for nothing.
+  void chunks() {
+    const uint64_t chunk = database_.shape().chunk_bytes;
+    walk_records([&](std::string_view key, std::string_view value) {
+      const std::string_view bytes = Elements::chunk_bytes(value);
+      const uint64_t begin = keys::chunk_index(key) * chunk;
+      if (bytes.size() > chunk || begin + bytes.size() > meta_.size) {
+        fault(KeyFault::kSize);
+      }
+      if (ByteReader(value).varint() > meta_.last_modified - meta_.version) {
+        fault(KeyFault::kStamp);
+      }
+    });
+    if ((!meta_.spread && report_.records != 0) || meta_.value.size() > chunk) {
+      fault(KeyFault::kForm);
+    }
   }
 
   std::optional<uint64_t> stamp_of(std::string_view record) const {
@@ -185,7 +205,9 @@ class KeyAudit {
 
   template <class Visit>
   void walk_records(Visit visit) {
-    for (auto at = database_.elements().cursor(key_.collection(), 0); at->valid(); at->next()) {
+    // From the very beginning: a chunk's number is shorter than a hash.
+    auto at = database_.elements().records(rocks::Family::kElement, key_.collection());
+    for (; at->valid(); at->next()) {
       database_.step();
       ++report_.records;
       report_.bytes += at->key().size() + at->value().size();

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "config/base/check.hpp"
 #include "config/base/reuse.hpp"
 #include "resp/types/handle.hpp"
 #include "resp/types/string_chunks.hpp"
@@ -40,6 +41,7 @@ class String : public Handle {
   bool spread() const { return (key_.live || fresh_) && key_.meta.spread; }
   // All of one that is not spread; of a missing key: none.
   std::string_view bytes() const {
+    CHECK_INVARIANT(!spread());
     return changed_ ? std::string_view(built_) : exists() ? key_.meta.value : std::string_view();
   }
   // All of it: a view of bytes() or of `space`. Not of a spread one with unsaved changes, as

@@ -243,6 +243,22 @@ TEST_CASE("MEMORY USAGE is the bytes of a key's records; what is alike need not 
   CHECK(w("memory usage k foo 1") == "-ERR syntax error\r\n");
 }
 
+TEST_CASE("DUMP, RESTORE and SORT take long strings whole") {
+  World w;
+  const std::string value = std::string(9'000, 'v') + std::string(9'000, 'w');
+  w.node.run({"set", "k", value});
+  w.node.run({"setrange", "far", "100000", "x"});
+  for (const char* key : {"k", "far"}) {
+    const std::string dumped = w.node.run({"dump", key});
+    const size_t begin = dumped.find("\r\n") + 2;
+    const std::string payload = dumped.substr(begin, dumped.size() - begin - 2);
+    CHECK(w.node.run({"restore", "copy", "0", payload, "replace"}) == "+OK\r\n");
+    CHECK(w.node.run({"get", "copy"}) == w.node.run({"get", key}));
+  }
+  w("rpush l k");
+  CHECK(w("sort l by nosort get *") == "*1\r\n$18000\r\n" + value + "\r\n");
+}
+
 TEST_CASE("PFCOUNT leaves the value as it is, and what it computes is what Redis would keep") {
   World w;
   w("pfadd h a b c");

@@ -49,6 +49,8 @@ struct Filled {
       w.open<ZSet>("zset").save();
       Key key = w.find("text");
       String::assign(w.database(), key, "value", 9000);
+      Key in_chunks = w.find("long text");
+      String::assign(w.database(), in_chunks, std::string(20'000, 't'), 0);
     });
     w.end_turn();
     w.begin();
@@ -78,14 +80,31 @@ TEST_CASE("what commands made has no fault, and is counted") {
   Filled f;
   const DatabaseReport report = f.report();
   CHECK_FALSE(report.found.has_value());
-  CHECK(report.keys == 9);
+  CHECK(report.keys == 10);
   CHECK(report.keys_with_ttl == 1);
   CHECK(report.counts_fit);
-  CHECK(report.elements == 30 + 30 + 30 + 3 + 1 + 1 + 1 + 40 + 1);
-  CHECK(report.records == 30 + 30 + 40);
+  CHECK(report.elements == 30 + 30 + 30 + 3 + 1 + 1 + 1 + 40 + 1 + 1);
+  CHECK(report.records == 30 + 30 + 40 + 3);
   CHECK(report.nodes > 6);
   CHECK(report.unreachable == 0);
   CHECK(report.bytes > 90 * 10);
+}
+
+TEST_CASE("[M1] a string is not shorter than its chunks; [M8] none is newer than its key") {
+  Filled shorter;
+  shorter.damage("long text", [](rocks::Metadata& meta, std::string&) { meta.size = 19'999; });
+  CHECK(shorter.fault("long text") == KeyFault::kSize);
+  Filled longer;  // which ends in zeros then
+  longer.damage("long text", [](rocks::Metadata& meta, std::string&) { meta.size = 50'000; });
+  CHECK_FALSE(longer.fault("long text").has_value());
+  Filled newer;
+  const Key key = newer.w.find("long text");
+  std::string where;
+  std::string record;
+  rocks::keys::string_chunk(where, key.collection(), 1);
+  encode_chunk(record, key.meta.last_modified - key.meta.version + 1, "t");
+  newer.w.keyspace().put(Family::kElement, where, record);
+  CHECK(newer.fault("long text") == KeyFault::kStamp);
 }
 
 TEST_CASE("[M1] a size that is not what a walk finds") {

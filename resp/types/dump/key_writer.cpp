@@ -66,8 +66,9 @@ class KeyWriter {
 
  private:
   // False: what was there so far is too much already.
-  bool fits(std::string_view element) {
-    bytes_ += element.size() + kElementFrame;
+  bool fits(std::string_view element) { return fits(element.size()); }
+  bool fits(size_t element_bytes) {
+    bytes_ += element_bytes + kElementFrame;
     ++elements_;
     return bytes_ <= bytes_max_;
   }
@@ -80,8 +81,9 @@ class KeyWriter {
   void string() {
     String string(database_);
     string.stand_for(key_);
-    if (fits(string.bytes())) {
-      write_string(out_, string.bytes());
+    if (fits(string.size())) {
+      std::string space;
+      write_string(out_, string.gather(space));
     }
   }
 
