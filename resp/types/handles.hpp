@@ -97,6 +97,7 @@ class Handles {
     T* find(const Name& name) {
       if (!beyond_.empty()) {
         if (const auto it = beyond_.find(name); it != beyond_.end()) {
+          CHECK_INVARIANT(it->second >= kKept && it->second < used_);
           return &slots_[it->second].handle;
         }
       }

@@ -4,6 +4,8 @@
 #include <unordered_set>
 #include <vector>
 
+#include "config/base/check.hpp"
+
 namespace kiwi::resp {
 
 namespace {
@@ -44,6 +46,7 @@ std::vector<const Set*> distinct(Sets sets) {
 template <class Visit>
 void each_common(Sets sets, Visit visit) {
   std::vector<const Set*> by_size = distinct(sets);
+  CHECK_INVARIANT(!by_size.empty());
   std::stable_sort(by_size.begin(), by_size.end(),
                    [](const Set* a, const Set* b) { return a->size() < b->size(); });
   by_size[0]->each([&](std::string_view member) {
@@ -67,6 +70,7 @@ void subtract(const Set* from, Sets others, Kept& kept) {
 }  // namespace
 
 Set::Members combine(Database& database, Algebra how, Sets sets) {
+  CHECK_INVARIANT(!sets.empty());
   Kept kept(database);
   switch (how) {
     case Algebra::kUnion:

@@ -73,6 +73,7 @@ class Steps {
       steps_.plan();
     }
     ~ForAnswer() {
+      CHECK_INVARIANT(steps_.in_answer_ && steps_.taken_ >= before_);
       steps_.for_answer_ += steps_.taken_ - before_;
       steps_.entries_ = entries_before_;
       steps_.in_answer_ = false;

@@ -107,7 +107,7 @@ std::optional<double> ZSet::score(std::string_view member) const {
     const auto record = elements().get(key_.collection(), member);
     return record ? std::optional(score_of_record(*record)) : std::nullopt;
   }
-  database().step();
+  database().steps().step(1 + size() / Steps::kEntriesPerStep);  // it compares one by one
   std::optional<double> found;
   each_leaf_entry(kKind, tree_.root_entries(), [&](const LeafEntry& entry) {
     const ScoredMember one = scored_member(entry);
