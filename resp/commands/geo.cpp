@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "config/base/check.hpp"
 #include "resp/commands/geo_support.hpp"
 #include "resp/commands/support.hpp"
 #include "resp/numbers.hpp"
@@ -98,6 +99,7 @@ void geoadd(Context& context, Args args, ReplyWriter& reply) {
     }
     scores.push_back(geo::score_of(*place));
   }
+  CHECK_INVARIANT(3 * scores.size() == places.size());
   ZSet* set = context.open<ZSet>(args[1], reply);
   if (set == nullptr) {
     return;

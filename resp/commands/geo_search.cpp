@@ -370,6 +370,7 @@ void store(Context& context, const Search& search, std::vector<Hit> hits, ReplyW
                    hit.member);
   }
   members.sort();
+  CHECK_INVARIANT(members.size() == hits.size());
   Key key = context.find(*search.destination);
   reply.integer(static_cast<int64_t>(members.store(key)));
 }

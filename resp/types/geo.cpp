@@ -230,6 +230,7 @@ Distances::Angle Distances::angle_to(const Place& place) const {
 // The haversine formula. Rounding may pass 1 for places opposite of each other.
 double Distances::arc(double latitude, double longitude, double cosines) const {
   const double square = latitude * latitude + cosines * longitude * longitude;
+  CHECK_INVARIANT(square >= 0);
   return 2.0 * kEarthRadius * trigonometry_.asin(std::min(std::sqrt(square), 1.0));
 }
 
