@@ -69,7 +69,8 @@ bool flags_fit(Type type, uint8_t flags) {
   const bool has_deadline = (flags & (kHasExpiry | kFieldDeadlines)) != 0;
   return (flags & ~kFlags) == 0 && ((flags & kIndexed) != 0) == has_deadline &&
          (type == Type::kHash || (flags & kFieldDeadlines) == 0) &&
-         (spreads(type) || (flags & kSpread) == 0) && (may_be_converted || (flags & kConverted) == 0);
+         (spreads(type) || (flags & kSpread) == 0) &&
+         (may_be_converted || (flags & kConverted) == 0);
 }
 
 // What follows the size.
