@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "config/base/check.hpp"
 #include "resp/commands/support.hpp"
 #include "resp/numbers.hpp"
 #include "resp/words.hpp"
@@ -165,6 +166,7 @@ Ranks ranks_of(const ZSet& set, const RangeQuery& query) {
                              ? ranks.count - offset
                              : std::min(static_cast<uint64_t>(query.limit), ranks.count - offset);
   const uint64_t skipped = query.reverse ? ranks.count - offset - count : offset;
+  CHECK_INVARIANT(skipped + count <= ranks.count);
   return {ranks.first + skipped, count};
 }
 

@@ -126,7 +126,9 @@ std::optional<uint64_t> ZSet::rank(std::string_view member) const {
   }
   key_bytes_.clear();
   append_scored_key(key_bytes_, *found, member);
-  return tree_.rank(key_bytes_);
+  const uint64_t rank = tree_.rank(key_bytes_);
+  CHECK_INVARIANT(rank < size());
+  return rank;
 }
 
 Added ZSet::add(double score, std::string_view member, const AddFlags& flags) {
@@ -167,6 +169,7 @@ void ZSet::put_record(std::string_view member, double score) {
 
 // Once in a sorted set's life.
 void ZSet::spread_out() {
+  CHECK_INVARIANT(!key_.meta.spread && tree_.height() == 0);
   key_.meta.spread = true;
   each_leaf_entry(kKind, tree_.root_entries(), [&](const LeafEntry& entry) {
     const ScoredMember one = scored_member(entry);
@@ -189,6 +192,7 @@ void ZSet::insert(double score, std::string_view member) {
     put_record(member, score);
   }
   ++key_.meta.size;
+  CHECK_INVARIANT(tree_.size() == key_.meta.size);
   constexpr size_t kPagesMax = 512;  // nodes that a command of many members holds in memory
   if (tree_.pages() > kPagesMax) {
     store_nodes();
@@ -204,6 +208,7 @@ void ZSet::move(double old_score, double score, std::string_view member) {
   if (!tree_.move(key_bytes_, entry_)) {
     damaged_tree();
   }
+  CHECK_INVARIANT(tree_.size() == key_.meta.size);
   if (key_.meta.spread) {
     put_record(member, score);
   }
@@ -225,6 +230,7 @@ bool ZSet::remove(std::string_view member) {
     key_.meta.removed = stamp();
   }
   --key_.meta.size;
+  CHECK_INVARIANT(tree_.size() == key_.meta.size);
   return true;
 }
 
@@ -298,6 +304,7 @@ void ZSet::clear() {
 }
 
 void ZSet::remove_ranks(const Ranks& ranks, ScoreEnd from, const ScoredVisit& visit) {
+  CHECK_INVARIANT(ranks.first <= size() && ranks.count <= size() - ranks.first);
   if (ranks.count == 0) {
     return;
   }
@@ -319,6 +326,7 @@ void ZSet::remove_ranks(const Ranks& ranks, ScoreEnd from, const ScoredVisit& vi
   }
   tree_.remove_range(ranks.first, ranks.count);
   key_.meta.size -= ranks.count;
+  CHECK_INVARIANT(tree_.size() == key_.meta.size);
 }
 
 // Of these members, in steps: nothing may be written under a visitor.

@@ -5,6 +5,8 @@
 #include <map>
 #include <optional>
 
+#include "config/base/check.hpp"
+
 namespace kiwi::resp {
 
 namespace {
@@ -41,6 +43,7 @@ void each_of(const ScoredSource& source, Visit visit) {
 }
 
 std::vector<ScoredSource> smallest_first(Sources sources) {
+  CHECK_INVARIANT(!sources.empty());
   std::vector<ScoredSource> sorted(sources.begin(), sources.end());
   std::stable_sort(sorted.begin(), sorted.end(), [](const ScoredSource& a, const ScoredSource& b) {
     return size_of(a) < size_of(b);
@@ -109,6 +112,7 @@ void unite(Database& database, Sources sources, Aggregate aggregate, ScoredMembe
 // ---------------------------------------------------------------- results
 
 void ScoredMembers::append(double score, std::string_view member) {
+  CHECK_INVARIANT(!std::isnan(score));
   database_.effects().spend(member.size());
   longest_ = std::max(longest_, member.size());
   all_.push_back({score, std::string(member)});
@@ -125,7 +129,9 @@ uint64_t ScoredMembers::store(Key& key) const {
   for (const One& one : all_) {
     builder.add(one.score, one.member);
   }
-  return builder.finish();
+  const uint64_t stored = builder.finish();
+  CHECK_INVARIANT(stored == all_.size());
+  return stored;
 }
 
 ScoredMembers combine(Database& database, Algebra how, Sources sources, Aggregate aggregate) {
