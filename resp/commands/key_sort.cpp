@@ -83,11 +83,7 @@ class Lookup {
  private:
   const std::string* string(const Key& key) {
     string_.stand_for(key);
-    if (string_.spread()) {
-      string_.gather(value_);
-    } else {
-      value_ = string_.bytes();
-    }
+    value_ = string_.gather(space_);
     return &value_;
   }
   const std::string* field(const Key& key, std::string_view name) {
@@ -102,6 +98,7 @@ class Lookup {
   String string_;
   std::string names_[2];
   size_t turn_ = 0;
+  std::string space_;  // of strings that lie in chunks
   std::string value_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <limits>
 #include <string_view>
 #include <vector>
 
@@ -82,6 +83,14 @@ class KeyAudit {
       fault(KeyFault::kStamp);
     }
     report_.elements = meta_.spread ? report_.records : packed;
+    if (meta_.spread && meta_.field_deadlines != 0) {
+      // M6: a record for each field that has a deadline.
+      constexpr int64_t kEver = std::numeric_limits<int64_t>::max();
+      report_.nodes = database_.field_deadlines().due(key_.collection(), kEver);
+      if (report_.nodes != meta_.field_deadlines || with_deadline_ != meta_.field_deadlines) {
+        fault(KeyFault::kDeadlines);
+      }
+    }
   }
 
   // None behind the end, none too long: what is missing is zeros, but nothing is there for nothing.
@@ -102,11 +111,12 @@ class KeyAudit {
     }
   }
 
-  std::optional<uint64_t> stamp_of(std::string_view record) const {
+  std::optional<uint64_t> stamp_of(std::string_view record) {
     if (meta_.type == Type::kSet) {
       return decode_member(record);
     }
     const std::optional<FieldValue> field = decode_field(record);
+    with_deadline_ += field && field->deadline_ms != 0 ? 1 : 0;
     return field ? std::optional(field->stamp) : std::nullopt;
   }
 
@@ -219,6 +229,7 @@ class KeyAudit {
   const Key& key_;
   const rocks::Metadata& meta_;
   KeyReport report_;
+  uint64_t with_deadline_ = 0;  // fields
 };
 
 }  // namespace
@@ -239,6 +250,8 @@ const char* describe(KeyFault fault) {
       return "it is newer than the state";
     case KeyFault::kTree:
       return "its tree has a fault";
+    case KeyFault::kDeadlines:
+      return "the index of its fields' deadlines is not theirs";
     case KeyFault::kMembers:
       return "its members and its tree do not say the same";
   }

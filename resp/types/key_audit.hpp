@@ -13,14 +13,15 @@
 namespace kiwi::resp {
 
 enum class KeyFault : uint8_t {
-  kSize,     // it counts what is not there (M1)
-  kForm,     // packed though it is too large for that, or with records beside it (M10)
-  kTwice,    // a member or field is there twice
-  kOrder,    // integers of a packed set do not ascend
-  kStamp,    // an element's record is newer than its key (M8)
-  kVersion,  // the key, or its last change, is newer than the state (M9)
-  kTree,     // KeyReport::tree_fault (M3, M4)
-  kMembers,  // records of members and the tree do not say the same (M2)
+  kSize,       // it counts what is not there (M1)
+  kForm,       // packed though it is too large for that, or with records beside it (M10)
+  kTwice,      // a member or field is there twice
+  kOrder,      // integers of a packed set do not ascend
+  kStamp,      // an element's record is newer than its key (M8)
+  kVersion,    // the key, or its last change, is newer than the state (M9)
+  kTree,       // KeyReport::tree_fault (M3, M4)
+  kDeadlines,  // records of fields' deadlines and the fields do not say the same (M6)
+  kMembers,    // records of members and the tree do not say the same (M2)
 };
 const char* describe(KeyFault fault);
 

@@ -7,7 +7,7 @@ using resp::packed;
 // ---------------------------------------------------------------- histories
 
 std::string History::collection_command(uint32_t database) {
-  switch (random_.below(13)) {
+  switch (random_.below(16)) {
     case 0:
       return packed({"rpush", key(), word(), word(), word()}, database);
     case 1:
@@ -33,11 +33,11 @@ std::string History::collection_command(uint32_t database) {
     case 8:
       return packed({"hdel", key(), word(), word()}, database);
     case 9:
-    case 10:
+    case 13:
       return packed({"hsetex", key(), "px", std::to_string(1 + random_.below(4000)), "fields", "2",
                      word(), word(), word(), word()},
                     database);
-    case 11:
+    case 14:
       return packed({"hpexpire", key(), std::to_string(1 + random_.below(4000)), "fields", "2",
                      word(), word()},
                     database);

@@ -43,7 +43,7 @@ class KeyLoader final : public ObjectVisitor {
       if (options_.pause) {
         save();
       }
-      return unsupported_ ? LoadOutcome::kNotSupported : LoadOutcome::kBadData;
+      return LoadOutcome::kBadData;
     }
     save();
     set_deadline();
@@ -81,13 +81,16 @@ class KeyLoader final : public ObjectVisitor {
     if (deadline_ms && *deadline_ms <= options_.now_ms) {
       return true;
     }
-    unsupported_ = deadline_ms.has_value();
+    if (deadline_ms && *deadline_ms > kLatestMs) {
+      return false;
+    }
     count(field.size() + value.size());
-    return !unsupported_ && hash_.set(field, value);  // false: it came twice
+    return hash_.set(field, value, deadline_ms.value_or(0));  // false: it came twice
   }
 
  private:
-  static constexpr size_t kStringBytes = size_t{512} << 20;  // a string's longest value
+  static constexpr int64_t kLatestMs = (int64_t{1} << 46) - 1;  // of a field, in Redis
+  static constexpr size_t kStringBytes = size_t{512} << 20;     // a string's longest value
 
   // Before an element of so many bytes.
   void count(size_t bytes) {
@@ -149,7 +152,6 @@ class KeyLoader final : public ObjectVisitor {
   ZSet sorted_;
   size_t used_ = 0;  // of the free bytes
   size_t since_pause_ = 0;
-  bool unsupported_ = false;
 };
 
 }  // namespace

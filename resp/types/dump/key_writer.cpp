@@ -66,24 +66,28 @@ class KeyWriter {
 
  private:
   // False: what was there so far is too much already.
-  bool fits(std::string_view element) { return fits(element.size()); }
-  bool fits(size_t element_bytes) {
-    bytes_ += element_bytes + kElementFrame;
+  bool fits(std::string_view element) {
+    bytes_ += element.size() + kElementFrame;
     ++elements_;
     return bytes_ <= bytes_max_;
   }
 
   uint64_t elements_of_key() const {
     const rocks::Metadata& meta = key_.meta;
-    return meta.type == Type::kString ? 1 : meta.type == Type::kHash ? 2 * meta.size : meta.size;
+    return meta.type == Type::kString ? 1 : meta.type == Type::kHash ? 2 * fields_ : meta.size;
   }
 
   void string() {
     String string(database_);
     string.stand_for(key_);
-    if (fits(string.size())) {
-      std::string space;
-      write_string(out_, string.gather(space));
+    if (string.size() > bytes_max_) {
+      bytes_ = string.size() + kElementFrame;
+      return;
+    }
+    std::string space;  // of one that lies in chunks
+    const std::string_view bytes = string.gather(space);
+    if (fits(bytes)) {
+      write_string(out_, bytes);
     }
   }
 
@@ -131,6 +135,15 @@ class KeyWriter {
   void hash() {
     Hash hash(database_);
     hash.stand_for(key_);
+    fields_ = hash.size();
+    int64_t earliest = 0;
+    hash.each_with_deadline([&](std::string_view, std::string_view, int64_t deadline) {
+      earliest = earliest == 0 || (deadline != 0 && deadline < earliest) ? deadline : earliest;
+      return true;
+    });
+    if (earliest != 0) {
+      return hash_with_deadlines(hash, earliest);
+    }
     HashWriter writer(out_, key_.meta.converted ? Form::kTable : Form::kPacked, hash.size());
     hash.each([&](std::string_view field, std::string_view value) {
       if (!fits(field) || !fits(value)) {
@@ -140,6 +153,17 @@ class KeyWriter {
       return true;
     });
     writer.finish();
+  }
+
+  void hash_with_deadlines(const Hash& hash, int64_t earliest) {
+    HashDeadlinesWriter writer(out_, hash.size(), earliest);
+    hash.each_with_deadline([&](std::string_view field, std::string_view value, int64_t deadline) {
+      if (!fits(field) || !fits(value)) {
+        return false;
+      }
+      writer.add(field, value, deadline);
+      return true;
+    });
   }
 
   // Redis writes a skiplist from its end, so that reading it back inserts in front; a listpack as
@@ -165,6 +189,7 @@ class KeyWriter {
   const size_t bytes_max_;
   std::string& out_;
   size_t bytes_ = 0;
+  uint64_t fields_ = 0;    // of a hash: those that are due are left out
   uint64_t elements_ = 0;  // names and values of fields both
 };
 

@@ -18,6 +18,7 @@ enum : uint8_t {
   kTypeListpackHash = 16,
   kTypeListpackSortedSet = 17,
   kTypeQuicklist = 18,
+  kTypeHashDeadlines = 24,
 };
 
 constexpr size_t kNodeBytes = 8192;     // of a quicklist's listpack: Redis' default
@@ -160,6 +161,19 @@ void HashWriter::add(std::string_view field, std::string_view value) {
     packed_.add(value);
     return;
   }
+  put_string(out_, field);
+  put_string(out_, value);
+}
+
+HashDeadlinesWriter::HashDeadlinesWriter(std::string& out, uint64_t size, int64_t earliest_ms)
+    : out_(out), earliest_ms_(earliest_ms) {
+  put_u8(out_, kTypeHashDeadlines);
+  put_le(out_, earliest_ms_);
+  put_length(out_, size);
+}
+
+void HashDeadlinesWriter::add(std::string_view field, std::string_view value, int64_t deadline_ms) {
+  put_length(out_, deadline_ms == 0 ? 0 : static_cast<uint64_t>(deadline_ms - earliest_ms_) + 1);
   put_string(out_, field);
   put_string(out_, value);
 }

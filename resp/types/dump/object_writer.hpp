@@ -75,4 +75,15 @@ class HashWriter {
   ListpackWriter packed_;
 };
 
+// Of a hash some of whose fields have deadlines: as Redis 7.4 writes it.
+class HashDeadlinesWriter {
+ public:
+  HashDeadlinesWriter(std::string& out, uint64_t size, int64_t earliest_ms);
+  void add(std::string_view field, std::string_view value, int64_t deadline_ms);  // 0: none
+
+ private:
+  std::string& out_;
+  const int64_t earliest_ms_;
+};
+
 }  // namespace kiwi::resp::dump

@@ -9,6 +9,7 @@ namespace kiwi::resp::dump {
 
 namespace {
 
+constexpr uint8_t kTypesOfVersion12 = 22;  // from here on: hashes whose fields have deadlines
 constexpr size_t kFooterBytes = sizeof(uint16_t) + sizeof(uint64_t);
 
 }  // namespace
@@ -29,7 +30,8 @@ std::optional<Payload> open_payload(std::string_view bytes) {
 }
 
 void close_payload(std::string& out) {
-  put_le(out, kPayloadVersion);
+  put_le(out, static_cast<uint8_t>(out[0]) < kTypesOfVersion12 ? kPayloadVersion
+                                                               : kNewestPayloadVersion);
   put_le(out, crc64(0, out));
 }
 

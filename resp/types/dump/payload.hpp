@@ -20,7 +20,7 @@ struct Payload {
 // wrong". The views are into `bytes`.
 std::optional<Payload> open_payload(std::string_view bytes);
 
-// Ends what was begun with its type byte.
+// Ends what was begun with its type byte, which decides the version.
 void close_payload(std::string& out);
 
 }  // namespace kiwi::resp::dump
