@@ -257,20 +257,22 @@ TEST_CASE("records: whatever is encoded is decoded, whatever is cut short is not
     std::string value(random.below(50), 'v');
     const bool hashed = metadata.type == Type::kHash || metadata.type == Type::kSet;
     const bool list = metadata.type == Type::kList;
+    const bool sorted = metadata.type == Type::kSortedSet;
+    const bool tree = list || sorted;
     const bool string = metadata.type == Type::kString;
-    metadata.spread = (hashed || list || string) && random.chance(1, 2);
-    metadata.converted = (hashed || string) && random.chance(1, 2);
+    metadata.spread = (hashed || tree || string) && random.chance(1, 2);
+    metadata.converted = (hashed || sorted || string) && random.chance(1, 2);
     metadata.removed = metadata.spread && !string ? random.next() >> random.below(64) : 0;
     if (metadata.type == Type::kHash && random.chance(1, 2)) {
       metadata.field_deadlines = random.next() >> random.below(64);
     }
     metadata.indexed_at_ms = metadata.has_deadline() ? static_cast<int64_t>(random.next() | 1) : 0;
-    if (list) {
+    if (tree) {
       value += 'v';
       metadata.tree_height = static_cast<uint8_t>(metadata.spread ? random.below(9) : 0);
       metadata.next_node = metadata.spread ? 1 + (random.next() >> (16 + random.below(48))) : 1;
     }
-    const bool to_the_end = list || !metadata.has_elements();
+    const bool to_the_end = tree || !metadata.has_elements();
     if (to_the_end) {
       metadata.value = value;
     }
