@@ -40,10 +40,9 @@ int64_t Database::index_place(const Key& key) const {
   constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
   const int64_t known_ms = std::min(key.meta.expire_at_ms != 0 ? key.meta.expire_at_ms : kNever,
                                     key.fields_due_ms != 0 ? key.fields_due_ms : kNever);
-  const int64_t before_ms =
-      key.stored_indexed_at_ms != 0 && !key.index_anew ? key.stored_indexed_at_ms : kNever;
-  CHECK_INVARIANT(known_ms != kNever || before_ms != kNever);
-  return std::min(known_ms, before_ms);
+  const bool stands = key.stored_indexed_at_ms != 0 && !key.index_anew;
+  CHECK_INVARIANT(key.meta.expire_at_ms != 0 || key.fields_due_ms != 0 || stands);
+  return stands ? std::min(known_ms, key.stored_indexed_at_ms) : known_ms;
 }
 
 // The record that says so is about to be written.

@@ -85,7 +85,9 @@ size_t replay(const std::string& file) {
   std::string conversation;
   std::string command;
   std::string answer;
+  int number = 0;
   for (std::string line; std::getline(in, line);) {
+    ++number;
     if (line.starts_with("=")) {
       conversation = line;
       node.reset();
@@ -99,7 +101,8 @@ size_t replay(const std::string& file) {
       answer = run_checked(*node, words_of(line.substr(2)));
     } else if (line.starts_with("<") || line.starts_with("~")) {
       std::string expected = unescape(line.substr(2));
-      INFO(Fixture::kName << ", " << file << " " << conversation << ": " << command);
+      INFO(Fixture::kName << ", " << file << ":" << number << " " << conversation << ": "
+                          << command);
       if (line[0] == '~') {
         CHECK(elements(answer) == elements(expected));
       } else {

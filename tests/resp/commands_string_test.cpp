@@ -236,7 +236,7 @@ TEST_CASE("MEMORY USAGE is the bytes of a key's records; what is alike need not 
   CHECK(usage("set") > set * 9 / 10);
   CHECK(usage("set") < set * 11 / 10);
   w("rpush list a b c");
-  CHECK(usage("list") > usage("k"));
+  CHECK(usage("list") > one);
   CHECK(w("memory usage k samples -1") == "-ERR syntax error\r\n");
   CHECK(w("memory usage k samples x") == "-ERR value is not an integer or out of range\r\n");
   CHECK(w("memory usage k samples") == "-ERR syntax error\r\n");

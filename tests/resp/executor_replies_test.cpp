@@ -180,14 +180,16 @@ TEST_CASE("a turn ends by what it replied, of entries and of reads [F45]") {
   options.turn_bytes_max = 1000;
   Node node(keyspace, options);
   node.start();
-  node.run(repeated({"rpush", "q"}, std::string(400, 'v'), 12));
+  for (int i = 0; i < 9; ++i) {
+    node.run({"set", "k" + std::to_string(i), std::string(400, 'v')});
+  }
   for (uint64_t i = 0; i < 9; ++i) {
     auto batch = std::make_shared<PendingBatch>();
     const raft::ProposalNumber number = node.next_number();
     batch->sequence = number.sequence;
     batch->ops.push_back({{1, i}, RequestKind::kWrite, 2, {}});
     node.executor().expect(batch);
-    node.log().batch(number, {packed({"lpop", "q"})});
+    node.log().batch(number, {packed({"getdel", "k" + std::to_string(i)})});
   }
   node.executor().apply(std::exchange(node.log().entries, {}));
   size_t turns = 0;

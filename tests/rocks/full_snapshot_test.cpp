@@ -91,7 +91,7 @@ TEST_CASE("files: a transfer that broke off goes on where it was, nothing is sen
 }
 
 TEST_CASE("files: a broken transfer keeps the files that a later checkpoint shares [F17]") {
-  Sender sender(2, 600);
+  Sender sender(7, 600);
   send_files(*sender.source, *sender.target());
   sender.next_checkpoint();
   auto target = sender.target();
@@ -103,7 +103,7 @@ TEST_CASE("files: a broken transfer keeps the files that a later checkpoint shar
 }
 
 TEST_CASE("files: a state that came from this sender lends what it still has [F17]") {
-  Sender sender(3, 600);
+  Sender sender(8, 600);
   {
     auto target = sender.target();
     send_files(*sender.source, *target);

@@ -279,7 +279,7 @@ TEST_CASE("a deadline comes with the payload's key, and fields that are over are
 
 TEST_CASE("a short payload that unpacks to much is work of its entry [F61]") {
   rocks::MemoryKeyspace keyspace;
-  Database database(keyspace, 100'000);
+  Database database(keyspace, 500'000);
   database.begin_entry();
   database.begin_command();
   // 40,000 times the letter a, three bytes for 264 of them.
