@@ -92,6 +92,8 @@ RULES = {
 KNOWN = (
     # (command pattern, pattern of our reply, pattern of theirs, why)
     ("object encoding", r"\$3\r\nint\r\n", r"\$6\r\nembstr\r\n", "an integer that INCRBYFLOAT wrote"),
+    ("object encoding", r"\$3\r\nint\r\n|\$6\r\nembstr\r\n", r"\$3\r\nraw\r\n",
+     "a SETBIT or BITFIELD that changed nothing"),
     ("object refcount", r":2147483647\r\n", r":1\r\n", "the same"),
     ("object idletime", r":0\r\n", r":\d\r\n", "nobody notes when a key was asked for"),
 )
