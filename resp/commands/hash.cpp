@@ -1,10 +1,10 @@
 // Hashes.
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <optional>
 #include <string>
 
+#include "resp/commands/random_options.hpp"
 #include "resp/commands/scan.hpp"
 #include "resp/commands/support.hpp"
 #include "resp/numbers.hpp"
@@ -239,48 +239,13 @@ void hincrbyfloat(Context& context, Args args, ReplyWriter& reply) {
 
 // ---------------------------------------------------------------- random fields
 
-namespace {
-
-// HRANDFIELD's count, and whether values are wanted; nullopt: an error was answered.
-struct RandomOptions {
-  int64_t count = 1;
-  bool with_values = false;
-};
-std::optional<RandomOptions> read_random_options(Args args, ReplyWriter& reply) {
-  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
-  auto count = parse_integer(args[2]);
-  if (!count) {
-    reply.error(texts::kNotInteger);
-    return std::nullopt;
-  }
-  if (*count < -kMost) {
-    reply.error(kCountOutOfRange);
-    return std::nullopt;
-  }
-  if (args.size() > 4 || (args.size() == 4 && !same_word(args[3], "withvalues"))) {
-    reply.error(texts::kSyntax);
-    return std::nullopt;
-  }
-  const bool with_values = args.size() == 4;
-  if (with_values && (*count < -kMost / 2 || *count > kMost / 2)) {
-    reply.error(kOutOfRange);
-    return std::nullopt;
-  }
-  return RandomOptions{*count, with_values};
-}
-
-}  // namespace
-
 void hrandfield(Context& context, Args args, ReplyWriter& reply) {
   const bool many = args.size() > 2;
-  RandomOptions options;
-  if (many) {
-    const auto given = read_random_options(args, reply);
-    if (!given) {
-      return;
-    }
-    options = *given;
+  const auto given = read_random_options(args, "withvalues", reply);
+  if (!given) {
+    return;
   }
+  const RandomOptions options = *given;
   const Hash* hash = context.read<Hash>(args[1], reply);
   if (hash == nullptr) {
     return;
@@ -290,11 +255,11 @@ void hrandfield(Context& context, Args args, ReplyWriter& reply) {
   }
   Prng prng = context.prng();
   const FieldVisit answer = [&](std::string_view field, std::string_view value) {
-    if (options.with_values && reply.version() > 2) {
+    if (options.pairs && reply.version() > 2) {
       reply.array(2);
     }
     reply.bulk(field);
-    if (options.with_values) {
+    if (options.pairs) {
       reply.bulk(value);
     }
     return true;
@@ -308,7 +273,7 @@ void hrandfield(Context& context, Args args, ReplyWriter& reply) {
   const bool repeated = options.count < 0;
   const uint64_t wanted = repeated ? static_cast<uint64_t>(-options.count)
                                    : std::min(static_cast<uint64_t>(options.count), hash->size());
-  reply.array(options.with_values && reply.version() == 2 ? 2 * wanted : wanted);
+  reply.array(options.pairs && reply.version() == 2 ? 2 * wanted : wanted);
   repeated ? hash->random_repeated(wanted, prng, answer)
            : hash->random_different(wanted, prng, answer);
 }

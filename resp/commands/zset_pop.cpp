@@ -1,9 +1,8 @@
 // Sorted sets: members from an end, and random ones.
 #include <algorithm>
 #include <cstdint>
-#include <limits>
-#include <optional>
 
+#include "resp/commands/random_options.hpp"
 #include "resp/commands/support.hpp"
 #include "resp/commands/zset_support.hpp"
 #include "resp/numbers.hpp"
@@ -13,7 +12,6 @@ namespace kiwi::resp::commands {
 
 namespace {
 
-constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
 constexpr std::string_view kOutOfRange = "ERR value is out of range";
 
 // ZPOPMIN key [count]
@@ -121,48 +119,13 @@ void zmpop(Context& context, Args args, ReplyWriter& reply) {
 
 // ---------------------------------------------------------------- ZRANDMEMBER
 
-namespace {
-
-struct RandomOptions {
-  int64_t count = 1;
-  bool with_scores = false;
-};
-
-// ZRANDMEMBER key count [WITHSCORES]; nullopt: an error was answered.
-std::optional<RandomOptions> read_random_options(Args args, ReplyWriter& reply) {
-  const auto count = parse_integer(args[2]);
-  if (!count) {
-    reply.error(texts::kNotInteger);
-    return std::nullopt;
-  }
-  if (*count < -kMost) {
-    reply.error(kCountOutOfRange);
-    return std::nullopt;
-  }
-  if (args.size() > 4 || (args.size() == 4 && !same_word(args[3], "withscores"))) {
-    reply.error(texts::kSyntax);
-    return std::nullopt;
-  }
-  const bool with_scores = args.size() == 4;
-  if (with_scores && (*count < -kMost / 2 || *count > kMost / 2)) {
-    reply.error(kOutOfRange);
-    return std::nullopt;
-  }
-  return RandomOptions{*count, with_scores};
-}
-
-}  // namespace
-
 void zrandmember(Context& context, Args args, ReplyWriter& reply) {
   const bool many = args.size() > 2;
-  RandomOptions options;
-  if (many) {
-    const auto given = read_random_options(args, reply);
-    if (!given) {
-      return;
-    }
-    options = *given;
+  const auto given = read_random_options(args, "withscores", reply);
+  if (!given) {
+    return;
   }
+  const RandomOptions options = *given;
   const ZSet* set = context.read<ZSet>(args[1], reply);
   if (set == nullptr) {
     return;
@@ -176,7 +139,7 @@ void zrandmember(Context& context, Args args, ReplyWriter& reply) {
   const bool repeated = options.count < 0;
   const uint64_t wanted = repeated ? static_cast<uint64_t>(-options.count)
                                    : std::min(static_cast<uint64_t>(options.count), set->size());
-  const ScoredShape shape = scored_shape(reply, options.with_scores);
+  const ScoredShape shape = scored_shape(reply, options.pairs);
   if (many) {
     begin_scored(reply, shape, wanted);
   }
