@@ -322,6 +322,8 @@ class Hits {
 std::vector<Hit> find(Context& context, const ZSet& set, const Search& search) {
   const geo::Trigonometry& trigonometry = trigonometry_of(context);
   const geo::Distances distances(trigonometry, search.area.center);
+  // A distance by the portable functions takes as long as a few records.
+  const uint64_t steps = &trigonometry == &geo::kPortable ? 4 : 0;
   Hits hits(context.state(), search);
   bool wanted = true;
   const geo::Cells cells = geo::cells_of(trigonometry, search.area);
@@ -330,6 +332,7 @@ std::vector<Hit> find(Context& context, const ZSet& set, const Search& search) {
     const ScoreRange range{.min = {.score = cell.first},
                            .max = {.score = cell.behind, .exclusive = true}};
     set.each(set.ranks(range), [&](std::string_view member, double score) {
+      context.state().steps().step(steps);
       const auto distance = distances.within(search.area, geo::place_of(score));
       wanted = !distance || hits.add(*distance, score, member);
       return wanted;

@@ -94,6 +94,9 @@ bool merge_all(
     if (refuse_type(key, rocks::Type::kString, reply) || !load(context, key, value, reply)) {
       return false;
     }
+    // 16,384 registers take as long as so many records.
+    constexpr uint64_t kStepsOfMerge = 64;
+    context.state().steps().step(kStepsOfMerge);
     dense = dense || hll::form_of(value) == hll::Form::kDense;
     if (!hll::merge(value, registers)) {
       reply.error(texts::kCorruptHyperLogLog);

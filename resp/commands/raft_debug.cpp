@@ -97,7 +97,7 @@ void exec_here(Session& session, Args words, ReplyWriter& reply) {
   }
   size_t begin = s.requests.buffer.size();
   pack_command(s.requests.buffer, s.database, words);
-  s.forward(RequestKind::kStaleRead, begin);
+  s.forward(RequestKind::kStaleRead, begin, true);
 }
 
 // The same of its own state: do the records fit each other? As any long read it leaves its turn.
@@ -110,7 +110,7 @@ void audit(Session& session, Args args, ReplyWriter& reply) {
   words.insert(words.end(), args.begin() + 2, args.end());
   const size_t begin = s.requests.buffer.size();
   pack_command(s.requests.buffer, s.database, words);
-  s.forward(RequestKind::kStaleRead, begin);
+  s.forward(RequestKind::kStaleRead, begin, true);
 }
 
 void commandspec(Args args, ReplyWriter& reply) {
