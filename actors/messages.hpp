@@ -105,7 +105,7 @@ struct LogPersisted {
   GroupId group = kFirstGroup;
 };
 struct LogWritten {  // LogStore's worker thread -> LogStore
-  raft::PersistToken token;
+  std::vector<raft::PersistToken> tokens;
   uint64_t microseconds = 0;
   std::string error;  // empty: durable
 };

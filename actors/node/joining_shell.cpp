@@ -268,25 +268,30 @@ void JoiningShell::let_in(NodeId from,
   };
   const raft::Member* known = node_.facts.committed.find(member.id);
   if (known != nullptr && known->incarnation != member.incarnation) {
-    look_at_home(member, let);  // its directory was lost, or it is somebody else
+    looked_[homecoming_.look(member)] = let;  // its directory was lost, or it is somebody else
+    carry_out(homecoming_.take_effects());
   } else {
     let(true);
   }
 }
 
-void JoiningShell::look_at_home(const raft::Member& newcomer,
-                                const std::function<void(bool is_there)>& done) {
-  const raft::Member* known = node_.facts.committed.find(newcomer.id);
-  const auto home = config::parse_host_port(known == nullptr ? "" : known->peer_address);
-  if (!home) {
-    done(false);
-    return;
+void JoiningShell::returned(const std::vector<raft::Member>& newcomers) {
+  homecoming_.returned(newcomers, ClientLoop::monotonic_ms());
+  carry_out(homecoming_.take_effects());
+}
+
+void JoiningShell::carry_out(HomecomingEffects effects) {
+  for (const HomecomingEffects::Call& call : effects.calls) {
+    visit(call.address, VisitQuestion{}, kVisitMs,
+          [this, id = call.visit](const VisitOutcome& outcome) {
+            homecoming_.visited(id, outcome);
+            carry_out(homecoming_.take_effects());
+          });
   }
-  visit(*home, VisitQuestion{}, kVisitMs, [newcomer, done](const VisitOutcome& outcome) {
-    done(outcome.reply && outcome.reply->yes() && outcome.reply->empty_node &&
-         outcome.reply->member.id == newcomer.id &&
-         outcome.reply->member.incarnation == newcomer.incarnation);
-  });
+  for (const HomecomingEffects::Judged& judged : effects.judged) {
+    looked_.extract(judged.look).mapped()(judged.is_there);
+  }
+  node_.ask_replica(std::move(effects.requests));
 }
 
 void JoiningShell::ask_whether_removed() {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "actors/node/homecoming.hpp"
 #include "actors/node/joining.hpp"
 #include "actors/node/newcomers.hpp"
 #include "actors/node/node_parts.hpp"
@@ -20,7 +21,11 @@ namespace kiwi::actors {
 class JoiningShell {
  public:
   JoiningShell(NodeParts& node, OrdersShell& orders)
-      : node_(node), orders_(orders), newcomers_(node.facts), removal_(node.facts) {}
+      : node_(node),
+        orders_(orders),
+        newcomers_(node.facts),
+        homecoming_(node.facts),
+        removal_(node.facts) {}
 
   void fill(resp::Admin& admin);
   void timer();
@@ -36,8 +41,7 @@ class JoiningShell {
   void replaced();  // by a new life of this node
 
   // ---- a member
-  // Does this life of it answer at the address that the cluster knows?
-  void look_at_home(const raft::Member& newcomer, const std::function<void(bool is_there)>& done);
+  void returned(const std::vector<raft::Member>& newcomers);  // as their hellos say
 
   // ---- a visitor
   void visited(NodeId from, const std::string& question, std::function<void(std::string)> tell);
@@ -56,14 +60,17 @@ class JoiningShell {
   void ask_whether_removed();
   void carry_out(const JoinEffects& effects);
   void carry_out(NewcomerEffects effects);
+  void carry_out(HomecomingEffects effects);
 
   NodeParts& node_;
   OrdersShell& orders_;
   Joining joining_;
   Newcomers newcomers_;
+  Homecoming homecoming_;
   Removal removal_;
   resp::AdminDone join_done_;                          // of an operator who waits for it
   std::map<uint64_t, resp::AdminDone> newcomer_done_;  // of those who asked for them
+  std::map<uint64_t, std::function<void(bool is_there)>> looked_;
   bool members_unwritten_ = false;
   bool writing_ = false;
 };

@@ -14,7 +14,6 @@ namespace {
 constexpr uint64_t kListenerRounds = 300;  // half a minute
 // A copy of a running node's directory that is older than this is recognised when it is put back.
 constexpr int64_t kMarkEveryMs = 60'000;
-constexpr int64_t kLookAgainMs = 300;
 
 std::string name(NodeId id) { return "node " + std::to_string(id.value); }
 
@@ -188,29 +187,8 @@ void PeersShell::timer() {
   for (const auto& [peer, link] : links_) {
     caf::anon_send(link.handle, timer_atom_v);
   }
-  look_for_returned();
+  joining_.returned(directory_.returned());
   draw_mark();
-}
-
-// F49: anybody can say an id, and the addresses of a copied configuration. The leader believes what
-// answers at the member's own address.
-void PeersShell::look_for_returned() {
-  if (!node_.facts.leads()) {
-    return;
-  }
-  const int64_t now_ms = ClientLoop::monotonic_ms();
-  for (const raft::Member& newcomer : directory_.returned()) {
-    int64_t& looked_ms = looked_at_ms_[newcomer.id];
-    if (now_ms - looked_ms < kLookAgainMs) {
-      continue;
-    }
-    looked_ms = now_ms;
-    joining_.look_at_home(newcomer, [this, newcomer](bool is_there) {
-      if (is_there) {
-        caf::anon_send(node_.replica, MemberReturned{newcomer});
-      }
-    });
-  }
 }
 
 void PeersShell::configuration_committed() {

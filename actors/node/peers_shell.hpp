@@ -43,7 +43,6 @@ class PeersShell {
   void peer_said(const PeerHello& hello);
   void peer_gone(NodeId peer);
   void say(const PeerHello& hello, const HelloNews& news) const;
-  void look_for_returned();
   void peers_marks_moved();
   void draw_mark();
   void marks_are_durable(const std::vector<raft::Mark>& marks);
@@ -61,7 +60,6 @@ class PeersShell {
   bool closed_ = false;
   int64_t next_mark_ms_ = 0;
   bool mark_under_way_ = false;
-  std::map<NodeId, int64_t> looked_at_ms_;  // members' addresses, for those that came back
   bool join_option_advised_ = false;
 };
 

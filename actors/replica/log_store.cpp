@@ -22,7 +22,7 @@ void LogStore::stopped() {
 
 LogStore::behavior_type LogStore::make_behavior() {
   return {
-      [this](raft::PersistRequest& request) { queue(std::move(request)); },
+      [this](raft::PersistRequest& request) { queue(LogWrite(std::move(request))); },
       [this](const raft::LogRead& request) { queue(request); },
       [this](raft::CutRequest& request) { queue(std::move(request)); },
       [this](InstallSnapshot& order) { queue(std::move(order)); },
@@ -51,20 +51,12 @@ LogStore::behavior_type LogStore::make_behavior() {
 
 namespace {
 
-size_t payload_bytes(const raft::PersistRequest& request) {
-  size_t bytes = 0;
-  for (const raft::Entry& entry : request.entries) {
-    bytes += entry.payload.size();
-  }
-  return bytes;
-}
-
-LogWritten write(raft::LogStorage& storage, const raft::PersistRequest& request) {
+LogWritten do_write(raft::LogStorage& storage, const LogWrite& write) {
   const auto begin = std::chrono::steady_clock::now();
-  const Result<void> result = storage.persist(request);
+  const Result<void> result = storage.persist(write.request());
   const auto spent = std::chrono::duration_cast<std::chrono::microseconds>(
       std::chrono::steady_clock::now() - begin);
-  return {request.token, static_cast<uint64_t>(spent.count()),
+  return {write.tokens(), static_cast<uint64_t>(spent.count()),
           result ? std::string() : result.error().text + " (writing the Raft log)"};
 }
 
@@ -75,10 +67,10 @@ void LogStore::queue(Job job) {
   work_all();
 }
 
-// One write a request: the port says that a request is one atomic turn, and its token attests the
-// log as it was then. Reads keep their place too: the core asked for what the log held then, which
-// a later write may truncate and a later cut may drop, and an answer that came after the vote for
-// another term of this leader would be taken for one to a new question.
+// Writes that waited for the one before are one write (log_write.hpp). What stands between them
+// keeps its place, reads too: the core asked for what the log held then, which a later write may
+// truncate and a later cut may drop, and an answer that came after the vote for another term of
+// this leader would be taken for one to a new question.
 void LogStore::work_all() {
   while (!writing_ && !waiting_.empty()) {
     waits_for_room_ = !has_room(waiting_.front());
@@ -89,11 +81,13 @@ void LogStore::work_all() {
       cut_ahead();
       break;
     }
-    Job job = std::move(waiting_.front());
+    if (std::holds_alternative<LogWrite>(waiting_.front())) {
+      persist(take_writes(waiting_, joined_bytes_max()));
+      continue;
+    }
+    const Job job = std::move(waiting_.front());
     waiting_.pop_front();
-    if (auto* request = std::get_if<raft::PersistRequest>(&job)) {
-      persist(std::move(*request));
-    } else if (const auto* reading = std::get_if<raft::LogRead>(&job)) {
+    if (const auto* reading = std::get_if<raft::LogRead>(&job)) {
       read(*reading);
     } else if (const auto* cutting = std::get_if<raft::CutRequest>(&job)) {
       cut(*cutting);
@@ -122,22 +116,30 @@ void LogStore::cut_ahead() {
 }
 
 bool LogStore::has_room(const Job& job) const {
-  const auto* request = std::get_if<raft::PersistRequest>(&job);
-  return options_.room == nullptr || request == nullptr || request->entries.empty() ||
+  const auto* write = std::get_if<LogWrite>(&job);
+  return options_.room == nullptr || write == nullptr || write->request().entries.empty() ||
          options_.room->load(std::memory_order_relaxed) >=
-             static_cast<int64_t>(payload_bytes(*request));
+             static_cast<int64_t>(write->payload_bytes());
 }
 
-void LogStore::persist(raft::PersistRequest request) {
-  CHECK_INVARIANT(request.entries.empty() || request.entries.front().index);
+// Short writes do not become a long one together, and none joins that would have to wait for room.
+size_t LogStore::joined_bytes_max() const {
+  if (options_.room == nullptr) {
+    return options_.long_write_bytes;
+  }
+  const int64_t room = std::max<int64_t>(0, options_.room->load(std::memory_order_relaxed));
+  return std::min(options_.long_write_bytes, static_cast<size_t>(room));
+}
+
+void LogStore::persist(LogWrite write) {
   if (options_.room != nullptr) {
-    options_.room->fetch_sub(static_cast<int64_t>(payload_bytes(request)),
+    options_.room->fetch_sub(static_cast<int64_t>(write.payload_bytes()),
                              std::memory_order_relaxed);
   }
-  if (options_.elsewhere && payload_bytes(request) >= options_.long_write_bytes) {
-    persist_elsewhere(std::move(request));
+  if (options_.elsewhere && write.payload_bytes() >= options_.long_write_bytes) {
+    persist_elsewhere(std::move(write));
   } else {
-    written(write(*options_.storage, request));
+    written(do_write(*options_.storage, write));
   }
 }
 
@@ -160,12 +162,12 @@ void LogStore::install(const InstallSnapshot& order) {
   send(snapshots_, SnapshotStored{});
 }
 
-void LogStore::persist_elsewhere(raft::PersistRequest request) {
+void LogStore::persist_elsewhere(LogWrite write) {
   CHECK_INVARIANT(!writing_);
   writing_ = true;
   options_.elsewhere(
-      [self = LogStoreHandle(this), storage = options_.storage, request = std::move(request)] {
-        caf::anon_send(self, write(*storage, request));
+      [self = LogStoreHandle(this), storage = options_.storage, write = std::move(write)] {
+        caf::anon_send(self, do_write(*storage, write));
       });
 }
 
@@ -178,7 +180,9 @@ void LogStore::written(const LogWritten& result) {
   options_.metrics->fsync_count.add();
   options_.metrics->fsync_total_microseconds.add(result.microseconds);
   options_.metrics->fsync_max_microseconds.raise_to(result.microseconds);
-  send(replica_, LogPersisted{result.token, group_});
+  for (const raft::PersistToken& token : result.tokens) {
+    send(replica_, LogPersisted{token, group_});
+  }
 }
 
 void LogStore::read(const raft::LogRead& request) {

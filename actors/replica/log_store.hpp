@@ -17,6 +17,7 @@
 
 #include "actors/handles.hpp"
 #include "actors/hosting.hpp"
+#include "actors/replica/log_write.hpp"
 #include "config/metrics.hpp"
 #include "raft/log_storage.hpp"
 
@@ -44,16 +45,17 @@ class LogStore final : public Hosted<LogStoreHandle> {
 
  private:
   // In the order in which it was asked for, but for cuts while there is no room.
-  using Job = std::variant<raft::PersistRequest, raft::LogRead, raft::CutRequest, InstallSnapshot>;
+  using Job = std::variant<LogWrite, raft::LogRead, raft::CutRequest, InstallSnapshot>;
 
   void queue(Job job);
   void work_all();
   void cut_ahead();
   bool has_room(const Job& job) const;
-  void persist(raft::PersistRequest request);
+  size_t joined_bytes_max() const;
+  void persist(LogWrite write);
   void cut(const raft::CutRequest& request);
   void install(const InstallSnapshot& order);
-  void persist_elsewhere(raft::PersistRequest request);
+  void persist_elsewhere(LogWrite write);
   void written(const LogWritten& result);
   void read(const raft::LogRead& request);
 

@@ -29,11 +29,14 @@ class HearingReplica final : public caf::monitorable_actor {
     const caf::message content = mail->move_content_to_message();
     if (content.match_elements<LogReadDone>()) {
       reads.push_back(content.get_as<LogReadDone>(0));
+    } else if (content.match_elements<LogPersisted>()) {
+      persisted.push_back(content.get_as<LogPersisted>(0).token);
     }
   }
   const char* name() const override { return "replica"; }
 
   std::vector<LogReadDone> reads;
+  std::vector<raft::PersistToken> persisted;
 };
 
 raft::PersistRequest write_of(uint64_t from, uint64_t to, uint64_t term, size_t bytes) {
@@ -163,6 +166,22 @@ TEST_CASE("what a cut dropped that made room is not read from the disk any more 
   REQUIRE(f.replica->reads.size() == 1);
   CHECK(f.replica->reads[0].entries.empty());
   CHECK(f.log.load()->first_index == LogIndex{4});
+}
+
+TEST_CASE("turns that wait behind a long write are one write, and each is answered [F29]") {
+  Fixture f;
+  f.tell(write_of(6, 6, 1, 5000));
+  const size_t syncs = f.metrics.fsync_count.get();
+  const size_t answers = f.replica->persisted.size();
+  for (uint64_t index = 7; index <= 56; ++index) {
+    f.tell(write_of(index, index, 1, 1));
+  }
+  CHECK(f.replica->persisted.size() == answers);
+  f.finish_long_writes();
+  CHECK(f.metrics.fsync_count.get() == syncs + 2);
+  CHECK(f.replica->persisted.size() == answers + 51);
+  CHECK(f.replica->persisted.back() == write_of(56, 56, 1, 1).token);
+  CHECK(f.log.last_index() == LogIndex{56});
 }
 
 TEST_CASE("what was cut before it was asked for is answered with nothing") {

@@ -261,6 +261,9 @@ void Clients::ask_everything(NodeId node) {
 
 // Many at once, unless all of them together would be more than a turn may answer (F45).
 void Clients::ask_finally(Client& client) {
+  if (final_asks_.empty()) {
+    return;
+  }
   size_t most = world_.options.node.reply_bytes_max == 0 ? 1'000 : 1;
   resp::RequestBatch batch;
   for (; most > 0 && !final_asks_.empty(); --most) {

@@ -28,6 +28,7 @@ enum class Mark : uint8_t {
   kRepliesSwallowed,    // an origin's own batches were inside (F22)
   kNewcomerInstalled,   // a node that was empty
   kRemovalInstalled,    // a node learned of its removal from a snapshot (F25)
+  kWritesJoined,        // writes of the log waited for one under way, and went together
   kApplyHeld,           // committed entries were gathered before they were applied
   kWaitedForOthers,     // writes or reads waited for others
   kLongRead,            // was put aside
@@ -84,6 +85,7 @@ inline const char* name_of(Mark mark) {
                                         "replies swallowed",
                                         "newcomer installed",
                                         "removal installed",
+                                        "writes joined",
                                         "apply held",
                                         "waited for others",
                                         "long read",

@@ -1,7 +1,9 @@
 #include "tests/sim/network.hpp"
 
+#include <algorithm>
 #include <utility>
 
+#include "config/base/check.hpp"
 #include "raft/codec.hpp"
 #include "tests/sim/world.hpp"
 
@@ -107,6 +109,33 @@ void Network::tell(NodeId from, NodeId to, std::string note) {
     if (node != nullptr && node->running() && !is_cut(from, to)) {
       node->take_note(from, note);
     }
+  });
+}
+
+void Network::over_connection(NodeId from, NodeId to, std::function<void(Node&)> arrive) {
+  const auto us =
+      50 + static_cast<int64_t>(world_.prng.below(static_cast<uint64_t>(faults.delay_us_max)));
+  world_.timeline.after(us, [this, from, to, arrive = std::move(arrive)] {
+    Node* node = world_.find(to);
+    if (node != nullptr && node->running() && !is_cut(from, to) && !is_cut(to, from)) {
+      arrive(*node);
+    }
+  });
+}
+
+void Network::visit(NodeId from,
+                    const config::HostPort& address,
+                    std::function<void(const actors::VisitOutcome&)> heard) {
+  const auto host = std::ranges::find_if(world_.nodes, [&](const auto& node) {
+    return node->member().peer_address == address.text();
+  });
+  CHECK_INVARIANT(host != world_.nodes.end());
+  const NodeId to = (*host)->id();
+  over_connection(from, to, [this, from, to, heard = std::move(heard)](Node& visited) {
+    visited.visited([this, from, to, heard](actors::VisitReply reply) {
+      actors::VisitOutcome outcome{true, to, std::move(reply), {}};
+      over_connection(to, from, [heard, outcome = std::move(outcome)](Node&) { heard(outcome); });
+    });
   });
 }
 

@@ -3,12 +3,15 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "actors/node/visit_talk.hpp"
+#include "config/address.hpp"
 #include "raft/types.hpp"
 
 namespace kiwi::sim {
@@ -29,6 +32,10 @@ class Network {
 
   void send(raft::Message message);
   void tell(NodeId from, NodeId to, std::string note);  // between their composition roots
+  // To the peer port at that address, which says who is there; if nobody is, nothing is heard.
+  void visit(NodeId from,
+             const config::HostPort& address,
+             std::function<void(const actors::VisitOutcome&)> heard);
   // Messages from `from` to `to` vanish. A broken link is often noticed, not always.
   enum class Notice { kMaybe, kNone };
   void cut(NodeId from, NodeId to, Notice notice = Notice::kMaybe);
@@ -47,6 +54,8 @@ class Network {
   void deliver_later(const raft::Message& message);
   bool has_room(const raft::Message& message);
   void announce_all(const Node& sender, raft::Message& message);
+  // On a connection of its own, that stands as long as it is needed: nothing is lost.
+  void over_connection(NodeId from, NodeId to, std::function<void(Node&)> arrive);
 
   World& world_;
   std::set<Link> cut_;

@@ -14,9 +14,11 @@
 
 #include "actors/clients/service_gate.hpp"
 #include "actors/node/cluster_facts.hpp"
+#include "actors/node/homecoming.hpp"
 #include "actors/node/log_cutter.hpp"
 #include "actors/node/orders.hpp"
 #include "actors/replica/apply_hold.hpp"
+#include "actors/replica/log_write.hpp"
 #include "raft/core.hpp"
 #include "raft/lineage.hpp"
 #include "resp/executor.hpp"
@@ -65,6 +67,7 @@ class Node {
   void change(raft::MembershipChange change);
   void wipe(const Incarnation& incarnation);  // while down: a new, empty directory
   void returned(raft::Member member);         // a link's hello told of another incarnation
+  void visited(std::function<void(actors::VisitReply)> tell);  // who it is
   raft::Member member() const;
 
   // ---- its operators, and its log (node_life.cpp)
@@ -131,7 +134,7 @@ class Node {
     raft::SnapshotMeta meta;
     std::string name;
   };
-  using DiskWrite = std::variant<raft::PersistRequest, raft::CutRequest, Install>;
+  using DiskWrite = std::variant<actors::LogWrite, raft::CutRequest, Install>;
   struct Installing {
     std::shared_ptr<const Copy> copy;
     std::string name;
@@ -145,13 +148,16 @@ class Node {
   void observe_life(const raft::Event& event);
   void life_tick();
   void carry_out_orders();
+  void carry_out_visits();
+  void carry_out(actors::ReplicaRequests requests);
+  bool is_empty() const;
   void carry_out_cuts();
   actors::LogNow log_now() const;
   void compact(const actors::CompactLog& cut);
   void queue_install();
   void installed_on_disk();
   void swap_state();
-  void finish_persist();
+  void begin_write();
   void note_log(const raft::PersistRequest& request);
   void read_log(const raft::LogRead& request);
   void note_events(const raft::Effects& effects, bool installed);
@@ -205,6 +211,7 @@ class Node {
   bool just_installed_ = false;
   actors::ClusterFacts facts_;
   std::unique_ptr<actors::Orders> orders_;
+  std::unique_ptr<actors::Homecoming> home_;
   std::map<uint64_t, int64_t> orders_given_ms_;
   actors::LogCutter cutter_;
   resp::ExecutorOptions executor_options_;

@@ -11,6 +11,7 @@ namespace kiwi::sim {
 namespace {
 
 constexpr uint64_t kInstallUs = 30'000;  // it opens a database; at most, here
+constexpr size_t kJoinedBytesMax = 1 << 20;
 
 }  // namespace
 
@@ -30,19 +31,19 @@ void Node::persist(raft::PersistRequest request) {
   if (world_.options.mutant == "sync-lies") {
     raft_input([this, token = request.token] { core_->log_persisted(token); });
   }
-  write(std::move(request));
+  write(actors::LogWrite(std::move(request)));
 }
 
 void Node::write(DiskWrite write) {
   writes_.push_back(std::move(write));
   if (!std::exchange(writing_, true)) {
-    finish_persist();
+    begin_write();
   }
 }
 
 void Node::to_disk(const DiskWrite& write) {
-  if (const auto* request = std::get_if<raft::PersistRequest>(&write)) {
-    disk_.persist(*request).has_value();
+  if (const auto* turns = std::get_if<actors::LogWrite>(&write)) {
+    disk_.persist(turns->request()).has_value();
   } else if (const auto* cut = std::get_if<raft::CutRequest>(&write)) {
     disk_.cut(cut->meta, cut->keep_from).has_value();
     world_.trace("log cut", id_, cut->keep_from.value, cut->meta.index.value);
@@ -53,26 +54,40 @@ void Node::to_disk(const DiskWrite& write) {
   }
 }
 
-void Node::finish_persist() {
+// What the core wanted written while the disk had another write under way goes together, as in
+// LogStore. There the loop stands still for a short write; here it goes on, as it does there for a
+// long one.
+void Node::begin_write() {
+  if (std::holds_alternative<actors::LogWrite>(writes_.front())) {
+    actors::LogWrite turns = actors::take_writes(writes_, kJoinedBytesMax);
+    if (turns.tokens().size() > 1) {
+      world_.coverage.hit(Mark::kWritesJoined);
+    }
+    writes_.emplace_front(std::move(turns));
+  }
   int64_t us = disk_delay_us_ / 2 +
                static_cast<int64_t>(world_.prng.below(static_cast<uint64_t>(disk_delay_us_) + 1));
   if (std::holds_alternative<Install>(writes_.front())) {
     us += static_cast<int64_t>(world_.prng.below(kInstallUs));
   }
   later(us, [this] {
-    DiskWrite write = std::move(writes_.front());
+    const DiskWrite write = std::move(writes_.front());
     writes_.pop_front();
     to_disk(write);
-    const auto* request = std::get_if<raft::PersistRequest>(&write);
-    if (request != nullptr && world_.options.mutant != "sync-lies") {
-      raft_input([this, token = request->token] { core_->log_persisted(token); });
+    const auto* turns = std::get_if<actors::LogWrite>(&write);
+    if (turns != nullptr && world_.options.mutant != "sync-lies") {
+      raft_input([this, tokens = turns->tokens()] {
+        for (const raft::PersistToken& token : tokens) {
+          core_->log_persisted(token);
+        }
+      });
     }
     if (std::holds_alternative<Install>(write)) {
       installed_on_disk();
     }
     writing_ = !writes_.empty();
     if (writing_) {
-      finish_persist();
+      begin_write();
     }
   });
 }

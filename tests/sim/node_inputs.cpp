@@ -76,10 +76,6 @@ std::string Node::describe() const {
   return text;
 }
 
-void Node::returned(raft::Member member) {
-  raft_input([this, member = std::move(member)] { core_->member_returned(member); });
-}
-
 void Node::change(raft::MembershipChange change) {
   raft_input([this, change = std::move(change)] { core_->change_membership({}, change); });
 }

@@ -33,6 +33,7 @@ void Node::begin_life(const raft::LoadedLog& log) {
   }
   orders_ = std::make_unique<actors::Orders>(facts_, kOrderTimeoutMs);
   orders_given_ms_.clear();
+  home_ = std::make_unique<actors::Homecoming>(facts_);
   cutter_ = {};
 }
 
@@ -104,7 +105,11 @@ void Node::carry_out_orders() {
                                                          : Mark::kOrderRefused);
     world_.trace("ordered", id_, answered.order, static_cast<uint64_t>(answered.answer.refusal));
   }
-  for (actors::ReplicaRequest& request : effects.requests) {
+  carry_out(std::move(effects.requests));
+}
+
+void Node::carry_out(actors::ReplicaRequests requests) {
+  for (actors::ReplicaRequest& request : requests) {
     if (auto* note = std::get_if<actors::PeerNote>(&request)) {
       world_.network.tell(id_, note->peer, std::move(note->bytes));
       continue;

@@ -137,26 +137,35 @@ void play_old_copy(World& world, Then then) {
   script->start(over(world, Mark::kPlayOldCopy, std::move(then)));
 }
 
-// A stranger says that he is a member who lives (F49).
+// A stranger says that he is a member who lives, maybe while that one stands still for so long that
+// it might as well be dead (F49).
 void play_double(World& world, Then then) {
   auto a = std::make_shared<Cast>();
   auto stranger = std::make_shared<raft::Member>();
   const auto script = world.script = std::make_shared<Script>(world.timeline);
   world.network.faults = {};
+  const bool silent = world.prng.chance(1, 2);
+  const int looks = silent ? 1'000 : 300;  // one a millisecond
   script->when(kCastUs, [&world, a] { return cast(world, *a); })
-      .then([&world, a, stranger] {
-        *stranger = world.stranger(*world.find(a->others[0]));
-        world.find(a->leader)->returned(*stranger);
+      .then([&world, a, stranger, silent] {
+        Node& member = *world.find(a->others[0]);
+        *stranger = world.stranger(member);
+        if (silent) {
+          member.pause_raft(900 * kMs);
+        }
       })
-      .when(400 * kMs, [&world, a, stranger, looks = 0]() mutable {
-        const Node& leader = *world.find(a->leader);
+      .when(looks * kMs + 100 * kMs, [&world, a, stranger, looks, looked = 0]() mutable {
+        Node& leader = *world.find(a->leader);
+        if (leader.running() && looked % 100 == 0) {
+          leader.returned(*stranger);
+        }
         if (leader.running() &&
             leader.core().configuration().has(stranger->id, stranger->incarnation)) {
           throw Violation{"members that live stay",
                           "node " + std::to_string(stranger->id.value) +
                               " was replaced by a stranger while it lived"};
         }
-        return ++looks == 300;  // milliseconds
+        return ++looked == looks;
       });
   script->start(over(world, Mark::kPlayDouble, std::move(then)));
 }

@@ -80,6 +80,7 @@ class World {
   const raft::Configuration* members() const;
   void heal();
   bool converged() const;
+  void await_answers();
   void await_convergence();
   void check_final_state();
   Node* any_running();
