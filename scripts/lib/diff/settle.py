@@ -68,7 +68,7 @@ def destination_of(argv):
     """Where a search stores what it found, or None; and whether it is distances."""
     words = [word.lower() for word in argv]
     if words[0] == b"geosearchstore":
-        return argv[1], b"storedist" in words[3:]
+        return (argv[1] if len(argv) > 1 else None), b"storedist" in words[3:]
     stores = [at for at in range(5, len(words) - 1) if words[at] in (b"store", b"storedist")]
     return (argv[stores[-1] + 1], words[stores[-1]] == b"storedist") if stores else (None, False)
 
