@@ -151,7 +151,9 @@ def test_a_single_node_on_a_full_disk_loses_nothing_acknowledged(make_cluster):
     disk = smalldisk.SmallDisk(node.dir, 128)
     try:
         cluster.start()
-        acknowledged, refused = 0, None
+        acknowledged, refused = 20, None  # there are some, however soon the disk is full
+        for i in range(acknowledged):
+            assert node.call("SET", f"k:{i}", os.urandom(20000), timeout=15) == "OK"
         disk.fill(leave_bytes=8 << 20)
         while acknowledged < 2000 and refused is None:
             try:
