@@ -69,7 +69,7 @@ def test_disk_use_is_sampled_while_the_log_is_cut(bench):
 
 
 def test_profile_counts_allocations_calls_and_messages(bench):
-    said, file = bench("profile", "--system", "kiwi-1", "--seconds", 0.3, "set c50 p16 64 B")
+    said, file = bench("profile", "--system", "kiwi-1", "--seconds", 1, "set c50 p16 64 B")
     (label, found), = file["per_operation"].items()
     assert label.startswith("leader") and file["rate"] > 0
     assert found["raft_proposed_commands"] == pytest.approx(1, rel=0.05)
