@@ -169,15 +169,14 @@ void encode(std::string& out, const Metadata& metadata) {
   put_tail(out, metadata);
 }
 
-std::optional<Metadata> decode_metadata(std::string_view record) {
+bool decode(std::string_view record, Metadata& metadata) {
   ByteReader in(record);
-  Metadata metadata;
-  uint8_t head = in.le<uint8_t>();
-  uint8_t flags = in.le<uint8_t>();
-  uint8_t type = head & 0x0f;
+  const uint8_t head = in.le<uint8_t>();
+  const uint8_t flags = in.le<uint8_t>();
+  const uint8_t type = head & 0x0f;
   if (!in.ok() || head >> 4 != kMetadataFormat || !known(type) ||
       !flags_fit(static_cast<Type>(type), flags)) {
-    return std::nullopt;
+    return false;
   }
   metadata.type = static_cast<Type>(type);
   metadata.spread = (flags & kSpread) != 0;
@@ -193,20 +192,22 @@ std::optional<Metadata> decode_metadata(std::string_view record) {
   if (metadata.type == Type::kString) {
     if (metadata.spread) {
       metadata.size = in.varint();
-      return in.done() ? std::optional(metadata) : std::nullopt;
+      return in.done();
     }
     metadata.value = in.rest();
-    return in.ok() ? std::optional(metadata) : std::nullopt;
+    return in.ok();
   }
   metadata.size = in.varint();
   if ((flags & kFieldDeadlines) != 0) {
     metadata.field_deadlines = in.varint();
   }
   take_tail(in, metadata);
-  if (has_tree(metadata.type) && !tree_fits(metadata)) {
-    return std::nullopt;
-  }
-  return in.done() ? std::optional(metadata) : std::nullopt;
+  return in.done() && (!has_tree(metadata.type) || tree_fits(metadata));
+}
+
+std::optional<Metadata> decode_metadata(std::string_view record) {
+  Metadata metadata;
+  return decode(record, metadata) ? std::optional(metadata) : std::nullopt;
 }
 
 // ON DISK: u8 format 1, then little-endian u64 index, term, i64 stamp, u64 mutation counter,

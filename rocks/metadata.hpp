@@ -64,7 +64,9 @@ struct Metadata {
 };
 
 void encode(std::string& out, const Metadata& metadata);           // clears out first
-std::optional<Metadata> decode_metadata(std::string_view record);  // nullopt = corrupt
+// Into one that is as made; what a damaged record leaves in it means nothing. False: damaged.
+[[nodiscard]] bool decode(std::string_view record, Metadata& metadata);
+std::optional<Metadata> decode_metadata(std::string_view record);  // nullopt: damaged
 
 // One record, written by every turn: what the state is (F9, F10, F37).
 struct AppliedRecord {

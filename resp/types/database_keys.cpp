@@ -48,15 +48,13 @@ Key Database::find(DatabaseId database, std::string_view name, int64_t now_ms) {
   if (!bytes) {
     return key;
   }
-  auto meta = rocks::decode_metadata(*bytes);
-  if (!meta) {
+  if (!rocks::decode(*bytes, key.meta)) {
     fatal("a metadata record of the state database is corrupt; replace this node's data directory");
   }
   key.present = true;
-  key.meta = *meta;
-  key.stored_expire_at_ms = meta->expire_at_ms;
-  key.stored_indexed_at_ms = meta->indexed_at_ms;
-  key.live = is_live(*meta, database, now_ms);
+  key.stored_expire_at_ms = key.meta.expire_at_ms;
+  key.stored_indexed_at_ms = key.meta.indexed_at_ms;
+  key.live = is_live(key.meta, database, now_ms);
   return key;
 }
 
