@@ -46,14 +46,26 @@ void Effects::begin_entry() {
   CHECK_INVARIANT(marks_.empty());
   spent_ = 0;
   rewrote_ = false;
+  overdrawn_ = false;
   told_large_ = false;
 }
 
-void Effects::spent_much() {
-  if (spent_ > entry_work_max_) {
+void Effects::spend_much(size_t more) {
+  if (spent_ > entry_work_max_ || more > entry_work_max_ - spent_) {
     throw TooMuchForOneEntry();
   }
+  spent_ += more;
   tell_if_large();
+}
+
+void Effects::spend_written(size_t bytes) {
+  const size_t more = bytes + kRecordWork;
+  if (spent_ > entry_work_max_ || more > entry_work_max_ - spent_) {
+    spent_ = std::max(spent_, entry_work_max_);
+    overdrawn_ = true;
+    throw TooMuchForOneEntry();
+  }
+  spend(bytes);
 }
 
 void Effects::tell_if_large() {
@@ -90,15 +102,13 @@ void Effects::end_entry(LogIndex index, uint64_t mutation_counter) {
 
 void Effects::mark() {
   writer().mark();
-  marks_.push_back({checksum_, spent_, rewrote_});
+  marks_.push_back(checksum_);
 }
 
 void Effects::undo() {
   CHECK_INVARIANT(!marks_.empty());
   writer().undo();
-  checksum_ = marks_.back().checksum;
-  spent_ = marks_.back().spent;
-  rewrote_ = marks_.back().rewrote;
+  checksum_ = marks_.back();
   marks_.pop_back();
 }
 

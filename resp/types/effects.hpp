@@ -53,12 +53,15 @@ class Effects {
   void load_checksum(uint64_t checksum) { checksum_ = checksum; }
 
   // ---- the bound on an entry's work
-  // A record that a command copies, moves or holds in memory. Throws TooMuchForOneEntry.
+  // A record that a command copies, moves or holds in memory. Throws TooMuchForOneEntry, which is
+  // not counted; what was counted before stays so when it is undone, since the time is gone and the
+  // memory of what was written is in use until the commit.
   void spend(size_t bytes) {
-    spent_ += bytes + kRecordWork;
-    if (spent_ > large_entry_) {
-      spent_much();
+    const size_t more = bytes + kRecordWork;
+    if (spent_ + more > large_entry_) {
+      return spend_much(more);
     }
+    spent_ += more;
   }
   // The same for so many at once, before they are made.
   void spend(uint64_t records, size_t bytes_each) {
@@ -79,18 +82,26 @@ class Effects {
     }
   }
   void expect_string(size_t bytes) const;
-  // A small collection, or nodes of a large one, which are stored whole: what came with the command
-  // costs nothing.
+  // The same for what is written already: if it is refused, so is all that is spent behind it.
+  void spend_written(size_t bytes);
+  // A small collection, or nodes of a large one, which are stored whole, maybe before this: what
+  // came with the command costs nothing.
   void spend_packed(size_t bytes) {
     if (bytes > carried_ + kRecordWork) {
-      spend(beyond_carried(bytes));
+      spend_written(beyond_carried(bytes));
+    }
+  }
+  // Before nodes are written.
+  void expect_packed() const {
+    if (overdrawn_) {
+      throw TooMuchForOneEntry();
     }
   }
   // Reads are not executed everywhere: what they spend is counted apart.
   size_t exchange_spent(size_t spent) { return std::exchange(spent_, spent); }
   size_t entry_work_max() const { return entry_work_max_; }
 
-  // ---- undo: as of rocks::Writer
+  // ---- undo: as of rocks::Writer, but for what was spent
   void mark();
   void undo();
   void keep();
@@ -98,14 +109,9 @@ class Effects {
 
  private:
   static constexpr size_t kRecordWork = 100;  // what memory a record takes beside its bytes
-  struct Mark {
-    uint64_t checksum;
-    size_t spent;
-    bool rewrote;
-  };
   size_t beyond_carried(size_t bytes) const;
   void spend_beyond_carried(size_t bytes);
-  void spent_much();
+  void spend_much(size_t more);
   void tell_if_large();
   void mix(uint8_t effect, std::string_view key, std::string_view value);
 
@@ -117,9 +123,10 @@ class Effects {
   bool told_large_ = false;  // of this entry
   size_t spent_ = 0;         // of this entry
   bool rewrote_ = false;     // this entry: a string that did not come with its command
+  bool overdrawn_ = false;   // this entry: wrote more than it may, and took it back
   size_t carried_ = 0;       // of this command
-  std::vector<Mark> marks_;  // open ones, the outermost first
-  std::string position_;     // a buffer
+  std::vector<uint64_t> marks_;  // of open ones, the outermost first: the checksum before
+  std::string position_;         // a buffer
 };
 
 }  // namespace kiwi::resp

@@ -200,6 +200,7 @@ void Elements::copy_family(Family family, Type type, CollectionId from, Collecti
     records.clear();
     auto cursor = reader_.cursor(family, begin, end);
     for (; cursor->valid() && records.size() < kStep; cursor->next()) {
+      steps_.step();
       if (counted) {
         effects_.spend(cursor->key().size() + cursor->value().size());
       }

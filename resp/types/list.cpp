@@ -72,6 +72,7 @@ void List::edited() {
 
 // The key's record, which says where they are, follows with save().
 void List::store_nodes() {
+  database().effects().expect_packed();
   database().effects().spend_packed(tree_.save());
   const TreeHead head = tree_.head();
   key_.meta.spread = key_.meta.spread || head.next_node > 1;

@@ -61,7 +61,7 @@ void Nodes::put(const TreeId& tree, uint64_t node, const NodeRecord& record) {
 }
 
 void Nodes::erase(const TreeId& tree, uint64_t node) {
-  effects_.spend(0);
+  effects_.spend_written(0);  // nodes that stay may be written
   keys::node(key_, tree.collection, tree.tree, node);
   effects_.erase(Family::kNode, key_);
 }

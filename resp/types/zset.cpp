@@ -71,7 +71,10 @@ void ZSet::begin_change() {
   }
 }
 
-void ZSet::store_nodes() { database().effects().spend_packed(tree_.save()); }
+void ZSet::store_nodes() {
+  database().effects().expect_packed();
+  database().effects().spend_packed(tree_.save());
+}
 
 void ZSet::save() {
   if (!changed_) {

@@ -133,6 +133,42 @@ TEST_CASE("what one entry copies, moves or holds is bounded, alike on every node
   CHECK(both({{"spop", "big", "300"}}).starts_with("*300\r\n"));  // needs no memory of its own
 }
 
+TEST_CASE("what a refused command did counts for those behind it, alike on every node [F30][F61]") {
+  ExecutorOptions options;
+  options.entry_work_max = 20'000;
+  Both both(options);
+  Argv members{"sadd", "big"};
+  for (int i = 0; i < 300; ++i) {
+    members.push_back("member" + std::to_string(i));
+  }
+  both({members});
+  for (int i = 0; i < 90; ++i) {  // too many bytes for one record
+    both({{"sadd", "half", "a member of the half" + std::to_string(100'000 + i)}});
+  }
+  std::vector<Argv> commands(50, Argv{"copy", "big", "c1"});
+  commands.push_back({"copy", "half", "c2"});
+  commands.push_back({"sadd", "s", "what came along is free"});
+  CHECK(count_of(both(commands), kTooMuch) == 51);
+  CHECK(count_of(both.block(commands), kTooMuch) == 51);
+  CHECK(both({{"copy", "half", "c2"}}) == ":1\r\n");
+  CHECK(both({{"sadd", "s", "what came along is free"}}) == ":0\r\n");
+}
+
+TEST_CASE("a copy looks at each record that it copies [F61]") {
+  ExecutorOptions options;
+  options.entry_steps_max = 900;
+  Both both(options);
+  for (int i = 0; i < 1000; i += 50) {
+    Argv members{"sadd", "big"};
+    for (int j = i; j < i + 50; ++j) {
+      members.push_back("member" + std::to_string(j));
+    }
+    REQUIRE(both({members}) == ":50\r\n");
+  }
+  CHECK(both({{"copy", "big", "copy"}}).starts_with(kTooMuch));
+  CHECK(both({{"sadd", "copy", "it is not there"}}) == ":1\r\n");
+}
+
 TEST_CASE("strings that an entry writes again are bounded, but for its first one [F61]") {
   ExecutorOptions options;
   options.entry_work_max = 20'000;

@@ -62,7 +62,7 @@ TEST_CASE("undo nests: keys, counts, databases, counters and checksum go back wi
   CHECK(state.effects().checksum() == checksum);
 }
 
-TEST_CASE("what an undone command spent of the entry's bound is given back, level by level") {
+TEST_CASE("what an undone command spent of the entry's bound stays spent, what was refused not") {
   rocks::MemoryKeyspace keyspace;
   Effects effects(&keyspace, 10'000);
   effects.begin_entry();
@@ -72,10 +72,67 @@ TEST_CASE("what an undone command spent of the entry's bound is given back, leve
   effects.mark();
   CHECK_THROWS_AS(effects.spend(5000), TooMuchForOneEntry);
   effects.undo();
-  effects.spend(3000);
+  effects.spend(3000);  // 9,300 with what the records cost
   effects.undo();
-  effects.spend(6000);
-  CHECK_THROWS_AS(effects.spend(1000), TooMuchForOneEntry);
+  CHECK_THROWS_AS(effects.spend(3000), TooMuchForOneEntry);
+  effects.spend(500);
+  effects.begin_entry();
+  effects.spend(9000);
+}
+
+TEST_CASE("nodes that were written before they were refused end the work of their entry [F61]") {
+  rocks::MemoryKeyspace keyspace;
+  Effects effects(&keyspace, 10'000);
+  effects.begin_entry();
+  effects.carry(50);
+  effects.spend_packed(5000);
+  effects.mark();
+  effects.expect_packed();
+  CHECK_THROWS_AS(effects.spend_packed(6000), TooMuchForOneEntry);
+  effects.undo();
+  CHECK_THROWS_AS(effects.expect_packed(), TooMuchForOneEntry);
+  CHECK_THROWS_AS(effects.spend(1), TooMuchForOneEntry);
+  effects.spend_packed(150);  // came along
+  effects.begin_entry();
+  effects.expect_packed();
+  effects.spend_packed(6000);
+}
+
+// The memory of what was undone is in use until the commit.
+TEST_CASE("copies that are too much for their entry fill its memory once, not each anew [F61]") {
+  constexpr size_t kWork = 1 << 20;
+  rocks::MemoryKeyspace keyspace;
+  Database database(keyspace, kWork);
+  Handles handles(database);
+  auto begin = [&] {
+    database.begin_command();
+    handles.begin();
+  };
+  database.begin_entry();
+  begin();
+  Set& set = handles.open<Set>(database.find(database.physical(0), "big", 1));
+  for (int i = 0; i < 2000; ++i) {
+    set.add(std::to_string(i) + std::string(1000, 'm'));
+  }
+  set.save();
+  database.end_entry(LogIndex{1}, Term{1}, 1);
+  database.end_turn();
+  keyspace.commit(LogIndex{1});
+  database.begin_entry();
+  const size_t before = keyspace.pending_bytes();
+  uint64_t steps = 0;
+  for (int i = 0; i < 50; ++i) {
+    begin();
+    database.mark();
+    const Key from = database.find(database.physical(0), "big", 1);
+    Key to = database.find(database.physical(0), "copy", 1);
+    CHECK_THROWS_AS(database.copy(from, to), TooMuchForOneEntry);
+    database.undo();
+    steps += database.steps().taken();
+  }
+  CHECK(keyspace.pending_bytes() - before < 2 * kWork);
+  CHECK(steps > 500);  // each record that was copied, not only the keys
+  CHECK(steps < 2000);
 }
 
 TEST_CASE("a view is read by a Database of its own, which loads what it is asked for") {
