@@ -39,7 +39,12 @@ class KeyLoader final : public ObjectVisitor {
     set_.stand_for(key_);
     hash_.stand_for(key_);
     sorted_.stand_for(key_);
-    if (!read_object(type, in, *this)) {
+    if (!options_.pause) {
+      in.before_unpacking([this](size_t packed, size_t unpacked) { unpack(packed, unpacked); });
+    }
+    const bool whole = read_object(type, in, *this);
+    in.before_unpacking(nullptr);
+    if (!whole) {
       if (options_.pause) {
         save();
       }
@@ -92,6 +97,19 @@ class KeyLoader final : public ObjectVisitor {
   static constexpr int64_t kLatestMs = (int64_t{1} << 46) - 1;  // of a field, in Redis
   static constexpr size_t kStringBytes = size_t{512} << 20;     // a string's longest value
 
+  // A short string may stand for a long one, which is in memory before any of it is an element.
+  void unpack(size_t packed, size_t unpacked) {
+    constexpr size_t kPerStep = 1024;  // takes about as long
+    const size_t growth = unpacked - std::min(unpacked, packed);
+    database_.steps().step(growth / kPerStep);
+    const size_t free = std::min(growth, options_.free_bytes - free_unpacked_);
+    free_unpacked_ += free;
+    if (free < growth) {
+      database_.effects().spend(growth - free);
+      paid_ += growth - free;
+    }
+  }
+
   // Before an element of so many bytes.
   void count(size_t bytes) {
     database_.step();
@@ -106,7 +124,9 @@ class KeyLoader final : public ObjectVisitor {
     const size_t free = std::min(element, options_.free_bytes - used_);
     used_ += free;
     if (free < element) {
-      database_.effects().spend(element - free);
+      const size_t paid = std::min(element - free, paid_);
+      paid_ -= paid;
+      database_.effects().spend(element - free - paid);
     }
   }
 
@@ -150,7 +170,9 @@ class KeyLoader final : public ObjectVisitor {
   Set set_;
   Hash hash_;
   ZSet sorted_;
-  size_t used_ = 0;  // of the free bytes
+  size_t used_ = 0;           // of the free bytes, by elements
+  size_t free_unpacked_ = 0;  // of as many again, by what strings grew when they were unpacked
+  size_t paid_ = 0;           // such bytes that were spent, and are no element yet
   size_t since_pause_ = 0;
 };
 

@@ -22,7 +22,8 @@ struct LoadOptions {
   int64_t expire_at_ms = 0;  // of the key; 0 = never
   int64_t now_ms = 0;        // fields of a hash that are over then are left out
   // Bytes of elements that cost nothing: they came along. What a compressed value holds beyond them
-  // is work of the entry (F61): a short payload must not fill the state.
+  // is work of the entry (F61), before it is unpacked: a short payload must fill neither memory nor
+  // the state.
   size_t free_bytes = 0;
   // Not empty: called between elements whenever about `pause_bytes` of them came; the key is saved
   // then. It may end entry and turn. For who loads keys that nobody can see yet.

@@ -13,8 +13,10 @@ constexpr unsigned kLongLength = 7;     // the length goes on in the next byte
 
 }  // namespace
 
+bool lzf_may_have(size_t packed, size_t size) { return size / kExpansionMost <= packed; }
+
 std::optional<std::string> lzf_unpack(std::string_view packed, size_t size) {
-  if (size / kExpansionMost > packed.size()) {
+  if (!lzf_may_have(packed.size(), size)) {
     return std::nullopt;
   }
   std::string out;

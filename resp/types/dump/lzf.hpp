@@ -9,6 +9,9 @@
 
 namespace kiwi::resp::dump {
 
+// Whether so few bytes may stand for so many.
+bool lzf_may_have(size_t packed, size_t size);
+
 // The bytes that `packed` stands for, exactly `size` of them; nothing if it is not LZF of that
 // size. The caller bounds `size`: a few bytes may claim gigabytes, but none is allocated beyond 256
 // times what `packed` has.

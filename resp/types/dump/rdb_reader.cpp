@@ -97,9 +97,12 @@ std::string_view RdbReader::encoded_string(uint8_t how) {
     const uint64_t packed = length();
     const uint64_t size = length();
     const std::string_view bytes = raw(packed);
-    if (!ok_ || size > kStringMost) {
+    if (!ok_ || size > kStringMost || !lzf_may_have(packed, size)) {
       ok_ = false;
       return {};
+    }
+    if (before_unpacking_) {
+      before_unpacking_(packed, size);
     }
     auto unpacked = lzf_unpack(bytes, size);
     ok_ = unpacked.has_value();

@@ -4,8 +4,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace kiwi::resp::dump {
 
@@ -16,6 +18,10 @@ class RdbReader {
   bool ok() const { return ok_; }
   std::string_view rest() const { return bytes_; }
   void fail() { ok_ = false; }
+  // Called before a compressed string is unpacked, which may refuse it by an exception: with what it
+  // takes here, and what it says that it will take.
+  using BeforeUnpacking = std::function<void(size_t packed, size_t size)>;
+  void before_unpacking(BeforeUnpacking asked) { before_unpacking_ = std::move(asked); }
 
   uint8_t byte();
   uint64_t little(size_t size);  // of at most 8 bytes
@@ -33,6 +39,7 @@ class RdbReader {
 
   std::string_view bytes_;
   std::string kept_;
+  BeforeUnpacking before_unpacking_;
   bool ok_ = true;
 };
 
