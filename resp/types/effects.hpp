@@ -120,11 +120,11 @@ class Effects {
   const size_t entry_work_max_;
   const size_t large_entry_;  // spent_ above it is told
   std::function<void()> on_large_entry_;
-  bool told_large_ = false;  // of this entry
-  size_t spent_ = 0;         // of this entry
-  bool rewrote_ = false;     // this entry: a string that did not come with its command
-  bool overdrawn_ = false;   // this entry: wrote more than it may, and took it back
-  size_t carried_ = 0;       // of this command
+  bool told_large_ = false;      // of this entry
+  size_t spent_ = 0;             // of this entry
+  bool rewrote_ = false;         // this entry: a string that did not come with its command
+  bool overdrawn_ = false;       // this entry: wrote more than it may, and took it back
+  size_t carried_ = 0;           // of this command
   std::vector<uint64_t> marks_;  // of open ones, the outermost first: the checksum before
   std::string position_;         // a buffer
 };

@@ -100,6 +100,9 @@ class Reclaim {
       return false;
     }
     rewritten_ += key.meta.value.size();
+    // It costs nothing of the entry's bound: what no entry can pay for would stay in front for
+    // ever.
+    database_.effects().carry(key.meta.value.size());
     if (key.meta.field_deadlines == 0) {
       database_.reindex(key);
       ++done_.moved;

@@ -239,6 +239,49 @@ TEST_CASE("an entry rewrites a bounded number of bytes [F61]") {
   }
 }
 
+// Else one key that no entry can pay for would be in front of all others for ever.
+TEST_CASE(
+    "a key that costs more than an entry's bound is moved, and others go with it [F57][F61]") {
+  rocks::MemoryKeyspace keyspace;
+  Database database(keyspace, 700);
+  Handles handles(database);
+  int64_t now_ms = 1000;
+  auto find = [&](std::string_view name) {
+    database.begin_command();
+    handles.begin();
+    database.effects().carry(5000);
+    return database.find(database.physical(0), name, now_ms);
+  };
+  auto expire = [&](std::string_view name, int64_t deadline_ms) {
+    Key key = find(name);
+    REQUIRE(key.live);
+    key.meta.expire_at_ms = deadline_ms;
+    database.update(key);
+  };
+  database.begin_entry();
+  List& list = handles.open<List>(find("list"));
+  list.push(ListEnd::kTail, std::string(1500, 'v'));
+  list.save();
+  expire("list", 2000);
+  expire("list", 9000);
+  for (const char* name : {"gone", "later"}) {
+    Key key = find(name);
+    String::assign(database, key, "v", 2500);
+  }
+  expire("later", 9000);
+  now_ms = 3000;
+  database.begin_entry();
+  find("list");
+  database.effects().carry(20);  // of kiwi.expire
+  database.mark();
+  const Reclaimed done = reclaim(database, now_ms, 1000);
+  database.keep();
+  CHECK(done.moved == 2);
+  CHECK(done.keys == 1);
+  CHECK(find("list").meta.indexed_at_ms == 9000);
+  DeadlineAudit(keyspace).look(database);
+}
+
 TEST_SUITE_END();
 
 }  // namespace

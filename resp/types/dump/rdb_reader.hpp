@@ -18,8 +18,8 @@ class RdbReader {
   bool ok() const { return ok_; }
   std::string_view rest() const { return bytes_; }
   void fail() { ok_ = false; }
-  // Called before a compressed string is unpacked, which may refuse it by an exception: with what it
-  // takes here, and what it says that it will take.
+  // Called before a compressed string is unpacked, which may refuse it by an exception: with what
+  // it takes here, and what it says that it will take.
   using BeforeUnpacking = std::function<void(size_t packed, size_t size)>;
   void before_unpacking(BeforeUnpacking asked) { before_unpacking_ = std::move(asked); }
 
