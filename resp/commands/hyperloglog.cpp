@@ -65,7 +65,12 @@ void pfadd(Context& context, Args args, ReplyWriter& reply) {
   } else if (!load(context, string->key(), value, reply)) {
     return;
   }
+  constexpr size_t kFew = 64;  // for so many it stays as Redis leaves it
+  if (elements.size() > kFew && hll::is_overlong(value) && !hll::make_dense(value)) {
+    return reply.error(texts::kCorruptHyperLogLog);
+  }
   for (std::string_view element : elements) {
+    context.state().steps().step(hll::steps_of_search(value));
     hll::Hint begin;
     const hll::Change change = hll::set_register(value, hll::place_of(element), begin);
     if (change == hll::Change::kCorrupt) {

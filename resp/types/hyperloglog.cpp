@@ -200,6 +200,15 @@ std::optional<int64_t> known_cardinality(std::string_view value) {
 
 uint8_t dense_register(std::string_view value, uint32_t index) { return dense_get(value, index); }
 
+bool is_overlong(std::string_view value) {
+  return form_of(value) == Form::kSparse && value.size() > kSparseBytes;
+}
+
+uint64_t steps_of_search(std::string_view value) {
+  constexpr size_t kPerStep = 1024;  // bytes of runs, of which a search walks half
+  return 1 + (form_of(value) == Form::kSparse ? value.size() / kPerStep : 0);
+}
+
 bool make_dense(std::string& value) {
   if (form_of(value) == Form::kDense) {
     return true;

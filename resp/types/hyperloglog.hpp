@@ -53,6 +53,10 @@ struct Hint {
 };
 // A register becomes `count` unless it is as much. What outgrows the sparse form becomes dense.
 Change set_register(std::string& value, const Place& place, Hint& hint);
+// A sparse one that nobody but a client made: each search would walk up to 16,384 runs.
+bool is_overlong(std::string_view value);
+// How many records of a walk take as long as one set_register() without a hint.
+uint64_t steps_of_search(std::string_view value);
 bool make_dense(std::string& value);  // false: it is corrupt, and nothing was done
 uint8_t dense_register(std::string_view value, uint32_t index);
 // Each register becomes the larger one. False: the value is corrupt.
