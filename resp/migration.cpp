@@ -134,10 +134,22 @@ Migration::Step Migration::exchanged(std::string_view bytes) {
   if (order_.copy) {
     return say(std::string(kOk));
   }
-  std::erase_if(watched_, [this](const WatchToken& token) {
-    return std::find(sent_.begin(), sent_.end(), token.key) == sent_.end();
-  });
+  keep_sent_tokens();
   return Step::kDelete;
+}
+
+// One pass over both, which are in the order of order_.keys: a command may name a million.
+void Migration::keep_sent_tokens() {
+  std::vector<WatchToken> kept;
+  kept.reserve(sent_.size());
+  for (WatchToken& token : watched_) {
+    if (kept.size() < sent_.size() && token.key == sent_[kept.size()]) {
+      kept.push_back(std::move(token));
+    }
+  }
+  // Safety: a key without a token would be deleted whatever became of it.
+  CHECK_INVARIANT(kept.size() == sent_.size());
+  watched_ = std::move(kept);
 }
 
 Migration::Step Migration::deleted(std::string_view reply) {

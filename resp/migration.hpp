@@ -46,6 +46,7 @@ class Migration {
   const MigrateOrder& order() const { return order_; }
 
   // ---- what came of the step before, as RESP bytes
+  // `tokens`: of order().keys, in their order.
   Step watched(std::string_view reply, std::vector<WatchToken> tokens);
   Step read(std::string_view reply);
   // `bytes`: '+' and all replies of the target, or an error line of our own.
@@ -68,6 +69,7 @@ class Migration {
   void add_preface();
   void add_restore(std::string_view key, std::string_view ttl, std::string_view payload);
   Step gone();
+  void keep_sent_tokens();
 
   MigrateOrder order_;
   int attempt_ = 1;

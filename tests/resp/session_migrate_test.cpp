@@ -187,6 +187,42 @@ TEST_CASE("all keys are deleted or none: what the target refuses keeps the other
   CHECK(w.delete_keys({token("a", 1), token("b", 2)}, {"a", "b"}, "*1\r\n:2\r\n") == "+OK\r\n");
 }
 
+// With a search for each token this takes longer than all other tests together.
+TEST_CASE("a hundred thousand keys, every second of them there, cost one pass over their tokens") {
+  constexpr size_t kKeys = 100'000;
+  MigrateOrder order;
+  std::vector<WatchToken> tokens;
+  std::vector<WatchToken> kept;
+  std::string values = "*" + std::to_string(2 * kKeys) + "\r\n";
+  std::string said = "++OK\r\n";
+  for (size_t i = 0; i < kKeys; ++i) {
+    order.keys.push_back("key " + std::to_string(i));
+    tokens.push_back(token(order.keys.back(), i));
+    const bool there = i % 2 == 1;
+    values += ":0\r\n" + (there ? bulk("v") : "$-1\r\n");
+    if (there) {
+      kept.push_back(tokens.back());
+      said += "+OK\r\n";
+    }
+  }
+  Migration migration(std::move(order));
+  CHECK(migration.watched("+OK\r\n", std::move(tokens)) == Migration::Step::kRead);
+  CHECK(migration.read(values) == Migration::Step::kExchange);
+  CHECK(migration.replies() == 1 + kKeys / 2);
+  CHECK(migration.exchanged(said) == Migration::Step::kDelete);
+  CHECK(migration.tokens() == kept);
+  CHECK(migration.doomed().size() == kKeys / 2);
+}
+
+TEST_CASE("a key that is named twice is compared and deleted as often") {
+  World w;
+  CHECK(w.send("MIGRATE h 1 \"\" 0 9 REPLACE KEYS a b a").empty());
+  w.read_keys({"a", "b", "a"}, {token("a", 1), token("b", 2), token("a", 1)},
+              "*6\r\n:0\r\n" + bulk("A") + ":0\r\n$-1\r\n:0\r\n" + bulk("A"));
+  w.target("++OK\r\n+OK\r\n+OK\r\n");
+  CHECK(w.delete_keys({token("a", 1), token("a", 1)}, {"a", "a"}, "*1\r\n:1\r\n") == "+OK\r\n");
+}
+
 TEST_CASE("whatever fails is said in its own words, and nothing more is asked") {
   World w;
   auto begin = [&] { CHECK(w.send("MIGRATE h 1 k 0 9").empty()); };
