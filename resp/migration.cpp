@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <span>
 #include <utility>
 
 #include "config/base/check.hpp"
 #include "resp/reply_size.hpp"
 #include "resp/texts.hpp"
+#include "resp/types/printable.hpp"
 
 namespace kiwi::resp {
 
@@ -31,6 +33,18 @@ std::string_view take_reply(std::string_view& bytes) {
   const std::string_view reply = bytes.substr(0, reply_size(bytes));
   bytes.remove_prefix(reply.size());
   return reply;
+}
+
+// For an answer; of very many the first ones.
+std::string named(std::string_view how, const std::vector<std::string_view>& keys) {
+  constexpr size_t kNamed = 100;
+  std::string out;
+  for (const std::string_view key : std::span(keys).first(std::min(keys.size(), kNamed))) {
+    out += out.empty() ? how : ", ";
+    out += printable(key);
+  }
+  return keys.size() > kNamed ? out + " and " + std::to_string(keys.size() - kNamed) + " more"
+                              : out;
 }
 
 // Of a bulk string; nullopt: null, or no bulk string.
@@ -77,11 +91,12 @@ void Migration::add_preface() {
 
 void Migration::add_restore(std::string_view key, std::string_view ttl, std::string_view payload) {
   // What an earlier attempt left there is older than this.
-  if (order_.replace || attempt_ > 1) {
+  if (order_.replace || !copies_.empty()) {
     add_command(request_, {"RESTORE", key, ttl, payload, "REPLACE"});
   } else {
     add_command(request_, {"RESTORE", key, ttl, payload});
   }
+  ++replies_;
 }
 
 // kiwi.migrate answers two for each key: its time to live (0: none) and its payload, null without
@@ -90,37 +105,69 @@ Migration::Step Migration::read(std::string_view reply) {
   if (!reply.starts_with('*')) {
     return say(std::string(reply));
   }
+  CHECK_INVARIANT(copies_.empty() || copies_.size() == order_.keys.size());
   reply.remove_prefix(reply.find("\r\n") + 2);
   request_.clear();
-  sent_.clear();
+  here_.clear();
   add_preface();
-  for (const std::string& key : order_.keys) {
+  const size_t replies_of_preface = replies_;
+  Names went;     // since the target has a copy
+  Names changed;  // since then
+  for (size_t i = 0; i < order_.keys.size(); ++i) {
+    const std::string& key = order_.keys[i];
     const std::string_view ttl = take_reply(reply);
     const std::optional<std::string_view> payload = bulk_of(take_reply(reply));
-    if (payload) {
-      add_restore(key, ttl.substr(1, ttl.size() - 3), *payload);
-      sent_.push_back(key);
+    if (!payload) {
+      went.push_back(key);
+      continue;
     }
+    here_.push_back(key);
+    if (!copies_.empty() && i < watched_.size() && watched_[i] == copies_[i]) {
+      continue;  // the copy is what the key is; what the target made of it since then stays
+    }
+    changed.push_back(key);
+    add_restore(key, ttl.substr(1, ttl.size() - 3), *payload);
   }
-  if (sent_.empty()) {
-    return copied_before_ ? gone() : say(std::string(kNoKey));
+  if (!copies_.empty() && (!went.empty() || attempt_ > kAttempts)) {
+    return stay(went, changed);
   }
-  replies_ += sent_.size();
-  CHECK_INVARIANT(sent_.size() <= order_.keys.size() && !request_.empty());
-  return Step::kExchange;
+  if (here_.empty()) {
+    return say(std::string(kNoKey));
+  }
+  if (!order_.copy) {
+    keep_tokens_of_what_is_here();
+  }
+  return replies_ > replies_of_preface ? Step::kExchange : Step::kDelete;
 }
 
-Migration::Step Migration::gone() {
+// All keys stay here, and the target keeps copies. A copy of a key that went would bring back what
+// a client deleted, if nobody heard of it.
+Migration::Step Migration::stay(const Names& went, const Names& changed) {
   return say(
       error("ERR a key changed or went while it was migrated: the target has a copy of what it "
-            "was, and nothing was deleted here"));
+            "was, and nothing was deleted here" +
+            named("; went: ", went) + named("; changed: ", changed)));
+}
+
+// One pass over both, which are in the order of order_.keys: a command may name a million.
+void Migration::keep_tokens_of_what_is_here() {
+  std::vector<WatchToken> kept;
+  kept.reserve(here_.size());
+  for (WatchToken& token : watched_) {
+    if (kept.size() < here_.size() && token.key == here_[kept.size()]) {
+      kept.push_back(std::move(token));
+    }
+  }
+  // Safety: a key without a token would be deleted whatever became of it.
+  CHECK_INVARIANT(kept.size() == here_.size());
+  watched_ = std::move(kept);
 }
 
 Migration::Step Migration::exchanged(std::string_view bytes) {
   if (bytes.empty() || bytes[0] != '+') {
     return say(std::string(bytes));
   }
-  CHECK_INVARIANT(!sent_.empty() && replies_ > sent_.size());
+  CHECK_INVARIANT(!here_.empty() && replies_ > 1);
   bytes.remove_prefix(1);
   std::string().swap(request_);
   for (size_t i = 0; i < replies_; ++i) {
@@ -134,22 +181,7 @@ Migration::Step Migration::exchanged(std::string_view bytes) {
   if (order_.copy) {
     return say(std::string(kOk));
   }
-  keep_sent_tokens();
   return Step::kDelete;
-}
-
-// One pass over both, which are in the order of order_.keys: a command may name a million.
-void Migration::keep_sent_tokens() {
-  std::vector<WatchToken> kept;
-  kept.reserve(sent_.size());
-  for (WatchToken& token : watched_) {
-    if (kept.size() < sent_.size() && token.key == sent_[kept.size()]) {
-      kept.push_back(std::move(token));
-    }
-  }
-  // Safety: a key without a token would be deleted whatever became of it.
-  CHECK_INVARIANT(kept.size() == sent_.size());
-  watched_ = std::move(kept);
 }
 
 Migration::Step Migration::deleted(std::string_view reply) {
@@ -162,11 +194,10 @@ Migration::Step Migration::deleted(std::string_view reply) {
     const std::string_view of_del = reply.substr(reply.find("\r\n") + 2);
     return say(std::string(of_del.starts_with('-') ? of_del : kOk));
   }
-  copied_before_ = true;
-  if (attempt_++ == kAttempts) {
-    return gone();
-  }
-  order_.keys = sent_;
+  // After the last attempt, too: the client is told which keys they are.
+  ++attempt_;
+  order_.keys = std::move(here_);
+  copies_ = std::move(watched_);
   return Step::kRead;
 }
 

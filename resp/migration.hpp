@@ -1,9 +1,13 @@
 // MIGRATE, without sockets and without a session: what is asked of this node's state and of the
 // target, step by step, and what becomes of it. Reads keys and their WATCH tokens at an index, has
 // the target RESTORE them, and then deletes them if they are still what was read: a block of MULTI
-// with the tokens, through the log. If one of them changed meanwhile it begins anew and replaces
-// what the target has, kAttempts times; then it says so. All keys are deleted or none, and only if
-// the target confirmed each: so an error but TIMEOUT says that all of them are still here.
+// with the tokens, through the log.
+//
+// If one of them changed meanwhile, the changed ones are sent again over their copies (REPLACE,
+// whether or not the client said so), kAttempts times. If one went meanwhile, or if they still
+// change, the answer is an error that names them. All keys are deleted or none, and only if the
+// target confirmed each: so an error but TIMEOUT says that nothing was deleted here, and OK that
+// the target has no key that went here in the meantime.
 //
 // Plain class of a session; session_migration.cpp carries out the steps.
 #pragma once
@@ -57,7 +61,7 @@ class Migration {
   std::string take_request() { return std::move(request_); }
   size_t replies() const { return replies_; }
   const std::vector<WatchToken>& tokens() const { return watched_; }
-  const std::vector<std::string>& doomed() const { return sent_; }
+  const std::vector<std::string>& doomed() const { return here_; }
   const std::string& answer() const { return answer_; }
   size_t memory_bytes() const { return request_.capacity(); }
 
@@ -65,19 +69,21 @@ class Migration {
   static std::string io_error(std::string_view where);
 
  private:
+  using Names = std::vector<std::string_view>;
+
   Step say(std::string reply);
   void add_preface();
   void add_restore(std::string_view key, std::string_view ttl, std::string_view payload);
-  Step gone();
-  void keep_sent_tokens();
+  void keep_tokens_of_what_is_here();
+  Step stay(const Names& went, const Names& changed);
 
   MigrateOrder order_;
-  int attempt_ = 1;
-  std::vector<WatchToken> watched_;
+  int attempt_ = 1;                  // above kAttempts: only to name what changed
+  std::vector<WatchToken> copies_;   // of order_.keys: what the target has of an earlier attempt
+  std::vector<WatchToken> watched_;  // from read() on those of here_
+  std::vector<std::string> here_;    // those of order_.keys that are there, in their order
   std::string request_;
   size_t replies_ = 0;
-  std::vector<std::string> sent_;  // keys, in the order of the request
-  bool copied_before_ = false;     // an earlier attempt left something at the target
   std::string answer_;
 };
 
