@@ -50,8 +50,11 @@ std::optional<std::string> fault_of(const DatabaseReport& report) {
 // About how many records it would look at.
 uint64_t audit_cost(Context& context, Args args) {
   Database& state = context.state();
-  return args.size() > 1 ? context.find(args[1]).meta.size
-                         : state.counts(state.physical(context.database())).keys;
+  if (args.size() == 1) {
+    return state.counts(state.physical(context.database())).keys;
+  }
+  const Key key = context.find(args[1]);
+  return key.is(rocks::Type::kString) ? key.meta.size / state.shape().chunk_bytes : key.meta.size;
 }
 
 // kiwi.audit [key]

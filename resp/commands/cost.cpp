@@ -13,7 +13,13 @@ namespace {
 
 uint64_t size_of(Context& context, std::string_view name) {
   Key key = context.find(name);
-  return key.live ? key.meta.size : 0;
+  if (!key.live) {
+    return 0;
+  }
+  // The size of a string counts bytes: its records are its chunks.
+  return key.is(rocks::Type::kString)
+             ? 1 + key.meta.string_bytes() / context.state().shape().chunk_bytes
+             : key.meta.size;
 }
 
 uint64_t magnitude(int64_t number) {

@@ -97,7 +97,7 @@ void exec_here(Session& session, Args words, ReplyWriter& reply) {
   }
   size_t begin = s.requests.buffer.size();
   pack_command(s.requests.buffer, s.database, words);
-  s.forward(RequestKind::kStaleRead, begin, true);
+  s.forward(RequestKind::kStaleRead, begin, may_be_long(*found.row, words.size()));
 }
 
 // The same of its own state: do the records fit each other? As any long read it leaves its turn.

@@ -103,6 +103,25 @@ TEST_CASE("a command that only reads with some arguments is routed by them") {
   CHECK(route_of(*find_command("get"), reads) == Route::kRead);
 }
 
+// A read without a cost may be executed where entries are applied: behind a write of its client,
+// many at a time, and never put aside.
+TEST_CASE("a read that is not fast has a cost, or stands here because it looks at few records") {
+  std::set<std::string_view> without;
+  for (const CommandSpec& row : all_commands()) {
+    if (row.route == Route::kRead && row.cost == nullptr && (row.flags & kFast) == 0) {
+      without.insert(row.name);
+    }
+  }
+  CHECK(without == std::set<std::string_view>{"geodist",          // two members
+                                              "lindex",           // one element
+                                              "object|encoding",  // one key
+                                              "object|freq",      // one key
+                                              "object|idletime",  // one key
+                                              "object|refcount",  // one key
+                                              "getrange",  // what the reply holds, as with GET
+                                              "substr"});  // the same
+}
+
 TEST_CASE("sub-commands are found through their container") {
   const CommandSpec* config = find_command("config");
   REQUIRE(config != nullptr);

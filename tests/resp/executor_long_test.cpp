@@ -121,6 +121,18 @@ TEST_CASE("short ones stay in the turn, whatever their command") {
   CHECK(w.ask("srandmember set -6").long_reads.size() == 1);
 }
 
+TEST_CASE("a string is as long as it has chunks, not bytes") {
+  LongWorld w;
+  w.node.run({"set", "string", std::string(15'000, 'x')});
+  w.node.run({"set", "long", std::string(200'000, 'x')});
+  for (const std::string command : {"dump ", "kiwi.migrate ", "kiwi.audit "}) {
+    INFO(command);
+    CHECK(w.ask(command + "string").long_reads.empty());
+    CHECK_FALSE(w.finish(w.ask(command + "long")).empty());
+  }
+  CHECK(w.ask("kiwi.migrate key1 key2 key3 key4 key5 key6").long_reads.size() == 1);
+}
+
 TEST_CASE("it shows the state it was put aside in, or a later one, never a half one") {
   LongWorld w;
   ExecutorEffects effects = w.ask("keys new*");

@@ -355,6 +355,21 @@ TEST_SUITE("resp") {
     CHECK(asked[3].client == "h:5");
   }
 
+  TEST_CASE("a read that walks says so: the router attaches it to no batch of writes") {
+    TestNode node;
+    TestClient client(node);
+    for (const char* line :
+         {"RAFT.DEBUG EXEC SMEMBERS k", "RAFT.DEBUG AUDIT", "GEOSEARCH k FROMMEMBER a BYRADIUS 1 m",
+          "GEORADIUS_RO k 0 0 1 m", "GEORADIUSBYMEMBER_RO k a 1 m"}) {
+      INFO(line);
+      CHECK(client.send(std::string(line) + "\r\n").empty());
+      const std::vector<Request> forwarded = client.forwarded();
+      REQUIRE(forwarded.size() == 1);
+      CHECK(forwarded[0].may_be_long);
+      client.answer(forwarded[0].slot, "*0\r\n");
+    }
+  }
+
   TEST_CASE("RAFT.DEBUG EXEC reads this node's state, and only reads [F21]") {
     ThreeNodes node;
     TestClient client(node);
@@ -362,12 +377,14 @@ TEST_SUITE("resp") {
     std::vector<Request> forwarded = client.forwarded();
     REQUIRE(forwarded.size() == 1);
     CHECK(forwarded[0].kind == RequestKind::kStaleRead);
+    CHECK_FALSE(forwarded[0].may_be_long);
     CHECK(client.unpacked(forwarded[0]).args == std::vector<std::string_view>{"GET", "k"});
     CHECK(client.answer(forwarded[0].slot, "$1\r\nv\r\n") == "$1\r\nv\r\n");
     CHECK(client.send("RAFT.DEBUG EXEC SET k v\r\n").starts_with("-ERR RAFT.DEBUG EXEC takes"));
     CHECK(client.send("RAFT.DEBUG AUDIT k\r\n").empty());
     forwarded = client.forwarded();
     CHECK(forwarded.at(0).kind == RequestKind::kStaleRead);
+    CHECK(forwarded[0].may_be_long);
     CHECK(client.unpacked(forwarded[0]).args == std::vector<std::string_view>{"kiwi.audit", "k"});
     CHECK(client.forwarded().empty());
   }
