@@ -54,8 +54,19 @@ std::optional<std::string_view> parse_migrate(Args args, MigrateOrder& order) {
   return std::nullopt;
 }
 
+// At most, of the block that deletes the keys: each is named in a token and in DEL.
+size_t block_bytes(const MigrateOrder& order) {
+  constexpr size_t kOverhead = 40;  // of a token and of a word
+  size_t bytes = 0;
+  for (const std::string& key : order.keys) {
+    bytes += 2 * key.size() + 2 * kOverhead;
+  }
+  return bytes;
+}
+
 }  // namespace
 
+// F50: keys whose block could not be proposed are refused before anything is sent.
 // MIGRATE host port key database timeout [COPY] [REPLACE] [AUTH password | AUTH2 user password]
 // [KEYS key ...]
 void migrate(Session& session, Args args, ReplyWriter& reply) {
@@ -66,7 +77,12 @@ void migrate(Session& session, Args args, ReplyWriter& reply) {
   if (order.keys.empty()) {
     return reply.simple("NOKEY");
   }
-  session.state().migrate(std::move(order));
+  Session::State& s = session.state();
+  const auto most = static_cast<size_t>(s.node.options.raft_max_entry_size);
+  if (!order.copy && block_bytes(order) > most) {
+    return reply.error("ERR command is larger than raft.max-entry-size");
+  }
+  s.migrate(std::move(order));
 }
 
 }  // namespace kiwi::resp::commands

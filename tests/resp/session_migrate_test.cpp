@@ -353,6 +353,17 @@ TEST_CASE("CLIENT REPLY SKIP keeps its own reply back, and the migration goes on
   CHECK(w.delete_keys({token("k", 1)}, {"k"}, "*1\r\n:1\r\n") == "+PONG\r\n");
 }
 
+TEST_CASE("keys that one log entry could not delete are refused before anything is read [F50]") {
+  World w;
+  w.node.options.raft_max_entry_size = 1 << 10;
+  const std::string keys = std::string(250, 'a') + " " + std::string(250, 'b');
+  CHECK(w.send("MIGRATE h 1 \"\" 0 9 KEYS " + keys) ==
+        "-ERR command is larger than raft.max-entry-size\r\n");
+  CHECK(w.client.forwarded().empty());
+  CHECK(w.send("MIGRATE h 1 \"\" 0 9 COPY KEYS " + keys).empty());  // deletes nothing
+  CHECK(w.client.forwarded().size() == 1);
+}
+
 TEST_CASE("MIGRATE's words are Redis'; in a block it is refused") {
   World w;
   CHECK(w.send("MIGRATE h 1 k x 9") == "-ERR value is not an integer or out of range\r\n");
