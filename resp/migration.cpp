@@ -134,8 +134,8 @@ Migration::Step Migration::read(std::string_view reply) {
   if (here_.empty()) {
     return say(std::string(kNoKey));
   }
-  if (!order_.copy) {
-    keep_tokens_of_what_is_here();
+  if (!order_.copy && !keep_tokens_of_what_is_here()) {
+    return say("-ERR not every key could be watched, nothing was sent or deleted: try again\r\n");
   }
   return replies_ > replies_of_preface ? Step::kExchange : Step::kDelete;
 }
@@ -150,7 +150,7 @@ Migration::Step Migration::stay(const Names& went, const Names& changed) {
 }
 
 // One pass over both, which are in the order of order_.keys: a command may name a million.
-void Migration::keep_tokens_of_what_is_here() {
+bool Migration::keep_tokens_of_what_is_here() {
   std::vector<WatchToken> kept;
   kept.reserve(here_.size());
   for (WatchToken& token : watched_) {
@@ -159,8 +159,11 @@ void Migration::keep_tokens_of_what_is_here() {
     }
   }
   // Safety: a key without a token would be deleted whatever became of it.
-  CHECK_INVARIANT(kept.size() == here_.size());
+  if (kept.size() != here_.size()) {
+    return false;
+  }
   watched_ = std::move(kept);
+  return true;
 }
 
 Migration::Step Migration::exchanged(std::string_view bytes) {

@@ -74,7 +74,7 @@ class Migration {
   Step say(std::string reply);
   void add_preface();
   void add_restore(std::string_view key, std::string_view ttl, std::string_view payload);
-  void keep_tokens_of_what_is_here();
+  bool keep_tokens_of_what_is_here();  // false: one has none
   Step stay(const Names& went, const Names& changed);
 
   MigrateOrder order_;

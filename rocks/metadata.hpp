@@ -63,7 +63,7 @@ struct Metadata {
   CollectionId collection(DatabaseId database) const { return {database, version}; }
 };
 
-void encode(std::string& out, const Metadata& metadata);           // clears out first
+void encode(std::string& out, const Metadata& metadata);  // clears out first
 // Into one that is as made; what a damaged record leaves in it means nothing. False: damaged.
 [[nodiscard]] bool decode(std::string_view record, Metadata& metadata);
 std::optional<Metadata> decode_metadata(std::string_view record);  // nullopt: damaged

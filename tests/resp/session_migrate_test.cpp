@@ -139,7 +139,7 @@ TEST_CASE("COPY deletes nothing; REPLACE, AUTH and AUTH2 go to the target") {
   CHECK(w.target("++OK\r\n+OK\r\n+OK\r\n") == "+OK\r\n");
   CHECK(w.client.forwarded().empty());
   CHECK(w.send("MIGRATE h 1 k 0 9 AUTH2 user pw").empty());
-  w.read_keys({"k"}, {}, "*2\r\n:0\r\n" + bulk("v"));
+  w.read_keys({"k"}, {token("k", 2)}, "*2\r\n:0\r\n" + bulk("v"));
   CHECK(w.asked.at(1).request.starts_with("*3\r\n$4\r\nAUTH\r\n$4\r\nuser\r\n$2\r\npw\r\n"));
 }
 
