@@ -1,5 +1,4 @@
-// CLUSTER, ROLE, WAIT and RAFT.* as one connection sees them. What the node does about an order is
-// the shells' (resp/admin.hpp); here: which order it gets, and what the client is told.
+// CLUSTER, ROLE, WAIT and RAFT.*: which order the node gets, and what the client is told.
 #include <string>
 #include <utility>
 #include <vector>
@@ -262,7 +261,6 @@ TEST_SUITE("resp") {
     CHECK(added.peer == "10.0.0.1:99");
     done({"ERR node id has already been used in this cluster", {}, {}, {}});
     CHECK(node.later(client) == "-ERR node id has already been used in this cluster\r\n");
-
     NodeId removed;
     node.context.admin.remove_node = [&](NodeId id, const AdminDone& then) {
       removed = id;
