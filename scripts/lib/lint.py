@@ -12,6 +12,7 @@
   citations   a rule, a section, a page, a heading that is cited stands in the tree
   readmes     the tables of files in READMEs name what is there, and all of it
   commands    README's table of commands is what the rows say
+  generated   tests/FAILPOINTS.md and tests/RULES.md say what the tree has
   format      clang-format, if it is installed
   --tidy      clang-tidy, with the compile commands of build/
   --ratchet   writes today's exceptions to ratchet.txt
@@ -24,11 +25,13 @@ import subprocess
 import sys
 
 import command_list
+import failpoints
 import lint_assertions
 import lint_citations
 import lint_includes
 import lint_lengths
 import lint_readmes
+import rules
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FOLDERS = ("config", "raft", "rocks", "resp", "actors", "tests", "scripts")
@@ -131,6 +134,16 @@ def check_tidy(files):
             yield done.stdout.strip()
 
 
+def check_generated(files):
+    page, wrong = failpoints.build()
+    if files.get(failpoints.TABLE) != page:
+        wrong.append(f"{failpoints.TABLE} is not what the tree has: run scripts/lib/failpoints.py")
+    tests = rules.all_tests()
+    wrong += rules.build(tests)[1]
+    yield from wrong
+    yield from rules.stale(files.get(rules.TABLE, ""), tests)
+
+
 def main(arguments):
     known = {"--tidy", "--ratchet"}
     if set(arguments) - known:
@@ -142,7 +155,8 @@ def main(arguments):
     checks = [lint_includes.check(files), lint_lengths.check(ROOT, files),
               lint_assertions.check(ROOT, files), check_words(files), check_headers(files),
               check_folders(files), check_fates(files), check_format(files),
-              lint_readmes.check(files), command_list.check(files), lint_citations.check(files, exists=lambda path: os.path.exists(
+              lint_readmes.check(files), command_list.check(files), check_generated(files),
+              lint_citations.check(files, exists=lambda path: os.path.exists(
                   os.path.join(ROOT, path)))]
     if "--tidy" in arguments:
         checks.append(check_tidy(files))
