@@ -1,5 +1,8 @@
 #include "resp/batch.hpp"
 
+#include <memory>
+#include <utility>
+
 #include "config/base/bytes.hpp"
 #include "config/base/check.hpp"
 #include "config/base/reuse.hpp"
@@ -132,26 +135,38 @@ bool unpack_command(std::string_view bytes, PackedCommand& into) {
   }
 }
 
+// The first command has exactly its room, so that a large one, or one alone, wastes none.
+void BatchBuilder::make_room(size_t bytes) {
+  if (body_.empty()) {
+    body_.reserve(kHeaderBytesMax + bytes);
+    body_.resize(kHeaderBytesMax);
+  }
+}
+
 void BatchBuilder::add(std::string_view packed_command) {
+  make_room(kVarintBytesMax + packed_command.size());
   put_sized(body_, packed_command);
   ++count_;
 }
 
-std::string BatchBuilder::take() {
-  constexpr size_t kHeaderBytesMax = 1 + 10 + 10;
-  std::string payload;
-  payload.reserve(body_.size() + kHeaderBytesMax);
-  put_u8(payload,
+// What the buffer grew to beyond its content stays with the payload: less than as much again.
+SharedBytes BatchBuilder::take() {
+  make_room(0);
+  std::string header;  // of a usual batch, so short that it allocates nothing
+  put_u8(header,
          static_cast<uint8_t>(acl_version_ ? BatchFormat::kWithUsers : BatchFormat::kPlain));
-  put_varint(payload, count_);
+  put_varint(header, count_);
   if (acl_version_) {
-    put_varint(payload, *acl_version_);
+    put_varint(header, *acl_version_);
   }
-  payload.append(body_);
-  body_.clear();
+  CHECK_INVARIANT(header.size() <= kHeaderBytesMax);
+  const size_t begin = kHeaderBytesMax - header.size();
+  header.copy(body_.data() + begin, header.size());
+  auto whole = std::make_shared<const std::string>(std::exchange(body_, {}));
   count_ = 0;
   acl_version_.reset();
-  return payload;
+  const std::string_view payload = std::string_view(*whole).substr(begin);
+  return SharedBytes(std::move(whole), payload);
 }
 
 bool BatchReader::knows_format_of(std::string_view payload) {

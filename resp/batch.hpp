@@ -20,6 +20,7 @@
 #include <string_view>
 #include <vector>
 
+#include "config/base/bytes.hpp"
 #include "resp/types/watch.hpp"
 
 namespace kiwi::resp {
@@ -56,18 +57,24 @@ struct PackedCommand {
 // Reuses `into`'s vectors. False = malformed.
 bool unpack_command(std::string_view bytes, PackedCommand& into);
 
-// Builds an entry's payload.
+// Builds an entry's payload in place: room for the header stands in front of the commands from the
+// first one on, so that take() moves nothing.
 class BatchBuilder {
  public:
   // From now on format 2: of the users that acl_version knows. Until take().
   void set_acl_version(uint64_t acl_version) { acl_version_ = acl_version; }
   void add(std::string_view packed_command);
   size_t count() const { return count_; }
-  size_t bytes() const { return body_.size(); }
-  std::string take();  // the payload; the builder is empty again
+  size_t bytes() const { return body_.empty() ? 0 : body_.size() - kHeaderBytesMax; }
+  SharedBytes take();  // the payload; the builder is empty again
 
  private:
-  std::string body_;
+  static constexpr size_t kVarintBytesMax = 10;
+  static constexpr size_t kHeaderBytesMax = 1 + kVarintBytesMax + kVarintBytesMax;
+
+  void make_room(size_t bytes);
+
+  std::string body_;  // empty, or kHeaderBytesMax bytes and the commands
   size_t count_ = 0;
   std::optional<uint64_t> acl_version_;
 };

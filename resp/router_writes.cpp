@@ -120,8 +120,8 @@ void Router::State::kill_open(OpenBatch& batch, std::optional<Answer> why, int64
 
 // What the others have in the batch stays in its order.
 void Router::State::drop_from(OpenBatch& batch, const Connection& c) {
-  const std::string payload = batch.builder.take();
-  BatchReader commands(payload);
+  const SharedBytes payload = batch.builder.take();
+  BatchReader commands(payload.view());
   std::vector<PendingOp> ops = std::exchange(batch.ops, {});
   router::take_off(waiting_bytes, std::exchange(batch.bytes, 0));
   if (commands.acl_version()) {
@@ -192,7 +192,7 @@ void Router::State::hand_over(OpenBatch&& from, int64_t now_ms) {
     reused = found == pending.end() ? nullptr : &*found;
     batch->sequence = reused == nullptr ? next_sequence() : reused->batch->sequence;
   }
-  batch->payload = SharedBytes(from.builder.take());
+  batch->payload = from.builder.take();
   batch->ops = std::move(from.ops);
   CHECK_INVARIANT(!batch->ops.empty());
   router::take_off(waiting_bytes, from.bytes);

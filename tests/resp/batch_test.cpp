@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 
 #include "config/base/prng.hpp"
+#include "tests/support/allocations.hpp"
 
 namespace kiwi::resp {
 namespace {
@@ -35,11 +36,14 @@ std::string transaction() {
   return out;
 }
 
+// As the log keeps it.
+std::string taken(BatchBuilder& builder) { return std::string(builder.take().view()); }
+
 std::string payload() {
   BatchBuilder builder;
   builder.add(plain({"GET", "a"}));
   builder.add(transaction());
-  return builder.take();
+  return taken(builder);
 }
 
 // All of a payload's commands, unpacked; false = malformed somewhere.
@@ -75,9 +79,9 @@ TEST_CASE("the bytes of commands in the log never change [ON DISK]") {
   builder.add("");
   CHECK(builder.count() == 2);
   CHECK(builder.bytes() == 5);
-  CHECK(builder.take() == "\x01\x02\x03xyz\x00"s);
+  CHECK(taken(builder) == "\x01\x02\x03xyz\x00"s);
   CHECK(builder.count() == 0);
-  CHECK(builder.take() == "\x01\x00"s);
+  CHECK(taken(builder) == "\x01\x00"s);
 }
 
 TEST_CASE("what was packed is unpacked again") {
@@ -108,9 +112,9 @@ TEST_CASE("a batch of users: its bytes, and who asked for what [ON DISK]") {
   BatchBuilder builder;
   builder.set_acl_version(5);
   builder.add(of_user);
-  const std::string bytes = builder.take();
+  const std::string bytes = taken(builder);
   CHECK(bytes == "\x02\x01\x05"s + static_cast<char>(of_user.size()) + of_user);
-  CHECK(builder.take() == "\x01\x00"s);  // the next one has no users again
+  CHECK(taken(builder) == "\x01\x00"s);  // the next one has no users again
   BatchReader reader(bytes);
   CHECK(reader.acl_version() == 5);
   PackedCommand command;
@@ -131,13 +135,33 @@ TEST_CASE("users stand in batches of format 2 only, and in one layer") {
   pack_as_user(of_user, 1, plain({"GET", "a"}));
   BatchBuilder builder;
   builder.add(of_user);
-  CHECK_FALSE(read_all(builder.take()));
+  CHECK_FALSE(read_all(taken(builder)));
   std::string twice;
   pack_as_user(twice, 2, of_user);
   PackedCommand command;
   CHECK_FALSE(unpack_command(twice, command));
   CHECK(BatchReader::knows_format_of(payload()));
   CHECK_FALSE(BatchReader::knows_format_of("\x03"));
+}
+
+TEST_CASE("a batch is built where it stays: to take it copies nothing") {
+  const std::string large = plain({"SET", "k", std::string(1 << 20, 'v')});
+  BatchBuilder builder;
+  for (const bool of_users : {false, true}) {
+    if (of_users) {
+      builder.set_acl_version(1);
+    }
+    const size_t before = allocations_so_far();
+    builder.add(large);
+    const size_t built = allocations_so_far();
+    const SharedBytes payload = builder.take();
+    const size_t took = allocations_so_far();
+    CHECK(built - before == 1);  // exactly its room
+    CHECK(took - built == 1);    // what its owners share
+    CHECK(read_all(payload.view()));
+    CHECK(payload.size() == large.size() + (of_users ? 3 : 2) + 3);
+    CHECK(builder.bytes() == 0);
+  }
 }
 
 TEST_CASE("every truncated or lengthened batch is refused") {

@@ -33,7 +33,7 @@ inline SharedBytes payload_of(const std::vector<std::string>& packed_commands) {
   for (const std::string& command : packed_commands) {
     builder.add(command);
   }
-  return SharedBytes(builder.take());
+  return builder.take();
 }
 
 // Entries as a leader would make them: contiguous, stamps that never go back.
