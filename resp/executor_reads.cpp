@@ -28,7 +28,7 @@ bool Executor::State::run_batch(WaitingReads& reads) {
                 .may_write = false};
   look.begin(cluster_version);
   auto ahead = [&ops = batch.ops, to_come = reads.next]() mutable {
-    return to_come < ops.size() ? std::optional<std::string_view>(ops[to_come++].packed)
+    return to_come < ops.size() ? std::optional<std::string_view>(ops[to_come++].packed.view())
                                 : std::nullopt;
   };
   for (size_t& i = reads.next; i < batch.ops.size(); ++i) {
@@ -112,6 +112,7 @@ void Executor::State::put_read_aside(uint64_t batch,
   of.long_ones += is_long ? 1 : 0;
   long_aside += is_long ? 1 : 0;
   CHECK_INVARIANT(of.long_ones <= of.ids.size() && long_aside <= aside.size());
+  op.packed = PackedBytes::copy_of(op.packed);  // it takes long, and should keep nothing else
   effects.reads_split.push_back({batch, id, connection, op.kind != RequestKind::kStaleRead});
   effects.long_reads.push_back(
       {id, std::move(op), moment.now_ms, ++reads_executed, options.reply_bytes_max});

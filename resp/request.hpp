@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "config/base/bytes.hpp"
@@ -50,12 +51,33 @@ struct RequestBatch {
   }
 };
 
+// A packed read on its way to the executor: a part of the buffer that came from its session, which
+// it keeps alive, or a copy.
+class PackedBytes {
+ public:
+  PackedBytes() = default;
+  PackedBytes(std::string bytes) : bytes_(std::move(bytes)) {}
+  explicit PackedBytes(SharedBytes part) : bytes_(std::move(part)) {}
+  static PackedBytes copy_of(std::string_view bytes) {
+    return PackedBytes(SharedBytes::copy_of(bytes));
+  }
+
+  std::string_view view() const { return bytes_.view(); }
+  operator std::string_view() const { return view(); }
+  size_t size() const { return bytes_.size(); }
+  const SharedBytes& shared() const { return bytes_; }
+  friend bool operator==(const PackedBytes& a, std::string_view b) { return a.view() == b; }
+
+ private:
+  SharedBytes bytes_;
+};
+
 // One command of a pending proposal, or a read evaluated between them (F6).
 struct PendingOp {
   ReplySlot to;                            // connection 0: nobody waits (internal commands)
   RequestKind kind = RequestKind::kWrite;  // kWrite takes the next command of the payload
   uint8_t resp_version = 2;
-  std::string packed;  // reads only
+  PackedBytes packed;  // reads only
 };
 // This node's proposal until it is applied here.
 struct PendingBatch {
@@ -69,7 +91,7 @@ struct ReadOp {
   ReplySlot to;
   RequestKind kind = RequestKind::kRead;
   uint8_t resp_version = 2;
-  std::string packed;
+  PackedBytes packed;
 };
 struct ReadBatch {
   uint64_t id = 0;

@@ -53,14 +53,6 @@ std::string_view text_of(Answer answer) {
 
 // ---------------------------------------------------------------- connections and answers
 
-size_t router::DeferredQueue::capacity_bytes() const {
-  size_t bytes = items_.capacity() * sizeof(Deferred);
-  for (const Deferred& item : items_) {
-    bytes += item.op.packed.capacity();
-  }
-  return bytes;
-}
-
 bool Router::State::waits_for_commit() const {
   return service == Service::kUp && !leads() &&
          (!pending.empty() || round != nullptr || !executing.empty());
@@ -180,12 +172,13 @@ bool Router::State::try_place(Connection& c, const Item& item) {
   if (c.aside != 0 && !mutant(Mutant::kLongReadOvertaken)) {
     return false;  // F44; those that were on their way already the executor keeps in order
   }
-  add_read(c, {item.to, item.kind, item.resp_version, item.take_packed()}, item.arrival_ms);
+  add_read(c, {item.to, item.kind, item.resp_version, item.keep_packed()}, item.arrival_ms);
   return true;
 }
 
+// A copy: it may wait for long, and what came with it is done before.
 void Router::State::defer(Connection& c, const Item& item) {
-  c.queue.push_back({{item.to, item.kind, item.resp_version, std::string(item.packed)},
+  c.queue.push_back({{item.to, item.kind, item.resp_version, PackedBytes::copy_of(item.packed)},
                      item.arrival_ms,
                      item.may_be_long});
   ++deferred_requests;
@@ -201,7 +194,7 @@ void Router::State::pump(Connection& c) {
     Deferred& next = c.queue.front();
     const size_t bytes = next.op.packed.size();
     if (!try_place(c, {next.op.to, next.op.kind, next.op.resp_version, next.op.packed,
-                       next.arrival_ms, next.may_be_long, &next.op.packed})) {
+                       next.arrival_ms, next.may_be_long, &next.op.packed.shared()})) {
       return;
     }
     c.queue.pop_front();
@@ -317,9 +310,13 @@ Router::~Router() = default;
 void Router::requests(RequestBatch batch, int64_t now_ms) {
   State& s = *state_;
   Connection& c = s.connection(batch.connection);
+  const bool keep = router::reads_may_keep(batch);
+  const SharedBytes whole = keep ? SharedBytes(std::move(batch.buffer)) : SharedBytes();
+  const std::string_view buffer = keep ? whole.view() : std::string_view(batch.buffer);
   for (const Request& r : batch.requests) {
-    Item item{
-        {batch.connection, r.slot}, r.kind, r.resp_version, batch.packed(r), now_ms, r.may_be_long};
+    Item item{{batch.connection, r.slot},      r.kind, r.resp_version,
+              buffer.substr(r.offset, r.size), now_ms, r.may_be_long,
+              keep ? &whole : nullptr};
     std::optional<Answer> refusal = s.refusal(r.kind, now_ms);
     if (!refusal && r.kind == RequestKind::kWrite) {
       refusal = s.disk_refusal(now_ms);  // it has no number yet

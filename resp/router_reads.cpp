@@ -23,6 +23,16 @@ using router::Round;
 using router::Run;
 using router::WaitingRead;
 
+// Reads keep the buffer that they came in instead of a copy each, if they keep little with it that
+// nobody counts (F47): of a connection at most one batch in which writes stand behind its reads is
+// kept, for those wait for them. Requests that wait for others have a copy (defer).
+bool router::reads_may_keep(const RequestBatch& batch) {
+  constexpr size_t kLittle = 4096;
+  const auto is_read = [](const Request& r) { return r.kind != RequestKind::kWrite; };
+  return batch.buffer.size() <= kLittle ? std::ranges::any_of(batch.requests, is_read)
+                                        : std::ranges::all_of(batch.requests, is_read);
+}
+
 void Router::State::add_read(Connection& c, ReadOp&& op, int64_t arrival_ms) {
   bool linear = op.kind != RequestKind::kStaleRead;
   ++c.reads_out;

@@ -47,11 +47,11 @@ struct Item {
   uint8_t resp_version = 2;
   std::string_view packed;
   int64_t arrival_ms = 0;
-  bool may_be_long = false;      // Request::may_be_long
-  std::string* owned = nullptr;  // where `packed` lives, if it may be taken from there
+  bool may_be_long = false;            // Request::may_be_long
+  const SharedBytes* whole = nullptr;  // where `packed` lies, if a read may keep that
 
-  std::string take_packed() const {
-    return owned != nullptr ? std::move(*owned) : std::string(packed);
+  PackedBytes keep_packed() const {
+    return whole != nullptr ? PackedBytes(whole->slice(packed)) : PackedBytes::copy_of(packed);
   }
 };
 
@@ -74,7 +74,7 @@ class DeferredQueue {
   void push_back(Deferred&& item) { items_.push_back(std::move(item)); }
   void pop_front() {
     CHECK_INVARIANT(!empty());
-    std::string().swap(items_[head_++].op.packed);
+    items_[head_++].op.packed = {};
     if (empty()) {
       clear();
     } else if (head_ >= kFew && head_ >= items_.size() / 2) {
@@ -96,7 +96,13 @@ class DeferredQueue {
       std::vector<Deferred>().swap(items_);
     }
   }
-  size_t capacity_bytes() const;
+  size_t capacity_bytes() const {
+    size_t bytes = items_.capacity() * sizeof(Deferred);
+    for (const Deferred& item : items_) {
+      bytes += item.op.packed.size();
+    }
+    return bytes;
+  }
 
  private:
   static constexpr size_t kFew = 64;
@@ -148,6 +154,9 @@ inline void add_to_runs(std::vector<Run>& runs, Connection& connection, bool lin
   ++runs.back().count;
   runs.back().linear += linear ? 1 : 0;
 }
+
+// Whether reads of it may keep the buffer that they came in.
+bool reads_may_keep(const RequestBatch& batch);
 
 struct OpenBatch {
   BatchBuilder builder;

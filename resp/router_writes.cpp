@@ -84,7 +84,7 @@ bool Router::State::attach_read(Connection& c, const Item& item) {
   }
   batch.bytes += item.packed.size();
   waiting_bytes += item.packed.size();
-  batch.ops.push_back({item.to, item.kind, item.resp_version, item.take_packed()});
+  batch.ops.push_back({item.to, item.kind, item.resp_version, item.keep_packed()});
   router::add_to_runs(batch.runs, c, false);
   ++c.open_ops;
   return true;
@@ -129,7 +129,7 @@ void Router::State::drop_from(OpenBatch& batch, const Connection& c) {
   }
   for (PendingOp& op : ops) {
     const std::string_view packed =
-        op.kind == RequestKind::kWrite ? commands.next().value_or("") : std::string_view(op.packed);
+        op.kind == RequestKind::kWrite ? commands.next().value_or("") : op.packed.view();
     if (op.to.connection == c.id) {
       continue;
     }

@@ -16,9 +16,18 @@ class SharedBytes {
  public:
   SharedBytes() = default;
   explicit SharedBytes(std::string bytes)
-      : owner_(std::make_shared<const std::string>(std::move(bytes))), view_(*owner_) {}
-  SharedBytes(std::shared_ptr<const std::string> owner, std::string_view view)
+      : SharedBytes(std::make_shared<const std::string>(std::move(bytes))) {}
+  SharedBytes(std::shared_ptr<const void> owner, std::string_view view)
       : owner_(std::move(owner)), view_(view) {}
+  static SharedBytes copy_of(std::string_view bytes) {  // one allocation
+    if (bytes.empty()) {
+      return {};
+    }
+    auto copy = std::make_shared_for_overwrite<char[]>(bytes.size());
+    std::memcpy(copy.get(), bytes.data(), bytes.size());
+    const std::string_view view(copy.get(), bytes.size());
+    return SharedBytes(std::move(copy), view);
+  }
 
   std::string_view view() const { return view_; }
   size_t size() const { return view_.size(); }
@@ -28,7 +37,9 @@ class SharedBytes {
   friend bool operator==(const SharedBytes& a, const SharedBytes& b) { return a.view_ == b.view_; }
 
  private:
-  std::shared_ptr<const std::string> owner_;
+  explicit SharedBytes(std::shared_ptr<const std::string> whole) : owner_(whole), view_(*whole) {}
+
+  std::shared_ptr<const void> owner_;
   std::string_view view_;
 };
 

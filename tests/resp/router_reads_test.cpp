@@ -9,7 +9,7 @@ namespace {
 std::vector<std::string> packed_of(const ReadBatch& batch) {
   std::vector<std::string> packed;
   for (const ReadOp& op : batch.ops) {
-    packed.push_back(op.packed);
+    packed.emplace_back(op.packed.view());
   }
   return packed;
 }
@@ -162,7 +162,7 @@ TEST_CASE("reads of a void batch come back as ordinary reads [F6]") {
   h.turn();
   h.refuse(1, raft::RefusalReason::kOverloaded);
   h.turn();
-  h.router.settled({1, false, {{{1, 2}, RequestKind::kRead, 2, "r1"}}}, h.now);
+  h.router.settled({1, false, {{{1, 2}, RequestKind::kRead, 2, std::string("r1")}}}, h.now);
   RouterEffects effects = h.turn();
   REQUIRE(effects.read_index.size() == 1);
   h.router.read_ready({effects.read_index[0].id, true, false, LogIndex{5}, 0, false}, h.now);
@@ -394,6 +394,45 @@ TEST_CASE("a long read that nobody answers is cancelled like any other, once [F6
   CHECK(h.tick(9'000).cancel_reads.empty());
   CHECK(h.tick(1'000).cancel_reads == std::vector<uint64_t>{kLong});
   CHECK(h.tick(1'000).cancel_reads.empty());
+}
+
+TEST_CASE("reads that came together are parts of one buffer, which keeps little else alive [F47]") {
+  // Where the second read lies behind the first one.
+  auto distance = [](RouterHarness& h, const std::vector<std::string>& commands) {
+    h.pipeline(1, commands);
+    const raft::ReadReady ready{h.turn().read_index.at(0).id, true, false, LogIndex{5}, 77, false};
+    h.router.read_ready(ready, h.now);
+    const RouterEffects effects = h.turn();
+    const std::vector<ReadOp>& ops = effects.run_reads.at(0).ops;
+    REQUIRE(ops.size() == 2);
+    CHECK(ops[0].packed == "r1");
+    CHECK(ops[1].packed == "r2");
+    return ops[1].packed.view().data() - ops[0].packed.view().data();
+  };
+  RouterHarness reads;
+  reads.up();
+  CHECK(distance(reads, {"r1", "r2"}) == 2);
+  RouterHarness small;
+  small.up();
+  CHECK(distance(small, {"r1", "r2", "w3"}) == 2);
+  RouterHarness large;
+  large.up();
+  CHECK(distance(large, {"r1", "r2", "w" + std::string(10'000, 'x')}) != 2);
+}
+
+TEST_CASE("a read that waits for others keeps a copy of itself only [F47]") {
+  RouterHarness h;
+  h.up();
+  h.pipeline(1, {"w1"});
+  CHECK(sequences_of(h.turn()) == std::vector<uint64_t>{1});
+  h.pipeline(1, {"r2", "r3"});
+  h.settle(1);
+  const raft::ReadReady ready{h.turn().read_index.at(0).id, true, false, LogIndex{5}, 77, false};
+  h.router.read_ready(ready, h.now);
+  const RouterEffects effects = h.turn();
+  const std::vector<ReadOp>& ops = effects.run_reads.at(0).ops;
+  REQUIRE(packed_of(effects.run_reads[0]) == std::vector<std::string>{"r2", "r3"});
+  CHECK(ops[1].packed.view().data() - ops[0].packed.view().data() != 2);
 }
 
 TEST_SUITE_END();

@@ -75,6 +75,11 @@ TEST_SUITE("base") {
     CHECK(slice.view() == "234");
     CHECK(slice == SharedBytes("234"));
     CHECK(SharedBytes().empty());
+    const std::string there = "345";
+    const SharedBytes copied = SharedBytes::copy_of(there);
+    CHECK(copied.view() == there);
+    CHECK(copied.view().data() != there.data());
+    CHECK(SharedBytes::copy_of("").empty());
     SharedBytes short_string("a");  // its characters live inside the string object
     SharedBytes copy = short_string;
     CHECK(copy.view().data() == short_string.view().data());
