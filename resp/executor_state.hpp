@@ -123,6 +123,7 @@ class LookAhead {
       }
     }
     CHECK_INVARIANT(next_ < known_);
+    database_.reach(next_);
     return commands_[next_++];
   }
 

@@ -51,7 +51,7 @@ class StoppableReader final : public rocks::Reader {
  public:
   StoppableReader(rocks::Reader& view, const std::atomic<bool>& stop) : view_(view), stop_(stop) {}
 
-  std::optional<std::string_view> get(rocks::Family family, std::string_view key) override {
+  std::optional<std::string_view> get(rocks::Family family, const rocks::LookupKey& key) override {
     check(stop_);
     return view_.get(family, key);
   }
@@ -65,7 +65,8 @@ class StoppableReader final : public rocks::Reader {
                                                        std::string_view to) override {
     return std::make_unique<StoppableReverseCursor>(view_.reverse_cursor(family, from, to), stop_);
   }
-  void expect_reads(rocks::Family family, std::span<const std::string> keys) override {
+  uint64_t hash(std::string_view key) const override { return view_.hash(key); }
+  void expect_reads(rocks::Family family, std::span<const rocks::LookupKey> keys) override {
     view_.expect_reads(family, keys);
   }
 

@@ -9,6 +9,7 @@
 // default: what stands in front of another one must say what it does with each.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -46,11 +47,26 @@ class ReverseCursor {
   virtual std::string_view value() const = 0;
 };
 
+// A key that somebody asks for, and what Reader::hash() of the same object said of it, if it was
+// asked: who finds a key and then writes it has it hashed once.
+struct LookupKey {
+  template <class Bytes>
+  requires std::convertible_to<const Bytes&, std::string_view> LookupKey(const Bytes& key)
+      : bytes(key) {}
+  LookupKey(std::string_view key, uint64_t known_hash) : bytes(key), hash(known_hash) {}
+
+  std::string_view bytes;
+  std::optional<uint64_t> hash;
+};
+
 class Reader {
  public:
   virtual ~Reader() = default;
-  // The bytes stay valid until the next call of any method of this object.
-  virtual std::optional<std::string_view> get(Family family, std::string_view key) = 0;
+  // The bytes stay valid until the next call of any method of this object, but for hash().
+  virtual std::optional<std::string_view> get(Family family, const LookupKey& key) = 0;
+  // How this object finds a key in memory, the same for all families; 0 if it hashes none. Another
+  // object has another one, so nothing that can be seen may depend on it.
+  virtual uint64_t hash(std::string_view key) const = 0;
   // Empty `to` = to the end of the family.
   virtual std::unique_ptr<Cursor> cursor(Family family,
                                          std::string_view from,
@@ -61,14 +77,14 @@ class Reader {
 
   // A hint: these are the next keys to be read, so what memory holds of them may be fetched into
   // the processor's caches meanwhile. No I/O, no effect; a wrong guess costs a little time.
-  virtual void expect_reads(Family family, std::span<const std::string> keys) = 0;
+  virtual void expect_reads(Family family, std::span<const LookupKey> keys) = 0;
 };
 
 class Writer : public Reader {
  public:
   // Reads see every earlier write at once. Nothing is in files before it was committed.
-  virtual void put(Family family, std::string_view key, std::string_view value) = 0;
-  virtual void erase(Family family, std::string_view key) = 0;
+  virtual void put(Family family, const LookupKey& key, std::string_view value) = 0;
+  virtual void erase(Family family, const LookupKey& key) = 0;
   // Erases every key in [from, to): a dropped collection, a flushed database. Later writes into the
   // same range are legal and survive. Empty `to` = to the end of the family.
   virtual void erase_range(Family family, std::string_view from, std::string_view to) = 0;

@@ -27,10 +27,11 @@ class OverlaidKeyspace : public Keyspace {
                                                 std::string_view to) final {
     return make_reverse_cursor<Walk>(source(family), &turn_.of(family), from, to);
   }
-  void put(Family family, std::string_view key, std::string_view value) final {
+  uint64_t hash(std::string_view key) const final { return turn_.hash(key); }
+  void put(Family family, const LookupKey& key, std::string_view value) final {
     turn_.put(family, key, value);
   }
-  void erase(Family family, std::string_view key) final { turn_.erase(family, key); }
+  void erase(Family family, const LookupKey& key) final { turn_.erase(family, key); }
   void erase_range(Family family, std::string_view from, std::string_view to) final {
     turn_.erase_range(family, from, to);
   }

@@ -45,8 +45,8 @@ class PlainKeyspace final : public OverlaidKeyspace<StoredWalk> {
     write_options_.disableWAL = true;  // the Raft log is the WAL
   }
 
-  std::optional<std::string_view> get(Family family, std::string_view key) override;
-  void expect_reads(Family, std::span<const std::string>) override {}  // a miss costs little here
+  std::optional<std::string_view> get(Family family, const LookupKey& key) override;
+  void expect_reads(Family, std::span<const LookupKey>) override {}  // a miss costs little here
 
   void commit(LogIndex applied) override;
   LogIndex flushed_index() override;
@@ -119,8 +119,9 @@ class PlainKeyspace final : public OverlaidKeyspace<StoredWalk> {
   Background background_;  // last: its jobs use the database
 };
 
-std::optional<std::string_view> PlainKeyspace::get(Family family, std::string_view key) {
-  const uint64_t hash = turn_.hash(key);
+std::optional<std::string_view> PlainKeyspace::get(Family family, const LookupKey& wanted) {
+  const uint64_t hash = turn_.hash(wanted);
+  const std::string_view key = wanted.bytes;
   if (const TurnOverlay::Look above = turn_.look(family, hash, key); above.known) {
     return above.value;
   }

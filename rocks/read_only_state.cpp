@@ -70,9 +70,9 @@ ReadOnlyState::~ReadOnlyState() {
   }
 }
 
-std::optional<std::string_view> ReadOnlyState::get(Family family, std::string_view key) {
+std::optional<std::string_view> ReadOnlyState::get(Family family, const LookupKey& key) {
   rocksdb::Status status =
-      db_->Get(rocksdb::ReadOptions(), handles_[static_cast<size_t>(family)], key, &found_);
+      db_->Get(rocksdb::ReadOptions(), handles_[static_cast<size_t>(family)], key.bytes, &found_);
   if (status.IsNotFound()) {
     return std::nullopt;
   }

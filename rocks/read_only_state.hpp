@@ -29,14 +29,15 @@ class ReadOnlyState final : public Reader {
   // Of ours, opened completely: has an applied record, members and decodable session rows.
   Result<SnapshotInfo> info();
 
-  std::optional<std::string_view> get(Family family, std::string_view key) override;
+  std::optional<std::string_view> get(Family family, const LookupKey& key) override;
+  uint64_t hash(std::string_view) const override { return 0; }
   std::unique_ptr<Cursor> cursor(Family family,
                                  std::string_view from,
                                  std::string_view to) override;
   std::unique_ptr<ReverseCursor> reverse_cursor(Family family,
                                                 std::string_view from,
                                                 std::string_view to) override;
-  void expect_reads(Family, std::span<const std::string>) override {}
+  void expect_reads(Family, std::span<const LookupKey>) override {}
   const std::string& path() const { return path_; }
 
  private:

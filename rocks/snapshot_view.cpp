@@ -19,9 +19,10 @@ class SnapshotView final : public Reader {
   SnapshotView(const SnapshotView&) = delete;
   SnapshotView& operator=(const SnapshotView&) = delete;
 
-  std::optional<std::string_view> get(Family family, std::string_view key) override {
-    return database_.get(options_, family, key, found_);
+  std::optional<std::string_view> get(Family family, const LookupKey& key) override {
+    return database_.get(options_, family, key.bytes, found_);
   }
+  uint64_t hash(std::string_view) const override { return 0; }
   std::unique_ptr<Cursor> cursor(Family family,
                                  std::string_view from,
                                  std::string_view to) override {
@@ -33,7 +34,7 @@ class SnapshotView final : public Reader {
     return make_reverse_cursor<StoredWalk>(source(family), nullptr, from, to);
   }
 
-  void expect_reads(Family, std::span<const std::string>) override {}
+  void expect_reads(Family, std::span<const LookupKey>) override {}
 
  private:
   StoredWalk::Source source(Family family) const {

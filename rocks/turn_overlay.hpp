@@ -26,7 +26,7 @@ class TurnOverlay {
   TurnOverlay(const TurnOverlay&) = delete;
   TurnOverlay& operator=(const TurnOverlay&) = delete;
 
-  uint64_t hash(std::string_view key) const { return hash_(key); }
+  uint64_t hash(const LookupKey& key) const { return key.hash ? *key.hash : hash_(key.bytes); }
   Overlay& of(Family family) { return overlays_[static_cast<size_t>(family)]; }
   const Overlay& of(Family family) const { return overlays_[static_cast<size_t>(family)]; }
 
@@ -46,10 +46,10 @@ class TurnOverlay {
     return {erased, std::nullopt};
   }
 
-  void put(Family family, std::string_view key, std::string_view value) {
-    of(family).put(hash_(key), key, value);
+  void put(Family family, const LookupKey& key, std::string_view value) {
+    of(family).put(hash(key), key.bytes, value);
   }
-  void erase(Family family, std::string_view key) { of(family).erase(hash_(key), key); }
+  void erase(Family family, const LookupKey& key) { of(family).erase(hash(key), key.bytes); }
   void erase_range(Family family, std::string_view from, std::string_view to) {
     range_bytes_ += from.size() + to.size();
     of(family).erase_range(from, to);

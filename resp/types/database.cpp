@@ -143,7 +143,7 @@ void Database::end_turn() {
 
 void Database::begin_command() {
   meta_key_name_ = {};
-  give_back_if_big(meta_key_);
+  give_back_if_big(meta_key_bytes_);
   give_back_if_big(key_);
   elements_.give_back_key();
   field_deadlines_.give_back_buffers();
@@ -152,7 +152,7 @@ void Database::begin_command() {
 
 void Database::give_back_buffers() {
   meta_key_name_ = {};
-  for (std::string* buffer : {&meta_key_, &key_, &value_, &renamed_, &from_, &to_}) {
+  for (std::string* buffer : {&meta_key_bytes_, &key_, &value_, &renamed_, &from_, &to_}) {
     give_back_if_big(*buffer);
   }
   elements_.give_back_buffers();
@@ -164,7 +164,7 @@ void Database::give_back_buffers() {
 size_t Database::buffer_bytes() const {
   size_t bytes =
       elements_.buffer_bytes() + field_deadlines_.buffer_bytes() + expiry_index_.buffer_bytes();
-  for (const std::string* buffer : {&meta_key_, &key_, &value_, &renamed_, &from_, &to_}) {
+  for (const std::string* buffer : {&meta_key_bytes_, &key_, &value_, &renamed_, &from_, &to_}) {
     bytes += buffer->capacity();
   }
   return bytes;

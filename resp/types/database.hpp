@@ -94,6 +94,8 @@ class Database {
   // A hint (Reader::expect_reads): the names that will be looked for next, as far as one can
   // tell.
   void expect(std::span<const KeyName> names);
+  // The command that names the i-th of them comes now: it is not made and hashed once more.
+  void reach(size_t i) { expected_now_ = i; }
   Key find(rocks::DatabaseId database, std::string_view name, int64_t now_ms);
   // A key of that record is there for clients: neither it nor the last of its fields is due.
   bool is_live(const rocks::Metadata& meta, rocks::DatabaseId database, int64_t now_ms);
@@ -159,7 +161,7 @@ class Database {
   };
 
   uint64_t next_mutation() { return ++record_.mutation_counter; }
-  const std::string& meta_key(rocks::DatabaseId database, std::string_view name);
+  const rocks::LookupKey& meta_key(rocks::DatabaseId database, std::string_view name);
   KeyCounts& counts_for_change(rocks::DatabaseId database);
   void set_mapped(uint32_t logical, Mapped mapped);
   const Mapped* mapped(uint32_t logical);
@@ -197,8 +199,21 @@ class Database {
   std::unordered_set<uint32_t> loaded_;  // of a view: logical numbers
 
   // Buffers of one command, reused.
-  std::vector<std::string> expected_keys_;
-  std::string meta_key_;
+  struct Expected {
+    std::string key;  // empty: the name was not one to be expected
+    rocks::DatabaseId database;
+    uint64_t hash = 0;
+
+    bool is_of(rocks::DatabaseId of, std::string_view name) const {
+      return !key.empty() && database == of && rocks::keys::meta_user_key(key) == name;
+    }
+  };
+  std::vector<Expected> expected_;
+  size_t expected_count_ = 0;  // of the last expect(); what is behind them is reused
+  size_t expected_now_ = 0;
+  std::vector<rocks::LookupKey> announced_;
+  std::string meta_key_bytes_;
+  rocks::LookupKey meta_key_{std::string_view()};
   std::string_view meta_key_name_;  // whose key meta_key_ is: compared by address
   rocks::DatabaseId meta_key_database_;
   std::string key_;

@@ -12,30 +12,45 @@ using rocks::Family;
 using rocks::Type;
 namespace keys = rocks::keys;
 
-const std::string& Database::meta_key(DatabaseId database, std::string_view name) {
+const rocks::LookupKey& Database::meta_key(DatabaseId database, std::string_view name) {
   // Names are views into a command's argv, whose bytes stay put until the next begin_command().
-  if (meta_key_name_.data() != name.data() || meta_key_name_.size() != name.size() ||
-      meta_key_database_ != database || name.data() == nullptr) {
-    keys::meta(meta_key_, database, name);
-    meta_key_name_ = name;
-    meta_key_database_ = database;
+  if (meta_key_name_.data() == name.data() && meta_key_name_.size() == name.size() &&
+      meta_key_database_ == database && name.data() != nullptr) {
+    return meta_key_;
   }
+  // Compared by content: whatever was expected, the key is the right one.
+  if (expected_now_ < expected_count_ && expected_[expected_now_].is_of(database, name)) {
+    const Expected& expected = expected_[expected_now_];
+    meta_key_ = {expected.key, expected.hash};
+  } else {
+    keys::meta(meta_key_bytes_, database, name);
+    meta_key_ = {meta_key_bytes_, reader_.hash(meta_key_bytes_)};
+  }
+  meta_key_name_ = name;
+  meta_key_database_ = database;
   return meta_key_;
 }
 
 void Database::expect(std::span<const KeyName> names) {
   constexpr size_t kNameMax = 1024;  // a copy of each is kept; to hash a long one takes longer
-  size_t count = 0;
-  if (expected_keys_.size() < names.size()) {
-    expected_keys_.resize(names.size());
-  }
-  for (const KeyName& name : names) {
+  forget_names();                    // meta_key_ may be one of those that are replaced
+  expected_.resize(std::max(expected_.size(), names.size()));
+  expected_count_ = names.size();
+  expected_now_ = 0;
+  announced_.clear();
+  for (size_t i = 0; i < names.size(); ++i) {
+    const KeyName& name = names[i];
+    Expected& expected = expected_[i];
+    expected.key.clear();
     if (!name.bytes.empty() && name.bytes.size() <= kNameMax &&
         name.database < config::limits::kDatabases) {
-      keys::meta(expected_keys_[count++], physical(name.database), name.bytes);
+      expected.database = physical(name.database);
+      keys::meta(expected.key, expected.database, name.bytes);
+      expected.hash = reader_.hash(expected.key);
+      announced_.emplace_back(expected.key, expected.hash);
     }
   }
-  reader_.expect_reads(Family::kMeta, std::span(expected_keys_).first(count));
+  reader_.expect_reads(Family::kMeta, announced_);
 }
 
 Key Database::find(DatabaseId database, std::string_view name, int64_t now_ms) {

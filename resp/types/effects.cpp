@@ -27,13 +27,13 @@ void Effects::mix(uint8_t effect, std::string_view key, std::string_view value) 
   checksum_ = checksum64(value, checksum64(key, checksum_ + effect));
 }
 
-void Effects::put(Family family, std::string_view key, std::string_view value) {
-  mix(of(family, kPut), key, value);
+void Effects::put(Family family, const rocks::LookupKey& key, std::string_view value) {
+  mix(of(family, kPut), key.bytes, value);
   writer().put(family, key, value);
 }
 
-void Effects::erase(Family family, std::string_view key) {
-  mix(of(family, kErase), key, {});
+void Effects::erase(Family family, const rocks::LookupKey& key) {
+  mix(of(family, kErase), key.bytes, {});
   writer().erase(family, key);
 }
 

@@ -32,8 +32,8 @@ class Effects {
   Effects(rocks::Writer* writer, size_t entry_work_max)
       : writer_(writer), entry_work_max_(entry_work_max), large_entry_(entry_work_max / 4) {}
 
-  void put(rocks::Family family, std::string_view key, std::string_view value);
-  void erase(rocks::Family family, std::string_view key);
+  void put(rocks::Family family, const rocks::LookupKey& key, std::string_view value);
+  void erase(rocks::Family family, const rocks::LookupKey& key);
   void erase_range(rocks::Family family, std::string_view from, std::string_view to);
   // For records that follow from others once a turn, which the checksum does not hold.
   rocks::Writer& writer() {

@@ -21,20 +21,26 @@ namespace keys = rocks::keys;
 
 // ---------------------------------------------------------------- by field
 
+const rocks::LookupKey& Elements::element_key(CollectionId collection, std::string_view field) {
+  if (field_key_.empty() || keys::key_collection(field_key_) != collection ||
+      keys::element_field(field_key_) != field) {
+    keys::element(field_key_, collection, field);
+    element_ = {field_key_, reader_.hash(field_key_)};
+  }
+  return element_;
+}
+
 std::optional<std::string_view> Elements::get(CollectionId collection, std::string_view field) {
   steps_.step();
-  keys::element(key_, collection, field);
-  return reader_.get(Family::kElement, key_);
+  return reader_.get(Family::kElement, element_key(collection, field));
 }
 
 void Elements::put(CollectionId collection, std::string_view field, std::string_view value) {
-  keys::element(key_, collection, field);
-  effects_.put(Family::kElement, key_, value);
+  effects_.put(Family::kElement, element_key(collection, field), value);
 }
 
 void Elements::erase(CollectionId collection, std::string_view field) {
-  keys::element(key_, collection, field);
-  effects_.erase(Family::kElement, key_);
+  effects_.erase(Family::kElement, element_key(collection, field));
 }
 
 std::unique_ptr<rocks::Cursor> Elements::cursor(CollectionId collection, uint64_t hash) {
@@ -222,13 +228,17 @@ void Elements::copy_family(Family family, Type type, CollectionId from, Collecti
 // ---------------------------------------------------------------- buffers
 
 size_t Elements::buffer_bytes() const {
-  return key_.capacity() + from_.capacity() + to_.capacity() + value_.capacity();
+  return field_key_.capacity() + key_.capacity() + from_.capacity() + to_.capacity() +
+         value_.capacity();
 }
 
-void Elements::give_back_key() { give_back_if_big(key_); }
+void Elements::give_back_key() {
+  give_back_if_big(field_key_);  // an empty one is of no element
+  give_back_if_big(key_);
+}
 
 void Elements::give_back_buffers() {
-  for (std::string* buffer : {&key_, &from_, &to_, &value_}) {
+  for (std::string* buffer : {&field_key_, &key_, &from_, &to_, &value_}) {
     give_back_if_big(*buffer);
   }
 }

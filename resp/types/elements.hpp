@@ -62,6 +62,8 @@ class Elements {
   void give_back_buffers();
 
  private:
+  // Who finds an element and then writes it has its key made and hashed once.
+  const rocks::LookupKey& element_key(rocks::CollectionId collection, std::string_view field);
   bool drop_few_chunks(const Key& key);
   // In steps: no write may happen under a cursor.
   void copy_family(rocks::Family family,
@@ -80,6 +82,8 @@ class Elements {
   Steps& steps_;
   const size_t chunk_bytes_;  // of a string (Shape)
   // Buffers, reused.
+  std::string field_key_;
+  rocks::LookupKey element_{std::string_view()};  // of field_key_
   std::string key_;
   std::string from_;
   std::string to_;

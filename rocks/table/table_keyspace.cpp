@@ -87,8 +87,8 @@ class TableKeyspace final : public OverlaidKeyspace<TableWalk> {
     }
   }
 
-  std::optional<std::string_view> get(Family family, std::string_view key) override;
-  void expect_reads(Family, std::span<const std::string> keys) override {
+  std::optional<std::string_view> get(Family family, const LookupKey& key) override;
+  void expect_reads(Family, std::span<const LookupKey> keys) override {
     std::array<uint64_t, kPrefetchAhead> hashes;
     for (size_t begin = 0; begin < keys.size(); begin += hashes.size()) {
       const size_t count = std::min(hashes.size(), keys.size() - begin);
@@ -208,8 +208,9 @@ class TableKeyspace final : public OverlaidKeyspace<TableWalk> {
   TableFlusher flusher_;   // last: its thread uses the database and the table's frozen nodes
 };
 
-std::optional<std::string_view> TableKeyspace::get(Family family, std::string_view key) {
-  const uint64_t hash = turn_.hash(key);
+std::optional<std::string_view> TableKeyspace::get(Family family, const LookupKey& wanted) {
+  const uint64_t hash = turn_.hash(wanted);
+  const std::string_view key = wanted.bytes;
   if (const TurnOverlay::Look above = turn_.look(family, hash, key); above.known) {
     return above.value;
   }

@@ -29,7 +29,7 @@ class InlineKeyspace final : public rocks::Keyspace {
   InlineKeyspace(std::unique_ptr<rocks::Keyspace> inner, bool copies)
       : inner_(std::move(inner)), copies_(copies) {}
 
-  std::optional<std::string_view> get(rocks::Family family, std::string_view key) override {
+  std::optional<std::string_view> get(rocks::Family family, const rocks::LookupKey& key) override {
     return inner_->get(family, key);
   }
   std::unique_ptr<rocks::Cursor> cursor(rocks::Family family,
@@ -42,14 +42,17 @@ class InlineKeyspace final : public rocks::Keyspace {
                                                        std::string_view to) override {
     return inner_->reverse_cursor(family, from, to);
   }
-  void put(rocks::Family family, std::string_view key, std::string_view value) override {
+  void put(rocks::Family family, const rocks::LookupKey& key, std::string_view value) override {
     inner_->put(family, key, value);
   }
-  void erase(rocks::Family family, std::string_view key) override { inner_->erase(family, key); }
+  void erase(rocks::Family family, const rocks::LookupKey& key) override {
+    inner_->erase(family, key);
+  }
   void erase_range(rocks::Family family, std::string_view from, std::string_view to) override {
     inner_->erase_range(family, from, to);
   }
-  void expect_reads(rocks::Family family, std::span<const std::string> keys) override {
+  uint64_t hash(std::string_view key) const override { return inner_->hash(key); }
+  void expect_reads(rocks::Family family, std::span<const rocks::LookupKey> keys) override {
     inner_->expect_reads(family, keys);
   }
   void mark() override { inner_->mark(); }

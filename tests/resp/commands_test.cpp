@@ -16,11 +16,11 @@ namespace {
 // Counts what reaches the Keyspace.
 class Counting : public rocks::MemoryKeyspace {
  public:
-  void put(rocks::Family family, std::string_view key, std::string_view value) override {
+  void put(rocks::Family family, const rocks::LookupKey& key, std::string_view value) override {
     ++writes;
     MemoryKeyspace::put(family, key, value);
   }
-  void erase(rocks::Family family, std::string_view key) override {
+  void erase(rocks::Family family, const rocks::LookupKey& key) override {
     ++writes;
     MemoryKeyspace::erase(family, key);
   }
@@ -34,12 +34,12 @@ class Counting : public rocks::MemoryKeyspace {
 // Forgets what is written: the cost of everything above the Keyspace.
 class Nowhere : public rocks::MemoryKeyspace {
  public:
-  std::optional<std::string_view> get(rocks::Family family, std::string_view key) override {
+  std::optional<std::string_view> get(rocks::Family family, const rocks::LookupKey& key) override {
     return family == rocks::Family::kMeta && !record.empty()
                ? std::optional<std::string_view>(record)
                : MemoryKeyspace::get(family, key);
   }
-  void put(rocks::Family family, std::string_view, std::string_view value) override {
+  void put(rocks::Family family, const rocks::LookupKey&, std::string_view value) override {
     if (family == rocks::Family::kMeta) {
       record.assign(value);
     }

@@ -13,7 +13,7 @@ namespace kiwi::resp {
 // Counts what is read and written.
 class CountingKeyspace final : public rocks::MemoryKeyspace {
  public:
-  std::optional<std::string_view> get(rocks::Family family, std::string_view key) override {
+  std::optional<std::string_view> get(rocks::Family family, const rocks::LookupKey& key) override {
     ++gets;
     return MemoryKeyspace::get(family, key);
   }
@@ -23,11 +23,11 @@ class CountingKeyspace final : public rocks::MemoryKeyspace {
     ++cursors;
     return std::make_unique<Walk>(MemoryKeyspace::cursor(family, from, to), steps);
   }
-  void put(rocks::Family family, std::string_view key, std::string_view value) override {
+  void put(rocks::Family family, const rocks::LookupKey& key, std::string_view value) override {
     ++puts;
     MemoryKeyspace::put(family, key, value);
   }
-  void erase(rocks::Family family, std::string_view key) override {
+  void erase(rocks::Family family, const rocks::LookupKey& key) override {
     ++erases;
     MemoryKeyspace::erase(family, key);
   }

@@ -16,18 +16,32 @@ namespace kiwi::resp {
 namespace {
 
 struct Hinted final : rocks::MemoryKeyspace {
-  void expect_reads(rocks::Family family, std::span<const std::string> keys) override {
+  void expect_reads(rocks::Family family, std::span<const rocks::LookupKey> keys) override {
     REQUIRE(family == rocks::Family::kMeta);
-    hints.insert(hints.end(), keys.begin(), keys.end());
+    for (const rocks::LookupKey& key : keys) {
+      hints.emplace_back(key.bytes);
+      CHECK(key.hash.has_value());
+    }
   }
-  std::optional<std::string_view> get(rocks::Family family, std::string_view key) override {
+  std::optional<std::string_view> get(rocks::Family family, const rocks::LookupKey& key) override {
     if (family == rocks::Family::kMeta && !hints.empty()) {
-      const auto hint = std::find(hints.begin(), hints.end(), key);
-      (hint != hints.end() ? in_time : unannounced).emplace_back(key);
+      const auto hint = std::find(hints.begin(), hints.end(), key.bytes);
+      (hint != hints.end() ? in_time : unannounced).emplace_back(key.bytes);
     }
     return MemoryKeyspace::get(family, key);
   }
 
+  uint64_t hash(std::string_view key) const override {
+    hashed.emplace_back(key);
+    return MemoryKeyspace::hash(key);
+  }
+  void put(rocks::Family family, const rocks::LookupKey& key, std::string_view value) override {
+    written_unhashed += family == rocks::Family::kMeta && !key.hash ? 1 : 0;
+    MemoryKeyspace::put(family, key, value);
+  }
+
+  mutable std::vector<std::string> hashed;  // whoever's
+  size_t written_unhashed = 0;
   std::vector<std::string> hints;
   std::vector<std::string> in_time;
   std::vector<std::string> unannounced;
@@ -60,6 +74,45 @@ TEST_CASE("the keys of a batch are announced in blocks, each once and before it 
   CHECK(w.keyspace.hints == expected);
   CHECK(w.keyspace.unannounced.empty());
   CHECK(w.keyspace.in_time.size() >= 40);
+}
+
+TEST_CASE("a key is hashed once, whether it is announced, found or written") {
+  World w;
+  for (const int commands : {16, 1}) {  // one alone is not announced
+    for (int again = 0; again < 2; ++again) {
+      std::vector<std::string> sets;
+      std::vector<std::string> expected;
+      for (int i = 0; i < commands; ++i) {
+        const std::string key = name(commands == 16 ? i : 100 + i);
+        sets.push_back(packed({"set", key, "v"}));
+        expected.push_back(meta(key));
+      }
+      w.keyspace.hashed.clear();
+      const uint64_t number = commands == 16 ? 1 : 3;
+      w.node.log().batch({NodeId{2}, incarnation_of(2), 1, number + static_cast<uint64_t>(again)},
+                         sets);
+      (void)w.node.deliver();
+      CHECK(w.keyspace.hashed == expected);
+      CHECK(w.keyspace.written_unhashed == 0);
+    }
+  }
+  w.keyspace.hashed.clear();
+  w.node("get " + name(100));
+  CHECK(w.keyspace.hashed == std::vector<std::string>{meta(name(100))});
+}
+
+TEST_CASE("what was announced is not taken for another key, nor for one of another database") {
+  World w;
+  w.node.log().batch({NodeId{2}, incarnation_of(2), 1, 1},
+                     {packed({"set", "a", "1"}), packed({"swapdb", "0", "5"}),
+                      packed({"set", "a", "2"}), packed({"flushdb"}), packed({"set", "a", "3"}),
+                      packed({"mset", "a", "4", "b", "5", "c", "6"})});
+  (void)w.node.deliver();
+  CHECK(w.node("mget a b c") == "*3\r\n$1\r\n4\r\n$1\r\n5\r\n$1\r\n6\r\n");
+  CHECK(w.node("dbsize") == ":3\r\n");
+  w.node("swapdb 0 5");
+  CHECK(w.node("get a") == "$1\r\n1\r\n");
+  CHECK(w.node("dbsize") == ":1\r\n");
 }
 
 TEST_CASE("the own batch with reads between its writes is announced and answered the same") {

@@ -386,8 +386,9 @@ TEST_CASE("a long read that has all it needs in memory stops when it is told to 
    public:
     StopsBehind(rocks::Reader& view, std::string last, std::atomic<bool>& stop)
         : view_(view), last_(std::move(last)), stop_(stop) {}
-    std::optional<std::string_view> get(rocks::Family family, std::string_view key) override {
-      stop_ = stop_ || (family == rocks::Family::kMeta && key.ends_with(last_));
+    std::optional<std::string_view> get(rocks::Family family,
+                                        const rocks::LookupKey& key) override {
+      stop_ = stop_ || (family == rocks::Family::kMeta && key.bytes.ends_with(last_));
       return view_.get(family, key);
     }
     std::unique_ptr<rocks::Cursor> cursor(rocks::Family family,
@@ -400,7 +401,8 @@ TEST_CASE("a long read that has all it needs in memory stops when it is told to 
                                                          std::string_view to) override {
       return view_.reverse_cursor(family, from, to);
     }
-    void expect_reads(rocks::Family, std::span<const std::string>) override {}
+    uint64_t hash(std::string_view key) const override { return view_.hash(key); }
+    void expect_reads(rocks::Family, std::span<const rocks::LookupKey>) override {}
 
    private:
     rocks::Reader& view_;

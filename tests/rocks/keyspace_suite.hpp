@@ -173,11 +173,11 @@ class RandomRun {
     if (pick < 36) {
       std::string at = key();
       std::string bytes = value();
-      keyspace().put(where, at, bytes);
+      keyspace().put(where, asked_for(at), bytes);
       model[at] = bytes;
     } else if (pick < 50) {
       std::string at = key();
-      keyspace().erase(where, at);
+      keyspace().erase(where, asked_for(at));
       model.erase(at);
     } else if (pick < 54) {
       erase_range(where);
@@ -239,17 +239,24 @@ class RandomRun {
     }
   }
 
+  // With its hash or without: the same.
+  LookupKey asked_for(const std::string& key) {
+    return random_.chance(1, 2) ? LookupKey(key) : LookupKey(key, keyspace().hash(key));
+  }
+
   void check_get(Family where) {
     const FamilyModel& model = of(now_, where);
     std::string at = key();
     if (random_.chance(1, 4)) {  // changes nothing, whatever is expected
-      std::vector<std::string> expected(random_.below(20), at);
-      for (std::string& one : expected) {
+      std::vector<std::string> names(random_.below(20), at);
+      std::vector<LookupKey> expected;
+      for (std::string& one : names) {
         one = random_.chance(1, 3) ? at : key();
+        expected.push_back(asked_for(one));
       }
       keyspace().expect_reads(where, expected);
     }
-    std::optional<std::string_view> found = keyspace().get(where, at);
+    std::optional<std::string_view> found = keyspace().get(where, asked_for(at));
     auto it = model.find(at);
     REQUIRE(found.has_value() == (it != model.end()));
     if (found.has_value()) {

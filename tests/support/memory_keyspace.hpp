@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "config/base/check.hpp"
+#include "config/base/checksum.hpp"
 #include "rocks/keyspace.hpp"
 
 namespace kiwi::rocks {
@@ -22,9 +23,10 @@ class MemoryKeyspace : public Keyspace {
   using Map = std::map<std::string, std::string, std::less<>>;
   using Maps = std::array<Map, kFamilies>;
 
-  std::optional<std::string_view> get(Family family, std::string_view key) override {
-    return find(maps_, family, key);
+  std::optional<std::string_view> get(Family family, const LookupKey& key) override {
+    return find(maps_, family, checked(key));
   }
+  uint64_t hash(std::string_view key) const override { return hash_of(key); }
   std::unique_ptr<Cursor> cursor(Family family,
                                  std::string_view from,
                                  std::string_view to) override {
@@ -35,7 +37,8 @@ class MemoryKeyspace : public Keyspace {
                                                 std::string_view to) override {
     return std::make_unique<MapReverseCursor>(maps_[at(family)], from, to);
   }
-  void put(Family family, std::string_view key, std::string_view value) override {
+  void put(Family family, const LookupKey& wanted, std::string_view value) override {
+    const std::string_view key = checked(wanted);
     Map& map = maps_[at(family)];
     pending_ += key.size() + value.size();
     auto it = map.find(key);
@@ -47,7 +50,8 @@ class MemoryKeyspace : public Keyspace {
       it->second.assign(value);
     }
   }
-  void erase(Family family, std::string_view key) override {
+  void erase(Family family, const LookupKey& wanted) override {
+    const std::string_view key = checked(wanted);
     Map& map = maps_[at(family)];
     pending_ += key.size();
     if (auto it = map.find(key); it != map.end()) {
@@ -63,7 +67,7 @@ class MemoryKeyspace : public Keyspace {
       it = map.erase(it);
     }
   }
-  void expect_reads(Family, std::span<const std::string>) override {}
+  void expect_reads(Family, std::span<const LookupKey>) override {}
   void give_up() override {}
   void mark() override { marks_.push_back(undo_.size()); }
   void undo() override {
@@ -144,6 +148,12 @@ class MemoryKeyspace : public Keyspace {
 
  private:
   static size_t at(Family family) { return static_cast<size_t>(family); }
+  static uint64_t hash_of(std::string_view key) { return checksum64(key, 1); }
+  // A hash that comes with a key is that key's: in a real keyspace another one finds nothing.
+  static std::string_view checked(const LookupKey& key) {
+    CHECK_INVARIANT(!key.hash || *key.hash == hash_of(key.bytes));
+    return key.bytes;
+  }
   static std::optional<std::string_view> find(const Maps& maps,
                                               Family family,
                                               std::string_view key) {
@@ -183,9 +193,10 @@ class MemoryKeyspace : public Keyspace {
   class MapReader : public Reader {
    public:
     explicit MapReader(Maps maps) : maps_(std::move(maps)) {}
-    std::optional<std::string_view> get(Family family, std::string_view key) override {
-      return find(maps_, family, key);
+    std::optional<std::string_view> get(Family family, const LookupKey& key) override {
+      return find(maps_, family, checked(key));
     }
+    uint64_t hash(std::string_view key) const override { return hash_of(key); }
     std::unique_ptr<Cursor> cursor(Family family,
                                    std::string_view from,
                                    std::string_view to) override {
@@ -196,7 +207,7 @@ class MemoryKeyspace : public Keyspace {
                                                   std::string_view to) override {
       return std::make_unique<MapReverseCursor>(maps_[at(family)], from, to);
     }
-    void expect_reads(Family, std::span<const std::string>) override {}
+    void expect_reads(Family, std::span<const LookupKey>) override {}
 
    private:
     Maps maps_;
