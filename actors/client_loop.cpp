@@ -4,6 +4,7 @@
 #include <chrono>
 #include <ctime>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -17,24 +18,55 @@ namespace kiwi::actors {
 
 namespace asio = boost::asio;
 
-// Queues the actors of this loop with Asio. CAF gives it a reference with every actor that has
-// mail.
-class ClientLoop::Unit final : public caf::execution_unit {
+// The actors of this loop that have mail, in the order in which they got it. Each handler that Asio
+// is given costs a look at its epoll, and a command passes through five actors: so they share one.
+class ClientLoop::Ready {
  public:
-  Unit(caf::actor_system& system, asio::io_context& io, size_t mail_max)
-      : execution_unit(&system), io_(io), mail_max_(mail_max), running_(system) {}
+  Ready(asio::io_context& io, std::function<int64_t()> now_us)
+      : io_(io), now_us_(std::move(now_us)) {}
 
-  void exec_later(caf::resumable* actor) override {
-    asio::post(io_, [this, actor] { run(actor); });
+  // Any thread. What the loop's own handlers queue is run behind the one at hand.
+  void add(Unit& unit, caf::resumable* actor) {
+    if (io_.get_executor().running_in_this_thread()) {
+      if (queue(unit, actor)) {
+        asio::post(io_, [this] { run(); });
+      }
+      return;
+    }
+    asio::post(io_, [this, &unit, actor] {
+      if (queue(unit, actor)) {
+        run();
+      }
+    });
   }
 
  private:
-  // The unit an actor sees while it runs: actors that are not hosted go to CAF's scheduler.
-  class Running final : public caf::execution_unit {
-   public:
-    explicit Running(caf::actor_system& system) : execution_unit(&system) {}
-    void exec_later(caf::resumable* actor) override { system().scheduler().enqueue(actor); }
+  struct Waiting {
+    Unit* unit;
+    caf::resumable* actor;
   };
+
+  // True: the caller sees to it that they are run.
+  bool queue(Unit& unit, caf::resumable* actor) {
+    waiting_.push_back({&unit, actor});
+    return !std::exchange(coming_, true);
+  }
+  void run();
+
+  asio::io_context& io_;
+  const std::function<int64_t()> now_us_;
+  std::vector<Waiting> waiting_;  // [next_, end)
+  size_t next_ = 0;
+  bool coming_ = false;  // run() is posted or at work
+};
+
+// How CAF hands an actor with mail to this loop.
+class ClientLoop::Unit final : public caf::execution_unit {
+ public:
+  Unit(caf::actor_system& system, Ready& ready, size_t mail_max)
+      : execution_unit(&system), ready_(ready), mail_max_(mail_max), running_(system) {}
+
+  void exec_later(caf::resumable* actor) override { ready_.add(*this, actor); }
 
   void run(caf::resumable* actor) {
     switch (actor->resume(&running_, mail_max_)) {
@@ -48,23 +80,57 @@ class ClientLoop::Unit final : public caf::execution_unit {
     }
   }
 
-  asio::io_context& io_;
+ private:
+  // The unit an actor sees while it runs: actors that are not hosted go to CAF's scheduler.
+  class Running final : public caf::execution_unit {
+   public:
+    explicit Running(caf::actor_system& system) : execution_unit(&system) {}
+    void exec_later(caf::resumable* actor) override { system().scheduler().enqueue(actor); }
+  };
+
+  Ready& ready_;
   size_t mail_max_;
   Running running_;
 };
 
+// Also those that get mail meanwhile, until the sockets should be looked at again.
+void ClientLoop::Ready::run() {
+  const int64_t until_us = now_us_() + kActorsUs;
+  do {
+    CHECK_INVARIANT(coming_ && next_ < waiting_.size());
+    const Waiting first = waiting_[next_++];
+    if (next_ == waiting_.size()) {
+      waiting_.clear();
+      next_ = 0;
+    }
+    first.unit->run(first.actor);
+  } while (!waiting_.empty() && !io_.stopped() && now_us_() < until_us);
+  if (waiting_.empty()) {
+    coming_ = false;
+    return;
+  }
+  waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<ptrdiff_t>(next_));
+  next_ = 0;
+  asio::post(io_, [this] { run(); });
+}
+
 struct ClientLoop::Parts {
-  explicit Parts(caf::actor_system& system)
-      : guard(io.get_executor()), eager(system, io, 128), polite(system, io, 1) {}
+  Parts(caf::actor_system& system, std::function<int64_t()> now_us)
+      : guard(io.get_executor()),
+        ready(io, std::move(now_us)),
+        eager(system, ready, 128),
+        polite(system, ready, 1) {}
 
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> guard;
   std::array<asio::steady_timer, kAlarms> alarms{asio::steady_timer(io), asio::steady_timer(io)};
+  Ready ready;
   Unit eager;
   Unit polite;
 };
 
-ClientLoop::ClientLoop(caf::actor_system& system) : parts_(std::make_unique<Parts>(system)) {}
+ClientLoop::ClientLoop(caf::actor_system& system, std::function<int64_t()> now_us)
+    : parts_(std::make_unique<Parts>(system, std::move(now_us))) {}
 ClientLoop::~ClientLoop() = default;
 
 Hosting ClientLoop::hosting() {

@@ -16,12 +16,17 @@ namespace kiwi::actors {
 
 class ClientLoop {
  public:
-  explicit ClientLoop(caf::actor_system& system);
+  // The clock is for how long actors may run before the sockets are looked at.
+  explicit ClientLoop(caf::actor_system& system,
+                      std::function<int64_t()> now_us = ClientLoop::monotonic_us);
   ~ClientLoop();
 
+  // Actors that have mail run one after the other, those too that get it from them. The sockets are
+  // looked at when none is left, or when they have run for so long.
+  static constexpr int64_t kActorsUs = 100;
   // For connections, router and links: all mail that waits is handled in one go.
   Hosting hosting();
-  // For the StateMachine: one message, then the sockets are looked at.
+  // For the StateMachine, whose turns are long: one message, then it is the others' turn.
   Hosting polite_hosting();
 
   boost::asio::io_context& io();
@@ -40,6 +45,7 @@ class ClientLoop {
   static int64_t wall_ms();
 
  private:
+  class Ready;
   class Unit;
   struct Parts;
   std::unique_ptr<Parts> parts_;

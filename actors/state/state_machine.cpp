@@ -36,6 +36,8 @@ StateMachine::behavior_type StateMachine::make_behavior() {
         want_turn();  // its long reads are of no use any more
       },
       [this](ExecutorOrders& orders) {
+        // Writes that are expected have nothing to do before their entry comes.
+        const bool reads = !orders.run_reads.empty() || !orders.cancel_reads.empty();
         for (auto& batch : orders.expect) {
           options_.executor->expect(std::move(batch));
         }
@@ -46,7 +48,9 @@ StateMachine::behavior_type StateMachine::make_behavior() {
           options_.executor->run_reads(std::move(batch));
         }
         options_.executor->cancel_reads(orders.cancel_reads);
-        want_turn();
+        if (reads) {
+          want_turn();
+        }
       },
       [this](ApplyEntries& apply) { take(apply); },
       [this](const RaftReport& report) {
