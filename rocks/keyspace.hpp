@@ -84,6 +84,12 @@ class Writer : public Reader {
  public:
   // Reads see every earlier write at once. Nothing is in files before it was committed.
   virtual void put(Family family, const LookupKey& key, std::string_view value) = 0;
+  // put() of a value in two parts, which are joined where it is kept: one copy less of a long one.
+  // `tail` may be what get() gave. The whole value, until the next call.
+  virtual std::string_view put_joined(Family family,
+                                      const LookupKey& key,
+                                      std::string_view head,
+                                      std::string_view tail) = 0;
   virtual void erase(Family family, const LookupKey& key) = 0;
   // Erases every key in [from, to): a dropped collection, a flushed database. Later writes into the
   // same range are legal and survive. Empty `to` = to the end of the family.

@@ -139,7 +139,10 @@ const char* type_name(Type type) {
   return "none";
 }
 
-void encode(std::string& out, const Metadata& metadata) {
+namespace {
+
+// What every record begins with.
+void put_front(std::string& out, const Metadata& metadata) {
   CHECK_INVARIANT(known(static_cast<uint8_t>(metadata.type)) &&
                   flags_fit(metadata.type, flags_of(metadata)));
   out.clear();
@@ -153,6 +156,17 @@ void encode(std::string& out, const Metadata& metadata) {
   }
   put_varint(out, metadata.version);
   put_varint(out, metadata.last_modified - metadata.version);
+}
+
+}  // namespace
+
+void encode_head(std::string& out, const Metadata& string) {
+  CHECK_INVARIANT(string.type == Type::kString && !string.spread);
+  put_front(out, string);
+}
+
+void encode(std::string& out, const Metadata& metadata) {
+  put_front(out, metadata);
   if (metadata.type == Type::kString) {
     if (metadata.spread) {
       put_varint(out, metadata.size);

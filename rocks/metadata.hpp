@@ -64,6 +64,8 @@ struct Metadata {
 };
 
 void encode(std::string& out, const Metadata& metadata);  // clears out first
+// The same of a string that is not spread, but for its bytes, which follow.
+void encode_head(std::string& out, const Metadata& string);
 // Into one that is as made; what a damaged record leaves in it means nothing. False: damaged.
 [[nodiscard]] bool decode(std::string_view record, Metadata& metadata);
 std::optional<Metadata> decode_metadata(std::string_view record);  // nullopt: damaged

@@ -31,6 +31,12 @@ class OverlaidKeyspace : public Keyspace {
   void put(Family family, const LookupKey& key, std::string_view value) final {
     turn_.put(family, key, value);
   }
+  std::string_view put_joined(Family family,
+                              const LookupKey& key,
+                              std::string_view head,
+                              std::string_view tail) final {
+    return turn_.put_joined(family, key, head, tail);
+  }
   void erase(Family family, const LookupKey& key) final { turn_.erase(family, key); }
   void erase_range(Family family, std::string_view from, std::string_view to) final {
     turn_.erase_range(family, from, to);

@@ -120,19 +120,27 @@ Overlay::Node& Overlay::node_for_write(uint64_t hash, std::string_view key) {
   return nodes_[index];
 }
 
-void Overlay::put(uint64_t hash, std::string_view key, std::string_view value) {
-  CHECK_INVARIANT(value.size() <= std::numeric_limits<uint32_t>::max());
+std::string_view Overlay::put_joined(uint64_t hash,
+                                     std::string_view key,
+                                     std::string_view head,
+                                     std::string_view tail) {
+  const size_t size = head.size() + tail.size();
+  CHECK_INVARIANT(size <= std::numeric_limits<uint32_t>::max());
   Node& node = node_for_write(hash, key);
-  if (node.value_data == nullptr || node.value_capacity < value.size()) {
-    node.value_data = arena_.allocate(value.size());
-    node.value_capacity = static_cast<uint32_t>(value.size());
+  if (node.value_data == nullptr || node.value_capacity < size) {
+    node.value_data = arena_.allocate(size);
+    node.value_capacity = static_cast<uint32_t>(size);
   }
-  if (!value.empty()) {
-    CHECK_INVARIANT(node.value_data != nullptr && value.size() <= node.value_capacity);
-    std::memmove(node.value_data, value.data(), value.size());  // may be this node's own bytes
+  CHECK_INVARIANT(size == 0 || (node.value_data != nullptr && size <= node.value_capacity));
+  if (!tail.empty()) {  // may be this node's own bytes, so it goes first
+    std::memmove(node.value_data + head.size(), tail.data(), tail.size());
   }
-  node.value_size = static_cast<uint32_t>(value.size());
+  if (!head.empty()) {
+    std::memcpy(node.value_data, head.data(), head.size());
+  }
+  node.value_size = static_cast<uint32_t>(size);
   node.state = State::kPut;
+  return node.value();
 }
 
 void Overlay::erase(uint64_t hash, std::string_view key) {

@@ -63,7 +63,14 @@ class Overlay {
 
   // nullptr: this turn has not touched the key (but a range erase may cover it).
   const Node* find(uint64_t hash, std::string_view key) const;
-  void put(uint64_t hash, std::string_view key, std::string_view value);
+  void put(uint64_t hash, std::string_view key, std::string_view value) {
+    put_joined(hash, key, {}, value);
+  }
+  // Gives the whole value as it lies here.
+  std::string_view put_joined(uint64_t hash,
+                              std::string_view key,
+                              std::string_view head,
+                              std::string_view tail);
   void erase(uint64_t hash, std::string_view key);
   void erase_range(std::string_view from, std::string_view to);
   void clear();

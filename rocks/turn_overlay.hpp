@@ -49,6 +49,12 @@ class TurnOverlay {
   void put(Family family, const LookupKey& key, std::string_view value) {
     of(family).put(hash(key), key.bytes, value);
   }
+  std::string_view put_joined(Family family,
+                              const LookupKey& key,
+                              std::string_view head,
+                              std::string_view tail) {
+    return of(family).put_joined(hash(key), key.bytes, head, tail);
+  }
   void erase(Family family, const LookupKey& key) { of(family).erase(hash(key), key.bytes); }
   void erase_range(Family family, std::string_view from, std::string_view to) {
     range_bytes_ += from.size() + to.size();

@@ -12,6 +12,16 @@ using rocks::Family;
 using rocks::Type;
 namespace keys = rocks::keys;
 
+namespace {
+
+// Worth a way of its own into the Keyspace.
+bool is_long_string(const rocks::Metadata& meta) {
+  constexpr size_t kLong = 1024;
+  return meta.type == Type::kString && !meta.spread && meta.value.size() >= kLong;
+}
+
+}  // namespace
+
 const rocks::LookupKey& Database::meta_key(DatabaseId database, std::string_view name) {
   // Names are views into a command's argv, whose bytes stay put until the next begin_command().
   if (meta_key_name_.data() == name.data() && meta_key_name_.size() == name.size() &&
@@ -89,9 +99,16 @@ void Database::store(Key& key) {
     effects_.spend_packed(key.meta.value.size());
   }
   key.meta.indexed_at_ms = index_place(key);
-  rocks::encode(value_, key.meta);
-  move_in_index(key);
-  effects_.put(Family::kMeta, meta_key(key.database, key.name), value_);
+  if (is_long_string(key.meta) && key.meta.indexed_at_ms == key.stored_indexed_at_ms) {
+    const std::string_view bytes = key.meta.value;
+    rocks::encode_head(value_, key.meta);
+    move_in_index(key);  // stays where it is: nothing is asked of the Keyspace
+    effects_.put_joined(Family::kMeta, meta_key(key.database, key.name), value_, bytes);
+  } else {
+    rocks::encode(value_, key.meta);
+    move_in_index(key);
+    effects_.put(Family::kMeta, meta_key(key.database, key.name), value_);
+  }
   key.present = key.live = true;
 }
 

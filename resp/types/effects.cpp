@@ -32,6 +32,15 @@ void Effects::put(Family family, const rocks::LookupKey& key, std::string_view v
   writer().put(family, key, value);
 }
 
+// The checksum is that of put(): it takes the value as a whole.
+void Effects::put_joined(Family family,
+                         const rocks::LookupKey& key,
+                         std::string_view head,
+                         std::string_view tail) {
+  const std::string_view value = writer().put_joined(family, key, head, tail);
+  mix(of(family, kPut), key.bytes, value);
+}
+
 void Effects::erase(Family family, const rocks::LookupKey& key) {
   mix(of(family, kErase), key.bytes, {});
   writer().erase(family, key);

@@ -33,6 +33,10 @@ class Effects {
       : writer_(writer), entry_work_max_(entry_work_max), large_entry_(entry_work_max / 4) {}
 
   void put(rocks::Family family, const rocks::LookupKey& key, std::string_view value);
+  void put_joined(rocks::Family family,
+                  const rocks::LookupKey& key,
+                  std::string_view head,
+                  std::string_view tail);  // of rocks::Writer
   void erase(rocks::Family family, const rocks::LookupKey& key);
   void erase_range(rocks::Family family, std::string_view from, std::string_view to);
   // For records that follow from others once a turn, which the checksum does not hold.

@@ -45,6 +45,12 @@ class InlineKeyspace final : public rocks::Keyspace {
   void put(rocks::Family family, const rocks::LookupKey& key, std::string_view value) override {
     inner_->put(family, key, value);
   }
+  std::string_view put_joined(rocks::Family family,
+                              const rocks::LookupKey& key,
+                              std::string_view head,
+                              std::string_view tail) override {
+    return inner_->put_joined(family, key, head, tail);
+  }
   void erase(rocks::Family family, const rocks::LookupKey& key) override {
     inner_->erase(family, key);
   }

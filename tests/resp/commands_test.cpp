@@ -31,6 +31,16 @@ class Counting : public rocks::MemoryKeyspace {
   size_t writes = 0;
 };
 
+// Counts what is written of the keys' own records.
+class Records : public rocks::MemoryKeyspace {
+ public:
+  void put(rocks::Family family, const rocks::LookupKey& key, std::string_view value) override {
+    written += family == rocks::Family::kMeta ? 1 : 0;
+    MemoryKeyspace::put(family, key, value);
+  }
+  size_t written = 0;
+};
+
 // Forgets what is written: the cost of everything above the Keyspace.
 class Nowhere : public rocks::MemoryKeyspace {
  public:
@@ -87,6 +97,22 @@ TEST_CASE("dead elements of a dropped collection are gone for good [F40, F10]") 
   node("flushall");
   for (rocks::Family family : {rocks::Family::kMeta, rocks::Family::kElement}) {
     CHECK(keyspace.maps()[static_cast<size_t>(family)].empty());
+  }
+}
+
+TEST_CASE("a command writes the record of its key once, a new collection's too") {
+  Records keyspace;
+  Node node(keyspace);
+  node.start();
+  for (const std::string& argument : {std::string("m"), std::string(5000, 'x')}) {
+    for (const char* command : {"sadd s a b ", "lpush l a b ", "hset h f 1 g ", "zadd z 1 a 2 ",
+                                "set k ", "append k ", "getset k "}) {
+      CAPTURE(command);
+      keyspace.written = 0;
+      const std::string reply = node(command + argument);
+      CHECK(reply[0] != '-');
+      CHECK(keyspace.written == 1);
+    }
   }
 }
 

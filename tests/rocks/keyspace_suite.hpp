@@ -173,7 +173,13 @@ class RandomRun {
     if (pick < 36) {
       std::string at = key();
       std::string bytes = value();
-      keyspace().put(where, asked_for(at), bytes);
+      if (const size_t head = random_.below(bytes.size() + 1); random_.chance(1, 2)) {
+        const auto parts = std::string_view(bytes);
+        REQUIRE(keyspace().put_joined(where, asked_for(at), parts.substr(0, head),
+                                      parts.substr(head)) == bytes);
+      } else {
+        keyspace().put(where, asked_for(at), bytes);
+      }
       model[at] = bytes;
     } else if (pick < 50) {
       std::string at = key();

@@ -102,6 +102,24 @@ TEST_CASE("overlay: a value may be overwritten by itself") {
   CHECK(value() == "value");
 }
 
+TEST_CASE("overlay: a value in two parts is joined, also if it is what lies there already") {
+  TurnOverlay turn(1);
+  auto value = [&] { return turn.look(Family::kMeta, turn.hash("k"), "k").value.value(); };
+  auto join = [&](std::string_view head, std::string_view tail) {
+    return turn.put_joined(Family::kMeta, "k", head, tail);
+  };
+  CHECK(join("head ", "and a tail of some length") == "head and a tail of some length");
+  CHECK(join("", value().substr(5)) == "and a tail of some length");
+  CHECK(join("so ", value()) == "so and a tail of some length");  // moved within its room
+  CHECK(join("once more, with a longer head: ", value().substr(3)) ==
+        "once more, with a longer head: and a tail of some length");
+  turn.mark();
+  CHECK(join("head ", value().substr(31)) == "head and a tail of some length");
+  turn.undo();
+  CHECK(value() == "once more, with a longer head: and a tail of some length");
+  CHECK(join("", "").empty());
+}
+
 // Against copies of a map: every mark keeps one.
 TEST_CASE("turn overlay: nested undo and keep, at random, give what copies of the state give") {
   using Values = std::map<std::string, std::string>;

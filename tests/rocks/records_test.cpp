@@ -96,6 +96,17 @@ TEST_CASE("records: golden bytes of metadata") {
   CHECK(set.has_elements());
 }
 
+TEST_CASE("records: a string's head and its bytes are its record") {
+  Metadata string = sample(Type::kString);
+  for (const int64_t deadline_ms : {int64_t{0}, int64_t{5}}) {
+    string.value = "the string";
+    string.expire_at_ms = string.indexed_at_ms = deadline_ms;
+    std::string head = "left over";
+    encode_head(head, string);
+    CHECK(head + "the string" == bytes_of(string));
+  }
+}
+
 TEST_CASE("records: golden bytes of the metadata of sorted sets, hashes and streams") {
   Metadata sorted = sample(Type::kSortedSet);
   CHECK(hex(bytes_of(sorted)) == "2400b424020000");

@@ -50,6 +50,13 @@ class MemoryKeyspace : public Keyspace {
       it->second.assign(value);
     }
   }
+  std::string_view put_joined(Family family,
+                              const LookupKey& key,
+                              std::string_view head,
+                              std::string_view tail) override {
+    put(family, key, std::string(head).append(tail));
+    return find(maps_, family, key.bytes).value_or(std::string_view());
+  }
   void erase(Family family, const LookupKey& wanted) override {
     const std::string_view key = checked(wanted);
     Map& map = maps_[at(family)];
