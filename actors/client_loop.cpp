@@ -40,6 +40,18 @@ class ClientLoop::Ready {
     });
   }
 
+  // On the loop: what is queued behind the first is run by the second, in the handler at hand.
+  // False: it is seen to already.
+  bool hold() { return !std::exchange(coming_, true); }
+  void run_held() {
+    CHECK_INVARIANT(coming_);
+    if (waiting_.empty()) {
+      coming_ = false;
+    } else {
+      run();
+    }
+  }
+
  private:
   struct Waiting {
     Unit* unit;
@@ -144,6 +156,9 @@ Hosting ClientLoop::polite_hosting() {
   hosting.unit = &parts_->polite;
   return hosting;
 }
+
+bool ClientLoop::hold_actors() { return parts_->ready.hold(); }
+void ClientLoop::run_held_actors() { parts_->ready.run_held(); }
 
 asio::io_context& ClientLoop::io() { return parts_->io; }
 void ClientLoop::run() { parts_->io.run(); }

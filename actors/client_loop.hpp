@@ -29,6 +29,11 @@ class ClientLoop {
   // For the StateMachine, whose turns are long: one message, then it is the others' turn.
   Hosting polite_hosting();
 
+  // For a handler that gives many actors mail: hold, then run them behind it, without a look at the
+  // sockets in between. If hold is false they are run anyway, and not by this handler.
+  [[nodiscard]] bool hold_actors();
+  void run_held_actors();
+
   boost::asio::io_context& io();
   void run();                             // until stop()
   void stop();                            // from any thread

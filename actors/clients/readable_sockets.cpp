@@ -34,8 +34,9 @@ int new_epoll() {
 }  // namespace
 
 ReadableSockets::ReadableSockets(boost::asio::io_context& io,
+                                 Around around,
                                  std::function<Clock::time_point()> now)
-    : epoll_(io, new_epoll()), now_(std::move(now)) {}
+    : epoll_(io, new_epoll()), around_(std::move(around)), now_(std::move(now)) {}
 
 bool ReadableSockets::watch(int socket, std::shared_ptr<Reader> reader) {
   CHECK_INVARIANT(socket >= 0);
@@ -116,6 +117,7 @@ int ReadableSockets::ready(epoll_event* events, int max) {
 void ReadableSockets::visit() {
   std::array<epoll_event, kVisitsMax> events;
   const int count = ready(events.data(), kVisitsMax);
+  const bool held = count > 0 && around_.before && around_.before();
   for (int i = 0; i < count; ++i) {
     // One that a visit before it has closed is not watched any more.
     const auto index = static_cast<size_t>(events[static_cast<size_t>(i)].data.fd);
@@ -123,6 +125,9 @@ void ReadableSockets::visit() {
       const std::shared_ptr<Reader> reader = readers_[index];
       reader->readable();
     }
+  }
+  if (held) {
+    around_.behind();
   }
   if (!epoll_.is_open()) {
     return;

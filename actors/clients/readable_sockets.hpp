@@ -28,7 +28,14 @@ class ReadableSockets : public std::enable_shared_from_this<ReadableSockets> {
 
   using Clock = std::chrono::steady_clock;
 
+  // Around the visits of one look. `behind` is called if `before` said so.
+  struct Around {
+    std::function<bool()> before;
+    std::function<void()> behind;
+  };
+
   explicit ReadableSockets(boost::asio::io_context& io,
+                           Around around = {},
                            std::function<Clock::time_point()> now = Clock::now);
 
   // false: the kernel has no room for one more (the stream is of no use then).
@@ -47,6 +54,7 @@ class ReadableSockets : public std::enable_shared_from_this<ReadableSockets> {
   int ready(epoll_event* events, int max);
 
   boost::asio::posix::stream_descriptor epoll_;
+  const Around around_;
   std::function<Clock::time_point()> now_;
   std::vector<std::shared_ptr<Reader>> readers_;  // by socket
   bool coming_ = false;  // a visit: one at a time, or each new client would bring one more

@@ -29,7 +29,11 @@ struct TcpServer::State : std::enable_shared_from_this<TcpServer::State> {
       : system(s),
         loop(l),
         options(std::move(o)),
-        readable(std::make_shared<ReadableSockets>(l.io())),
+        // What the connections read is routed in the same handler.
+        readable(std::make_shared<ReadableSockets>(
+            l.io(),
+            ReadableSockets::Around{[&l] { return l.hold_actors(); },
+                                    [&l] { l.run_held_actors(); }})),
         read_buffer(std::make_shared<std::string>(config::limits::kSocketReadBytes, '\0')) {}
   ~State() { readable->clear(); }
 

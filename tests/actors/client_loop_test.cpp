@@ -124,6 +124,31 @@ TEST_CASE("a polite actor lets the others go first after each message, an eager 
   }
 }
 
+TEST_CASE("a handler that holds the actors runs them itself, behind all that it sends") {
+  World w;
+  w.a = w.spawn(w.loop->hosting(), [&w](Hand&) {
+    w.order += 'a';
+    caf::anon_send(w.b, timer_atom_v);
+  });
+  w.b = w.spawn(w.loop->hosting(), [&w](Hand&) { w.order += 'b'; });
+  w.settle();
+  w.loop->post([&w] {
+    REQUIRE(w.loop->hold_actors());
+    CHECK_FALSE(w.loop->hold_actors());  // once is enough
+    caf::anon_send(w.a, timer_atom_v);
+    CHECK(w.order.empty());
+    w.loop->run_held_actors();
+    CHECK(w.order == "ab");
+    REQUIRE(w.loop->hold_actors());
+    w.loop->run_held_actors();  // nobody got anything
+  });
+  w.settle();
+  CHECK(w.order == "ab");
+  caf::anon_send(w.b, timer_atom_v);
+  w.settle();
+  CHECK(w.order == "abb");
+}
+
 TEST_CASE("mail from another thread runs its actor and those behind it at once") {
   World w;
   w.a = w.spawn(w.loop->hosting(), [&w](Hand&) {

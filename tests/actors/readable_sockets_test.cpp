@@ -107,11 +107,38 @@ struct Loop {
 
   boost::asio::io_context io;
   std::shared_ptr<FakeClock> clock = std::make_shared<FakeClock>();
-  std::shared_ptr<ReadableSockets> sockets =
-      std::make_shared<ReadableSockets>(io, [clock = clock] { return (*clock)(); });
+  std::shared_ptr<ReadableSockets> sockets = std::make_shared<ReadableSockets>(
+      io, ReadableSockets::Around{}, [clock = clock] { return (*clock)(); });
 };
 
 }  // namespace
+
+TEST_CASE(
+    "what belongs around the visits comes once around all of one look, and without any never") {
+  boost::asio::io_context io;
+  std::string order;
+  auto sockets =
+      std::make_shared<ReadableSockets>(io, ReadableSockets::Around{[&order] {
+                                                                      order += '(';
+                                                                      return true;
+                                                                    },
+                                                                    [&order] { order += ')'; }});
+  std::vector<std::shared_ptr<Client>> clients;
+  for (int i = 0; i < 2; ++i) {
+    auto client = std::make_shared<Client>();
+    client->then = [&order] { order += 'v'; };
+    REQUIRE(sockets->watch(client->socket(), client));
+    clients.push_back(std::move(client));
+  }
+  io.poll();
+  CHECK(order.empty());
+  for (const auto& client : clients) {
+    client->ask();
+  }
+  io.poll();
+  CHECK(order == "(vv)");
+  sockets->clear();
+}
 
 TEST_CASE("no clock is looked at while nobody is expected") {
   Loop loop;
