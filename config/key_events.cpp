@@ -6,13 +6,13 @@ namespace kiwi::config {
 
 namespace {
 
-// In the order in which Redis prints them; what follows A, and A's own.
+// In the order in which Redis prints them: what A stands for, and what follows.
 constexpr std::pair<char, KeyClass> kOfA[] = {
     {'g', kEventGeneric}, {'$', kEventString},  {'l', kEventList},    {'s', kEventSet},
     {'h', kEventHash},    {'z', kEventZset},    {'x', kEventExpired}, {'e', kEventEvicted},
     {'t', kEventStream},  {'d', kEventModule}};
 constexpr std::pair<char, KeyClass> kOthers[] = {
-    {'K', kKeyspaceChannel}, {'E', kKeyeventChannel}, {'m', kEventKeyMiss}, {'n', kEventNew}};
+    {'n', kEventNew}, {'K', kKeyspaceChannel}, {'E', kKeyeventChannel}, {'m', kEventKeyMiss}};
 
 KeyEvents of_letter(char letter) {
   for (const auto& [known, bit] : kOfA) {

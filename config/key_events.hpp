@@ -1,5 +1,6 @@
 // Events of keys, as notify-keyspace-events chooses them: its classes, and what it says as text. The
-// order of the letters, and what A stands for, are Redis 7.0's. Pure functions.
+// order of the letters, and what A stands for, are Redis 7.0's, which forgets n beside A: the text
+// is what the cluster keeps, so here it does not. Pure functions.
 #pragma once
 
 #include <cstdint>
@@ -42,6 +43,12 @@ constexpr bool says_anything(KeyEvents events) {
   return (events & kChannels) != 0 && (events & ~kChannels) != 0;
 }
 constexpr bool is_wanted(KeyEvents events, KeyClass one) { return (events & one) != 0; }
+
+// The option's value.
+struct KeyEventChoice {
+  KeyEvents events = 0;
+  bool operator==(const KeyEventChoice&) const = default;
+};
 
 std::optional<KeyEvents> parse_key_events(std::string_view text);  // nullopt: no such letter
 std::string format_key_events(KeyEvents events);

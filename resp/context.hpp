@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -75,6 +76,21 @@ class Context {
   }
   void count_expire_command() { ++expire_commands_; }
 
+  // A message of PUBLISH or SPUBLISH that leaves once the entry is committed, on every node. The
+  // number of its receivers on this node, where somebody waits for the reply.
+  int64_t publish(bool sharded, std::string_view channel, std::string_view message);
+  void count_receivers(ReceiverCounter counter) { receivers_ = std::move(counter); }
+  // For notify-keyspace-events: something happened to the key.
+  void notify(config::KeyClass of, std::string_view event, std::string_view key) {
+    state_.outward().key_event({of, event}, database_, key);
+  }
+  void notify_in(uint32_t database,
+                 config::KeyClass of,
+                 std::string_view event,
+                 std::string_view key) {
+    state_.outward().key_event({of, event}, database, key);
+  }
+
   // Replaces whatever the key holds by a string; by nothing, if its deadline has passed.
   void set_string(Key& key, std::string_view value, int64_t expire_at_ms);
   // Space for values that are built from old ones; the same buffer each time.
@@ -89,6 +105,7 @@ class Context {
   bool met_ttl_ = false;
   Stats stats_;
   uint64_t expire_commands_ = 0;
+  ReceiverCounter receivers_;
   std::string scratch_;
 };
 

@@ -137,6 +137,10 @@ struct NodeContext {
 
   PubSub pubsub;  // sessions subscribe, and leave it when they end
   Fanout fanout;
+  // Once the node was up: what entries behind that tell is delivered. Those before it were told in
+  // an earlier life, or while nobody was served.
+  bool live = false;
+  LogIndex live_after;
 
   // Every live session; sessions enter and leave by themselves.
   std::map<ConnectionId, Session*> sessions;
@@ -168,6 +172,11 @@ struct NodeContext {
 
   // To this node's subscribers, at once. How many got it.
   size_t publish_here(const Publication& publication);
+  // What entries told: to this node's subscribers, in order.
+  void publish_outward(std::vector<OutwardEvent> events);
+  Listening listening() const {
+    return {live, live_after, !pubsub.empty(), pubsub.hears_key_events()};
+  }
   // Carries out what `fanout` wants done here, and returns the rest of it: messages to peers.
   std::vector<FanoutEffects::Message> take_fanout();
 

@@ -20,6 +20,22 @@ size_t bytes_of(std::string_view name) { return name.size() + kSubscriptionBytes
 
 size_t at(Topic topic) { return static_cast<size_t>(topic); }
 
+// Both kinds of channels of an event of a key begin so.
+constexpr std::string_view kKeyChannels = "__key";
+
+bool listens_to_keys(Topic topic, std::string_view name) {
+  if (topic == Topic::kShard) {
+    return false;
+  }
+  if (topic == Topic::kChannel) {
+    return name.starts_with(kKeyChannels);
+  }
+  // A pattern whose literal beginning is another one matches no such channel.
+  const std::string_view literal = name.substr(0, name.find_first_of("*?[\\"));
+  const size_t common = std::min(literal.size(), kKeyChannels.size());
+  return literal.substr(0, common) == kKeyChannels.substr(0, common);
+}
+
 }  // namespace
 
 std::string message_bytes(const Publication& publication) {
@@ -46,6 +62,22 @@ std::string pattern_message_bytes(std::string_view pattern, const Publication& p
   return out;
 }
 
+std::vector<Publication> publications_of(OutwardEvent event) {
+  if (event.kind != OutwardEvent::Kind::kKey) {
+    return {{event.kind == OutwardEvent::Kind::kShardPublish, std::move(event.channel),
+             std::move(event.message)}};
+  }
+  std::vector<Publication> out;
+  const std::string database = "@" + std::to_string(event.database) + "__:";
+  if ((event.to & config::kKeyspaceChannel) != 0) {
+    out.push_back({false, "__keyspace" + database + event.message, event.channel});
+  }
+  if ((event.to & config::kKeyeventChannel) != 0) {
+    out.push_back({false, "__keyevent" + database + event.channel, event.message});
+  }
+  return out;
+}
+
 bool PubSub::subscribe(ConnectionId connection, Topic topic, std::string_view name) {
   CHECK_INVARIANT(connection != 0);
   auto [mine, is_new] = connections_.try_emplace(connection);
@@ -53,6 +85,7 @@ bool PubSub::subscribe(ConnectionId connection, Topic topic, std::string_view na
   auto found = names.lower_bound(name);
   if (found == names.end() || found->first != name) {
     found = names.emplace_hint(found, std::string(name), Receivers{});
+    key_listeners_ += listens_to_keys(topic, name) ? 1 : 0;
   }
   if (!found->second.insert(connection).second) {
     CHECK_INVARIANT(!is_new && mine->second.names[at(topic)].contains(name));
@@ -74,7 +107,7 @@ bool PubSub::unsubscribe(ConnectionId connection, Topic topic, std::string_view 
   CHECK_INVARIANT(found != names.end() && found->second.contains(connection));
   found->second.erase(connection);
   if (found->second.empty()) {
-    names.erase(found);
+    forget_name(topic, found);
   }
   CHECK_INVARIANT(mine->second.bytes >= bytes);
   mine->second.bytes -= bytes;
@@ -82,6 +115,14 @@ bool PubSub::unsubscribe(ConnectionId connection, Topic topic, std::string_view 
     connections_.erase(mine);
   }
   return true;
+}
+
+void PubSub::forget_name(Topic topic, Names::iterator name) {
+  if (listens_to_keys(topic, name->first)) {
+    CHECK_INVARIANT(key_listeners_ != 0);
+    --key_listeners_;
+  }
+  topics_[at(topic)].erase(name);
 }
 
 void PubSub::connection_closed(ConnectionId connection) {
@@ -95,7 +136,7 @@ void PubSub::connection_closed(ConnectionId connection) {
       CHECK_INVARIANT(found != topics_[topic].end());
       found->second.erase(connection);
       if (found->second.empty()) {
-        topics_[topic].erase(found);
+        forget_name(static_cast<Topic>(topic), found);
       }
     }
   }
@@ -139,22 +180,6 @@ void PubSub::visit(Topic topic,
       return;
     }
   }
-}
-
-bool PubSub::may_hear(std::string_view channel_prefix) const {
-  const Names& channels = topics_[at(Topic::kChannel)];
-  const auto first = channels.lower_bound(channel_prefix);
-  if (first != channels.end() && std::string_view(first->first).starts_with(channel_prefix)) {
-    return true;
-  }
-  // A pattern whose literal beginning is another one matches no such channel.
-  const auto fits = [channel_prefix](std::string_view pattern) {
-    const std::string_view literal = pattern.substr(0, pattern.find_first_of("*?[\\"));
-    const size_t common = std::min(literal.size(), channel_prefix.size());
-    return literal.substr(0, common) == channel_prefix.substr(0, common);
-  };
-  return std::ranges::any_of(topics_[at(Topic::kPattern)],
-                             [&](const auto& item) { return fits(item.first); });
 }
 
 size_t PubSub::publish(const Publication& publication,

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "resp/request.hpp"
+#include "resp/types/outward.hpp"
 
 namespace kiwi::resp {
 
@@ -65,8 +66,8 @@ class PubSub {
   void visit(Topic topic,
              std::optional<std::string_view> pattern,
              const std::function<bool(std::string_view)>& visit) const;
-  // Could anybody get a message on a channel that begins so? Never no where the answer is yes.
-  bool may_hear(std::string_view channel_prefix) const;
+  // Could anybody get an event of a key? Never no where the answer is yes.
+  bool hears_key_events() const { return key_listeners_ != 0; }
 
   // ---- publishing
   // Calls give(connection, message) for each receipt: those of the channel first, then pattern by
@@ -85,9 +86,15 @@ class PubSub {
     bool empty() const { return names[0].empty() && names[1].empty() && names[2].empty(); }
   };
 
+  void forget_name(Topic topic, Names::iterator name);
+
   Names topics_[kTopics];
+  size_t key_listeners_ = 0;  // names whose subscribers may get events of keys
   std::unordered_map<ConnectionId, Subscriptions> connections_;
 };
+
+// What goes out for one: the message, or up to two for an event of a key.
+std::vector<Publication> publications_of(OutwardEvent event);
 
 // The bytes of a message for those of its channel, and for those of a pattern.
 std::string message_bytes(const Publication& publication);

@@ -151,6 +151,14 @@ size_t NodeContext::publish_here(const Publication& publication) {
   });
 }
 
+void NodeContext::publish_outward(std::vector<OutwardEvent> events) {
+  for (OutwardEvent& event : events) {
+    for (const Publication& publication : publications_of(std::move(event))) {
+      publish_here(publication);
+    }
+  }
+}
+
 std::vector<FanoutEffects::Message> NodeContext::take_fanout() {
   FanoutEffects effects = fanout.take_effects();
   for (const PublishTicket& ticket : effects.answer) {

@@ -28,6 +28,7 @@
 #include "resp/types/field_deadlines.hpp"
 #include "resp/types/key.hpp"
 #include "resp/types/nodes.hpp"
+#include "resp/types/outward.hpp"
 #include "resp/types/settings.hpp"
 #include "resp/types/shape.hpp"
 #include "resp/types/steps.hpp"
@@ -57,7 +58,10 @@ class Database {
 
   // ---- turns and undo
   const rocks::AppliedRecord& record() const { return record_; }
-  void begin_entry() { effects_.begin_entry(); }
+  void begin_entry(LogIndex index = {}) {  // without one it tells nobody anything
+    effects_.begin_entry();
+    outward_.begin_entry(index);
+  }
   void end_entry(LogIndex index, Term term, int64_t stamp_ms);
   // Writes what is kept in memory during a turn; the caller commits.
   void end_turn();
@@ -76,6 +80,7 @@ class Database {
   Elements& elements() { return elements_; }
   Nodes& nodes() { return nodes_; }
   FieldDeadlines& field_deadlines() { return field_deadlines_; }
+  Outward& outward() { return outward_; }
   const Shape& shape() const { return shape_; }
   Settings& settings() { return settings_; }
   const Settings& settings() const { return settings_; }
@@ -156,6 +161,7 @@ class Database {
     size_t map;     // of map_before_
     size_t settings;
     size_t floors;  // of expiry_index_
+    size_t outward;
   };
 
   uint64_t next_mutation() { return ++record_.mutation_counter; }
@@ -186,6 +192,7 @@ class Database {
   Nodes nodes_;
   FieldDeadlines field_deadlines_;
   Settings settings_{effects_};
+  Outward outward_;
   rocks::AppliedRecord record_;
   std::unordered_map<uint32_t, Counted> counts_;  // by physical number
   std::unordered_map<uint32_t, Mapped> map_;  // by logical number; absent = itself, never changed

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,8 +25,12 @@ struct OutwardEvent {
   uint32_t database = 0;  // kKey: logical
   std::string channel;    // kKey: the event's name
   std::string message;    // kKey: the key
+  config::KeyEvents to = 0;  // kKey: kKeyspaceChannel, kKeyeventChannel or both
   bool operator==(const OutwardEvent&) const = default;
 };
+
+// How many subscribers of this node a message of that channel has. Decides about replies only.
+using ReceiverCounter = std::function<uint64_t(bool sharded, std::string_view channel)>;
 
 // Who listens on this node.
 struct Listening {
@@ -51,12 +56,13 @@ class Outward {
   void publish(bool sharded, std::string_view channel, std::string_view message) {
     if (publishes_) {
       add({sharded ? OutwardEvent::Kind::kShardPublish : OutwardEvent::Kind::kPublish, 0,
-           std::string(channel), std::string(message)});
+           std::string(channel), std::string(message), 0});
     }
   }
   void key_event(config::KeyEvent event, uint32_t database, std::string_view key) {
     if (notifies_ && config::is_wanted(classes_, event.of)) {
-      add({OutwardEvent::Kind::kKey, database, std::string(event.name), std::string(key)});
+      add({OutwardEvent::Kind::kKey, database, std::string(event.name), std::string(key),
+           classes_ & (config::kKeyspaceChannel | config::kKeyeventChannel)});
     }
   }
 
