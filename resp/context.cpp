@@ -32,11 +32,6 @@ Key Context::read(std::string_view name) {
   return key;
 }
 
-int64_t Context::publish(bool sharded, std::string_view channel, std::string_view message) {
-  state_.outward().publish(sharded, channel, message);
-  return receivers_ ? static_cast<int64_t>(receivers_(sharded, channel)) : 0;
-}
-
 void Context::set_string(Key& key, std::string_view value, int64_t expire_at_ms) {
   if (expire_at_ms == 0 || expire_at_ms > moment_.now_ms) {
     String::assign(state_, key, value, expire_at_ms);

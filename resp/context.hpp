@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -77,9 +76,10 @@ class Context {
   void count_expire_command() { ++expire_commands_; }
 
   // A message of PUBLISH or SPUBLISH that leaves once the entry is committed, on every node. The
-  // number of its receivers on this node, where somebody waits for the reply.
-  int64_t publish(bool sharded, std::string_view channel, std::string_view message);
-  void count_receivers(ReceiverCounter counter) { receivers_ = std::move(counter); }
+  // number of its receivers on this node: for the reply only, since no two nodes have the same.
+  int64_t publish(bool sharded, std::string_view channel, std::string_view message) {
+    return static_cast<int64_t>(state_.outward().publish(sharded, channel, message));
+  }
   // For notify-keyspace-events: something happened to the key.
   void notify(config::KeyClass of, std::string_view event, std::string_view key) {
     state_.outward().key_event({of, event}, database_, key);
@@ -105,7 +105,6 @@ class Context {
   bool met_ttl_ = false;
   Stats stats_;
   uint64_t expire_commands_ = 0;
-  ReceiverCounter receivers_;
   std::string scratch_;
 };
 

@@ -22,7 +22,6 @@ Executor::State::State(rocks::Keyspace& keyspace, const ExecutorOptions& opts)
       context(database),
       replies(opts.reply_bytes_max) {
   queued = database.record().index;
-  context.count_receivers(opts.receivers);
   take_key_events();
   take_settings();
   database.effects().on_large_entry([this] { large_entry(); });

@@ -54,7 +54,6 @@ struct ExecutorOptions {
   uint64_t long_read_elements = 0;
   size_t long_reads_max = config::limits::kLongReads;  // put aside at a time; more are refused
   size_t long_reads_of_connection_max = config::limits::kLongReadsOfConnection;
-  ReceiverCounter receivers;  // for the replies of PUBLISH in a block; none: 0
   const std::atomic<bool>* stop = nullptr;  // of a view: it ends what runs, by Stopped (steps.hpp)
 };
 

@@ -137,6 +137,9 @@ struct NodeContext {
 
   PubSub pubsub;  // sessions subscribe, and leave it when they end
   Fanout fanout;
+  const ReceiverCounter count_receivers = [this](bool sharded, std::string_view channel) {
+    return pubsub.receivers(sharded, channel);
+  };
   // Once the node was up: what entries behind that tell is delivered. Those before it were told in
   // an earlier life, or while nobody was served.
   bool live = false;
@@ -175,7 +178,7 @@ struct NodeContext {
   // What entries told: to this node's subscribers, in order.
   void publish_outward(std::vector<OutwardEvent> events);
   Listening listening() const {
-    return {live, live_after, !pubsub.empty(), pubsub.hears_key_events()};
+    return {live, live_after, !pubsub.empty(), pubsub.hears_key_events(), &count_receivers};
   }
   // Carries out what `fanout` wants done here, and returns the rest of it: messages to peers.
   std::vector<FanoutEffects::Message> take_fanout();

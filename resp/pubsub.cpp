@@ -182,6 +182,16 @@ void PubSub::visit(Topic topic,
   }
 }
 
+uint64_t PubSub::receivers(bool sharded, std::string_view channel) const {
+  uint64_t count = subscribers(sharded ? Topic::kShard : Topic::kChannel, channel);
+  if (!sharded) {
+    for (const auto& [pattern, receivers] : topics_[at(Topic::kPattern)]) {
+      count += glob_match(pattern, channel) ? receivers.size() : 0;
+    }
+  }
+  return count;
+}
+
 size_t PubSub::publish(const Publication& publication,
                        const std::function<void(ConnectionId, const PushBytes&)>& give) const {
   size_t count = 0;

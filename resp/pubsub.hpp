@@ -66,6 +66,7 @@ class PubSub {
   void visit(Topic topic,
              std::optional<std::string_view> pattern,
              const std::function<bool(std::string_view)>& visit) const;
+  uint64_t receivers(bool sharded, std::string_view channel) const;  // of a message
   // Could anybody get an event of a key? Never no where the answer is yes.
   bool hears_key_events() const { return key_listeners_ != 0; }
 

@@ -35,7 +35,7 @@ class TcpServer {
   void part();                           // each ends behind its next answer
   void finish();                         // nothing more is read from them; what was is answered
   bool idle() const;                     // all of it is
-  void close(resp::ConnectionId id);     // its session is killed()
+  void look_again(resp::ConnectionId id);  // its session is killed(), or has output
   void deliver(resp::ReplyBatch batch);  // an answer that came later
   void tick();                           // every second or so: idle clients, soft output limits
   size_t clients() const;

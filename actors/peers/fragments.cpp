@@ -29,7 +29,7 @@ void LinkSender::queue_note(GroupId group, std::string bytes) {
   urgent_.push_back({next_order_++, {FrameKind::kNote, group, std::move(bytes)}});
 }
 
-// What was begun is not taken back: it is the newcomer's place that is too small then.
+// What was begun is not taken back, so there may be one message more than fits.
 size_t LinkSender::queue_fanout(GroupId group, std::string bytes) {
   size_t dropped = 0;
   const size_t begun = fanout_offset_ != 0 ? 1 : 0;

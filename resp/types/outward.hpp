@@ -29,7 +29,7 @@ struct OutwardEvent {
   bool operator==(const OutwardEvent&) const = default;
 };
 
-// How many subscribers of this node a message of that channel has. Decides about replies only.
+// How many subscribers of this node a message of that channel has.
 using ReceiverCounter = std::function<uint64_t(bool sharded, std::string_view channel)>;
 
 // Who listens on this node.
@@ -38,6 +38,7 @@ struct Listening {
   LogIndex after;     // entries up to here were told before the start, or to nobody
   bool subscribers = false;  // to anything
   bool key_subscribers = false;  // to something that an event of a key could go to
+  const ReceiverCounter* receivers = nullptr;  // outlives the executor
 };
 
 class Outward {
@@ -53,11 +54,16 @@ class Outward {
   // Reads outside of entries tell nothing but what is only this node's.
   void end_entry() { publishes_ = notifies_ = false; }
 
-  void publish(bool sharded, std::string_view channel, std::string_view message) {
-    if (publishes_) {
+  // How many receive it on this node.
+  uint64_t publish(bool sharded, std::string_view channel, std::string_view message) {
+    const uint64_t receivers = publishes_ && listening_.receivers != nullptr
+                                   ? (*listening_.receivers)(sharded, channel)
+                                   : 0;
+    if (receivers != 0) {
       add({sharded ? OutwardEvent::Kind::kShardPublish : OutwardEvent::Kind::kPublish, 0,
            std::string(channel), std::string(message), 0});
     }
+    return receivers;
   }
   void key_event(config::KeyEvent event, uint32_t database, std::string_view key) {
     if (notifies_ && config::is_wanted(classes_, event.of)) {
