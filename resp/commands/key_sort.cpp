@@ -286,6 +286,7 @@ class Sorting {
       }
     }
     Key key = context_.find(*options_.destination);
+    const bool was_there = key.live;
     if (key.live) {
       context_.state().remove(key);
     }
@@ -294,6 +295,8 @@ class Sorting {
       list->push(ListEnd::kTail, value);
     }
     list->save();
+    context_.notify_stored(config::kEventList, "sortstore", *options_.destination, values.size(),
+                           was_there);
     CHECK_INVARIANT(list->size() == values.size() && list->exists() == !values.empty());
     return values.size();
   }

@@ -224,6 +224,16 @@ DatabaseId Database::physical(uint32_t logical) {
   return m != nullptr ? m->id : DatabaseId{logical};
 }
 
+// Of a database that was flushed meanwhile, any number: it holds no keys.
+uint32_t Database::logical(DatabaseId database) const {
+  for (const auto& [number, mapped] : map_) {
+    if (mapped.id == database) {
+      return number;
+    }
+  }
+  return database.value;
+}
+
 uint64_t Database::incarnation(uint32_t logical) {
   const Mapped* m = mapped(logical);
   return m != nullptr ? m->incarnation : 0;

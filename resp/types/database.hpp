@@ -88,6 +88,7 @@ class Database {
 
   // ---- logical databases
   rocks::DatabaseId physical(uint32_t logical);
+  uint32_t logical(rocks::DatabaseId database) const;  // the other way round
   uint64_t incarnation(uint32_t logical);  // changes with FLUSHDB and SWAPDB
   void flush(uint32_t logical);
   void swap(uint32_t a, uint32_t b);
@@ -133,6 +134,9 @@ class Database {
   // due. Requires from.live and that the two are not the same key.
   void copy(const Key& from, Key& to);
 
+  // To the outside: what became of the key, whose logical database is looked up.
+  void tell(const config::KeyEvent& event, const Key& key);
+
   // ---- walks
   // Metadata records of a database with key hash >= `hash`.
   std::unique_ptr<rocks::Cursor> key_cursor(rocks::DatabaseId database, uint64_t hash);
@@ -174,6 +178,8 @@ class Database {
   void move_in_index(Key& key);
   void leave_index(Key& key);
   void copy_fields(const Key& from, Key& to);
+  void tell_expired(const Key& key) { tell({config::kEventExpired, "expired"}, key); }
+  void tell_new(const Key& key) { tell({config::kEventNew, "new"}, key); }
   void forget_record(Key& key);  // record, index and counts; neither elements nor bucket
   void store(Key& key);
   uint64_t bucket(rocks::DatabaseId database, std::string_view name);

@@ -66,11 +66,13 @@ class Outward {
     return receivers;
   }
   void key_event(config::KeyEvent event, uint32_t database, std::string_view key) {
-    if (notifies_ && config::is_wanted(classes_, event.of)) {
+    if (wants(event.of)) {
       add({OutwardEvent::Kind::kKey, database, std::string(event.name), std::string(key),
            classes_ & (config::kKeyspaceChannel | config::kKeyeventChannel)});
     }
   }
+
+  bool wants(config::KeyClass of) const { return notifies_ && config::is_wanted(classes_, of); }
 
   size_t bytes() const { return bytes_; }  // of what waits
   std::vector<OutwardEvent> take() {
