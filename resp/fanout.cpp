@@ -220,6 +220,7 @@ bool Fanout::want_interest(const ReplySlot& waits, int64_t now_ms) {
     say_interest_to_all();
   }
   if (all_heard()) {
+    about_to_ = true;
     return true;
   }
   waiting_.push_back({waits, now_ms + kFanoutWaitMs});
@@ -232,6 +233,7 @@ void Fanout::look_at_waiting(int64_t now_ms) {
     const bool over = all || one.deadline_ms <= now_ms;
     if (over) {
       effects_.heard.push_back(one.to);
+      about_to_ = true;
     }
     return over;
   });
@@ -247,8 +249,9 @@ void Fanout::tick(int64_t now_ms) {
     answer(batches_out_.begin()->second);
     batches_out_.erase(batches_out_.begin());
   }
-  if (interested_ != (subscribed_ || !waiting_.empty())) {
-    interested_ = !interested_;
+  const bool keeps = std::exchange(about_to_, false) || !waiting_.empty();
+  if (interested_ != subscribed_ && !(interested_ && keeps)) {
+    interested_ = subscribed_;
     say_interest_to_all();
     return;
   }
