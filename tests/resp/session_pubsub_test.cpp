@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+#include "config/base/bytes.hpp"
+#include "config/base/prng.hpp"
 #include "resp/reply_slots.hpp"
 #include "resp/session_state.hpp"
 #include "tests/resp/session_harness.hpp"
