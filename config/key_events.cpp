@@ -8,8 +8,8 @@ namespace {
 
 // In the order in which Redis prints them: what A stands for, and what follows.
 constexpr std::pair<char, KeyClass> kOfA[] = {
-    {'g', kEventGeneric}, {'$', kEventString},  {'l', kEventList},    {'s', kEventSet},
-    {'h', kEventHash},    {'z', kEventZset},    {'x', kEventExpired}, {'e', kEventEvicted},
+    {'g', kEventGeneric}, {'$', kEventString}, {'l', kEventList},    {'s', kEventSet},
+    {'h', kEventHash},    {'z', kEventZset},   {'x', kEventExpired}, {'e', kEventEvicted},
     {'t', kEventStream},  {'d', kEventModule}};
 constexpr std::pair<char, KeyClass> kOthers[] = {
     {'n', kEventNew}, {'K', kKeyspaceChannel}, {'E', kKeyeventChannel}, {'m', kEventKeyMiss}};

@@ -1,6 +1,6 @@
-// Events of keys, as notify-keyspace-events chooses them: its classes, and what it says as text. The
-// order of the letters, and what A stands for, are Redis 7.0's, which forgets n beside A: the text
-// is what the cluster keeps, so here it does not. Pure functions.
+// Events of keys, as notify-keyspace-events chooses them: its classes, and what it says as text.
+// The order of the letters, and what A stands for, are Redis 7.0's, which forgets n beside A: the
+// text is what the cluster keeps, so here it does not. Pure functions.
 #pragma once
 
 #include <cstdint>

@@ -117,11 +117,9 @@ class Context {
     }
   }
 
-  // Replaces whatever the key holds by a string; by nothing, if its deadline has passed. Tells of it.
-  void set_string(Key& key,
-                  std::string_view value,
-                  int64_t expire_at_ms,
-                  bool new_deadline = true);
+  // Replaces whatever the key holds by a string; by nothing, if its deadline has passed. Tells of
+  // it.
+  void set_string(Key& key, std::string_view value, int64_t expire_at_ms, bool new_deadline = true);
   // Space for values that are built from old ones; the same buffer each time.
   std::string& scratch() { return scratch_.clear(), scratch_; }
 

@@ -283,7 +283,8 @@ bool Executor::State::apply_turn() {
   }
   while (!queue.empty() && turn_commands < options.turn_commands_max &&
          store->pending_bytes() < options.turn_bytes_max &&
-         database.outward().bytes() < options.turn_bytes_max && replies.bytes() < turn_reply_bytes) {
+         database.outward().bytes() < options.turn_bytes_max &&
+         replies.bytes() < turn_reply_bytes) {
     raft::Entry entry = std::move(queue.front());
     queue.pop_front();
     apply_entry(entry);

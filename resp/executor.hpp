@@ -72,7 +72,7 @@ struct ExecutorEffects {
   // answered. To be handed to the router before reads_done.
   std::vector<ReadBatch> reads_again;
   std::vector<OutwardEvent> outward;  // of what was committed, in log order; behind the replies
-  uint64_t expirations = 0;  // expire_command()s that were executed, whoever's
+  uint64_t expirations = 0;           // expire_command()s that were executed, whoever's
   bool applied_moved = false;
   bool settings_changed = false;  // Executor::settings()
   LogIndex applied;

@@ -241,8 +241,8 @@ void Fanout::look_at_waiting(int64_t now_ms) {
 
 // ---------------------------------------------------------------- turns
 
-// Interest is given up here only, so that who subscribes and unsubscribes in turn tells nobody. What
-// a link lost of it is said again.
+// Interest is given up here only, so that who subscribes and unsubscribes in turn tells nobody.
+// What a link lost of it is said again.
 void Fanout::tick(int64_t now_ms) {
   look_at_waiting(now_ms);
   while (!batches_out_.empty() && batches_out_.begin()->second.deadline_ms <= now_ms) {

@@ -117,7 +117,7 @@ class Fanout {
   bool subscribed_ = false;
   bool interested_ = false;  // what was said last
   uint64_t interests_ = 0;   // how often that changed
-  bool about_to_ = false;     // somebody was told lately that it may subscribe now
+  bool about_to_ = false;    // somebody was told lately that it may subscribe now
   std::vector<Waiting> waiting_;
 
   std::string draft_;  // the batch in the making, without its head

@@ -23,8 +23,7 @@ void Session::State::change_subscriptions(const CommandSpec& row, Args args) {
     node.fanout_has_work();
     return;
   }
-  reply_now([&](RespWriter& reply) { run_local(row, args, reply, RespWriter::kAnyRoom); },
-            true);
+  reply_now([&](RespWriter& reply) { run_local(row, args, reply, RespWriter::kAnyRoom); }, true);
 }
 
 std::string Session::State::run_subscribing() {
@@ -108,11 +107,11 @@ void Session::State::forget_subscriptions() {
 void Session::State::publish(const CommandSpec& row, Args args) {
   Publication publication{row.name.front() == 's', std::string(args[1]), std::string(args[2])};
   if (Fanout::too_large(publication) && node.fanout.anyone_else()) {
-    return reply_error("ERR the channel and the message are longer than what the nodes of a "
-                       "cluster send to each other");
+    return reply_error(
+        "ERR the channel and the message are longer than what the nodes of a "
+        "cluster send to each other");
   }
-  const uint64_t slot =
-      slots.open(publication.bytes() + kWaitingOverhead, is_silent(), false);
+  const uint64_t slot = slots.open(publication.bytes() + kWaitingOverhead, is_silent(), false);
   publications.push_back({slot, std::move(publication)});
   run_publications();
 }
@@ -162,9 +161,8 @@ void NodeContext::publish_outward(std::vector<OutwardEvent> events) {
 std::vector<FanoutEffects::Message> NodeContext::take_fanout() {
   FanoutEffects effects = fanout.take_effects();
   for (const PublishTicket& ticket : effects.answer) {
-    LaterReply{this, ticket.to, ticket.resp_version}.answer([&](ReplyWriter& reply) {
-      reply.integer(static_cast<int64_t>(ticket.receivers));
-    });
+    LaterReply{this, ticket.to, ticket.resp_version}.answer(
+        [&](ReplyWriter& reply) { reply.integer(static_cast<int64_t>(ticket.receivers)); });
   }
   for (const ReplySlot& slot : effects.heard) {
     ReplyBatch batch;

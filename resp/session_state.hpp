@@ -65,9 +65,9 @@ struct Transaction {
 // Nothing more of the connection is parsed until this slot is answered.
 struct Barrier {
   enum class Kind : uint8_t {
-    kWatch,    // EXEC needs its tokens (F11)
-    kExec,     // local commands of the block may change the session
-    kMigrate,  // the next step of MIGRATE
+    kWatch,     // EXEC needs its tokens (F11)
+    kExec,      // local commands of the block may change the session
+    kMigrate,   // the next step of MIGRATE
     kInterest,  // the other nodes have heard that this one has a subscriber
   };
   uint64_t slot = 0;
@@ -137,13 +137,13 @@ struct Session::State {
 
   Transaction transaction;
   std::optional<Barrier> barrier;
-  std::vector<QueuedLocal> exec_locals;  // of the block behind a kExec barrier
-  size_t exec_bytes = 0;                 // what it held while it was queued
-  size_t exec_count = 0;                 // all its commands
-  std::optional<Migrating> migrating;    // behind a kMigrate barrier
-  std::optional<QueuedLocal> subscribing;  // behind a kInterest barrier
+  std::vector<QueuedLocal> exec_locals;         // of the block behind a kExec barrier
+  size_t exec_bytes = 0;                        // what it held while it was queued
+  size_t exec_count = 0;                        // all its commands
+  std::optional<Migrating> migrating;           // behind a kMigrate barrier
+  std::optional<QueuedLocal> subscribing;       // behind a kInterest barrier
   std::deque<WaitingPublication> publications;  // their turn has not come
-  PubSub::Counts subscriptions;          // of node.pubsub
+  PubSub::Counts subscriptions;                 // of node.pubsub
 
   // ---- the way of the bytes
   RequestParser parser;
@@ -158,8 +158,8 @@ struct Session::State {
   size_t counted_bytes = 0;  // of this session in node.client_memory
   bool gave_back = false;    // since it was last active
   int64_t over_soft_limit_since_ms = -1;
-  bool paused = false;   // too much unanswered or unsent (F28)
-  bool running = false;  // process() is on the stack
+  bool paused = false;    // too much unanswered or unsent (F28)
+  bool running = false;   // process() is on the stack
   bool in_block = false;  // a local command of MULTI is executed
   bool close_after_replies = false;
   bool killed = false;

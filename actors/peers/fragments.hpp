@@ -16,8 +16,8 @@
 //               token
 //               kSnapshot  snapshot_protocol.hpp                             kNote  an admin's word
 //               kFanout  1 if more of the message follows, else 0:u8, bytes
-// Publications (resp/fanout.hpp) wait behind all messages, in a queue of their own: what comes on top
-// of kPublicationBytes makes the oldest of them go. At most a quarter of the window is theirs.
+// Publications (resp/fanout.hpp) wait behind all messages, in a queue of their own: what comes on
+// top of kPublicationBytes makes the oldest of them go. At most a quarter of the window is theirs.
 //
 // Each frame names its Raft group; kAck, kHello and kHelloAck are the link's own and name none (0).
 // All parts of a message are of one group.
@@ -109,7 +109,7 @@ class LinkSender {
   std::deque<Frame> fanout_;
   size_t fanout_offset_ = 0;  // of fanout_.front(): what was sent of it
   size_t fanout_bytes_ = 0;   // in fanout_
-  size_t part_offset_ = 0;  // of bulk_.front(): what was sent of it
+  size_t part_offset_ = 0;    // of bulk_.front(): what was sent of it
   size_t queued_bytes_ = 0;
   uint64_t next_order_ = 0;
   uint64_t sent_ = 0;

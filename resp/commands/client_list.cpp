@@ -25,8 +25,7 @@ std::optional<ClientType> parse_type(std::string_view word) {
   if (same_word(word, "pubsub")) {
     return ClientType::kPubSub;
   }
-  bool other =
-      same_word(word, "slave") || same_word(word, "replica") || same_word(word, "master");
+  bool other = same_word(word, "slave") || same_word(word, "replica") || same_word(word, "master");
   return other ? std::optional(ClientType::kOther) : std::nullopt;
 }
 

@@ -377,10 +377,9 @@ void store(Context& context, const Search& search, std::vector<Hit> hits, ReplyW
   Key key = context.find(*search.destination);
   const bool was_there = key.live;
   const uint64_t stored = members.store(key);
-  context.notify_stored(
-      config::kEventZset,
-      context.command() == "geosearchstore" ? "geosearchstore" : "georadiusstore",
-      *search.destination, stored, was_there);
+  context.notify_stored(config::kEventZset,
+                        context.command() == "geosearchstore" ? "geosearchstore" : "georadiusstore",
+                        *search.destination, stored, was_there);
   reply.integer(static_cast<int64_t>(stored));
 }
 

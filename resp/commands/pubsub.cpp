@@ -30,8 +30,7 @@ void count_subscribers(Topic topic, Session& session, Args args, ReplyWriter& re
   reply.array((args.size() - 2) * 2);
   for (std::string_view name : args.subspan(2)) {
     reply.bulk(name);
-    reply.integer(
-        static_cast<int64_t>(session.state().node.pubsub.subscribers(topic, name)));
+    reply.integer(static_cast<int64_t>(session.state().node.pubsub.subscribers(topic, name)));
   }
 }
 

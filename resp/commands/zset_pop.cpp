@@ -112,7 +112,8 @@ void zmpop(Context& context, Args args, ReplyWriter& reply) {
     reply.bulk(name);
     begin_scored(reply, shape, popped);
     set->pop(options.end, popped, scored_into(reply, shape));
-    return context.save(*set, config::kEventZset, options.end == ScoreEnd::kLowest ? "zpopmin" : "zpopmax");
+    return context.save(*set, config::kEventZset,
+                        options.end == ScoreEnd::kLowest ? "zpopmin" : "zpopmax");
   }
   reply.null_array();
 }

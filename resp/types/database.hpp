@@ -89,7 +89,7 @@ class Database {
   // ---- logical databases
   rocks::DatabaseId physical(uint32_t logical);
   uint32_t logical(rocks::DatabaseId database) const;  // the other way round
-  uint64_t incarnation(uint32_t logical);  // changes with FLUSHDB and SWAPDB
+  uint64_t incarnation(uint32_t logical);              // changes with FLUSHDB and SWAPDB
   void flush(uint32_t logical);
   void swap(uint32_t a, uint32_t b);
   KeyCounts counts(rocks::DatabaseId database) const;  // of what physical() gave
@@ -179,7 +179,11 @@ class Database {
   void leave_index(Key& key);
   void copy_fields(const Key& from, Key& to);
   void tell_expired(const Key& key) { tell({config::kEventExpired, "expired"}, key); }
-  void tell_new(const Key& key) { tell({config::kEventNew, "new"}, key); }
+  void tell_new(const Key& key) {
+    if (outward_.tells_new()) {
+      tell({config::kEventNew, "new"}, key);
+    }
+  }
   void forget_record(Key& key);  // record, index and counts; neither elements nor bucket
   void store(Key& key);
   uint64_t bucket(rocks::DatabaseId database, std::string_view name);

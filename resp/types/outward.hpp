@@ -22,9 +22,9 @@ namespace kiwi::resp {
 struct OutwardEvent {
   enum class Kind : uint8_t { kPublish, kShardPublish, kKey };
   Kind kind = Kind::kPublish;
-  uint32_t database = 0;  // kKey: logical
-  std::string channel;    // kKey: the event's name
-  std::string message;    // kKey: the key
+  uint32_t database = 0;     // kKey: logical
+  std::string channel;       // kKey: the event's name
+  std::string message;       // kKey: the key
   config::KeyEvents to = 0;  // kKey: kKeyspaceChannel, kKeyeventChannel or both
   bool operator==(const OutwardEvent&) const = default;
 };
@@ -34,10 +34,10 @@ using ReceiverCounter = std::function<uint64_t(bool sharded, std::string_view ch
 
 // Who listens on this node.
 struct Listening {
-  bool live = false;  // false: the node repeats what was told before, or serves nothing yet
-  LogIndex after;     // entries up to here were told before the start, or to nobody
+  bool live = false;         // false: the node repeats what was told before, or serves nothing yet
+  LogIndex after;            // entries up to here were told before the start, or to nobody
   bool subscribers = false;  // to anything
-  bool key_subscribers = false;  // to something that an event of a key could go to
+  bool key_subscribers = false;                // to something that an event of a key could go to
   const ReceiverCounter* receivers = nullptr;  // outlives the executor
 };
 
@@ -72,6 +72,21 @@ class Outward {
     }
   }
 
+  // While it lives, what is created takes the place of a key that was there: it is not `new`.
+  class Overwriting {
+   public:
+    Overwriting(Outward& outward, bool overwrites) : outward_(outward) {
+      outward_.overwrites_ = overwrites;
+    }
+    ~Overwriting() { outward_.overwrites_ = false; }
+    Overwriting(const Overwriting&) = delete;
+    Overwriting& operator=(const Overwriting&) = delete;
+
+   private:
+    Outward& outward_;
+  };
+  bool tells_new() const { return wants(config::kEventNew) && !overwrites_; }
+
   bool wants(config::KeyClass of) const { return notifies_ && config::is_wanted(classes_, of); }
 
   size_t bytes() const { return bytes_; }  // of what waits
@@ -101,6 +116,7 @@ class Outward {
   config::KeyEvents classes_ = 0;
   bool publishes_ = false;  // in this entry
   bool notifies_ = false;
+  bool overwrites_ = false;
   std::vector<OutwardEvent> events_;
   size_t bytes_ = 0;
 };

@@ -69,8 +69,8 @@ struct Outside {
 
 TEST_CASE("a block's messages are told in order, once it is committed") {
   Outside outside;
-  const auto events = outside.events(
-      block({{"PUBLISH", "a", "1"}, {"SET", "k", "v"}, {"SPUBLISH", "b", "2"}}));
+  const auto events =
+      outside.events(block({{"PUBLISH", "a", "1"}, {"SET", "k", "v"}, {"SPUBLISH", "b", "2"}}));
   REQUIRE(events.size() == 2);
   CHECK(events[0] == OutwardEvent{OutwardEvent::Kind::kPublish, 0, "a", "1", 0});
   CHECK(events[1] == OutwardEvent{OutwardEvent::Kind::kShardPublish, 0, "b", "2", 0});

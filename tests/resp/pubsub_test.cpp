@@ -72,7 +72,7 @@ TEST_CASE("a connection that ends leaves nothing behind") {
 
 TEST_CASE("only who could get an event of a key makes the node write one") {
   const std::vector<std::pair<std::string, bool>> patterns = {
-      {"*", true},       {"__key*", true},  {"_?key*", true},    {"__keyspace@0__:k", true},
+      {"*", true},        {"__key*", true},  {"_?key*", true},    {"__keyspace@0__:k", true},
       {"[_]_key*", true}, {"news.*", false}, {"__other*", false}, {"\\__key*", true}};
   for (const auto& [pattern, hears] : patterns) {
     CAPTURE(pattern);
