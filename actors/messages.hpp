@@ -72,6 +72,21 @@ struct InternalProposal {
 
 // ---------------------------------------------------------------- client loop <-> raft loop
 
+// Between the nodes' fan-outs (resp/fanout.hpp), in the order in which it happened.
+struct FanoutNews {  // replica -> router
+  enum class What : uint8_t { kLinkUp, kLinkDown, kMessage };
+  What what = What::kMessage;
+  NodeId peer;
+  std::string bytes;
+  Incarnation incarnation = {};  // of the sender, as its link's hello said
+};
+struct SendFanout {  // -> replica
+  struct Message {
+    NodeId peer;
+    std::string bytes;
+  };
+  std::vector<Message> messages;
+};
 struct RaftOrders {  // router -> replica, once a loop turn
   std::vector<raft::Proposal> propose;
   std::vector<resp::ReadIndexAsk> read_index;
@@ -87,6 +102,7 @@ struct RaftReport {  // replica -> router and state machine, once a raft turn wh
   std::vector<NodeId> links_up;
   std::optional<raft::Status> status;
   std::vector<PeerNote> notes;
+  std::vector<FanoutNews> fanout;
 };
 struct ApplyEntries {
   std::vector<raft::Entry> entries;
@@ -230,6 +246,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::ExecutorReport)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::HoldOver)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::InternalProposal)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::RaftOrders)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::SendFanout)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::RaftReport)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::ApplyEntries)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::Applied)

@@ -63,6 +63,9 @@ static_assert(kEntryBytes < kLinkMessageBytes);
 constexpr size_t kFrameBytes = 256 * kKiB;    // a fragment on a link; heartbeats wait for at
                                               // most one (F29)
 constexpr size_t kLinkQueueBytes = 8 * kMiB;  // unsent bytes a link holds before it drops
+// Publications that wait for a link, and the longest one that goes to other nodes; beyond it the
+// oldest are dropped.
+constexpr size_t kPublicationBytes = 4 * kMiB;
 constexpr size_t kHelloBytes = 4 * kKiB;      // the longest handshake message
 constexpr int64_t kHelloMilliseconds = 3000;  // a stranger on the peer port is cut off then
 // Peer connections at a time that have proved nothing. Beyond it, or beyond the smaller number from

@@ -16,6 +16,7 @@
 #include "config/address.hpp"
 #include "config/base/log.hpp"
 #include "config/base/result.hpp"
+#include "config/key_events.hpp"
 #include "config/limits.hpp"
 #include "config/skip_entry.hpp"
 

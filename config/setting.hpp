@@ -13,6 +13,7 @@ namespace kiwi::config {
 // Rises one step at a time and is never seeded: version.hpp.
 inline constexpr std::string_view kClusterVersionSetting = "cluster-version";
 inline constexpr std::string_view kActiveExpireSetting = "active-expire";
+inline constexpr std::string_view kKeyEventsSetting = "notify-keyspace-events";
 
 struct Setting {
   std::string name;   // as options.def spells it

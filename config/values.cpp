@@ -174,6 +174,16 @@ Refusal parse_value(std::string_view text, SkipEntry& out) {
   out = value;
   return std::nullopt;
 }
+
+Refusal parse_value(std::string_view text, KeyEventChoice& out) {
+  const std::optional<KeyEvents> events = parse_key_events(text);
+  if (!events) {
+    return "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.";
+  }
+  out.events = *events;
+  return std::nullopt;
+}
+
 Refusal parse_value(std::string_view text, Bootstrap& out) {
   return parse_enum(text, kBootstraps, out);
 }
@@ -268,6 +278,8 @@ std::string format_value(const std::vector<std::string>& value) {
   return out;
 }
 
+std::string format_value(const KeyEventChoice& value) { return format_key_events(value.events); }
+
 std::string format_value(const OutputBufferLimits& value) {
   return "normal " + format_limit(value.normal) + " slave " + format_limit(value.slave) +
          " pubsub " + format_limit(value.pubsub);
@@ -301,6 +313,9 @@ std::string describe(const std::string*) { return "one word, or text in quotes";
 std::string describe(const LogLevel*) { return describe_enum(kLogLevels); }
 std::string describe(const SkipEntry*) {
   return "index:checksum as the node's last words gave it, like 4711:00c0ffee00c0ffee";
+}
+std::string describe(const KeyEventChoice*) {
+  return "none or some of the letters Ag$lshzxeKEtmdn, as in Redis";
 }
 std::string describe(const Bootstrap*) { return describe_enum(kBootstraps); }
 std::string describe(const StateEngine*) { return describe_enum(kStateEngines); }

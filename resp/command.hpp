@@ -27,10 +27,12 @@ enum class Route : uint8_t {
 // What the session itself does about a local command, beside running it.
 enum class SessionRole : uint8_t {
   kNone,
-  kExec,    // ends a block: when it is refused, the block is over
-  kSelect,  // inside a block it decides in which database the commands behind it work
-  kPrefix,  // RAFT GET k: the words behind it are the command
-  kConfig,  // it names options: refused inside a block if some are the whole cluster's
+  kExec,       // ends a block: when it is refused, the block is over
+  kSelect,     // inside a block it decides in which database the commands behind it work
+  kPrefix,     // RAFT GET k: the words behind it are the command
+  kConfig,     // it names options: refused inside a block if some are the whole cluster's
+  kSubscribe,  // its replies are pushes; a node's first subscriber waits for the other nodes
+  kPublish,    // alone it goes beside the log, in a block it is one of its writes
 };
 
 // Redis' flags as COMMAND INFO shows them, and ours.
@@ -55,6 +57,7 @@ enum Flag : uint32_t {
   kTimeSensitive = 1u << 17,  // its reply depends on key expiry even for existing keys
   kContainer = 1u << 18,      // CLIENT, CONFIG, ...: its sub-commands are the rows "name|..."
   kNotQueued = 1u << 19,      // executed inside MULTI, not queued: EXEC, DISCARD, RESET, ...
+  kSubscriberOk = 1u << 20,   // allowed to subscribers in RESP2
 };
 
 using LocalHandler = void (*)(Session& session, Args args, ReplyWriter& reply);

@@ -176,7 +176,7 @@ void write_history(std::span<const std::string_view> entries, ReplyWriter& reply
 
 void write_flags(const CommandSpec& row, ReplyWriter& reply) {
   std::vector<std::string_view> names;
-  if (row.is_data()) {
+  if (row.is_data() && row.role != SessionRole::kPublish) {
     names.push_back(row.route == Route::kWrite ? "write" : "readonly");
   }
   for (const FlagName& flag : kFlagNames) {

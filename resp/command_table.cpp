@@ -54,6 +54,8 @@ constexpr CommandSpec data_row(
   row.route = route;
   row.route_of = route_of;
   row.cost = cost;
+  // Alone, a publication goes beside the log: the session takes it.
+  row.role = (row.flags & kPubSub) != 0 ? SessionRole::kPublish : SessionRole::kNone;
   return row;
 }
 
@@ -119,7 +121,8 @@ constexpr KeySpecs kKeySpecs = read_key_specs();
 constexpr uint32_t implied_categories(const CommandSpec& row) {
   uint32_t acl = 0;
   // By its route, not by its handler: a sanitizer's compiler knows no function's address yet.
-  const bool data = row.route == Route::kRead || row.route == Route::kWrite;
+  const bool data = (row.route == Route::kRead || row.route == Route::kWrite) &&
+                    row.role != SessionRole::kPublish;
   if (data && (row.acl_categories & kAclScripting) == 0) {
     acl |= row.route == Route::kWrite ? kAclWrite : kAclRead;
   }

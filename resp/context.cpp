@@ -32,11 +32,19 @@ Key Context::read(std::string_view name) {
   return key;
 }
 
-void Context::set_string(Key& key, std::string_view value, int64_t expire_at_ms) {
+void Context::set_string(Key& key,
+                         std::string_view value,
+                         int64_t expire_at_ms,
+                         bool new_deadline) {
   if (expire_at_ms == 0 || expire_at_ms > moment_.now_ms) {
     String::assign(state_, key, value, expire_at_ms);
+    notify(config::kEventString, "set", key.name);
+    if (expire_at_ms != 0 && new_deadline) {
+      notify(config::kEventGeneric, "expire", key.name);
+    }
   } else if (key.live) {  // it is over at once
     state_.remove(key);
+    notify(config::kEventExpired, "expired", key.name);
   } else if (key.present) {
     state_.remove_expired(key);
   }

@@ -75,8 +75,51 @@ class Context {
   }
   void count_expire_command() { ++expire_commands_; }
 
-  // Replaces whatever the key holds by a string; by nothing, if its deadline has passed.
-  void set_string(Key& key, std::string_view value, int64_t expire_at_ms);
+  // A message of PUBLISH or SPUBLISH that leaves once the entry is committed, on every node. The
+  // number of its receivers on this node: for the reply only, since no two nodes have the same.
+  int64_t publish(bool sharded, std::string_view channel, std::string_view message) {
+    return static_cast<int64_t>(state_.outward().publish(sharded, channel, message));
+  }
+  // For notify-keyspace-events: something happened to the key.
+  void notify(config::KeyClass of, std::string_view event, std::string_view key) {
+    state_.outward().key_event({of, event}, database_, key);
+  }
+  void notify_in(uint32_t database,
+                 config::KeyClass of,
+                 std::string_view event,
+                 std::string_view key) {
+    state_.outward().key_event({of, event}, database, key);
+  }
+
+  // Saves what a command changed, and tells of it: the event, and del if no element is left.
+  template <class T>
+  void save(T& value, config::KeyClass of, std::string_view event) {
+    const bool changed = value.changed();
+    const bool stored = value.exists();
+    value.save();
+    if (changed) {
+      notify(of, event, value.key().name);
+      if (stored && !value.exists()) {
+        notify(config::kEventGeneric, "del", value.key().name);
+      }
+    }
+  }
+  // So many elements replaced what a key held before.
+  void notify_stored(config::KeyClass of,
+                     std::string_view event,
+                     std::string_view key,
+                     uint64_t elements,
+                     bool was_there) {
+    if (elements != 0) {
+      notify(of, event, key);
+    } else if (was_there) {
+      notify(config::kEventGeneric, "del", key);
+    }
+  }
+
+  // Replaces whatever the key holds by a string; by nothing, if its deadline has passed. Tells of
+  // it.
+  void set_string(Key& key, std::string_view value, int64_t expire_at_ms, bool new_deadline = true);
   // Space for values that are built from old ones; the same buffer each time.
   std::string& scratch() { return scratch_.clear(), scratch_; }
 

@@ -6,6 +6,7 @@
 
 #include "config/base/check.hpp"
 #include "config/base/log.hpp"
+#include "config/setting.hpp"
 #include "raft/codec.hpp"
 #include "resp/executor_state.hpp"
 
@@ -21,6 +22,7 @@ Executor::State::State(rocks::Keyspace& keyspace, const ExecutorOptions& opts)
       context(database),
       replies(opts.reply_bytes_max) {
   queued = database.record().index;
+  take_key_events();
   take_settings();
   database.effects().on_large_entry([this] { large_entry(); });
 }
@@ -50,7 +52,14 @@ void Executor::State::take_settings() {
   if (const uint64_t changes = database.settings().changes(); changes != settings_changes) {
     settings_changes = changes;
     effects.settings_changed = true;
+    take_key_events();
   }
+}
+
+// What is no text of the option, a later build's maybe, tells nobody anything.
+void Executor::State::take_key_events() {
+  const std::string_view text = database.settings().value(config::kKeyEventsSetting);
+  database.outward().set_classes(config::parse_key_events(text).value_or(0));
 }
 
 bool Executor::State::is_own(const raft::ProposalNumber& number) const {
@@ -180,7 +189,7 @@ void Executor::State::apply_entry(const raft::Entry& entry) {
   applying = &entry;
   const bool skips = must_skip(entry);
   skipped = skipped || skips;
-  database.begin_entry();
+  database.begin_entry(entry.index);
   switch (entry.kind) {
     case raft::EntryKind::kBatch:
       if (skips) {
@@ -273,7 +282,9 @@ bool Executor::State::apply_turn() {
     return false;
   }
   while (!queue.empty() && turn_commands < options.turn_commands_max &&
-         store->pending_bytes() < options.turn_bytes_max && replies.bytes() < turn_reply_bytes) {
+         store->pending_bytes() < options.turn_bytes_max &&
+         database.outward().bytes() < options.turn_bytes_max &&
+         replies.bytes() < turn_reply_bytes) {
     raft::Entry entry = std::move(queue.front());
     queue.pop_front();
     apply_entry(entry);
@@ -369,6 +380,8 @@ void Executor::take_over(Executor& old) {
   }
 }
 
+void Executor::listen(const Listening& listening) { state_->database.outward().listen(listening); }
+
 bool Executor::work() {
   State& s = *state_;
   try {
@@ -390,6 +403,7 @@ ExecutorEffects Executor::take_effects() {
   }
   s.long_replies.clear();
   s.effects.applied = applied();
+  s.effects.outward = s.database.outward().take();
   s.effects.expirations = s.context.take_expire_commands();
   if (std::exchange(s.opened_term, false)) {
     s.effects.sessions = s.sessions.rows();

@@ -24,6 +24,7 @@
 #include "resp/executor_status.hpp"
 #include "resp/long_read.hpp"
 #include "resp/request.hpp"
+#include "resp/types/outward.hpp"
 #include "resp/types/settings.hpp"
 #include "resp/types/shape.hpp"
 #include "rocks/keyspace.hpp"
@@ -70,7 +71,8 @@ struct ExecutorEffects {
   // holds), with the batch's id; reads_done also tells the id only if others of the batch were
   // answered. To be handed to the router before reads_done.
   std::vector<ReadBatch> reads_again;
-  uint64_t expirations = 0;  // expire_command()s that were executed, whoever's
+  std::vector<OutwardEvent> outward;  // of what was committed, in log order; behind the replies
+  uint64_t expirations = 0;           // expire_command()s that were executed, whoever's
   bool applied_moved = false;
   bool settings_changed = false;  // Executor::settings()
   LogIndex applied;
@@ -114,6 +116,9 @@ class Executor {
   // `old` had queued is dropped; its effects have to be taken before, and it is of no use
   // afterwards.
   void take_over(Executor& old);
+
+  // Who is told of what entries from the next one on do; from time to time, before work().
+  void listen(const Listening& listening);
 
   // Executes queued entries and ready reads within one turn's budget. True = there is more to do.
   bool work();

@@ -20,7 +20,9 @@
 #include "resp/admin.hpp"
 #include "resp/client_memory.hpp"
 #include "resp/executor_status.hpp"
+#include "resp/fanout.hpp"
 #include "resp/process_usage.hpp"
+#include "resp/pubsub.hpp"
 #include "resp/request.hpp"
 #include "resp/router_status.hpp"
 #include "rocks/keyspace.hpp"
@@ -133,6 +135,16 @@ struct NodeContext {
   ClientMemory client_memory;
   uint64_t machine_bytes = 0;  // what maxmemory-clients takes percents of
 
+  PubSub pubsub;  // sessions subscribe, and leave it when they end
+  Fanout fanout;
+  const ReceiverCounter count_receivers = [this](bool sharded, std::string_view channel) {
+    return pubsub.receivers(sharded, channel);
+  };
+  // Once the node was up: what entries behind that tell is delivered. Those before it were told in
+  // an earlier life, or while nobody was served.
+  bool live = false;
+  LogIndex live_after;
+
   // Every live session; sessions enter and leave by themselves.
   std::map<ConnectionId, Session*> sessions;
 
@@ -147,6 +159,11 @@ struct NodeContext {
   // The session is killed(): close its socket now. May be called from within another session's
   // receive(); the session must outlive that call.
   std::function<void(ConnectionId)> close_connection = [](ConnectionId) {};
+  // Something was pushed to the session from outside of its own calls: take its output. Called once
+  // until that is done.
+  std::function<void(ConnectionId)> wake_connection = [](ConnectionId) {};
+  // `fanout` has work: flush it and carry out its effects, at the end of this turn of the loop.
+  std::function<void()> fanout_has_work = [] {};
   // Hands an answer that was not ready at once to its connection, if that is still there.
   std::function<void(ReplyBatch)> deliver = [](ReplyBatch) {};
   Admin admin;
@@ -155,6 +172,16 @@ struct NodeContext {
       [](std::optional<ClusterId>) -> Result<ClusterId> {
     return Error{Errc::kConflict, "Already cluster member"};
   };
+
+  // To this node's subscribers, at once. How many got it.
+  size_t publish_here(const Publication& publication);
+  // What entries told: to this node's subscribers, in order.
+  void publish_outward(std::vector<OutwardEvent> events);
+  Listening listening() const {
+    return {live, live_after, !pubsub.empty(), pubsub.hears_key_events(), &count_receivers};
+  }
+  // Carries out what `fanout` wants done here, and returns the rest of it: messages to peers.
+  std::vector<FanoutEffects::Message> take_fanout();
 
   // bytes: a reply that begins with '-'.
   void count_error(std::string_view bytes);

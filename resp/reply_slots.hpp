@@ -51,16 +51,44 @@ class ReplySlots {
   void hold(std::string_view bytes) {
     CHECK_INVARIANT(!empty());
     Slot* last = &at(next_ - 1);
-    if (!last->done || last->silent) {
+    if (!last->done || last->silent || !last->pushes.empty()) {
       last = &push();
       last->done = true;
+      done_end_ = next_;
     }
     last->bytes.append(bytes);
     held_bytes_ += bytes.size();
   }
 
+  // A push belongs to no slot. It leaves behind what was answered before it: behind the last slot
+  // that is answered and not yet sent, else at once.
+  void push(char first, std::string_view rest, std::string& output) {
+    const bool held = done_end_ > first_;
+    CHECK_INVARIANT(!held || at(done_end_ - 1).done);
+    std::string& out = held ? at(done_end_ - 1).pushes : output;
+    out.push_back(first);
+    out.append(rest);
+    held_bytes_ += held ? rest.size() + 1 : 0;
+  }
+
   bool is_open(uint64_t number) const {
     return number >= first_ && number < next_ && !ring_[number & (ring_.size() - 1)].done;
+  }
+
+  // Before `number`, which is open, everything is answered, or was let pass: commands whose effect
+  // others see at once run then, and not before.
+  bool may_run(uint64_t number) {
+    CHECK_INVARIANT(is_open(number));
+    passed_ = std::max(passed_, first_);
+    while (passed_ < number && (at(passed_).done || at(passed_).passed)) {
+      ++passed_;
+    }
+    return passed_ == number;
+  }
+  // is_open(number). It ran, and its answer comes later: others like it need not wait for it.
+  void let_pass(uint64_t number) {
+    CHECK_INVARIANT(is_open(number));
+    at(number).passed = true;
   }
 
   // is_open(number). Answers it and moves everything whose turn has come to `output`.
@@ -68,6 +96,7 @@ class ReplySlots {
     CHECK_INVARIANT(is_open(number));
     Slot& slot = at(number);
     slot.done = true;
+    done_end_ = std::max(done_end_, number + 1);
     (slot.reads ? reads_ : writes_).answered(bytes.size());
     if (number != first_) {
       if (!slot.silent) {
@@ -82,6 +111,7 @@ class ReplySlots {
     pop();
     while (!empty() && at(first_).done) {
       output.append(at(first_).bytes);
+      output.append(at(first_).pushes);
       pop();
     }
   }
@@ -89,8 +119,10 @@ class ReplySlots {
  private:
   struct Slot {
     std::string bytes;
+    std::string pushes;  // that leave behind it, also when it is silent
     size_t request_bytes = 0;
     bool done = false;
+    bool passed = false;
     bool silent = false;
     bool reads = false;
   };
@@ -122,15 +154,19 @@ class ReplySlots {
   void pop() {
     CHECK_INVARIANT(!empty() && at(first_).done);  // replies leave in order
     Slot& slot = at(first_++);
-    CHECK_INVARIANT(request_bytes_ >= slot.request_bytes && held_bytes_ >= slot.bytes.size());
+    const size_t held = slot.bytes.size() + slot.pushes.size();
+    CHECK_INVARIANT(request_bytes_ >= slot.request_bytes && held_bytes_ >= held);
     request_bytes_ -= slot.request_bytes;
-    held_bytes_ -= slot.bytes.size();
-    if (slot.bytes.capacity() > kKeepBytes) {
-      std::string().swap(slot.bytes);
+    held_bytes_ -= held;
+    for (std::string* bytes : {&slot.bytes, &slot.pushes}) {
+      if (bytes->capacity() > kKeepBytes) {
+        std::string().swap(*bytes);
+      }
+      bytes->clear();
     }
-    slot.bytes.clear();
     slot.request_bytes = 0;
     slot.done = false;
+    slot.passed = false;
     slot.silent = false;
     slot.reads = false;
     CHECK_INVARIANT(!empty() || (request_bytes_ == 0 && held_bytes_ == 0));
@@ -152,6 +188,8 @@ class ReplySlots {
   std::vector<Slot> ring_;  // size is zero or a power of two
   uint64_t first_ = 0;
   uint64_t next_ = 0;
+  uint64_t passed_ = 0;    // below it all are done or passed
+  uint64_t done_end_ = 0;  // behind the last one that is done
   size_t request_bytes_ = 0;
   size_t held_bytes_ = 0;
   Guess reads_{.usual_bytes = size_t{1} << 20};

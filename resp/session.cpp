@@ -41,6 +41,7 @@ Session::Session(NodeContext& node, SessionInfo info, int64_t now_ms)
 
 Session::~Session() {
   state_->node.client_memory.changed(state_->counted_bytes, 0);
+  state_->forget_subscriptions();
   state_->node.sessions.erase(state_->info.id);
 }
 
@@ -91,14 +92,30 @@ void Session::reply(const ReplyBatch& replies, int64_t now_ms) {
       s.slots.answer(part.slot, bytes, s.output);
     }
   }
+  s.run_publications();
   s.resume();
+}
+
+void Session::push(const PushBytes& message) {
+  State& s = *state_;
+  if (s.killed || s.close_after_replies) {
+    return;
+  }
+  const std::string_view bytes = *message;
+  CHECK_INVARIANT(bytes.starts_with('*'));
+  s.slots.push(s.resp_version == 2 ? '*' : '>', bytes.substr(1), s.output);
+  s.check_output_limits();
+  s.count_memory();
+  if (!std::exchange(s.woken, true)) {
+    s.node.wake_connection(s.info.id);
+  }
 }
 
 void Session::tick(int64_t now_ms) {
   State& s = *state_;
   s.now_ms = now_ms;
   int64_t timeout_ms = s.node.options.timeout * 1000;
-  if (timeout_ms > 0 && idle() && now_ms - s.last_active_ms > timeout_ms) {
+  if (timeout_ms > 0 && idle() && !s.is_subscriber() && now_ms - s.last_active_ms > timeout_ms) {
     log_verbose("Closing idle client " + s.info.peer_address + ".");
     s.kill();
     return;
@@ -124,6 +141,7 @@ std::string Session::take_output() {
   State& s = *state_;
   s.node.metrics.net_output_bytes += s.output.size();
   s.usual_output_bytes = std::min(s.output.size(), kReserveBytes);
+  s.woken = false;
   return std::exchange(s.output, {});
 }
 
@@ -227,7 +245,8 @@ void Session::State::resume() {
 size_t Session::State::memory_bytes() const {
   return sizeof(Session) + sizeof(State) + parser.memory_bytes() + slots.memory_bytes() +
          output.capacity() + unsent_bytes + scratch.capacity() + transaction.memory_bytes() +
-         exec_bytes + (migrating ? migrating->migration.memory_bytes() : 0);
+         exec_bytes + (migrating ? migrating->migration.memory_bytes() : 0) +
+         (is_subscriber() ? node.pubsub.memory_bytes(info.id) : 0);
 }
 
 void Session::State::count_memory() {
@@ -252,7 +271,8 @@ void Session::State::give_back() {
 }
 
 void Session::State::check_output_limits() {
-  const config::OutputBufferLimit& limit = node.options.client_output_buffer_limit.normal;
+  const config::OutputBufferLimits& classes = node.options.client_output_buffer_limit;
+  const config::OutputBufferLimit& limit = is_subscriber() ? classes.pubsub : classes.normal;
   auto bytes = static_cast<int64_t>(output_bytes());
   bool over_hard = limit.hard_bytes > 0 && bytes >= limit.hard_bytes;
   bool over_soft = limit.soft_bytes > 0 && bytes >= limit.soft_bytes;

@@ -93,11 +93,22 @@ void Session::State::dispatch(Args args) {
   if (must_authenticate() && (row->flags & kNoAuth) == 0) {
     return reject(row, texts::kNoAuth);
   }
+  if (takes_few_commands() && (row->flags & kSubscriberOk) == 0) {
+    return reject(row, "ERR Can't execute '" + std::string(row->name) +
+                           "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are "
+                           "allowed in this context");
+  }
   if (transaction.open && (row->flags & kNoMulti) != 0) {
     return reject(row, "ERR Command not allowed inside a transaction");
   }
   if (transaction.open && (row->flags & kNotQueued) == 0) {
     return queue(*row, args);
+  }
+  if (row->role == SessionRole::kPublish) {
+    return publish(*row, args);
+  }
+  if (row->role == SessionRole::kSubscribe) {
+    return change_subscriptions(*row, args);
   }
   if (!row->is_data()) {
     // What EXEC answers is bounded part by part.
@@ -123,7 +134,8 @@ void Session::State::dispatch(Args args) {
 
 void Session::State::run_local(const CommandSpec& row, Args args, RespWriter& reply, size_t room) {
   const size_t begin = reply.where();
-  reply.set_room(room);
+  // What changes subscriptions is not refused for its reply, which its words bound.
+  reply.set_room(row.role == SessionRole::kSubscribe ? RespWriter::kAnyRoom : room);
   try {
     row.local(*self, args, reply);
     reply.set_room(RespWriter::kAnyRoom);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <set>
 #include <string>
@@ -64,9 +65,10 @@ struct Transaction {
 // Nothing more of the connection is parsed until this slot is answered.
 struct Barrier {
   enum class Kind : uint8_t {
-    kWatch,    // EXEC needs its tokens (F11)
-    kExec,     // local commands of the block may change the session
-    kMigrate,  // the next step of MIGRATE
+    kWatch,     // EXEC needs its tokens (F11)
+    kExec,      // local commands of the block may change the session
+    kMigrate,   // the next step of MIGRATE
+    kInterest,  // the other nodes have heard that this one has a subscriber
   };
   uint64_t slot = 0;
   Kind kind = Kind::kWatch;
@@ -80,6 +82,13 @@ struct Migrating {
   uint32_t database = 0;
   Migration::Step step = Migration::Step::kRead;
   bool watched = false;  // kRead: the tokens are there, the keys are not
+};
+
+// PUBLISH and SPUBLISH run when everything before them is answered, so that who gets the message
+// sees what its publisher wrote before.
+struct WaitingPublication {
+  uint64_t slot = 0;
+  Publication publication;
 };
 
 inline constexpr size_t kKeepScratchBytes = 4096;
@@ -128,10 +137,13 @@ struct Session::State {
 
   Transaction transaction;
   std::optional<Barrier> barrier;
-  std::vector<QueuedLocal> exec_locals;  // of the block behind a kExec barrier
-  size_t exec_bytes = 0;                 // what it held while it was queued
-  size_t exec_count = 0;                 // all its commands
-  std::optional<Migrating> migrating;    // behind a kMigrate barrier
+  std::vector<QueuedLocal> exec_locals;         // of the block behind a kExec barrier
+  size_t exec_bytes = 0;                        // what it held while it was queued
+  size_t exec_count = 0;                        // all its commands
+  std::optional<Migrating> migrating;           // behind a kMigrate barrier
+  std::optional<QueuedLocal> subscribing;       // behind a kInterest barrier
+  std::deque<WaitingPublication> publications;  // their turn has not come
+  PubSub::Counts subscriptions;                 // of node.pubsub
 
   // ---- the way of the bytes
   RequestParser parser;
@@ -146,10 +158,12 @@ struct Session::State {
   size_t counted_bytes = 0;  // of this session in node.client_memory
   bool gave_back = false;    // since it was last active
   int64_t over_soft_limit_since_ms = -1;
-  bool paused = false;   // too much unanswered or unsent (F28)
-  bool running = false;  // process() is on the stack
+  bool paused = false;    // too much unanswered or unsent (F28)
+  bool running = false;   // process() is on the stack
+  bool in_block = false;  // a local command of MULTI is executed
   bool close_after_replies = false;
   bool killed = false;
+  bool woken = false;  // the owner will look for output
   const CommandSpec* last_command = nullptr;
 
   // ---- session.cpp
@@ -189,6 +203,26 @@ struct Session::State {
   void answer_migration(const ReplyBatch& batch, std::string_view bytes);
   void take_step(Migration::Step step);
 
+  // ---- session_pubsub.cpp
+  bool is_subscriber() const {
+    return subscriptions[Topic::kChannel] + subscriptions[Topic::kPattern] +
+               subscriptions[Topic::kShard] !=
+           0;
+  }
+  // RESP2 has no other way to tell messages from replies: only few commands are taken.
+  bool takes_few_commands() const { return is_subscriber() && resp_version == 2; }
+  // SUBSCRIBE and its like. The first one of the node waits until the others have heard of it.
+  void change_subscriptions(const CommandSpec& row, Args args);
+  std::string run_subscribing();  // they have; the reply
+  void subscribe(Topic topic, std::string_view channel, ReplyWriter& reply);
+  void unsubscribe(Topic topic, std::string_view channel, ReplyWriter& reply);
+  void unsubscribe_all(Topic topic, ReplyWriter& reply);
+  void forget_subscriptions();
+  void publish(const CommandSpec& row, Args args);
+  void run_publications();  // whose turn has come
+  // The number of receivers, if it is known already.
+  std::optional<uint64_t> run_publication(Publication publication, uint64_t slot);
+
   // ---- session_transaction.cpp
   void queue(const CommandSpec& row, Args args);
   void exec(RespWriter& reply);
@@ -203,13 +237,14 @@ struct Session::State {
                            size_t room,
                            std::string_view bytes);
 
-  // Calls write(ReplyWriter&) for a reply that takes its turn behind unanswered commands.
+  // Calls write(ReplyWriter&) for a reply that takes its turn behind unanswered commands. `loud`:
+  // CLIENT REPLY does not silence it.
   template <class Write>
-  void reply_now(Write&& write);
+  void reply_now(Write&& write, bool loud = false);
 };
 
 template <class Write>
-void Session::State::reply_now(Write&& write) {
+void Session::State::reply_now(Write&& write, bool loud) {
   // Not into the slot itself: a handler may forward (EXEC), which moves the slots.
   bool direct = slots.empty();
   std::string& out = direct ? output : scratch;
@@ -217,7 +252,7 @@ void Session::State::reply_now(Write&& write) {
   RespWriter writer(&out, resp_version);
   write(writer);
   // Asked now: CLIENT REPLY and RESET decide about their own replies already.
-  if (is_silent()) {
+  if (is_silent() && !loud) {
     out.resize(before);
   }
   if (out.size() > before && out[before] == '-') {

@@ -134,7 +134,9 @@ void Session::State::run_queued(const QueuedLocal& local, RespWriter& reply, siz
   const std::vector<std::string_view> args(local.args.begin(), local.args.end());
   const size_t begin = reply.where();
   // What is short is never refused: it may have done something already.
+  in_block = true;
   run_local(*local.row, args, reply, std::max(room, kShortReply));
+  in_block = false;
   if (reply.where() == begin) {
     reply.ok();  // CLIENT REPLY OFF is silent; the array of EXEC has a place to fill all the same
   }
@@ -183,6 +185,9 @@ void Session::State::answer_barrier(const ReplyBatch& batch, std::string_view by
       transaction.tokens_lost = true;
     }
     keep_tokens(batch.tokens);
+  } else if (passed.kind == Barrier::Kind::kInterest) {
+    joined = run_subscribing();
+    bytes = joined;
   } else {
     std::vector<QueuedLocal> locals = std::exchange(exec_locals, {});
     const size_t room = config::limits::kLocalReplyBytes + std::exchange(exec_bytes, 0);

@@ -16,6 +16,7 @@
 #include "actors/clients/tcp_server.hpp"
 #include "actors/listeners.hpp"
 #include "actors/node/departure_shell.hpp"
+#include "actors/node/fanout_shell.hpp"
 #include "actors/node/founding_shell.hpp"
 #include "actors/node/joining_shell.hpp"
 #include "actors/node/load_shell.hpp"
@@ -86,6 +87,7 @@ resp::RouterOptions router_options(const config::Options& o, const raft::Identit
 // The list of what a node is made of; each knows those above it.
 struct Node::State {
   explicit State(const config::Options& options) : parts(options) {}
+  FanoutShellOptions fanout_options();
 
   Result<void> open();
   void open_loops();
@@ -107,6 +109,7 @@ struct Node::State {
   VersionsShell versions{parts, peers};
   LoadShell load{parts, snapshots};
   DepartureShell departure{parts, peers};
+  FanoutShell fanout{fanout_options()};
 };
 
 Node::Node() = default;
@@ -138,6 +141,12 @@ int Node::run() {
 }
 
 // ---------------------------------------------------------------- construction
+
+FanoutShellOptions Node::State::fanout_options() {
+  return {&parts.context, ClientLoop::monotonic_ms,
+          [this](std::function<void()> work) { parts.client_loop->post(std::move(work)); },
+          [this] { return parts.replica; }};
+}
 
 Result<void> Node::State::open() {
   const config::Options& options = parts.options;
@@ -207,6 +216,10 @@ void Node::State::spawn_state_machine_and_router() {
   applying.adopt = [this](std::shared_ptr<OpenedState> fresh) {
     return parts.storage->adopt(std::move(fresh));
   };
+  applying.listening = [this] { return parts.context.listening(); };
+  applying.outward = [this](std::vector<resp::OutwardEvent> events) {
+    parts.context.publish_outward(std::move(events));
+  };
   applying.settings_changed = [this] { versions.settings_applied(); };
   parts.state_machine =
       spawn_state_machine(*parts.system, parts.client_loop->polite_hosting(), std::move(applying));
@@ -226,6 +239,9 @@ void Node::State::spawn_state_machine_and_router() {
   routing.observe_raft = [this](const RaftReport& report) { observe(report); };
   routing.observe_service = [this](resp::Service service) {
     parts.context.status.service = service;
+    if (service == resp::Service::kUp) {
+      fanout.is_up(parts.facts.raft.commit);
+    }
   };
   parts.router_actor =
       spawn_command_router(*parts.system, parts.client_loop->hosting(), std::move(routing));
@@ -258,7 +274,8 @@ void Node::State::fill_context() {
   context.monotonic_ms = ClientLoop::monotonic_ms;
   context.refresh_status = [this] { refresh_status(); };
   context.options_changed = [this] { log_set_level(parts.options.loglevel); };
-  context.close_connection = [this](resp::ConnectionId id) { parts.server->close(id); };
+  context.close_connection = [this](resp::ConnectionId id) { parts.server->look_again(id); };
+  context.wake_connection = [this](resp::ConnectionId id) { parts.server->look_again(id); };
   context.deliver = [this](resp::ReplyBatch batch) { parts.server->deliver(std::move(batch)); };
   context.init_cluster = [this](std::optional<ClusterId> cluster) {
     return founding.init(cluster);
@@ -285,6 +302,7 @@ void Node::State::timer() {
   orders.timer();
   joining.timer();
   load.timer();
+  fanout.tick();
   if (++parts.timer_rounds % kClientRounds == 0) {
     parts.server->tick();
   }
@@ -327,6 +345,7 @@ void Node::State::observe(const RaftReport& report) {
     observe(event);
   }
   peers.observe(report);
+  fanout.observe(report.fanout);
 }
 
 void Node::State::observe(const raft::Event& event) {

@@ -29,11 +29,29 @@ void LinkSender::queue_note(GroupId group, std::string bytes) {
   urgent_.push_back({next_order_++, {FrameKind::kNote, group, std::move(bytes)}});
 }
 
+// What was begun is not taken back, so there may be one message more than fits.
+size_t LinkSender::queue_fanout(GroupId group, std::string bytes) {
+  size_t dropped = 0;
+  const size_t begun = fanout_offset_ != 0 ? 1 : 0;
+  while (fanout_.size() > begun && fanout_bytes_ + bytes.size() > limits_.fanout_bytes) {
+    const auto oldest = fanout_.begin() + static_cast<std::ptrdiff_t>(begun);
+    fanout_bytes_ -= oldest->bytes.size();
+    fanout_.erase(oldest);
+    ++dropped;
+  }
+  fanout_bytes_ += bytes.size();
+  fanout_.push_back({FrameKind::kFanout, group, std::move(bytes)});
+  return dropped;
+}
+
 // Acks come for every quarter of the window, so that much may linger unacknowledged on an idle
 // link.
+bool LinkSender::window_is_nearly_free() const {
+  return sent_ - acked_ <= limits_.unacked_bytes / 4;
+}
+
 bool LinkSender::snapshot_may_go() const {
-  return !snapshot_.empty() && urgent_.empty() && bulk_.empty() &&
-         sent_ - acked_ <= limits_.unacked_bytes / 4;
+  return !snapshot_.empty() && urgent_.empty() && bulk_.empty() && window_is_nearly_free();
 }
 
 size_t LinkSender::next_bulk_bytes() const {
@@ -54,6 +72,9 @@ std::optional<Frame> LinkSender::next() {
   }
   if (bulk_may_go) {
     return take_bulk();
+  }
+  if (!fanout_.empty() && window_is_nearly_free()) {
+    return take_fanout();
   }
   if (snapshot_may_go()) {
     Frame frame = std::move(snapshot_.front());
@@ -103,6 +124,26 @@ Frame LinkSender::take_bulk() {
   return part;
 }
 
+Frame LinkSender::take_fanout() {
+  ++bulk_frames_;
+  const std::string& whole = fanout_.front().bytes;
+  CHECK_INVARIANT(fanout_offset_ == 0 || fanout_offset_ < whole.size());
+  const size_t size = std::min(limits_.frame_bytes, whole.size() - fanout_offset_);
+  Frame frame{FrameKind::kFanout, fanout_.front().group, {}};
+  frame.bytes.reserve(size + 1);
+  fanout_offset_ += size;
+  put_u8(frame.bytes, fanout_offset_ < whole.size() ? 1 : 0);
+  frame.bytes.append(whole, fanout_offset_ - size, size);
+  sent_ += frame.bytes.size();
+  if (fanout_offset_ == whole.size()) {
+    CHECK_INVARIANT(fanout_bytes_ >= whole.size());
+    fanout_bytes_ -= whole.size();
+    fanout_.pop_front();
+    fanout_offset_ = 0;
+  }
+  return frame;
+}
+
 void LinkSender::acked(uint64_t received_bytes) {
   // A little more than was sent: frames came twice. Much more: the peer counts something else.
   if (received_bytes <= sent_ + limits_.unacked_bytes) {
@@ -126,6 +167,9 @@ LinkReceiver::Outcome LinkReceiver::receive(Frame frame) {
   if (!frame.group || frame.bytes.size() > longest) {
     outcome.broken = true;
     return outcome;
+  }
+  if (frame.kind == FrameKind::kFanout) {
+    return take_fanout(frame.bytes, std::move(outcome));
   }
   if (frame.kind != FrameKind::kFirstPart && frame.kind != FrameKind::kPart) {
     outcome.message = std::move(frame.bytes);
@@ -154,6 +198,20 @@ LinkReceiver::Outcome LinkReceiver::receive(Frame frame) {
     outcome.message = std::move(partial_);
     partial_ = {};
     partial_total_ = 0;
+  }
+  return outcome;
+}
+
+// Publications come in parts as other messages do, but between them.
+LinkReceiver::Outcome LinkReceiver::take_fanout(std::string_view part, Outcome outcome) {
+  if (part.size() < 2 || static_cast<uint8_t>(part[0]) > 1 ||
+      fanout_partial_.size() + part.size() - 1 > limits_.fanout_bytes) {
+    outcome.broken = true;
+    return outcome;
+  }
+  fanout_partial_.append(part.substr(1));
+  if (part[0] == 0) {
+    outcome.message = std::exchange(fanout_partial_, {});
   }
   return outcome;
 }

@@ -15,6 +15,10 @@
 //               kAck    received bytes so far:u64 LE                         kHello, kHelloAck
 //               token
 //               kSnapshot  snapshot_protocol.hpp                             kNote  an admin's word
+//               kFanout  1 if more of the message follows, else 0:u8, bytes
+// Publications (resp/fanout.hpp) wait behind all messages, in a queue of their own: what comes on
+// top of kPublicationBytes makes the oldest of them go. At most a quarter of the window is theirs.
+//
 // Each frame names its Raft group; kAck, kHello and kHelloAck are the link's own and name none (0).
 // All parts of a message are of one group.
 #pragma once
@@ -39,6 +43,7 @@ enum class FrameKind : uint8_t {
   kHelloAck = 6,
   kSnapshot = 7,
   kNote = 8,  // between the nodes' composition roots (node/node_note.hpp)
+  kFanout = 9,
 };
 
 struct Frame {
@@ -52,6 +57,7 @@ struct FragmentLimits {
   size_t unacked_bytes = 2 * config::limits::kFrameBytes;
   size_t queue_bytes = config::limits::kLinkQueueBytes;
   uint64_t message_bytes = config::limits::kLinkMessageBytes;
+  size_t fanout_bytes = config::limits::kPublicationBytes;
 };
 
 static_assert(config::limits::kFrameBytes < config::limits::kLinkQueueBytes);
@@ -70,13 +76,19 @@ class LinkSender {
   // Parts of snapshots: behind everything else, and never dropped, since their sender bounds them.
   void queue_snapshot(GroupId group, std::string bytes);
   void queue_note(GroupId group, std::string bytes);
+  // How many older ones were dropped for it.
+  size_t queue_fanout(GroupId group, std::string bytes);
   // The next frame that may go now; nullopt: nothing, or wait for an ack.
   std::optional<Frame> next();
   void acked(uint64_t received_bytes);
   size_t queued_bytes() const { return queued_bytes_; }
   // After next() said no: something waits for acks. It moves when progress() does.
-  bool waits_for_ack() const { return !urgent_.empty() || !bulk_.empty() || !snapshot_.empty(); }
-  uint64_t progress() const { return bulk_.empty() && snapshot_.empty() ? sent_ : bulk_frames_; }
+  bool waits_for_ack() const {
+    return !urgent_.empty() || !bulk_.empty() || !snapshot_.empty() || !fanout_.empty();
+  }
+  uint64_t progress() const {
+    return bulk_.empty() && snapshot_.empty() && fanout_.empty() ? sent_ : bulk_frames_;
+  }
 
  private:
   struct Waiting {
@@ -86,13 +98,18 @@ class LinkSender {
   size_t next_bulk_bytes() const;
   Frame take_urgent();
   Frame take_bulk();
+  Frame take_fanout();
   bool snapshot_may_go() const;
+  bool window_is_nearly_free() const;
 
   FragmentLimits limits_;
   std::deque<Waiting> urgent_;
   std::deque<Waiting> bulk_;
   std::deque<Frame> snapshot_;
-  size_t part_offset_ = 0;  // of bulk_.front(): what was sent of it
+  std::deque<Frame> fanout_;
+  size_t fanout_offset_ = 0;  // of fanout_.front(): what was sent of it
+  size_t fanout_bytes_ = 0;   // in fanout_
+  size_t part_offset_ = 0;    // of bulk_.front(): what was sent of it
   size_t queued_bytes_ = 0;
   uint64_t next_order_ = 0;
   uint64_t sent_ = 0;
@@ -113,7 +130,10 @@ class LinkReceiver {
   Outcome receive(Frame frame);
 
  private:
+  Outcome take_fanout(std::string_view part, Outcome outcome);
+
   FragmentLimits limits_;
+  std::string fanout_partial_;
   std::string partial_;
   GroupId partial_group_;
   uint64_t partial_total_ = 0;  // 0: no message in parts is under way

@@ -159,6 +159,7 @@ PeerLinks::Arrived PeerLinks::receive(Speaker from, Frame frame) {
     case FrameKind::kPart:
     case FrameKind::kSnapshot:
     case FrameKind::kNote:
+    case FrameKind::kFanout:
       return take_part(peer, link, std::move(frame));
     default:
       drop(peer, "it sent a frame of an unknown kind");
@@ -170,6 +171,7 @@ PeerLinks::Arrived PeerLinks::take_part(NodeId peer, Link& link, Frame frame) {
   using What = Arrived::What;
   Arrived arrived{frame.kind == FrameKind::kSnapshot ? What::kSnapshot
                   : frame.kind == FrameKind::kNote   ? What::kNote
+                  : frame.kind == FrameKind::kFanout ? What::kFanout
                                                      : What::kMessage,
                   frame.group,
                   peer,
@@ -219,6 +221,17 @@ void PeerLinks::send_note(GroupId group, NodeId peer, std::string bytes) {
     link->sender.queue_note(group, std::move(bytes));
     flush(*link);
   }
+}
+
+size_t PeerLinks::send_fanout(GroupId group, NodeId peer, std::string bytes) {
+  CHECK_INVARIANT(group);
+  Link* link = up_link(peer);
+  if (link == nullptr) {
+    return 0;
+  }
+  const size_t dropped = link->sender.queue_fanout(group, std::move(bytes));
+  flush(*link);
+  return dropped;
 }
 
 void PeerLinks::flush() {

@@ -33,7 +33,7 @@ class PeerLinks {
 
   // What a frame made complete.
   struct Arrived {
-    enum class What : uint8_t { kNothing, kMessage, kSnapshot, kNote };
+    enum class What : uint8_t { kNothing, kMessage, kSnapshot, kNote, kFanout };
     What what = What::kNothing;
     GroupId group;
     NodeId peer;
@@ -71,6 +71,8 @@ class PeerLinks {
   bool send(GroupId group, const raft::Outgoing& outgoing);
   void send_snapshot(GroupId group, NodeId peer, std::string bytes);
   void send_note(GroupId group, NodeId peer, std::string bytes);
+  // Publications; how many older ones were dropped for it.
+  size_t send_fanout(GroupId group, NodeId peer, std::string bytes);
   void flush();
 
   // ---- outcome

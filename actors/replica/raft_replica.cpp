@@ -63,9 +63,13 @@ bool RaftReplica::receive(PeerLinks::Arrived& arrived, std::string& why) {
 }
 
 void RaftReplica::relay(PeerLinks::Arrived& arrived) {
-  CHECK_INVARIANT(arrived.what == PeerLinks::Arrived::What::kNote ||
-                  arrived.what == PeerLinks::Arrived::What::kSnapshot);
-  if (arrived.what == PeerLinks::Arrived::What::kNote) {
+  using What = PeerLinks::Arrived::What;
+  CHECK_INVARIANT(arrived.what == What::kNote || arrived.what == What::kSnapshot ||
+                  arrived.what == What::kFanout);
+  if (arrived.what == What::kFanout) {
+    fanout_.push_back(
+        {FanoutNews::What::kMessage, arrived.peer, std::move(arrived.bytes), arrived.incarnation});
+  } else if (arrived.what == What::kNote) {
     notes_.push_back(
         {arrived.peer, std::move(arrived.bytes), options_.core.group, arrived.incarnation});
   } else {
@@ -80,6 +84,7 @@ void RaftReplica::link_changed(NodeId peer, bool up) {
   } else {
     core_.link_down(peer);
   }
+  fanout_.push_back({up ? FanoutNews::What::kLinkUp : FanoutNews::What::kLinkDown, peer, {}});
   snapshots_.send(SnapshotLink{peer, up});
 }
 
@@ -193,6 +198,7 @@ void RaftReplica::report_to_router() {
   RaftReport report;
   report.links_up = std::exchange(links_up_, {});
   report.notes = std::exchange(notes_, {});
+  report.fanout = std::exchange(fanout_, {});
   report.reads = std::move(effects_.reads);
   report.refused = std::move(effects_.refused);
   report.events = std::move(effects_.events);
@@ -212,7 +218,7 @@ void RaftReplica::report_to_router() {
     caf::anon_send(options_.state_machine, std::move(copy));
   }
   if (report.status || !report.reads.empty() || !report.refused.empty() || !report.events.empty() ||
-      !report.links_up.empty() || !report.notes.empty()) {
+      !report.links_up.empty() || !report.notes.empty() || !report.fanout.empty()) {
     caf::anon_send(options_.router, std::move(report));
   }
 }

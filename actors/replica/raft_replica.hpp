@@ -72,6 +72,7 @@ class RaftReplica {
   StatusNews status_news_;
   std::vector<NodeId> links_up_;            // since the last report to the router
   std::vector<PeerNote> notes_;             // likewise
+  std::vector<FanoutNews> fanout_;          // likewise
   std::optional<InstallSnapshot> install_;  // due once this turn's writes are on their way
   bool status_due_ = true;
 };

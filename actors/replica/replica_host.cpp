@@ -23,8 +23,9 @@ class ReplicaHost::Remote final : public PeerLinks::Wire {
 };
 
 ReplicaHost::ReplicaHost(caf::actor_config& cfg, const Hosting& hosting, ReplicaHostOptions options)
-    : Hosted(cfg, hosting, "ReplicaHost", Vital::kYes), clocks_(std::move(options.clocks)) {
-  CHECK_INVARIANT(!options.groups.empty());
+    : Hosted(cfg, hosting, "ReplicaHost", Vital::kYes),
+      clocks_(std::move(options.clocks)),
+      metrics_(*options.groups.at(0).metrics) {
   for (RaftReplicaOptions& group : options.groups) {
     const GroupId id = group.core.group;
     CHECK_INVARIANT(id && id.value <= UINT32_MAX);
@@ -62,6 +63,12 @@ ReplicaHost::behavior_type ReplicaHost::make_behavior() {
         turn(returned.group).core().member_returned(std::move(returned.member));
       },
       [this](PeerNote& note) { links_.send_note(note.group, note.peer, std::move(note.bytes)); },
+      [this](SendFanout& fanout) {
+        for (SendFanout::Message& message : fanout.messages) {
+          metrics_.pubsub_dropped.add(
+              links_.send_fanout(kFirstGroup, message.peer, std::move(message.bytes)));
+        }
+      },
       [this](const CompactLog& cut) {
         turn(cut.group).core().compact(cut.flushed, cut.term, cut.keep_entries,
                                        cut.keep_for_laggards_entries);

@@ -57,6 +57,7 @@ class ReplicaHost final : public Hosted<ReplicaHandle> {
   void links_changed();
 
   Clocks clocks_;
+  config::RaftMetrics& metrics_;  // the node's
   PeerLinks links_;
   std::map<GroupId, Group> groups_;
   std::map<NodeId, LinkHandle> listeners_;  // who hears of a peer's link

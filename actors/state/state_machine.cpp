@@ -122,6 +122,9 @@ void StateMachine::turn() {
       options_.now_us && replay_rest_.wanted(options_.executor->applied(), follows_);
   const bool timed = replays || expiry_.looks();
   const int64_t began_us = timed ? now_us() : 0;
+  if (options_.listening) {
+    options_.executor->listen(options_.listening());
+  }
   const bool more = options_.executor->work();
   resp::ExecutorEffects effects = options_.executor->take_effects();
   const bool expired = effects.expirations != 0;
@@ -162,6 +165,9 @@ void StateMachine::ship(resp::ExecutorEffects effects) {
     if (found != connections_.end()) {
       send(found->second, std::move(batch));
     }
+  }
+  if (!effects.outward.empty() && options_.outward) {
+    options_.outward(std::move(effects.outward));
   }
   order_long_reads(effects);
   if (effects.settings_changed && options_.settings_changed) {

@@ -183,7 +183,7 @@ void bitfield(Context& context, Args args, ReplyWriter& reply) {
       reply.integer(bits::get(*string, operation.offset, operation.type));
     }
   }
-  string->save();
+  context.save(*string, config::kEventString, "setbit");
 }
 
 }  // namespace kiwi::resp::commands

@@ -66,7 +66,7 @@ void setbit(Context& context, Args args, ReplyWriter& reply) {
   const int64_t old = bits::get(*string, *offset, type);
   if (old != *bit || *offset / 8 >= string->size()) {
     bits::set(*string, *offset, type, *bit);
-    string->save();
+    context.save(*string, config::kEventString, "setbit");
   }
   reply.integer(old);
 }
@@ -210,8 +210,10 @@ void bitop(Context& context, Args args, ReplyWriter& reply) {
   Key target = context.find(args[2]);
   if (combination.size() != 0) {
     combination.store(target);
+    context.notify(config::kEventString, "set", args[2]);
   } else if (target.live) {
     context.state().remove(target);
+    context.notify(config::kEventGeneric, "del", args[2]);
   }
   reply.integer(static_cast<int64_t>(combination.size()));
 }

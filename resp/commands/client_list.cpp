@@ -11,15 +11,21 @@ namespace kiwi::resp::commands {
 
 namespace {
 
-// Every client here is a normal one; the other types exist and have no members.
-enum class ClientType : uint8_t { kNormal, kOther };
+// The other types exist and have no members.
+enum class ClientType : uint8_t { kNormal, kPubSub, kOther };
+
+ClientType type_of(const Session::State& s) {
+  return s.is_subscriber() ? ClientType::kPubSub : ClientType::kNormal;
+}
 
 std::optional<ClientType> parse_type(std::string_view word) {
   if (same_word(word, "normal")) {
     return ClientType::kNormal;
   }
-  bool other = same_word(word, "slave") || same_word(word, "replica") ||
-               same_word(word, "pubsub") || same_word(word, "master");
+  if (same_word(word, "pubsub")) {
+    return ClientType::kPubSub;
+  }
+  bool other = same_word(word, "slave") || same_word(word, "replica") || same_word(word, "master");
   return other ? std::optional(ClientType::kOther) : std::nullopt;
 }
 
@@ -29,6 +35,7 @@ std::string unknown_type_text(std::string_view word) {
 
 std::string flags_of(const Session::State& s) {
   std::string flags;
+  flags += s.is_subscriber() ? "P" : "";
   flags += s.transaction.open ? "x" : "";
   flags += s.close_after_replies ? "c" : "";
   flags += s.stale_reads ? "r" : "";
@@ -48,7 +55,10 @@ std::string describe(const Session::State& s, int64_t now_ms) {
   out += " fd=" + number(s.info.file_descriptor) + " name=" + s.name;
   out += " age=" + number((now_ms - s.created_ms) / 1000);
   out += " idle=" + number((now_ms - s.last_active_ms) / 1000);
-  out += " flags=" + flags_of(s) + " db=" + number(s.database) + " sub=0 psub=0 ssub=0";
+  out += " flags=" + flags_of(s) + " db=" + number(s.database);
+  out += " sub=" + number(s.subscriptions[Topic::kChannel]) +
+         " psub=" + number(s.subscriptions[Topic::kPattern]) +
+         " ssub=" + number(s.subscriptions[Topic::kShard]);
   out += " multi=" + (t.open ? number(t.count) : "-1");
   out += " qbuf=" + number(buffered) + " qbuf-free=" + number(spare);
   out += " argv-mem=" + number(s.slots.request_bytes()) + " multi-mem=" + number(t.memory_bytes());
@@ -76,7 +86,7 @@ struct KillFilter {
   bool skip_me = true;
 
   bool takes(const Session::State& s) const {
-    return (!id || *id == s.info.id) && (!type || *type == ClientType::kNormal) &&
+    return (!id || *id == s.info.id) && (!type || *type == type_of(s)) &&
            (address.empty() || address == s.info.peer_address) &&
            (local_address.empty() || local_address == s.info.local_address);
   }
@@ -156,18 +166,18 @@ void client_list(Session& session, Args args, ReplyWriter& reply) {
     }
     return reply.verbatim(out);
   }
-  ClientType type = ClientType::kNormal;
+  std::optional<ClientType> type;
   if (args.size() == 4 && same_word(args[2], "type")) {
     std::optional<ClientType> wanted = parse_type(args[3]);
     if (!wanted) {
       return reply.error(unknown_type_text(args[3]));
     }
-    type = *wanted;
+    type = wanted;
   } else if (args.size() != 2) {
     return reply.error(texts::kSyntax);
   }
-  if (type == ClientType::kNormal) {
-    for (const auto& [id, other] : me.node.sessions) {
+  for (const auto& [id, other] : me.node.sessions) {
+    if (!type || *type == type_of(other->state())) {
       out += describe(other->state(), me.now_ms);
       refuse_too_large(out);
     }

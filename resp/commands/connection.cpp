@@ -89,9 +89,13 @@ void write_hello(const Session::State& s, ReplyWriter& reply) {
 
 }  // namespace
 
-void ping(Session&, Args args, ReplyWriter& reply) {
+void ping(Session& session, Args args, ReplyWriter& reply) {
   if (args.size() > 2) {
     reply.error("ERR wrong number of arguments for 'ping' command");
+  } else if (session.state().takes_few_commands()) {
+    reply.array(2);
+    reply.bulk("pong");
+    reply.bulk(args.size() == 2 ? args[1] : std::string_view());
   } else if (args.size() == 2) {
     reply.bulk(args[1]);
   } else {
@@ -109,6 +113,7 @@ void quit(Session& session, Args, ReplyWriter& reply) {
 void reset(Session& session, Args, ReplyWriter& reply) {
   Session::State& s = session.state();
   s.discard_transaction();
+  s.forget_subscriptions();
   s.database = 0;
   s.resp_version = 2;
   s.stale_reads = false;

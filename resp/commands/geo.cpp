@@ -110,7 +110,7 @@ void geoadd(Context& context, Args args, ReplyWriter& reply) {
     const bool moved = outcome == AddOutcome::kMoved && options.changed;
     counted += outcome == AddOutcome::kAdded || moved ? 1 : 0;
   }
-  set->save();
+  context.save(*set, config::kEventZset, "zadd");
   reply.integer(counted);
 }
 

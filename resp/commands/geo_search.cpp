@@ -375,7 +375,12 @@ void store(Context& context, const Search& search, std::vector<Hit> hits, ReplyW
   members.sort();
   CHECK_INVARIANT(members.size() == hits.size());
   Key key = context.find(*search.destination);
-  reply.integer(static_cast<int64_t>(members.store(key)));
+  const bool was_there = key.live;
+  const uint64_t stored = members.store(key);
+  context.notify_stored(config::kEventZset,
+                        context.command() == "geosearchstore" ? "geosearchstore" : "georadiusstore",
+                        *search.destination, stored, was_there);
+  reply.integer(static_cast<int64_t>(stored));
 }
 
 void run(Context& context, Args args, const Form& form, ReplyWriter& reply) {

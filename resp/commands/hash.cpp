@@ -30,7 +30,7 @@ std::optional<int64_t> set_fields(Context& context, Args args, ReplyWriter& repl
   for (size_t at = 2; at < args.size(); at += 2) {
     came += hash->set(args[at], args[at + 1]) ? 1 : 0;
   }
-  hash->save();
+  context.save(*hash, config::kEventHash, "hset");
   return came;
 }
 
@@ -59,7 +59,7 @@ void hsetnx(Context& context, Args args, ReplyWriter& reply) {
     return reply.integer(0);
   }
   hash->set(args[2], args[3]);
-  hash->save();
+  context.save(*hash, config::kEventHash, "hset");
   reply.integer(1);
 }
 
@@ -72,7 +72,7 @@ void hdel(Context& context, Args args, ReplyWriter& reply) {
   for (std::string_view field : args.subspan(2)) {
     removed += hash->remove(field) ? 1 : 0;
   }
-  hash->save();
+  context.save(*hash, config::kEventHash, "hdel");
   reply.integer(removed);
 }
 
@@ -206,7 +206,7 @@ void hincrby(Context& context, Args args, ReplyWriter& reply) {
     return reply.error("ERR increment or decrement would overflow");
   }
   hash->set_keeping_deadline(args[2], IntegerText(sum).view());
-  hash->save();
+  context.save(*hash, config::kEventHash, "hincrby");
   reply.integer(sum);
 }
 
@@ -233,7 +233,7 @@ void hincrbyfloat(Context& context, Args args, ReplyWriter& reply) {
   }
   const std::string text = format_long_double(sum);
   hash->set_keeping_deadline(args[2], text);
-  hash->save();
+  context.save(*hash, config::kEventHash, "hincrbyfloat");
   reply.bulk(text);
 }
 

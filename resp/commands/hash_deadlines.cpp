@@ -139,7 +139,7 @@ void expire_fields(Context& context, Args args, Time time, ReplyWriter& reply) {
                       ? kConditionFails
                       : give_deadline(context, *hash, field, *deadline_ms));
   }
-  hash->save();
+  context.save(*hash, config::kEventHash, "hexpire");
 }
 
 // HTTL and co.: key FIELDS number field...
@@ -211,7 +211,7 @@ void hpersist(Context& context, Args args, ReplyWriter& reply) {
       reply.integer(deadline_ms ? kNoDeadline : kNoField);
     }
   }
-  hash->save();
+  context.save(*hash, config::kEventHash, "hpersist");
 }
 
 // ---------------------------------------------------------------- values with deadlines
@@ -263,7 +263,7 @@ void hgetdel(Context& context, Args args, ReplyWriter& reply) {
       hash->remove(field);
     }
   }
-  hash->save();
+  context.save(*hash, config::kEventHash, "hdel");
 }
 
 // HGETEX key [EX s | PX ms | EXAT s | PXAT ms | PERSIST] FIELDS number field...
@@ -293,7 +293,7 @@ void hgetex(Context& context, Args args, ReplyWriter& reply) {
       hash->set_deadline(field, 0);
     }
   }
-  hash->save();
+  context.save(*hash, config::kEventHash, time ? "hexpire" : "hpersist");
 }
 
 namespace {
@@ -399,7 +399,7 @@ void hsetex(Context& context, Args args, ReplyWriter& reply) {
       hash->set(field, value, options.deadline_ms.value_or(0));
     }
   }
-  hash->save();
+  context.save(*hash, config::kEventHash, over ? "hdel" : "hset");
   reply.integer(1);
 }
 

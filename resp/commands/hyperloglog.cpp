@@ -42,9 +42,9 @@ void store(String& string, std::string& value) {
 }
 
 // In a dense value only what one element means is read and written.
-void add_one(String& string, std::string_view element, ReplyWriter& reply) {
+void add_one(Context& context, String& string, std::string_view element, ReplyWriter& reply) {
   const bool changed = hll::add_to_dense(string, hll::place_of(element)) == hll::Change::kChanged;
-  string.save();
+  context.save(string, config::kEventString, "pfadd");
   reply.integer(changed ? 1 : 0);
 }
 
@@ -61,7 +61,7 @@ void pfadd(Context& context, Args args, ReplyWriter& reply) {
   if (!string->exists()) {
     value = hll::empty_value();
   } else if (elements.size() == 1 && hll::form_of(*string) == hll::Form::kDense) {
-    return add_one(*string, elements[0], reply);
+    return add_one(context, *string, elements[0], reply);
   } else if (!load(context, string->key(), value, reply)) {
     return;
   }
@@ -81,6 +81,7 @@ void pfadd(Context& context, Args args, ReplyWriter& reply) {
   if (changed) {
     hll::forget_cardinality(value);
     store(*string, value);
+    context.notify(config::kEventString, "pfadd", args[1]);
   }
   reply.integer(changed ? 1 : 0);
 }
@@ -162,6 +163,7 @@ void pfmerge(Context& context, Args args, ReplyWriter& reply) {
   }
   hll::forget_cardinality(value);
   store(*target, value);
+  context.notify(config::kEventString, "pfadd", args[1]);
   reply.ok();
 }
 

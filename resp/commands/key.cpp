@@ -40,6 +40,7 @@ void del(Context& context, Args args, ReplyWriter& reply) {
     Key key = context.find(name);
     if (key.live) {
       context.state().remove(key);
+      context.notify(config::kEventGeneric, "del", name);
       ++removed;
     }
   }

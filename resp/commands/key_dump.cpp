@@ -191,6 +191,9 @@ void restore(Context& context, Args args, ReplyWriter& reply) {
   if (key.live && deadline != 0 && deadline <= context.now_ms()) {
     Key old = context.find(args[1]);
     context.state().remove(old);
+    context.notify(config::kEventGeneric, "del", args[1]);
+  } else if (key.live) {
+    context.notify(config::kEventGeneric, "restore", args[1]);
   }
   reply.ok();
 }

@@ -64,9 +64,11 @@ void expire_at(Context& context, Args args, TimeUnit unit, bool relative, ReplyW
   }
   if (deadline <= context.now_ms()) {
     context.state().remove(key);
+    context.notify(config::kEventGeneric, "del", args[1]);
   } else {
     key.meta.expire_at_ms = deadline;
     context.state().update(key);
+    context.notify(config::kEventGeneric, "expire", args[1]);
   }
   reply.integer(1);
 }
@@ -118,6 +120,7 @@ void persist(Context& context, Args args, ReplyWriter& reply) {
   }
   key.meta.expire_at_ms = 0;
   context.state().update(key);
+  context.notify(config::kEventGeneric, "persist", args[1]);
   reply.integer(1);
 }
 

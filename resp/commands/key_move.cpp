@@ -23,6 +23,8 @@ std::optional<bool> rename_key(Context& context, Args args, bool only_new, Reply
     return false;
   }
   context.state().rename(from, to);
+  context.notify(config::kEventGeneric, "rename_from", args[1]);
+  context.notify(config::kEventGeneric, "rename_to", args[2]);
   return true;
 }
 
@@ -77,6 +79,7 @@ void copy(Context& context, Args args, ReplyWriter& reply) {
     return reply.integer(0);
   }
   context.state().copy(from, to);
+  context.notify_in(options.database, config::kEventGeneric, "copy_to", args[2]);
   reply.integer(1);
 }
 
@@ -95,6 +98,8 @@ void move(Context& context, Args args, ReplyWriter& reply) {
   }
   context.state().copy(from, to);
   context.state().remove(from);
+  context.notify(config::kEventGeneric, "move_from", args[1]);
+  context.notify_in(*database, config::kEventGeneric, "move_to", args[1]);
   reply.integer(1);
 }
 

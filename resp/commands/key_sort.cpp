@@ -286,6 +286,7 @@ class Sorting {
       }
     }
     Key key = context_.find(*options_.destination);
+    const bool was_there = key.live;
     if (key.live) {
       context_.state().remove(key);
     }
@@ -293,7 +294,12 @@ class Sorting {
     for (const std::string& value : values) {
       list->push(ListEnd::kTail, value);
     }
-    list->save();
+    {
+      const Outward::Overwriting overwriting(context_.state().outward(), was_there);
+      list->save();
+    }
+    context_.notify_stored(config::kEventList, "sortstore", *options_.destination, values.size(),
+                           was_there);
     CHECK_INVARIANT(list->size() == values.size() && list->exists() == !values.empty());
     return values.size();
   }

@@ -19,7 +19,7 @@ void push(Context& context, Args args, ListEnd end, Missing missing, ReplyWriter
     for (std::string_view element : args.subspan(2)) {
       list->push(end, element);
     }
-    list->save();
+    context.save(*list, config::kEventList, end == ListEnd::kHead ? "lpush" : "rpush");
   }
   reply.integer(static_cast<int64_t>(list->size()));
 }
@@ -49,7 +49,7 @@ void pop(Context& context, Args args, ListEnd end, ReplyWriter& reply) {
     reply.array(count);
   }
   list->pop(end, count, into(reply));
-  list->save();
+  context.save(*list, config::kEventList, end == ListEnd::kHead ? "lpop" : "rpop");
 }
 
 }  // namespace
@@ -133,7 +133,7 @@ void lset(Context& context, Args args, ReplyWriter& reply) {
     return reply.error(texts::kOutOfRange);
   }
   list->replace(*index, args[3]);
-  list->save();
+  context.save(*list, config::kEventList, "lset");
   reply.ok();
 }
 
@@ -155,7 +155,7 @@ void ltrim(Context& context, Args args, ReplyWriter& reply) {
   } else {
     list->clear();
   }
-  list->save();
+  context.save(*list, config::kEventList, "ltrim");
   reply.ok();
 }
 

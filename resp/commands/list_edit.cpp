@@ -34,7 +34,7 @@ void linsert(Context& context, Args args, ReplyWriter& reply) {
     return reply.integer(-1);
   }
   list->insert(before ? *pivot : *pivot + 1, args[4]);
-  list->save();
+  context.save(*list, config::kEventList, "linsert");
   reply.integer(static_cast<int64_t>(list->size()));
 }
 
@@ -52,7 +52,7 @@ void lrem(Context& context, Args args, ReplyWriter& reply) {
                                      : uint64_t{0} - static_cast<uint64_t>(*count);
   const uint64_t removed =
       list->remove_equal(args[3], *count < 0 ? ListEnd::kTail : ListEnd::kHead, most);
-  list->save();
+  context.save(*list, config::kEventList, "lrem");
   reply.integer(static_cast<int64_t>(removed));
 }
 
@@ -173,8 +173,11 @@ void move_between(
   // Pushed first, so that a list of one is not removed in between.
   to->push(to_end, element);
   from->pop(from_end, 1, {});
-  to->save();
-  from->save();
+  context.save(*to, config::kEventList, to_end == ListEnd::kHead ? "lpush" : "rpush");
+  context.save(*from, config::kEventList, from_end == ListEnd::kHead ? "lpop" : "rpop");
+  if (from == to) {  // which was saved with both changes
+    context.notify(config::kEventList, from_end == ListEnd::kHead ? "lpop" : "rpop", names[0]);
+  }
   reply.bulk(element);
 }
 
@@ -231,7 +234,7 @@ void lmpop(Context& context, Args args, ReplyWriter& reply) {
     reply.bulk(name);
     reply.array(size);
     list->pop(*end, size, into(reply));
-    return list->save();
+    return context.save(*list, config::kEventList, *end == ListEnd::kHead ? "lpop" : "rpop");
   }
   reply.null_array();
 }

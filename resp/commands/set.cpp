@@ -12,7 +12,7 @@ void sadd(Context& context, Args args, ReplyWriter& reply) {
   for (std::string_view member : args.subspan(2)) {
     added += set->add(member) ? 1 : 0;
   }
-  set->save();
+  context.save(*set, config::kEventSet, "sadd");
   reply.integer(added);
 }
 
@@ -25,7 +25,7 @@ void srem(Context& context, Args args, ReplyWriter& reply) {
   for (std::string_view member : args.subspan(2)) {
     removed += set->remove(member) ? 1 : 0;
   }
-  set->save();
+  context.save(*set, config::kEventSet, "srem");
   reply.integer(removed);
 }
 
@@ -44,9 +44,9 @@ void smove(Context& context, Args args, ReplyWriter& reply) {
   const bool member = from->contains(args[3]);
   if (member && from != to) {
     from->remove(args[3]);
-    from->save();
+    context.save(*from, config::kEventSet, "srem");
     to->add(args[3]);
-    to->save();
+    context.save(*to, config::kEventSet, "sadd");
   }
   reply.integer(member ? 1 : 0);
 }

@@ -39,7 +39,13 @@ void store(Context& context, Args args, Algebra how, ReplyWriter& reply) {
   if (auto sets = read_sets(context, args.subspan(2), reply)) {
     const Set::Members members = combine(context.state(), how, *sets);
     Key key = context.find(args[1]);
+    const bool was_there = key.live;
     Set::replace(context.state(), key, members);
+    context.notify_stored(config::kEventSet,
+                          how == Algebra::kUnion          ? "sunionstore"
+                          : how == Algebra::kIntersection ? "sinterstore"
+                                                          : "sdiffstore",
+                          args[1], members.size(), was_there);
     reply.integer(static_cast<int64_t>(members.size()));
   }
 }

@@ -31,7 +31,7 @@ void spop(Context& context, Args args, ReplyWriter& reply) {
   }
   Prng prng = context.prng();
   set->pop(popped, prng, into(reply));
-  set->save();
+  context.save(*set, config::kEventSet, "spop");
 }
 
 void srandmember(Context& context, Args args, ReplyWriter& reply) {

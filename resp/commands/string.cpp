@@ -83,6 +83,7 @@ void getdel(Context& context, Args args, ReplyWriter& reply) {
   Key key = context.read(args[1]);
   if (reply_value(context, key, reply) && key.live) {
     context.state().remove(key);
+    context.notify(config::kEventGeneric, "del", args[1]);
   }
 }
 

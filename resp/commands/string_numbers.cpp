@@ -29,7 +29,7 @@ void add(Context& context, std::string_view name, int64_t increment, ReplyWriter
     return reply.error("ERR increment or decrement would overflow");
   }
   string->replace(IntegerText(sum).view());
-  string->save();
+  context.save(*string, config::kEventString, "incrby");
   reply.integer(sum);
 }
 
@@ -73,7 +73,7 @@ void incrbyfloat(Context& context, Args args, ReplyWriter& reply) {
   }
   std::string text = format_long_double(sum);
   string->replace(text);
-  string->save();
+  context.save(*string, config::kEventString, "incrbyfloat");
   reply.bulk(text);
 }
 

@@ -140,7 +140,8 @@ void set(Context& context, Args args, ReplyWriter& reply) {
   }
   if (!refused) {
     bool keeps = options.ttl == Ttl::kKeep && key.live;
-    context.set_string(key, args[2], keeps ? key.meta.expire_at_ms : *deadline);
+    // A deadline that stays is no news.
+    context.set_string(key, args[2], keeps ? key.meta.expire_at_ms : *deadline, !keeps);
   }
 }
 
@@ -163,9 +164,11 @@ void getex(Context& context, Args args, ReplyWriter& reply) {
   reply_string(context, key, reply);
   if (*deadline != 0 && *deadline <= context.now_ms()) {
     context.state().remove(key);
+    context.notify(config::kEventGeneric, "del", args[1]);
   } else if (*deadline != 0 || (options.ttl == Ttl::kPersist && key.meta.expire_at_ms != 0)) {
     key.meta.expire_at_ms = *deadline;
     context.state().update(key);
+    context.notify(config::kEventGeneric, *deadline != 0 ? "expire" : "persist", args[1]);
   }
 }
 
@@ -177,6 +180,7 @@ void delifeq(Context& context, Args args, ReplyWriter& reply) {
   const bool same = key.live && holds(context, key, args[2]);
   if (same) {
     context.state().remove(key);
+    context.notify(config::kEventGeneric, "del", args[1]);
   }
   reply.integer(same ? 1 : 0);
 }
@@ -207,7 +211,7 @@ void msetex(Context& context, Args args, ReplyWriter& reply) {
   for (size_t i = 2; i < end; i += 2) {
     Key key = context.find(args[i]);
     const bool keeps = options.ttl == Ttl::kKeep && key.live;
-    context.set_string(key, args[i + 1], keeps ? key.meta.expire_at_ms : *deadline);
+    context.set_string(key, args[i + 1], keeps ? key.meta.expire_at_ms : *deadline, !keeps);
   }
   reply.integer(1);
 }

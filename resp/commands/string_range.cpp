@@ -21,7 +21,7 @@ void append(Context& context, Args args, ReplyWriter& reply) {
     return reply.error(kStringTooLong);
   }
   string->append(args[2]);
-  string->save();
+  context.save(*string, config::kEventString, "append");
   reply.integer(static_cast<int64_t>(string->size()));
 }
 
@@ -70,7 +70,7 @@ void setrange(Context& context, Args args, ReplyWriter& reply) {
       return reply.error(kStringTooLong);
     }
     string->overwrite(at, args[3]);
-    string->save();
+    context.save(*string, config::kEventString, "setrange");
   }
   reply.integer(static_cast<int64_t>(string->size()));
 }

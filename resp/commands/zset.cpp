@@ -106,7 +106,7 @@ void add(Context& context, Args args, bool incr, ReplyWriter& reply) {
     came += last.outcome == AddOutcome::kAdded ? 1 : 0;
     moved += last.outcome == AddOutcome::kMoved ? 1 : 0;
   }
-  set->save();
+  context.save(*set, config::kEventZset, options.flags.incr ? "zincr" : "zadd");
   if (options.flags.incr) {
     answer_increment(last, reply);
   } else {
@@ -130,7 +130,7 @@ void zrem(Context& context, Args args, ReplyWriter& reply) {
   for (std::string_view member : args.subspan(2)) {
     removed += set->remove(member) ? 1 : 0;
   }
-  set->save();
+  context.save(*set, config::kEventZset, "zrem");
   reply.integer(removed);
 }
 

@@ -158,7 +158,14 @@ void store(Context& context, Args args, Algebra how, ReplyWriter& reply) {
   }
   const ScoredMembers members = combine(context.state(), how, options->sources, options->aggregate);
   Key key = context.find(args[1]);
-  reply.integer(static_cast<int64_t>(members.store(key)));
+  const bool was_there = key.live;
+  const uint64_t stored = members.store(key);
+  context.notify_stored(config::kEventZset,
+                        how == Algebra::kUnion          ? "zunionstore"
+                        : how == Algebra::kIntersection ? "zinterstore"
+                                                        : "zdiffstore",
+                        args[1], stored, was_there);
+  reply.integer(static_cast<int64_t>(stored));
 }
 
 }  // namespace

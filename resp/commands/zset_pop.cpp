@@ -32,7 +32,7 @@ void pop(Context& context, Args args, ScoreEnd end, ReplyWriter& reply) {
   const ScoredShape shape{true, counted && reply.version() > 2};
   begin_scored(reply, shape, popped);
   set->pop(end, popped, scored_into(reply, shape));
-  set->save();
+  context.save(*set, config::kEventZset, end == ScoreEnd::kLowest ? "zpopmin" : "zpopmax");
 }
 
 }  // namespace
@@ -112,7 +112,8 @@ void zmpop(Context& context, Args args, ReplyWriter& reply) {
     reply.bulk(name);
     begin_scored(reply, shape, popped);
     set->pop(options.end, popped, scored_into(reply, shape));
-    return set->save();
+    return context.save(*set, config::kEventZset,
+                        options.end == ScoreEnd::kLowest ? "zpopmin" : "zpopmax");
   }
   reply.null_array();
 }

@@ -109,12 +109,21 @@ void zrangestore(Context& context, Args args, ReplyWriter& reply) {
     return true;
   });
   Key key = context.find(args[1]);
-  reply.integer(static_cast<int64_t>(members.store(key)));
+  const bool was_there = key.live;
+  const uint64_t stored = members.store(key);
+  context.notify_stored(config::kEventZset, "zrangestore", args[1], stored, was_there);
+  reply.integer(static_cast<int64_t>(stored));
 }
 
 // ---------------------------------------------------------------- removal
 
 namespace {
+
+constexpr std::string_view removal_event(RangeBy by) {
+  return by == RangeBy::kRank    ? "zremrangebyrank"
+         : by == RangeBy::kScore ? "zremrangebyscore"
+                                 : "zremrangebylex";
+}
 
 void remove(Context& context, std::string_view name, const RangeQuery& query, ReplyWriter& reply) {
   ZSet* set = context.open<ZSet>(name, reply);
@@ -123,7 +132,7 @@ void remove(Context& context, std::string_view name, const RangeQuery& query, Re
   }
   const Ranks ranks = ranks_of(*set, query);
   set->remove(ranks);
-  set->save();
+  context.save(*set, config::kEventZset, removal_event(query.by));
   reply.integer(static_cast<int64_t>(ranks.count));
 }
 

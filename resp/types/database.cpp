@@ -108,6 +108,7 @@ void Database::end_entry(LogIndex index, Term term, int64_t stamp_ms) {
   record_.index = index;
   record_.term = term;
   record_.stamp_ms = stamp_ms;
+  outward_.end_entry();
   effects_.end_entry(index, record_.mutation_counter);
   record_.checksum = effects_.checksum();
 }
@@ -173,7 +174,7 @@ size_t Database::buffer_bytes() const {
 void Database::mark() {
   effects_.mark();
   marks_.push_back({record_.mutation_counter, record_.next_database, counts_before_.size(),
-                    map_before_.size(), settings_.mark(), expiry_index_.mark()});
+                    map_before_.size(), settings_.mark(), expiry_index_.mark(), outward_.mark()});
 }
 
 void Database::undo() {
@@ -192,6 +193,7 @@ void Database::undo() {
   }
   settings_.undo_to(mark.settings);
   expiry_index_.undo_to(mark.floors);
+  outward_.undo_to(mark.outward);
   marks_.pop_back();
 }
 
@@ -220,6 +222,16 @@ const Database::Mapped* Database::mapped(uint32_t logical) {
 DatabaseId Database::physical(uint32_t logical) {
   const Mapped* m = mapped(logical);
   return m != nullptr ? m->id : DatabaseId{logical};
+}
+
+// Of a database that was flushed meanwhile, any number: it holds no keys.
+uint32_t Database::logical(DatabaseId database) const {
+  for (const auto& [number, mapped] : map_) {
+    if (mapped.id == database) {
+      return number;
+    }
+  }
+  return database.value;
 }
 
 uint64_t Database::incarnation(uint32_t logical) {

@@ -28,6 +28,7 @@
 #include "resp/types/field_deadlines.hpp"
 #include "resp/types/key.hpp"
 #include "resp/types/nodes.hpp"
+#include "resp/types/outward.hpp"
 #include "resp/types/settings.hpp"
 #include "resp/types/shape.hpp"
 #include "resp/types/steps.hpp"
@@ -57,7 +58,10 @@ class Database {
 
   // ---- turns and undo
   const rocks::AppliedRecord& record() const { return record_; }
-  void begin_entry() { effects_.begin_entry(); }
+  void begin_entry(LogIndex index = {}) {  // without one it tells nobody anything
+    effects_.begin_entry();
+    outward_.begin_entry(index);
+  }
   void end_entry(LogIndex index, Term term, int64_t stamp_ms);
   // Writes what is kept in memory during a turn; the caller commits.
   void end_turn();
@@ -76,6 +80,7 @@ class Database {
   Elements& elements() { return elements_; }
   Nodes& nodes() { return nodes_; }
   FieldDeadlines& field_deadlines() { return field_deadlines_; }
+  Outward& outward() { return outward_; }
   const Shape& shape() const { return shape_; }
   Settings& settings() { return settings_; }
   const Settings& settings() const { return settings_; }
@@ -83,7 +88,8 @@ class Database {
 
   // ---- logical databases
   rocks::DatabaseId physical(uint32_t logical);
-  uint64_t incarnation(uint32_t logical);  // changes with FLUSHDB and SWAPDB
+  uint32_t logical(rocks::DatabaseId database) const;  // the other way round
+  uint64_t incarnation(uint32_t logical);              // changes with FLUSHDB and SWAPDB
   void flush(uint32_t logical);
   void swap(uint32_t a, uint32_t b);
   KeyCounts counts(rocks::DatabaseId database) const;  // of what physical() gave
@@ -130,6 +136,9 @@ class Database {
   // due. Requires from.live and that the two are not the same key.
   void copy(const Key& from, Key& to);
 
+  // To the outside: what became of the key, whose logical database is looked up.
+  void tell(const config::KeyEvent& event, const Key& key);
+
   // ---- walks
   // Metadata records of a database with key hash >= `hash`.
   std::unique_ptr<rocks::Cursor> key_cursor(rocks::DatabaseId database, uint64_t hash);
@@ -158,6 +167,7 @@ class Database {
     size_t map;     // of map_before_
     size_t settings;
     size_t floors;  // of expiry_index_
+    size_t outward;
   };
 
   uint64_t next_mutation() { return ++record_.mutation_counter; }
@@ -170,6 +180,12 @@ class Database {
   void move_in_index(Key& key);
   void leave_index(Key& key);
   void copy_fields(const Key& from, Key& to);
+  void tell_expired(const Key& key) { tell({config::kEventExpired, "expired"}, key); }
+  void tell_new(const Key& key) {
+    if (outward_.tells_new()) {
+      tell({config::kEventNew, "new"}, key);
+    }
+  }
   void forget_record(Key& key);  // record, index and counts; neither elements nor bucket
   void store(Key& key);
   uint64_t bucket(rocks::DatabaseId database, std::string_view name);
@@ -188,6 +204,7 @@ class Database {
   Nodes nodes_;
   FieldDeadlines field_deadlines_;
   Settings settings_{effects_};
+  Outward outward_;
   rocks::AppliedRecord record_;
   std::unordered_map<uint32_t, Counted> counts_;  // by physical number
   std::unordered_map<uint32_t, Mapped> map_;  // by logical number; absent = itself, never changed

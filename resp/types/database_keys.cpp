@@ -112,8 +112,18 @@ void Database::store(Key& key) {
   key.present = key.live = true;
 }
 
+void Database::tell(const config::KeyEvent& event, const Key& key) {
+  if (outward_.wants(event.of)) {
+    outward_.key_event(event, logical(key.database), key.name);
+  }
+}
+
 void Database::create(Key& key, const rocks::Metadata& fresh) {
+  const bool overwrites = key.live;
   if (key.present) {
+    if (!overwrites) {
+      tell_expired(key);
+    }
     elements_.drop(key);
   } else {
     ++counts_for_change(key.database).keys;
@@ -121,17 +131,27 @@ void Database::create(Key& key, const rocks::Metadata& fresh) {
   key.meta = fresh;
   key.meta.version = key.meta.last_modified = next_mutation();
   store(key);
+  if (!overwrites) {
+    tell_new(key);
+  }
 }
 
 void Database::replace(Key& key, const rocks::Metadata& built) {
   CHECK_INVARIANT(built.version == record_.mutation_counter);  // nothing came in between
+  const bool overwrites = key.live;
   if (key.present) {
+    if (!overwrites) {
+      tell_expired(key);
+    }
     elements_.drop(key);
   } else {
     ++counts_for_change(key.database).keys;
   }
   key.meta = built;
   store(key);
+  if (!overwrites) {
+    tell_new(key);
+  }
 }
 
 void Database::begin_new(Key& key, Type type) {
@@ -148,6 +168,7 @@ void Database::store_new(Key& key) {
   CHECK_INVARIANT(!key.present && key.meta.size > 0);
   ++counts_for_change(key.database).keys;
   store(key);
+  tell_new(key);
 }
 
 void Database::update(Key& key) {
@@ -181,6 +202,7 @@ void Database::remove_expired(Key& key) {
   CHECK_INVARIANT(key.present && !key.live);
   // Not a mutation: for clients the key was gone already. Whoever saw it missing holds a token that
   // is at least as new as its last change, unless it was created after the token was given.
+  tell_expired(key);
   elements_.drop(key);
   forget_record(key);
   if (bucket(key.database, key.name) < key.meta.last_modified) {
@@ -192,6 +214,9 @@ void Database::rename(Key& from, Key& to) {
   CHECK_INVARIANT(from.live && from.database == to.database && from.name != to.name);
   effects_.expect_string(from.meta.value.size());
   if (to.present) {
+    if (!to.live) {
+      tell_expired(to);
+    }
     elements_.drop(to);
     forget_record(to);
   }
@@ -208,6 +233,7 @@ void Database::rename(Key& from, Key& to) {
   // Which of its fields is due first is not looked up: it is not before the old place.
   to.fields_due_ms = moved->field_deadlines != 0 ? moved->indexed_at_ms : 0;
   store(to);
+  tell_new(to);
 }
 
 void Database::copy(const Key& from, Key& to) {
@@ -216,6 +242,9 @@ void Database::copy(const Key& from, Key& to) {
                                                          : from.meta.value.size());
   renamed_.assign(from.meta.value);  // a view into the Keyspace
   if (to.present) {
+    if (!to.live) {
+      tell_expired(to);
+    }
     elements_.drop(to);
   } else {
     ++counts_for_change(to.database).keys;
@@ -234,6 +263,7 @@ void Database::copy(const Key& from, Key& to) {
     effects_.spend_string(to.meta.size);
   }
   store(to);
+  tell_new(to);
 }
 
 // ---------------------------------------------------------------- walks

@@ -115,6 +115,12 @@ class Reclaim {
     const uint64_t gone = hash.reclaim(left_, finished);
     CHECK_INVARIANT(finished || gone != 0);
     hash.save();
+    if (gone != 0) {
+      database_.tell({config::kEventHash, "hexpired"}, key);
+    }
+    if (!hash.exists()) {
+      database_.tell({config::kEventGeneric, "del"}, key);
+    }
     done_.fields += gone;
     done_.moved += finished && hash.key().meta.indexed_at_ms != 0 ? 1 : 0;
     spend(gone);

@@ -53,6 +53,11 @@ bool Settings::says_no(std::string_view name) const {
   return found != values_.end() && found->second == "no";
 }
 
+std::string_view Settings::value(std::string_view name) const {
+  const auto found = values_.find(name);
+  return found != values_.end() ? std::string_view(found->second) : std::string_view();
+}
+
 void Settings::put(std::string_view name, std::string_view value) {
   const auto found = values_.find(name);
   if (effects_.marked()) {

@@ -238,6 +238,7 @@ void Cluster::State::timers() {
     }
     if (now_ms % kTickMs == 0) {
       caf::anon_send(nodes[i]->replica, timer_atom_v);
+      nodes[i]->fanout->tick();
     }
     if (now_ms % kTimerMs == 0) {
       for (const auto& group : nodes[i]->groups) {

@@ -231,6 +231,7 @@ void Cluster::State::start_node(size_t i) {
   node.context = std::make_unique<resp::NodeContext>(node.options, node.metrics, node.raft_metrics);
   node.context->monotonic_ms = [this] { return now_ms; };
   node.context->wall_microseconds = [this] { return now_ms * 1000; };
+  start_fanout(i);
   for (size_t g = 0; g < options.groups; ++g) {
     node.groups.push_back(std::make_unique<Group>(GroupId{g + 1}, *logs[i][g]));
     start_group(i, *node.groups.back());
@@ -242,6 +243,32 @@ void Cluster::State::start_node(size_t i) {
       start_snapshots(i, *group);
     }
   }
+}
+
+// Publish/subscribe, as Node wires it.
+void Cluster::State::start_fanout(size_t i) {
+  Node& node = *nodes[i];
+  const auto look_again = [&node](resp::ConnectionId id) {
+    if (const auto found = node.connections.find(id); found != node.connections.end()) {
+      caf::anon_send(found->second, work_atom_v);
+    }
+  };
+  node.context->close_connection = look_again;
+  node.context->wake_connection = look_again;
+  node.context->deliver = [&node](resp::ReplyBatch batch) {
+    if (const auto found = node.connections.find(batch.connection);
+        found != node.connections.end()) {
+      caf::anon_send(found->second, std::move(batch));
+    }
+  };
+  FanoutShellOptions fanout;
+  fanout.context = node.context.get();
+  fanout.now_ms = [this] { return now_ms; };
+  fanout.at_end_of_turn = [this, i](std::function<void()> work) {
+    elsewhere.push_back({i, std::move(work)});
+  };
+  fanout.replica = [&node] { return node.replica; };
+  node.fanout = std::make_unique<FanoutShell>(std::move(fanout));
 }
 
 void Cluster::State::start_group(size_t i, Group& group) {
@@ -268,6 +295,10 @@ void Cluster::State::spawn_actors(size_t i, Group& group) {
   applying.executor = group.state->executor.get();
   applying.keyspace = group.state->keyspace.get();
   applying.now_ms = clock;
+  applying.listening = [&context = *nodes[i]->context] { return context.listening(); };
+  applying.outward = [&context = *nodes[i]->context](std::vector<resp::OutwardEvent> events) {
+    context.publish_outward(std::move(events));
+  };
   applying.adopt = [&group](std::shared_ptr<OpenedState> fresh) {
     return std::exchange(group.state, std::move(fresh));
   };
@@ -277,9 +308,16 @@ void Cluster::State::spawn_actors(size_t i, Group& group) {
   routing.gate = &group.gate;
   routing.state_machine = group.state_machine;
   routing.now_ms = clock;
-  routing.observe_raft = [&group](const RaftReport& report) {
+  FanoutShell& fanout = *nodes[i]->fanout;
+  routing.observe_raft = [&group, &fanout](const RaftReport& report) {
     if (report.status) {
       group.status = *report.status;
+    }
+    fanout.observe(report.fanout);
+  };
+  routing.observe_service = [&group, &fanout](resp::Service service) {
+    if (service == resp::Service::kUp) {
+      fanout.is_up(group.status.commit);
     }
   };
   group.router_actor = spawn_command_router(*system, hosting, std::move(routing));

@@ -15,6 +15,7 @@
 #include "actors/clients/command_router.hpp"
 #include "actors/clients/resp_connection.hpp"
 #include "actors/clients/service_gate.hpp"
+#include "actors/node/fanout_shell.hpp"
 #include "actors/node/storage.hpp"
 #include "actors/replica/log_store.hpp"
 #include "actors/replica/replica_host.hpp"
@@ -98,6 +99,7 @@ struct Node {
   config::ClientMetrics metrics;
   config::RaftMetrics raft_metrics;
   std::unique_ptr<resp::NodeContext> context;
+  std::unique_ptr<FanoutShell> fanout;
   std::vector<std::unique_ptr<Group>> groups;
   ReplicaHandle replica;  // of all groups
   std::vector<LinkHandle> listeners;
@@ -113,6 +115,7 @@ struct Cluster::State {
   // cluster_node.cpp
   void prepare_logs();
   void start_node(size_t i);
+  void start_fanout(size_t i);
   void end_node(size_t i);
   void start_group(size_t i, Group& group);
   void spawn_actors(size_t i, Group& group);

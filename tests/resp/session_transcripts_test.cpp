@@ -104,6 +104,9 @@ TEST_SUITE("resp") {
   TEST_CASE("what does not depend on the cluster's shape is said as a Redis Cluster node says it") {
     replay_file("cluster.txt");
   }
+  TEST_CASE("subscribers and publishers of one connection are answered as by Redis 7.0") {
+    replay_file("pubsub.txt");
+  }
   TEST_CASE("COMMAND INFO and DOCS say of every command what Redis 7.0 says") {
     replay_file("command_table.txt");
   }

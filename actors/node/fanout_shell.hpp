@@ -1,0 +1,43 @@
+// Publish/subscribe between nodes: a shell over resp::Fanout. Takes what the links brought, gives
+// publications to this node's subscribers, and sends what a turn of the client loop left. On the
+// client loop.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "actors/handles.hpp"
+#include "resp/node_context.hpp"
+
+namespace kiwi::actors {
+
+struct FanoutShellOptions {
+  resp::NodeContext* context = nullptr;  // outlives the shell
+  std::function<int64_t()> now_ms;       // monotonic
+  std::function<void(std::function<void()>)> at_end_of_turn;
+  std::function<ReplicaHandle()> replica;  // null before the core runs
+};
+
+class FanoutShell {
+ public:
+  // Gives the context its fanout_has_work.
+  explicit FanoutShell(FanoutShellOptions options);
+  FanoutShell(const FanoutShell&) = delete;
+  FanoutShell& operator=(const FanoutShell&) = delete;
+
+  void observe(const std::vector<FanoutNews>& news);
+  void tick();  // about every 100 ms
+  // The node serves: what is applied from now on is told.
+  void is_up(LogIndex commit);
+
+ private:
+  void want_flush();
+  void flush();
+  void deliver(NodeId from, const resp::FanoutBatch& batch);
+
+  FanoutShellOptions options_;
+  bool flush_wanted_ = false;
+};
+
+}  // namespace kiwi::actors

@@ -1,0 +1,226 @@
+// Publish/subscribe of one session: its subscriptions, and its publications in their turn.
+#include <utility>
+
+#include "config/base/check.hpp"
+#include "resp/session_state.hpp"
+
+namespace kiwi::resp {
+
+namespace {
+
+constexpr size_t kWaitingOverhead = 64;  // of a publication whose turn has not come
+
+}  // namespace
+
+// ---------------------------------------------------------------- subscriptions
+
+void Session::State::change_subscriptions(const CommandSpec& row, Args args) {
+  const bool begins = !is_subscriber() && row.name.find("unsubscribe") == std::string_view::npos;
+  if (begins && !node.fanout.want_interest({info.id, slots.next_number()}, now_ms)) {
+    const uint64_t slot = slots.open(0, false, false);
+    barrier = Barrier{slot, Barrier::Kind::kInterest};
+    subscribing = QueuedLocal{0, &row, {args.begin(), args.end()}};
+    node.fanout_has_work();
+    return;
+  }
+  reply_now([&](RespWriter& reply) { run_local(row, args, reply, RespWriter::kAnyRoom); }, true);
+}
+
+std::string Session::State::run_subscribing() {
+  CHECK_INVARIANT(subscribing.has_value());
+  const QueuedLocal local = *std::exchange(subscribing, std::nullopt);
+  const std::vector<std::string_view> args(local.args.begin(), local.args.end());
+  std::string bytes;
+  RespWriter reply(&bytes, resp_version);
+  run_local(*local.row, args, reply, RespWriter::kAnyRoom);
+  return bytes;
+}
+
+namespace {
+
+// What a reply says of: channels and patterns together, shard channels apart.
+size_t told_count(const PubSub::Counts& counts, Topic topic) {
+  return topic == Topic::kShard ? counts[Topic::kShard]
+                                : counts[Topic::kChannel] + counts[Topic::kPattern];
+}
+
+void write_change(ReplyWriter& reply,
+                  std::string_view word,
+                  std::optional<std::string_view> name,
+                  size_t count) {
+  reply.push(3);
+  reply.bulk(word);
+  if (name) {
+    reply.bulk(*name);
+  } else {
+    reply.null();
+  }
+  reply.integer(static_cast<int64_t>(count));
+}
+
+constexpr std::string_view kSubscribeWords[] = {"subscribe", "psubscribe", "ssubscribe"};
+constexpr std::string_view kUnsubscribeWords[] = {"unsubscribe", "punsubscribe", "sunsubscribe"};
+
+}  // namespace
+
+void Session::State::subscribe(Topic topic, std::string_view channel, ReplyWriter& reply) {
+  if (node.pubsub.subscribe(info.id, topic, channel)) {
+    ++subscriptions.of[static_cast<size_t>(topic)];
+    node.fanout.set_subscribed(true);
+  }
+  write_change(reply, kSubscribeWords[static_cast<size_t>(topic)], channel,
+               told_count(subscriptions, topic));
+}
+
+void Session::State::unsubscribe(Topic topic, std::string_view channel, ReplyWriter& reply) {
+  if (node.pubsub.unsubscribe(info.id, topic, channel)) {
+    size_t& count = subscriptions.of[static_cast<size_t>(topic)];
+    CHECK_INVARIANT(count != 0);
+    --count;
+    node.fanout.set_subscribed(!node.pubsub.empty());
+  }
+  write_change(reply, kUnsubscribeWords[static_cast<size_t>(topic)], channel,
+               told_count(subscriptions, topic));
+}
+
+void Session::State::unsubscribe_all(Topic topic, ReplyWriter& reply) {
+  const std::vector<std::string> names = node.pubsub.names(info.id, topic);
+  for (const std::string& channel : names) {
+    unsubscribe(topic, channel, reply);
+  }
+  if (names.empty()) {
+    write_change(reply, kUnsubscribeWords[static_cast<size_t>(topic)], std::nullopt,
+                 told_count(subscriptions, topic));
+  }
+}
+
+void Session::State::forget_subscriptions() {
+  if (is_subscriber()) {
+    subscriptions = {};
+    node.pubsub.connection_closed(info.id);
+    node.fanout.set_subscribed(!node.pubsub.empty());
+  }
+}
+
+// ---------------------------------------------------------------- publications
+
+void Session::State::publish(const CommandSpec& row, Args args) {
+  Publication publication{row.name.front() == 's', std::string(args[1]), std::string(args[2])};
+  if (Fanout::too_large(publication) && node.fanout.anyone_else()) {
+    return reply_error(
+        "ERR the channel and the message are longer than what the nodes of a "
+        "cluster send to each other");
+  }
+  const uint64_t slot = slots.open(publication.bytes() + kWaitingOverhead, is_silent(), false);
+  publications.push_back({slot, std::move(publication)});
+  run_publications();
+}
+
+void Session::State::run_publications() {
+  while (!publications.empty() && !killed && slots.may_run(publications.front().slot)) {
+    const uint64_t slot = publications.front().slot;
+    Publication publication = std::move(publications.front().publication);
+    publications.pop_front();
+    if (const auto receivers = run_publication(std::move(publication), slot)) {
+      std::string bytes;
+      RespWriter(&bytes, resp_version).integer(static_cast<int64_t>(*receivers));
+      slots.answer(slot, bytes, output);
+    } else {
+      slots.let_pass(slot);
+    }
+  }
+}
+
+std::optional<uint64_t> Session::State::run_publication(Publication publication, uint64_t slot) {
+  const uint64_t here = node.publish_here(publication);
+  // A peer may have said meanwhile that it has subscribers; too late for what it cannot get.
+  if (!node.fanout.anyone_else() || Fanout::too_large(publication)) {
+    return here;
+  }
+  node.fanout.publish(publication, {{info.id, slot}, static_cast<uint8_t>(resp_version), here});
+  node.fanout_has_work();
+  return std::nullopt;
+}
+
+size_t NodeContext::publish_here(const Publication& publication) {
+  return pubsub.publish(publication, [this](ConnectionId connection, const PushBytes& message) {
+    const auto found = sessions.find(connection);
+    CHECK_INVARIANT(found != sessions.end());  // it would have left the registry
+    found->second->push(message);
+  });
+}
+
+void NodeContext::publish_outward(std::vector<OutwardEvent> events) {
+  for (OutwardEvent& event : events) {
+    for (const Publication& publication : publications_of(std::move(event))) {
+      publish_here(publication);
+    }
+  }
+}
+
+std::vector<FanoutEffects::Message> NodeContext::take_fanout() {
+  FanoutEffects effects = fanout.take_effects();
+  for (const PublishTicket& ticket : effects.answer) {
+    LaterReply{this, ticket.to, ticket.resp_version}.answer(
+        [&](ReplyWriter& reply) { reply.integer(static_cast<int64_t>(ticket.receivers)); });
+  }
+  for (const ReplySlot& slot : effects.heard) {
+    ReplyBatch batch;
+    batch.connection = slot.connection;
+    batch.parts.push_back({slot.slot, 0, 0});
+    deliver(std::move(batch));
+  }
+  return std::move(effects.send);
+}
+
+}  // namespace kiwi::resp
+
+namespace kiwi::resp::commands {
+
+namespace {
+
+void subscribe_to(Topic topic, Session& session, Args args, ReplyWriter& reply) {
+  for (std::string_view name : args.subspan(1)) {
+    session.state().subscribe(topic, name, reply);
+  }
+}
+
+void unsubscribe_from(Topic topic, Session& session, Args args, ReplyWriter& reply) {
+  if (args.size() == 1) {
+    return session.state().unsubscribe_all(topic, reply);
+  }
+  for (std::string_view name : args.subspan(1)) {
+    session.state().unsubscribe(topic, name, reply);
+  }
+}
+
+}  // namespace
+
+void subscribe(Session& session, Args args, ReplyWriter& reply) {
+  subscribe_to(Topic::kChannel, session, args, reply);
+}
+
+void psubscribe(Session& session, Args args, ReplyWriter& reply) {
+  subscribe_to(Topic::kPattern, session, args, reply);
+}
+
+void ssubscribe(Session& session, Args args, ReplyWriter& reply) {
+  if (session.state().in_block) {
+    return reply.error("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client");
+  }
+  subscribe_to(Topic::kShard, session, args, reply);
+}
+
+void unsubscribe(Session& session, Args args, ReplyWriter& reply) {
+  unsubscribe_from(Topic::kChannel, session, args, reply);
+}
+
+void punsubscribe(Session& session, Args args, ReplyWriter& reply) {
+  unsubscribe_from(Topic::kPattern, session, args, reply);
+}
+
+void sunsubscribe(Session& session, Args args, ReplyWriter& reply) {
+  unsubscribe_from(Topic::kShard, session, args, reply);
+}
+
+}  // namespace kiwi::resp::commands

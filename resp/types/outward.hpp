@@ -1,0 +1,124 @@
+// What entries tell the outside, beside state and replies: messages of PUBLISH in a block, and
+// events of keys. Commands hand them over while they run; an undone command's are taken back; the
+// executor's owner delivers them once the turn is committed.
+//
+// Never part of the state or its checksum: which of them are kept depends on who listens on this
+// node, and nothing that entries leave behind may depend on that. Owned by the Database.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "config/base/ids.hpp"
+#include "config/key_events.hpp"
+
+namespace kiwi::resp {
+
+struct OutwardEvent {
+  enum class Kind : uint8_t { kPublish, kShardPublish, kKey };
+  Kind kind = Kind::kPublish;
+  uint32_t database = 0;     // kKey: logical
+  std::string channel;       // kKey: the event's name
+  std::string message;       // kKey: the key
+  config::KeyEvents to = 0;  // kKey: kKeyspaceChannel, kKeyeventChannel or both
+  bool operator==(const OutwardEvent&) const = default;
+};
+
+// How many subscribers of this node a message of that channel has.
+using ReceiverCounter = std::function<uint64_t(bool sharded, std::string_view channel)>;
+
+// Who listens on this node.
+struct Listening {
+  bool live = false;         // false: the node repeats what was told before, or serves nothing yet
+  LogIndex after;            // entries up to here were told before the start, or to nobody
+  bool subscribers = false;  // to anything
+  bool key_subscribers = false;                // to something that an event of a key could go to
+  const ReceiverCounter* receivers = nullptr;  // outlives the executor
+};
+
+class Outward {
+ public:
+  void listen(const Listening& listening) { listening_ = listening; }
+  // Of notify-keyspace-events.
+  void set_classes(config::KeyEvents classes) { classes_ = classes; }
+  void begin_entry(LogIndex index) {
+    const bool told = listening_.live && index > listening_.after;
+    publishes_ = told && listening_.subscribers;
+    notifies_ = told && listening_.key_subscribers && config::says_anything(classes_);
+  }
+  // Reads outside of entries tell nothing but what is only this node's.
+  void end_entry() { publishes_ = notifies_ = false; }
+
+  // How many receive it on this node.
+  uint64_t publish(bool sharded, std::string_view channel, std::string_view message) {
+    const uint64_t receivers = publishes_ && listening_.receivers != nullptr
+                                   ? (*listening_.receivers)(sharded, channel)
+                                   : 0;
+    if (receivers != 0) {
+      add({sharded ? OutwardEvent::Kind::kShardPublish : OutwardEvent::Kind::kPublish, 0,
+           std::string(channel), std::string(message), 0});
+    }
+    return receivers;
+  }
+  void key_event(config::KeyEvent event, uint32_t database, std::string_view key) {
+    if (wants(event.of)) {
+      add({OutwardEvent::Kind::kKey, database, std::string(event.name), std::string(key),
+           classes_ & (config::kKeyspaceChannel | config::kKeyeventChannel)});
+    }
+  }
+
+  // While it lives, what is created takes the place of a key that was there: it is not `new`.
+  class Overwriting {
+   public:
+    Overwriting(Outward& outward, bool overwrites) : outward_(outward) {
+      outward_.overwrites_ = overwrites;
+    }
+    ~Overwriting() { outward_.overwrites_ = false; }
+    Overwriting(const Overwriting&) = delete;
+    Overwriting& operator=(const Overwriting&) = delete;
+
+   private:
+    Outward& outward_;
+  };
+  bool tells_new() const { return wants(config::kEventNew) && !overwrites_; }
+
+  bool wants(config::KeyClass of) const { return notifies_ && config::is_wanted(classes_, of); }
+
+  size_t bytes() const { return bytes_; }  // of what waits
+  std::vector<OutwardEvent> take() {
+    bytes_ = 0;
+    return std::exchange(events_, {});
+  }
+
+  // ---- undo
+  size_t mark() const { return events_.size(); }
+  void undo_to(size_t mark) {
+    for (; events_.size() > mark; events_.pop_back()) {
+      bytes_ -= bytes_of(events_.back());
+    }
+  }
+
+ private:
+  static size_t bytes_of(const OutwardEvent& event) {
+    return sizeof(OutwardEvent) + event.channel.size() + event.message.size();
+  }
+  void add(OutwardEvent event) {
+    bytes_ += bytes_of(event);
+    events_.push_back(std::move(event));
+  }
+
+  Listening listening_;
+  config::KeyEvents classes_ = 0;
+  bool publishes_ = false;  // in this entry
+  bool notifies_ = false;
+  bool overwrites_ = false;
+  std::vector<OutwardEvent> events_;
+  size_t bytes_ = 0;
+};
+
+}  // namespace kiwi::resp
