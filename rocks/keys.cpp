@@ -323,6 +323,8 @@ void stream_groups(std::string& from, std::string& to, CollectionId stream) {
   tree_end(to, stream, kStreamGroups);
 }
 
+bool is_stream_group(std::string_view key) { return node_tree(key) == kStreamGroups; }
+
 std::string_view stream_group_name(std::string_view key) {
   CHECK_INVARIANT(node_tree(key) == kStreamGroups);
   return key.substr(kCollectionBytes + kTreeBytes);

@@ -96,6 +96,7 @@ inline constexpr uint32_t kTreesEnd = 0xfffffff1;
 void stream_group(std::string& out, CollectionId stream, std::string_view name);
 void stream_groups(std::string& from, std::string& to, CollectionId stream);
 std::string_view stream_group_name(std::string_view key);
+bool is_stream_group(std::string_view key);  // of the keys in the family of nodes
 void stream_consumer(std::string& out, CollectionId stream, uint32_t group, std::string_view name);
 void stream_consumers(std::string& from, std::string& to, CollectionId stream, uint32_t group);
 std::string_view stream_consumer_name(std::string_view key);

@@ -26,6 +26,7 @@
 #include "resp/types/elements.hpp"
 #include "resp/types/expiry_index.hpp"
 #include "resp/types/field_deadlines.hpp"
+#include "resp/types/group_records.hpp"
 #include "resp/types/key.hpp"
 #include "resp/types/nodes.hpp"
 #include "resp/types/settings.hpp"
@@ -76,6 +77,7 @@ class Database {
   Elements& elements() { return elements_; }
   Nodes& nodes() { return nodes_; }
   FieldDeadlines& field_deadlines() { return field_deadlines_; }
+  GroupRecords& group_records() { return group_records_; }
   const Shape& shape() const { return shape_; }
   Settings& settings() { return settings_; }
   const Settings& settings() const { return settings_; }
@@ -185,6 +187,7 @@ class Database {
   Elements elements_;
   Nodes nodes_;
   FieldDeadlines field_deadlines_;
+  GroupRecords group_records_;
   Settings settings_{effects_};
   rocks::AppliedRecord record_;
   std::unordered_map<uint32_t, Counted> counts_;  // by physical number
