@@ -301,11 +301,8 @@ void of_group(std::string& out, CollectionId stream, uint32_t records, uint32_t 
   put_be(out, group);
 }
 
-void range_of_group(std::string& from,
-                    std::string& to,
-                    CollectionId stream,
-                    uint32_t records,
-                    uint32_t group) {
+void range_of_group(
+    std::string& from, std::string& to, CollectionId stream, uint32_t records, uint32_t group) {
   CHECK_INVARIANT(group < kTreesEnd);
   of_group(from, stream, records, group);
   of_group(to, stream, records, group + 1);

@@ -14,7 +14,8 @@
 //   list, sorted set:   varint size, u8 height 0, the elements to the end of the record
 //                       (resp/types/tree_entry.hpp)
 //   the same, spread:   varint size, u8 height, varint removed, varint next node, root of the tree
-//   stream:             varint size; last id, first id, largest deleted id: two varints each; varint
+//   stream:             varint size; last id, first id, largest deleted id: two varints each;
+//   varint
 //                       entries added, varint next group; then as a list, of blocks
 #include "rocks/metadata.hpp"
 
@@ -48,9 +49,7 @@ bool known(uint8_t type) {
 }
 
 // Of the types whose collections may stand in the key's record.
-bool packs(Type type) {
-  return type != Type::kString;
-}
+bool packs(Type type) { return type != Type::kString; }
 // Of the types whose spread collections have a tree. A packed one is its only leaf.
 bool has_tree(Type type) {
   return type == Type::kList || type == Type::kSortedSet || type == Type::kStream;

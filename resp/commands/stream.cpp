@@ -50,8 +50,8 @@ class AddOptionsReader {
       } else if (add_ && same_word(word, "nomkstream")) {
         options_.make = false;
       } else if (add_) {
-        const auto id = parse_stream_id(
-            word, {.ends = false, .given_sequence = &options_.sequence_given});
+        const auto id =
+            parse_stream_id(word, {.ends = false, .given_sequence = &options_.sequence_given});
         if (!id) {
           return refuse(kBadStreamId);
         }

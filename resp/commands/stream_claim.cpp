@@ -108,9 +108,8 @@ class ClaimReader {
     }
     if (same_word(word, "retrycount") && more) {
       const auto count = number(args_[++at_], "ERR Invalid RETRYCOUNT option argument for XCLAIM");
-      options_.deliveries = count && *count >= 0
-                                ? std::optional(static_cast<uint64_t>(*count))
-                                : std::nullopt;
+      options_.deliveries =
+          count && *count >= 0 ? std::optional(static_cast<uint64_t>(*count)) : std::nullopt;
       return count.has_value();
     }
     if (same_word(word, "lastid") && more) {

@@ -85,8 +85,8 @@ void xgroup_create(Context& context, Args args, ReplyWriter& reply) {
   if (!options) {
     return;
   }
-  Stream* stream = options->make_stream ? context.open<Stream>(args[2], reply)
-                                        : stream_of(context, args, reply);
+  Stream* stream =
+      options->make_stream ? context.open<Stream>(args[2], reply) : stream_of(context, args, reply);
   if (stream == nullptr) {
     return;
   }

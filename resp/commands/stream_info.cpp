@@ -152,8 +152,7 @@ void xpending(Context& context, Args args, ReplyWriter& reply) {
   if (!summary && (args.size() < 6 || args.size() > 9)) {
     return reply.error(texts::kSyntax);
   }
-  const std::optional<PendingQuery> query =
-      summary ? PendingQuery{} : read_pending(args, reply);
+  const std::optional<PendingQuery> query = summary ? PendingQuery{} : read_pending(args, reply);
   if (!query) {
     return;
   }
@@ -191,8 +190,7 @@ const Stream* stream_of(Context& context, Args args, ReplyWriter& reply) {
 
 std::vector<std::string> names_of_groups(const Stream& stream) {
   std::vector<std::string> names;
-  stream.each_group(
-      [&](std::string_view name, const GroupRecord&) { names.emplace_back(name); });
+  stream.each_group([&](std::string_view name, const GroupRecord&) { names.emplace_back(name); });
   return names;
 }
 

@@ -16,9 +16,12 @@ namespace {
 constexpr size_t kPage = 128;  // entries that are looked at before any of them is changed
 
 // Up to `count` entries (0: all) as an array.
-void reply_range(
-    const Stream& stream, const StreamId& from, const StreamId& to, bool back, uint64_t count,
-    ReplyWriter& reply) {
+void reply_range(const Stream& stream,
+                 const StreamId& from,
+                 const StreamId& to,
+                 bool back,
+                 uint64_t count,
+                 ReplyWriter& reply) {
   const size_t begin = reply.where();
   size_t entries = 0;
   const StreamVisit visit = [&](const StreamEntry& entry) {
@@ -333,10 +336,9 @@ bool serve_xreadgroup(Context& context, const StreamReadQuery& query, ReplyWrite
     if (stream == nullptr || stream->group(query.group) == nullptr) {
       continue;
     }
-    served += GroupRead(*stream, query, context.now_ms(), reply)
-                      .serve(query.keys[i], query.after[i])
-                  ? 1
-                  : 0;
+    served +=
+        GroupRead(*stream, query, context.now_ms(), reply).serve(query.keys[i], query.after[i]) ? 1
+                                                                                                : 0;
   }
   if (served > 0) {
     finish_streams(reply, begin, served);

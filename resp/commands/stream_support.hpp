@@ -17,9 +17,9 @@ inline constexpr std::string_view kBadStreamId =
 
 // "ms-seq", "ms", "-" and "+".
 struct StreamIdForm {
-  uint64_t missing_sequence = 0;    // of "ms"
-  bool ends = true;                 // "-" and "+" are ids
-  bool* given_sequence = nullptr;   // not null: "ms-*" is one, too, and this says which it was
+  uint64_t missing_sequence = 0;   // of "ms"
+  bool ends = true;                // "-" and "+" are ids
+  bool* given_sequence = nullptr;  // not null: "ms-*" is one, too, and this says which it was
 };
 std::optional<StreamId> parse_stream_id(std::string_view text, const StreamIdForm& form = {});
 // One that is no end. Answers the error itself.

@@ -166,9 +166,8 @@ void Database::give_back_buffers() {
 }
 
 size_t Database::buffer_bytes() const {
-  size_t bytes =
-      elements_.buffer_bytes() + field_deadlines_.buffer_bytes() +
-      group_records_.buffer_bytes() + expiry_index_.buffer_bytes();
+  size_t bytes = elements_.buffer_bytes() + field_deadlines_.buffer_bytes() +
+                 group_records_.buffer_bytes() + expiry_index_.buffer_bytes();
   for (const std::string* buffer : {&meta_key_, &key_, &value_, &renamed_, &from_, &to_}) {
     bytes += buffer->capacity();
   }

@@ -115,9 +115,8 @@ void Elements::drop(const Key& key) {
 
 void Elements::drop_nodes(const Key& key) {
   constexpr uint64_t kFew = 8;  // a range tombstone costs every later read more than a few erases
-  const bool tree_only =
-      key.meta.type == Type::kList ||
-      (key.meta.type == Type::kStream && key.meta.stream.next_group == 1);
+  const bool tree_only = key.meta.type == Type::kList ||
+                         (key.meta.type == Type::kStream && key.meta.stream.next_group == 1);
   if (tree_only && key.meta.next_node <= kFew) {
     for (uint64_t node = 1; node < key.meta.next_node; ++node) {  // maybe gone already
       keys::node(key_, key.collection(), 0, node);

@@ -56,7 +56,7 @@ class Stream final : public Handle {
   bool find(const StreamId& id, const StreamVisit& visit) const;
 
   // Bytes that are given are not this stream's own.
-  void create();  // of one that is not there
+  void create();                                         // of one that is not there
   void append(const StreamId& id, StreamFields fields);  // id > tail().last_id
   bool erase(const StreamId& id);                        // false: it was not there
   uint64_t trim(const StreamTrim& trim);                 // how many entries went
@@ -109,9 +109,9 @@ class Stream final : public Handle {
   void find_first();
   StreamGroup& group_space() const;
 
-  mutable Tree tree_;                             // reading fills its buffers
-  mutable std::unique_ptr<StreamGroup> group_;    // made when one is asked for
-  mutable std::vector<StreamEntry> backwards_;    // entries of one block
+  mutable Tree tree_;                           // reading fills its buffers
+  mutable std::unique_ptr<StreamGroup> group_;  // made when one is asked for
+  mutable std::vector<StreamEntry> backwards_;  // entries of one block
   mutable std::string key_bytes_;
   // Buffers, reused.
   std::string entry_;

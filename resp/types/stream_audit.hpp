@@ -11,8 +11,8 @@
 namespace kiwi::resp {
 
 struct StreamReport {
-  bool sizes_fit = true;   // entries, blocks and ids are what the key's record says
-  bool groups_fit = true;  // M7; and names, numbers and floors of consumers
+  bool sizes_fit = true;                // entries, blocks and ids are what the key's record says
+  bool groups_fit = true;               // M7; and names, numbers and floors of consumers
   std::optional<TreeFault> tree_fault;  // of a group's tree
   uint64_t entries = 0;
   uint64_t records = 0;  // of groups: nodes, consumers, names, the groups' own

@@ -8,7 +8,7 @@ namespace kiwi::resp {
 
 namespace {
 
-constexpr uint8_t kBlocksNames = 1;    // flag of an entry
+constexpr uint8_t kBlocksNames = 1;     // flag of an entry
 constexpr uint64_t kListpackFrame = 7;  // six bytes in front, one behind
 
 // An element of so many bytes has its own length behind it, seven bits a byte.
@@ -35,8 +35,7 @@ int64_t signed_distance(uint64_t from, uint64_t to) { return static_cast<int64_t
 StreamId take_distance(const char*& at, const char* end, const StreamId& from) {
   StreamId id;
   id.ms = from.ms + entry_detail::varint(at, end);
-  id.sequence =
-      from.sequence + static_cast<uint64_t>(from_zigzag(entry_detail::varint(at, end)));
+  id.sequence = from.sequence + static_cast<uint64_t>(from_zigzag(entry_detail::varint(at, end)));
   return id;
 }
 

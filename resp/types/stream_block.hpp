@@ -3,7 +3,8 @@
 // options, so that trimming "about" so much takes what Redis would take: it counts what was deleted
 // from it, and how many bytes Redis' listpack would have. Frozen by golden bytes in tests/types/.
 //
-//   block   varint live entries, varint deleted ones, varint bytes of the listpack without its frame
+//   block   varint live entries, varint deleted ones, varint bytes of the listpack without its
+//   frame
 //           and these two counts; varint ms and zigzag varint sequence of the last entry that was
 //           ever in it, less the first one's; varint names, each of them sized; entries
 //   entry   u8 flags (1: it has the block's names), varint ms and zigzag varint sequence less the

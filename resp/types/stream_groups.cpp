@@ -283,8 +283,7 @@ void StreamGroup::next(PendingWalk& walk, size_t most, std::vector<PendingEntry>
     return page.size() < wanted;
   });
   walk.left -= page.size();
-  const std::optional<StreamId> behind =
-      page.empty() ? std::nullopt : next_id(page.back().id);
+  const std::optional<StreamId> behind = page.empty() ? std::nullopt : next_id(page.back().id);
   walk.over = page.size() < wanted || walk.left == 0 || !behind;
   walk.from = behind.value_or(walk.from);
 }

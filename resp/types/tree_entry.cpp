@@ -91,7 +91,8 @@ PendingEntry pending_entry(const LeafEntry& entry) {
   ByteReader in(entry.value);
   out.consumer = in.varint();
   out.deliveries = in.varint();
-  out.delivered_ms = static_cast<int64_t>(static_cast<uint64_t>(from_zigzag(in.varint())) + out.id.ms);
+  out.delivered_ms =
+      static_cast<int64_t>(static_cast<uint64_t>(from_zigzag(in.varint())) + out.id.ms);
   return out;
 }
 

@@ -115,7 +115,15 @@ TEST_CASE("records: golden bytes of the metadata of sorted sets, hashes and stre
   CHECK(sorted.has_nodes());
   CHECK(hex(bytes_of(sample(Type::kHash))) == "2500b4240200");
   Metadata stream = sample(Type::kStream);
-  CHECK(hex(bytes_of(stream)) == "2600b4240200" "0000" "0000" "0000" "00" "01" "00" "00");
+  CHECK(hex(bytes_of(stream)) ==
+        "2600b4240200"
+        "0000"
+        "0000"
+        "0000"
+        "00"
+        "01"
+        "00"
+        "00");
   CHECK(!stream.has_elements());
   stream.stream.next_group = 2;
   CHECK(stream.has_nodes());
@@ -128,7 +136,18 @@ TEST_CASE("records: golden bytes of the metadata of sorted sets, hashes and stre
   stream.removed = 1;
   stream.next_node = 7;
   CHECK(hex(bytes_of(stream)) ==
-        "2604b42402" "03" "810105" "800101" "7f02" "09" "04" "02" "01" "01" "07" "726f6f74");
+        "2604b42402"
+        "03"
+        "810105"
+        "800101"
+        "7f02"
+        "09"
+        "04"
+        "02"
+        "01"
+        "01"
+        "07"
+        "726f6f74");
   Metadata hash = sample(Type::kHash);
   hash.size = 2;
   hash.field_deadlines = 1;
@@ -293,8 +312,12 @@ TEST_CASE("records: whatever is encoded is decoded, whatever is cut short is not
       metadata.value = value;
     }
     if (stream) {
-      metadata.stream = {{random.next(), random.next()}, {1, random.next()}, {},
-                         random.next(),                  1 + random.below(9), 1 + random.below(9)};
+      metadata.stream = {{random.next(), random.next()},
+                         {1, random.next()},
+                         {},
+                         random.next(),
+                         1 + random.below(9),
+                         1 + random.below(9)};
       metadata.stream.last_id.ms |= 2;
       metadata.stream.max_deleted_id.ms = random.next() >> random.below(64);
     }

@@ -263,7 +263,9 @@ class PendingRun final : public TreeRun<On> {
   using TreeRun<On>::random_;
 
   std::string entry_of(uint64_t ms, uint64_t sequence) {
-    PendingEntry entry{{ms, sequence}, random_.below(300), random_.below(200),
+    PendingEntry entry{{ms, sequence},
+                       random_.below(300),
+                       random_.below(200),
                        static_cast<int64_t>(ms) + static_cast<int64_t>(random_.below(100000)) - 10};
     std::string out;
     append_pending(out, entry);
