@@ -17,8 +17,13 @@ constexpr size_t kHashBytes = 6;
 constexpr size_t kCollectionBytes = 12;
 constexpr size_t kScoreBytes = 8;
 constexpr size_t kTreeBytes = 4;
+constexpr size_t kGroupBytes = 4;  // of a stream
 constexpr size_t kDeadlineBytes = 8;
-constexpr uint32_t kFieldDeadlines = 0xfffffff4;  // where a tree's number would be
+// Where a tree's number would be.
+constexpr uint32_t kStreamGroups = keys::kTreesEnd;
+constexpr uint32_t kStreamConsumers = 0xfffffff2;
+constexpr uint32_t kStreamConsumerNumbers = 0xfffffff3;
+constexpr uint32_t kFieldDeadlines = 0xfffffff4;
 constexpr unsigned kSlotShift = 34;
 constexpr uint64_t kSignBit = uint64_t{1} << 63;
 static_assert(kHashBits == 8 * kHashBytes);
@@ -250,10 +255,10 @@ uint32_t chunk_index(std::string_view key) {
 }
 
 std::optional<NodeKey> parse_node(std::string_view key) {
-  if (key.size() != kCollectionBytes + kTreeBytes + kHashBytes) {
+  if (key.size() != kCollectionBytes + kTreeBytes + kHashBytes || node_tree(key) >= kTreesEnd) {
     return std::nullopt;
   }
-  return NodeKey{key_collection(key), get_be<uint32_t>(key.substr(kCollectionBytes)),
+  return NodeKey{key_collection(key), node_tree(key),
                  get_hash(key.substr(kCollectionBytes + kTreeBytes))};
 }
 
@@ -284,6 +289,77 @@ std::optional<FieldDeadlineKey> parse_field_deadline(std::string_view key) {
   }
   return FieldDeadlineKey{from_ordered(get_be<uint64_t>(key.substr(kDeadlineAt))),
                           key.substr(kDeadlineAt + kDeadlineBytes + kHashBytes)};
+}
+
+// ---------------------------------------------------------------- groups of streams
+
+namespace {
+
+// [from, to) of the records of one group.
+void of_group(std::string& out, CollectionId stream, uint32_t records, uint32_t group) {
+  tree_begin(out, stream, records);
+  put_be(out, group);
+}
+
+void range_of_group(
+    std::string& from, std::string& to, CollectionId stream, uint32_t records, uint32_t group) {
+  CHECK_INVARIANT(group < kTreesEnd);
+  of_group(from, stream, records, group);
+  of_group(to, stream, records, group + 1);
+}
+
+}  // namespace
+
+void stream_group(std::string& out, CollectionId stream, std::string_view name) {
+  tree_begin(out, stream, kStreamGroups);
+  out.append(name);
+}
+
+void stream_groups(std::string& from, std::string& to, CollectionId stream) {
+  tree_begin(from, stream, kStreamGroups);
+  tree_end(to, stream, kStreamGroups);
+}
+
+bool is_stream_group(std::string_view key) { return node_tree(key) == kStreamGroups; }
+
+std::string_view stream_group_name(std::string_view key) {
+  CHECK_INVARIANT(node_tree(key) == kStreamGroups);
+  return key.substr(kCollectionBytes + kTreeBytes);
+}
+
+void stream_consumer(std::string& out, CollectionId stream, uint32_t group, std::string_view name) {
+  of_group(out, stream, kStreamConsumers, group);
+  out.append(name);
+}
+
+void stream_consumers(std::string& from, std::string& to, CollectionId stream, uint32_t group) {
+  range_of_group(from, to, stream, kStreamConsumers, group);
+}
+
+std::string_view stream_consumer_name(std::string_view key) {
+  CHECK_INVARIANT(node_tree(key) == kStreamConsumers &&
+                  key.size() >= kCollectionBytes + kTreeBytes + kGroupBytes);
+  return key.substr(kCollectionBytes + kTreeBytes + kGroupBytes);
+}
+
+void stream_consumer_number(std::string& out,
+                            CollectionId stream,
+                            uint32_t group,
+                            uint64_t consumer) {
+  of_group(out, stream, kStreamConsumerNumbers, group);
+  put_hash(out, consumer);  // 48 bits, too
+}
+
+void stream_consumer_numbers(std::string& from,
+                             std::string& to,
+                             CollectionId stream,
+                             uint32_t group) {
+  range_of_group(from, to, stream, kStreamConsumerNumbers, group);
+}
+
+uint32_t node_tree(std::string_view key) {
+  CHECK_INVARIANT(key.size() >= kCollectionBytes + kTreeBytes);
+  return get_be<uint32_t>(key.substr(kCollectionBytes));
 }
 
 namespace {

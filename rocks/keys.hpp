@@ -4,8 +4,10 @@
 //   meta     [database:4 BE] [hash:6] [user key]                  -> Metadata (metadata.hpp)
 //   element  [collection:12] [hash:6] [field or member]           hash, set, sorted set by member
 //            [collection:12] [index:4 BE]                         chunk of a long string
-//            [collection:12] [stream id: 8 BE ms, 8 BE seq]       stream
 //   node     [collection:12] [tree:4 BE] [node:6 BE]              node of a tree
+//            [collection:12] fffffff1 [group name]                stream: one of its groups
+//            [collection:12] fffffff2 [group:4 BE] [consumer name]       a group's consumer
+//            [collection:12] fffffff3 [group:4 BE] [consumer:6 BE]       its name, by number
 //            [collection:12] fffffff4 [deadline:8 BE] [hash:6] [field]   hash: index of the
 //            deadlines of its fields
 //   system   one tag byte, then what the record needs             (below)
@@ -88,6 +90,25 @@ struct FieldDeadlineKey {
   std::string_view field;
 };
 std::optional<FieldDeadlineKey> parse_field_deadline(std::string_view key);
+// Groups of streams, by name; their consumers, by name and by number (< kHashEnd). A group's number
+// is that of its tree: above 0 and below kTreesEnd.
+inline constexpr uint32_t kTreesEnd = 0xfffffff1;
+void stream_group(std::string& out, CollectionId stream, std::string_view name);
+void stream_groups(std::string& from, std::string& to, CollectionId stream);
+std::string_view stream_group_name(std::string_view key);
+bool is_stream_group(std::string_view key);  // of the keys in the family of nodes
+void stream_consumer(std::string& out, CollectionId stream, uint32_t group, std::string_view name);
+void stream_consumers(std::string& from, std::string& to, CollectionId stream, uint32_t group);
+std::string_view stream_consumer_name(std::string_view key);
+void stream_consumer_number(std::string& out,
+                            CollectionId stream,
+                            uint32_t group,
+                            uint64_t consumer);
+void stream_consumer_numbers(std::string& from,
+                             std::string& to,
+                             CollectionId stream,
+                             uint32_t group);
+uint32_t node_tree(std::string_view key);  // of a node key: a tree's number, or what stands there
 struct NodeKey {
   CollectionId collection;
   uint32_t tree = 0;

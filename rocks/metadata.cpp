@@ -14,7 +14,9 @@
 //   list, sorted set:   varint size, u8 height 0, the elements to the end of the record
 //                       (resp/types/tree_entry.hpp)
 //   the same, spread:   varint size, u8 height, varint removed, varint next node, root of the tree
-//   stream:             varint size
+//   stream:             varint size; last id, first id, largest deleted id: two varints each;
+//   varint
+//                       entries added, varint next group; then as a list, of blocks
 #include "rocks/metadata.hpp"
 
 #include <algorithm>
@@ -47,15 +49,11 @@ bool known(uint8_t type) {
 }
 
 // Of the types whose collections may stand in the key's record.
-bool packs(Type type) {
-  return type == Type::kHash || type == Type::kSet || type == Type::kList ||
-         type == Type::kSortedSet;
-}
+bool packs(Type type) { return type != Type::kString; }
 // Of the types whose spread collections have a tree. A packed one is its only leaf.
-bool has_tree(Type type) { return type == Type::kList || type == Type::kSortedSet; }
-
-// Of those whose values stand in the key's record or in records of their own.
-bool spreads(Type type) { return packs(type) || type == Type::kString; }
+bool has_tree(Type type) {
+  return type == Type::kList || type == Type::kSortedSet || type == Type::kStream;
+}
 
 uint8_t flags_of(const Metadata& metadata) {
   return static_cast<uint8_t>(
@@ -69,13 +67,47 @@ bool flags_fit(Type type, uint8_t flags) {
   const bool has_deadline = (flags & (kHasExpiry | kFieldDeadlines)) != 0;
   return (flags & ~kFlags) == 0 && ((flags & kIndexed) != 0) == has_deadline &&
          (type == Type::kHash || (flags & kFieldDeadlines) == 0) &&
-         (spreads(type) || (flags & kSpread) == 0) &&
          (may_be_converted || (flags & kConverted) == 0);
+}
+
+void put_id(std::string& out, const StreamId& id) {
+  put_varint(out, id.ms);
+  put_varint(out, id.sequence);
+}
+
+StreamId take_id(ByteReader& in) {
+  StreamId id;
+  id.ms = in.varint();
+  id.sequence = in.varint();
+  return id;
+}
+
+void put_stream(std::string& out, const StreamTail& stream) {
+  put_id(out, stream.last_id);
+  put_id(out, stream.first_id);
+  put_id(out, stream.max_deleted_id);
+  put_varint(out, stream.entries_added);
+  put_varint(out, stream.next_group);
+  put_varint(out, stream.blocks);
+}
+
+StreamTail take_stream(ByteReader& in) {
+  StreamTail stream;
+  stream.last_id = take_id(in);
+  stream.first_id = take_id(in);
+  stream.max_deleted_id = take_id(in);
+  stream.entries_added = in.varint();
+  stream.next_group = in.varint();
+  stream.blocks = in.varint();
+  return stream;
 }
 
 // What follows the size.
 void put_tail(std::string& out, const Metadata& metadata) {
   const bool tree = has_tree(metadata.type);
+  if (metadata.type == Type::kStream) {
+    put_stream(out, metadata.stream);
+  }
   if (tree) {
     put_u8(out, metadata.tree_height);
   }
@@ -92,6 +124,9 @@ void put_tail(std::string& out, const Metadata& metadata) {
 
 void take_tail(ByteReader& in, Metadata& metadata) {
   const bool tree = has_tree(metadata.type);
+  if (metadata.type == Type::kStream) {
+    metadata.stream = take_stream(in);
+  }
   if (tree) {
     metadata.tree_height = in.le<uint8_t>();
   }
@@ -106,17 +141,29 @@ void take_tail(ByteReader& in, Metadata& metadata) {
   }
 }
 
+// A block may have no entry left that is not deleted.
+bool stream_fits(const Metadata& metadata) {
+  const StreamTail& stream = metadata.stream;
+  return stream.next_group != 0 && (metadata.size == 0 || stream.blocks != 0) &&
+         (metadata.size == 0) == (stream.first_id == StreamId{}) &&
+         stream.first_id <= stream.last_id;
+}
+
 bool tree_fits(const Metadata& metadata) {
   const bool only_leaf =
       metadata.tree_height == 0 && metadata.next_node == 1 && metadata.removed == 0;
+  const bool stream = metadata.type == Type::kStream;
+  const uint64_t held = stream ? metadata.stream.blocks : metadata.size;
   return (metadata.spread || only_leaf) && metadata.next_node != 0 &&
-         metadata.value.empty() == (metadata.size == 0);
+         metadata.value.empty() == (held == 0) && (!stream || stream_fits(metadata));
 }
 
 }  // namespace
 
-bool Metadata::has_elements() const { return !spreads(type) || spread; }
-bool Metadata::has_fields() const { return has_elements() && type != Type::kList; }
+bool Metadata::has_elements() const { return spread || stream.next_group > 1; }
+bool Metadata::has_fields() const {
+  return has_elements() && type != Type::kList && type != Type::kStream;
+}
 bool Metadata::has_nodes() const {
   return has_elements() && (has_tree(type) || field_deadlines != 0);
 }

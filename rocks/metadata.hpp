@@ -25,6 +25,24 @@ enum class Type : uint8_t {
 
 const char* type_name(Type type);  // as TYPE answers: string list set zset hash stream
 
+// Of an entry of a stream.
+struct StreamId {
+  uint64_t ms = 0;
+  uint64_t sequence = 0;
+  auto operator<=>(const StreamId&) const = default;
+};
+
+// What the record of a stream's key says beside the number of its entries.
+struct StreamTail {
+  StreamId last_id;         // the largest that was ever given out
+  StreamId first_id;        // of the first entry; 0-0: there is none
+  StreamId max_deleted_id;  // of what XDEL took
+  uint64_t entries_added = 0;
+  uint64_t next_group = 1;  // numbers below were used; never again within a version
+  uint64_t blocks = 0;      // in which the entries stand: what its tree holds
+  bool operator==(const StreamTail&) const = default;
+};
+
 struct Metadata {
   Type type = Type::kString;
   int64_t expire_at_ms = 0;  // cluster time; 0 = never
@@ -37,13 +55,15 @@ struct Metadata {
   // stay so, a string until it is set anew.
   bool converted = false;
   uint64_t size = 0;  // elements of a collection; bytes of a spread string
-  // All but streams: the elements have records of their own, a string's bytes lie in chunks
+  // The elements have records of their own, a string's bytes lie in chunks
   // (resp/types/string_value.hpp). Once spread a collection stays so.
   bool spread = false;
   // Spread: last_modified - version when an element or a node was last removed; 0 never.
   uint64_t removed = 0;
   uint64_t field_deadlines = 0;  // hashes: fields that have a deadline of their own
-  // Lists and sorted sets: the tree of their elements (resp/types/tree.hpp), whose root is `value`.
+  StreamTail stream;
+  // Lists, sorted sets, streams: the tree of their elements, or of a stream's blocks
+  // (resp/types/tree.hpp), whose root is `value`.
   uint8_t tree_height = 0;
   uint64_t next_node = 1;
   // A string's bytes, the elements of a collection that is not spread (resp/types/packed.hpp,

@@ -30,6 +30,7 @@ Database::Database(rocks::Writer& writer, size_t entry_work_max, const Shape& sh
       elements_(reader_, effects_, steps_, shape.chunk_bytes),
       nodes_(reader_, effects_, steps_),
       field_deadlines_(reader_, effects_, steps_),
+      group_records_(reader_, effects_, steps_),
       expiry_index_(reader_, effects_) {
   load();
   settings_.load(writer);
@@ -45,6 +46,7 @@ Database::Database(rocks::Reader& view, size_t entry_work_max, const Shape& shap
       elements_(reader_, effects_, steps_, shape.chunk_bytes),
       nodes_(reader_, effects_, steps_),
       field_deadlines_(reader_, effects_, steps_),
+      group_records_(reader_, effects_, steps_),
       expiry_index_(reader_, effects_) {
   load();
   settings_.load_version(view);
@@ -148,6 +150,7 @@ void Database::begin_command() {
   give_back_if_big(key_);
   elements_.give_back_key();
   field_deadlines_.give_back_buffers();
+  group_records_.give_back_buffers();
   steps_.begin();
 }
 
@@ -159,12 +162,13 @@ void Database::give_back_buffers() {
   elements_.give_back_buffers();
   nodes_.give_back();
   field_deadlines_.give_back_buffers();
+  group_records_.give_back_buffers();
   expiry_index_.give_back_buffers();
 }
 
 size_t Database::buffer_bytes() const {
-  size_t bytes =
-      elements_.buffer_bytes() + field_deadlines_.buffer_bytes() + expiry_index_.buffer_bytes();
+  size_t bytes = elements_.buffer_bytes() + field_deadlines_.buffer_bytes() +
+                 group_records_.buffer_bytes() + expiry_index_.buffer_bytes();
   for (const std::string* buffer : {&meta_key_bytes_, &key_, &value_, &renamed_, &from_, &to_}) {
     bytes += buffer->capacity();
   }

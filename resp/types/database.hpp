@@ -26,6 +26,7 @@
 #include "resp/types/elements.hpp"
 #include "resp/types/expiry_index.hpp"
 #include "resp/types/field_deadlines.hpp"
+#include "resp/types/group_records.hpp"
 #include "resp/types/key.hpp"
 #include "resp/types/nodes.hpp"
 #include "resp/types/outward.hpp"
@@ -80,6 +81,7 @@ class Database {
   Elements& elements() { return elements_; }
   Nodes& nodes() { return nodes_; }
   FieldDeadlines& field_deadlines() { return field_deadlines_; }
+  GroupRecords& group_records() { return group_records_; }
   Outward& outward() { return outward_; }
   const Shape& shape() const { return shape_; }
   Settings& settings() { return settings_; }
@@ -203,6 +205,7 @@ class Database {
   Elements elements_;
   Nodes nodes_;
   FieldDeadlines field_deadlines_;
+  GroupRecords group_records_;
   Settings settings_{effects_};
   Outward outward_;
   rocks::AppliedRecord record_;

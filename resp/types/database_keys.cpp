@@ -165,7 +165,8 @@ void Database::begin_new(Key& key, Type type) {
 }
 
 void Database::store_new(Key& key) {
-  CHECK_INVARIANT(!key.present && key.meta.size > 0);
+  // Of all collections only streams are there without elements.
+  CHECK_INVARIANT(!key.present && (key.meta.size > 0 || key.meta.type == Type::kStream));
   ++counts_for_change(key.database).keys;
   store(key);
   tell_new(key);

@@ -8,6 +8,7 @@
 #include "config/base/check.hpp"
 #include "config/base/reuse.hpp"
 #include "resp/types/element_value.hpp"
+#include "resp/types/group_records.hpp"
 #include "resp/types/nodes.hpp"
 #include "resp/types/tree_entry.hpp"
 #include "rocks/keys.hpp"
@@ -120,7 +121,9 @@ void Elements::drop(const Key& key) {
 
 void Elements::drop_nodes(const Key& key) {
   constexpr uint64_t kFew = 8;  // a range tombstone costs every later read more than a few erases
-  if (key.meta.type == Type::kList && key.meta.next_node <= kFew) {
+  const bool tree_only = key.meta.type == Type::kList ||
+                         (key.meta.type == Type::kStream && key.meta.stream.next_group == 1);
+  if (tree_only && key.meta.next_node <= kFew) {
     for (uint64_t node = 1; node < key.meta.next_node; ++node) {  // maybe gone already
       keys::node(key_, key.collection(), 0, node);
       effects_.erase(Family::kNode, key_);
@@ -139,7 +142,7 @@ std::unique_ptr<rocks::Cursor> Elements::records(Family family, CollectionId col
 }
 
 void Elements::copy(Type type, CollectionId from, CollectionId to) {
-  if (type != Type::kList) {
+  if (type != Type::kList && type != Type::kStream) {
     copy_family(Family::kElement, type, from, to);
   }
   if (type != Type::kHash && type != Type::kSet && type != Type::kString) {
@@ -181,12 +184,26 @@ void Elements::put_copy(Family family, Type type, std::string_view key, std::str
 }
 
 void Elements::put_node_copy(std::string_view key, std::string_view value) {
+  if (!keys::parse_node(key)) {
+    return put_group_copy(key, value);
+  }
   std::optional<NodeRecord> node = decode_node(value);
   if (!node) {
     damaged_tree();
   }
   node->stamp = 0;
   encode_node(value_, *node);
+  effects_.put(Family::kNode, key, value_);
+}
+
+// Of a stream: what is no node belongs to its groups.
+void Elements::put_group_copy(std::string_view key, std::string_view value) {
+  if (!keys::is_stream_group(key)) {
+    return effects_.put(Family::kNode, key, value);
+  }
+  GroupRecord group = decode_group(value);
+  group.pending.removed = 0;
+  encode_group(value_, group);
   effects_.put(Family::kNode, key, value_);
 }
 

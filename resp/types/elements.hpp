@@ -75,6 +75,7 @@ class Elements {
                 std::string_view key,
                 std::string_view value);
   void put_node_copy(std::string_view key, std::string_view value);
+  void put_group_copy(std::string_view key, std::string_view value);
   void drop_nodes(const Key& key);
 
   rocks::Reader& reader_;

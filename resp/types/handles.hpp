@@ -18,6 +18,7 @@
 #include "resp/types/hash.hpp"
 #include "resp/types/list.hpp"
 #include "resp/types/set.hpp"
+#include "resp/types/stream.hpp"
 #include "resp/types/string_value.hpp"
 #include "resp/types/zset.hpp"
 
@@ -145,7 +146,7 @@ class Handles {
   }
 
   Database& database_;
-  std::tuple<Pool<Hash>, Pool<Set>, Pool<List>, Pool<String>, Pool<ZSet>> pools_;
+  std::tuple<Pool<Hash>, Pool<Set>, Pool<List>, Pool<String>, Pool<ZSet>, Pool<Stream>> pools_;
 };
 
 }  // namespace kiwi::resp

@@ -11,6 +11,7 @@
 #include "config/base/decimal.hpp"
 #include "resp/types/element_value.hpp"
 #include "resp/types/packed.hpp"
+#include "resp/types/stream_audit.hpp"
 #include "resp/types/tree.hpp"
 #include "resp/types/zset.hpp"
 #include "rocks/keys.hpp"
@@ -49,6 +50,8 @@ class KeyAudit {
         members();
         break;
       case Type::kStream:
+        tree(LeafKind::kStream);
+        stream();
         break;
     }
     if (meta_.type != Type::kString && report_.elements != meta_.size) {
@@ -146,7 +149,7 @@ class KeyAudit {
 
   void tree(LeafKind kind) {
     TreeHead head;
-    head.size = meta_.size;
+    head.size = kind == LeafKind::kStream ? meta_.stream.blocks : meta_.size;
     head.root = meta_.value;
     if (meta_.spread) {
       head.height = meta_.tree_height;
@@ -169,8 +172,29 @@ class KeyAudit {
 
   size_t packed_limit(LeafKind kind) const {
     const Shape& shape = database_.shape();
-    return kind == LeafKind::kList ? shape.root_leaf_bytes
-                                   : std::min(shape.packed_bytes, shape.root_leaf_bytes);
+    return kind != LeafKind::kSortedSet ? shape.root_leaf_bytes
+                                        : std::min(shape.packed_bytes, shape.root_leaf_bytes);
+  }
+
+  void stream() {
+    report_.elements = meta_.size;
+    if (report_.fault) {
+      return;
+    }
+    const StreamReport found = audit_stream(database_, key_);
+    report_.elements = found.entries;
+    report_.nodes += found.records;
+    report_.bytes += found.bytes;
+    if (found.tree_fault) {
+      report_.tree_fault = found.tree_fault;
+      fault(KeyFault::kTree);
+    }
+    if (!found.sizes_fit) {
+      fault(KeyFault::kSize);
+    }
+    if (!found.groups_fit) {
+      fault(KeyFault::kGroups);
+    }
   }
 
   // M2: the members of a spread sorted set and the entries of its tree hold the same pairs. There
@@ -254,6 +278,8 @@ const char* describe(KeyFault fault) {
       return "the index of its fields' deadlines is not theirs";
     case KeyFault::kMembers:
       return "its members and its tree do not say the same";
+    case KeyFault::kGroups:
+      return "a group, its consumers and what is pending do not say the same";
   }
   return "";
 }

@@ -22,6 +22,7 @@ enum class KeyFault : uint8_t {
   kTree,       // KeyReport::tree_fault (M3, M4)
   kDeadlines,  // records of fields' deadlines and the fields do not say the same (M6)
   kMembers,    // records of members and the tree do not say the same (M2)
+  kGroups,     // a stream's groups, their consumers and pending entries do not fit (M7)
 };
 const char* describe(KeyFault fault);
 

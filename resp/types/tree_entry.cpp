@@ -15,11 +15,6 @@ namespace {
 
 constexpr size_t kSeparatorBytesMin = 8;  // a score; an id's ms
 
-uint64_t zigzag(int64_t v) {
-  return (static_cast<uint64_t>(v) << 1) ^ static_cast<uint64_t>(v >> 63);
-}
-int64_t from_zigzag(uint64_t v) { return static_cast<int64_t>((v >> 1) ^ (~(v & 1) + 1)); }
-
 }  // namespace
 
 void damaged_tree() {
@@ -68,23 +63,36 @@ ScoredMember scored_member(const LeafEntry& entry) {
 
 void append_list_entry(std::string& out, std::string_view element) { put_sized(out, element); }
 
+void append_id(std::string& out, const rocks::StreamId& id) {
+  put_be(out, id.ms);
+  put_be(out, id.sequence);
+}
+
+rocks::StreamId id_at(std::string_view bytes) {
+  return {get_be<uint64_t>(bytes), get_be<uint64_t>(bytes.substr(sizeof(uint64_t)))};
+}
+
+void append_block(std::string& out, const rocks::StreamId& first, std::string_view block) {
+  append_id(out, first);
+  put_sized(out, block);
+}
+
 void append_pending(std::string& out, const PendingEntry& entry) {
-  put_be(out, entry.ms);
-  put_be(out, entry.sequence);
+  append_id(out, entry.id);
   put_varint(out, entry.consumer);
   put_varint(out, entry.deliveries);
   put_varint(out,
-             zigzag(static_cast<int64_t>(static_cast<uint64_t>(entry.delivered_ms) - entry.ms)));
+             zigzag(static_cast<int64_t>(static_cast<uint64_t>(entry.delivered_ms) - entry.id.ms)));
 }
 
 PendingEntry pending_entry(const LeafEntry& entry) {
   PendingEntry out;
-  out.ms = get_be<uint64_t>(entry.key);
-  out.sequence = get_be<uint64_t>(entry.key.substr(8));
+  out.id = id_at(entry.key);
   ByteReader in(entry.value);
   out.consumer = in.varint();
   out.deliveries = in.varint();
-  out.delivered_ms = static_cast<int64_t>(static_cast<uint64_t>(from_zigzag(in.varint())) + out.ms);
+  out.delivered_ms =
+      static_cast<int64_t>(static_cast<uint64_t>(from_zigzag(in.varint())) + out.id.ms);
   return out;
 }
 

@@ -3,11 +3,12 @@
 //
 //   leaf of a sorted set   varint 2 x member size + is -0, score:8 in the order of its bytes,
 //   member leaf of a list         varint size, element leaf of pending        id:16 BE, varint
-//   consumer, varint deliveries, zigzag varint of the time of
-//                          delivery - the id's ms
+//   consumer, varint deliveries, zigzag varint of the time
+//                          of delivery - the id's ms
+//   leaf of a stream       id:16 BE of the block's first entry, varint size, block
+//                          (stream_block.hpp)
 //   inner node             varint child, varint count of the elements below it, varint size and
-//   bytes
-//                          of the separator; a list's have none
+//                          bytes of the separator; a list's have none
 //
 // A separator is the smallest key that may lie below its child, of the first child it is empty.
 // What does not parse is damage, which stops the process.
@@ -19,18 +20,21 @@
 #include <string>
 #include <string_view>
 
+#include "rocks/metadata.hpp"
+
 namespace kiwi::resp {
 
-// What the leaves hold. Sorted sets and pending entries have keys, which are distinct and sort by
-// their bytes; a list's entries have a position only.
-enum class LeafKind : uint8_t { kSortedSet, kList, kPending };
+// What the leaves hold. Sorted sets, pending entries and blocks of streams have keys, which are
+// distinct and sort by their bytes; a list's entries have a position only.
+enum class LeafKind : uint8_t { kSortedSet, kList, kPending, kStream };
 
 inline bool keyed(LeafKind kind) { return kind != LeafKind::kList; }
 
 struct LeafEntry {
   std::string_view bytes;  // all of it
-  std::string_view key;    // sorted set: score and member; pending: id; list: nothing
-  std::string_view value;  // list: the element; pending: what follows the id; sorted set: nothing
+  std::string_view key;    // sorted set: score and member; pending, stream: id; list: nothing
+  // List: the element; pending: what follows the id; stream: the block; sorted set: nothing.
+  std::string_view value;
 };
 
 struct InnerEntry {
@@ -41,6 +45,12 @@ struct InnerEntry {
 };
 
 [[noreturn]] void damaged_tree();
+
+// Small numbers of either sign as small varints.
+inline uint64_t zigzag(int64_t v) {
+  return (static_cast<uint64_t>(v) << 1) ^ static_cast<uint64_t>(v >> 63);
+}
+inline int64_t from_zigzag(uint64_t v) { return static_cast<int64_t>((v >> 1) ^ (~(v & 1) + 1)); }
 
 namespace entry_detail {
 
@@ -71,10 +81,14 @@ ScoredMember scored_member(const LeafEntry& entry);
 // ---- lists
 void append_list_entry(std::string& out, std::string_view element);
 
+// ---- streams. Ids sort as their bytes do.
+void append_id(std::string& out, const rocks::StreamId& id);
+rocks::StreamId id_at(std::string_view bytes);  // of the first sixteen
+void append_block(std::string& out, const rocks::StreamId& first, std::string_view block);
+
 // ---- pending entries of a stream's group
 struct PendingEntry {
-  uint64_t ms = 0;  // the id
-  uint64_t sequence = 0;
+  rocks::StreamId id;
   uint64_t consumer = 0;
   uint64_t deliveries = 0;
   int64_t delivered_ms = 0;
@@ -158,6 +172,10 @@ inline LeafEntry leaf_entry(LeafKind kind, std::string_view at) {
     const uint64_t head = entry_detail::varint(next, end);
     entry.key = entry_detail::bytes(next, end, entry_detail::kScoreBytes + (head >> 1));
   } else if (kind == LeafKind::kList) {
+    const uint64_t size = entry_detail::varint(next, end);
+    entry.value = entry_detail::bytes(next, end, size);
+  } else if (kind == LeafKind::kStream) {
+    entry.key = entry_detail::bytes(next, end, entry_detail::kIdBytes);
     const uint64_t size = entry_detail::varint(next, end);
     entry.value = entry_detail::bytes(next, end, size);
   } else {

@@ -127,6 +127,8 @@ constexpr const char* kFiles[] = {
     "recorded/object.txt",             //
     "recorded/set.txt",                //
     "recorded/sort.txt",               //
+    "recorded/stream.txt",             //
+    "recorded/stream_groups.txt",      //
     "recorded/string.txt",             //
     "recorded/zset.txt",               //
     "recorded/zset_algebra.txt",       //

@@ -172,6 +172,36 @@ TEST_CASE("keys: deadlines of fields, in the order of time, beside a hash's tree
   CHECK(!keys::parse_field_deadline(key));
 }
 
+TEST_CASE("keys: groups of streams by name, their consumers by name and by number") {
+  const CollectionId stream{DatabaseId{1}, 0x0203};
+  const std::string begin = "000000010000000000000203";
+  std::string group;
+  keys::stream_group(group, stream, "g");
+  CHECK(hex(group) == begin + "fffffff167");
+  CHECK(keys::stream_group_name(group) == "g");
+  CHECK(keys::is_stream_group(group));
+  std::string consumer;
+  keys::stream_consumer(consumer, stream, 4, "c");
+  CHECK(hex(consumer) == begin + "fffffff20000000463");
+  CHECK(keys::stream_consumer_name(consumer) == "c");
+  CHECK(!keys::is_stream_group(consumer));
+  std::string number;
+  keys::stream_consumer_number(number, stream, 4, 0x0506);
+  CHECK(hex(number) == begin + "fffffff300000004000000000506");
+  keys::stream_group(group, stream, "sixsix");  // as long as the number of a node
+  CHECK(!keys::parse_node(group));
+  std::string from;
+  std::string to;
+  keys::stream_groups(from, to, stream);
+  CHECK((from < group && group < to && to <= consumer));
+  keys::stream_consumers(from, to, stream, 4);
+  CHECK((from < consumer && consumer < to));
+  keys::stream_consumers(from, to, stream, 3);
+  CHECK(to <= consumer);
+  keys::stream_consumer_numbers(from, to, stream, 4);
+  CHECK((from < number && number < to));
+}
+
 TEST_CASE("keys: nodes of trees, in the order of their numbers") {
   const CollectionId collection{DatabaseId{1}, 0x0203};
   std::string key;

@@ -43,6 +43,7 @@ void check_same(const Metadata& a, const Metadata& b) {
   REQUIRE(a.removed == b.removed);
   REQUIRE(a.tree_height == b.tree_height);
   REQUIRE(a.next_node == b.next_node);
+  REQUIRE(a.stream == b.stream);
   REQUIRE(a.value == b.value);
 }
 
@@ -124,7 +125,40 @@ TEST_CASE("records: golden bytes of the metadata of sorted sets, hashes and stre
   CHECK(sorted.has_fields());
   CHECK(sorted.has_nodes());
   CHECK(hex(bytes_of(sample(Type::kHash))) == "2500b4240200");
-  CHECK(hex(bytes_of(sample(Type::kStream))) == "2600b4240200");
+  Metadata stream = sample(Type::kStream);
+  CHECK(hex(bytes_of(stream)) ==
+        "2600b4240200"
+        "0000"
+        "0000"
+        "0000"
+        "00"
+        "01"
+        "00"
+        "00");
+  CHECK(!stream.has_elements());
+  stream.stream.next_group = 2;
+  CHECK(stream.has_nodes());
+  CHECK(!stream.has_fields());
+  stream.size = 3;
+  stream.stream = {{0x81, 5}, {0x80, 1}, {0x7f, 2}, 9, 4, 2};
+  stream.value = "root";
+  stream.spread = true;
+  stream.tree_height = 1;
+  stream.removed = 1;
+  stream.next_node = 7;
+  CHECK(hex(bytes_of(stream)) ==
+        "2604b42402"
+        "03"
+        "810105"
+        "800101"
+        "7f02"
+        "09"
+        "04"
+        "02"
+        "01"
+        "01"
+        "07"
+        "726f6f74");
   Metadata hash = sample(Type::kHash);
   hash.size = 2;
   hash.field_deadlines = 1;
@@ -269,7 +303,8 @@ TEST_CASE("records: whatever is encoded is decoded, whatever is cut short is not
     const bool hashed = metadata.type == Type::kHash || metadata.type == Type::kSet;
     const bool list = metadata.type == Type::kList;
     const bool sorted = metadata.type == Type::kSortedSet;
-    const bool tree = list || sorted;
+    const bool stream = metadata.type == Type::kStream;
+    const bool tree = list || sorted || stream;
     const bool string = metadata.type == Type::kString;
     metadata.spread = (hashed || tree || string) && random.chance(1, 2);
     metadata.converted = (hashed || sorted || string) && random.chance(1, 2);
@@ -286,6 +321,16 @@ TEST_CASE("records: whatever is encoded is decoded, whatever is cut short is not
     const bool to_the_end = tree || !metadata.has_elements();
     if (to_the_end) {
       metadata.value = value;
+    }
+    if (stream) {
+      metadata.stream = {{random.next(), random.next()},
+                         {1, random.next()},
+                         {},
+                         random.next(),
+                         1 + random.below(9),
+                         1 + random.below(9)};
+      metadata.stream.last_id.ms |= 2;
+      metadata.stream.max_deleted_id.ms = random.next() >> random.below(64);
     }
     if (!string || metadata.spread) {
       metadata.size = 1 + (random.next() >> (1 + random.below(63)));

@@ -75,7 +75,7 @@ TEST_CASE("tree bytes: entries") {
   CHECK(hex(scored(-0.0, "z")) == "0380000000000000007a");  // sorts as 0
   CHECK(hex(listed("eee")) == "03656565");
   std::string pending;
-  append_pending(pending, {1, 2, 3, 4, 6});
+  append_pending(pending, {{1, 2}, 3, 4, 6});
   CHECK(hex(pending) == "0000000000000001000000000000000203040a");
   std::string inner;
   append_inner(inner, LeafKind::kSortedSet, 300, 4, "sep");

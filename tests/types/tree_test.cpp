@@ -263,13 +263,14 @@ class PendingRun final : public TreeRun<On> {
   using TreeRun<On>::random_;
 
   std::string entry_of(uint64_t ms, uint64_t sequence) {
-    PendingEntry entry{ms, sequence, random_.below(300), random_.below(200),
+    PendingEntry entry{{ms, sequence},
+                       random_.below(300),
+                       random_.below(200),
                        static_cast<int64_t>(ms) + static_cast<int64_t>(random_.below(100000)) - 10};
     std::string out;
     append_pending(out, entry);
     const PendingEntry back = pending_entry(leaf_entry(LeafKind::kPending, out));
-    REQUIRE(back.ms == ms);
-    REQUIRE(back.sequence == sequence);
+    REQUIRE(back.id == rocks::StreamId{ms, sequence});
     REQUIRE(back.consumer == entry.consumer);
     REQUIRE(back.deliveries == entry.deliveries);
     REQUIRE(back.delivered_ms == entry.delivered_ms);
@@ -287,7 +288,7 @@ class PendingRun final : public TreeRun<On> {
     const std::string key = key_of(LeafKind::kPending, model_[which]);
     if (what < 8) {
       const PendingEntry old = pending_entry(leaf_entry(LeafKind::kPending, model_[which]));
-      model_[which] = entry_of(old.ms, old.sequence);
+      model_[which] = entry_of(old.id.ms, old.id.sequence);
       REQUIRE(tree.move(key, model_[which]));
     } else {
       REQUIRE(tree.remove(key));
