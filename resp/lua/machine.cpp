@@ -47,13 +47,9 @@ void push_globals(lua_State* L) {
     }
     lua_setfield(L, -2, name);
   }
-  constexpr std::pair<const char*, void (*)(lua_State*)> kOurs[] = {
-      {"bit", push_bit}, {"struct", push_struct}, {"cjson", push_json}, {"cmsgpack", push_msgpack}};
-  for (const auto& [name, push_library] : kOurs) {
-    push_library(L);
-    lock(L, false);
-    lua_setfield(L, -2, name);
-  }
+  push_bit(L);
+  lock(L, false);
+  lua_setfield(L, -2, "bit");
   push_redis(L);
   lock(L, false);
   lua_pushvalue(L, -1);
