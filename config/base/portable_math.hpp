@@ -1,7 +1,7 @@
-// The functions of libm that round with the same bits on every machine. What the host's libm answers differs
-// in the last bit between processors, even between two of one architecture (it chooses code by what
-// they can do), so nothing that log entries leave behind may depend on it. These compute in
-// binary128, in software, and round to a double once: 0.7-3 us a call.
+// The functions of libm that round with the same bits on every machine. What the host's libm
+// answers differs in the last bit between processors, even between two of one architecture (it
+// chooses code by what they can do), so nothing that log entries leave behind may depend on it.
+// These compute in binary128, in software, and round to a double once: 0.7-3 us a call.
 //
 // The code of binary128 is linked into the program, so that it is the build's and not the host's.
 // Pure; any thread.

@@ -12,7 +12,9 @@ namespace {
 using State = std::array<uint32_t, 5>;
 constexpr size_t kBlock = 64;
 
-uint32_t byte_at(std::string_view bytes, size_t at) { return static_cast<unsigned char>(bytes[at]); }
+uint32_t byte_at(std::string_view bytes, size_t at) {
+  return static_cast<unsigned char>(bytes[at]);
+}
 
 void mix(State& state, std::string_view block) {
   std::array<uint32_t, 80> w;

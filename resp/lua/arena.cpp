@@ -1,11 +1,10 @@
 #include "resp/lua/arena.hpp"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <bit>
 #include <cstring>
 #include <new>
+#include <sys/mman.h>
 
 #include "config/base/check.hpp"
 

@@ -1,6 +1,7 @@
-// The memory of a script: one range at a fixed address, and an allocator whose whole state lies in it
-// (../README.md#scripts). So addresses, the order of tables and the collector's steps follow from the
-// script alone, and the bytes of a state can be kept as an image and copied back.
+// The memory of a script: one range at a fixed address, and an allocator whose whole state lies in
+// it
+// (../README.md#scripts). So addresses, the order of tables and the collector's steps follow from
+// the script alone, and the bytes of a state can be kept as an image and copied back.
 //
 // One script at a time uses it; whoever runs one restores an image first, so several machines of a
 // thread may share it. Plain memory: knows nothing of Lua.

@@ -127,8 +127,8 @@ int protected_call(lua_State* L) {
 }
 
 int collect_garbage(lua_State* L) {
-  constexpr const char* kNames[] = {"stop",       "restart", "collect",    "count",
-                                    "step",       "setpause", "setstepmul", nullptr};
+  constexpr const char* kNames[] = {"stop", "restart",  "collect",    "count",
+                                    "step", "setpause", "setstepmul", nullptr};
   constexpr int kWhat[] = {LUA_GCSTOP, LUA_GCRESTART,  LUA_GCCOLLECT,   LUA_GCCOUNT,
                            LUA_GCSTEP, LUA_GCSETPAUSE, LUA_GCSETSTEPMUL};
   const int option = luaL_checkoption(L, 1, "collect", kNames);
@@ -406,7 +406,6 @@ int random_seed(lua_State* L) {
 }
 
 }  // namespace
-
 
 void open_base(lua_State* L) {
   lua_pushvalue(L, LUA_GLOBALSINDEX);

@@ -37,11 +37,21 @@ int shift(lua_State* L, Operation operation) {
 int to_bit(lua_State* L) { return answer(L, bits_at(L, 1)); }
 int bit_not(lua_State* L) { return answer(L, ~bits_at(L, 1)); }
 int swap_bytes(lua_State* L) { return answer(L, __builtin_bswap32(bits_at(L, 1))); }
-int bit_and(lua_State* L) { return fold(L, [](uint32_t a, uint32_t b) { return a & b; }); }
-int bit_or(lua_State* L) { return fold(L, [](uint32_t a, uint32_t b) { return a | b; }); }
-int bit_xor(lua_State* L) { return fold(L, [](uint32_t a, uint32_t b) { return a ^ b; }); }
-int shift_left(lua_State* L) { return shift(L, [](uint32_t a, uint32_t n) { return a << n; }); }
-int shift_right(lua_State* L) { return shift(L, [](uint32_t a, uint32_t n) { return a >> n; }); }
+int bit_and(lua_State* L) {
+  return fold(L, [](uint32_t a, uint32_t b) { return a & b; });
+}
+int bit_or(lua_State* L) {
+  return fold(L, [](uint32_t a, uint32_t b) { return a | b; });
+}
+int bit_xor(lua_State* L) {
+  return fold(L, [](uint32_t a, uint32_t b) { return a ^ b; });
+}
+int shift_left(lua_State* L) {
+  return shift(L, [](uint32_t a, uint32_t n) { return a << n; });
+}
+int shift_right(lua_State* L) {
+  return shift(L, [](uint32_t a, uint32_t n) { return a >> n; });
+}
 int shift_signed(lua_State* L) {
   return shift(L, [](uint32_t a, uint32_t n) {
     return static_cast<uint32_t>(static_cast<int32_t>(a) >> n);
@@ -72,10 +82,10 @@ int to_hex(lua_State* L) {
 
 void push_bit(lua_State* L) {
   constexpr luaL_Reg kAll[] = {
-      {"tobit", to_bit},       {"bnot", bit_not},        {"band", bit_and},
-      {"bor", bit_or},         {"bxor", bit_xor},        {"lshift", shift_left},
+      {"tobit", to_bit},       {"bnot", bit_not},         {"band", bit_and},
+      {"bor", bit_or},         {"bxor", bit_xor},         {"lshift", shift_left},
       {"rshift", shift_right}, {"arshift", shift_signed}, {"rol", rotate_left},
-      {"ror", rotate_right},   {"bswap", swap_bytes},    {"tohex", to_hex}};
+      {"ror", rotate_right},   {"bswap", swap_bytes},     {"tohex", to_hex}};
   lua_newtable(L);
   for (const luaL_Reg& function : kAll) {
     set_function(L, function.name, function.func);

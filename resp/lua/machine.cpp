@@ -31,11 +31,10 @@ void open(lua_State* L, lua_CFunction library) {
 
 // What Redis 7.0 shows; everything else that Lua's own libraries bring is gone.
 constexpr const char* kShown[] = {
-    "_VERSION",   "assert",   "collectgarbage", "coroutine", "error",    "gcinfo",
-    "getmetatable", "ipairs", "load",           "loadstring", "math",    "next",
-    "pairs",      "pcall",    "rawequal",       "rawget",    "rawset",   "select",
-    "setmetatable", "string", "table",          "tonumber",  "tostring", "type",
-    "unpack",     "xpcall"};
+    "_VERSION", "assert",   "collectgarbage", "coroutine", "error",        "gcinfo", "getmetatable",
+    "ipairs",   "load",     "loadstring",     "math",      "next",         "pairs",  "pcall",
+    "rawequal", "rawget",   "rawset",         "select",    "setmetatable", "string", "table",
+    "tonumber", "tostring", "type",           "unpack",    "xpcall"};
 
 // Pushes the table behind _G: what is shown of the globals, the libraries locked.
 void push_globals(lua_State* L) {
@@ -203,7 +202,8 @@ void push_texts(lua_State* L, Args texts) {
 
 std::string one_line(std::string_view text) {
   std::string line(text);
-  std::ranges::replace_if(line, [](char c) { return c == '\r' || c == '\n'; }, ' ');
+  std::ranges::replace_if(
+      line, [](char c) { return c == '\r' || c == '\n'; }, ' ');
   return line;
 }
 
@@ -349,7 +349,8 @@ const std::string* Machine::compiled(std::string_view code,
     const int status = lua_cpcall(static_cast<lua_State*>(state_), compile, &source);
     if (status != 0 || header.meter.stop != Stop::kNone) {
       source.loaded = false;
-      source.error = header.meter.stop == Stop::kSteps ? "it needs too many steps" : "not enough memory";
+      source.error =
+          header.meter.stop == Stop::kSteps ? "it needs too many steps" : "not enough memory";
     }
   }
   header.run = nullptr;

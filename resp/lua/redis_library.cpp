@@ -28,8 +28,8 @@ std::string number_text(lua_Number number) {
   return std::string(text, static_cast<size_t>(size));
 }
 
-// The arguments of a command; nothing else may stand between them and the call, for the vectors live
-// in a frame that an error of Lua unwinds.
+// The arguments of a command; nothing else may stand between them and the call, for the vectors
+// live in a frame that an error of Lua unwinds.
 struct Words {
   std::vector<std::string> numbers;
   std::vector<std::string_view> views;
@@ -180,8 +180,8 @@ int set_repl(lua_State* L) {
   }
   const int64_t flags = to_integer(luaL_checknumber(L, 1));
   if ((flags & ~int64_t{3}) != 0) {
-    raise_error(L,
-                "ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.");
+    raise_error(
+        L, "ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.");
   }
   return 0;
 }
@@ -262,8 +262,9 @@ void push_redis(lua_State* L) {
 namespace {
 
 bool is_name(std::string_view name) {
-  return !name.empty() && name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                                 "0123456789_") == std::string_view::npos;
+  return !name.empty() && name.find_first_not_of(
+                              "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                              "0123456789_") == std::string_view::npos;
 }
 
 // The flags on top; false: one of them is none.
@@ -301,12 +302,14 @@ Function read_named(lua_State* L) {
     const std::string_view name = text_at(L, -2);
     if (name == "function_name") {
       if (lua_type(L, -1) != LUA_TSTRING) {
-        raise_error(L, "ERR function_name argument given to redis.register_function must be a string");
+        raise_error(L,
+                    "ERR function_name argument given to redis.register_function must be a string");
       }
       function.name = text_at(L, -1);
     } else if (name == "description") {
       if (lua_type(L, -1) != LUA_TSTRING) {
-        raise_error(L, "ERR description argument given to redis.register_function must be a string");
+        raise_error(L,
+                    "ERR description argument given to redis.register_function must be a string");
       }
       function.description = text_at(L, -1);
       function.described = true;
@@ -347,9 +350,10 @@ int register_function(lua_State* L) {
   Function function;
   if (count == 1) {
     if (!lua_istable(L, 1)) {
-      raise_error(L,
-                  "ERR calling redis.register_function with a single argument is only applicable to "
-                  "Lua table (representing named arguments).");
+      raise_error(
+          L,
+          "ERR calling redis.register_function with a single argument is only applicable to "
+          "Lua table (representing named arguments).");
     }
     function = read_named(L);
   } else {
@@ -366,9 +370,10 @@ int register_function(lua_State* L) {
     raise_error(L, "ERR redis.register_function can only be called on FUNCTION LOAD command");
   }
   if (!is_name(function.name)) {
-    raise_error(L,
-                "ERR Library names can only contain letters, numbers, or underscores(_) and must be "
-                "at least one character long");
+    raise_error(
+        L,
+        "ERR Library names can only contain letters, numbers, or underscores(_) and must be "
+        "at least one character long");
   }
   lua_rawgeti(L, LUA_REGISTRYINDEX, kFunctions);
   push(L, function.name);

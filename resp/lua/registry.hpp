@@ -6,15 +6,15 @@
 namespace kiwi::resp::lua {
 
 enum RegistryPlace : int {
-  kLockedTables = 1,   // metatable of a locked table -> the table behind it
-  kGlobals = 2,        // the table behind _G
-  kCode = 3,           // the compiled script
-  kFunctions = 4,      // of a library: name -> function
-  kErrorHandler = 5,   // __redis__err__handler
-  kRedisTable = 6,     // `redis` of what runs
-  kRedisOfLoad = 7,    // `redis` while a library is loaded
-  kStringMeta = 8,     // what getmetatable("") answers
-  kKeptTexts = 9,      // of errors in errors, which must not need memory
+  kLockedTables = 1,  // metatable of a locked table -> the table behind it
+  kGlobals = 2,       // the table behind _G
+  kCode = 3,          // the compiled script
+  kFunctions = 4,     // of a library: name -> function
+  kErrorHandler = 5,  // __redis__err__handler
+  kRedisTable = 6,    // `redis` of what runs
+  kRedisOfLoad = 7,   // `redis` while a library is loaded
+  kStringMeta = 8,    // what getmetatable("") answers
+  kKeptTexts = 9,     // of errors in errors, which must not need memory
 };
 
 inline constexpr const char* kReadOnlyTable = "Attempt to modify a readonly table";

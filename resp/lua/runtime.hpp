@@ -97,10 +97,10 @@ void lock(lua_State* L, bool strict);
 
 // ---- the libraries: each pushes its table, or changes the globals
 void open_base(lua_State* L);
-void open_tables(lua_State* L);     // changes `table`
-void open_strings(lua_State* L);    // changes `string`
-void open_patterns(lua_State* L);   // the same: find, match, gmatch, gsub
-void open_math(lua_State* L);       // changes `math`
+void open_tables(lua_State* L);    // changes `table`
+void open_strings(lua_State* L);   // changes `string`
+void open_patterns(lua_State* L);  // the same: find, match, gmatch, gsub
+void open_math(lua_State* L);      // changes `math`
 void push_bit(lua_State* L);
 void push_redis(lua_State* L);
 // The same for a library that is being loaded: register_function and log.

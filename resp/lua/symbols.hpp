@@ -1,5 +1,5 @@
-// What the Lua library calls instead of the C library's functions: CMakeLists.txt renames its symbols.
-// They have the same bits on every processor, and cost steps where they take long.
+// What the Lua library calls instead of the C library's functions: CMakeLists.txt renames its
+// symbols. They have the same bits on every processor, and cost steps where they take long.
 #pragma once
 
 #include "resp/lua/arena.hpp"

@@ -1,5 +1,5 @@
-// Replies as a script's values, and a script's values as replies (Redis 7.0, script_lua.c). Fields are
-// read and written raw: no metamethod of a script runs here.
+// Replies as a script's values, and a script's values as replies (Redis 7.0, script_lua.c). Fields
+// are read and written raw: no metamethod of a script runs here.
 #include <algorithm>
 #include <string>
 
@@ -113,7 +113,8 @@ namespace {
 
 std::string one_line(std::string_view text) {
   std::string line(text);
-  std::ranges::replace_if(line, [](char c) { return c == '\r' || c == '\n'; }, ' ');
+  std::ranges::replace_if(
+      line, [](char c) { return c == '\r' || c == '\n'; }, ' ');
   return line;
 }
 
