@@ -1,0 +1,454 @@
+// The globals, table.* and math.* where Lua's own would differ between nodes, cost more than they
+// count, or not know locked tables. The rest stays Lua's.
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "resp/lua/registry.hpp"
+
+namespace kiwi::resp::lua {
+
+namespace {
+
+constexpr uint64_t kStepsPerCoroutine = 1000;
+constexpr uint64_t kSlotsPerStep = 4;
+constexpr uint64_t kStepsPerComparison = 10;
+constexpr uint64_t kCodeStepsPerByte = 10;
+constexpr uint64_t kHeapBytesPerStep = 16;
+
+// How much a walk over the table may pass that holds nothing. The start of Lua 5.1.5's Table.
+uint64_t slots_of(lua_State* L, int index) {
+  static_assert(sizeof(void*) == 8 && LUA_VERSION_NUM == 501);
+  constexpr size_t kNodeBitsAt = 11;
+  constexpr size_t kArraySizeAt = 56;
+  const char* table = static_cast<const char*>(lua_topointer(L, index));
+  int array = 0;
+  std::memcpy(&array, table + kArraySizeAt, sizeof(array));
+  return static_cast<uint64_t>(array) +
+         (uint64_t{1} << (static_cast<unsigned char>(table[kNodeBitsAt]) & 31u));
+}
+
+int next(lua_State* L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 2);
+  see_through(L, 1);
+  if (lua_isnil(L, 2)) {
+    charge(L, slots_of(L, 1) / kSlotsPerStep);
+  }
+  if (lua_next(L, 1) != 0) {
+    return 2;
+  }
+  charge(L, slots_of(L, 1) / kSlotsPerStep);
+  lua_pushnil(L);
+  return 1;
+}
+
+int pairs(lua_State* L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_pushvalue(L, lua_upvalueindex(1));  // next
+  lua_pushvalue(L, 1);
+  lua_pushnil(L);
+  return 3;
+}
+
+int raw_get(lua_State* L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  luaL_checkany(L, 2);
+  lua_settop(L, 2);
+  see_through(L, 1);
+  lua_rawget(L, 1);
+  return 1;
+}
+
+void refuse_locked(lua_State* L, int index) {
+  if (is_locked(L, index)) {
+    lua_pushstring(L, kReadOnlyTable);
+    raise(L);
+  }
+}
+
+int raw_set(lua_State* L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  luaL_checkany(L, 2);
+  luaL_checkany(L, 3);
+  lua_settop(L, 3);
+  refuse_locked(L, 1);
+  lua_rawset(L, 1);
+  return 1;
+}
+
+int get_metatable(lua_State* L) {
+  luaL_checkany(L, 1);
+  if (lua_type(L, 1) == LUA_TSTRING) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, kStringMeta);
+    return 1;
+  }
+  if (is_locked(L, 1) || lua_getmetatable(L, 1) == 0) {
+    lua_pushnil(L);
+    return 1;
+  }
+  luaL_getmetafield(L, 1, "__metatable");
+  return 1;  // that field, or the metatable
+}
+
+int set_metatable(lua_State* L) {
+  const int type = lua_type(L, 2);
+  luaL_checktype(L, 1, LUA_TTABLE);
+  luaL_argcheck(L, type == LUA_TNIL || type == LUA_TTABLE, 2, "nil or table expected");
+  refuse_locked(L, 1);
+  if (luaL_getmetafield(L, 1, "__metatable") != 0) {
+    return luaL_error(L, "cannot change a protected metatable");
+  }
+  lua_settop(L, 2);
+  lua_setmetatable(L, 1);
+  return 1;
+}
+
+// As Redis' own: what redis.call() raised arrives as its text.
+int protected_call(lua_State* L) {
+  luaL_checkany(L, 1);
+  lua_pushboolean(L, 1);
+  lua_insert(L, 1);
+  if (lua_pcall(L, lua_gettop(L) - 2, LUA_MULTRET, 0) != 0) {
+    charge(L, 1);  // raises if the run is over
+    lua_remove(L, 1);
+    if (lua_istable(L, -1)) {
+      lua_getfield(L, -1, "err");
+      if (lua_isstring(L, -1) != 0) {
+        lua_replace(L, -2);
+      } else {
+        lua_pop(L, 1);
+      }
+    }
+    lua_pushboolean(L, 0);
+    lua_insert(L, 1);
+  }
+  return lua_gettop(L);
+}
+
+int collect_garbage(lua_State* L) {
+  constexpr const char* kNames[] = {"stop", "restart",  "collect",    "count",
+                                    "step", "setpause", "setstepmul", nullptr};
+  constexpr int kWhat[] = {LUA_GCSTOP, LUA_GCRESTART,  LUA_GCCOLLECT,   LUA_GCCOUNT,
+                           LUA_GCSTEP, LUA_GCSETPAUSE, LUA_GCSETSTEPMUL};
+  const int option = luaL_checkoption(L, 1, "collect", kNames);
+  const int argument = luaL_optint(L, 2, 0);
+  const uint64_t heap = static_cast<uint64_t>(lua_gc(L, LUA_GCCOUNT, 0)) * 1024;
+  const int what = kWhat[option];
+  if (what == LUA_GCCOLLECT || what == LUA_GCSTEP) {
+    charge(L, heap / kHeapBytesPerStep);
+  }
+  const int result = lua_gc(L, what, argument);
+  if (what == LUA_GCCOUNT) {
+    lua_pushnumber(L, result + static_cast<lua_Number>(lua_gc(L, LUA_GCCOUNTB, 0)) / 1024);
+  } else if (what == LUA_GCSTEP) {
+    lua_pushboolean(L, result);
+  } else {
+    lua_pushnumber(L, result);
+  }
+  return 1;
+}
+
+// ---------------------------------------------------------------- code as text
+
+int compile(lua_State* L, std::string_view code, const char* chunk) {
+  charge(L, code.size() * kCodeStepsPerByte);
+  if (!code.empty() && code.front() == LUA_SIGNATURE[0]) {
+    lua_pushnil(L);
+    lua_pushliteral(L, "only text is compiled");
+    return 2;
+  }
+  lua_gc(L, LUA_GCSTOP, 0);  // a collection while a chunk is parsed could free its name
+  const int status = luaL_loadbuffer(L, code.data(), code.size(), chunk);
+  lua_gc(L, LUA_GCRESTART, 0);
+  charge(L, 1);
+  if (status == 0) {
+    return 1;
+  }
+  lua_pushnil(L);
+  lua_insert(L, -2);
+  return 2;
+}
+
+int load_string(lua_State* L) {
+  const std::string_view code = check_text(L, 1);
+  return compile(L, code, luaL_optstring(L, 2, code.data()));
+}
+
+// The parts are put together first, so that no code of the script runs while a chunk is parsed.
+int load(lua_State* L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  const char* chunk = luaL_optstring(L, 2, "=(load)");
+  lua_settop(L, 2);
+  lua_pushliteral(L, "");  // 3: so far
+  for (;;) {
+    lua_pushvalue(L, 1);
+    lua_call(L, 0, 1);
+    if (lua_isnil(L, -1)) {
+      break;
+    }
+    if (lua_type(L, -1) != LUA_TSTRING) {
+      lua_pushnil(L);
+      lua_pushliteral(L, "reader function must return a string");
+      return 2;
+    }
+    if (lua_objlen(L, -1) == 0) {
+      break;
+    }
+    lua_concat(L, 2);
+  }
+  lua_settop(L, 3);
+  return compile(L, text_at(L, 3), chunk);
+}
+
+int unpack(lua_State* L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  const int64_t from = luaL_optint(L, 2, 1);
+  const int64_t to =
+      lua_isnoneornil(L, 3) ? static_cast<int64_t>(lua_objlen(L, 1)) : luaL_checkint(L, 3);
+  if (from > to) {
+    return 0;
+  }
+  const int64_t count = to - from + 1;
+  if (count >= LUAI_MAXCSTACK || lua_checkstack(L, static_cast<int>(count)) == 0) {
+    return luaL_error(L, "too many results to unpack");
+  }
+  charge(L, static_cast<uint64_t>(count));
+  for (int64_t i = from; i <= to; ++i) {
+    lua_rawgeti(L, 1, static_cast<int>(i));
+  }
+  return static_cast<int>(count);
+}
+
+uint64_t of_arguments(lua_State* L) { return static_cast<uint64_t>(lua_gettop(L)); }
+uint64_t of_coroutine(lua_State*) { return kStepsPerCoroutine; }
+
+// ---------------------------------------------------------------- table.*
+
+uint64_t of_walk(lua_State* L) { return lua_istable(L, 1) ? slots_of(L, 1) : 0; }
+
+uint64_t of_shift(lua_State* L) {
+  refuse_locked(L, 1);
+  if (!lua_istable(L, 1) || lua_gettop(L) < 2) {
+    return 1;
+  }
+  const int64_t size = static_cast<int64_t>(lua_objlen(L, 1));
+  const int64_t at = to_integer(lua_tonumber(L, 2));
+  return at >= 1 && at < size ? static_cast<uint64_t>(size - at) : 1;
+}
+
+uint64_t of_concat(lua_State* L) {
+  if (!lua_istable(L, 1)) {
+    return 1;
+  }
+  const int64_t from = lua_isnumber(L, 3) != 0 ? to_integer(lua_tonumber(L, 3)) : 1;
+  const int64_t size = static_cast<int64_t>(lua_objlen(L, 1));
+  const int64_t to = lua_isnumber(L, 4) != 0 ? to_integer(lua_tonumber(L, 4)) : size;
+  return to > from ? static_cast<uint64_t>(to) - static_cast<uint64_t>(from) : 1;
+}
+
+// Lua 5.1's order of comparisons: what is left of equal ones must be as Redis leaves it.
+class Sort {
+ public:
+  explicit Sort(lua_State* L) : L_(L) {}
+
+  void sort(int lower, int upper) {
+    while (lower < upper) {
+      order(lower, upper);
+      if (upper - lower == 1) {
+        return;
+      }
+      int middle = (lower + upper) / 2;
+      lua_rawgeti(L_, 1, middle);
+      lua_rawgeti(L_, 1, lower);
+      if (less(-2, -1)) {
+        set(middle, lower);
+      } else {
+        lua_pop(L_, 1);
+        lua_rawgeti(L_, 1, upper);
+        if (less(-1, -2)) {
+          set(middle, upper);
+        } else {
+          lua_pop(L_, 2);
+        }
+      }
+      if (upper - lower == 2) {
+        return;
+      }
+      lua_rawgeti(L_, 1, middle);  // the pivot
+      lua_pushvalue(L_, -1);
+      lua_rawgeti(L_, 1, upper - 1);
+      set(middle, upper - 1);
+      middle = partition(lower, upper);
+      lua_rawgeti(L_, 1, upper - 1);
+      lua_rawgeti(L_, 1, middle);
+      set(upper - 1, middle);
+      if (middle - lower < upper - middle) {
+        sort(lower, middle - 1);
+        lower = middle + 1;
+      } else {
+        sort(middle + 1, upper);
+        upper = middle - 1;
+      }
+    }
+  }
+
+ private:
+  void set(int i, int j) {
+    lua_rawseti(L_, 1, i);
+    lua_rawseti(L_, 1, j);
+  }
+
+  void order(int lower, int upper) {
+    lua_rawgeti(L_, 1, lower);
+    lua_rawgeti(L_, 1, upper);
+    if (less(-1, -2)) {
+      set(lower, upper);
+    } else {
+      lua_pop(L_, 2);
+    }
+  }
+
+  // The pivot is on top and stands at upper - 1; takes it off the stack.
+  int partition(int lower, int upper) {
+    int i = lower;
+    int j = upper - 1;
+    for (;;) {
+      while (lua_rawgeti(L_, 1, ++i), less(-1, -2)) {
+        if (i > upper) {
+          luaL_error(L_, "invalid order function for sorting");
+        }
+        lua_pop(L_, 1);
+      }
+      while (lua_rawgeti(L_, 1, --j), less(-3, -1)) {
+        if (j < lower) {
+          luaL_error(L_, "invalid order function for sorting");
+        }
+        lua_pop(L_, 1);
+      }
+      if (j < i) {
+        lua_pop(L_, 3);
+        return i;
+      }
+      set(i, j);
+    }
+  }
+
+  bool less(int a, int b) {
+    charge(L_, kStepsPerComparison);
+    if (lua_isnil(L_, 2)) {
+      return lua_lessthan(L_, a, b) != 0;
+    }
+    lua_pushvalue(L_, 2);
+    lua_pushvalue(L_, a - 1);
+    lua_pushvalue(L_, b - 2);
+    lua_call(L_, 2, 1);
+    const bool result = lua_toboolean(L_, -1) != 0;
+    lua_pop(L_, 1);
+    return result;
+  }
+
+  lua_State* L_;
+};
+
+int sort_table(lua_State* L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  refuse_locked(L, 1);
+  const int count = static_cast<int>(lua_objlen(L, 1));
+  luaL_checkstack(L, 40, "");
+  if (!lua_isnoneornil(L, 2)) {
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+  }
+  lua_settop(L, 2);
+  Sort(L).sort(1, count);
+  return 0;
+}
+
+// ---------------------------------------------------------------- math.*
+
+// drand48 and its 31 bits as Redis has them; 0 at each run.
+int32_t draw(Run& run) {
+  constexpr uint64_t kMask = (uint64_t{1} << 48) - 1;
+  run.random = (run.random * 0x5DEECE66DULL + 0xB) & kMask;
+  return static_cast<int32_t>(run.random >> 17);
+}
+
+constexpr uint64_t seeded(uint32_t seed) { return (uint64_t{seed} << 16) + 0x330E; }
+
+int random(lua_State* L) {
+  constexpr double kMax = 2147483647;  // REDIS_LRAND48_MAX
+  const double drawn = static_cast<double>(draw(run_of(L)) % 2147483647) / kMax;
+  switch (lua_gettop(L)) {
+    case 0:
+      lua_pushnumber(L, drawn);
+      return 1;
+    case 1: {
+      const int upper = luaL_checkint(L, 1);
+      luaL_argcheck(L, upper >= 1, 1, "interval is empty");
+      lua_pushnumber(L, std::floor(drawn * upper) + 1);
+      return 1;
+    }
+    case 2: {
+      const int lower = luaL_checkint(L, 1);
+      const int upper = luaL_checkint(L, 2);
+      luaL_argcheck(L, lower <= upper, 2, "interval is empty");
+      lua_pushnumber(L, std::floor(drawn * (static_cast<double>(upper) - lower + 1)) + lower);
+      return 1;
+    }
+    default:
+      return luaL_error(L, "wrong number of arguments");
+  }
+}
+
+int random_seed(lua_State* L) {
+  run_of(L).random = seeded(static_cast<uint32_t>(to_integer(luaL_checknumber(L, 1))));
+  return 0;
+}
+
+}  // namespace
+
+void open_base(lua_State* L) {
+  lua_pushvalue(L, LUA_GLOBALSINDEX);
+  constexpr luaL_Reg kOwn[] = {{"next", next},
+                               {"rawget", raw_get},
+                               {"rawset", raw_set},
+                               {"getmetatable", get_metatable},
+                               {"setmetatable", set_metatable},
+                               {"pcall", protected_call},
+                               {"collectgarbage", collect_garbage},
+                               {"loadstring", load_string},
+                               {"load", load},
+                               {"unpack", unpack}};
+  for (const luaL_Reg& function : kOwn) {
+    set_function(L, function.name, function.func);
+  }
+  lua_getfield(L, -1, "next");
+  lua_pushcclosure(L, pairs, 1);
+  lua_setfield(L, -2, "pairs");
+  charge_for<of_arguments>(L, "select");
+  lua_getfield(L, -1, "coroutine");
+  charge_for<of_coroutine>(L, "create");
+  charge_for<of_coroutine>(L, "wrap");
+  charge_for<of_coroutine>(L, "resume");
+  lua_pop(L, 2);
+}
+
+void open_tables(lua_State* L) {
+  lua_getglobal(L, "table");
+  set_function(L, "sort", sort_table);
+  charge_for<of_shift>(L, "insert");
+  charge_for<of_shift>(L, "remove");
+  charge_for<of_concat>(L, "concat");
+  charge_for<of_walk>(L, "maxn");
+  charge_for<of_walk>(L, "foreach");
+  lua_pop(L, 1);
+}
+
+void open_math(lua_State* L) {
+  lua_getglobal(L, "math");
+  set_function(L, "random", random);
+  set_function(L, "randomseed", random_seed);
+  lua_pop(L, 1);
+}
+
+}  // namespace kiwi::resp::lua
