@@ -45,14 +45,14 @@ std::optional<KeyEvents> parse_key_events(std::string_view text) {
 std::string format_key_events(KeyEvents events) {
   std::string text;
   if ((events & kEventsOfA) == kEventsOfA) {
-    text = "A";
+    text.push_back('A');
   } else {
     for (const auto& [letter, bit] : kOfA) {
-      text += (events & bit) != 0 ? std::string(1, letter) : "";
+      text.append((events & bit) != 0 ? 1 : 0, letter);
     }
   }
   for (const auto& [letter, bit] : kOthers) {
-    text += (events & bit) != 0 ? std::string(1, letter) : "";
+    text.append((events & bit) != 0 ? 1 : 0, letter);
   }
   return text;
 }

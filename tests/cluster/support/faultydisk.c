@@ -46,11 +46,11 @@ static enum action fault(const char* operation, int fd) {
   if (readlink(link, path, sizeof(path) - 1) < 0 || strstr(path, part) == NULL) {
     return kNone;
   }
+  note(operation, path);
   if (strncmp(what, "slow:", 5) == 0) {
     usleep(1000 * atoi(what + 5));
     return kNone;
   }
-  note(operation, path);
   return strcmp(what, "EIO") == 0 ? kEio : strcmp(what, "ENOSPC") == 0 ? kEnospc
          : strcmp(what, "half") == 0 ? kHalf : kTorn;
 }
