@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include "resp/texts.hpp"
 #include "tests/resp/session_harness.hpp"
 
 namespace kiwi::resp {
