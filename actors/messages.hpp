@@ -52,6 +52,10 @@ struct ExecutorOrders {
   std::vector<resp::ReadBatch> run_reads;
   std::vector<uint64_t> forget;
   std::vector<uint64_t> cancel_reads;
+  std::vector<uint64_t> serves_returned;
+  std::vector<uint64_t> serves_answered;
+  std::vector<resp::ConnectionId> gone;  // before the serves
+  bool end_waits = false;
 };
 // The executor's answer to the router, once a turn.
 struct ExecutorReport {
@@ -61,6 +65,7 @@ struct ExecutorReport {
   std::vector<resp::SplitRead> reads_split;
   LogIndex applied;
   std::optional<uint32_t> pressure;  // of the keyspace, if it was asked
+  std::vector<resp::Serve> serves;
 };
 struct HoldOver {  // to itself: they waited long enough for others
   resp::Waiting what = resp::Waiting::kWrites;

@@ -104,6 +104,18 @@ void pack_as_user(std::string& out, uint64_t user, std::string_view command) {
   out.append(command);
 }
 
+void pack_serve(std::string& out, std::string_view command) {
+  ByteReader in(command);
+  if (static_cast<PackedKind>(in.le<uint8_t>()) == PackedKind::kOfUser) {
+    in.varint();
+    out.append(command.substr(0, command.size() - in.rest().size()));
+    command = in.rest();
+  }
+  CHECK_INVARIANT(!command.empty() && static_cast<PackedKind>(command[0]) == PackedKind::kPlain);
+  put_u8(out, static_cast<uint8_t>(PackedKind::kServe));
+  out.append(command);
+}
+
 bool unpack_command(std::string_view bytes, PackedCommand& into) {
   give_back_if_big(into.args);
   give_back_if_big(into.tokens);
@@ -112,11 +124,19 @@ bool unpack_command(std::string_view bytes, PackedCommand& into) {
   into.tokens.clear();
   into.commands.clear();
   into.user.reset();
+  into.serve = false;
   ByteReader in(bytes);
   auto kind = in.le<uint8_t>();
   if (kind == static_cast<uint8_t>(PackedKind::kOfUser)) {
     into.user = in.varint();
     kind = in.le<uint8_t>();
+  }
+  if (kind == static_cast<uint8_t>(PackedKind::kServe)) {
+    kind = in.le<uint8_t>();
+    if (kind != static_cast<uint8_t>(PackedKind::kPlain)) {
+      return false;
+    }
+    into.serve = true;
   }
   const uint64_t database = in.varint();
   if (!in.ok() || database > UINT32_MAX) {

@@ -7,7 +7,8 @@
 //   plain        (kind 1) database:varint argc:varint (size:varint bytes)*argc
 //   transaction  (kind 2) database:varint tokens:varint token* commands:varint
 //                         (size:varint command[plain])*
-//   of a user    (kind 3) user:varint command[plain or transaction]      in version 2 only
+//   serve        (kind 4) command[plain]     for a client that waits: it takes what is there (F31)
+//   of a user    (kind 3) user:varint command[plain, transaction or serve]   in version 2 only
 //   token   := database:varint incarnation:u64 key:sized flags:u8 counter:u64   (WATCH, F11)
 //
 // Decoding takes untrusted bytes; views point into them.
@@ -33,7 +34,7 @@ enum class BatchFormat : uint8_t { kPlain = 1, kWithUsers = 2 };
 
 inline constexpr uint32_t kBatchUsersSince = 2;
 
-enum class PackedKind : uint8_t { kPlain = 1, kTransaction = 2, kOfUser = 3 };
+enum class PackedKind : uint8_t { kPlain = 1, kTransaction = 2, kOfUser = 3, kServe = 4 };
 
 // Appends one command (without its size prefix) to out.
 void pack_command(std::string& out, uint32_t database, Args args);
@@ -43,11 +44,15 @@ void pack_transaction(std::string& out,
                       std::span<const WatchToken> tokens,
                       std::span<const std::string> commands);
 
-// `command`: packed, plain or a transaction. Appends it as what this user asked for.
+// `command`: packed, plain, whoever's. Appends it as a serve.
+void pack_serve(std::string& out, std::string_view command);
+
+// `command`: packed, plain, a transaction or a serve. Appends it as what this user asked for.
 void pack_as_user(std::string& out, uint64_t user, std::string_view command);
 
 struct PackedCommand {
-  PackedKind kind = PackedKind::kPlain;  // what it is, whoever asked for it: never kOfUser
+  PackedKind kind = PackedKind::kPlain;  // what it is, whoever asked for it: one of the first two
+  bool serve = false;                    // plain: nothing there is no reply
   std::optional<uint64_t> user;          // none: the user who may do everything
   uint32_t database = 0;
   std::vector<std::string_view> args;      // plain

@@ -11,6 +11,7 @@
 #include "resp/batch.hpp"
 #include "resp/command_keys.hpp"
 #include "resp/reply.hpp"
+#include "resp/waiting.hpp"
 
 namespace kiwi::resp {
 
@@ -33,6 +34,7 @@ enum class SessionRole : uint8_t {
   kConfig,     // it names options: refused inside a block if some are the whole cluster's
   kSubscribe,  // its replies are pushes; a node's first subscriber waits for the other nodes
   kPublish,    // alone it goes beside the log, in a block it is one of its writes
+  kAlone,      // refused inside a block: its answer comes later
 };
 
 // Redis' flags as COMMAND INFO shows them, and ours.
@@ -73,12 +75,13 @@ struct CommandSpec {
   Route route = Route::kLocal;
   SessionRole role = SessionRole::kNone;
   uint32_t flags = 0;
-  uint32_t acl_categories = 0;       // Acl bits: acl.hpp
-  uint32_t cluster_version = 1;      // that brought it: in a cluster below it nobody knows it
-  RouteFunction route_of = nullptr;  // kWrite: some of its argv only read; null: none
-  CostFunction cost = nullptr;       // null: always short
-  LocalHandler local = nullptr;      // kLocal and kAdmin
-  DataHandler data = nullptr;        // kRead and kWrite
+  uint32_t acl_categories = 0;        // Acl bits: acl.hpp
+  uint32_t cluster_version = 1;       // that brought it: in a cluster below it nobody knows it
+  RouteFunction route_of = nullptr;   // kWrite: some of its argv only read; null: none
+  CostFunction cost = nullptr;        // null: always short
+  LocalHandler local = nullptr;       // kLocal and kAdmin
+  DataHandler data = nullptr;         // kRead and kWrite
+  const WaitRule* waiting = nullptr;  // kRead and kWrite: some of its argv block; null: none
   std::span<const KeySpec> keys;
   int first_key = 0;  // what COMMAND INFO says beside `keys`, made of them; 0 = none
   int last_key = 0;

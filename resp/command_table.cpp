@@ -14,11 +14,13 @@ namespace commands {
 #define DATA_ROW(handler, ...) void handler(Context& context, Args args, ReplyWriter& reply);
 #define COST(function) uint64_t function(Context& context, Args args);
 #define ROUTE_OF(function) Route function(Args args);
+#define WAITING(object) extern const WaitRule object;
 #include "resp/commands/all.def"
 #undef LOCAL_ROW
 #undef DATA_ROW
 #undef COST
 #undef ROUTE_OF
+#undef WAITING
 
 }  // namespace commands
 
@@ -48,12 +50,17 @@ constexpr CommandSpec local_row(LocalHandler handler,
   return row;
 }
 
-constexpr CommandSpec data_row(
-    DataHandler handler, Route route, RouteFunction route_of, CostFunction cost, CommandSpec row) {
+constexpr CommandSpec data_row(DataHandler handler,
+                               Route route,
+                               RouteFunction route_of,
+                               CostFunction cost,
+                               const WaitRule* waiting,
+                               CommandSpec row) {
   row.data = handler;
   row.route = route;
   row.route_of = route_of;
   row.cost = cost;
+  row.waiting = waiting;
   // Alone, a publication goes beside the log: the session takes it.
   row.role = (row.flags & kPubSub) != 0 ? SessionRole::kPublish : SessionRole::kNone;
   return row;
@@ -62,15 +69,17 @@ constexpr CommandSpec data_row(
 constexpr CommandSpec kWritten[] = {
 #define LOCAL_ROW(handler, route, role, ...) \
   local_row(&commands::handler, route, role, written(__VA_ARGS__)),
-#define DATA_ROW(handler, route, route_of, cost, ...) \
-  data_row(&commands::handler, route, route_of, cost, written(__VA_ARGS__)),
+#define DATA_ROW(handler, route, route_of, cost, waiting, ...) \
+  data_row(&commands::handler, route, route_of, cost, waiting, written(__VA_ARGS__)),
 #define COST(function)
 #define ROUTE_OF(function)
+#define WAITING(object)
 #include "resp/commands/all.def"
 #undef LOCAL_ROW
 #undef DATA_ROW
 #undef COST
 #undef ROUTE_OF
+#undef WAITING
 };
 constexpr size_t kCount = std::size(kWritten);
 

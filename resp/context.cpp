@@ -8,6 +8,7 @@ void Context::begin(const CommandSpec& command, uint32_t database, const Moment&
   command_ = &command;
   database_ = database;
   moment_ = moment;
+  found_nothing_ = false;
   give_back_if_big(scratch_);
   state_.begin_command();
   handles_.begin();

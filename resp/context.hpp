@@ -22,6 +22,7 @@ struct Moment {
   uint64_t seed = 0;   // of the entry; F10: commands of one entry draw different numbers
   uint64_t ordinal = 0;
   bool may_write = false;
+  bool serve = false;  // for a client that waits (F31)
 };
 
 class Context {
@@ -41,6 +42,9 @@ class Context {
     stats_.expired += stats.expired;
     stats_.expired_fields += stats.expired_fields;
   }
+
+  // It looked for something to take and there was nothing; so it did nothing (F31).
+  bool found_nothing() const { return found_nothing_; }
 
   uint64_t take_expire_commands() { return std::exchange(expire_commands_, 0); }
 
@@ -67,6 +71,15 @@ class Context {
   template <class T>
   const T* open_for_reading(const Key& key) {
     return &handles_.read<T>(key);
+  }
+  // Of a blocking command, beside the reply that it gives in a block of MULTI.
+  void nothing_there() { found_nothing_ = true; }
+  bool serves() const { return moment_.serve; }
+  // Of a blocking command: whether it may take from the key. Who waits goes on waiting beside a key
+  // that got another type; who does not is told so by open().
+  bool takes_from(std::string_view name, rocks::Type type) {
+    const Key key = find(name);
+    return key.live && (!moment_.serve || key.meta.type == type);
   }
   void saw_ttl() { met_ttl_ = true; }  // commands that walk records themselves
   void count_expired(uint64_t keys, uint64_t fields) {
@@ -130,6 +143,7 @@ class Context {
   uint32_t database_ = 0;
   Moment moment_;
   bool met_ttl_ = false;
+  bool found_nothing_ = false;
   Stats stats_;
   uint64_t expire_commands_ = 0;
   std::string scratch_;

@@ -24,6 +24,7 @@ Executor::State::State(rocks::Keyspace& keyspace, const ExecutorOptions& opts)
   queued = database.record().index;
   take_key_events();
   take_settings();
+  database.report_to(&waiters.waited_keys());
   database.effects().on_large_entry([this] { large_entry(); });
 }
 
@@ -95,7 +96,7 @@ void Executor::State::refuse_commands(const PendingBatch* batch) {
   for (const PendingOp& op : batch != nullptr ? batch->ops : std::vector<PendingOp>{}) {
     ReplyGroups::Draft draft = replies.begin(op.to);
     RespWriter(draft.bytes(), op.resp_version).error("ERR internal error: malformed batch");
-    replies.end(draft, op.to.slot);
+    end_write(op, draft);
   }
 }
 
@@ -112,13 +113,14 @@ void Executor::State::run_commands(const raft::Entry& entry, const PendingBatch*
       if (op.kind == RequestKind::kWrite) {
         execute(look.next(ahead), moment, draft.space, op.resp_version);
         ++executed;
+        end_write(op, draft);
       } else if (draft.batch != nullptr) {
         Moment read = moment;
         read.may_write = false;
         decode(op.packed, cluster_version, between);
-        run_read(op.kind, between, op.resp_version, read, draft);
+        run_read(asker_of(op), between, read, draft);
+        end_read(draft, op.to.slot);
       }
-      replies.end(draft, op.to.slot);
     }
   }
   for (; executed < reader.count(); ++executed) {
@@ -162,10 +164,11 @@ void Executor::State::apply_void(const raft::Entry& entry) {
           op.kind != RequestKind::kWrite ? replies.begin(op.to) : ReplyGroups::Draft{};
       if (draft.batch != nullptr) {
         decode(op.packed, cluster_version, between);
-        run_read(op.kind, between, op.resp_version, moment, draft);
-        replies.end(draft, op.to.slot);
+        run_read(asker_of(op), between, moment, draft);
+        end_read(draft, op.to.slot);
       }
     }
+    return_serves(*batch);
   }
   effects.settled.push_back({entry.number.sequence, false, {}});
 }
@@ -325,7 +328,12 @@ void Executor::expect(std::shared_ptr<const PendingBatch> batch) {
   state_->pending[sequence] = std::move(batch);
 }
 
-void Executor::forget(uint64_t sequence) { state_->pending.erase(sequence); }
+void Executor::forget(uint64_t sequence) {
+  if (const auto it = state_->pending.find(sequence); it != state_->pending.end()) {
+    state_->lose_serves(*it->second);
+    state_->pending.erase(it);
+  }
+}
 
 void Executor::run_reads(ReadBatch batch) {
   LogIndex index = batch.index;
@@ -343,6 +351,7 @@ void Executor::apply(std::vector<raft::Entry> entries) {
 void Executor::forget_connection(ConnectionId connection) {
   State& s = *state_;
   s.replies.close(connection);
+  s.waiters.connection_closed(connection);
   if (auto it = s.aside_of.find(connection); it != s.aside_of.end()) {
     CHECK_INVARIANT(s.long_aside >= it->second.long_ones);
     s.long_aside -= it->second.long_ones;
@@ -363,6 +372,8 @@ void Executor::take_over(Executor& old) {
   s.waiting = std::exchange(old.state_->waiting, {});
   s.reads_executed = old.state_->reads_executed;
   s.replies = std::move(old.state_->replies);
+  s.waiters = std::move(old.state_->waiters);
+  s.waiters.look_at_all();
   s.long_reads = old.state_->long_reads;
   s.long_replies = std::move(old.state_->long_replies);
   s.aside = std::exchange(old.state_->aside, {});
@@ -375,7 +386,13 @@ void Executor::take_over(Executor& old) {
   for (const raft::SessionRow& row : s.sessions.rows()) {
     if (row.node == s.options.node && row.incarnation == s.options.incarnation &&
         row.epoch == s.options.epoch) {
-      std::erase_if(s.pending, [&](const auto& item) { return item.first <= row.sequence; });
+      std::erase_if(s.pending, [&](const auto& item) {
+        const bool covered = item.first <= row.sequence;
+        if (covered) {
+          s.lose_serves(*item.second);  // their effects are in, the replies are lost
+        }
+        return covered;
+      });
     }
   }
 }
@@ -389,8 +406,9 @@ bool Executor::work() {
   } catch (const std::bad_alloc&) {
     s.out_of_memory();
   }
-  bool more_reads = s.run_ready_reads();
-  return more_reads || (!s.queue.empty() && !s.held);
+  const bool more_reads = s.run_ready_reads();
+  const bool more_waits = s.look_at_waits();
+  return more_reads || more_waits || (!s.queue.empty() && !s.held);
 }
 
 bool Executor::held() const { return state_->held; }

@@ -60,6 +60,7 @@ struct ExecutorOptions {
 struct ExecutorEffects {
   std::vector<ReplyBatch> replies;  // one per connection and turn
   std::vector<Settled> settled;
+  std::vector<Serve> serves;  // of clients that wait, to be proposed (F31)
   // To be run, those of one connection in this order, on views of the state made from now on.
   std::vector<LongRead> long_reads;
   std::vector<uint64_t> long_reads_expired;  // to be answered by expired_long_read() unless begun
@@ -109,6 +110,15 @@ class Executor {
   void long_read_done(LongReadResult result);
   void apply(std::vector<raft::Entry> entries);  // queued; contiguous after what was queued before
   void forget_connection(ConnectionId connection);  // closed: its replies are dropped
+
+  // ---- clients that wait in blocking commands (waiters.hpp)
+  void set_clock(int64_t now_ms);             // monotonic: timeouts; before work()
+  std::optional<int64_t> wake_at_ms() const;  // when there is something to do again
+  // Serves that the router did not hand over: they are certainly not applied.
+  void serves_returned(const std::vector<uint64_t>& waiters);
+  void serves_answered(const std::vector<uint64_t>& waiters);  // and whose clients it answered
+  void end_waits();                                            // this node stops serving
+  WaiterStatus waiters() const;
 
   // A snapshot was installed and this executor stands on its state: takes over what `old` still
   // owed to clients, the reads that wait for an index and the batches that are not in the snapshot.

@@ -125,6 +125,7 @@ void Executor::State::execute_plain(const Decoded& decoded,
     database.mark();
     if (run_handler(route, decoded, out, version)) {
       database.keep();
+      keeps_waiting = moment.serve && context.found_nothing();
     } else {
       database.undo();
     }
@@ -233,6 +234,7 @@ void Executor::State::execute_transaction(PackedCommand& transaction,
 
 void Executor::State::execute(Decoded& decoded, Moment moment, ReplySpace& out, int version) {
   CHECK_INVARIANT(!put_aside);
+  keeps_waiting = false;
   moment.ordinal = entry_commands;
   if (!decoded.well_formed) {
     RespWriter(out.bytes, version).error(kInternalError);
@@ -243,6 +245,7 @@ void Executor::State::execute(Decoded& decoded, Moment moment, ReplySpace& out, 
     execute_transaction(decoded.command, moment, out, version);
   } else {
     ++entry_commands;
+    moment.serve = decoded.command.serve;
     execute_plain(decoded, moment, out, version);
   }
 }
@@ -275,14 +278,20 @@ void Executor::State::watch(const Decoded& decoded,
   reply.ok();
 }
 
-void Executor::State::run_read(RequestKind kind,
+void Executor::State::run_read(const Asker& by,
                                Decoded& decoded,
-                               int version,
                                const Moment& moment,
                                ReplyGroups::Draft& draft) {
-  if (kind == RequestKind::kWatch) {
-    watch(decoded, moment.now_ms, draft, version);
-    return;
+  keeps_waiting = false;
+  if (by.kind == RequestKind::kWatch) {
+    return watch(decoded, moment.now_ms, draft, by.resp_version);
+  }
+  if (by.kind == RequestKind::kUnblock) {
+    return unblock(by, decoded.command);
+  }
+  if (by.kind == RequestKind::kBlocking) {
+    RespWriter reply(draft.bytes(), by.resp_version);
+    return begin_wait(by, decoded, moment, reply);
   }
   // Random reads change nothing, so they need not be alike anywhere: only different from each
   // other.
@@ -290,7 +299,7 @@ void Executor::State::run_read(RequestKind kind,
   Moment read = moment;
   read.may_write = false;
   read.seed = moment.seed ^ ++reads_executed;
-  execute(decoded, read, draft.space, version);
+  execute(decoded, read, draft.space, by.resp_version);
   entry_commands = commands_before;  // only writes count: other nodes do not execute this read
 }
 

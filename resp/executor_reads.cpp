@@ -55,7 +55,7 @@ bool Executor::State::run_batch(WaitingReads& reads) {
     if (!again) {
       context.forget_ttl();
       may_put_aside = options.long_read_elements != 0;
-      run_read(op.kind, decoded, op.resp_version, moment, draft);
+      run_read(asker_of(op), decoded, moment, draft);
       may_put_aside = false;
       const bool is_long = std::exchange(put_aside, false);
       if (is_long && !batch.clamped) {
@@ -65,14 +65,14 @@ bool Executor::State::run_batch(WaitingReads& reads) {
       }
       again = batch.clamped && (is_long || context.met_ttl());
       if (again) {
-        replies.discard(draft);
+        drop_read(draft);
         reads.stopped.push_back(op.to.connection);
       }
     }
     if (again) {
       reads.again.push_back(std::move(op));
     } else {
-      replies.end(draft, op.to.slot);
+      end_read(draft, op.to.slot);
     }
   }
   CHECK_INVARIANT(reads.again.size() <= batch.ops.size());
@@ -113,7 +113,7 @@ void Executor::State::put_read_aside(uint64_t batch,
   long_aside += is_long ? 1 : 0;
   CHECK_INVARIANT(of.long_ones <= of.ids.size() && long_aside <= aside.size());
   op.packed = PackedBytes::copy_of(op.packed);  // it takes long, and should keep nothing else
-  effects.reads_split.push_back({batch, id, connection, op.kind != RequestKind::kStaleRead});
+  effects.reads_split.push_back({batch, id, connection, !is_local(op.kind)});
   effects.long_reads.push_back(
       {id, std::move(op), moment.now_ms, ++reads_executed, options.reply_bytes_max});
 }

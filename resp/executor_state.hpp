@@ -21,6 +21,7 @@
 #include "resp/executor_sessions.hpp"
 #include "resp/mutants.hpp"
 #include "resp/resp_writer.hpp"
+#include "resp/waiters.hpp"
 
 namespace kiwi::resp {
 
@@ -171,11 +172,33 @@ struct Executor::State {
   bool looks_long(const CommandSpec& row, Args args);  // the context was begun for it
   bool foreseen_long(RequestKind kind, const Decoded& decoded, const Moment& moment);
   void watch(const Decoded& decoded, int64_t now_ms, const ReplyGroups::Draft& draft, int version);
-  void run_read(RequestKind kind,
-                Decoded& decoded,
-                int version,
-                const Moment& moment,
-                ReplyGroups::Draft& draft);
+  // Whose operation it is, and what it is; of a PendingOp or a ReadOp.
+  struct Asker {
+    ReplySlot to;
+    RequestKind kind = RequestKind::kRead;
+    uint8_t resp_version = 2;
+    int64_t wait_until_ms = 0;
+  };
+  template <class Op>
+  static Asker asker_of(const Op& op) {
+    return {op.to, op.kind, op.resp_version, op.wait_until_ms};
+  }
+  void run_read(const Asker& by, Decoded& decoded, const Moment& moment, ReplyGroups::Draft& draft);
+
+  // ---- executor_waits.cpp
+  // A blocking command: answers an error, or has it wait as soon as end_read() is called.
+  void begin_wait(const Asker& by, Decoded& decoded, const Moment& moment, ReplyWriter& reply);
+  void unblock(const Asker& by, const PackedCommand& command);
+  // A read was executed: its reply is kept, or its client waits from now on.
+  void end_read(const ReplyGroups::Draft& draft, uint64_t slot);
+  void drop_read(const ReplyGroups::Draft& draft);  // as if it had not been executed
+  void end_write(const PendingOp& op, const ReplyGroups::Draft& draft);
+  void lose_serves(const PendingBatch& batch);
+  void return_serves(const PendingBatch& batch);
+  bool look_at_waits();  // true: there is more to look at
+  uint64_t supply_for(const Waiter& waiter, std::string_view key);
+  bool serve_here(const Waiter& waiter);
+  void answer_waits();
 
   // ---- executor_reads.cpp
   struct WaitingReads {
@@ -242,6 +265,9 @@ struct Executor::State {
   uint64_t settings_changes = 0;  // Settings::changes() that were told
   uint64_t failures = 0;          // commands that threw (F30)
 
+  Waiters waiters;
+  std::optional<Waiter> begins_to_wait;  // the operation being executed, and its client is there
+  bool keeps_waiting = false;            // a serve found nothing, or CLIENT UNBLOCK waits for one
   LookAhead look{database};
   Decoded between;  // reused: a read between the writes of an entry
   Decoded inner;    // reused: a transaction's commands

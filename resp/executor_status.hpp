@@ -18,6 +18,15 @@ struct ExecutorCounters {
   uint64_t expired_fields = 0;
 };
 
+// Clients in blocking commands, and the serves that were asked for them.
+struct WaiterStatus {
+  uint64_t waiting = 0;
+  uint64_t in_flight = 0;
+  uint64_t serves = 0;    // since the start
+  uint64_t in_vain = 0;   // of them, those that found nothing
+  uint64_t timeouts = 0;  // waits
+};
+
 // INFO keyspace: logical database, keys, keys with TTL.
 struct DatabaseSize {
   uint32_t database = 0;

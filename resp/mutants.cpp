@@ -24,6 +24,8 @@ const char* mutant_name(Mutant mutant) {
       "lost-reply-says-err",
       "long-read-overtaken",
       "round-beside-clamped",
+      "serve-in-vain-answered",
+      "timeout-beside-serve",
   };
   static_assert(kNames.size() == static_cast<size_t>(Mutant::kCount));
   return kNames[static_cast<size_t>(mutant)];

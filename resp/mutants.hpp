@@ -23,9 +23,11 @@ enum class Mutant : uint8_t {
   kExpireUnconditional,    // an expiry entry removes what is not over at its stamp (F8)
   kAskNumbersAgain,        // each boot numbers its questions for a read index from 1 (F66)
   kLongReadOldClock,       // a long read keeps the clock it was put aside with (F44)
-  kLostReplySaysErr,    // a write whose reply does not fit is answered ERR, its effects stay (F45)
-  kLongReadOvertaken,   // later reads of its connection do not wait for a long read (F44)
-  kRoundBesideClamped,  // reads are asked for while others may have to be asked again (F9)
+  kLostReplySaysErr,     // a write whose reply does not fit is answered ERR, its effects stay (F45)
+  kLongReadOvertaken,    // later reads of its connection do not wait for a long read (F44)
+  kRoundBesideClamped,   // reads are asked for while others may have to be asked again (F9)
+  kServeInVainAnswered,  // a serve that finds nothing answers its waiter nil (F31)
+  kTimeoutBesideServe,   // a waiter's time ends it while a serve of it is under way (F31)
   kCount,
 };
 

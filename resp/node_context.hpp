@@ -106,6 +106,7 @@ struct NodeStatus {
   std::map<NodeId, LinkStatus> links;
   SnapshotStatus snapshot;
   uint64_t commands_per_second = 0;
+  WaiterStatus waiters;
 };
 
 struct NodeContext {

@@ -28,7 +28,13 @@ enum class RequestKind : uint8_t {
   kRead,       // linearizable
   kStaleRead,  // READONLY connection: this node's state as it is
   kWatch,      // a linearizable read that also answers tokens
+  kBlocking,   // a blocking command: a linearizable read that begins to wait (F31)
+  kUnblock,    // CLIENT UNBLOCK: ends a wait of this node
 };
+// Answered from this node's state as it is, whoever leads.
+constexpr bool is_local(RequestKind kind) {
+  return kind == RequestKind::kStaleRead || kind == RequestKind::kUnblock;
+}
 
 // One command (or one MULTI/EXEC) on its way.
 struct Request {
@@ -38,6 +44,7 @@ struct Request {
   bool may_be_long = false;  // a read that may look at any number of records
   uint32_t offset = 0;       // of its packed command in RequestBatch::buffer
   uint32_t size = 0;
+  int64_t wait_until_ms = 0;  // kBlocking: monotonic; 0: for ever
 };
 
 // Everything that one socket read produced for the router; program order.
@@ -78,6 +85,15 @@ struct PendingOp {
   RequestKind kind = RequestKind::kWrite;  // kWrite takes the next command of the payload
   uint8_t resp_version = 2;
   PackedBytes packed;  // reads only
+  int64_t wait_until_ms = 0;
+  uint64_t waiter = 0;  // of a serve (waiters.hpp), else 0
+};
+// A waiter's command as a write of this node: its reply goes to the client at once.
+struct Serve {
+  uint64_t waiter = 0;
+  ReplySlot to;
+  uint8_t resp_version = 2;
+  std::string packed;
 };
 // This node's proposal until it is applied here.
 struct PendingBatch {
@@ -92,6 +108,7 @@ struct ReadOp {
   RequestKind kind = RequestKind::kRead;
   uint8_t resp_version = 2;
   PackedBytes packed;
+  int64_t wait_until_ms = 0;
 };
 struct ReadBatch {
   uint64_t id = 0;

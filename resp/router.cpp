@@ -68,6 +68,10 @@ Connection& Router::State::connection(ConnectionId id) {
 
 void Router::State::forget_if_done(Connection& c) {
   if (c.closed && c.idle() && !c.listed && &c != &internal) {
+    // The executor may have heard that it closed before it got its blocking command.
+    if (c.may_wait) {
+      effects.gone.push_back(c.id);
+    }
     connections.erase(c.id);
   }
 }
@@ -119,7 +123,7 @@ std::optional<Answer> Router::State::refusal(RequestKind kind, int64_t now_ms) c
     case Service::kUp:
       break;
   }
-  if (kind == RequestKind::kStaleRead || leads()) {
+  if (is_local(kind) || leads()) {
     return std::nullopt;
   }
   if (!leader) {
@@ -159,6 +163,11 @@ bool Router::State::try_place(Connection& c, const Item& item) {
   if (c.closed) {
     return true;  // nobody waits for it
   }
+  const bool acts = item.kind == RequestKind::kBlocking || item.kind == RequestKind::kUnblock;
+  if (acts && c.reads_out != 0) {
+    return false;  // it may change something, as a write
+  }
+  c.may_wait = c.may_wait || item.kind == RequestKind::kBlocking;
   const bool waits = !mutant(Mutant::kReadIgnoresWrites);
   if (c.pending_ops != 0 && waits) {
     return false;
@@ -166,19 +175,21 @@ bool Router::State::try_place(Connection& c, const Item& item) {
   if (c.open_ops != 0 && waits) {
     return !item.may_be_long && attach_read(c, item);
   }
-  if (item.kind == RequestKind::kStaleRead && c.linear_reads_out != 0) {
+  if (is_local(item.kind) && c.linear_reads_out != 0) {
     return false;  // must not show an older state than the reads before it
   }
   if (c.aside != 0 && !mutant(Mutant::kLongReadOvertaken)) {
     return false;  // F44; those that were on their way already the executor keeps in order
   }
-  add_read(c, {item.to, item.kind, item.resp_version, item.keep_packed()}, item.arrival_ms);
+  add_read(c, {item.to, item.kind, item.resp_version, item.keep_packed(), item.wait_until_ms},
+           item.arrival_ms);
   return true;
 }
 
 // A copy: it may wait for long, and what came with it is done before.
 void Router::State::defer(Connection& c, const Item& item) {
-  c.queue.push_back({{item.to, item.kind, item.resp_version, PackedBytes::copy_of(item.packed)},
+  c.queue.push_back({{item.to, item.kind, item.resp_version, PackedBytes::copy_of(item.packed),
+                      item.wait_until_ms},
                      item.arrival_ms,
                      item.may_be_long});
   ++deferred_requests;
@@ -193,8 +204,9 @@ void Router::State::pump(Connection& c) {
   while (!c.queue.empty()) {
     Deferred& next = c.queue.front();
     const size_t bytes = next.op.packed.size();
-    if (!try_place(c, {next.op.to, next.op.kind, next.op.resp_version, next.op.packed,
-                       next.arrival_ms, next.may_be_long, &next.op.packed.shared()})) {
+    if (!try_place(c,
+                   {next.op.to, next.op.kind, next.op.resp_version, next.op.packed, next.arrival_ms,
+                    next.may_be_long, &next.op.packed.shared(), next.op.wait_until_ms})) {
       return;
     }
     c.queue.pop_front();
@@ -229,30 +241,13 @@ void Router::State::refuse_deferred(Connection& c, Answer why, int64_t now_ms) {
   const bool stale_stay = !refusal(RequestKind::kStaleRead, now_ms);
   c.queue.remove_if([&](const Deferred& waiting) {
     const ReadOp& op = waiting.op;
-    if (op.kind == RequestKind::kStaleRead && stale_stay) {
+    if (is_local(op.kind) && stale_stay) {
       return false;
     }
     answer(op.to, op.kind, why, op.packed);
     no_longer_deferred(op.packed.size());
     return true;
   });
-}
-
-void Router::State::drop_waiting(Connection& c) {
-  c.queue.remove_if([this](const Deferred& waiting) {
-    no_longer_deferred(waiting.op.packed.size());
-    return true;
-  });
-  for (router::OpenBatch& batch : open) {
-    if (c.open_ops == 0) {
-      break;
-    }
-    if (std::ranges::any_of(batch.runs, [&](const auto& run) { return run.connection == &c; })) {
-      c.open_ops -=
-          std::ranges::count(batch.ops, c.id, [](const auto& op) { return op.to.connection; });
-      drop_from(batch, c);
-    }
-  }
 }
 
 // Answers what waits here, but for stale reads that can be served. What was handed over to Raft
@@ -314,9 +309,9 @@ void Router::requests(RequestBatch batch, int64_t now_ms) {
   const SharedBytes whole = keep ? SharedBytes(std::move(batch.buffer)) : SharedBytes();
   const std::string_view buffer = keep ? whole.view() : std::string_view(batch.buffer);
   for (const Request& r : batch.requests) {
-    Item item{{batch.connection, r.slot},      r.kind, r.resp_version,
-              buffer.substr(r.offset, r.size), now_ms, r.may_be_long,
-              keep ? &whole : nullptr};
+    Item item{{batch.connection, r.slot},      r.kind,         r.resp_version,
+              buffer.substr(r.offset, r.size), now_ms,         r.may_be_long,
+              keep ? &whole : nullptr,         r.wait_until_ms};
     std::optional<Answer> refusal = s.refusal(r.kind, now_ms);
     if (!refusal && r.kind == RequestKind::kWrite) {
       refusal = s.disk_refusal(now_ms);  // it has no number yet
@@ -336,23 +331,6 @@ void Router::propose_internal(std::string packed_command, int64_t now_ms) {
   if (s.can_send() && s.leads() && !s.disk_refusal(now_ms)) {
     s.add_write(s.internal, {{}, RequestKind::kWrite, 2, packed_command, now_ms});
   }
-}
-
-void Router::connection_closed(ConnectionId connection) {
-  State& s = *state_;
-  auto it = s.connections.find(connection);
-  if (it == s.connections.end()) {
-    return;
-  }
-  // Its reads are dropped where they are found; its writes were sent and stay. But while too much
-  // waits here they go with their connection, whose session was what bounded them: others could
-  // come, write and go without end.
-  it->second.closed = true;
-  if (s.waiting_bytes > s.options.inflight_bytes_max) {
-    s.drop_waiting(it->second);
-  }
-  s.pump(it->second);
-  s.forget_if_done(it->second);
 }
 
 void Router::leader_changed(const raft::LeaderChanged& changed,
@@ -409,6 +387,7 @@ void Router::set_service(Service service, int64_t now_ms) {
     s.moved(now_ms);
   } else if (service == Service::kRemoved) {
     s.give_up(now_ms);
+    s.effects.end_waits = true;
   } else {
     const auto refusal = s.refusal(RequestKind::kWrite, now_ms);
     CHECK_INVARIANT(refusal.has_value());  // every service but kUp has one

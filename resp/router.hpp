@@ -48,7 +48,11 @@ struct RouterEffects {
   std::vector<uint64_t> forget;                             // to the executor
   std::vector<uint64_t> cancel_reads;                       // to the executor
   std::vector<ReplyBatch> replies;                          // refusals and timeouts, to connections
-  bool wants_commit_changed = false;                        // to Raft: set_wants_commit
+  std::vector<uint64_t> serves_returned;                    // to the executor: not handed over
+  std::vector<uint64_t> serves_answered;                    // the same, and the client was told
+  std::vector<ConnectionId> gone;     // to the executor, again: nothing of theirs is on its way
+  bool end_waits = false;             // to the executor
+  bool wants_commit_changed = false;  // to Raft: set_wants_commit
   bool wants_commit = false;
 };
 
@@ -60,6 +64,7 @@ class Router {
   // ---- inputs
   void requests(RequestBatch batch, int64_t now_ms);
   void propose_internal(std::string packed_command, int64_t now_ms);  // expiry (F8): no reply
+  void serves(std::vector<Serve> serves, int64_t now_ms);             // of clients that wait (F31)
   void connection_closed(ConnectionId connection);
   void end_of_turn(int64_t now_ms);  // hands over what was packed since the last turn
   void settled(const Settled& settled, int64_t now_ms);

@@ -34,7 +34,7 @@ bool router::reads_may_keep(const RequestBatch& batch) {
 }
 
 void Router::State::add_read(Connection& c, ReadOp&& op, int64_t arrival_ms) {
-  bool linear = op.kind != RequestKind::kStaleRead;
+  const bool linear = !is_local(op.kind);
   ++c.reads_out;
   if (linear) {
     ++c.linear_reads_out;
@@ -249,6 +249,7 @@ void Router::reads_done(uint64_t id, int64_t /*now_ms*/) {
   std::vector<Run> runs = std::move(it->second.runs);
   const bool aside = it->second.aside;
   s.executed(it);
+  s.end_new_waits();
   for (const Run& run : runs) {
     router::take_off(run.connection->aside, aside ? 1 : 0);
     s.read_over(*run.connection, run.count, run.linear);

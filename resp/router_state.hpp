@@ -49,6 +49,8 @@ struct Item {
   int64_t arrival_ms = 0;
   bool may_be_long = false;            // Request::may_be_long
   const SharedBytes* whole = nullptr;  // where `packed` lies, if a read may keep that
+  int64_t wait_until_ms = 0;           // Request::wait_until_ms
+  uint64_t waiter = 0;                 // PendingOp::waiter
 
   PackedBytes keep_packed() const {
     return whole != nullptr ? PackedBytes(whole->slice(packed)) : PackedBytes::copy_of(packed);
@@ -123,6 +125,7 @@ class DeferredQueue {
 struct Connection {
   ConnectionId id = 0;
   bool closed = false;
+  bool may_wait = false;  // it asked a blocking command: when it is gone the executor has to know
   DeferredQueue queue;
   size_t open_ops = 0;          // in open batches
   uint64_t last_open = 0;       // the open batch that holds its latest operation
@@ -248,6 +251,8 @@ struct Router::State {
   int64_t resend_wait_ms = 0;  // doubles while nothing moves
   int64_t retry_at_ms = 0;     // the leader was not ready; 0 = none
 
+  size_t open_serves = 0;  // in open batches
+
   // Group commit (RouterOptions::group_commit_us).
   size_t in_flight_ops = 0;   // handed over since nothing was pending
   size_t last_batch_ops = 0;  // under way or held when the last pending batch was applied
@@ -307,8 +312,6 @@ struct Router::State {
   void defer(router::Connection& connection, const router::Item& item);
   void pump(router::Connection& connection);
   void expire_deferred(int64_t now_ms);
-  // Of a connection that is closed: what was not handed over.
-  void drop_waiting(router::Connection& connection);
   void refuse_waiting(router::Answer why, int64_t now_ms);
   void refuse_deferred(router::Connection& connection, router::Answer why, int64_t now_ms);
   // `packed`: the request where it is known; kMoved names the slot of its first key, else 0.
@@ -321,12 +324,21 @@ struct Router::State {
   void forget_if_done(router::Connection& connection);
   void give_up(int64_t now_ms);
 
+  // ---- router_waits.cpp
+  // Of a connection that is closed: what was not handed over.
+  void drop_waiting(router::Connection& connection);
+  // Takes operations out of it that gone(op) names; how many.
+  template <class Gone>
+  size_t drop_from(router::OpenBatch& batch, Gone&& gone);
+  void drop_serves(ConnectionId connection);
+  // A blocking command was executed after set_service() ended the waits.
+  void end_new_waits() { effects.end_waits = effects.end_waits || service == Service::kRemoved; }
+
   // ---- router_writes.cpp
   void add_write(router::Connection& connection, const router::Item& item);
   bool attach_read(router::Connection& connection, const router::Item& item);
   // Answers all of it: `why`, or that it was in vain.
   void kill_open(router::OpenBatch& batch, std::optional<router::Answer> why, int64_t now_ms);
-  void drop_from(router::OpenBatch& batch, const router::Connection& connection);
   bool may_hand_over() const;
   uint32_t pressure(int64_t now_ms) const;
   bool throttled(int64_t now_ms) const;

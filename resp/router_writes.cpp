@@ -70,7 +70,8 @@ void Router::State::add_write(Connection& c, const Item& item) {
   batch.builder.add(item.packed);
   batch.bytes += item.packed.size();
   waiting_bytes += item.packed.size();
-  batch.ops.push_back({item.to, item.kind, item.resp_version, {}});
+  batch.ops.push_back({item.to, item.kind, item.resp_version, {}, 0, item.waiter});
+  open_serves += item.waiter != 0 ? 1 : 0;
   router::add_to_runs(batch.runs, c, false);
   ++c.open_ops;
   c.last_open = open_first + open.size() - 1;
@@ -84,7 +85,8 @@ bool Router::State::attach_read(Connection& c, const Item& item) {
   }
   batch.bytes += item.packed.size();
   waiting_bytes += item.packed.size();
-  batch.ops.push_back({item.to, item.kind, item.resp_version, item.keep_packed()});
+  batch.ops.push_back(
+      {item.to, item.kind, item.resp_version, item.keep_packed(), item.wait_until_ms});
   router::add_to_runs(batch.runs, c, false);
   ++c.open_ops;
   return true;
@@ -101,7 +103,10 @@ void Router::State::kill_open(OpenBatch& batch, std::optional<Answer> why, int64
     router::take_off(run.connection->open_ops, run.count);
   }
   for (PendingOp& op : batch.ops) {
-    if (op.kind == RequestKind::kStaleRead && !refusal(op.kind, now_ms)) {
+    if (op.waiter != 0) {  // its client waits on
+      effects.serves_returned.push_back(op.waiter);
+      router::take_off(open_serves, 1);
+    } else if (is_local(op.kind) && !refusal(op.kind, now_ms)) {
       add_read(connection(op.to.connection),
                {op.to, op.kind, op.resp_version, std::move(op.packed)}, now_ms);
     } else if (!why) {
@@ -116,32 +121,6 @@ void Router::State::kill_open(OpenBatch& batch, std::optional<Answer> why, int64
   for (const Run& run : runs) {
     forget_if_done(*run.connection);
   }
-}
-
-// What the others have in the batch stays in its order.
-void Router::State::drop_from(OpenBatch& batch, const Connection& c) {
-  const SharedBytes payload = batch.builder.take();
-  BatchReader commands(payload.view());
-  std::vector<PendingOp> ops = std::exchange(batch.ops, {});
-  router::take_off(waiting_bytes, std::exchange(batch.bytes, 0));
-  if (commands.acl_version()) {
-    batch.builder.set_acl_version(*commands.acl_version());
-  }
-  for (PendingOp& op : ops) {
-    const std::string_view packed =
-        op.kind == RequestKind::kWrite ? commands.next().value_or("") : op.packed.view();
-    if (op.to.connection == c.id) {
-      continue;
-    }
-    if (op.kind == RequestKind::kWrite) {
-      batch.builder.add(packed);
-    }
-    batch.bytes += packed.size();
-    batch.ops.push_back(std::move(op));
-  }
-  waiting_bytes += batch.bytes;
-  std::erase_if(batch.runs, [&](const Run& run) { return run.connection == &c; });
-  batch.dead = batch.ops.empty();
 }
 
 // ---------------------------------------------------------------- handing over
@@ -196,6 +175,9 @@ void Router::State::hand_over(OpenBatch&& from, int64_t now_ms) {
   batch->ops = std::move(from.ops);
   CHECK_INVARIANT(!batch->ops.empty());
   router::take_off(waiting_bytes, from.bytes);
+  for (const PendingOp& op : batch->ops) {
+    open_serves -= op.waiter != 0 ? 1 : 0;
+  }
   for (const Run& run : from.runs) {
     router::take_off(run.connection->open_ops, run.count);
     run.connection->pending_ops += run.count;
@@ -339,7 +321,7 @@ void Router::State::time_out(Pending& p) {
   for (const PendingOp& op : p.batch->ops) {
     if (op.kind != RequestKind::kWrite) {
       answer(op.to, op.kind, Answer::kReadTimeout);
-    } else if (!p.writes_answered) {
+    } else if (!p.writes_answered || op.waiter != 0) {
       ++counters.timeouts;
       answer(op.to, op.kind,
              mutant(Mutant::kTimeoutSaysFailed) ? Answer::kNoLeader : Answer::kTimeout);
@@ -386,6 +368,7 @@ void Router::settled(const Settled& settled, int64_t now_ms) {
   s.resend_next = std::max(s.resend_next, s.first_unsettled);
   router::take_off(s.pending_bytes, p.batch->payload.size());
   s.moved(now_ms);
+  s.end_new_waits();
   if (s.pending.empty()) {
     s.last_batch_ops = s.in_flight_ops + (s.open.empty() ? 0 : s.open.front().ops.size());
     s.in_flight_ops = 0;
@@ -396,7 +379,7 @@ void Router::settled(const Settled& settled, int64_t now_ms) {
   }
   if (!settled.applied && !p.writes_answered) {
     for (const PendingOp& op : p.batch->ops) {
-      if (op.kind == RequestKind::kWrite) {
+      if (op.kind == RequestKind::kWrite && op.waiter == 0) {
         s.answer(op.to, op.kind, p.refused.value_or(Answer::kTimeout));
       }
     }
@@ -465,7 +448,7 @@ void Router::refused(const raft::ProposeRefused& refused, int64_t now_ms) {
         // executed where the void is.
         p.writes_answered = true;
         for (const PendingOp& op : p.batch->ops) {
-          if (op.kind == RequestKind::kWrite) {
+          if (op.kind == RequestKind::kWrite && op.waiter == 0) {
             s.answer(op.to, op.kind, *p.refused);
           }
         }

@@ -22,6 +22,8 @@ constexpr size_t kErrorWords = 128;  // as in Redis
 
 // Whoever says nothing for so long gives its buffers back.
 constexpr int64_t kIdleMs = 2000;
+// What is read ahead of a client that waits: it has to be seen when it leaves.
+constexpr size_t kReadAheadBytes = 64 * limits::kKiB;
 static_assert(kReserveBytes <= limits::kPipelineBytes);
 static_assert(ClientMemory::kFairBytes <= limits::kOutputPauseBytes, "scarce is not more");
 
@@ -120,7 +122,8 @@ void Session::tick(int64_t now_ms) {
     s.kill();
     return;
   }
-  if (!s.gave_back && idle() && now_ms - s.last_active_ms >= kIdleMs) {
+  const bool waits = s.is_blocked() && s.output.empty() && s.unsent_bytes == 0;
+  if (!s.gave_back && (idle() || waits) && now_ms - s.last_active_ms >= kIdleMs) {
     s.give_back();
   }
   s.resume();
@@ -149,7 +152,21 @@ bool Session::has_output() const { return !state_->output.empty(); }
 
 bool Session::wants_more_input() const {
   const State& s = *state_;
-  return !s.paused && !s.barrier && !s.close_after_replies && !s.killed;
+  const bool ahead = s.is_blocked() && s.parser.unread_bytes() < kReadAheadBytes;
+  return !s.paused && (!s.barrier || ahead) && !s.close_after_replies && !s.killed;
+}
+
+bool Session::blocked() const { return state_->is_blocked(); }
+
+// Its answer is nobody's; but behind it this session is idle, if nothing else is unanswered.
+void Session::end_wait() {
+  State& s = *state_;
+  if (!s.is_blocked() || std::exchange(s.ending_wait, true)) {
+    return;
+  }
+  const bool before = std::exchange(s.skip_this_reply, true);
+  s.unblock(s.info.id, "FORCED");
+  s.skip_this_reply = before;
 }
 
 bool Session::closing() const { return state_->close_after_replies && state_->slots.empty(); }
@@ -245,7 +262,7 @@ void Session::State::resume() {
 size_t Session::State::memory_bytes() const {
   return sizeof(Session) + sizeof(State) + parser.memory_bytes() + slots.memory_bytes() +
          output.capacity() + unsent_bytes + scratch.capacity() + transaction.memory_bytes() +
-         exec_bytes + (migrating ? migrating->migration.memory_bytes() : 0) +
+         exec_bytes + blocked_bytes + (migrating ? migrating->migration.memory_bytes() : 0) +
          (is_subscriber() ? node.pubsub.memory_bytes(info.id) : 0);
 }
 

@@ -54,6 +54,9 @@ class Session {
 
   // False: stop reading the socket, too much is unanswered or unsent (F28).
   bool wants_more_input() const;
+  bool blocked() const;  // in a blocking command
+  // The connection is to end: its wait ends, unless it is served first. Once.
+  void end_wait();
   bool closing() const;  // close once the output is written
   bool killed() const;   // close now (CLIENT KILL, output buffer limit)
   // What take_output() gave and the socket has not taken yet: told after every change, 0 included.

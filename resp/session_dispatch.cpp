@@ -126,6 +126,9 @@ void Session::State::dispatch(Args args) {
     requests.buffer.resize(begin);
     return reply_error("ERR command is larger than raft.max-entry-size");
   }
+  if (WaitFor wait; row->waiting != nullptr && row->waiting->wait(args, wait)) {
+    return block(wait, begin);
+  }
   forward(route_of(*row, args) == Route::kWrite ? RequestKind::kWrite
           : may_read_stale()                    ? RequestKind::kStaleRead
                                                 : RequestKind::kRead,
@@ -157,13 +160,39 @@ void Session::State::forward(RequestKind kind, size_t begin, bool may_be_long) {
   // One command is at most raft.max-entry-size (2 GiB) long, and few come before it in a batch.
   CHECK_INVARIANT(requests.buffer.size() <= UINT32_MAX);
   Request request;
-  request.slot = slots.open(size, is_silent(), kind != RequestKind::kWrite);
+  const bool pops = kind == RequestKind::kWrite || kind == RequestKind::kBlocking;
+  request.slot = slots.open(size, is_silent(), !pops);
   request.kind = kind;
   request.resp_version = static_cast<uint8_t>(resp_version);
   request.may_be_long = may_be_long;
   request.offset = static_cast<uint32_t>(begin);
   request.size = static_cast<uint32_t>(size);
   requests.requests.push_back(request);
+}
+
+void Session::State::block(const WaitFor& wait, size_t begin) {
+  // Its words stand in its command, among its keys, and with those of all who wait for one of them;
+  // a serve of it is counted by the router.
+  constexpr size_t kCopies = 4;
+  constexpr size_t kWaiterBytes = 1024;
+  constexpr size_t kWaitedKeyBytes = 512;
+  constexpr int64_t kAsGoodAsForEver = int64_t{1} << 52;
+  forward(RequestKind::kBlocking, begin);
+  Request& request = requests.requests.back();
+  if (wait.timeout_ms != 0 && wait.timeout_ms < kAsGoodAsForEver) {
+    request.wait_until_ms = now_ms + wait.timeout_ms;
+  }
+  blocked_bytes =
+      kWaiterBytes + kCopies * size_t{request.size} + wait.keys.size() * kWaitedKeyBytes;
+  barrier = Barrier{request.slot, Barrier::Kind::kBlocked};
+}
+
+void Session::State::unblock(ConnectionId connection, std::string_view how) {
+  const std::string id = std::to_string(connection);
+  const std::string_view argv[] = {"client", "unblock", id, how};
+  const size_t begin = requests.buffer.size();
+  pack_command(requests.buffer, 0, argv);
+  forward(RequestKind::kUnblock, begin);
 }
 
 void Session::State::forward_write(Args argv) {

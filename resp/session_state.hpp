@@ -69,6 +69,7 @@ struct Barrier {
     kExec,      // local commands of the block may change the session
     kMigrate,   // the next step of MIGRATE
     kInterest,  // the other nodes have heard that this one has a subscriber
+    kBlocked,   // a blocking command
   };
   uint64_t slot = 0;
   Kind kind = Kind::kWatch;
@@ -144,6 +145,8 @@ struct Session::State {
   std::optional<QueuedLocal> subscribing;       // behind a kInterest barrier
   std::deque<WaitingPublication> publications;  // their turn has not come
   PubSub::Counts subscriptions;                 // of node.pubsub
+  size_t blocked_bytes = 0;  // what its wait holds elsewhere, behind a kBlocked barrier
+  bool ending_wait = false;  // Session::end_wait()
 
   // ---- the way of the bytes
   RequestParser parser;
@@ -173,6 +176,7 @@ struct Session::State {
   void count_memory();  // into node.client_memory
   void give_back();     // what an idle client does not need
   size_t memory_bytes() const;
+  bool is_blocked() const { return barrier && barrier->kind == Barrier::Kind::kBlocked; }
   size_t output_bytes() const { return output.size() + unsent_bytes + slots.held_bytes(); }
   void kill();
 
@@ -185,6 +189,10 @@ struct Session::State {
   void reject(const CommandSpec* row, std::string_view text);
   // Hands the packed command that begins at `begin` of requests.buffer to the router.
   void forward(RequestKind kind, size_t begin, bool may_be_long = false);
+  // The same for one that waits if there is nothing for it (F31).
+  void block(const WaitFor& wait, size_t begin);
+  // CLIENT UNBLOCK, `how` is its reason or FORCED; the answer comes later.
+  void unblock(ConnectionId connection, std::string_view how);
   // What a local command asks of the whole cluster: its answer is that of this internal write. A
   // block of MULTI has no place for it.
   void forward_write(Args argv);

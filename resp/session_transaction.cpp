@@ -58,6 +58,9 @@ void Session::State::queue(const CommandSpec& row, Args args) {
       config::whose_options(args.subspan(2)) != config::Whose::kNode) {
     return reject(&row, texts::kSettingInBlock);
   }
+  if (row.role == SessionRole::kAlone) {
+    return reject(&row, "ERR Command not allowed inside a transaction");
+  }
   size_t bytes = 0;
   if (!row.is_data()) {
     t.locals.push_back({t.count, &row, {args.begin(), args.end()}});
@@ -185,6 +188,9 @@ void Session::State::answer_barrier(const ReplyBatch& batch, std::string_view by
       transaction.tokens_lost = true;
     }
     keep_tokens(batch.tokens);
+  } else if (passed.kind == Barrier::Kind::kBlocked) {
+    blocked_bytes = 0;
+    ending_wait = false;
   } else if (passed.kind == Barrier::Kind::kInterest) {
     joined = run_subscribing();
     bytes = joined;

@@ -3,7 +3,7 @@
 // (scripts/lint):
 //   TIMEOUT                       nobody knows: it may have been applied, or be applied yet
 //   NOCLUSTER CLUSTERDOWN LOADING MOVED OOM NOAUTH WRONGPASS NOPROTO EXECABORT WRONGTYPE
-//   INVALIDOBJ ERR                certainly not applied (a block: nothing of it)
+//   INVALIDOBJ UNBLOCKED ERR      certainly not applied (a block: nothing of it)
 #pragma once
 
 #include <string>
@@ -53,6 +53,10 @@ inline constexpr std::string_view kTooLarge =
 inline std::string moved(unsigned slot, std::string_view address) {
   return "MOVED " + std::to_string(slot) + " " + std::string(address);
 }
+
+inline constexpr std::string_view kUnblocked = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
+inline constexpr std::string_view kUnblockedByForce =
+    "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)";
 
 inline constexpr std::string_view kMixedSettings =
     "ERR CONFIG SET failed: options of this node and settings of the whole cluster are set one "

@@ -103,10 +103,13 @@ void CommandRouter::let_wait(resp::Router::Waiting what) {
 
 void CommandRouter::ship(resp::RouterEffects effects) {
   if (!effects.expect.empty() || !effects.run_reads.empty() || !effects.forget.empty() ||
-      !effects.cancel_reads.empty()) {
+      !effects.cancel_reads.empty() || !effects.serves_returned.empty() ||
+      !effects.serves_answered.empty() || !effects.gone.empty() || effects.end_waits) {
     send(options_.state_machine,
          ExecutorOrders{std::move(effects.expect), std::move(effects.run_reads),
-                        std::move(effects.forget), std::move(effects.cancel_reads)});
+                        std::move(effects.forget), std::move(effects.cancel_reads),
+                        std::move(effects.serves_returned), std::move(effects.serves_answered),
+                        std::move(effects.gone), effects.end_waits});
   }
   if (!effects.propose.empty() || !effects.read_index.empty() || effects.wants_commit_changed) {
     RaftOrders orders{std::move(effects.propose), std::move(effects.read_index), std::nullopt,
@@ -148,6 +151,7 @@ void CommandRouter::take(ExecutorReport& report) {
   for (const uint64_t id : report.reads_done) {
     options_.router->reads_done(id, now_ms);
   }
+  options_.router->serves(std::move(report.serves), now_ms);
   if (service_ == resp::Service::kLoading) {
     check_service();
   }

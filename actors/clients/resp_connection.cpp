@@ -56,6 +56,9 @@ void RespConnection::settle() {
     return;
   }
   bool answered = false;
+  if (stopping_ != Stopping::kNo) {
+    session_->end_wait();
+  }
   if (stopping_ == Stopping::kBehindAnswer && !finished_) {
     options_.stream->hold_back(true);  // so that the end travels with the last answer
   }

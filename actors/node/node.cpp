@@ -317,6 +317,7 @@ void Node::State::refresh_status() {
   status.databases = executor.database_sizes();
   status.skipped_entry = executor.skipped_entry();
   status.state_checksum = executor.state_checksum();
+  status.waiters = executor.waiters();
   status.keyspace = parts.storage->keyspace().usage();
   status.log_disk_bytes = parts.storage->log_disk_bytes();
   status.disk.log_waits = parts.storage->log_stats().waits_for_room;

@@ -35,23 +35,7 @@ StateMachine::behavior_type StateMachine::make_behavior() {
         options_.executor->forget_connection(closed.id);
         want_turn();  // its long reads are of no use any more
       },
-      [this](ExecutorOrders& orders) {
-        // Writes that are expected have nothing to do before their entry comes.
-        const bool reads = !orders.run_reads.empty() || !orders.cancel_reads.empty();
-        for (auto& batch : orders.expect) {
-          options_.executor->expect(std::move(batch));
-        }
-        for (const uint64_t sequence : orders.forget) {
-          options_.executor->forget(sequence);
-        }
-        for (auto& batch : orders.run_reads) {
-          options_.executor->run_reads(std::move(batch));
-        }
-        options_.executor->cancel_reads(orders.cancel_reads);
-        if (reads) {
-          want_turn();
-        }
-      },
+      [this](ExecutorOrders& orders) { take(orders); },
       [this](ApplyEntries& apply) { take(apply); },
       [this](const RaftReport& report) {
         if (report.status) {
@@ -122,6 +106,7 @@ void StateMachine::turn() {
       options_.now_us && replay_rest_.wanted(options_.executor->applied(), follows_);
   const bool timed = replays || expiry_.looks();
   const int64_t began_us = timed ? now_us() : 0;
+  options_.executor->set_clock(options_.now_ms());
   if (options_.listening) {
     options_.executor->listen(options_.listening());
   }
@@ -143,6 +128,21 @@ void StateMachine::turn() {
     want_turn();
   } else if (options_.executor->held() && !room_awaited_) {
     await_room();
+  }
+  await_timeouts();
+}
+
+// Of clients that wait. A turn too many does nothing.
+void StateMachine::await_timeouts() {
+  const int64_t now_ms = options_.now_ms();
+  if (wake_at_ms_ <= now_ms) {
+    wake_at_ms_ = kNever;
+  }
+  const std::optional<int64_t> at = options_.executor->wake_at_ms();
+  if (at && *at < wake_at_ms_) {
+    wake_at_ms_ = *at;
+    const int64_t after_ms = std::max<int64_t>(1, *at - now_ms);
+    delayed_send(this, std::chrono::milliseconds(after_ms), work_atom_v);
   }
 }
 
@@ -181,11 +181,13 @@ void StateMachine::ship(resp::ExecutorEffects effects) {
   }
   const bool tell_router = effects.applied_moved || !effects.settled.empty() ||
                            !effects.reads_done.empty() || !effects.reads_again.empty() ||
-                           !effects.reads_split.empty() || effects.pressure;
+                           !effects.reads_split.empty() || !effects.serves.empty() ||
+                           effects.pressure;
   if (tell_router && router_) {
-    send(router_, ExecutorReport{std::move(effects.settled), std::move(effects.reads_done),
-                                 std::move(effects.reads_again), std::move(effects.reads_split),
-                                 options_.executor->applied(), effects.pressure});
+    send(router_,
+         ExecutorReport{std::move(effects.settled), std::move(effects.reads_done),
+                        std::move(effects.reads_again), std::move(effects.reads_split),
+                        options_.executor->applied(), effects.pressure, std::move(effects.serves)});
   }
 }
 
@@ -212,6 +214,34 @@ void StateMachine::order_long_reads(resp::ExecutorEffects& effects) {
     }
   }
   pump_long_reads();
+}
+
+void StateMachine::take(ExecutorOrders& orders) {
+  // Writes that are expected have nothing to do before their entry comes.
+  const bool act = !orders.run_reads.empty() || !orders.cancel_reads.empty() ||
+                   !orders.forget.empty() || !orders.serves_returned.empty() ||
+                   !orders.serves_answered.empty() || !orders.gone.empty() || orders.end_waits;
+  for (auto& batch : orders.expect) {
+    options_.executor->expect(std::move(batch));
+  }
+  for (const uint64_t sequence : orders.forget) {
+    options_.executor->forget(sequence);
+  }
+  for (auto& batch : orders.run_reads) {
+    options_.executor->run_reads(std::move(batch));
+  }
+  options_.executor->cancel_reads(orders.cancel_reads);
+  for (const resp::ConnectionId gone : orders.gone) {
+    options_.executor->forget_connection(gone);
+  }
+  options_.executor->serves_returned(orders.serves_returned);
+  options_.executor->serves_answered(orders.serves_answered);
+  if (orders.end_waits) {
+    options_.executor->end_waits();
+  }
+  if (act) {
+    want_turn();
+  }
 }
 
 void StateMachine::take(ApplyEntries& apply) {

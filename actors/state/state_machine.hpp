@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -51,8 +52,10 @@ class StateMachine final : public Hosted<StateMachineHandle> {
   void want_turn();
   void turn();
   void await_room();
+  void await_timeouts();
   void ship(resp::ExecutorEffects effects);
   void take(ApplyEntries& apply);
+  void take(ExecutorOrders& orders);
   void tell_applied(std::optional<std::vector<raft::SessionRow>> sessions = {});
   void expire();
   void expirations_applied(int64_t turn_us);
@@ -81,6 +84,8 @@ class StateMachine final : public Hosted<StateMachineHandle> {
   int64_t tidy_at_us_ = 0;
   ReplayRest replay_rest_;
   int64_t rest_us_ = 0;  // before the next turn
+  static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+  int64_t wake_at_ms_ = kNever;  // a turn is on its way for then
   bool turn_wanted_ = false;
   bool room_awaited_ = false;  // KeyspaceHasRoom will come
   bool follows_ = false;       // neither leads nor tries to

@@ -1,5 +1,6 @@
 // CLIENT and its sub-commands, except LIST, INFO and KILL (client_list.cpp).
 #include "config/limits.hpp"
+#include "resp/numbers.hpp"
 #include "resp/session_state.hpp"
 #include "resp/words.hpp"
 
@@ -102,6 +103,26 @@ void client_reply(Session& session, Args args, ReplyWriter& reply) {
   }
 }
 
+// Whether that client waits at all the executor knows.
+void client_unblock(Session& session, Args args, ReplyWriter& reply) {
+  if (args.size() > 4) {
+    return reply.error("ERR unknown subcommand or wrong number of arguments for '" +
+                       std::string(args[1]) + "'. Try CLIENT HELP.");
+  }
+  const bool error = args.size() == 4 && same_word(args[3], "error");
+  if (args.size() == 4 && !error && !same_word(args[3], "timeout")) {
+    return reply.error("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
+  }
+  const auto id = parse_integer(args[2]);
+  if (!id) {
+    return reply.error(texts::kNotInteger);
+  }
+  if (*id <= 0) {
+    return reply.integer(0);
+  }
+  session.state().unblock(static_cast<ConnectionId>(*id), error ? "ERROR" : "TIMEOUT");
+}
+
 void client_help(Session&, Args, ReplyWriter& reply) {
   constexpr std::string_view kLines[] = {
       "GETNAME",
@@ -136,6 +157,8 @@ void client_help(Session&, Args, ReplyWriter& reply) {
       "    * LIB-VER: the client lib version.",
       "SETNAME <name>",
       "    Assign the name <name> to the current connection.",
+      "UNBLOCK <clientid> [TIMEOUT|ERROR]",
+      "    Unblock the specified blocked client.",
       "NO-EVICT (ON|OFF)",
       "    Protect current client connection from eviction.",
       "NO-TOUCH (ON|OFF)",

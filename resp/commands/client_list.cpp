@@ -37,6 +37,7 @@ std::string flags_of(const Session::State& s) {
   std::string flags;
   flags += s.is_subscriber() ? "P" : "";
   flags += s.transaction.open ? "x" : "";
+  flags += s.is_blocked() ? "b" : "";
   flags += s.close_after_replies ? "c" : "";
   flags += s.stale_reads ? "r" : "";
   flags += s.no_evict ? "e" : "";

@@ -67,7 +67,9 @@ void server(NodeContext& node, InfoText& out) {
 void clients(NodeContext& node, InfoText& out) {
   uint64_t input = 0;
   uint64_t output = 0;
+  uint64_t blocked = 0;
   for (const auto& [id, session] : node.sessions) {
+    blocked += session->blocked() ? 1 : 0;
     input = std::max<uint64_t>(input, session->state().parser.unread_bytes());
     output = std::max<uint64_t>(output, session->state().output_bytes());
   }
@@ -76,7 +78,7 @@ void clients(NodeContext& node, InfoText& out) {
   out.line("maxclients", node.options.maxclients);
   out.line("client_recent_max_input_buffer", input);
   out.line("client_recent_max_output_buffer", output);
-  out.line("blocked_clients", 0);
+  out.line("blocked_clients", blocked);
   out.line("tracking_clients", 0);
   out.line("clients_in_timeout_table", 0);
 }

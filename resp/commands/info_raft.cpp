@@ -182,6 +182,10 @@ void clients(const NodeContext& node, InfoText& out) {
   // Batches for the leader that had to be sent again, and commands whose fate stayed unknown.
   out.line("raft_proxy_failed_reqs", node.status.router.resends);
   out.line("raft_proxy_failed_responses", node.status.router.timeouts);
+  out.line("raft_waiting_clients", node.status.waiters.waiting);
+  out.line("raft_serves_in_flight", node.status.waiters.in_flight);
+  out.line("raft_serves", node.status.waiters.serves);
+  out.line("raft_serves_in_vain", node.status.waiters.in_vain);
   out.metrics("raft_clients", node);
 }
 

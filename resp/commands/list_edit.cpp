@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "resp/commands/list_support.hpp"
 #include "resp/commands/support.hpp"
 #include "resp/numbers.hpp"
 #include "resp/words.hpp"
@@ -145,44 +146,6 @@ void lpos(Context& context, Args args, ReplyWriter& reply) {
 
 // ---------------------------------------------------------------- moves
 
-namespace {
-
-// LEFT or RIGHT; nullopt: neither.
-std::optional<ListEnd> list_end(std::string_view word) {
-  if (same_word(word, "left")) {
-    return ListEnd::kHead;
-  }
-  return same_word(word, "right") ? std::optional(ListEnd::kTail) : std::nullopt;
-}
-
-void move_between(
-    Context& context, Args names, ListEnd from_end, ListEnd to_end, ReplyWriter& reply) {
-  List* from = context.open<List>(names[0], reply);
-  if (from == nullptr) {
-    return;
-  }
-  if (from->empty()) {
-    return reply.null();
-  }
-  List* to = context.open<List>(names[1], reply);
-  if (to == nullptr) {
-    return;
-  }
-  std::string& element = context.scratch();
-  element.assign(from->end(from_end));
-  // Pushed first, so that a list of one is not removed in between.
-  to->push(to_end, element);
-  from->pop(from_end, 1, {});
-  context.save(*to, config::kEventList, to_end == ListEnd::kHead ? "lpush" : "rpush");
-  context.save(*from, config::kEventList, from_end == ListEnd::kHead ? "lpop" : "rpop");
-  if (from == to) {  // which was saved with both changes
-    context.notify(config::kEventList, from_end == ListEnd::kHead ? "lpop" : "rpop", names[0]);
-  }
-  reply.bulk(element);
-}
-
-}  // namespace
-
 void lmove(Context& context, Args args, ReplyWriter& reply) {
   auto from_end = list_end(args[3]);
   auto to_end = list_end(args[4]);
@@ -198,45 +161,11 @@ void rpoplpush(Context& context, Args args, ReplyWriter& reply) {
 
 // LMPOP numkeys key... LEFT|RIGHT [COUNT count]: from the first list that is there.
 void lmpop(Context& context, Args args, ReplyWriter& reply) {
-  auto numkeys = parse_integer(args[1]);
-  if (!numkeys || *numkeys < 1) {
-    return reply.error("ERR numkeys should be greater than 0");
+  ListPop pop;
+  if (const auto error = read_list_pop(args.subspan(1), pop); !error.empty()) {
+    return reply.error(error);
   }
-  if (static_cast<uint64_t>(*numkeys) > args.size() - 3) {
-    return reply.error(texts::kSyntax);
-  }
-  auto where = static_cast<size_t>(*numkeys) + 2;
-  auto end = list_end(args[where]);
-  if (!end) {
-    return reply.error(texts::kSyntax);
-  }
-  int64_t count = 0;
-  for (size_t at = where + 1; at < args.size(); at += 2) {
-    if (count != 0 || !same_word(args[at], "count") || at + 1 == args.size()) {
-      return reply.error(texts::kSyntax);
-    }
-    count = parse_integer(args[at + 1]).value_or(0);
-    if (count < 1) {
-      return reply.error("ERR count should be greater than 0");
-    }
-  }
-  count = std::max<int64_t>(count, 1);
-  for (std::string_view name : args.subspan(2, where - 2)) {
-    if (!context.find(name).live) {
-      continue;
-    }
-    List* list = context.open<List>(name, reply);
-    if (list == nullptr) {
-      return;
-    }
-    const uint64_t size = std::min(static_cast<uint64_t>(count), list->size());
-    reply.array(2);
-    reply.bulk(name);
-    reply.array(size);
-    list->pop(*end, size, into(reply));
-    return context.save(*list, config::kEventList, *end == ListEnd::kHead ? "lpop" : "rpop");
-  }
-  reply.null_array();
+  pop_from_first(context, pop, reply);
 }
 
 }  // namespace kiwi::resp::commands

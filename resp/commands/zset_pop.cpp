@@ -1,7 +1,8 @@
-// Sorted sets: members from an end, and random ones.
+// Sorted sets: members from an end, also those that are waited for (F31), and random ones.
 #include <algorithm>
 #include <cstdint>
 
+#include "resp/commands/blocking.hpp"
 #include "resp/commands/random_options.hpp"
 #include "resp/commands/support.hpp"
 #include "resp/commands/zset_support.hpp"
@@ -75,13 +76,13 @@ std::string_view read_pop_end(Args words, PopOptions& options) {
   return {};
 }
 
-// ZMPOP numkeys key... MIN|MAX [COUNT n]
-std::string_view read_pop_options(Args args, PopOptions& options) {
-  const auto numkeys = parse_integer(args[1]);
+// numkeys key... MIN|MAX [COUNT n]
+std::string_view read_pop_options(Args words, PopOptions& options) {
+  const auto numkeys = parse_integer(words[0]);
   if (!numkeys || *numkeys < 1) {
     return "ERR numkeys should be greater than 0";
   }
-  const Args rest = args.subspan(2);
+  const Args rest = words.subspan(1);
   if (static_cast<uint64_t>(*numkeys) >= rest.size()) {
     return texts::kSyntax;
   }
@@ -90,16 +91,9 @@ std::string_view read_pop_options(Args args, PopOptions& options) {
   return read_pop_end(rest.subspan(keys), options);
 }
 
-}  // namespace
-
-void zmpop(Context& context, Args args, ReplyWriter& reply) {
-  PopOptions options;
-  if (const auto error = read_pop_options(args, options); !error.empty()) {
-    return reply.error(error);
-  }
+void pop_from_first(Context& context, const PopOptions& options, ReplyWriter& reply) {
   for (std::string_view name : options.keys) {
-    const Key key = context.find(name);
-    if (!key.live) {
+    if (!context.takes_from(name, ZSet::kType)) {
       continue;
     }
     ZSet* set = context.open<ZSet>(name, reply);
@@ -115,7 +109,91 @@ void zmpop(Context& context, Args args, ReplyWriter& reply) {
     return context.save(*set, config::kEventZset,
                         options.end == ScoreEnd::kLowest ? "zpopmin" : "zpopmax");
   }
+  context.nothing_there();
   reply.null_array();
+}
+
+// BZMPOP timeout numkeys key... MIN|MAX [COUNT n]: what is wrong behind the timeout is said first.
+std::string_view read_blocking_pop(Args args, PopOptions& options, int64_t& timeout_ms) {
+  const std::string_view error = read_pop_options(args.subspan(2), options);
+  return error.empty() ? read_timeout(args[1], timeout_ms) : error;
+}
+
+bool wait_for_many(Args args, WaitFor& into) {
+  PopOptions options;
+  const bool waits = read_blocking_pop(args, options, into.timeout_ms).empty();
+  into.type = rocks::Type::kSortedSet;
+  into.keys.assign(options.keys.begin(), options.keys.end());
+  into.count = options.count;
+  return waits;
+}
+
+}  // namespace
+
+const WaitRule waits_for_members{.wait = wait_for_many};
+
+void zmpop(Context& context, Args args, ReplyWriter& reply) {
+  PopOptions options;
+  if (const auto error = read_pop_options(args.subspan(1), options); !error.empty()) {
+    return reply.error(error);
+  }
+  pop_from_first(context, options, reply);
+}
+
+void bzmpop(Context& context, Args args, ReplyWriter& reply) {
+  PopOptions options;
+  int64_t timeout_ms = 0;
+  if (const auto error = read_blocking_pop(args, options, timeout_ms); !error.empty()) {
+    return reply.error(error);
+  }
+  pop_from_first(context, options, reply);
+}
+
+// ---------------------------------------------------------------- BZPOPMIN, BZPOPMAX
+
+namespace {
+
+// key... timeout: all but the first and the last word.
+Args keys_before_timeout(Args args) { return args.subspan(1, args.size() - 2); }
+
+bool wait_for_member(Args args, WaitFor& into) {
+  const Args keys = keys_before_timeout(args);
+  into.type = rocks::Type::kSortedSet;
+  into.keys.assign(keys.begin(), keys.end());
+  return read_timeout(args.back(), into.timeout_ms).empty();
+}
+
+void pop_blocking(Context& context, Args args, ScoreEnd end, ReplyWriter& reply) {
+  int64_t timeout_ms = 0;
+  if (const auto error = read_timeout(args.back(), timeout_ms); !error.empty()) {
+    return reply.error(error);
+  }
+  for (std::string_view name : keys_before_timeout(args)) {
+    if (!context.takes_from(name, ZSet::kType)) {
+      continue;
+    }
+    ZSet* set = context.open<ZSet>(name, reply);
+    if (set == nullptr) {
+      return;
+    }
+    reply.array(3);
+    reply.bulk(name);
+    set->pop(end, 1, scored_into(reply, {.scores = true, .pairs = false}));
+    return context.save(*set, config::kEventZset, end == ScoreEnd::kLowest ? "zpopmin" : "zpopmax");
+  }
+  context.nothing_there();
+  reply.null_array();
+}
+
+}  // namespace
+
+const WaitRule waits_for_member{.wait = wait_for_member};
+
+void bzpopmin(Context& context, Args args, ReplyWriter& reply) {
+  pop_blocking(context, args, ScoreEnd::kLowest, reply);
+}
+void bzpopmax(Context& context, Args args, ReplyWriter& reply) {
+  pop_blocking(context, args, ScoreEnd::kHighest, reply);
 }
 
 // ---------------------------------------------------------------- ZRANDMEMBER

@@ -263,6 +263,7 @@ void Database::flush(uint32_t logical) {
   DatabaseId old = physical(logical);
   CHECK_INVARIANT(record_.next_database >= kFirstFreshDatabase);
   set_mapped(logical, Mapped{DatabaseId{record_.next_database++}, next_mutation()});
+  report_all();
   // One range per family, whatever the database holds.
   keys::meta_from(from_, old, 0);
   keys::database_end(to_, old);
@@ -283,6 +284,7 @@ void Database::swap(uint32_t a, uint32_t b) {
   DatabaseId id_b = physical(b);
   set_mapped(a, Mapped{id_b, next_mutation()});
   set_mapped(b, Mapped{id_a, next_mutation()});
+  report_all();
 }
 
 KeyCounts Database::counts(DatabaseId database) const {

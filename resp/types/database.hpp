@@ -33,6 +33,7 @@
 #include "resp/types/settings.hpp"
 #include "resp/types/shape.hpp"
 #include "resp/types/steps.hpp"
+#include "resp/types/waited_keys.hpp"
 #include "resp/types/watch.hpp"
 #include "rocks/keyspace.hpp"
 #include "rocks/metadata.hpp"
@@ -56,6 +57,9 @@ class Database {
   explicit Database(rocks::Reader& view,
                     size_t entry_work_max = config::limits::kEntryWorkBytes,
                     const Shape& shape = kShape);
+
+  // Every key that changes is reported there; nullptr: to nobody. Also what is undone later.
+  void report_to(WaitedKeys* waited) { waited_ = waited; }
 
   // ---- turns and undo
   const rocks::AppliedRecord& record() const { return record_; }
@@ -190,6 +194,16 @@ class Database {
   }
   void forget_record(Key& key);  // record, index and counts; neither elements nor bucket
   void store(Key& key);
+  void report(std::string_view name) {
+    if (waited_ != nullptr) {
+      waited_->changed(name);
+    }
+  }
+  void report_all() {
+    if (waited_ != nullptr) {
+      waited_->all_changed();
+    }
+  }
   uint64_t bucket(rocks::DatabaseId database, std::string_view name);
   void set_bucket(const Key& key, uint64_t counter);
   void give_back_buffers();
@@ -199,6 +213,7 @@ class Database {
   void load_counts(rocks::DatabaseId database);
 
   rocks::Reader& reader_;
+  WaitedKeys* waited_ = nullptr;
   const Shape shape_;
   Effects effects_;
   Steps steps_;

@@ -84,6 +84,7 @@ Key Database::find(DatabaseId database, std::string_view name, int64_t now_ms) {
 }
 
 void Database::forget_record(Key& key) {
+  report(key.name);  // which may lie in what is erased
   leave_index(key);
   --counts_for_change(key.database).keys;
   effects_.erase(Family::kMeta, meta_key(key.database, key.name));
@@ -93,6 +94,7 @@ void Database::forget_record(Key& key) {
 // Writes key.meta. Its value may be a view into the Keyspace, so it is encoded before anything else
 // is asked of that.
 void Database::store(Key& key) {
+  report(key.name);
   if (key.meta.type == Type::kString) {
     effects_.spend_string(key.meta.value.size());
   } else {

@@ -15,7 +15,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 README = "README.md"
 REDIS = "scripts/lib/redis_commands.txt"
 BEGIN, END = "<!-- scripts/lib/command_list.py writes this table -->", "<!-- until here -->"
-ROW = re.compile(r'^(?:LOCAL|SESSION|ADMIN|READ|LONG_READ|WRITE|WRITE_OR_READ)\([^")]*"([^"]+)",', re.M)
+ROW = re.compile(r'^(?:LOCAL|SESSION|ADMIN|READ|LONG_READ|WRITE|WRITE_OR_READ|BLOCKING_WRITE|BLOCKING_READ)\([^")]*"([^"]+)",', re.M)
 
 
 def ours(files):

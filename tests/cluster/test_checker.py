@@ -8,7 +8,7 @@ import pytest
 from support import fates
 from support.checker import INVALID, VALID, check_history, check_object
 from support.history import FOREVER, History, Op
-from support.models import AppendList, Bank, Counter, DeadlineRegister, GrowSet, Register
+from support.models import AppendList, Bank, Counter, DeadlineRegister, GrowSet, Queue, Register
 
 
 def ok(client, action, argument, called, returned, result=None):
@@ -48,6 +48,17 @@ GOOD = {
     "list with an unknown append read later": (AppendList, [
         unknown(1, "append", 1, 0), ok(2, "append", 2, 1, 2, 1),
         ok(2, "read", None, 3, 4, (2,)), ok(2, "read", None, 5, 6, (2, 1))]),
+    "queue": (Queue, [
+        ok(1, "push", 7, 0, 5, 2), ok(2, "push", 8, 0, 5, 1), ok(3, "pop", 1, 1, 9, (8,)),
+        ok(4, "pop", 3, 6, 9, (7,)), ok(4, "pop", 1, 10, 11, ())]),
+    "who was told nil was there before the push": (Queue, [
+        ok(1, "pop", 1, 0, 9, ()), ok(2, "push", 7, 1, 2, 1), ok(2, "read", None, 3, 4, (7,))]),
+    "an unknown pop took the job": (Queue, [
+        ok(1, "push", 7, 0, 1, 1), unknown(2, "pop", 1, 0), ok(1, "read", None, 2, 3, (7,)),
+        ok(1, "pop", 1, 4, 5, ())]),
+    "an unknown push came late, a list turned": (Queue, [
+        unknown(1, "push", 7, 0), ok(2, "push", 8, 1, 2, 1), ok(2, "rotate", None, 3, 4, (8,)),
+        ok(3, "pop", 2, 5, 6, (8, 7)), ok(3, "rotate", None, 7, 8, ())]),
     "set with removal": (GrowSet, [
         ok(1, "add", 1, 0, 1, 1), ok(1, "remove", 1, 2, 3, 1), ok(1, "add", 1, 4, 5, 1),
         ok(2, "read", None, 6, 7, frozenset({1}))]),
@@ -104,6 +115,19 @@ BAD = {
         ok(3, "read", None, 10, 11, (1, 2)), ok(3, "read", None, 12, 13, (2, 1))]),
     "lost element": (AppendList, [
         ok(1, "append", 1, 0, 1, 1), ok(1, "append", 2, 2, 3, 2), ok(3, "read", None, 4, 5, (2,))]),
+    "a job had twice": (Queue, [
+        ok(1, "push", 7, 0, 1, 1), ok(2, "pop", 1, 0, 9, (7,)), ok(3, "pop", 1, 0, 9, (7,))]),
+    "a job that nobody had is gone": (Queue, [
+        ok(1, "push", 7, 0, 1, 1), ok(2, "read", None, 2, 3, ())]),
+    "nil beside a job (F31)": (Queue, [
+        ok(1, "push", 7, 0, 1, 1), ok(2, "pop", 1, 2, 9, ()), ok(1, "read", None, 10, 11, (7,))]),
+    "a job told nil, and taken all the same (F31)": (Queue, [
+        ok(2, "pop", 1, 0, 3, ()), ok(1, "push", 7, 1, 2, 1), ok(1, "pop", 1, 4, 5, ())]),
+    "a later job overtook": (Queue, [
+        ok(1, "push", 7, 0, 1, 1), ok(1, "push", 8, 2, 3, 2), ok(2, "pop", 1, 4, 5, (8,))]),
+    "one unknown pop took two jobs": (Queue, [
+        ok(1, "push", 7, 0, 1, 1), ok(1, "push", 8, 2, 3, 2), unknown(2, "pop", 1, 0),
+        ok(1, "read", None, 4, 5, ())]),
     "lost member": (GrowSet, [
         ok(1, "add", 1, 0, 1, 1), ok(1, "add", 2, 0, 1, 1), ok(3, "read", None, 4, 5, frozenset({2}))]),
     "money from nothing": (lambda: Bank(2, 10), [
@@ -176,6 +200,7 @@ def expected_result(state, op):
     if op.action == "read":
         return state
     return {"write": lambda: None, "swap": lambda: state, "append": lambda: len(state) + 1,
+            "push": lambda: len(state) + 1, "pop": lambda: state[:op.argument],
             "add": lambda: (int(op.argument not in state) if isinstance(state, frozenset)
                             else state + op.argument)}[op.action]()
 
@@ -183,16 +208,18 @@ def expected_result(state, op):
 def make_actions(kind, rng):
     names = iter(range(10**9))
     write = {"register": ["write", "swap"], "counter": ["add"], "append": ["append"],
-             "set": ["add"]}[kind]
+             "set": ["add"], "queue": ["push", "push", "pop"]}[kind]
 
     def actions(rng):
         if rng.random() < 0.4:
             return "read", None
-        return rng.choice(write), 1 if kind == "counter" else next(names)
+        action = rng.choice(write)
+        return action, 1 if kind == "counter" or action == "pop" else next(names)
     return actions
 
 
-RANDOM_MODELS = {"register": Register, "counter": Counter, "append": AppendList, "set": GrowSet}
+RANDOM_MODELS = {"register": Register, "counter": Counter, "append": AppendList, "set": GrowSet,
+                 "queue": Queue}
 
 
 @pytest.mark.parametrize("kind", RANDOM_MODELS)

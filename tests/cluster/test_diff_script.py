@@ -29,9 +29,9 @@ def pair(single, request):
     sides = [Connection(single.node(1).port), Connection(redis.port)]
     for side in sides:
         side.call("FLUSHALL")
-    yield Pair(*sides)
-    for side in sides:
-        side.close()
+    made = Pair(*sides)
+    yield made
+    made.close()
     redis.close()
 
 
@@ -42,7 +42,7 @@ def test_what_differed_once_does_not_any_more(pair, path):
     kept = json.loads(path.read_text(encoding="ascii"))
     if kept["protocol"] == 3:
         for side in (pair.ours, pair.theirs):
-            side.call("HELLO", "3")
+            side.hello(3)
     for argv in kept["commands"]:
         pair.run([word.encode("latin1") for word in argv])
     states.compare(pair, [*pools.KEYS, grammar.LEX_KEY])

@@ -116,6 +116,7 @@ size_t replay(const std::string& file) {
 
 constexpr const char* kFiles[] = {
     "recorded/bitmap.txt",             //
+    "recorded/blocking.txt",           //
     "recorded/cluster.txt",            //
     "recorded/dump.txt",               //
     "recorded/geo.txt",                //

@@ -228,6 +228,36 @@ TEST_CASE("heaps: what a refused taker took, and what was given away twice, are 
   CHECK_NOTHROW(check_heaps({{store, take}}, {}));
 }
 
+TEST_CASE("queues: lost and doubled elements, overtaking, and nil beside an element [F31]") {
+  const auto push = [](const char* value, int64_t from, int64_t to) {
+    return op(OpKind::kEnqueue, "q0.1", value, from, to);
+  };
+  const auto pop = [](const char* value, int64_t from, int64_t to) {
+    return op(OpKind::kDequeue, "q0.1", value, from, to);
+  };
+  const FinalState none;
+  CHECK_NOTHROW(check_queues({{push("a", 0, 1), pop("a", 0, 3)}}, none));
+  CHECK_NOTHROW(check_queues({{push("a", 0, 1)}}, {{"q0.1", {"a"}}}));
+  CHECK_THROWS_AS(check_queues({{push("a", 0, 1)}}, none), Violation);
+  CHECK_THROWS_AS(check_queues({{push("a", 0, 1), pop("a", 2, 3)}}, {{"q0.1", {"a"}}}), Violation);
+  CHECK_THROWS_AS(check_queues({{push("a", 0, 1), pop("a", 2, 3), pop("a", 2, 3)}}, none),
+                  Violation);
+  CHECK_THROWS_AS(check_queues({{pop("b", 2, 3)}}, none), Violation);
+  Op lost = pop("", 2, 3);
+  lost.fate = Fate::kUnknown;
+  CHECK_NOTHROW(check_queues({{push("a", 0, 1), lost}}, none));
+  CHECK_THROWS_AS(check_queues({{push("a", 0, 1), push("b", 0, 1), lost}}, none), Violation);
+  CHECK_THROWS_AS(
+      check_queues({{push("a", 0, 1), push("b", 2, 3), pop("b", 4, 5)}}, {{"q0.1", {"a"}}}),
+      Violation);
+  CHECK_NOTHROW(check_queues({{pop("", 0, 5), push("a", 1, 2), pop("a", 6, 7)}}, none));
+  CHECK_THROWS_AS(check_queues({{push("a", 1, 2), pop("", 3, 5), pop("a", 6, 7)}}, none),
+                  Violation);
+  Op early = pop("", 0, 1'000);
+  early.number = 100;
+  CHECK_THROWS_AS(check_queues({{early}}, none), Violation);
+}
+
 TEST_SUITE_END();
 
 }  // namespace kiwi::sim

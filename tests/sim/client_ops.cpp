@@ -14,6 +14,7 @@ namespace {
 constexpr uint64_t kUsesOfRegister = 40;
 constexpr uint64_t kUsesOfList = 120;
 constexpr uint64_t kUsesOfExpiring = 30;
+constexpr uint64_t kUsesOfQueue = 120;
 constexpr uint64_t kUsesOfHeap = 8;  // few, so that one lost answer leaves others to be checked
 
 std::string pack(const std::vector<std::string>& argv) {
@@ -47,6 +48,10 @@ std::vector<std::string> argv_of(const Op& op, const std::string& value, const s
     }
     case OpKind::kTake:
       return {"LPOP", op.key, "30"};
+    case OpKind::kEnqueue:
+      return {"RPUSH", op.key, value};
+    case OpKind::kDequeue:
+      return {"BLPOP", op.key, "0." + ms};
     case OpKind::kSetExpiring:
     case OpKind::kLend:
       return {"SET", op.key, value, "PX", ms};
@@ -85,17 +90,20 @@ std::string Clients::key_for(OpKind kind) {
   const bool expires =
       kind == OpKind::kSetExpiring || kind == OpKind::kGetExpiring || kind == OpKind::kSetForGood;
   const bool is_heap = kind == OpKind::kStore || kind == OpKind::kTake;
+  const bool is_queue = kind == OpKind::kEnqueue || kind == OpKind::kDequeue;
   std::string base = is_heap                      ? "h"
+                     : is_queue                   ? "q"
                      : has_deadlines(kind)        ? "d"
                      : is_list                    ? "l"
                      : expires                    ? "t"
                      : kind == OpKind::kIncrement ? "c"
                                                   : "r";
   base += std::to_string(world_.prng.below(2));
-  uint64_t most = is_heap   ? kUsesOfHeap
-                  : is_list ? kUsesOfList
-                  : expires ? kUsesOfExpiring
-                            : kUsesOfRegister;
+  uint64_t most = is_heap    ? kUsesOfHeap
+                  : is_queue ? kUsesOfQueue
+                  : is_list  ? kUsesOfList
+                  : expires  ? kUsesOfExpiring
+                             : kUsesOfRegister;
   // An expiring key is set once.
   if (kind == OpKind::kSetExpiring || (kind != OpKind::kIncrement && ++uses_[base] > most)) {
     uses_[base] = 1;
@@ -139,7 +147,18 @@ size_t Clients::ask(
     op.stale = world_.prng.chance(1, 20);
     route = op.stale ? resp::RequestKind::kStaleRead : resp::RequestKind::kRead;
   }
+  if (kind == OpKind::kDequeue) {
+    route = resp::RequestKind::kBlocking;
+    ms = 100 + world_.prng.below(400);  // three digits behind the point
+  }
   add(client, batch, route, argv_of(op, value, std::to_string(ms)));
+  if (kind == OpKind::kDequeue) {
+    const Node* node = world_.find(client.node);
+    batch.requests.back().wait_until_ms =
+        (node != nullptr ? node->monotonic_ms() : 0) + static_cast<int64_t>(ms);
+    op.value.clear();
+    op.number = static_cast<int64_t>(ms);
+  }
   history_.ops.push_back(std::move(op));
   client.waiting[client.slot] = history_.ops.size() - 1;
   return history_.ops.size() - 1;

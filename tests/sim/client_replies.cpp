@@ -53,6 +53,7 @@ void Clients::finish(Op& op, std::string_view encoded) {
     bool expected = timeout || reply.text.rfind("CLUSTERDOWN", 0) == 0 ||
                     reply.text.rfind("LOADING", 0) == 0 || reply.text.rfind("NOCLUSTER", 0) == 0 ||
                     reply.text.rfind("OOM", 0) == 0 || reply.text.rfind("MOVED", 0) == 0 ||
+                    reply.text.rfind("UNBLOCKED", 0) == 0 ||
                     reply.text.rfind("ERR the reply is larger", 0) == 0 ||
                     (op.kind == OpKind::kTake && reply.text.rfind("ERR ", 0) == 0);
     if (!expected) {
@@ -92,6 +93,9 @@ void Clients::finish(Op& op, std::string_view encoded) {
     case OpKind::kRange:
     case OpKind::kTake:
       op.list = reply.list;
+      break;
+    case OpKind::kDequeue:
+      op.value = reply.nil ? "" : reply.list.at(1);
       break;
     case OpKind::kSwap:
       op.fate = reply.nil ? Fate::kFailed : Fate::kOk;  // EXEC's nil: somebody was faster

@@ -18,6 +18,7 @@ constexpr OpKind kPlain[] = {OpKind::kSet,         OpKind::kGet,         OpKind:
                              OpKind::kPush,        OpKind::kRange,       OpKind::kSetExpiring,
                              OpKind::kGetExpiring, OpKind::kGetExpiring, OpKind::kSetForGood};
 constexpr OpKind kHeaps[] = {OpKind::kStore, OpKind::kStore, OpKind::kStore, OpKind::kTake};
+constexpr OpKind kQueues[] = {OpKind::kEnqueue, OpKind::kDequeue};
 constexpr OpKind kLooks[] = {OpKind::kGet, OpKind::kGet, OpKind::kLook, OpKind::kRange};
 constexpr OpKind kDeadlines[] = {OpKind::kLend,     OpKind::kLend,       OpKind::kLend,
                                  OpKind::kKeep,     OpKind::kLook,       OpKind::kLook,
@@ -196,10 +197,14 @@ void Clients::next(Client& client) {
     size_t before = SIZE_MAX;
     const bool heaps = world_.prng.chance(mood.heaps_percent, 100);
     const bool deadlines = world_.prng.chance(mood.deadlines_percent, 100);
+    const bool queues = mood.queues_percent != 0 && world_.prng.chance(mood.queues_percent, 100);
     const uint64_t several = 1 + world_.prng.below(mood.pipeline_max);
     for (uint64_t n = world_.prng.chance(1, 2) ? 1 : several; n > 0; --n) {
-      const OpKind kind = draw_kind(client, deadlines, heaps);
+      const OpKind kind = draw_kind(client, deadlines, heaps, queues);
       before = ask(client, batch, kind, key_for(kind), before);
+      if (kind == OpKind::kDequeue) {
+        break;  // a session parses nothing behind it
+      }
     }
   }
   // Some do not wait for the answer: the connection is closed.
@@ -208,12 +213,13 @@ void Clients::next(Client& client) {
          leaves ? static_cast<int64_t>(world_.prng.below(20'000)) : kPatienceUs);
 }
 
-OpKind Clients::draw_kind(const Client& client, bool deadlines, bool heaps) {
+OpKind Clients::draw_kind(const Client& client, bool deadlines, bool heaps, bool queues) {
   const auto one_of = [this](std::span<const OpKind> kinds) {
     return kinds[world_.prng.below(kinds.size())];
   };
   return !mood.kinds.empty() ? one_of(mood.kinds)
          : client.visiting   ? one_of(kLooks)
+         : queues            ? one_of(kQueues)
          : heaps             ? one_of(kHeaps)
          : deadlines         ? one_of(kDeadlines)
                              : one_of(kPlain);
@@ -248,7 +254,7 @@ void Clients::ask_everything(NodeId node) {
         final_asks_.push_back(
             {key, {"LRANGE", key, std::to_string(from), std::to_string(from + kPiece - 1)}});
       }
-    } else if (key[0] == 'l') {
+    } else if (key[0] == 'l' || key[0] == 'q') {
       final_asks_.push_back({key, {"LRANGE", key, "0", "-1"}});
     } else if (key[0] == 'r') {  // some are long
       final_asks_.push_back({key, {"GETRANGE", key, "0", "99"}});

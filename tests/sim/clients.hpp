@@ -29,6 +29,7 @@ struct Mood {
   uint64_t deadlines_percent = 30;
   uint64_t long_values_percent = 0;
   uint64_t heaps_percent = 0;
+  uint64_t queues_percent = 0;
   uint64_t lasts_ms = 0;  // every deadline, unless 0
 };
 
@@ -82,7 +83,7 @@ class Clients {
   void open(Client& client);
   void next(Client& client);
   int64_t think_us();
-  OpKind draw_kind(const Client& client, bool deadlines, bool heaps);
+  OpKind draw_kind(const Client& client, bool deadlines, bool heaps, bool queues);
   void ask_finally(Client& client);
   void again(Client& client, int64_t delay_us);
   void hang_up(Client& client);

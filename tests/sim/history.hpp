@@ -21,6 +21,8 @@ enum class OpKind : uint8_t {
   kSetForGood,   // SET key value on such a key: it does not expire any more
   kStore,        // heap: RPUSH key of several long elements
   kTake,         // heap: LPOP key many, maybe more than a reply may hold (F45)
+  kEnqueue,      // queue: RPUSH key value
+  kDequeue,      // queue: BLPOP key, for a short while; `value` is what it took ("" = nil)
   // Deadline registers: a value that may have a deadline, in cluster time.
   kLend,        // SET key value PX ms
   kKeep,        // SET key value
@@ -58,9 +60,10 @@ struct Op {
   OpKind kind = OpKind::kGet;
   uint64_t client = 0;
   std::string key;
-  std::string value;              // written, or read ("" = missing)
-  std::string expected;           // kSwap: before it; also what kExchange, kTouch were told
-  int64_t number = 0;             // the answer, where it is a number; kReplace: 1 = done
+  std::string value;     // written, or read ("" = missing)
+  std::string expected;  // kSwap: before it; also what kExchange, kTouch were told
+  int64_t number =
+      0;  // the answer, where it is a number; kReplace: 1 = done; kDequeue: milliseconds
   std::vector<std::string> list;  // result of kRange and kTake
   int64_t invoked_us = 0;
   int64_t returned_us = kNever;
@@ -85,6 +88,9 @@ void check_linearizable(const History& history);
 void check_exactly_once(const History& history, const FinalState& final_state);
 // Heaps: what was stored is there or was taken by somebody who was told so, once (F45).
 void check_heaps(const History& history, const FinalState& final_state);
+// Queues: pushed = popped + left, nothing twice, in order; and nil only where there was a moment
+// without an element (F31).
+void check_queues(const History& history, const FinalState& final_state);
 inline constexpr int kStoredAtOnce = 6;
 // The elements of a kStore, without what makes them long.
 std::string stored_element(const Op& op, int number);

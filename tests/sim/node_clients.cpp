@@ -136,6 +136,7 @@ void Node::check_service() {
 void Node::executor_turns() {
   bool more = true;
   while (more) {
+    executor_->set_clock(monotonic_ms());
     more = executor_->work();
     take_executor(executor_->take_effects());
   }
@@ -176,6 +177,7 @@ void Node::take_executor(resp::ExecutorEffects effects) {
   for (uint64_t id : effects.reads_done) {
     router_->reads_done(id, now);
   }
+  router_->serves(std::move(effects.serves), now);
   pump_long_reads();
   if (effects.applied_moved) {
     world_.checks.on_state(*this, effects.applied, executor_->state_checksum());
@@ -257,6 +259,14 @@ void Node::ship_router() {
     executor_->run_reads(std::move(batch));
   }
   executor_->cancel_reads(effects.cancel_reads);
+  for (const resp::ConnectionId gone : effects.gone) {
+    executor_->forget_connection(gone);
+  }
+  executor_->serves_returned(effects.serves_returned);
+  executor_->serves_answered(effects.serves_answered);
+  if (effects.end_waits) {
+    executor_->end_waits();
+  }
   for (const resp::ReplyBatch& batch : effects.replies) {
     world_.clients.on_replies(batch);
   }

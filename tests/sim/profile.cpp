@@ -20,6 +20,7 @@ void deposed(WorldOptions& options, Mood& mood, Prng& prng) {
   options.node.leases = prng.chance(1, 3);
   options.forgetful_leaders = prng.chance(1, 2);
   mood.think_us_max = 15'000;
+  mood.queues_percent = 30;
 }
 
 void rewritten(WorldOptions& options, Mood& mood, Prng& prng) {
@@ -90,6 +91,7 @@ void table(WorldOptions& options, Mood& mood, Prng& prng) {
   options.faults_us = 6'000'000;
   mood.think_us_max = 20'000;
   mood.long_values_percent = 10;
+  mood.queues_percent = 30;
 }
 
 }  // namespace

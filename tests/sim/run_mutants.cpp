@@ -29,7 +29,7 @@ constexpr std::string_view kS0[] = {
     "number-reused", "void-not-sent", "refusal-answered-at-once", "zombie-after-timeout",
     "timeout-says-failed", "read-ignores-writes", "write-overtakes-reads", "duplicate-applied",
     "read-before-index", "expire-unconditional", "long-read-old-clock", "long-read-overtaken",
-    "lost-reply-says-err", "round-beside-clamped",
+    "lost-reply-says-err", "round-beside-clamped", "serve-in-vain-answered", "timeout-beside-serve",
     // storage
     "vote-not-persisted", "applied-index-not-in-batch", "sync-lies", "epoch-not-raised",
     "wiped-node-keeps-id", "checkpoint-index-from-memory", "installed-state-not-synced"};

@@ -7,7 +7,7 @@
 
 Commands, their options and arguments come from redis-server's COMMAND DOCS, as far as Kiwi's COMMAND
 LIST has them; now and then an option that does not belong there, a word too many, a number that is
-none, a block of MULTI, a deadline that passes. Every reply must be equal byte by byte, but for what
+none, a block of MULTI, a deadline that passes, a second client that waits in a blocking command. Every reply must be equal byte by byte, but for what
 scripts/lib/diff/compare.py and settle.py name; at the end of each seed all keys are compared, and each
 value goes through DUMP and RESTORE both ways. What differs is shrunk to the fewest commands that show
 it and kept below tests/diff, where scripts/test runs it again. At the end it says which commands were
@@ -41,7 +41,7 @@ LEFT_OUT = ("acl*", "auth", "bgrewriteaof", "bgsave", "client*", "cluster*", "co
             "quit", "readonly", "readwrite", "replconf", "replicaof", "reset", "restore-asking", "role", "save",
             "shutdown", "slaveof", "slowlog*", "swapdb", "sync", "time", "wait", "waitaof",
             "subscribe", "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe", "sunsubscribe", "pubsub*",
-            "publish", "spublish", "eval*", "script*", "function*", "fcall*", "bl*", "br*", "bz*", "multi",
+            "publish", "spublish", "eval*", "script*", "function*", "fcall*", "multi",
             "exec", "discard", "watch", "unwatch", "asking", "xread", "xreadgroup", "dump", "restore",
             "select", "ping", "echo",
             # Order without BY, and which of equal ones a LIMIT takes, is a hash table's or a quicksort's.
@@ -63,8 +63,7 @@ class Servers:
     def pair(self, protocol, containers):
         sides = [Connection(system.port) for system in self._systems]
         for side in sides:
-            if protocol == 3:
-                side.call("HELLO", "3")
+            side.hello(protocol)
             side.call("FLUSHALL")
         return Pair(*sides, containers)
 
@@ -101,8 +100,7 @@ def replay(servers, commands, protocol, containers, told=None):
     except Difference as difference:
         return difference
     finally:
-        pair.ours.close()
-        pair.theirs.close()
+        pair.close()
     return None
 
 

@@ -6,11 +6,15 @@ a command's argument, BY_NAME an argument's name, to a generator; the type is th
 """
 
 from diff import pools
+from diff.blocked import SHORT
 
 REPEATED_MOST = 4
 DATABASES = [b"0", b"1", b"2", b"-1", b"x", b"1024", b"99999999999999999999"]
 # Words that are no command of a server: what diff.pair makes of them.
 EXPIRE_NOW = b"\x00expire"  # a key: its deadline passes
+BLOCK = b"\x00block"        # a blocking command: another client asks it
+UNBLOCK = b"\x00unblock"    # how: that client waits no longer
+WAITING = {"blpop", "brpop", "blmove", "brpoplpush", "blmpop", "bzpopmin", "bzpopmax", "bzmpop"}
 
 
 class Drawn(list):
@@ -56,7 +60,13 @@ def sort_source(g):
     return g.rng.choice(pools.SORTABLE if g.rng.random() < 0.85 else pools.KEYS)
 
 
+def timeout(g):
+    return pools.clumsy(g.rng, [b"0", b"0", b"0", b"0", SHORT],
+                        [b"-1", b"x", b"", b"1e400", b"inf", b"nan", b" 0", b"9223372036854775807", b"-0.0001"])
+
+
 BY_NAME = {
+    "timeout": timeout,
     "seconds": lambda g: pools.duration(g.rng, False),
     "milliseconds": lambda g: pools.duration(g.rng, True),
     "unix-time-seconds": lambda g: pools.deadline(g.rng, g.now, False),
@@ -115,7 +125,8 @@ class Generator:
 
     def __init__(self, rng, table, now):
         self.rng, self.table, self.now = rng, table, now
-        self.names = sorted(table)
+        self.names = sorted(set(table) - WAITING)
+        self.waiting = sorted(WAITING.intersection(table))
         self.tokens = sorted({token for command in table.values() for token in command.tokens})
         self.series = None  # while a long run is drawn: number -> its word
         self.number = 0     # in it
@@ -127,7 +138,9 @@ class Generator:
         out = []
         while len(out) < count:
             kind = self.rng.random()
-            if kind < 0.03:
+            if self.waiting and (kind > 0.95 or not self.names):
+                out += self.scene()
+            elif kind < 0.03:
                 out += self.block()
             elif kind < 0.04:
                 out.append(Drawn([EXPIRE_NOW, self.rng.choice(pools.KEYS)]))
@@ -138,9 +151,20 @@ class Generator:
     def block(self):
         watch = [Drawn([b"WATCH", self.rng.choice(pools.KEYS)], "watch")] if self.rng.random() < 0.3 else []
         between = [self.next() for _ in range(self.rng.choice((0, 0, 1)))] if watch else []
-        inside = [self.next() for _ in range(self.rng.randint(0, 6))]
+        inside = [self.next(self.rng.choice(self.waiting) if self.waiting and self.rng.random() < 0.1 else None)
+                  for _ in range(self.rng.randint(0, 6))]
         end = Drawn([b"DISCARD"], "discard") if self.rng.random() < 0.1 else Drawn([b"EXEC"], "exec")
         return [*watch, *between, Drawn([b"MULTI"], "multi"), *inside, end]
+
+    def scene(self):
+        """Another client waits while commands of the same types go on; then it is let go."""
+        waits = self.next(self.rng.choice(self.waiting))
+        near = [name for name in self.names if self.table[name].group == self.table[waits.name].group]
+        between = self.rng.randint(0, 6) if self.names else 0
+        meanwhile = [self.next(self.rng.choice(near) if near and self.rng.random() < 0.7 else None)
+                     for _ in range(between)]
+        how = self.rng.choice([(), (b"TIMEOUT",), (b"ERROR",), (b"error",), (b"never",)])
+        return [waits.changed([BLOCK, *waits]), *meanwhile, Drawn([UNBLOCK, *how], "client unblock")]
 
     def next(self, name=None):
         return settle_lex(settle_counts(self.command(name), self.rng), self.rng)

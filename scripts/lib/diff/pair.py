@@ -8,7 +8,8 @@ differ, what a walk finds may not. Inside MULTI, where none of that is possible,
 import time
 
 from diff import compare, settle
-from diff.grammar import EXPIRE_NOW
+from diff.blocked import Blocked
+from diff.grammar import BLOCK, EXPIRE_NOW, UNBLOCK
 from diff.wire import Error, parse
 
 SCANS = {"scan": 1, "sscan": 2, "hscan": 2, "zscan": 2}  # where the cursor stands
@@ -53,6 +54,12 @@ class Pair:
         self.sent = 0
         self.queued = None  # what MULTI took, until EXEC
         self.watching = False
+        self.blocked = Blocked(self)
+
+    def close(self):
+        self.blocked.close()
+        self.ours.close()
+        self.theirs.close()
 
     def both(self, *argv):
         self.ours.send(argv)
@@ -67,11 +74,22 @@ class Pair:
         raise Difference(self.sent, argv, ours, theirs)
 
     def run(self, argv):
-        """True: it was executed and answered without an error."""
+        """True: it was executed and answered without an error; of one that waits, that it began to."""
         self.sent += 1
+        if argv[0] == BLOCK:
+            return self.blocked.begin(argv[1:], name_of(argv[1:], self.containers))
+        if argv[0] == UNBLOCK:
+            return self.blocked.end(argv[1:])
         if argv[0] == EXPIRE_NOW:
-            return self.queued is None and self.expire(argv[1])
-        name = name_of(argv, self.containers)
+            good = self.queued is None and self.expire(argv[1])
+        else:
+            good = self.run_here(argv, name_of(argv, self.containers))
+        self.blocked.look()
+        return good
+
+    def run_here(self, argv, name):
+        if name == "multi" and self.blocked.several_keys():
+            return False
         if name in ABORTS_MORE and self.watching:
             return False
         if self.queued is not None:
@@ -159,3 +177,5 @@ class Pair:
             self.both(b"DISCARD")
         self.both(b"UNWATCH")
         self.watching = False
+        self.blocked.look()
+        self.blocked.end()

@@ -58,6 +58,24 @@ class Connection:
         self._socket = socket.create_connection((host, port), timeout)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b""
+        self._protocol = 2
+
+    def hello(self, protocol):
+        if protocol != 2:
+            self.call("HELLO", str(protocol))
+        self._protocol = protocol
+
+    def another(self):
+        """A connection to the same server, of the same protocol."""
+        made = Connection(self._socket.getpeername()[1])
+        made.hello(self._protocol)
+        return made
+
+    def fileno(self):
+        return self._socket.fileno()
+
+    def has_bytes(self):
+        return self._buffer != b""
 
     def close(self):
         self._socket.close()

@@ -112,6 +112,41 @@ class AppendList(_UniqueValues):
         return op.action  # those left unknown by prepare() were never read: one is like another
 
 
+class Queue(Model):
+    """push(v) -> new length, pop(n) -> up to n elements from the head (none: nil), rotate -> the head,
+    which is the tail then (none: nil), read -> all elements. Values are unique. Who was told nil was
+    there when it was empty: waiting adds nothing to that."""
+
+    initial = ()
+
+    def step(self, state, op, known):
+        if op.action == "read":
+            return state if tuple(op.result) == state else REJECT
+        if op.action == "push":
+            if known and op.result != len(state) + 1:
+                return REJECT
+            return state + (op.argument,)
+        size = op.argument if op.action == "pop" else 1
+        if known and tuple(op.result) != state[:size]:
+            return REJECT
+        return state[size:] + (state[:1] if op.action == "rotate" else ())
+
+    def prepare(self, ops):
+        """An unknown push that some reply shows came before that reply."""
+        kept = super().prepare(ops)
+        seen_by: dict[object, float] = {}
+        for op in kept:
+            if op.fate == fates.OK and op.action != "push":
+                for value in op.result:
+                    seen_by[value] = min(seen_by.get(value, FOREVER), op.returned)
+        return [replace(op, returned=max(seen_by[op.argument], op.called))
+                if op.fate == fates.INFO and op.action == "push" and op.argument in seen_by else op
+                for op in kept]
+
+    def twin(self, op):
+        return op.action if op.action == "push" else (op.action, op.argument)
+
+
 class GrowSet(_UniqueValues):
     """add(v) -> 1 if new, remove(v) -> 1 if it was there, read -> members."""
 
@@ -232,4 +267,4 @@ class DeadlineRegister(Model):
 
 MODELS = {"register": Register, "pipeline": Register, "longread": Register,
           "deadline": DeadlineRegister, "counter": Counter, "append": AppendList, "set": GrowSet,
-          "transfer": Bank}
+          "transfer": Bank, "queue": Queue}

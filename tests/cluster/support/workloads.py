@@ -350,6 +350,41 @@ class LongReadWorkload(Workload):
         return ("LINDEX", key, 0), lambda reply: _integer(reply) or None
 
 
+class QueueWorkload(Workload):
+    """Jobs that are pushed on one node and waited for on others, and lists that turn round: each job
+    is had once, in its order, and nobody is told nil beside one (F31)."""
+
+    name = "queue"
+    slots = 2
+    ops_per_key = 120
+
+    def choose(self, key, rng):
+        kind = rng.random()
+        seconds = f"{rng.uniform(0.02, 0.4):.3f}"
+        if kind < 0.45:
+            value = next(self.values)
+            return "push", value, ("RPUSH", key, value), _integer
+        if kind < 0.8:
+            return "pop", 1, ("BLPOP", key, seconds), lambda reply: _integers(reply and reply[1:])
+        if kind < 0.88:
+            count = rng.randrange(1, 4)
+            return ("pop", count, ("BLMPOP", seconds, 1, key, "LEFT", "COUNT", count),
+                    lambda reply: _integers(reply and reply[1]))
+        if kind < 0.95:
+            return ("rotate", None, ("BLMOVE", key, key, "LEFT", "RIGHT", seconds),
+                    lambda reply: _integers(reply and [reply]))
+        return "read", None, *self.read(key)
+
+    def step(self, connection, rng, client, node):
+        action, argument, command, decode = self.choose(self.key(rng), rng)
+        key = next(word for word in command if str(word).startswith(f"{self.name}:"))
+        op = self.history.invoke(client, key, action, argument, node)
+        return run(self.history, op, connection, command, decode)
+
+    def read(self, key):
+        return ("LRANGE", key, 0, -1), _integers
+
+
 def _run_all(history: History, connection: Connection, ops, wire: bytes) -> Op:
     """ops: [(op, decode)] in the order of the pipeline. The last one's op is returned."""
     settled = 0
@@ -382,13 +417,18 @@ def _balance(reply) -> int:
     return -1 if reply is None else int(reply)
 
 
+def _integers(reply):
+    """nil is none of them."""
+    return tuple(int(item) for item in reply or ())
+
+
 def _integer(reply):
     return None if reply is None else int(reply)
 
 
 WORKLOADS = {w.name: w for w in (RegisterWorkload, CounterWorkload, AppendWorkload, SetWorkload,
                                  TransferWorkload, DeadlineWorkload, PipelineWorkload,
-                                 LongReadWorkload)}
+                                 LongReadWorkload, QueueWorkload)}
 
 
 def model_of(key: str) -> models.Model:

@@ -1,0 +1,37 @@
+// How a row's command waits when there is nothing for it (F31). The session asks wait() whether
+// this argv blocks at all; the executor asks the rest, at the moment that it is evaluated.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "resp/batch.hpp"
+#include "rocks/metadata.hpp"
+
+namespace kiwi::resp {
+
+class Context;
+
+struct WaitFor {
+  rocks::Type type = rocks::Type::kList;
+  std::vector<std::string_view> keys;  // what it takes from, in the order in which it looks
+  uint64_t count = 1;                  // elements, at most
+  int64_t timeout_ms = 0;              // 0: for ever
+  std::string_view lane;               // who waits in another one wants other elements (a group)
+};
+
+struct WaitRule {
+  // A pure function of argv. False: this argv does not block; it goes the way of its row, and what
+  // is wrong with it the handler says.
+  bool (*wait)(Args args, WaitFor& into) = nullptr;
+  // How many elements that key has for those of that lane; where a serve would answer an error,
+  // one. None: the size of the key, if it has the type.
+  uint64_t (*supply)(Context& context, std::string_view key, std::string_view lane) = nullptr;
+  // Where a word means the moment of the call (`$` of XREAD): the argv that says the same later, or
+  // nothing.
+  std::vector<std::string> (*pin)(Context& context, Args args) = nullptr;
+};
+
+}  // namespace kiwi::resp
