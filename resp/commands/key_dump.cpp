@@ -105,9 +105,6 @@ bool write_payload(
     case dump::WriteOutcome::kTooLarge:
       reply.error("ERR the payload is larger than 512 MB");
       return false;
-    case dump::WriteOutcome::kNotSupported:
-      reply.error("ERR values of this type have no payload yet");
-      return false;
     case dump::WriteOutcome::kDone:
       break;
   }

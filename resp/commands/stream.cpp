@@ -198,8 +198,11 @@ void xadd(Context& context, Args args, ReplyWriter& reply) {
     return reply.error("ERR Elements are too large to be stored");
   }
   stream->append(*id, fields);
-  stream->trim(options->trim);
-  stream->save();
+  const uint64_t gone = stream->trim(options->trim);
+  context.save(*stream, config::kEventStream, "xadd");
+  if (gone > 0) {
+    context.notify(config::kEventStream, "xtrim", args[1]);
+  }
   reply_stream_id(reply, *id);
 }
 
@@ -229,7 +232,7 @@ void xdel(Context& context, Args args, ReplyWriter& reply) {
   for (const StreamId& id : ids) {
     deleted += stream->erase(id) ? 1 : 0;
   }
-  stream->save();
+  context.save(*stream, config::kEventStream, "xdel");
   reply.integer(deleted);
 }
 
@@ -244,6 +247,9 @@ void xtrim(Context& context, Args args, ReplyWriter& reply) {
   }
   const uint64_t gone = stream->trim(options->trim);
   stream->save();
+  if (gone > 0) {
+    context.notify(config::kEventStream, "xtrim", args[1]);
+  }
   reply.integer(static_cast<int64_t>(gone));
 }
 
@@ -333,7 +339,7 @@ void xsetid(Context& context, Args args, ReplyWriter& reply) {
   if (options->max_deleted != StreamId{}) {
     stream->set_max_deleted(options->max_deleted);
   }
-  stream->save();
+  context.save(*stream, config::kEventStream, "xsetid");
   reply.ok();
 }
 

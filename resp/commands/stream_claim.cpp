@@ -29,25 +29,27 @@ struct ClaimOptions {
 // The consumer that claims, made when it gets its first entry.
 class Claimer {
  public:
-  Claimer(StreamGroup& group, std::string_view name, int64_t now_ms)
-      : group_(group), name_(name), now_ms_(now_ms) {}
+  Claimer(Context& context, std::string_view key, StreamGroup& group, std::string_view name)
+      : context_(context), key_(key), group_(group), name_(name) {}
 
   StreamConsumer& consumer() {
     if (consumer_ == nullptr) {
       consumer_ = group_.consumer(name_);
       if (consumer_ == nullptr) {
-        consumer_ = &group_.create_consumer(name_, now_ms_);
+        consumer_ = &group_.create_consumer(name_, context_.now_ms());
+        context_.notify(config::kEventStream, kConsumerCreated, key_);
       } else {
-        group_.saw(*consumer_, now_ms_);
+        group_.saw(*consumer_, context_.now_ms());
       }
     }
     return *consumer_;
   }
 
  private:
+  Context& context_;
+  const std::string_view key_;
   StreamGroup& group_;
   const std::string_view name_;
-  const int64_t now_ms_;
   StreamConsumer* consumer_ = nullptr;
 };
 
@@ -193,7 +195,7 @@ void xclaim(Context& context, Args args, ReplyWriter& reply) {
   if (options->delivered_ms && (*options->delivered_ms < 0 || *options->delivered_ms > now_ms)) {
     options->delivered_ms = now_ms;
   }
-  Claimer claimer(*group, args[3], now_ms);
+  Claimer claimer(context, args[1], *group, args[3]);
   const size_t begin = reply.where();
   size_t claimed = 0;
   for (const StreamId& id : options->ids) {
@@ -252,13 +254,13 @@ class AutoClaim {
  public:
   AutoClaim(Stream& stream,
             StreamGroup& group,
-            std::string_view consumer,
+            const Claimer& claimer,
             const AutoClaimOptions& options,
             int64_t now_ms,
             ReplyWriter& reply)
       : stream_(stream),
         group_(group),
-        claimer_(group, consumer, now_ms),
+        claimer_(claimer),
         options_(options),
         now_ms_(now_ms),
         reply_(reply) {}
@@ -336,7 +338,8 @@ void xautoclaim(Context& context, Args args, ReplyWriter& reply) {
   if (group == nullptr) {
     return reply_no_group(reply, args[1], args[2]);
   }
-  AutoClaim(*stream, *group, args[3], *options, context.now_ms(), reply).run();
+  const Claimer claimer(context, args[1], *group, args[3]);
+  AutoClaim(*stream, *group, claimer, *options, context.now_ms(), reply).run();
   stream->save();
 }
 

@@ -106,7 +106,7 @@ void xgroup_create(Context& context, Args args, ReplyWriter& reply) {
     return reply.error(kTooManyGroups);
   }
   group->set_entries_read(options->entries_read);
-  stream->save();
+  context.save(*stream, config::kEventStream, "xgroup-create");
   reply.ok();
 }
 
@@ -129,7 +129,7 @@ void xgroup_setid(Context& context, Args args, ReplyWriter& reply) {
   }
   open->group->set_last_id(*id);
   open->group->set_entries_read(options->entries_read);
-  open->stream->save();
+  context.save(*open->stream, config::kEventStream, "xgroup-setid");
   reply.ok();
 }
 
@@ -143,7 +143,7 @@ void xgroup_destroy(Context& context, Args args, ReplyWriter& reply) {
     return reply.integer(0);
   }
   stream->drop_group(*group);
-  stream->save();
+  context.save(*stream, config::kEventStream, "xgroup-destroy");
   reply.integer(1);
 }
 
@@ -155,7 +155,7 @@ void xgroup_createconsumer(Context& context, Args args, ReplyWriter& reply) {
   const bool known = open->group->consumer(args[4]) != nullptr;
   if (!known) {
     open->group->create_consumer(args[4], context.now_ms());
-    open->stream->save();
+    context.save(*open->stream, config::kEventStream, kConsumerCreated);
   }
   reply.integer(known ? 0 : 1);
 }
@@ -169,7 +169,7 @@ void xgroup_delconsumer(Context& context, Args args, ReplyWriter& reply) {
   uint64_t pending = 0;
   if (consumer != nullptr) {
     pending = open->group->remove_consumer(*consumer);
-    open->stream->save();
+    context.save(*open->stream, config::kEventStream, "xgroup-delconsumer");
   }
   reply.integer(static_cast<int64_t>(pending));
 }

@@ -227,23 +227,28 @@ bool resolve_xreadgroup(Context& context, StreamReadQuery& query, ReplyWriter& r
 
 namespace {
 
-StreamConsumer& consumer_for(StreamGroup& group, std::string_view name, int64_t now_ms) {
+StreamConsumer& consumer_for(Context& context,
+                             std::string_view key,
+                             StreamGroup& group,
+                             std::string_view name) {
   StreamConsumer* known = group.consumer(name);
   if (known == nullptr) {
-    return group.create_consumer(name, now_ms);
+    context.notify(config::kEventStream, kConsumerCreated, key);
+    return group.create_consumer(name, context.now_ms());
   }
-  group.saw(*known, now_ms);
+  group.saw(*known, context.now_ms());
   return *known;
 }
 
 // One stream's share of an XREADGROUP. Every node does all of it: what is pending is state.
 class GroupRead {
  public:
-  GroupRead(Stream& stream, const StreamReadQuery& query, int64_t now_ms, ReplyWriter& reply)
-      : stream_(stream),
+  GroupRead(Context& context, Stream& stream, const StreamReadQuery& query, ReplyWriter& reply)
+      : context_(context),
+        stream_(stream),
         group_(*stream.group(query.group)),
         query_(query),
-        now_ms_(now_ms),
+        now_ms_(context.now_ms()),
         reply_(reply) {}
 
   bool serve(std::string_view key, const StreamId& after) {
@@ -252,7 +257,7 @@ class GroupRead {
       return false;
     }
     reply_stream_name(reply_, key);
-    StreamConsumer& consumer = consumer_for(group_, query_.consumer, now_ms_);
+    StreamConsumer& consumer = consumer_for(context_, key, group_, query_.consumer);
     const size_t begin = reply_.where();
     const uint64_t entries = only_new ? fresh(consumer) : history(consumer, *next_id(after));
     const size_t head = reply_.where();
@@ -319,6 +324,7 @@ class GroupRead {
     return entries;
   }
 
+  Context& context_;
   Stream& stream_;
   StreamGroup& group_;
   const StreamReadQuery& query_;
@@ -336,9 +342,8 @@ bool serve_xreadgroup(Context& context, const StreamReadQuery& query, ReplyWrite
     if (stream == nullptr || stream->group(query.group) == nullptr) {
       continue;
     }
-    served +=
-        GroupRead(*stream, query, context.now_ms(), reply).serve(query.keys[i], query.after[i]) ? 1
-                                                                                                : 0;
+    GroupRead read(context, *stream, query, reply);
+    served += read.serve(query.keys[i], query.after[i]) ? 1 : 0;
   }
   if (served > 0) {
     finish_streams(reply, begin, served);

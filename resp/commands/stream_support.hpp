@@ -15,6 +15,8 @@ namespace kiwi::resp {
 inline constexpr std::string_view kBadStreamId =
     "ERR Invalid stream ID specified as stream command argument";
 
+inline constexpr std::string_view kConsumerCreated = "xgroup-createconsumer";  // an event
+
 // "ms-seq", "ms", "-" and "+".
 struct StreamIdForm {
   uint64_t missing_sequence = 0;   // of "ms"

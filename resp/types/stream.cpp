@@ -10,6 +10,8 @@ namespace kiwi::resp {
 namespace {
 
 constexpr LeafKind kKind = LeafKind::kStream;
+constexpr size_t kPagesMax = 512;      // nodes that a command of many entries holds in memory
+constexpr rocks::StreamTail kNothing;  // of a key that is not there
 
 }  // namespace
 
@@ -37,8 +39,6 @@ void Stream::stand_for(const Key& key) {
   if (key.live) {
     head = {key.meta.stream.blocks, key.meta.tree_height, key.meta.removed, key.meta.next_node,
             key.meta.value};
-  } else {
-    key_.meta = rocks::Metadata{};  // of what was due: nothing of it is there
   }
   tree_.open({key.collection()}, head, 0);
   key_.meta.value = {};
@@ -54,6 +54,8 @@ void Stream::give_back() {
 }
 
 // ---------------------------------------------------------------- reading
+
+const rocks::StreamTail& Stream::tail() const { return there() ? key_.meta.stream : kNothing; }
 
 // Blocks of which the first id is not above this one.
 uint64_t Stream::blocks_up_to(const StreamId& id) const {
@@ -119,14 +121,15 @@ StreamId Stream::last_entry() const {
   return last;
 }
 
-// Its bytes are valid until the next call that reads or writes.
-std::optional<Stream::Found> Stream::locate(const StreamId& id) const {
+// Its bytes are valid until the next call that reads or writes, or changes if it is `for_change`.
+std::optional<Stream::Found> Stream::locate(const StreamId& id, bool for_change) const {
   const uint64_t up_to = empty() ? 0 : blocks_up_to(id);
   if (up_to == 0) {
     return std::nullopt;
   }
   std::optional<Found> found;
-  const StreamBlock block = block_of(tree_.at(up_to - 1));
+  const StreamBlock block =
+      block_of(for_change ? tree_.at_for_change(up_to - 1) : tree_.at(up_to - 1));
   each_entry(block, [&](const StreamEntry& entry) {
     database().steps().entry();
     if (entry.id == id) {
@@ -137,14 +140,18 @@ std::optional<Stream::Found> Stream::locate(const StreamId& id) const {
   return found;
 }
 
-bool Stream::has(const StreamId& id) const { return locate(id).has_value(); }
+bool Stream::has(const StreamId& id) const { return locate(id, false).has_value(); }
 
 bool Stream::find(const StreamId& id, const StreamVisit& visit) const {
-  const std::optional<Found> found = locate(id);
+  const std::optional<Found> found = locate(id, false);
   if (found) {
     visit(found->entry);
   }
   return found.has_value();
+}
+
+void Stream::each_block(const BlockVisit& visit) const {
+  tree_.visit(0, tree_.size(), [&](const LeafEntry& leaf) { return visit(block_of(leaf)); });
 }
 
 // ---------------------------------------------------------------- changes
@@ -176,6 +183,7 @@ void Stream::count_blocks() {
 }
 
 void Stream::store_nodes() {
+  database().effects().expect_packed();
   database().effects().spend_packed(tree_.save());
   const TreeHead head = tree_.head();
   key_.meta.spread = key_.meta.spread || head.next_node > 1;
@@ -183,6 +191,12 @@ void Stream::store_nodes() {
     key_.meta.tree_height = head.height;
     key_.meta.removed = head.removed;
     key_.meta.next_node = head.next_node;
+  }
+}
+
+void Stream::store_if_many() {
+  if (tree_.pages() > kPagesMax) {
+    store_nodes();
   }
 }
 
@@ -218,6 +232,20 @@ void Stream::replace_block(uint64_t rank, const StreamBlock& block, std::string_
   tree_.replace_at(rank, entry_);
 }
 
+// The last block, which an entry of that id may join. XSETID may take ids back, down to the last
+// entry: a block that begins behind them has none left, and goes.
+std::optional<StreamBlock> Stream::last_block_below(const StreamId& id) {
+  while (tree_.size() > 0) {
+    const StreamBlock last = block_of(tree_.at_for_change(tree_.size() - 1));
+    if (last.first < id) {
+      return last;
+    }
+    CHECK_INVARIANT(last.live == 0);
+    tree_.remove_at(tree_.size() - 1);
+  }
+  return std::nullopt;
+}
+
 void Stream::append(const StreamId& id, StreamFields fields) {
   CHECK_INVARIANT(id > tail().last_id);
   begin_change();
@@ -226,15 +254,11 @@ void Stream::append(const StreamId& id, StreamFields fields) {
     bytes += one.size();
   }
   more_.clear();
-  StreamBlock block;
-  if (tree_.size() > 0) {
-    block = block_of(tree_.at(tree_.size() - 1));
-  }
-  if (tree_.size() > 0 && block.takes(bytes)) {
-    add_entry(more_, block, id, fields);
-    replace_block(tree_.size() - 1, block, more_);
+  if (std::optional<StreamBlock> last = last_block_below(id); last && last->takes(bytes)) {
+    add_entry(more_, *last, id, fields);
+    replace_block(tree_.size() - 1, *last, more_);
   } else {
-    block = new_block(id, fields, names_);
+    StreamBlock block = new_block(id, fields, names_);
     add_entry(more_, block, id, fields);
     entry_.clear();
     encode_block(entry_, block, more_);
@@ -251,8 +275,7 @@ void Stream::append(const StreamId& id, StreamFields fields) {
 }
 
 void Stream::append_block(const StreamBlock& block) {
-  constexpr size_t kPagesMax = 512;  // in memory
-  CHECK_INVARIANT(block.first > tail().last_id || tree_.size() == 0);
+  CHECK_INVARIANT(tree_.size() == 0 || block.first > block_of(tree_.at(tree_.size() - 1)).first);
   begin_change();
   entry_.clear();
   encode_block(entry_, block);
@@ -261,7 +284,7 @@ void Stream::append_block(const StreamBlock& block) {
   const bool first = key_.meta.size == 0;
   key_.meta.size += block.live;
   tail.entries_added += block.live;
-  tail.last_id = block.last;
+  tail.last_id = std::max(tail.last_id, block.last);
   if (first && block.live > 0) {
     each_entry(block, [&](const StreamEntry& entry) {
       tail.first_id = entry.id;
@@ -269,9 +292,7 @@ void Stream::append_block(const StreamBlock& block) {
     });
   }
   count_blocks();
-  if (tree_.pages() > kPagesMax) {
-    store_nodes();
-  }
+  store_if_many();
 }
 
 void Stream::set_last_id(const StreamId& id) {

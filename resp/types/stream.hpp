@@ -26,6 +26,7 @@ std::optional<StreamId> id_before(const StreamId& id);
 
 // False: no more are wanted. Neither reads nor writes inside.
 using StreamVisit = std::function<bool(const StreamEntry& entry)>;
+using BlockVisit = std::function<bool(const StreamBlock& block)>;
 
 // What XTRIM takes, and how closely: `about` takes whole blocks only, and at most `limit` entries.
 struct StreamTrim {
@@ -43,9 +44,9 @@ class Stream final : public Handle {
   explicit Stream(Database& database);
 
   bool there() const { return key_.live || fresh_; }
-  uint64_t size() const { return key_.meta.size; }
+  uint64_t size() const { return there() ? key_.meta.size : 0; }
   bool empty() const { return size() == 0; }
-  const rocks::StreamTail& tail() const { return key_.meta.stream; }
+  const rocks::StreamTail& tail() const;
   StreamId last_entry() const;  // of a stream that is not empty
 
   // Entries with from <= id <= to, upwards and downwards.
@@ -54,6 +55,7 @@ class Stream final : public Handle {
   bool has(const StreamId& id) const;
   // Calls visit with the entry, if it is there. False: it is not.
   bool find(const StreamId& id, const StreamVisit& visit) const;
+  void each_block(const BlockVisit& visit) const;
 
   // Bytes that are given are not this stream's own.
   void create();                                         // of one that is not there
@@ -63,8 +65,8 @@ class Stream final : public Handle {
   void set_last_id(const StreamId& id);                  // not below last_entry()
   void set_entries_added(uint64_t count);
   void set_max_deleted(const StreamId& id);
-  // A whole block behind all others, of which the ids are above tail().last_id; for who loads
-  // streams. Its counts are believed.
+  // A whole block behind all others and their entries; for who loads streams. Its counts are
+  // believed.
   void append_block(const StreamBlock& block);
 
   void save();
@@ -86,8 +88,6 @@ class Stream final : public Handle {
 
   // For StreamGroup: before anything is changed. The stamp of what changes.
   uint64_t begin_change();
-  // For whoever appends a lot.
-  void store_nodes();
 
   // For Handles.
   void stand_for(const Key& key);
@@ -100,10 +100,13 @@ class Stream final : public Handle {
     StreamEntry entry;
   };
   uint64_t blocks_up_to(const StreamId& id) const;
-  std::optional<Found> locate(const StreamId& id) const;
+  std::optional<Found> locate(const StreamId& id, bool for_change) const;
   void count_blocks();
+  void store_nodes();
+  void store_if_many();
   void clear_blocks();
   void drop_blocks(uint64_t count);
+  std::optional<StreamBlock> last_block_below(const StreamId& id);
   uint64_t cut_first(const StreamTrim& trim, uint64_t left);
   void replace_block(uint64_t rank, const StreamBlock& block, std::string_view more);
   void find_first();

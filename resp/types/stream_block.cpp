@@ -151,7 +151,7 @@ StreamBlock new_block(const StreamId& first, StreamFields fields, std::string& n
 }
 
 void add_entry(std::string& out, StreamBlock& block, const StreamId& id, StreamFields fields) {
-  CHECK_INVARIANT(id >= block.last && fields.size() % 2 == 0);
+  CHECK_INVARIANT(id >= block.first && fields.size() % 2 == 0);
   const bool same = same_names(block, fields);
   const auto count = static_cast<int64_t>(fields.size() / 2);
   put_u8(out, same ? kBlocksNames : 0);

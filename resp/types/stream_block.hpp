@@ -71,7 +71,7 @@ void encode_block(std::string& out, const StreamBlock& block, std::string_view m
 // A block that has no entry yet. `names` takes the bytes of its names; every second of `fields` is
 // one.
 StreamBlock new_block(const StreamId& first, StreamFields fields, std::string& names);
-// The bytes of an entry go behind `out`, and the block counts it. The id is above all that were in
+// The bytes of an entry go behind `out`, and the block counts it. The id is above all that are in
 // it.
 void add_entry(std::string& out, StreamBlock& block, const StreamId& id, StreamFields fields);
 

@@ -13,6 +13,7 @@ namespace {
 constexpr LeafKind kKind = LeafKind::kPending;
 constexpr size_t kPagesMax = 512;  // nodes that a command of many entries holds in memory
 constexpr size_t kAtOnce = 512;    // entries that go together
+constexpr uint64_t kNobody = 0;    // consumers' numbers begin at 1
 
 }  // namespace
 
@@ -49,7 +50,10 @@ GroupRecord StreamGroup::record() const {
   return whole;
 }
 
-void StreamGroup::store_nodes() { database_->effects().spend_packed(tree_.save()); }
+void StreamGroup::store_nodes() {
+  database_->effects().expect_packed();
+  database_->effects().spend_packed(tree_.save());
+}
 
 void StreamGroup::store_if_many() {
   if (tree_.pages() > kPagesMax) {
@@ -61,6 +65,13 @@ void StreamGroup::save() {
   if (!changed_) {
     return;
   }
+  write_consumers();
+  store_nodes();
+  database_->group_records().put(collection(), name_, record());
+  changed_ = false;
+}
+
+void StreamGroup::write_consumers() {
   GroupRecords& records = database_->group_records();
   for (auto& [number, consumer] : known_) {
     if (consumer.fresh) {
@@ -71,9 +82,11 @@ void StreamGroup::save() {
     }
     consumer.fresh = consumer.changed = false;
   }
-  store_nodes();
-  records.put(collection(), name_, record());
-  changed_ = false;
+}
+
+void StreamGroup::store_consumers() {
+  write_consumers();
+  known_.clear();
 }
 
 void StreamGroup::set_last_id(const rocks::StreamId& id) {
@@ -200,6 +213,12 @@ std::optional<PendingEntry> StreamGroup::find(const rocks::StreamId& id) const {
   return leaf ? std::optional(pending_entry(*leaf)) : std::nullopt;
 }
 
+// The same, of one that is about to be changed.
+std::optional<PendingEntry> StreamGroup::find_for_change(const rocks::StreamId& id) {
+  const std::optional<LeafEntry> leaf = tree_.find_for_change(key_of(id));
+  return leaf ? std::optional(pending_entry(*leaf)) : std::nullopt;
+}
+
 void StreamGroup::give(StreamConsumer& to, const rocks::StreamId& id) {
   ConsumerRecord& record = to.record;
   record.floor = record.pending == 0 ? id : std::min(record.floor, id);
@@ -224,7 +243,7 @@ void StreamGroup::deliver(StreamConsumer& to,
   begin_change();
   entry_.clear();
   append_pending(entry_, {id, to.record.number, deliveries, delivered_ms});
-  const std::optional<PendingEntry> before = find(id);
+  const std::optional<PendingEntry> before = find_for_change(id);
   if (!before) {
     tree_.insert(entry_);
     give(to, id);
@@ -239,9 +258,40 @@ void StreamGroup::deliver(StreamConsumer& to,
   store_if_many();
 }
 
+bool StreamGroup::add_pending(const rocks::StreamId& id,
+                              uint64_t deliveries,
+                              int64_t delivered_ms) {
+  if (find_for_change(id)) {
+    return false;
+  }
+  begin_change();
+  entry_.clear();
+  append_pending(entry_, {id, kNobody, deliveries, delivered_ms});
+  tree_.insert(entry_);
+  store_if_many();
+  return true;
+}
+
+bool StreamGroup::own(StreamConsumer& consumer, const rocks::StreamId& id) {
+  std::optional<PendingEntry> entry = find_for_change(id);
+  if (!entry || entry->consumer != kNobody) {
+    return false;
+  }
+  begin_change();
+  entry->consumer = consumer.record.number;
+  entry_.clear();
+  append_pending(entry_, *entry);
+  const bool moved = tree_.move(key_of(id), entry_);
+  CHECK_INVARIANT(moved);
+  give(consumer, id);
+  store_if_many();
+  return true;
+}
+
 bool StreamGroup::acknowledge(const rocks::StreamId& id) {
-  const std::optional<PendingEntry> entry = find(id);
+  const std::optional<PendingEntry> entry = find_for_change(id);
   if (!entry) {
+    store_if_many();
     return false;
   }
   begin_change();

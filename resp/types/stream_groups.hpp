@@ -83,6 +83,13 @@ class StreamGroup {
   std::optional<PendingEntry> first() const;
   std::optional<PendingEntry> last() const;
 
+  // ---- for who loads groups: what is pending comes first, and is nobody's until it is given to a
+  // consumer. Both false: it was there, or was somebody's, and nothing was done.
+  bool add_pending(const rocks::StreamId& id, uint64_t deliveries, int64_t delivered_ms);
+  bool own(StreamConsumer& consumer, const rocks::StreamId& id);
+  // Writes the consumers that were asked for, and forgets them.
+  void store_consumers();
+
   // ---- for Stream
   uint32_t number() const { return record_.number; }
   void open(Stream* stream, std::string_view name, const GroupRecord& record);
@@ -93,10 +100,12 @@ class StreamGroup {
 
  private:
   void begin_change();
+  void write_consumers();
   void store_nodes();
   void store_if_many();
   StreamConsumer& owner(uint64_t number) const;
   StreamConsumer& known(StreamConsumer consumer) const;
+  std::optional<PendingEntry> find_for_change(const rocks::StreamId& id);
   void give(StreamConsumer& to, const rocks::StreamId& id);
   void take(StreamConsumer& from, const rocks::StreamId& id);
   std::string_view key_of(const rocks::StreamId& id) const;

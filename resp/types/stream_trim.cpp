@@ -7,12 +7,12 @@
 namespace kiwi::resp {
 
 bool Stream::erase(const StreamId& id) {
-  if (!has(id)) {
+  const std::optional<Found> found = locate(id, true);
+  if (!found) {
+    store_if_many();
     return false;
   }
   begin_change();
-  const std::optional<Found> found = locate(id);
-  CHECK_INVARIANT(found.has_value());
   if (found->block.live == 1) {
     tree_.remove_at(found->rank);
   } else {
@@ -31,6 +31,7 @@ bool Stream::erase(const StreamId& id) {
     find_first();
   }
   count_blocks();
+  store_if_many();
   return true;
 }
 
@@ -114,7 +115,7 @@ void Stream::clear_blocks() {
 
 // Takes entries out of the first block, `left` being those of the stream. How many.
 uint64_t Stream::cut_first(const StreamTrim& trim, uint64_t left) {
-  StreamBlock block = block_of(tree_.at(0));
+  StreamBlock block = block_of(tree_.at_for_change(0));
   uint64_t gone = 0;
   size_t bytes = 0;
   each_entry(block, [&](const StreamEntry& entry) {
@@ -130,7 +131,6 @@ uint64_t Stream::cut_first(const StreamTrim& trim, uint64_t left) {
     return 0;
   }
   begin_change();
-  block = block_of(tree_.at(0));  // begin_change() may have read
   block.entries.remove_prefix(bytes);
   block.live -= gone;
   block.deleted += gone;

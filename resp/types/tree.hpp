@@ -74,6 +74,9 @@ class Tree {
   void visit(uint64_t first, uint64_t count, Visit tell);
   template <class Visit>
   void visit_back(uint64_t first, uint64_t count, Visit tell);
+  // As at(), of one that is about to be changed or removed: its node is read once. Its bytes stay
+  // valid until the next change of the tree, or save().
+  LeafEntry at_for_change(uint64_t rank);
   // Entries that are given are not the tree's own bytes.
   void insert_at(uint64_t rank, std::string_view entry);   // in front of it; lists only
   void replace_at(uint64_t rank, std::string_view entry);  // its key stays
@@ -85,7 +88,8 @@ class Tree {
   // ---- by key; not lists
   uint64_t rank(std::string_view key);  // entries with smaller keys
   std::optional<LeafEntry> find(std::string_view key);
-  void insert(std::string_view entry);  // whose key is not there
+  std::optional<LeafEntry> find_for_change(std::string_view key);  // as at_for_change()
+  void insert(std::string_view entry);                             // whose key is not there
   // False, and nothing was done: there is no such key.
   [[nodiscard]] bool remove(std::string_view key);
   // `entry` takes the place of the one with this key; its own is the same or not there.

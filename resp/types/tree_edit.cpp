@@ -79,6 +79,7 @@ Tree::Page& Tree::new_page(unsigned level) {
 
 size_t Tree::save() {
   if (!changed_) {
+    forget_pages();
     return 0;
   }
   size_t bytes = 0;
@@ -185,6 +186,25 @@ void Tree::take_out(Page& leaf, size_t at) {
   --size_;
   add_to_counts(-1);
   shrink();
+}
+
+LeafEntry Tree::at_for_change(uint64_t rank) {
+  CHECK_INVARIANT(rank < size_);
+  const Page& leaf = path_by_rank(rank);
+  const size_t at = offset_of(leaf.entries, rank);
+  if (at == leaf.entries.size()) {
+    damaged_tree();
+  }
+  return leaf_entry(kind_, std::string_view(leaf.entries).substr(at));
+}
+
+std::optional<LeafEntry> Tree::find_for_change(std::string_view key) {
+  CHECK_INVARIANT(keyed(kind_));
+  const Page& leaf = path_by_key(key);
+  size_t at = 0;
+  return locate(leaf.entries, key, at)
+             ? std::optional(leaf_entry(kind_, std::string_view(leaf.entries).substr(at)))
+             : std::nullopt;
 }
 
 void Tree::insert(std::string_view entry) {

@@ -107,9 +107,48 @@ class Commands {
         return packed({"kiwi.expire", std::to_string(1 + prng_.below(5))});
     }
   }
+  // Entries of 50 ms mostly, so that what comes later finds them.
+  std::string of_streams(uint32_t database) {
+    const std::string id = "50-" + number();
+    const std::string consumer = "c" + number().substr(0, 1);
+    switch (prng_.below(16)) {
+      case 0:
+        return packed({"xgroup", "create", key(), "g", "0", "mkstream"}, database);
+      case 1:
+      case 2:
+        return packed({"xreadgroup", "group", "g", consumer, "count", "5", "streams", key(), ">"},
+                      database);
+      case 3:
+        return packed({"xreadgroup", "group", "g", consumer, "streams", key(), key(), id, "0"},
+                      database);
+      case 4:
+        return packed({"xack", key(), "g", id, "50-1", "50-2"}, database);
+      case 5:
+        return packed({"xautoclaim", key(), "g", consumer, number(), id, "count", "3"}, database);
+      case 6:
+        return packed({"xclaim", key(), "g", consumer, "0", id, "force", "retrycount", number()},
+                      database);
+      case 7:
+        return packed({"xgroup", "delconsumer", key(), "g", consumer}, database);
+      case 8:
+        return packed({"xdel", key(), id, "50-0", "50-3"}, database);
+      case 9:
+        return packed({"xtrim", key(), "minid", id}, database);
+      case 10:
+        return packed({"xsetid", key(), id, "maxdeletedid", "0-1"}, database);
+      case 11:
+        return prng_.chance(1, 3) ? packed({"xgroup", "destroy", key(), "g"}, database)
+                                  : packed({"xadd", key(), "*", "f", number()}, database);
+      case 12:
+        return packed({"xadd", key(), "maxlen", "~", "9", "50-*", "f", number()}, database);
+      default:
+        return packed({"xadd", key(), "50-*", number(), std::string(prng_.below(40), 'x')},
+                      database);
+    }
+  }
   std::string plain() {
     const auto database = static_cast<uint32_t>(prng_.below(3));
-    switch (prng_.below(10)) {
+    switch (prng_.below(12)) {
       case 0:
         return of_hashes(database);
       case 1:
@@ -122,6 +161,9 @@ class Commands {
         return of_deadlines(database);
       case 5:
         return from_several(database);
+      case 6:
+      case 7:
+        return of_streams(database);
       default:
         return of_others(database);
     }
@@ -230,11 +272,16 @@ class Commands {
         return packed({"restore", key(), number(), payload(), "replace"}, database);
     }
   }
-  // Of a set, a hash, a list or a sorted set; now and then a damaged one.
+  // Of a set, a hash, a list, a sorted set or a stream; now and then a damaged one.
   std::string payload() {
-    constexpr std::string_view kBodies[] = {"\x02\x02\x01\x61\x01\x62", "\x04\x01\x01\x66\xc0\x07",
+    constexpr std::string_view kBodies[] = {"\x02\x02\x01\x61\x01\x62",
+                                            "\x04\x01\x01\x66\xc0\x07",
                                             "\x01\x02\x01\x61\x01\x62",
-                                            "\x03\x02\x01\x61\x01\x37\x01\x62\x01\x31"};
+                                            "\x03\x02\x01\x61\x01\x37\x01\x62\x01\x31",
+                                            // no entries; a group with one consumer
+                                            {"\x0f\0\0\x32\0\x01\x01g\0\0\0\x01\x01"
+                                             "c\0\0\0\0\0\0\0\0\0",
+                                             23}};
     std::string body(kBodies[prng_.below(std::size(kBodies))]);
     if (prng_.chance(1, 4)) {
       body.back() = static_cast<char>(prng_.next());

@@ -6,6 +6,7 @@
 
 #include "config/base/check.hpp"
 #include "resp/types/dump/object_reader.hpp"
+#include "resp/types/dump/stream_loader.hpp"
 #include "resp/types/hash.hpp"
 #include "resp/types/list.hpp"
 #include "resp/types/set.hpp"
@@ -27,7 +28,8 @@ class KeyLoader final : public ObjectVisitor {
         list_(database),
         set_(database),
         hash_(database),
-        sorted_(database) {}
+        sorted_(database),
+        stream_(database, [this](size_t bytes) { count(bytes); }) {}
 
   LoadOutcome load(uint8_t type, RdbReader& in) {
     const std::optional<ObjectKind> kind = kind_of(type);
@@ -39,6 +41,7 @@ class KeyLoader final : public ObjectVisitor {
     set_.stand_for(key_);
     hash_.stand_for(key_);
     sorted_.stand_for(key_);
+    stream_.stand_for(key_);
     if (!options_.pause) {
       in.before_unpacking([this](size_t packed, size_t unpacked) { unpack(packed, unpacked); });
     }
@@ -93,6 +96,8 @@ class KeyLoader final : public ObjectVisitor {
     return hash_.set(field, value, deadline_ms.value_or(0));  // false: it came twice
   }
 
+  StreamVisitor& stream() override { return stream_; }
+
  private:
   static constexpr int64_t kLatestMs = (int64_t{1} << 46) - 1;  // of a field, in Redis
   static constexpr size_t kStringBytes = size_t{512} << 20;     // a string's longest value
@@ -146,6 +151,9 @@ class KeyLoader final : public ObjectVisitor {
       case ObjectKind::kSortedSet:
         sorted_.save();
         break;
+      case ObjectKind::kStream:
+        stream_.save();
+        break;
     }
   }
 
@@ -170,6 +178,7 @@ class KeyLoader final : public ObjectVisitor {
   Set set_;
   Hash hash_;
   ZSet sorted_;
+  StreamLoader stream_;
   size_t used_ = 0;           // of the free bytes, by elements
   size_t free_unpacked_ = 0;  // of as many again, by what strings grew when they were unpacked
   size_t paid_ = 0;           // such bytes that were spent, and are no element yet

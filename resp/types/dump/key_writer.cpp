@@ -8,9 +8,11 @@
 #include "config/base/check.hpp"
 #include "config/base/decimal.hpp"
 #include "resp/types/dump/object_writer.hpp"
+#include "resp/types/dump/stream_writer.hpp"
 #include "resp/types/hash.hpp"
 #include "resp/types/list.hpp"
 #include "resp/types/set.hpp"
+#include "resp/types/stream.hpp"
 #include "resp/types/string_value.hpp"
 #include "resp/types/zset.hpp"
 
@@ -58,7 +60,7 @@ class KeyWriter {
         sorted_set();
         break;
       case Type::kStream:
-        return WriteOutcome::kNotSupported;
+        return stream();
     }
     CHECK_INVARIANT(bytes_ > bytes_max_ || elements_ == elements_of_key());
     return bytes_ > bytes_max_ ? WriteOutcome::kTooLarge : WriteOutcome::kDone;
@@ -182,6 +184,12 @@ class KeyWriter {
     };
     table ? set.each_back(set.all(), add) : set.each(set.all(), add);
     writer.finish();
+  }
+
+  WriteOutcome stream() {
+    Stream stream(database_);
+    stream.stand_for(key_);
+    return write_stream(stream, bytes_max_, out_) ? WriteOutcome::kDone : WriteOutcome::kTooLarge;
   }
 
   Database& database_;

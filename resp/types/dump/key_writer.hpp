@@ -15,8 +15,7 @@ inline constexpr size_t kPayloadBytes = size_t{512} << 20;
 
 enum class WriteOutcome : uint8_t {
   kDone,
-  kTooLarge,      // above `bytes_max`
-  kNotSupported,  // no writer for that type yet
+  kTooLarge,  // above `bytes_max`
 };
 
 // Appends type byte and body to `out`. Requires key.live, just found.

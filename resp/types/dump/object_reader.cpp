@@ -85,6 +85,8 @@ class ObjectReader {
         return sorted_set(type) && found_ != 0;
       case ObjectKind::kHash:
         return hash(type) && found_ != 0;
+      case ObjectKind::kStream:
+        return read_stream(type, in_, visitor_.stream());
     }
     return false;
   }
@@ -273,6 +275,10 @@ std::optional<ObjectKind> kind_of(uint8_t type) {
     case kHashDeadlines:
     case kListpackDeadlines:
       return ObjectKind::kHash;
+    case kStreamListpacks:
+    case kStreamListpacks2:
+    case kStreamListpacks3:
+      return ObjectKind::kStream;
     default:
       return std::nullopt;
   }

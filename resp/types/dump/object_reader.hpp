@@ -1,7 +1,6 @@
 // A value as RDB writes it (type byte and body), read element by element: what DUMP, RESTORE,
-// MIGRATE and RDB files share. Takes every encoding of Redis 1 to 7.4 for strings, lists, sets,
-// sorted sets and hashes; streams have a reader of their own; values of modules are refused. Any
-// thread.
+// MIGRATE and RDB files share. Takes every encoding of Redis 1 to 7.4; values of modules are
+// refused. Streams: stream_reader.hpp. Any thread.
 #pragma once
 
 #include <cstdint>
@@ -9,10 +8,11 @@
 #include <string_view>
 
 #include "resp/types/dump/rdb_reader.hpp"
+#include "resp/types/dump/stream_reader.hpp"
 
 namespace kiwi::resp::dump {
 
-enum class ObjectKind : uint8_t { kString, kList, kSet, kSortedSet, kHash };
+enum class ObjectKind : uint8_t { kString, kList, kSet, kSortedSet, kHash, kStream };
 
 // What type byte stands for; nothing if it is unknown or not read here.
 std::optional<ObjectKind> kind_of(uint8_t type);
@@ -30,11 +30,13 @@ class ObjectVisitor {
   virtual bool on_hash_field(std::string_view field,
                              std::string_view value,
                              std::optional<int64_t> deadline_ms) = 0;
+  // Of the parts of a stream.
+  virtual StreamVisitor& stream() = 0;
 };
 
 // Reads one body of that type off the front. False: the bytes are no such value, or the visitor did
 // not want an element; what the visitor saw until then counts for nothing. An empty collection is
-// refused, since no key may hold one.
+// refused, since no key may hold one; a stream may be empty.
 bool read_object(uint8_t type, RdbReader& in, ObjectVisitor& visitor);
 
 }  // namespace kiwi::resp::dump

@@ -6,14 +6,9 @@ namespace kiwi::resp::dump {
 
 namespace {
 
-enum RdbType : uint8_t {
-  kModule2 = 7,
-  kStreamListpacks = 15,
-  kStreamListpacks2 = 19,  // with the first id, the largest deleted one and counts
-  kStreamListpacks3 = 21,  // and with the time at which consumers were active
-};
+constexpr uint8_t kModule2 = 7;
 
-class Nothing final : public ObjectVisitor {
+class Nothing final : public ObjectVisitor, private StreamVisitor {
   bool on_string(std::string_view) override { return true; }
   bool on_list_element(std::string_view) override { return true; }
   bool on_set_member(std::string_view) override { return true; }
@@ -21,56 +16,17 @@ class Nothing final : public ObjectVisitor {
   bool on_hash_field(std::string_view, std::string_view, std::optional<int64_t>) override {
     return true;
   }
+  StreamVisitor& stream() override { return *this; }
+  bool on_node(const StreamId&, StreamFields) override { return true; }
+  bool on_entry(const StreamId&, StreamFields) override { return true; }
+  bool on_deleted_entry(const StreamId&, uint64_t) override { return true; }
+  bool on_totals(const StreamTotals&) override { return true; }
+  bool on_group(const GroupTotals&) override { return true; }
+  bool on_pending(const StreamId&, int64_t, uint64_t) override { return true; }
+  bool on_consumer(std::string_view, int64_t) override { return true; }
+  bool on_owned(const StreamId&) override { return true; }
+  bool on_group_end() override { return true; }
 };
-
-constexpr size_t kIdBytes = 16;
-constexpr size_t kTimeBytes = 8;
-
-// `count` times, as long as there are bytes.
-template <class Each>
-void times(RdbReader& in, uint64_t count, Each each) {
-  for (; count > 0 && in.ok(); --count) {
-    each();
-  }
-}
-
-void skip_stream_id(RdbReader& in) {
-  in.length();
-  in.length();
-}
-
-void skip_group(uint8_t type, RdbReader& in) {
-  in.string();
-  skip_stream_id(in);
-  if (type >= kStreamListpacks2) {
-    in.length();  // entries read
-  }
-  times(in, in.length(), [&] {  // pending entries
-    in.raw(kIdBytes + kTimeBytes);
-    in.length();
-  });
-  times(in, in.length(), [&] {  // consumers
-    in.string();
-    in.raw(type >= kStreamListpacks3 ? 2 * kTimeBytes : kTimeBytes);
-    times(in, in.length(), [&] { in.raw(kIdBytes); });
-  });
-}
-
-bool skip_stream(uint8_t type, RdbReader& in) {
-  times(in, in.length(), [&] {
-    in.string();
-    in.string();
-  });
-  in.length();
-  skip_stream_id(in);
-  if (type >= kStreamListpacks2) {
-    skip_stream_id(in);
-    skip_stream_id(in);
-    in.length();
-  }
-  times(in, in.length(), [&] { skip_group(type, in); });
-  return in.ok();
-}
 
 }  // namespace
 
@@ -105,10 +61,6 @@ bool skip_object(uint8_t type, RdbReader& in) {
     case kModule2:
       in.length();
       return skip_module_values(in);
-    case kStreamListpacks:
-    case kStreamListpacks2:
-    case kStreamListpacks3:
-      return skip_stream(type, in);
     default: {
       Nothing nothing;
       return read_object(type, in, nothing);

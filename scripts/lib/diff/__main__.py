@@ -42,7 +42,7 @@ LEFT_OUT = ("acl*", "auth", "bgrewriteaof", "bgsave", "client*", "cluster*", "co
             "shutdown", "slaveof", "slowlog*", "swapdb", "sync", "time", "wait", "waitaof",
             "subscribe", "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe", "sunsubscribe", "pubsub*",
             "publish", "spublish", "eval*", "script*", "function*", "fcall*", "multi",
-            "exec", "discard", "watch", "unwatch", "asking", "xread", "xreadgroup", "dump", "restore",
+            "exec", "discard", "watch", "unwatch", "asking", "dump", "restore",
             "select", "ping", "echo",
             # Order without BY, and which of equal ones a LIMIT takes, is a hash table's or a quicksort's.
             "sort", "sort_ro")

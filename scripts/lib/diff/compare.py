@@ -55,6 +55,34 @@ def same_shape(left, right):
     return True
 
 
+def stream_times(left, right):
+    """XINFO and XPENDING: moments and idle times are about the same; of the nodes of a radix tree Kiwi
+    has none."""
+    return about(flat(left), flat(right))
+
+
+def about(left, right, name=None):
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(
+            about(one, other, left[at - 1] if at % 2 else None)
+            for at, (one, other) in enumerate(zip(left, right)))
+    if isinstance(left, int) and isinstance(right, int):
+        if name == b"radix-tree-nodes":
+            return True
+        moments = min(left, right) > 10**11
+        return left == right or ((moments or name == b"idle") and abs(left - right) <= 5000)
+    return left == right
+
+
+def pending(left, right):
+    """Rows of XPENDING, which have an idle time; its summary has none."""
+    if not (isinstance(left, list) and all(isinstance(row, list) and len(row) == 4 for row in left)):
+        return False
+    return len(left) == len(right) and all(
+        one[:2] == other[:2] and one[3] == other[3] and abs(one[2] - other[2]) <= 5000
+        for one, other in zip(left, right))
+
+
 def has(argv, word):
     return any(given.lower() == word for given in argv)
 
@@ -85,6 +113,7 @@ RULES = {
     "ttl": near(1), "pttl": near(3000), "expiretime": near(1), "pexpiretime": near(3000),
     "srandmember": same_shape, "hrandfield": same_shape, "zrandmember": same_shape,
     "randomkey": lambda left, right: (left is None) == (right is None),
+    "xinfo stream": stream_times, "xinfo consumers": stream_times, "xpending": pending,
     "dbsize": same_shape,  # keys that are over count until somebody removes them, at another time here
 }
 # Order in these tells nothing when the collection is a hash table, and everything when it is not:

@@ -52,6 +52,15 @@ def stream_bound(g):
     return g.rng.choice(pools.STREAM_IDS + [b"-", b"+", b"(3", b"(5-1"])
 
 
+def read_from(g):
+    """Of XREAD and XREADGROUP."""
+    return g.rng.choice(pools.STREAM_IDS + [b">"] * 8 + [b"0"] * 4 + [b"$", b"+"])
+
+
+def trim_threshold(g):
+    return g.rng.choice(pools.THRESHOLDS if g.rng.random() < 0.6 else pools.STREAM_IDS + pools.BAD_INTEGERS)
+
+
 def lex(g):
     return g.rng.choice(pools.LEX)
 
@@ -88,6 +97,9 @@ BY_NAME = {
     "pattern": lambda g: g.rng.choice(pools.PATTERNS),
     "id": lambda g: g.rng.choice(pools.STREAM_IDS),
     "last-id": lambda g: g.rng.choice(pools.STREAM_IDS),
+    "max_deleted_entry_id": lambda g: g.rng.choice(pools.STREAM_IDS),
+    "min-idle-time": lambda g: pools.clumsy(g.rng, pools.IDLE_TIMES, [b"x", b"", b"1.5"]),
+    "threshold": trim_threshold,
     **{name: lambda g: g.rng.choice([b"g1", b"g1", b"g2"]) for name in ("group", "groupname")},
     **{name: lambda g: g.rng.choice([b"c1", b"c1", b"c2"]) for name in ("consumer", "consumername")},
 }
@@ -106,6 +118,11 @@ BY_COMMAND = {
     ("setbit", "value"): lambda g: g.rng.choice([b"0", b"1", b"1", b"2", b"x"]),
     ("bitpos", "bit"): lambda g: g.rng.choice([b"0", b"1", b"1", b"2", b"x"]),
     ("restore", "ttl"): lambda g: b"0",
+    # Both wait, and find nothing: whoever could add it is behind them.
+    **{(name, "milliseconds"): lambda g: pools.clumsy(g.rng, [b"1", b"2"], [b"-1", b"x", b"1.5"])
+       for name in ("xread", "xreadgroup")},
+    **{(name, "id"): read_from for name in ("xread", "xreadgroup")},
+    ("xclaim", "ms"): lambda g: pools.clumsy(g.rng, [b"0", b"1000", b"1000000000"], pools.BAD_INTEGERS),
     ("move", "db"): lambda g: g.rng.choice(DATABASES),
     **{(name, "pattern"): lambda g: g.rng.choice(pools.BY) for name in ("sort", "sort_ro")},
     **{(name, "by-pattern"): lambda g: g.rng.choice(pools.BY) for name in ("sort", "sort_ro")},
@@ -144,6 +161,8 @@ class Generator:
                 out += self.block()
             elif kind < 0.04:
                 out.append(Drawn([EXPIRE_NOW, self.rng.choice(pools.KEYS)]))
+            elif kind < 0.045 and "xadd" in self.table:
+                out += self.entries()
             else:
                 out.append(self.next())
         return out
@@ -166,8 +185,21 @@ class Generator:
         how = self.rng.choice([(), (b"TIMEOUT",), (b"ERROR",), (b"error",), (b"never",)])
         return [waits.changed([BLOCK, *waits]), *meanwhile, Drawn([UNBLOCK, *how], "client unblock")]
 
+    def entries(self):
+        """Entries of one stream, around the sizes at which a node is full."""
+        key, ms = self.rng.choice(pools.FAVOURITES["stream"]), self.rng.choice((30, 40))
+        names = self.rng.choice(([b"f"], [b"f", b"g"], [b"f", b"7"]))
+        size = self.rng.choice(pools.ENTRY_BYTES)
+        out = []
+        for number in range(self.rng.choice(pools.ENTRIES)):
+            words = [b"XADD", key, b"%d-*" % ms]
+            for name in names if self.rng.random() < 0.9 else [b"other"]:
+                words += [name, b"%d" % number if self.rng.random() < 0.3 else b"v" * size]
+            out.append(Drawn(words, "xadd"))
+        return out
+
     def next(self, name=None):
-        return settle_lex(settle_counts(self.command(name), self.rng), self.rng)
+        return settle_lex(settle_streams(settle_counts(self.command(name), self.rng), self.rng), self.rng)
 
     def command(self, name=None):
         """Now and then damaged: a word too many, one too few, an option of another command."""
@@ -303,6 +335,17 @@ def settle_lex(words, rng):
         at = BYLEX_COMMANDS[name]
         words = words.changed(words[:at + 1] + [rng.choice(pools.LEX) for _ in words[at + 1:at + 3]] + words[at + 3:])
     return words.changed(words[:at] + [LEX_KEY] + words[at + 1:]) if at and at < len(words) else words
+
+
+def settle_streams(words, rng):
+    """XREAD and XREADGROUP: mostly as many ids as keys."""
+    if words[0].lower() not in (b"xread", b"xreadgroup") or b"streams" not in [w.lower() for w in words] or \
+            rng.random() < 0.1:
+        return words
+    begin = [w.lower() for w in words].index(b"streams") + 1
+    keys = [w for w in words[begin:] if w in pools.KEYS and w not in pools.STREAM_IDS]
+    ids = [w for w in words[begin:] if w not in keys]
+    return words.changed(words[:begin] + keys + [rng.choice(ids or [b"0"]) for _ in keys])
 
 
 NUMKEYS = b"\x00numkeys"

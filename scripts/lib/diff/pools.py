@@ -34,6 +34,11 @@ DOUBLES = [b"0", b"1", b"-1", b"0.5", b"1.5", b"-2.25", b"3", b"10", b"100", b"1
 BAD_DOUBLES = [b"nan", b"x", b"", b" 1", b"1 ", b"0x1p3", b"1e400", b"infinity", b"--1", b"1e", b"1.2.3"]
 PATTERNS = [b"*", b"?", b"a*", b"[a-c]", b"[^a]", b"*1", b"\\*", b"", b"h[ae]llo", b"[", b"*a*b*"]
 STREAM_IDS = [b"0", b"1-1", b"2", b"3-5", b"5-1", b"10", b"20-7", b"40", b"0-0", b"x", b"5-x", b"18446744073709551615-0"]
+# What is pending is older or younger than these, whatever a server takes to answer.
+IDLE_TIMES = [b"0", b"0", b"0", b"-5", b"1000000000"]
+THRESHOLDS = [b"0", b"1", b"2", b"3", b"10", b"50", b"100", b"101", b"1000"]  # of XTRIM
+ENTRIES = (1, 5, 99, 100, 101, 130)        # in a row: a node has at most a hundred
+ENTRY_BYTES = (0, 1, 5, 20, 60, 127, 400)  # of a value: and at most 4,096 bytes
 LEX = [b"-", b"+", b"[a", b"(a", b"[b", b"(c", b"[", b"(", b"a", b"[\xff", b"(hello"]
 SCORE_BOUNDS = [b"-inf", b"+inf", b"(1", b"(0.5", b"1", b"0", b"5", b"(", b"(inf", b"x", b"(x", b"-1"]
 EDGE_PLACES = {"longitude": [b"0", b"180", b"-180", b"-179.999", b"181", b"-200", b"x", b"nan", b"inf"],

@@ -15,6 +15,7 @@
 #include "resp/types/dump/object_writer.hpp"
 #include "resp/types/dump/payload.hpp"
 #include "tests/types/dump/recorded_payloads.hpp"
+#include "tests/types/dump/stream_parts.hpp"
 
 namespace kiwi::resp::dump {
 
@@ -40,6 +41,9 @@ class Collector final : public ObjectVisitor {
     deadlines.push_back(deadline_ms.value_or(0));
     return keep(field) && keep(value);
   }
+  StreamVisitor& stream() override { return parts; }
+
+  StreamParts parts;
 
  private:
   bool keep(std::string_view bytes) {

@@ -19,6 +19,7 @@
 #include "tests/types/dump/bytes.hpp"
 #include "tests/types/dump/recorded_payloads.hpp"
 #include "tests/types/hashed_audit.hpp"
+#include "tests/types/stream_content.hpp"
 #include "tests/types/world.hpp"
 
 namespace kiwi::resp::dump {
@@ -61,6 +62,9 @@ std::vector<std::string> content(World<On>& w, std::string_view name) {
       });
       break;
     }
+    case Type::kStream:
+      out = types_test::stream_lines(w.template read<Stream>(name));
+      break;
     default:
       w.template read<Hash>(name).each([&](std::string_view field, std::string_view value) {
         return out.emplace_back(std::string(field) + "=" + std::string(value)), true;
@@ -118,11 +122,43 @@ double any_score(Prng& prng) {
   return std::isnan(score) ? 0.5 : score;
 }
 
+// Some entries are deleted, some delivered, and one of the groups has nothing.
+void make_stream(Stream& stream, uint64_t count, Prng& prng) {
+  StreamId id{1 + prng.below(1000), 0};
+  std::vector<StreamId> ids;
+  for (uint64_t i = 0; i < count; ++i) {
+    id.ms += prng.below(3);
+    ++id.sequence;
+    const std::string value = some_bytes(prng);
+    const std::string_view fields[] = {"name", value, prng.chance(1, 9) ? "other" : "more", "7"};
+    stream.append(id, StreamFields(fields).first(prng.chance(1, 5) ? 2 : 4));
+    ids.push_back(id);
+  }
+  stream.create_group("nothing", {});
+  stream.save();
+  StreamGroup& group = *stream.create_group("group", ids[ids.size() / 2]);
+  StreamConsumer* consumers[] = {&group.create_consumer("a", 5), &group.create_consumer("7", 6),
+                                 &group.create_consumer("idle", 7)};
+  for (const StreamId& one : ids) {
+    if (prng.chance(1, 2)) {
+      group.deliver(*consumers[prng.below(2)], one, 1 + prng.below(300), 1000);
+    }
+  }
+  for (const StreamId& one : ids) {
+    if (prng.chance(1, 4)) {
+      stream.erase(one);
+    }
+  }
+  stream.save();
+}
+
 template <class On>
 void make_any(World<On>& w, std::string_view name, Prng& prng) {
   const uint64_t count = 1 + prng.below(prng.chance(1, 10) ? 700 : 20);
   const bool numbers = prng.chance(1, 2);
-  switch (prng.below(5)) {
+  switch (prng.below(6)) {
+    case 4:
+      return make_stream(w.template open<Stream>(name), count, prng);
     case 3: {
       ZSet& set = w.template open<ZSet>(name);
       for (uint64_t i = 0; i < count; ++i) {
@@ -207,6 +243,7 @@ void round_trips(uint64_t seed, const Shape& shape, int rounds) {
   }
   w.end_turn();
   CHECK(w.records(rocks::Family::kElement) == 0);
+  CHECK(w.records(rocks::Family::kNode) == 0);
   CHECK(w.records(rocks::Family::kMeta) == 0);
 }
 

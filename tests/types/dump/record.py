@@ -34,6 +34,24 @@ CASES = [
     ("hash table", [("HSET", "k", "f", "v" * 65, "g", "5")]),
     ("sorted set", [("ZADD", "k", "1", "a", "-0.5", "b", "1e100", "c", "inf", "d")]),
     ("sorted set table", [("ZADD", "k", "1.5", "m" * 65, "-inf", "b")]),
+    ("stream", [("XADD", "k", "1-1", "f", "v"), ("XADD", "k", "2-0", "f", "w", "g", ""),
+                ("XADD", "k", "18446744073709551614-7", "f", "-7")]),
+    ("stream without entries", [("XGROUP", "CREATE", "k", "g", "0", "MKSTREAM")]),
+    ("stream of several nodes",
+     [("XADD", "k", "%d-%d" % (i * 1000, i % 3), "n", i, "text", b"t" * (i % 90)) for i in range(1, 251)]
+     + [("XDEL", "k", "1000-1", "2000-2", "107000-2"), ("XTRIM", "k", "MINID", "5000")]),
+    ("stream with its last entries deleted",
+     [("XADD", "k", "%d-0" % i, "f", i) for i in range(1, 9)] + [("XDEL", "k", "7-0", "8-0"),
+                                                                ("XTRIM", "k", "MINID", "7")]),
+    ("stream with groups",
+     [("XADD", "k", "%d-0" % i, "f", i) for i in range(1, 31)]
+     + [("XGROUP", "CREATE", "k", name, start) for name, start in (("a", "0"), ("12", "5-0"), ("z", "$"))]
+     + [("XREADGROUP", "GROUP", "a", who, "COUNT", count, "STREAMS", "k", ">")
+        for who, count in (("one", 7), ("two", 4), ("3", 5))]
+     + [("XREADGROUP", "GROUP", "12", "one", "STREAMS", "k", ">"), ("XACK", "k", "a", "2-0", "9-0", "13-0"),
+        ("XCLAIM", "k", "a", "two", 0, "3-0", "12-0", "RETRYCOUNT", 300, "TIME", 1700000000000),
+        ("XDEL", "k", "4-0"), ("XGROUP", "CREATECONSUMER", "k", "a", "idle"),
+        ("XGROUP", "SETID", "k", "z", "20-0", "ENTRIESREAD", 20)]),
 ]
 
 
