@@ -50,6 +50,11 @@ constexpr size_t kSmallReplyBytes = 64 * kKiB;  // fits whatever other replies i
 // their client sent: it happens at once, between two turns of the client loop.
 constexpr size_t kLocalReplyBytes = 16 * kMiB;
 
+// ---- other servers
+// Conversations of MIGRATE with its targets at a time: each has a socket besides its client's, for
+// as long as its timeout says.
+constexpr size_t kExchanges = 64;
+
 // ---- long reads
 // Put aside at a time; short ones that wait behind one of their connection do not count. One thread
 // runs them: with more, the last would be answered after raft.response-timeout anyway.
