@@ -80,7 +80,12 @@ constexpr size_t kHandshakesOfAddress = 32;
 constexpr size_t kVisits = 64;  // proven ones that ask a question, at a time
 
 // ---- keyspace
-constexpr int64_t kDatabases = 1024;  // each has its own counters in memory
+// What keys of records are made of: a name stands in each of its key's, in those that delete it,
+// and in what files and their index say of themselves, so a long one costs many times its length.
+// Redis takes 512 MB. Both decide what entries mean.
+constexpr size_t kKeyNameBytes = 64 * kKiB - 1;
+constexpr size_t kFieldBytes = 1 * kMiB;  // a hash's field, a member of a set or sorted set
+constexpr int64_t kDatabases = 1024;      // each has its own counters in memory
 
 // ---- cluster
 constexpr size_t kMembers = 15;  // raft.peers; larger groups only get slower

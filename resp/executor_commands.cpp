@@ -185,6 +185,9 @@ bool Executor::State::run_handler(Route route,
   } catch (const TooMuchForOneEntry&) {
     error = too_much();
     failed_whole = true;
+  } catch (const NameTooLong& e) {
+    error = e.what();
+    failed_whole = true;
   } catch (const std::bad_alloc&) {
     out_of_memory();
   } catch (const std::exception& e) {

@@ -249,8 +249,7 @@ void Session::State::resume() {
 size_t Session::State::memory_bytes() const {
   return sizeof(Session) + sizeof(State) + parser.memory_bytes() + slots.memory_bytes() +
          output.capacity() + unsent_bytes + scratch.capacity() + transaction.memory_bytes() +
-         exec_bytes +
-         (migrating ? migrating->migration.memory_bytes() + migrating->bytes_out : 0) +
+         exec_bytes + (migrating ? migrating->migration.memory_bytes() + migrating->bytes_out : 0) +
          (is_subscriber() ? node.pubsub.memory_bytes(info.id) : 0);
 }
 

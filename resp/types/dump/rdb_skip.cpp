@@ -111,7 +111,7 @@ bool skip_object(uint8_t type, RdbReader& in) {
       return skip_stream(type, in);
     default: {
       Nothing nothing;
-      return read_object(type, in, nothing);
+      return read_object(type, in, nothing) != ReadOutcome::kBad;
     }
   }
 }
