@@ -30,7 +30,7 @@ struct TooMuchForOneEntry : std::exception {
 // A name that a record's key would hold and that is longer than those may be (limits.hpp). Alike on
 // every node, too. what() is the client's error.
 struct NameTooLong : std::exception {
-  enum class Of : uint8_t { kKey, kField };
+  enum class Of : uint8_t { kKey, kField, kGroup };
   explicit NameTooLong(Of what) : of(what) {}
   const char* what() const noexcept override;
   Of of;
@@ -43,6 +43,11 @@ inline void check_key_name(std::string_view name) {
 inline void check_field_name(std::string_view name) {
   if (name.size() > config::limits::kFieldBytes) {
     throw NameTooLong(NameTooLong::Of::kField);
+  }
+}
+inline void check_group_name(std::string_view name) {  // of a stream; or a consumer's
+  if (name.size() > config::limits::kFieldBytes) {
+    throw NameTooLong(NameTooLong::Of::kGroup);
   }
 }
 

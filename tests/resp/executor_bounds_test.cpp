@@ -18,7 +18,9 @@
 #include "config/base/prng.hpp"
 #include "config/limits.hpp"
 #include "raft/codec.hpp"
+#include "resp/context.hpp"
 #include "resp/long_read.hpp"
+#include "resp/resp_writer.hpp"
 #include "rocks/keys.hpp"
 #include "tests/resp/counting_keyspace.hpp"
 #include "tests/resp/node.hpp"
@@ -222,6 +224,55 @@ TEST_CASE("a read that looks at more than a turn allows leaves it, whatever its 
   }
 }
 
+// ---------------------------------------------------------------- distances
+
+TEST_CASE("a search that stores computes a bounded number of distances [F61]") {
+  rocks::MemoryKeyspace keyspace;
+  ExecutorOptions options;
+  options.entry_steps_max = 2500;
+  Node node(keyspace, options);
+  node.start();
+  std::vector<std::string> argv{"geoadd", "g"};
+  for (int i = 0; i < 100; ++i) {
+    argv.insert(argv.end(), {"1." + std::to_string(100 + i), "1", std::to_string(i)});
+  }
+  CHECK(node.run(argv) == ":100\r\n");
+  const std::string search = "geosearchstore d g fromlonlat 1.1 1 byradius ";
+  CHECK(node(search + "999 km").starts_with("-ERR too much for one command"));
+  CHECK(node("exists d") == ":0\r\n");
+  CHECK(node(search + "200 m") == ":2\r\n");
+}
+
+// ---------------------------------------------------------------- small collections
+
+TEST_CASE(
+    "a look into a small set costs what it holds, a walk through it less than records [F61]") {
+  rocks::MemoryKeyspace keyspace;
+  Database database(keyspace);
+  auto steps_of = [&](int members, auto body) {
+    Context context(database);
+    const CommandSpec& row = *find_command("sadd");
+    context.begin(row, 0, {.now_ms = 1, .may_write = true});
+    std::string ignored;
+    RespWriter reply(&ignored, 2);
+    const std::string name = "s" + std::to_string(members);
+    Set* set = context.open<Set>(name, reply);
+    for (int i = 0; i < members; ++i) {
+      set->add(std::to_string(i));
+    }
+    set->save();
+    REQUIRE_FALSE(set->spread());
+    const uint64_t before = database.steps().taken();
+    body(*set);
+    return database.steps().taken() - before;
+  };
+  auto look = [](const Set& set) { set.contains("absent"); };
+  auto walk = [](const Set& set) { set.each([](std::string_view) { return true; }); };
+  CHECK(steps_of(3, look) == 1);
+  CHECK(steps_of(480, look) == 31);
+  CHECK(steps_of(480, walk) == 30);
+}
+
 // ---------------------------------------------------------------- names
 
 TEST_CASE("no command makes a key whose name is too long, whatever it is otherwise [F30][F61]") {
@@ -299,6 +350,14 @@ TEST_CASE("no command makes a field or member that is too long [F30][F61]") {
     CHECK(keyspace.maps()[2] == before[2]);
   }
   CHECK(node.run({"hget", "h", longer}) == "$-1\r\n");
+  node("xadd stream 1-1 f v");
+  node("xgroup create stream g 0");
+  for (const std::vector<std::string>& argv :
+       std::vector<std::vector<std::string>>{{"xgroup", "create", "stream", longer, "0"},
+                                             {"xgroup", "createconsumer", "stream", "g", longer}}) {
+    CHECK(node.run(argv) ==
+          "-ERR the name of a group or consumer is longer than 1048576 bytes\r\n");
+  }
 }
 
 // ---------------------------------------------------------------- an entry that is skipped
