@@ -38,6 +38,9 @@ constexpr size_t kEntryWorkBytes = 256 * kMiB;
 // Records that one command may look at, about a microsecond each; those behind it in the entry are
 // refused once all together are above this. Decides what entries mean, too.
 constexpr uint64_t kEntrySteps = 50'000'000;
+// And all reads of one entry together, those in its MULTI blocks: they run where entries are
+// applied, on their origin only.
+constexpr uint64_t kEntryReadSteps = 10'000'000;
 
 // ---- replies
 // One reply while it is built (F45): the longest string with room to spare, and half of what
@@ -50,10 +53,18 @@ constexpr size_t kSmallReplyBytes = 64 * kKiB;  // fits whatever other replies i
 // their client sent: it happens at once, between two turns of the client loop.
 constexpr size_t kLocalReplyBytes = 16 * kMiB;
 
+// ---- other servers
+// Conversations of MIGRATE with its targets at a time: each has a socket besides its client's, for
+// as long as its timeout says.
+constexpr size_t kExchanges = 64;
+
 // ---- long reads
 // Put aside at a time; short ones that wait behind one of their connection do not count. One thread
 // runs them: with more, the last would be answered after raft.response-timeout anyway.
 constexpr size_t kLongReads = 4096;
+// What one of them may hold in memory while it runs (ZUNION, SORT, GEOSEARCH), 100 bytes a record
+// included. In its turn a read has what an entry has, and leaves it for more.
+constexpr size_t kLongReadWorkBytes = 512 * kMiB;
 constexpr size_t kLongReadsOfConnection = 256;  // of them: no client takes the room of all
 
 // ---- peers
@@ -75,6 +86,12 @@ constexpr size_t kHandshakesOfAddress = 32;
 constexpr size_t kVisits = 64;  // proven ones that ask a question, at a time
 
 // ---- keyspace
+// What keys of records are made of: a name stands in each of its key's, in those that delete it,
+// and in what files and their index say of themselves, so a long one costs many times its length.
+// Redis takes 512 MB. Both decide what entries mean.
+constexpr size_t kKeyNameBytes = 64 * kKiB - 1;
+// A hash's field, a member of a set or sorted set, a stream's group or consumer.
+constexpr size_t kFieldBytes = 1 * kMiB;
 constexpr int64_t kDatabases = 1024;  // each has its own counters in memory
 
 // ---- cluster

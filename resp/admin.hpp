@@ -44,6 +44,8 @@ struct Exchange {
 // '+' and all the replies, or an error line as Migration::io_error() makes it. Once, on the client
 // loop.
 using ExchangeDone = std::function<void(std::string)>;
+// Nobody waits for it any more: it ends, and its `done` is not called. Nothing once it was called.
+using ExchangeCancel = std::function<void()>;
 
 struct Admin {
   // RAFT.NODE ADD. The node must be running and empty (raft.bootstrap manual, or raft.join): it is
@@ -87,8 +89,11 @@ struct Admin {
   // an error text, empty: it can.
   std::function<std::string()> upgrade_refusal = [] { return unavailable().error; };
   // MIGRATE.
-  std::function<void(Exchange, ExchangeDone)> exchange =
-      [](const Exchange&, const ExchangeDone& done) { done("-" + unavailable().error + "\r\n"); };
+  std::function<ExchangeCancel(Exchange, ExchangeDone)> exchange = [](const Exchange&,
+                                                                      const ExchangeDone& done) {
+    done("-" + unavailable().error + "\r\n");
+    return ExchangeCancel([] {});
+  };
   // Of the members that this judges (members_digest.hpp).
   std::function<std::string()> members_digest = [] { return std::string(); };
   // SHUTDOWN: as SIGTERM, hands leadership over, finishes what is pending, ends the process.

@@ -60,6 +60,7 @@ enum Flag : uint32_t {
   kContainer = 1u << 18,      // CLIENT, CONFIG, ...: its sub-commands are the rows "name|..."
   kNotQueued = 1u << 19,      // executed inside MULTI, not queued: EXEC, DISCARD, RESET, ...
   kSubscriberOk = 1u << 20,   // allowed to subscribers in RESP2
+  kMayBeLong = 1u << 21,      // of a fast one: what it looks at may be much all the same
 };
 
 using LocalHandler = void (*)(Session& session, Args args, ReplyWriter& reply);

@@ -189,6 +189,7 @@ void Executor::State::apply_entry(const raft::Entry& entry) {
   CHECK_INVARIANT(applying == nullptr && !database.effects().marked());
   entry_commands = 0;
   entry_steps = 0;
+  entry_read_steps = 0;
   applying = &entry;
   const bool skips = must_skip(entry);
   skipped = skipped || skips;

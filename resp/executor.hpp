@@ -47,8 +47,9 @@ struct ExecutorOptions {
   size_t reply_bytes_max = config::limits::kReplyBytes;
   // F61: decides what entries mean; tests lower it on all nodes alike.
   size_t entry_work_max = config::limits::kEntryWorkBytes;
-  uint64_t entry_steps_max = config::limits::kEntrySteps;  // the same
-  Shape shape = kShape;                                    // the same
+  uint64_t entry_steps_max = config::limits::kEntrySteps;           // the same
+  Shape shape = kShape;                                             // the same
+  uint64_t entry_read_steps_max = config::limits::kEntryReadSteps;  // decides about replies only
   // Reads that look at more records than this leave the turn (ExecutorEffects::long_reads); 0: none
   // does. Only when, not what they answer, depends on it.
   uint64_t long_read_elements = 0;

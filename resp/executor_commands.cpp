@@ -114,11 +114,11 @@ void Executor::State::execute_plain(const Decoded& decoded,
     database.steps().limit(2 * options.long_read_elements + kStepsPerCommand);
   }
   if (store != nullptr && !may_put_aside) {
-    database.steps().bound(options.entry_steps_max);
+    database.steps().bound(reads ? read_steps_left() : options.entry_steps_max);
   }
   if (!reads) {
     if (entry_steps > options.entry_steps_max) {
-      RespWriter(out.bytes, version).error(too_much());
+      RespWriter(out.bytes, version).error(too_much(options.entry_steps_max));
       return;
     }
     database.effects().carry(decoded.bytes);
@@ -134,15 +134,23 @@ void Executor::State::execute_plain(const Decoded& decoded,
     const size_t spent = database.effects().exchange_spent(0);
     run_handler(route, decoded, out, version);
     database.effects().exchange_spent(spent);
+    entry_read_steps += applying != nullptr ? database.steps().taken() : 0;
   }
   // What takes long ends the turn, though it cannot be divided where it is applied.
   turn_commands += database.steps().taken() / kStepsPerCommand;
 }
 
-std::string Executor::State::too_much() {
+// A short one is answered all the same.
+uint64_t Executor::State::read_steps_left() const {
+  const uint64_t taken = applying != nullptr ? entry_read_steps : 0;
+  return std::max(kStepsPerCommand,
+                  options.entry_read_steps_max - std::min(options.entry_read_steps_max, taken));
+}
+
+std::string Executor::State::too_much(uint64_t steps_max) {
   return "ERR too much for one command: it would copy, move or hold more than " +
          std::to_string(database.effects().entry_work_max()) +
-         " bytes at once or look at more than " + std::to_string(options.entry_steps_max) +
+         " bytes at once or look at more than " + std::to_string(steps_max) +
          " records, alone or together with others of its log entry; do it in parts";
 }
 
@@ -184,7 +192,14 @@ bool Executor::State::run_handler(Route route,
             " bytes, or the replies of one turn are: ask for less at a time (SCAN, SSCAN, LRANGE, "
             "GETRANGE, fewer keys)";
   } catch (const TooMuchForOneEntry&) {
-    error = too_much();
+    if (may_put_aside && !writes) {
+      put_aside = true;
+      return true;
+    }
+    error = too_much(writes ? options.entry_steps_max : options.entry_read_steps_max);
+    failed_whole = true;
+  } catch (const NameTooLong& e) {
+    error = e.what();
     failed_whole = true;
   } catch (const std::bad_alloc&) {
     out_of_memory();

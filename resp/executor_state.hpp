@@ -167,7 +167,8 @@ struct Executor::State {
   // False: it failed, and nothing of it may remain, the same on every node (F30).
   bool run_handler(Route route, const Decoded& decoded, ReplySpace& out, int version);
   void failed(const CommandSpec& row, const std::exception& error);
-  std::string too_much();
+  std::string too_much(uint64_t steps_max);
+  uint64_t read_steps_left() const;  // of this entry
   void large_entry() const;
   bool looks_long(const CommandSpec& row, Args args);  // the context was begun for it
   bool foreseen_long(RequestKind kind, const Decoded& decoded, const Moment& moment);
@@ -234,13 +235,14 @@ struct Executor::State {
   ReplyGroups replies;
   ExecutorEffects effects;
   const raft::Entry* applying = nullptr;
-  bool skipped = false;         // Executor::skipped_entry()
-  bool held = false;            // Executor::held()
-  bool opened_term = false;     // a kNoop was applied since the last take_effects()
-  uint64_t turn_commands = 0;   // executed in this half of a turn: entries, then reads
-  size_t turn_reply_bytes = 0;  // replies.bytes() at which this half of a turn ends
-  uint64_t entry_steps = 0;     // of this entry's writes, those that every node takes
-  uint64_t entry_commands = 0;  // executed in this entry: the ordinal of the next (F10)
+  bool skipped = false;           // Executor::skipped_entry()
+  bool held = false;              // Executor::held()
+  bool opened_term = false;       // a kNoop was applied since the last take_effects()
+  uint64_t turn_commands = 0;     // executed in this half of a turn: entries, then reads
+  size_t turn_reply_bytes = 0;    // replies.bytes() at which this half of a turn ends
+  uint64_t entry_steps = 0;       // of this entry's writes, those that every node takes
+  uint64_t entry_read_steps = 0;  // of its reads
+  uint64_t entry_commands = 0;    // executed in this entry: the ordinal of the next (F10)
   std::vector<ReplyBatch> long_replies;
   uint64_t long_reads = 0;  // put aside so far; their ids have the highest bit
   // Put aside and not answered: whose each is, and what each connection has. Those that only wait

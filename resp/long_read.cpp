@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "config/base/check.hpp"
+#include "config/limits.hpp"
 #include "resp/executor.hpp"
 #include "resp/resp_writer.hpp"
 #include "resp/types/steps.hpp"
@@ -89,6 +90,7 @@ LongReadResult run_long_read(rocks::Reader& view,
     ExecutorOptions options;
     options.reply_bytes_max = read.reply_bytes_max;
     options.stop = &stop;
+    options.entry_work_max = config::limits::kLongReadWorkBytes;
     Executor executor(reader, options);
     ReadBatch batch;
     batch.id = read.id;

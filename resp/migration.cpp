@@ -58,6 +58,13 @@ std::optional<std::string_view> bulk_of(std::string_view reply) {
 
 }  // namespace
 
+Migration::Migration(MigrateOrder order) : order_(std::move(order)) {
+  // Twice as a name, twice as a token; once for all, since a session counts itself often.
+  for (const std::string& key : order_.keys) {
+    names_bytes_ += 2 * (sizeof(std::string) + sizeof(WatchToken)) + 4 * key.size();
+  }
+}
+
 Migration::Step Migration::say(std::string reply) {
   answer_ = std::move(reply);
   std::string().swap(request_);

@@ -39,7 +39,7 @@ class Migration {
  public:
   static constexpr int kAttempts = 3;
 
-  explicit Migration(MigrateOrder order) : order_(std::move(order)) {}
+  explicit Migration(MigrateOrder order);
 
   enum class Step : uint8_t {
     kRead,      // watch order().keys, read them as kiwi.migrate says
@@ -63,7 +63,7 @@ class Migration {
   const std::vector<WatchToken>& tokens() const { return watched_; }
   const std::vector<std::string>& doomed() const { return here_; }
   const std::string& answer() const { return answer_; }
-  size_t memory_bytes() const { return request_.capacity(); }
+  size_t memory_bytes() const { return request_.capacity() + names_bytes_; }
 
   // Of exchanged(): where it failed, as Redis says it.
   static std::string io_error(std::string_view where);
@@ -78,6 +78,7 @@ class Migration {
   Step stay(const Names& went, const Names& changed);
 
   MigrateOrder order_;
+  size_t names_bytes_ = 0;           // of all keys in all lists below, at most
   int attempt_ = 1;                  // above kAttempts: only to name what changed
   std::vector<WatchToken> copies_;   // of order_.keys: what the target has of an earlier attempt
   std::vector<WatchToken> watched_;  // from read() on those of here_

@@ -134,6 +134,7 @@ struct NodeContext {
   uint32_t cluster_version = 1;
 
   ClientMemory client_memory;
+  size_t exchanges = 0;        // of MIGRATE, under way; at most limits::kExchanges
   uint64_t machine_bytes = 0;  // what maxmemory-clients takes percents of
 
   PubSub pubsub;  // sessions subscribe, and leave it when they end

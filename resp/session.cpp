@@ -22,7 +22,7 @@ constexpr size_t kErrorWords = 128;  // as in Redis
 
 // Whoever says nothing for so long gives its buffers back.
 constexpr int64_t kIdleMs = 2000;
-// What is read ahead of a client that waits: it has to be seen when it leaves.
+// What is read ahead of a client that waits or whose MIGRATE does: it has to be seen when it leaves.
 constexpr size_t kReadAheadBytes = 64 * limits::kKiB;
 static_assert(kReserveBytes <= limits::kPipelineBytes);
 static_assert(ClientMemory::kFairBytes <= limits::kOutputPauseBytes, "scarce is not more");
@@ -42,6 +42,7 @@ Session::Session(NodeContext& node, SessionInfo info, int64_t now_ms)
 }
 
 Session::~Session() {
+  state_->leave_target();
   state_->node.client_memory.changed(state_->counted_bytes, 0);
   state_->forget_subscriptions();
   state_->node.sessions.erase(state_->info.id);
@@ -152,7 +153,8 @@ bool Session::has_output() const { return !state_->output.empty(); }
 
 bool Session::wants_more_input() const {
   const State& s = *state_;
-  const bool ahead = s.is_blocked() && s.parser.unread_bytes() < kReadAheadBytes;
+  const bool ahead =
+      (s.is_blocked() || s.migrating) && s.parser.unread_bytes() < kReadAheadBytes;
   return !s.paused && (!s.barrier || ahead) && !s.close_after_replies && !s.killed;
 }
 
@@ -262,7 +264,8 @@ void Session::State::resume() {
 size_t Session::State::memory_bytes() const {
   return sizeof(Session) + sizeof(State) + parser.memory_bytes() + slots.memory_bytes() +
          output.capacity() + unsent_bytes + scratch.capacity() + transaction.memory_bytes() +
-         exec_bytes + blocked_bytes + (migrating ? migrating->migration.memory_bytes() : 0) +
+         exec_bytes + blocked_bytes +
+         (migrating ? migrating->migration.memory_bytes() + migrating->bytes_out : 0) +
          (is_subscriber() ? node.pubsub.memory_bytes(info.id) : 0);
 }
 

@@ -151,8 +151,9 @@ void Session::State::run_local(const CommandSpec& row, Args args, RespWriter& re
 
 bool may_be_long(const CommandSpec& row, size_t argc) {
   constexpr size_t kFewWords = 64;
-  // What is fast looks at no more records than it has arguments.
-  return row.cost != nullptr && ((row.flags & kFast) == 0 || argc > kFewWords);
+  // What is fast looks at no more records than it has arguments, as a rule.
+  const bool fast = (row.flags & kFast) != 0 && (row.flags & kMayBeLong) == 0;
+  return row.cost != nullptr && (!fast || argc > kFewWords);
 }
 
 void Session::State::forward(RequestKind kind, size_t begin, bool may_be_long) {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "config/base/check.hpp"
+#include "config/limits.hpp"
 #include "resp/session_state.hpp"
 
 namespace kiwi::resp {
@@ -50,22 +51,41 @@ void ask_to_delete(Session::State& s) {
 // Its answer comes in the client's slot, by way of the node: the connection may go meanwhile.
 void ask_target(Session::State& s) {
   Migrating& m = *s.migrating;
+  if (s.node.exchanges == config::limits::kExchanges) {
+    return s.take_step(m.migration.exchanged(
+        "-ERR too many MIGRATE wait for their targets on this node, nothing was sent: try again "
+        "later\r\n"));
+  }
   const MigrateOrder& order = m.migration.order();
   Exchange exchange{order.host, order.port, {}, m.migration.replies(), order.timeout_ms};
   exchange.request = m.migration.take_request();
-  CHECK_INVARIANT(!s.barrier && exchange.replies > 0);
+  CHECK_INVARIANT(!s.barrier && exchange.replies > 0 && m.bytes_out == 0);
   s.barrier = Barrier{m.slot, Barrier::Kind::kMigrate};
-  s.node.admin.exchange(std::move(exchange),
-                        [node = &s.node, to = ReplySlot{s.info.id, m.slot}](std::string bytes) {
-                          ReplyBatch batch;
-                          batch.connection = to.connection;
-                          batch.parts.push_back({to.slot, 0, static_cast<uint32_t>(bytes.size())});
-                          batch.bytes = std::move(bytes);
-                          node->deliver(std::move(batch));
-                        });
+  m.bytes_out = exchange.request.capacity();
+  ++s.node.exchanges;
+  m.cancel = s.node.admin.exchange(
+      std::move(exchange), [node = &s.node, to = ReplySlot{s.info.id, m.slot}](std::string bytes) {
+        ReplyBatch batch;
+        batch.connection = to.connection;
+        batch.parts.push_back({to.slot, 0, static_cast<uint32_t>(bytes.size())});
+        batch.bytes = std::move(bytes);
+        node->deliver(std::move(batch));
+      });
 }
 
 }  // namespace
+
+void Session::State::leave_target() {
+  if (!migrating || migrating->bytes_out == 0) {
+    return;
+  }
+  CHECK_INVARIANT(migrating->step == Step::kExchange && node.exchanges != 0);
+  --node.exchanges;
+  migrating->bytes_out = 0;
+  if (const ExchangeCancel cancel = std::exchange(migrating->cancel, nullptr)) {
+    cancel();
+  }
+}
 
 void Session::State::take_step(Step step) {
   migrating->step = step;
@@ -103,6 +123,7 @@ void Session::State::answer_migration(const ReplyBatch& batch, std::string_view 
       next = migration.read(bytes);
       break;
     case Step::kExchange:
+      leave_target();
       return take_step(migration.exchanged(bytes));
     case Step::kDelete:
       next = migration.deleted(bytes);

@@ -83,6 +83,9 @@ struct Migrating {
   uint32_t database = 0;
   Migration::Step step = Migration::Step::kRead;
   bool watched = false;  // kRead: the tokens are there, the keys are not
+  // What is with the target, until it answers, and how that ends. It is this client's memory (F47).
+  size_t bytes_out = 0;
+  ExchangeCancel cancel = nullptr;
 };
 
 // PUBLISH and SPUBLISH run when everything before them is answered, so that who gets the message
@@ -210,6 +213,7 @@ struct Session::State {
   void migrate(MigrateOrder order);
   void answer_migration(const ReplyBatch& batch, std::string_view bytes);
   void take_step(Migration::Step step);
+  void leave_target();  // its answer is here, or nobody waits for it
 
   // ---- session_pubsub.cpp
   bool is_subscriber() const {

@@ -51,8 +51,20 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
                             });
   }
 
+  void cancel() {
+    done_ = nullptr;
+    // To look up a name may take long, and nothing is being written yet.
+    if (!socket_.is_open()) {
+      std::string().swap(what_.request);
+    }
+    close();
+  }
+
  private:
   void connect(const tcp::resolver::results_type& found) {
+    if (!done_) {
+      return;  // over before this came: no socket is opened again
+    }
     asio::async_connect(socket_, found,
                         [self = shared_from_this()](ErrorCode error, const tcp::endpoint&) {
                           error ? self->fail() : self->write();
@@ -102,11 +114,16 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
     if (!done_) {
       return;
     }
+    close();
+    std::exchange(done_, nullptr)(std::move(bytes));
+  }
+
+  // What still waits for an event hears that it is cancelled, and lets go of this.
+  void close() {
     resolver_.cancel();
     timer_.cancel();
     ErrorCode ignored;
     socket_.close(ignored);
-    std::exchange(done_, nullptr)(std::move(bytes));
   }
 
   resp::Exchange what_;
@@ -122,8 +139,14 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
 
 }  // namespace
 
-void exchange(ClientLoop& loop, resp::Exchange what, resp::ExchangeDone done) {
-  std::make_shared<Conversation>(loop.io(), std::move(what), std::move(done))->begin();
+resp::ExchangeCancel exchange(ClientLoop& loop, resp::Exchange what, resp::ExchangeDone done) {
+  const auto begun = std::make_shared<Conversation>(loop.io(), std::move(what), std::move(done));
+  begun->begin();
+  return [weak = std::weak_ptr<Conversation>(begun)] {
+    if (const auto conversation = weak.lock()) {
+      conversation->cancel();
+    }
+  };
 }
 
 }  // namespace kiwi::actors

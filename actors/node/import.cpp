@@ -124,6 +124,9 @@ std::string summary(const config::Options& options,
   if (report.expired > 0) {
     text += ", " + std::to_string(report.expired) + " that were over left out";
   }
+  if (report.empty > 0) {
+    text += ", " + std::to_string(report.empty) + " without elements left out";
+  }
   if (report.unsupported > 0) {
     text += ", " + std::to_string(report.unsupported) + " things that are not supported left out";
   }

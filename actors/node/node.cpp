@@ -281,7 +281,7 @@ void Node::State::fill_context() {
     return founding.init(cluster);
   };
   context.admin.exchange = [this](resp::Exchange what, resp::ExchangeDone done) {
-    exchange(*parts.client_loop, std::move(what), std::move(done));
+    return exchange(*parts.client_loop, std::move(what), std::move(done));
   };
   orders.fill(context.admin);
   joining.fill(context.admin);

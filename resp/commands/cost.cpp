@@ -5,6 +5,7 @@
 #include "resp/commands/support.hpp"
 #include "resp/context.hpp"
 #include "resp/numbers.hpp"
+#include "resp/types/hyperloglog.hpp"
 #include "resp/words.hpp"
 
 namespace kiwi::resp::commands {
@@ -86,6 +87,13 @@ uint64_t random_cost(Context& context, Args args) {
   return *count < 0 ? magnitude(*count) : std::min(size, magnitude(*count));
 }
 
+// Fields that may be due are counted one by one.
+uint64_t hlen_cost(Context& context, Args args) {
+  const Key key = context.find(args[1]);
+  const bool counts = key.live && key.meta.spread && key.meta.may_be_due(context.now_ms());
+  return counts ? key.meta.field_deadlines : 0;
+}
+
 uint64_t lrange_cost(Context& context, Args args) {
   std::optional<int64_t> first = parse_integer(args[2]);
   std::optional<int64_t> last = parse_integer(args[3]);
@@ -103,8 +111,7 @@ uint64_t chunks_cost(Context& context, Args args) {
 
 // The registers of each.
 uint64_t pfcount_cost(Context&, Args args) {
-  constexpr uint64_t kRecordsLike = 20;  // reading 16,384 registers takes as long
-  return args.size() < 3 ? 0 : (args.size() - 1) * kRecordsLike;
+  return args.size() < 3 ? 0 : (args.size() - 1) * hyperloglog::kStepsOfMerge;
 }
 
 // What MEMORY USAGE does not estimate it walks, and what it is told to.

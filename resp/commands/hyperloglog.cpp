@@ -3,7 +3,9 @@
 #include "resp/types/hyperloglog.hpp"
 
 #include <memory>
+#include <set>
 #include <string>
+#include <string_view>
 
 #include "resp/commands/support.hpp"
 #include "resp/session.hpp"
@@ -88,21 +90,21 @@ void pfadd(Context& context, Args args, ReplyWriter& reply) {
 
 namespace {
 
-// The larger registers of all that are there. False: an error was answered.
+// The larger registers of all that are there; a name that comes again adds nothing. False: an error
+// was answered.
 bool merge_all(
     Context& context, Args names, hll::Registers& registers, bool& dense, ReplyWriter& reply) {
+  std::set<std::string_view> seen;
   std::string value;
   for (std::string_view name : names) {
     const Key key = context.read(name);
-    if (!key.live) {
+    if (!key.live || !seen.insert(name).second) {
       continue;
     }
     if (refuse_type(key, rocks::Type::kString, reply) || !load(context, key, value, reply)) {
       return false;
     }
-    // 16,384 registers take as long as so many records.
-    constexpr uint64_t kStepsOfMerge = 64;
-    context.state().steps().step(kStepsOfMerge);
+    context.state().steps().step(hll::kStepsOfMerge);
     dense = dense || hll::form_of(value) == hll::Form::kDense;
     if (!hll::merge(value, registers)) {
       reply.error(texts::kCorruptHyperLogLog);

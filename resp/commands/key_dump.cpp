@@ -75,6 +75,7 @@ class Attempt {
 };
 
 // In place of what the key holds. False: the payload is no such value, and the key is as it was.
+// Throws NameTooLong.
 bool put_in_place(Context& context, Key key, const dump::Payload& payload, int64_t deadline) {
   Attempt attempt(context.state());
   if (key.live) {
@@ -86,6 +87,10 @@ bool put_in_place(Context& context, Key key, const dump::Payload& payload, int64
   options.free_bytes = payload.body.size();
   dump::RdbReader in(payload.body);
   const dump::LoadOutcome outcome = dump::load_key(context.state(), key, payload.type, in, options);
+  if (outcome == dump::LoadOutcome::kTooLong) {
+    check_key_name(key.name);
+    throw NameTooLong(NameTooLong::Of::kField);
+  }
   if (outcome != dump::LoadOutcome::kDone || !in.rest().empty()) {
     return false;
   }

@@ -72,7 +72,10 @@ class TreeAudit {
     const uint64_t most_if_larger = level > 0 ? 3 : number == 0 ? 0 : 1;
     // Counts that grew since the last child came: a byte or two each.
     const size_t slack = level == 0 ? 0 : 2 * static_cast<size_t>(held);
-    if (held == 0 || (entries.size() > limit(number, level) + slack && held > most_if_larger)) {
+    const bool large_root =
+        number == 0 && level > 0 && entries.size() > shape_.root_inner_bytes() + slack;
+    if (held == 0 || large_root ||
+        (entries.size() > limit(number, level) + slack && held > most_if_larger)) {
       fault(TreeFault::kFill, number);
     }
     return count;

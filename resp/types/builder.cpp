@@ -90,6 +90,9 @@ TreeHead TreeBuilder::finish() {
   for (close(0); ++level + 1 < rows_.size();) {
     close(level);
   }
+  if (rows_[level].entries.size() > shape_.root_inner_bytes()) {
+    close(level++);
+  }
   head.height = static_cast<uint8_t>(level);
   head.next_node = next_node_;
   head.root = rows_[level].entries;

@@ -94,6 +94,7 @@ void Database::forget_record(Key& key) {
 // Writes key.meta. Its value may be a view into the Keyspace, so it is encoded before anything else
 // is asked of that.
 void Database::store(Key& key) {
+  check_key_name(key.name);
   report(key.name);
   if (key.meta.type == Type::kString) {
     effects_.spend_string(key.meta.value.size());

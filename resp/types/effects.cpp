@@ -23,6 +23,20 @@ uint8_t of(Family family, Effect effect) {
 
 }  // namespace
 
+const char* NameTooLong::what() const noexcept {
+  static_assert(config::limits::kKeyNameBytes == 65'535);
+  static_assert(config::limits::kFieldBytes == 1'048'576);
+  switch (of) {
+    case Of::kKey:
+      return "ERR the name of a key is longer than 65535 bytes";
+    case Of::kField:
+      return "ERR a field or member is longer than 1048576 bytes";
+    case Of::kGroup:
+      return "ERR the name of a group or consumer is longer than 1048576 bytes";
+  }
+  return "ERR a name is too long";
+}
+
 void Effects::mix(uint8_t effect, std::string_view key, std::string_view value) {
   checksum_ = checksum64(value, checksum64(key, checksum_ + effect));
 }

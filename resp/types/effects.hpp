@@ -16,6 +16,7 @@
 
 #include "config/base/check.hpp"
 #include "config/base/ids.hpp"
+#include "config/limits.hpp"
 #include "rocks/keyspace.hpp"
 
 namespace kiwi::resp {
@@ -25,6 +26,30 @@ namespace kiwi::resp {
 struct TooMuchForOneEntry : std::exception {
   const char* what() const noexcept override { return "too much for one entry"; }
 };
+
+// A name that a record's key would hold and that is longer than those may be (limits.hpp). Alike on
+// every node, too. what() is the client's error.
+struct NameTooLong : std::exception {
+  enum class Of : uint8_t { kKey, kField, kGroup };
+  explicit NameTooLong(Of what) : of(what) {}
+  const char* what() const noexcept override;
+  Of of;
+};
+inline void check_key_name(std::string_view name) {
+  if (name.size() > config::limits::kKeyNameBytes) {
+    throw NameTooLong(NameTooLong::Of::kKey);
+  }
+}
+inline void check_field_name(std::string_view name) {
+  if (name.size() > config::limits::kFieldBytes) {
+    throw NameTooLong(NameTooLong::Of::kField);
+  }
+}
+inline void check_group_name(std::string_view name) {  // of a stream; or a consumer's
+  if (name.size() > config::limits::kFieldBytes) {
+    throw NameTooLong(NameTooLong::Of::kGroup);
+  }
+}
 
 class Effects {
  public:

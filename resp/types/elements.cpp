@@ -37,6 +37,7 @@ std::optional<std::string_view> Elements::get(CollectionId collection, std::stri
 }
 
 void Elements::put(CollectionId collection, std::string_view field, std::string_view value) {
+  check_field_name(field);
   effects_.put(Family::kElement, element_key(collection, field), value);
 }
 

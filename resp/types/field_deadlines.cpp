@@ -75,6 +75,15 @@ uint64_t FieldDeadlines::due(CollectionId hash, int64_t now_ms) {
   return count;
 }
 
+uint64_t FieldDeadlines::later(CollectionId hash, int64_t now_ms, uint64_t most) {
+  uint64_t count = 0;
+  for (auto at = cursor(hash, now_ms); count < most && at->valid(); at->next()) {
+    steps_.step();
+    ++count;
+  }
+  return count;
+}
+
 std::vector<FieldDeadlines::Field> FieldDeadlines::some(int64_t not_after_ms, uint64_t most) {
   std::vector<Field> found;
   size_t bytes = 0;

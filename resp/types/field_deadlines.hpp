@@ -40,6 +40,8 @@ class FieldDeadlines {
   std::optional<int64_t> last(rocks::CollectionId hash);
   // How many are not after now_ms. A step each.
   uint64_t due(rocks::CollectionId hash, int64_t now_ms);
+  // How many are after it; counts no further than `most`.
+  uint64_t later(rocks::CollectionId hash, int64_t now_ms, uint64_t most);
   // Some, in order: at most `most`, and not much more than 256 KiB of names. Those that are first
   // among all, the first that are not after now_ms, and those that follow on one.
   std::vector<Field> first(rocks::CollectionId hash, uint64_t most);

@@ -93,6 +93,7 @@ std::optional<GroupRecord> GroupRecords::group(CollectionId stream, std::string_
 }
 
 void GroupRecords::put(CollectionId stream, std::string_view name, const GroupRecord& record) {
+  check_group_name(name);
   keys::stream_group(key_, stream, name);
   encode_group(value_, record);
   effects_.put(Family::kNode, key_, value_);
@@ -144,6 +145,7 @@ void GroupRecords::put(CollectionId stream,
                        uint32_t group,
                        std::string_view name,
                        const ConsumerRecord& record) {
+  check_group_name(name);
   keys::stream_consumer(key_, stream, group, name);
   encode_consumer(value_, record);
   effects_.put(Family::kNode, key_, value_);

@@ -43,7 +43,7 @@ bool Hash::store(std::string_view field, std::string_view value, int64_t deadlin
     insert(entry, packed_end());
   }
   key_.meta.converted = key_.meta.converted || !fits_listpack(field) || !fits_listpack(value) ||
-                        (Collection::size() > kListpackFields && size() > kListpackFields);
+                        has_more_than(kListpackFields);
   return !there;
 }
 

@@ -49,6 +49,21 @@ uint64_t Hashed::due() const {
   return *due_;
 }
 
+// However many are due: what comes later is counted.
+bool Hashed::has_more_than(uint64_t count) const {
+  const uint64_t stored = Collection::size();
+  if (stored <= count) {
+    return false;
+  }
+  if (due_ || key_.meta.field_deadlines == 0 || !spread() || !key_.meta.may_be_due(key_.now_ms)) {
+    return size() > count;
+  }
+  const uint64_t lasting = stored - key_.meta.field_deadlines;
+  return lasting > count ||
+         database().field_deadlines().later(key_.collection(), key_.now_ms, count + 1 - lasting) >
+             count - lasting;
+}
+
 void Hashed::begin_change() {
   Collection::begin_change(kind_ == HashedKind::kSet ? rocks::Type::kSet : rocks::Type::kHash);
 }

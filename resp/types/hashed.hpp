@@ -25,8 +25,9 @@ class Hashed : public Collection {
   // once.
   uint64_t size() const { return Collection::size() - due(); }
 
-  bool remove(std::string_view name);  // false: it was not there
-  bool empty() const;                  // costs no count
+  bool remove(std::string_view name);        // false: it was not there
+  bool empty() const;                        // costs no count
+  bool has_more_than(uint64_t count) const;  // looks at no more entries than that
   void clear();
   void save();  // as of Collection
 

@@ -31,6 +31,9 @@ enum class Fault : uint8_t { kNone, kNotOne, kCorrupt };
 enum class Change : uint8_t { kNone, kChanged, kCorrupt };
 
 using Registers = std::array<uint8_t, kRegisters>;
+// To go through the registers of one value, in records looked at: more than it takes, so that what
+// a command may merge ends within a few seconds.
+inline constexpr uint64_t kStepsOfMerge = 128;
 
 // Where an element counts, and how much.
 struct Place {

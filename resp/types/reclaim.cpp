@@ -18,8 +18,9 @@ namespace {
 
 // No write may happen under the walk, so it goes in steps.
 constexpr size_t kNameBytes = 256 << 10;
-// Records of keys that stay are written again, some of which are long: then the entry ends early.
-constexpr size_t kRewrittenBytes = 4 << 20;
+// What goes has a name, and records of keys that stay are written again, some of which are long:
+// then the entry ends early.
+constexpr size_t kWrittenBytes = 4 << 20;
 
 class Reclaim {
  public:
@@ -38,7 +39,7 @@ class Reclaim {
   }
 
  private:
-  bool is_full() const { return left_ == 0 || rewritten_ > kRewrittenBytes; }
+  bool is_full() const { return left_ == 0 || written_ > kWrittenBytes; }
 
   void walk(DatabaseId database) {
     while (!is_full()) {
@@ -88,18 +89,19 @@ class Reclaim {
     database_.forget_names();
     Key key = database_.find(database, place.name, now_ms_);
     CHECK_INVARIANT(key.present && key.meta.indexed_at_ms == place.deadline_ms);
+    // One of them may be as long as it likes, or it would wait for ever.
+    const size_t bytes = place.name.size() + (key.live ? key.meta.value.size() : 0);
+    if (written_ != 0 && written_ + bytes > kWrittenBytes) {
+      left_ = 0;
+      return false;
+    }
+    written_ += bytes;
     if (!key.live) {
       database_.remove_expired(key);
       ++done_.keys;
       spend(1);
       return true;
     }
-    // One of them may be as long as it likes, or it would wait for ever.
-    if (rewritten_ != 0 && rewritten_ + key.meta.value.size() > kRewrittenBytes) {
-      left_ = 0;
-      return false;
-    }
-    rewritten_ += key.meta.value.size();
     // It costs nothing of the entry's bound: what no entry can pay for would stay in front for
     // ever.
     database_.effects().carry(key.meta.value.size());
@@ -130,7 +132,7 @@ class Reclaim {
   Database& database_;
   const int64_t now_ms_;
   uint64_t left_;
-  size_t rewritten_ = 0;
+  size_t written_ = 0;
   Reclaimed done_;
 };
 

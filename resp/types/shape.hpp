@@ -4,6 +4,7 @@
 // record holds beside them does not count.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 
 namespace kiwi::resp {
@@ -17,6 +18,9 @@ struct Shape {
   size_t inner_bytes = 1024;
   size_t root_leaf_bytes = 2048;  // a root that is the only leaf; no smaller than other leaves
   size_t chunk_bytes = 8192;      // of a string: a longer one is cut into such pieces
+
+  // A root that is an inner node, however few entries it has.
+  size_t root_inner_bytes() const { return std::max(root_leaf_bytes, inner_bytes); }
 };
 
 inline constexpr Shape kShape;

@@ -9,8 +9,10 @@
 //            if both fit into three quarters. Empty nodes go. A root with one inner child takes its
 //            entries.
 //   Limits   those of Shape, when entries come: counts that grow later may add a byte or two each.
-//            A leaf of one entry, and an inner node of three, may be larger. The root stands in the
-//            key's record, so an element that is too large for it has a leaf of its own.
+//            A leaf of one entry, and an inner node of three, may be larger. The root may not, for
+//            it stands in the key's record, which every look at the key reads and every change
+//            writes: an element, or separators, that are too large for it have a node of their own,
+//            the only one below it.
 //
 // The shape is a function of the history alone, so it is the same on every node. Changes stand in
 // memory until save(), which writes each changed node once: between the first change and save() the

@@ -123,7 +123,11 @@ void Tree::lower_root() {
       return;
     }
     const uint64_t number = only.child;
-    top.entries = load(number, height_ - 1).entries;
+    const std::string& below = load(number, height_ - 1).entries;
+    if (below.size() > shape_.root_inner_bytes()) {
+      return;
+    }
+    top.entries = below;
     top.level = --height_;
     touch(top);
     drop_node(number);

@@ -38,9 +38,11 @@ void Tree::spread(size_t depth, Side side) {
   }
 }
 
-// One piece stays where it is, unless it is an element that is too large for the key's record.
+// One piece stays where it is, unless it is too large for the key's record: one element, or up to
+// three children with long separators.
 bool Tree::in_place(size_t depth, unsigned level) const {
-  return ends_.size() == 1 && (depth > 0 || level > 0 || whole_.size() <= shape_.root_leaf_bytes);
+  const size_t most = level == 0 ? shape_.root_leaf_bytes : shape_.root_inner_bytes();
+  return ends_.size() == 1 && (depth > 0 || whole_.size() <= most);
 }
 
 // Divides whole_ if it is larger than `most`: ends_ of the pieces, which obey the node limit. A

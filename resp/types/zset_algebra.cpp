@@ -4,6 +4,8 @@
 #include <cmath>
 #include <map>
 #include <optional>
+#include <string>
+#include <utility>
 
 #include "config/base/check.hpp"
 
@@ -102,8 +104,9 @@ void unite(Database& database, Sources sources, Aggregate aggregate, ScoredMembe
       return true;
     });
   }
-  for (const auto& [member, score] : scores) {
-    into.append(score, member);
+  while (!scores.empty()) {  // none is there twice at a time
+    auto next = scores.extract(scores.begin());
+    into.take(next.mapped(), std::move(next.key()));
   }
 }
 
@@ -112,10 +115,14 @@ void unite(Database& database, Sources sources, Aggregate aggregate, ScoredMembe
 // ---------------------------------------------------------------- results
 
 void ScoredMembers::append(double score, std::string_view member) {
-  CHECK_INVARIANT(!std::isnan(score));
   database_.effects().spend(member.size());
+  take(score, std::string(member));
+}
+
+void ScoredMembers::take(double score, std::string&& member) {
+  CHECK_INVARIANT(!std::isnan(score));
   longest_ = std::max(longest_, member.size());
-  all_.push_back({score, std::string(member)});
+  all_.push_back({score, std::move(member)});
 }
 
 void ScoredMembers::sort() {

@@ -35,7 +35,8 @@ class ScoredMembers {
   explicit ScoredMembers(Database& database) : database_(database) {}
 
   void append(double score, std::string_view member);
-  void sort();  // if they did not come in order
+  void take(double score, std::string&& member);  // which was counted as work already
+  void sort();                                    // if they did not come in order
   const std::vector<One>& all() const { return all_; }
   size_t size() const { return all_.size(); }
   // In place of whatever the key holds; how many they are.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import random
+import socket
 import subprocess
 
 import pytest
@@ -245,3 +246,29 @@ def test_migrate_says_what_went_wrong_and_keeps_the_key(single, redis):
         assert ours.must("MIGRATE", redis.host, redis.port, "k", 0, 1000, "REPLACE",
                          "AUTH", "secret") == "OK"
         assert ours.must("EXISTS", "k") == 0
+
+
+def memory_of_clients(single) -> int:
+    return int(single.node(1).info("memory")["mem_clients_normal"])
+
+
+def test_a_migrate_to_a_target_that_says_nothing_ends_with_its_client(single):
+    """Else what it holds would stay until a timeout of an hour."""
+    value = b"v" * 30_000_000  # more than the two sockets take
+    with socket.create_server(("127.0.0.1", 0)) as silent, single.node(1).connect() as watcher:
+        watcher.must("SET", "k", value)
+        client = single.node(1).connect()
+        client.send("MIGRATE", "127.0.0.1", silent.getsockname()[1], "k", 0, 3_600_000)
+        silent.settimeout(30)
+        target, _ = silent.accept()
+        with target:
+            target.settimeout(30)
+            assert target.recv(1)
+            held = memory_of_clients(single)
+            assert held >= len(value)
+            client.close()
+            while target.recv(1 << 20):
+                pass
+        wait_until(lambda: memory_of_clients(single) < held - len(value) // 2, 10, "what it held is free")
+        assert watcher.must("STRLEN", "k") == len(value)
+        watcher.must("DEL", "k")

@@ -51,15 +51,15 @@ TEST_CASE("a command with something big leaves small buffers behind [F47]") {
     state.begin_command();
     return state.find(state.physical(0), name, 1);
   };
-  Key key = find(big);
+  Key key = find("from");
   state.create(key, meta);
   Key renamed = find("to");
-  key = find(big);
+  key = find("from");
   state.rename(key, renamed);
   Key copied = find("copied");
   renamed = find("to");
   state.copy(renamed, copied);
-  state.elements().put(copied.collection(), big, big);
+  state.elements().put(copied.collection(), "f", big);
   CHECK(state.buffer_bytes() > kBig);
   state.end_turn();
   CHECK(state.buffer_bytes() < 64 << 10);

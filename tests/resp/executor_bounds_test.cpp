@@ -16,8 +16,11 @@
 #include <doctest/doctest.h>
 
 #include "config/base/prng.hpp"
+#include "config/limits.hpp"
 #include "raft/codec.hpp"
+#include "resp/context.hpp"
 #include "resp/long_read.hpp"
+#include "resp/resp_writer.hpp"
 #include "rocks/keys.hpp"
 #include "tests/resp/counting_keyspace.hpp"
 #include "tests/resp/node.hpp"
@@ -218,6 +221,142 @@ TEST_CASE("a read that looks at more than a turn allows leaves it, whatever its 
     const ExecutorEffects done = node.executor().take_effects();
     CHECK(done.replies.size() == 1);
     CHECK_FALSE(Node::bytes_of(done).starts_with("-"));
+  }
+}
+
+// ---------------------------------------------------------------- distances
+
+TEST_CASE("a search that stores computes a bounded number of distances [F61]") {
+  rocks::MemoryKeyspace keyspace;
+  ExecutorOptions options;
+  options.entry_steps_max = 2500;
+  Node node(keyspace, options);
+  node.start();
+  std::vector<std::string> argv{"geoadd", "g"};
+  for (int i = 0; i < 100; ++i) {
+    argv.insert(argv.end(), {"1." + std::to_string(100 + i), "1", std::to_string(i)});
+  }
+  CHECK(node.run(argv) == ":100\r\n");
+  const std::string search = "geosearchstore d g fromlonlat 1.1 1 byradius ";
+  CHECK(node(search + "999 km").starts_with("-ERR too much for one command"));
+  CHECK(node("exists d") == ":0\r\n");
+  CHECK(node(search + "200 m") == ":2\r\n");
+}
+
+// ---------------------------------------------------------------- small collections
+
+TEST_CASE(
+    "a look into a small set costs what it holds, a walk through it less than records [F61]") {
+  rocks::MemoryKeyspace keyspace;
+  Database database(keyspace);
+  auto steps_of = [&](int members, auto body) {
+    Context context(database);
+    const CommandSpec& row = *find_command("sadd");
+    context.begin(row, 0, {.now_ms = 1, .may_write = true});
+    std::string ignored;
+    RespWriter reply(&ignored, 2);
+    const std::string name = "s" + std::to_string(members);
+    Set* set = context.open<Set>(name, reply);
+    for (int i = 0; i < members; ++i) {
+      set->add(std::to_string(i));
+    }
+    set->save();
+    REQUIRE_FALSE(set->spread());
+    const uint64_t before = database.steps().taken();
+    body(*set);
+    return database.steps().taken() - before;
+  };
+  auto look = [](const Set& set) { set.contains("absent"); };
+  auto walk = [](const Set& set) { set.each([](std::string_view) { return true; }); };
+  CHECK(steps_of(3, look) == 1);
+  CHECK(steps_of(480, look) == 31);
+  CHECK(steps_of(480, walk) == 30);
+}
+
+// ---------------------------------------------------------------- names
+
+TEST_CASE("no command makes a key whose name is too long, whatever it is otherwise [F30][F61]") {
+  rocks::MemoryKeyspace keyspace;
+  Node node(keyspace);
+  node.start();
+  const std::string most(config::limits::kKeyNameBytes, 'n');
+  const std::string longer = most + "n";
+  CHECK(node.run({"set", most, "v", "px", "100"}) == "+OK\r\n");
+  CHECK(node.run({"get", most}) == "$1\r\nv\r\n");
+  node("set s v");
+  node("rpush l 2 1");
+  node("sadd set a b");
+  node("pfadd h a");
+  node("geoadd g 1 1 a");
+  const std::string dumped = node("dump s");
+  const std::string payload = dumped.substr(dumped.find("\r\n") + 2);
+  const auto before = keyspace.maps();
+  for (const std::vector<std::string>& argv : std::vector<std::vector<std::string>>{
+           {"set", longer, "v"},
+           {"set", longer, "v", "px", "100"},
+           {"mset", "other", "v", longer, "v"},
+           {"incr", longer},
+           {"setbit", longer, "100000", "1"},
+           {"rpush", longer, "v"},
+           {"hset", longer, "f", "v"},
+           {"sadd", longer, "m"},
+           {"zadd", longer, "1", "m"},
+           {"rename", "s", longer},
+           {"renamenx", "set", longer},
+           {"copy", "set", longer},
+           {"copy", "s", longer, "db", "3"},
+           {"sort", "l", "store", longer},
+           {"sunionstore", longer, "set"},
+           {"zunionstore", longer, "1", "set"},
+           {"rpoplpush", "l", longer},
+           {"smove", "set", longer, "a"},
+           {"bitop", "not", longer, "s"},
+           {"pfmerge", longer, "h"},
+           {"geosearchstore", longer, "g", "fromlonlat", "1", "1", "byradius", "9", "km"},
+           {"restore", longer, "0", payload.substr(0, payload.size() - 2)}}) {
+    INFO(argv[0]);
+    CHECK(node.run(argv) == "-ERR the name of a key is longer than 65535 bytes\r\n");
+    CHECK(keyspace.maps()[0] == before[0]);
+    CHECK(keyspace.maps()[1] == before[1]);
+    CHECK(keyspace.maps()[2] == before[2]);
+  }
+  CHECK(node.run({"get", longer}) == "$-1\r\n");
+  CHECK(node.run({"del", longer}) == ":0\r\n");
+}
+
+TEST_CASE("no command makes a field or member that is too long [F30][F61]") {
+  rocks::MemoryKeyspace keyspace;
+  Node node(keyspace);
+  node.start();
+  const std::string most(config::limits::kFieldBytes, 'f');
+  const std::string longer = most + "f";
+  CHECK(node.run({"hset", "h", most, "v"}) == ":1\r\n");
+  CHECK(node.run({"hpexpire", "h", "100", "fields", "1", most}) == "*1\r\n:1\r\n");
+  CHECK(node.run({"zadd", "z", "1", most}) == ":1\r\n");
+  node.run({"rpush", "l", longer});  // an element of a list is no name
+  const auto before = keyspace.maps();
+  for (const std::vector<std::string>& argv :
+       std::vector<std::vector<std::string>>{{"hset", "h", "a", "1", longer, "v"},
+                                             {"hset", "other", longer, "v"},
+                                             {"hincrby", "h", longer, "1"},
+                                             {"hsetex", "h", "ex", "9", "fields", "1", longer, "v"},
+                                             {"sadd", "s", "a", longer},
+                                             {"zadd", "z", "1", "a", "2", longer},
+                                             {"geoadd", "g", "1", "1", longer}}) {
+    INFO(argv[0]);
+    CHECK(node.run(argv) == "-ERR a field or member is longer than 1048576 bytes\r\n");
+    CHECK(keyspace.maps()[0] == before[0]);
+    CHECK(keyspace.maps()[1] == before[1]);
+    CHECK(keyspace.maps()[2] == before[2]);
+  }
+  CHECK(node.run({"hget", "h", longer}) == "$-1\r\n");
+  node("xadd stream 1-1 f v");
+  node("xgroup create stream g 0");
+  for (const std::vector<std::string>& argv :
+       std::vector<std::vector<std::string>>{{"xgroup", "create", "stream", longer, "0"},
+                                             {"xgroup", "createconsumer", "stream", "g", longer}}) {
+    CHECK(node.run(argv) ==
+          "-ERR the name of a group or consumer is longer than 1048576 bytes\r\n");
   }
 }
 

@@ -1,9 +1,11 @@
 // MIGRATE: what a session asks of its node and of the target, in which order, and what it says when
 // one of them fails. The target is a function here.
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "config/limits.hpp"
 #include "resp/migration.hpp"
 #include "tests/resp/session_harness.hpp"
 
@@ -33,6 +35,7 @@ struct World {
     node.context.admin.exchange = [this](Exchange what, ExchangeDone done) {
       asked.push_back(std::move(what));
       answer_of_target = std::move(done);
+      return ExchangeCancel([this] { ++left; });
     };
     node.context.deliver = [this](ReplyBatch batch) { delivered.push_back(std::move(batch)); };
   }
@@ -86,11 +89,15 @@ struct World {
     return client.answer(block.slot, answer);
   }
 
+  uint64_t used() const { return node.context.client_memory.used(); }
+
   TestNode node;
-  TestClient client{node};
   std::vector<Exchange> asked;
   std::vector<ReplyBatch> delivered;
   ExchangeDone answer_of_target;
+  int left = 0;  // how often the target was left
+  std::unique_ptr<TestClient> connected = std::make_unique<TestClient>(node);
+  TestClient& client = *connected;
 };
 
 const std::string kTwo = "+" + std::string("+OK\r\n+OK\r\n");  // SELECT and one RESTORE
@@ -98,7 +105,6 @@ const std::string kTwo = "+" + std::string("+OK\r\n+OK\r\n");  // SELECT and one
 TEST_CASE("a key goes to the target and is deleted if it is still what was read") {
   World w;
   CHECK(w.send("MIGRATE 10.0.0.9 7000 k 3 500").empty());
-  CHECK_FALSE(w.client.session.wants_more_input());
   CHECK(w.read_keys({"k"}, {token("k", 7)}, "*2\r\n:1500\r\n" + bulk("bytes\r\n\0x")).empty());
   REQUIRE(w.asked.size() == 1);
   CHECK(w.asked[0].host == "10.0.0.9");
@@ -343,6 +349,78 @@ TEST_CASE("whatever fails is said in its own words, and nothing more is asked") 
         "-TIMEOUT not committed yet\r\n");
   CHECK(w.client.forwarded().empty());
   CHECK(w.send("PING") == "+PONG\r\n");
+}
+
+// A key of a mebibyte is on its way.
+void begin_large(World& w) {
+  CHECK(w.send("MIGRATE h 1 k 0 9").empty());
+  w.read_keys({"k"}, {token("k", 1)}, "*2\r\n:0\r\n" + bulk(std::string(1 << 20, 'v')));
+  CHECK(w.used() > 1 << 20);
+  CHECK(w.node.context.exchanges == 1);
+  CHECK(w.left == 0);
+}
+
+TEST_CASE("what is on its way to the target is its client's memory, and ends with it [F47]") {
+  World w;
+  const uint64_t before = w.used();
+  begin_large(w);
+  SUBCASE("the target answers") {
+    w.target(kTwo);
+    CHECK(w.used() < before + (1 << 16));
+    CHECK(w.node.context.exchanges == 0);
+  }
+  SUBCASE("the connection ends") {
+    w.connected.reset();
+    CHECK(w.left == 1);
+    CHECK(w.used() == 0);
+    CHECK(w.node.context.exchanges == 0);
+  }
+}
+
+TEST_CASE("a client whose MIGRATE holds most is closed for it [F47]") {
+  World w;
+  w.node.options.maxmemory_clients = {1 << 20, 0};
+  TestClient other(w.node, 8);
+  CHECK(w.send("MIGRATE h 1 k 0 9").empty());
+  w.read_keys({"k"}, {token("k", 1)}, "*2\r\n:0\r\n" + bulk(std::string(1 << 20, 'v')));
+  CHECK(w.node.closed == std::vector<ConnectionId>{w.client.session.id()});
+  CHECK(w.client.session.killed());
+  CHECK_FALSE(other.session.killed());
+}
+
+TEST_CASE("names are counted while MIGRATE goes on [F47]") {
+  World w;
+  const std::string name(100'000, 'n');
+  CHECK(w.send("MIGRATE h 1 " + name + " 0 9").empty());
+  w.client.answer(w.request(RequestKind::kWatch).slot, "+OK\r\n", {token(name, 1)});
+  CHECK(w.used() > 4 * name.size());
+}
+
+TEST_CASE("so many targets at a time, and no more [F47]") {
+  World w;
+  w.node.context.exchanges = config::limits::kExchanges;
+  CHECK(w.send("MIGRATE h 1 k 0 9").empty());
+  CHECK(w.read_keys({"k"}, {token("k", 1)}, "*2\r\n:0\r\n" + bulk("v"))
+            .starts_with("-ERR too many MIGRATE wait for their targets on this node"));
+  CHECK(w.asked.empty());
+  CHECK(w.client.session.idle());
+  --w.node.context.exchanges;
+  CHECK(w.send("MIGRATE h 1 k 0 9").empty());
+  w.read_keys({"k"}, {token("k", 1)}, "*2\r\n:0\r\n" + bulk("v"));
+  CHECK(w.asked.size() == 1);
+}
+
+// Whoever is not read from is not seen to leave.
+TEST_CASE("while the target is waited for a little is read ahead, and not executed") {
+  World w;
+  begin_large(w);
+  CHECK(w.send("PING").empty());
+  CHECK(w.client.session.wants_more_input());
+  CHECK(w.client.send(std::string(64 << 10, '\n')).empty());
+  CHECK_FALSE(w.client.session.wants_more_input());
+  w.target(kTwo);
+  CHECK(w.delete_keys({token("k", 1)}, {"k"}, "*1\r\n:1\r\n") == "+OK\r\n+PONG\r\n");
+  CHECK(w.client.session.wants_more_input());
 }
 
 TEST_CASE("CLIENT REPLY SKIP keeps its own reply back, and the migration goes on") {

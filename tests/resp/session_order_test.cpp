@@ -19,7 +19,7 @@ TEST_SUITE("resp") {
     TestClient client(node);
     for (const char* line :
          {"RAFT.DEBUG EXEC SMEMBERS k", "RAFT.DEBUG AUDIT", "GEOSEARCH k FROMMEMBER a BYRADIUS 1 m",
-          "GEORADIUS_RO k 0 0 1 m", "GEORADIUSBYMEMBER_RO k a 1 m"}) {
+          "GEORADIUS_RO k 0 0 1 m", "GEORADIUSBYMEMBER_RO k a 1 m", "HLEN k"}) {
       INFO(line);
       CHECK(client.send(std::string(line) + "\r\n").empty());
       const std::vector<Request> forwarded = client.forwarded();

@@ -316,6 +316,41 @@ TEST_CASE("a hash is one record up to 2,048 bytes of entries, spread beyond, and
   CHECK(!w.find("h").meta.spread);
 }
 
+// An HSET asks whether there are more than 512 fields.
+TEST_CASE("a change of a hash looks at few of its fields, however many are due [F61]") {
+  World<InMemory> w;
+  for (int round = 0; round < 6; ++round) {
+    w.now_ms += 1000;
+    w.command(false, [&] {
+      Hash& hash = w.open<Hash>("h");
+      for (int i = 0; i < 400; ++i) {
+        hash.set(std::to_string(1000 * round + i), "v", w.now_ms + 500);
+      }
+      hash.save();
+    });
+  }
+  w.now_ms += 1000;
+  w.command(false, [&] {
+    Hash& hash = w.open<Hash>("h");
+    const uint64_t before = w.database().steps().taken();
+    CHECK(hash.set("one", "v"));
+    CHECK(w.database().steps().taken() - before < 20);
+    hash.save();
+    CHECK(hash.size() == 1);
+    CHECK(hash.has_more_than(0));
+    CHECK_FALSE(hash.has_more_than(1));
+  });
+  CHECK_FALSE(w.find("h").meta.converted);
+  w.command(false, [&] {
+    Hash& hash = w.open<Hash>("h");
+    for (int i = 0; i < 512; ++i) {
+      hash.set("more" + std::to_string(i), "v");
+    }
+    hash.save();
+  });
+  CHECK(w.find("h").meta.converted);
+}
+
 TEST_CASE("a value of any size makes its hash a spread one at once") {
   World<InMemory> w;
   const std::string big(1 << 20, 'b');

@@ -222,11 +222,11 @@ TEST_CASE("an entry rewrites a bounded number of bytes [F61]") {
   World<InMemory> w;
   constexpr uint64_t kKeys = 700;
   const std::string value(8000, 'v');
-  constexpr uint64_t kAtOnce = (4 << 20) / 8000;
+  constexpr uint64_t kAtOnce = (4 << 20) / (8000 + 6);  // a value and a name
   for (uint64_t i = 0; i < kKeys; ++i) {
     for (const int64_t deadline_ms : {2000, 9000}) {
       w.command(false, [&] {
-        Key key = w.find("key" + std::to_string(i));
+        Key key = w.find("key" + std::to_string(100 + i));
         String::assign(w.database(), key, value, deadline_ms);
       });
     }
@@ -237,6 +237,29 @@ TEST_CASE("an entry rewrites a bounded number of bytes [F61]") {
     w.command(false, [&] { CHECK(reclaim(w.database(), 3000, 1000).moved == moved); });
     w.end_turn();
   }
+}
+
+// A name stands in the key's record and in the index, and both are erased.
+TEST_CASE("an entry takes along a bounded number of bytes of names [F61]") {
+  World<InMemory> w;
+  constexpr uint64_t kKeys = 100;
+  constexpr size_t kName = config::limits::kKeyNameBytes;
+  constexpr uint64_t kAtOnce = (4 << 20) / kName;
+  for (uint64_t i = 0; i < kKeys; ++i) {
+    std::string name = std::to_string(100 + i);
+    name.resize(kName, 'n');
+    w.command(false, [&] {
+      Key key = w.find(name);
+      String::assign(w.database(), key, "v", 2000);
+    });
+  }
+  w.end_turn();
+  w.now_ms = 3000;
+  for (const uint64_t gone : {kAtOnce, kKeys - kAtOnce, uint64_t{0}}) {
+    w.command(false, [&] { CHECK(reclaim(w.database(), 3000, 1000).keys == gone); });
+    w.end_turn();
+  }
+  DeadlineAudit(w.keyspace()).look(w.database());
 }
 
 // Else one key that no entry can pay for would be in front of all others for ever.

@@ -209,7 +209,7 @@ TEST_CASE("tree shape: long members that have much in common") {
   const TreeReport report = world.audit();
   check_sound(report);
   CHECK(report.leaves == 300);
-  CHECK(world.tree().height() <= 10);  // inner nodes have at least two children, mostly
+  CHECK(world.tree().height() <= 11);  // inner nodes have at least two children, mostly
   CHECK(world.tree().rank(scored_key(1, common + member_of(200))) == 200);
   for (uint64_t number : shuffled(300, 8)) {
     world.command(
@@ -217,6 +217,44 @@ TEST_CASE("tree shape: long members that have much in common") {
     check_sound(world.audit());
   }
   CHECK(world.records().empty());
+}
+
+// The root is read with the key's record, whatever is asked of the key.
+TEST_CASE("tree shape: however long separators are, the root is short [F61]") {
+  const std::string common(50'000, 'm');
+  auto root_bytes = [](auto& world) { return world.store().head().root.size(); };
+  auto entry_at = [&](uint64_t number) { return scored(1, common + member_of(number)); };
+  auto key_at = [&](uint64_t number) { return scored_key(1, common + member_of(number)); };
+  constexpr uint64_t kMembers = 40;
+  for (const bool built : {false, true}) {
+    CAPTURE(built);
+    TreeWorld<InMemory> world(LeafKind::kSortedSet, kShape);
+    if (built) {
+      TreeBuilder builder(world.store().nodes, LeafKind::kSortedSet, kTree, 0, kShape);
+      for (uint64_t number = 0; number < kMembers; ++number) {
+        builder.add(entry_at(number));
+      }
+      world.write_head(builder.finish());
+    }
+    for (uint64_t number : shuffled(kMembers, 7)) {
+      if (!built) {
+        world.command([&](Tree& tree) { tree.insert(entry_at(number)); });
+      }
+      CHECK(root_bytes(world) <= kShape.root_inner_bytes());
+    }
+    check_sound(world.audit());
+    CHECK(world.tree().rank(key_at(20)) == 20);
+    world.command([&](Tree& tree) { tree.remove_range(3, 30); });
+    check_sound(world.audit());
+    CHECK(world.tree().size() == kMembers - 30);
+    for (uint64_t number = 0; number < kMembers; ++number) {
+      world.command(
+          [&](Tree& tree) { CHECK(tree.remove(key_at(number)) == (number < 3 || number >= 33)); });
+      check_sound(world.audit());
+      CHECK(root_bytes(world) <= kShape.root_inner_bytes());
+    }
+    CHECK(world.records().empty());
+  }
 }
 
 // ---------------------------------------------------------------- built whole

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "config/base/check.hpp"
+#include "config/limits.hpp"
 #include "resp/types/dump/object_reader.hpp"
 #include "resp/types/dump/stream_loader.hpp"
 #include "resp/types/hash.hpp"
@@ -37,6 +38,9 @@ class KeyLoader final : public ObjectVisitor {
       return LoadOutcome::kNotSupported;
     }
     kind_ = *kind;
+    if (key_.name.size() > config::limits::kKeyNameBytes) {
+      return LoadOutcome::kTooLong;
+    }
     list_.stand_for(key_);
     set_.stand_for(key_);
     hash_.stand_for(key_);
@@ -45,13 +49,15 @@ class KeyLoader final : public ObjectVisitor {
     if (!options_.pause) {
       in.before_unpacking([this](size_t packed, size_t unpacked) { unpack(packed, unpacked); });
     }
-    const bool whole = read_object(type, in, *this);
+    const ReadOutcome outcome = read_object(type, in, *this);
     in.before_unpacking(nullptr);
-    if (!whole) {
+    if (outcome != ReadOutcome::kWhole) {
       if (options_.pause) {
         save();
       }
-      return LoadOutcome::kBadData;
+      return outcome == ReadOutcome::kEmpty ? LoadOutcome::kEmpty
+             : too_long_                    ? LoadOutcome::kTooLong
+                                            : LoadOutcome::kBadData;
     }
     save();
     set_deadline();
@@ -75,12 +81,13 @@ class KeyLoader final : public ObjectVisitor {
 
   bool on_set_member(std::string_view member) override {
     count(member.size());
-    return set_.add(member);  // false: it came twice
+    return fits(member) && set_.add(member);  // false: it came twice
   }
 
   bool on_sorted_set_member(std::string_view member, double score) override {
     count(member.size());
-    return sorted_.add(score, member).outcome == AddOutcome::kAdded;  // else it came twice
+    return fits(member) &&
+           sorted_.add(score, member).outcome == AddOutcome::kAdded;  // else it came twice
   }
 
   bool on_hash_field(std::string_view field,
@@ -93,7 +100,7 @@ class KeyLoader final : public ObjectVisitor {
       return false;
     }
     count(field.size() + value.size());
-    return hash_.set(field, value, deadline_ms.value_or(0));  // false: it came twice
+    return fits(field) && hash_.set(field, value, deadline_ms.value_or(0));  // false: it came twice
   }
 
   StreamVisitor& stream() override { return stream_; }
@@ -113,6 +120,11 @@ class KeyLoader final : public ObjectVisitor {
       database_.effects().spend(growth - free);
       paid_ += growth - free;
     }
+  }
+
+  bool fits(std::string_view name) {
+    too_long_ = too_long_ || name.size() > config::limits::kFieldBytes;
+    return !too_long_;
   }
 
   // Before an element of so many bytes.
@@ -183,6 +195,7 @@ class KeyLoader final : public ObjectVisitor {
   size_t free_unpacked_ = 0;  // of as many again, by what strings grew when they were unpacked
   size_t paid_ = 0;           // such bytes that were spent, and are no element yet
   size_t since_pause_ = 0;
+  bool too_long_ = false;  // an element's name
 };
 
 }  // namespace

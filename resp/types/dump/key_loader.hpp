@@ -16,6 +16,8 @@ enum class LoadOutcome : uint8_t {
   kDone,
   kBadData,       // the bytes are no such value
   kNotSupported,  // they may be one, but nothing here could hold it
+  kTooLong,       // the same, for a name, field or member has more bytes than there may be
+  kEmpty,         // a collection without elements, for which there is no key
 };
 
 struct LoadOptions {

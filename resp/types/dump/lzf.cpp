@@ -1,5 +1,6 @@
 #include "resp/types/dump/lzf.hpp"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace kiwi::resp::dump {
@@ -10,6 +11,18 @@ constexpr size_t kLiteralMost = 32;     // of one literal run
 constexpr size_t kExpansionMost = 256;  // a reference of 3 bytes gives at most 264
 constexpr size_t kShortest = 2;         // of a reference, beyond what its length says
 constexpr unsigned kLongLength = 7;     // the length goes on in the next byte
+
+// What begins `back` bytes before the end once more behind it, again and again: what is copied may
+// be what was just written. In as few runs as that takes, each twice as long as all before; `out`
+// has room.
+void repeat(std::string& out, size_t back, size_t length) {
+  const size_t from = out.size() - back;
+  while (length > 0) {
+    const size_t run = std::min(length, out.size() - from);
+    out.append(out, from, run);
+    length -= run;
+  }
+}
 
 }  // namespace
 
@@ -49,9 +62,7 @@ std::optional<std::string> lzf_unpack(std::string_view packed, size_t size) {
     if (back > out.size() || size - out.size() < length) {
       return std::nullopt;
     }
-    for (size_t from = out.size() - back; length > 0; --length, ++from) {
-      out.push_back(out[from]);  // byte by byte: what is copied may be what was just written
-    }
+    repeat(out, back, length);
   }
   return out.size() == size ? std::optional(std::move(out)) : std::nullopt;
 }

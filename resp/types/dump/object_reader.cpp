@@ -69,29 +69,34 @@ class ObjectReader {
  public:
   ObjectReader(RdbReader& in, ObjectVisitor& visitor) : in_(in), visitor_(visitor) {}
 
-  bool read(uint8_t type) {
+  ReadOutcome read(uint8_t type) {
     const std::optional<ObjectKind> kind = kind_of(type);
-    if (!kind) {
-      return false;
+    if (!kind || !read(*kind, type)) {
+      return ReadOutcome::kBad;
     }
-    switch (*kind) {
+    const bool may_be_empty = *kind == ObjectKind::kString || *kind == ObjectKind::kStream;
+    return found_ != 0 || may_be_empty ? ReadOutcome::kWhole : ReadOutcome::kEmpty;
+  }
+
+ private:
+  bool read(ObjectKind kind, uint8_t type) {
+    switch (kind) {
       case ObjectKind::kString:
         return visitor_.on_string(in_.string()) && in_.ok();
       case ObjectKind::kList:
-        return list(type) && found_ != 0;
+        return list(type);
       case ObjectKind::kSet:
-        return set(type) && found_ != 0;
+        return set(type);
       case ObjectKind::kSortedSet:
-        return sorted_set(type) && found_ != 0;
+        return sorted_set(type);
       case ObjectKind::kHash:
-        return hash(type) && found_ != 0;
+        return hash(type);
       case ObjectKind::kStream:
         return read_stream(type, in_, visitor_.stream());
     }
     return false;
   }
 
- private:
   // `count` times, then whether all of it was there.
   template <class Each>
   bool times(uint64_t count, Each each) {
@@ -103,14 +108,15 @@ class ObjectReader {
     return in_.ok();
   }
 
+  // Nothing else is read off in_ while a visitor looks at these bytes.
   bool packed(Reader reader, const EntryVisit& visit) {
-    const std::string bytes(in_.string());
+    const std::string_view bytes = in_.string();
     return in_.ok() && reader(bytes, visit);
   }
 
   bool packed_pairs(Reader reader,
                     const std::function<bool(std::string_view, std::string_view)>& visit) {
-    const std::string bytes(in_.string());
+    const std::string_view bytes = in_.string();
     return in_.ok() && in_pairs(reader, bytes, visit);
   }
 
@@ -284,7 +290,7 @@ std::optional<ObjectKind> kind_of(uint8_t type) {
   }
 }
 
-bool read_object(uint8_t type, RdbReader& in, ObjectVisitor& visitor) {
+ReadOutcome read_object(uint8_t type, RdbReader& in, ObjectVisitor& visitor) {
   return ObjectReader(in, visitor).read(type);
 }
 

@@ -34,9 +34,12 @@ class ObjectVisitor {
   virtual StreamVisitor& stream() = 0;
 };
 
-// Reads one body of that type off the front. False: the bytes are no such value, or the visitor did
-// not want an element; what the visitor saw until then counts for nothing. An empty collection is
-// refused, since no key may hold one; a stream may be empty.
-bool read_object(uint8_t type, RdbReader& in, ObjectVisitor& visitor);
+enum class ReadOutcome : uint8_t {
+  kWhole,
+  kEmpty,  // whole, a collection without elements: no key may hold one, but for streams, and old files of Redis do
+  kBad,    // no such value, or the visitor did not want an element; what it saw counts for nothing
+};
+// Reads one body of that type off the front.
+ReadOutcome read_object(uint8_t type, RdbReader& in, ObjectVisitor& visitor);
 
 }  // namespace kiwi::resp::dump

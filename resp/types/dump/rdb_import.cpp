@@ -105,16 +105,23 @@ Result<void> RdbImport::load() {
   options.pause = [this] { commit(); };
   options.pause_bytes = options_.commit_bytes;
   const std::string_view body = file_.reader().rest();
+  std::string what = type_of(from.type) + ", " + name_of(from);
   switch (load_key(database_, key, from.type, file_.reader(), options)) {
     case LoadOutcome::kDone:
       ++report_.keys;
       return {};
+    case LoadOutcome::kEmpty:
+      ++report_.empty;
+      return {};
     case LoadOutcome::kBadData:
       return at_item(name_of(from) + " has " + type_of(from.type) + " that is damaged");
+    case LoadOutcome::kTooLong:
+      what = "a name, field or member of more bytes than there may be, " + name_of(from) + ",";
+      break;
     case LoadOutcome::kNotSupported:
       break;
   }
-  if (Result<void> refused = not_supported(type_of(from.type) + ", " + name_of(from)); !refused) {
+  if (Result<void> refused = not_supported(what); !refused) {
     return refused;
   }
   // What was taken in of it goes.

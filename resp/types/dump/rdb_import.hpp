@@ -28,6 +28,7 @@ struct ImportOptions {
 struct ImportReport {
   uint64_t keys = 0;
   uint64_t expired = 0;               // left out
+  uint64_t empty = 0;                 // left out: collections that have no elements
   uint64_t unsupported = 0;           // left out
   uint64_t entries = 0;               // commits: the index that the state has
   std::vector<std::string> left_out;  // the first of those not supported, a phrase each

@@ -63,7 +63,7 @@ bool skip_object(uint8_t type, RdbReader& in) {
       return skip_module_values(in);
     default: {
       Nothing nothing;
-      return read_object(type, in, nothing);
+      return read_object(type, in, nothing) != ReadOutcome::kBad;
     }
   }
 }

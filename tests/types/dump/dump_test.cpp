@@ -1,5 +1,6 @@
 // What RDB and DUMP payloads hold: recorded ones of redis-server 7.0, older encodings made by hand,
 // what is written and read again, and bytes that nobody meant.
+#include <algorithm>
 #include <bit>
 #include <limits>
 #include <optional>
@@ -70,7 +71,8 @@ std::optional<Collector> read_payload(std::string_view bytes) {
   }
   Collector found;
   RdbReader in(payload->body);
-  const bool whole = read_object(payload->type, in, found) && in.rest().empty();
+  const bool whole =
+      read_object(payload->type, in, found) == ReadOutcome::kWhole && in.rest().empty();
   return whole ? std::optional(std::move(found)) : std::nullopt;
 }
 
@@ -90,7 +92,9 @@ Collector recorded(std::string_view name) {
 std::optional<Collector> read_body(uint8_t type, std::string_view body) {
   Collector found;
   RdbReader in(body);
-  return read_object(type, in, found) && in.rest().empty() ? std::optional(found) : std::nullopt;
+  return read_object(type, in, found) == ReadOutcome::kWhole && in.rest().empty()
+             ? std::optional(found)
+             : std::nullopt;
 }
 
 std::string sized(std::string_view bytes) {
@@ -302,6 +306,58 @@ TEST_CASE("a few bytes that claim gigabytes cost nothing") {
                         "a"_bytes)
                   .has_value());
   CHECK_FALSE(lzf_unpack("\xe0\xff\x00"_bytes, 1u << 30).has_value());
+}
+
+// What the format says, byte by byte.
+std::string plainly_unpacked(std::string_view packed) {
+  std::string out;
+  for (size_t at = 0; at < packed.size();) {
+    const auto control = static_cast<uint8_t>(packed[at++]);
+    if (control < 32) {
+      out.append(packed, at, control + 1u);
+      at += control + 1u;
+      continue;
+    }
+    size_t length = 2 + (control >> 5);
+    length += length == 9 ? static_cast<uint8_t>(packed[at++]) : 0;
+    const size_t back = ((control & 0x1f) << 8 | static_cast<uint8_t>(packed[at++])) + 1u;
+    for (; length > 0; --length) {
+      out.push_back(out[out.size() - back]);
+    }
+  }
+  return out;
+}
+
+void append_reference(std::string& packed, size_t back, size_t length) {
+  const size_t code = std::min<size_t>(length - 2, 7);
+  packed.push_back(static_cast<char>(code << 5 | (back - 1) >> 8));
+  if (code == 7) {
+    packed.push_back(static_cast<char>(length - 9));
+  }
+  packed.push_back(static_cast<char>(back - 1));
+}
+
+TEST_CASE("a reference repeats what it has just written, whatever its distance and length") {
+  std::string letters;
+  for (int i = 0; i < 320; ++i) {
+    letters.push_back(static_cast<char>(i * 7));
+  }
+  std::string begin;
+  for (size_t at = 0; at < letters.size(); at += 32) {
+    begin += '\x1f' + letters.substr(at, 32);
+  }
+  for (size_t back = 1; back <= letters.size(); ++back) {
+    for (const size_t length : {3u, 4u, 8u, 9u, 10u, 31u, 63u, 64u, 65u, 127u, 263u, 264u}) {
+      std::string packed = begin;
+      append_reference(packed, back, length);
+      append_reference(packed, back + length, 17);
+      const std::string wanted = plainly_unpacked(packed);
+      REQUIRE(wanted.size() == letters.size() + length + 17);
+      REQUIRE(lzf_unpack(packed, wanted.size()) == wanted);
+      REQUIRE_FALSE(lzf_unpack(packed, wanted.size() - 1).has_value());
+      REQUIRE_FALSE(lzf_unpack(packed, wanted.size() + 1).has_value());
+    }
+  }
 }
 
 TEST_CASE("random damage is found or gives a value, and nothing else happens") {

@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 
 #include "config/base/prng.hpp"
+#include "config/limits.hpp"
 #include "resp/types/dump/object_writer.hpp"
 #include "resp/types/dump/rdb_import.hpp"
 #include "resp/types/handles.hpp"
@@ -164,6 +165,45 @@ TEST_CASE("what cannot be held is refused by name and place, or left out and rep
   CHECK(got.report.unsupported == got.report.left_out.size());
   CHECK(left_out.find("a library of functions") != std::string::npos);
   CHECK(left_out.find("a stream, key \"stream\" of database 0") != std::string::npos);
+}
+
+// Old versions of Redis wrote such, and Redis 7.0 passes over them.
+TEST_CASE("collections without elements are left out, and the import goes on") {
+  const std::string list_of_nothing("\x0e\x01l\x01\x0b\x0b\0\0\0\x0a\0\0\0\0\0\xff", 16);
+  const std::string empty = std::string("\x02\x03set\0", 6) + std::string("\x04\x01h\0", 4) +
+                            std::string("\x05\x01z\0", 4) + list_of_nothing +
+                            std::string("\xfd\x01\0\0\0", 5) +  // over
+                            std::string("\x02\x04over\0", 7);
+  Imported got(with_checksum(file_of("0010", empty + string_key("behind", "it"))));
+  REQUIRE(got.error == "");
+  CHECK(got.report.keys == 1);
+  CHECK(got.report.empty == 4);
+  CHECK(got.report.expired == 1);
+  CHECK(got.report.unsupported == 0);
+  CHECK(got.keys() == 1);
+  CHECK(got.read<String>("behind").bytes() == "it");
+}
+
+TEST_CASE("names that are too long are refused by their key, or left out") {
+  std::string hash = "\x04" + sized("h");
+  put_length(hash, 301);
+  for (int i = 0; i < 300; ++i) {
+    hash += sized("field " + std::to_string(i)) + sized(std::string(30, 'v'));
+  }
+  hash += sized(std::string(config::limits::kFieldBytes + 1, 'f')) + sized("v");
+  const std::string file = with_checksum(
+      file_of("0010", hash + string_key(std::string(config::limits::kKeyNameBytes + 1, 'n'), "v") +
+                          string_key("behind", "it")));
+  CHECK(Imported(file).error.find("key \"h\" of database 0") != std::string::npos);
+  ImportOptions options;
+  options.skip_unsupported = true;
+  options.commit_bytes = 5000;
+  Imported got(file, options);
+  REQUIRE(got.error == "");
+  CHECK(got.report.keys == 1);
+  CHECK(got.report.unsupported == 2);
+  CHECK(got.records(rocks::Family::kElement) == 0);
+  CHECK(got.read<String>("behind").bytes() == "it");
 }
 
 TEST_CASE("fields keep their deadlines, in commits of any size") {

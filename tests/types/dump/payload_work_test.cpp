@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 
 #include "config/base/bytes.hpp"
+#include "config/limits.hpp"
 #include "resp/types/dump/key_loader.hpp"
 #include "resp/types/dump/object_writer.hpp"
 #include "tests/support/memory_keyspace.hpp"
@@ -67,6 +68,38 @@ TEST_CASE("a compressed string is counted before it is unpacked, and stays count
   CHECK(load_one(0, compressed(damaged, 128 << 20)) == LoadOutcome::kBadData);
   CHECK(load_one(0, compressed(damaged, 1'200'000)) == LoadOutcome::kBadData);
   CHECK_THROWS_AS(load_one(0, compressed(damaged, 1'200'000)), TooMuchForOneEntry);
+}
+
+TEST_CASE(
+    "a value whose member, or whose key, has too long a name is told apart from damage [F61]") {
+  rocks::MemoryKeyspace keyspace;
+  Database database(keyspace);
+  database.begin_entry();
+  auto outcome_of = [&](std::string_view key, uint8_t type, const std::string& body) {
+    database.begin_command();
+    database.mark();
+    RdbReader in(body);
+    LoadOptions options;
+    options.free_bytes = body.size();
+    const Key found = database.find(rocks::DatabaseId{0}, key, 1);
+    const LoadOutcome outcome = load_key(database, found, type, in, options);
+    database.undo();
+    return outcome;
+  };
+  auto set_of = [](size_t bytes) {
+    std::string body;
+    put_length(body, 2);
+    put_length(body, 1);
+    body += "a";
+    put_length(body, bytes);
+    return body + std::string(bytes, 'm');
+  };
+  CHECK(outcome_of("k", 2, set_of(config::limits::kFieldBytes)) == LoadOutcome::kDone);
+  CHECK(outcome_of("k", 2, set_of(config::limits::kFieldBytes + 1)) == LoadOutcome::kTooLong);
+  const std::string name(config::limits::kKeyNameBytes, 'n');
+  CHECK(outcome_of(name, 2, set_of(1)) == LoadOutcome::kDone);
+  CHECK(outcome_of(name + "n", 2, set_of(1)) == LoadOutcome::kTooLong);
+  CHECK(outcome_of("k", 2, std::string(1, '\0')) == LoadOutcome::kEmpty);
 }
 
 TEST_CASE("payloads that turn out bad at their end fill an entry's memory once [F61]") {
