@@ -135,6 +135,7 @@ void Executor::State::execute_plain(const Decoded& decoded,
     run_handler(route, decoded, out, version);
     database.effects().exchange_spent(spent);
     entry_read_steps += applying != nullptr ? database.steps().taken() : 0;
+    found_nothing = context.found_nothing();
   }
   // What takes long ends the turn, though it cannot be divided where it is applied.
   turn_commands += database.steps().taken() / kStepsPerCommand;
@@ -250,6 +251,7 @@ void Executor::State::execute_transaction(PackedCommand& transaction,
 void Executor::State::execute(Decoded& decoded, Moment moment, ReplySpace& out, int version) {
   CHECK_INVARIANT(!put_aside);
   keeps_waiting = false;
+  found_nothing = false;
   moment.ordinal = entry_commands;
   if (!decoded.well_formed) {
     RespWriter(out.bytes, version).error(kInternalError);
@@ -260,7 +262,7 @@ void Executor::State::execute(Decoded& decoded, Moment moment, ReplySpace& out, 
     execute_transaction(decoded.command, moment, out, version);
   } else {
     ++entry_commands;
-    moment.serve = decoded.command.serve;
+    moment.serve = moment.serve || decoded.command.serve;
     execute_plain(decoded, moment, out, version);
   }
 }
@@ -304,7 +306,9 @@ void Executor::State::run_read(const Asker& by,
   if (by.kind == RequestKind::kUnblock) {
     return unblock(by, decoded.command);
   }
-  if (by.kind == RequestKind::kBlocking) {
+  // One that changes nothing is asked first: what is there it gets as any read does.
+  const bool waits = by.kind == RequestKind::kBlocking;
+  if (waits && (decoded.row == nullptr || decoded.row->route != Route::kRead)) {
     RespWriter reply(draft.bytes(), by.resp_version);
     return begin_wait(by, decoded, moment, reply);
   }
@@ -316,6 +320,11 @@ void Executor::State::run_read(const Asker& by,
   read.seed = moment.seed ^ ++reads_executed;
   execute(decoded, read, draft.space, by.resp_version);
   entry_commands = commands_before;  // only writes count: other nodes do not execute this read
+  if (waits && !put_aside && std::exchange(found_nothing, false)) {
+    replies.discard(draft);
+    RespWriter reply(draft.bytes(), by.resp_version);
+    begin_wait(by, decoded, moment, reply);
+  }
 }
 
 }  // namespace kiwi::resp

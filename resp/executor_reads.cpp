@@ -112,6 +112,9 @@ void Executor::State::put_read_aside(uint64_t batch,
   of.long_ones += is_long ? 1 : 0;
   long_aside += is_long ? 1 : 0;
   CHECK_INVARIANT(of.long_ones <= of.ids.size() && long_aside <= aside.size());
+  if (op.kind == RequestKind::kBlocking) {
+    op.kind = RequestKind::kRead;  // there is something: it does not wait
+  }
   op.packed = PackedBytes::copy_of(op.packed);  // it takes long, and should keep nothing else
   effects.reads_split.push_back({batch, id, connection, !is_local(op.kind)});
   effects.long_reads.push_back(

@@ -187,6 +187,14 @@ struct Executor::State {
   void run_read(const Asker& by, Decoded& decoded, const Moment& moment, ReplyGroups::Draft& draft);
 
   // ---- executor_waits.cpp
+  std::optional<bool> look_first(const CommandSpec& row,
+                                 const WaitFor& wait,
+                                 Args args,
+                                 ReplyWriter& reply);
+  std::optional<bool> try_first(const Decoded& decoded,
+                                const WaitFor& wait,
+                                std::vector<std::string>& pinned,
+                                ReplyWriter& reply);
   // A blocking command: answers an error, or has it wait as soon as end_read() is called.
   void begin_wait(const Asker& by, Decoded& decoded, const Moment& moment, ReplyWriter& reply);
   void unblock(const Asker& by, const PackedCommand& command);
@@ -270,6 +278,7 @@ struct Executor::State {
   Waiters waiters;
   std::optional<Waiter> begins_to_wait;  // the operation being executed, and its client is there
   bool keeps_waiting = false;            // a serve found nothing, or CLIENT UNBLOCK waits for one
+  bool found_nothing = false;            // the read that was executed last
   LookAhead look{database};
   Decoded between;  // reused: a read between the writes of an entry
   Decoded inner;    // reused: a transaction's commands

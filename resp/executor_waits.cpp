@@ -1,6 +1,8 @@
 // Executor: clients that wait in blocking commands (F31).
 #include <algorithm>
+#include <exception>
 #include <iterator>
+#include <new>
 #include <set>
 #include <utility>
 
@@ -17,6 +19,8 @@ namespace {
 constexpr size_t kLooksPerTurn = 512;
 
 constexpr uint64_t kStepsPerCommand = 16;
+
+constexpr std::string_view kNotApplied = "ERR internal error: the command was not applied";
 
 // More are not told apart: the sum over all who wait has 64 bits.
 constexpr uint64_t kCountMax = uint64_t{1} << 32;
@@ -48,6 +52,64 @@ std::vector<std::string> different(const std::vector<std::string_view>& names) {
 
 // ---------------------------------------------------------------- beginning
 
+// Whether there is something for it; nullopt: the error was answered.
+std::optional<bool> Executor::State::look_first(const CommandSpec& row,
+                                                const WaitFor& wait,
+                                                Args args,
+                                                ReplyWriter& reply) {
+  const WaitRule& rule = *row.waiting;
+  if (rule.check != nullptr && !rule.check(context, args, reply)) {
+    return std::nullopt;
+  }
+  for (std::string_view name : wait.keys) {
+    if (rule.supply != nullptr) {
+      if (rule.supply(context, name, wait.lane) != 0) {
+        return true;
+      }
+      continue;
+    }
+    const Key key = context.find(name);
+    if (refuse_type(key, wait.type, reply)) {
+      return std::nullopt;
+    }
+    if (key.live) {
+      return true;  // it takes from this one and looks no further
+    }
+  }
+  return false;
+}
+
+// The same; `pinned`: WaitRule::pin. Like any read it spends nothing of its entry's bounds, since
+// other nodes do not execute it.
+std::optional<bool> Executor::State::try_first(const Decoded& decoded,
+                                               const WaitFor& wait,
+                                               std::vector<std::string>& pinned,
+                                               ReplyWriter& reply) {
+  const CommandSpec& row = *decoded.row;
+  const Args args = decoded.command.args;
+  const size_t spent = database.effects().exchange_spent(0);
+  std::optional<bool> something = false;
+  try {
+    if (route_of(row, args) == Route::kWrite) {
+      something = look_first(row, wait, args, reply);
+    }
+    if (something.has_value() && !*something && row.waiting->pin != nullptr) {
+      pinned = row.waiting->pin(context, args);
+    }
+  } catch (const TooMuchForOneEntry&) {
+    reply.error(too_much());
+    something = std::nullopt;
+  } catch (const std::bad_alloc&) {
+    out_of_memory();
+  } catch (const std::exception& error) {
+    failed(row, error);
+    reply.error(kNotApplied);
+    something = std::nullopt;
+  }
+  database.effects().exchange_spent(spent);
+  return something;
+}
+
 // Whether it can be served now the next look() says, which asks those first that came before.
 void Executor::State::begin_wait(const Asker& by,
                                  Decoded& decoded,
@@ -65,19 +127,12 @@ void Executor::State::begin_wait(const Asker& by,
   ++turn_commands;
   ++commands;
   context.begin(*row, command.database, moment);
-  const auto supply = row->waiting->supply;
-  bool something = false;
-  for (std::string_view name : wait.keys) {
-    const Key key = context.find(name);
-    if (refuse_type(key, wait.type, reply)) {
-      return;
-    }
-    something = something || (supply != nullptr ? supply(context, name, wait.lane) != 0 : key.live);
-    if (something && supply == nullptr) {
-      break;  // it takes from this one and looks no further
-    }
-  }
+  std::vector<std::string> pinned;
+  const std::optional<bool> something = try_first(decoded, wait, pinned, reply);
   turn_commands += database.steps().taken() / kStepsPerCommand;
+  if (!something) {
+    return;
+  }
   Waiter waiter;
   waiter.to = by.to;
   waiter.resp_version = by.resp_version;
@@ -89,11 +144,7 @@ void Executor::State::begin_wait(const Asker& by,
   waiter.until_ms = by.wait_until_ms;
   waiter.lane = wait.lane;
   waiter.keys = different(wait.keys);
-  waiter.saw_nothing = !something;
-  std::vector<std::string> pinned;
-  if (row->waiting->pin != nullptr) {
-    pinned = row->waiting->pin(context, command.args);
-  }
+  waiter.saw_nothing = !*something;
   const std::vector<std::string_view> words(pinned.begin(), pinned.end());
   waiter.packed = pack_for(command, pinned.empty() ? Args(command.args) : Args(words));
   begins_to_wait = std::move(waiter);
@@ -178,9 +229,10 @@ bool Executor::State::serve_here(const Waiter& waiter) {
   }
   decode(waiter.packed, cluster_version, between);
   const rocks::AppliedRecord& at = database.record();
-  execute(between, {.now_ms = at.stamp_ms, .seed = at.index.value ^ ++reads_executed}, draft.space,
-          waiter.resp_version);
-  if (context.found_nothing()) {
+  execute(between,
+          {.now_ms = at.stamp_ms, .seed = at.index.value ^ ++reads_executed, .serve = true},
+          draft.space, waiter.resp_version);
+  if (std::exchange(found_nothing, false)) {
     replies.discard(draft);
     return false;
   }

@@ -127,7 +127,7 @@ void Session::State::dispatch(Args args) {
     return reply_error("ERR command is larger than raft.max-entry-size");
   }
   if (WaitFor wait; row->waiting != nullptr && row->waiting->wait(args, wait)) {
-    return block(wait, begin);
+    return block(wait, begin, may_be_long(*row, args.size()));
   }
   forward(route_of(*row, args) == Route::kWrite ? RequestKind::kWrite
           : may_read_stale()                    ? RequestKind::kStaleRead
@@ -171,20 +171,20 @@ void Session::State::forward(RequestKind kind, size_t begin, bool may_be_long) {
   requests.requests.push_back(request);
 }
 
-void Session::State::block(const WaitFor& wait, size_t begin) {
+void Session::State::block(const WaitFor& wait, size_t begin, bool may_be_long) {
   // Its words stand in its command, among its keys, and with those of all who wait for one of them;
   // a serve of it is counted by the router.
   constexpr size_t kCopies = 4;
   constexpr size_t kWaiterBytes = 1024;
   constexpr size_t kWaitedKeyBytes = 512;
   constexpr int64_t kAsGoodAsForEver = int64_t{1} << 52;
-  forward(RequestKind::kBlocking, begin);
+  forward(RequestKind::kBlocking, begin, may_be_long);
   Request& request = requests.requests.back();
   if (wait.timeout_ms != 0 && wait.timeout_ms < kAsGoodAsForEver) {
     request.wait_until_ms = now_ms + wait.timeout_ms;
   }
-  blocked_bytes =
-      kWaiterBytes + kCopies * size_t{request.size} + wait.keys.size() * kWaitedKeyBytes;
+  blocked_bytes = kWaiterBytes + kCopies * size_t{request.size} +
+                  wait.keys.size() * (kWaitedKeyBytes + 2 * wait.lane.size());
   barrier = Barrier{request.slot, Barrier::Kind::kBlocked};
 }
 

@@ -193,7 +193,7 @@ struct Session::State {
   // Hands the packed command that begins at `begin` of requests.buffer to the router.
   void forward(RequestKind kind, size_t begin, bool may_be_long = false);
   // The same for one that waits if there is nothing for it (F31).
-  void block(const WaitFor& wait, size_t begin);
+  void block(const WaitFor& wait, size_t begin, bool may_be_long);
   // CLIENT UNBLOCK, `how` is its reason or FORCED; the answer comes later.
   void unblock(ConnectionId connection, std::string_view how);
   // What a local command asks of the whole cluster: its answer is that of this internal write. A

@@ -56,15 +56,6 @@ void Waiters::mark_all_of(const Waiter& waiter) {
   }
 }
 
-// Who reads is served whole wherever it is looked at; those before it have been.
-void Waiters::mark_new(uint64_t id, const Waiter& waiter) {
-  if (waiter.reads) {
-    marked_.try_emplace(lane_of(waiter, 0), Mark{id, false});
-  } else if (!waiter.saw_nothing) {
-    mark_all_of(waiter);
-  }
-}
-
 void Waiters::mark_changes() {
   const WaitedKeys::Changes changes = waited_keys_.take();
   if (changes.all) {
@@ -102,7 +93,9 @@ void Waiters::add(Waiter waiter) {
   }
   of_connection_.insert_or_assign(waiter.to.connection, id);
   enter_lanes(id, waiter);
-  mark_new(id, waiter);
+  if (!waiter.saw_nothing) {
+    mark_all_of(waiter);
+  }
   blocked_.emplace(id, Blocked{std::move(waiter), {}, {}, {}, false});
 }
 

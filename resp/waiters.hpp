@@ -138,7 +138,6 @@ class Waiters {
   static LaneName lane_of(const Waiter& waiter, size_t key);
   void mark(LaneName name);
   void mark_all_of(const Waiter& waiter);
-  void mark_new(uint64_t id, const Waiter& waiter);
   void mark_changes();
   bool look_at(Marks::iterator mark, const Supply& supply, const ServeHere& serve_here, Room& room);
   bool serve_readers(Marks::iterator mark, const ServeHere& serve_here, Room& room);

@@ -13,6 +13,7 @@
 namespace kiwi::resp {
 
 class Context;
+class ReplyWriter;
 
 struct WaitFor {
   rocks::Type type = rocks::Type::kList;
@@ -26,11 +27,15 @@ struct WaitRule {
   // A pure function of argv. False: this argv does not block; it goes the way of its row, and what
   // is wrong with it the handler says.
   bool (*wait)(Args args, WaitFor& into) = nullptr;
-  // How many elements that key has for those of that lane; where a serve would answer an error,
-  // one. None: the size of the key, if it has the type.
+  // Whether it may wait; false: the error was answered. Changes nothing. None: no key of another
+  // type stands in front of the first where something is. Rows that only read have none: their
+  // handler was asked first.
+  bool (*check)(Context& context, Args args, ReplyWriter& reply) = nullptr;
+  // How many elements that key has for those of that lane; where a serve would answer an error, for
+  // all of them. None: the size of the key, if it has the type.
   uint64_t (*supply)(Context& context, std::string_view key, std::string_view lane) = nullptr;
-  // Where a word means the moment of the call (`$` of XREAD): the argv that says the same later, or
-  // nothing.
+  // The argv that it waits with, where that is another one: a word means the moment of the call
+  // (`$` of XREAD), or it gets less when it had to wait. Only asked if there was nothing.
   std::vector<std::string> (*pin)(Context& context, Args args) = nullptr;
 };
 

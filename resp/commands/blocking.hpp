@@ -16,6 +16,8 @@ extern const WaitRule waits_for_rotation;  // BRPOPLPUSH
 extern const WaitRule waits_for_many;      // BLMPOP
 extern const WaitRule waits_for_member;    // BZPOPMIN, BZPOPMAX
 extern const WaitRule waits_for_members;   // BZMPOP
+extern const WaitRule waits_for_entries;   // XREAD
+extern const WaitRule waits_for_delivery;  // XREADGROUP
 
 }  // namespace commands
 

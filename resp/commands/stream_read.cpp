@@ -1,4 +1,4 @@
-// Streams: ranges, XREAD and XREADGROUP.
+// Streams: ranges, and what XREAD and XREADGROUP read (stream_blocking.cpp has the two commands).
 #include "resp/commands/stream_read.hpp"
 
 #include <algorithm>
@@ -397,21 +397,6 @@ void xrange(Context& context, Args args, ReplyWriter& reply) {
 }
 void xrevrange(Context& context, Args args, ReplyWriter& reply) {
   range_command(context, args, true, reply);
-}
-
-void xread(Context& context, Args args, ReplyWriter& reply) {
-  std::optional<StreamReadQuery> query = read_stream_query(args, false, reply);
-  if (query && resolve_xread(context, *query, reply) && !serve_xread(context, *query, reply)) {
-    reply.null_array();
-  }
-}
-
-void xreadgroup(Context& context, Args args, ReplyWriter& reply) {
-  std::optional<StreamReadQuery> query = read_stream_query(args, true, reply);
-  if (query && resolve_xreadgroup(context, *query, reply) &&
-      !serve_xreadgroup(context, *query, reply)) {
-    reply.null_array();
-  }
 }
 
 }  // namespace commands

@@ -87,3 +87,18 @@ def test_profile_counts_allocations_calls_and_messages(bench):
 @pytest.mark.parametrize("measurement", ["matrix", "growth", "stalls", "disk", "profile"])
 def test_each_measurement_says_how_to_use_it(measurement):
     assert f"scripts/bench {measurement}" in run("bench", measurement, "--help").replace("[matrix]", "matrix")
+
+
+def test_what_waiting_clients_cost_on_three_nodes_and_redis(bench):
+    said, file = bench("queues", "--systems", "redis,kiwi-3", "--rounds", 30, "--waiters", 60, "--pushes", 30,
+                       "--seconds", 2)
+    rows = {(row["part"], row["system"]): row for row in file["results"]}
+    assert len(rows) == 6 and len(re.findall(r"^(?:latency|herd|idle) +(?:redis|kiwi-3) ", said, re.M)) == 6
+    latency = rows["latency", "kiwi-3"]
+    for place in ("same", "follower", "out", "in", "across"):
+        assert 0 < latency[f"{place}_p50_ms"] <= latency[f"{place}_p99_ms"]
+    # The push, and one serve a node at most.
+    assert 1 <= rows["herd", "kiwi-3"]["entries_per_push"] <= 5
+    # An idle poll costs no entry; ticks of the clock are some.
+    assert rows["idle", "kiwi-3"]["entries_per_s"] < 20
+    assert rows["idle", "kiwi-3"]["polls_per_s"] > 30

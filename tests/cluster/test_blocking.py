@@ -1,15 +1,16 @@
 """Blocking commands between processes: clients wait at their node, jobs go through the log [F31]."""
 from __future__ import annotations
 
+import os
 import threading
 import time
 
 from support.resp import RespError
 from support.waiting import wait_until
 
-KILLS = 3
+KILLS = int(os.environ.get("KIWI_QUEUE_KILLS", 3))
 JOBS_A_ROUND = 150
-WAITERS_A_NODE = 8
+WAITERS_A_NODE = int(os.environ.get("KIWI_QUEUE_WAITERS", 8))
 
 
 def waiting(node):

@@ -41,6 +41,7 @@ TEST_CASE("every row is found under its name and holds together") {
     }
     CHECK((row.route_of == nullptr || row.route == Route::kWrite));
     CHECK((row.cost == nullptr || row.is_data()));
+    CHECK(((row.flags & kBlocking) != 0) == (row.waiting != nullptr));
     CHECK(row.cluster_version >= 1);
     // SERVICES: who may do what. What nobody else than an operator may do says so.
     if (row.name.starts_with("raft.") || row.is_internal()) {

@@ -93,11 +93,7 @@ TEST_CASE("what a block pushes and pops itself wakes nobody") {
   Held held;
   Origin& origin = held.origin;
   origin.block(5, "blpop k 0");
-  const std::vector<std::string> inner = {packed({"rpush", "k", "v"}), packed({"lpop", "k"})};
-  std::string block;
-  pack_transaction(block, 0, {}, inner);
-  origin.node.log().batch({NodeId{2}, incarnation_of(2), 1, 1}, {block});
-  origin.take(origin.node.deliver());
+  origin.elsewhere_in_block({{"rpush", "k", "v"}, {"lpop", "k"}});
   CHECK(origin.serves.empty());
 }
 

@@ -57,8 +57,18 @@ class Origin {
   }
   // As a client of another node.
   void elsewhere(const std::string& line) { elsewhere_as(words(line)); }
-  void elsewhere_as(const std::vector<std::string>& argv) {
-    node.log().batch({NodeId{2}, incarnation_of(2), 1, ++elsewhere_}, {packed(argv)});
+  void elsewhere_as(const std::vector<std::string>& argv) { elsewhere_packed(packed(argv)); }
+  void elsewhere_in_block(const std::vector<std::vector<std::string>>& commands) {
+    std::vector<std::string> inner;
+    for (const auto& argv : commands) {
+      inner.push_back(packed(argv));
+    }
+    std::string block;
+    pack_transaction(block, 0, {}, inner);
+    elsewhere_packed(block);
+  }
+  void elsewhere_packed(const std::string& command) {
+    node.log().batch({NodeId{2}, incarnation_of(2), 1, ++elsewhere_}, {command});
     take(node.deliver());
   }
   // All serves that were asked for, as one batch of this node. Its number.

@@ -57,6 +57,28 @@ TEST_SUITE("resp") {
     CHECK_FALSE(client.session.blocked());
   }
 
+  TEST_CASE("XREAD and XREADGROUP wait with BLOCK, and a history is answered at once [F31]") {
+    TestNode node;
+    TestClient client(node);
+    client.send(
+        "XREAD STREAMS s $\r\nXREADGROUP GROUP g c STREAMS s >\r\n"
+        "XREADGROUP GROUP g c BLOCK 0 STREAMS s t > 0\r\nXREAD BLOCK -1 STREAMS s $\r\n");
+    const std::vector<Request> sent = client.forwarded();
+    REQUIRE(sent.size() == 4);
+    CHECK(sent[0].kind == RequestKind::kRead);
+    CHECK(sent[1].kind == RequestKind::kWrite);
+    CHECK(sent[2].kind == RequestKind::kWrite);
+    CHECK(sent[3].kind == RequestKind::kRead);
+    CHECK_FALSE(client.session.blocked());
+    TestClient other(node, 8);
+    other.send("XREADGROUP GROUP g c BLOCK 250 NOACK STREAMS s >\r\n");
+    const std::vector<Request> waits = other.forwarded();
+    REQUIRE(waits.size() == 1);
+    CHECK(waits[0].kind == RequestKind::kBlocking);
+    CHECK(waits[0].wait_until_ms == other.now_ms + 250);
+    CHECK(other.session.blocked());
+  }
+
   TEST_CASE("inside MULTI it is queued like any write [F31]") {
     TestNode node;
     TestClient client(node);

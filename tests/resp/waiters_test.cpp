@@ -305,8 +305,7 @@ TEST_CASE("readers are served where they are, some in each turn, each once") {
     world.wait(id, "k", 0, 1, true);
   }
   world.turn();
-  CHECK(world.read.size() == 10);  // each was looked at when it came
-  world.read.clear();
+  CHECK(world.read.empty());  // there was nothing when they came
   world.push("k", 1);
   CHECK(world.turn(5) == 0);  // the key, and four
   CHECK(world.more);
@@ -331,14 +330,11 @@ TEST_CASE("the node stops serving: all end, those with a serve behind it") {
   CHECK(world.waiters.status().waiting == 0);
 }
 
-TEST_CASE("a reader that comes is tried alone; a change meanwhile shows it all to all again") {
+TEST_CASE("a change while readers are looked at shows it all to all again") {
   World world;
   for (ConnectionId id = 1; id <= 6; ++id) {
     world.wait(id, "k", 0, 1, true);
-    world.turn();
   }
-  CHECK(world.read == std::vector<ConnectionId>{1, 2, 3, 4, 5, 6});
-  world.read.clear();
   world.waiters.waited_keys().changed("k");
   world.turn(4);
   CHECK(world.read == std::vector<ConnectionId>{1, 2, 3});

@@ -1,4 +1,4 @@
-"""scripts/bench [matrix | pair | growth | stalls | deep | removal | disk | profile] [options]"""
+"""scripts/bench [matrix | pair | growth | stalls | deep | removal | queues | disk | profile] [options]"""
 
 import importlib
 import signal
@@ -14,6 +14,7 @@ MEASUREMENTS = {
     "stalls": ("stalls", "what snapshots, slow and new followers and compaction do to the tail"),
     "deep": ("deep", "memory of a node while one client keeps thousands of requests under way"),
     "removal": ("removal", "what another client feels while many keys or members go at once"),
+    "queues": ("queues", "clients in blocking commands: latency, herds, idle polls"),
     "disk": ("disk", "disk use over a long run of writes"),
     "profile": ("profiling", "where instructions, allocations, system calls and messages go"),
 }

@@ -7,7 +7,8 @@
 
 Commands, their options and arguments come from redis-server's COMMAND DOCS, as far as Kiwi's COMMAND
 LIST has them; now and then an option that does not belong there, a word too many, a number that is
-none, a block of MULTI, a deadline that passes, a second client that waits in a blocking command. Every reply must be equal byte by byte, but for what
+none, a block of MULTI, a deadline that passes, a second client that waits in a blocking command. Every
+reply must be equal byte by byte, but for what
 scripts/lib/diff/compare.py and settle.py name; at the end of each seed all keys are compared, and each
 value goes through DUMP and RESTORE both ways. What differs is shrunk to the fewest commands that show
 it and kept below tests/diff, where scripts/test runs it again. At the end it says which commands were

@@ -14,7 +14,8 @@ DATABASES = [b"0", b"1", b"2", b"-1", b"x", b"1024", b"99999999999999999999"]
 EXPIRE_NOW = b"\x00expire"  # a key: its deadline passes
 BLOCK = b"\x00block"        # a blocking command: another client asks it
 UNBLOCK = b"\x00unblock"    # how: that client waits no longer
-WAITING = {"blpop", "brpop", "blmove", "brpoplpush", "blmpop", "bzpopmin", "bzpopmax", "bzmpop"}
+WAITING = {"blpop", "brpop", "blmove", "brpoplpush", "blmpop", "bzpopmin", "bzpopmax", "bzmpop", "xread", "xreadgroup"}
+READS = {"xread", "xreadgroup"}  # wait with BLOCK only
 
 
 class Drawn(list):
@@ -142,7 +143,7 @@ class Generator:
 
     def __init__(self, rng, table, now):
         self.rng, self.table, self.now = rng, table, now
-        self.names = sorted(set(table) - WAITING)
+        self.names = sorted(set(table) - WAITING | READS.intersection(table))
         self.waiting = sorted(WAITING.intersection(table))
         self.tokens = sorted({token for command in table.values() for token in command.tokens})
         self.series = None  # while a long run is drawn: number -> its word
@@ -177,13 +178,17 @@ class Generator:
 
     def scene(self):
         """Another client waits while commands of the same types go on; then it is let go."""
-        waits = self.next(self.rng.choice(self.waiting))
+        waits = settle_wait(self.next(self.rng.choice(self.waiting)), self.rng)
         near = [name for name in self.names if self.table[name].group == self.table[waits.name].group]
         between = self.rng.randint(0, 6) if self.names else 0
         meanwhile = [self.next(self.rng.choice(near) if near and self.rng.random() < 0.7 else None)
                      for _ in range(between)]
+        if waits.name in READS:
+            meanwhile = [words for words in meanwhile if not wakes_otherwise(words)]
         how = self.rng.choice([(), (b"TIMEOUT",), (b"ERROR",), (b"error",), (b"never",)])
-        return [waits.changed([BLOCK, *waits]), *meanwhile, Drawn([UNBLOCK, *how], "client unblock")]
+        groups = [Drawn([b"XGROUP", b"CREATE", key, b"g1", self.rng.choice([b"$", b"$", b"0"]), b"MKSTREAM"], "xgroup create")
+                  for key in pools.FAVOURITES["stream"] if waits.name == "xreadgroup" and self.rng.random() < 0.7]
+        return [*groups, waits.changed([BLOCK, *waits]), *meanwhile, Drawn([UNBLOCK, *how], "client unblock")]
 
     def entries(self):
         """Entries of one stream, around the sizes at which a node is full."""
@@ -346,6 +351,31 @@ def settle_streams(words, rng):
     keys = [w for w in words[begin:] if w in pools.KEYS and w not in pools.STREAM_IDS]
     ids = [w for w in words[begin:] if w not in keys]
     return words.changed(words[:begin] + keys + [rng.choice(ids or [b"0"]) for _ in keys])
+
+
+def wakes_otherwise(words):
+    """Redis wakes who waits for a stream by XADD, with an empty array if the entry was trimmed at once,
+    and not by XGROUP SETID; Kiwi where there is something to get."""
+    lower = [word.lower() for word in words]
+    return lower[:2] == [b"xgroup", b"setid"] or (lower[0] == b"xadd" and (b"maxlen" in lower or b"minid" in lower))
+
+
+def settle_wait(words, rng):
+    """XREAD and XREADGROUP of a client of its own: for ever, and mostly for what is new."""
+    if words.name not in READS:
+        return words
+    lower = [word.lower() for word in words]
+    settled = list(words)
+    if b"streams" in lower:
+        new = b"$" if words.name == "xread" else b">"
+        keys = rng.sample(pools.FAVOURITES["stream"], rng.choice((1, 1, 2)))
+        ids = [new if rng.random() < 0.8 else rng.choice(pools.STREAM_IDS) for _ in keys]
+        settled = settled[:lower.index(b"streams") + 1] + keys + ids if rng.random() < 0.8 else settled
+    if b"block" not in lower[:-1]:
+        return words.changed([settled[0], b"BLOCK", b"0", *settled[1:]])
+    at = lower.index(b"block") + 1
+    settled[at] = b"0" if settled[at] in (b"1", b"2") else settled[at]
+    return words.changed(settled)
 
 
 NUMKEYS = b"\x00numkeys"
