@@ -336,8 +336,6 @@ struct Spoil {
 
 constexpr Spoil kSpoiltNodes[] = {
     {"a node's id is cut off", [](Made& m) { m.nodes[0].key.pop_back(); }},
-    {"a node's id is too long", [](Made& m) { m.nodes[1].key += "x"; }},
-    {"two nodes of one id", [](Made& m) { m.nodes[1].key = m.nodes[0].key; }},
     {"a node begins at an entry before it",
      [](Made& m) {
        m.nodes[1].key = id_bytes(StreamId{7, 1});
