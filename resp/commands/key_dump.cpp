@@ -11,6 +11,7 @@
 #include "resp/types/dump/key_loader.hpp"
 #include "resp/types/dump/key_writer.hpp"
 #include "resp/types/dump/payload.hpp"
+#include "resp/types/dump/stream_reader.hpp"
 #include "resp/words.hpp"
 
 namespace kiwi::resp::commands {
@@ -89,7 +90,8 @@ bool put_in_place(Context& context, Key key, const dump::Payload& payload, int64
   const dump::LoadOutcome outcome = dump::load_key(context.state(), key, payload.type, in, options);
   if (outcome == dump::LoadOutcome::kTooLong) {
     check_key_name(key.name);
-    throw NameTooLong(NameTooLong::Of::kField);
+    throw NameTooLong(dump::is_stream_type(payload.type) ? NameTooLong::Of::kGroup
+                                                         : NameTooLong::Of::kField);
   }
   if (outcome != dump::LoadOutcome::kDone || !in.rest().empty()) {
     return false;

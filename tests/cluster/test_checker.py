@@ -8,7 +8,8 @@ import pytest
 from support import fates
 from support.checker import INVALID, VALID, check_history, check_object
 from support.history import FOREVER, History, Op
-from support.models import AppendList, Bank, Counter, DeadlineRegister, GrowSet, Queue, Register
+from support.models import (AppendList, Bank, ConsumerGroup, Counter, DeadlineRegister, GrowSet,
+                            Queue, Register)
 
 
 def ok(client, action, argument, called, returned, result=None):
@@ -59,6 +60,20 @@ GOOD = {
     "an unknown push came late, a list turned": (Queue, [
         unknown(1, "push", 7, 0), ok(2, "push", 8, 1, 2, 1), ok(2, "rotate", None, 3, 4, (8,)),
         ok(3, "pop", 2, 5, 6, (8, 7)), ok(3, "rotate", None, 7, 8, ())]),
+    "group: delivered, claimed, acknowledged": (ConsumerGroup, [
+        ok(1, "add", 7, 0, 1, (5, 0)), ok(1, "add", 8, 2, 3, (5, 1)),
+        ok(2, "take", ("c1", 1), 4, 5, (((5, 0), 7),)), ok(2, "take", ("c2", 9), 6, 7, (((5, 1), 8),)),
+        ok(2, "take", ("c2", 9), 8, 9, ()), ok(1, "pending", None, 10, 11, (((5, 0), "c1"), ((5, 1), "c2"))),
+        ok(3, "claim", ("c3", 1), 12, 13, ((5, 0),)), ok(3, "acknowledge", ((5, 1), (9, 9)), 14, 15, 1),
+        ok(1, "pending", None, 16, 17, (((5, 0), "c3"),)),
+        ok(1, "read", None, 18, 19, (((5, 0), 7), ((5, 1), 8)))]),
+    "group: an unknown add is read later, another is not": (ConsumerGroup, [
+        unknown(1, "add", 7, 0), unknown(2, "add", 9, 0), ok(1, "add", 8, 1, 2, (5, 0)),
+        ok(1, "read", None, 3, 4, (((5, 0), 8),)), ok(1, "read", None, 5, 6, (((5, 0), 8), ((6, 0), 7)))]),
+    "group: an unknown delivery took an entry, an unknown acknowledgement none": (ConsumerGroup, [
+        ok(1, "add", 7, 0, 1, (5, 0)), unknown(2, "take", ("c1", 1), 2),
+        ok(1, "take", ("c2", 1), 3, 4, ()), unknown(2, "acknowledge", ((5, 0),), 5),
+        ok(1, "pending", None, 6, 7, (((5, 0), "c1"),))]),
     "set with removal": (GrowSet, [
         ok(1, "add", 1, 0, 1, 1), ok(1, "remove", 1, 2, 3, 1), ok(1, "add", 1, 4, 5, 1),
         ok(2, "read", None, 6, 7, frozenset({1}))]),
@@ -128,6 +143,25 @@ BAD = {
     "one unknown pop took two jobs": (Queue, [
         ok(1, "push", 7, 0, 1, 1), ok(1, "push", 8, 2, 3, 2), unknown(2, "pop", 1, 0),
         ok(1, "read", None, 4, 5, ())]),
+    "group: ids do not ascend": (ConsumerGroup, [
+        ok(1, "add", 7, 0, 1, (5, 0)), ok(1, "add", 8, 2, 3, (4, 9))]),
+    "group: an acknowledged entry is lost": (ConsumerGroup, [
+        ok(1, "add", 7, 0, 1, (5, 0)), ok(1, "read", None, 2, 3, ())]),
+    "group: an entry is delivered twice": (ConsumerGroup, [
+        ok(1, "add", 7, 0, 1, (5, 0)), ok(2, "take", ("c1", 1), 2, 9, (((5, 0), 7),)),
+        ok(3, "take", ("c2", 1), 2, 9, (((5, 0), 7),))]),
+    "group: an entry is passed over": (ConsumerGroup, [
+        ok(1, "add", 7, 0, 1, (5, 0)), ok(1, "add", 8, 2, 3, (5, 1)),
+        ok(2, "take", ("c1", 1), 4, 5, (((5, 1), 8),))]),
+    "group: acknowledged twice": (ConsumerGroup, [
+        ok(1, "add", 7, 0, 1, (5, 0)), ok(2, "take", ("c1", 1), 2, 3, (((5, 0), 7),)),
+        ok(2, "acknowledge", ((5, 0),), 4, 5, 1), ok(2, "acknowledge", ((5, 0),), 6, 7, 1)]),
+    "group: what was delivered is not pending": (ConsumerGroup, [
+        ok(1, "add", 7, 0, 1, (5, 0)), ok(2, "take", ("c1", 1), 2, 3, (((5, 0), 7),)),
+        ok(2, "pending", None, 4, 5, ())]),
+    "group: a claim is forgotten": (ConsumerGroup, [
+        ok(1, "add", 7, 0, 1, (5, 0)), ok(2, "take", ("c1", 1), 2, 3, (((5, 0), 7),)),
+        ok(3, "claim", ("c2", 1), 4, 5, ((5, 0),)), ok(2, "pending", None, 6, 7, (((5, 0), "c1"),))]),
     "lost member": (GrowSet, [
         ok(1, "add", 1, 0, 1, 1), ok(1, "add", 2, 0, 1, 1), ok(3, "read", None, 4, 5, frozenset({2}))]),
     "money from nothing": (lambda: Bank(2, 10), [

@@ -65,8 +65,31 @@ def fill(connection: Connection, rng: random.Random, kinds: list[str]) -> None:
                 case "zset":
                     connection.must("ZADD", key, *(word for value in values for word in (
                         rng.choice([repr(rng.uniform(-1e6, 1e6)), "inf", "-inf", rng.randrange(99)]), value)))
+                case "stream":
+                    fill_stream(connection, rng, key, values)
             if rng.randrange(3) == 0:
                 connection.must("PEXPIREAT", key, FAR_AWAY)
+
+
+def fill_stream(connection: Connection, rng: random.Random, key: bytes, values: list[bytes]) -> None:
+    """Some entries deleted, some delivered, some of those acknowledged."""
+    ids = [f"{number * 7}-{rng.randrange(3)}" for number in range(1, len(values) + 1)]
+    for entry, one in zip(ids, values):
+        connection.must("XADD", key, entry, "field", one, *(["other", b"7"] if rng.randrange(9) == 0 else []))
+    connection.must("XGROUP", "CREATE", key, "group", 0)
+    connection.must("XGROUP", "CREATE", key, "17", "$")
+    for consumer in ("a", "b", "3"):
+        connection.must("XREADGROUP", "GROUP", "group", consumer, "COUNT", len(values) // 4 + 1, "STREAMS", key, ">")
+    connection.must("XGROUP", "CREATECONSUMER", key, "group", "idle")
+    connection.must("XACK", key, "group", *rng.choices(ids, k=1 + len(ids) // 5))
+    connection.must("XDEL", key, *rng.choices(ids, k=1 + len(ids) // 9))
+
+
+def stream(connection: Connection, key: bytes):
+    pending = [[row[0], row[1], row[3]] for row in connection.must("XPENDING", key, "group", "-", "+", 100_000)]
+    head = connection.must("XINFO", "STREAM", key)
+    return (connection.must("XRANGE", key, "-", "+"), pending, connection.must("XINFO", "GROUPS", key),
+            head[6:14])  # ids and counts; in front of them are nodes of a radix tree
 
 
 def value(connection: Connection, key: bytes):
@@ -76,6 +99,7 @@ def value(connection: Connection, key: bytes):
             "set": lambda: sorted(connection.must("SMEMBERS", key)),
             "hash": lambda: pairs(connection.must("HGETALL", key)),
             "zset": lambda: connection.must("ZRANGE", key, 0, -1, "WITHSCORES"),
+            "stream": lambda: stream(connection, key),
             "none": lambda: None}[kind]
     return kind, read(), connection.must("PEXPIRETIME", key), encoding(connection, key)
 
@@ -99,7 +123,8 @@ def content(connection: Connection, databases=(0,)):
 
 
 def kinds_of(connection: Connection) -> list[str]:
-    return ["string", "list", "numbers", "set", "hash"] + (["zset"] if has(connection, "ZADD") else [])
+    return ["string", "list", "numbers", "set", "hash"] + [
+        kind for kind, command in (("zset", "ZADD"), ("stream", "XADD")) if has(connection, command)]
 
 
 def copy_all(source: Connection, target: Connection) -> None:

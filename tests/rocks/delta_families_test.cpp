@@ -1,6 +1,6 @@
 // The logical delta (F17) for collections in each of the families: spread sorted sets stand in two,
-// hashes in one. States are written record by record, as commands would; what the records hold is
-// their types' business.
+// hashes and streams in one. States are written record by record, as commands would; what the
+// records hold is their types' business.
 #include <map>
 
 #include <doctest/doctest.h>
@@ -86,6 +86,11 @@ class Written {
       fresh.value = "root";
       fresh.next_node = size + 1;
     }
+    if (type == Type::kStream) {  // without entries, and packed as often as not
+      fresh.size = 0;
+      fresh.spread = size % 2 == 0;
+      fresh.stream.next_group = size + 1;
+    }
     keys::meta(key_, DatabaseId{0}, name);
     encode(value_, fresh);
     keys_.put(Family::kMeta, key_, value_);
@@ -98,6 +103,10 @@ class Written {
     const CollectionId collection{DatabaseId{0}, version};
     uint64_t node = 0;
     for (const auto& [member, score] : members) {
+      if (type == Type::kStream) {
+        write_group(collection, member, std::to_string(score), ++node);
+        continue;
+      }
       keys::element(key_, collection, member);
       keys_.put(Family::kElement, key_, std::to_string(score));
       if (type == Type::kSortedSet) {
@@ -106,6 +115,17 @@ class Written {
       }
     }
     store(name, type, version, last, members.size());
+  }
+  void write_group(const CollectionId& stream,
+                   const std::string& name,
+                   const std::string& value,
+                   uint64_t number) {
+    keys::stream_group(key_, stream, name);
+    keys_.put(Family::kNode, key_, value);
+    keys::stream_consumer(key_, stream, static_cast<uint32_t>(number), name);
+    keys_.put(Family::kNode, key_, value);
+    keys::stream_consumer_number(key_, stream, static_cast<uint32_t>(number), 1);
+    keys_.put(Family::kNode, key_, name);
   }
   void drop_elements(const Metadata& old) {
     std::string to;
@@ -151,12 +171,14 @@ void random_step(Written& state, Prng random) {
       }
       break;
     }
-    case 2:
-      state.set(name(), random.chance(1, 2) ? Type::kHash : Type::kString, members);
+    case 2: {
+      constexpr Type kTypes[] = {Type::kHash, Type::kString, Type::kStream};
+      state.set(name(), kTypes[random.below(3)], members);
       break;
+    }
     default: {
       const std::string at = name();
-      state.set(at, Type::kSortedSet, members);
+      state.set(at, random.chance(1, 3) ? Type::kStream : Type::kSortedSet, members);
       members["more"] = 1.5;
       state.change(at, members);
     }
@@ -166,7 +188,7 @@ void random_step(Written& state, Prng random) {
 
 }  // namespace
 
-TEST_CASE("delta: sorted sets travel with their nodes, in whatever order they were renamed [F17]") {
+TEST_CASE("delta: keys travel with their nodes, in whatever order they were renamed [F17]") {
   for (uint64_t seed = 1; seed <= rounds(10); ++seed) {
     INFO("seed ", seed);
     TempDirectory directory;
@@ -208,6 +230,33 @@ TEST_CASE("delta: a sorted set that nobody touched does not travel [F17]") {
   REQUIRE(result.info.has_value());
   CHECK(result.bytes < 1000);
   check_same_state(base, source->directory());
+}
+
+TEST_CASE("delta: a stream travels with its groups, though its entries are packed [F17]") {
+  TempDirectory directory;
+  Written sender(directory.path("sender"));
+  Written receiver(directory.path("receiver"));
+  for (Written* state : {&sender, &receiver}) {
+    state->set("kept", Type::kStream, {{"a", 1}});
+    state->set("changed", Type::kStream, {{"a", 1}, {"b", 2}, {"c", 3}});
+    state->set("gone", Type::kStream, {{"a", 1}});
+    state->end_entry();
+  }
+  sender.change("changed", {{"a", 9}});
+  sender.remove("gone");
+  sender.set("new", Type::kStream, {{"a", 1}});
+  sender.end_entry();
+  auto source = source_at(sender.checkpoint(directory.path("sent")));
+  const std::string base = receiver.checkpoint(directory.path("base"));
+  DeltaResult result = send_delta(*source, base);
+  REQUIRE(result.info.has_value());
+  check_same_state(base, source->directory());
+  uint64_t nodes = 0;
+  const auto got = opened_state(base);
+  for (auto at = got->cursor(Family::kNode, {}, {}); at->valid(); at->next()) {
+    ++nodes;
+  }
+  CHECK(nodes == 9);  // three records of a group each
 }
 
 TEST_CASE("delta: settings of the cluster travel, new ones and changed ones [F17]") {

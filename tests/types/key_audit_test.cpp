@@ -4,7 +4,9 @@
 #include <string>
 
 #include "resp/types/element_value.hpp"
+#include "resp/types/group_records.hpp"
 #include "resp/types/packed.hpp"
+#include "resp/types/stream.hpp"
 #include "resp/types/zset.hpp"
 #include "rocks/keys.hpp"
 #include "tests/types/hashed_audit.hpp"
@@ -47,6 +49,7 @@ struct Filled {
       w.open<ZSet>("spread zset").save();
       w.open<ZSet>("zset").add(-0.0, "m");
       w.open<ZSet>("zset").save();
+      add_streams();
       Key key = w.find("text");
       String::assign(w.database(), key, "value", 9000);
       Key in_chunks = w.find("long text");
@@ -54,6 +57,24 @@ struct Filled {
     });
     w.end_turn();
     w.begin();
+  }
+
+  // One of them has nothing at all.
+  void add_streams() {
+    w.open<Stream>("empty stream").create();
+    w.open<Stream>("empty stream").save();
+    Stream& stream = w.open<Stream>("stream");
+    for (uint64_t ms = 1; ms <= 20; ++ms) {
+      const std::string value = "value " + std::to_string(ms);
+      const std::string_view fields[] = {"field", value};
+      stream.append({ms, 0}, fields);
+    }
+    StreamGroup& group = *stream.create_group("group", {});
+    StreamConsumer* consumers[] = {&group.create_consumer("a", 1), &group.create_consumer("b", 1)};
+    for (uint64_t ms = 3; ms <= 15; ++ms) {
+      group.deliver(*consumers[ms % 2], {ms, 0}, 1, 1);
+    }
+    stream.save();
   }
 
   DatabaseReport report() { return audit_database(w.database(), w.database().physical(0)); }
@@ -80,10 +101,10 @@ TEST_CASE("what commands made has no fault, and is counted") {
   Filled f;
   const DatabaseReport report = f.report();
   CHECK_FALSE(report.found.has_value());
-  CHECK(report.keys == 10);
+  CHECK(report.keys == 12);
   CHECK(report.keys_with_ttl == 1);
   CHECK(report.counts_fit);
-  CHECK(report.elements == 30 + 30 + 30 + 3 + 1 + 1 + 1 + 40 + 1 + 1);
+  CHECK(report.elements == 30 + 30 + 30 + 3 + 1 + 1 + 1 + 40 + 1 + 1 + 20);
   CHECK(report.records == 30 + 30 + 40 + 3);
   CHECK(report.nodes > 6);
   CHECK(report.unreachable == 0);
@@ -139,6 +160,73 @@ TEST_CASE("[M2] members and leaves of a sorted set that do not say the same") {
   CHECK_FALSE(f.fault("spread zset").has_value());
   f.w.keyspace().erase(Family::kElement, where);
   CHECK(f.fault("spread zset") == KeyFault::kMembers);
+}
+
+TEST_CASE("[M1] a stream counts the entries of its blocks, and knows the first and the last one") {
+  using Damage = void (*)(rocks::Metadata & meta, std::string & kept);
+  const std::pair<Damage, KeyFault> damages[] = {
+      {[](rocks::Metadata& meta, std::string&) { ++meta.size; }, KeyFault::kSize},
+      {[](rocks::Metadata& meta, std::string&) {
+         meta.stream.first_id = {2, 0};
+       },
+       KeyFault::kSize},
+      {[](rocks::Metadata& meta, std::string&) {
+         meta.stream.last_id = {19, 9};
+       },
+       KeyFault::kSize},
+      {[](rocks::Metadata& meta, std::string&) { ++meta.stream.blocks; }, KeyFault::kTree},
+  };
+  for (const auto& [damage, fault] : damages) {
+    Filled f;
+    f.damage("stream", [damage = damage](rocks::Metadata& meta, std::string& kept) {
+      kept.assign(meta.value);
+      meta.value = kept;
+      damage(meta, kept);
+    });
+    CHECK(f.fault("stream") == fault);
+  }
+}
+
+TEST_CASE("[M7] a group, its consumers, their names and what is pending that do not say the same") {
+  constexpr uint32_t kGroup = 1;
+  const auto consumer = [](Filled& f, auto change) {
+    std::string where;
+    rocks::keys::stream_consumer(where, f.w.find("stream").collection(), kGroup, "a");
+    ConsumerRecord record = decode_consumer(*f.w.keyspace().get(Family::kNode, where));
+    change(record);
+    std::string bytes;
+    encode_consumer(bytes, record);
+    f.w.keyspace().put(Family::kNode, where, bytes);
+    return f.fault("stream");
+  };
+  {
+    Filled f;
+    CHECK_FALSE(consumer(f, [](ConsumerRecord&) {}).has_value());
+    CHECK(consumer(f, [](ConsumerRecord& record) { ++record.pending; }) == KeyFault::kGroups);
+  }
+  {
+    Filled f;
+    CHECK(consumer(f, [](ConsumerRecord& record) { record.floor = {5, 0}; }) == KeyFault::kGroups);
+  }
+  {
+    Filled f;
+    CHECK(consumer(f, [](ConsumerRecord& record) { record.number = 7; }) == KeyFault::kGroups);
+  }
+  Filled nameless;
+  std::string where;
+  const Key key = nameless.w.find("stream");
+  rocks::keys::stream_consumer_number(where, key.collection(), kGroup, 1);
+  nameless.w.keyspace().erase(Family::kNode, where);
+  CHECK(nameless.fault("stream") == KeyFault::kGroups);
+  Filled torn;
+  rocks::keys::node(where, torn.w.find("stream").collection(), kGroup, 1);
+  torn.w.keyspace().erase(Family::kNode, where);
+  CHECK(torn.fault("stream") == KeyFault::kTree);
+  Filled orphan;
+  rocks::keys::stream_consumer(where, orphan.w.find("stream").collection(), kGroup + 1, "a");
+  orphan.w.keyspace().put(Family::kNode, where, "consumer");
+  CHECK_FALSE(orphan.fault("stream").has_value());
+  CHECK(orphan.report().unreachable == 1);
 }
 
 TEST_CASE("[M4] records that belong to no key") {

@@ -13,7 +13,7 @@ OK, FAIL, INFO = "ok", "fail", "info"
 CERTAINLY_NOT_APPLIED = {
     "MOVED", "CLUSTERDOWN", "NOCLUSTER", "NOTLEADER", "CROSSSLOT", "TRYAGAIN", "LOADING", "OOM",
     "READONLY", "NOAUTH", "NOPERM", "WRONGTYPE", "ERR", "EXECABORT", "NOPROTO", "WRONGPASS",
-    "MISCONF", "UNBLOCKED",
+    "MISCONF", "UNBLOCKED", "BUSYGROUP", "NOGROUP",
 }
 UNKNOWN = {"TIMEOUT"}
 # What says "the cluster could not", as against "the command was wrong".

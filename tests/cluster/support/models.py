@@ -147,6 +147,71 @@ class Queue(Model):
         return op.action if op.action == "push" else (op.action, op.argument)
 
 
+class ConsumerGroup(Model):
+    """A stream with one group. add(v) -> id, which is above all; take((consumer, n)) -> the next up to n
+    entries; acknowledge(ids) -> how many of them were pending; claim((consumer, n)) -> ids of the first
+    n that are pending, which are the consumer's then; pending -> ((id, consumer), ...); read -> all
+    entries. Values are unique.
+
+    State: entries, how many of them were taken, what is pending."""
+
+    initial = ((), 0, frozenset())
+    reads = frozenset({"read", "pending"})
+
+    def step(self, state, op, known):
+        entries, taken, pending = state
+        result = _tuples(op.result)
+        if op.action == "read":
+            return state if result == entries else REJECT
+        if op.action == "pending":
+            return state if result == tuple(sorted(pending)) else REJECT
+        if op.action == "add":
+            if entries and result <= entries[-1][0]:
+                return REJECT
+            return entries + ((result, op.argument),), taken, pending
+        if op.action == "acknowledge":
+            ids = set(_tuples(op.argument))
+            left = frozenset(one for one in pending if one[0] not in ids)
+            return REJECT if known and result != len(pending) - len(left) else (entries, taken, left)
+        consumer, count = op.argument
+        if op.action == "take":
+            got = entries[taken:taken + count]
+            if known and result != got:
+                return REJECT
+            return entries, taken + len(got), pending | {(entry, consumer) for entry, _ in got}
+        first = sorted(pending)[:count]
+        if known and result != tuple(entry for entry, _ in first):
+            return REJECT
+        return entries, taken, (pending - set(first)) | {(entry, consumer) for entry, _ in first}
+
+    def prepare(self, ops):
+        """An unknown add has the id that the first reply shows beside its value, and came before that
+        reply; one that no reply shows can be moved away, for whoever could tell would have shown it."""
+        kept = super().prepare(ops)
+        seen: dict[object, tuple] = {}
+        for op in sorted(kept, key=lambda op: op.returned):
+            if op.fate == fates.OK and op.action in ("read", "take"):
+                for entry, value in _tuples(op.result):
+                    seen.setdefault(value, (entry, op.returned))
+        result = []
+        for op in kept:
+            if op.fate == fates.INFO and op.action == "add":
+                if op.argument not in seen:
+                    continue
+                entry, returned = seen[op.argument]
+                op = replace(op, fate=fates.OK, result=entry, returned=max(returned, op.called))
+            result.append(op)
+        return result
+
+    def twin(self, op):
+        return op.action, _tuples(op.argument)
+
+
+def _tuples(value):
+    """A history that was kept has lists."""
+    return tuple(map(_tuples, value)) if isinstance(value, (list, tuple)) else value
+
+
 class GrowSet(_UniqueValues):
     """add(v) -> 1 if new, remove(v) -> 1 if it was there, read -> members."""
 
@@ -267,4 +332,4 @@ class DeadlineRegister(Model):
 
 MODELS = {"register": Register, "pipeline": Register, "longread": Register,
           "deadline": DeadlineRegister, "counter": Counter, "append": AppendList, "set": GrowSet,
-          "transfer": Bank, "queue": Queue}
+          "transfer": Bank, "queue": Queue, "stream": ConsumerGroup}
