@@ -359,6 +359,7 @@ bool index_fits(Database& database, rocks::DatabaseId id, uint64_t indexed) {
             (records != 0 || floor <= ExpiryPlace{key->deadline_ms, std::string(key->user_key)});
     ++records;
   }
+  CHECK_INVARIANT(above || records != 0);
   return above && records == indexed;
 }
 
