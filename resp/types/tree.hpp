@@ -98,7 +98,7 @@ class Tree {
   [[nodiscard]] bool move(std::string_view key, std::string_view entry);
 
   // Writes the changed nodes. The caller writes head() into its record. How many bytes of entries
-  // it were.
+  // it were, but for what records that this log entry wrote before had.
   size_t save();
   bool changed() const { return changed_; }
   size_t pages() const { return used_; }  // nodes in memory until save()
@@ -116,6 +116,7 @@ class Tree {
     bool stored = false;
     bool dirty = false;
     bool gone = false;
+    size_t paid_bytes = 0;  // of its record, if this entry wrote it: room that it has
     std::string entries;
   };
   struct Step {

@@ -21,6 +21,7 @@ Tree::Page& Tree::take_page() {
   }
   Page& page = pages_[used_++];
   page.stored = page.dirty = page.gone = false;
+  page.paid_bytes = 0;
   return page;
 }
 
@@ -56,12 +57,13 @@ Tree::Page& Tree::load(uint64_t number, unsigned level) {
   if (Page* edited = page(number)) {
     return *edited;
   }
-  const std::string_view found = nodes_.entries(id_, number, node_kind(level));
+  const NodeRecord found = nodes_.record(id_, number, node_kind(level));
   Page& page = take_page();
   page.number = number;
   page.level = level;
   page.stored = true;
-  page.entries.assign(found);
+  page.paid_bytes = nodes_.wrote(id_, found) ? found.entries.size() : 0;
+  page.entries.assign(found.entries);
   add_to_index();
   return page;
 }
@@ -87,7 +89,7 @@ size_t Tree::save() {
     Page& page = pages_[which];
     if (page.dirty && !page.gone) {
       nodes_.put(id_, page.number, {node_kind(page.level), stamp_, page.entries});
-      bytes += page.entries.size();
+      bytes += page.entries.size() - std::min(page.entries.size(), page.paid_bytes);
       give_back_if_big(page.entries);
     }
   }
