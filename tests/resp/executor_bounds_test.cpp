@@ -269,6 +269,22 @@ TEST_CASE("a read that must hold much leaves its turn, where it has a bound of i
   CHECK(answered_beside(node, keyspace, effects).starts_with("*100\r\n"));
 }
 
+TEST_CASE("reads of the origin do not use up what an entry may do [F61]") {
+  ExecutorOptions options;
+  options.entry_work_max = 20'000;
+  rocks::MemoryKeyspace keyspace;
+  Node node(keyspace, options);
+  node.start();
+  std::vector<std::string> members{"sadd", "s"};
+  for (int i = 0; i < 140; ++i) {  // too many bytes for one record
+    members.push_back("a longer member" + std::to_string(i));
+  }
+  node.run(members);
+  const std::string reply =
+      node.exec({}, {{"sunion", "s", "s"}, {"sunion", "s", "s"}, {"copy", "s", "t"}});
+  CHECK(reply.ends_with("\r\n:1\r\n"));
+}
+
 // ---------------------------------------------------------------- distances
 
 TEST_CASE("a search that stores computes a bounded number of distances [F61]") {

@@ -483,22 +483,6 @@ TEST_CASE("PFADD walks no runs that no command made, and each element is a step 
   CHECK(count_of(both(std::vector<Argv>(20, merge)), kTooMuch) >= 15);
 }
 
-TEST_CASE("reads of the origin do not use up what an entry may do [F61]") {
-  ExecutorOptions options;
-  options.entry_work_max = 20'000;
-  rocks::MemoryKeyspace keyspace;
-  Node node(keyspace, options);
-  node.start();
-  std::vector<std::string> members{"sadd", "s"};
-  for (int i = 0; i < 140; ++i) {  // too many bytes for one record
-    members.push_back("a longer member" + std::to_string(i));
-  }
-  node.run(members);
-  const std::string reply =
-      node.exec({}, {{"sunion", "s", "s"}, {"sunion", "s", "s"}, {"copy", "s", "t"}});
-  CHECK(reply.ends_with("\r\n:1\r\n"));
-}
-
 TEST_SUITE_END();
 
 }  // namespace kiwi::resp
