@@ -55,9 +55,9 @@ class KeyLoader final : public ObjectVisitor {
       if (options_.pause) {
         save();
       }
-      return outcome == ReadOutcome::kEmpty ? LoadOutcome::kEmpty
-             : too_long_                    ? LoadOutcome::kTooLong
-                                            : LoadOutcome::kBadData;
+      return outcome == ReadOutcome::kEmpty    ? LoadOutcome::kEmpty
+             : too_long_ || stream_.too_long() ? LoadOutcome::kTooLong
+                                               : LoadOutcome::kBadData;
     }
     save();
     set_deadline();

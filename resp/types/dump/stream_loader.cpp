@@ -2,6 +2,7 @@
 
 #include "config/base/check.hpp"
 #include "config/base/reuse.hpp"
+#include "config/limits.hpp"
 
 namespace kiwi::resp::dump {
 
@@ -85,9 +86,14 @@ bool StreamLoader::on_totals(const StreamTotals& totals) {
 
 // ---------------------------------------------------------------- groups
 
+bool StreamLoader::fits(std::string_view name) {
+  too_long_ = too_long_ || name.size() > config::limits::kFieldBytes;
+  return !too_long_;
+}
+
 bool StreamLoader::on_group(const GroupTotals& group) {
   count_(group.name.size());
-  if (stream_.group(group.name) != nullptr) {
+  if (!fits(group.name) || stream_.group(group.name) != nullptr) {
     return false;  // it came twice
   }
   group_ = stream_.create_group(group.name, group.last_id);
@@ -111,7 +117,7 @@ bool StreamLoader::on_consumer(std::string_view name, int64_t seen_ms) {
   if (++consumers_ % kConsumersMax == 0) {
     group_->store_consumers();
   }
-  if (group_->consumer(name) != nullptr) {
+  if (!fits(name) || group_->consumer(name) != nullptr) {
     return false;  // it came twice
   }
   consumer_ = &group_->create_consumer(name, seen_ms);

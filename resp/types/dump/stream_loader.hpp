@@ -22,6 +22,7 @@ class StreamLoader final : public StreamVisitor {
 
   void stand_for(const Key& key) { stream_.stand_for(key); }
   void save() { stream_.save(); }
+  bool too_long() const { return too_long_; }  // the name of a group or consumer was: so false
 
   bool on_node(const StreamId& first, StreamFields names) override;
   bool on_entry(const StreamId& id, StreamFields fields) override;
@@ -34,6 +35,7 @@ class StreamLoader final : public StreamVisitor {
   bool on_group_end() override;
 
  private:
+  bool fits(std::string_view name);
   void begin_block(const StreamId& first, StreamFields names);
   void end_block();
 
@@ -49,6 +51,7 @@ class StreamLoader final : public StreamVisitor {
   StreamConsumer* consumer_ = nullptr;
   uint64_t consumers_ = 0;
   uint64_t owned_ = 0;
+  bool too_long_ = false;
 };
 
 }  // namespace kiwi::resp::dump
