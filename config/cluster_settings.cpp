@@ -87,11 +87,6 @@ std::vector<Setting> settings_to_seed(const Options& options, uint32_t cluster_v
   return settings;
 }
 
-std::string setting_text(const Options& options, std::string_view name) {
-  const OptionRow* row = find_setting(name);
-  return row == nullptr ? std::string() : row->print(options);
-}
-
 bool take_setting(Options& options, const Setting& setting) {
   const OptionRow* row = find_setting(setting.name);
   return row != nullptr && !row->parse(options, setting.value);

@@ -31,8 +31,6 @@ Result<std::vector<Setting>> settings_to_propose(const Options& options,
 // What these options seed a cluster of this version with, in table order.
 std::vector<Setting> settings_to_seed(const Options& options, uint32_t cluster_version);
 
-// The value in these options; empty: they have no such setting, for a later build brought it.
-std::string setting_text(const Options& options, std::string_view name);
 // The state says so: CONFIG GET shows it from now on. False: no such setting, or no value of it.
 bool take_setting(Options& options, const Setting& setting);
 

@@ -144,8 +144,6 @@ class Executor {
   // What the leader proposes then, packed: at most so many keys and fields go, and none whose time
   // is not over at the entry's stamp (F8).
   static std::string expire_command(uint64_t most);
-  // That command, or nothing if nothing is due.
-  std::string due_expirations(int64_t now_ms, uint64_t most);
 
   using DatabaseSize = resp::DatabaseSize;
   std::vector<DatabaseSize> database_sizes() const;

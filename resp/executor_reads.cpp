@@ -201,8 +201,4 @@ std::string Executor::expire_command(uint64_t most) {
   return command;
 }
 
-std::string Executor::due_expirations(int64_t now_ms, uint64_t most) {
-  return due_since(now_ms) ? expire_command(most) : std::string();
-}
-
 }  // namespace kiwi::resp

@@ -83,10 +83,51 @@ void Overlay::save(uint32_t index) {
   node.value_capacity = 0;
 }
 
+namespace {
+
+void keep_spare(Overlay::Node& node, char* data, uint32_t capacity) {
+  if (data != nullptr && capacity > node.spare_capacity) {
+    node.spare_data = data;
+    node.spare_capacity = capacity;
+  }
+}
+
+}  // namespace
+
+void Overlay::let_go(const SavedNode& saved) {
+  CHECK_INVARIANT(saved.overlay == this && saved.node < nodes_.size());
+  Node& node = nodes_[saved.node];
+  CHECK_INVARIANT(saved.value_data == nullptr || saved.value_data != node.value_data);
+  keep_spare(node, saved.value_data, saved.value_capacity);
+}
+
+// Safety: what another mark has saved is neither the node's value nor its spare room.
+void Overlay::make_room(Node& node, size_t size) {
+  if (node.value_data != nullptr && size <= node.value_capacity) {
+    return;
+  }
+  char* const old = node.value_data;
+  const uint32_t old_capacity = node.value_capacity;
+  if (node.spare_data != nullptr && size <= node.spare_capacity) {
+    node.value_data = node.spare_data;
+    node.value_capacity = node.spare_capacity;
+    node.spare_data = nullptr;
+    node.spare_capacity = 0;
+  } else {
+    constexpr size_t kGrows = 64 << 10;  // such values may grow a little each time
+    const bool again = old != nullptr || node.spare_data != nullptr;
+    const size_t room = again && size <= kGrows ? size + size / 4 : size;
+    node.value_data = arena_.allocate(room);
+    node.value_capacity = static_cast<uint32_t>(room);
+  }
+  keep_spare(node, old, old_capacity);
+}
+
 void Overlay::put_back(const SavedNode& saved) {
   CHECK_INVARIANT(saved.overlay == this && saved.node < nodes_.size());
   Node& node = nodes_[saved.node];
   CHECK_INVARIANT(node.epoch > saved.epoch);
+  keep_spare(node, node.value_data, node.value_capacity);
   node.state = saved.state;
   node.value_data = saved.value_data;
   node.value_size = saved.value_size;
@@ -127,10 +168,7 @@ std::string_view Overlay::put_joined(uint64_t hash,
   const size_t size = head.size() + tail.size();
   CHECK_INVARIANT(size <= std::numeric_limits<uint32_t>::max());
   Node& node = node_for_write(hash, key);
-  if (node.value_data == nullptr || node.value_capacity < size) {
-    node.value_data = arena_.allocate(size);
-    node.value_capacity = static_cast<uint32_t>(size);
-  }
+  make_room(node, size);
   CHECK_INVARIANT(size == 0 || (node.value_data != nullptr && size <= node.value_capacity));
   if (!tail.empty()) {  // may be this node's own bytes, so it goes first
     std::memmove(node.value_data + head.size(), tail.data(), tail.size());

@@ -1,8 +1,9 @@
 // One family's writes of an apply turn, in memory: a hash table for point reads, an order that is
 // built only once somebody iterates, and range erases. Knows nothing of RocksDB.
 //
-// Part of TurnOverlay, apply thread only. A put of a key that the turn already holds allocates
-// nothing; other puts take their bytes from an arena that is reused turn after turn.
+// Part of TurnOverlay, apply thread only. Puts take their bytes from an arena that is reused turn
+// after turn. A key that is put again and again takes room twice, and a bounded number of times
+// what it grows by.
 #pragma once
 
 #include <cstdint>
@@ -49,8 +50,12 @@ class Overlay {
     uint32_t key_size = 0;
     uint32_t value_size = 0;
     uint32_t value_capacity = 0;
+    uint32_t spare_capacity = 0;
     State state = State::kNone;
     uint64_t epoch = 0;  // of the mark that saved what was here before; 0: none did
+    // Room that held an earlier value and that nobody needs any more: commands that write one
+    // record in turns take two rooms, not one each.
+    char* spare_data = nullptr;
 
     std::string_view key() const { return {key_data, key_size}; }
     std::string_view value() const { return {value_data, value_size}; }
@@ -77,6 +82,8 @@ class Overlay {
 
   // For TurnOverlay's undo, the latest first.
   void put_back(const struct SavedNode& saved);
+  // Nobody can take it back any more.
+  void let_go(const struct SavedNode& saved);
   void forget_ranges(size_t additions) { ranges_.truncate(additions); }
 
   bool empty() const { return nodes_.empty() && ranges_.empty(); }
@@ -93,6 +100,7 @@ class Overlay {
   size_t slot_of(uint64_t hash, std::string_view key) const;
   Node& node_for_write(uint64_t hash, std::string_view key);
   void save(uint32_t index);
+  void make_room(Node& node, size_t size);
   void grow();
   void clear_slots();
 

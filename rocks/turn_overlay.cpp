@@ -42,7 +42,12 @@ void TurnOverlay::undo() {
 void TurnOverlay::keep() {
   CHECK_INVARIANT(!marks_.empty());
   if (marks_.size() == 1) {
-    undo_.saved.clear();  // nobody can take it back any more
+    for (const SavedNode& saved : undo_.saved) {
+      if (saved.value_data != nullptr) {
+        saved.overlay->let_go(saved);
+      }
+    }
+    undo_.saved.clear();
   }
   close();
 }

@@ -41,6 +41,9 @@ std::optional<std::string> fault_of(const DatabaseReport& report) {
   if (!report.counts_fit) {
     return "the counts of keys are wrong";
   }
+  if (!report.index_fits) {
+    return "the index of deadlines is not that of the keys";
+  }
   return report.unreachable != 0 ? std::optional<std::string>("records belong to no key")
                                  : std::nullopt;
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "config/base/check.hpp"
 #include "resp/commands/support.hpp"
 #include "resp/session.hpp"
 #include "resp/words.hpp"
@@ -94,6 +95,7 @@ namespace {
 // was answered.
 bool merge_all(
     Context& context, Args names, hll::Registers& registers, bool& dense, ReplyWriter& reply) {
+  CHECK_INVARIANT(!names.empty());
   std::set<std::string_view> seen;
   std::string value;
   for (std::string_view name : names) {

@@ -64,7 +64,7 @@ class Database {
   // ---- turns and undo
   const rocks::AppliedRecord& record() const { return record_; }
   void begin_entry(LogIndex index = {}) {  // without one it tells nobody anything
-    effects_.begin_entry();
+    effects_.begin_entry(record_.mutation_counter);
     outward_.begin_entry(index);
   }
   void end_entry(LogIndex index, Term term, int64_t stamp_ms);

@@ -79,6 +79,7 @@ Key Database::find(DatabaseId database, std::string_view name, int64_t now_ms) {
   key.present = true;
   key.stored_expire_at_ms = key.meta.expire_at_ms;
   key.stored_indexed_at_ms = key.meta.indexed_at_ms;
+  key.paid_bytes = effects_.wrote(key.meta.last_modified) ? key.meta.value.size() : 0;
   key.live = is_live(key.meta, database, now_ms);
   return key;
 }
@@ -99,7 +100,9 @@ void Database::store(Key& key) {
   if (key.meta.type == Type::kString) {
     effects_.spend_string(key.meta.value.size());
   } else {
-    effects_.spend_packed(key.meta.value.size());
+    const size_t size = key.meta.value.size();
+    effects_.spend_packed(size - std::min(size, key.paid_bytes));
+    key.paid_bytes = std::max(size, key.paid_bytes);
   }
   key.meta.indexed_at_ms = index_place(key);
   if (is_long_string(key.meta) && key.meta.indexed_at_ms == key.stored_indexed_at_ms) {

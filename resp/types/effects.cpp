@@ -65,8 +65,9 @@ void Effects::erase_range(Family family, std::string_view from, std::string_view
   writer().erase_range(family, from, to);
 }
 
-void Effects::begin_entry() {
+void Effects::begin_entry(uint64_t mutation_counter) {
   CHECK_INVARIANT(marks_.empty());
+  began_at_ = mutation_counter;
   spent_ = 0;
   rewrote_ = false;
   overdrawn_ = false;

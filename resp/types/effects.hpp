@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -72,7 +73,11 @@ class Effects {
   bool read_only() const { return writer_ == nullptr; }
 
   // ---- entries
-  void begin_entry();
+  // `mutation_counter`: the state's as it begins.
+  void begin_entry(uint64_t mutation_counter);
+  // Whether a record that was last written by this mutation was written in this entry. It takes the
+  // room that it has again: only what it grows by is work.
+  bool wrote(uint64_t mutation) const { return mutation > began_at_; }
   // Called once in an entry, before the command that makes it a large one goes on: what if it ends
   // the process?
   void on_large_entry(std::function<void()> told) { on_large_entry_ = std::move(told); }
@@ -149,11 +154,12 @@ class Effects {
   const size_t entry_work_max_;
   const size_t large_entry_;  // spent_ above it is told
   std::function<void()> on_large_entry_;
-  bool told_large_ = false;      // of this entry
-  size_t spent_ = 0;             // of this entry
-  bool rewrote_ = false;         // this entry: a string that did not come with its command
-  bool overdrawn_ = false;       // this entry: wrote more than it may, and took it back
-  size_t carried_ = 0;           // of this command
+  bool told_large_ = false;  // of this entry
+  size_t spent_ = 0;         // of this entry
+  bool rewrote_ = false;     // this entry: a string that did not come with its command
+  bool overdrawn_ = false;   // this entry: wrote more than it may, and took it back
+  size_t carried_ = 0;       // of this command
+  uint64_t began_at_ = std::numeric_limits<uint64_t>::max();  // no entry has begun
   std::vector<uint64_t> marks_;  // of open ones, the outermost first: the checksum before
   std::string position_;         // a buffer
 };

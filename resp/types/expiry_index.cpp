@@ -21,17 +21,34 @@ namespace {
 }  // namespace
 
 void ExpiryIndex::load(DatabaseId database) {
+  ExpiryPlace floor = stored_floor(database);
+  if (floor != ExpiryPlace{}) {
+    floors_[database.value] = std::move(floor);
+  }
+}
+
+ExpiryPlace ExpiryIndex::stored_floor(DatabaseId database) {
+  ExpiryPlace floor;
   keys::expiry_floor(key_, database);
   if (const auto bytes = reader_.get(Family::kSystem, key_)) {
     ByteReader in(*bytes);
-    ExpiryPlace floor;
     floor.deadline_ms = in.le<int64_t>();
     floor.name = in.rest();
     if (!in.ok()) {
       damaged();
     }
-    floors_[database.value] = std::move(floor);
   }
+  return floor;
+}
+
+bool ExpiryIndex::holds(DatabaseId database, int64_t deadline_ms, std::string_view name) {
+  keys::expiry(key_, database, deadline_ms, name);
+  return reader_.get(Family::kSystem, key_).has_value();
+}
+
+std::unique_ptr<rocks::Cursor> ExpiryIndex::all(DatabaseId database) {
+  keys::expiry_range(from_, to_, database);
+  return reader_.cursor(Family::kSystem, from_, to_);
 }
 
 // ---------------------------------------------------------------- records

@@ -53,6 +53,11 @@ class ExpiryIndex {
   // for itself: no part of the state, so entries do not ask.
   std::optional<int64_t> first_due(rocks::DatabaseId database, int64_t now_ms);
 
+  // ---- what is stored, whatever is remembered here: for audits, of a view, too
+  bool holds(rocks::DatabaseId database, int64_t deadline_ms, std::string_view name);
+  std::unique_ptr<rocks::Cursor> all(rocks::DatabaseId database);
+  ExpiryPlace stored_floor(rocks::DatabaseId database);
+
   // Undo, as of rocks::Writer (F30): a place in what was done.
   size_t mark() const { return before_.size(); }
   void undo_to(size_t mark);

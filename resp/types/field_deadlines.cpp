@@ -76,6 +76,7 @@ uint64_t FieldDeadlines::due(CollectionId hash, int64_t now_ms) {
 }
 
 uint64_t FieldDeadlines::later(CollectionId hash, int64_t now_ms, uint64_t most) {
+  CHECK_INVARIANT(most != 0);
   uint64_t count = 0;
   for (auto at = cursor(hash, now_ms); count < most && at->valid(); at->next()) {
     steps_.step();

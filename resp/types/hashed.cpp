@@ -58,6 +58,7 @@ bool Hashed::has_more_than(uint64_t count) const {
   if (due_ || key_.meta.field_deadlines == 0 || !spread() || !key_.meta.may_be_due(key_.now_ms)) {
     return size() > count;
   }
+  CHECK_INVARIANT(key_.meta.field_deadlines <= stored);
   const uint64_t lasting = stored - key_.meta.field_deadlines;
   return lasting > count ||
          database().field_deadlines().later(key_.collection(), key_.now_ms, count + 1 - lasting) >

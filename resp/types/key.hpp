@@ -1,6 +1,7 @@
 // A key as it was found.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -21,6 +22,7 @@ struct Key {
   // The record's, as long as meta's are edited before update().
   int64_t stored_expire_at_ms = 0;
   int64_t stored_indexed_at_ms = 0;
+  size_t paid_bytes = 0;  // of the record's value, if this entry wrote it: room that it has
   // The earliest deadline that a field has been given since then; 0: none.
   int64_t fields_due_ms = 0;
   bool index_anew = false;  // it stands in the index at the earliest of those and its own

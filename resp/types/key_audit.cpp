@@ -57,6 +57,7 @@ class KeyAudit {
     if (meta_.type != Type::kString && report_.elements != meta_.size) {
       fault(KeyFault::kSize);
     }
+    index();
     return report_;
   }
 
@@ -112,6 +113,31 @@ class KeyAudit {
     if ((!meta_.spread && report_.records != 0) || meta_.value.size() > chunk) {
       fault(KeyFault::kForm);
     }
+  }
+
+  // M5: it stands in the index where it says, before all its deadlines.
+  void index() {
+    if (meta_.indexed_at_ms == 0) {
+      return;
+    }
+    const int64_t field_ms = first_field_deadline();
+    if (!database_.expiry_index().holds(key_.database, meta_.indexed_at_ms, key_.name) ||
+        (meta_.expire_at_ms != 0 && meta_.indexed_at_ms > meta_.expire_at_ms) ||
+        (field_ms != 0 && meta_.indexed_at_ms > field_ms)) {
+      fault(KeyFault::kIndex);
+    }
+  }
+
+  // Due or not; 0: there is none.
+  int64_t first_field_deadline() {
+    if (meta_.field_deadlines == 0) {
+      return 0;
+    }
+    if (!meta_.spread) {
+      return packing::deadlines(meta_.value, std::numeric_limits<int64_t>::min()).first_ms;
+    }
+    const auto first = database_.field_deadlines().first(key_.collection(), 1);
+    return first.empty() ? 0 : first.front().deadline_ms;
   }
 
   std::optional<uint64_t> stamp_of(std::string_view record) {
@@ -278,6 +304,8 @@ const char* describe(KeyFault fault) {
       return "the index of its fields' deadlines is not theirs";
     case KeyFault::kMembers:
       return "its members and its tree do not say the same";
+    case KeyFault::kIndex:
+      return "it does not stand in the index of deadlines, or behind one of its own";
     case KeyFault::kGroups:
       return "a group, its consumers and what is pending do not say the same";
   }
@@ -316,6 +344,25 @@ uint64_t more_than(uint64_t counted,
   return records - std::min(records, counted);
 }
 
+// Each of `indexed` keys was found there.
+bool index_fits(Database& database, rocks::DatabaseId id, uint64_t indexed) {
+  const ExpiryPlace floor = database.expiry_index().stored_floor(id);
+  uint64_t records = 0;
+  bool above = true;
+  for (auto at = database.expiry_index().all(id); at->valid(); at->next()) {
+    database.step();
+    const auto key = keys::parse_expiry(at->key());
+    if (!key) {
+      Elements::damaged("the index of deadlines is damaged");
+    }
+    above = above &&
+            (records != 0 || floor <= ExpiryPlace{key->deadline_ms, std::string(key->user_key)});
+    ++records;
+  }
+  CHECK_INVARIANT(above || records != 0);
+  return above && records == indexed;
+}
+
 }  // namespace
 
 DatabaseReport audit_database(Database& database, rocks::DatabaseId id) {
@@ -337,6 +384,7 @@ DatabaseReport audit_database(Database& database, rocks::DatabaseId id) {
     }
     ++report.keys;
     report.keys_with_ttl += meta->expire_at_ms != 0 ? 1 : 0;
+    report.indexed += meta->indexed_at_ms != 0 ? 1 : 0;
     report.elements += one.elements;
     report.records += one.records;
     report.nodes += one.nodes;
@@ -344,7 +392,9 @@ DatabaseReport audit_database(Database& database, rocks::DatabaseId id) {
   }
   CHECK_INVARIANT(report.keys_with_ttl <= report.keys);
   const KeyCounts counts = database.counts(id);
-  report.counts_fit = counts.keys == report.keys && counts.keys_with_ttl == report.keys_with_ttl;
+  report.counts_fit = counts.keys == report.keys && counts.keys_with_ttl == report.keys_with_ttl &&
+                      counts.indexed == report.indexed;
+  report.index_fits = index_fits(database, id, report.indexed);
   report.unreachable = more_than(report.records, database, rocks::Family::kElement, id) +
                        more_than(report.nodes, database, rocks::Family::kNode, id);
   return report;

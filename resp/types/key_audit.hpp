@@ -22,6 +22,7 @@ enum class KeyFault : uint8_t {
   kTree,       // KeyReport::tree_fault (M3, M4)
   kDeadlines,  // records of fields' deadlines and the fields do not say the same (M6)
   kMembers,    // records of members and the tree do not say the same (M2)
+  kIndex,      // it does not stand in the index of deadlines, or behind one of its own (M5)
   kGroups,     // a stream's groups, their consumers and pending entries do not fit (M7)
 };
 const char* describe(KeyFault fault);
@@ -46,11 +47,13 @@ struct DatabaseReport {
   std::optional<Found> found;  // the first key with a fault
   uint64_t keys = 0;
   uint64_t keys_with_ttl = 0;
+  uint64_t indexed = 0;  // that stand in the index of deadlines
   uint64_t elements = 0;
   uint64_t records = 0;
   uint64_t nodes = 0;
   uint64_t bytes = 0;
   bool counts_fit = false;   // what the state says of keys and deadlines is what is there
+  bool index_fits = false;   // the index of deadlines holds these keys only, none below its floor
   uint64_t unreachable = 0;  // records that belong to no key (M4)
 };
 DatabaseReport audit_database(Database& database, rocks::DatabaseId id);

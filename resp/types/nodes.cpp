@@ -45,12 +45,12 @@ std::optional<NodeRecord> Nodes::find(const TreeId& tree, uint64_t node) {
   return found ? decode_node(*found) : std::nullopt;
 }
 
-std::string_view Nodes::entries(const TreeId& tree, uint64_t node, NodeKind kind) {
+NodeRecord Nodes::record(const TreeId& tree, uint64_t node, NodeKind kind) {
   const std::optional<NodeRecord> record = find(tree, node);
   if (!record || record->kind != kind) {
     damaged_tree();
   }
-  return record->entries;
+  return *record;
 }
 
 void Nodes::put(const TreeId& tree, uint64_t node, const NodeRecord& record) {

@@ -39,8 +39,15 @@ class Nodes {
   Nodes(rocks::Reader& reader, Effects& effects, Steps& steps)
       : reader_(reader), effects_(effects), steps_(steps) {}
 
-  // The entries of a node that must exist and be of this kind: a step, and one point read.
-  std::string_view entries(const TreeId& tree, uint64_t node, NodeKind kind);
+  // A node that must exist and be of this kind: a step, and one point read.
+  NodeRecord record(const TreeId& tree, uint64_t node, NodeKind kind);
+  std::string_view entries(const TreeId& tree, uint64_t node, NodeKind kind) {
+    return record(tree, node, kind).entries;
+  }
+  // Whether this entry wrote the record.
+  bool wrote(const TreeId& tree, const NodeRecord& record) const {
+    return effects_.wrote(tree.collection.version + record.stamp);
+  }
   void put(const TreeId& tree, uint64_t node, const NodeRecord& record);
   void erase(const TreeId& tree, uint64_t node);  // counted as work (F61)
   void drop(const TreeId& tree);                  // all nodes of it

@@ -96,6 +96,7 @@ class Reclaim {
       return false;
     }
     written_ += bytes;
+    CHECK_INVARIANT(left_ != 0 && done_.keys + done_.fields < kReclaimMost);
     if (!key.live) {
       database_.remove_expired(key);
       ++done_.keys;

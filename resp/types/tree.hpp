@@ -108,7 +108,7 @@ class Tree {
   [[nodiscard]] bool move(std::string_view key, std::string_view entry);
 
   // Writes the changed nodes. The caller writes head() into its record. How many bytes of entries
-  // it were.
+  // it were, but for what records that this log entry wrote before had.
   size_t save();
   bool changed() const { return changed_; }
   size_t pages() const { return pages_.used(); }  // nodes in memory until save()

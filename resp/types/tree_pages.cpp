@@ -30,6 +30,7 @@ TreePages::Page& TreePages::take() {
   }
   Page& page = pages_[used_++];
   page.stored = page.dirty = page.gone = false;
+  page.paid_bytes = 0;
   return page;
 }
 
@@ -66,12 +67,13 @@ TreePages::Page& TreePages::load(uint64_t number, unsigned level) {
   if (Page* edited = find(number)) {
     return *edited;
   }
-  const std::string_view found = nodes_.entries(id_, number, tree_node::kind_of(level));
+  const NodeRecord found = nodes_.record(id_, number, tree_node::kind_of(level));
   Page& page = take();
   page.number = number;
   page.level = level;
   page.stored = true;
-  page.entries.assign(found);
+  page.paid_bytes = nodes_.wrote(id_, found) ? found.entries.size() : 0;
+  page.entries.assign(found.entries);
   add_to_index();
   return page;
 }
@@ -103,7 +105,7 @@ size_t TreePages::save(uint64_t stamp) {
     Page& page = pages_[which];
     if (page.dirty && !page.gone) {
       nodes_.put(id_, page.number, {tree_node::kind_of(page.level), stamp, page.entries});
-      bytes += page.entries.size();
+      bytes += page.entries.size() - std::min(page.entries.size(), page.paid_bytes);
       give_back_if_big(page.entries);
     }
   }

@@ -23,6 +23,7 @@ class TreePages {
     bool stored = false;
     bool dirty = false;
     bool gone = false;
+    size_t paid_bytes = 0;  // of its record, if this log entry wrote it: room that it has
     std::string entries;
   };
 

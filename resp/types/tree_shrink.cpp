@@ -118,6 +118,7 @@ void Tree::lower_root() {
     }
     const uint64_t number = only.child;
     const std::string& below = pages_.load(number, top.level - 1).entries;
+    CHECK_INVARIANT(!below.empty() && number < next_node_);
     if (below.size() > shape_.root_inner_bytes()) {
       return;
     }

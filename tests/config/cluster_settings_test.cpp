@@ -88,8 +88,6 @@ TEST_SUITE("config") {
     CHECK_FALSE(take_setting(options, {"timeout", "2"}));
     CHECK_FALSE(options.active_expire);
     CHECK(get(options, Words{"cluster-version"}).front().second == "2");
-    CHECK(setting_text(options, "active-expire") == "no");
-    CHECK(setting_text(options, "timeout").empty());
   }
 }
 

@@ -76,7 +76,7 @@ TEST_CASE("a huge collection goes, moves and is replaced with a handful of write
   // Expiry by entry as well.
   node("pexpire l 10");
   node.clock() += 10;
-  std::string due = node.executor().due_expirations(node.clock(), 100);
+  std::string due = due_expirations(node.executor(), node.clock(), 100);
   keyspace.writes = 0;
   node.write(due);
   CHECK(keyspace.writes <= 16);

@@ -152,7 +152,7 @@ TEST_CASE("copies, moves and renames of a big sorted set take members and nodes 
   CHECK(w.node("object encoding x") == "$8\r\nskiplist\r\n");
   w.node("pexpire x 10");
   w.node.clock() += 10;
-  w.node.write(w.node.executor().due_expirations(w.node.clock(), 100));
+  w.node.write(due_expirations(w.node.executor(), w.node.clock(), 100));
   CHECK(w.records(rocks::Family::kNode) == 0);
   CHECK(w.records(rocks::Family::kElement) == 0);
 }

@@ -189,6 +189,24 @@ TEST_CASE("every member can be drawn, and no few are drawn far more often than o
 
 // ---------------------------------------------------------------- reads that turn out to be long
 
+namespace {
+
+// The answer of a read that left its turn.
+std::string answered_beside(Node& node,
+                            rocks::MemoryKeyspace& keyspace,
+                            const ExecutorEffects& effects) {
+  CHECK(effects.replies.empty());
+  REQUIRE(effects.long_reads.size() == 1);
+  std::atomic<bool> stop{false};
+  std::unique_ptr<rocks::Reader> view = keyspace.view();
+  node.executor().long_read_done(run_long_read(*view, effects.long_reads[0], stop));
+  const ExecutorEffects done = node.executor().take_effects();
+  CHECK(done.replies.size() == 1);
+  return Node::bytes_of(done);
+}
+
+}  // namespace
+
 TEST_CASE("a read that looks at more than a turn allows leaves it, whatever its name says") {
   rocks::MemoryKeyspace keyspace;
   ExecutorOptions options;
@@ -213,15 +231,58 @@ TEST_CASE("a read that looks at more than a turn allows leaves it, whatever its 
     INFO(argv[0]);
     const RequestKind kind = argv[0] == "watch" ? RequestKind::kWatch : RequestKind::kRead;
     const ExecutorEffects effects = node.read_effects(packed(argv), kind, node.clock());
-    CHECK(effects.replies.empty());
-    REQUIRE(effects.long_reads.size() == 1);
-    std::atomic<bool> stop{false};
-    std::unique_ptr<rocks::Reader> view = keyspace.view();
-    node.executor().long_read_done(run_long_read(*view, effects.long_reads[0], stop));
-    const ExecutorEffects done = node.executor().take_effects();
-    CHECK(done.replies.size() == 1);
-    CHECK_FALSE(Node::bytes_of(done).starts_with("-"));
+    CHECK_FALSE(answered_beside(node, keyspace, effects).starts_with("-"));
   }
+}
+
+TEST_CASE("the length of a hash is long while many of its fields may be due [F61]") {
+  rocks::MemoryKeyspace keyspace;
+  ExecutorOptions options;
+  options.long_read_elements = 20;
+  Node node(keyspace, options);
+  node.start();
+  std::vector<std::string> argv{"hsetex", "h", "px", "100", "fields", "100"};
+  for (int i = 0; i < 100; ++i) {
+    argv.insert(argv.end(), {"a field with a name" + std::to_string(i), "v"});
+  }
+  node.run(argv);
+  node("hset h lasting v");
+  CHECK(node("hlen h") == ":101\r\n");
+  node.clock() += 1000;
+  const ExecutorEffects effects =
+      node.read_effects(packed({"hlen", "h"}), RequestKind::kRead, node.clock());
+  CHECK(answered_beside(node, keyspace, effects) == ":1\r\n");
+}
+
+TEST_CASE("a read that must hold much leaves its turn, where it has a bound of its own [F61]") {
+  rocks::MemoryKeyspace keyspace;
+  ExecutorOptions options;
+  options.entry_work_max = 20'000;
+  options.long_read_elements = 10'000;
+  Node node(keyspace, options);
+  node.start();
+  for (int i = 0; i < 100; ++i) {
+    node.run({"zadd", "z", std::to_string(i), std::string(200, 'm') + std::to_string(i)});
+  }
+  const ExecutorEffects effects =
+      node.read_effects(packed({"zunion", "1", "z"}), RequestKind::kRead, node.clock());
+  CHECK(answered_beside(node, keyspace, effects).starts_with("*100\r\n"));
+}
+
+TEST_CASE("reads of the origin do not use up what an entry may do [F61]") {
+  ExecutorOptions options;
+  options.entry_work_max = 20'000;
+  rocks::MemoryKeyspace keyspace;
+  Node node(keyspace, options);
+  node.start();
+  std::vector<std::string> members{"sadd", "s"};
+  for (int i = 0; i < 140; ++i) {  // too many bytes for one record
+    members.push_back("a longer member" + std::to_string(i));
+  }
+  node.run(members);
+  const std::string reply =
+      node.exec({}, {{"sunion", "s", "s"}, {"sunion", "s", "s"}, {"copy", "s", "t"}});
+  CHECK(reply.ends_with("\r\n:1\r\n"));
 }
 
 // ---------------------------------------------------------------- distances

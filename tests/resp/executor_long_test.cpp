@@ -133,41 +133,6 @@ TEST_CASE("a string is as long as it has chunks, not bytes") {
   CHECK(w.ask("kiwi.migrate key1 key2 key3 key4 key5 key6").long_reads.size() == 1);
 }
 
-TEST_CASE("the length of a hash is long while many of its fields may be due [F61]") {
-  LongWorld w;
-  std::vector<std::string> argv{"hsetex", "h", "px", "100", "fields", "100"};
-  for (int i = 0; i < 100; ++i) {
-    argv.insert(argv.end(), {"a field with a name" + std::to_string(i), "v"});
-  }
-  w.node.run(argv);
-  w.node("hset h lasting v");
-  CHECK(w.node("hlen h") == ":101\r\n");
-  w.node.clock() += 1000;
-  CHECK(w.finish(w.ask("hlen h")) == ":1\r\n");
-}
-
-TEST_CASE("a read that must hold much leaves its turn, where it has a bound of its own [F61]") {
-  LongWorld w;
-  ExecutorOptions options;
-  options.entry_work_max = 20'000;
-  options.long_read_elements = 10'000;
-  std::vector<std::string> argv{"zadd", "z"};
-  for (int i = 0; i < 100; ++i) {
-    argv.insert(argv.end(), {std::to_string(i), std::string(200, 'm') + std::to_string(i)});
-  }
-  w.node.run(argv);
-  Node reader(w.keyspace, options);
-  reader.clock() = w.node.clock();
-  ExecutorEffects effects =
-      reader.read_effects(packed({"zunion", "1", "z"}), RequestKind::kRead, reader.clock());
-  CHECK(effects.replies.empty());
-  REQUIRE(effects.long_reads.size() == 1);
-  std::unique_ptr<rocks::Reader> view = w.keyspace.view();
-  std::atomic<bool> stop{false};
-  reader.executor().long_read_done(run_long_read(*view, effects.long_reads[0], stop));
-  CHECK(Node::bytes_of(reader.executor().take_effects()).starts_with("*100\r\n"));
-}
-
 TEST_CASE("it shows the state it was put aside in, or a later one, never a half one") {
   LongWorld w;
   ExecutorEffects effects = w.ask("keys new*");

@@ -181,8 +181,8 @@ TEST_CASE("an expiry entry removes only what is over at its own stamp [F8]") {
   w.node("rpush l 1 2 3");
   w.node("pexpire l 1000");
   w.node("set b 1 px 5000");
-  CHECK(w.node.executor().due_expirations(w.node.clock() + 999, 10).empty());
-  std::string due = w.node.executor().due_expirations(w.node.clock() + 1000, 10);
+  CHECK(due_expirations(w.node.executor(), w.node.clock() + 999, 10).empty());
+  std::string due = due_expirations(w.node.executor(), w.node.clock() + 1000, 10);
   REQUIRE_FALSE(due.empty());
 
   SUBCASE("too early: nothing happens") {
@@ -195,7 +195,7 @@ TEST_CASE("an expiry entry removes only what is over at its own stamp [F8]") {
     w.node.write(due);
     CHECK(w.node("dbsize") == ":1\r\n");
     CHECK(w.keyspace.maps()[static_cast<size_t>(rocks::Family::kElement)].empty());
-    CHECK(w.node.executor().due_expirations(w.node.clock(), 10).empty());
+    CHECK(due_expirations(w.node.executor(), w.node.clock(), 10).empty());
     CHECK(w.node.executor().counters().expired_keys == 2);
   }
   SUBCASE("a new value that came before it stays, unless it is over, too") {
@@ -226,7 +226,7 @@ TEST_CASE("an expiry entry removes only what is over at its own stamp [F8]") {
   }
   SUBCASE("FLUSHDB leaves nothing to reclaim") {
     w.node("flushdb");
-    CHECK(w.node.executor().due_expirations(w.node.clock() + 100'000, 10).empty());
+    CHECK(due_expirations(w.node.executor(), w.node.clock() + 100'000, 10).empty());
     for (const auto& [key, value] :
          w.keyspace.maps()[static_cast<size_t>(rocks::Family::kSystem)]) {
       CHECK(key[0] != 'X');
@@ -317,7 +317,7 @@ TEST_CASE("a field that is due is absent for every command, reclaimed or not [F3
       w.node("hpexpire all 1000 fields 1 x");
       w.node.clock() += 1000;
       if (removed) {
-        w.node.write(w.node.executor().due_expirations(w.node.clock(), 100));
+        w.node.write(due_expirations(w.node.executor(), w.node.clock(), 100));
       }
       std::string all;
       for (const char* command : {"exists all",
@@ -414,7 +414,7 @@ TEST_CASE("an expired key is absent for every command, removed or not [F34]") {
     w.node("pexpire s 1000");
     w.node.clock() += 1000;
     if (removed) {
-      w.node.write(w.node.executor().due_expirations(w.node.clock(), 10));
+      w.node.write(due_expirations(w.node.executor(), w.node.clock(), 10));
     }
     std::string all;
     for (const char* command :

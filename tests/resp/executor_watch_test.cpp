@@ -119,7 +119,7 @@ TEST_CASE("a watched key that passes its deadline aborts the block [F11]") {
   // Expired at WATCH is missing, and stays missing whoever removes the record.
   tokens = w.node.watch({"k"});
   CHECK_FALSE(tokens.at(0).exists);
-  w.node.write(w.node.executor().due_expirations(w.node.clock(), 10));
+  w.node.write(due_expirations(w.node.executor(), w.node.clock(), 10));
   CHECK(w.node.exec(tokens, {{"set", "done", "1"}}) == kCommitted);
 
   // Made after WATCH and expired since: only its record, or its bucket, can tell.
@@ -129,7 +129,7 @@ TEST_CASE("a watched key that passes its deadline aborts the block [F11]") {
     w.node("set k 1 px 1000");
     w.node.clock() += 1000;
     if (removed) {
-      w.node.write(w.node.executor().due_expirations(w.node.clock(), 10));
+      w.node.write(due_expirations(w.node.executor(), w.node.clock(), 10));
       CHECK(w.node("dbsize") == ":1\r\n");  // "done"
     }
     CHECK(w.node.exec(tokens, {{"set", "done", "1"}}) == kAborted);

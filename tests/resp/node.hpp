@@ -36,6 +36,11 @@ inline SharedBytes payload_of(const std::vector<std::string>& packed_commands) {
   return builder.take();
 }
 
+// What the leader would propose at that time; empty: nothing is due.
+inline std::string due_expirations(Executor& executor, int64_t now_ms, uint64_t most) {
+  return executor.due_since(now_ms) ? Executor::expire_command(most) : std::string();
+}
+
 // Entries as a leader would make them: contiguous, stamps that never go back.
 struct Log {
   LogIndex last;

@@ -163,6 +163,24 @@ TEST_CASE("turn overlay: nested undo and keep, at random, give what copies of th
   }
 }
 
+TEST_CASE("overlay: what many commands write in turn takes room a few times, not each time [F61]") {
+  TurnOverlay turn(1);
+  constexpr size_t kSize = 2000;
+  for (size_t i = 0; i < 10'000; ++i) {
+    turn.mark();
+    turn.put(Family::kMeta, "same", std::string(kSize - i % 50, 'v'));
+    turn.put(Family::kMeta, "grows", std::string(i * kSize / 10'000, 'g'));
+    if (i % 3 == 0) {
+      turn.undo();
+    } else {
+      turn.keep();
+    }
+  }
+  CHECK(turn.bytes() < 3 * kSize + 8 * kSize);
+  CHECK(turn.look(Family::kMeta, turn.hash("grows"), "grows").value->size() ==
+        9'998 * kSize / 10'000);
+}
+
 TEST_CASE("overlay: keys of one hash stay apart, also while the table grows") {
   Arena arena;
   UndoLog undo;

@@ -62,7 +62,7 @@ class StateNode {
 
   void apply(const std::vector<raft::Entry>& entries);
   // The leader's command for what is due, or empty.
-  std::string due(int64_t now_ms) { return node_->executor().due_expirations(now_ms, 100); }
+  std::string due(int64_t now_ms) { return due_expirations(node_->executor(), now_ms, 100); }
   std::string checkpoint(const std::string& directory);
   Keyspace& keyspace() { return *keyspace_; }
   resp::Node& node() { return *node_; }

@@ -33,9 +33,8 @@ void Node::client_tick() {
     const bool looks =
         !world_.expiry_paused && (!world_.options.late_expiry || world_.prng.chance(1, 10));
     if (looks && status.role == raft::Role::kLeader && status.ready) {
-      std::string expired = executor_->due_expirations(status.cluster_time_ms, kExpirationsMax);
-      if (!expired.empty()) {
-        router_->propose_internal(std::move(expired), monotonic_ms());
+      if (executor_->due_since(status.cluster_time_ms)) {
+        router_->propose_internal(resp::Executor::expire_command(kExpirationsMax), monotonic_ms());
       }
     }
   });

@@ -65,7 +65,7 @@ TEST_CASE("undo nests: keys, counts, databases, counters and checksum go back wi
 TEST_CASE("what an undone command spent of the entry's bound stays spent, what was refused not") {
   rocks::MemoryKeyspace keyspace;
   Effects effects(&keyspace, 10'000);
-  effects.begin_entry();
+  effects.begin_entry(0);
   effects.spend(3000);
   effects.mark();
   effects.spend(3000);
@@ -76,14 +76,14 @@ TEST_CASE("what an undone command spent of the entry's bound stays spent, what w
   effects.undo();
   CHECK_THROWS_AS(effects.spend(3000), TooMuchForOneEntry);
   effects.spend(500);
-  effects.begin_entry();
+  effects.begin_entry(0);
   effects.spend(9000);
 }
 
 TEST_CASE("nodes that were written before they were refused end the work of their entry [F61]") {
   rocks::MemoryKeyspace keyspace;
   Effects effects(&keyspace, 10'000);
-  effects.begin_entry();
+  effects.begin_entry(0);
   effects.carry(50);
   effects.spend_packed(5000);
   effects.mark();
@@ -93,7 +93,7 @@ TEST_CASE("nodes that were written before they were refused end the work of thei
   CHECK_THROWS_AS(effects.expect_packed(), TooMuchForOneEntry);
   CHECK_THROWS_AS(effects.spend(1), TooMuchForOneEntry);
   effects.spend_packed(150);  // came along
-  effects.begin_entry();
+  effects.begin_entry(0);
   effects.expect_packed();
   effects.spend_packed(6000);
 }

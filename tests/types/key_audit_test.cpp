@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "config/base/bytes.hpp"
 #include "resp/types/element_value.hpp"
 #include "resp/types/group_records.hpp"
 #include "resp/types/packed.hpp"
@@ -104,6 +105,8 @@ TEST_CASE("what commands made has no fault, and is counted") {
   CHECK(report.keys == 12);
   CHECK(report.keys_with_ttl == 1);
   CHECK(report.counts_fit);
+  CHECK(report.indexed == 1);
+  CHECK(report.index_fits);
   CHECK(report.elements == 30 + 30 + 30 + 3 + 1 + 1 + 1 + 40 + 1 + 1 + 20);
   CHECK(report.records == 30 + 30 + 40 + 3);
   CHECK(report.nodes > 6);
@@ -242,6 +245,74 @@ TEST_CASE("[M4] records that belong to no key") {
   f.w.keyspace().put(Family::kNode, where, record);
   CHECK(f.report().unreachable == 2);
   CHECK_FALSE(f.report().found.has_value());
+}
+
+TEST_CASE("[M5] the index of deadlines and the keys that have one") {
+  Filled f;
+  std::string at;
+  rocks::keys::expiry(at, {0}, 9000, "text");
+  REQUIRE(f.w.keyspace().get(Family::kSystem, at).has_value());
+  std::string elsewhere;
+  rocks::keys::expiry(elsewhere, {0}, 9001, "text");
+  SUBCASE("it is not where the key says") {
+    f.w.keyspace().erase(Family::kSystem, at);
+    CHECK(f.fault("text") == KeyFault::kIndex);
+    CHECK(f.report().found->key == "text");
+    CHECK_FALSE(f.report().index_fits);
+  }
+  SUBCASE("it is there twice") {
+    f.w.keyspace().put(Family::kSystem, elsewhere, {});
+    CHECK_FALSE(f.fault("text").has_value());
+    CHECK_FALSE(f.report().index_fits);
+    CHECK(f.report().counts_fit);
+  }
+  SUBCASE("it is behind the key's deadline") {
+    f.w.keyspace().erase(Family::kSystem, at);
+    f.w.keyspace().put(Family::kSystem, elsewhere, {});
+    f.damage("text", [](rocks::Metadata& meta, std::string&) { meta.indexed_at_ms = 9001; });
+    CHECK(f.fault("text") == KeyFault::kIndex);
+    CHECK(f.report().index_fits);
+  }
+  SUBCASE("it is below the floor") {
+    std::string floor;
+    std::string place;
+    rocks::keys::expiry_floor(floor, {0});
+    put_le(place, int64_t{9000});
+    f.w.keyspace().put(Family::kSystem, floor, place + "s");
+    CHECK(f.report().index_fits);
+    f.w.keyspace().put(Family::kSystem, floor, place + "texts");
+    CHECK_FALSE(f.report().index_fits);
+  }
+  SUBCASE("a key is not counted") {
+    f.damage("hash", [](rocks::Metadata& meta, std::string&) {
+      meta.expire_at_ms = meta.indexed_at_ms = 9000;
+    });
+    CHECK_FALSE(f.report().counts_fit);
+    CHECK(f.fault("hash") == KeyFault::kIndex);
+  }
+}
+
+TEST_CASE("[M5] no field's deadline is before its hash's place in the index") {
+  for (const int fields : {1, 40}) {  // packed and spread
+    Filled f;
+    f.w.command(false, [&] {
+      Hash& hash = f.w.open<Hash>("h");
+      for (int i = 0; i < fields; ++i) {
+        hash.set("field " + std::to_string(i), "v", 5000 + i);
+      }
+      hash.save();
+    });
+    f.w.begin();
+    CHECK_FALSE(f.fault("h").has_value());
+    CHECK(f.report().index_fits);
+    std::string where;
+    rocks::keys::expiry(where, {0}, 5000, "h");
+    f.w.keyspace().erase(Family::kSystem, where);
+    rocks::keys::expiry(where, {0}, 5001, "h");
+    f.w.keyspace().put(Family::kSystem, where, {});
+    f.damage("h", [](rocks::Metadata& meta, std::string&) { meta.indexed_at_ms = 5001; });
+    CHECK(f.fault("h") == KeyFault::kIndex);
+  }
 }
 
 TEST_CASE("[M8] a record that is newer than its key; [M9] a key that is newer than the state") {

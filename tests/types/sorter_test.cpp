@@ -20,7 +20,7 @@ std::vector<std::string> sorted(SortBy by,
                                 uint64_t keep,
                                 const std::vector<SortItem>& items) {
   Effects effects(nullptr, kPlenty);
-  effects.begin_entry();
+  effects.begin_entry(0);
   Sorter sorter(effects, by, descending, keep);
   for (const SortItem& item : items) {
     sorter.add(item.element, item.score, item.has_weight ? &item.weight : nullptr);
@@ -79,7 +79,7 @@ TEST_CASE("the first so many are those of a stable sort of all, whichever way") 
 TEST_CASE("a bound keeps the memory of a sort small, and what it keeps is counted [F61]") {
   constexpr size_t kWork = 100'000;
   Effects effects(nullptr, kWork);
-  effects.begin_entry();
+  effects.begin_entry(0);
   Sorter bounded(effects, SortBy::kNumber, false, 10);
   for (int i = 0; i < 100'000; ++i) {
     bounded.add("element", -i, nullptr);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "config/base/check.hpp"
+
 namespace kiwi::resp::dump {
 
 namespace {
@@ -16,6 +18,7 @@ constexpr unsigned kLongLength = 7;     // the length goes on in the next byte
 // be what was just written. In as few runs as that takes, each twice as long as all before; `out`
 // has room.
 void repeat(std::string& out, size_t back, size_t length) {
+  CHECK_INVARIANT(back != 0 && back <= out.size());
   const size_t from = out.size() - back;
   while (length > 0) {
     const size_t run = std::min(length, out.size() - from);
