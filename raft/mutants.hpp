@@ -1,10 +1,10 @@
-// Known bugs that the tests must catch. In a normal build mutant() is constexpr false and every
-// branch on it disappears; with -DKIWI_MUTANTS=ON one bug at a time can be switched on at run time.
-// Called by raft/ only; set by tests. Not thread-safe: set before the cores run.
+// Known bugs of the core that the tests must catch (config/base/mutants.hpp). Called by raft/ only.
 #pragma once
 
 #include <cstdint>
 #include <string_view>
+
+#include "config/base/mutants.hpp"
 
 namespace kiwi::raft {
 
@@ -49,12 +49,10 @@ enum class Mutant : uint8_t {
 
 const char* mutant_name(Mutant mutant);
 
+using kiwi::mutant;
 #ifdef KIWI_MUTANTS
-bool mutant(Mutant mutant);
-void set_mutant(Mutant mutant);             // kNone switches off
-bool select_mutant(std::string_view name);  // false: there is none of that name
-#else
-constexpr bool mutant(Mutant) { return false; }
+using kiwi::set_mutant;
+inline bool select_mutant(std::string_view name) { return kiwi::select_mutant<Mutant>(name); }
 #endif
 
 }  // namespace kiwi::raft

@@ -31,25 +31,4 @@ const char* mutant_name(Mutant mutant) {
   return kNames[static_cast<size_t>(mutant)];
 }
 
-#ifdef KIWI_MUTANTS
-namespace {
-// A test switch by design, absent from normal builds.
-Mutant selected_mutant = Mutant::kNone;
-}  // namespace
-
-bool mutant(Mutant mutant) { return selected_mutant == mutant; }
-
-void set_mutant(Mutant mutant) { selected_mutant = mutant; }
-
-bool select_mutant(std::string_view name) {
-  for (size_t i = 0; i < static_cast<size_t>(Mutant::kCount); ++i) {
-    if (name == mutant_name(static_cast<Mutant>(i))) {
-      set_mutant(static_cast<Mutant>(i));
-      return true;
-    }
-  }
-  return false;
-}
-#endif
-
 }  // namespace kiwi::resp

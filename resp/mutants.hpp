@@ -1,10 +1,10 @@
-// Known bugs of the router and the executor that the tests must catch, as raft/mutants.hpp has them
-// for the core: compiled in with -DKIWI_MUTANTS=ON only, one at a time. Set by tests before
-// anything runs; not thread-safe.
+// Known bugs of the router and the executor that the tests must catch (config/base/mutants.hpp).
 #pragma once
 
 #include <cstdint>
 #include <string_view>
+
+#include "config/base/mutants.hpp"
 
 namespace kiwi::resp {
 
@@ -33,12 +33,10 @@ enum class Mutant : uint8_t {
 
 const char* mutant_name(Mutant mutant);
 
+using kiwi::mutant;
 #ifdef KIWI_MUTANTS
-bool mutant(Mutant mutant);
-void set_mutant(Mutant mutant);             // kNone switches off
-bool select_mutant(std::string_view name);  // false: there is none of that name
-#else
-constexpr bool mutant(Mutant) { return false; }
+using kiwi::set_mutant;
+inline bool select_mutant(std::string_view name) { return kiwi::select_mutant<Mutant>(name); }
 #endif
 
 }  // namespace kiwi::resp

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <thread>
 #include <unistd.h>
 #include <utility>
 
@@ -68,46 +69,6 @@ void breathe(Pace pace) {
   }
   std::this_thread::sleep_for(beat.rest);
   breath.since = Clock::now();
-}
-
-Background::~Background() {
-  if (!thread_.joinable()) {
-    return;
-  }
-  {
-    std::lock_guard lock(mutex_);
-    ending_ = true;
-  }
-  changed_.notify_one();
-  thread_.join();
-}
-
-void Background::post(std::function<void()> job) {
-  {
-    std::lock_guard lock(mutex_);
-    jobs_.push_back(std::move(job));
-  }
-  if (!thread_.joinable()) {
-    thread_ = std::thread([this] { run(); });
-  }
-  changed_.notify_one();
-}
-
-void Background::run() {
-  work_in_background();
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    changed_.wait(lock, [this] { return ending_ || !jobs_.empty(); });
-    if (jobs_.empty()) {
-      return;
-    }
-    std::function<void()> job = std::move(jobs_.front());
-    jobs_.pop_front();
-    lock.unlock();
-    job();
-    job = nullptr;  // what it holds may end now
-    lock.lock();
-  }
 }
 
 }  // namespace kiwi::rocks

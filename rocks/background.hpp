@@ -1,14 +1,9 @@
-// One thread for the keyspace's slow work (flushes, checkpoints), begun with the first job, so that
-// the apply thread is never held up. Owned by a Keyspace adaptor, whose end waits for the jobs that
-// were posted.
+// Threads that work beside those who answer clients, and give way to them.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
-#include <deque>
-#include <functional>
-#include <mutex>
-#include <thread>
+
+#include "config/base/job_thread.hpp"
 
 namespace kiwi::rocks {
 
@@ -30,23 +25,9 @@ enum class Pace : uint8_t {
 // for the kernel's next tick for each thread before it.
 void breathe(Pace pace = Pace::kSteady);
 
-class Background {
- public:
-  Background() = default;
-  ~Background();
-  Background(const Background&) = delete;
-  Background& operator=(const Background&) = delete;
-
-  void post(std::function<void()> job);  // one thread at a time
-
- private:
-  void run();
-
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<std::function<void()>> jobs_;
-  bool ending_ = false;
-  std::thread thread_;
-};
+// For a keyspace's slow work (flushes, checkpoints), so that the apply thread is never held up.
+inline JobThread background_thread() {
+  return {JobThread::Start::kWithFirstJob, JobThread::End::kAllJobs, work_in_background};
+}
 
 }  // namespace kiwi::rocks

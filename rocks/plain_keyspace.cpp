@@ -116,7 +116,7 @@ class PlainKeyspace final : public OverlaidKeyspace<StoredWalk> {
   bool tombstones_written_ = false;  // by the family being batched
   std::optional<uint64_t> flushes_seen_;
   LogIndex flushed_;
-  Background background_;  // last: its jobs use the database
+  JobThread background_ = background_thread();  // last: its jobs use the database
 };
 
 std::optional<std::string_view> PlainKeyspace::get(Family family, const LookupKey& wanted) {

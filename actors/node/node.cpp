@@ -31,8 +31,8 @@
 #include "actors/raft_loop.hpp"
 #include "actors/replica/log_store.hpp"
 #include "actors/state/state_machine.hpp"
-#include "actors/worker.hpp"
 #include "config/base/failpoint.hpp"
+#include "config/base/job_thread.hpp"
 #include "config/base/log.hpp"
 #include "resp/router.hpp"
 
@@ -199,7 +199,7 @@ void Node::State::open_loops() {
   parts.system = std::make_unique<caf::actor_system>(*parts.system_config);
   parts.raft_loop = std::make_unique<RaftLoop>(*parts.system);
   parts.client_loop = std::make_unique<ClientLoop>(*parts.system);
-  parts.worker = std::make_unique<Worker>();
+  parts.worker = std::make_unique<JobThread>(JobThread::Start::kNow, JobThread::End::kJobAtHand);
   // One timer for all that is periodic on this loop: an idle node should hardly wake.
   parts.client_loop->every(kTimerMs, [this] {
     timer();

@@ -7,7 +7,7 @@
 #include "actors/node/storage.hpp"
 #include "actors/peers/peer_auth.hpp"
 #include "actors/raft_loop.hpp"
-#include "actors/worker.hpp"
+#include "config/base/job_thread.hpp"
 #include "resp/router.hpp"
 
 namespace kiwi::actors {

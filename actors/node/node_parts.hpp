@@ -20,6 +20,10 @@
 #include "resp/admin.hpp"
 #include "resp/node_context.hpp"
 
+namespace kiwi {
+class JobThread;
+}
+
 namespace kiwi::resp {
 class Router;
 }
@@ -30,7 +34,6 @@ class ClientLoop;
 class RaftLoop;
 class Storage;
 class TcpServer;
-class Worker;
 
 // Whoever works with a part that stands here by pointer includes its header.
 struct NodeParts {
@@ -57,7 +60,7 @@ struct NodeParts {
   std::unique_ptr<caf::actor_system> system;
   std::unique_ptr<RaftLoop> raft_loop;
   std::unique_ptr<ClientLoop> client_loop;
-  std::unique_ptr<Worker> worker;  // long writes of LogStore, small files
+  std::unique_ptr<JobThread> worker;  // long writes of LogStore, small files
 
   StateMachineHandle state_machine;
   RouterHandle router_actor;

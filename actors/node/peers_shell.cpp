@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "actors/client_loop.hpp"
-#include "actors/worker.hpp"
+#include "config/base/job_thread.hpp"
 #include "config/base/log.hpp"
 
 namespace kiwi::actors {

@@ -87,8 +87,8 @@ void LongReads::pump(rocks::StateStore& store, int64_t now_ms) {
     turns_left_ = on_view_.connections();
   }
   if (!worker_) {
-    worker_ = std::make_unique<Worker>();
-    worker_->post([] { rocks::work_in_background(); });  // the loops go first
+    worker_ = std::make_unique<JobThread>(JobThread::Start::kNow, JobThread::End::kJobAtHand,
+                                          rocks::work_in_background);  // the loops go first
   }
   asked_ = std::make_shared<Asked>();
   asked_->by = this;

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "actors/state/long_read_queue.hpp"
-#include "actors/worker.hpp"
+#include "config/base/job_thread.hpp"
 #include "resp/long_read.hpp"
 #include "rocks/keyspace.hpp"
 
@@ -57,10 +57,10 @@ class LongReads {
   int64_t pause_ms(uint32_t cost) const;
 
   const Done done_;
-  int64_t asked_ms_ = 0;             // for the last view that cost something
-  std::unique_ptr<Worker> worker_;   // with the first read
-  std::shared_ptr<Asked> asked_;     // the last view
-  std::atomic<int64_t> took_ms_{0};  // to make that view
+  int64_t asked_ms_ = 0;               // for the last view that cost something
+  std::unique_ptr<JobThread> worker_;  // with the first read
+  std::shared_ptr<Asked> asked_;       // the last view
+  std::atomic<int64_t> took_ms_{0};    // to make that view
   std::atomic<bool> stop_read_{false};
 
   std::mutex mutex_;

@@ -204,8 +204,8 @@ class TableKeyspace final : public OverlaidKeyspace<TableWalk> {
   LogIndex committed_;
   uint32_t taken_ = kCleanEpoch;  // the last epoch that the table knows to be flushed
   std::chrono::steady_clock::time_point epoch_began_ = std::chrono::steady_clock::now();
-  Background background_;  // posted to by the flusher
-  TableFlusher flusher_;   // last: its thread uses the database and the table's frozen nodes
+  JobThread background_ = background_thread();  // posted to by the flusher
+  TableFlusher flusher_;  // last: its thread uses the database and the table's frozen nodes
 };
 
 std::optional<std::string_view> TableKeyspace::get(Family family, const LookupKey& wanted) {
