@@ -39,7 +39,7 @@ void Core::State::flush_persist() {
   effects.persist = std::move(request);
 }
 
-void Core::State::on_persisted(const PersistToken& token) {
+void Core::State::log_persisted(const PersistToken& token) {
   bool has_entries = true;
   auto it = std::ranges::find(outstanding, token, &OutstandingPersist::token);
   if (it != outstanding.end()) {

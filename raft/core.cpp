@@ -341,6 +341,17 @@ Status Core::State::status() const {
   return out;
 }
 
+void Core::State::log_read(const LogRead& request, std::vector<Entry> entries, Term prev_term) {
+  if (request.follower) {
+    on_log_read_for_peer(request, std::move(entries), prev_term);
+    return;
+  }
+  apply_reading = false;
+  for (Entry& entry : entries) {
+    apply_read.push_back(std::move(entry));
+  }
+}
+
 // ---------------------------------------------------------------- the public face
 
 Core::Core(const CoreOptions& options, StartState start)
@@ -354,19 +365,12 @@ void Core::set_time(int64_t wall_ms, int64_t monotonic_ms) {
 }
 void Core::tick() { state_->tick(); }
 void Core::step(Message message) { state_->step(std::move(message)); }
-void Core::propose(Proposal proposal) { state_->propose_here(std::move(proposal)); }
-void Core::read_index(uint64_t id, bool with_tick) { state_->read_here(id, with_tick); }
-void Core::lease_read(uint64_t id) { state_->lease_read_here(id); }
-void Core::log_persisted(const PersistToken& token) { state_->on_persisted(token); }
+void Core::propose(Proposal proposal) { state_->propose(std::move(proposal)); }
+void Core::read_index(uint64_t id, bool with_tick) { state_->read_index(id, with_tick); }
+void Core::lease_read(uint64_t id) { state_->lease_read(id); }
+void Core::log_persisted(const PersistToken& token) { state_->log_persisted(token); }
 void Core::log_read(const LogRead& request, std::vector<Entry> entries, Term prev_term) {
-  if (request.follower) {
-    state_->on_log_read_for_peer(request, std::move(entries), prev_term);
-    return;
-  }
-  state_->apply_reading = false;
-  for (Entry& entry : entries) {
-    state_->apply_read.push_back(std::move(entry));
-  }
+  state_->log_read(request, std::move(entries), prev_term);
 }
 void Core::applied(LogIndex index, std::optional<std::vector<SessionRow>> sessions) {
   state_->on_applied(index, std::move(sessions));
@@ -393,17 +397,17 @@ LogIndex Core::compact(LogIndex flushed,
   return state_->compact(flushed, term, keep_entries, keep_for_laggards_entries);
 }
 bool Core::snapshot_pinned(NodeId follower, LogIndex index) {
-  return state_->pin_snapshot(follower, index);
+  return state_->snapshot_pinned(follower, index);
 }
 void Core::snapshot_done(NodeId follower, LogIndex installed, bool ok) {
   state_->snapshot_done(follower, installed, ok);
 }
 void Core::snapshots_lost() { state_->snapshots_lost(); }
 SnapshotVerdict Core::snapshot_received(const SnapshotMeta& meta, Term sender_term) {
-  return state_->receive_snapshot(meta, sender_term);
+  return state_->snapshot_received(meta, sender_term);
 }
 void Core::snapshot_installed(const SnapshotMeta& meta, int64_t applied_stamp_ms) {
-  state_->finish_install(meta, applied_stamp_ms);
+  state_->snapshot_installed(meta, applied_stamp_ms);
 }
 void Core::set_wants_commit(bool wants) { state_->wants_commit = wants; }
 

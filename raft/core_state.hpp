@@ -129,6 +129,8 @@ struct OutstandingPersist {
   bool has_entries = false;
 };
 
+// What Core is told goes to the method of the same name; applied() and link_up(), link_down() go to
+// on_applied() and on_link(). Messages go to on_...() by their kind.
 struct Core::State {
   State(const CoreOptions& core_options, StartState start);
 
@@ -212,6 +214,7 @@ struct Core::State {
   Leader* leading() { return std::get_if<Leader>(&role); }
   const Leader* leading() const { return std::get_if<Leader>(&role); }
   void on_link(NodeId peer, bool up);
+  void log_read(const LogRead& request, std::vector<Entry> entries, Term prev_term);
   Status status() const;
   void describe_lag(const Progress& progress, PeerStatus& peer) const;
 
@@ -222,7 +225,6 @@ struct Core::State {
   bool counts(NodeId id, const Incarnation& incarnation) const;
   bool is_leaving(const Message& message) const;
   bool is_member_here() const;
-  bool is_voter_here() const;
   void adopt_configuration(const Entry& entry);
   void drop_configurations_after(LogIndex last);
   void configuration_changed();
@@ -235,6 +237,7 @@ struct Core::State {
 
   // ---------------- election.cpp
   void tick();
+  bool is_voter_here() const;
   bool promotable() const;
   bool has_much_to_apply() const;
   bool disk_hangs() const;
@@ -253,10 +256,13 @@ struct Core::State {
   void on_vote(const Message& message, const RequestVoteResponse& response);
   void on_timeout_now(const Message& message);
 
+  // ---------------- log.cpp
+  void append_to_log(Entry entry);
+  void truncate_after(LogIndex last);
+
   // ---------------- replication.cpp (leader) and follower.cpp
   void tick_leader(Leader& leader);
   void append_own(EntryKind kind, ProposalNumber number, SharedBytes payload);
-  void append_to_log(Entry entry);
   void flush_peers(Leader& leader);
   void flush_peer(Leader& leader, NodeId id, Progress& peer);
   bool send_next_entries(Leader& leader, NodeId id, Progress& peer);
@@ -274,6 +280,7 @@ struct Core::State {
   void on_append_rejected(Progress& peer, const AppendEntriesResponse& response);
   void on_log_read_for_peer(const LogRead& request, std::vector<Entry> entries, Term prev_term);
   void reconcile_peers(Leader& leader);
+  void drop_departed_peers(Leader& leader);
   void start_progress(Progress& peer, const Member& member);
 
   void on_append(const Message& message, const AppendEntries& append);
@@ -281,7 +288,6 @@ struct Core::State {
   void answer_append(const AppendEntries& append);
   void refuse_while_installing(const Message& message, const AppendEntries& append);
   bool merge_entries(const AppendEntries& append);
-  void truncate_after(LogIndex last);
   void reject_append(const Message& message, const AppendEntries& append);
   LogIndex acknowledgeable(LogIndex matched) const;
   void answer_if_durable();
@@ -297,15 +303,15 @@ struct Core::State {
   bool on_disk_from(LogIndex next) const;
   bool can_serve_from(LogIndex next) const;
   void want_snapshot(NodeId id, Progress& peer);
-  bool pin_snapshot(NodeId follower, LogIndex index);
+  bool snapshot_pinned(NodeId follower, LogIndex index);
   void snapshot_done(NodeId follower, LogIndex installed, bool ok);
   void snapshots_lost();
-  SnapshotVerdict receive_snapshot(const SnapshotMeta& meta, Term sender_term);
-  void finish_install(const SnapshotMeta& meta, int64_t applied_stamp_ms);
+  SnapshotVerdict snapshot_received(const SnapshotMeta& meta, Term sender_term);
+  void snapshot_installed(const SnapshotMeta& meta, int64_t applied_stamp_ms);
 
   // ---------------- commit.cpp
   void flush_persist();
-  void on_persisted(const PersistToken& token);
+  void log_persisted(const PersistToken& token);
   void hard_state_became_durable();
   void maybe_commit();
   void advance_commit(LogIndex index);
@@ -319,8 +325,8 @@ struct Core::State {
   void ask_rounds_again(Leader& leader);
   void forget_reads_of(Leader& leader, NodeId asker);
   void set_read_point(WaitingRead& read) const;
-  void read_here(uint64_t id, bool with_tick);
-  void lease_read_here(uint64_t id);
+  void read_index(uint64_t id, bool with_tick);
+  void lease_read(uint64_t id);
   bool lease_holds(const Leader& leader) const;
   void expire_forwarded_reads();
   void on_read_request(const Message& message, const ReadIndexRequest& request);
@@ -334,7 +340,7 @@ struct Core::State {
   void fail_read_here(uint64_t id, bool not_member);
 
   // ---------------- proposals.cpp
-  void propose_here(Proposal proposal);
+  void propose(Proposal proposal);
   void on_propose(const Message& message, const Propose& propose);
   void admit(Leader& leader, NodeId from, Proposal proposal);
   void refuse(NodeId origin, const ProposalNumber& number, RefusalReason reason, uint64_t expect);
@@ -355,7 +361,6 @@ struct Core::State {
   void drive_membership(Leader& leader);
   void answer_changes(Leader& leader, LogIndex reached);
   void fail_changes(Leader& leader);
-  void drop_departed_peers(Leader& leader);
   void transfer_leadership(ChangeId id, NodeId target);
   ChangeOutcome begin_transfer(Leader& leader, ChangeId id, NodeId target);
   void drive_transfer(Leader& leader);
@@ -364,7 +369,7 @@ struct Core::State {
   bool answers(NodeId id, const Progress& peer) const;
   bool is_ready_to_lead(const Progress& peer) const;
   NodeId best_successor(const Leader& leader) const;
-  void leave_office_if_unready(Leader& leader);
+  void step_aside_if_unready(Leader& leader);
 
   // ---------------- invariants.cpp
   void check_indexes() const;

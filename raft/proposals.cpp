@@ -15,7 +15,7 @@ constexpr uint64_t kForwardBytesMax = 1 << 20;  // per Propose message; one prop
 
 }  // namespace
 
-void Core::State::propose_here(Proposal proposal) {
+void Core::State::propose(Proposal proposal) {
   CHECK_INVARIANT(proposal.number.group == options.group);
   if (proposal.payload.size() > options.entry_bytes_max) {
     refuse(options.id, proposal.number, RefusalReason::kTooLarge, 0);

@@ -49,7 +49,7 @@ void Core::State::set_read_point(WaitingRead& read) const {
   read.limit_ms = commit < log.last_index() ? log.at(commit + 1).stamp_ms : clock.now_ms();
 }
 
-void Core::State::read_here(uint64_t id, bool with_tick) {
+void Core::State::read_index(uint64_t id, bool with_tick) {
   if (removed || (!configuration().members.empty() && !is_member_here())) {
     fail_read_here(id, true);
     return;
@@ -84,7 +84,7 @@ void Core::State::expire_forwarded_reads() {
 }
 
 // F20: no round trip while a quorum is known to stick to this leader. Falls back to a round.
-void Core::State::lease_read_here(uint64_t id) {
+void Core::State::lease_read(uint64_t id) {
   Leader* leader = leading();
   if (leader != nullptr && leader->ready && lease_holds(*leader)) {
     WaitingRead read{NodeId{}, id, false, clock.now_ms(), {}, 0};
@@ -92,7 +92,7 @@ void Core::State::lease_read_here(uint64_t id) {
     answer_read(*leader, read);
     return;
   }
-  read_here(id, false);
+  read_index(id, false);
 }
 
 // After TimeoutNow another leader may be elected in spite of everybody's stickiness, and that

@@ -53,7 +53,7 @@ void Core::State::tick_leader(Leader& leader) {
       peer.recently_active = false;
     }
   }
-  leave_office_if_unready(leader);
+  step_aside_if_unready(leader);
   tick_transfer(leader);
 }
 

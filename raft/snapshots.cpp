@@ -112,7 +112,7 @@ void Core::State::want_snapshot(NodeId id, Progress& peer) {
   effects.snapshots.push_back({id, first_index});
 }
 
-bool Core::State::pin_snapshot(NodeId follower, LogIndex index) {
+bool Core::State::snapshot_pinned(NodeId follower, LogIndex index) {
   if (installing || !on_disk_from(index + 1)) {
     return false;
   }
@@ -147,7 +147,7 @@ void Core::State::snapshots_lost() {
 
 // ---------------------------------------------------------------- one that has arrived
 
-SnapshotVerdict Core::State::receive_snapshot(const SnapshotMeta& meta, Term sender_term) {
+SnapshotVerdict Core::State::snapshot_received(const SnapshotMeta& meta, Term sender_term) {
   if (installing || leading() != nullptr) {
     return SnapshotVerdict::kIgnored;
   }
@@ -176,7 +176,7 @@ SnapshotVerdict Core::State::receive_snapshot(const SnapshotMeta& meta, Term sen
   return SnapshotVerdict::kInstall;
 }
 
-void Core::State::finish_install(const SnapshotMeta& meta, int64_t applied_stamp_ms) {
+void Core::State::snapshot_installed(const SnapshotMeta& meta, int64_t applied_stamp_ms) {
   CHECK_INVARIANT(installing);
   CHECK_INVARIANT(leading() == nullptr);
   CHECK_INVARIANT(meta.index > commit);

@@ -68,7 +68,7 @@ NodeId Core::State::best_successor(const Leader& leader) const {
 
 // F53: nobody is served before the no-op is applied here. If that takes longer than an election
 // timeout, a voter that has applied more than this node and has all of the log does it better.
-void Core::State::leave_office_if_unready(Leader& leader) {
+void Core::State::step_aside_if_unready(Leader& leader) {
   if (leader.ready || commit < leader.noop || leader.transfer) {
     leader.unready_ticks = 0;
     return;

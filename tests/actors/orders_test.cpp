@@ -266,7 +266,8 @@ TEST_CASE("new members come in as learners, and all voters change at once when t
   CHECK_FALSE(trio.answer(1, order));
 }
 
-TEST_CASE("the office is handed over when another node leads; one that will not take it is known") {
+TEST_CASE(
+    "leadership was handed over once another node leads; a target that does not take it is known") {
   Trio trio;
   trio.lead(1);
   const uint64_t any = trio.give(2, HandOver{});

@@ -33,7 +33,7 @@ def let_it_end(nemesis, seconds: float = 60.0) -> None:
     assert not nemesis.unasked_exits, nemesis.unasked_exits
 
 
-def test_stop_leader_costs_the_leader_its_office(make_cluster, seed):
+def test_stop_leader_costs_the_leader_its_leadership(make_cluster, seed):
     cluster, nemesis, fault = struck(make_cluster, "stop-leader", seed)
     stopped = cluster.node(fault.nodes[0])
     assert stopped.paused

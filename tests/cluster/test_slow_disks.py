@@ -48,7 +48,7 @@ def slow_cluster(make_cluster):
 
 
 @pytest.mark.parametrize("milliseconds, size", [(1000, 1), (2500, 1), (5000, 1), (5000, 1_500_000)])
-def test_a_leader_whose_syncs_take_seconds_loses_its_office_and_the_others_serve(
+def test_a_leader_whose_syncs_take_seconds_loses_leadership_and_the_others_serve(
         make_cluster, milliseconds, size):
     """[F26]"""
     cluster, disks = slow_cluster(make_cluster)
