@@ -20,7 +20,6 @@ namespace kiwi::rocks {
 
 // Names of state directories in a node's data directory: state-<n>, n from 1, no leading zero.
 inline constexpr const char* kStatePrefix = "state-";
-inline constexpr const char* kFirstState = "state-1";  // of a new directory
 std::optional<uint64_t> state_number(std::string_view name);
 
 struct CheckpointIdTag;
