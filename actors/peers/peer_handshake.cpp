@@ -1,6 +1,5 @@
 #include "actors/peers/peer_handshake.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include "config/base/bytes.hpp"
@@ -11,7 +10,7 @@ namespace kiwi::actors {
 
 namespace {
 
-constexpr uint32_t kMagic = 0x4957494b;  // "KIWI"
+constexpr const char* kNotOurs = "it does not speak the protocol of nodes";
 constexpr size_t kTokenBytes = 16;
 // Of a peer that has proved itself: a hello with a founding entry of kMembers addresses.
 constexpr size_t kProvenFrameBytes = 16 * config::limits::kHelloBytes;
@@ -20,7 +19,7 @@ static_assert(kProvenFrameBytes <= config::limits::kFrameBytes);
 
 }  // namespace
 
-// ON THE WIRE, never renumber.
+// ON THE WIRE, never renumber. Up to kAnswer both prove themselves.
 enum class PeerHandshake::Type : uint8_t {
   kOpen = 1,
   kChallenge = 2,
@@ -33,30 +32,20 @@ enum class PeerHandshake::Type : uint8_t {
   kTold = 9,
 };
 
+PeerHandshake::PeerHandshake(Options options, Side side)
+    : proof_(std::move(options), side), side_(side) {}
+
 PeerHandshake PeerHandshake::dialer(Options options, NodeId peer, std::string token) {
   PeerHandshake handshake(std::move(options), Side::kDialer);
-  handshake.peer_ = peer;
   handshake.token_ = std::move(token);
-  handshake.open();
+  handshake.put(Type::kOpen, handshake.proof_.open(peer));
   return handshake;
 }
 
 PeerHandshake PeerHandshake::visitor(Options options) {
   PeerHandshake handshake(std::move(options), Side::kDialer);
-  handshake.visit_ = true;
-  handshake.open();
+  handshake.put(Type::kOpen, handshake.proof_.open(NodeId{}));
   return handshake;
-}
-
-void PeerHandshake::open() {
-  std::string& body = opening_.open;
-  put_le(body, kMagic);
-  put_le(body, options_.protocols.min);
-  put_le(body, options_.protocols.max);
-  put_le(body, options_.self.value);
-  put_le(body, peer_.value);  // 0: a visit, whoever is there
-  body += options_.nonce;
-  put(Type::kOpen, body);
 }
 
 PeerHandshake PeerHandshake::acceptor(Options options) {
@@ -72,125 +61,53 @@ void PeerHandshake::receive(std::string_view frame) {
     return;
   }
   if (frame.empty() || frame.size() > frame_bytes_max()) {
-    fail("it does not speak the protocol of nodes");
+    fail(kNotOurs);
     return;
   }
   const auto type = static_cast<Type>(frame.front());
   const std::string_view body = frame.substr(1);
   const bool dials = side_ == Side::kDialer;
-  const bool proving = phase_ == Phase::kProving;
-  if (type == Type::kOpen && !dials && proving && !opened_) {
-    receive_open(body);
-  } else if (type == Type::kChallenge && dials && proving && !opened_) {
-    receive_challenge(body);
-  } else if ((type == Type::kProof && !dials && proving && opened_) ||
-             (type == Type::kAnswer && dials && proving && opened_)) {
-    receive_proof(body);
-  } else if (type == Type::kHello && phase_ == Phase::kTalking && !switch_asked_) {
+  const bool talking = phase_ == Phase::kTalking;
+  if (type <= Type::kAnswer && phase_ == Phase::kProving) {
+    receive_proof(type, body);
+  } else if (type == Type::kHello && talking && !switch_asked_) {
     receive_hello(body);
-  } else if (type == Type::kAsk && visit_ && !dials && phase_ == Phase::kTalking && !asked_) {
-    asked_ = std::string(body);
-  } else if (type == Type::kTold && visit_ && dials && phase_ == Phase::kTalking && !told_) {
-    told_ = std::string(body);
-  } else if ((type == Type::kSwitch && !dials) || (type == Type::kSwitched && dials)) {
+  } else if (type == (dials ? Type::kTold : Type::kAsk) && talking && proof_.is_visit() &&
+             !heard_) {
+    heard_ = std::string(body);
+  } else if (type == (dials ? Type::kSwitched : Type::kSwitch)) {
     receive_switch(body);
   } else {
-    fail("it does not speak the protocol of nodes");
+    fail(kNotOurs);
   }
 }
 
-void PeerHandshake::receive_open(std::string_view body) {
-  ByteReader reader(body);
-  const auto magic = reader.le<uint32_t>();
-  const ProtocolRange theirs{reader.le<uint16_t>(), reader.le<uint16_t>()};
-  const NodeId from{reader.le<uint64_t>()};
-  const NodeId to{reader.le<uint64_t>()};
-  reader.take(kNonceBytes);
-  if (!reader.ok() || magic != kMagic) {
-    fail("it does not speak the protocol of nodes");
+void PeerHandshake::receive_proof(Type type, std::string_view body) {
+  const bool dials = side_ == Side::kDialer;
+  PeerProof::Answer answer;
+  Type answered = Type::kChallenge;
+  if (type == Type::kOpen && !dials && !proof_.opened()) {
+    answer = proof_.receive_open(body);
+  } else if (type == Type::kChallenge && dials && !proof_.opened()) {
+    answer = proof_.receive_challenge(body);
+    answered = Type::kProof;
+  } else if (type == (dials ? Type::kAnswer : Type::kProof) && proof_.opened()) {
+    answer = proof_.receive_proof(body);
+    answered = Type::kAnswer;
+  } else {
+    fail(kNotOurs);
     return;
   }
-  std::string& answer = opening_.challenge;
-  put_le(answer, options_.protocols.min);
-  put_le(answer, options_.protocols.max);
-  put_le(answer, options_.self.value);
-  answer += options_.nonce;
-  if (!agree(theirs)) {
-    put(Type::kChallenge, answer);  // so that it can say, too, what does not fit
-    return;
+  if (!proof_.failure().empty()) {
+    fail(proof_.failure());
   }
-  visit_ = !to;
-  if (to && to != options_.self) {
-    fail("it looks for node " + std::to_string(to.value) + " here");
-    return;
+  if (answer) {
+    put(answered, *answer);
   }
-  if (from == options_.self && !visit_) {
-    fail("it says that it is node " + std::to_string(from.value) +
-         ", as this node is; every node has a raft.id of its own");
-    return;
+  if (proof_.proven()) {
+    phase_ = Phase::kTalking;
+    go_on();
   }
-  if (!visit_ && !options_.knows(from)) {
-    fail("it says that it is node " + std::to_string(from.value) + ", which is none of the peers");
-    return;
-  }
-  peer_ = from;
-  opened_ = true;
-  opening_.open = body;
-  put(Type::kChallenge, answer);
-}
-
-void PeerHandshake::receive_challenge(std::string_view body) {
-  ByteReader reader(body);
-  const ProtocolRange theirs{reader.le<uint16_t>(), reader.le<uint16_t>()};
-  const NodeId answering{reader.le<uint64_t>()};
-  reader.take(kNonceBytes);
-  if (!reader.ok()) {
-    fail("it does not speak the protocol of nodes");
-    return;
-  }
-  if (!agree(theirs)) {
-    return;
-  }
-  if ((peer_ && answering != peer_) || !answering) {
-    fail("node " + std::to_string(answering.value) + " answers there");
-    return;
-  }
-  peer_ = answering;
-  opened_ = true;
-  opening_.challenge = body;
-  put(Type::kProof, prove(options_.secret, Side::kDialer, opening_));
-}
-
-bool PeerHandshake::agree(ProtocolRange theirs) {
-  const ProtocolRange& ours = options_.protocols;
-  protocol_ = std::min(ours.max, theirs.max);
-  if (protocol_ >= ours.min && protocol_ >= theirs.min) {
-    return true;
-  }
-  const auto text = [](const ProtocolRange& range) {
-    return "versions " + std::to_string(range.min) + " to " + std::to_string(range.max);
-  };
-  fail("it speaks " + text(theirs) + " of the protocol of nodes, this node " + text(ours) +
-       ": upgrade the older one, one release at a time");
-  return false;
-}
-
-void PeerHandshake::receive_proof(std::string_view body) {
-  const Side prover = side_ == Side::kDialer ? Side::kAcceptor : Side::kDialer;
-  if (!same_bytes(body, prove(options_.secret, prover, opening_))) {
-    fail("it does not know the cluster's secret (raft.cluster-secret)");
-    return;
-  }
-  if (side_ == Side::kAcceptor) {
-    put(Type::kAnswer, prove(options_.secret, Side::kAcceptor, opening_));
-  }
-  start_talking();
-}
-
-void PeerHandshake::start_talking() {
-  CHECK_INVARIANT(phase_ == Phase::kProving && opened_);
-  phase_ = Phase::kTalking;
-  go_on();
 }
 
 void PeerHandshake::receive_hello(std::string_view body) {
@@ -199,7 +116,7 @@ void PeerHandshake::receive_hello(std::string_view body) {
     fail(hello.error().text);
     return;
   }
-  if (hello->node != peer_) {
+  if (hello->node != proof_.peer()) {
     fail("it says hello as another node than it proved to be");
     return;
   }
@@ -222,7 +139,7 @@ void PeerHandshake::receive_switch(std::string_view body) {
     return;
   }
   if (body.size() != kTokenBytes) {
-    fail("it does not speak the protocol of nodes");
+    fail(kNotOurs);
     return;
   }
   token_ = body;
@@ -246,8 +163,8 @@ void PeerHandshake::tell(std::string answer) {
   }
 }
 
-void PeerHandshake::hold_switch(bool hold) {
-  hold_ = hold;
+void PeerHandshake::delay_switch(bool delay) {
+  delayed_ = delay;
   go_on();
 }
 
@@ -257,7 +174,7 @@ void PeerHandshake::approve(bool approved) {
 }
 
 void PeerHandshake::go_on() {
-  if (phase_ == Phase::kTalking && visit_) {
+  if (phase_ == Phase::kTalking && proof_.is_visit()) {
     if (question_) {
       put(Type::kAsk, *question_);
       question_.reset();
@@ -295,7 +212,7 @@ void PeerHandshake::go_on() {
     switch_sent_ = true;
     put(Type::kSwitch, token_);
   }
-  if (side_ == Side::kAcceptor && switch_asked_ && !hold_) {
+  if (side_ == Side::kAcceptor && switch_asked_ && !delayed_) {
     CHECK_INVARIANT(token_.size() == kTokenBytes);
     put(Type::kSwitched, {});
     phase_ = Phase::kSwitched;

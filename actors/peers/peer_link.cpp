@@ -90,7 +90,7 @@ void PeerLink::timer() {
       }
       return;
     case Phase::kTalking:
-      handshake_->hold_switch(replica_has_it_ && now_ms < deadline_ms_);
+      handshake_->delay_switch(replica_has_it_ && now_ms < deadline_ms_);
       talk();
       return;
     case Phase::kHandedOver:
@@ -162,7 +162,7 @@ void PeerLink::take_over(AcceptedPeer accepted) {
   dialled_here_ = false;
   socket_ = std::move(accepted.socket);
   handshake_ = std::move(accepted.handshake);
-  handshake_->hold_switch(replica_has_it_);
+  handshake_->delay_switch(replica_has_it_);
   watch(socket_);
   talk();
 }
@@ -359,7 +359,7 @@ void PeerLink::take(const LinkState& state) {
     if (phase_ == Phase::kHandedOver || phase_ == Phase::kUp) {
       lost("");
     } else if (phase_ == Phase::kTalking) {
-      handshake_->hold_switch(false);
+      handshake_->delay_switch(false);
       talk();
     }
     return;

@@ -185,7 +185,7 @@ void PeerListener::State::received(Id id, const AcceptedPeer& stranger, const st
     refuse(id, kept, kept.handshake->failure());
   } else if (kept.handshake->proven()) {
     proven(id, kept);
-  } else if (kept.handshake->has_opened()) {
+  } else if (kept.handshake->proof().opened()) {
     strangers.spoke(id);
   }
 }
@@ -198,7 +198,7 @@ void PeerListener::State::proven(Id id, const AcceptedPeer& peer) {
       proven_sources.clear();
     }
     proven_sources.insert(source_of(ip_of(*peer.socket)));
-    if (peer.handshake->is_visit()) {
+    if (peer.handshake->proof().is_visit()) {
       if (visits.size() >= config::limits::kVisits) {
         visits.begin()->second->close();
         visits.erase(visits.begin());
@@ -206,21 +206,21 @@ void PeerListener::State::proven(Id id, const AcceptedPeer& peer) {
       visits.emplace(id, peer.socket);
     }
   }
-  if (peer.handshake->is_visit()) {
+  if (peer.handshake->proof().is_visit()) {
     serve_visit(id, peer);
   } else {
-    options.accepted(peer.handshake->peer(), peer);
+    options.accepted(peer.handshake->proof().peer(), peer);
   }
 }
 
 // The question may take seconds to answer: a membership change is one.
 void PeerListener::State::serve_visit(Id id, const AcceptedPeer& visitor) {
   visitor.socket->set_frame_max(visitor.handshake->frame_bytes_max());
-  if (!visitor.handshake->asked()) {
+  if (!visitor.handshake->heard()) {
     return;
   }
   visitor.socket->set_deadline(kVisitMs);
-  options.visited(visitor.handshake->peer(), *visitor.handshake->asked(),
+  options.visited(visitor.handshake->proof().peer(), *visitor.handshake->heard(),
                   [self = shared_from_this(), id, visitor](std::string answer) {
                     visitor.handshake->tell(std::move(answer));
                     for (const std::string& frame : visitor.handshake->take_frames()) {

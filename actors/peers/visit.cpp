@@ -31,8 +31,8 @@ struct Visiting : std::enable_shared_from_this<Visiting> {
     }
     if (handshake.phase() == PeerHandshake::Phase::kFailed) {
       end(Error{Errc::kConflict, address + ": " + handshake.failure()});
-    } else if (handshake.told()) {
-      end(VisitAnswer{handshake.peer(), *handshake.told()});
+    } else if (handshake.heard()) {
+      end(VisitAnswer{handshake.proof().peer(), *handshake.heard()});
     }
   }
 

@@ -60,7 +60,7 @@ TEST_CASE("two nodes of one cluster prove the secret to each other and hand over
   pair.run();
   CHECK(pair.dialer.proven());
   CHECK(pair.acceptor.proven());
-  CHECK(pair.acceptor.peer() == NodeId{1});
+  CHECK(pair.acceptor.proof().peer() == NodeId{1});
   pair.dialer.say(hello(1, 9));
   pair.acceptor.say(hello(2, 9));
   pair.run();
@@ -124,13 +124,13 @@ TEST_CASE("members of two clusters do not connect [F2]") {
 
 TEST_CASE("the acceptor hands over only when the earlier link is gone") {
   Pair pair;
-  pair.acceptor.hold_switch(true);
+  pair.acceptor.delay_switch(true);
   pair.dialer.say(hello(1, 9));
   pair.acceptor.say(hello(2, 9));
   pair.run();
   CHECK(pair.acceptor.phase() == PeerHandshake::Phase::kTalking);
   CHECK(pair.dialer.phase() == PeerHandshake::Phase::kTalking);
-  pair.acceptor.hold_switch(false);
+  pair.acceptor.delay_switch(false);
   pair.run();
   CHECK(pair.dialer.phase() == PeerHandshake::Phase::kSwitched);
 }
@@ -176,8 +176,8 @@ TEST_CASE("two builds speak the highest version that both know") {
     Pair pair("secret", "secret", c.dialer, c.acceptor);
     pair.run();
     CHECK(pair.dialer.proven());
-    CHECK(pair.dialer.protocol() == c.spoken);
-    CHECK(pair.acceptor.protocol() == c.spoken);
+    CHECK(pair.dialer.proof().protocol() == c.spoken);
+    CHECK(pair.acceptor.proof().protocol() == c.spoken);
   }
 }
 
@@ -327,17 +327,17 @@ TEST_CASE("a visitor knows an address only: it asks one thing, is told one, and 
     for (const std::string& frame : visitor.take_frames()) {
       host.receive(frame);
     }
-    if (host.asked() && !visitor.told() && i > 10) {
-      CHECK(host.is_visit());
-      CHECK(*host.asked() == "who are you?");
+    if (host.heard() && !visitor.heard() && i > 10) {
+      CHECK(host.proof().is_visit());
+      CHECK(*host.heard() == "who are you?");
       host.tell("node 2");
     }
     for (const std::string& frame : host.take_frames()) {
       visitor.receive(frame);
     }
   }
-  CHECK(visitor.peer() == NodeId{2});
-  CHECK(visitor.told() == "node 2");
+  CHECK(visitor.proof().peer() == NodeId{2});
+  CHECK(visitor.heard() == "node 2");
   CHECK(host.phase() == PeerHandshake::Phase::kTalking);
 }
 
@@ -354,7 +354,7 @@ TEST_CASE("a visitor without the secret learns nothing and asks nothing") {
     }
   }
   CHECK(host.phase() == PeerHandshake::Phase::kFailed);
-  CHECK_FALSE(host.asked().has_value());
+  CHECK_FALSE(host.heard().has_value());
 }
 
 TEST_CASE("nobody switches to a peer that was not approved by its hello [F52]") {

@@ -144,7 +144,7 @@ std::string handshake_frames() {
         out += frame;
         acceptor.receive(frame);
       }
-      if (visits && acceptor.asked() && round == 8) {
+      if (visits && acceptor.heard() && round == 8) {
         acceptor.tell("answer");
       }
       for (const std::string& frame : acceptor.take_frames()) {
@@ -153,7 +153,8 @@ std::string handshake_frames() {
       }
     }
     CHECK(acceptor.proven());
-    CHECK((visits ? dialer.told() == "answer" : dialer.phase() == PeerHandshake::Phase::kSwitched));
+    CHECK(
+        (visits ? dialer.heard() == "answer" : dialer.phase() == PeerHandshake::Phase::kSwitched));
   }
   return out;
 }
