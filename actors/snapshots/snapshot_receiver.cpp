@@ -7,13 +7,8 @@
 
 namespace kiwi::actors {
 
-namespace {
-constexpr uint32_t kCorruptRounds = 3;
-constexpr size_t kManifestBytesMax = 64 << 20;
-}  // namespace
-
 SnapshotReceiver::SnapshotReceiver(const Options& options, SnapshotDisk disk)
-    : options_(options), disk_(std::move(disk)), round_(options.first_round) {}
+    : options_(options), incoming_(options.group, std::move(disk)), round_(options.first_round) {}
 
 // ---------------------------------------------------------------- inputs
 
@@ -72,7 +67,6 @@ void SnapshotReceiver::begin(NodeId from, uint64_t transfer, const SnapshotOffer
   from_ = from;
   transfer_ = transfer;
   offer_ = offer;
-  corrupt_rounds_ = 0;
   if (applied_ > LogIndex{0}) {
     step_ = Step::kOwnCopy;
     progress_.mode = "own copy";
@@ -87,9 +81,8 @@ void SnapshotReceiver::own_copy_ready(bool made) {
     return;
   }
   if (made) {
-    Result<std::unique_ptr<rocks::DeltaTarget>> delta = disk_.open_delta();
+    Result<void> delta = incoming_.begin_delta();
     if (delta) {
-      delta_ = std::move(*delta);
       step_ = Step::kDelta;
       next_ = 0;
       progress_.mode = "delta";
@@ -126,9 +119,7 @@ void SnapshotReceiver::forget() {
   step_ = Step::kIdle;
   transfer_ = 0;
   from_ = {};
-  manifest_.clear();
-  full_.reset();
-  delta_.reset();
+  incoming_.reset();
   wants_own_copy_ = false;
   arrived_.reset();
   sender_term_ = {};
@@ -141,15 +132,6 @@ void SnapshotReceiver::give_up(const std::string& why) {
   concluded_ = {false, LogIndex{0}};
   say(concluded_);
   forget();
-}
-
-// A disk that does not take them must not stay full of them.
-void SnapshotReceiver::give_up_files(const Error& error) {
-  full_.reset();
-  if (error.code == Errc::kIo) {
-    disk_.drop_full();
-  }
-  give_up(error.text);
 }
 
 // ---------------------------------------------------------------- asking
@@ -181,8 +163,7 @@ void SnapshotReceiver::ask_again() {
 
 void SnapshotReceiver::ask_manifest() {
   step_ = Step::kManifest;
-  delta_.reset();
-  manifest_.clear();
+  incoming_.begin_manifest();
   next_ = 0;
   progress_.mode = "manifest";
   SnapshotWant want;
@@ -192,16 +173,16 @@ void SnapshotReceiver::ask_manifest() {
 }
 
 void SnapshotReceiver::ask_files() {
-  CHECK_INVARIANT(full_ != nullptr && delta_ == nullptr);
+  const rocks::FullTarget& files = incoming_.files();
   step_ = Step::kFiles;
   next_ = 0;
   progress_.mode = "files";
-  progress_.bytes_reused = full_->bytes_reused();
-  progress_.bytes_total = progress_.bytes_received + full_->bytes_missing();
+  progress_.bytes_reused = files.bytes_reused();
+  progress_.bytes_total = progress_.bytes_received + files.bytes_missing();
   SnapshotWant want;
   want.round = ++round_;
   want.what = SnapshotWant::What::kFiles;
-  for (const rocks::FullTarget::Missing& missing : full_->missing()) {
+  for (const rocks::FullTarget::Missing& missing : files.missing()) {
     if (want.ranges.size() < kSnapshotRangesMax && missing.bytes > 0) {
       want.ranges.push_back({missing.file, missing.offset, missing.bytes});
     }
@@ -211,11 +192,11 @@ void SnapshotReceiver::ask_files() {
 
 // After a link came back it goes on where it stopped: next_ stays.
 void SnapshotReceiver::ask_delta() {
-  CHECK_INVARIANT(step_ == Step::kDelta && delta_ != nullptr);
+  CHECK_INVARIANT(step_ == Step::kDelta);
   SnapshotWant want;
   want.round = ++round_;
   want.what = SnapshotWant::What::kDelta;
-  want.base = delta_->base();
+  want.base = incoming_.base();
   want.next = next_;
   say(std::move(want));
 }
@@ -233,102 +214,42 @@ void SnapshotReceiver::take(const SnapshotChunk& chunk) {
   }
   progress_.bytes_received += chunk.bytes.size();
   bytes_ever_ += chunk.bytes.size();
-  if (!write(chunk)) {
+  if (const IncomingState::Next next = incoming_.take(chunk); next != IncomingState::Next::kMore) {
+    follow(next);
     return;
   }
   ++next_;
   say(SnapshotAck{round_, next_, false});
   if (chunk.last) {
-    end_of_round();
+    follow(incoming_.end_of_round());
   }
 }
 
-bool SnapshotReceiver::write(const SnapshotChunk& chunk) {
-  if (step_ == Step::kManifest) {
-    manifest_.append(chunk.bytes);
-    if (manifest_.size() > kManifestBytesMax) {
-      give_up("its list of files is too long");
-      return false;
-    }
-    return true;
-  }
-  if (step_ == Step::kFiles) {
-    if (chunk.bytes.empty()) {
-      return true;
-    }
-    CHECK_INVARIANT(full_ != nullptr);
-    Result<void> written = full_->write(chunk.file, chunk.offset, chunk.bytes);
-    if (!written) {
-      give_up_files(written.error());
-    }
-    return written.has_value();
-  }
-  CHECK_INVARIANT(step_ == Step::kDelta && delta_ != nullptr);
-  Result<void> applied = delta_->apply(chunk.bytes);
-  if (!applied) {
-    log_notice("the delta came to nothing (" + applied.error().text + "); files are asked for");
-    ask_manifest();
-  }
-  return applied.has_value();
-}
-
-void SnapshotReceiver::end_of_round() {
-  if (step_ == Step::kManifest) {
-    Result<rocks::Manifest> manifest = rocks::decode_manifest(manifest_);
-    manifest_.clear();
-    if (!manifest) {
-      return give_up(manifest.error().text);
-    }
-    if (manifest->group != options_.group) {
-      return give_up("it is a state of group " + std::to_string(manifest->group.value));
-    }
-    Result<std::unique_ptr<rocks::FullTarget>> full = disk_.open_full(*manifest);
-    if (!full) {
-      return give_up_files(full.error());
-    }
-    full_ = std::move(*full);
-    step_ = Step::kFiles;
-    files_complete();
-  } else if (step_ == Step::kFiles) {
-    files_complete();
-  } else {
-    delta_complete();
+void SnapshotReceiver::follow(IncomingState::Next next) {
+  switch (next) {
+    case IncomingState::Next::kMore:
+      break;
+    case IncomingState::Next::kManifest:
+      ask_manifest();
+      break;
+    case IncomingState::Next::kFiles:
+      ask_files();
+      break;
+    case IncomingState::Next::kWhole:
+      arrived(incoming_.take_whole());
+      break;
+    case IncomingState::Next::kUseless:
+      give_up(incoming_.why());
+      break;
   }
 }
 
-void SnapshotReceiver::files_complete() {
-  CHECK_INVARIANT(step_ == Step::kFiles);
-  if (const uint64_t bytes = full_->bytes_missing(); bytes > 0) {
-    Result<void> room = disk_.room_for(bytes);
-    return room ? ask_files() : give_up_files(room.error());
-  }
-  Result<rocks::SnapshotInfo> info = full_->finish();
-  if (info) {
-    return arrived(std::move(*info), full_->directory());
-  }
-  if (++corrupt_rounds_ < kCorruptRounds && full_->bytes_missing() > 0) {
-    return ask_files();
-  }
-  give_up_files(info.error());
-}
-
-void SnapshotReceiver::delta_complete() {
-  Result<rocks::SnapshotInfo> info = delta_->finish();
-  if (info) {
-    return arrived(std::move(*info), delta_->directory());
-  }
-  log_warning("the delta came out wrong (" + info.error().text + "); files are asked for");
-  ask_manifest();
-}
-
-void SnapshotReceiver::arrived(rocks::SnapshotInfo info, std::string directory) {
-  CHECK_INVARIANT((step_ == Step::kFiles || step_ == Step::kDelta) && !arrived_);
+void SnapshotReceiver::arrived(IncomingState::Whole whole) {
+  CHECK_INVARIANT(step_ != Step::kIdle && step_ != Step::kArrived && !arrived_);
   step_ = Step::kArrived;
   last_mode_ = progress_.mode;
   progress_.mode = "installing";
-  full_.reset();
-  delta_.reset();
-  arrived_ = Arrived{std::move(info), std::move(directory), sender_term_};
+  arrived_ = Arrived{std::move(whole.info), std::move(whole.directory), sender_term_};
 }
 
 // ---------------------------------------------------------------- outcome
@@ -343,6 +264,16 @@ bool SnapshotReceiver::take_wants_own_copy() {
 
 std::optional<SnapshotReceiver::Arrived> SnapshotReceiver::take_arrived() {
   return std::exchange(arrived_, std::nullopt);
+}
+
+SnapshotReceiver::Report SnapshotReceiver::report() const {
+  const bool receiving = step_ != Step::kIdle;
+  return {.receiving = receiving,
+          .from = from_,
+          .index = receiving ? offer_.index : LogIndex{0},
+          .progress = progress_,
+          .last_mode = last_mode_,
+          .bytes_ever = bytes_ever_};
 }
 
 }  // namespace kiwi::actors

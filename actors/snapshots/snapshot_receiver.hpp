@@ -1,5 +1,6 @@
 // The receiving half of snapshot_protocol.hpp: one snapshot at a time comes here. Plain class,
-// owned by SnapshotWorker, on its thread; time is told, the disk comes as functions.
+// owned by SnapshotWorker, on its thread; time is told. What comes is put together by
+// IncomingState.
 //
 // A node that has a state asks for a delta to it first (F17) and for files if that is refused or
 // comes out wrong. Files are asked for only if the disk has room for all of them, and those that it
@@ -9,27 +10,15 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "actors/snapshots/incoming_state.hpp"
 #include "actors/snapshots/snapshot_protocol.hpp"
-#include "rocks/snapshot_target.hpp"
 
 namespace kiwi::actors {
-
-struct SnapshotDisk {
-  std::function<Result<std::unique_ptr<rocks::FullTarget>>(const rocks::Manifest&)> open_full;
-  // On the copy of this node's own state that own_copy_ready() told of.
-  std::function<Result<std::unique_ptr<rocks::DeltaTarget>>()> open_delta;
-  // Whether files may take so many more bytes of the disk. The error is one sentence.
-  std::function<Result<void>(uint64_t bytes)> room_for;
-  // Removes what open_full() made, when nobody has it open any more.
-  std::function<void()> drop_full;
-};
 
 class SnapshotReceiver {
  public:
@@ -58,7 +47,7 @@ class SnapshotReceiver {
   // What was taken by take_arrived() is settled. ok: this node is at `installed` or above.
   void concluded(bool ok, LogIndex installed);
   void tick(int64_t now_ms);
-  void close() { forget(); }  // the directories it writes into may go now
+  void forget();  // of what is coming; the directories it writes into may go now
 
   // ---- outcome, to be looked at after every input
   std::vector<std::pair<NodeId, SnapshotMessage>> take_messages();
@@ -67,23 +56,25 @@ class SnapshotReceiver {
   bool take_wants_own_copy();
   std::optional<Arrived> take_arrived();
 
-  bool receiving() const { return step_ != Step::kIdle; }
   // The copy that take_wants_own_copy() asked for is in use.
   bool uses_own_copy() const {
     return step_ == Step::kOwnCopy || step_ == Step::kDelta || step_ == Step::kArrived;
   }
-  LogIndex index() const { return offer_.index; }  // while receiving
-  NodeId from() const { return from_; }
   struct Progress {
     const char* mode = "none";  // none, own copy, manifest, files, delta, installing
     uint64_t bytes_received = 0;
     uint64_t bytes_total = 0;   // files only
     uint64_t bytes_reused = 0;  // files only
   };
-  const Progress& progress() const { return progress_; }
-  // How the snapshot came that was handed out last: files, delta.
-  const char* last_mode() const { return last_mode_; }
-  uint64_t bytes_received_ever() const { return bytes_ever_; }
+  struct Report {
+    bool receiving = false;
+    NodeId from;     // while receiving
+    LogIndex index;  // while receiving
+    Progress progress;
+    const char* last_mode = "none";  // how the one came that was handed out last: files, delta
+    uint64_t bytes_ever = 0;         // received
+  };
+  Report report() const;
 
  private:
   enum class Step : uint8_t { kIdle, kOwnCopy, kManifest, kFiles, kDelta, kArrived };
@@ -95,18 +86,13 @@ class SnapshotReceiver {
   void ask_manifest();
   void ask_files();
   void ask_delta();
-  void files_complete();
-  void delta_complete();
-  bool write(const SnapshotChunk& chunk);
-  void end_of_round();
-  void arrived(rocks::SnapshotInfo info, std::string directory);
+  void follow(IncomingState::Next next);
+  void arrived(IncomingState::Whole whole);
   void give_up(const std::string& why);
-  void give_up_files(const Error& error);
-  void forget();
   void say(SnapshotBody body);
 
   Options options_;
-  SnapshotDisk disk_;
+  IncomingState incoming_;
   LogIndex applied_;
   LogIndex committed_;
   Step step_ = Step::kIdle;
@@ -117,10 +103,6 @@ class SnapshotReceiver {
   int64_t heard_ms_ = 0;
   uint64_t round_;
   uint64_t next_ = 0;  // chunk of the round
-  std::string manifest_;
-  std::unique_ptr<rocks::FullTarget> full_;
-  std::unique_ptr<rocks::DeltaTarget> delta_;
-  uint32_t corrupt_rounds_ = 0;
   bool wants_own_copy_ = false;
   std::optional<Arrived> arrived_;
   std::vector<std::pair<NodeId, SnapshotMessage>> messages_;

@@ -141,7 +141,7 @@ void SnapshotWorker::stopped() {
   sending_.clear();
   checkpoint_.reset();
   options_.open_state = nullptr;
-  receiver_.close();
+  receiver_.forget();
   for (const std::shared_ptr<Making>& one : {making_, own_copy_}) {
     if (one) {
       one->abandon();
@@ -341,7 +341,7 @@ void SnapshotWorker::arrived(SnapshotReceiver::Arrived arrived) {
   installing_name_ = *name;
   set_vital(Vital::kYes);
   log_notice("a snapshot of entry " + number(installing_->index) + " from node " +
-             number(receiver_.from()) + " is here and verified");
+             number(receiver_.report().from) + " is here and verified");
   send(options_.replica, SnapshotArrived{*installing_, arrived.sender_term, *name, options_.group});
 }
 
@@ -381,8 +381,9 @@ void SnapshotWorker::swapped(StateSwapped& swapped) {
   }
   options_.live_state = installing_name_;
   ++report_.received;
-  report_.last_bytes = receiver_.progress().bytes_received;
-  report_.last_mode = receiver_.last_mode();
+  const SnapshotReceiver::Report receiving = receiver_.report();
+  report_.last_bytes = receiving.progress.bytes_received;
+  report_.last_mode = receiving.last_mode;
   log_notice("the state is at entry " + number(swapped.meta.index) + " now, by a snapshot of " +
              mib(report_.last_bytes) + " (" + report_.last_mode + ")");
   installing_.reset();
@@ -426,11 +427,12 @@ void SnapshotWorker::timer() {
       now_ms - checkpoint_->used_ms >= options_.keep_checkpoint_ms) {
     checkpoint_.reset();
   }
-  if (receiver_.receiving() && now_ms - receiving_said_ms_ >= kProgressSaidMs) {
+  const SnapshotReceiver::Report receiving = receiver_.report();
+  if (receiving.receiving && now_ms - receiving_said_ms_ >= kProgressSaidMs) {
     receiving_said_ms_ = now_ms;
-    const SnapshotReceiver::Progress& progress = receiver_.progress();
-    log_notice("receiving a snapshot of entry " + number(receiver_.index()) + " from node " +
-               number(receiver_.from()) + " (" + progress.mode +
+    const SnapshotReceiver::Progress& progress = receiving.progress;
+    log_notice("receiving a snapshot of entry " + number(receiving.index) + " from node " +
+               number(receiving.from) + " (" + progress.mode +
                "): " + mib(progress.bytes_received) +
                (progress.bytes_total > 0 ? " of " + mib(progress.bytes_total) : std::string()));
   }
@@ -438,11 +440,12 @@ void SnapshotWorker::timer() {
 }
 
 void SnapshotWorker::report() {
-  report_.receiving = receiver_.receiving();
-  report_.receiving_from = receiver_.from();
-  report_.receiving_index = receiver_.receiving() ? receiver_.index() : LogIndex{0};
-  report_.receiving_progress = receiver_.progress();
-  report_.bytes_received = received_before_ + receiver_.bytes_received_ever();
+  const SnapshotReceiver::Report receiving = receiver_.report();
+  report_.receiving = receiving.receiving;
+  report_.receiving_from = receiving.from;
+  report_.receiving_index = receiving.index;
+  report_.receiving_progress = receiving.progress;
+  report_.bytes_received = received_before_ + receiving.bytes_ever;
   report_.sending.clear();
   for (const auto& [follower, sending] : sending_) {
     report_.sending[follower] = {sending.sender->index(), sending.sender->progress()};

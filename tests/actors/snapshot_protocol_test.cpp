@@ -51,7 +51,7 @@ TEST_CASE("files that fill the disk go, so that it does not stay full [F60]") {
   CHECK_FALSE(talk.run());
   CHECK(talk.disk.written > 20'000);
   CHECK(talk.disk.files.empty());
-  CHECK_FALSE(talk.receiver->receiving());
+  CHECK_FALSE(talk.receiver->report().receiving);
   talk.disk.bytes_max = UINT64_MAX;
   talk.start_sender();
   CHECK(talk.run());
@@ -140,7 +140,7 @@ TEST_CASE("a node with a state gets a delta; a broken link does not begin it ane
   CHECK(talk.run());
   CHECK(talk.installed == 1);
   CHECK(talk.disk.written == 0);
-  CHECK(talk.receiver->last_mode() == std::string("delta"));
+  CHECK(talk.receiver->report().last_mode == std::string("delta"));
   CHECK(talk.sender->progress().bytes_sent < 30 * 900 + 8 * 900);
 }
 
@@ -148,7 +148,7 @@ TEST_CASE("a delta that cannot be had, or comes out wrong, becomes files [F17]")
   FakeState refused(100, 9000, 'a');
   Talk first(refused, 5);
   CHECK(first.run());
-  CHECK(first.receiver->last_mode() == std::string("files"));
+  CHECK(first.receiver->report().last_mode == std::string("files"));
 
   FakeState wrong(100, 9000, 'a');
   wrong.delta = {"one", "two"};
@@ -156,7 +156,7 @@ TEST_CASE("a delta that cannot be had, or comes out wrong, becomes files [F17]")
   Talk second(wrong, 5);
   CHECK(second.run());
   CHECK(second.installed == 1);
-  CHECK(second.receiver->last_mode() == std::string("files"));
+  CHECK(second.receiver->report().last_mode == std::string("files"));
 }
 
 TEST_CASE("the own state is copied for a delta when the own log is applied, not before [F17]") {
@@ -165,10 +165,10 @@ TEST_CASE("the own state is copied for a delta when the own log is applied, not 
   Talk talk(state, 5);
   talk.receiver->set_applied(LogIndex{5}, LogIndex{9});
   CHECK_FALSE(talk.run());
-  CHECK(talk.receiver->progress().mode == std::string("own copy"));
+  CHECK(talk.receiver->report().progress.mode == std::string("own copy"));
   talk.receiver->set_applied(LogIndex{9}, LogIndex{9});
   CHECK(talk.run());
-  CHECK(talk.receiver->last_mode() == std::string("delta"));
+  CHECK(talk.receiver->report().last_mode == std::string("delta"));
 }
 
 TEST_CASE("a sender that was busy itself sends nothing again") {
@@ -201,7 +201,7 @@ TEST_CASE(
   for (int i = 0; i < 10; ++i) {
     talk.step();
   }
-  REQUIRE(talk.receiver->receiving());
+  REQUIRE(talk.receiver->report().receiving);
   // A new leader offers its own: its log begins low enough for what is on its way.
   SnapshotMessage offer{77, SnapshotOffer{LogIndex{120}, LogIndex{90}, 1000}};
   talk.receiver->receive(NodeId{2}, offer, talk.now_ms);
@@ -215,7 +215,7 @@ TEST_CASE(
   said = talk.receiver->take_messages();
   REQUIRE(!said.empty());
   CHECK(std::holds_alternative<SnapshotWant>(said.back().second.body));
-  CHECK(talk.receiver->from() == NodeId{2});
+  CHECK(talk.receiver->report().from == NodeId{2});
 }
 
 TEST_CASE("a silent sender makes way for another after a while") {
@@ -226,7 +226,7 @@ TEST_CASE("a silent sender makes way for another after a while") {
   }
   const SnapshotMessage offer{77, SnapshotOffer{LogIndex{120}, LogIndex{90}, 1000}};
   talk.receiver->receive(NodeId{2}, offer, talk.now_ms + 20'000);
-  CHECK(talk.receiver->from() == NodeId{2});
+  CHECK(talk.receiver->report().from == NodeId{2});
 }
 
 TEST_CASE("a sender that hears nothing gives up in the end") {
