@@ -27,10 +27,10 @@ SLOW = "random*,members*"  # torture: the simulation is better at that
 ROW = re.compile(r"^\| (\w+) \| ([\w-]+) \| (S\d) \| (.*?) \| (.*?) \|$")
 HEAD = """# Known bugs and what catches them
 
-`scripts/sim --mutants` writes this table; `scripts/test` runs each bug against what stands here. A bug
-is a switch in `raft/mutants.hpp`, `resp/mutants.hpp` or, for storage, in `tests/sim/node.cpp`; its
-severity stands in `tests/sim/run_mutants.cpp`. S0: the simulation has to see it within 40
-seeds, but for those that `scripts/lib/mutants.py` names.
+`scripts/sim --mutants` writes this table, `scripts/sim --mutants NAME` one row of it. `scripts/test` runs each
+bug against what stands here. A bug is a switch in `raft/mutants.hpp`, `resp/mutants.hpp` or, for storage,
+in `tests/sim/node.cpp`; its severity stands in `tests/sim/run_mutants.cpp`. S0: the simulation has to see
+it within 40 seeds, but for those that `scripts/lib/mutants.py` names.
 
 | where | bug | severity | traces and tests that fail | simulation: first seed that fails, by which check |
 |---|---|---|---|---|
@@ -129,13 +129,24 @@ def measure(build, only, seeds):
             survivors.append(bug)
         rows.append(f"| {where} | {bug} | {severity} | {tests} | {simulation} |")
         print(rows[-1], flush=True)
-    if not only:
-        with open(TABLE, "w", encoding="utf-8") as file:
-            file.write(HEAD + "\n".join(rows) + "\n")
-        print(f"written to {os.path.relpath(TABLE, ROOT)}")
+    if rows:
+        write_table(build, rows)
     if survivors:
         print("NOT CAUGHT: " + ", ".join(survivors))
     return 1 if survivors or not rows else 0
+
+
+def write_table(build, rows):
+    """What was measured, and what the table says of the other bugs, in the order of the program."""
+    lines = {}
+    with open(TABLE, encoding="utf-8") as file:
+        for line in [*file.read().splitlines(), *rows]:
+            if found := ROW.match(line):
+                lines[found[2]] = line
+    text = HEAD + "".join(lines[bug] + "\n" for _, bug, _ in build.bugs() if bug in lines)
+    with open(TABLE, "w", encoding="utf-8") as file:
+        file.write(text)
+    print(f"written to {os.path.relpath(TABLE, ROOT)}")
 
 
 def recorded():

@@ -49,5 +49,17 @@ def test_rows_are_read_back(tmp_path, monkeypatch):
     assert mutants.recorded() == {"a-bug": ("2: x.trace", "7: exactly once")}
 
 
+def test_one_bug_measured_again_changes_its_row_only(tmp_path, monkeypatch):
+    rows = {name: f"| raft | {name} | S0 | 2: x.trace | 7: exactly once |" for name in "ab"}
+    table = tmp_path / "MUTANTS.md"
+    table.write_text(mutants.HEAD + rows["a"] + "\n" + rows["b"] + "\n| raft | gone | S1 | - | - |\n")
+    monkeypatch.setattr(mutants, "TABLE", str(table))
+    build = mutants.Build(str(tmp_path))
+    monkeypatch.setattr(build, "bugs", lambda: [("raft", name, "S0") for name in "abc"])
+    new = {"b": rows["b"].replace("7:", "3:"), "c": rows["b"].replace("| b |", "| c |")}
+    mutants.write_table(build, [*new.values()])
+    assert table.read_text() == mutants.HEAD + "\n".join([rows["a"], new["b"], new["c"]]) + "\n"
+
+
 def test_lines_that_nothing_ran_are_told_in_runs():
     assert coverage.runs_of([3, 4, 5, 9]) == [[3, 5], [9, 9]]
