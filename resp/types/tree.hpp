@@ -18,13 +18,15 @@
 // memory until save(), which writes each changed node once: between the first change and save() the
 // records do not fit each other.
 //
+// Tree knows the order of operations: TreePages has the nodes that are being edited, TreeCut cuts
+// those that became too large, TreeWalk goes from leaf to leaf.
+//
 // Owned by the handle of a key. Bytes that are returned are valid until the next call that reads or
 // writes the state; visitors do neither.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <span>
 #include <string>
@@ -34,7 +36,11 @@
 #include "config/base/check.hpp"
 #include "resp/types/nodes.hpp"
 #include "resp/types/shape.hpp"
+#include "resp/types/tree_cut.hpp"
 #include "resp/types/tree_entry.hpp"
+#include "resp/types/tree_node.hpp"
+#include "resp/types/tree_pages.hpp"
+#include "resp/types/tree_walk.hpp"
 
 namespace kiwi::resp {
 
@@ -55,6 +61,8 @@ std::optional<TreeHead> decode_tree_head(std::string_view in);
 class Tree {
  public:
   Tree(Nodes& nodes, LeafKind kind, const Shape& shape = kShape);
+  Tree(const Tree&) = delete;
+  Tree& operator=(const Tree&) = delete;
 
   // The tree that this one stands for from now on. `stamp`: of what will be changed, the key's next
   // last_modified - version (its records must not seem older than the entry that wrote them).
@@ -65,8 +73,10 @@ class Tree {
   void clear();
   TreeHead head() const;  // as of the last save(), its root valid until the next change
   uint64_t size() const { return size_; }
-  unsigned height() const { return height_; }
-  std::string_view root_entries() const { return root().entries; }  // until the next change
+  unsigned height() const { return pages_.root().level; }
+  std::string_view root_entries() const {  // until the next change
+    return pages_.root().entries;
+  }
 
   // ---- by rank, from 0
   LeafEntry at(uint64_t rank);  // rank < size()
@@ -101,31 +111,16 @@ class Tree {
   // it were.
   size_t save();
   bool changed() const { return changed_; }
-  size_t pages() const { return used_; }  // nodes in memory until save()
-  void give_back();                       // buffers that a command made big
+  size_t pages() const { return pages_.used(); }  // nodes in memory until save()
+  void give_back();                               // buffers that a command made big
 
  private:
-  // Where new entries came: what decides how a node that is too large is cut.
-  enum class Side : uint8_t { kLeft, kMiddle, kRight };
-  enum class Way : uint8_t { kUp, kDown };
-
-  // A node that is being edited. The first one is the root, which has no number.
-  struct Page {
-    uint64_t number = 0;
-    unsigned level = 0;  // 0: a leaf
-    bool stored = false;
-    bool dirty = false;
-    bool gone = false;
-    std::string entries;
-  };
+  using Page = TreePages::Page;
+  using Side = TreeCut::Side;
+  using Way = TreeWalk::Way;
   struct Step {
     Page* page;
     size_t at;  // where in it the entry of the child begins
-  };
-  struct Child {
-    InnerEntry entry;
-    size_t at = 0;
-    uint64_t before = 0;  // elements below the children in front of it
   };
   struct Leaf {
     std::string_view entries;
@@ -139,65 +134,29 @@ class Tree {
     // How many stand from `first` on and before `last`.
     uint64_t between(uint64_t first, uint64_t last) const;
   };
-  // One level of a walk.
-  struct Level {
-    std::string entries;
-    size_t at = 0;
-  };
 
-  size_t node_limit(unsigned level) const;
-  size_t leaf_limit() const { return height_ == 0 ? shape_.root_leaf_bytes : node_limit(0); }
-  NodeKind node_kind(unsigned level) const {
-    return level == 0 ? NodeKind::kLeaf : NodeKind::kInner;
-  }
-
-  // ---- reading (tree.cpp)
-  Page& root() { return pages_.front(); }
-  const Page& root() const { return pages_.front(); }
-  Page* page(uint64_t number);  // nullptr: it is not being edited
-  std::string_view entries(uint64_t number, unsigned level);
-  Child child_by_key(std::string_view inner, std::string_view key) const;
-  Child child_by_rank(std::string_view inner, uint64_t rank) const;
+  size_t node_limit(unsigned level) const { return tree_node::limit(kind_, shape_, level); }
   Leaf leaf_by_key(std::string_view key);
   Leaf leaf_by_rank(uint64_t rank);
-  bool locate(std::string_view leaf, std::string_view key, size_t& at) const;
-  size_t offset_of(std::string_view leaf, uint64_t index) const;
-  uint64_t count_of(std::string_view entries, unsigned level) const;
-
-  // ---- walking (tree.cpp)
-  std::string_view walk_to(uint64_t rank, uint64_t& before);
-  std::string_view walk_on(Way way);
-  std::string_view walk_down(unsigned level, Way way);
-  size_t last_child(std::string_view inner, size_t before) const;
-  void entries_of(std::string_view leaf);  // to backwards_
 
   // ---- editing (tree_edit.cpp)
-  Page& load(uint64_t number, unsigned level);
+  Page& root() { return pages_.root(); }
   Page& new_page(unsigned level);
-  Page& take_page();
-  void index(size_t which);
-  void add_to_index();
-  void forget_pages();
   void touch(Page& page) { page.dirty = changed_ = true; }
   Page& path_by_key(std::string_view key);
   Page& path_by_rank(uint64_t& rank);  // becomes the index in the leaf
-  Page& step_into(Page& page, const Child& child);
+  Page& step_into(Page& page, const tree_node::Child& child);
   Page& path_page(size_t depth);
   Side side_of(const Page& leaf, size_t at) const;
+  size_t leaf_limit() const { return height() == 0 ? shape_.root_leaf_bytes : node_limit(0); }
   void add_to_counts(int64_t change);
   void put_in(Page& leaf, size_t at, std::string_view entry);
   void take_out(Page& leaf, size_t at);
 
   // ---- too large (tree_split.cpp)
   void spread(size_t depth, Side side);
-  void divide(unsigned level, size_t most, Side side);
-  bool in_place(size_t depth, unsigned level) const;
-  void find_starts(unsigned level);
-  void halve(size_t first, size_t last, size_t limit, size_t least);
-  void fill_from_left(size_t limit, size_t least);
-  void fill_from_right(size_t limit, size_t least);
+  bool in_place(size_t depth, unsigned level);
   void to_nodes(Page* keep, unsigned level, Side side, std::string_view separator);
-  std::string_view separator_at(size_t begin, unsigned level) const;
   void store_piece(Page& page, std::string_view piece);
 
   // ---- too small (tree_shrink.cpp)
@@ -214,33 +173,24 @@ class Tree {
   void cut_leaf(Page& leaf, uint64_t before, const Gone& gone);
   void cut_inner(Page& inner, uint64_t before, const Gone& gone);
 
-  Nodes& nodes_;
+  Steps& steps_;
   const LeafKind kind_;
   const Shape shape_;
-  TreeId id_;
   uint64_t stamp_ = 0;
   uint64_t size_ = 0;
-  unsigned height_ = 0;
   uint64_t removed_ = 0;
   uint64_t next_node_ = 1;
   bool changed_ = false;
 
-  // What is being edited: the first used_ pages, which do not move. index_ finds them by number:
-  // open addressing, 0 = free, else 1 + which.
-  std::deque<Page> pages_;
-  size_t used_ = 1;
-  std::vector<uint32_t> index_;
+  TreePages pages_;  // the root's level is the tree's height
+  TreeWalk walk_;
+  TreeCut cut_;
   std::vector<Step> path_;  // inner nodes from the root down to the leaf that is edited
   Page* leaf_ = nullptr;    // behind the path
 
-  // Buffers of one edit or walk, reused.
-  std::string whole_;           // a node that may be too large
-  std::string piece_;           // one of the nodes that it becomes
-  std::string children_;        // entries of inner nodes
-  std::vector<size_t> starts_;  // of whole_'s entries, and its end
-  std::vector<size_t> ends_;    // of the pieces that whole_ is cut into
-  std::vector<Level> levels_;   // of a walk; [0] is not used
-  std::vector<LeafEntry> backwards_;
+  // Buffers of one edit, reused.
+  std::string piece_;     // one of the nodes that one becomes
+  std::string children_;  // entries of inner nodes
 };
 
 template <class Visit>
@@ -250,7 +200,7 @@ void Tree::visit(uint64_t first, uint64_t count, Visit tell) {
     return;
   }
   uint64_t before = 0;
-  std::string_view leaf = walk_to(first, before);
+  std::string_view leaf = walk_.to(first, before);
   uint64_t skip = first - before;
   while (true) {
     bool more = true;
@@ -259,14 +209,14 @@ void Tree::visit(uint64_t first, uint64_t count, Visit tell) {
         --skip;
         return true;
       }
-      nodes_.steps().step();
+      steps_.step();
       more = tell(entry) && --count > 0;
       return more;
     });
     if (!more) {
       return;
     }
-    leaf = walk_on(Way::kUp);
+    leaf = walk_.on(Way::kUp);
   }
 }
 
@@ -278,17 +228,17 @@ void Tree::visit_back(uint64_t first, uint64_t count, Visit tell) {
   }
   const uint64_t last = first + count - 1;
   uint64_t before = 0;
-  entries_of(walk_to(last, before));
+  const std::vector<LeafEntry>& entries = walk_.entries_of(walk_.to(last, before));
   size_t at = static_cast<size_t>(last - before) + 1;
   while (true) {
     for (; at > 0; --at) {
-      nodes_.steps().step();
-      if (!tell(backwards_[at - 1]) || --count == 0) {
+      steps_.step();
+      if (!tell(entries[at - 1]) || --count == 0) {
         return;
       }
     }
-    entries_of(walk_on(Way::kDown));
-    at = backwards_.size();
+    walk_.entries_of(walk_.on(Way::kDown));
+    at = entries.size();
   }
 }
 

@@ -1,114 +1,39 @@
-// Changes: the nodes that are being edited, and entries that come, go and move.
+// Changes: entries that come, go and move.
 #include <algorithm>
 
 #include "config/base/bytes.hpp"
-#include "config/base/reuse.hpp"
 #include "resp/types/tree.hpp"
 
 namespace kiwi::resp {
 
-namespace {
-
-constexpr size_t kSlotsMin = 32;  // a power of two, as all sizes of the index
-
-}  // namespace
-
-// ---------------------------------------------------------------- pages
-
-Tree::Page& Tree::take_page() {
-  if (used_ == pages_.size()) {
-    pages_.emplace_back();
-  }
-  Page& page = pages_[used_++];
-  page.stored = page.dirty = page.gone = false;
-  return page;
-}
-
-void Tree::index(size_t which) {
-  const size_t mask = index_.size() - 1;
-  size_t slot = pages_[which].number & mask;
-  while (index_[slot] != 0) {
-    slot = (slot + 1) & mask;
-  }
-  index_[slot] = static_cast<uint32_t>(which + 1);
-}
-
-// The last page taken becomes known. At least half of the slots stay free.
-void Tree::add_to_index() {
-  if (2 * used_ <= index_.size()) {
-    index(used_ - 1);
-    return;
-  }
-  index_.assign(std::max(kSlotsMin, 2 * index_.size()), 0);
-  for (size_t which = 1; which < used_; ++which) {
-    index(which);
-  }
-}
-
-void Tree::forget_pages() {
-  if (used_ > 1) {
-    index_.assign(std::min(index_.size(), kSlotsMin), 0);
-  }
-  used_ = 1;
-}
-
-Tree::Page& Tree::load(uint64_t number, unsigned level) {
-  if (Page* edited = page(number)) {
-    return *edited;
-  }
-  const std::string_view found = nodes_.entries(id_, number, node_kind(level));
-  Page& page = take_page();
-  page.number = number;
-  page.level = level;
-  page.stored = true;
-  page.entries.assign(found);
-  add_to_index();
-  return page;
-}
-
 Tree::Page& Tree::new_page(unsigned level) {
   CHECK_INVARIANT(next_node_ < rocks::kHashEnd);
-  Page& page = take_page();
-  page.number = next_node_++;
-  page.level = level;
-  page.entries.clear();
-  touch(page);
-  add_to_index();
-  return page;
+  changed_ = true;
+  return pages_.add(next_node_++, level);
 }
 
 size_t Tree::save() {
   if (!changed_) {
-    forget_pages();
+    pages_.forget();
     return 0;
   }
-  size_t bytes = 0;
-  for (size_t which = 1; which < used_; ++which) {
-    Page& page = pages_[which];
-    if (page.dirty && !page.gone) {
-      nodes_.put(id_, page.number, {node_kind(page.level), stamp_, page.entries});
-      bytes += page.entries.size();
-      give_back_if_big(page.entries);
-    }
-  }
-  CHECK_INVARIANT(count_of(root().entries, height_) == size_);
-  forget_pages();
-  root().dirty = changed_ = false;
-  return bytes;
+  CHECK_INVARIANT(tree_node::count_of(kind_, root_entries(), height()) == size_);
+  changed_ = false;
+  return pages_.save(stamp_);
 }
 
 // ---------------------------------------------------------------- paths
 
-Tree::Page& Tree::step_into(Page& page, const Child& child) {
+Tree::Page& Tree::step_into(Page& page, const tree_node::Child& child) {
   path_.push_back({&page, child.at});
-  return load(child.entry.child, page.level - 1);
+  return pages_.load(child.entry.child, page.level - 1);
 }
 
 Tree::Page& Tree::path_by_key(std::string_view key) {
   path_.clear();
   leaf_ = &root();
   while (leaf_->level > 0) {
-    leaf_ = &step_into(*leaf_, child_by_key(leaf_->entries, key));
+    leaf_ = &step_into(*leaf_, tree_node::child_by_key(kind_, leaf_->entries, key));
   }
   return *leaf_;
 }
@@ -117,7 +42,7 @@ Tree::Page& Tree::path_by_rank(uint64_t& rank) {
   path_.clear();
   leaf_ = &root();
   while (leaf_->level > 0) {
-    const Child child = child_by_rank(leaf_->entries, rank);
+    const tree_node::Child child = tree_node::child_by_rank(kind_, leaf_->entries, rank);
     rank -= child.before;
     leaf_ = &step_into(*leaf_, child);
   }
@@ -173,9 +98,10 @@ void Tree::put_in(Page& leaf, size_t at, std::string_view entry) {
     return;
   }
   const Side side = side_of(leaf, at);
-  whole_.assign(leaf.entries, 0, at);
-  whole_.append(entry);
-  whole_.append(leaf.entries, at);
+  std::string& whole = cut_.whole();
+  whole.assign(leaf.entries, 0, at);
+  whole.append(entry);
+  whole.append(leaf.entries, at);
   spread(path_.size(), side);
 }
 
@@ -191,7 +117,7 @@ void Tree::take_out(Page& leaf, size_t at) {
 LeafEntry Tree::at_for_change(uint64_t rank) {
   CHECK_INVARIANT(rank < size_);
   const Page& leaf = path_by_rank(rank);
-  const size_t at = offset_of(leaf.entries, rank);
+  const size_t at = tree_node::offset_of(kind_, leaf.entries, rank);
   if (at == leaf.entries.size()) {
     damaged_tree();
   }
@@ -202,7 +128,7 @@ std::optional<LeafEntry> Tree::find_for_change(std::string_view key) {
   CHECK_INVARIANT(keyed(kind_));
   const Page& leaf = path_by_key(key);
   size_t at = 0;
-  return locate(leaf.entries, key, at)
+  return tree_node::locate(kind_, leaf.entries, key, at)
              ? std::optional(leaf_entry(kind_, std::string_view(leaf.entries).substr(at)))
              : std::nullopt;
 }
@@ -212,7 +138,7 @@ void Tree::insert(std::string_view entry) {
   const std::string_view key = leaf_entry(kind_, entry).key;
   Page& leaf = path_by_key(key);
   size_t at = 0;
-  CHECK_INVARIANT(!locate(leaf.entries, key, at));
+  CHECK_INVARIANT(!tree_node::locate(kind_, leaf.entries, key, at));
   put_in(leaf, at, entry);
 }
 
@@ -220,7 +146,7 @@ bool Tree::remove(std::string_view key) {
   CHECK_INVARIANT(keyed(kind_));
   Page& leaf = path_by_key(key);
   size_t at = 0;
-  if (!locate(leaf.entries, key, at)) {
+  if (!tree_node::locate(kind_, leaf.entries, key, at)) {
     return false;
   }
   take_out(leaf, at);
@@ -233,7 +159,7 @@ bool Tree::move(std::string_view key, std::string_view entry) {
   Page& target = path_by_key(new_key);
   Page& leaf = path_by_key(key);
   size_t at = 0;
-  if (!locate(leaf.entries, key, at)) {
+  if (!tree_node::locate(kind_, leaf.entries, key, at)) {
     return false;
   }
   const size_t old_bytes =
@@ -248,7 +174,7 @@ bool Tree::move(std::string_view key, std::string_view entry) {
   }
   // Within one leaf no ancestor changes.
   leaf.entries.erase(at, old_bytes);
-  CHECK_INVARIANT(!locate(leaf.entries, new_key, at));
+  CHECK_INVARIANT(!tree_node::locate(kind_, leaf.entries, new_key, at));
   leaf.entries.insert(at, entry);
   touch(leaf);
   return true;
@@ -257,20 +183,21 @@ bool Tree::move(std::string_view key, std::string_view entry) {
 void Tree::insert_at(uint64_t rank, std::string_view entry) {
   CHECK_INVARIANT(!keyed(kind_) && rank <= size_);
   Page& leaf = path_by_rank(rank);
-  put_in(leaf, offset_of(leaf.entries, rank), entry);
+  put_in(leaf, tree_node::offset_of(kind_, leaf.entries, rank), entry);
 }
 
 void Tree::replace_at(uint64_t rank, std::string_view entry) {
   CHECK_INVARIANT(rank < size_);
   Page& leaf = path_by_rank(rank);
-  const size_t at = offset_of(leaf.entries, rank);
+  const size_t at = tree_node::offset_of(kind_, leaf.entries, rank);
   const LeafEntry old = leaf_entry(kind_, std::string_view(leaf.entries).substr(at));
   CHECK_INVARIANT(old.key == leaf_entry(kind_, entry).key);
   const size_t old_bytes = old.bytes.size();
   const size_t bytes = leaf.entries.size() - old_bytes + entry.size();
   if (entry.size() > old_bytes && bytes > leaf_limit()) {
-    whole_ = leaf.entries;
-    whole_.replace(at, old_bytes, entry);
+    std::string& whole = cut_.whole();
+    whole = leaf.entries;
+    whole.replace(at, old_bytes, entry);
     spread(path_.size(), Side::kMiddle);
     return;
   }
@@ -284,7 +211,7 @@ void Tree::replace_at(uint64_t rank, std::string_view entry) {
 void Tree::remove_at(uint64_t rank) {
   CHECK_INVARIANT(rank < size_);
   Page& leaf = path_by_rank(rank);
-  take_out(leaf, offset_of(leaf.entries, rank));
+  take_out(leaf, tree_node::offset_of(kind_, leaf.entries, rank));
 }
 
 }  // namespace kiwi::resp

@@ -1,14 +1,17 @@
 // ON DISK. The entries of a tree's nodes, parsed where they lie. Frozen by golden bytes in
 // tests/types/.
 //
-//   leaf of a sorted set   varint 2 x member size + is -0, score:8 in the order of its bytes,
-//   member leaf of a list         varint size, element leaf of pending        id:16 BE, varint
-//   consumer, varint deliveries, zigzag varint of the time
-//                          of delivery - the id's ms
-//   leaf of a stream       id:16 BE of the block's first entry, varint size, block
-//                          (stream_block.hpp)
-//   inner node             varint child, varint count of the elements below it, varint size and
-//                          bytes of the separator; a list's have none
+//   leaf, sorted set  varint 2 x member size + is -0, score:8 in the order of its bytes, member
+//
+//   leaf, list        varint size, element
+//
+//   leaf, pending     id:16 BE, varint consumer, varint deliveries, zigzag varint of the time of
+//                     delivery - the id's ms
+//
+//   leaf, stream      id:16 BE of the block's first entry, varint size, block (stream_block.hpp)
+//
+//   inner node        varint child, varint count of the elements below it, varint size and bytes of
+//                     the separator; a list's have none
 //
 // A separator is the smallest key that may lie below its child, of the first child it is empty.
 // What does not parse is damage, which stops the process.

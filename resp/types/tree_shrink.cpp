@@ -25,13 +25,13 @@ bool Tree::mend(Page& parent, size_t at, unsigned level) {
     remove_child(parent, at);
     return true;
   }
-  if (4 * load(child.child, level).entries.size() >= node_limit(level)) {
+  if (4 * pages_.load(child.child, level).entries.size() >= node_limit(level)) {
     return false;
   }
   if (at + child.bytes.size() < parent.entries.size() && merge(parent, at, level)) {
     return true;
   }
-  return at > 0 && merge(parent, last_child(parent.entries, at), level);
+  return at > 0 && merge(parent, tree_node::last_child(kind_, parent.entries, at), level);
 }
 
 // The child at `left_at` takes what its right neighbour holds, if that fits well.
@@ -39,13 +39,13 @@ bool Tree::merge(Page& parent, size_t left_at, unsigned level) {
   const std::string_view inner = parent.entries;
   const InnerEntry left = inner_entry(kind_, inner.substr(left_at));
   const InnerEntry right = inner_entry(kind_, inner.substr(left_at + left.bytes.size()));
-  const size_t here = entries(left.child, level).size();
-  const size_t there = entries(right.child, level).size();
+  const size_t here = pages_.entries(left.child, level).size();
+  const size_t there = pages_.entries(right.child, level).size();
   if (4 * (here + there + (level > 0 ? right.separator.size() : 0)) > 3 * node_limit(level)) {
     return false;
   }
-  Page& into = load(left.child, level);
-  const Page& from = load(right.child, level);
+  Page& into = pages_.load(left.child, level);
+  const Page& from = pages_.load(right.child, level);
   if (level == 0) {
     into.entries.append(from.entries);
   } else {  // its first separator is known to the parent only
@@ -86,20 +86,14 @@ void Tree::clear_first_separator(std::string& inner) {
 void Tree::drop_node(uint64_t number) {
   changed_ = true;
   removed_ = stamp_;
-  Page* edited = page(number);
-  if (edited != nullptr) {
-    edited->gone = true;
-  }
-  if (edited == nullptr || edited->stored) {
-    nodes_.erase(id_, number);
-  }
+  pages_.drop(number);
 }
 
 // A node and all below it. Leaves are not read.
 void Tree::drop_below(uint64_t number, unsigned level) {
   if (level > 0) {
     std::vector<uint64_t> children;
-    each_inner_entry(kind_, entries(number, level), [&](const InnerEntry& entry) {
+    each_inner_entry(kind_, pages_.entries(number, level), [&](const InnerEntry& entry) {
       children.push_back(entry.child);
       return true;
     });
@@ -114,21 +108,21 @@ void Tree::lower_root() {
   Page& top = root();
   if (size_ == 0) {
     CHECK_INVARIANT(top.entries.empty());
-    top.level = height_ = 0;
+    top.level = 0;
     return;
   }
-  while (height_ > 1) {
+  while (top.level > 1) {
     const InnerEntry only = inner_entry(kind_, top.entries);
     if (only.bytes.size() != top.entries.size()) {
       return;
     }
     const uint64_t number = only.child;
-    const std::string& below = load(number, height_ - 1).entries;
+    const std::string& below = pages_.load(number, top.level - 1).entries;
     if (below.size() > shape_.root_inner_bytes()) {
       return;
     }
     top.entries = below;
-    top.level = --height_;
+    --top.level;
     touch(top);
     drop_node(number);
   }
@@ -176,7 +170,8 @@ void Tree::cut(Page& page, uint64_t before, const Gone& gone) {
 
 void Tree::cut_leaf(Page& leaf, uint64_t before, const Gone& gone) {
   if (gone.ranks.empty()) {
-    const size_t begin = offset_of(leaf.entries, std::max(gone.from, before) - before);
+    const size_t begin =
+        tree_node::offset_of(kind_, leaf.entries, std::max(gone.from, before) - before);
     const std::string_view rest = std::string_view(leaf.entries).substr(begin);
     uint64_t left = gone.to - std::max(gone.from, before);
     size_t end = begin;
@@ -187,19 +182,20 @@ void Tree::cut_leaf(Page& leaf, uint64_t before, const Gone& gone) {
     leaf.entries.erase(begin, end - begin);
     return;
   }
-  whole_.clear();
+  std::string& left = cut_.whole();
+  left.clear();
   auto next = std::lower_bound(gone.ranks.begin(), gone.ranks.end(), before);
   uint64_t rank = before;
   each_leaf_entry(kind_, leaf.entries, [&](const LeafEntry& entry) {
     if (next != gone.ranks.end() && *next == rank) {
       ++next;
     } else {
-      whole_.append(entry.bytes);
+      left.append(entry.bytes);
     }
     ++rank;
     return true;
   });
-  leaf.entries.swap(whole_);
+  leaf.entries.swap(left);
 }
 
 // Children that hold nothing else go as they are, others are cut. What stands in front of the first
@@ -227,7 +223,7 @@ void Tree::cut_inner(Page& inner, uint64_t before, const Gone& gone) {
       continue;
     }
     if (going > 0) {
-      cut(load(entry.child, below), first, gone);
+      cut(pages_.load(entry.child, below), first, gone);
       edges.push_back(begin + kept.size());
     }
     const bool leads = begin == 0 && kept.empty();
