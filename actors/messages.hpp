@@ -67,7 +67,7 @@ struct ExecutorReport {
   std::optional<uint32_t> pressure;  // of the keyspace, if it was asked
   std::vector<resp::Serve> serves;
 };
-struct HoldOver {  // to itself: they waited long enough for others
+struct DelayOver {  // to itself: they waited long enough for others
   resp::Waiting what = resp::Waiting::kWrites;
   uint64_t id = 0;
 };
@@ -248,7 +248,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::raft::PersistRequest)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::raft::LogRead)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::ExecutorOrders)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::ExecutorReport)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::HoldOver)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::DelayOver)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::InternalProposal)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::RaftOrders)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::SendFanout)

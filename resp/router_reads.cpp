@@ -114,8 +114,8 @@ int64_t Router::State::read_gather_wait_us(int64_t now_ms) const {
   return expected ? options.read_gather_us : 0;
 }
 
-void Router::State::end_reads(int64_t now_ms, bool may_hold) {
-  read_hold_us =
+void Router::State::end_reads(int64_t now_ms, bool may_delay) {
+  read_delay_us =
       0;  // also without a leader: nobody may wait, timer after timer, for what cannot go
   if (service == Service::kUp && !stale.empty()) {
     run(std::exchange(stale, {}), {std::exchange(stale_runs, {}), now_ms}, nullptr);
@@ -132,8 +132,8 @@ void Router::State::end_reads(int64_t now_ms, bool may_hold) {
   if (!may_ask_round()) {
     return;
   }
-  read_hold_us = may_hold ? read_gather_wait_us(now_ms) : 0;
-  if (read_hold_us == 0) {
+  read_delay_us = may_delay ? read_gather_wait_us(now_ms) : 0;
+  if (read_delay_us == 0) {
     ask_round(now_ms);
   }
 }

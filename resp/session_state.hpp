@@ -271,7 +271,7 @@ void Session::State::reply_now(Write&& write, bool loud) {
     node.count_error(std::string_view(out).substr(before));
   }
   if (!direct && !scratch.empty()) {
-    slots.hold(scratch);
+    slots.reply(scratch);
     scratch.clear();
     if (scratch.capacity() > kKeepScratchBytes) {
       std::string().swap(scratch);

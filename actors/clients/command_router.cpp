@@ -42,12 +42,12 @@ CommandRouter::behavior_type CommandRouter::make_behavior() {
         check_service();
       },
       [this](turn_atom) { turn(); },
-      [this](HoldOver over) {
-        CHECK_INVARIANT(static_cast<size_t>(over.what) < std::size(held_));
-        uint64_t& held = held_[static_cast<size_t>(over.what)];
-        if (over.id == held) {
-          held = 0;
-          options_.router->end_hold(over.what, options_.now_ms());
+      [this](DelayOver over) {
+        CHECK_INVARIANT(static_cast<size_t>(over.what) < std::size(delayed_));
+        uint64_t& delayed = delayed_[static_cast<size_t>(over.what)];
+        if (over.id == delayed) {
+          delayed = 0;
+          options_.router->end_delay(over.what, options_.now_ms());
           ship(options_.router->take_effects());
           let_wait(over.what);
         }
@@ -80,23 +80,23 @@ void CommandRouter::turn() {
   ship(options_.router->take_effects());
   let_wait(resp::Router::Waiting::kWrites);
   let_wait(resp::Router::Waiting::kReads);
-  const bool expected = options_.router->hold(resp::Router::Waiting::kWrites).soon;
+  const bool expected = options_.router->delay(resp::Router::Waiting::kWrites).soon;
   if (std::exchange(requests_expected_, expected) != expected && options_.expect_requests) {
     options_.expect_requests(expected);
   }
 }
 
 void CommandRouter::let_wait(resp::Router::Waiting what) {
-  const resp::Router::Hold hold = options_.router->hold(what);
+  const resp::Router::Delay delay = options_.router->delay(what);
   const auto alarm = static_cast<size_t>(what);
-  CHECK_INVARIANT(alarm < std::size(held_) && hold.wait_us >= 0);
-  uint64_t& held = held_[alarm];
-  if (hold.wait_us == 0) {
-    held = 0;
-  } else if (hold.id != held) {
-    held = hold.id;
-    options_.after_us(alarm, hold.wait_us, [self = RouterHandle(this), what, id = hold.id] {
-      caf::anon_send(self, HoldOver{what, id});
+  CHECK_INVARIANT(alarm < std::size(delayed_) && delay.wait_us >= 0);
+  uint64_t& delayed = delayed_[alarm];
+  if (delay.wait_us == 0) {
+    delayed = 0;
+  } else if (delay.id != delayed) {
+    delayed = delay.id;
+    options_.after_us(alarm, delay.wait_us, [self = RouterHandle(this), what, id = delay.id] {
+      caf::anon_send(self, DelayOver{what, id});
     });
   }
 }
