@@ -60,9 +60,7 @@ struct ExecutorOrders {
 // The executor's answer to the router, once a turn.
 struct ExecutorReport {
   std::vector<resp::Settled> settled;
-  std::vector<uint64_t> reads_done;
-  std::vector<resp::ReadBatch> reads_again;
-  std::vector<resp::SplitRead> reads_split;
+  resp::ReadOutcomes reads;
   LogIndex applied;
   std::optional<uint32_t> pressure;  // of the keyspace, if it was asked
   std::vector<resp::Serve> serves;

@@ -68,6 +68,7 @@ class Router {
   void connection_closed(ConnectionId connection);
   void end_of_turn(int64_t now_ms);  // hands over what was packed since the last turn
   void settled(const Settled& settled, int64_t now_ms);
+  void take(ReadOutcomes reads, int64_t now_ms);  // of one turn of the executor
   void reads_done(uint64_t id, int64_t now_ms);
   void read_split(const SplitRead& split);
   void reads_again(ReadBatch batch, int64_t now_ms);

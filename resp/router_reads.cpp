@@ -240,6 +240,20 @@ void Router::read_split(const SplitRead& split) {
   }
 }
 
+// A read that was put aside leaves its batch before that is done. A batch of which one half was
+// answered is told as `again` and as `done`: its other half must not be taken for answered.
+void Router::take(ReadOutcomes reads, int64_t now_ms) {
+  for (const SplitRead& split : reads.split) {
+    read_split(split);
+  }
+  for (ReadBatch& batch : reads.again) {
+    reads_again(std::move(batch), now_ms);
+  }
+  for (const uint64_t id : reads.done) {
+    reads_done(id, now_ms);
+  }
+}
+
 void Router::reads_done(uint64_t id, int64_t /*now_ms*/) {
   State& s = *state_;
   auto it = s.executing.find(id);

@@ -167,16 +167,10 @@ void Node::take_executor(resp::ExecutorEffects effects) {
   for (const resp::Settled& settled : effects.settled) {
     router_->settled(settled, now);
   }
-  for (const resp::SplitRead& split : effects.reads_split) {
-    router_->read_split(split);
-  }
-  for (resp::ReadBatch& batch : effects.reads_again) {
+  if (!effects.reads.again.empty()) {
     world_.coverage.hit(Mark::kReadAgain);
-    router_->reads_again(std::move(batch), now);
   }
-  for (uint64_t id : effects.reads_done) {
-    router_->reads_done(id, now);
-  }
+  router_->take(std::move(effects.reads), now);
   router_->serves(std::move(effects.serves), now);
   pump_long_reads();
   if (effects.applied_moved) {
