@@ -36,7 +36,8 @@ class ObjectVisitor {
 
 enum class ReadOutcome : uint8_t {
   kWhole,
-  kEmpty,  // whole, a collection without elements: no key may hold one, but for streams, and old files of Redis do
+  kEmpty,  // whole, a collection without elements: no key may hold one, but for streams, and old
+           // files of Redis do
   kBad,    // no such value, or the visitor did not want an element; what it saw counts for nothing
 };
 // Reads one body of that type off the front.
