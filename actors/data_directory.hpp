@@ -1,7 +1,6 @@
 // Every name below a node's data directory:
-//   <dir>/group-<g>/log        Raft log and hard state of group g; names the live state (F14). That
-//   of
-//                              the first group also holds the node's identity
+//   <dir>/group-<g>/log        Raft log and hard state of group g; names the live state (F14)
+//                              That of the first group also holds the node's identity
 //   <dir>/group-<g>/state-<n>  its keyspace; others than the live one are deleted at start
 //   <dir>/group-<g>/incoming   files of a snapshot that did not come to its end
 //   <dir>/group-<g>/checkpoint-*, own-copy-*  of SnapshotWorker; deleted at start

@@ -60,14 +60,12 @@ struct ExecutorOrders {
 // The executor's answer to the router, once a turn.
 struct ExecutorReport {
   std::vector<resp::Settled> settled;
-  std::vector<uint64_t> reads_done;
-  std::vector<resp::ReadBatch> reads_again;
-  std::vector<resp::SplitRead> reads_split;
+  resp::ReadOutcomes reads;
   LogIndex applied;
   std::optional<uint32_t> pressure;  // of the keyspace, if it was asked
   std::vector<resp::Serve> serves;
 };
-struct HoldOver {  // to itself: they waited long enough for others
+struct DelayOver {  // to itself: they waited long enough for others
   resp::Waiting what = resp::Waiting::kWrites;
   uint64_t id = 0;
 };
@@ -248,7 +246,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::raft::PersistRequest)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::raft::LogRead)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::ExecutorOrders)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::ExecutorReport)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::HoldOver)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::DelayOver)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::InternalProposal)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::RaftOrders)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::SendFanout)

@@ -359,7 +359,7 @@ void Executor::forget_connection(ConnectionId connection) {
     for (const uint64_t id : it->second.ids) {
       s.aside.erase(id);
       s.effects.long_reads_dropped.push_back(id);
-      s.effects.reads_done.push_back(id);
+      s.effects.reads.done.push_back(id);
     }
     s.aside_of.erase(it);
   }

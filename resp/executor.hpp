@@ -66,13 +66,7 @@ struct ExecutorEffects {
   std::vector<LongRead> long_reads;
   std::vector<uint64_t> long_reads_expired;  // to be answered by expired_long_read() unless begun
   std::vector<uint64_t> long_reads_dropped;  // nobody waits for these any more
-  std::vector<SplitRead> reads_split;  // the same, for the router: before reads_again, reads_done
-  std::vector<uint64_t> reads_done;    // ids of ReadBatches that were answered
-  // Need a tick: a clamped clock met a key with a TTL (F9), or a long read. Those operations of the
-  // batch that were not answered (for each connection the rest of its operations, so that its order
-  // holds), with the batch's id; reads_done also tells the id only if others of the batch were
-  // answered. To be handed to the router before reads_done.
-  std::vector<ReadBatch> reads_again;
+  ReadOutcomes reads;
   std::vector<OutwardEvent> outward;  // of what was committed, in log order; behind the replies
   uint64_t expirations = 0;           // expire_command()s that were executed, whoever's
   bool applied_moved = false;
@@ -105,7 +99,7 @@ class Executor {
   void forget(uint64_t sequence);   // its clients were answered already (F5): apply silently
   void run_reads(ReadBatch batch);  // executed once applied() >= batch.index
   // Took too long: a batch that still waits for its index is answered texts::kReadTimeout and
-  // reported in reads_done; a read that was put aside goes to long_reads_expired; to others nothing
+  // reported in reads.done; a read that was put aside goes to long_reads_expired; to others nothing
   // happens.
   void cancel_reads(const std::vector<uint64_t>& ids);
   void long_read_done(LongReadResult result);

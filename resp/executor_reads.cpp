@@ -77,11 +77,11 @@ bool Executor::State::run_batch(WaitingReads& reads) {
   }
   CHECK_INVARIANT(reads.again.size() <= batch.ops.size());
   if (reads.again.size() < batch.ops.size() || batch.ops.empty()) {
-    effects.reads_done.push_back(batch.id);
+    effects.reads.done.push_back(batch.id);
   }
   if (!reads.again.empty()) {
     batch.ops = std::move(reads.again);
-    effects.reads_again.push_back(std::move(batch));
+    effects.reads.again.push_back(std::move(batch));
   }
   return true;
 }
@@ -116,7 +116,7 @@ void Executor::State::put_read_aside(uint64_t batch,
     op.kind = RequestKind::kRead;  // there is something: it does not wait
   }
   op.packed = PackedBytes::copy_of(op.packed);  // it takes long, and should keep nothing else
-  effects.reads_split.push_back({batch, id, connection, !is_local(op.kind)});
+  effects.reads.split.push_back({batch, id, connection, !is_local(op.kind)});
   effects.long_reads.push_back(
       {id, std::move(op), moment.now_ms, ++reads_executed, options.reply_bytes_max});
 }
@@ -141,7 +141,7 @@ void Executor::long_read_done(LongReadResult result) {
   }
   s.forget_aside(result.id);
   s.context.add(result.stats);
-  s.effects.reads_done.push_back(result.id);
+  s.effects.reads.done.push_back(result.id);
   s.long_replies.push_back(std::move(result.replies));
 }
 
@@ -184,7 +184,7 @@ void Executor::cancel_reads(const std::vector<uint64_t>& ids) {
       }
       s.replies.end(draft, op.to.slot);
     }
-    s.effects.reads_done.push_back(batch.id);
+    s.effects.reads.done.push_back(batch.id);
     it = s.waiting.erase(it);
   }
 }

@@ -48,7 +48,7 @@ class ReplySlots {
   }
 
   // A reply that is born here, behind unanswered commands (!empty()).
-  void hold(std::string_view bytes) {
+  void reply(std::string_view bytes) {
     CHECK_INVARIANT(!empty());
     Slot* last = &at(next_ - 1);
     if (!last->done || last->silent || !last->pushes.empty()) {

@@ -123,9 +123,22 @@ struct ReadBatch {
 // wait for it or is put aside too (F44).
 struct SplitRead {
   uint64_t batch = 0;  // it came with
-  uint64_t id = 0;     // a batch of its own from now on, that reads_done will tell
+  uint64_t id = 0;     // a batch of its own from now on, that ReadOutcomes::done will tell
   ConnectionId connection = 0;
   bool linear = false;
+};
+
+// What became of reads in one turn of the executor, for Router::take(), which knows the order.
+struct ReadOutcomes {
+  std::vector<SplitRead> split;
+  // Need a tick: a clamped clock met a key with a TTL (F9), or a long read. Those operations of the
+  // batch that were not answered (for each connection the rest of its operations, so that its order
+  // holds), with the batch's id; `done` also tells the id only if others of the batch were
+  // answered.
+  std::vector<ReadBatch> again;
+  std::vector<uint64_t> done;  // ids of ReadBatches that were answered
+
+  bool empty() const { return split.empty() && again.empty() && done.empty(); }
 };
 
 // What happened to this node's proposals, for the router; in apply order, one per sequence, also

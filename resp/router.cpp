@@ -420,17 +420,17 @@ void Router::end_of_turn(int64_t now_ms) {
   state_->end_writes(now_ms, true);
 }
 
-Router::Hold Router::hold(Waiting what) const {
+Router::Delay Router::delay(Waiting what) const {
   const State& s = *state_;
   if (what == Waiting::kReads) {
-    return {s.last_ask, s.read_hold_us, false};
+    return {s.last_ask, s.read_delay_us, false};
   }
   const bool idle = s.pending.empty();
-  const bool soon = idle && s.hold_us != 0 && s.hold_us <= s.options.group_commit_us;
-  return {s.hand_overs * 2 + (idle ? 1 : 0), s.hold_us, soon};
+  const bool soon = idle && s.delay_us != 0 && s.delay_us <= s.options.group_commit_us;
+  return {s.hand_overs * 2 + (idle ? 1 : 0), s.delay_us, soon};
 }
 
-void Router::end_hold(Waiting what, int64_t now_ms) {
+void Router::end_delay(Waiting what, int64_t now_ms) {
   if (what == Waiting::kReads) {
     state_->end_reads(now_ms, false);
   } else {

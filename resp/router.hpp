@@ -68,6 +68,7 @@ class Router {
   void connection_closed(ConnectionId connection);
   void end_of_turn(int64_t now_ms);  // hands over what was packed since the last turn
   void settled(const Settled& settled, int64_t now_ms);
+  void take(ReadOutcomes reads, int64_t now_ms);  // of one turn of the executor
   void reads_done(uint64_t id, int64_t now_ms);
   void read_split(const SplitRead& split);
   void reads_again(ReadBatch batch, int64_t now_ms);
@@ -92,15 +93,15 @@ class Router {
   void tick(int64_t now_ms);  // every 50-100 ms
 
   using Waiting = resp::Waiting;
-  // What waits for others, and writes that wait because a state lags behind: call end_hold() after
+  // What waits for others, and writes that wait because a state lags behind: call end_delay() after
   // wait_us, then look again. Another id is another wait.
-  struct Hold {
+  struct Delay {
     uint64_t id = 0;
     int64_t wait_us = 0;  // 0: nothing waits
     bool soon = false;    // for clients that were just answered and should ask again at once
   };
-  Hold hold(Waiting what) const;
-  void end_hold(Waiting what, int64_t now_ms);
+  Delay delay(Waiting what) const;
+  void end_delay(Waiting what, int64_t now_ms);
 
   RouterEffects take_effects();
   std::pair<NodeId, Incarnation> origin() const;

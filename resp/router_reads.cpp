@@ -114,8 +114,8 @@ int64_t Router::State::read_gather_wait_us(int64_t now_ms) const {
   return expected ? options.read_gather_us : 0;
 }
 
-void Router::State::end_reads(int64_t now_ms, bool may_hold) {
-  read_hold_us =
+void Router::State::end_reads(int64_t now_ms, bool may_delay) {
+  read_delay_us =
       0;  // also without a leader: nobody may wait, timer after timer, for what cannot go
   if (service == Service::kUp && !stale.empty()) {
     run(std::exchange(stale, {}), {std::exchange(stale_runs, {}), now_ms}, nullptr);
@@ -132,8 +132,8 @@ void Router::State::end_reads(int64_t now_ms, bool may_hold) {
   if (!may_ask_round()) {
     return;
   }
-  read_hold_us = may_hold ? read_gather_wait_us(now_ms) : 0;
-  if (read_hold_us == 0) {
+  read_delay_us = may_delay ? read_gather_wait_us(now_ms) : 0;
+  if (read_delay_us == 0) {
     ask_round(now_ms);
   }
 }
@@ -237,6 +237,20 @@ void Router::read_split(const SplitRead& split) {
       CHECK_INVARIANT(is_new);
       return;
     }
+  }
+}
+
+// A read that was put aside leaves its batch before that is done. A batch of which one half was
+// answered is told as `again` and as `done`: its other half must not be taken for answered.
+void Router::take(ReadOutcomes reads, int64_t now_ms) {
+  for (const SplitRead& split : reads.split) {
+    read_split(split);
+  }
+  for (ReadBatch& batch : reads.again) {
+    reads_again(std::move(batch), now_ms);
+  }
+  for (const uint64_t id : reads.done) {
+    reads_done(id, now_ms);
   }
 }
 

@@ -257,7 +257,7 @@ struct Router::State {
   size_t in_flight_ops = 0;   // handed over since nothing was pending
   size_t last_batch_ops = 0;  // under way or held when the last pending batch was applied
   int64_t last_batch_ms = 0;  // when that was
-  int64_t hold_us = 0;        // of what is held now
+  int64_t delay_us = 0;       // of what waits for others now
   uint64_t hand_overs = 0;    // turns that handed something over
 
   std::vector<ReadOp> stale;
@@ -274,7 +274,7 @@ struct Router::State {
   // Reads that wait for others (RouterOptions::read_gather_us).
   size_t last_round_reads = 0;  // reads of the last round and those that had gathered behind it
   int64_t last_round_ms = 0;    // when it was answered
-  int64_t read_hold_us = 0;     // of what is held now
+  int64_t read_delay_us = 0;    // of what waits for others now
 
   bool wants_commit = false;
   int64_t wanted_commit_ms = 0;
@@ -351,7 +351,7 @@ struct Router::State {
   void time_out(router::Pending& pending_batch);
   void expire_writes(int64_t now_ms);
   void sweep_writes(int64_t now_ms);
-  void end_writes(int64_t now_ms, bool may_hold);
+  void end_writes(int64_t now_ms, bool may_delay);
   int64_t group_commit_wait_us(int64_t now_ms) const;
 
   // ---- router_reads.cpp
@@ -363,7 +363,7 @@ struct Router::State {
   void ask_round(int64_t now_ms);
   void fail_reads(std::vector<router::WaitingRead>& reads, int64_t arrived_before_ms);
   void expire_reads(int64_t now_ms);
-  void end_reads(int64_t now_ms, bool may_hold);
+  void end_reads(int64_t now_ms, bool may_delay);
   int64_t read_gather_wait_us(int64_t now_ms) const;
 };
 

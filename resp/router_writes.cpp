@@ -257,7 +257,7 @@ int64_t Router::State::group_commit_wait_us(int64_t now_ms) const {
   return expected ? options.group_commit_us : 0;
 }
 
-void Router::State::end_writes(int64_t now_ms, bool may_hold) {
+void Router::State::end_writes(int64_t now_ms, bool may_delay) {
   if (retry_at_ms != 0 && now_ms >= retry_at_ms) {
     retry_at_ms = 0;
     resend_from(first_unsettled);
@@ -265,8 +265,8 @@ void Router::State::end_writes(int64_t now_ms, bool may_hold) {
   if (can_send()) {
     resend_some();
   }
-  hold_us = may_hold ? group_commit_wait_us(now_ms) : 0;
-  if (hold_us != 0) {
+  delay_us = may_delay ? group_commit_wait_us(now_ms) : 0;
+  if (delay_us != 0) {
     return;
   }
   bool handed = false;
@@ -277,7 +277,7 @@ void Router::State::end_writes(int64_t now_ms, bool may_hold) {
       }
       if (throttled(now_ms)) {
         open.front().throttled = true;
-        hold_us = std::max<int64_t>(1, pause_until_ms - now_ms) * 1000;
+        delay_us = std::max<int64_t>(1, pause_until_ms - now_ms) * 1000;
         break;
       }
       handed = true;

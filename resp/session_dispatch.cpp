@@ -53,19 +53,6 @@ std::string arity_text(const CommandSpec& row) {
   return "ERR wrong number of arguments for '" + std::string(row.name) + "' command";
 }
 
-void reply_help(ReplyWriter& reply,
-                std::string_view container,
-                std::span<const std::string_view> lines) {
-  reply.array(lines.size() + 3);
-  reply.simple(std::string(container) +
-               " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
-  for (std::string_view line : lines) {
-    reply.simple(line);
-  }
-  reply.simple("HELP");
-  reply.simple("    Prints this help.");
-}
-
 void Session::State::dispatch(Args args) {
   ++node.metrics.commands_processed;
   skip_this_reply = std::exchange(skip_next_reply, false);

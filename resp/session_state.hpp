@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "resp/command.hpp"
+#include "resp/help.hpp"
 #include "resp/migration.hpp"
 #include "resp/node_context.hpp"
 #include "resp/parser.hpp"
@@ -271,7 +272,7 @@ void Session::State::reply_now(Write&& write, bool loud) {
     node.count_error(std::string_view(out).substr(before));
   }
   if (!direct && !scratch.empty()) {
-    slots.hold(scratch);
+    slots.reply(scratch);
     scratch.clear();
     if (scratch.capacity() > kKeepScratchBytes) {
       std::string().swap(scratch);
@@ -286,10 +287,5 @@ std::string unknown_subcommand_text(Args args);
 // Whether a read may look at many records, as far as one can tell without the state.
 bool may_be_long(const CommandSpec& row, size_t argc);
 std::string arity_text(const CommandSpec& row);
-
-// CLIENT HELP and the like: Redis' frame around `lines`.
-void reply_help(ReplyWriter& reply,
-                std::string_view container,
-                std::span<const std::string_view> lines);
 
 }  // namespace kiwi::resp

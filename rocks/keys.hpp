@@ -1,5 +1,5 @@
 // The key grammar of the state. NORMATIVE and ON DISK: frozen by golden bytes in
-// tests/rocks/, described in rocks/README.md.
+// tests/rocks/, described in rocks/FORMAT.md.
 //
 //   meta     [database:4 BE] [hash:6] [user key]                  -> Metadata (metadata.hpp)
 //   element  [collection:12] [hash:6] [field or member]           hash, set, sorted set by member

@@ -64,7 +64,7 @@ class AsioStream final : public ByteStream,
     return !closed_ && socket_.available(ignored) > 0;
   }
 
-  void hold_back(bool yes) override {
+  void cork(bool yes) override {
     const int value = yes ? 1 : 0;
     ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_CORK, &value, sizeof(value));
   }

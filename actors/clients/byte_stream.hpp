@@ -24,8 +24,8 @@ class ByteStream {
   virtual void resume() = 0;
   virtual void write(std::string bytes) = 0;  // what the kernel does not take is kept
   virtual size_t unsent_bytes() const = 0;
-  virtual bool has_unread() const = 0;   // bytes that came and were not given to received yet
-  virtual void hold_back(bool yes) = 0;  // small writes wait for more of them, or for finish()
+  virtual bool has_unread() const = 0;  // bytes that came and were not given to received yet
+  virtual void cork(bool yes) = 0;      // small writes wait for more of them, or for finish()
   virtual void close() = 0;
   // Nothing more will be written: tells the peer so once all bytes are with the kernel, then throws
   // away what it still sends (closing at once could destroy replies that it has not read yet).

@@ -42,12 +42,12 @@ CommandRouter::behavior_type CommandRouter::make_behavior() {
         check_service();
       },
       [this](turn_atom) { turn(); },
-      [this](HoldOver over) {
-        CHECK_INVARIANT(static_cast<size_t>(over.what) < std::size(held_));
-        uint64_t& held = held_[static_cast<size_t>(over.what)];
-        if (over.id == held) {
-          held = 0;
-          options_.router->end_hold(over.what, options_.now_ms());
+      [this](DelayOver over) {
+        CHECK_INVARIANT(static_cast<size_t>(over.what) < std::size(delayed_));
+        uint64_t& delayed = delayed_[static_cast<size_t>(over.what)];
+        if (over.id == delayed) {
+          delayed = 0;
+          options_.router->end_delay(over.what, options_.now_ms());
           ship(options_.router->take_effects());
           let_wait(over.what);
         }
@@ -80,23 +80,23 @@ void CommandRouter::turn() {
   ship(options_.router->take_effects());
   let_wait(resp::Router::Waiting::kWrites);
   let_wait(resp::Router::Waiting::kReads);
-  const bool expected = options_.router->hold(resp::Router::Waiting::kWrites).soon;
+  const bool expected = options_.router->delay(resp::Router::Waiting::kWrites).soon;
   if (std::exchange(requests_expected_, expected) != expected && options_.expect_requests) {
     options_.expect_requests(expected);
   }
 }
 
 void CommandRouter::let_wait(resp::Router::Waiting what) {
-  const resp::Router::Hold hold = options_.router->hold(what);
+  const resp::Router::Delay delay = options_.router->delay(what);
   const auto alarm = static_cast<size_t>(what);
-  CHECK_INVARIANT(alarm < std::size(held_) && hold.wait_us >= 0);
-  uint64_t& held = held_[alarm];
-  if (hold.wait_us == 0) {
-    held = 0;
-  } else if (hold.id != held) {
-    held = hold.id;
-    options_.after_us(alarm, hold.wait_us, [self = RouterHandle(this), what, id = hold.id] {
-      caf::anon_send(self, HoldOver{what, id});
+  CHECK_INVARIANT(alarm < std::size(delayed_) && delay.wait_us >= 0);
+  uint64_t& delayed = delayed_[alarm];
+  if (delay.wait_us == 0) {
+    delayed = 0;
+  } else if (delay.id != delayed) {
+    delayed = delay.id;
+    options_.after_us(alarm, delay.wait_us, [self = RouterHandle(this), what, id = delay.id] {
+      caf::anon_send(self, DelayOver{what, id});
     });
   }
 }
@@ -106,20 +106,26 @@ void CommandRouter::ship(resp::RouterEffects effects) {
       !effects.cancel_reads.empty() || !effects.serves_returned.empty() ||
       !effects.serves_answered.empty() || !effects.gone.empty() || effects.end_waits) {
     send(options_.state_machine,
-         ExecutorOrders{std::move(effects.expect), std::move(effects.run_reads),
-                        std::move(effects.forget), std::move(effects.cancel_reads),
-                        std::move(effects.serves_returned), std::move(effects.serves_answered),
-                        std::move(effects.gone), effects.end_waits});
+         ExecutorOrders{.expect = std::move(effects.expect),
+                        .run_reads = std::move(effects.run_reads),
+                        .forget = std::move(effects.forget),
+                        .cancel_reads = std::move(effects.cancel_reads),
+                        .serves_returned = std::move(effects.serves_returned),
+                        .serves_answered = std::move(effects.serves_answered),
+                        .gone = std::move(effects.gone),
+                        .end_waits = effects.end_waits});
   }
   if (!effects.propose.empty() || !effects.read_index.empty() || effects.wants_commit_changed) {
-    RaftOrders orders{std::move(effects.propose), std::move(effects.read_index), std::nullopt,
-                      std::nullopt};
-    if (effects.wants_commit_changed) {
-      orders.wants_commit = effects.wants_commit;
-    }
     // Before the core runs the gate is closed and the router proposes nothing.
     if (replica_) {
-      orders.group = group_;
+      RaftOrders orders{.propose = std::move(effects.propose),
+                        .read_index = std::move(effects.read_index),
+                        .wants_commit = std::nullopt,
+                        .disk_full = std::nullopt,
+                        .group = group_};
+      if (effects.wants_commit_changed) {
+        orders.wants_commit = effects.wants_commit;
+      }
       send(replica_, std::move(orders));
     }
   }
@@ -140,17 +146,7 @@ void CommandRouter::take(ExecutorReport& report) {
   for (const resp::Settled& settled : report.settled) {
     options_.router->settled(settled, now_ms);
   }
-  for (const resp::SplitRead& split : report.reads_split) {
-    options_.router->read_split(split);
-  }
-  // A batch of which one half was answered is told in both lists; its other half must not be taken
-  // for answered.
-  for (resp::ReadBatch& batch : report.reads_again) {
-    options_.router->reads_again(std::move(batch), now_ms);
-  }
-  for (const uint64_t id : report.reads_done) {
-    options_.router->reads_done(id, now_ms);
-  }
+  options_.router->take(std::move(report.reads), now_ms);
   options_.router->serves(std::move(report.serves), now_ms);
   if (service_ == resp::Service::kLoading) {
     check_service();

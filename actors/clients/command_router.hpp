@@ -59,7 +59,7 @@ class CommandRouter final : public Hosted<RouterHandle> {
   resp::Service service_ = resp::Service::kUninitialized;
   bool turn_wanted_ = false;
   bool requests_expected_ = false;
-  uint64_t held_[2] = {};  // by Waiting: the wait for a group commit that a timer runs for
+  uint64_t delayed_[2] = {};  // by Waiting: the wait for a group commit that a timer runs for
 };
 
 RouterHandle spawn_command_router(caf::actor_system& system,

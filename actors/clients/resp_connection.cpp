@@ -60,7 +60,7 @@ void RespConnection::settle() {
     session_->end_wait();
   }
   if (stopping_ == Stopping::kBehindAnswer && !finished_) {
-    options_.stream->hold_back(true);  // so that the end travels with the last answer
+    options_.stream->cork(true);  // so that the end travels with the last answer
   }
   // Telling how much is unsent can set the session going again, so once may not be enough.
   do {
@@ -108,7 +108,7 @@ bool RespConnection::try_finish(bool answered) {
     stream.finish();
     return true;
   }
-  stream.hold_back(false);
+  stream.cork(false);
   return false;
 }
 

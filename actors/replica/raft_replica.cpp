@@ -73,7 +73,8 @@ void RaftReplica::relay(PeerLinks::Arrived& arrived) {
     notes_.push_back(
         {arrived.peer, std::move(arrived.bytes), options_.core.group, arrived.incarnation});
   } else {
-    snapshots_.send(SnapshotFrame{arrived.peer, std::move(arrived.bytes), options_.core.group});
+    snapshots_.send(SnapshotFrame{
+        .peer = arrived.peer, .bytes = std::move(arrived.bytes), .group = options_.core.group});
   }
 }
 

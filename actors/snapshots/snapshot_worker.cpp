@@ -266,7 +266,9 @@ void SnapshotWorker::pump_sender(NodeId follower, Sending& sending) {
   const int64_t now_ms = options_.now_ms();
   talk.set_term(news_.term);
   while (auto message = talk.next(rate_, now_ms)) {
-    send(options_.replica, SnapshotFrame{follower, encode_snapshot(*message), options_.group});
+    send(options_.replica,
+         SnapshotFrame{
+             .peer = follower, .bytes = encode_snapshot(*message), .group = options_.group});
   }
   const int64_t busy_ms = options_.now_ms() - now_ms;  // acknowledgements waited as long
   for (auto& [to, other] : sending_) {
@@ -311,7 +313,8 @@ void SnapshotWorker::pump_receiver() {
     own_copy_ = make_checkpoint(new_directory(data_directory::kOwnCopy));
   }
   for (auto& [peer, message] : receiver_.take_messages()) {
-    send(options_.replica, SnapshotFrame{peer, encode_snapshot(message), options_.group});
+    send(options_.replica,
+         SnapshotFrame{.peer = peer, .bytes = encode_snapshot(message), .group = options_.group});
   }
   if (auto whole = receiver_.take_arrived()) {
     arrived(std::move(*whole));

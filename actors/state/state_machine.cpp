@@ -180,14 +180,13 @@ void StateMachine::ship(resp::ExecutorEffects effects) {
     }
   }
   const bool tell_router = effects.applied_moved || !effects.settled.empty() ||
-                           !effects.reads_done.empty() || !effects.reads_again.empty() ||
-                           !effects.reads_split.empty() || !effects.serves.empty() ||
-                           effects.pressure;
+                           !effects.reads.empty() || !effects.serves.empty() || effects.pressure;
   if (tell_router && router_) {
-    send(router_,
-         ExecutorReport{std::move(effects.settled), std::move(effects.reads_done),
-                        std::move(effects.reads_again), std::move(effects.reads_split),
-                        options_.executor->applied(), effects.pressure, std::move(effects.serves)});
+    send(router_, ExecutorReport{.settled = std::move(effects.settled),
+                                 .reads = std::move(effects.reads),
+                                 .applied = options_.executor->applied(),
+                                 .pressure = effects.pressure,
+                                 .serves = std::move(effects.serves)});
   }
 }
 
@@ -263,7 +262,10 @@ void StateMachine::tell_applied(std::optional<std::vector<raft::SessionRow>> ses
   if (const std::optional<LogIndex> index = news_.take()) {
     const uint32_t version = options_.executor->cluster_version();
     const bool news = std::exchange(told_version_, version) != version;
-    send(replica_, Applied{*index, std::move(sessions), group_, news ? version : 0});
+    send(replica_, Applied{.index = *index,
+                           .sessions = std::move(sessions),
+                           .group = group_,
+                           .cluster_version = news ? version : 0});
   }
 }
 

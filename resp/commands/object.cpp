@@ -3,8 +3,8 @@
 #include <string_view>
 
 #include "resp/commands/support.hpp"
+#include "resp/help.hpp"
 #include "resp/numbers.hpp"
-#include "resp/session_state.hpp"
 
 namespace kiwi::resp::commands {
 

@@ -1,6 +1,4 @@
-// PUBSUB and its sub-commands, which tell of this node; and PUBLISH and SPUBLISH as writes of a
-// block. SUBSCRIBE and its like, and a PUBLISH alone: session_pubsub.cpp.
-#include "resp/context.hpp"
+// PUBSUB and its sub-commands, which tell of this node. SUBSCRIBE and its like: session_pubsub.cpp.
 #include "resp/session_state.hpp"
 
 namespace kiwi::resp::commands {
@@ -34,20 +32,7 @@ void count_subscribers(Topic topic, Session& session, Args args, ReplyWriter& re
   }
 }
 
-// The message leaves when the entry is committed, on every node.
-void publish_in_block(bool sharded, Context& context, Args args, ReplyWriter& reply) {
-  reply.integer(context.publish(sharded, args[1], args[2]));
-}
-
 }  // namespace
-
-void publish(Context& context, Args args, ReplyWriter& reply) {
-  publish_in_block(false, context, args, reply);
-}
-
-void spublish(Context& context, Args args, ReplyWriter& reply) {
-  publish_in_block(true, context, args, reply);
-}
 
 void pubsub_channels(Session& session, Args args, ReplyWriter& reply) {
   list_names(Topic::kChannel, session, args, reply);

@@ -6,8 +6,8 @@
 
 #include "resp/commands/stream_support.hpp"
 #include "resp/commands/support.hpp"
+#include "resp/help.hpp"
 #include "resp/numbers.hpp"
-#include "resp/session_state.hpp"
 #include "resp/words.hpp"
 
 namespace kiwi::resp::commands {

@@ -1,9 +1,5 @@
 #include "resp/types/builder.hpp"
 
-#include <algorithm>
-#include <limits>
-
-#include "config/base/bytes.hpp"
 #include "config/base/check.hpp"
 
 namespace kiwi::resp {
@@ -97,82 +93,6 @@ TreeHead TreeBuilder::finish() {
   head.next_node = next_node_;
   head.root = rows_[level].entries;
   return head;
-}
-
-// ---------------------------------------------------------------- any order
-
-TreeSorter::TreeSorter(Nodes& nodes,
-                       LeafKind kind,
-                       const TreeId& id,
-                       uint64_t stamp,
-                       const Shape& shape,
-                       size_t run_bytes)
-    : nodes_(nodes),
-      kind_(kind),
-      id_(id),
-      stamp_(stamp),
-      shape_(shape),
-      run_bytes_(run_bytes),
-      tree_(nodes, kind, shape) {
-  CHECK_INVARIANT(keyed(kind) && run_bytes <= std::numeric_limits<uint32_t>::max());
-}
-
-void TreeSorter::add(std::string_view entry) {
-  if (!run_.empty() && run_.size() + entry.size() > run_bytes_) {
-    end_run();
-  }
-  const uint64_t prefix = get_be<uint64_t>(leaf_entry(kind_, entry).key);
-  places_.push_back({prefix, static_cast<uint32_t>(run_.size())});
-  run_.append(entry);
-}
-
-std::string_view TreeSorter::entry(const Place& place) const {
-  return leaf_entry(kind_, std::string_view(run_).substr(place.at)).bytes;
-}
-
-void TreeSorter::end_run() {
-  std::sort(places_.begin(), places_.end(), [&](const Place& a, const Place& b) {
-    if (a.prefix != b.prefix) {
-      return a.prefix < b.prefix;
-    }
-    const std::string_view run = run_;
-    return leaf_entry(kind_, run.substr(a.at)).key < leaf_entry(kind_, run.substr(b.at)).key;
-  });
-  if (built_) {
-    insert();
-  } else {
-    build();
-  }
-  run_.clear();
-  places_.clear();
-}
-
-void TreeSorter::build() {
-  TreeBuilder builder(nodes_, kind_, id_, stamp_, shape_);
-  for (const Place& place : places_) {
-    builder.add(entry(place));
-  }
-  tree_.open(id_, builder.finish(), stamp_);
-  built_ = true;
-}
-
-// Neighbours come one after the other, so each leaf is read and written once or twice a run.
-void TreeSorter::insert() {
-  constexpr size_t kUnsavedMax = 512;  // entries: nodes stay in memory until then
-  size_t unsaved = 0;
-  for (const Place& place : places_) {
-    tree_.insert(entry(place));
-    if (++unsaved == kUnsavedMax) {
-      tree_.save();
-      unsaved = 0;
-    }
-  }
-  tree_.save();
-}
-
-TreeHead TreeSorter::finish() {
-  end_run();
-  return tree_.head();
 }
 
 }  // namespace kiwi::resp

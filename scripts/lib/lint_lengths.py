@@ -13,7 +13,7 @@ HEADING = """\
 # never be added: scripts/lint compares with the history of this file.
 """
 NO_FUNCTION = re.compile(r"^\s*(?:(?:namespace|class|struct|enum|union|extern|if|for|while|switch|"
-                         r"else|do|try|catch|return|case|TEST_SUITE)\b|#|//|\})")
+                         r"else|do|try|catch|return|case|TEST_SUITE)\b|#|//|\}|\{)")
 NAME = re.compile(r'([A-Za-z_~][\w:~]*|operator[^\s(]+)\s*\(')
 
 

@@ -7,33 +7,15 @@
 #include "actors/node/visit_talk.hpp"
 #include "actors/state/compaction.hpp"
 #include "config/base/prng.hpp"
+#include "tests/actors/members.hpp"
 
 namespace kiwi::actors {
-namespace {
 
-raft::Member member(uint64_t id, uint8_t life = 1) {
-  raft::Member m;
-  m.id = NodeId{id};
-  m.incarnation.bytes.fill(static_cast<uint8_t>(16 * id + life));
-  m.client_address = "host:" + std::to_string(6000 + id);
-  m.peer_address = "host:" + std::to_string(16000 + id);
-  return m;
-}
-
-raft::Configuration cluster(std::initializer_list<uint64_t> ids) {
-  raft::Configuration c;
-  c.cluster.bytes.fill(7);
-  for (const uint64_t id : ids) {
-    c.members.push_back(member(id));
-    c.voters.push_back(NodeId{id});
-  }
-  return c;
-}
-
-}  // namespace
+using test::member;
+using test::members;
 
 TEST_CASE("an order is done when the committed configuration says so, whoever did it") {
-  raft::Configuration now = cluster({1, 2, 3});
+  raft::Configuration now = members({1, 2, 3});
   CHECK_FALSE(is_done(AddMember{member(4)}, now, 1));
   CHECK(is_done(AddMember{member(3)}, now, 1));
   CHECK_FALSE(is_done(AddMember{member(3, 9)}, now, 1));  // another life of it (F1)
@@ -42,7 +24,7 @@ TEST_CASE("an order is done when the committed configuration says so, whoever di
   CHECK_FALSE(is_done(HandOver{NodeId{1}}, now, 1));
   const Reconfigure two{{member(1), member(2)}};
   CHECK_FALSE(is_done(two, now, 1));
-  now = cluster({1, 2});
+  now = members({1, 2});
   now.removed_ids = {NodeId{3}};
   CHECK(is_done(RemoveMember{NodeId{3}}, now, 1));
   CHECK(is_done(two, now, 1));
@@ -52,7 +34,7 @@ TEST_CASE("an order is done when the committed configuration says so, whoever di
 }
 
 TEST_CASE("what cannot be is said in the words that operators know") {
-  raft::Configuration now = cluster({1});
+  raft::Configuration now = members({1});
   const auto words = [&now](const AdminOrder& order) {
     OrderAnswer answer;
     answer.refusal = order_refusal(order, now, 1);
@@ -132,7 +114,7 @@ TEST_CASE("orders, questions and replies are read back as they were; garbage is 
   labelled.labels = {{"rack", ""}, {"zone", "a"}};
   CHECK(*decode_order(encode_order(AddMember{labelled, 7})) == AdminOrder(AddMember{labelled, 7}));
   const Build old{"0.0.1", "m68k", 3, 4};
-  VisitQuestion question{VisitQuestion::Kind::kWelcome, labelled, cluster({1, 2}), old};
+  VisitQuestion question{VisitQuestion::Kind::kWelcome, labelled, members({1, 2}), old};
   const auto asked = decode_question(encode_question(question));
   REQUIRE(asked.has_value());
   CHECK(asked->configuration == question.configuration);
@@ -215,7 +197,7 @@ TEST_CASE("the log is cut behind flushes of the state once that is worth it") {
 }
 
 TEST_CASE("a member that moved is where the order says when the configuration says so") {
-  raft::Configuration now = cluster({1, 2, 3});
+  raft::Configuration now = members({1, 2, 3});
   raft::Member moved = member(2);
   moved.client_address = "elsewhere:1";
   CHECK(order_refusal(MoveMember{moved}, now, 1) == OrderRefusal::kNone);

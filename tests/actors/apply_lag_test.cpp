@@ -5,18 +5,12 @@
 #include <doctest/doctest.h>
 
 #include "tests/actors/cluster.hpp"
+#include "tests/actors/waiting.hpp"
 
 namespace kiwi::actors::test {
 namespace {
 
 constexpr size_t kMiB = 1 << 20;
-
-void wait_for_leader(Cluster& cluster) {
-  for (int i = 0; i < 400 && !cluster.leader(); ++i) {
-    cluster.run_ms(50);
-  }
-  REQUIRE(cluster.leader().has_value());
-}
 
 void write(Cluster& cluster, int client, const std::string& key, size_t bytes) {
   const std::string value(bytes, 'v');

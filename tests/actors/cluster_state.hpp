@@ -36,7 +36,7 @@ class FakeStream final : public ByteStream {
   void write(std::string bytes) override { output_ += bytes; }
   size_t unsent_bytes() const override { return 0; }
   bool has_unread() const override { return !input_.empty(); }
-  void hold_back(bool) override {}
+  void cork(bool) override {}
   void finish() override { close(); }
   void close() override {
     closed_ = true;

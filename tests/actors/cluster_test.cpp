@@ -6,15 +6,10 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/actors/waiting.hpp"
+
 namespace kiwi::actors::test {
 namespace {
-
-void wait_for_leader(Cluster& cluster) {
-  for (int i = 0; i < 200 && !cluster.leader(); ++i) {
-    cluster.run_ms(50);
-  }
-  REQUIRE(cluster.leader().has_value());
-}
 
 void converge(Cluster& cluster, size_t nodes) {
   cluster.run_ms(3000);

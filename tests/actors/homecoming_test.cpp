@@ -5,17 +5,12 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/actors/members.hpp"
+
 namespace kiwi::actors {
 namespace {
 
-raft::Member member(uint64_t id, uint8_t life = 1) {
-  raft::Member m;
-  m.id = NodeId{id};
-  m.incarnation.bytes.fill(static_cast<uint8_t>(16 * id + life));
-  m.client_address = "host:" + std::to_string(6000 + id);
-  m.peer_address = "host:" + std::to_string(16000 + id);
-  return m;
-}
+using test::member;
 
 struct Scene {
   Scene() {

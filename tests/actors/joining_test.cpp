@@ -6,32 +6,17 @@
 
 #include "actors/node/newcomers.hpp"
 #include "actors/node/removal.hpp"
+#include "tests/actors/members.hpp"
 
 namespace kiwi::actors {
 namespace {
 
+using test::member;
+using test::members;
+
 config::PeerAddress address(uint64_t id) {
   const auto port = static_cast<uint16_t>(6000 + id);
   return {NodeId{}, {"host", port}, {"host", static_cast<uint16_t>(port + 10'000)}};
-}
-
-raft::Member member(uint64_t id, uint8_t life = 1) {
-  raft::Member m;
-  m.id = NodeId{id};
-  m.incarnation.bytes.fill(static_cast<uint8_t>(16 * id + life));
-  m.client_address = address(id).client.text();
-  m.peer_address = address(id).peer.text();
-  return m;
-}
-
-raft::Configuration members(std::initializer_list<uint64_t> ids) {
-  raft::Configuration c;
-  c.cluster.bytes.fill(7);
-  for (const uint64_t id : ids) {
-    c.members.push_back(member(id));
-    c.voters.push_back(NodeId{id});
-  }
-  return c;
 }
 
 VisitOutcome reply(VisitReply said) {

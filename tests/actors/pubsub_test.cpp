@@ -4,15 +4,13 @@
 #include <doctest/doctest.h>
 
 #include "tests/actors/cluster.hpp"
+#include "tests/actors/waiting.hpp"
 
 namespace kiwi::actors::test {
 namespace {
 
-void wait_for_leader(Cluster& cluster) {
-  for (int i = 0; i < 400 && !cluster.leader(); ++i) {
-    cluster.run_ms(50);
-  }
-  REQUIRE(cluster.leader().has_value());
+void settle(Cluster& cluster) {
+  wait_for_leader(cluster);
   cluster.run_ms(500);
 }
 
@@ -25,7 +23,7 @@ std::string message(const std::string& text) {
 
 TEST_CASE("what is published on one node reaches subscribers on all, and is counted") {
   Cluster cluster(3, 1);
-  wait_for_leader(cluster);
+  settle(cluster);
   const int first = cluster.connect(0);
   const int second = cluster.connect(1);
   const int publisher = cluster.connect(2);
@@ -38,7 +36,7 @@ TEST_CASE("what is published on one node reaches subscribers on all, and is coun
 
 TEST_CASE("publishing needs no leader, and waits 200 ms at most for who cannot be reached") {
   Cluster cluster(3, 2);
-  wait_for_leader(cluster);
+  settle(cluster);
   const int subscriber = cluster.connect(0);
   const int publisher = cluster.connect(0);
   cluster.command(subscriber, "SUBSCRIBE a");
@@ -51,7 +49,7 @@ TEST_CASE("a block's messages come once and in order on every node, under lost f
   for (uint64_t seed = 1; seed <= 10; ++seed) {
     CAPTURE(seed);
     Cluster cluster(3, seed);
-    wait_for_leader(cluster);
+    settle(cluster);
     const int subscribers[] = {cluster.connect(0), cluster.connect(1), cluster.connect(2)};
     for (const int subscriber : subscribers) {
       cluster.command(subscriber, "SUBSCRIBE a");

@@ -11,6 +11,7 @@
 
 #include "config/base/prng.hpp"
 #include "tests/actors/cluster.hpp"
+#include "tests/actors/waiting.hpp"
 
 namespace kiwi::actors::test {
 namespace {
@@ -25,13 +26,6 @@ size_t value_bytes(const ClusterOptions& options) { return options.deltas ? 24'0
 ClusterOptions slowly(ClusterOptions options) {
   options.snapshot_bytes_per_second = options.deltas ? 500'000 : 60'000;  // two seconds and more
   return options;
-}
-
-void wait_for_leader(Cluster& cluster) {
-  for (int i = 0; i < 400 && !cluster.leader(); ++i) {
-    cluster.run_ms(50);
-  }
-  REQUIRE(cluster.leader().has_value());
 }
 
 std::string noise(Prng& prng, size_t bytes) {

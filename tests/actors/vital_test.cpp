@@ -5,16 +5,10 @@
 #include <doctest/doctest.h>
 
 #include "tests/actors/cluster.hpp"
+#include "tests/actors/waiting.hpp"
 
 namespace kiwi::actors::test {
 namespace {
-
-void wait_for_leader(Cluster& cluster) {
-  for (int i = 0; i < 400 && !cluster.leader(); ++i) {
-    cluster.run_ms(50);
-  }
-  REQUIRE(cluster.leader().has_value());
-}
 
 const char* name(Part part) {
   switch (part) {

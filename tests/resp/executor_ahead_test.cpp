@@ -151,7 +151,7 @@ TEST_CASE("reads at an index are announced; a turn that ends in between begins a
   }
   w.node.executor().run_reads(std::move(batch));
   const ExecutorEffects effects = w.node.deliver();
-  CHECK(effects.reads_done == std::vector<uint64_t>{1});
+  CHECK(effects.reads.done == std::vector<uint64_t>{1});
   CHECK(w.keyspace.hints.size() < expected.size() + 16);
   for (const std::string& key : expected) {
     CHECK(std::ranges::count(w.keyspace.hints, key) >= 1);

@@ -115,7 +115,7 @@ TEST_CASE("short ones stay in the turn, whatever their command") {
     INFO(words);
     ExecutorEffects effects = w.ask(words);
     CHECK(effects.long_reads.empty());
-    CHECK(effects.reads_split.empty());
+    CHECK(effects.reads.split.empty());
     CHECK(effects.replies.size() == 1);
   }
   CHECK(w.ask("srandmember set -6").long_reads.size() == 1);
@@ -155,13 +155,13 @@ TEST_CASE("what came with it is answered at once, and only its own connection wa
                op(3, 0, {"get", "key3"})};
   w.node.executor().run_reads(batch);
   ExecutorEffects effects = w.node.deliver();
-  CHECK(effects.reads_done == std::vector<uint64_t>{7});
-  REQUIRE(effects.reads_split.size() == 2);
+  CHECK(effects.reads.done == std::vector<uint64_t>{7});
+  REQUIRE(effects.reads.split.size() == 2);
   for (size_t i = 0; i < 2; ++i) {
-    CHECK(effects.reads_split[i].batch == 7);
-    CHECK(effects.reads_split[i].connection == 2);
-    CHECK(effects.reads_split[i].linear);
-    CHECK(effects.reads_split[i].id == effects.long_reads.at(i).id);
+    CHECK(effects.reads.split[i].batch == 7);
+    CHECK(effects.reads.split[i].connection == 2);
+    CHECK(effects.reads.split[i].linear);
+    CHECK(effects.reads.split[i].id == effects.long_reads.at(i).id);
   }
   CHECK(answers(effects) == Answers{{{1, 0}, "$1\r\nv\r\n"}, {{3, 0}, "$1\r\nv\r\n"}});
   std::unique_ptr<rocks::Reader> view = w.keyspace.view();
@@ -169,7 +169,7 @@ TEST_CASE("what came with it is answered at once, and only its own connection wa
   for (size_t i = 0; i < 2; ++i) {
     w.node.executor().long_read_done(run_long_read(*view, effects.long_reads[i], stop));
     ExecutorEffects after = w.node.executor().take_effects();
-    CHECK(after.reads_done == std::vector<uint64_t>{effects.reads_split[i].id});
+    CHECK(after.reads.done == std::vector<uint64_t>{effects.reads.split[i].id});
     REQUIRE(after.replies.size() == 1);
     CHECK(after.replies[0].connection == 2);
     CHECK(after.replies[0].parts[0].slot == i);
@@ -224,10 +224,10 @@ TEST_CASE("a long read whose clock is held back is asked again, none overtakes [
   ExecutorEffects effects = w.node.deliver();
   CHECK(effects.long_reads.empty());
   CHECK(answers(effects) == Answers{{{3, 0}, "$1\r\nv\r\n"}});
-  REQUIRE(effects.reads_again.size() == 1);
-  CHECK(effects.reads_again[0].ops.size() == 3);
-  CHECK(effects.reads_done == std::vector<uint64_t>{7});
-  batch = effects.reads_again[0];
+  REQUIRE(effects.reads.again.size() == 1);
+  CHECK(effects.reads.again[0].ops.size() == 3);
+  CHECK(effects.reads.done == std::vector<uint64_t>{7});
+  batch = effects.reads.again[0];
   batch.id = 8;
   batch.clamped = false;
   w.node.executor().run_reads(batch);
@@ -238,8 +238,8 @@ TEST_CASE("a long read whose clock is held back is asked again, none overtakes [
   CHECK(w.ask("keys *").long_reads.size() == 1);  // of the same connection
   effects = w.node.read_effects(packed({"get", "key1"}), RequestKind::kRead, w.node.clock(), true);
   CHECK(effects.replies.empty());
-  REQUIRE(effects.reads_again.size() == 1);
-  CHECK(effects.reads_again[0].ops.size() == 1);
+  REQUIRE(effects.reads.again.size() == 1);
+  CHECK(effects.reads.again[0].ops.size() == 1);
 }
 
 TEST_CASE("a block of reads is put aside as a whole") {
@@ -261,7 +261,7 @@ TEST_CASE("long reads are forgotten with their client and move to a new state [F
     w.node.executor().forget_connection(1);
     ExecutorEffects after = w.node.executor().take_effects();
     CHECK(after.long_reads_dropped == std::vector<uint64_t>{id});
-    CHECK(after.reads_done == std::vector<uint64_t>{id});
+    CHECK(after.reads.done == std::vector<uint64_t>{id});
     CHECK(w.finish(std::move(effects)) == "(no reply)");
   }
   SUBCASE("out of time: whoever has it decides whether it has begun") {
@@ -272,7 +272,7 @@ TEST_CASE("long reads are forgotten with their client and move to a new state [F
     w.node.executor().long_read_done(expired_long_read(effects.long_reads[0]));
     after = w.node.executor().take_effects();
     CHECK(Node::bytes_of(after).starts_with("-TIMEOUT "));
-    CHECK(after.reads_done == std::vector<uint64_t>{id});
+    CHECK(after.reads.done == std::vector<uint64_t>{id});
   }
   SUBCASE("a new state: what came behind it still waits for it") {
     Node fresh(w.keyspace, above_five());

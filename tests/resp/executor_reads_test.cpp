@@ -35,7 +35,7 @@ TEST_CASE("a read waits until its index is applied") {
   w.node.log().batch({NodeId{2}, incarnation_of(2), 1, 1}, {packed({"set", "a", "1"})});
   ExecutorEffects effects = w.node.deliver();
   CHECK(Node::bytes_of(effects) == "$1\r\n1\r\n");
-  CHECK(effects.reads_done == std::vector<uint64_t>{77});
+  CHECK(effects.reads.done == std::vector<uint64_t>{77});
 }
 
 TEST_CASE("a read that waits too long can be cancelled, one that is ready cannot") {
@@ -53,7 +53,7 @@ TEST_CASE("a read that waits too long can be cancelled, one that is ready cannot
   CHECK(Node::bytes_of(effects) ==
         "-TIMEOUT no quorum for read\r\n-TIMEOUT no quorum for read\r\n");
   CHECK(effects.replies[0].failed_watch);
-  CHECK(effects.reads_done == std::vector<uint64_t>{77});
+  CHECK(effects.reads.done == std::vector<uint64_t>{77});
 
   batch.index = w.node.executor().applied();
   w.node.executor().run_reads(batch);
@@ -117,7 +117,7 @@ TEST_CASE("a batch of reads bigger than a turn goes on in the next, in order") {
   ExecutorEffects effects = node.executor().take_effects();
   REQUIRE(effects.replies.at(0).parts.size() == 8);
   CHECK(effects.replies[0].parts[7].slot == 7);
-  CHECK(effects.reads_done == std::vector<uint64_t>{5});
+  CHECK(effects.reads.done == std::vector<uint64_t>{5});
 }
 
 TEST_CASE("a reader's clock ends keys, but never goes below the applied stamp [F9]") {
@@ -152,27 +152,27 @@ TEST_CASE("a held-back clock that meets a living deadline is asked again, in ord
   REQUIRE(effects.replies.size() == 2);
   CHECK(effects.replies[0].bytes == "$1\r\n2\r\n");
   CHECK(effects.replies[1].bytes == "$1\r\n2\r\n");
-  REQUIRE(effects.reads_again.size() == 1);
-  CHECK(effects.reads_again[0].id == 6);
+  REQUIRE(effects.reads.again.size() == 1);
+  CHECK(effects.reads.again[0].id == 6);
   std::vector<ReplySlot> again;
-  for (const ReadOp& op : effects.reads_again[0].ops) {
+  for (const ReadOp& op : effects.reads.again[0].ops) {
     again.push_back(op.to);
   }
   CHECK(again == std::vector<ReplySlot>{{4, 1}, {4, 2}, {5, 1}});
-  CHECK(effects.reads_done == std::vector<uint64_t>{6});
+  CHECK(effects.reads.done == std::vector<uint64_t>{6});
 
   // All of it: nothing was answered. A key that is over at the held-back clock is over for good.
   ExecutorEffects all =
       w.node.read_effects(packed({"get", "k"}), RequestKind::kRead, w.node.clock(), true);
   CHECK(all.replies.empty());
-  CHECK(all.reads_done.empty());
-  CHECK(all.reads_again.size() == 1);
+  CHECK(all.reads.done.empty());
+  CHECK(all.reads.again.size() == 1);
   CHECK(w.node.read_effects(packed({"watch", "k"}), RequestKind::kWatch, w.node.clock(), true)
-            .reads_again.size() == 1);
+            .reads.again.size() == 1);
   ExecutorEffects over =
       w.node.read_effects(packed({"get", "k"}), RequestKind::kRead, w.node.clock() + 1000, true);
   CHECK(Node::bytes_of(over) == "$-1\r\n");
-  CHECK(over.reads_again.empty());
+  CHECK(over.reads.again.empty());
 }
 
 TEST_CASE("an expiry entry removes only what is over at its own stamp [F8]") {
@@ -369,7 +369,7 @@ TEST_CASE("a read that meets deadlines of fields by a clock that was held back a
   const auto held = [&](const char* name) {
     return w.node
         .read_effects(packed({"hget", name, "b"}), RequestKind::kRead, w.node.clock(), true)
-        .reads_again.size();
+        .reads.again.size();
   };
   CHECK(held("h") == 1);
   CHECK(held("plain") == 0);

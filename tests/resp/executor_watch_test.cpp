@@ -47,7 +47,7 @@ TEST_CASE("a clock that was held back cannot tell whether a watched key is over 
   pack_transaction(block, 0, w.node.watch({"k"}), std::vector{packed({"get", "other"})});
   const ExecutorEffects held = w.node.read_effects(block, RequestKind::kRead, w.node.clock(), true);
   CHECK(held.replies.empty());
-  CHECK(held.reads_again.size() == 1);
+  CHECK(held.reads.again.size() == 1);
   CHECK(Node::bytes_of(w.node.read_effects(block, RequestKind::kRead, w.node.clock() + 99)) ==
         "*1\r\n$1\r\n2\r\n");
   CHECK(Node::bytes_of(w.node.read_effects(block, RequestKind::kRead, w.node.clock() + 100)) ==

@@ -45,27 +45,27 @@ TEST_CASE("a lone write goes at once, the next one waits for it") {
   h.up();
   h.pipeline(1, {"w1"});
   CHECK(sequences_of(h.turn()) == Sequences{1});
-  CHECK(h.router.hold(kWrites).wait_us == 0);
+  CHECK(h.router.delay(kWrites).wait_us == 0);
   h.pipeline(2, {"w1"});
   CHECK(h.turn().propose.empty());
-  const Router::Hold hold = h.router.hold(kWrites);
-  CHECK(hold.wait_us == 1000);
-  CHECK_FALSE(hold.soon);  // a round trip first
+  const Router::Delay delay = h.router.delay(kWrites);
+  CHECK(delay.wait_us == 1000);
+  CHECK_FALSE(delay.soon);  // a round trip first
   h.pipeline(3, {"w1"});
   CHECK(h.turn().propose.empty());
-  CHECK(h.router.hold(kWrites).id == hold.id);  // one wait, one timer
+  CHECK(h.router.delay(kWrites).id == delay.id);  // one wait, one timer
   h.settle(1);
   RouterEffects effects = h.turn();  // one is missing: two were held, one was under way
   REQUIRE(effects.propose.empty());
-  CHECK(h.router.hold(kWrites).wait_us == 200);
-  CHECK(h.router.hold(kWrites).soon);
-  CHECK(h.router.hold(kWrites).id != hold.id);
+  CHECK(h.router.delay(kWrites).wait_us == 200);
+  CHECK(h.router.delay(kWrites).soon);
+  CHECK(h.router.delay(kWrites).id != delay.id);
   h.pipeline(1, {"w2"});
   effects = h.turn();
   REQUIRE(sequences_of(effects) == Sequences{2});
   CHECK(commands_of(effects.propose[0].payload).size() == 3);
-  CHECK(h.router.hold(kWrites).wait_us == 0);
-  CHECK_FALSE(h.router.hold(kWrites).soon);
+  CHECK(h.router.delay(kWrites).wait_us == 0);
+  CHECK_FALSE(h.router.delay(kWrites).soon);
 }
 
 TEST_CASE("the wait ends when its time is over, and a client that stays away is not waited for") {
@@ -78,8 +78,8 @@ TEST_CASE("the wait ends when its time is over, and a client that stays away is 
   h.turn();
   h.pipeline(1, {"w2"});
   CHECK(h.turn().propose.empty());
-  CHECK(h.router.hold(kWrites).wait_us == 200);
-  h.router.end_hold(kWrites, h.now);
+  CHECK(h.router.delay(kWrites).wait_us == 200);
+  h.router.end_delay(kWrites, h.now);
   CHECK(sequences_of(h.take()) == Sequences{2});
   h.settle(2);
   h.turn();
@@ -94,7 +94,7 @@ TEST_CASE("behind others for a millisecond at most, so that cohorts overlap on s
   CHECK(sequences_of(h.turn()) == Sequences{1});
   h.pipeline(2, {"w1"});
   CHECK(h.turn().propose.empty());
-  h.router.end_hold(kWrites, h.now);
+  h.router.end_delay(kWrites, h.now);
   CHECK(sequences_of(h.take()) == Sequences{2});
 }
 
@@ -117,23 +117,23 @@ TEST_CASE("reads wait for those that the last round answered, and ask once all a
   h.pipeline(2, {"r1"});
   CHECK(h.turn().read_index.empty());  // behind a round
   answer_round(h, asked);
-  CHECK(h.router.hold(kReads).wait_us == 100);
-  const uint64_t id = h.router.hold(kReads).id;
+  CHECK(h.router.delay(kReads).wait_us == 100);
+  const uint64_t id = h.router.delay(kReads).id;
   h.pipeline(1, {"r2"});
   asked = h.turn();
   REQUIRE(asked.read_index.size() == 1);
-  CHECK(h.router.hold(kReads).wait_us == 0);
+  CHECK(h.router.delay(kReads).wait_us == 0);
   answer_round(h, asked);
   h.pipeline(2, {"r2"});
   CHECK(h.turn().read_index.empty());
-  CHECK(h.router.hold(kReads).wait_us == 100);
-  CHECK(h.router.hold(kReads).id != id);
+  CHECK(h.router.delay(kReads).wait_us == 100);
+  CHECK(h.router.delay(kReads).id != id);
 }
 
 TEST_CASE("reads wait once for a client that stays away, and not for one that comes later") {
   RouterHarness h(gathering());
   one_waits_for_another(h);
-  h.router.end_hold(kReads, h.now);
+  h.router.end_delay(kReads, h.now);
   RouterEffects asked = h.take();
   REQUIRE(asked.read_index.size() == 1);
   answer_round(h, asked);
@@ -149,10 +149,10 @@ TEST_CASE("reads wait once for a client that stays away, and not for one that co
 TEST_CASE("reads that wait for others do not wait when the leader is gone") {
   RouterHarness h(gathering());
   one_waits_for_another(h);
-  REQUIRE(h.router.hold(kReads).wait_us == 100);
+  REQUIRE(h.router.delay(kReads).wait_us == 100);
   h.lead(NodeId{}, 9, false);
-  h.router.end_hold(kReads, h.now);
-  CHECK(h.router.hold(kReads).wait_us == 0);
+  h.router.end_delay(kReads, h.now);
+  CHECK(h.router.delay(kReads).wait_us == 0);
 }
 
 TEST_CASE("a timer for reads that was lost costs a tick, no more") {

@@ -30,10 +30,10 @@ int64_t time_for(uint32_t pressure, uint64_t count) {
       h.settle(sequence);
     }
     if (handed < count) {
-      const int64_t wait_us = h.router.hold(Router::Waiting::kWrites).wait_us;
+      const int64_t wait_us = h.router.delay(Router::Waiting::kWrites).wait_us;
       REQUIRE(wait_us > 0);  // else nobody would ever call again
       h.now += (wait_us + 999) / 1000;
-      h.router.end_hold(Router::Waiting::kWrites, h.now);
+      h.router.end_delay(Router::Waiting::kWrites, h.now);
     }
   }
   return h.now - began;
@@ -61,7 +61,7 @@ TEST_CASE("a large batch is followed by a longer pause, but by a bounded one") {
     CHECK(sequences_of(h.turn()) == Sequences{1});
     h.settle(1);
     CHECK(h.turn().propose.empty());
-    const int64_t wait_ms = h.router.hold(Router::Waiting::kWrites).wait_us / 1000;
+    const int64_t wait_ms = h.router.delay(Router::Waiting::kWrites).wait_us / 1000;
     CHECK(wait_ms == (size == size_t{64} << 10 ? 41 : size == size_t{640} << 10 ? 221 : 500));
   }
 }
@@ -99,7 +99,7 @@ TEST_CASE("under pressure less is under way, and an answer lets the next one go"
   CHECK(sequences_of(h.turn()) == Sequences{1});
   h.now += 1000;
   CHECK(h.turn().propose.empty());
-  CHECK(h.router.hold(Router::Waiting::kWrites).wait_us > 0);
+  CHECK(h.router.delay(Router::Waiting::kWrites).wait_us > 0);
   h.settle(1);
   CHECK(sequences_of(h.turn()) == Sequences{2});
 }

@@ -93,8 +93,8 @@ class World {
         lead_none();
         break;
       case 4:
-        h_.router.end_hold(Router::Waiting::kWrites, h_.now);
-        h_.router.end_hold(Router::Waiting::kReads, h_.now);
+        h_.router.end_delay(Router::Waiting::kWrites, h_.now);
+        h_.router.end_delay(Router::Waiting::kReads, h_.now);
         break;
       case 2:
         h_.router.link_up(NodeId{static_cast<uint64_t>(leader_ + 1)}, h_.now);

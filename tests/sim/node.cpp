@@ -160,7 +160,7 @@ void Node::open_core(uint64_t epoch) {
   hold_ = {};
   tick_due_ = install_due_ = room_awaited_ = false;
   pressure_ = 0;
-  held_[0] = held_[1] = 0;
+  delayed_[0] = delayed_[1] = 0;
   service_ = resp::Service::kUninitialized;
   leader_ = {};
   world_.trace("start", id_, epoch, applied().value);

@@ -227,7 +227,7 @@ class Node {
   bool install_due_ = false;
   bool room_awaited_ = false;
   uint32_t pressure_ = 0;
-  uint64_t held_[2] = {0, 0};  // the router's waits, by resp::Router::Waiting
+  uint64_t delayed_[2] = {0, 0};  // the router's waits, by resp::Router::Waiting
   std::deque<resp::LongRead> long_waiting_;
   std::deque<resp::LongRead> long_running_;
   std::unique_ptr<rocks::Reader> long_view_;

@@ -166,16 +166,10 @@ void Node::take_executor(resp::ExecutorEffects effects) {
   for (const resp::Settled& settled : effects.settled) {
     router_->settled(settled, now);
   }
-  for (const resp::SplitRead& split : effects.reads_split) {
-    router_->read_split(split);
-  }
-  for (resp::ReadBatch& batch : effects.reads_again) {
+  if (!effects.reads.again.empty()) {
     world_.coverage.hit(Mark::kReadAgain);
-    router_->reads_again(std::move(batch), now);
   }
-  for (uint64_t id : effects.reads_done) {
-    router_->reads_done(id, now);
-  }
+  router_->take(std::move(effects.reads), now);
   router_->serves(std::move(effects.serves), now);
   pump_long_reads();
   if (effects.applied_moved) {
@@ -226,18 +220,18 @@ void Node::router_turn() {
 }
 
 void Node::let_wait(resp::Router::Waiting what) {
-  const resp::Router::Hold hold = router_->hold(what);
-  uint64_t& held = held_[static_cast<size_t>(what)];
-  if (hold.wait_us == 0) {
-    held = 0;
-  } else if (hold.id != held) {
-    held = hold.id;
+  const resp::Router::Delay delay = router_->delay(what);
+  uint64_t& delayed = delayed_[static_cast<size_t>(what)];
+  if (delay.wait_us == 0) {
+    delayed = 0;
+  } else if (delay.id != delayed) {
+    delayed = delay.id;
     world_.coverage.hit(Mark::kWaitedForOthers);
-    later(hold.wait_us, [this, what, id = hold.id] {
+    later(delay.wait_us, [this, what, id = delay.id] {
       client_input([this, what, id] {
-        if (held_[static_cast<size_t>(what)] == id) {
-          held_[static_cast<size_t>(what)] = 0;
-          router_->end_hold(what, monotonic_ms());
+        if (delayed_[static_cast<size_t>(what)] == id) {
+          delayed_[static_cast<size_t>(what)] = 0;
+          router_->end_delay(what, monotonic_ms());
           ship_router();
           let_wait(what);
         }

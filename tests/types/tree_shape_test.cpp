@@ -300,26 +300,6 @@ TEST_CASE("tree builder: lists are built in their order") {
   CHECK(world.tree().at(4321).value == "4321");
 }
 
-TEST_CASE("tree sorter: entries in any order, in one run or in many") {
-  for (const size_t run_bytes : {size_t{1}, size_t{700}, size_t{20000}, TreeSorter::kRunBytes}) {
-    INFO(run_bytes);
-    TreeWorld<InMemory> world(LeafKind::kSortedSet, kShape);
-    TreeSorter sorter(world.store().nodes, LeafKind::kSortedSet, kTree, 0, kShape, run_bytes);
-    for (uint64_t number : shuffled(3000, 10)) {
-      sorter.add(entry_of(number));
-    }
-    world.write_head(sorter.finish());
-    const TreeReport report = world.audit();
-    check_sound(report);
-    CHECK(report.elements == 3000);
-    CHECK(world.tree().rank(key_of(1234)) == 1234);
-  }
-  TreeWorld<InMemory> nothing(LeafKind::kSortedSet, kShape);
-  TreeSorter sorter(nothing.store().nodes, LeafKind::kSortedSet, kTree, 0, kShape);
-  nothing.write_head(sorter.finish());
-  CHECK(nothing.tree().size() == 0);
-}
-
 TEST_SUITE_END();
 
 }  // namespace
