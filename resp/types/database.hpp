@@ -110,7 +110,10 @@ class Database {
   void reach(size_t i) { expected_now_ = i; }
   Key find(rocks::DatabaseId database, std::string_view name, int64_t now_ms);
   // A key of that record is there for clients: neither it nor the last of its fields is due.
-  bool is_live(const rocks::Metadata& meta, rocks::DatabaseId database, int64_t now_ms);
+  bool is_live(const rocks::Metadata& meta, rocks::DatabaseId database, int64_t now_ms) {
+    return !meta.expired(now_ms) && (meta.field_deadlines == 0 || !meta.may_be_due(now_ms) ||
+                                     has_live_field(meta, database, now_ms));
+  }
   // The key becomes a new one, described by `fresh` but for version and last_modified, which it is
   // given. Whatever was there, expired or not, is gone, its elements too.
   void create(Key& key, const rocks::Metadata& fresh);
@@ -181,6 +184,7 @@ class Database {
   KeyCounts& counts_for_change(rocks::DatabaseId database);
   void set_mapped(uint32_t logical, Mapped mapped);
   const Mapped* mapped(uint32_t logical);
+  bool has_live_field(const rocks::Metadata& meta, rocks::DatabaseId database, int64_t now_ms);
   int64_t next_field_deadline(const Key& key);
   int64_t index_place(const Key& key) const;
   void move_in_index(Key& key);
