@@ -70,6 +70,8 @@ class Database {
   void end_entry(LogIndex index, Term term, int64_t stamp_ms);
   // Writes what is kept in memory during a turn; the caller commits.
   void end_turn();
+  // What commands made big (F47): at the end of a turn, and behind reads, which end none.
+  void give_back_buffers();
   void begin_command();  // before each command, writing or not
   // Names that were asked for may lie elsewhere now: for whoever has its own, not a command's.
   void forget_names() { meta_key_name_ = {}; }
@@ -210,7 +212,6 @@ class Database {
   }
   uint64_t bucket(rocks::DatabaseId database, std::string_view name);
   void set_bucket(const Key& key, uint64_t counter);
-  void give_back_buffers();
   void load();
   void load_logical(uint32_t logical);
   void load_mapped(uint32_t logical);
