@@ -409,6 +409,7 @@ bool Executor::work() {
   }
   const bool more_reads = s.run_ready_reads();
   const bool more_waits = s.look_at_waits();
+  s.database.give_back_buffers();
   return more_reads || more_waits || (!s.queue.empty() && !s.held);
 }
 

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,7 +52,7 @@ class ReplySlots {
   void reply(std::string_view bytes) {
     CHECK_INVARIANT(!empty());
     Slot* last = &at(next_ - 1);
-    if (!last->done || last->silent || !last->pushes.empty()) {
+    if (!last->done || last->silent || last->pushes) {
       last = &push();
       last->done = true;
       done_end_ = next_;
@@ -63,12 +64,18 @@ class ReplySlots {
   // A push belongs to no slot. It leaves behind what was answered before it: behind the last slot
   // that is answered and not yet sent, else at once.
   void push(char first, std::string_view rest, std::string& output) {
-    const bool held = done_end_ > first_;
-    CHECK_INVARIANT(!held || at(done_end_ - 1).done);
-    std::string& out = held ? at(done_end_ - 1).pushes : output;
-    out.push_back(first);
-    out.append(rest);
-    held_bytes_ += held ? rest.size() + 1 : 0;
+    std::string* out = &output;
+    if (done_end_ > first_) {
+      Slot& last = at(done_end_ - 1);
+      CHECK_INVARIANT(last.done);
+      if (!last.pushes) {
+        last.pushes = std::make_unique<std::string>();
+      }
+      out = last.pushes.get();
+      held_bytes_ += rest.size() + 1;
+    }
+    out->push_back(first);
+    out->append(rest);
   }
 
   bool is_open(uint64_t number) const {
@@ -110,8 +117,11 @@ class ReplySlots {
     }
     pop();
     while (!empty() && at(first_).done) {
-      output.append(at(first_).bytes);
-      output.append(at(first_).pushes);
+      const Slot& next = at(first_);
+      output.append(next.bytes);
+      if (next.pushes) {
+        output.append(*next.pushes);
+      }
       pop();
     }
   }
@@ -119,7 +129,9 @@ class ReplySlots {
  private:
   struct Slot {
     std::string bytes;
-    std::string pushes;  // that leave behind it, also when it is silent
+    // That leave behind it, also when it is silent; null: none, as usual. A string here would make
+    // the ring, which every reply goes through, half as long again.
+    std::unique_ptr<std::string> pushes;
     size_t request_bytes = 0;
     bool done = false;
     bool passed = false;
@@ -154,16 +166,15 @@ class ReplySlots {
   void pop() {
     CHECK_INVARIANT(!empty() && at(first_).done);  // replies leave in order
     Slot& slot = at(first_++);
-    const size_t held = slot.bytes.size() + slot.pushes.size();
+    const size_t held = slot.bytes.size() + (slot.pushes ? slot.pushes->size() : 0);
     CHECK_INVARIANT(request_bytes_ >= slot.request_bytes && held_bytes_ >= held);
     request_bytes_ -= slot.request_bytes;
     held_bytes_ -= held;
-    for (std::string* bytes : {&slot.bytes, &slot.pushes}) {
-      if (bytes->capacity() > kKeepBytes) {
-        std::string().swap(*bytes);
-      }
-      bytes->clear();
+    if (slot.bytes.capacity() > kKeepBytes) {
+      std::string().swap(slot.bytes);
     }
+    slot.bytes.clear();
+    slot.pushes.reset();
     slot.request_bytes = 0;
     slot.done = false;
     slot.passed = false;

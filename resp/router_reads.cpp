@@ -14,6 +14,8 @@ namespace {
 constexpr int64_t kReadsAgainMs = 1;
 // So many reads make the cost of a round small for each.
 constexpr size_t kReadsEnough = 128;
+// Whose room is kept from round to round: fifty clients with sixteen each.
+constexpr size_t kSpareReads = 1024;
 
 }  // namespace
 
@@ -95,7 +97,7 @@ bool Router::State::may_ask_round() const {
 void Router::State::ask_round(int64_t now_ms) {
   if (!round) {
     round = std::make_unique<Round>();
-    round->reads = std::exchange(gathering, {});
+    round->reads = std::exchange(gathering, std::exchange(spare_reads, {}));
     round->with_tick = std::exchange(gathering_tick, false);
     round->first_ask = last_ask + 1;
   }
@@ -207,6 +209,10 @@ void Router::read_ready(const raft::ReadReady& ready, int64_t now_ms) {
     record.arrival_ms = std::min(record.arrival_ms, read.arrival_ms);
     router::add_to_runs(record.runs, *read.connection, true);
     ops.push_back(std::move(read.op));
+  }
+  round->reads.clear();
+  if (round->reads.capacity() <= kSpareReads) {
+    s.spare_reads = std::move(round->reads);
   }
   if (!ops.empty()) {
     s.run(std::move(ops), std::move(record), &ready);

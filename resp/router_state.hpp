@@ -264,6 +264,9 @@ struct Router::State {
   std::vector<router::Run> stale_runs;
   std::vector<router::WaitingRead> gathering;
   bool gathering_tick = false;
+  // Empty: the room of those that a round answered. Without it, each read would be moved twice
+  // while what gathers grows.
+  std::vector<router::WaitingRead> spare_reads;
   std::unique_ptr<router::Round> round;
   std::unordered_map<uint64_t, router::Executing> executing;
   size_t executing_bytes = 0;

@@ -20,6 +20,7 @@
 #include "rocks/metadata.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "config/base/bytes.hpp"
 #include "config/base/check.hpp"
@@ -44,10 +45,6 @@ constexpr size_t kSessionBytes = 1 + 2 * sizeof(uint64_t);
 static_assert(kMetadataFormat < 1 << 4);
 static_assert(static_cast<uint8_t>(Type::kStream) < 1 << 4);
 
-bool known(uint8_t type) {
-  return type >= static_cast<uint8_t>(Type::kString) && type <= static_cast<uint8_t>(Type::kStream);
-}
-
 // Of the types whose collections may stand in the key's record.
 bool packs(Type type) { return type != Type::kString; }
 // Of the types whose spread collections have a tree. A packed one is its only leaf.
@@ -62,12 +59,34 @@ uint8_t flags_of(const Metadata& metadata) {
       (metadata.field_deadlines != 0 ? kFieldDeadlines : 0));
 }
 
-bool flags_fit(Type type, uint8_t flags) {
+constexpr bool may_have(Type type, uint8_t flags) {
   const bool may_be_converted = type != Type::kList && type != Type::kStream;
   const bool has_deadline = (flags & (kHasExpiry | kFieldDeadlines)) != 0;
   return (flags & ~kFlags) == 0 && ((flags & kIndexed) != 0) == has_deadline &&
          (type == Type::kHash || (flags & kFieldDeadlines) == 0) &&
          (may_be_converted || (flags & kConverted) == 0);
+}
+
+// By type: a bit for each value of its flags that it may have; none for what is no type. So each
+// find asks once, not for one flag after the other.
+using FlagSets = std::array<uint32_t, 16>;
+static_assert(kFlags < 32);
+
+constexpr FlagSets make_flag_sets() {
+  FlagSets sets{};
+  constexpr auto kFirst = static_cast<uint8_t>(Type::kString);
+  constexpr auto kLast = static_cast<uint8_t>(Type::kStream);
+  for (uint8_t type = kFirst; type <= kLast; ++type) {
+    for (uint8_t flags = 0; flags <= kFlags; ++flags) {
+      sets[type] |= may_have(static_cast<Type>(type), flags) ? uint32_t{1} << flags : 0;
+    }
+  }
+  return sets;
+}
+constexpr FlagSets kFlagSets = make_flag_sets();
+
+bool flags_fit(uint8_t type, uint8_t flags) {
+  return type < kFlagSets.size() && flags <= kFlags && (kFlagSets[type] >> flags & 1) != 0;
 }
 
 void put_id(std::string& out, const StreamId& id) {
@@ -190,8 +209,7 @@ namespace {
 
 // What every record begins with.
 void put_front(std::string& out, const Metadata& metadata) {
-  CHECK_INVARIANT(known(static_cast<uint8_t>(metadata.type)) &&
-                  flags_fit(metadata.type, flags_of(metadata)));
+  CHECK_INVARIANT(flags_fit(static_cast<uint8_t>(metadata.type), flags_of(metadata)));
   out.clear();
   put_u8(out, static_cast<uint8_t>(kMetadataFormat << 4 | static_cast<uint8_t>(metadata.type)));
   put_u8(out, flags_of(metadata));
@@ -235,8 +253,7 @@ bool decode(std::string_view record, Metadata& metadata) {
   const uint8_t head = in.le<uint8_t>();
   const uint8_t flags = in.le<uint8_t>();
   const uint8_t type = head & 0x0f;
-  if (!in.ok() || head >> 4 != kMetadataFormat || !known(type) ||
-      !flags_fit(static_cast<Type>(type), flags)) {
+  if (!in.ok() || head >> 4 != kMetadataFormat || !flags_fit(type, flags)) {
     return false;
   }
   metadata.type = static_cast<Type>(type);

@@ -148,9 +148,6 @@ void Database::begin_command() {
   meta_key_name_ = {};
   give_back_if_big(meta_key_bytes_);
   give_back_if_big(key_);
-  elements_.give_back_key();
-  field_deadlines_.give_back_buffers();
-  group_records_.give_back_buffers();
   steps_.begin();
 }
 

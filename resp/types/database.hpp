@@ -70,6 +70,8 @@ class Database {
   void end_entry(LogIndex index, Term term, int64_t stamp_ms);
   // Writes what is kept in memory during a turn; the caller commits.
   void end_turn();
+  // What commands made big (F47): at the end of a turn, and behind reads, which end none.
+  void give_back_buffers();
   void begin_command();  // before each command, writing or not
   // Names that were asked for may lie elsewhere now: for whoever has its own, not a command's.
   void forget_names() { meta_key_name_ = {}; }
@@ -110,7 +112,10 @@ class Database {
   void reach(size_t i) { expected_now_ = i; }
   Key find(rocks::DatabaseId database, std::string_view name, int64_t now_ms);
   // A key of that record is there for clients: neither it nor the last of its fields is due.
-  bool is_live(const rocks::Metadata& meta, rocks::DatabaseId database, int64_t now_ms);
+  bool is_live(const rocks::Metadata& meta, rocks::DatabaseId database, int64_t now_ms) {
+    return !meta.expired(now_ms) && (meta.field_deadlines == 0 || !meta.may_be_due(now_ms) ||
+                                     has_live_field(meta, database, now_ms));
+  }
   // The key becomes a new one, described by `fresh` but for version and last_modified, which it is
   // given. Whatever was there, expired or not, is gone, its elements too.
   void create(Key& key, const rocks::Metadata& fresh);
@@ -181,6 +186,7 @@ class Database {
   KeyCounts& counts_for_change(rocks::DatabaseId database);
   void set_mapped(uint32_t logical, Mapped mapped);
   const Mapped* mapped(uint32_t logical);
+  bool has_live_field(const rocks::Metadata& meta, rocks::DatabaseId database, int64_t now_ms);
   int64_t next_field_deadline(const Key& key);
   int64_t index_place(const Key& key) const;
   void move_in_index(Key& key);
@@ -206,7 +212,6 @@ class Database {
   }
   uint64_t bucket(rocks::DatabaseId database, std::string_view name);
   void set_bucket(const Key& key, uint64_t counter);
-  void give_back_buffers();
   void load();
   void load_logical(uint32_t logical);
   void load_mapped(uint32_t logical);

@@ -11,13 +11,7 @@ namespace kiwi::resp {
 using rocks::DatabaseId;
 using rocks::Metadata;
 
-bool Database::is_live(const Metadata& meta, DatabaseId database, int64_t now_ms) {
-  if (meta.expired(now_ms)) {
-    return false;
-  }
-  if (meta.field_deadlines == 0 || !meta.may_be_due(now_ms)) {
-    return true;
-  }
+bool Database::has_live_field(const Metadata& meta, DatabaseId database, int64_t now_ms) {
   if (!meta.spread) {
     return packing::deadlines(meta.value, now_ms).due < meta.size;
   }

@@ -250,11 +250,7 @@ size_t Elements::buffer_bytes() const {
          value_.capacity();
 }
 
-void Elements::give_back_key() {
-  give_back_if_big(field_key_);  // an empty one is of no element
-  give_back_if_big(key_);
-}
-
+// An empty field_key_ is of no element.
 void Elements::give_back_buffers() {
   for (std::string* buffer : {&field_key_, &key_, &from_, &to_, &value_}) {
     give_back_if_big(*buffer);

@@ -58,7 +58,6 @@ class Elements {
   [[noreturn]] static void damaged(const char* what);  // "... is missing", say
 
   size_t buffer_bytes() const;  // kept for the next command
-  void give_back_key();         // what reads may have made big
   void give_back_buffers();
 
  private:

@@ -13,6 +13,7 @@
 #include <map>
 #include <string_view>
 #include <tuple>
+#include <utility>
 
 #include "config/base/check.hpp"
 #include "resp/types/hash.hpp"
@@ -30,11 +31,15 @@ class Handles {
 
   // What a failed command left open is forgotten: it was undone.
   void begin() {
-    std::apply([](auto&... pools) { (pools.forget(), ...); }, pools_);
+    if (std::exchange(any_, false)) {
+      std::apply([](auto&... pools) { (pools.forget(), ...); }, pools_);
+    }
   }
   // The command is over: what it changed is saved.
   void close() const {
-    std::apply([](const auto&... pools) { (pools.check_saved(), ...); }, pools_);
+    if (any_) {
+      std::apply([](const auto&... pools) { (pools.check_saved(), ...); }, pools_);
+    }
   }
 
   // nullptr: it is not open for change.
@@ -45,10 +50,12 @@ class Handles {
   // Valid until begin(). `key` is of type T or not live.
   template <class T>
   T& open(const Key& key) {
+    any_ = true;
     return pool<T>().open(database_, key, true);
   }
   template <class T>
   const T& read(const Key& key) {
+    any_ = true;
     const T* known = pool<T>().find({false, key.database.value, key.name});
     return known != nullptr && shows(known->key(), key) ? *known
                                                         : pool<T>().open(database_, key, false);
@@ -147,6 +154,8 @@ class Handles {
 
   Database& database_;
   std::tuple<Pool<Hash>, Pool<Set>, Pool<List>, Pool<String>, Pool<ZSet>, Pool<Stream>> pools_;
+  // One was opened since begin(): GET and SET open none, and look into no pool.
+  bool any_ = false;
 };
 
 }  // namespace kiwi::resp

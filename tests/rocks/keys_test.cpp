@@ -47,6 +47,26 @@ TEST_CASE("keys: slots are those of Redis Cluster") {
   CHECK(key_slot("foo{{bar}}zap") == 4015);
 }
 
+TEST_CASE("keys: slots of keys of any length") {
+  const auto slow = [](std::string_view key) {
+    unsigned crc = 0;
+    for (char c : key) {
+      crc ^= unsigned{static_cast<uint8_t>(c)} << 8;
+      for (int bit = 0; bit < 8; ++bit) {
+        crc = ((crc & 0x8000U) != 0 ? (crc << 1) ^ 0x1021U : crc << 1) & 0xffffU;
+      }
+    }
+    return crc % kSlots;
+  };
+  std::string key;
+  for (unsigned i = 0; i < 70; ++i) {
+    CAPTURE(i);
+    CHECK(key_slot(key) == slow(key));
+    key.push_back(static_cast<char>((i * 43 + 7) & 0xffU));
+  }
+  REQUIRE(key.find('{') == std::string::npos);
+}
+
 TEST_CASE("keys: a hash tag decides the slot, an empty one does not") {
   CHECK(key_slot("{user1000}.following") == key_slot("user1000"));
   CHECK(key_slot("foo{hash_tag}") == 2515);
