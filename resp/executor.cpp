@@ -6,7 +6,6 @@
 
 #include "config/base/check.hpp"
 #include "config/base/log.hpp"
-#include "config/setting.hpp"
 #include "raft/codec.hpp"
 #include "resp/executor_state.hpp"
 
@@ -22,7 +21,7 @@ Executor::State::State(rocks::Keyspace& keyspace, const ExecutorOptions& opts)
       context(database),
       replies(opts.reply_bytes_max) {
   queued = database.record().index;
-  take_key_events();
+  database.choose_events();
   take_settings();
   database.report_to(&waiters.waited_keys());
   database.effects().on_large_entry([this] { large_entry(); });
@@ -53,14 +52,8 @@ void Executor::State::take_settings() {
   if (const uint64_t changes = database.settings().changes(); changes != settings_changes) {
     settings_changes = changes;
     effects.settings_changed = true;
-    take_key_events();
+    database.choose_events();  // a change may have been taken back
   }
-}
-
-// What is no text of the option, a later build's maybe, tells nobody anything.
-void Executor::State::take_key_events() {
-  const std::string_view text = database.settings().value(config::kKeyEventsSetting);
-  database.outward().set_classes(config::parse_key_events(text).value_or(0));
 }
 
 bool Executor::State::is_own(const raft::ProposalNumber& number) const {

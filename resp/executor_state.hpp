@@ -151,7 +151,6 @@ struct Executor::State {
   void apply_configuration(const raft::Entry& entry);
   bool must_skip(const raft::Entry& entry) const;
   void take_settings();  // what the state says of them now
-  void take_key_events();
   [[noreturn]] void out_of_memory() const;
   std::shared_ptr<const PendingBatch> take_pending(const raft::ProposalNumber& number);
   bool is_own(const raft::ProposalNumber& number) const;

@@ -66,15 +66,35 @@ void reply_help(ReplyWriter& reply,
   reply.simple("    Prints this help.");
 }
 
+bool Session::State::must_wait(const CommandSpec& row) const {
+  return row.role == SessionRole::kSubscribe
+             ? !slots.empty() && !transaction.open
+             : row.role == SessionRole::kExec && !publications.empty();
+}
+
+size_t Session::State::deferred_bytes() const {
+  size_t bytes = 0;
+  if (deferred) {
+    for (const std::string& arg : deferred->args) {
+      bytes += sizeof(arg) + arg.capacity();
+    }
+  }
+  return bytes;
+}
+
 void Session::State::dispatch(Args args) {
-  ++node.metrics.commands_processed;
-  skip_this_reply = std::exchange(skip_next_reply, false);
   Resolved found = resolve_for_client(node, args);
   while (found.row != nullptr && found.row->role == SessionRole::kPrefix && args.size() > 1) {
     args = args.subspan(1);
     found = resolve_for_client(node, args);
   }
   auto [row, unknown_subcommand] = found;
+  if (row != nullptr && must_wait(*row)) {
+    deferred = QueuedLocal{0, row, {args.begin(), args.end()}};
+    return;
+  }
+  ++node.metrics.commands_processed;
+  skip_this_reply = std::exchange(skip_next_reply, false);
   last_command = row;
   if (row == nullptr) {
     if (is_http(args[0])) {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <optional>
 #include <set>
 #include <string>
@@ -146,7 +146,8 @@ struct Session::State {
   size_t exec_count = 0;                        // all its commands
   std::optional<Migrating> migrating;           // behind a kMigrate barrier
   std::optional<QueuedLocal> subscribing;       // behind a kInterest barrier
-  std::deque<WaitingPublication> publications;  // their turn has not come
+  std::optional<QueuedLocal> deferred;          // must_wait(): parsed, and nothing behind it is
+  std::list<WaitingPublication> publications;   // their turn has not come
   PubSub::Counts subscriptions;                 // of node.pubsub
   size_t blocked_bytes = 0;  // what its wait holds elsewhere, behind a kBlocked barrier
   bool ending_wait = false;  // Session::end_wait()
@@ -169,7 +170,6 @@ struct Session::State {
   bool in_block = false;  // a local command of MULTI is executed
   bool close_after_replies = false;
   bool killed = false;
-  bool woken = false;  // the owner will look for output
   const CommandSpec* last_command = nullptr;
 
   // ---- session.cpp
@@ -185,6 +185,10 @@ struct Session::State {
 
   // ---- session_dispatch.cpp
   void dispatch(Args args);
+  // For what stands before it: else a message that its own connection published before it would
+  // find other subscriptions.
+  bool must_wait(const CommandSpec& row) const;
+  size_t deferred_bytes() const;
   // A reply larger than `room` becomes an error.
   void run_local(const CommandSpec& row, Args args, RespWriter& reply, size_t room);
   void reply_error(std::string_view text);  // a whole reply that is one error
@@ -233,7 +237,9 @@ struct Session::State {
   void publish(const CommandSpec& row, Args args);
   void run_publications();  // whose turn has come
   // The number of receivers, if it is known already.
-  std::optional<uint64_t> run_publication(Publication publication, uint64_t slot);
+  std::optional<uint64_t> run_publication(Publication publication, uint64_t slot, Pushes& pushes);
+  void push(const PushMessage& message);
+  void take_pushes(const std::vector<Push>& messages);  // that were on their way for a while
 
   // ---- session_transaction.cpp
   void queue(const CommandSpec& row, Args args);

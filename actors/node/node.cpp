@@ -217,8 +217,9 @@ void Node::State::spawn_state_machine_and_router() {
     return parts.storage->adopt(std::move(fresh));
   };
   applying.listening = [this] { return parts.context.listening(); };
-  applying.outward = [this](std::vector<resp::OutwardEvent> events) {
-    parts.context.publish_outward(std::move(events));
+  applying.outward = [this](std::vector<resp::OutwardEvent> events,
+                            std::vector<resp::ReplyBatch>& replies) {
+    parts.context.publish_outward(std::move(events), replies);
   };
   applying.settings_changed = [this] { versions.settings_applied(); };
   parts.state_machine =
@@ -274,8 +275,7 @@ void Node::State::fill_context() {
   context.monotonic_ms = ClientLoop::monotonic_ms;
   context.refresh_status = [this] { refresh_status(); };
   context.options_changed = [this] { log_set_level(parts.options.loglevel); };
-  context.close_connection = [this](resp::ConnectionId id) { parts.server->look_again(id); };
-  context.wake_connection = [this](resp::ConnectionId id) { parts.server->look_again(id); };
+  context.close_connection = [this](resp::ConnectionId id) { parts.server->close(id); };
   context.deliver = [this](resp::ReplyBatch batch) { parts.server->deliver(std::move(batch)); };
   context.init_cluster = [this](std::optional<ClusterId> cluster) {
     return founding.init(cluster);

@@ -142,8 +142,9 @@ void stats(NodeContext& node, InfoText& out) {
   out.metrics("Stats", node);
   out.line("throttled_writes", node.status.router.throttled_writes);
   out.line("evicted_keys", 0);
-  out.line("pubsub_channels", 0);
-  out.line("pubsub_patterns", 0);
+  out.line("pubsub_channels", node.pubsub.size(Topic::kChannel));
+  out.line("pubsub_patterns", node.pubsub.size(Topic::kPattern));
+  out.line("pubsubshard_channels", node.pubsub.size(Topic::kShard));
 }
 
 void cpu(NodeContext& node, InfoText& out) {

@@ -142,6 +142,8 @@ class Database {
   // due. Requires from.live and that the two are not the same key.
   void copy(const Key& from, Key& to);
 
+  // Events of keys are told as the setting says now.
+  void choose_events();
   // To the outside: what became of the key, whose logical database is looked up.
   void tell(const config::KeyEvent& event, const Key& key);
 

@@ -248,13 +248,11 @@ void Cluster::State::start_node(size_t i) {
 // Publish/subscribe, as Node wires it.
 void Cluster::State::start_fanout(size_t i) {
   Node& node = *nodes[i];
-  const auto look_again = [&node](resp::ConnectionId id) {
+  node.context->close_connection = [&node](resp::ConnectionId id) {
     if (const auto found = node.connections.find(id); found != node.connections.end()) {
       caf::anon_send(found->second, work_atom_v);
     }
   };
-  node.context->close_connection = look_again;
-  node.context->wake_connection = look_again;
   node.context->deliver = [&node](resp::ReplyBatch batch) {
     if (const auto found = node.connections.find(batch.connection);
         found != node.connections.end()) {
@@ -296,8 +294,9 @@ void Cluster::State::spawn_actors(size_t i, Group& group) {
   applying.keyspace = group.state->keyspace.get();
   applying.now_ms = clock;
   applying.listening = [&context = *nodes[i]->context] { return context.listening(); };
-  applying.outward = [&context = *nodes[i]->context](std::vector<resp::OutwardEvent> events) {
-    context.publish_outward(std::move(events));
+  applying.outward = [&context = *nodes[i]->context](std::vector<resp::OutwardEvent> events,
+                                                     std::vector<resp::ReplyBatch>& replies) {
+    context.publish_outward(std::move(events), replies);
   };
   applying.adopt = [&group](std::shared_ptr<OpenedState> fresh) {
     return std::exchange(group.state, std::move(fresh));

@@ -121,6 +121,15 @@ TEST_CASE("an event goes to the channels that the letters name") {
   CHECK(outside.events(packed({"DEL", "k"})).empty());
 }
 
+TEST_CASE("commands behind CONFIG SET in its entry tell as it says") {
+  Outside outside;
+  outside.node.log().batch(
+      outside.node.next_number(),
+      {packed({"SET", "j", "v"}), packed({"kiwi.setting", "notify-keyspace-events", "KEA"}),
+       packed({"SET", "k", "v"})});
+  CHECK(text_of(outside.node.deliver().outward) == "0 set k");
+}
+
 TEST_CASE("a key whose time is over is told of by the entry that removes it") {
   Outside outside;
   outside.choose("KEA");
