@@ -104,7 +104,10 @@ void Executor::State::run_commands(const raft::Entry& entry, const PendingBatch*
     for (const PendingOp& op : batch->ops) {
       ReplyGroups::Draft draft = replies.begin(op.to);
       if (op.kind == RequestKind::kWrite) {
-        execute(look.next(ahead), moment, draft.space, op.resp_version);
+        Decoded& decoded = look.next(ahead);
+        database.outward().set_origin(op.to.connection);
+        remember_keys(op.to, decoded);  // before it: what a block changes itself comes behind
+        execute(decoded, moment, draft.space, op.resp_version);
         ++executed;
         end_write(op, draft);
       } else if (draft.batch != nullptr) {
@@ -112,9 +115,11 @@ void Executor::State::run_commands(const raft::Entry& entry, const PendingBatch*
         read.may_write = false;
         decode(op.packed, cluster_version, between);
         run_read(asker_of(op), between, read, draft);
+        remember_keys(op.to, between);
         end_read(draft, op.to.slot);
       }
     }
+    database.outward().set_origin(0);
   }
   for (; executed < reader.count(); ++executed) {
     ReplySpace nobody;
@@ -158,6 +163,7 @@ void Executor::State::apply_void(const raft::Entry& entry) {
       if (draft.batch != nullptr) {
         decode(op.packed, cluster_version, between);
         run_read(asker_of(op), between, moment, draft);
+        remember_keys(op.to, between);
         end_read(draft, op.to.slot);
       }
     }

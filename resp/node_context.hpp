@@ -25,6 +25,7 @@
 #include "resp/pubsub.hpp"
 #include "resp/request.hpp"
 #include "resp/router_status.hpp"
+#include "resp/tracking.hpp"
 #include "rocks/keyspace.hpp"
 
 namespace kiwi::resp {
@@ -150,6 +151,8 @@ struct NodeContext {
   bool live = false;
   LogIndex live_after;
 
+  Tracking tracking{options};  // who caches what
+
   // Every live session; sessions enter and leave by themselves.
   std::map<ConnectionId, Session*> sessions;
 
@@ -180,10 +183,20 @@ struct NodeContext {
   size_t publish(const Publication& publication, Pushes& pushes) const;
   // To this node's subscribers. Who unsubscribes before it arrives does not get it any more.
   void deliver_pushes(Pushes pushes) const;
-  // What entries told, in order; it joins the replies of the same turn, behind them.
-  void publish_outward(std::vector<OutwardEvent> events, std::vector<ReplyBatch>& replies) const;
-  Listening listening() const {
-    return {live, live_after, !pubsub.empty(), pubsub.hears_key_events(), &count_receivers};
+  // What entries told, in order, and what changed of cached keys: it joins the replies of the same
+  // turn, behind them.
+  void publish_outward(std::vector<OutwardEvent> events, std::vector<ReplyBatch>& replies);
+  // What `tracking` has to tell.
+  void take_notices(Pushes& pushes);
+  // About every 100 ms.
+  void look_after_caches(const Tracking::Sight& sight, int64_t now_ms);
+  Listening listening() {
+    return {live,
+            live_after,
+            !pubsub.empty(),
+            pubsub.hears_key_events(),
+            &count_receivers,
+            tracking.any() ? &tracking : nullptr};
   }
   // Carries out what `fanout` wants done here, and returns the rest of it: messages to peers.
   std::vector<FanoutEffects::Message> take_fanout();

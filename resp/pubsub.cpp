@@ -203,8 +203,8 @@ size_t PubSub::publish(const Publication& publication,
   size_t count = 0;
   const auto give_all = [&](Topic topic, const auto& named, std::string bytes) {
     const auto& [name, receivers] = named;
-    const auto shared =
-        std::make_shared<const PushMessage>(PushMessage{topic, name, std::move(bytes)});
+    const auto shared = std::make_shared<const PushMessage>(
+        PushMessage{PushMessage::Kind::kMessage, topic, name, std::move(bytes), {}});
     for (const ConnectionId connection : receivers) {
       give(connection, shared);
     }

@@ -1,5 +1,5 @@
-// What clients get without having asked just then: messages of channels. Made once and shared by
-// all who get them.
+// What clients get without having asked just then: messages of channels, and which of their cached
+// keys changed. Made once and shared by all who get them.
 #pragma once
 
 #include <cstddef>
@@ -14,9 +14,16 @@ enum class Topic : uint8_t { kChannel, kPattern, kShard };
 inline constexpr size_t kTopics = 3;
 
 struct PushMessage {
-  Topic topic = Topic::kChannel;  // what its receivers subscribed to
+  enum class Kind : uint8_t {
+    kMessage,       // for those who subscribed to `name`
+    kInvalidation,  // of keys that its receiver caches
+    kRedirected,    // of keys that others cache, who named its receiver
+  };
+  Kind kind = Kind::kMessage;
+  Topic topic = Topic::kChannel;
   std::string name;
-  std::string bytes;  // RESP2's; in RESP3 the first byte is another one
+  std::string bytes;  // RESP2's; a kInvalidation has none
+  std::string push;   // RESP3's; empty: those of RESP2 but for the first one
 };
 using Push = std::shared_ptr<const PushMessage>;
 

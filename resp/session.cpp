@@ -45,6 +45,7 @@ Session::~Session() {
   state_->leave_target();
   state_->node.client_memory.changed(state_->counted_bytes, 0);
   state_->forget_subscriptions();
+  state_->turn_tracking_off();
   state_->node.sessions.erase(state_->info.id);
 }
 
@@ -230,6 +231,7 @@ void Session::State::process() {
       }
       const QueuedLocal command = *std::exchange(deferred, std::nullopt);
       dispatch(std::vector<std::string_view>(command.args.begin(), command.args.end()));
+      end_caching(last_command);
       continue;
     }
     parser.set_authenticated(!must_authenticate());
@@ -244,6 +246,7 @@ void Session::State::process() {
       break;
     }
     dispatch(parser.args());
+    end_caching(last_command);
   }
   running = false;
 }

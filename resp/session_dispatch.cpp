@@ -67,9 +67,15 @@ void reply_help(ReplyWriter& reply,
 }
 
 bool Session::State::must_wait(const CommandSpec& row) const {
-  return row.role == SessionRole::kSubscribe
-             ? !slots.empty() && !transaction.open
-             : row.role == SessionRole::kExec && !publications.empty();
+  switch (row.role) {
+    case SessionRole::kSubscribe:
+    case SessionRole::kTracking:
+      return !slots.empty() && !transaction.open;
+    case SessionRole::kExec:
+      return !publications.empty();
+    default:
+      return false;
+  }
 }
 
 size_t Session::State::deferred_bytes() const {
@@ -183,6 +189,9 @@ void Session::State::forward(RequestKind kind, size_t begin, bool may_be_long) {
   Request request;
   const bool pops = kind == RequestKind::kWrite || kind == RequestKind::kBlocking;
   request.slot = slots.open(size, is_silent(), !pops);
+  if (caching) {
+    node.tracking.mark(info.id, request.slot, slots.first_number());
+  }
   request.kind = kind;
   request.resp_version = static_cast<uint8_t>(resp_version);
   request.may_be_long = may_be_long;

@@ -158,15 +158,29 @@ std::optional<uint64_t> Session::State::run_publication(Publication publication,
   return std::nullopt;
 }
 
-void Session::State::push(const PushMessage& message) {
-  CHECK_INVARIANT(message.bytes.starts_with('*'));
-  slots.push(resp_version == 2 ? '*' : '>', std::string_view(message.bytes).substr(1), output);
+// It may have unsubscribed meanwhile, and a RESP2 client would take what comes now for a reply.
+bool Session::State::wants(const PushMessage& message) const {
+  switch (message.kind) {
+    case PushMessage::Kind::kMessage:
+      return node.pubsub.is_subscribed(info.id, message.topic, message.name);
+    case PushMessage::Kind::kInvalidation:
+      return resp_version > 2;
+    case PushMessage::Kind::kRedirected:
+      return resp_version > 2 || is_subscriber();
+  }
+  return false;
 }
 
-// It may have unsubscribed meanwhile: a RESP2 client would take what comes now for a reply.
+void Session::State::push(const PushMessage& message) {
+  const bool resp3 = resp_version > 2;
+  std::string_view bytes = resp3 && !message.push.empty() ? message.push : message.bytes;
+  CHECK_INVARIANT(bytes.starts_with('*') || bytes.starts_with('>'));
+  slots.push(resp3 ? '>' : '*', bytes.substr(1), output);
+}
+
 void Session::State::take_pushes(const std::vector<Push>& messages) {
   for (const Push& message : messages) {
-    if (!close_after_replies && node.pubsub.is_subscribed(info.id, message->topic, message->name)) {
+    if (!close_after_replies && wants(*message)) {
       push(*message);
     }
   }
@@ -191,13 +205,14 @@ void NodeContext::deliver_pushes(Pushes pushes) const {
 }
 
 void NodeContext::publish_outward(std::vector<OutwardEvent> events,
-                                  std::vector<ReplyBatch>& replies) const {
+                                  std::vector<ReplyBatch>& replies) {
   Pushes pushes;
   for (OutwardEvent& event : events) {
     for (const Publication& publication : publications_of(std::move(event))) {
       publish(publication, pushes);
     }
   }
+  take_notices(pushes);
   for (auto batch = replies.rbegin(); batch != replies.rend() && !pushes.empty(); ++batch) {
     if (auto found = pushes.extract(batch->connection)) {
       batch->pushes = std::move(found.mapped());

@@ -148,6 +148,8 @@ struct Session::State {
   std::optional<QueuedLocal> subscribing;       // behind a kInterest barrier
   std::optional<QueuedLocal> deferred;          // must_wait(): parsed, and nothing behind it is
   std::list<WaitingPublication> publications;   // their turn has not come
+  bool tracking = false;                        // it is one of node.tracking's clients
+  bool caching = false;                         // CLIENT CACHING marks the next command, or block
   PubSub::Counts subscriptions;                 // of node.pubsub
   size_t blocked_bytes = 0;  // what its wait holds elsewhere, behind a kBlocked barrier
   bool ending_wait = false;  // Session::end_wait()
@@ -238,8 +240,16 @@ struct Session::State {
   void run_publications();  // whose turn has come
   // The number of receivers, if it is known already.
   std::optional<uint64_t> run_publication(Publication publication, uint64_t slot, Pushes& pushes);
+  bool wants(const PushMessage& message) const;
   void push(const PushMessage& message);
   void take_pushes(const std::vector<Push>& messages);  // that were on their way for a while
+
+  // ---- session_tracking.cpp
+  void turn_tracking_off();
+  // CLIENT CACHING holds until a command behind it is over that is no CLIENT, or a block.
+  void end_caching(const CommandSpec* row) {
+    caching = caching && (transaction.open || (row != nullptr && row->name.starts_with("client|")));
+  }
 
   // ---- session_transaction.cpp
   void queue(const CommandSpec& row, Args args);

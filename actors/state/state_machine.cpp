@@ -160,7 +160,7 @@ void StateMachine::await_room() {
 }
 
 void StateMachine::ship(resp::ExecutorEffects effects) {
-  if (!effects.outward.empty() && options_.outward) {
+  if (options_.outward) {
     options_.outward(std::move(effects.outward), effects.replies);
   }
   for (resp::ReplyBatch& batch : effects.replies) {

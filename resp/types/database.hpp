@@ -196,15 +196,18 @@ class Database {
   }
   void forget_record(Key& key);  // record, index and counts; neither elements nor bucket
   void store(Key& key);
+  // Every change of a key comes here: for those who wait for it, and for those who cache it.
   void report(std::string_view name) {
     if (waited_ != nullptr) {
       waited_->changed(name);
     }
+    outward_.modified(name);
   }
   void report_all() {
     if (waited_ != nullptr) {
       waited_->all_changed();
     }
+    outward_.flushed();
   }
   uint64_t bucket(rocks::DatabaseId database, std::string_view name);
   void set_bucket(const Key& key, uint64_t counter);

@@ -32,6 +32,23 @@ struct OutwardEvent {
 // How many subscribers of this node a message of that channel has.
 using ReceiverCounter = std::function<uint64_t(bool sharded, std::string_view channel)>;
 
+// Told, while entries and reads are executed, which keys the clients of this node read and which
+// are changed: for those who cache them. Told too much it does no harm; too little lets a client
+// keep an old value for ever. Connections are resp::ConnectionId.
+class KeyTracker {
+ public:
+  virtual ~KeyTracker() = default;
+  // Is the client of the read in this slot to hear of changes of its keys?
+  virtual bool follows(uint64_t connection, uint64_t slot) = 0;
+  virtual void remember(uint64_t connection, std::string_view key) = 0;
+  // The read will be executed elsewhere, on the state of this moment, and answered much later.
+  virtual void put_aside(uint64_t read, uint64_t connection, std::vector<std::string> keys) = 0;
+  virtual void answered(uint64_t read) = 0;
+  // `by`: the connection whose command did it; 0: none of this node.
+  virtual void modified(std::string_view key, uint64_t by) = 0;
+  virtual void flushed() = 0;  // any key may be another one now
+};
+
 // Who listens on this node.
 struct Listening {
   bool live = false;         // false: the node repeats what was told before, or serves nothing yet
@@ -39,6 +56,7 @@ struct Listening {
   bool subscribers = false;  // to anything
   bool key_subscribers = false;                // to something that an event of a key could go to
   const ReceiverCounter* receivers = nullptr;  // outlives the executor
+  KeyTracker* tracker = nullptr;               // likewise; none: no client caches anything
 };
 
 class Outward {
@@ -89,6 +107,21 @@ class Outward {
 
   bool wants(config::KeyClass of) const { return notifies_ && config::is_wanted(classes_, of); }
 
+  // ---- for clients that cache keys
+  KeyTracker* tracker() const { return listening_.tracker; }
+  // Whose command is executed from now on.
+  void set_origin(uint64_t connection) { origin_ = connection; }
+  void modified(std::string_view key) {
+    if (listening_.tracker != nullptr) {
+      listening_.tracker->modified(key, origin_);
+    }
+  }
+  void flushed() {
+    if (listening_.tracker != nullptr) {
+      listening_.tracker->flushed();
+    }
+  }
+
   size_t bytes() const { return bytes_; }  // of what waits
   std::vector<OutwardEvent> take() {
     bytes_ = 0;
@@ -117,6 +150,7 @@ class Outward {
   bool publishes_ = false;  // in this entry
   bool notifies_ = false;
   bool overwrites_ = false;
+  uint64_t origin_ = 0;
   std::vector<OutwardEvent> events_;
   size_t bytes_ = 0;
 };
