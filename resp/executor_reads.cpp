@@ -114,8 +114,8 @@ void Executor::State::put_read_aside(uint64_t batch,
   of.long_ones += is_long ? 1 : 0;
   long_aside += is_long ? 1 : 0;
   CHECK_INVARIANT(of.long_ones <= of.ids.size() && long_aside <= aside.size());
+  remember_aside(id, op.to, decoded);           // a view into op.packed
   op.packed = PackedBytes::copy_of(op.packed);  // it takes long, and should keep nothing else
-  remember_aside(id, op.to, decoded);
   effects.reads_split.push_back({batch, id, connection, !is_local(op.kind)});
   effects.long_reads.push_back(
       {id, std::move(op), moment.now_ms, ++reads_executed, options.reply_bytes_max});

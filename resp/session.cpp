@@ -22,7 +22,8 @@ constexpr size_t kErrorWords = 128;  // as in Redis
 
 // Whoever says nothing for so long gives its buffers back.
 constexpr int64_t kIdleMs = 2000;
-// What is read ahead of a client that waits or whose MIGRATE does: it has to be seen when it leaves.
+// What is read ahead of a client that waits or whose MIGRATE does: it has to be seen when it
+// leaves.
 constexpr size_t kReadAheadBytes = 64 * limits::kKiB;
 static_assert(kReserveBytes <= limits::kPipelineBytes);
 static_assert(ClientMemory::kFairBytes <= limits::kOutputPauseBytes, "scarce is not more");
@@ -140,8 +141,7 @@ bool Session::has_output() const { return !state_->output.empty(); }
 
 bool Session::wants_more_input() const {
   const State& s = *state_;
-  const bool ahead =
-      (s.is_blocked() || s.migrating) && s.parser.unread_bytes() < kReadAheadBytes;
+  const bool ahead = (s.is_blocked() || s.migrating) && s.parser.unread_bytes() < kReadAheadBytes;
   return !s.paused && (!s.barrier || ahead) && !s.deferred && !s.close_after_replies && !s.killed;
 }
 

@@ -141,16 +141,16 @@ struct Session::State {
 
   Transaction transaction;
   std::optional<Barrier> barrier;
-  std::vector<QueuedLocal> exec_locals;         // of the block behind a kExec barrier
-  size_t exec_bytes = 0;                        // what it held while it was queued
-  size_t exec_count = 0;                        // all its commands
-  std::optional<Migrating> migrating;           // behind a kMigrate barrier
-  std::optional<QueuedLocal> subscribing;       // behind a kInterest barrier
-  std::optional<QueuedLocal> deferred;          // must_wait(): parsed, and nothing behind it is
-  std::list<WaitingPublication> publications;   // their turn has not come
-  bool tracking = false;                        // it is one of node.tracking's clients
-  bool caching = false;                         // CLIENT CACHING marks the next command, or block
-  PubSub::Counts subscriptions;                 // of node.pubsub
+  std::vector<QueuedLocal> exec_locals;        // of the block behind a kExec barrier
+  size_t exec_bytes = 0;                       // what it held while it was queued
+  size_t exec_count = 0;                       // all its commands
+  std::optional<Migrating> migrating;          // behind a kMigrate barrier
+  std::optional<QueuedLocal> subscribing;      // behind a kInterest barrier
+  std::optional<QueuedLocal> deferred;         // must_wait(): parsed, and nothing behind it is
+  std::list<WaitingPublication> publications;  // their turn has not come
+  bool tracking = false;                       // it is one of node.tracking's clients
+  bool caching = false;                        // CLIENT CACHING marks the next command, or block
+  PubSub::Counts subscriptions;                // of node.pubsub
   size_t blocked_bytes = 0;  // what its wait holds elsewhere, behind a kBlocked barrier
   bool ending_wait = false;  // Session::end_wait()
 

@@ -146,6 +146,7 @@ void Tracking::make_room() {
     auto victim = table_.upper_bound(evicted_);
     victim = victim != table_.end() ? victim : table_.begin();
     evicted_ = victim->first;
+    modified_aside(evicted_);  // nobody would be told of it behind the reply that is to come
     invalidate(victim, 0);
   }
 }
@@ -188,7 +189,7 @@ void Tracking::forget_aside(std::map<uint64_t, Aside>::iterator aside) {
 
 void Tracking::modified(std::string_view key, uint64_t by) {
   touch_prefixes(key, by);
-  modified_aside(key, by);
+  modified_aside(key);
   if (const auto found = table_.find(key); found != table_.end()) {
     invalidate(found, by);
   }
@@ -211,7 +212,8 @@ void Tracking::invalidate(Table::iterator found, uint64_t by) {
   table_.erase(found);
 }
 
-void Tracking::modified_aside(std::string_view key, uint64_t by) {
+// Also by the client itself: the reply that is to come is older than what it wrote.
+void Tracking::modified_aside(std::string_view key) {
   if (aside_keys_.empty()) {
     return;
   }
@@ -220,11 +222,9 @@ void Tracking::modified_aside(std::string_view key, uint64_t by) {
     return;
   }
   for (const uint64_t read : found->second) {
-    Aside& aside = aside_.at(read);
-    const Client* client = find(aside.connection);
-    if (client != nullptr && !(client->mode.no_loop && aside.connection == by)) {
-      aside.changed.insert(found->first);
-    }
+    const auto aside = aside_.find(read);
+    CHECK_INVARIANT(aside != aside_.end());
+    aside->second.changed.insert(found->first);
   }
 }
 

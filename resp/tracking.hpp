@@ -103,7 +103,7 @@ class Tracking final : public KeyTracker {
 
   void forget_aside(std::map<uint64_t, Aside>::iterator aside);
   void touch_prefixes(std::string_view key, uint64_t by);
-  void modified_aside(std::string_view key, uint64_t by);
+  void modified_aside(std::string_view key);
   void invalidate(Table::iterator found, uint64_t by);
   void drop_dead(Remembered& remembered);
   void make_room();

@@ -269,6 +269,19 @@ void Cluster::State::start_fanout(size_t i) {
   node.fanout = std::make_unique<FanoutShell>(std::move(fanout));
 }
 
+// As Node does, of its first group.
+void Cluster::State::look_after_caches(Node& node) const {
+  const Group& group = *node.groups[0];
+  resp::Tracking::Sight sight;
+  sight.serves = group.service == resp::Service::kUp;
+  sight.knows_leader = static_cast<bool>(group.status.leader);
+  sight.commit = group.status.commit;
+  sight.applied = group.state->executor->applied();
+  sight.election_timeout_ms = node.options.raft_election_timeout;
+  node.context->look_after_caches(sight, now_ms);
+  group.router->set_follows_commits(node.context->tracking.any());
+}
+
 void Cluster::State::start_group(size_t i, Group& group) {
   raft::Identity identity = *group.log.identity();
   ++identity.boot_epoch;
@@ -298,7 +311,9 @@ void Cluster::State::spawn_actors(size_t i, Group& group) {
                                                      std::vector<resp::ReplyBatch>& replies) {
     context.publish_outward(std::move(events), replies);
   };
-  applying.adopt = [&group](std::shared_ptr<OpenedState> fresh) {
+  applying.adopt = [&group,
+                    &tracking = nodes[i]->context->tracking](std::shared_ptr<OpenedState> fresh) {
+    tracking.flushed();
     return std::exchange(group.state, std::move(fresh));
   };
   group.state_machine = spawn_state_machine(*system, hosting, std::move(applying));
@@ -315,6 +330,7 @@ void Cluster::State::spawn_actors(size_t i, Group& group) {
     fanout.observe(report.fanout);
   };
   routing.observe_service = [&group, &fanout](resp::Service service) {
+    group.service = service;
     if (service == resp::Service::kUp) {
       fanout.is_up(group.status.commit);
     }
