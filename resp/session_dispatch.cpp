@@ -88,6 +88,24 @@ size_t Session::State::deferred_bytes() const {
   return bytes;
 }
 
+std::string Session::State::refusal_of(const CommandSpec& row, size_t argc) const {
+  if (!arity_fits(row, argc)) {
+    return arity_text(row);
+  }
+  if (must_authenticate() && (row.flags & kNoAuth) == 0) {
+    return std::string(texts::kNoAuth);
+  }
+  if (takes_few_commands() && (row.flags & kSubscriberOk) == 0) {
+    return "ERR Can't execute '" + std::string(row.name) +
+           "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
+           "context";
+  }
+  if (transaction.open && (row.flags & kNoMulti) != 0) {
+    return "ERR Command not allowed inside a transaction";
+  }
+  return {};
+}
+
 void Session::State::dispatch(Args args) {
   Resolved found = resolve_for_client(node, args);
   while (found.row != nullptr && found.row->role == SessionRole::kPrefix && args.size() > 1) {
@@ -113,19 +131,8 @@ void Session::State::dispatch(Args args) {
   if (unknown_subcommand) {
     return reject(row, unknown_subcommand_text(args));
   }
-  if (!arity_fits(*row, args.size())) {
-    return reject(row, arity_text(*row));
-  }
-  if (must_authenticate() && (row->flags & kNoAuth) == 0) {
-    return reject(row, texts::kNoAuth);
-  }
-  if (takes_few_commands() && (row->flags & kSubscriberOk) == 0) {
-    return reject(row, "ERR Can't execute '" + std::string(row->name) +
-                           "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are "
-                           "allowed in this context");
-  }
-  if (transaction.open && (row->flags & kNoMulti) != 0) {
-    return reject(row, "ERR Command not allowed inside a transaction");
+  if (const std::string why = refusal_of(*row, args.size()); !why.empty()) {
+    return reject(row, why);
   }
   if (transaction.open && (row->flags & kNotQueued) == 0) {
     return queue(*row, args);

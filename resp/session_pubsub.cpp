@@ -206,6 +206,9 @@ void NodeContext::deliver_pushes(Pushes pushes) const {
 
 void NodeContext::publish_outward(std::vector<OutwardEvent> events,
                                   std::vector<ReplyBatch>& replies) {
+  if (events.empty() && !tracking.has_notices()) {
+    return;
+  }
   Pushes pushes;
   for (OutwardEvent& event : events) {
     for (const Publication& publication : publications_of(std::move(event))) {

@@ -190,6 +190,8 @@ struct Session::State {
   // For what stands before it: else a message that its own connection published before it would
   // find other subscriptions.
   bool must_wait(const CommandSpec& row) const;
+  // Why a command that is known is refused before it runs; empty: it is not.
+  std::string refusal_of(const CommandSpec& row, size_t argc) const;
   size_t deferred_bytes() const;
   // A reply larger than `room` becomes an error.
   void run_local(const CommandSpec& row, Args args, RespWriter& reply, size_t room);

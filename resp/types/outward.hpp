@@ -16,6 +16,7 @@
 
 #include "config/base/ids.hpp"
 #include "config/key_events.hpp"
+#include "config/limits.hpp"
 
 namespace kiwi::resp {
 
@@ -61,15 +62,21 @@ struct Listening {
 
 class Outward {
  public:
-  void listen(const Listening& listening) { listening_ = listening; }
+  void listen(const Listening& listening) {
+    listening_ = listening;
+    choose_misses();
+  }
   // Of notify-keyspace-events.
-  void set_classes(config::KeyEvents classes) { classes_ = classes; }
+  void set_classes(config::KeyEvents classes) {
+    classes_ = classes;
+    choose_misses();
+  }
   void begin_entry(LogIndex index) {
     const bool told = listening_.live && index > listening_.after;
     publishes_ = told && listening_.subscribers;
     notifies_ = told && listening_.key_subscribers && config::says_anything(classes_);
   }
-  // Reads outside of entries tell nothing but what is only this node's.
+  // Outside of entries only key_missed() is told.
   void end_entry() { publishes_ = notifies_ = false; }
 
   // How many receive it on this node.
@@ -85,8 +92,14 @@ class Outward {
   }
   void key_event(config::KeyEvent event, uint32_t database, std::string_view key) {
     if (wants(event.of)) {
-      add({OutwardEvent::Kind::kKey, database, std::string(event.name), std::string(key),
-           classes_ & (config::kKeyspaceChannel | config::kKeyeventChannel)});
+      add_key_event(event, database, key);
+    }
+  }
+
+  // A read, in an entry or not, found nothing. Of too many in a turn the rest is not told.
+  void key_missed(uint32_t database, std::string_view key) {
+    if (misses_ && bytes_ < kMissBytes) {
+      add_key_event({config::kEventKeyMiss, "keymiss"}, database, key);
     }
   }
 
@@ -137,6 +150,16 @@ class Outward {
   }
 
  private:
+  static constexpr size_t kMissBytes = 4 * config::limits::kMiB;
+
+  void choose_misses() {
+    misses_ = listening_.live && listening_.key_subscribers && config::says_anything(classes_) &&
+              config::is_wanted(classes_, config::kEventKeyMiss);
+  }
+  void add_key_event(const config::KeyEvent& event, uint32_t database, std::string_view key) {
+    add({OutwardEvent::Kind::kKey, database, std::string(event.name), std::string(key),
+         classes_ & (config::kKeyspaceChannel | config::kKeyeventChannel)});
+  }
   static size_t bytes_of(const OutwardEvent& event) {
     return sizeof(OutwardEvent) + event.channel.size() + event.message.size();
   }
@@ -149,6 +172,7 @@ class Outward {
   config::KeyEvents classes_ = 0;
   bool publishes_ = false;  // in this entry
   bool notifies_ = false;
+  bool misses_ = false;  // of reads, also outside of entries
   bool overwrites_ = false;
   uint64_t origin_ = 0;
   std::vector<OutwardEvent> events_;
