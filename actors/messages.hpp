@@ -81,7 +81,6 @@ struct FanoutNews {  // replica -> router
   What what = What::kMessage;
   NodeId peer;
   std::string bytes;
-  Incarnation incarnation = {};  // of the sender, as its link's hello said
 };
 struct SendFanout {  // -> replica
   struct Message {

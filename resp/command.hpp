@@ -33,6 +33,7 @@ enum class SessionRole : uint8_t {
   kPrefix,     // RAFT GET k: the words behind it are the command
   kConfig,     // it names options: refused inside a block if some are the whole cluster's
   kSubscribe,  // its replies are pushes; a node's first subscriber waits for the other nodes
+  kTracking,   // waits for what stands before it
   kPublish,    // alone it goes beside the log, in a block it is one of its writes
   kAlone,      // refused inside a block: its answer comes later
 };

@@ -30,6 +30,9 @@ Key Context::find(std::string_view name) { return find_in(database_, name); }
 Key Context::read(std::string_view name) {
   Key key = find(name);
   ++(key.live ? stats_.hits : stats_.misses);
+  if (!key.live) {
+    state_.outward().key_missed(database_, name);
+  }
   return key;
 }
 

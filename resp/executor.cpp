@@ -6,7 +6,6 @@
 
 #include "config/base/check.hpp"
 #include "config/base/log.hpp"
-#include "config/setting.hpp"
 #include "raft/codec.hpp"
 #include "resp/executor_state.hpp"
 
@@ -22,7 +21,7 @@ Executor::State::State(rocks::Keyspace& keyspace, const ExecutorOptions& opts)
       context(database),
       replies(opts.reply_bytes_max) {
   queued = database.record().index;
-  take_key_events();
+  database.choose_events();
   take_settings();
   database.report_to(&waiters.waited_keys());
   database.effects().on_large_entry([this] { large_entry(); });
@@ -53,14 +52,8 @@ void Executor::State::take_settings() {
   if (const uint64_t changes = database.settings().changes(); changes != settings_changes) {
     settings_changes = changes;
     effects.settings_changed = true;
-    take_key_events();
+    database.choose_events();  // a change may have been taken back
   }
-}
-
-// What is no text of the option, a later build's maybe, tells nobody anything.
-void Executor::State::take_key_events() {
-  const std::string_view text = database.settings().value(config::kKeyEventsSetting);
-  database.outward().set_classes(config::parse_key_events(text).value_or(0));
 }
 
 bool Executor::State::is_own(const raft::ProposalNumber& number) const {
@@ -111,7 +104,10 @@ void Executor::State::run_commands(const raft::Entry& entry, const PendingBatch*
     for (const PendingOp& op : batch->ops) {
       ReplyGroups::Draft draft = replies.begin(op.to);
       if (op.kind == RequestKind::kWrite) {
-        execute(look.next(ahead), moment, draft.space, op.resp_version);
+        Decoded& decoded = look.next(ahead);
+        database.outward().set_origin(op.to.connection);
+        remember_keys(op.to, decoded);  // before it: what a block changes itself comes behind
+        execute(decoded, moment, draft.space, op.resp_version);
         ++executed;
         end_write(op, draft);
       } else if (draft.batch != nullptr) {
@@ -119,9 +115,11 @@ void Executor::State::run_commands(const raft::Entry& entry, const PendingBatch*
         read.may_write = false;
         decode(op.packed, cluster_version, between);
         run_read(asker_of(op), between, read, draft);
+        remember_keys(op.to, between);
         end_read(draft, op.to.slot);
       }
     }
+    database.outward().set_origin(0);
   }
   for (; executed < reader.count(); ++executed) {
     ReplySpace nobody;
@@ -165,6 +163,7 @@ void Executor::State::apply_void(const raft::Entry& entry) {
       if (draft.batch != nullptr) {
         decode(op.packed, cluster_version, between);
         run_read(asker_of(op), between, moment, draft);
+        remember_keys(op.to, between);
         end_read(draft, op.to.slot);
       }
     }

@@ -148,6 +148,47 @@ uint64_t Executor::State::read_steps_left() const {
                   options.entry_read_steps_max - std::min(options.entry_read_steps_max, taken));
 }
 
+template <class Visit>
+void Executor::State::for_each_key_read(const Decoded& decoded, Visit visit) {
+  const auto visit_one = [&](const Decoded& one) {
+    if (one.row == nullptr || !one.row->is_data() ||
+        !arity_fits(*one.row, one.command.args.size()) ||
+        route_of(*one.row, one.command.args) != Route::kRead) {
+      return;
+    }
+    for (const FoundKey& key : keys_of(*one.row, one.command.args)) {
+      if ((key.flags & kKeyNotKey) == 0) {
+        visit(key.name);
+      }
+    }
+  };
+  if (decoded.well_formed && decoded.command.kind == PackedKind::kTransaction) {
+    for (const std::string_view packed : decoded.command.commands) {
+      decode(packed, cluster_version, inner);
+      visit_one(inner);
+    }
+  } else {
+    visit_one(decoded);
+  }
+}
+
+void Executor::State::remember_keys(const ReplySlot& to, const Decoded& decoded) {
+  KeyTracker* tracker = database.outward().tracker();
+  if (tracker != nullptr && tracker->follows(to.connection, to.slot)) {
+    for_each_key_read(decoded,
+                      [&](std::string_view key) { tracker->remember(to.connection, key); });
+  }
+}
+
+void Executor::State::remember_aside(uint64_t read, const ReplySlot& to, const Decoded& decoded) {
+  KeyTracker* tracker = database.outward().tracker();
+  if (tracker != nullptr && tracker->follows(to.connection, to.slot)) {
+    std::vector<std::string> keys;
+    for_each_key_read(decoded, [&](std::string_view key) { keys.emplace_back(key); });
+    tracker->put_aside(read, to.connection, std::move(keys));
+  }
+}
+
 std::string Executor::State::too_much(uint64_t steps_max) {
   return "ERR too much for one command: it would copy, move or hold more than " +
          std::to_string(database.effects().entry_work_max()) +

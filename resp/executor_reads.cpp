@@ -46,7 +46,7 @@ bool Executor::State::run_batch(WaitingReads& reads) {
     if (!again && has_aside(op.to.connection)) {  // F44
       if (!batch.clamped) {
         const bool is_long = foreseen_long(op.kind, decoded, moment);
-        put_read_aside(batch.id, std::move(op), moment, draft, is_long);
+        put_read_aside(batch.id, std::move(op), moment, draft, decoded, is_long);
         continue;
       }
       again = true;
@@ -60,7 +60,7 @@ bool Executor::State::run_batch(WaitingReads& reads) {
       const bool is_long = std::exchange(put_aside, false);
       if (is_long && !batch.clamped) {
         replies.discard(draft);
-        put_read_aside(batch.id, std::move(op), moment, draft, true);
+        put_read_aside(batch.id, std::move(op), moment, draft, decoded, true);
         continue;
       }
       again = batch.clamped && (is_long || context.met_ttl());
@@ -72,6 +72,7 @@ bool Executor::State::run_batch(WaitingReads& reads) {
     if (again) {
       reads.again.push_back(std::move(op));
     } else {
+      remember_keys(op.to, decoded);
       end_read(draft, op.to.slot);
     }
   }
@@ -91,6 +92,7 @@ void Executor::State::put_read_aside(uint64_t batch,
                                      ReadOp&& op,
                                      const Moment& moment,
                                      const ReplyGroups::Draft& draft,
+                                     const Decoded& decoded,
                                      bool is_long) {
   const ConnectionId connection = op.to.connection;
   AsideOf& of = aside_of[connection];
@@ -115,6 +117,7 @@ void Executor::State::put_read_aside(uint64_t batch,
   if (op.kind == RequestKind::kBlocking) {
     op.kind = RequestKind::kRead;  // there is something: it does not wait
   }
+  remember_aside(id, op.to, decoded);           // a view into op.packed
   op.packed = PackedBytes::copy_of(op.packed);  // it takes long, and should keep nothing else
   effects.reads.split.push_back({batch, id, connection, !is_local(op.kind)});
   effects.long_reads.push_back(
@@ -141,6 +144,9 @@ void Executor::long_read_done(LongReadResult result) {
   }
   s.forget_aside(result.id);
   s.context.add(result.stats);
+  if (KeyTracker* tracker = s.database.outward().tracker()) {
+    tracker->answered(result.id);
+  }
   s.effects.reads.done.push_back(result.id);
   s.long_replies.push_back(std::move(result.replies));
 }

@@ -151,7 +151,6 @@ struct Executor::State {
   void apply_configuration(const raft::Entry& entry);
   bool must_skip(const raft::Entry& entry) const;
   void take_settings();  // what the state says of them now
-  void take_key_events();
   [[noreturn]] void out_of_memory() const;
   std::shared_ptr<const PendingBatch> take_pending(const raft::ProposalNumber& number);
   bool is_own(const raft::ProposalNumber& number) const;
@@ -165,6 +164,12 @@ struct Executor::State {
   void execute_transaction(PackedCommand& transaction, Moment moment, ReplySpace& out, int version);
   void execute_plain(const Decoded& decoded, const Moment& moment, ReplySpace& out, int version);
   // False: it failed, and nothing of it may remain, the same on every node (F30).
+  // Calls visit(key) for the keys that it reads and changes none of.
+  template <class Visit>
+  void for_each_key_read(const Decoded& decoded, Visit visit);
+  // For a client that caches: which keys it has seen when it gets the reply.
+  void remember_keys(const ReplySlot& to, const Decoded& decoded);
+  void remember_aside(uint64_t read, const ReplySlot& to, const Decoded& decoded);
   bool run_handler(Route route, const Decoded& decoded, ReplySpace& out, int version);
   void failed(const CommandSpec& row, const std::exception& error);
   std::string too_much(uint64_t steps_max);
@@ -223,6 +228,7 @@ struct Executor::State {
                       ReadOp&& op,
                       const Moment& moment,
                       const ReplyGroups::Draft& draft,
+                      const Decoded& decoded,
                       bool is_long);
   bool has_aside(ConnectionId connection) const {
     return !aside_of.empty() && aside_of.contains(connection) &&

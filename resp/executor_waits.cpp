@@ -236,6 +236,7 @@ bool Executor::State::serve_here(const Waiter& waiter) {
     replies.discard(draft);
     return false;
   }
+  remember_keys(waiter.to, between);
   replies.end(draft, waiter.to.slot);
   return true;
 }

@@ -14,6 +14,9 @@ namespace {
 enum Kind : uint8_t { kBatch = 1, kCounts = 2, kInterest = 3, kInterestHeard = 4 };
 
 constexpr size_t kBatchBytes = config::limits::kPublicationBytes;
+// Of the shortest ones; the answer to a batch has to fit, too.
+constexpr size_t kBatchPublications = 1 << 16;
+static_assert(kBatchPublications * 10 + kFanoutOverhead <= kBatchBytes, "a count is a varint");
 
 std::string head(Kind kind, uint64_t number) {
   std::string out;
@@ -70,6 +73,10 @@ bool Fanout::receive(NodeId peer, std::string_view bytes, std::optional<FanoutBa
       FanoutBatch arrived{number, {}};
       if (!read_batch(reader, arrived)) {
         return false;
+      }
+      if (known != peers_.end() &&
+          number <= std::exchange(known->second.batches, std::max(known->second.batches, number))) {
+        return true;  // it came before: at most once
       }
       batch = std::move(arrived);
       return true;
@@ -147,7 +154,8 @@ bool Fanout::too_large(const Publication& publication) {
 
 void Fanout::publish(const Publication& publication, PublishTicket ticket) {
   CHECK_INVARIANT(anyone_else() && !too_large(publication));
-  if (draft_.size() + publication.bytes() + 2 * kFanoutOverhead > kBatchBytes) {
+  if (draft_.size() + publication.bytes() + 2 * kFanoutOverhead > kBatchBytes ||
+      draft_tickets_.size() == kBatchPublications) {
     full_.emplace_back(std::exchange(draft_, {}), std::exchange(draft_tickets_, {}));
   }
   put_publication(draft_, publication);
@@ -213,6 +221,13 @@ bool Fanout::all_heard() const {
   return interested_ && std::ranges::all_of(peers_, [this](const auto& item) {
            return item.second.heard == interests_;
          });
+}
+
+void Fanout::set_subscribed(bool subscribed) {
+  subscribed_ = subscribed;
+  if (subscribed && !std::exchange(interested_, true)) {
+    say_interest_to_all();
+  }
 }
 
 bool Fanout::want_interest(const ReplySlot& waits, int64_t now_ms) {

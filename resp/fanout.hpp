@@ -78,8 +78,9 @@ class Fanout {
   void publish(const Publication& publication, PublishTicket ticket);
 
   // ---- interest
-  // Whether this node has subscribers. It may say yes a little longer than that.
-  void set_subscribed(bool subscribed) { subscribed_ = subscribed; }
+  // Whether this node has subscribers. The peers hear of the first one soon, and of the end of the
+  // last one later.
+  void set_subscribed(bool subscribed);
   // For a connection that is about to subscribe. True: every peer that can be reached knows of this
   // node's interest. False: effects will say so to `waits`.
   bool want_interest(const ReplySlot& waits, int64_t now_ms);
@@ -93,7 +94,8 @@ class Fanout {
  private:
   struct Peer {
     bool interested = true;
-    uint64_t heard = 0;  // of this node's interests_, the last one it acknowledged
+    uint64_t heard = 0;    // of this node's interests_, the last one it acknowledged
+    uint64_t batches = 0;  // the number of its last one; some may have been dropped on the way
   };
   struct Batch {
     std::vector<PublishTicket> tickets;

@@ -25,6 +25,7 @@
 #include "resp/pubsub.hpp"
 #include "resp/request.hpp"
 #include "resp/router_status.hpp"
+#include "resp/tracking.hpp"
 #include "rocks/keyspace.hpp"
 
 namespace kiwi::resp {
@@ -109,6 +110,9 @@ struct NodeStatus {
   WaiterStatus waiters;
 };
 
+// Messages on their way, gathered so that each connection gets one batch of them.
+using Pushes = std::map<ConnectionId, std::vector<Push>>;
+
 struct NodeContext {
   NodeContext(config::Options& options_in,
               config::ClientMetrics& metrics_in,
@@ -147,6 +151,8 @@ struct NodeContext {
   bool live = false;
   LogIndex live_after;
 
+  Tracking tracking{options};  // who caches what
+
   // Every live session; sessions enter and leave by themselves.
   std::map<ConnectionId, Session*> sessions;
 
@@ -161,12 +167,10 @@ struct NodeContext {
   // The session is killed(): close its socket now. May be called from within another session's
   // receive(); the session must outlive that call.
   std::function<void(ConnectionId)> close_connection = [](ConnectionId) {};
-  // Something was pushed to the session from outside of its own calls: take its output. Called once
-  // until that is done.
-  std::function<void(ConnectionId)> wake_connection = [](ConnectionId) {};
   // `fanout` has work: flush it and carry out its effects, at the end of this turn of the loop.
   std::function<void()> fanout_has_work = [] {};
-  // Hands an answer that was not ready at once to its connection, if that is still there.
+  // Hands an answer that was not ready at once, or messages, to their connection, if that is still
+  // there: behind everything that was handed to it before, answers of the executor too.
   std::function<void(ReplyBatch)> deliver = [](ReplyBatch) {};
   Admin admin;
   // RAFT.CLUSTER INIT: founds a cluster of this node alone; with a random id if none is given.
@@ -175,12 +179,24 @@ struct NodeContext {
     return Error{Errc::kConflict, "Already cluster member"};
   };
 
-  // To this node's subscribers, at once. How many got it.
-  size_t publish_here(const Publication& publication);
-  // What entries told: to this node's subscribers, in order.
-  void publish_outward(std::vector<OutwardEvent> events);
-  Listening listening() const {
-    return {live, live_after, !pubsub.empty(), pubsub.hears_key_events(), &count_receivers};
+  // Adds what this node's subscribers get of it. How often one does.
+  size_t publish(const Publication& publication, Pushes& pushes) const;
+  // To this node's subscribers. Who unsubscribes before it arrives does not get it any more.
+  void deliver_pushes(Pushes pushes) const;
+  // What entries told, in order, and what changed of cached keys: it joins the replies of the same
+  // turn, behind them.
+  void publish_outward(std::vector<OutwardEvent> events, std::vector<ReplyBatch>& replies);
+  // What `tracking` has to tell.
+  void take_notices(Pushes& pushes);
+  // About every 100 ms.
+  void look_after_caches(const Tracking::Sight& sight, int64_t now_ms);
+  Listening listening() {
+    return {live,
+            live_after,
+            !pubsub.empty(),
+            pubsub.hears_key_events(),
+            &count_receivers,
+            tracking.any() ? &tracking : nullptr};
   }
   // Carries out what `fanout` wants done here, and returns the rest of it: messages to peers.
   std::vector<FanoutEffects::Message> take_fanout();

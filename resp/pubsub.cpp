@@ -11,8 +11,9 @@ namespace kiwi::resp {
 
 namespace {
 
-// Beside its name, of a subscription: a node of either tree.
-constexpr size_t kSubscriptionBytes = 160;
+// Beside its name, of a subscription: the name's node, the connection's in it, and the other way
+// round, as if nobody else had subscribed to it.
+constexpr size_t kSubscriptionBytes = 256;
 // And of the first one of a connection.
 constexpr size_t kSubscriberBytes = 256;
 
@@ -153,6 +154,11 @@ PubSub::Counts PubSub::counts(ConnectionId connection) const {
   return counts;
 }
 
+bool PubSub::is_subscribed(ConnectionId connection, Topic topic, std::string_view name) const {
+  const auto mine = connections_.find(connection);
+  return mine != connections_.end() && mine->second.names[at(topic)].contains(name);
+}
+
 size_t PubSub::memory_bytes(ConnectionId connection) const {
   const auto mine = connections_.find(connection);
   return mine != connections_.end() ? mine->second.bytes : 0;
@@ -193,25 +199,28 @@ uint64_t PubSub::receivers(bool sharded, std::string_view channel) const {
 }
 
 size_t PubSub::publish(const Publication& publication,
-                       const std::function<void(ConnectionId, const PushBytes&)>& give) const {
+                       const std::function<void(ConnectionId, const Push&)>& give) const {
   size_t count = 0;
-  const auto give_all = [&](const Receivers& receivers, std::string bytes) {
-    const auto shared = std::make_shared<const std::string>(std::move(bytes));
+  const auto give_all = [&](Topic topic, const auto& named, std::string bytes) {
+    const auto& [name, receivers] = named;
+    const auto shared = std::make_shared<const PushMessage>(
+        PushMessage{PushMessage::Kind::kMessage, topic, name, std::move(bytes), {}});
     for (const ConnectionId connection : receivers) {
       give(connection, shared);
     }
     count += receivers.size();
   };
-  const Names& channels = topics_[at(publication.sharded ? Topic::kShard : Topic::kChannel)];
+  const Topic topic = publication.sharded ? Topic::kShard : Topic::kChannel;
+  const Names& channels = topics_[at(topic)];
   if (const auto found = channels.find(publication.channel); found != channels.end()) {
-    give_all(found->second, message_bytes(publication));
+    give_all(topic, *found, message_bytes(publication));
   }
   if (publication.sharded) {
     return count;
   }
-  for (const auto& [pattern, receivers] : topics_[at(Topic::kPattern)]) {
-    if (glob_match(pattern, publication.channel)) {
-      give_all(receivers, pattern_message_bytes(pattern, publication));
+  for (const auto& pattern : topics_[at(Topic::kPattern)]) {
+    if (glob_match(pattern.first, publication.channel)) {
+      give_all(Topic::kPattern, pattern, pattern_message_bytes(pattern.first, publication));
     }
   }
   return count;

@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -18,14 +17,11 @@
 #include <unordered_map>
 #include <vector>
 
+#include "resp/push.hpp"
 #include "resp/request.hpp"
 #include "resp/types/outward.hpp"
 
 namespace kiwi::resp {
-
-// Channels of PUBLISH and of SPUBLISH are two name spaces; patterns are of the first.
-enum class Topic : uint8_t { kChannel, kPattern, kShard };
-inline constexpr size_t kTopics = 3;
 
 struct Publication {
   bool sharded = false;
@@ -35,10 +31,6 @@ struct Publication {
   size_t bytes() const { return channel.size() + message.size(); }
   bool operator==(const Publication&) const = default;
 };
-
-// A message as receivers get it: RESP2's bytes, shared by all of them. In RESP3 the first byte is
-// another one.
-using PushBytes = std::shared_ptr<const std::string>;
 
 class PubSub {
  public:
@@ -54,6 +46,7 @@ class PubSub {
   void connection_closed(ConnectionId connection);
 
   Counts counts(ConnectionId connection) const;
+  bool is_subscribed(ConnectionId connection, Topic topic, std::string_view name) const;
   size_t memory_bytes(ConnectionId connection) const;
   // What the connection subscribed to, in the order of the names.
   std::vector<std::string> names(ConnectionId connection, Topic topic) const;
@@ -75,7 +68,7 @@ class PubSub {
   // pattern, a connection once for each. Returns how many there were. give() changes no
   // subscription.
   size_t publish(const Publication& publication,
-                 const std::function<void(ConnectionId, const PushBytes&)>& give) const;
+                 const std::function<void(ConnectionId, const Push&)>& give) const;
 
  private:
   using Receivers = std::set<ConnectionId>;

@@ -27,6 +27,7 @@ class ReplySlots {
   size_t request_bytes() const { return request_bytes_; }  // of unanswered commands
   size_t held_bytes() const { return held_bytes_; }        // replies that wait for their turn
   size_t expected_bytes() const { return reads_.expected() + writes_.expected(); }
+  uint64_t first_number() const { return first_; }  // below it all are answered
   uint64_t next_number() const { return next_; }
   size_t memory_bytes() const {
     return request_bytes_ + held_bytes_ + ring_.capacity() * sizeof(Slot);

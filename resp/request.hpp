@@ -12,6 +12,7 @@
 #include "config/base/bytes.hpp"
 #include "raft/types.hpp"
 #include "resp/batch.hpp"
+#include "resp/push.hpp"
 
 namespace kiwi::resp {
 
@@ -172,6 +173,7 @@ struct ReplyBatch {
   std::vector<ReplyPart> parts;
   std::vector<WatchToken> tokens;  // of kWatch requests among the parts
   bool failed_watch = false;
+  std::vector<Push> pushes;  // behind the parts
   // The reply of a write is too large to be kept: its fate must not be told wrong, so the
   // connection ends (F45). There is nothing else in the batch then.
   bool lost = false;

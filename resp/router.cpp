@@ -55,7 +55,7 @@ std::string_view text_of(Answer answer) {
 
 bool Router::State::waits_for_commit() const {
   return service == Service::kUp && !leads() &&
-         (!pending.empty() || round != nullptr || !executing.empty());
+         (follows_commits || !pending.empty() || round != nullptr || !executing.empty());
 }
 
 Connection& Router::State::connection(ConnectionId id) {
@@ -414,6 +414,8 @@ void Router::tick(int64_t now_ms) {
     s.effects.wants_commit_changed = true;
   }
 }
+
+void Router::set_follows_commits(bool follows) { state_->follows_commits = follows; }
 
 void Router::end_of_turn(int64_t now_ms) {
   state_->end_reads(now_ms, true);

@@ -66,6 +66,8 @@ class Router {
   void propose_internal(std::string packed_command, int64_t now_ms);  // expiry (F8): no reply
   void serves(std::vector<Serve> serves, int64_t now_ms);             // of clients that wait (F31)
   void connection_closed(ConnectionId connection);
+  // Clients of this node cache keys: it wants to know of every commit at once.
+  void set_follows_commits(bool follows);
   void end_of_turn(int64_t now_ms);  // hands over what was packed since the last turn
   void settled(const Settled& settled, int64_t now_ms);
   void take(ReadOutcomes reads, int64_t now_ms);  // of one turn of the executor

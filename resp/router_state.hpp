@@ -280,6 +280,7 @@ struct Router::State {
   int64_t read_delay_us = 0;    // of what waits for others now
 
   bool wants_commit = false;
+  bool follows_commits = false;
   int64_t wanted_commit_ms = 0;
 
   // Back-pressure of the state, here and at the leader.

@@ -46,6 +46,7 @@ Session::~Session() {
   state_->leave_target();
   state_->node.client_memory.changed(state_->counted_bytes, 0);
   state_->forget_subscriptions();
+  state_->turn_tracking_off();
   state_->node.sessions.erase(state_->info.id);
 }
 
@@ -90,29 +91,16 @@ void Session::reply(const ReplyBatch& replies, int64_t now_ms) {
       s.node.count_error(bytes);
     }
     if (s.barrier && s.barrier->slot == part.slot) {
+      s.run_publications();  // what a block does to the session comes behind those before it
       s.barrier->kind == Barrier::Kind::kMigrate ? s.answer_migration(replies, bytes)
                                                  : s.answer_barrier(replies, bytes);
     } else {
       s.slots.answer(part.slot, bytes, s.output);
     }
   }
+  s.take_pushes(replies.pushes);
   s.run_publications();
   s.resume();
-}
-
-void Session::push(const PushBytes& message) {
-  State& s = *state_;
-  if (s.killed || s.close_after_replies) {
-    return;
-  }
-  const std::string_view bytes = *message;
-  CHECK_INVARIANT(bytes.starts_with('*'));
-  s.slots.push(s.resp_version == 2 ? '*' : '>', bytes.substr(1), s.output);
-  s.check_output_limits();
-  s.count_memory();
-  if (!std::exchange(s.woken, true)) {
-    s.node.wake_connection(s.info.id);
-  }
 }
 
 void Session::tick(int64_t now_ms) {
@@ -146,7 +134,6 @@ std::string Session::take_output() {
   State& s = *state_;
   s.node.metrics.net_output_bytes += s.output.size();
   s.usual_output_bytes = std::min(s.output.size(), kReserveBytes);
-  s.woken = false;
   return std::exchange(s.output, {});
 }
 
@@ -155,7 +142,7 @@ bool Session::has_output() const { return !state_->output.empty(); }
 bool Session::wants_more_input() const {
   const State& s = *state_;
   const bool ahead = (s.is_blocked() || s.migrating) && s.parser.unread_bytes() < kReadAheadBytes;
-  return !s.paused && (!s.barrier || ahead) && !s.close_after_replies && !s.killed;
+  return !s.paused && (!s.barrier || ahead) && !s.deferred && !s.close_after_replies && !s.killed;
 }
 
 bool Session::blocked() const { return state_->is_blocked(); }
@@ -238,6 +225,15 @@ void Session::State::process() {
     if (paused || barrier || close_after_replies || killed) {
       break;
     }
+    if (deferred) {
+      if (must_wait(*deferred->row)) {
+        break;
+      }
+      const QueuedLocal command = *std::exchange(deferred, std::nullopt);
+      dispatch(std::vector<std::string_view>(command.args.begin(), command.args.end()));
+      end_caching(last_command);
+      continue;
+    }
     parser.set_authenticated(!must_authenticate());
     RequestParser::Event event = parser.next();
     if (event == RequestParser::Event::kNeedMore) {
@@ -250,6 +246,7 @@ void Session::State::process() {
       break;
     }
     dispatch(parser.args());
+    end_caching(last_command);
   }
   running = false;
 }
@@ -264,7 +261,7 @@ void Session::State::resume() {
 size_t Session::State::memory_bytes() const {
   return sizeof(Session) + sizeof(State) + parser.memory_bytes() + slots.memory_bytes() +
          output.capacity() + unsent_bytes + scratch.capacity() + transaction.memory_bytes() +
-         exec_bytes + blocked_bytes +
+         exec_bytes + blocked_bytes + deferred_bytes() +
          (migrating ? migrating->migration.memory_bytes() + migrating->bytes_out : 0) +
          (is_subscriber() ? node.pubsub.memory_bytes(info.id) : 0);
 }

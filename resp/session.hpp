@@ -13,7 +13,6 @@
 #include <string>
 #include <string_view>
 
-#include "resp/pubsub.hpp"
 #include "resp/request.hpp"
 
 namespace kiwi::resp {
@@ -41,9 +40,6 @@ class Session {
   // set. Call take_requests() and take_output() afterwards.
   void receive(std::string_view bytes, int64_t now_ms);
   void reply(const ReplyBatch& replies, int64_t now_ms);
-  // A message that the client subscribed to. From within any call to any session of the node; the
-  // owner is told by NodeContext::wake_connection.
-  void push(const PushBytes& message);
   void tick(int64_t now_ms);  // every 100-1000 ms: `timeout`, the soft output buffer limit
 
   RequestBatch take_requests();  // empty requests = nothing for the router

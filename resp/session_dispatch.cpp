@@ -53,15 +53,59 @@ std::string arity_text(const CommandSpec& row) {
   return "ERR wrong number of arguments for '" + std::string(row.name) + "' command";
 }
 
+bool Session::State::must_wait(const CommandSpec& row) const {
+  switch (row.role) {
+    case SessionRole::kSubscribe:
+    case SessionRole::kTracking:
+      return !slots.empty() && !transaction.open;
+    case SessionRole::kExec:
+      return !publications.empty();
+    default:
+      return false;
+  }
+}
+
+size_t Session::State::deferred_bytes() const {
+  size_t bytes = 0;
+  if (deferred) {
+    for (const std::string& arg : deferred->args) {
+      bytes += sizeof(arg) + arg.capacity();
+    }
+  }
+  return bytes;
+}
+
+std::string Session::State::refusal_of(const CommandSpec& row, size_t argc) const {
+  if (!arity_fits(row, argc)) {
+    return arity_text(row);
+  }
+  if (must_authenticate() && (row.flags & kNoAuth) == 0) {
+    return std::string(texts::kNoAuth);
+  }
+  if (takes_few_commands() && (row.flags & kSubscriberOk) == 0) {
+    return "ERR Can't execute '" + std::string(row.name) +
+           "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
+           "context";
+  }
+  if (transaction.open && (row.flags & kNoMulti) != 0) {
+    return "ERR Command not allowed inside a transaction";
+  }
+  return {};
+}
+
 void Session::State::dispatch(Args args) {
-  ++node.metrics.commands_processed;
-  skip_this_reply = std::exchange(skip_next_reply, false);
   Resolved found = resolve_for_client(node, args);
   while (found.row != nullptr && found.row->role == SessionRole::kPrefix && args.size() > 1) {
     args = args.subspan(1);
     found = resolve_for_client(node, args);
   }
   auto [row, unknown_subcommand] = found;
+  if (row != nullptr && must_wait(*row)) {
+    deferred = QueuedLocal{0, row, {args.begin(), args.end()}};
+    return;
+  }
+  ++node.metrics.commands_processed;
+  skip_this_reply = std::exchange(skip_next_reply, false);
   last_command = row;
   if (row == nullptr) {
     if (is_http(args[0])) {
@@ -74,19 +118,8 @@ void Session::State::dispatch(Args args) {
   if (unknown_subcommand) {
     return reject(row, unknown_subcommand_text(args));
   }
-  if (!arity_fits(*row, args.size())) {
-    return reject(row, arity_text(*row));
-  }
-  if (must_authenticate() && (row->flags & kNoAuth) == 0) {
-    return reject(row, texts::kNoAuth);
-  }
-  if (takes_few_commands() && (row->flags & kSubscriberOk) == 0) {
-    return reject(row, "ERR Can't execute '" + std::string(row->name) +
-                           "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are "
-                           "allowed in this context");
-  }
-  if (transaction.open && (row->flags & kNoMulti) != 0) {
-    return reject(row, "ERR Command not allowed inside a transaction");
+  if (const std::string why = refusal_of(*row, args.size()); !why.empty()) {
+    return reject(row, why);
   }
   if (transaction.open && (row->flags & kNotQueued) == 0) {
     return queue(*row, args);
@@ -150,6 +183,9 @@ void Session::State::forward(RequestKind kind, size_t begin, bool may_be_long) {
   Request request;
   const bool pops = kind == RequestKind::kWrite || kind == RequestKind::kBlocking;
   request.slot = slots.open(size, is_silent(), !pops);
+  if (caching) {
+    node.tracking.mark(info.id, request.slot, slots.first_number());
+  }
   request.kind = kind;
   request.resp_version = static_cast<uint8_t>(resp_version);
   request.may_be_long = may_be_long;

@@ -17,7 +17,11 @@ constexpr size_t kWaitingOverhead = 64;  // of a publication whose turn has not 
 void Session::State::change_subscriptions(const CommandSpec& row, Args args) {
   const bool begins = !is_subscriber() && row.name.find("unsubscribe") == std::string_view::npos;
   if (begins && !node.fanout.want_interest({info.id, slots.next_number()}, now_ms)) {
-    const uint64_t slot = slots.open(0, false, false);
+    size_t bytes = kWaitingOverhead;
+    for (const std::string_view arg : args) {
+      bytes += arg.size() + kWaitingOverhead;
+    }
+    const uint64_t slot = slots.open(bytes, false, false);
     barrier = Barrier{slot, Barrier::Kind::kInterest};
     subscribing = QueuedLocal{0, &row, {args.begin(), args.end()}};
     node.fanout_has_work();
@@ -67,6 +71,9 @@ void Session::State::subscribe(Topic topic, std::string_view channel, ReplyWrite
   if (node.pubsub.subscribe(info.id, topic, channel)) {
     ++subscriptions.of[static_cast<size_t>(topic)];
     node.fanout.set_subscribed(true);
+    if (node.fanout.has_work()) {  // a block does not wait until the others have heard
+      node.fanout_has_work();
+    }
   }
   write_change(reply, kSubscribeWords[static_cast<size_t>(topic)], channel,
                told_count(subscriptions, topic));
@@ -117,11 +124,12 @@ void Session::State::publish(const CommandSpec& row, Args args) {
 }
 
 void Session::State::run_publications() {
+  Pushes pushes;
   while (!publications.empty() && !killed && slots.may_run(publications.front().slot)) {
     const uint64_t slot = publications.front().slot;
     Publication publication = std::move(publications.front().publication);
     publications.pop_front();
-    if (const auto receivers = run_publication(std::move(publication), slot)) {
+    if (const auto receivers = run_publication(std::move(publication), slot, pushes)) {
       std::string bytes;
       RespWriter(&bytes, resp_version).integer(static_cast<int64_t>(*receivers));
       slots.answer(slot, bytes, output);
@@ -129,10 +137,18 @@ void Session::State::run_publications() {
       slots.let_pass(slot);
     }
   }
+  node.deliver_pushes(std::move(pushes));
 }
 
-std::optional<uint64_t> Session::State::run_publication(Publication publication, uint64_t slot) {
-  const uint64_t here = node.publish_here(publication);
+std::optional<uint64_t> Session::State::run_publication(Publication publication,
+                                                        uint64_t slot,
+                                                        Pushes& pushes) {
+  const uint64_t here = node.publish(publication, pushes);
+  if (const auto mine = pushes.extract(info.id)) {  // as in Redis 7.0, before the reply
+    for (const Push& message : mine.mapped()) {
+      push(*message);
+    }
+  }
   // A peer may have said meanwhile that it has subscribers; too late for what it cannot get.
   if (!node.fanout.anyone_else() || Fanout::too_large(publication)) {
     return here;
@@ -142,19 +158,73 @@ std::optional<uint64_t> Session::State::run_publication(Publication publication,
   return std::nullopt;
 }
 
-size_t NodeContext::publish_here(const Publication& publication) {
-  return pubsub.publish(publication, [this](ConnectionId connection, const PushBytes& message) {
-    const auto found = sessions.find(connection);
-    CHECK_INVARIANT(found != sessions.end());  // it would have left the registry
-    found->second->push(message);
+// It may have unsubscribed meanwhile, and a RESP2 client would take what comes now for a reply.
+bool Session::State::wants(const PushMessage& message) const {
+  switch (message.kind) {
+    case PushMessage::Kind::kMessage:
+      return node.pubsub.is_subscribed(info.id, message.topic, message.name);
+    case PushMessage::Kind::kInvalidation:
+      return resp_version > 2;
+    case PushMessage::Kind::kRedirected:
+      return resp_version > 2 || is_subscriber();
+  }
+  return false;
+}
+
+void Session::State::push(const PushMessage& message) {
+  const bool resp3 = resp_version > 2;
+  std::string_view bytes = resp3 && !message.push.empty() ? message.push : message.bytes;
+  CHECK_INVARIANT(bytes.starts_with('*') || bytes.starts_with('>'));
+  slots.push(resp3 ? '>' : '*', bytes.substr(1), output);
+}
+
+void Session::State::take_pushes(const std::vector<Push>& messages) {
+  for (const Push& message : messages) {
+    if (!close_after_replies && wants(*message)) {
+      push(*message);
+    }
+  }
+}
+
+// ---------------------------------------------------------------- the node
+
+size_t NodeContext::publish(const Publication& publication, Pushes& pushes) const {
+  return pubsub.publish(publication, [&](ConnectionId connection, const Push& message) {
+    CHECK_INVARIANT(sessions.contains(connection));  // it would have left the registry
+    pushes[connection].push_back(message);
   });
 }
 
-void NodeContext::publish_outward(std::vector<OutwardEvent> events) {
+void NodeContext::deliver_pushes(Pushes pushes) const {
+  for (auto& [connection, messages] : pushes) {
+    ReplyBatch batch;
+    batch.connection = connection;
+    batch.pushes = std::move(messages);
+    deliver(std::move(batch));
+  }
+}
+
+void NodeContext::publish_outward(std::vector<OutwardEvent> events,
+                                  std::vector<ReplyBatch>& replies) {
+  if (events.empty() && !tracking.has_notices()) {
+    return;
+  }
+  Pushes pushes;
   for (OutwardEvent& event : events) {
     for (const Publication& publication : publications_of(std::move(event))) {
-      publish_here(publication);
+      publish(publication, pushes);
     }
+  }
+  take_notices(pushes);
+  for (auto batch = replies.rbegin(); batch != replies.rend() && !pushes.empty(); ++batch) {
+    if (auto found = pushes.extract(batch->connection)) {
+      batch->pushes = std::move(found.mapped());
+    }
+  }
+  for (auto& [connection, messages] : pushes) {
+    ReplyBatch& batch = replies.emplace_back();
+    batch.connection = connection;
+    batch.pushes = std::move(messages);
   }
 }
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <optional>
 #include <set>
 #include <string>
@@ -142,13 +142,16 @@ struct Session::State {
 
   Transaction transaction;
   std::optional<Barrier> barrier;
-  std::vector<QueuedLocal> exec_locals;         // of the block behind a kExec barrier
-  size_t exec_bytes = 0;                        // what it held while it was queued
-  size_t exec_count = 0;                        // all its commands
-  std::optional<Migrating> migrating;           // behind a kMigrate barrier
-  std::optional<QueuedLocal> subscribing;       // behind a kInterest barrier
-  std::deque<WaitingPublication> publications;  // their turn has not come
-  PubSub::Counts subscriptions;                 // of node.pubsub
+  std::vector<QueuedLocal> exec_locals;        // of the block behind a kExec barrier
+  size_t exec_bytes = 0;                       // what it held while it was queued
+  size_t exec_count = 0;                       // all its commands
+  std::optional<Migrating> migrating;          // behind a kMigrate barrier
+  std::optional<QueuedLocal> subscribing;      // behind a kInterest barrier
+  std::optional<QueuedLocal> deferred;         // must_wait(): parsed, and nothing behind it is
+  std::list<WaitingPublication> publications;  // their turn has not come
+  bool tracking = false;                       // it is one of node.tracking's clients
+  bool caching = false;                        // CLIENT CACHING marks the next command, or block
+  PubSub::Counts subscriptions;                // of node.pubsub
   size_t blocked_bytes = 0;  // what its wait holds elsewhere, behind a kBlocked barrier
   bool ending_wait = false;  // Session::end_wait()
 
@@ -170,7 +173,6 @@ struct Session::State {
   bool in_block = false;  // a local command of MULTI is executed
   bool close_after_replies = false;
   bool killed = false;
-  bool woken = false;  // the owner will look for output
   const CommandSpec* last_command = nullptr;
 
   // ---- session.cpp
@@ -186,6 +188,12 @@ struct Session::State {
 
   // ---- session_dispatch.cpp
   void dispatch(Args args);
+  // For what stands before it: else a message that its own connection published before it would
+  // find other subscriptions.
+  bool must_wait(const CommandSpec& row) const;
+  // Why a command that is known is refused before it runs; empty: it is not.
+  std::string refusal_of(const CommandSpec& row, size_t argc) const;
+  size_t deferred_bytes() const;
   // A reply larger than `room` becomes an error.
   void run_local(const CommandSpec& row, Args args, RespWriter& reply, size_t room);
   void reply_error(std::string_view text);  // a whole reply that is one error
@@ -234,7 +242,17 @@ struct Session::State {
   void publish(const CommandSpec& row, Args args);
   void run_publications();  // whose turn has come
   // The number of receivers, if it is known already.
-  std::optional<uint64_t> run_publication(Publication publication, uint64_t slot);
+  std::optional<uint64_t> run_publication(Publication publication, uint64_t slot, Pushes& pushes);
+  bool wants(const PushMessage& message) const;
+  void push(const PushMessage& message);
+  void take_pushes(const std::vector<Push>& messages);  // that were on their way for a while
+
+  // ---- session_tracking.cpp
+  void turn_tracking_off();
+  // CLIENT CACHING holds until a command behind it is over that is no CLIENT, or a block.
+  void end_caching(const CommandSpec* row) {
+    caching = caching && (transaction.open || (row != nullptr && row->name.starts_with("client|")));
+  }
 
   // ---- session_transaction.cpp
   void queue(const CommandSpec& row, Args args);

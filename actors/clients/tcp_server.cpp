@@ -160,7 +160,7 @@ bool TcpServer::idle() const {
                              [](const auto& item) { return item.second->idle(); });
 }
 
-void TcpServer::look_again(resp::ConnectionId id) {
+void TcpServer::close(resp::ConnectionId id) {
   const auto found = state_->connections.find(id);
   if (found != state_->connections.end()) {
     caf::anon_send(found->second, work_atom_v);

@@ -30,14 +30,14 @@ class TcpServer {
 
   // Opens the sockets of the bind list. An error is one sentence.
   Result<void> listen();
-  void start();                            // accept from now on
-  void stop_accepting();                   // existing clients stay
-  void part();                             // each ends behind its next answer
-  void finish();                           // nothing more is read from them; what was is answered
-  bool idle() const;                       // all of it is
-  void look_again(resp::ConnectionId id);  // its session is killed(), or has output
-  void deliver(resp::ReplyBatch batch);    // an answer that came later
-  void tick();                             // every second or so: idle clients, soft output limits
+  void start();                          // accept from now on
+  void stop_accepting();                 // existing clients stay
+  void part();                           // each ends behind its next answer
+  void finish();                         // nothing more is read from them; what was is answered
+  bool idle() const;                     // all of it is
+  void close(resp::ConnectionId id);     // its session is killed()
+  void deliver(resp::ReplyBatch batch);  // an answer that came later
+  void tick();                           // every second or so: idle clients, soft output limits
   size_t clients() const;
   void expect_requests(bool expected);  // readable_sockets.hpp
 

@@ -42,9 +42,11 @@ void FanoutShell::observe(const std::vector<FanoutNews>& news) {
 void FanoutShell::deliver(NodeId from, const resp::FanoutBatch& batch) {
   std::vector<uint64_t> receivers;
   receivers.reserve(batch.publications.size());
+  resp::Pushes pushes;
   for (const resp::Publication& publication : batch.publications) {
-    receivers.push_back(options_.context->publish_here(publication));
+    receivers.push_back(options_.context->publish(publication, pushes));
   }
+  options_.context->deliver_pushes(std::move(pushes));
   options_.context->fanout.delivered(from, batch.number, receivers);
 }
 

@@ -95,6 +95,7 @@ struct Node::State {
   void spawn_log();
   void fill_context();
   void timer();
+  void look_after_caches();
   void refresh_status();
   void observe(const RaftReport& report);
   void observe(const raft::Event& event);
@@ -214,11 +215,13 @@ void Node::State::spawn_state_machine_and_router() {
   applying.now_us = ClientLoop::monotonic_us;
   applying.keyspace = &parts.storage->keyspace();
   applying.adopt = [this](std::shared_ptr<OpenedState> fresh) {
+    parts.context.tracking.flushed();  // the snapshot stands for entries that told nothing
     return parts.storage->adopt(std::move(fresh));
   };
   applying.listening = [this] { return parts.context.listening(); };
-  applying.outward = [this](std::vector<resp::OutwardEvent> events) {
-    parts.context.publish_outward(std::move(events));
+  applying.outward = [this](std::vector<resp::OutwardEvent> events,
+                            std::vector<resp::ReplyBatch>& replies) {
+    parts.context.publish_outward(std::move(events), replies);
   };
   applying.settings_changed = [this] { versions.settings_applied(); };
   parts.state_machine =
@@ -274,8 +277,7 @@ void Node::State::fill_context() {
   context.monotonic_ms = ClientLoop::monotonic_ms;
   context.refresh_status = [this] { refresh_status(); };
   context.options_changed = [this] { log_set_level(parts.options.loglevel); };
-  context.close_connection = [this](resp::ConnectionId id) { parts.server->look_again(id); };
-  context.wake_connection = [this](resp::ConnectionId id) { parts.server->look_again(id); };
+  context.close_connection = [this](resp::ConnectionId id) { parts.server->close(id); };
   context.deliver = [this](resp::ReplyBatch batch) { parts.server->deliver(std::move(batch)); };
   context.init_cluster = [this](std::optional<ClusterId> cluster) {
     return founding.init(cluster);
@@ -303,9 +305,24 @@ void Node::State::timer() {
   joining.timer();
   load.timer();
   fanout.tick();
+  look_after_caches();
   if (++parts.timer_rounds % kClientRounds == 0) {
     parts.server->tick();
   }
+}
+
+// Clients that cache keys hear of a change only as long as this node does.
+void Node::State::look_after_caches() {
+  resp::NodeContext& context = parts.context;
+  const raft::Status& raft = parts.facts.raft;
+  resp::Tracking::Sight sight;
+  sight.serves = context.status.service == resp::Service::kUp;
+  sight.knows_leader = static_cast<bool>(raft.leader);
+  sight.commit = raft.commit;
+  sight.applied = parts.storage->executor().applied();
+  sight.election_timeout_ms = parts.options.raft_election_timeout;
+  context.look_after_caches(sight, ClientLoop::monotonic_ms());
+  parts.router->set_follows_commits(context.tracking.any());
 }
 
 void Node::State::refresh_status() {

@@ -67,8 +67,7 @@ void RaftReplica::relay(PeerLinks::Arrived& arrived) {
   CHECK_INVARIANT(arrived.what == What::kNote || arrived.what == What::kSnapshot ||
                   arrived.what == What::kFanout);
   if (arrived.what == What::kFanout) {
-    fanout_.push_back(
-        {FanoutNews::What::kMessage, arrived.peer, std::move(arrived.bytes), arrived.incarnation});
+    fanout_.push_back({FanoutNews::What::kMessage, arrived.peer, std::move(arrived.bytes)});
   } else if (arrived.what == What::kNote) {
     notes_.push_back(
         {arrived.peer, std::move(arrived.bytes), options_.core.group, arrived.incarnation});

@@ -160,14 +160,14 @@ void StateMachine::await_room() {
 }
 
 void StateMachine::ship(resp::ExecutorEffects effects) {
+  if (options_.outward) {
+    options_.outward(std::move(effects.outward), effects.replies);
+  }
   for (resp::ReplyBatch& batch : effects.replies) {
     const auto found = connections_.find(batch.connection);
     if (found != connections_.end()) {
       send(found->second, std::move(batch));
     }
-  }
-  if (!effects.outward.empty() && options_.outward) {
-    options_.outward(std::move(effects.outward));
   }
   order_long_reads(effects);
   if (effects.settings_changed && options_.settings_changed) {

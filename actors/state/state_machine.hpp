@@ -31,10 +31,11 @@ struct StateMachineOptions {
   rocks::StateStore* keyspace = nullptr;  // the executor's
   // Makes the given state the node's own and returns the one it replaces (F14). Same thread.
   std::function<std::shared_ptr<OpenedState>(std::shared_ptr<OpenedState>)> adopt;
-  // Who is told of what entries do, asked before each turn; and to tell them, behind the turn's
-  // replies. Same thread; none: nobody is.
+  // Who is told of what entries do, asked before each turn; and what they are told, after each, to
+  // be added to the turn's replies. Same thread; none: nobody is.
   std::function<resp::Listening()> listening = nullptr;
-  std::function<void(std::vector<resp::OutwardEvent>)> outward = nullptr;
+  std::function<void(std::vector<resp::OutwardEvent>, std::vector<resp::ReplyBatch>&)> outward =
+      nullptr;
   // Executor::settings() are others now. Same thread; none: nobody wants to know.
   std::function<void()> settings_changed = nullptr;
 };

@@ -34,10 +34,14 @@ std::string unknown_type_text(std::string_view word) {
 }
 
 std::string flags_of(const Session::State& s) {
+  const Tracking::Client* tracking = s.node.tracking.find(s.info.id);
   std::string flags;
   flags += s.is_subscriber() ? "P" : "";
   flags += s.transaction.open ? "x" : "";
   flags += s.is_blocked() ? "b" : "";
+  flags += tracking != nullptr ? "t" : "";
+  flags += tracking != nullptr && tracking->broken ? "R" : "";
+  flags += tracking != nullptr && tracking->mode.broadcast ? "B" : "";
   flags += s.close_after_replies ? "c" : "";
   flags += s.stale_reads ? "r" : "";
   flags += s.no_evict ? "e" : "";
@@ -67,7 +71,10 @@ std::string describe(const Session::State& s, int64_t now_ms) {
   out += " oll=" + number(s.slots.size()) + " omem=" + number(s.slots.held_bytes());
   out += " tot-mem=" + number(s.memory_bytes()) + " events=" + (s.paused ? "w" : "r") + " cmd=";
   out += s.last_command != nullptr ? s.last_command->name : "NULL";
-  out += " user=default redir=-1 resp=" + number(s.resp_version);
+  const Tracking::Client* tracking = s.node.tracking.find(s.info.id);
+  out += " user=default redir=" +
+         (tracking != nullptr ? number(tracking->mode.redirect) : std::string("-1")) +
+         " resp=" + number(s.resp_version);
   out += " lib-name=" + s.library_name + " lib-ver=" + s.library_version + "\n";
   return out;
 }

@@ -114,6 +114,7 @@ void reset(Session& session, Args, ReplyWriter& reply) {
   Session::State& s = session.state();
   s.discard_transaction();
   s.forget_subscriptions();
+  s.turn_tracking_off();
   s.database = 0;
   s.resp_version = 2;
   s.stale_reads = false;

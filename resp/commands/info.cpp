@@ -79,7 +79,7 @@ void clients(NodeContext& node, InfoText& out) {
   out.line("client_recent_max_input_buffer", input);
   out.line("client_recent_max_output_buffer", output);
   out.line("blocked_clients", blocked);
-  out.line("tracking_clients", 0);
+  out.line("tracking_clients", node.tracking.clients());
   out.line("clients_in_timeout_table", 0);
 }
 
@@ -142,8 +142,12 @@ void stats(NodeContext& node, InfoText& out) {
   out.metrics("Stats", node);
   out.line("throttled_writes", node.status.router.throttled_writes);
   out.line("evicted_keys", 0);
-  out.line("pubsub_channels", 0);
-  out.line("pubsub_patterns", 0);
+  out.line("pubsub_channels", node.pubsub.size(Topic::kChannel));
+  out.line("pubsub_patterns", node.pubsub.size(Topic::kPattern));
+  out.line("pubsubshard_channels", node.pubsub.size(Topic::kShard));
+  out.line("tracking_total_keys", node.tracking.keys());
+  out.line("tracking_total_items", node.tracking.items());
+  out.line("tracking_total_prefixes", node.tracking.prefixes());
 }
 
 void cpu(NodeContext& node, InfoText& out) {

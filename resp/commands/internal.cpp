@@ -97,6 +97,7 @@ void set_cluster_setting(Context& context, Args args, ReplyWriter& reply) {
   for (const config::Setting& setting : *wanted) {
     settings.put(setting.name, setting.value);
   }
+  context.state().choose_events();  // of the commands behind it in this entry, too
   reply.ok();
 }
 

@@ -7,6 +7,7 @@
 #include "config/base/check.hpp"
 #include "config/base/reuse.hpp"
 #include "config/limits.hpp"
+#include "config/setting.hpp"
 
 namespace kiwi::resp {
 
@@ -223,6 +224,12 @@ const Database::Mapped* Database::mapped(uint32_t logical) {
 DatabaseId Database::physical(uint32_t logical) {
   const Mapped* m = mapped(logical);
   return m != nullptr ? m->id : DatabaseId{logical};
+}
+
+// What is no text of the option, a later build's maybe, tells nobody anything.
+void Database::choose_events() {
+  const std::string_view text = settings_.value(config::kKeyEventsSetting);
+  outward_.set_classes(config::parse_key_events(text).value_or(0));
 }
 
 // Of a database that was flushed meanwhile, any number: it holds no keys.

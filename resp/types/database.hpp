@@ -147,6 +147,8 @@ class Database {
   // due. Requires from.live and that the two are not the same key.
   void copy(const Key& from, Key& to);
 
+  // Events of keys are told as the setting says now.
+  void choose_events();
   // To the outside: what became of the key, whose logical database is looked up.
   void tell(const config::KeyEvent& event, const Key& key);
 
@@ -200,15 +202,18 @@ class Database {
   }
   void forget_record(Key& key);  // record, index and counts; neither elements nor bucket
   void store(Key& key);
+  // Every change of a key comes here: for those who wait for it, and for those who cache it.
   void report(std::string_view name) {
     if (waited_ != nullptr) {
       waited_->changed(name);
     }
+    outward_.modified(name);
   }
   void report_all() {
     if (waited_ != nullptr) {
       waited_->all_changed();
     }
+    outward_.flushed();
   }
   uint64_t bucket(rocks::DatabaseId database, std::string_view name);
   void set_bucket(const Key& key, uint64_t counter);

@@ -16,6 +16,7 @@
 
 #include "config/base/ids.hpp"
 #include "config/key_events.hpp"
+#include "config/limits.hpp"
 
 namespace kiwi::resp {
 
@@ -32,6 +33,23 @@ struct OutwardEvent {
 // How many subscribers of this node a message of that channel has.
 using ReceiverCounter = std::function<uint64_t(bool sharded, std::string_view channel)>;
 
+// Told, while entries and reads are executed, which keys the clients of this node read and which
+// are changed: for those who cache them. Told too much it does no harm; too little lets a client
+// keep an old value for ever. Connections are resp::ConnectionId.
+class KeyTracker {
+ public:
+  virtual ~KeyTracker() = default;
+  // Is the client of the read in this slot to hear of changes of its keys?
+  virtual bool follows(uint64_t connection, uint64_t slot) = 0;
+  virtual void remember(uint64_t connection, std::string_view key) = 0;
+  // The read will be executed elsewhere, on the state of this moment, and answered much later.
+  virtual void put_aside(uint64_t read, uint64_t connection, std::vector<std::string> keys) = 0;
+  virtual void answered(uint64_t read) = 0;
+  // `by`: the connection whose command did it; 0: none of this node.
+  virtual void modified(std::string_view key, uint64_t by) = 0;
+  virtual void flushed() = 0;  // any key may be another one now
+};
+
 // Who listens on this node.
 struct Listening {
   bool live = false;         // false: the node repeats what was told before, or serves nothing yet
@@ -39,19 +57,26 @@ struct Listening {
   bool subscribers = false;  // to anything
   bool key_subscribers = false;                // to something that an event of a key could go to
   const ReceiverCounter* receivers = nullptr;  // outlives the executor
+  KeyTracker* tracker = nullptr;               // likewise; none: no client caches anything
 };
 
 class Outward {
  public:
-  void listen(const Listening& listening) { listening_ = listening; }
+  void listen(const Listening& listening) {
+    listening_ = listening;
+    choose_misses();
+  }
   // Of notify-keyspace-events.
-  void set_classes(config::KeyEvents classes) { classes_ = classes; }
+  void set_classes(config::KeyEvents classes) {
+    classes_ = classes;
+    choose_misses();
+  }
   void begin_entry(LogIndex index) {
     const bool told = listening_.live && index > listening_.after;
     publishes_ = told && listening_.subscribers;
     notifies_ = told && listening_.key_subscribers && config::says_anything(classes_);
   }
-  // Reads outside of entries tell nothing but what is only this node's.
+  // Outside of entries only key_missed() is told.
   void end_entry() { publishes_ = notifies_ = false; }
 
   // How many receive it on this node.
@@ -67,8 +92,14 @@ class Outward {
   }
   void key_event(config::KeyEvent event, uint32_t database, std::string_view key) {
     if (wants(event.of)) {
-      add({OutwardEvent::Kind::kKey, database, std::string(event.name), std::string(key),
-           classes_ & (config::kKeyspaceChannel | config::kKeyeventChannel)});
+      add_key_event(event, database, key);
+    }
+  }
+
+  // A read, in an entry or not, found nothing. Of too many in a turn the rest is not told.
+  void key_missed(uint32_t database, std::string_view key) {
+    if (misses_ && bytes_ < kMissBytes) {
+      add_key_event({config::kEventKeyMiss, "keymiss"}, database, key);
     }
   }
 
@@ -89,6 +120,21 @@ class Outward {
 
   bool wants(config::KeyClass of) const { return notifies_ && config::is_wanted(classes_, of); }
 
+  // ---- for clients that cache keys
+  KeyTracker* tracker() const { return listening_.tracker; }
+  // Whose command is executed from now on.
+  void set_origin(uint64_t connection) { origin_ = connection; }
+  void modified(std::string_view key) {
+    if (listening_.tracker != nullptr) {
+      listening_.tracker->modified(key, origin_);
+    }
+  }
+  void flushed() {
+    if (listening_.tracker != nullptr) {
+      listening_.tracker->flushed();
+    }
+  }
+
   size_t bytes() const { return bytes_; }  // of what waits
   std::vector<OutwardEvent> take() {
     bytes_ = 0;
@@ -104,6 +150,16 @@ class Outward {
   }
 
  private:
+  static constexpr size_t kMissBytes = 4 * config::limits::kMiB;
+
+  void choose_misses() {
+    misses_ = listening_.live && listening_.key_subscribers && config::says_anything(classes_) &&
+              config::is_wanted(classes_, config::kEventKeyMiss);
+  }
+  void add_key_event(const config::KeyEvent& event, uint32_t database, std::string_view key) {
+    add({OutwardEvent::Kind::kKey, database, std::string(event.name), std::string(key),
+         classes_ & (config::kKeyspaceChannel | config::kKeyeventChannel)});
+  }
   static size_t bytes_of(const OutwardEvent& event) {
     return sizeof(OutwardEvent) + event.channel.size() + event.message.size();
   }
@@ -116,7 +172,9 @@ class Outward {
   config::KeyEvents classes_ = 0;
   bool publishes_ = false;  // in this entry
   bool notifies_ = false;
+  bool misses_ = false;  // of reads, also outside of entries
   bool overwrites_ = false;
+  uint64_t origin_ = 0;
   std::vector<OutwardEvent> events_;
   size_t bytes_ = 0;
 };

@@ -241,6 +241,7 @@ void Cluster::State::timers() {
       nodes[i]->fanout->tick();
     }
     if (now_ms % kTimerMs == 0) {
+      look_after_caches(*nodes[i]);
       for (const auto& group : nodes[i]->groups) {
         caf::anon_send(group->router_actor, timer_atom_v);
         caf::anon_send(group->state_machine, timer_atom_v);

@@ -248,13 +248,11 @@ void Cluster::State::start_node(size_t i) {
 // Publish/subscribe, as Node wires it.
 void Cluster::State::start_fanout(size_t i) {
   Node& node = *nodes[i];
-  const auto look_again = [&node](resp::ConnectionId id) {
+  node.context->close_connection = [&node](resp::ConnectionId id) {
     if (const auto found = node.connections.find(id); found != node.connections.end()) {
       caf::anon_send(found->second, work_atom_v);
     }
   };
-  node.context->close_connection = look_again;
-  node.context->wake_connection = look_again;
   node.context->deliver = [&node](resp::ReplyBatch batch) {
     if (const auto found = node.connections.find(batch.connection);
         found != node.connections.end()) {
@@ -269,6 +267,19 @@ void Cluster::State::start_fanout(size_t i) {
   };
   fanout.replica = [&node] { return node.replica; };
   node.fanout = std::make_unique<FanoutShell>(std::move(fanout));
+}
+
+// As Node does, of its first group.
+void Cluster::State::look_after_caches(Node& node) const {
+  const Group& group = *node.groups[0];
+  resp::Tracking::Sight sight;
+  sight.serves = group.service == resp::Service::kUp;
+  sight.knows_leader = static_cast<bool>(group.status.leader);
+  sight.commit = group.status.commit;
+  sight.applied = group.state->executor->applied();
+  sight.election_timeout_ms = node.options.raft_election_timeout;
+  node.context->look_after_caches(sight, now_ms);
+  group.router->set_follows_commits(node.context->tracking.any());
 }
 
 void Cluster::State::start_group(size_t i, Group& group) {
@@ -296,10 +307,13 @@ void Cluster::State::spawn_actors(size_t i, Group& group) {
   applying.keyspace = group.state->keyspace.get();
   applying.now_ms = clock;
   applying.listening = [&context = *nodes[i]->context] { return context.listening(); };
-  applying.outward = [&context = *nodes[i]->context](std::vector<resp::OutwardEvent> events) {
-    context.publish_outward(std::move(events));
+  applying.outward = [&context = *nodes[i]->context](std::vector<resp::OutwardEvent> events,
+                                                     std::vector<resp::ReplyBatch>& replies) {
+    context.publish_outward(std::move(events), replies);
   };
-  applying.adopt = [&group](std::shared_ptr<OpenedState> fresh) {
+  applying.adopt = [&group,
+                    &tracking = nodes[i]->context->tracking](std::shared_ptr<OpenedState> fresh) {
+    tracking.flushed();
     return std::exchange(group.state, std::move(fresh));
   };
   group.state_machine = spawn_state_machine(*system, hosting, std::move(applying));
@@ -316,6 +330,7 @@ void Cluster::State::spawn_actors(size_t i, Group& group) {
     fanout.observe(report.fanout);
   };
   routing.observe_service = [&group, &fanout](resp::Service service) {
+    group.service = service;
     if (service == resp::Service::kUp) {
       fanout.is_up(group.status.commit);
     }

@@ -85,6 +85,7 @@ struct Group {
   std::unique_ptr<resp::Router> router;
   ServiceGate gate{600, 5000};
   raft::Status status;
+  resp::Service service = resp::Service::kLoading;
   StateMachineHandle state_machine;
   RouterHandle router_actor;
   LogStoreHandle log_store;
@@ -116,6 +117,7 @@ struct Cluster::State {
   void prepare_logs();
   void start_node(size_t i);
   void start_fanout(size_t i);
+  void look_after_caches(Node& node) const;
   void end_node(size_t i);
   void start_group(size_t i, Group& group);
   void spawn_actors(size_t i, Group& group);

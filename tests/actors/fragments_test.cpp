@@ -208,4 +208,77 @@ TEST_CASE("every part names the group of its message, and parts of two groups ar
   CHECK(LinkReceiver().receive({FrameKind::kWhole, GroupId{}, "of no group"}).broken);
 }
 
+TEST_CASE("publications come whole and in order, between the parts of other messages") {
+  LinkSender sender(kSmall);
+  LinkReceiver receiver(kSmall);
+  Prng prng(8);
+  for (int round = 0; round < 200; ++round) {
+    std::vector<std::string> publications;
+    std::vector<std::string> messages;
+    for (int i = 0; i < 3; ++i) {
+      publications.push_back(filled(1 + prng.below(700), static_cast<char>('A' + i)));
+      CHECK(sender.queue_fanout(kGroup, publications.back()) == 0);
+      messages.push_back(filled(1 + prng.below(700), static_cast<char>('a' + i)));
+      REQUIRE(sender.queue(kGroup, messages.back(), false));
+    }
+    std::vector<std::string> came_publications;
+    std::vector<std::string> came_messages;
+    for (std::string& one : pump(sender, receiver)) {
+      (one[0] < 'a' ? came_publications : came_messages).push_back(std::move(one));
+    }
+    CHECK(came_publications == publications);
+    CHECK(came_messages == messages);
+    CHECK_FALSE(sender.waits_for_ack());
+  }
+}
+
+TEST_CASE("publications wait behind all messages, and for most of the window [F29]") {
+  LinkSender sender(kSmall);
+  sender.queue_fanout(kGroup, filled(250, 'P'));
+  sender.queue_snapshot(kGroup, "snapshot");
+  REQUIRE(sender.queue(kGroup, "entries", false));
+  CHECK(sender.next()->bytes == "entries");
+  const auto first = sender.next();
+  REQUIRE(first.has_value());
+  CHECK(first->kind == FrameKind::kFanout);
+  CHECK(first->bytes == "\x01" + filled(100, 'P'));
+  CHECK_FALSE(sender.next().has_value());  // more than a quarter is unacknowledged
+  CHECK(sender.waits_for_ack());
+  REQUIRE(sender.queue(kGroup, "heartbeat", true));
+  CHECK(sender.next()->bytes == "heartbeat");
+  sender.acked(7 + 101 + 9);
+  CHECK(sender.next()->bytes == "\x01" + filled(100, 'P'));
+  sender.acked(7 + 101 + 9 + 101);
+  CHECK(sender.next()->bytes == std::string(1, '\0') + filled(50, 'P'));
+  sender.acked(7 + 101 + 9 + 101 + 51);
+  CHECK(sender.next()->kind == FrameKind::kSnapshot);
+}
+
+TEST_CASE("of publications that nobody takes the oldest go, but not one that was begun [F28]") {
+  FragmentLimits limits = kSmall;
+  limits.fanout_bytes = 500;
+  LinkSender sender(limits);
+  LinkReceiver receiver(limits);
+  sender.queue_fanout(kGroup, filled(200, 'A'));
+  const auto begun = sender.next();
+  REQUIRE(begun.has_value());
+  CHECK(sender.queue_fanout(kGroup, filled(200, 'B')) == 0);
+  CHECK(sender.queue_fanout(kGroup, filled(200, 'C')) == 1);
+  CHECK(sender.queue_fanout(kGroup, filled(400, 'D')) == 1);
+  CHECK_FALSE(receiver.receive(*begun).message.has_value());
+  sender.acked(begun->bytes.size());
+  CHECK(pump(sender, receiver) == std::vector<std::string>{filled(200, 'A'), filled(400, 'D')});
+}
+
+TEST_CASE("parts of publications that break the rules end the link") {
+  FragmentLimits limits = kSmall;
+  limits.fanout_bytes = 150;
+  CHECK(LinkReceiver(limits).receive({FrameKind::kFanout, kGroup, ""}).broken);
+  CHECK(LinkReceiver(limits).receive({FrameKind::kFanout, kGroup, "\x01"}).broken);
+  CHECK(LinkReceiver(limits).receive({FrameKind::kFanout, kGroup, "\x02x"}).broken);
+  LinkReceiver full(limits);
+  CHECK_FALSE(full.receive({FrameKind::kFanout, kGroup, "\x01" + filled(100, 'x')}).broken);
+  CHECK(full.receive({FrameKind::kFanout, kGroup, "\x01" + filled(51, 'x')}).broken);
+}
+
 }  // namespace kiwi::actors

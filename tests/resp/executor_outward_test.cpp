@@ -121,6 +121,31 @@ TEST_CASE("an event goes to the channels that the letters name") {
   CHECK(outside.events(packed({"DEL", "k"})).empty());
 }
 
+TEST_CASE("a read that finds nothing tells of it on its node, if somebody asked") {
+  Outside outside;
+  const auto read = [&](const std::string& key) {
+    return outside.node.read_effects(packed({"GET", key})).outward;
+  };
+  outside.choose("KEA");
+  CHECK(read("none").empty());  // m is not one of A
+  outside.choose("Em");
+  outside.events(packed({"SET", "k", "v"}));
+  CHECK(text_of(read("none")) == "0 keymiss none");
+  CHECK(read("k").empty());
+  CHECK(text_of(outside.events(packed({"GETDEL", "none"}))) == "0 keymiss none");
+  outside.node.executor().listen({true, {}, true, false, &kOne});
+  CHECK(read("none").empty());
+}
+
+TEST_CASE("commands behind CONFIG SET in its entry tell as it says") {
+  Outside outside;
+  outside.node.log().batch(
+      outside.node.next_number(),
+      {packed({"SET", "j", "v"}), packed({"kiwi.setting", "notify-keyspace-events", "KEA"}),
+       packed({"SET", "k", "v"})});
+  CHECK(text_of(outside.node.deliver().outward) == "0 set k");
+}
+
 TEST_CASE("a key whose time is over is told of by the entry that removes it") {
   Outside outside;
   outside.choose("KEA");

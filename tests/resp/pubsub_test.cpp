@@ -22,8 +22,8 @@ using Got = std::vector<std::pair<ConnectionId, std::string>>;
 Got publish(const PubSub& pubsub, const Publication& publication) {
   Got got;
   const size_t count =
-      pubsub.publish(publication, [&](ConnectionId connection, const PushBytes& bytes) {
-        got.emplace_back(connection, *bytes);
+      pubsub.publish(publication, [&](ConnectionId connection, const Push& message) {
+        got.emplace_back(connection, message->bytes);
       });
   CHECK(count == got.size());
   CHECK(count == pubsub.receivers(publication.sharded, publication.channel));
@@ -261,6 +261,24 @@ TEST_CASE("an answer that comes too late, or twice, counts for nothing") {
   CHECK(trio.got[1].size() == 1);
 }
 
+TEST_CASE("a batch that comes twice is given once, and a new link begins anew") {
+  Trio trio({0, 1, 0});
+  std::string first;
+  for (uint64_t slot = 1; slot <= 2; ++slot) {
+    trio.publish(0, {false, "a", "x"}, slot);
+    trio.nodes[0].flush(trio.now_ms);
+    first = first.empty() ? trio.nodes[0].take_effects().send.at(0).bytes : first;
+  }
+  trio.carry();
+  std::optional<FanoutBatch> batch;
+  CHECK(trio.nodes[1].receive(NodeId{1}, first, batch));
+  CHECK_FALSE(batch.has_value());
+  trio.nodes[1].link_down(NodeId{1});
+  trio.nodes[1].link_up(NodeId{1});
+  CHECK(trio.nodes[1].receive(NodeId{1}, first, batch));
+  CHECK(batch.has_value());
+}
+
 TEST_CASE("the first subscriber of a node waits until the others have heard of it") {
   Trio trio({0, 0, 0});
   CHECK_FALSE(trio.nodes[2].want_interest({1, 5}, trio.now_ms));
@@ -314,6 +332,12 @@ TEST_CASE("more than a batch holds goes in several, in order") {
     CHECK(trio.got[1][i].channel == "c" + std::to_string(i));
     CHECK(trio.answers[i] == std::pair<uint64_t, uint64_t>{i, 1});
   }
+  CHECK(trio.nodes[0].anyone_else());
+  for (uint64_t i = 0; i < 70'000; ++i) {
+    trio.publish(0, {false, "", ""}, i);
+  }
+  trio.nodes[0].flush(trio.now_ms);
+  CHECK(trio.nodes[0].take_effects().send.size() == 2);  // their counts are bounded, too
   CHECK(Fanout::too_large({false, "c", std::string(config::limits::kPublicationBytes, 'x')}));
 }
 

@@ -1,6 +1,7 @@
 // Publish/subscribe between sessions: order, silence, limits, and what other nodes have to say.
 // What one connection sees by itself is in transcripts/pubsub.txt.
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -20,22 +21,27 @@ constexpr char kSubscribed[] = "*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n";
 // Messages to peers are dropped here: tests say what the peers answer.
 struct World {
   World() {
-    node.context.wake_connection = [this](ConnectionId id) { woken.push_back(id); };
     node.context.deliver = [this](ReplyBatch batch) { delivered.push_back(std::move(batch)); };
   }
   std::vector<FanoutEffects::Message> flush(int64_t now_ms = 1000) {
     node.context.fanout.flush(now_ms);
     return node.context.take_fanout();
   }
-  // What was delivered to the client, as its shell does it.
-  std::string give(TestClient& client) {
-    for (const ReplyBatch& batch : delivered) {
+  // What was delivered to the client, as its shell does it. How many batches it was.
+  size_t hand(TestClient& client) {
+    size_t batches = 0;
+    for (const ReplyBatch& batch : std::exchange(delivered, {})) {
       if (batch.connection == client.session.id()) {
         client.session.reply(batch, client.now_ms);
+        ++batches;
+      } else {
+        delivered.push_back(batch);
       }
     }
-    std::erase_if(delivered,
-                  [&](const ReplyBatch& one) { return one.connection == client.session.id(); });
+    return batches;
+  }
+  std::string give(TestClient& client) {
+    hand(client);
     return client.session.take_output();
   }
   void hear(uint64_t number, bool interested) {  // node 2 says it
@@ -55,22 +61,23 @@ struct World {
   }
 
   TestNode node;
-  std::vector<ConnectionId> woken;
   std::vector<ReplyBatch> delivered;
 };
 
 }  // namespace
 
-TEST_CASE("a message goes to other sessions, whose owners are told once") {
+TEST_CASE("messages go to other sessions, those of one read together") {
   World world;
   TestClient subscriber(world.node, 1);
   TestClient publisher(world.node, 2);
   CHECK(subscriber.send("SUBSCRIBE a\r\n") == kSubscribed);
   CHECK(publisher.send("PUBLISH a x\r\nPUBLISH a x\r\n") == ":1\r\n:1\r\n");
-  CHECK(world.woken == std::vector<ConnectionId>{1});
+  CHECK(world.delivered.size() == 2);  // each PUBLISH had its turn at once
+  CHECK(world.give(subscriber) == std::string(kMessage) + kMessage);
+  publisher.send("SET k v\r\nPUBLISH a x\r\nPUBLISH a x\r\n");
+  publisher.answer(publisher.forwarded()[0].slot, "+OK\r\n");
+  CHECK(world.hand(subscriber) == 1);
   CHECK(subscriber.session.take_output() == std::string(kMessage) + kMessage);
-  CHECK(publisher.send("PUBLISH a x\r\n") == ":1\r\n");
-  CHECK(world.woken == std::vector<ConnectionId>{1, 1});
 }
 
 TEST_CASE("PUBLISH waits for what its connection wrote before, and not for other publications") {
@@ -82,11 +89,11 @@ TEST_CASE("PUBLISH waits for what its connection wrote before, and not for other
             .empty());
   const std::vector<Request> writes = publisher.forwarded();
   REQUIRE(writes.size() == 2);
-  CHECK(subscriber.session.take_output().empty());
+  CHECK(world.give(subscriber).empty());
   CHECK(publisher.answer(writes[0].slot, "+OK\r\n") == "+OK\r\n:1\r\n:1\r\n");
-  CHECK(subscriber.session.take_output() == std::string(kMessage) + kMessage);
+  CHECK(world.give(subscriber) == std::string(kMessage) + kMessage);
   CHECK(publisher.answer(writes[1].slot, "+OK\r\n") == "+OK\r\n:1\r\n");
-  CHECK(subscriber.session.take_output() == kMessage);
+  CHECK(world.give(subscriber) == kMessage);
 }
 
 TEST_CASE("a push leaves behind what was answered before it, and never inside a reply [C5]") {
@@ -100,7 +107,7 @@ TEST_CASE("a push leaves behind what was answered before it, and never inside a 
   REQUIRE(reads.size() == 2);
   CHECK(subscriber.answer(reads[1].slot, "$1\r\nl\r\n").empty());
   publisher.send("PUBLISH a x\r\n");
-  CHECK(subscriber.session.take_output().empty());  // behind the second reply
+  CHECK(world.give(subscriber).empty());  // behind the second reply
   const std::string push = ">" + std::string(kMessage).substr(1);
   CHECK(subscriber.answer(reads[0].slot, "$1\r\nk\r\n") == "$1\r\nk\r\n$1\r\nl\r\n" + push);
 }
@@ -156,6 +163,7 @@ TEST_CASE("a subscriber that reads nothing is closed by the limit of its class")
   subscriber.send("SUBSCRIBE a\r\n");
   for (int i = 0; i < 100 && !subscriber.session.killed(); ++i) {
     publisher.send("PUBLISH a x\r\n");
+    world.hand(subscriber);
   }
   CHECK(subscriber.session.killed());
   CHECK(world.node.closed == std::vector<ConnectionId>{1});
@@ -184,6 +192,9 @@ TEST_CASE("CLIENT LIST shows subscribers as such") {
   CHECK(list.find("flags=P db=0 sub=2 psub=1 ssub=1") != std::string::npos);
   CHECK(list.find("id=2 ") == std::string::npos);
   CHECK(admin.send("CLIENT LIST TYPE normal\r\n").find("id=1 ") == std::string::npos);
+  const std::string info = admin.send("INFO stats\r\n");
+  CHECK(info.find("\r\npubsub_channels:2\r\npubsub_patterns:1\r\npubsubshard_channels:1\r\n") !=
+        std::string::npos);
 }
 
 TEST_CASE("PUBLISH is answered when the other nodes have counted, or did not in time") {
@@ -218,6 +229,79 @@ TEST_CASE("the first SUBSCRIBE waits for the other nodes, and what follows waits
   CHECK(world.give(subscriber) == std::string(kSubscribed) + "*2\r\n$4\r\npong\r\n$0\r\n\r\n");
   TestClient second(world.node, 3);
   CHECK(second.send("SUBSCRIBE a\r\n") == kSubscribed);
+}
+
+TEST_CASE("who unsubscribed gets nothing that was still on its way") {
+  World world;
+  TestClient subscriber(world.node, 1);
+  TestClient publisher(world.node, 2);
+  subscriber.send("SUBSCRIBE a b\r\n");
+  publisher.send("PUBLISH a x\r\n");
+  subscriber.send("UNSUBSCRIBE a\r\n");
+  CHECK(world.give(subscriber).empty());
+  publisher.send("PUBLISH b x\r\n");
+  subscriber.send("RESET\r\n");
+  CHECK(world.give(subscriber).empty());
+}
+
+TEST_CASE("subscriptions change behind what their connection published before") {
+  World world;
+  TestClient client(world.node, 1);
+  client.send("HELLO 3\r\n");
+  client.send("SUBSCRIBE a\r\n");
+  CHECK(client.send("SET k v\r\nPUBLISH a x\r\nUNSUBSCRIBE a\r\nPUBLISH a y\r\n").empty());
+  CHECK_FALSE(client.session.wants_more_input());
+  const std::string push = ">" + std::string(kMessage).substr(1);
+  CHECK(client.answer(client.forwarded()[0].slot, "+OK\r\n") ==
+        "+OK\r\n" + push + ":1\r\n>3\r\n$11\r\nunsubscribe\r\n$1\r\na\r\n:0\r\n:0\r\n");
+  CHECK(client.session.wants_more_input());
+}
+
+TEST_CASE("a block changes subscriptions behind what was published before it") {
+  World world;
+  TestClient client(world.node, 1);
+  client.send("HELLO 3\r\n");
+  client.send("SUBSCRIBE a\r\n");
+  client.send("SET k v\r\nPUBLISH a x\r\nMULTI\r\nUNSUBSCRIBE a\r\nEXEC\r\n");
+  const std::string push = ">" + std::string(kMessage).substr(1);
+  const std::string out = client.answer(client.forwarded()[0].slot, "+OK\r\n");
+  CHECK(out.starts_with("+OK\r\n" + push + ":1\r\n"));
+  CHECK(world.node.context.pubsub.empty());
+}
+
+TEST_CASE("what an entry tells comes behind the replies of its turn [C5]") {
+  World world;
+  TestClient writer(world.node, 1);
+  TestClient other(world.node, 2);
+  writer.send("HELLO 3\r\n");
+  writer.send("SUBSCRIBE a\r\n");
+  other.send("SUBSCRIBE a\r\n");
+  writer.send("MULTI\r\nPUBLISH a x\r\nEXEC\r\nPUBLISH a y\r\n");
+  ReplyBatch reply;
+  reply.connection = 1;
+  reply.bytes = "*1\r\n:2\r\n";
+  reply.parts = {{writer.forwarded()[0].slot, 0, static_cast<uint32_t>(reply.bytes.size())}};
+  std::vector<ReplyBatch> replies{reply};
+  world.node.context.publish_outward({{OutwardEvent::Kind::kPublish, 0, "a", "x", 0}}, replies);
+  REQUIRE(replies.size() == 2);
+  for (ReplyBatch& batch : replies) {
+    world.delivered.push_back(std::move(batch));
+  }
+  const std::string push = ">" + std::string(kMessage).substr(1);
+  const std::string last = ">3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\ny\r\n";
+  CHECK(world.give(writer) == "*1\r\n:2\r\n" + push + last + ":2\r\n");
+  CHECK(world.give(other) == std::string(kMessage) + "*" + last.substr(1));
+}
+
+TEST_CASE("a block that subscribes tells the other nodes at once") {
+  World world;
+  world.node.context.fanout.link_up(NodeId{2});
+  world.flush();
+  TestClient client(world.node, 1);
+  client.send("MULTI\r\nSUBSCRIBE a\r\nEXEC\r\n");
+  const auto said = world.flush();
+  REQUIRE(said.size() == 1);
+  CHECK(said[0].bytes == World::with_number('\x03', 1) + "\x01");
 }
 
 TEST_CASE("PUBLISH in a block is one of its writes") {
