@@ -107,7 +107,8 @@ class Executor {
   void forget_connection(ConnectionId connection);  // closed: its replies are dropped
 
   // ---- clients that wait in blocking commands (waiters.hpp)
-  void set_clock(int64_t now_ms);             // monotonic: timeouts; before work()
+  bool anybody_waits() const;                 // then set_clock() is to be called before work()
+  void set_clock(int64_t now_ms);             // monotonic: timeouts
   std::optional<int64_t> wake_at_ms() const;  // when there is something to do again
   // Serves that the router did not hand over: they are certainly not applied.
   void serves_returned(const std::vector<uint64_t>& waiters);

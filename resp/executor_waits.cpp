@@ -242,7 +242,7 @@ bool Executor::State::serve_here(const Waiter& waiter) {
 }
 
 bool Executor::State::look_at_waits() {
-  if (store == nullptr) {
+  if (store == nullptr || waiters.idle()) {
     return false;
   }
   turn_commands = 0;
@@ -285,6 +285,8 @@ void Executor::State::answer_waits() {
 }
 
 // ---------------------------------------------------------------- the class
+
+bool Executor::anybody_waits() const { return state_->waiters.anybody(); }
 
 void Executor::set_clock(int64_t now_ms) { state_->waiters.set_clock(now_ms); }
 

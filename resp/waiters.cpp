@@ -214,7 +214,7 @@ std::optional<int64_t> Waiters::wake_at_ms() const {
   if (!deadlines_.empty()) {
     at = deadlines_.begin()->first;
   }
-  if (!marked_.empty()) {
+  if (!marked_.empty() && anybody()) {
     at = std::min(at.value_or(quiet_until_ms_), quiet_until_ms_);
   }
   return at;

@@ -70,6 +70,7 @@ class Waiters {
     std::vector<Serve> serves;  // to be proposed, in this order
     std::vector<Ended> ended;   // nothing was taken for them, and nothing will be
     std::vector<Answer> answers;
+    bool empty() const { return serves.empty() && ended.empty() && answers.empty(); }
   };
   // How many elements of a key there are for such a waiter: one of those in its lane.
   using Supply = std::function<uint64_t(const Waiter&, std::string_view key)>;
@@ -102,6 +103,9 @@ class Waiters {
   bool look(const Supply& supply, const ServeHere& serve_here, Room room);
   Effects take_effects();
 
+  bool anybody() const { return !blocked_.empty(); }
+  // No look is needed.
+  bool idle() const { return !anybody() && marked_.empty() && effects_.empty(); }
   std::optional<int64_t> wake_at_ms() const;  // when set_clock() has something to do
   WaitedKeys& waited_keys() { return waited_keys_; }
   WaiterStatus status() const;

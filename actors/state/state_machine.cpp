@@ -106,7 +106,9 @@ void StateMachine::turn() {
       options_.now_us && replay_rest_.wanted(options_.executor->applied(), follows_);
   const bool timed = replays || expiry_.looks();
   const int64_t began_us = timed ? now_us() : 0;
-  options_.executor->set_clock(options_.now_ms());
+  if (options_.executor->anybody_waits()) {
+    options_.executor->set_clock(options_.now_ms());
+  }
   if (options_.listening) {
     options_.executor->listen(options_.listening());
   }
@@ -134,12 +136,15 @@ void StateMachine::turn() {
 
 // Of clients that wait. A turn too many does nothing.
 void StateMachine::await_timeouts() {
+  const std::optional<int64_t> at = options_.executor->wake_at_ms();
+  if (!at) {
+    return;
+  }
   const int64_t now_ms = options_.now_ms();
   if (wake_at_ms_ <= now_ms) {
     wake_at_ms_ = kNever;
   }
-  const std::optional<int64_t> at = options_.executor->wake_at_ms();
-  if (at && *at < wake_at_ms_) {
+  if (*at < wake_at_ms_) {
     wake_at_ms_ = *at;
     const int64_t after_ms = std::max<int64_t>(1, *at - now_ms);
     delayed_send(this, std::chrono::milliseconds(after_ms), work_atom_v);

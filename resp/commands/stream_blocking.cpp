@@ -95,7 +95,7 @@ const StreamGroup* find_group(Context& context,
                               std::string_view group,
                               const Stream*& stream) {
   const Key found = context.find(key);
-  stream = found.is(Stream::kType) ? &context.open_for_reading<Stream>(found) : nullptr;
+  stream = found.is(Stream::kType) ? context.open_for_reading<Stream>(found) : nullptr;
   return stream != nullptr ? stream->group(group) : nullptr;
 }
 

@@ -8,11 +8,21 @@ import subprocess
 
 import cluster as clusters
 
+import resp
+
 from bench import tools
-from bench.workloads import REDIS_BENCHMARK
+from bench.workloads import REDIS_BENCHMARK, STREAMS
 
 PERCENTILE = re.compile(r"^([\d.]+)% <= ([\d.]+) milliseconds", re.M)
 RATE = re.compile(r"throughput summary: ([\d.]+)")
+# Of workloads.STREAMS, on one stream with one group; its entries are 1-0, 1-1, ...
+STREAM, GROUP, CONSUMER = "bench:stream", "group", "consumer"
+STREAM_COMMANDS = {
+    "xadd": ["XADD", STREAM, "1-*", "field"],  # and the value
+    "xreadgroup": ["XREADGROUP", "GROUP", GROUP, CONSUMER, "COUNT", "1", "STREAMS", STREAM, ">"],
+    "xack": ["XACK", STREAM, GROUP, "1-__rand_int__"],
+}
+DELIVERED_AT_ONCE = 100
 SUMMARY = re.compile(r"latency summary \(msec\):\s+avg.*max\s+([\d. ]+)")
 
 
@@ -78,9 +88,10 @@ def parse_redis_benchmark(text):
             "max_ms": longest}
 
 
-def redis_benchmark(port, kind, clients, pipeline, keys, value, requests):
-    argv = ["redis-benchmark", "-p", str(port), "-t", kind, "-c", str(clients), "-P", str(pipeline),
-            "-n", str(requests), "-r", str(keys), "-d", str(value), "--precision", "3"]
+def redis_benchmark(port, what, clients, pipeline, keys, value, requests):
+    """what: the arguments that name tests of its own, or a command."""
+    argv = ["redis-benchmark", "-p", str(port), "-c", str(clients), "-P", str(pipeline),
+            "-n", str(requests), "-r", str(keys), "-d", str(value), "--precision", "3", *what]
     done = subprocess.run(argv, capture_output=True, text=True)
     said = parse_redis_benchmark(done.stdout)
     if done.returncode != 0 or said is None:
@@ -88,10 +99,35 @@ def redis_benchmark(port, kind, clients, pipeline, keys, value, requests):
     return said
 
 
+def stream_command(kind, value):
+    return STREAM_COMMANDS[kind] + (["v" * value] if kind == "xadd" else [])
+
+
+def prepare(system, workload, requests):
+    """What so many requests of it need, and use up: a stream, and its group, as new ones."""
+    if workload.kind not in STREAMS:
+        return
+    with resp.Client("127.0.0.1", system.port, 60) as client:
+        client.call("DEL", STREAM)
+        if workload.kind == "xadd":
+            return
+        fast = {"clients": 8, "pipeline": 64, "keys": 1, "value": 1}
+        redis_benchmark(system.port, stream_command("xadd", workload.value), requests=requests, **fast)
+        client.call("XGROUP", "CREATE", STREAM, GROUP, "0")
+        if workload.kind == "xack":
+            redis_benchmark(system.port, ["XREADGROUP", "GROUP", GROUP, CONSUMER, "COUNT", str(DELIVERED_AT_ONCE),
+                                          "STREAMS", STREAM, ">"],
+                            requests=requests // DELIVERED_AT_ONCE + 1, **fast)
+
+
 def run(system, workload, keys, requests):
     """One run of a workload on a system; the result says which generator drove it."""
+    if workload.kind in STREAMS:
+        said = redis_benchmark(system.port, stream_command(workload.kind, workload.value), workload.clients,
+                               workload.pipeline, requests, workload.value, requests)
+        return {**said, "generator": "redis-benchmark"}
     if workload.kind in REDIS_BENCHMARK and system.protocol == "redis":
-        said = redis_benchmark(system.port, workload.kind, workload.clients, workload.pipeline,
+        said = redis_benchmark(system.port, ["-t", workload.kind], workload.clients, workload.pipeline,
                                keys, workload.value, requests)
         return {**said, "generator": "redis-benchmark"}
     stale = workload.kind == "stale"

@@ -29,6 +29,7 @@ ATTEMPTS = 4
 def warm_up(system, workload, keys):
     """Connections, caches and pages as they will be; gives the rate, so that runs can be sized."""
     requests = min(workload.clients * workload.pipeline * 40 + 200, 40_000 + workload.clients)
+    generators.prepare(system, workload, requests)
     return generators.run(system, workload, keys, requests)["rps"]
 
 
@@ -46,6 +47,7 @@ def measure(system, workload, keys, seconds):
 def measure_once(system, workload, keys, seconds):
     rate = warm_up(system, workload, keys)
     requests = max(200, int(rate * seconds))
+    generators.prepare(system, workload, requests)
     synced = SyncCount(system)
     watch, begun = machine.Watch(system.pids(), system.directory), time.monotonic()
     said = generators.run(system, workload, keys, requests)

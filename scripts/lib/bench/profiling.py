@@ -58,8 +58,10 @@ def sampled(options, system, workload, keys, directory):
     """(label -> Samples, rate of the workload while it was watched)"""
     rate = prepared(system, workload, keys)
     names = labels(system)
+    requests = max(200, int(rate * options.seconds * 1.2))
+    generators.prepare(system, workload, requests)
     finish = sampling.record(system.pids(), options.seconds, directory)
-    said = generators.run(system, workload, keys, max(200, int(rate * options.seconds * 1.2)))
+    said = generators.run(system, workload, keys, requests)
     found = finish()
     return {label: found[pid] for label, pid in zip(names, system.pids()) if pid in found}, \
         said["rps"]
@@ -68,6 +70,7 @@ def sampled(options, system, workload, keys, directory):
 def counted(options, system, workload, keys, rate):
     """label -> name -> per operation"""
     requests = max(200, int(rate * options.seconds))
+    generators.prepare(system, workload, requests)
     before, cpu = info_of(system), [machine.cpu_seconds([pid]) for pid in system.pids()]
     rows = counts.count(system.pids(), lambda: generators.run(system, workload, keys, requests))
     after = info_of(system)
@@ -91,8 +94,9 @@ def allocated(options, workload, keys, directory):
         preload.started()
     try:
         rate = prepared(system, workload, keys)
-        before = [preload.read(pid) for pid in system.pids()]
         requests = max(200, int(rate * options.seconds))
+        generators.prepare(system, workload, requests)
+        before = [preload.read(pid) for pid in system.pids()]
         generators.run(system, workload, keys, requests)
         return {label: {name: (value - then[name]) / requests
                         for name, value in preload.read(pid).items()}
@@ -122,6 +126,7 @@ def instructions(options, workload, keys, directory):
         system.port = system.data_port = node.port
         if workload.kind in workloads.READS:
             generators.fill(system, keys, workload.value)
+        generators.prepare(system, workload, 2 * CALLGRIND_OPERATIONS)
         generators.run(system, workload, keys, CALLGRIND_OPERATIONS // 10)
         switch(True)
         generators.run(system, workload, keys, CALLGRIND_OPERATIONS)

@@ -14,6 +14,9 @@ ETCD_KEYS = 10_000  # of reads, since etcd takes long to fill; fewer keys are no
 DATA_BYTES = 128 * 2**20  # at most, so that what is not called cold fits Kiwi's default cache
 REDIS_BENCHMARK = ("set", "get", "incr", "mset")  # its -t names; mset writes 10 keys
 READS = ("get", "stale", "mixed")
+# Of one stream, each the command's name: an entry comes; one is delivered, and pending from then on; any one
+# is acknowledged.
+STREAMS = ("xadd", "xreadgroup", "xack")
 KEY_BYTES = 16
 
 SET_SYSTEMS = ("redis", "redis-aof", "kiwi-1", "kiwi-3", "kiwi-3-follower", "etcd-3")
@@ -22,7 +25,7 @@ GET_SYSTEMS = ("redis", "kiwi-3", "kiwi-3-follower", "etcd-3")
 
 @dataclasses.dataclass(frozen=True)
 class Workload:
-    kind: str  # set get incr mset mixed stale
+    kind: str  # set get incr mset mixed stale, or of STREAMS
     clients: int = 50
     pipeline: int = 1
     value: int = 64
@@ -71,6 +74,7 @@ MORE = (
     + [Workload(kind, pipeline=depth, value=size) for kind in ("set", "get")
        for size in (1024, 16384) for depth in (1, 16)]
     + [Workload("get", cold=True)]
+    + [Workload(kind, pipeline=depth) for kind in STREAMS for depth in (1, 16)]
 )
 
 
