@@ -123,7 +123,7 @@ class Handles {
         beyond_.insert_or_assign(Name{for_change, key.database.value, key.name}, used_);
       }
       if (used_ == slots_.size()) {
-        slots_.push_back(Slot{T(database), false});
+        slots_.emplace_back(database);
       }
       Slot& slot = slots_[used_++];
       slot.for_change = for_change;
@@ -133,8 +133,9 @@ class Handles {
 
    private:
     struct Slot {
+      explicit Slot(Database& database) : handle(database) {}
       T handle;
-      bool for_change;
+      bool for_change = false;
     };
     static Name name_of(const Slot& slot) {
       const Key& key = slot.handle.key();
