@@ -152,6 +152,7 @@ struct Executor::State {
   bool must_skip(const raft::Entry& entry) const;
   void take_settings();  // what the state says of them now
   [[noreturn]] void out_of_memory() const;
+  void large_entry() const;
   std::shared_ptr<const PendingBatch> take_pending(const raft::ProposalNumber& number);
   bool is_own(const raft::ProposalNumber& number) const;
   void run_commands(const raft::Entry& entry, const PendingBatch* batch);
@@ -173,8 +174,7 @@ struct Executor::State {
   bool run_handler(Route route, const Decoded& decoded, ReplySpace& out, int version);
   void failed(const CommandSpec& row, const std::exception& error);
   std::string too_much(uint64_t steps_max);
-  uint64_t read_steps_left() const;  // of this entry
-  void large_entry() const;
+  uint64_t read_steps_left() const;                    // of this entry
   bool looks_long(const CommandSpec& row, Args args);  // the context was begun for it
   bool foreseen_long(RequestKind kind, const Decoded& decoded, const Moment& moment);
   void watch(const Decoded& decoded, int64_t now_ms, const ReplyGroups::Draft& draft, int version);

@@ -5,6 +5,7 @@
   lengths     files of at most 500 lines, functions of at most 70; exceptions are in ratchet.txt,
               whose entries may shrink or go, never grow
   assertions  each folder has as many per 1,000 lines as scripts/floors.txt asks for
+  chapters    methods of a large class stand in the source that its header says
   words       what is to be fixed or to be done is not left in the text without its issue's number
   headers     start with a paragraph on their job and have #pragma once
   folders     each has a README.md
@@ -27,6 +28,7 @@ import sys
 import command_list
 import failpoints
 import lint_assertions
+import lint_chapters
 import lint_citations
 import lint_includes
 import lint_lengths
@@ -153,7 +155,7 @@ def main(arguments):
     if "--ratchet" in arguments:
         lint_lengths.write_ratchet(ROOT, files)
     checks = [lint_includes.check(files), lint_lengths.check(ROOT, files),
-              lint_assertions.check(ROOT, files), check_words(files), check_headers(files),
+              lint_assertions.check(ROOT, files), lint_chapters.check(files), check_words(files), check_headers(files),
               check_folders(files), check_fates(files), check_format(files),
               lint_readmes.check(files), command_list.check(files), check_generated(files),
               lint_citations.check(files, exists=lambda path: os.path.exists(

@@ -2,6 +2,7 @@
 import subprocess
 
 import lint
+import lint_chapters
 import lint_includes
 import lint_lengths
 import pytest
@@ -122,3 +123,15 @@ def test_words_headers_and_folders():
 def test_a_fate_stands_with_the_others(path, line, found):
     problems = list(lint.check_fates({path: "// x\n" + line + "\n"}))
     assert [p.partition(" ")[0] for p in problems] == ([f"{path}:2:"] if found else [])
+
+
+def test_a_method_under_the_wrong_chapter_is_named():
+    header = ("struct Core::State {\n  // ---- one.cpp\n  void first();\n  int second(int a,\n             int b);\n"
+              "  // ---- two.cpp (end)\n  void third() const;\n  void inlined();\n};\n"
+              "void Core::State::inlined() {}\n")
+    files = {"raft/state.hpp": header,
+             "raft/one.cpp": "void Core::State::first() {\n}\nvoid Core::State::third() const {\n}\n",
+             "raft/two.cpp": "int Core::State::second(int a, int b) {\n}\n"}
+    problems = list(lint_chapters.check(files))
+    assert [p.partition(" is not in ")[0] for p in problems] == [
+        "raft/state.hpp:4: Core::State::second", "raft/state.hpp:7: Core::State::third"]
