@@ -6,7 +6,7 @@ import threading
 import time
 
 from support.cluster import wait_serving
-from support.resp import Push, RespError
+from support.resp import NOTHING, Push, RespError
 from support.waiting import wait_until
 
 KEYS = [f"k{number}" for number in range(8)]
@@ -61,6 +61,7 @@ class Cacher(threading.Thread):
         self.oldest_s = 0.0
         self.hits = self.pushes = self.flushes = 0
         self.cached = {}
+        self.wrong = []
 
     def told(self, push):
         assert push[0] == b"invalidate", push
@@ -80,16 +81,9 @@ class Cacher(threading.Thread):
         return reply
 
     def drain(self, connection):
-        connection.socket.settimeout(0.01)
-        try:
-            while True:
-                push = connection.read()
-                assert isinstance(push, Push)
-                self.told(push)
-        except TimeoutError:
-            pass
-        finally:
-            connection.socket.settimeout(15)
+        while (push := connection.read_within(0.01)) is not NOTHING:
+            assert isinstance(push, Push), push
+            self.told(push)
 
     def run(self):
         while not self.stop.is_set():
@@ -105,6 +99,9 @@ class Cacher(threading.Thread):
                     self.verify()
             except OSError:
                 time.sleep(0.05)
+            except AssertionError as wrong:
+                self.wrong.append(wrong)
+                return
 
     def step(self, connection):
         at = time.monotonic()
@@ -139,6 +136,7 @@ def run(cluster, seed, nemesis):
         assert not cacher.is_alive()
         print(f"node {cacher.node.id}: oldest {cacher.oldest_s:.3f} s, {cacher.hits} looks, "
               f"{cacher.pushes} pushes, {cacher.flushes} flushes")
+        assert not cacher.wrong
         assert cacher.pushes > 0 and cacher.hits > 0
         assert cacher.oldest_s < BOUND_S + SLACK_S
     return cachers
