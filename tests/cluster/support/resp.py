@@ -40,6 +40,9 @@ class Push(list):
     """A RESP3 push message."""
 
 
+NOTHING = object()  # no reply
+
+
 def encode(*args: object) -> bytes:
     """One command as a multibulk request."""
     parts = [b"*%d\r\n" % len(args)]
@@ -146,6 +149,20 @@ class Connection:
             self.buffer.clear()
             self.position = 0
         return value
+
+    def read_within(self, seconds: float):
+        """The next reply, or NOTHING if it has not come whole by then: the next read begins anew."""
+        del self.buffer[: self.position]
+        self.position = 0
+        patience = self.socket.gettimeout()
+        self.socket.settimeout(seconds)
+        try:
+            return self.read()
+        except TimeoutError:
+            self.position = 0
+            return NOTHING
+        finally:
+            self.socket.settimeout(patience)
 
     def read_raw(self) -> bytes:
         """The bytes of the next reply, parsed only as far as its end must be known."""
