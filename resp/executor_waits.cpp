@@ -97,7 +97,7 @@ std::optional<bool> Executor::State::try_first(const Decoded& decoded,
       pinned = row.waiting->pin(context, args);
     }
   } catch (const TooMuchForOneEntry&) {
-    reply.error(too_much());
+    reply.error(too_much(options.entry_read_steps_max));
     something = std::nullopt;
   } catch (const std::bad_alloc&) {
     out_of_memory();
