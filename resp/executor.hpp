@@ -32,6 +32,8 @@
 
 namespace kiwi::resp {
 
+class ReplyStream;
+
 struct ExecutorOptions {
   GroupId group = kFirstGroup;  // whose entries are applied
   NodeId node;
@@ -53,9 +55,11 @@ struct ExecutorOptions {
   // Reads that look at more records than this leave the turn (ExecutorEffects::long_reads); 0: none
   // does. Only when, not what they answer, depends on it.
   uint64_t long_read_elements = 0;
+  size_t long_reply_bytes = config::limits::kLongReplyBytes;  // the same, of what they answer
   size_t long_reads_max = config::limits::kLongReads;  // put aside at a time; more are refused
   size_t long_reads_of_connection_max = config::limits::kLongReadsOfConnection;
   const std::atomic<bool>* stop = nullptr;  // of a view: it ends what runs, by Stopped (steps.hpp)
+  ReplyStream* stream = nullptr;  // of a view, for one read: by which its reply leaves in pieces
 };
 
 struct ExecutorEffects {
@@ -102,7 +106,7 @@ class Executor {
   // reported in reads.done; a read that was put aside goes to long_reads_expired; to others nothing
   // happens.
   void cancel_reads(const std::vector<uint64_t>& ids);
-  void long_read_done(LongReadResult result);
+  void long_read_done(LongReadResult result);  // or a piece of its reply
   void apply(std::vector<raft::Entry> entries);  // queued; contiguous after what was queued before
   void forget_connection(ConnectionId connection);  // closed: its replies are dropped
 

@@ -142,6 +142,11 @@ void Executor::long_read_done(LongReadResult result) {
   if (!s.aside.contains(result.id)) {
     return;  // its client left
   }
+  if (result.replies.more) {
+    CHECK_INVARIANT(result.replies.read == result.id);
+    s.long_replies.push_back(std::move(result.replies));
+    return;
+  }
   s.forget_aside(result.id);
   s.context.add(result.stats);
   if (KeyTracker* tracker = s.database.outward().tracker()) {

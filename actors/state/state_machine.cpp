@@ -52,6 +52,11 @@ StateMachine::behavior_type StateMachine::make_behavior() {
         want_turn();
       },
       [this](LongReadDone& answer) { long_read_done(answer); },
+      [this](const resp::ReplyTaken& taken) {
+        if (long_reads_) {
+          long_reads_->taken(taken);
+        }
+      },
       [this](SwapState& order) { swap(order); },
       [this](SnapshotWorkerStarted& started) { snapshots_ = std::move(started.worker); },
       [this](RouterStarted& started) { router_ = std::move(started.router); },
