@@ -106,7 +106,7 @@ class Executor {
   // reported in reads.done; a read that was put aside goes to long_reads_expired; to others nothing
   // happens.
   void cancel_reads(const std::vector<uint64_t>& ids);
-  void long_read_done(LongReadResult result);  // or a piece of its reply
+  void long_read_done(LongReadResult result);    // or a piece of its reply
   void apply(std::vector<raft::Entry> entries);  // queued; contiguous after what was queued before
   void forget_connection(ConnectionId connection);  // closed: its replies are dropped
 

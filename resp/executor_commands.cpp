@@ -365,14 +365,14 @@ void Executor::State::run_read(const Asker& by,
     RespWriter reply(draft.bytes(), by.resp_version);
     return begin_wait(by, decoded, moment, reply);
   }
-  // Random reads change nothing, so they need not be alike anywhere: only different from each
-  // other.
   if (decoded.row != nullptr && !decoded.row->is_internal()) {  // what the node asks it needs whole
     draft.space.stream = options.stream;
   }
   if (may_put_aside) {
     draft.space.read_end = std::min(draft.space.read_end, draft.offset + options.long_reply_bytes);
   }
+  // Random reads change nothing, so they need not be alike anywhere: only different from each
+  // other.
   uint64_t commands_before = entry_commands;
   Moment read = moment;
   read.may_write = false;

@@ -28,10 +28,10 @@ namespace kiwi::resp {
 // The replies of one turn, grouped by connection.
 // Where the reply of one operation grows, and how far (F45).
 struct ReplySpace {
-  std::string* bytes = nullptr;  // nullptr: nobody waits for it
-  size_t read_end = 0;           // what `bytes` may grow to by a read
-  size_t write_end = 0;          // and by a write
-  bool lost = false;             // a write's reply did not fit, or a read's ended in the middle
+  std::string* bytes = nullptr;   // nullptr: nobody waits for it
+  size_t read_end = 0;            // what `bytes` may grow to by a read
+  size_t write_end = 0;           // and by a write
+  bool lost = false;              // a write's reply did not fit, or a read's ended in the middle
   ReplyStream* stream = nullptr;  // a read's: it may leave in pieces
 };
 

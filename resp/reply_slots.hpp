@@ -7,7 +7,8 @@
 // it by an eighth each. A new connection is taken for one that reads big values until its first
 // answers show what it is.
 //
-// A long reply comes in pieces. They leave at once when it is its turn, and wait in its slot before.
+// A long reply comes in pieces. They leave at once when it is its turn, and wait in its slot
+// before.
 #pragma once
 
 #include <algorithm>
@@ -185,7 +186,8 @@ class ReplySlots {
 
   // What leaves now stands inside a reply.
   bool is_inside() const {
-    return begun_ != 0 && !empty() && has_begun(first_) && !ring_[first_ & (ring_.size() - 1)].silent;
+    return begun_ != 0 && !empty() && has_begun(first_) &&
+           !ring_[first_ & (ring_.size() - 1)].silent;
   }
 
   // How big the replies of one kind of command are.

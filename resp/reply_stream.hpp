@@ -58,8 +58,8 @@ class ReplyStream {
   const size_t piece_bytes_;
   const size_t late_bytes_;  // that may wait for a head
   Pass pass_ = Pass::kTry;
-  size_t gone_ = 0;          // bytes before `here`
-  size_t sent_ = 0;          // of them the sink has: those before LateHeads are not sent again
+  size_t gone_ = 0;  // bytes before `here`
+  size_t sent_ = 0;  // of them the sink has: those before LateHeads are not sent again
   // kTry: places that were asked for and are not used; each head takes two. Not 0: all waits.
   size_t places_ = 0;
   std::vector<Head> heads_;  // by place

@@ -112,7 +112,8 @@ void RespWriter::bulk_head(size_t bytes) {
   if (fits(bytes + kFrame)) {
     parts_left_ = bytes;
     // Small replies that follow each other grow the buffer by doubling it.
-    if (stream_ == nullptr && out_->capacity() - out_->size() < bytes + kFrame && bytes > out_->size()) {
+    if (stream_ == nullptr && out_->capacity() - out_->size() < bytes + kFrame &&
+        bytes > out_->size()) {
       out_->reserve(out_->size() + bytes + kFrame);
     }
     append_header(*out_, '$', static_cast<int64_t>(bytes));

@@ -30,11 +30,8 @@ class RespWriter final : public ReplyWriter {
       : ReplyWriter(version, out == nullptr), out_(out) {}
   // `end`: what `out` may grow to, what stands in it already included.
   // With a stream: how long its pieces are, and `out` holds nothing else.
-  RespWriter(std::string* out,
-             int version,
-             size_t end,
-             Beyond beyond,
-             ReplyStream* stream = nullptr)
+  RespWriter(
+      std::string* out, int version, size_t end, Beyond beyond, ReplyStream* stream = nullptr)
       : ReplyWriter(version, out == nullptr),
         out_(out),
         beyond_(beyond),

@@ -85,6 +85,7 @@ void Session::reply(const ReplyBatch& replies, int64_t now_ms) {
   if (replies.more) {
     CHECK_INVARIANT(replies.parts.size() == 1 && replies.tokens.empty());
     s.take_piece(replies, replies.parts.front());
+    s.take_pushes(replies.pushes);
     s.resume();
     return;
   }

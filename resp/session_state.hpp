@@ -173,7 +173,7 @@ struct Session::State {
     size_t left = 0;
   };
   InPieces in_pieces;
-  bool gave_back = false;    // since it was last active
+  bool gave_back = false;  // since it was last active
   int64_t over_soft_limit_since_ms = -1;
   bool paused = false;    // too much unanswered or unsent (F28)
   bool running = false;   // process() is on the stack

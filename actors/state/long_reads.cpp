@@ -47,8 +47,8 @@ struct LongReads::Lane final : resp::ReplySink {
   }
 
   LongReads& all;
-  bool taken = false;  // it has, or will get, a view
-  bool held = false;   // it has one
+  bool taken = false;    // it has, or will get, a view
+  bool held = false;     // it has one
   uint64_t running = 0;  // 0: nothing is
   resp::ReplySlot to;
   std::atomic<bool> stop{false};

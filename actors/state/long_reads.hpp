@@ -30,7 +30,7 @@
 namespace kiwi::actors {
 
 struct LongReadLimits {
-  size_t lanes = 16;  // and so views, and replies that wait for their clients
+  size_t lanes = 16;                       // and so views, and replies that wait for their clients
   std::chrono::milliseconds patience{20};  // for a client, before its lane is parked
   // Who took nothing for so long is cut off; while others wait for a lane, sooner.
   std::chrono::milliseconds silence{60'000};
@@ -96,9 +96,9 @@ class LongReads {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<std::unique_ptr<Lane>> lanes_;
-  LongReadQueue waiting_;   // for the next view
-  LongReadQueue on_view_;   // for that of the lane that works
-  size_t turns_left_ = 0;   // reads that still run on it when others wait
+  LongReadQueue waiting_;    // for the next view
+  LongReadQueue on_view_;    // for that of the lane that works
+  size_t turns_left_ = 0;    // reads that still run on it when others wait
   View view_ = View::kNone;  // of the lane that works
   Lane* works_ = nullptr;    // with kHeld
   Lane* next_ = nullptr;     // with kAsked: who gets it

@@ -190,13 +190,28 @@ struct World {
 
 TEST_CASE("a long read answers the same in pieces as whole, and holds little of it [F45]") {
   World w;
-  for (const char* words :
-       {"keys *", "keys *9", "scan 0 count 150", "smembers set", "sscan set 0 count 500",
-        "sunion set hash2", "hgetall hash", "hkeys hash", "hscan hash 0 count 500",
-        "lrange list 0 -1", "zrange zset 0 -1 withscores", "zrangebyscore zset 5 150",
-        "xrange stream - +", "xread count 150 streams stream 0", "get long", "getrange long 5 70000",
-        "sort list alpha", "mget long key1 long", "get key1", "get nothing", "get set",
-        "cluster getkeysinslot 866 100"}) {
+  for (const char* words : {"keys *",
+                            "keys *9",
+                            "scan 0 count 150",
+                            "smembers set",
+                            "sscan set 0 count 500",
+                            "sunion set hash2",
+                            "hgetall hash",
+                            "hkeys hash",
+                            "hscan hash 0 count 500",
+                            "lrange list 0 -1",
+                            "zrange zset 0 -1 withscores",
+                            "zrangebyscore zset 5 150",
+                            "xrange stream - +",
+                            "xread count 150 streams stream 0",
+                            "get long",
+                            "getrange long 5 70000",
+                            "sort list alpha",
+                            "mget long key1 long",
+                            "get key1",
+                            "get nothing",
+                            "get set",
+                            "cluster getkeysinslot 866 100"}) {
     INFO(words);
     std::unique_ptr<rocks::Reader> view = w.keyspace.view();
     const LongReadResult whole = run_long_read(*view, w.read(words), w.stop);
