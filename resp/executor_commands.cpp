@@ -17,6 +17,9 @@ namespace {
 // Records looked at that take about as long as a short command.
 constexpr uint64_t kStepsPerCommand = 16;
 
+// Commands of an entry between two looks whether it should rest.
+constexpr uint64_t kBetweenRests = 64;
+
 // Words of a command that do not make it long: its name and options.
 constexpr size_t kOptionWords = 16;
 
@@ -88,7 +91,9 @@ void Executor::State::execute_plain(const Decoded& decoded,
                                     ReplySpace& out,
                                     int version) {
   ++turn_commands;
-  ++commands;
+  if (++commands % kBetweenRests == 0) {
+    may_rest();
+  }
   const PackedCommand& command = decoded.command;
   const CommandSpec* row = decoded.row;
   // The session refused all of these; a newer version's command may still come through the log, and

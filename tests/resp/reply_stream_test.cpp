@@ -262,7 +262,7 @@ TEST_CASE("a read with a long reply leaves its turn, whatever its command [F45]"
         w.node.read_effects(packed(argv), RequestKind::kRead, w.node.clock());
     CHECK(effects.replies.empty());
     REQUIRE(effects.long_reads.size() == 1);
-    CHECK(effects.reads_split.size() == 1);
+    CHECK(effects.reads.split.size() == 1);
     std::unique_ptr<rocks::Reader> view = w.keyspace.view();
     w.node.executor().long_read_done(run_long_read(*view, effects.long_reads[0], w.stop));
     CHECK(Node::bytes_of(w.node.executor().take_effects()).size() > 100'000);
@@ -272,7 +272,7 @@ TEST_CASE("a read with a long reply leaves its turn, whatever its command [F45]"
   const ExecutorEffects clamped =
       w.node.read_effects(packed({"get", "long"}), RequestKind::kRead, w.node.clock(), true);
   CHECK(clamped.long_reads.empty());
-  CHECK(clamped.reads_again.size() == 1);
+  CHECK(clamped.reads.again.size() == 1);
 }
 
 TEST_CASE("pieces go to their client, and the read is over with the last one only") {
@@ -293,11 +293,11 @@ TEST_CASE("pieces go to their client, and the read is over with the last one onl
   effects = w.node.executor().take_effects();
   REQUIRE(effects.replies.size() == 1);
   CHECK(effects.replies[0].more);
-  CHECK(effects.reads_done.empty());
+  CHECK(effects.reads.done.empty());
   LongReadResult last = piece;
   last.replies.more = false;
   w.node.executor().long_read_done(last);
-  CHECK(w.node.executor().take_effects().reads_done == std::vector<uint64_t>{piece.id});
+  CHECK(w.node.executor().take_effects().reads.done == std::vector<uint64_t>{piece.id});
   w.node.executor().long_read_done(piece);  // its client left, or it is over
   CHECK(w.node.executor().take_effects().replies.empty());
 }
