@@ -200,7 +200,7 @@ struct FlushState {
   bool write = true;                         // false: only tells how far the state's files are
   std::function<void(LogIndex, Term)> done;  // 0: nothing yet; it never goes back
 };
-struct LongReadDone {  // LongReads' thread -> StateMachine
+struct LongReadDone {  // LongReads' threads -> StateMachine; also a piece of a reply
   resp::LongReadResult result;
 };
 struct KeyspaceHasRoom {};  // StateMachine to itself: held entries may go on
@@ -241,6 +241,7 @@ struct LinkState {  // ReplicaHost -> PeerLink
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::resp::RequestBatch)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::resp::ReplyBatch)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::resp::ReplyTaken)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::raft::PersistRequest)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::raft::LogRead)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::ExecutorOrders)

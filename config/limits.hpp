@@ -48,6 +48,13 @@ constexpr uint64_t kEntryReadSteps = 10'000'000;
 // much is told so instead of being cut off.
 constexpr size_t kReplyBytes = 513 * kMiB;
 constexpr size_t kSmallReplyBytes = 64 * kKiB;  // fits whatever other replies its turn has
+// A read with a longer reply leaves its turn: the loop makes so much in about ten milliseconds.
+constexpr size_t kLongReplyBytes = 16 * kMiB;
+// Beside the loop a reply leaves in pieces and has no bound: so long is one, and so much of it may
+// be on its way from the state to the client's socket.
+constexpr size_t kReplyPieceBytes = 256 * kKiB;
+constexpr size_t kReplyWindowBytes = 1 * kMiB;
+static_assert(kReplyPieceBytes <= kReplyWindowBytes / 2);
 
 // What commands that the session itself answers (COMMAND DOCS, CLIENT LIST) may write beyond what
 // their client sent: it happens at once, between two turns of the client loop.

@@ -1,6 +1,7 @@
 #include "resp/executor.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <new>
 #include <utility>
 
@@ -25,6 +26,10 @@ Executor::State::State(rocks::Keyspace& keyspace, const ExecutorOptions& opts)
   take_settings();
   database.report_to(&waiters.waited_keys());
   database.effects().on_large_entry([this] { large_entry(); });
+  if (options.now_us) {
+    database.effects().rest_by([this] { may_rest(); });
+    database.steps().rest_by([this] { may_rest(); });
+  }
 }
 
 Executor::State::State(rocks::Reader& view, const ExecutorOptions& opts)
@@ -278,6 +283,7 @@ bool Executor::State::apply_turn() {
     return false;
   }
   CHECK_INVARIANT(store != nullptr);
+  committed = database.record();
   const uint32_t pressure = store->pressure();
   effects.pressure = pressure;
   held = pressure >= rocks::StateStore::kPressureFull;
@@ -314,11 +320,11 @@ Executor::Executor(rocks::Keyspace& keyspace, const ExecutorOptions& options)
     : state_(std::make_unique<State>(keyspace, options)) {}
 Executor::Executor(rocks::Reader& view, const ExecutorOptions& options)
     : state_(std::make_unique<State>(view, options)) {}
-Executor::~Executor() = default;
+Executor::~Executor() { state_->abandon(); }
 
-LogIndex Executor::applied() const { return state_->database.record().index; }
-Term Executor::applied_term() const { return state_->database.record().term; }
-int64_t Executor::applied_stamp_ms() const { return state_->database.record().stamp_ms; }
+LogIndex Executor::applied() const { return state_->record().index; }
+Term Executor::applied_term() const { return state_->record().term; }
+int64_t Executor::applied_stamp_ms() const { return state_->record().stamp_ms; }
 const Settings& Executor::settings() const { return state_->database.settings(); }
 std::vector<raft::SessionRow> Executor::session_rows() const { return state_->sessions.rows(); }
 
@@ -357,8 +363,8 @@ void Executor::forget_connection(ConnectionId connection) {
     s.long_aside -= it->second.long_ones;
     for (const uint64_t id : it->second.ids) {
       s.aside.erase(id);
-      s.effects.long_reads_dropped.push_back(id);
-      s.effects.reads.done.push_back(id);
+      s.long_reads_dropped.push_back(id);
+      s.reads_done.push_back(id);
     }
     s.aside_of.erase(it);
   }
@@ -368,6 +374,7 @@ void Executor::take_over(Executor& old) {
   State& s = *state_;
   CHECK_INVARIANT(s.queue.empty() && s.pending.empty() && s.waiting.empty());
   CHECK_INVARIANT(&old != this && old.state_->options.group == s.options.group);
+  CHECK_INVARIANT(!old.rests() && !rests());
   s.pending = std::exchange(old.state_->pending, {});
   s.waiting = std::exchange(old.state_->waiting, {});
   s.reads_executed = old.state_->reads_executed;
@@ -402,7 +409,9 @@ void Executor::listen(const Listening& listening) { state_->database.outward().l
 bool Executor::work() {
   State& s = *state_;
   try {
-    s.apply_turn();
+    if (!s.work_on_turn()) {
+      return true;
+    }
   } catch (const std::bad_alloc&) {
     s.out_of_memory();
   }
@@ -416,25 +425,34 @@ bool Executor::held() const { return state_->held; }
 
 ExecutorEffects Executor::take_effects() {
   State& s = *state_;
-  s.effects.replies = s.replies.take();
-  for (ReplyBatch& batch : s.long_replies) {
-    s.effects.replies.push_back(std::move(batch));
+  ExecutorEffects taken;
+  if (!s.rests) {  // else nothing of the turn is true before it is committed
+    taken = std::exchange(s.effects, {});
+    taken.replies = s.replies.take();
+    taken.outward = s.database.outward().take();
+    taken.expirations = s.context.take_expire_commands();
+    if (std::exchange(s.opened_term, false)) {
+      taken.sessions = s.sessions.rows();
+    }
+    if (s.pending.empty() && s.waiting.empty()) {
+      s.replies.forget_closed();  // nothing is left that could answer them
+    }
   }
+  taken.applied = applied();
+  std::ranges::move(s.long_replies, std::back_inserter(taken.replies));
   s.long_replies.clear();
-  s.effects.applied = applied();
-  s.effects.outward = s.database.outward().take();
-  s.effects.expirations = s.context.take_expire_commands();
-  if (std::exchange(s.opened_term, false)) {
-    s.effects.sessions = s.sessions.rows();
-  }
-  if (s.pending.empty() && s.waiting.empty()) {
-    s.replies.forget_closed();  // nothing is left that could answer them
-  }
-  return std::exchange(s.effects, {});
+  taken.long_reads_expired = std::exchange(s.long_reads_expired, {});
+  taken.long_reads_dropped = std::exchange(s.long_reads_dropped, {});
+  std::ranges::copy(std::exchange(s.reads_done, {}), std::back_inserter(taken.reads.done));
+  return taken;
 }
 
 std::vector<Executor::DatabaseSize> Executor::database_sizes() const {
-  std::vector<DatabaseSize> sizes;
+  std::vector<DatabaseSize>& sizes = state_->sizes;
+  if (state_->rests) {
+    return sizes;
+  }
+  sizes.clear();
   for (uint32_t logical : state_->database.databases_with_keys()) {
     KeyCounts counts = state_->database.counts(state_->database.physical(logical));
     sizes.push_back({logical, counts.keys, counts.keys_with_ttl});
@@ -444,7 +462,7 @@ std::vector<Executor::DatabaseSize> Executor::database_sizes() const {
 
 bool Executor::skipped_entry() const { return state_->skipped; }
 
-uint64_t Executor::state_checksum() const { return state_->database.record().checksum; }
+uint64_t Executor::state_checksum() const { return state_->record().checksum; }
 
 Executor::Counters Executor::counters() const {
   const Context::Stats& stats = state_->context.stats();

@@ -32,6 +32,8 @@
 
 namespace kiwi::resp {
 
+class ReplyStream;
+
 struct ExecutorOptions {
   GroupId group = kFirstGroup;  // whose entries are applied
   NodeId node;
@@ -53,9 +55,15 @@ struct ExecutorOptions {
   // Reads that look at more records than this leave the turn (ExecutorEffects::long_reads); 0: none
   // does. Only when, not what they answer, depends on it.
   uint64_t long_read_elements = 0;
+  size_t long_reply_bytes = config::limits::kLongReplyBytes;  // the same, of what they answer
   size_t long_reads_max = config::limits::kLongReads;  // put aside at a time; more are refused
   size_t long_reads_of_connection_max = config::limits::kLongReadsOfConnection;
+  // What is applied rests inside an entry that takes longer than this (SERVICES C3); none: never.
+  // No result depends on it.
+  std::function<int64_t()> now_us = nullptr;  // monotonic
+  int64_t rest_after_us = 2000;
   const std::atomic<bool>* stop = nullptr;  // of a view: it ends what runs, by Stopped (steps.hpp)
+  ReplyStream* stream = nullptr;  // of a view, for one read: by which its reply leaves in pieces
 };
 
 struct ExecutorEffects {
@@ -102,7 +110,7 @@ class Executor {
   // reported in reads.done; a read that was put aside goes to long_reads_expired; to others nothing
   // happens.
   void cancel_reads(const std::vector<uint64_t>& ids);
-  void long_read_done(LongReadResult result);
+  void long_read_done(LongReadResult result);    // or a piece of its reply
   void apply(std::vector<raft::Entry> entries);  // queued; contiguous after what was queued before
   void forget_connection(ConnectionId connection);  // closed: its replies are dropped
 
@@ -128,6 +136,10 @@ class Executor {
 
   // Executes queued entries and ready reads within one turn's budget. True = there is more to do.
   bool work();
+  // In the middle of an entry, which the next work() goes on with. What applied() and its kind tell
+  // is the last commit. Inputs may come; no view, checkpoint or flush may be asked of the keyspace,
+  // which holds half an entry, nothing may take this one's place, and nothing is due.
+  bool rests() const;
   // Entries wait because the keyspace cannot take more: work() goes on with them after its
   // when_room(). Reads at indexes that are applied do not wait.
   bool held() const;

@@ -17,6 +17,9 @@ namespace {
 // Records looked at that take about as long as a short command.
 constexpr uint64_t kStepsPerCommand = 16;
 
+// Commands of an entry between two looks whether it should rest.
+constexpr uint64_t kBetweenRests = 64;
+
 // Words of a command that do not make it long: its name and options.
 constexpr size_t kOptionWords = 16;
 
@@ -88,7 +91,9 @@ void Executor::State::execute_plain(const Decoded& decoded,
                                     ReplySpace& out,
                                     int version) {
   ++turn_commands;
-  ++commands;
+  if (++commands % kBetweenRests == 0) {
+    may_rest();
+  }
   const PackedCommand& command = decoded.command;
   const CommandSpec* row = decoded.row;
   // The session refused all of these; a newer version's command may still come through the log, and
@@ -209,8 +214,11 @@ bool Executor::State::run_handler(Route route,
                                   int version) {
   const bool writes = route == Route::kWrite;
   const size_t start = out.bytes != nullptr ? out.bytes->size() : 0;
-  RespWriter reply(out.bytes, version, writes ? out.write_end : out.read_end,
-                   writes ? RespWriter::Beyond::kLose : RespWriter::Beyond::kThrow);
+  const size_t end = out.stream != nullptr ? out.stream->piece_bytes()
+                     : writes              ? out.write_end
+                                           : out.read_end;
+  RespWriter reply(out.bytes, version, end,
+                   writes ? RespWriter::Beyond::kLose : RespWriter::Beyond::kThrow, out.stream);
   std::string error;
   bool failed_whole = false;
   try {
@@ -230,6 +238,10 @@ bool Executor::State::run_handler(Route route,
     put_aside = true;
     return true;
   } catch (const ReplyTooLarge&) {
+    if (may_put_aside) {
+      put_aside = true;
+      return true;
+    }
     error = "ERR the reply is larger than " + std::to_string(options.reply_bytes_max) +
             " bytes, or the replies of one turn are: ask for less at a time (SCAN, SSCAN, LRANGE, "
             "GETRANGE, fewer keys)";
@@ -249,6 +261,11 @@ bool Executor::State::run_handler(Route route,
     failed(*decoded.row, e);
     error = kInternalError;
     failed_whole = true;
+  }
+  if (out.stream != nullptr && out.stream->has_begun()) {  // no error can be told any more
+    out.lost = true;
+    out.bytes->clear();
+    return !failed_whole;
   }
   if (out.bytes != nullptr) {
     out.bytes->resize(start);
@@ -352,6 +369,12 @@ void Executor::State::run_read(const Asker& by,
   if (waits && (decoded.row == nullptr || decoded.row->route != Route::kRead)) {
     RespWriter reply(draft.bytes(), by.resp_version);
     return begin_wait(by, decoded, moment, reply);
+  }
+  if (decoded.row != nullptr && !decoded.row->is_internal()) {  // what the node asks it needs whole
+    draft.space.stream = options.stream;
+  }
+  if (may_put_aside) {
+    draft.space.read_end = std::min(draft.space.read_end, draft.offset + options.long_reply_bytes);
   }
   // Random reads change nothing, so they need not be alike anywhere: only different from each
   // other.

@@ -142,12 +142,17 @@ void Executor::long_read_done(LongReadResult result) {
   if (!s.aside.contains(result.id)) {
     return;  // its client left
   }
+  if (result.replies.more) {
+    CHECK_INVARIANT(result.replies.read == result.id);
+    s.long_replies.push_back(std::move(result.replies));
+    return;
+  }
   s.forget_aside(result.id);
   s.context.add(result.stats);
   if (KeyTracker* tracker = s.database.outward().tracker()) {
     tracker->answered(result.id);
   }
-  s.effects.reads.done.push_back(result.id);
+  s.reads_done.push_back(result.id);
   s.long_replies.push_back(std::move(result.replies));
 }
 
@@ -170,32 +175,38 @@ void Executor::cancel_reads(const std::vector<uint64_t>& ids) {
   std::vector<uint64_t> waiting;
   for (const uint64_t id : ids) {
     if (s.aside.contains(id)) {
-      s.effects.long_reads_expired.push_back(id);
+      s.long_reads_expired.push_back(id);
     } else {
       waiting.push_back(id);
     }
   }
   std::sort(waiting.begin(), waiting.end());
-  for (auto it = s.waiting.upper_bound(applied()); !waiting.empty() && it != s.waiting.end();) {
+  // The turn's replies are another thing: it may rest in the middle of one. Then nothing is read
+  // that could be, either.
+  ReplyGroups replies(s.options.reply_bytes_max);
+  auto it = s.rests ? s.waiting.begin() : s.waiting.upper_bound(applied());
+  while (!waiting.empty() && it != s.waiting.end()) {
     const ReadBatch& batch = it->second.batch;
-    if (!std::binary_search(waiting.begin(), waiting.end(), batch.id)) {
+    if (it->second.next != 0 || !std::binary_search(waiting.begin(), waiting.end(), batch.id)) {
       ++it;
       continue;
     }
     for (const ReadOp& op : batch.ops) {
-      ReplyGroups::Draft draft = s.replies.begin(op.to);
+      ReplyGroups::Draft draft = replies.begin(op.to);
       RespWriter(draft.bytes(), op.resp_version).error(texts::kReadTimeout);
       if (draft.batch != nullptr && op.kind == RequestKind::kWatch) {
         draft.batch->failed_watch = true;
       }
-      s.replies.end(draft, op.to.slot);
+      replies.end(draft, op.to.slot);
     }
-    s.effects.reads.done.push_back(batch.id);
+    s.reads_done.push_back(batch.id);
     it = s.waiting.erase(it);
   }
+  std::ranges::move(replies.take(), std::back_inserter(s.long_replies));
 }
 
 std::optional<int64_t> Executor::due_since(int64_t now_ms) {
+  CHECK_INVARIANT(!state_->rests);
   return resp::due_since(state_->database, now_ms);
 }
 

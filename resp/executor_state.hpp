@@ -1,5 +1,6 @@
 // The inside of the Executor, shared by its .cpp files: executor.cpp (entries and turns),
-// executor_commands.cpp (one command), executor_reads.cpp (reads at an index).
+// executor_rests.cpp (where a turn rests), executor_commands.cpp (one command), executor_reads.cpp
+// (reads at an index).
 #pragma once
 
 #include <algorithm>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "config/base/check.hpp"
+#include "config/base/fiber.hpp"
 #include "config/limits.hpp"
 #include "resp/context.hpp"
 #include "resp/executor.hpp"
@@ -28,10 +30,11 @@ namespace kiwi::resp {
 // The replies of one turn, grouped by connection.
 // Where the reply of one operation grows, and how far (F45).
 struct ReplySpace {
-  std::string* bytes = nullptr;  // nullptr: nobody waits for it
-  size_t read_end = 0;           // what `bytes` may grow to by a read
-  size_t write_end = 0;          // and by a write
-  bool lost = false;             // a write's reply did not fit
+  std::string* bytes = nullptr;   // nullptr: nobody waits for it
+  size_t read_end = 0;            // what `bytes` may grow to by a read
+  size_t write_end = 0;           // and by a write
+  bool lost = false;              // a write's reply did not fit, or a read's ended in the middle
+  ReplyStream* stream = nullptr;  // a read's: it may leave in pieces
 };
 
 class ReplyGroups {
@@ -158,6 +161,12 @@ struct Executor::State {
   void run_commands(const raft::Entry& entry, const PendingBatch* batch);
   void refuse_commands(const PendingBatch* batch);
   bool apply_turn();
+  const rocks::AppliedRecord& record() const { return rests ? committed : database.record(); }
+
+  // ---- executor_rests.cpp
+  bool work_on_turn();  // false: it rests in the middle of it
+  void may_rest();
+  void abandon();
 
   // ---- executor_commands.cpp
   // F30: what it throws is contained and undone.
@@ -249,6 +258,17 @@ struct Executor::State {
   ReplyGroups replies;
   ExecutorEffects effects;
   const raft::Entry* applying = nullptr;
+  // The stack that turns are applied on, where they may rest.
+  std::unique_ptr<Fiber> fiber;
+  bool rests = false;
+  bool abandoned = false;
+  int64_t began_us = 0;             // this slice of the turn
+  rocks::AppliedRecord committed;   // when this turn began
+  std::vector<DatabaseSize> sizes;  // when they were last asked for outside of a turn
+  // Told by inputs, which may come while a turn rests: never part of what the turn says.
+  std::vector<uint64_t> long_reads_expired;
+  std::vector<uint64_t> long_reads_dropped;
+  std::vector<uint64_t> reads_done;
   bool skipped = false;           // Executor::skipped_entry()
   bool held = false;              // Executor::held()
   bool opened_term = false;       // a kNoop was applied since the last take_effects()

@@ -78,38 +78,71 @@ class StoppableReader final : public rocks::Reader {
 
 }  // namespace
 
+namespace {
+
 // The view gets an executor of its own, which has nothing to apply: what runs behind a long read
 // (WATCH, MULTI, short reads) is executed as anywhere else.
-LongReadResult run_long_read(rocks::Reader& view,
-                             const LongRead& read,
-                             const std::atomic<bool>& stop) {
+LongReadResult run_on(rocks::Reader& view,
+                      const LongRead& read,
+                      const std::atomic<bool>& stop,
+                      ReplyStream* stream) {
+  ExecutorOptions options;
+  options.reply_bytes_max = read.reply_bytes_max;
+  options.stop = &stop;
+  options.entry_work_max = config::limits::kLongReadWorkBytes;
+  options.stream = stream;
+  Executor executor(view, options);
+  ReadBatch batch;
+  batch.id = read.id;
+  batch.now_ms = read.now_ms;
+  batch.seed = read.seed;
+  batch.ops.push_back(read.op);
+  executor.run_reads(std::move(batch));
+  executor.work();
+  ExecutorEffects effects = executor.take_effects();
+  CHECK_INVARIANT(effects.replies.size() == 1);
+  CHECK_INVARIANT(effects.replies[0].connection == read.op.to.connection);
+  CHECK_INVARIANT(effects.replies[0].parts.size() == (effects.replies[0].lost ? 0 : 1));
+  CHECK_INVARIANT(effects.long_reads.empty());
   LongReadResult result;
   result.id = read.id;
+  result.replies = std::move(effects.replies[0]);
+  const Executor::Counters counters = executor.counters();
+  result.stats = {counters.keyspace_hits, counters.keyspace_misses, counters.expired_keys,
+                  counters.expired_fields};
+  return result;
+}
+
+}  // namespace
+
+LongReadResult run_long_read(rocks::Reader& view,
+                             const LongRead& read,
+                             const std::atomic<bool>& stop,
+                             ReplyStream* stream) {
+  StoppableReader reader(view, stop);
   try {
-    StoppableReader reader(view, stop);
-    ExecutorOptions options;
-    options.reply_bytes_max = read.reply_bytes_max;
-    options.stop = &stop;
-    options.entry_work_max = config::limits::kLongReadWorkBytes;
-    Executor executor(reader, options);
-    ReadBatch batch;
-    batch.id = read.id;
-    batch.now_ms = read.now_ms;
-    batch.seed = read.seed;
-    batch.ops.push_back(read.op);
-    executor.run_reads(std::move(batch));
-    executor.work();
-    ExecutorEffects effects = executor.take_effects();
-    CHECK_INVARIANT(effects.replies.size() == 1);
-    CHECK_INVARIANT(effects.replies[0].connection == read.op.to.connection);
-    CHECK_INVARIANT(effects.replies[0].parts.size() == 1 && effects.long_reads.empty());
-    result.replies = std::move(effects.replies[0]);
-    const Executor::Counters counters = executor.counters();
-    result.stats = {counters.keyspace_hits, counters.keyspace_misses, counters.expired_keys,
-                    counters.expired_fields};
+    try {
+      return run_on(reader, read, stop, stream);
+    } catch (const LateHeads&) {
+      CHECK_INVARIANT(stream != nullptr);
+      stream->measure();
+      run_on(reader, read, stop, stream);
+    }
+    stream->send();
+    return run_on(reader, read, stop, stream);
   } catch (const Stopped&) {
+    LongReadResult result;
+    result.id = read.id;
     result.stopped = true;
+    return result;
   }
+}
+
+LongReadResult broken_long_read(const LongRead& read) {
+  LongReadResult result;
+  result.id = read.id;
+  result.replies.connection = read.op.to.connection;
+  result.replies.lost = true;
   return result;
 }
 

@@ -19,6 +19,8 @@ class Reader;
 
 namespace kiwi::resp {
 
+class ReplyStream;
+
 struct LongRead {
   uint64_t id = 0;  // of a ReadBatch of its own: SplitRead
   ReadOp op;
@@ -28,15 +30,19 @@ struct LongRead {
 };
 struct LongReadResult {
   uint64_t id = 0;
-  ReplyBatch replies;  // one part
+  ReplyBatch replies;  // one part; or `lost`, if the reply ended in the middle
   CommandStats stats;
   bool stopped = false;  // before it was done: the rest means nothing
 };
 
-// Any thread. `stop` ends it within a millisecond.
+// Any thread. `stop` ends it within a millisecond. A long reply to a plain command goes to `stream`
+// while it is made, but for the last piece, which is the result's.
 LongReadResult run_long_read(rocks::Reader& view,
                              const LongRead& read,
-                             const std::atomic<bool>& stop);
+                             const std::atomic<bool>& stop,
+                             ReplyStream* stream = nullptr);
+// Its reply could not be finished.
+LongReadResult broken_long_read(const LongRead& read);
 // Its time is over before it ran.
 LongReadResult expired_long_read(const LongRead& read);
 

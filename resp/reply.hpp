@@ -45,7 +45,7 @@ class ReplyWriter {
 
   // What comes first but is known last, like the length of an array:
   //   begin = where(); elements; head = where(); array(n); put_first(begin, head);
-  virtual size_t where() const = 0;
+  virtual size_t where() = 0;
   virtual void put_first(size_t begin, size_t head) = 0;
 
   // A number in another form than the usual one, which is `text`.

@@ -6,6 +6,9 @@
 // (GETDEL, EXEC), is the largest recent reply: a larger one raises it at once, smaller ones lower
 // it by an eighth each. A new connection is taken for one that reads big values until its first
 // answers show what it is.
+//
+// A long reply comes in pieces. They leave at once when it is its turn, and wait in its slot
+// before.
 #pragma once
 
 #include <algorithm>
@@ -63,12 +66,13 @@ class ReplySlots {
   }
 
   // A push belongs to no slot. It leaves behind what was answered before it: behind the last slot
-  // that is answered and not yet sent, else at once.
+  // that is answered and not yet sent, or the one whose pieces leave now, else at once.
   void push(char first, std::string_view rest, std::string& output) {
     std::string* out = &output;
-    if (done_end_ > first_) {
-      Slot& last = at(done_end_ - 1);
-      CHECK_INVARIANT(last.done);
+    const bool behind_done = done_end_ > first_;
+    if (behind_done || is_inside()) {
+      Slot& last = at(behind_done ? done_end_ - 1 : first_);
+      CHECK_INVARIANT(last.done == behind_done);
       if (!last.pushes) {
         last.pushes = std::make_unique<std::string>();
       }
@@ -99,22 +103,52 @@ class ReplySlots {
     at(number).passed = true;
   }
 
+  // is_open(number). A piece of its reply; answer() brings the last one. False: nobody wants it.
+  bool piece(uint64_t number, std::string_view bytes, std::string& output) {
+    CHECK_INVARIANT(is_open(number));
+    Slot& slot = at(number);
+    if (!slot.begun) {
+      slot.begun = true;
+      ++begun_;
+    }
+    if (slot.silent) {
+      return false;
+    }
+    if (number == first_) {
+      output.append(bytes);
+    } else {
+      slot.bytes.append(bytes);
+      held_bytes_ += bytes.size();
+    }
+    return true;
+  }
+  // is_open(number): pieces of it came.
+  bool has_begun(uint64_t number) const { return ring_[number & (ring_.size() - 1)].begun; }
+
   // is_open(number). Answers it and moves everything whose turn has come to `output`.
   void answer(uint64_t number, std::string_view bytes, std::string& output) {
     CHECK_INVARIANT(is_open(number));
     Slot& slot = at(number);
     slot.done = true;
     done_end_ = std::max(done_end_, number + 1);
-    (slot.reads ? reads_ : writes_).answered(bytes.size());
+    (slot.reads ? reads_ : writes_).answered(slot.begun ? kInPieces : bytes.size());
+    const bool was_inside = is_inside();
+    if (slot.begun) {
+      slot.begun = false;
+      --begun_;
+    }
     if (number != first_) {
       if (!slot.silent) {
-        slot.bytes.assign(bytes);
+        slot.bytes.append(bytes);
         held_bytes_ += bytes.size();
       }
       return;
     }
     if (!slot.silent) {
       output.append(bytes);
+    }
+    if (was_inside && slot.pushes) {
+      output.append(*slot.pushes);
     }
     pop();
     while (!empty() && at(first_).done) {
@@ -124,6 +158,12 @@ class ReplySlots {
         output.append(*next.pushes);
       }
       pop();
+    }
+    if (begun_ != 0 && !empty()) {
+      Slot& next = at(first_);
+      output.append(next.bytes);
+      held_bytes_ -= next.bytes.size();
+      std::string().swap(next.bytes);
     }
   }
 
@@ -138,9 +178,17 @@ class ReplySlots {
     bool passed = false;
     bool silent = false;
     bool reads = false;
+    bool begun = false;
   };
+  static constexpr size_t kInPieces = size_t{1} << 20;  // what of such a reply is here at a time
   static constexpr size_t kKeepSlots = 256;  // a ring that grew is given back when it is empty
   static constexpr size_t kKeepBytes = 256;  // and so is a big reply's memory
+
+  // What leaves now stands inside a reply.
+  bool is_inside() const {
+    return begun_ != 0 && !empty() && has_begun(first_) &&
+           !ring_[first_ & (ring_.size() - 1)].silent;
+  }
 
   // How big the replies of one kind of command are.
   struct Guess {
@@ -204,6 +252,7 @@ class ReplySlots {
   uint64_t done_end_ = 0;  // behind the last one that is done
   size_t request_bytes_ = 0;
   size_t held_bytes_ = 0;
+  size_t begun_ = 0;  // open ones that has_begun()
   Guess reads_{.usual_bytes = size_t{1} << 20};
   Guess writes_{.usual_bytes = size_t{1} << 10};
 };

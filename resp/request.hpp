@@ -161,7 +161,7 @@ struct ReadIndexAsk {
 // What a router lets wait, for others or because a state lags behind.
 enum class Waiting : uint8_t { kWrites, kReads };
 
-// Replies to one connection. `bytes` of one part are one complete RESP reply.
+// Replies to one connection. `bytes` of one part are one complete RESP reply, or a piece of one.
 struct ReplyPart {
   uint64_t slot = 0;
   uint32_t offset = 0;
@@ -175,8 +175,18 @@ struct ReplyBatch {
   bool failed_watch = false;
   std::vector<Push> pushes;  // behind the parts
   // The reply of a write is too large to be kept: its fate must not be told wrong, so the
-  // connection ends (F45). There is nothing else in the batch then.
+  // connection ends (F45). So it does when a long reply ends in the middle. There is nothing else
+  // in the batch then.
   bool lost = false;
+  // Its only part is not the end of that reply. Whoever makes it waits to hear how much of it has
+  // left (Session::take_taken()).
+  bool more = false;
+  uint64_t read = 0;  // what comes in pieces: the long read's id, also with the last one
+};
+// So much of the reply to a long read is on its way to the client, and no more this node's to keep.
+struct ReplyTaken {
+  uint64_t read = 0;
+  size_t bytes = 0;
 };
 
 }  // namespace kiwi::resp

@@ -45,8 +45,12 @@ void append_bulk(std::string& out, std::string_view bytes) {
 
 }  // namespace
 
-// Always false.
+// Whether it may be written all the same.
 bool RespWriter::overflow() {
+  if (stream_ != nullptr) {
+    stream_->let_go(*out_);
+    return true;
+  }
   if (beyond_ == Beyond::kThrow) {
     throw ReplyTooLarge();
   }
@@ -83,7 +87,21 @@ void RespWriter::integer(int64_t value) {
   }
 }
 
+size_t RespWriter::where() {
+  if (out_ == nullptr) {
+    return 0;
+  }
+  return stream_ == nullptr ? out_->size() : stream_->where(*out_);
+}
+
 void RespWriter::bulk(std::string_view bytes) {
+  if (stream_ != nullptr && bytes.size() > end_) [[unlikely]] {
+    bulk_head(bytes.size());
+    for (size_t at = 0; at < bytes.size(); at += end_) {
+      bulk_part(bytes.substr(at, end_));
+    }
+    return;
+  }
   if (fits(bytes.size() + kFrame)) {
     append_bulk(*out_, bytes);
   }
@@ -94,7 +112,8 @@ void RespWriter::bulk_head(size_t bytes) {
   if (fits(bytes + kFrame)) {
     parts_left_ = bytes;
     // Small replies that follow each other grow the buffer by doubling it.
-    if (out_->capacity() - out_->size() < bytes + kFrame && bytes > out_->size()) {
+    if (stream_ == nullptr && out_->capacity() - out_->size() < bytes + kFrame &&
+        bytes > out_->size()) {
       out_->reserve(out_->size() + bytes + kFrame);
     }
     append_header(*out_, '$', static_cast<int64_t>(bytes));
@@ -106,6 +125,9 @@ void RespWriter::bulk_part(std::string_view bytes) {
     return;
   }
   CHECK_INVARIANT(bytes.size() <= parts_left_);
+  if (stream_ != nullptr && out_->size() >= end_) {
+    stream_->let_go(*out_);
+  }
   out_->append(bytes);
   parts_left_ -= bytes.size();
   if (parts_left_ == 0) {
@@ -205,7 +227,7 @@ void RespWriter::verbatim(std::string_view text) {
 
 void RespWriter::take_back(size_t where) {
   if (out_ != nullptr) {
-    CHECK_INVARIANT(where <= out_->size());
+    CHECK_INVARIANT(stream_ == nullptr && where <= out_->size());
     out_->resize(where);
   }
 }
@@ -222,7 +244,9 @@ void RespWriter::raw(std::string_view encoded) {
 }
 
 void RespWriter::put_first(size_t begin, size_t head) {
-  if (out_ != nullptr) {
+  if (stream_ != nullptr) {
+    stream_->put_first(*out_, begin, head);
+  } else if (out_ != nullptr) {
     CHECK_INVARIANT(begin <= head && head <= out_->size());
     const std::string first = out_->substr(head);
     out_->resize(head);

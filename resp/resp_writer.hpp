@@ -2,7 +2,8 @@
 //
 // A data command's reply has a bound (F45). A read that would pass it ends there, by ReplyTooLarge:
 // it has no effects. A write must not be ended by what only its origin knows: its writer stops
-// storing, and the connection has to end, for an error would say that nothing was done.
+// storing, and the connection has to end, for an error would say that nothing was done. With a
+// ReplyStream there is no bound: all but the last piece has left in the end.
 #pragma once
 
 #include <cstddef>
@@ -13,6 +14,7 @@
 #include <string_view>
 
 #include "resp/reply.hpp"
+#include "resp/reply_stream.hpp"
 
 namespace kiwi::resp {
 
@@ -27,8 +29,14 @@ class RespWriter final : public ReplyWriter {
   explicit RespWriter(std::string* out, int version = 2)
       : ReplyWriter(version, out == nullptr), out_(out) {}
   // `end`: what `out` may grow to, what stands in it already included.
-  RespWriter(std::string* out, int version, size_t end, Beyond beyond)
-      : ReplyWriter(version, out == nullptr), out_(out), beyond_(beyond), end_(end) {}
+  // With a stream: how long its pieces are, and `out` holds nothing else.
+  RespWriter(
+      std::string* out, int version, size_t end, Beyond beyond, ReplyStream* stream = nullptr)
+      : ReplyWriter(version, out == nullptr),
+        out_(out),
+        beyond_(beyond),
+        end_(end),
+        stream_(stream) {}
 
   void simple(std::string_view text) override;
   void error(std::string_view text) override;
@@ -47,7 +55,7 @@ class RespWriter final : public ReplyWriter {
   void number_as(double value, std::string_view text) override;
   void big_number(std::string_view digits) override;
   void verbatim(std::string_view text) override;
-  size_t where() const override { return out_ != nullptr ? out_->size() : 0; }
+  size_t where() override;
   void put_first(size_t begin, size_t head) override;
 
   void raw(std::string_view encoded);  // already RESP
@@ -67,6 +75,7 @@ class RespWriter final : public ReplyWriter {
   Beyond beyond_ = Beyond::kThrow;
   size_t end_ = std::numeric_limits<size_t>::max();
   size_t parts_left_ = 0;  // bytes that bulk_part() is to bring
+  ReplyStream* stream_ = nullptr;
 };
 
 // As Redis 7.0 prints a double: seventeen significant digits, correctly rounded and so the same

@@ -74,11 +74,23 @@ void Session::reply(const ReplyBatch& replies, int64_t now_ms) {
   s.now_ms = now_ms;
   if (replies.lost) {
     ++s.node.metrics.output_limit_disconnections;
-    log_warning(
-        "Closing client " + s.info.peer_address +
-        ": the reply to one of its writes is too large to be kept; what was written stays.");
+    log_warning("Closing client " + s.info.peer_address +
+                (s.in_pieces.read != 0
+                     ? ": it read a long reply too slowly, or this node's state was replaced."
+                     : ": the reply to one of its writes is too large to be kept; what was "
+                       "written stays."));
     s.kill();
     return;
+  }
+  if (replies.more) {
+    CHECK_INVARIANT(replies.parts.size() == 1 && replies.tokens.empty());
+    s.take_piece(replies, replies.parts.front());
+    s.take_pushes(replies.pushes);
+    s.resume();
+    return;
+  }
+  if (replies.read != 0 && replies.read == s.in_pieces.read) {
+    s.in_pieces = {};
   }
   for (const ReplyPart& part : replies.parts) {
     // A slot is answered once: after a TIMEOUT, what really became of the command is nobody's.
@@ -87,7 +99,7 @@ void Session::reply(const ReplyBatch& replies, int64_t now_ms) {
     }
     CHECK_INVARIANT(size_t{part.offset} + part.size <= replies.bytes.size());
     std::string_view bytes = std::string_view(replies.bytes).substr(part.offset, part.size);
-    if (bytes.starts_with('-')) {
+    if (bytes.starts_with('-') && !s.slots.has_begun(part.slot)) {
       s.node.count_error(bytes);
     }
     if (s.barrier && s.barrier->slot == part.slot) {
@@ -165,6 +177,23 @@ bool Session::killed() const { return state_->killed; }
 void Session::set_unsent_bytes(size_t bytes) {
   state_->unsent_bytes = bytes;
   state_->resume();
+}
+
+std::optional<ReplyTaken> Session::take_taken() {
+  State& s = *state_;
+  State::InPieces& reply = s.in_pieces;
+  if (reply.read == 0) {
+    return std::nullopt;
+  }
+  // It is the last that was written, so what it has here is at most all that is here.
+  const size_t here = std::min(reply.here, s.output_bytes());
+  reply.left += reply.here - here;
+  reply.here = here;
+  const bool worth_telling = reply.left >= limits::kReplyPieceBytes || reply.here == 0;
+  if (reply.left == 0 || !worth_telling) {
+    return std::nullopt;
+  }
+  return ReplyTaken{reply.read, std::exchange(reply.left, 0)};
 }
 
 int64_t Session::last_active_ms() const { return state_->last_active_ms; }
@@ -249,6 +278,17 @@ void Session::State::process() {
     end_caching(last_command);
   }
   running = false;
+}
+
+// Nobody waits for a part whose slot is answered or silent: it has left.
+void Session::State::take_piece(const ReplyBatch& piece, const ReplyPart& part) {
+  CHECK_INVARIANT(piece.read != 0 && (!barrier || barrier->slot != part.slot));
+  CHECK_INVARIANT(part.offset == 0 && part.size == piece.bytes.size());
+  if (in_pieces.read != piece.read) {
+    in_pieces = {.read = piece.read};
+  }
+  const bool wanted = slots.is_open(part.slot) && slots.piece(part.slot, piece.bytes, output);
+  (wanted ? in_pieces.here : in_pieces.left) += piece.bytes.size();
 }
 
 void Session::State::resume() {

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -57,6 +58,9 @@ class Session {
   bool killed() const;   // close now (CLIENT KILL, output buffer limit)
   // What take_output() gave and the socket has not taken yet: told after every change, 0 included.
   void set_unsent_bytes(size_t bytes);
+  // What of a reply in pieces has left since the last call, if that is much or all that came of it:
+  // to be asked after set_unsent_bytes(), and told to whoever makes it.
+  std::optional<ReplyTaken> take_taken();
   int64_t last_active_ms() const;  // for `timeout`
   bool idle() const;               // nothing unanswered: `timeout` may close it
   // idle, and nothing begun: no half command, no MULTI or WATCH. If the connection ends here, its

@@ -166,7 +166,14 @@ struct Session::State {
   size_t usual_output_bytes = 0;
   size_t unsent_bytes = 0;
   size_t counted_bytes = 0;  // of this session in node.client_memory
-  bool gave_back = false;    // since it was last active
+  // The reply that comes in pieces: which, what of it is here, and what left and was not told.
+  struct InPieces {
+    uint64_t read = 0;  // 0: none does
+    size_t here = 0;
+    size_t left = 0;
+  };
+  InPieces in_pieces;
+  bool gave_back = false;  // since it was last active
   int64_t over_soft_limit_since_ms = -1;
   bool paused = false;    // too much unanswered or unsent (F28)
   bool running = false;   // process() is on the stack
@@ -185,6 +192,8 @@ struct Session::State {
   bool is_blocked() const { return barrier && barrier->kind == Barrier::Kind::kBlocked; }
   size_t output_bytes() const { return output.size() + unsent_bytes + slots.held_bytes(); }
   void kill();
+
+  void take_piece(const ReplyBatch& piece, const ReplyPart& part);
 
   // ---- session_dispatch.cpp
   void dispatch(Args args);

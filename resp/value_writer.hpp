@@ -67,7 +67,7 @@ class ValueWriter final : public ReplyWriter {
   void number_as(double value, std::string_view text) override;
   void big_number(std::string_view digits) override;
   void verbatim(std::string_view text) override;
-  size_t where() const override { return parts_.size(); }
+  size_t where() override { return parts_.size(); }
   void put_first(size_t begin, size_t head) override;
 
   // The one value that was written; the writer is empty again. What a command that threw left half

@@ -4,9 +4,11 @@
 // one conformance suite (tests/rocks/keyspace_suite.hpp): the plain one (memtable, one WriteBatch
 // per apply turn), and a table of our own that is flushed as ingested files (rocks/table/).
 //
-// Thread: the apply thread only, except a view's Reader. A disk error inside any method is fatal(),
-// so no method returns one. Commands cannot tell which adaptor they run on. No method has a
-// default: what stands in front of another one must say what it does with each.
+// Thread: the apply thread only, except a view's Reader. While an entry rests in the middle nothing
+// but give_up(), owed_bytes() and flushed_index() may be called: what it reads stays where it is. A
+// disk error inside any method is fatal(), so no method returns one. Commands cannot tell which
+// adaptor they run on. No method has a default: what stands in front of another one must say what
+// it does with each.
 #pragma once
 
 #include <concepts>

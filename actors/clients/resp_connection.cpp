@@ -1,5 +1,6 @@
 #include "actors/clients/resp_connection.hpp"
 
+#include <optional>
 #include <utility>
 
 #include "config/base/check.hpp"
@@ -73,6 +74,9 @@ void RespConnection::settle() {
     }
     session_->set_unsent_bytes(options_.stream->unsent_bytes());
   } while (!session_->killed() && (session_->has_requests() || session_->has_output()));
+  if (const std::optional<resp::ReplyTaken> taken = session_->take_taken()) {
+    send(options_.state_machine, *taken);
+  }
   if (session_->killed() || (session_->closing() && options_.stream->unsent_bytes() == 0)) {
     close();
     return;

@@ -81,8 +81,11 @@ void LoadShell::say_disk_turned(uint64_t free, uint64_t owed) const {
 }
 
 void LoadShell::look_at_pressure() {
+  if (!node_.storage->executor().rests()) {
+    keyspace_pressure_ = node_.storage->keyspace().pressure();
+  }
   const std::optional<uint32_t> now =
-      pressure_.look(node_.storage->keyspace().pressure(), node_.storage->executor().applied());
+      pressure_.look(keyspace_pressure_, node_.storage->executor().applied());
   if (now) {
     node_.router->set_leader_pressure(*now, ClientLoop::monotonic_ms());
     node_.tell_members(PressureNote{*now});

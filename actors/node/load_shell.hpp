@@ -30,6 +30,7 @@ class LoadShell {
   SnapshotsShell& snapshots_;
   DiskWatch disk_;
   Backpressure pressure_;
+  uint32_t keyspace_pressure_ = 0;
 };
 
 }  // namespace kiwi::actors

@@ -335,7 +335,9 @@ void Node::State::refresh_status() {
   status.skipped_entry = executor.skipped_entry();
   status.state_checksum = executor.state_checksum();
   status.waiters = executor.waiters();
-  status.keyspace = parts.storage->keyspace().usage();
+  if (!executor.rests()) {
+    status.keyspace = parts.storage->keyspace().usage();
+  }
   status.log_disk_bytes = parts.storage->log_disk_bytes();
   status.disk.log_waits = parts.storage->log_stats().waits_for_room;
   status.log_window_bytes = status.raft.window_bytes;

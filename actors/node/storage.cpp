@@ -7,6 +7,7 @@
 #include <system_error>
 #include <utility>
 
+#include "actors/client_loop.hpp"
 #include "actors/data_directory.hpp"
 #include "actors/node/directory_marks.hpp"
 #include "config/base/check.hpp"
@@ -121,6 +122,7 @@ Result<std::shared_ptr<OpenedState>> Storage::open_state(const std::string& name
   executor.incarnation = identity_.incarnation;
   executor.epoch = identity_.boot_epoch;
   executor.long_read_elements = kLongReadElements;
+  executor.now_us = ClientLoop::monotonic_us;
   executor.skip_entry = skip_entry_;
   executor.cluster_version_max = cluster_version_max_;
   state->executor = std::make_unique<resp::Executor>(*state->keyspace, executor);

@@ -19,10 +19,25 @@ void LongReadQueue::add(resp::LongRead read) {
   CHECK_INVARIANT(turns_.size() == reads_.size());
 }
 
-resp::LongRead LongReadQueue::take() {
-  CHECK_INVARIANT(!empty());
-  const resp::ConnectionId connection = turns_.front();
-  turns_.pop_front();
+namespace {
+
+auto none_of(const std::vector<resp::ConnectionId>& but) {
+  return [&but](resp::ConnectionId one) { return std::ranges::find(but, one) == but.end(); };
+}
+
+}  // namespace
+
+bool LongReadQueue::has_any(const std::vector<resp::ConnectionId>& but) const {
+  return std::ranges::any_of(turns_, none_of(but));
+}
+
+std::optional<resp::LongRead> LongReadQueue::take(const std::vector<resp::ConnectionId>& but) {
+  const auto next = std::ranges::find_if(turns_, none_of(but));
+  if (next == turns_.end()) {
+    return std::nullopt;
+  }
+  const resp::ConnectionId connection = *next;
+  turns_.erase(next);
   const auto it = reads_.find(connection);
   CHECK_INVARIANT(it != reads_.end() && !it->second.empty());
   resp::LongRead read = std::move(it->second.front());

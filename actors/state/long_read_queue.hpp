@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -16,8 +17,9 @@ class LongReadQueue {
   bool empty() const { return turns_.empty(); }
   size_t connections() const { return turns_.size(); }
   void add(resp::LongRead read);
-  // The next one; its connection goes behind all others. Requires !empty().
-  resp::LongRead take();
+  // The next one, but of these connections; its own goes behind all others. nullopt: there is none.
+  std::optional<resp::LongRead> take(const std::vector<resp::ConnectionId>& but = {});
+  bool has_any(const std::vector<resp::ConnectionId>& but) const;
   // Was taken and not done: first of its connection again, and the first at all.
   void put_back(resp::LongRead read);
   std::vector<resp::LongRead> remove(const std::vector<uint64_t>& ids);

@@ -44,15 +44,20 @@ StateMachine::behavior_type StateMachine::make_behavior() {
                         report.status->cluster_time_ms, options_.now_ms());
         }
       },
-      [this](MakeCheckpoint& order) { checkpoint(order); },
-      [this](FlushState& order) { flush(order); },
+      [this](MakeCheckpoint& order) { between_turns(order, &StateMachine::checkpoint); },
+      [this](FlushState& order) { between_turns(order, &StateMachine::flush); },
       [this](const StateFlushed& state) { flushed(state); },
       [this](const KeyspaceHasRoom&) {
         room_awaited_ = false;
         want_turn();
       },
       [this](LongReadDone& answer) { long_read_done(answer); },
-      [this](SwapState& order) { swap(order); },
+      [this](const resp::ReplyTaken& taken) {
+        if (long_reads_) {
+          long_reads_->taken(taken);
+        }
+      },
+      [this](SwapState& order) { between_turns(order, &StateMachine::swap); },
       [this](SnapshotWorkerStarted& started) { snapshots_ = std::move(started.worker); },
       [this](RouterStarted& started) { router_ = std::move(started.router); },
       [this](ReplicaStarted& started) {
@@ -74,10 +79,28 @@ StateMachine::behavior_type StateMachine::make_behavior() {
           ship(options_.executor->take_effects());
         }
         ship(options_.executor->take_effects());
+        do_later();
         tell_applied();
         end();
       },
   };
+}
+
+// The keyspace holds half an entry while the executor rests.
+template <class Order>
+void StateMachine::between_turns(Order& order, void (StateMachine::*then)(Order&)) {
+  if (!options_.executor->rests() && later_.empty()) {
+    (this->*then)(order);
+    return;
+  }
+  later_.emplace_back(
+      [this, then, kept = std::make_shared<Order>(std::move(order))] { (this->*then)(*kept); });
+}
+
+void StateMachine::do_later() {
+  for (const auto& waited : std::exchange(later_, {})) {
+    waited();
+  }
 }
 
 void StateMachine::stopped() {
@@ -116,6 +139,11 @@ void StateMachine::turn() {
   resp::ExecutorEffects effects = options_.executor->take_effects();
   const bool expired = effects.expirations != 0;
   ship(std::move(effects));
+  if (options_.executor->rests()) {
+    want_turn();
+    return;
+  }
+  do_later();
   if (expired && expiry_.looks()) {
     expirations_applied(now_us() - began_us);
   }
@@ -165,7 +193,7 @@ void StateMachine::await_room() {
 }
 
 void StateMachine::ship(resp::ExecutorEffects effects) {
-  if (options_.outward) {
+  if (options_.outward && !options_.executor->rests()) {
     options_.outward(std::move(effects.outward), effects.replies);
   }
   for (resp::ReplyBatch& batch : effects.replies) {
@@ -280,7 +308,7 @@ void StateMachine::long_read_done(LongReadDone& answer) {
 }
 
 void StateMachine::pump_long_reads() {
-  if (long_reads_) {
+  if (long_reads_ && !options_.executor->rests()) {
     long_reads_->pump(*options_.keyspace, options_.now_ms());
   }
 }
@@ -290,7 +318,8 @@ int64_t StateMachine::now_us() const {
 }
 
 void StateMachine::expire() {
-  if (options_.executor->settings().says_no(config::kActiveExpireSetting)) {
+  if (options_.executor->rests() ||
+      options_.executor->settings().says_no(config::kActiveExpireSetting)) {
     return;
   }
   const int64_t asked_us = now_us();
@@ -315,6 +344,9 @@ void StateMachine::expirations_applied(int64_t turn_us) {
 
 // What was erased is freed, with rests: nobody waits for it.
 void StateMachine::tidy() {
+  if (options_.executor->rests()) {
+    return;
+  }
   tidying_ = options_.keyspace->tidy();
   if (tidying_) {
     tidy_at_us_ = now_us() + kTidyRestUs;

@@ -1,8 +1,10 @@
 // StateMachine: applies committed entries in index order and answers reads at an index. A shell
 // over resp::Executor; vital; on the client loop.
 //
-// It works in turns of bounded length and puts the rest of its work behind the sockets' events. How
-// much it is handed is the core's to bound: every turn's Applied is the credit for more (F28).
+// It works in turns of bounded length and puts the rest of its work behind the sockets' events. An
+// entry that takes longer rests in between (Executor::rests()): then what needs a whole state
+// waits. How much it is handed is the core's to bound: every turn's Applied is the credit for more
+// (F28).
 #pragma once
 
 #include <cstdint>
@@ -68,6 +70,9 @@ class StateMachine final : public Hosted<StateMachineHandle> {
   void checkpoint(MakeCheckpoint& order);
   void flush(FlushState& order);
   void flushed(const StateFlushed& state);
+  template <class Order>
+  void between_turns(Order& order, void (StateMachine::*then)(Order&));
+  void do_later();
   void swap(SwapState& order);
 
   StateMachineOptions options_;
@@ -90,6 +95,8 @@ class StateMachine final : public Hosted<StateMachineHandle> {
   bool turn_wanted_ = false;
   bool room_awaited_ = false;  // KeyspaceHasRoom will come
   bool follows_ = false;       // neither leads nor tries to
+  // What came while the executor rested inside an entry and is for whole ones, in order.
+  std::vector<std::function<void()>> later_;
 };
 
 StateMachineHandle spawn_state_machine(caf::actor_system& system,

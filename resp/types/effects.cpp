@@ -44,6 +44,7 @@ void Effects::mix(uint8_t effect, std::string_view key, std::string_view value) 
 void Effects::put(Family family, const rocks::LookupKey& key, std::string_view value) {
   mix(of(family, kPut), key.bytes, value);
   writer().put(family, key, value);
+  written();
 }
 
 // The checksum is that of put(): it takes the value as a whole.
@@ -53,11 +54,13 @@ void Effects::put_joined(Family family,
                          std::string_view tail) {
   const std::string_view value = writer().put_joined(family, key, head, tail);
   mix(of(family, kPut), key.bytes, value);
+  written();
 }
 
 void Effects::erase(Family family, const rocks::LookupKey& key) {
   mix(of(family, kErase), key.bytes, {});
   writer().erase(family, key);
+  written();
 }
 
 void Effects::erase_range(Family family, std::string_view from, std::string_view to) {

@@ -86,6 +86,9 @@ class Effects {
   uint64_t checksum() const { return checksum_; }
   void load_checksum(uint64_t checksum) { checksum_ = checksum; }
 
+  // For life: called now and then, between two effects.
+  void rest_by(std::function<void()> rest) { rest_ = std::move(rest); }
+
   // ---- the bound on an entry's work
   // A record that a command copies, moves or holds in memory. Throws TooMuchForOneEntry, which is
   // not counted; what was counted before stays so when it is undone, since the time is gone and the
@@ -143,17 +146,25 @@ class Effects {
 
  private:
   static constexpr size_t kRecordWork = 100;  // what memory a record takes beside its bytes
+  static constexpr uint64_t kBetweenRests = 64;
   size_t beyond_carried(size_t bytes) const;
   void spend_beyond_carried(size_t bytes);
   void spend_much(size_t more);
   void tell_if_large();
   void mix(uint8_t effect, std::string_view key, std::string_view value);
+  void written() {
+    if (++effects_ % kBetweenRests == 0 && rest_) {
+      rest_();
+    }
+  }
 
   rocks::Writer* const writer_;
   uint64_t checksum_ = 0;
   const size_t entry_work_max_;
   const size_t large_entry_;  // spent_ above it is told
   std::function<void()> on_large_entry_;
+  std::function<void()> rest_;
+  uint64_t effects_ = 0;     // so far
   bool told_large_ = false;  // of this entry
   size_t spent_ = 0;         // of this entry
   bool rewrote_ = false;     // this entry: a string that did not come with its command

@@ -1,5 +1,5 @@
 // How much a command looks at, in records: what decides whether it is too long for its turn, or for
-// one command at all, and where a long read hears that it is to stop.
+// one command at all, where a long read hears that it is to stop, and where an entry may rest.
 //
 // Part of the Database; one thread, but for the flag of stop_on().
 #pragma once
@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <limits>
+#include <utility>
 
 #include "config/base/check.hpp"
 #include "resp/types/effects.hpp"
@@ -58,6 +60,16 @@ class Steps {
     stop_ = flag;
     plan();
   }
+  // For life: called now and then between two steps, and by who does much without steps.
+  void rest_by(std::function<void()> rest) {
+    rest_ = std::move(rest);
+    plan();
+  }
+  void may_rest() {
+    if (rest_) {
+      rest_();
+    }
+  }
   uint64_t taken() const { return taken_; }
   // Those that every node takes.
   uint64_t common() const { return taken_ - for_answer_; }
@@ -90,7 +102,7 @@ class Steps {
 
  private:
   static constexpr uint64_t kNoMax = std::numeric_limits<uint64_t>::max();
-  // Between two looks at the flag: less than a millisecond.
+  // Between two looks at the flag, or rests: less than a millisecond.
   static constexpr uint64_t kBetweenLooks = 64;
 
   void look() {
@@ -103,6 +115,7 @@ class Steps {
     if (!in_answer_ && common() > common_max_) {
       throw TooMuchForOneEntry();
     }
+    may_rest();
     plan();
   }
   // Exactly where a maximum is passed: whether a command passes it must not depend on what this
@@ -112,7 +125,7 @@ class Steps {
     if (!in_answer_ && common_max_ < kNoMax - for_answer_) {
       next_look_ = std::min(next_look_, common_max_ + for_answer_);
     }
-    if (stop_ != nullptr) {
+    if (stop_ != nullptr || rest_) {
       next_look_ = std::min(next_look_, taken_ + kBetweenLooks);
     }
   }
@@ -125,6 +138,7 @@ class Steps {
   uint64_t common_max_ = kNoMax;
   bool in_answer_ = false;
   const std::atomic<bool>* stop_ = nullptr;
+  std::function<void()> rest_;
 };
 
 }  // namespace kiwi::resp

@@ -38,7 +38,7 @@ THIRD_PARTY = {
     "rocksdb/": ("rocks/",),
     "lua": ("resp/",),
     "caf/": ("actors/",),
-    "boost/": ("actors/",),
+    "boost/": ("actors/", "config/base/fiber.cpp"),
     "openssl/": ("actors/",),
     "doctest/": (),
     "rapidcheck": (),

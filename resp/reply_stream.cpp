@@ -1,0 +1,75 @@
+#include "resp/reply_stream.hpp"
+
+#include <utility>
+
+#include "config/base/check.hpp"
+
+namespace kiwi::resp {
+
+void ReplyStream::begin(Pass pass) {
+  CHECK_INVARIANT(pass != pass_ && pass != Pass::kTry);
+  CHECK_INVARIANT(pass != Pass::kSend || pass_ == Pass::kMeasure);
+  pass_ = pass;
+  gone_ = places_ = next_head_ = 0;
+}
+
+void ReplyStream::let_go(std::string& here) {
+  if (places_ != 0) {
+    if (here.size() >= late_bytes_) {
+      throw LateHeads();
+    }
+    return;
+  }
+  if (here.empty()) {
+    return;
+  }
+  const size_t begin = gone_;
+  gone_ += here.size();
+  std::string piece = std::exchange(here, {});
+  if (pass_ == Pass::kMeasure || gone_ <= sent_) {
+    return;
+  }
+  if (begin < sent_) {
+    piece.erase(0, sent_ - begin);
+  }
+  sent_ = gone_;
+  sink_.piece(std::move(piece));
+}
+
+// Where a head is to stand the writer is asked for the place. It is also asked for the end of what
+// the head stands before: a head that belongs there is the next one's, and nothing comes between.
+size_t ReplyStream::where(std::string& here) {
+  places_ += pass_ == Pass::kTry ? 1 : 0;
+  if (pass_ == Pass::kSend && next_head_ < heads_.size() &&
+      heads_[next_head_].at == gone_ + here.size()) {
+    here.append(heads_[next_head_++].bytes);
+  }
+  return gone_ + here.size();
+}
+
+void ReplyStream::put_first(std::string& here, size_t begin, size_t head) {
+  // Only the head itself was written since, which is shorter than a piece.
+  CHECK_INVARIANT(begin <= head && gone_ <= head && head <= gone_ + here.size());
+  std::string first = here.substr(head - gone_);
+  here.resize(head - gone_);
+  switch (pass_) {
+    case Pass::kTry:
+      CHECK_INVARIANT(gone_ <= begin && places_ >= 2);
+      here.insert(begin - gone_, first);
+      places_ -= 2;
+      break;
+    case Pass::kMeasure: {
+      auto at = heads_.end();
+      for (; at != heads_.begin() && (at - 1)->at >= begin; --at) {  // those stand inside
+        (at - 1)->at += first.size();
+      }
+      gone_ += first.size();
+      heads_.insert(at, {begin, std::move(first)});
+      break;
+    }
+    case Pass::kSend:
+      break;  // it stands there
+  }
+}
+
+}  // namespace kiwi::resp
