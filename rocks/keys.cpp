@@ -44,8 +44,8 @@ constexpr char kSessionTag = 'S';
 constexpr char kExpiryTag = 'X';
 static_assert(kAppliedTag < kDeletionBucketTag && kDeletionBucketTag < kConfigurationTag &&
                   kConfigurationTag < kDatabaseMapTag && kDatabaseMapTag < kExpiryFloorTag &&
-                  kExpiryFloorTag < kKeyCountTag && kKeyCountTag < kSessionTag &&
-                  kSessionTag < kExpiryTag,
+                  kExpiryFloorTag < kSettingTag && kSettingTag < kKeyCountTag &&
+                  kKeyCountTag < kSessionTag && kSessionTag < kExpiryTag,
               "each tag is a range of its own");
 
 // CRC16/XMODEM: polynomial 0x1021, initial value 0, nothing reflected (Redis Cluster

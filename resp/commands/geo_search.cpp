@@ -11,6 +11,7 @@
 #include "resp/commands/support.hpp"
 #include "resp/numbers.hpp"
 #include "resp/types/geo.hpp"
+#include "resp/types/geo_sieve.hpp"
 #include "resp/types/zset_algebra.hpp"
 #include "resp/words.hpp"
 
@@ -257,10 +258,6 @@ struct Hit {
   std::string member;
 };
 
-// A distance by the portable functions, in records looked at: more than it takes (six
-// microseconds), so that a search that stores ends within a few seconds.
-constexpr uint64_t kStepsOfDistance = 64;
-
 // What a search found: all, or the best so many. Held in memory, and counted as work (F61).
 class Hits {
  public:
@@ -281,6 +278,12 @@ class Hits {
       replace_last(std::move(hit), member);
     }
     return !search_.any || hits_.size() < search_.count;
+  }
+
+  // Of the best so many, once there are as many: how far the last of them is.
+  std::optional<double> last_of_best() const {
+    const bool full = search_.count != 0 && !search_.any && hits_.size() == search_.count;
+    return full ? std::optional(hits_.front().distance) : std::nullopt;
   }
 
   // As they are answered: equal distances in the order in which they were found.
@@ -323,20 +326,66 @@ class Hits {
   std::vector<Hit> hits_;  // a heap while only the best are kept: the last of them in front
 };
 
+// How far places are from the center of a search's area, if they are in it. Where entries are
+// applied, only those are computed that decide about something. Which these are, and so the steps,
+// is alike on every node.
+class Finder {
+ public:
+  Finder(Context& context, const Search& search)
+      : search_(search),
+        steps_(context.state().steps()),
+        distances_(trigonometry_of(context), search.area.center) {
+    if (&trigonometry_of(context) == &geo::kPortable) {
+      sieve_.emplace(search.area);
+    }
+  }
+
+  // nullopt: it is outside, or is none of the best; 0 if nobody asks how far.
+  std::optional<double> look(const geo::Place& place, const Hits& hits) {
+    if (!sieve_) {
+      return distances_.within(search_.area, place);
+    }
+    const geo::Sieve::Sifted sifted = sieve_->look(place);
+    if (sifted.lies == geo::Sieve::Lies::kOutside || is_hopeless(sifted.haversine, hits)) {
+      return std::nullopt;
+    }
+    const bool best = search_.count != 0 && !search_.any;
+    if (sifted.lies == geo::Sieve::Lies::kInside && !best && !search_.store_distances) {
+      return 0.0;
+    }
+    steps_.step(geo::kStepsOfDistance);
+    return distances_.within(search_.area, place);
+  }
+
+ private:
+  bool is_hopeless(double haversine, const Hits& hits) {
+    const bool farthest = search_.order == Order::kFarthest;
+    if (const auto last = hits.last_of_best(); last && last != last_) {
+      last_ = last;
+      bound_ = farthest ? geo::Sieve::surely_nearer(*last) : geo::Sieve::surely_farther(*last);
+    }
+    return last_ && (farthest ? haversine < bound_ : haversine > bound_);
+  }
+
+  const Search& search_;
+  Steps& steps_;
+  const geo::Distances distances_;
+  std::optional<geo::Sieve> sieve_;  // in front of the portable functions
+  std::optional<double> last_;       // what bound_ was made of
+  double bound_ = 0;
+};
+
 std::vector<Hit> find(Context& context, const ZSet& set, const Search& search) {
-  const geo::Trigonometry& trigonometry = trigonometry_of(context);
-  const geo::Distances distances(trigonometry, search.area.center);
-  const uint64_t steps = &trigonometry == &geo::kPortable ? kStepsOfDistance : 0;
+  Finder finder(context, search);
   Hits hits(context.state(), search);
   bool wanted = true;
-  const geo::Cells cells = geo::cells_of(trigonometry, search.area);
+  const geo::Cells cells = geo::cells_of(trigonometry_of(context), search.area);
   CHECK_INVARIANT(!cells.all().empty());
   for (const geo::Cell& cell : cells.all()) {
     const ScoreRange range{.min = {.score = cell.first},
                            .max = {.score = cell.behind, .exclusive = true}};
     set.each(set.ranks(range), [&](std::string_view member, double score) {
-      context.state().steps().step(steps);
-      const auto distance = distances.within(search.area, geo::place_of(score));
+      const auto distance = finder.look(geo::place_of(score), hits);
       wanted = !distance || hits.add(*distance, score, member);
       return wanted;
     });

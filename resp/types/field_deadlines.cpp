@@ -61,6 +61,9 @@ std::optional<int64_t> FieldDeadlines::first_after(CollectionId hash, int64_t no
 }
 
 std::optional<int64_t> FieldDeadlines::last(CollectionId hash) {
+  // To open a cursor that goes back takes as long: SCAN may do it for each key.
+  constexpr uint64_t kStepsOfCursor = 20;
+  steps_.step(kStepsOfCursor);
   keys::field_deadlines(from_, to_, hash);
   const auto at = reader_.reverse_cursor(Family::kNode, from_, to_);
   return at->valid() ? std::optional(deadline_at(at->key())) : std::nullopt;

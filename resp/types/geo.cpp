@@ -12,7 +12,6 @@ namespace kiwi::resp::geo {
 namespace {
 
 constexpr unsigned kSteps = 26;                       // halvings of each coordinate in a score
-constexpr double kEarthRadius = 6372797.560856;       // metres; WGS-84's quadratic mean
 constexpr double kMercatorMax = 20037726.37;          // metres
 constexpr double kDegree = std::numbers::pi / 180.0;  // radians
 

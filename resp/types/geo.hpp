@@ -39,6 +39,8 @@ Place place_of(double score);
 inline constexpr size_t kHashSize = 11;
 std::array<char, kHashSize> hash_of(const Place& place);
 
+inline constexpr double kEarthRadius = 6372797.560856;  // metres; WGS-84's quadratic mean
+
 struct Trigonometry {
   double (*sin)(double);
   double (*cos)(double);
@@ -46,6 +48,9 @@ struct Trigonometry {
 };
 extern const Trigonometry kHost;      // fast; other machines' last bits may differ
 extern const Trigonometry kPortable;  // 1-2 us a call
+// A distance by the portable functions, in records looked at: more than it takes (six us), so that
+// a search that stores ends within a few seconds.
+inline constexpr uint64_t kStepsOfDistance = 64;
 
 struct Area {
   enum class Shape : uint8_t { kCircle, kBox };

@@ -126,6 +126,35 @@ TEST_CASE("stored distances have the bits that every machine computes [F35]") {
   }
 }
 
+// In an order of their own: equal distances have none.
+std::vector<std::string> lines_of(const std::string& reply) {
+  std::vector<std::string> lines;
+  for (size_t at = 0; at < reply.size();) {
+    const size_t end = reply.find("\r\n", at);
+    lines.push_back(reply.substr(at, end - at));
+    at = end + 2;
+  }
+  std::sort(lines.begin(), lines.end());
+  return lines;
+}
+
+TEST_CASE("what is stored is what a search answers, whatever of it was computed") {
+  World w;
+  w.fill("g", 40, 1.1);
+  for (const std::string area : {"byradius 900 km", "byradius 2500 km", "byradius 9 m",
+                                 "bybox 3000 1500 km", "bybox 50 9000 mi", "byradius 30000 km"}) {
+    for (const std::string how : {"", " asc count 1", " asc count 20", " desc count 20",
+                                  " count 7 any", " desc", " asc count 5000"}) {
+      INFO(area, how);
+      const std::string search = " g frommember p820 " + area + how;
+      const std::string found = w.node("geosearch" + search);
+      const std::string count = found.substr(1, found.find("\r\n") - 1);
+      CHECK(w.node("geosearchstore d" + search) == ":" + count + "\r\n");
+      CHECK(lines_of(w.node("zrange d 0 -1")) == lines_of(found));
+    }
+  }
+}
+
 TEST_CASE("a destination that is the source is replaced when the search is over") {
   World w;
   w.fill("g", 10);

@@ -299,9 +299,13 @@ TEST_CASE("a search that stores computes a bounded number of distances [F61]") {
   }
   CHECK(node.run(argv) == ":100\r\n");
   const std::string search = "geosearchstore d g fromlonlat 1.1 1 byradius ";
-  CHECK(node(search + "999 km").starts_with("-ERR too much for one command"));
+  CHECK(node(search + "999 km storedist").starts_with("-ERR too much for one command"));
   CHECK(node("exists d") == ":0\r\n");
-  CHECK(node(search + "200 m") == ":2\r\n");
+  CHECK(node(search + "200 m storedist") == ":2\r\n");
+  // Whether most of them are inside is seen without.
+  CHECK(node(search + "999 km") == ":100\r\n");
+  CHECK(node(search + "999 km asc count 3") == ":3\r\n");
+  CHECK(node("zrange d 0 -1") == "*3\r\n$1\r\n0\r\n$1\r\n1\r\n$1\r\n2\r\n");
 }
 
 // ---------------------------------------------------------------- small collections

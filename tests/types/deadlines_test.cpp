@@ -323,8 +323,8 @@ TEST_CASE_TEMPLATE("what is due is absent, reclaimed or not, and the indexes fit
                    OnRocks,
                    OnTable) {
   INFO(On::kName);
-  DeadlinesRun<On>(51, kTinyShape).run(2500);
-  DeadlinesRun<On>(52, Shape{.packed_bytes = 400}).run(2500);
+  DeadlinesRun<On>(51, kTinyShape).run(rounds_on<On>(2500));
+  DeadlinesRun<On>(52, Shape{.packed_bytes = 400}).run(rounds_on<On>(2500));
 }
 
 TEST_SUITE_END();

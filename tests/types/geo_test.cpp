@@ -13,6 +13,7 @@
 #include <doctest/doctest.h>
 
 #include "config/base/prng.hpp"
+#include "resp/types/geo_sieve.hpp"
 
 namespace kiwi::resp::geo {
 namespace {
@@ -161,6 +162,57 @@ TEST_CASE("cells do not overlap, and hold what lies in the area") {
   }
   CHECK(inside > 1'000);
   CHECK(missed == 0);
+}
+
+void check_sieve(const Area& area, const Place& place, bool is_sure, size_t& unsure) {
+  const auto distance = Distances(kPortable, area.center).within(area, place);
+  const Sieve::Sifted sifted = Sieve(area).look(place);
+  if (sifted.lies == Sieve::Lies::kNearEdge) {
+    REQUIRE(!is_sure);
+    ++unsure;
+  } else {
+    REQUIRE((sifted.lies == Sieve::Lies::kInside) == distance.has_value());
+  }
+}
+
+TEST_CASE("what the sieve is sure of is what the portable functions say, and that is nearly all") {
+  const std::vector<Recorded> places = recorded();
+  Prng prng(8);
+  size_t unsure = 0;
+  for (int i = 0; i < 5'000; ++i) {
+    check_sieve(random_area(prng, places), place_of(places[prng.below(places.size())].score), false,
+                unsure);
+  }
+  CHECK(unsure < 500);
+  for (int i = 0; i < 1'000; ++i) {  // places that lie at the edge, or next to it
+    const Place place{between(prng, -180, 180), between(prng, -85, 85)};
+    Area area{.shape = Area::Shape::kCircle,
+              .center = {between(prng, -180, 180), between(prng, -85, 85)}};
+    const double distance = Distances(kPortable, area.center).to(place);
+    for (const double beside : {-30.0, -9.0, -0.001, 0.0, 0.001, 9.0, 30.0}) {
+      area.radius = std::max(0.0, distance + beside);
+      check_sieve(area, place, std::abs(beside) > 20 && distance < 2e7, unsure);
+    }
+  }
+}
+
+TEST_CASE("a haversine says which of two places is surely nearer") {
+  Prng prng(9);
+  for (int i = 0; i < 1'000; ++i) {
+    const Area area{.center = {between(prng, -180, 180), between(prng, -85, 85)}};
+    const Place a{between(prng, -180, 180), between(prng, -85, 85)};
+    const Place b{between(prng, -180, 180), between(prng, -85, 85)};
+    const Distances distances(kPortable, area.center);
+    const double to_a = distances.to(a);
+    const double to_b = distances.to(b);
+    const double haversine = Sieve(area).look(a).haversine;
+    if (std::abs(to_a - to_b) > 3 * kDoubtMetres) {
+      REQUIRE((haversine > Sieve::surely_farther(to_b)) == (to_a > to_b));
+      REQUIRE((haversine < Sieve::surely_nearer(to_b)) == (to_a < to_b));
+    }
+    REQUIRE(!(haversine > Sieve::surely_farther(to_a)));
+    REQUIRE(!(haversine < Sieve::surely_nearer(to_a)));
+  }
 }
 
 TEST_CASE("a search looks at few cells when the area is small") {

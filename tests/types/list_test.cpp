@@ -249,8 +249,8 @@ TEST_CASE_TEMPLATE("lists do what std::deque does, undone commands nothing [M1] 
                    OnRocks,
                    OnTable) {
   INFO(On::kName);
-  ListRun<On>(kTinyShape, 21).run(600);
-  ListRun<On>(kShape, 22).run(600);
+  ListRun<On>(kTinyShape, 21).run(rounds_on<On>(600));
+  ListRun<On>(kShape, 22).run(rounds_on<On>(600));
 }
 
 TEST_SUITE_END();

@@ -450,8 +450,8 @@ TEST_CASE_TEMPLATE("streams do what the model does, undone commands nothing [M1]
                    OnRocks,
                    OnTable) {
   INFO(On::kName);
-  StreamRun<On>(31, kTinyShape).run(600);
-  StreamRun<On>(32, kShape).run(900);
+  StreamRun<On>(31, kTinyShape).run(rounds_on<On>(600));
+  StreamRun<On>(32, kShape).run(rounds_on<On>(900));
 }
 
 TEST_SUITE_END();

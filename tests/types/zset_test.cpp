@@ -450,8 +450,8 @@ TEST_CASE_TEMPLATE("sorted sets do what an ordered map does, undone commands not
                    OnRocks,
                    OnTable) {
   INFO(On::kName);
-  ZSetRun<On>(31, kTinyShape).run(1500);
-  ZSetRun<On>(32, kShape).run(1500);
+  ZSetRun<On>(31, kTinyShape).run(rounds_on<On>(1500));
+  ZSetRun<On>(32, kShape).run(rounds_on<On>(1500));
 }
 
 TEST_SUITE_END();

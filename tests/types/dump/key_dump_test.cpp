@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -26,6 +25,7 @@ namespace kiwi::resp::dump {
 namespace {
 
 using rocks::Type;
+using types_test::rounds;
 using types_test::World;
 
 // What a key holds, as text: its type, elements in an order that does not depend on where they lie.
@@ -368,12 +368,6 @@ TEST_CASE("a value that is too large for a payload says so before it is built") 
 }
 
 // ---------------------------------------------------------------- damage
-
-// KIWI_ROUNDS=100: a hundred times as many; meant for a build with sanitizers.
-int rounds(int usual) {
-  const char* factor = std::getenv("KIWI_ROUNDS");
-  return factor == nullptr ? usual : usual * std::atoi(factor);
-}
 
 std::string damaged(std::string body, Prng& prng) {
   for (uint64_t changes = 1 + prng.below(4); changes > 0 && !body.empty(); --changes) {
