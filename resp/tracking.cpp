@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "config/base/check.hpp"
+#include "config/limits.hpp"
 #include "resp/resp_writer.hpp"
 
 namespace kiwi::resp {
@@ -87,7 +88,7 @@ void Tracking::turn_off(ConnectionId connection) {
   }
   if (clients_.empty()) {
     table_.clear();
-    items_ = 0;
+    items_ = bytes_ = 0;
     notices_.clear();
   }
 }
@@ -119,9 +120,13 @@ bool Tracking::follows(uint64_t connection, uint64_t slot) {
 }
 
 void Tracking::remember(uint64_t connection, std::string_view key) {
+  if (key.size() > config::limits::kKeyNameBytes) {
+    return;  // there is no such key and never will be
+  }
   auto found = table_.lower_bound(key);
   if (found == table_.end() || found->first != key) {
     found = table_.emplace_hint(found, std::string(key), Remembered{});
+    bytes_ += key.size();
   }
   Remembered& remembered = found->second;
   items_ += remembered.insert(connection).second ? 1 : 0;
@@ -142,7 +147,7 @@ void Tracking::drop_dead(Remembered& remembered) {
 // In place of a random one the next by name goes, round and round: which it is does not matter.
 void Tracking::make_room() {
   const auto most = static_cast<size_t>(options_.tracking_table_max_keys);
-  while (most != 0 && table_.size() > most) {
+  while (most != 0 && (table_.size() > most || bytes_ / kUsualNameBytes >= most)) {
     auto victim = table_.upper_bound(evicted_);
     victim = victim != table_.end() ? victim : table_.begin();
     evicted_ = victim->first;
@@ -209,6 +214,8 @@ void Tracking::invalidate(Table::iterator found, uint64_t by) {
   }
   CHECK_INVARIANT(items_ >= found->second.size());
   items_ -= found->second.size();
+  CHECK_INVARIANT(bytes_ >= found->first.size());
+  bytes_ -= found->first.size();
   table_.erase(found);
 }
 
@@ -245,7 +252,7 @@ void Tracking::touch_prefixes(std::string_view key, uint64_t by) {
 
 void Tracking::flushed() {
   table_.clear();
-  items_ = 0;
+  items_ = bytes_ = 0;
   touched_.clear();
   notices_.clear();
   for (auto& [read, aside] : aside_) {

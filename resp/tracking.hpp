@@ -58,6 +58,9 @@ class Tracking final : public KeyTracker {
     int64_t election_timeout_ms = 0;
   };
 
+  // tracking-table-max-keys means names of so many bytes: longer ones take the room of several.
+  static constexpr size_t kUsualNameBytes = 256;
+
   explicit Tracking(const config::Options& options) : options_(options) {}
 
   // ---- clients
@@ -113,6 +116,7 @@ class Tracking final : public KeyTracker {
   std::unordered_map<ConnectionId, Client> clients_;
   Table table_;
   size_t items_ = 0;
+  size_t bytes_ = 0;     // of the names in table_
   std::string evicted_;  // the key that went last to make room
   std::map<uint64_t, Aside> aside_;
   std::map<std::string, std::set<uint64_t>, std::less<>> aside_keys_;

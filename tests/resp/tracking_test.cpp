@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 
 #include "config/base/prng.hpp"
+#include "config/limits.hpp"
 
 namespace kiwi::resp {
 namespace {
@@ -149,6 +150,25 @@ TEST_CASE("above the bound a key goes for each that comes, and is told of") {
     CHECK(tracking.keys() <= 3);
     CHECK(cached.size() == tracking.keys());
   }
+}
+
+TEST_CASE("long names take the room of several, and names that no key has take none") {
+  config::Options options;
+  options.tracking_table_max_keys = 10;
+  Tracking tracking(options);
+  tracking.turn_on(1, {}, {});
+  for (char c = 'a'; c <= 'z'; ++c) {
+    tracking.remember(1, std::string(1000, c));
+    CHECK(tracking.keys() <= 2);
+  }
+  tracking.remember(1, std::string(10'000, 'x'));
+  CHECK(tracking.keys() <= 2);
+  tracking.flushed();
+  tracking.take_notices();
+  tracking.remember(1, "short");
+  tracking.remember(1, std::string(config::limits::kKeyNameBytes + 1, 'x'));
+  CHECK(tracking.keys() == 1);
+  CHECK_FALSE(tracking.has_notices());
 }
 
 TEST_CASE("connections that ended are no burden for a key that is never changed") {
