@@ -163,11 +163,11 @@ void Executor::State::drop_read(const ReplyGroups::Draft& draft) {
   begins_to_wait.reset();
 }
 
-// CLIENT UNBLOCK id TIMEOUT|ERROR|FORCED, as the session says it. Its answer comes with the others
-// of the turn, or when a serve's fate is known.
+// CLIENT UNBLOCK id TIMEOUT|ERROR|FORCED [blocked], as the session says it. Its answer comes with
+// the others of the turn, or when a serve's fate is known.
 void Executor::State::unblock(const Asker& by, const PackedCommand& command) {
   keeps_waiting = true;
-  const auto id = command.args.size() == 4 ? parse_decimal(command.args[2]) : std::nullopt;
+  const auto id = command.args.size() >= 4 ? parse_decimal(command.args[2]) : std::nullopt;
   const std::string_view how = id ? command.args[3] : std::string_view();
   waiters.unblock(static_cast<ConnectionId>(id.value_or(0)),
                   how == "ERROR"    ? WaitEnd::kUnblocked

@@ -167,6 +167,9 @@ bool Router::State::try_place(Connection& c, const Item& item) {
   if (acts && c.reads_out != 0) {
     return false;  // it may change something, as a write
   }
+  if (item.kind == RequestKind::kUnblock && comes_too_early(item.packed)) {
+    return false;
+  }
   c.may_wait = c.may_wait || item.kind == RequestKind::kBlocking;
   const bool waits = !mutant(Mutant::kReadIgnoresWrites);
   if (c.pending_ops != 0 && waits) {

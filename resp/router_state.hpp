@@ -335,6 +335,8 @@ struct Router::State {
   template <class Gone>
   size_t drop_from(router::OpenBatch& batch, Gone&& gone);
   void drop_serves(ConnectionId connection);
+  // CLIENT UNBLOCK of one that is about to wait.
+  bool comes_too_early(std::string_view unblock) const;
   // A blocking command was executed after set_service() ended the waits.
   void end_new_waits() { effects.end_waits = effects.end_waits || service == Service::kRemoved; }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "config/base/check.hpp"
+#include "config/base/decimal.hpp"
 #include "resp/router_state.hpp"
 
 namespace kiwi::resp {
@@ -37,6 +38,22 @@ void Router::serves(std::vector<Serve> serves, int64_t now_ms) {
                                now_ms, false, nullptr, 0, serve.waiter});
     }
   }
+}
+
+// Its session says that it is in a blocking command, and that is still on its way: the executor
+// would say that nobody waits. A session in a blocking command asks nothing else, so this ends.
+bool Router::State::comes_too_early(std::string_view unblock) const {
+  PackedCommand command;
+  if (!unpack_command(unblock, command) || command.args.size() != 5) {
+    return false;
+  }
+  const auto id = parse_decimal(command.args[2]);
+  const auto target = id ? connections.find(*id) : connections.end();
+  if (target == connections.end() || target->second.closed) {
+    return false;
+  }
+  // Its queue says nothing: there this one may stand itself.
+  return target->second.open_ops + target->second.pending_ops + target->second.reads_out != 0;
 }
 
 // ---------------------------------------------------------------- connections that are gone

@@ -188,6 +188,32 @@ TEST_CASE("without a proxy, a node that does not lead sends who would be served 
   CHECK(h.reply(6, 99).starts_with("-MOVED"));
 }
 
+TEST_CASE("CLIENT UNBLOCK waits until a blocking command that is on its way has come [F31]") {
+  RouterHarness h;
+  h.up();
+  wait(h, 5);
+  RouterEffects asked = h.turn();
+  RequestBatch batch;
+  batch.connection = 6;
+  const std::string_view argv[] = {"client", "unblock", "5", "ERROR", "blocked"};
+  pack_command(batch.buffer, 0, argv);
+  batch.requests.push_back(
+      {1, RequestKind::kUnblock, 2, false, 0, static_cast<uint32_t>(batch.buffer.size()), 0});
+  h.router.requests(std::move(batch), h.now);
+  CHECK(h.turn().run_reads.empty());
+  raft::ReadReady ready;
+  ready.id = asked.read_index.at(0).id;
+  ready.ok = true;
+  h.router.read_ready(ready, h.now);
+  const RouterEffects run = h.turn();
+  REQUIRE(run.run_reads.size() == 1);
+  CHECK(h.tick(10).run_reads.empty());
+  h.router.reads_done(run.run_reads[0].id, h.now);
+  const RouterEffects next = h.tick(10);
+  REQUIRE(next.run_reads.size() == 1);
+  CHECK(next.run_reads[0].ops.at(0).kind == RequestKind::kUnblock);
+}
+
 TEST_CASE("a removed node ends all waits, also those that begin yet") {
   RouterHarness h;
   h.up();

@@ -149,6 +149,11 @@ TEST_SUITE("resp") {
     CHECK(sent[0].kind == RequestKind::kUnblock);
     CHECK(client.unpacked(sent[0]).args.back() == "TIMEOUT");
     CHECK(client.unpacked(sent[1]).args.back() == "ERROR");
+    TestClient waits(node, 9);
+    waits.send("BLPOP a 0\r\n");
+    TestClient other(node, 10);
+    other.send("CLIENT UNBLOCK 9\r\n");
+    CHECK(other.unpacked(other.forwarded().at(0)).args.back() == "blocked");
     CHECK(client.answer(sent[1].slot, ":1\r\n").empty());
     CHECK(client.answer(sent[0].slot, ":0\r\n") == ":0\r\n:1\r\n+PONG\r\n");
   }

@@ -27,10 +27,9 @@ void Node::submit(resp::RequestBatch batch) {
 }
 
 void Node::close(resp::ConnectionId connection) {
-  client_input([this, connection] {
-    router_->connection_closed(connection);
-    executor_->forget_connection(connection);
-  });
+  // As between actors, what the router has on its way may come to the executor in between.
+  client_input([this, connection] { executor_->forget_connection(connection); });
+  client_input([this, connection] { router_->connection_closed(connection); });
 }
 
 void Node::transfer(NodeId target) {

@@ -54,8 +54,9 @@ class StreamWorkload(Workload):
             return "add", value, ("XADD", key, "*", "v", value), id_of
         if kind < 0.6:
             count = rng.randrange(1, 5)
+            waits = ("BLOCK", rng.randrange(20, 400)) if rng.random() < 0.6 else ()  # F31
             return ("take", (consumer, count),
-                    ("XREADGROUP", "GROUP", GROUP, consumer, "COUNT", count, "STREAMS", key, ">"),
+                    ("XREADGROUP", "GROUP", GROUP, consumer, "COUNT", count, *waits, "STREAMS", key, ">"),
                     lambda reply: entries_of(reply[0][1] if reply else ()))
         taken = self._taken.get(key, [])
         if kind < 0.75 and taken:
