@@ -33,7 +33,7 @@ struct StreamTrim {
   enum class By : uint8_t { kNothing, kLength, kId };
   By by = By::kNothing;
   uint64_t length = 0;  // at most so many stay
-  StreamId id;          // those below it go
+  StreamId id = {};     // those below it go
   bool about = false;
   uint64_t limit = 0;  // 0: none
 };
