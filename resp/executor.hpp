@@ -32,6 +32,8 @@
 
 namespace kiwi::resp {
 
+class ReadScripts;
+
 struct ExecutorOptions {
   GroupId group = kFirstGroup;  // whose entries are applied
   NodeId node;
@@ -55,6 +57,8 @@ struct ExecutorOptions {
   uint64_t long_read_elements = 0;
   size_t long_reads_max = config::limits::kLongReads;  // put aside at a time; more are refused
   size_t long_reads_of_connection_max = config::limits::kLongReadsOfConnection;
+  // Scripts that only reads of this node ran (read_scripts.hpp); none: its own.
+  std::shared_ptr<ReadScripts> read_scripts = nullptr;
   const std::atomic<bool>* stop = nullptr;  // of a view: it ends what runs, by Stopped (steps.hpp)
 };
 

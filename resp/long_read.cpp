@@ -91,6 +91,7 @@ LongReadResult run_long_read(rocks::Reader& view,
     options.reply_bytes_max = read.reply_bytes_max;
     options.stop = &stop;
     options.entry_work_max = config::limits::kLongReadWorkBytes;
+    options.read_scripts = read.read_scripts;
     Executor executor(reader, options);
     ReadBatch batch;
     batch.id = read.id;

@@ -13,6 +13,7 @@
 #include "config/base/failpoint.hpp"
 #include "config/base/log.hpp"
 #include "raft/codec.hpp"
+#include "resp/script_engine.hpp"
 #include "rocks/files.hpp"
 #include "rocks/snapshot_target.hpp"
 
@@ -62,6 +63,12 @@ Result<std::unique_ptr<Storage>> Storage::open(const config::Options& options) {
   }
   if (const std::optional<std::string> note = old_copy_note(options.dir)) {
     return Error{Errc::kConflict, *note};
+  }
+  if (!resp::ScriptEngine::has_place(kFirstGroup)) {
+    return Error{Errc::kIo,
+                 "there is no address space for scripts at the place that all nodes of a cluster "
+                 "have them: something that was loaded into this process stands there, or the limit "
+                 "on address space (ulimit -v) is too low"};
   }
   auto log = rocks::open_rocks_log(
       {storage->group_dir_ + "/" + data_directory::kLog, options.raft_log_fsync});

@@ -259,13 +259,13 @@ void push_redis(lua_State* L) {
 
 // ---------------------------------------------------------------- while a library is loaded
 
-namespace {
-
-bool is_name(std::string_view name) {
-  return !name.empty() && name.find_first_not_of(
+bool is_name(std::string_view text) {
+  return !text.empty() && text.find_first_not_of(
                               "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                               "0123456789_") == std::string_view::npos;
 }
+
+namespace {
 
 // The flags on top; false: one of them is none.
 bool read_flags(lua_State* L, uint32_t& flags) {
@@ -370,10 +370,7 @@ int register_function(lua_State* L) {
     raise_error(L, "ERR redis.register_function can only be called on FUNCTION LOAD command");
   }
   if (!is_name(function.name)) {
-    raise_error(
-        L,
-        "ERR Library names can only contain letters, numbers, or underscores(_) and must be "
-        "at least one character long");
+    raise_error(L, "ERR " + std::string(kBadName));
   }
   lua_rawgeti(L, LUA_REGISTRYINDEX, kFunctions);
   push(L, function.name);
