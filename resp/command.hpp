@@ -62,6 +62,8 @@ enum Flag : uint32_t {
   kNotQueued = 1u << 19,      // executed inside MULTI, not queued: EXEC, DISCARD, RESET, ...
   kSubscriberOk = 1u << 20,   // allowed to subscribers in RESP2
   kMayBeLong = 1u << 21,      // of a fast one: what it looks at may be much all the same
+  kNoMandatoryKeys = 1u << 22,  // it has a place for keys, which may be empty
+  kNeutral = 1u << 23,          // a data row that Redis calls neither readonly nor write
 };
 
 using LocalHandler = void (*)(Session& session, Args args, ReplyWriter& reply);

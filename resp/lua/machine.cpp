@@ -168,7 +168,8 @@ int compile(lua_State* L) {
   const int status = luaL_loadbuffer(L, source.code.data(), source.code.size(), chunk);
   lua_gc(L, LUA_GCRESTART, 0);
   if (status != 0) {
-    source.error = text_of_error(L);
+    source.error = std::string(source.library ? "Error compiling function: " : "");
+    source.error += text_of_error(L);
     return 0;
   }
   lua_rawseti(L, LUA_REGISTRYINDEX, kCode);

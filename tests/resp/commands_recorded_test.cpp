@@ -10,6 +10,7 @@
 
 #include "resp/context.hpp"
 #include "resp/resp_writer.hpp"
+#include "resp/script_engine.hpp"
 #include "resp/value_writer.hpp"
 #include "tests/resp/keyspaces.hpp"
 #include "tests/resp/node.hpp"
@@ -149,7 +150,8 @@ TEST_CASE("every recorded answer of Redis 7.0, and what is known of later ones, 
 struct Bare {
   rocks::MemoryKeyspace keyspace;
   Database database{keyspace};
-  Context context{database};
+  ScriptEngine scripts{kFirstGroup, ScriptEngine::Place::kFixed, nullptr};
+  Context context{database, scripts};
   LogIndex index;
 
   void run(const CommandSpec& row, Args args, ReplyWriter& reply) {
