@@ -165,7 +165,7 @@ int set_resp(lua_State* L) {
   if (lua_gettop(L) != 1) {
     raise_error(L, "ERR redis.setresp() requires one argument.");
   }
-  const int64_t version = to_integer(luaL_checknumber(L, 1));
+  const int64_t version = to_integer(lua_tonumber(L, 1));
   if (version != 2 && version != 3) {
     raise_error(L, "ERR RESP version must be 2 or 3.");
   }
@@ -178,7 +178,7 @@ int set_repl(lua_State* L) {
   if (lua_gettop(L) != 1) {
     raise_error(L, "ERR redis.set_repl() requires two arguments.");
   }
-  const int64_t flags = to_integer(luaL_checknumber(L, 1));
+  const int64_t flags = to_integer(lua_tonumber(L, 1));
   if ((flags & ~int64_t{3}) != 0) {
     raise_error(
         L, "ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.");
