@@ -89,8 +89,8 @@ class RequestParser {
   bool failed_ = false;
 };
 
-// The words of a line in Redis' quoting: "..." with escapes, '...' with \' only. nullopt: a quote is
-// not closed.
+// The words of a line in Redis' quoting: "..." with escapes, '...' with \' only. nullopt: a quote
+// is not closed.
 std::optional<std::vector<std::string>> split_quoted(std::string_view line);
 
 }  // namespace kiwi::resp

@@ -22,8 +22,7 @@ constexpr std::string_view kUnknown = "ERR Unknown Redis command called from scr
 constexpr std::string_view kWrongArity =
     "ERR Wrong number of args calling Redis command from script";
 constexpr std::string_view kNotAllowed = "ERR This Redis command is not allowed from script";
-constexpr std::string_view kReadOnly =
-    "ERR Write commands are not allowed from read-only scripts.";
+constexpr std::string_view kReadOnly = "ERR Write commands are not allowed from read-only scripts.";
 
 // Of one inner command; open until keep().
 class InnerMark {

@@ -102,8 +102,8 @@ std::optional<LibrarySource> read_library(std::string_view text, std::string& er
     return std::nullopt;
   }
   const size_t end = text.find('\n');
-  const auto words = end == std::string_view::npos ? std::nullopt
-                                                   : split_quoted(text.substr(0, end));
+  const auto words =
+      end == std::string_view::npos ? std::nullopt : split_quoted(text.substr(0, end));
   if (!words || words->empty()) {
     error = "ERR Invalid library metadata";
     return std::nullopt;

@@ -65,10 +65,11 @@ Result<std::unique_ptr<Storage>> Storage::open(const config::Options& options) {
     return Error{Errc::kConflict, *note};
   }
   if (!resp::ScriptEngine::has_place(kFirstGroup)) {
-    return Error{Errc::kIo,
-                 "there is no address space for scripts at the place that all nodes of a cluster "
-                 "have them: something that was loaded into this process stands there, or the limit "
-                 "on address space (ulimit -v) is too low"};
+    return Error{
+        Errc::kIo,
+        "there is no address space for scripts at the place that all nodes of a cluster "
+        "have them: something that was loaded into this process stands there, or the limit "
+        "on address space (ulimit -v) is too low"};
   }
   auto log = rocks::open_rocks_log(
       {storage->group_dir_ + "/" + data_directory::kLog, options.raft_log_fsync});

@@ -33,7 +33,11 @@ void call(Context& context, Args args, bool only_reads, ReplyWriter& reply) {
   }
   const std::optional<Library> library = libraries.find(*name);
   CHECK_INVARIANT(library.has_value());  // both records are changed together
-  const auto function = std::ranges::find(library->functions, args[1], &LibraryFunction::name);
+  const std::string wanted = Libraries::folded(args[1]);
+  const auto function =
+      std::ranges::find_if(library->functions, [&](const LibraryFunction& known) {
+        return Libraries::folded(known.name) == wanted;
+      });
   CHECK_INVARIANT(function != library->functions.end());
   const bool no_writes = (function->flags & lua::kNoWrites) != 0;
   if (only_reads && !no_writes) {
@@ -46,8 +50,8 @@ void call(Context& context, Args args, bool only_reads, ReplyWriter& reply) {
   lua::Call call;
   call.code = source->code;
   call.identity = identity;
-  call.function = args[1];
-  call.shown = args[1];
+  call.function = function->name;
+  call.shown = function->name;
   call.keys = words->keys;
   call.arguments = words->arguments;
   run_script(context, call, no_writes, reply);
@@ -81,6 +85,16 @@ std::optional<Library> compile(Context& context,
         {function.name, function.described ? std::optional(function.description) : std::nullopt,
          function.flags});
   }
+  // Two that differ in case only would be one name of FCALL.
+  std::vector<std::string> names;
+  for (const LibraryFunction& function : library.functions) {
+    names.push_back(Libraries::folded(function.name));
+  }
+  std::ranges::sort(names);
+  if (const auto twice = std::ranges::adjacent_find(names); twice != names.end()) {
+    error = "ERR Function " + *twice + " already exists";
+    return std::nullopt;
+  }
   // As Redis' LIST has them in no order, ours are in one that does not depend on the code's.
   std::ranges::sort(library.functions, {}, &LibraryFunction::name);
   return library;
@@ -102,9 +116,9 @@ void add(Context& context, const Library& library) {
   }
 }
 
-bool is_flush_option(Args args) {
-  return args.size() == 2 || (args.size() == 3 && (same_word(args[2], "sync") ||
-                                                   same_word(args[2], "async")));
+std::string syntax_text(Args args) {
+  return "ERR unknown subcommand or wrong number of arguments for '" +
+         std::string(quoted_word(args[1])) + "'. Try FUNCTION HELP.";
 }
 
 }  // namespace
@@ -161,7 +175,10 @@ void function_delete(Context& context, Args args, ReplyWriter& reply) {
 }
 
 void function_flush(Context& context, Args args, ReplyWriter& reply) {
-  if (!is_flush_option(args)) {
+  if (args.size() > 3) {
+    return reply.error(syntax_text(args));
+  }
+  if (args.size() == 3 && !same_word(args[2], "sync") && !same_word(args[2], "async")) {
     return reply.error("ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
   }
   context.state().libraries().flush();
@@ -181,9 +198,10 @@ void write_function(const LibraryFunction& function, ReplyWriter& reply) {
     reply.null();
   }
   reply.bulk("flags");
-  reply.set(static_cast<size_t>(std::ranges::count_if(
-      lua::kFlagNames,
-      [&](const lua::FlagName& name) { return (function.flags & name.flag) != 0; })));
+  reply.set(
+      static_cast<size_t>(std::ranges::count_if(lua::kFlagNames, [&](const lua::FlagName& name) {
+        return (function.flags & name.flag) != 0;
+      })));
   for (const lua::FlagName& name : lua::kFlagNames) {
     if ((function.flags & name.flag) != 0) {
       reply.simple(name.name);
@@ -312,8 +330,7 @@ std::vector<Library> compile_all(Context& context,
 
 void function_restore(Context& context, Args args, ReplyWriter& reply) {
   if (args.size() > 4) {
-    return reply.error("ERR unknown subcommand or wrong number of arguments for '" +
-                       std::string(quoted_word(args[1])) + "'. Try FUNCTION HELP.");
+    return reply.error(syntax_text(args));
   }
   const std::string_view policy = args.size() == 4 ? args[3] : "append";
   const bool flush = same_word(policy, "flush");

@@ -46,9 +46,17 @@ void push_globals(lua_State* L) {
     }
     lua_setfield(L, -2, name);
   }
-  push_bit(L);
-  lock(L, false);
-  lua_setfield(L, -2, "bit");
+  struct Library {
+    const char* name;
+    void (*push)(lua_State*);
+  };
+  for (const Library& library : {Library{"bit", push_bit}, Library{"cjson", push_cjson},
+                                 Library{"cmsgpack", push_cmsgpack},
+                                 Library{"struct", push_struct}}) {
+    library.push(L);
+    lock(L, false);
+    lua_setfield(L, -2, library.name);
+  }
   push_redis(L);
   lock(L, false);
   lua_pushvalue(L, -1);

@@ -296,18 +296,21 @@ Function read_named(lua_State* L) {
   bool callback = false;
   lua_pushnil(L);  // 2: will be the callback
   for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pop(L, 1)) {
-    if (lua_type(L, -2) != LUA_TSTRING) {
+    if (lua_isstring(L, -2) == 0) {
       raise_error(L, "ERR named argument key given to redis.register_function is not a string");
+    }
+    if (lua_type(L, -2) == LUA_TNUMBER) {  // text_at() would change the key that lua_next() needs
+      raise_error(L, "ERR unknown argument given to redis.register_function");
     }
     const std::string_view name = text_at(L, -2);
     if (name == "function_name") {
-      if (lua_type(L, -1) != LUA_TSTRING) {
+      if (lua_isstring(L, -1) == 0) {
         raise_error(L,
                     "ERR function_name argument given to redis.register_function must be a string");
       }
       function.name = text_at(L, -1);
     } else if (name == "description") {
-      if (lua_type(L, -1) != LUA_TSTRING) {
+      if (lua_isstring(L, -1) == 0) {
         raise_error(L,
                     "ERR description argument given to redis.register_function must be a string");
       }
@@ -357,7 +360,7 @@ int register_function(lua_State* L) {
     }
     function = read_named(L);
   } else {
-    if (lua_type(L, 1) != LUA_TSTRING) {
+    if (lua_isstring(L, 1) == 0) {  // a number is one, too
       raise_error(L, "ERR first argument to redis.register_function must be a string");
     }
     if (!lua_isfunction(L, 2)) {

@@ -62,8 +62,16 @@ std::optional<Library> Libraries::find(std::string_view name) {
   return bytes ? std::optional(decode(name, *bytes)) : std::nullopt;
 }
 
+std::string Libraries::folded(std::string_view function) {
+  std::string name(function);
+  for (char& c : name) {
+    c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  }
+  return name;
+}
+
 std::optional<std::string> Libraries::library_of(std::string_view function) {
-  keys::function(key_, function);
+  keys::function(key_, folded(function));
   const std::optional<std::string_view> name = state_.get(Family::kSystem, key_);
   return name ? std::optional(std::string(*name)) : std::nullopt;
 }
@@ -130,7 +138,7 @@ bool Libraries::add(const Library& library) {
   effects_.put(Family::kSystem, key_, value_);
   give_back_if_big(value_);
   for (const LibraryFunction& function : library.functions) {
-    keys::function(key_, function.name);
+    keys::function(key_, folded(function.name));
     effects_.put(Family::kSystem, key_, library.name);
   }
   ++now.libraries;
@@ -147,7 +155,7 @@ void Libraries::remove(const Library& library) {
   keys::library(key_, library.name);
   effects_.erase(Family::kSystem, key_);
   for (const LibraryFunction& function : library.functions) {
-    keys::function(key_, function.name);
+    keys::function(key_, folded(function.name));
     effects_.erase(Family::kSystem, key_);
   }
   --now.libraries;

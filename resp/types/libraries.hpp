@@ -40,6 +40,8 @@ class Libraries {
   Libraries(rocks::Reader& state, Effects& effects) : state_(state), effects_(effects) {}
 
   std::optional<Library> find(std::string_view name);
+  // Functions are found in any case, as in Redis; libraries are not.
+  static std::string folded(std::string_view function);
   // The name of the library that a function is in.
   std::optional<std::string> library_of(std::string_view function);
   // All of them in the order of their names, until the visitor says false. It may not change any.
@@ -65,7 +67,7 @@ class Libraries {
 
   rocks::Reader& state_;
   Effects& effects_;
-  std::string key_;    // buffers
+  std::string key_;  // buffers
   std::string value_;
 };
 

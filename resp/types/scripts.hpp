@@ -64,7 +64,7 @@ class Scripts {
 
   rocks::Reader& state_;
   Effects& effects_;
-  std::string key_;    // buffers
+  std::string key_;  // buffers
   std::string value_;
 };
 

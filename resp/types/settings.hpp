@@ -34,7 +34,7 @@ class Settings {
   const Values& values() const { return values_; }
   bool says_no(std::string_view name) const;  // one that is yes or no; yes until it was set
   std::string_view value(std::string_view name) const;  // empty until it was set
-  uint64_t lua_steps_max() const;  // what one script may do
+  uint64_t lua_steps_max() const;                       // what one script may do
   uint64_t changes() const { return changes_; }  // grows with each, and when one is taken back
 
   void put(std::string_view name, std::string_view value);

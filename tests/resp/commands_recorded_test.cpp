@@ -140,9 +140,11 @@ constexpr const char* kFiles[] = {
 
 // EVAL needs the executor around it, which undoes what a script may not do.
 constexpr const char* kScriptFiles[] = {
+    "recorded/function.txt",          //
     "recorded/script.txt",           //
-    "recorded/script_language.txt",  //
-    "recorded/script_values.txt",    //
+    "recorded/script_language.txt",   //
+    "recorded/script_libraries.txt",  //
+    "recorded/script_values.txt",     //
 };
 
 TEST_CASE("scripts answer what Redis 7.0 was recorded to answer") {

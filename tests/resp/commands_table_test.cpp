@@ -57,7 +57,8 @@ TEST_CASE("every row is found under its name and holds together") {
       CHECK(((row.acl_categories & kAclRead) != 0) == !scripting);
     }
     if (row.route == Route::kWrite) {  // messages are no data
-      CHECK(((row.acl_categories & kAclWrite) != 0) == (row.role != SessionRole::kPublish && !scripting));
+      CHECK(((row.acl_categories & kAclWrite) != 0) ==
+            (row.role != SessionRole::kPublish && !scripting));
     }
   }
 }
