@@ -77,6 +77,12 @@ struct TwoNodes {
 
 constexpr const char* kSmallBudget = "1000000";
 
+std::string block_of(const std::vector<std::string>& commands) {
+  std::string block;
+  pack_transaction(block, 0, {}, commands);
+  return block;
+}
+
 std::string stopped(const std::string& steps) {
   return "-ERR script stopped: more than " + steps + " steps, all that it did was undone\r\n";
 }
@@ -234,12 +240,10 @@ TEST_CASE("what several calls take counts together, and ends the whole script [F
 
 TEST_CASE("a block with a script: its commands and the script's are one entry") {
   TwoNodes w;
-  std::string block;
-  pack_transaction(
-      block, 0, {},
-      {packed({"set", "a", "1"}), packed({"eval", "return redis.call('incr','a')", "0"}),
-       packed({"eval", "redis.call('set','b',1) return redis.call('incr','x','y')", "0"}),
-       packed({"get", "a"})});
+  const std::string block =
+      block_of({packed({"set", "a", "1"}), packed({"eval", "return redis.call('incr','a')", "0"}),
+                packed({"eval", "redis.call('set','b',1) return redis.call('incr','x','y')", "0"}),
+                packed({"get", "a"})});
   const std::string answer = w.write_packed(block);
   CHECK(answer.starts_with("*4\r\n+OK\r\n:2\r\n-ERR Wrong number of args"));
   CHECK(answer.ends_with("$1\r\n2\r\n"));
@@ -249,10 +253,8 @@ TEST_CASE("a block with a script: its commands and the script's are one entry") 
 TEST_CASE("a script that reads only, in a block of writes, leaves nothing behind [F64]") {
   TwoNodes w;
   const std::string reads = "#!lua flags=no-writes\nreturn redis.call('get', 'a')";
-  std::string block;
-  pack_transaction(block, 0, {},
-                   {packed({"set", "a", "1"}), packed({"eval", reads, "0"}),
-                    packed({"eval_ro", "return 5", "0"})});
+  const std::string block = block_of({packed({"set", "a", "1"}), packed({"eval", reads, "0"}),
+                                      packed({"eval_ro", "return 5", "0"})});
   CHECK(w.write_packed(block) == "*3\r\n+OK\r\n$1\r\n1\r\n:5\r\n");
   // Only this node executed them; its state is the same as the other's (deliver() compares them).
   CHECK(w.first("script exists " + sha1_hex(reads)) == "*1\r\n:0\r\n");
