@@ -19,6 +19,7 @@ void Context::enter(const Frame& frame) {
   command_ = frame.command;
   database_ = frame.database;
   moment_ = frame.moment;
+  found_nothing_ = false;  // inside a script nothing waits
   handles_.begin();
   state_.forget_names();
 }
