@@ -64,6 +64,7 @@ enum Flag : uint32_t {
   kMayBeLong = 1u << 21,        // of a fast one: what it looks at may be much all the same
   kNoMandatoryKeys = 1u << 22,  // it has a place for keys, which may be empty
   kNeutral = 1u << 23,          // a data row that Redis calls neither readonly nor write
+  kBySha1 = 1u << 24,           // EVALSHA: what only this node knows is sent as a text
 };
 
 using LocalHandler = void (*)(Session& session, Args args, ReplyWriter& reply);

@@ -1,5 +1,7 @@
 #include "resp/read_scripts.hpp"
 
+#include <utility>
+
 #include "config/base/check.hpp"
 
 namespace kiwi::resp {
@@ -12,6 +14,20 @@ std::optional<std::string> ReadScripts::find(std::string_view sha1_hex) {
   }
   scripts_.splice(scripts_.begin(), scripts_, found->second);
   return scripts_.front().text;
+}
+
+std::optional<std::string> ReadScripts::take(std::string_view sha1_hex) {
+  const std::lock_guard lock(mutex_);
+  const auto found = by_name_.find(std::string(sha1_hex));
+  if (found == by_name_.end()) {
+    return std::nullopt;
+  }
+  std::string text = std::move(found->second->text);
+  CHECK_INVARIANT(bytes_ >= text.size());
+  bytes_ -= text.size();
+  scripts_.erase(found->second);
+  by_name_.erase(found);
+  return text;
 }
 
 void ReadScripts::keep(std::string_view sha1_hex, std::string_view text) {

@@ -85,6 +85,7 @@ Result<std::unique_ptr<Storage>> Storage::open(const config::Options& options) {
   }
   storage->log_fsync_ = options.raft_log_fsync;
   storage->skip_entry_ = options.skip_entry;
+  storage->read_scripts_ = std::make_shared<resp::ReadScripts>();
   storage->cluster_version_max_ = static_cast<uint32_t>(options.raft_test_max_version);
   storage->table_ = options.state_engine == config::StateEngine::kTable;
   storage->table_bytes_ = static_cast<uint64_t>(options.cache_state);
@@ -130,6 +131,7 @@ Result<std::shared_ptr<OpenedState>> Storage::open_state(const std::string& name
   executor.epoch = identity_.boot_epoch;
   executor.long_read_elements = kLongReadElements;
   executor.skip_entry = skip_entry_;
+  executor.read_scripts = read_scripts_;
   executor.cluster_version_max = cluster_version_max_;
   state->executor = std::make_unique<resp::Executor>(*state->keyspace, executor);
   return state;
