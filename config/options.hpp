@@ -18,6 +18,7 @@
 #include "config/base/result.hpp"
 #include "config/key_events.hpp"
 #include "config/limits.hpp"
+#include "config/setting.hpp"
 #include "config/skip_entry.hpp"
 
 namespace kiwi::config {

@@ -14,6 +14,8 @@ namespace kiwi::config {
 inline constexpr std::string_view kClusterVersionSetting = "cluster-version";
 inline constexpr std::string_view kActiveExpireSetting = "active-expire";
 inline constexpr std::string_view kKeyEventsSetting = "notify-keyspace-events";
+inline constexpr std::string_view kLuaStepsMaxSetting = "lua-steps-max";
+inline constexpr int64_t kLuaStepsMax = 1'000'000'000;  // its default
 
 struct Setting {
   std::string name;   // as options.def spells it

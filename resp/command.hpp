@@ -56,12 +56,15 @@ enum Flag : uint32_t {
   kAllowBusy = 1u << 13,
   kNoAsyncLoading = 1u << 14,
   kTouchesArbitraryKeys = 1u << 15,
-  kInternal = 1u << 16,       // only this node's own machinery may propose it (expiry, F8)
-  kTimeSensitive = 1u << 17,  // its reply depends on key expiry even for existing keys
-  kContainer = 1u << 18,      // CLIENT, CONFIG, ...: its sub-commands are the rows "name|..."
-  kNotQueued = 1u << 19,      // executed inside MULTI, not queued: EXEC, DISCARD, RESET, ...
-  kSubscriberOk = 1u << 20,   // allowed to subscribers in RESP2
-  kMayBeLong = 1u << 21,      // of a fast one: what it looks at may be much all the same
+  kInternal = 1u << 16,         // only this node's own machinery may propose it (expiry, F8)
+  kTimeSensitive = 1u << 17,    // its reply depends on key expiry even for existing keys
+  kContainer = 1u << 18,        // CLIENT, CONFIG, ...: its sub-commands are the rows "name|..."
+  kNotQueued = 1u << 19,        // executed inside MULTI, not queued: EXEC, DISCARD, RESET, ...
+  kSubscriberOk = 1u << 20,     // allowed to subscribers in RESP2
+  kMayBeLong = 1u << 21,        // of a fast one: what it looks at may be much all the same
+  kNoMandatoryKeys = 1u << 22,  // it has a place for keys, which may be empty
+  kNeutral = 1u << 23,          // a data row that Redis calls neither readonly nor write
+  kBySha1 = 1u << 24,           // EVALSHA: what only this node knows is sent as a text
 };
 
 using LocalHandler = void (*)(Session& session, Args args, ReplyWriter& reply);

@@ -29,6 +29,7 @@ constexpr FlagName kFlagNames[] = {
     {kNoAuth, "no_auth"},
     {kNoAsyncLoading, "no_async_loading"},
     {kNoMulti, "no_multi"},
+    {kNoMandatoryKeys, "no_mandatory_keys"},
     {kMovableKeys, "movablekeys"},
     {kAllowBusy, "allow_busy"},
     {kTouchesArbitraryKeys, "touches_arbitrary_keys"},
@@ -176,7 +177,7 @@ void write_history(std::span<const std::string_view> entries, ReplyWriter& reply
 
 void write_flags(const CommandSpec& row, ReplyWriter& reply) {
   std::vector<std::string_view> names;
-  if (row.is_data() && row.role != SessionRole::kPublish) {
+  if (row.is_data() && row.role != SessionRole::kPublish && (row.flags & kNeutral) == 0) {
     names.push_back(row.route == Route::kWrite ? "write" : "readonly");
   }
   for (const FlagName& flag : kFlagNames) {

@@ -14,6 +14,16 @@ void Context::begin(const CommandSpec& command, uint32_t database, const Moment&
   handles_.begin();
 }
 
+// Names that were looked for lie in a script's memory, which moves on; steps go on counting.
+void Context::enter(const Frame& frame) {
+  command_ = frame.command;
+  database_ = frame.database;
+  moment_ = frame.moment;
+  found_nothing_ = false;  // inside a script nothing waits
+  handles_.begin();
+  state_.forget_names();
+}
+
 Prng Context::prng() const {
   Prng entry(moment_.seed);
   return Prng(entry.next() ^ (moment_.ordinal * 0x9e3779b97f4a7c15ULL));

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,9 +26,20 @@ struct Moment {
   bool serve = false;  // for a client that waits (F31)
 };
 
+class ScriptEngine;
+
+// A command ends by it to take back whatever it did, and to answer this text, which has its first
+// word: the same on every node.
+struct Undone : std::exception {
+  explicit Undone(std::string answer) : text(std::move(answer)) {}
+  const char* what() const noexcept override { return text.c_str(); }
+  std::string text;
+};
+
 class Context {
  public:
-  explicit Context(Database& database) : state_(database), handles_(database) {}
+  Context(Database& database, ScriptEngine& scripts)
+      : state_(database), handles_(database), scripts_(scripts) {}
 
   // ---- for the executor
   void begin(const CommandSpec& command, uint32_t database, const Moment& moment);
@@ -46,6 +58,16 @@ class Context {
   // It looked for something to take and there was nothing; so it did nothing (F31).
   bool found_nothing() const { return found_nothing_; }
 
+  // ---- for a command that runs others inside itself (script_host.hpp); it has no handle open
+  struct Frame {
+    const CommandSpec* command = nullptr;
+    uint32_t database = 0;
+    Moment moment;
+  };
+  Frame frame() const { return {command_, database_, moment_}; }
+  // The next one; or the command itself again. What an inner one left open is forgotten.
+  void enter(const Frame& frame);
+
   uint64_t take_expire_commands() { return std::exchange(expire_commands_, 0); }
 
   // ---- for commands
@@ -56,6 +78,7 @@ class Context {
   std::string_view command() const { return command_->name; }  // as error texts show it
   uint32_t database() const { return database_; }              // logical
   Database& state() { return state_; }
+  ScriptEngine& scripts() { return scripts_; }
   Prng prng() const;
 
   Key find(std::string_view name);  // in the command's database
@@ -139,6 +162,7 @@ class Context {
  private:
   Database& state_;
   Handles handles_;
+  ScriptEngine& scripts_;
   const CommandSpec* command_ = nullptr;
   uint32_t database_ = 0;
   Moment moment_;

@@ -19,7 +19,8 @@ Executor::State::State(rocks::Keyspace& keyspace, const ExecutorOptions& opts)
       options(opts),
       database(keyspace, opts.entry_work_max, opts.shape),
       sessions(keyspace, opts.group),
-      context(database),
+      scripts(opts.group, ScriptEngine::Place::kFixed, opts.read_scripts),
+      context(database, scripts),
       replies(opts.reply_bytes_max) {
   queued = database.record().index;
   database.choose_events();
@@ -36,7 +37,8 @@ Executor::State::State(rocks::Reader& view, const ExecutorOptions& opts)
     : store(nullptr),
       options(opts),
       database(view, opts.entry_work_max, opts.shape),
-      context(database),
+      scripts(opts.group, ScriptEngine::Place::kAnywhere, opts.read_scripts),
+      context(database, scripts),
       replies(opts.reply_bytes_max) {
   database.steps().stop_on(opts.stop);
   queued = database.record().index;

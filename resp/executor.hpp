@@ -32,6 +32,7 @@
 
 namespace kiwi::resp {
 
+class ReadScripts;
 class ReplyStream;
 
 struct ExecutorOptions {
@@ -62,6 +63,8 @@ struct ExecutorOptions {
   // No result depends on it.
   std::function<int64_t()> now_us = nullptr;  // monotonic
   int64_t rest_after_us = 2000;
+  // Scripts that only reads of this node ran (read_scripts.hpp); none: its own.
+  std::shared_ptr<ReadScripts> read_scripts = nullptr;
   const std::atomic<bool>* stop = nullptr;  // of a view: it ends what runs, by Stopped (steps.hpp)
   ReplyStream* stream = nullptr;  // of a view, for one read: by which its reply leaves in pieces
 };

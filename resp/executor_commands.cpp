@@ -255,6 +255,9 @@ bool Executor::State::run_handler(Route route,
   } catch (const NameTooLong& e) {
     error = e.what();
     failed_whole = true;
+  } catch (const Undone& undone) {
+    error = undone.text;
+    failed_whole = true;
   } catch (const std::bad_alloc&) {
     out_of_memory();
   } catch (const std::exception& e) {

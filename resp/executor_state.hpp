@@ -23,6 +23,7 @@
 #include "resp/executor_sessions.hpp"
 #include "resp/mutants.hpp"
 #include "resp/resp_writer.hpp"
+#include "resp/script_engine.hpp"
 #include "resp/waiters.hpp"
 
 namespace kiwi::resp {
@@ -249,6 +250,7 @@ struct Executor::State {
   ExecutorOptions options;
   Database database;
   SessionTable sessions;
+  ScriptEngine scripts;
   Context context;
 
   LogIndex queued;  // last entry queued

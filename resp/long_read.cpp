@@ -91,6 +91,7 @@ LongReadResult run_on(rocks::Reader& view,
   options.stop = &stop;
   options.entry_work_max = config::limits::kLongReadWorkBytes;
   options.stream = stream;
+  options.read_scripts = read.read_scripts;
   Executor executor(view, options);
   ReadBatch batch;
   batch.id = read.id;

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "config/limits.hpp"
@@ -19,6 +20,7 @@ class Reader;
 
 namespace kiwi::resp {
 
+class ReadScripts;
 class ReplyStream;
 
 struct LongRead {
@@ -27,6 +29,7 @@ struct LongRead {
   int64_t now_ms = 0;  // the reader's clock; never below the view's stamp when it runs (F44)
   uint64_t seed = 0;
   size_t reply_bytes_max = config::limits::kReplyBytes;  // F45
+  std::shared_ptr<ReadScripts> read_scripts = nullptr;   // of the node
 };
 struct LongReadResult {
   uint64_t id = 0;

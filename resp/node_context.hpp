@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,6 +31,7 @@
 
 namespace kiwi::resp {
 
+class ReadScripts;
 class Session;
 
 // One link to a peer, as INFO raft shows it.
@@ -137,6 +139,7 @@ struct NodeContext {
   // The one applied here: commands that came with later ones are unknown yet.
   uint32_t cluster_version = 1;
 
+  std::shared_ptr<ReadScripts> read_scripts;  // the executor's; none: EVALSHA asks the state only
   ClientMemory client_memory;
   size_t exchanges = 0;        // of MIGRATE, under way; at most limits::kExchanges
   uint64_t machine_bytes = 0;  // what maxmemory-clients takes percents of

@@ -115,6 +115,21 @@ bool unquote(std::string_view& line, std::string& out) {
 
 }  // namespace
 
+std::optional<std::vector<std::string>> split_quoted(std::string_view line) {
+  std::vector<std::string> words;
+  for (;;) {
+    while (!line.empty() && is_space(line.front())) {
+      line.remove_prefix(1);
+    }
+    if (line.empty()) {
+      return words;
+    }
+    if (!unquote(line, words.emplace_back())) {
+      return std::nullopt;
+    }
+  }
+}
+
 void RequestParser::feed(std::string_view bytes) {
   CHECK_INVARIANT(!external_);
   CHECK_INVARIANT(begin_ <= buffer_.size());

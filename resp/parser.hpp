@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -87,5 +88,9 @@ class RequestParser {
   std::string error_;
   bool failed_ = false;
 };
+
+// The words of a line in Redis' quoting: "..." with escapes, '...' with \' only. nullopt: a quote
+// is not closed.
+std::optional<std::vector<std::string>> split_quoted(std::string_view line);
 
 }  // namespace kiwi::resp

@@ -4,6 +4,7 @@
 #include "config/base/check.hpp"
 #include "config/base/log.hpp"
 #include "config/limits.hpp"
+#include "resp/read_scripts.hpp"
 #include "resp/session_state.hpp"
 #include "resp/words.hpp"
 
@@ -93,6 +94,17 @@ std::string Session::State::refusal_of(const CommandSpec& row, size_t argc) cons
   return {};
 }
 
+// Of an EVALSHA whose script no state knows, for it was only ever a read, and here: sent as EVAL it
+// is known everywhere from then on.
+std::optional<std::string> Session::State::script_of(const CommandSpec& row, Args args) const {
+  if ((row.flags & kBySha1) == 0 || node.read_scripts == nullptr) {
+    return std::nullopt;
+  }
+  std::string name(args[1]);
+  std::ranges::transform(name, name.begin(), lower_case);
+  return node.read_scripts->take(name);
+}
+
 void Session::State::dispatch(Args args) {
   Resolved found = resolve_for_client(node, args);
   while (found.row != nullptr && found.row->role == SessionRole::kPrefix && args.size() > 1) {
@@ -120,6 +132,14 @@ void Session::State::dispatch(Args args) {
   }
   if (const std::string why = refusal_of(*row, args.size()); !why.empty()) {
     return reject(row, why);
+  }
+  std::vector<std::string_view> words;
+  const std::optional<std::string> script = script_of(*row, args);
+  if (script) {
+    words = {"eval", *script};
+    words.insert(words.end(), args.begin() + 2, args.end());
+    args = words;
+    row = find_command(words[0]);
   }
   if (transaction.open && (row->flags & kNotQueued) == 0) {
     return queue(*row, args);

@@ -3,7 +3,7 @@
 // (scripts/lint):
 //   TIMEOUT                       nobody knows: it may have been applied, or be applied yet
 //   NOCLUSTER CLUSTERDOWN LOADING MOVED OOM NOAUTH WRONGPASS NOPROTO EXECABORT WRONGTYPE
-//   INVALIDOBJ UNBLOCKED ERR      certainly not applied (a block: nothing of it)
+//   INVALIDOBJ UNBLOCKED NOSCRIPT NOTBUSY ERR   certainly not applied (a block: nothing of it)
 #pragma once
 
 #include <string>
@@ -72,6 +72,8 @@ inline constexpr std::string_view kMembersChanged =
     "ERR the members changed while their builds were asked for: try again";
 inline constexpr std::string_view kSeededBefore = "ERR this cluster's settings were seeded before";
 
+inline constexpr std::string_view kNoScript = "NOSCRIPT No matching script. Please use EVAL.";
+inline constexpr std::string_view kNoScriptRuns = "NOTBUSY No scripts in execution right now.";
 inline constexpr std::string_view kNoAuth = "NOAUTH Authentication required.";
 inline constexpr std::string_view kHelloNoAuth =
     "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH "

@@ -19,6 +19,7 @@ constexpr size_t kScoreBytes = 8;
 constexpr size_t kTreeBytes = 4;
 constexpr size_t kGroupBytes = 4;  // of a stream
 constexpr size_t kDeadlineBytes = 8;
+constexpr size_t kSha1Bytes = 20;
 // Where a tree's number would be.
 constexpr uint32_t kStreamGroups = keys::kTreesEnd;
 constexpr uint32_t kStreamConsumers = 0xfffffff2;
@@ -38,14 +39,20 @@ constexpr char kDeletionBucketTag = 'B';
 constexpr char kConfigurationTag = 'C';
 constexpr char kDatabaseMapTag = 'D';
 constexpr char kExpiryFloorTag = 'E';
+constexpr char kFunctionTag = 'F';
 constexpr char kSettingTag = 'G';
+constexpr char kLibraryTag = 'L';
 constexpr char kKeyCountTag = 'N';
+constexpr char kScriptTag = 'P';
+constexpr char kScriptOrderTag = 'Q';
 constexpr char kSessionTag = 'S';
 constexpr char kExpiryTag = 'X';
 static_assert(kAppliedTag < kDeletionBucketTag && kDeletionBucketTag < kConfigurationTag &&
                   kConfigurationTag < kDatabaseMapTag && kDatabaseMapTag < kExpiryFloorTag &&
-                  kExpiryFloorTag < kSettingTag && kSettingTag < kKeyCountTag &&
-                  kKeyCountTag < kSessionTag && kSessionTag < kExpiryTag,
+                  kExpiryFloorTag < kFunctionTag && kFunctionTag < kSettingTag &&
+                  kSettingTag < kLibraryTag && kLibraryTag < kKeyCountTag &&
+                  kKeyCountTag < kScriptTag && kScriptTag + 1 == kScriptOrderTag &&
+                  kScriptOrderTag < kSessionTag && kSessionTag < kExpiryTag,
               "each tag is a range of its own");
 
 // CRC16/XMODEM: polynomial 0x1021, initial value 0, nothing reflected (Redis Cluster
@@ -470,6 +477,47 @@ void expiry_floor(std::string& out, DatabaseId database) {
   tag(out, kExpiryFloorTag);
   put_be(out, database.value);
 }
+
+void script(std::string& out, std::string_view sha1) {
+  CHECK_INVARIANT(sha1.size() == kSha1Bytes);
+  tag(out, kScriptTag);
+  out.append(sha1);
+}
+
+void script_order(std::string& out, uint64_t order) {
+  tag(out, kScriptOrderTag);
+  put_be(out, order);
+}
+
+void script_order_range(std::string& from, std::string& to) {
+  tag_range(from, to, kScriptOrderTag);
+}
+
+void scripts_total(std::string& out) { tag(out, kScriptTag); }
+
+void script_range(std::string& from, std::string& to) {
+  tag_range(from, to, kScriptOrderTag);
+  tag(from, kScriptTag);
+}
+
+void library(std::string& out, std::string_view name) {
+  tag(out, kLibraryTag);
+  out.append(name);
+}
+
+void library_range(std::string& from, std::string& to) { tag_range(from, to, kLibraryTag); }
+
+std::string_view library_name(std::string_view key) {
+  CHECK_INVARIANT(!key.empty() && key[0] == kLibraryTag);
+  return key.substr(1);
+}
+
+void function(std::string& out, std::string_view name) {
+  tag(out, kFunctionTag);
+  out.append(name);
+}
+
+void function_range(std::string& from, std::string& to) { tag_range(from, to, kFunctionTag); }
 
 }  // namespace keys
 }  // namespace kiwi::rocks

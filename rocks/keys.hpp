@@ -149,6 +149,20 @@ struct ExpiryKey {
 std::optional<ExpiryKey> parse_expiry(std::string_view key);
 // 'E' -> i64 deadline, user key: no 'X' of the database lies before that one.
 void expiry_floor(std::string& out, DatabaseId database);
+// 'P' and a SHA-1 (20 bytes) -> a script; 'P' alone -> what all take together; 'Q' and its order ->
+// the SHA-1 of one that EVAL left (types/scripts.hpp).
+void script(std::string& out, std::string_view sha1);
+void script_order(std::string& out, uint64_t order);
+void script_order_range(std::string& from, std::string& to);
+void scripts_total(std::string& out);
+void script_range(std::string& from, std::string& to);  // all of them
+// 'L' and a name -> a library of functions; 'L' alone -> what all take together; 'F' and the name
+// of a function -> its library (types/libraries.hpp).
+void library(std::string& out, std::string_view name);
+void library_range(std::string& from, std::string& to);  // what all take comes first
+std::string_view library_name(std::string_view key);
+void function(std::string& out, std::string_view name);
+void function_range(std::string& from, std::string& to);
 
 }  // namespace keys
 }  // namespace kiwi::rocks

@@ -269,6 +269,7 @@ void Node::State::fill_context() {
   context.started_wall_ms = ClientLoop::wall_ms();
   context.status.service = resp::Service::kUninitialized;
   context.status.raft.id = parts.facts.self;
+  context.read_scripts = parts.storage->read_scripts();
   context.wall_microseconds = [] {
     timespec now{};
     ::clock_gettime(CLOCK_REALTIME, &now);

@@ -14,6 +14,7 @@
 #include "config/base/failpoint.hpp"
 #include "config/base/log.hpp"
 #include "raft/codec.hpp"
+#include "resp/script_engine.hpp"
 #include "rocks/files.hpp"
 #include "rocks/snapshot_target.hpp"
 
@@ -64,6 +65,13 @@ Result<std::unique_ptr<Storage>> Storage::open(const config::Options& options) {
   if (const std::optional<std::string> note = old_copy_note(options.dir)) {
     return Error{Errc::kConflict, *note};
   }
+  if (!resp::ScriptEngine::has_place(kFirstGroup)) {
+    return Error{
+        Errc::kIo,
+        "there is no address space for scripts at the place that all nodes of a cluster "
+        "have them: something that was loaded into this process stands there, or the limit "
+        "on address space (ulimit -v) is too low"};
+  }
   auto log = rocks::open_rocks_log(
       {storage->group_dir_ + "/" + data_directory::kLog, options.raft_log_fsync});
   if (!log) {
@@ -78,6 +86,7 @@ Result<std::unique_ptr<Storage>> Storage::open(const config::Options& options) {
   }
   storage->log_fsync_ = options.raft_log_fsync;
   storage->skip_entry_ = options.skip_entry;
+  storage->read_scripts_ = std::make_shared<resp::ReadScripts>();
   storage->cluster_version_max_ = static_cast<uint32_t>(options.raft_test_max_version);
   storage->table_ = options.state_engine == config::StateEngine::kTable;
   storage->table_bytes_ = static_cast<uint64_t>(options.cache_state);
@@ -124,6 +133,7 @@ Result<std::shared_ptr<OpenedState>> Storage::open_state(const std::string& name
   executor.long_read_elements = kLongReadElements;
   executor.now_us = ClientLoop::monotonic_us;
   executor.skip_entry = skip_entry_;
+  executor.read_scripts = read_scripts_;
   executor.cluster_version_max = cluster_version_max_;
   state->executor = std::make_unique<resp::Executor>(*state->keyspace, executor);
   return state;

@@ -35,6 +35,8 @@ class Storage {
   const std::string& group_dir() const { return group_dir_; }  // of the log and the states
   rocks::Keyspace& keyspace() { return *state_->keyspace; }
   resp::Executor& executor() { return *state_->executor; }
+  // Outlives each executor: what a snapshot brings does not replace it.
+  const std::shared_ptr<resp::ReadScripts>& read_scripts() const { return read_scripts_; }
   const std::string& live_state() const { return state_->name; }
   const raft::Identity& identity() const { return identity_; }
   // Of this directory, the latest last (F52); the client loop's once the node runs.
@@ -64,6 +66,7 @@ class Storage {
   std::string group_dir_;
   bool log_fsync_ = true;
   config::SkipEntry skip_entry_;
+  std::shared_ptr<resp::ReadScripts> read_scripts_;
   uint32_t cluster_version_max_ = 0;
   bool table_ = false;  // the engine of the state, and its memory
   uint64_t table_bytes_ = 0;

@@ -5,6 +5,8 @@
 #include <bit>
 #include <cstdint>
 
+#include "config/base/bytes.hpp"
+
 namespace kiwi {
 
 namespace {
@@ -57,7 +59,7 @@ void mix(State& state, std::string_view block) {
 
 }  // namespace
 
-std::string sha1_hex(std::string_view bytes) {
+std::string sha1(std::string_view bytes) {
   State state{0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0};
   std::string_view rest = bytes;
   for (; rest.size() >= kBlock; rest.remove_prefix(kBlock)) {
@@ -73,11 +75,18 @@ std::string sha1_hex(std::string_view bytes) {
   for (std::string_view tail = last; !tail.empty(); tail.remove_prefix(kBlock)) {
     mix(state, tail.substr(0, kBlock));
   }
-  std::string hex;
+  std::string digest;
   for (const uint32_t word : state) {
-    for (int shift = 28; shift >= 0; shift -= 4) {
-      hex.push_back("0123456789abcdef"[word >> shift & 0xf]);
-    }
+    put_be(digest, word);
+  }
+  return digest;
+}
+
+std::string sha1_hex(std::string_view bytes) {
+  std::string hex;
+  for (const char byte : sha1(bytes)) {
+    hex.push_back("0123456789abcdef"[static_cast<unsigned char>(byte) >> 4]);
+    hex.push_back("0123456789abcdef"[byte & 0xf]);
   }
   return hex;
 }

@@ -1,4 +1,4 @@
-// SHA-1 as Redis names scripts by it: 40 lower-case digits. A name for a text, not a protection.
+// SHA-1 as Redis names scripts by it. A name for a text, not a protection.
 #pragma once
 
 #include <string>
@@ -6,6 +6,7 @@
 
 namespace kiwi {
 
-std::string sha1_hex(std::string_view bytes);
+std::string sha1(std::string_view bytes);      // 20 bytes
+std::string sha1_hex(std::string_view bytes);  // the same in 40 lower-case digits
 
 }  // namespace kiwi

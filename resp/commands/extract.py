@@ -70,7 +70,7 @@ FLAGS = {"denyoom": "kDenyOom", "admin": "kAdmin", "pubsub": "kPubSub", "noscrip
          "blocking": "kBlocking", "loading": "kLoadingOk", "stale": "kStaleOk",
          "skip_monitor": "kSkipMonitor", "skip_slowlog": "kSkipSlowlog", "fast": "kFast",
          "no_auth": "kNoAuth", "no_async_loading": "kNoAsyncLoading", "no_multi": "kNoMulti",
-         "movablekeys": "kMovableKeys", "allow_busy": "kAllowBusy",
+         "no_mandatory_keys": "kNoMandatoryKeys", "movablekeys": "kMovableKeys", "allow_busy": "kAllowBusy",
          "touches_arbitrary_keys": "kTouchesArbitraryKeys"}
 # Categories that do not follow from macro and flags (command_table.cpp).
 CATEGORIES = {"keyspace": "kAclKeyspace", "set": "kAclSet", "sortedset": "kAclSortedSet",

@@ -11,22 +11,9 @@ namespace kiwi::resp::lua {
 namespace {
 
 constexpr uint64_t kStepsPerCoroutine = 1000;
-constexpr uint64_t kSlotsPerStep = 4;
 constexpr uint64_t kStepsPerComparison = 10;
 constexpr uint64_t kCodeStepsPerByte = 10;
 constexpr uint64_t kHeapBytesPerStep = 16;
-
-// How much a walk over the table may pass that holds nothing. The start of Lua 5.1.5's Table.
-uint64_t slots_of(lua_State* L, int index) {
-  static_assert(sizeof(void*) == 8 && LUA_VERSION_NUM == 501);
-  constexpr size_t kNodeBitsAt = 11;
-  constexpr size_t kArraySizeAt = 56;
-  const char* table = static_cast<const char*>(lua_topointer(L, index));
-  int array = 0;
-  std::memcpy(&array, table + kArraySizeAt, sizeof(array));
-  return static_cast<uint64_t>(array) +
-         (uint64_t{1} << (static_cast<unsigned char>(table[kNodeBitsAt]) & 31u));
-}
 
 int next(lua_State* L) {
   luaL_checktype(L, 1, LUA_TTABLE);

@@ -46,9 +46,17 @@ void push_globals(lua_State* L) {
     }
     lua_setfield(L, -2, name);
   }
-  push_bit(L);
-  lock(L, false);
-  lua_setfield(L, -2, "bit");
+  struct Library {
+    const char* name;
+    void (*push)(lua_State*);
+  };
+  for (const Library& library :
+       {Library{"bit", push_bit}, Library{"cjson", push_cjson}, Library{"cmsgpack", push_cmsgpack},
+        Library{"struct", push_struct}}) {
+    library.push(L);
+    lock(L, false);
+    lua_setfield(L, -2, library.name);
+  }
   push_redis(L);
   lock(L, false);
   lua_pushvalue(L, -1);
@@ -168,7 +176,8 @@ int compile(lua_State* L) {
   const int status = luaL_loadbuffer(L, source.code.data(), source.code.size(), chunk);
   lua_gc(L, LUA_GCRESTART, 0);
   if (status != 0) {
-    source.error = text_of_error(L);
+    source.error = std::string(source.library ? "Error compiling function: " : "");
+    source.error += text_of_error(L);
     return 0;
   }
   lua_rawseti(L, LUA_REGISTRYINDEX, kCode);

@@ -63,6 +63,12 @@ inline constexpr FlagName kFlagNames[] = {{"no-writes", kNoWrites},
                                           {"no-cluster", kNoCluster},
                                           {"allow-cross-slot-keys", kAllowCrossSlotKeys}};
 
+// Of libraries and functions.
+bool is_name(std::string_view text);
+inline constexpr std::string_view kBadName =
+    "Library names can only contain letters, numbers, or underscores(_) and must be at least one "
+    "character long";
+
 struct Call {
   std::string_view code;      // without a first line that begins with #!
   std::string_view identity;  // of the code: its SHA-1; keeps what was compiled
@@ -94,6 +100,8 @@ class Machine {
 
   // Of FUNCTION LOAD.
   static constexpr uint64_t kLoadSteps = 20'000'000;
+  // That the last run took.
+  uint64_t steps_taken() const { return arena_->header().meter.steps; }
   // For tests: what the base image is, without the addresses of this process.
   size_t image_bytes() const { return base_.size(); }
 

@@ -165,7 +165,7 @@ int set_resp(lua_State* L) {
   if (lua_gettop(L) != 1) {
     raise_error(L, "ERR redis.setresp() requires one argument.");
   }
-  const int64_t version = to_integer(luaL_checknumber(L, 1));
+  const int64_t version = to_integer(lua_tonumber(L, 1));
   if (version != 2 && version != 3) {
     raise_error(L, "ERR RESP version must be 2 or 3.");
   }
@@ -178,7 +178,7 @@ int set_repl(lua_State* L) {
   if (lua_gettop(L) != 1) {
     raise_error(L, "ERR redis.set_repl() requires two arguments.");
   }
-  const int64_t flags = to_integer(luaL_checknumber(L, 1));
+  const int64_t flags = to_integer(lua_tonumber(L, 1));
   if ((flags & ~int64_t{3}) != 0) {
     raise_error(
         L, "ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.");
@@ -259,13 +259,13 @@ void push_redis(lua_State* L) {
 
 // ---------------------------------------------------------------- while a library is loaded
 
-namespace {
-
-bool is_name(std::string_view name) {
-  return !name.empty() && name.find_first_not_of(
+bool is_name(std::string_view text) {
+  return !text.empty() && text.find_first_not_of(
                               "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                               "0123456789_") == std::string_view::npos;
 }
+
+namespace {
 
 // The flags on top; false: one of them is none.
 bool read_flags(lua_State* L, uint32_t& flags) {
@@ -296,18 +296,21 @@ Function read_named(lua_State* L) {
   bool callback = false;
   lua_pushnil(L);  // 2: will be the callback
   for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pop(L, 1)) {
-    if (lua_type(L, -2) != LUA_TSTRING) {
+    if (lua_isstring(L, -2) == 0) {
       raise_error(L, "ERR named argument key given to redis.register_function is not a string");
+    }
+    if (lua_type(L, -2) == LUA_TNUMBER) {  // text_at() would change the key that lua_next() needs
+      raise_error(L, "ERR unknown argument given to redis.register_function");
     }
     const std::string_view name = text_at(L, -2);
     if (name == "function_name") {
-      if (lua_type(L, -1) != LUA_TSTRING) {
+      if (lua_isstring(L, -1) == 0) {
         raise_error(L,
                     "ERR function_name argument given to redis.register_function must be a string");
       }
       function.name = text_at(L, -1);
     } else if (name == "description") {
-      if (lua_type(L, -1) != LUA_TSTRING) {
+      if (lua_isstring(L, -1) == 0) {
         raise_error(L,
                     "ERR description argument given to redis.register_function must be a string");
       }
@@ -357,7 +360,7 @@ int register_function(lua_State* L) {
     }
     function = read_named(L);
   } else {
-    if (lua_type(L, 1) != LUA_TSTRING) {
+    if (lua_isstring(L, 1) == 0) {  // a number is one, too
       raise_error(L, "ERR first argument to redis.register_function must be a string");
     }
     if (!lua_isfunction(L, 2)) {
@@ -370,10 +373,7 @@ int register_function(lua_State* L) {
     raise_error(L, "ERR redis.register_function can only be called on FUNCTION LOAD command");
   }
   if (!is_name(function.name)) {
-    raise_error(
-        L,
-        "ERR Library names can only contain letters, numbers, or underscores(_) and must be "
-        "at least one character long");
+    raise_error(L, "ERR " + std::string(kBadName));
   }
   lua_rawgeti(L, LUA_REGISTRYINDEX, kFunctions);
   push(L, function.name);

@@ -83,6 +83,25 @@ inline void set_function(lua_State* L, const char* name, lua_CFunction function)
   lua_pushcfunction(L, function);
   lua_setfield(L, -2, name);
 }
+// What a library function puts together outside of the script's memory: counted, and never more
+// than would fit there. Lives in the frame of a C++ function, which errors of Lua unwind.
+class TextBuffer {
+ public:
+  explicit TextBuffer(lua_State* L) : L_(L) {}
+  void append(std::string_view text);
+  void append(char c) { append(std::string_view(&c, 1)); }
+  std::string& text() { return text_; }
+  void push() const { lua_pushlstring(L_, text_.data(), text_.size()); }
+
+ private:
+  lua_State* L_;
+  std::string text_;
+};
+
+// How many places a walk over the table may pass that hold nothing; to be charged for before it.
+uint64_t slots_of(lua_State* L, int index);
+inline constexpr uint64_t kSlotsPerStep = 4;
+
 // A number as an integer, as C on x86-64 does it: toward zero, and -2^63 for what does not fit.
 int64_t to_integer(lua_Number number);
 // Pushes what tostring() says of it.
@@ -102,6 +121,9 @@ void open_strings(lua_State* L);   // changes `string`
 void open_patterns(lua_State* L);  // the same: find, match, gmatch, gsub
 void open_math(lua_State* L);      // changes `math`
 void push_bit(lua_State* L);
+void push_cjson(lua_State* L);
+void push_cmsgpack(lua_State* L);
+void push_struct(lua_State* L);
 void push_redis(lua_State* L);
 // The same for a library that is being loaded: register_function and log.
 void push_redis_of_load(lua_State* L);

@@ -50,7 +50,7 @@ Database::Database(rocks::Reader& view, size_t entry_work_max, const Shape& shap
       group_records_(reader_, effects_, steps_),
       expiry_index_(reader_, effects_) {
   load();
-  settings_.load_version(view);
+  settings_.load_for_reads(view);
 }
 
 void Database::load() {

@@ -28,8 +28,10 @@
 #include "resp/types/field_deadlines.hpp"
 #include "resp/types/group_records.hpp"
 #include "resp/types/key.hpp"
+#include "resp/types/libraries.hpp"
 #include "resp/types/nodes.hpp"
 #include "resp/types/outward.hpp"
+#include "resp/types/scripts.hpp"
 #include "resp/types/settings.hpp"
 #include "resp/types/shape.hpp"
 #include "resp/types/steps.hpp"
@@ -92,6 +94,8 @@ class Database {
   const Shape& shape() const { return shape_; }
   Settings& settings() { return settings_; }
   const Settings& settings() const { return settings_; }
+  Scripts& scripts() { return scripts_; }
+  Libraries& libraries() { return libraries_; }
   void step() { steps_.step(); }
 
   // ---- logical databases
@@ -233,6 +237,8 @@ class Database {
   GroupRecords group_records_;
   Settings settings_{effects_};
   Outward outward_;
+  Scripts scripts_{reader_, effects_};
+  Libraries libraries_{reader_, effects_};
   rocks::AppliedRecord record_;
   std::unordered_map<uint32_t, Counted> counts_;  // by physical number
   std::unordered_map<uint32_t, Mapped> map_;  // by logical number; absent = itself, never changed

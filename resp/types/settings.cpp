@@ -26,10 +26,12 @@ void Settings::load(rocks::Reader& state) {
   read_version();
 }
 
-void Settings::load_version(rocks::Reader& view) {
-  keys::setting(key_, config::kClusterVersionSetting);
-  if (const auto value = view.get(Family::kSystem, key_)) {
-    values_.emplace(config::kClusterVersionSetting, *value);
+void Settings::load_for_reads(rocks::Reader& view) {
+  for (std::string_view name : {config::kClusterVersionSetting, config::kLuaStepsMaxSetting}) {
+    keys::setting(key_, name);
+    if (const auto value = view.get(Family::kSystem, key_)) {
+      values_.emplace(name, *value);
+    }
   }
   read_version();
 }
@@ -56,6 +58,21 @@ bool Settings::says_no(std::string_view name) const {
 std::string_view Settings::value(std::string_view name) const {
   const auto found = values_.find(name);
   return found != values_.end() ? std::string_view(found->second) : std::string_view();
+}
+
+// As setting_of() let it in; until somebody says it, what the option's default says.
+uint64_t Settings::lua_steps_max() const {
+  const auto found = values_.find(config::kLuaStepsMaxSetting);
+  if (found == values_.end()) {
+    return static_cast<uint64_t>(config::kLuaStepsMax);
+  }
+  uint64_t number = 0;
+  const char* end = found->second.data() + found->second.size();
+  const auto [stop, failed] = std::from_chars(found->second.data(), end, number);
+  if (failed != std::errc() || stop != end || number == 0) {
+    fatal("lua-steps-max in the state database is corrupt; replace this node's data");
+  }
+  return number;
 }
 
 void Settings::put(std::string_view name, std::string_view value) {

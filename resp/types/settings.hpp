@@ -25,7 +25,7 @@ class Settings {
 
   explicit Settings(Effects& effects) : effects_(effects) {}
   void load(rocks::Reader& state);
-  void load_version(rocks::Reader& view);  // only that; of a view, which needs no more
+  void load_for_reads(rocks::Reader& view);  // what reads on a view ask for, and no more
 
   // What entries from the next one on may hold (config/version.hpp).
   uint32_t cluster_version() const { return version_; }
@@ -34,6 +34,7 @@ class Settings {
   const Values& values() const { return values_; }
   bool says_no(std::string_view name) const;  // one that is yes or no; yes until it was set
   std::string_view value(std::string_view name) const;  // empty until it was set
+  uint64_t lua_steps_max() const;                       // what one script may do
   uint64_t changes() const { return changes_; }  // grows with each, and when one is taken back
 
   void put(std::string_view name, std::string_view value);

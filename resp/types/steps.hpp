@@ -70,6 +70,14 @@ class Steps {
       rest_();
     }
   }
+  // A read that has to leave its turn if it turns out to be long.
+  bool limited() const { return max_ != kNoMax; }
+  // Where something takes long and looks at no record: Stopped, as step().
+  void breathe() const {
+    if (stop_ != nullptr && stop_->load(std::memory_order_relaxed)) {
+      throw Stopped();
+    }
+  }
   uint64_t taken() const { return taken_; }
   // Those that every node takes.
   uint64_t common() const { return taken_ - for_answer_; }

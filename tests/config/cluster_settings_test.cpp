@@ -73,7 +73,8 @@ TEST_SUITE("config") {
     const std::vector<Setting> seeds = settings_to_seed(options, 1);
     CHECK(std::ranges::count(seeds, Setting{"raft.auto-upgrade", "no"}) == 1);
     CHECK(std::ranges::count(seeds, Setting{"active-expire", "yes"}) == 1);
-    CHECK(seeds.size() == 2);
+    CHECK(std::ranges::count(seeds, Setting{"lua-steps-max", "1000000000"}) == 1);
+    CHECK(seeds.size() == 4);
     for (const Setting& seed : seeds) {
       CHECK(setting_of(seed.name, seed.value, 1) == seed);
     }

@@ -21,6 +21,7 @@
 #include "resp/context.hpp"
 #include "resp/long_read.hpp"
 #include "resp/resp_writer.hpp"
+#include "resp/script_engine.hpp"
 #include "rocks/keys.hpp"
 #include "tests/resp/counting_keyspace.hpp"
 #include "tests/resp/node.hpp"
@@ -315,7 +316,8 @@ TEST_CASE(
   rocks::MemoryKeyspace keyspace;
   Database database(keyspace);
   auto steps_of = [&](int members, auto body) {
-    Context context(database);
+    ScriptEngine scripts(kFirstGroup, ScriptEngine::Place::kFixed, nullptr);
+    Context context(database, scripts);
     const CommandSpec& row = *find_command("sadd");
     context.begin(row, 0, {.now_ms = 1, .may_write = true});
     std::string ignored;

@@ -104,6 +104,12 @@ TEST_CASE("keys: golden bytes of the grammar [F33] [F40]") {
   CHECK(hex(out) == "53000000030000000000000102f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff");
   CHECK(hex(made(setting, std::string_view("foo"))) == "47666f6f");
   CHECK(setting_name(made(setting, std::string_view("foo"))) == "foo");
+  CHECK(hex(made(script, std::string_view("01234567890123456789"))) ==
+        "503031323334353637383930313233343536373839");
+  CHECK(hex(made(script_order, uint64_t{0x0102})) == "510000000000000102");
+  CHECK(hex(made(library, std::string_view("foo"))) == "4c666f6f");
+  CHECK(library_name(made(library, std::string_view("foo"))) == "foo");
+  CHECK(hex(made(function, std::string_view("foo"))) == "46666f6f");
   CHECK(hex(made(database_map, uint32_t{9})) == "4400000009");
   CHECK(hex(made(key_count, db)) == "4e01020304");
   CHECK(hex(made(deletion_bucket, db, uint16_t{0x3fff})) == "42010203043fff");
@@ -128,6 +134,14 @@ TEST_CASE("keys: golden bytes of the grammar [F33] [F40]") {
   CHECK(hex(out) + hex(to) == "4445");
   setting_range(out, to);
   CHECK(hex(out) + hex(to) == "4748");
+  script_range(out, to);
+  CHECK(hex(out) + hex(to) == "5052");
+  script_order_range(out, to);
+  CHECK(hex(out) + hex(to) == "5152");
+  library_range(out, to);
+  CHECK(hex(out) + hex(to) == "4c4d");
+  function_range(out, to);
+  CHECK(hex(out) + hex(to) == "4647");
 }
 
 TEST_CASE("keys: what was put in comes out") {

@@ -42,7 +42,7 @@ LEFT_OUT = ("acl*", "auth", "bgrewriteaof", "bgsave", "client*", "cluster*", "co
             "quit", "readonly", "readwrite", "replconf", "replicaof", "reset", "restore-asking", "role", "save",
             "shutdown", "slaveof", "slowlog*", "swapdb", "sync", "time", "wait", "waitaof",
             "subscribe", "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe", "sunsubscribe", "pubsub*",
-            "publish", "spublish", "eval*", "script*", "function*", "fcall*", "multi",
+            "publish", "spublish", "script debug", "script kill", "function*", "fcall*", "multi",
             "exec", "discard", "watch", "unwatch", "asking", "dump", "restore",
             "select", "ping", "echo",
             # Order without BY, and which of equal ones a LIMIT takes, is a hash table's or a quicksort's.
@@ -66,6 +66,7 @@ class Servers:
         for side in sides:
             side.hello(protocol)
             side.call("FLUSHALL")
+            side.call("SCRIPT", "FLUSH")
         return Pair(*sides, containers)
 
     def stop(self):

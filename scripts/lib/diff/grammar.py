@@ -5,7 +5,7 @@ The documentation gives an argument's type, not what makes sense of it: names sa
 a command's argument, BY_NAME an argument's name, to a generator; the type is the last resort.
 """
 
-from diff import pools
+from diff import pools, scripts
 from diff.blocked import SHORT
 
 REPEATED_MOST = 4
@@ -76,6 +76,8 @@ def timeout(g):
 
 
 BY_NAME = {
+    "script": lambda g: scripts.text(g.rng),
+    "sha1": lambda g: scripts.sha1(g.rng),
     "timeout": timeout,
     "seconds": lambda g: pools.duration(g.rng, False),
     "milliseconds": lambda g: pools.duration(g.rng, True),

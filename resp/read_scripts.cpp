@@ -1,0 +1,62 @@
+#include "resp/read_scripts.hpp"
+
+#include <utility>
+
+#include "config/base/check.hpp"
+
+namespace kiwi::resp {
+
+std::optional<std::string> ReadScripts::find(std::string_view sha1_hex) {
+  const std::lock_guard lock(mutex_);
+  const auto found = by_name_.find(std::string(sha1_hex));
+  if (found == by_name_.end()) {
+    return std::nullopt;
+  }
+  scripts_.splice(scripts_.begin(), scripts_, found->second);
+  return scripts_.front().text;
+}
+
+std::optional<std::string> ReadScripts::take(std::string_view sha1_hex) {
+  const std::lock_guard lock(mutex_);
+  const auto found = by_name_.find(std::string(sha1_hex));
+  if (found == by_name_.end()) {
+    return std::nullopt;
+  }
+  std::string text = std::move(found->second->text);
+  CHECK_INVARIANT(bytes_ >= text.size());
+  bytes_ -= text.size();
+  scripts_.erase(found->second);
+  by_name_.erase(found);
+  return text;
+}
+
+void ReadScripts::keep(std::string_view sha1_hex, std::string_view text) {
+  if (text.size() > kBytes) {
+    return;
+  }
+  const std::lock_guard lock(mutex_);
+  const auto [place, is_new] = by_name_.try_emplace(std::string(sha1_hex));
+  if (!is_new) {
+    scripts_.splice(scripts_.begin(), scripts_, place->second);
+    return;
+  }
+  scripts_.push_front({std::string(sha1_hex), std::string(text)});
+  place->second = scripts_.begin();
+  bytes_ += text.size();
+  while (scripts_.size() > kScripts || bytes_ > kBytes) {
+    CHECK_INVARIANT(bytes_ >= scripts_.back().text.size());
+    bytes_ -= scripts_.back().text.size();
+    by_name_.erase(scripts_.back().sha1_hex);
+    scripts_.pop_back();
+  }
+  CHECK_INVARIANT(by_name_.size() == scripts_.size());
+}
+
+void ReadScripts::clear() {
+  const std::lock_guard lock(mutex_);
+  scripts_.clear();
+  by_name_.clear();
+  bytes_ = 0;
+}
+
+}  // namespace kiwi::resp

@@ -1,0 +1,40 @@
+// What an executor runs scripts with: a machine, made at the first script, and the texts that only
+// this node knows. Not a part of the state: what it keeps decides how long a script takes, never
+// what it does.
+//
+// Part of an executor, on its thread. Executors of one thread share the arena of their group, since
+// one script runs at a time.
+#pragma once
+
+#include <memory>
+
+#include "config/base/ids.hpp"
+#include "resp/lua/machine.hpp"
+#include "resp/read_scripts.hpp"
+
+namespace kiwi::resp {
+
+class ScriptEngine {
+ public:
+  enum class Place : uint8_t {
+    kFixed,     // the address that every node has: what runs here is part of the state
+    kAnywhere,  // of a view: reads need not be alike
+  };
+  ScriptEngine(GroupId group, Place place, std::shared_ptr<ReadScripts> texts);
+
+  // The process ends with a sentence if the address is taken; node start asks before (below).
+  lua::Machine& machine();
+  ReadScripts& read_scripts() { return *texts_; }
+  const std::shared_ptr<ReadScripts>& shared_read_scripts() const { return texts_; }
+
+  // Could a script of that group run in this process?
+  static bool has_place(GroupId group);
+
+ private:
+  const GroupId group_;
+  const Place place_;
+  std::shared_ptr<ReadScripts> texts_;
+  std::unique_ptr<lua::Machine> machine_;
+};
+
+}  // namespace kiwi::resp

@@ -1,0 +1,180 @@
+#include "resp/script_host.hpp"
+
+#include <algorithm>
+#include <new>
+#include <string>
+
+#include "config/base/check.hpp"
+#include "config/base/log.hpp"
+#include "resp/commands/support.hpp"
+#include "resp/numbers.hpp"
+#include "resp/resp_writer.hpp"
+#include "resp/words.hpp"
+
+namespace kiwi::resp {
+
+namespace {
+
+// A reply as a value; what a script makes of it has to fit into its memory anyway.
+constexpr size_t kValueBytes = size_t{256} << 20;
+constexpr size_t kLogBytes = 1024;  // of a line that a script writes
+constexpr std::string_view kUnknown = "ERR Unknown Redis command called from script";
+constexpr std::string_view kWrongArity =
+    "ERR Wrong number of args calling Redis command from script";
+constexpr std::string_view kNotAllowed = "ERR This Redis command is not allowed from script";
+constexpr std::string_view kReadOnly = "ERR Write commands are not allowed from read-only scripts.";
+
+// Of one inner command; open until keep().
+class InnerMark {
+ public:
+  InnerMark(Database& database, bool writes) : database_(database), open_(writes) {
+    if (open_) {
+      database_.effects().carry(0);
+      database_.mark();
+    }
+  }
+  ~InnerMark() {
+    if (open_) {
+      database_.undo();
+    }
+  }
+  void keep() {
+    if (open_) {
+      database_.keep();
+      open_ = false;
+    }
+  }
+  InnerMark(const InnerMark&) = delete;
+  InnerMark& operator=(const InnerMark&) = delete;
+
+ private:
+  Database& database_;
+  bool open_;
+};
+
+}  // namespace
+
+ScriptHost::ScriptHost(Context& context, const ReplyWriter& reply, bool read_only)
+    : context_(context),
+      outer_(context.frame()),
+      silent_(reply.discards()),
+      read_only_(read_only || !outer_.moment.may_write),
+      cluster_version_(context.state().settings().cluster_version()),
+      seed_(context.prng().next()),
+      database_(outer_.database) {}
+
+ScriptHost::~ScriptHost() { context_.enter(outer_); }
+
+void ScriptHost::rest() { context_.state().steps().breathe(); }
+
+bool ScriptHost::knows(Args args) {
+  const Resolved found = resolve_command(args, cluster_version_);
+  return found.row != nullptr && !found.unknown_subcommand && !found.row->is_internal();
+}
+
+void ScriptHost::log(lua::LogLevel level, std::string_view text) {
+  if (silent_) {
+    return;
+  }
+  const std::string line = "script: " + std::string(text.substr(0, kLogBytes));
+  switch (level) {
+    case lua::LogLevel::kDebug:
+      return log_debug(line);
+    case lua::LogLevel::kVerbose:
+      return log_verbose(line);
+    case lua::LogLevel::kNotice:
+      return log_notice(line);
+    case lua::LogLevel::kWarning:
+      return log_warning(line);
+  }
+}
+
+lua::Host::Called ScriptHost::call(Args args, int version) {
+  const uint64_t before = context_.state().steps().taken();
+  ValueWriter value(version, kValueBytes);
+  const Resolved found = resolve_command(args, cluster_version_);
+  const CommandSpec* row = found.row;
+  if (row == nullptr || found.unknown_subcommand || row->is_internal()) {
+    value.error(kUnknown);
+  } else if (!arity_fits(*row, args.size())) {
+    value.error(kWrongArity);
+  } else if ((row->flags & kNoScript) != 0) {
+    value.error(kNotAllowed);
+  } else if (!row->is_data()) {
+    execute_local(*row, args, value);
+  } else if (row->route == Route::kWrite && read_only_) {
+    value.error(kReadOnly);
+  } else {
+    run(*row, args, value);
+    if (row->role == SessionRole::kPublish) {  // how many receive it differs from node to node
+      value.clear();
+      value.integer(0);
+    }
+  }
+  const uint64_t looked_at = context_.state().steps().taken() - before;
+  records_ += looked_at;
+  return {value.take(), looked_at + 1};
+}
+
+void ScriptHost::run(const CommandSpec& row, Args args, ValueWriter& value) {
+  Context::Frame inner = outer_;
+  inner.command = &row;
+  inner.database = database_;
+  inner.moment.seed = seed_;
+  inner.moment.ordinal = ++calls_;
+  context_.enter(inner);
+  InnerMark mark(context_.state(), route_of(row, args) == Route::kWrite);
+  std::string error;
+  try {
+    row.data(context_, args, value);
+    context_.end();
+    mark.keep();
+    return;
+  } catch (const TooMuchForOneEntry&) {
+    throw;  // of the whole script
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const ReplyTooLarge&) {
+    error = "ERR the reply is larger than a script can hold: ask for less at a time";
+  } catch (const std::exception& e) {  // F30: the same on every node
+    log_error("command '" + std::string(row.name) + "' failed inside a script: " + e.what());
+    error = "ERR internal error: the command was not applied";
+  }
+  value.clear();
+  value.error(error);
+  context_.enter(inner);  // what it left open was taken back
+}
+
+// What a session answers elsewhere, as far as scripts may ask it.
+void ScriptHost::execute_local(const CommandSpec& row, Args args, ReplyWriter& value) {
+  if (row.name == "select") {
+    const auto number = parse_integer(args[1]);
+    if (!number) {
+      return value.error(texts::kNotInteger);
+    }
+    // How many a node offers is its option, which must not decide what an entry does (F35).
+    if (!is_database(*number)) {
+      return value.error(kDatabaseOutOfRange);
+    }
+    database_ = static_cast<uint32_t>(*number);
+    return value.ok();
+  }
+  if (row.name == "ping" && args.size() <= 2) {
+    return args.size() == 1 ? value.simple("PONG") : value.bulk(args[1]);
+  }
+  if (row.name == "ping") {
+    return value.error("ERR wrong number of arguments for 'ping' command");
+  }
+  if (row.name == "echo") {
+    return value.bulk(args[1]);
+  }
+  if (row.name == "time") {  // the entry's, in milliseconds
+    const int64_t now_ms = outer_.moment.now_ms;
+    value.array(2);
+    value.bulk(std::to_string(now_ms / 1000));
+    return value.bulk(std::to_string(now_ms % 1000 * 1000));
+  }
+  value.error(kNotAllowed);
+}
+
+}  // namespace kiwi::resp

@@ -1,0 +1,58 @@
+"""Scripts in Lua, drawn: calls of data commands whose answers have one order, and what scripts make of
+them. Few different ones, so that EVALSHA finds some."""
+
+import hashlib
+import random
+
+from diff import pools
+
+KINDS = 400
+CALLS = ['"get", {key}', '"set", {key}, {value}', '"incr", {key}', '"append", {key}, {value}', '"strlen", {key}',
+         '"incrbyfloat", {key}, {number}', '"getrange", {key}, 0, -1', '"setnx", {key}, {value}',
+         '"hset", {key}, {value}, {number}', '"hget", {key}, {value}', '"hlen", {key}', '"hincrby", {key}, {value}, 2',
+         '"hmget", {key}, {value}, {value}', '"rpush", {key}, {value}, {number}', '"lpop", {key}', '"llen", {key}',
+         '"lrange", {key}, 0, -1', '"rpoplpush", {key}, {key}', '"zadd", {key}, {number}, {value}',
+         '"zrange", {key}, 0, -1, "withscores"', '"zscore", {key}, {value}', '"zrangebyscore", {key}, "-inf", "+inf"',
+         '"zrem", {key}, {value}', '"sadd", {key}, {value}, {number}', '"scard", {key}', '"sismember", {key}, {value}',
+         '"srem", {key}, {value}', '"exists", {key}', '"del", {key}', '"type", {key}', '"persist", {key}',
+         '"expire", {key}, 100000', '"rename", {key}, {key}', '"setbit", {key}, 7, 1', '"bitcount", {key}', '"nope"',
+         '"get"', '"multi"', '"config", "get", "x"', '"ping"', '"echo", {value}', '"xadd", {key}, "1-1", "f", {value}',
+         '"xlen", {key}', '"object", "encoding", {key}', '"dbsize"', '"select", 3', '"hgetall", {key}']
+RESULTS = ["return r", "return {r, r}", "return type(r)", "return tostring(r == false)", "return redis.status_reply('FINE')",
+           "return redis.error_reply('MY error')", "error('thrown')", "error(r)", "return {ok = 'so'}", "return {err = 'NO way'}",
+           "return cjson.encode({r = type(r) == 'table' and #r or r})", "return redis.sha1hex(tostring(type(r)))",
+           "return cmsgpack.pack({1, 'x', true})", "return struct.pack('<I4', 7)", "return bit.bxor(255, 15)",
+           "return {KEYS[1] or 'none', ARGV[1] or 'none', #KEYS, #ARGV}", "return 3.99", "return {1, 2, nil, 4}", "return nope",
+           "return tonumber(ARGV[1])", "return (ARGV[1] or ''):upper()", "return #(ARGV[1] or '')", "redis.setresp(3) return r",
+           "return {double = 1.5}", "return {map = {a = 1}}", "return string.format('%s|%5.2f', ARGV[1] or '', 2.5)",
+           "local t = {} for w in ('a b c'):gmatch('%a') do t[#t + 1] = w end return t", "x = 1", "return cjson.decode(ARGV[1])"]
+
+
+def lua(word):
+    return '"' + "".join(chr(b) if 32 <= b < 127 and b not in (34, 92) else "\\%03d" % b for b in word) + '"'
+
+
+def drawn(seed):
+    rng = random.Random(seed)
+    keys = [lua(key) for key in pools.KEYS] + ["KEYS[1]"]
+    lines = ["#!lua"] if rng.random() < 0.05 else []
+    lines.append("local r")
+    for _ in range(rng.randint(1, 4)):
+        words = rng.choice(CALLS).format(key=rng.choice(keys), value=rng.choice(["ARGV[1]", lua(rng.choice(pools.MEMBERS))]),
+                                         number=rng.choice(["1", "2", "-1", "0.5", "ARGV[2]"]))
+        lines.append("r = redis.%s(%s)" % (rng.choice(["call", "pcall", "pcall"]), words))
+    lines.append(rng.choice(RESULTS))
+    return "\n".join(lines).encode("latin1")
+
+
+TEXTS = [drawn(seed) for seed in range(KINDS)]
+
+
+def text(rng):
+    return pools.clumsy(rng, TEXTS, [b"", b"return", b"x(", b"return {1,", b"#!lua", b"#!js\nreturn 1",
+                                     b"#!lua flags=nope\nreturn 1"])
+
+
+def sha1(rng):
+    found = hashlib.sha1(rng.choice(TEXTS)).hexdigest().encode()
+    return pools.clumsy(rng, [found, found.upper()], [b"", b"x", b"0" * 40])
