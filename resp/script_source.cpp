@@ -127,7 +127,8 @@ std::optional<LibrarySource> read_library(std::string_view text, std::string& er
     return std::nullopt;
   }
   if (!lua::is_name(*name)) {
-    error = std::string("ERR ") + std::string(lua::kBadName);
+    error = "ERR ";
+    error += lua::kBadName;
     return std::nullopt;
   }
   if (const std::string engine = words->front().substr(kMark.size()); !same_word(engine, "lua")) {

@@ -72,9 +72,9 @@ struct Fiber::State {
     __tsan_switch_to_fiber(to_inside ? inside_fiber : outside_fiber, 0);
 #endif
   }
-  void arrive([[maybe_unused]] bool inside) {
+  void arrive([[maybe_unused]] bool at_inside) {
 #if defined(__SANITIZE_ADDRESS__)
-    if (inside) {
+    if (at_inside) {
       __sanitizer_finish_switch_fiber(inside_frames, &outside_bottom, &outside_bytes);
     } else {
       __sanitizer_finish_switch_fiber(outside_frames, nullptr, nullptr);
