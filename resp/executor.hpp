@@ -63,6 +63,8 @@ struct ExecutorOptions {
   // No result depends on it.
   std::function<int64_t()> now_us = nullptr;  // monotonic
   int64_t rest_after_us = 2000;
+  // This node's state is not what a majority of the voters have: it must not serve. None: fatal().
+  std::function<void(const std::string& sentence)> on_difference = nullptr;
   // Scripts that only reads of this node ran (read_scripts.hpp); none: its own.
   std::shared_ptr<ReadScripts> read_scripts = nullptr;
   const std::atomic<bool>* stop = nullptr;  // of a view: it ends what runs, by Stopped (steps.hpp)
@@ -80,6 +82,7 @@ struct ExecutorEffects {
   ReadOutcomes reads;
   std::vector<OutwardEvent> outward;  // of what was committed, in log order; behind the replies
   uint64_t expirations = 0;           // expire_command()s that were executed, whoever's
+  std::vector<std::string> proposals;  // of this node, packed: what its state has (Comparison)
   bool applied_moved = false;
   bool settings_changed = false;  // Executor::settings()
   LogIndex applied;
@@ -154,6 +157,7 @@ class Executor {
   // What the leader proposes then, packed: at most so many keys and fields go, and none whose time
   // is not over at the entry's stamp (F8).
   static std::string expire_command(uint64_t most);
+  static std::string compare_command();  // the leader's question whether all states agree
 
   using DatabaseSize = resp::DatabaseSize;
   std::vector<DatabaseSize> database_sizes() const;

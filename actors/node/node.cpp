@@ -214,6 +214,7 @@ void Node::State::spawn_state_machine_and_router() {
   applying.now_ms = ClientLoop::monotonic_ms;
   applying.now_us = ClientLoop::monotonic_us;
   applying.keyspace = &parts.storage->keyspace();
+  applying.compare_every_us = parts.options.raft_compare_interval * 1000;
   applying.adopt = [this](std::shared_ptr<OpenedState> fresh) {
     parts.context.tracking.flushed();  // the snapshot stands for entries that told nothing
     return parts.storage->adopt(std::move(fresh));
