@@ -80,8 +80,8 @@ struct ExecutorEffects {
   std::vector<uint64_t> long_reads_expired;  // to be answered by expired_long_read() unless begun
   std::vector<uint64_t> long_reads_dropped;  // nobody waits for these any more
   ReadOutcomes reads;
-  std::vector<OutwardEvent> outward;  // of what was committed, in log order; behind the replies
-  uint64_t expirations = 0;           // expire_command()s that were executed, whoever's
+  std::vector<OutwardEvent> outward;   // of what was committed, in log order; behind the replies
+  uint64_t expirations = 0;            // expire_command()s that were executed, whoever's
   std::vector<std::string> proposals;  // of this node, packed: what its state has (Comparison)
   bool applied_moved = false;
   bool settings_changed = false;  // Executor::settings()

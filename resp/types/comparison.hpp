@@ -3,8 +3,8 @@
 // and each node finds in the answers whether it is the one that differs. So nothing is asked that a
 // wrong state could answer for others, and all judge by the same answers.
 //
-// Memory only: it is no part of the state, and nothing that entries leave behind depends on it. Part
-// of the Database.
+// Memory only: it is no part of the state, and nothing that entries leave behind depends on it.
+// Part of the Database.
 #pragma once
 
 #include <cstdint>
@@ -46,7 +46,8 @@ class Comparison {
       to_say_ = asked_;
     }
   }
-  // A member's answer. One to another question than the last that was asked here counts for nothing.
+  // A member's answer. One to another question than the last that was asked here counts for
+  // nothing.
   void answer(NodeId node, const Claim& claim) {
     if (asked_ && claim.index == asked_->index && answers_.size() < kAnswersMax) {
       answers_.emplace(node, claim.checksum);  // the first one counts

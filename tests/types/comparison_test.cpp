@@ -1,9 +1,9 @@
 // Who differs, by what the members say (resp/types/comparison.hpp).
+#include "resp/types/comparison.hpp"
+
 #include <array>
 
 #include <doctest/doctest.h>
-
-#include "resp/types/comparison.hpp"
 
 namespace kiwi::resp {
 
