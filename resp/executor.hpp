@@ -146,6 +146,8 @@ class Executor {
   // is the last commit. Inputs may come; no view, checkpoint or flush may be asked of the keyspace,
   // which holds half an entry, nothing may take this one's place, and nothing is due.
   bool rests() const;
+  // How long the script has run in which it rests; none: it is no script.
+  std::optional<int64_t> script_us() const;
   // Entries wait because the keyspace cannot take more: work() goes on with them after its
   // when_room(). Reads at indexes that are applied do not wait.
   bool held() const;
