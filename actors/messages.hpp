@@ -71,6 +71,7 @@ struct DelayOver {  // to itself: they waited long enough for others
 };
 struct InternalProposal {
   std::string packed_command;
+  bool of_any_member = false;  // else only a leader has a reason to
 };
 
 // ---------------------------------------------------------------- client loop <-> raft loop

@@ -222,7 +222,33 @@ void Executor::State::apply_entry(const raft::Entry& entry) {
   }
   database.end_entry(entry.index, entry.term, entry.stamp_ms);
   take_settings();
+  settle_comparison();
   applying = nullptr;
+}
+
+void Executor::State::settle_comparison() {
+  Comparison& comparison = database.comparison();
+  if (const std::optional<Comparison::Claim> claim = comparison.take_claim()) {
+    const std::string index = std::to_string(claim->index.value);
+    const std::string node = std::to_string(options.node.value);
+    const std::string checksum = std::to_string(claim->checksum);
+    const std::string_view argv[] = {"kiwi.checksum", index, node, checksum};
+    pack_command(effects.proposals.emplace_back(), 0, argv);
+  }
+  if (!comparison.this_differs()) {
+    return;
+  }
+  const std::string sentence =
+      "the state of this node is not what a majority of the members have: at log entry " +
+      std::to_string(comparison.asked()->index.value) + " its checksum was " +
+      std::to_string(comparison.asked()->checksum) + ", theirs " +
+      std::to_string(comparison.majority()) +
+      ". It must not serve. Keep a copy of its data directory for those who look for the reason, "
+      "then start it with an empty one: it takes a snapshot of the others";
+  if (options.on_difference) {
+    options.on_difference(sentence);
+  }
+  fatal(sentence);
 }
 
 namespace {

@@ -63,6 +63,8 @@ struct ExecutorOptions {
   // No result depends on it.
   std::function<int64_t()> now_us = nullptr;  // monotonic
   int64_t rest_after_us = 2000;
+  // This node's state is not what a majority of the voters have: it must not serve. None: fatal().
+  std::function<void(const std::string& sentence)> on_difference = nullptr;
   // Scripts that only reads of this node ran (read_scripts.hpp); none: its own.
   std::shared_ptr<ReadScripts> read_scripts = nullptr;
   const std::atomic<bool>* stop = nullptr;  // of a view: it ends what runs, by Stopped (steps.hpp)
@@ -78,8 +80,9 @@ struct ExecutorEffects {
   std::vector<uint64_t> long_reads_expired;  // to be answered by expired_long_read() unless begun
   std::vector<uint64_t> long_reads_dropped;  // nobody waits for these any more
   ReadOutcomes reads;
-  std::vector<OutwardEvent> outward;  // of what was committed, in log order; behind the replies
-  uint64_t expirations = 0;           // expire_command()s that were executed, whoever's
+  std::vector<OutwardEvent> outward;   // of what was committed, in log order; behind the replies
+  uint64_t expirations = 0;            // expire_command()s that were executed, whoever's
+  std::vector<std::string> proposals;  // of this node, packed: what its state has (Comparison)
   bool applied_moved = false;
   bool settings_changed = false;  // Executor::settings()
   LogIndex applied;
@@ -143,6 +146,8 @@ class Executor {
   // is the last commit. Inputs may come; no view, checkpoint or flush may be asked of the keyspace,
   // which holds half an entry, nothing may take this one's place, and nothing is due.
   bool rests() const;
+  // How long the script has run in which it rests; none: it is no script.
+  std::optional<int64_t> script_us() const;
   // Entries wait because the keyspace cannot take more: work() goes on with them after its
   // when_room(). Reads at indexes that are applied do not wait.
   bool held() const;
@@ -154,6 +159,7 @@ class Executor {
   // What the leader proposes then, packed: at most so many keys and fields go, and none whose time
   // is not over at the entry's stamp (F8).
   static std::string expire_command(uint64_t most);
+  static std::string compare_command();  // the leader's question whether all states agree
 
   using DatabaseSize = resp::DatabaseSize;
   std::vector<DatabaseSize> database_sizes() const;

@@ -218,4 +218,11 @@ std::string Executor::expire_command(uint64_t most) {
   return command;
 }
 
+std::string Executor::compare_command() {
+  std::string command;
+  const std::string_view argv[] = {"kiwi.compare"};
+  pack_command(command, 0, argv);
+  return command;
+}
+
 }  // namespace kiwi::resp

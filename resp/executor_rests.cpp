@@ -36,12 +36,16 @@ bool Executor::State::work_on_turn() {
     return true;
   }
   if (!fiber) {
-    fiber = std::make_unique<Fiber>([this] {
-      while (!abandoned) {
-        apply_turn();
-        fiber->rest();
-      }
-    });
+    scripts.clock(options.now_us);
+    constexpr size_t kStackBytes = size_t{8} << 20;  // a thread's: what scripts nest is deep
+    fiber = std::make_unique<Fiber>(
+        [this] {
+          while (!abandoned) {
+            apply_turn();
+            fiber->rest();
+          }
+        },
+        kStackBytes);
   }
   began_us = options.now_us();
   rests = false;
@@ -65,5 +69,7 @@ void Executor::State::abandon() {
 }
 
 bool Executor::rests() const { return state_->rests; }
+
+std::optional<int64_t> Executor::script_us() const { return state_->scripts.running_us(); }
 
 }  // namespace kiwi::resp

@@ -155,6 +155,7 @@ struct Executor::State {
   void apply_configuration(const raft::Entry& entry);
   bool must_skip(const raft::Entry& entry) const;
   void take_settings();  // what the state says of them now
+  void settle_comparison();
   [[noreturn]] void out_of_memory() const;
   void large_entry() const;
   std::shared_ptr<const PendingBatch> take_pending(const raft::ProposalNumber& number);

@@ -159,7 +159,15 @@ struct NodeContext {
   // Every live session; sessions enter and leave by themselves.
   std::map<ConnectionId, Session*> sessions;
 
+  // A script runs for longer than the option says: commands that would wait for it are refused.
+  bool is_busy() const {
+    const std::optional<int64_t> run_us = script_us ? script_us() : std::nullopt;
+    return run_us && options.busy_reply_threshold > 0 &&
+           *run_us > options.busy_reply_threshold * 1000;
+  }
+
   // ---- given by the shell
+  std::function<std::optional<int64_t>()> script_us;  // Executor's; none: no script ever runs
   std::function<int64_t()> wall_microseconds = [] { return int64_t{0}; };  // since the epoch
   std::function<int64_t()> monotonic_ms = [] { return int64_t{0}; };
   std::function<ProcessUsage()> process_usage = read_process_usage;

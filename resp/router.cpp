@@ -327,11 +327,12 @@ void Router::requests(RequestBatch batch, int64_t now_ms) {
   }
 }
 
-void Router::propose_internal(std::string packed_command, int64_t now_ms) {
+void Router::propose_internal(std::string packed_command, int64_t now_ms, bool of_any_member) {
   State& s = *state_;
-  // Only a leader that serves has a reason to; others would only add to what waits. While the disk
-  // is full it would be refused, and its number would cost a void entry each time.
-  if (s.can_send() && s.leads() && !s.disk_refusal(now_ms)) {
+  // But for what any member has to say, only a leader that serves has a reason to; others would
+  // only add to what waits. While the disk is full it would be refused, and its number would cost a
+  // void entry each time.
+  if (s.can_send() && (s.leads() || of_any_member) && !s.disk_refusal(now_ms)) {
     s.add_write(s.internal, {{}, RequestKind::kWrite, 2, packed_command, now_ms});
   }
 }

@@ -63,8 +63,9 @@ class Router {
 
   // ---- inputs
   void requests(RequestBatch batch, int64_t now_ms);
-  void propose_internal(std::string packed_command, int64_t now_ms);  // expiry (F8): no reply
-  void serves(std::vector<Serve> serves, int64_t now_ms);             // of clients that wait (F31)
+  // No reply. Of a leader (expiry, F8), or what any member has to say.
+  void propose_internal(std::string packed_command, int64_t now_ms, bool of_any_member = false);
+  void serves(std::vector<Serve> serves, int64_t now_ms);  // of clients that wait (F31)
   void connection_closed(ConnectionId connection);
   // Clients of this node cache keys: it wants to know of every commit at once.
   void set_follows_commits(bool follows);

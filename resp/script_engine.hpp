@@ -6,7 +6,10 @@
 // one script runs at a time.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 
 #include "config/base/ids.hpp"
 #include "resp/lua/machine.hpp"
@@ -27,6 +30,26 @@ class ScriptEngine {
   ReadScripts& read_scripts() { return *texts_; }
   const std::shared_ptr<ReadScripts>& shared_read_scripts() const { return texts_; }
 
+  // While it lives a script runs; the executor may rest inside of it.
+  class Running {
+   public:
+    explicit Running(ScriptEngine& engine) : engine_(engine) {
+      engine_.began_us_ = engine_.now_us_ ? engine_.now_us_() : 0;
+    }
+    ~Running() { engine_.began_us_.reset(); }
+    Running(const Running&) = delete;
+    Running& operator=(const Running&) = delete;
+
+   private:
+    ScriptEngine& engine_;
+  };
+  // Monotonic; without it nobody asks.
+  void clock(std::function<int64_t()> now_us) { now_us_ = std::move(now_us); }
+  // How long the present script has run; none: no script runs. Decides no result.
+  std::optional<int64_t> running_us() const {
+    return began_us_ && now_us_ ? std::optional(now_us_() - *began_us_) : std::nullopt;
+  }
+
   // Could a script of that group run in this process?
   static bool has_place(GroupId group);
 
@@ -35,6 +58,8 @@ class ScriptEngine {
   const Place place_;
   std::shared_ptr<ReadScripts> texts_;
   std::unique_ptr<lua::Machine> machine_;
+  std::function<int64_t()> now_us_;
+  std::optional<int64_t> began_us_;  // of the present one
 };
 
 }  // namespace kiwi::resp

@@ -65,7 +65,10 @@ ScriptHost::ScriptHost(Context& context, const ReplyWriter& reply, bool read_onl
 
 ScriptHost::~ScriptHost() { context_.enter(outer_); }
 
-void ScriptHost::rest() { context_.state().steps().breathe(); }
+void ScriptHost::rest() {
+  context_.state().steps().breathe();
+  context_.state().steps().may_rest();
+}
 
 bool ScriptHost::knows(Args args) {
   const Resolved found = resolve_command(args, cluster_version_);

@@ -91,6 +91,9 @@ std::string Session::State::refusal_of(const CommandSpec& row, size_t argc) cons
   if (transaction.open && (row.flags & kNoMulti) != 0) {
     return "ERR Command not allowed inside a transaction";
   }
+  if (row.is_data() && (row.flags & kAllowBusy) == 0 && node.is_busy()) {
+    return std::string(texts::kBusy);
+  }
   return {};
 }
 

@@ -3,7 +3,8 @@
 // (scripts/lint):
 //   TIMEOUT                       nobody knows: it may have been applied, or be applied yet
 //   NOCLUSTER CLUSTERDOWN LOADING MOVED OOM NOAUTH WRONGPASS NOPROTO EXECABORT WRONGTYPE
-//   INVALIDOBJ UNBLOCKED NOSCRIPT NOTBUSY ERR   certainly not applied (a block: nothing of it)
+//   INVALIDOBJ UNBLOCKED NOSCRIPT NOTBUSY BUSY UNKILLABLE ERR   certainly not applied (a block:
+//   nothing of it)
 #pragma once
 
 #include <string>
@@ -73,6 +74,12 @@ inline constexpr std::string_view kMembersChanged =
 inline constexpr std::string_view kSeededBefore = "ERR this cluster's settings were seeded before";
 
 inline constexpr std::string_view kNoScript = "NOSCRIPT No matching script. Please use EVAL.";
+// Redis' words: of commands that would wait for a script.
+inline constexpr std::string_view kBusy =
+    "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+inline constexpr std::string_view kUnkillable =
+    "UNKILLABLE The busy script was sent by a master instance in the context of replication and "
+    "cannot be killed.";
 inline constexpr std::string_view kNoScriptRuns = "NOTBUSY No scripts in execution right now.";
 inline constexpr std::string_view kNoAuth = "NOAUTH Authentication required.";
 inline constexpr std::string_view kHelloNoAuth =

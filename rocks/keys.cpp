@@ -19,7 +19,6 @@ constexpr size_t kScoreBytes = 8;
 constexpr size_t kTreeBytes = 4;
 constexpr size_t kGroupBytes = 4;  // of a stream
 constexpr size_t kDeadlineBytes = 8;
-constexpr size_t kSha1Bytes = 20;
 // Where a tree's number would be.
 constexpr uint32_t kStreamGroups = keys::kTreesEnd;
 constexpr uint32_t kStreamConsumers = 0xfffffff2;
@@ -32,28 +31,6 @@ static_assert(kCollectionBytes == kDatabaseBytes + sizeof(CollectionId::version)
 static_assert(uint64_t{kSlots} << kSlotShift == kHashEnd, "a slot is one range of hashes");
 static_assert((kHashEnd & (kHashEnd - 1)) == 0, "field_hash() masks");
 static_assert(std::numeric_limits<double>::is_iec559, "scores are ordered by their bits");
-
-// ON DISK, never renumber, never reuse.
-constexpr char kAppliedTag = 'A';
-constexpr char kDeletionBucketTag = 'B';
-constexpr char kConfigurationTag = 'C';
-constexpr char kDatabaseMapTag = 'D';
-constexpr char kExpiryFloorTag = 'E';
-constexpr char kFunctionTag = 'F';
-constexpr char kSettingTag = 'G';
-constexpr char kLibraryTag = 'L';
-constexpr char kKeyCountTag = 'N';
-constexpr char kScriptTag = 'P';
-constexpr char kScriptOrderTag = 'Q';
-constexpr char kSessionTag = 'S';
-constexpr char kExpiryTag = 'X';
-static_assert(kAppliedTag < kDeletionBucketTag && kDeletionBucketTag < kConfigurationTag &&
-                  kConfigurationTag < kDatabaseMapTag && kDatabaseMapTag < kExpiryFloorTag &&
-                  kExpiryFloorTag < kFunctionTag && kFunctionTag < kSettingTag &&
-                  kSettingTag < kLibraryTag && kLibraryTag < kKeyCountTag &&
-                  kKeyCountTag < kScriptTag && kScriptTag + 1 == kScriptOrderTag &&
-                  kScriptOrderTag < kSessionTag && kSessionTag < kExpiryTag,
-              "each tag is a range of its own");
 
 // CRC16/XMODEM: polynomial 0x1021, initial value 0, nothing reflected (Redis Cluster
 // specification).
@@ -381,143 +358,6 @@ uint32_t node_tree(std::string_view key) {
   CHECK_INVARIANT(key.size() >= kCollectionBytes + kTreeBytes);
   return get_be<uint32_t>(key.substr(kCollectionBytes));
 }
-
-namespace {
-
-void tag(std::string& out, char which) { out.assign(1, which); }
-
-void tag_range(std::string& from, std::string& to, char which) {
-  tag(from, which);
-  tag(to, static_cast<char>(which + 1));
-}
-
-}  // namespace
-
-void applied_record(std::string& out) { tag(out, kAppliedTag); }
-
-void configuration_record(std::string& out) { tag(out, kConfigurationTag); }
-
-void session(std::string& out, GroupId group, NodeId node, const Incarnation& inc) {
-  CHECK_INVARIANT(group.value <= std::numeric_limits<uint32_t>::max());
-  tag(out, kSessionTag);
-  put_be(out, static_cast<uint32_t>(group.value));
-  put_be(out, node.value);
-  out.append(reinterpret_cast<const char*>(inc.bytes.data()), inc.bytes.size());
-}
-
-void session_range(std::string& from, std::string& to) { tag_range(from, to, kSessionTag); }
-
-void setting(std::string& out, std::string_view name) {
-  tag(out, kSettingTag);
-  out.append(name);
-}
-
-void setting_range(std::string& from, std::string& to) { tag_range(from, to, kSettingTag); }
-
-std::string_view setting_name(std::string_view key) {
-  CHECK_INVARIANT(!key.empty() && key[0] == kSettingTag);
-  return key.substr(1);
-}
-
-void database_map(std::string& out, uint32_t logical) {
-  tag(out, kDatabaseMapTag);
-  put_be(out, logical);
-}
-
-void database_map_range(std::string& from, std::string& to) {
-  tag_range(from, to, kDatabaseMapTag);
-}
-
-void key_count(std::string& out, DatabaseId database) {
-  tag(out, kKeyCountTag);
-  put_be(out, database.value);
-}
-
-void deletion_bucket(std::string& out, DatabaseId database, uint16_t bucket) {
-  tag(out, kDeletionBucketTag);
-  put_be(out, database.value);
-  put_be(out, bucket);
-}
-
-std::optional<DeletionBucketKey> parse_deletion_bucket(std::string_view key) {
-  if (key.size() != 1 + kDatabaseBytes + 2 || key[0] != kDeletionBucketTag) {
-    return std::nullopt;
-  }
-  return DeletionBucketKey{DatabaseId{get_be<uint32_t>(key.substr(1))},
-                           get_be<uint16_t>(key.substr(1 + kDatabaseBytes))};
-}
-
-void expiry(std::string& out, DatabaseId database, int64_t deadline_ms, std::string_view user_key) {
-  tag(out, kExpiryTag);
-  put_be(out, database.value);
-  put_be(out, ordered(deadline_ms));
-  out.append(user_key);
-}
-
-void expiry_range(std::string& from, std::string& to, DatabaseId database) {
-  tag_range(from, to, kExpiryTag);
-  put_be(from, database.value);
-  if (database.value != std::numeric_limits<uint32_t>::max()) {
-    tag(to, kExpiryTag);
-    put_be(to, database.value + 1);
-  }
-}
-
-std::optional<ExpiryKey> parse_expiry(std::string_view key) {
-  constexpr size_t kDeadlineAt = 1 + kDatabaseBytes;
-  if (key.size() < kDeadlineAt + kDeadlineBytes || key[0] != kExpiryTag) {
-    return std::nullopt;
-  }
-  return ExpiryKey{DatabaseId{get_be<uint32_t>(key.substr(1))},
-                   from_ordered(get_be<uint64_t>(key.substr(kDeadlineAt))),
-                   key.substr(kDeadlineAt + kDeadlineBytes)};
-}
-
-void expiry_floor(std::string& out, DatabaseId database) {
-  tag(out, kExpiryFloorTag);
-  put_be(out, database.value);
-}
-
-void script(std::string& out, std::string_view sha1) {
-  CHECK_INVARIANT(sha1.size() == kSha1Bytes);
-  tag(out, kScriptTag);
-  out.append(sha1);
-}
-
-void script_order(std::string& out, uint64_t order) {
-  tag(out, kScriptOrderTag);
-  put_be(out, order);
-}
-
-void script_order_range(std::string& from, std::string& to) {
-  tag_range(from, to, kScriptOrderTag);
-}
-
-void scripts_total(std::string& out) { tag(out, kScriptTag); }
-
-void script_range(std::string& from, std::string& to) {
-  tag_range(from, to, kScriptOrderTag);
-  tag(from, kScriptTag);
-}
-
-void library(std::string& out, std::string_view name) {
-  tag(out, kLibraryTag);
-  out.append(name);
-}
-
-void library_range(std::string& from, std::string& to) { tag_range(from, to, kLibraryTag); }
-
-std::string_view library_name(std::string_view key) {
-  CHECK_INVARIANT(!key.empty() && key[0] == kLibraryTag);
-  return key.substr(1);
-}
-
-void function(std::string& out, std::string_view name) {
-  tag(out, kFunctionTag);
-  out.append(name);
-}
-
-void function_range(std::string& from, std::string& to) { tag_range(from, to, kFunctionTag); }
 
 }  // namespace keys
 }  // namespace kiwi::rocks

@@ -29,7 +29,8 @@ CommandRouter::behavior_type CommandRouter::make_behavior() {
         want_turn();
       },
       [this](InternalProposal& proposal) {
-        options_.router->propose_internal(std::move(proposal.packed_command), options_.now_ms());
+        options_.router->propose_internal(std::move(proposal.packed_command), options_.now_ms(),
+                                          proposal.of_any_member);
         want_turn();
       },
       [this](ExecutorReport& report) { take(report); },

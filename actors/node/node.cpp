@@ -214,6 +214,7 @@ void Node::State::spawn_state_machine_and_router() {
   applying.now_ms = ClientLoop::monotonic_ms;
   applying.now_us = ClientLoop::monotonic_us;
   applying.keyspace = &parts.storage->keyspace();
+  applying.compare_every_us = parts.options.raft_compare_interval * 1000;
   applying.adopt = [this](std::shared_ptr<OpenedState> fresh) {
     parts.context.tracking.flushed();  // the snapshot stands for entries that told nothing
     return parts.storage->adopt(std::move(fresh));
@@ -270,6 +271,7 @@ void Node::State::fill_context() {
   context.status.service = resp::Service::kUninitialized;
   context.status.raft.id = parts.facts.self;
   context.read_scripts = parts.storage->read_scripts();
+  context.script_us = [this] { return parts.storage->executor().script_us(); };
   context.wall_microseconds = [] {
     timespec now{};
     ::clock_gettime(CLOCK_REALTIME, &now);

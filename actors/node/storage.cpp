@@ -134,6 +134,12 @@ Result<std::shared_ptr<OpenedState>> Storage::open_state(const std::string& name
   executor.now_us = ClientLoop::monotonic_us;
   executor.skip_entry = skip_entry_;
   executor.read_scripts = read_scripts_;
+  executor.on_difference = [dir = dir_](const std::string& sentence) {
+    // The next start is refused: who cannot write it down stops all the same.
+    if (Result<void> left = leave_old_copy_note(dir, sentence); !left) {
+      log_error(left.error().text);
+    }
+  };
   executor.cluster_version_max = cluster_version_max_;
   state->executor = std::make_unique<resp::Executor>(*state->keyspace, executor);
   return state;

@@ -8,6 +8,7 @@
 
 #include "actors/opened_state.hpp"
 #include "config/base/check.hpp"
+#include "config/limits.hpp"
 #include "config/setting.hpp"
 #include "rocks/keyspace.hpp"
 
@@ -150,6 +151,9 @@ void StateMachine::turn() {
   if (expiry_.waits() && expiry_.due(now_us())) {
     expire();
   }
+  if (expiry_.looks() && options_.compare_every_us != 0) {
+    compare();
+  }
   if (tidying_ && now_us() >= tidy_at_us_) {
     tidy();
   }
@@ -200,6 +204,11 @@ void StateMachine::ship(resp::ExecutorEffects effects) {
     const auto found = connections_.find(batch.connection);
     if (found != connections_.end()) {
       send(found->second, std::move(batch));
+    }
+  }
+  for (std::string& command : effects.proposals) {
+    if (router_) {
+      send(router_, InternalProposal{std::move(command), true});
     }
   }
   order_long_reads(effects);
@@ -340,6 +349,19 @@ void StateMachine::expirations_applied(int64_t turn_us) {
   } else if (rest_us) {
     delayed_send(this, std::chrono::microseconds(*rest_us), work_atom_v);
   }
+}
+
+// Only while something happens: the answers themselves are no reason to ask again.
+void StateMachine::compare() {
+  constexpr uint64_t kAnswers = 2 * config::limits::kMembers;
+  const LogIndex applied = options_.executor->applied();
+  const int64_t at_us = now_us();
+  if (!router_ || at_us < compare_at_us_ || applied.value < compared_.value + kAnswers) {
+    return;
+  }
+  compare_at_us_ = at_us + options_.compare_every_us;
+  compared_ = applied;
+  send(router_, InternalProposal{resp::Executor::compare_command()});
 }
 
 // What was erased is freed, with rests: nobody waits for it.

@@ -30,6 +30,7 @@ struct StateMachineOptions {
   std::function<int64_t()> now_ms;        // monotonic
   std::function<int64_t()> now_us;        // the same; none: never rests
   uint64_t expirations_max = 1000;        // keys and fields of one expiry proposal (F8)
+  int64_t compare_every_us = 0;           // a leader asks whether all states agree; 0: never
   rocks::StateStore* keyspace = nullptr;  // the executor's
   // Makes the given state the node's own and returns the one it replaces (F14). Same thread.
   std::function<std::shared_ptr<OpenedState>(std::shared_ptr<OpenedState>)> adopt;
@@ -63,6 +64,7 @@ class StateMachine final : public Hosted<StateMachineHandle> {
   void expire();
   void expirations_applied(int64_t turn_us);
   void tidy();
+  void compare();
   int64_t now_us() const;
   void order_long_reads(resp::ExecutorEffects& effects);
   void pump_long_reads();
@@ -86,7 +88,9 @@ class StateMachine final : public Hosted<StateMachineHandle> {
   LogIndex flushed_told_;      // the state's files hold everything up to here
   uint32_t told_version_ = 0;  // the cluster's, as the replica knows it
   ExpiryWatch expiry_;
-  bool tidying_ = false;  // the keyspace has more to free
+  int64_t compare_at_us_ = 0;  // not before that
+  LogIndex compared_;          // asked then; nothing but the answers may have come since
+  bool tidying_ = false;       // the keyspace has more to free
   int64_t tidy_at_us_ = 0;
   ReplayRest replay_rest_;
   int64_t rest_us_ = 0;  // before the next turn

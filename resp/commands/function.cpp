@@ -365,8 +365,11 @@ void function_restore(Context& context, Args args, ReplyWriter& reply) {
   reply.ok();
 }
 
-// The loop that would hear of it is the one that runs functions.
-void function_kill(Session&, Args, ReplyWriter& reply) { reply.error(texts::kNoScriptRuns); }
+// What runs is in the log: every node executes it, and its budget ends it.
+void function_kill(Session& session, Args, ReplyWriter& reply) {
+  const NodeContext& node = session.state().node;
+  reply.error(node.script_us && node.script_us() ? texts::kUnkillable : texts::kNoScriptRuns);
+}
 
 void function_help(Session&, Args, ReplyWriter& reply) {
   static constexpr std::string_view kLines[] = {

@@ -184,8 +184,11 @@ void script_flush(Context& context, Args args, ReplyWriter& reply) {
   reply.ok();
 }
 
-// The loop that would hear of it is the one that runs scripts.
-void script_kill(Session&, Args, ReplyWriter& reply) { reply.error(texts::kNoScriptRuns); }
+// What runs is in the log: every node executes it, and its budget ends it.
+void script_kill(Session& session, Args, ReplyWriter& reply) {
+  const NodeContext& node = session.state().node;
+  reply.error(node.script_us && node.script_us() ? texts::kUnkillable : texts::kNoScriptRuns);
+}
 
 void script_debug(Session&, Args args, ReplyWriter& reply) {
   if (same_word(args[2], "no")) {

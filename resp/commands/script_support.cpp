@@ -21,6 +21,7 @@ void run_script(Context& context, lua::Call& call, bool read_only, ReplyWriter& 
   const uint64_t most = database.settings().lua_steps_max();
   const bool may_leave = database.steps().limited();
   call.steps_max = may_leave ? std::min(most, kStepsOfTurn) : most;
+  const ScriptEngine::Running running(context.scripts());
   ScriptHost host(context, reply, read_only);
   lua::Machine& machine = context.scripts().machine();
   const lua::Stop stop = machine.run(call, host, reply);

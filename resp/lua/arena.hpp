@@ -26,6 +26,7 @@ enum class Stop : uint8_t {
 struct Meter {
   uint64_t steps = 0;
   uint64_t steps_max = 0;
+  uint64_t rested = 0;  // steps at which the host was last asked whether to rest
   Stop stop = Stop::kNone;
 
   // False: it is over, and from then on always.

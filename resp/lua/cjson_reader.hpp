@@ -10,7 +10,7 @@
 
 namespace kiwi::resp::lua {
 
-inline constexpr int kJsonDepth = 2000;  // whatever a script allows: the recursion is C++
+inline constexpr int kJsonDepth = 1000;  // whatever a script allows: the recursion is C++
 
 struct JsonOptions {
   enum Switch : int { kOff = 0, kOn = 1, kNull = 2 };

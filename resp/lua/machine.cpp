@@ -294,6 +294,7 @@ Machine::Machine(std::shared_ptr<Arena> arena) : arena_(std::move(arena)) {
 Machine::~Machine() = default;
 
 void Machine::build_base() {
+  CHECK_INVARIANT(arena_->header().run == nullptr);
   arena_->clear();
   ArenaHeader& header = arena_->header();
   header.meter.steps_max = kUnbounded;
@@ -305,13 +306,15 @@ void Machine::build_base() {
   CHECK_INVARIANT(status == 0);
   state_ = L;
   base_ = arena_->image();
+  header.run = nullptr;
 }
 
 void Machine::restore(std::string_view image, Run& run, uint64_t steps_max) {
+  CHECK_INVARIANT(arena_->header().run == nullptr);  // nobody rests in the middle of a run
   arena_->restore(image);
   ArenaHeader& header = arena_->header();
   header.run = &run;
-  header.meter = {.steps = 0, .steps_max = steps_max, .stop = Stop::kNone};
+  header.meter = {.steps = 0, .steps_max = steps_max, .rested = 0, .stop = Stop::kNone};
 }
 
 const std::string* Machine::known(const std::string& key) {

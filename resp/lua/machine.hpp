@@ -33,7 +33,7 @@ class Host {
   virtual Called call(Args args, int version) = 0;
   virtual bool knows(Args args) = 0;  // a command with these arguments
   virtual void log(LogLevel level, std::string_view text) = 0;
-  virtual void rest() = 0;  // called each thousand instructions
+  virtual void rest() = 0;  // called each hundred thousand steps
 
  protected:
   ~Host() = default;

@@ -14,12 +14,15 @@ void stop_run(lua_State* L) {
   raise(L);
 }
 
-void count_hook(lua_State* L, lua_Debug*) {
+void rest(lua_State* L) {
+  Meter& meter = arena_of_state(L).meter;
+  meter.rested = meter.steps;
   if (Host* host = run_of(L).host) {
     guarded(L, [host] { host->rest(); });
   }
-  charge(L, kInstructionsPerHook);
 }
+
+void count_hook(lua_State* L, lua_Debug*) { charge(L, kInstructionsPerHook); }
 
 void raise_text(lua_State* L, const char* text) {
   luaL_error(L, "%s", text);

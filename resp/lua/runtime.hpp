@@ -37,10 +37,18 @@ inline Run& run_of(lua_State* L) { return *static_cast<Run*>(arena_of_state(L).r
 
 // Ends the run: no pcall() of the script can go on.
 [[noreturn]] void stop_run(lua_State* L);
-// Raises once the budget is used up.
+// Asks the host whether to rest; what it throws ends the run.
+void rest(lua_State* L);
+// Raises once the budget is used up. The host may rest here, for what it has to do beside the
+// script: nothing that lives while Lua is called may count on the thread being its own.
 inline void charge(lua_State* L, uint64_t steps) {
-  if (!arena_of_state(L).meter.charge(steps)) {
+  constexpr uint64_t kBetweenRests = 100'000;  // about 250 us
+  Meter& meter = arena_of_state(L).meter;
+  if (!meter.charge(steps)) {
     stop_run(L);
+  }
+  if (meter.steps - meter.rested > kBetweenRests) {
+    rest(L);
   }
 }
 // Calls what may throw, and may not touch Lua.

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "config/limits.hpp"
+#include "resp/types/comparison.hpp"
 #include "resp/types/effects.hpp"
 #include "resp/types/elements.hpp"
 #include "resp/types/expiry_index.hpp"
@@ -68,6 +69,7 @@ class Database {
   void begin_entry(LogIndex index = {}) {  // without one it tells nobody anything
     effects_.begin_entry(record_.mutation_counter);
     outward_.begin_entry(index);
+    comparison_.begin_entry(index, outward_.live());
   }
   void end_entry(LogIndex index, Term term, int64_t stamp_ms);
   // Writes what is kept in memory during a turn; the caller commits.
@@ -95,6 +97,7 @@ class Database {
   Settings& settings() { return settings_; }
   const Settings& settings() const { return settings_; }
   Scripts& scripts() { return scripts_; }
+  Comparison& comparison() { return comparison_; }
   Libraries& libraries() { return libraries_; }
   void step() { steps_.step(); }
 
@@ -237,6 +240,7 @@ class Database {
   GroupRecords group_records_;
   Settings settings_{effects_};
   Outward outward_;
+  Comparison comparison_;
   Scripts scripts_{reader_, effects_};
   Libraries libraries_{reader_, effects_};
   rocks::AppliedRecord record_;

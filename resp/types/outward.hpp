@@ -73,6 +73,7 @@ class Outward {
   }
   void begin_entry(LogIndex index) {
     const bool told = listening_.live && index > listening_.after;
+    live_ = told;
     publishes_ = told && listening_.subscribers;
     notifies_ = told && listening_.key_subscribers && config::says_anything(classes_);
   }
@@ -117,6 +118,9 @@ class Outward {
     Outward& outward_;
   };
   bool tells_new() const { return wants(config::kEventNew) && !overwrites_; }
+
+  // The entry is not one that is repeated after a start.
+  bool live() const { return live_; }
 
   bool wants(config::KeyClass of) const { return notifies_ && config::is_wanted(classes_, of); }
 
@@ -170,6 +174,7 @@ class Outward {
 
   Listening listening_;
   config::KeyEvents classes_ = 0;
+  bool live_ = false;
   bool publishes_ = false;  // in this entry
   bool notifies_ = false;
   bool misses_ = false;  // of reads, also outside of entries
