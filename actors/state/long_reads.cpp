@@ -254,7 +254,7 @@ std::optional<resp::LongReadResult> LongReads::run_one(Lane& lane,
 // With the mutex: no read begins in this lane any more.
 bool LongReads::is_over(const Lane& lane) const {
   return stopping_ || works_ != &lane || !on_view_.has_any(busy()) ||
-         (turns_left_ == 0 && !waiting_.empty());
+         (turns_left_ == 0 && waiting_.has_any(busy()));
 }
 
 // The view ends before anybody can hear that nothing runs.

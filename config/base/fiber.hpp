@@ -14,7 +14,7 @@ namespace kiwi {
 
 class Fiber {
  public:
-  static constexpr size_t kStackBytes = 1 << 20;  // touched pages are kept; a guard page below
+  static constexpr size_t kStackBytes = 4 << 20;  // touched pages are kept; a guard page below
 
   explicit Fiber(std::function<void()> work, size_t stack_bytes = kStackBytes);
   ~Fiber();  // it has ended, or was never resumed
