@@ -114,10 +114,10 @@ inline int rounds(int usual) {
   const char* factor = std::getenv("KIWI_ROUNDS");
   return factor == nullptr ? usual : usual * std::atoi(factor);
 }
-// Half as much on a disk, which is slow and whose engines have tests of their own.
+// A part of it on a disk, which is slow and whose engines have tests of their own.
 template <class On>
-int rounds_on(int usual) {
-  return rounds(std::is_same_v<On, InMemory> ? usual : usual / 2);
+int rounds_on(int usual, int part = 2) {
+  return rounds(std::is_same_v<On, InMemory> ? usual : usual / part);
 }
 
 // Random commands, a quarter of which fail, on the state and on a model that is copied before each.
