@@ -24,12 +24,18 @@ constexpr std::string_view kWrongArity =
 constexpr std::string_view kNotAllowed = "ERR This Redis command is not allowed from script";
 constexpr std::string_view kReadOnly = "ERR Write commands are not allowed from read-only scripts.";
 
-// Of one inner command; open until keep().
+// Of one inner command; open until keep(). No client sent what a script makes of its arguments, so
+// it is work of the entry (F61); once it is paid for, it is as if it had come.
 class InnerMark {
  public:
-  InnerMark(Database& database, bool writes) : database_(database), open_(writes) {
+  InnerMark(Database& database, Args args, bool writes) : database_(database), open_(writes) {
     if (open_) {
-      database_.effects().carry(0);
+      size_t bytes = 0;
+      for (const std::string_view arg : args) {
+        bytes += arg.size();
+      }
+      database_.effects().spend(bytes);
+      database_.effects().carry(bytes);
       database_.mark();
     }
   }
@@ -126,7 +132,7 @@ void ScriptHost::run(const CommandSpec& row, Args args, ValueWriter& value) {
   inner.moment.seed = seed_;
   inner.moment.ordinal = ++calls_;
   context_.enter(inner);
-  InnerMark mark(context_.state(), route_of(row, args) == Route::kWrite);
+  InnerMark mark(context_.state(), args, route_of(row, args) == Route::kWrite);
   std::string error;
   try {
     row.data(context_, args, value);
@@ -139,6 +145,8 @@ void ScriptHost::run(const CommandSpec& row, Args args, ValueWriter& value) {
     throw;
   } catch (const ReplyTooLarge&) {
     error = "ERR the reply is larger than a script can hold: ask for less at a time";
+  } catch (const NameTooLong& e) {
+    error = e.what();
   } catch (const std::exception& e) {  // F30: the same on every node
     log_error("command '" + std::string(row.name) + "' failed inside a script: " + e.what());
     error = "ERR internal error: the command was not applied";

@@ -41,14 +41,19 @@ void TurnOverlay::undo() {
 
 void TurnOverlay::keep() {
   CHECK_INVARIANT(!marks_.empty());
-  if (marks_.size() == 1) {
-    for (const SavedNode& saved : undo_.saved) {
-      if (saved.value_data != nullptr) {
-        saved.overlay->let_go(saved);
-      }
+  const Mark& mark = marks_.back();
+  CHECK_INVARIANT(undo_.saved.size() >= mark.saved && (marks_.size() > 1 || mark.saved == 0));
+  size_t left = mark.saved;
+  for (size_t i = mark.saved; i < undo_.saved.size(); ++i) {
+    const SavedNode& saved = undo_.saved[i];
+    // The mark around, if there is one, has what the node was before it: it needs no more.
+    if (marks_.size() == 1 || saved.epoch >= mark.epoch_around) {
+      saved.overlay->let_go(saved);
+    } else {
+      undo_.saved[left++] = saved;
     }
-    undo_.saved.clear();
   }
+  undo_.saved.resize(left);
   close();
 }
 

@@ -380,7 +380,8 @@ TEST_CASE("no command makes a key whose name is too long, whatever it is otherwi
            {"bitop", "not", longer, "s"},
            {"pfmerge", longer, "h"},
            {"geosearchstore", longer, "g", "fromlonlat", "1", "1", "byradius", "9", "km"},
-           {"restore", longer, "0", payload.substr(0, payload.size() - 2)}}) {
+           {"restore", longer, "0", payload.substr(0, payload.size() - 2)},
+           {"eval", "return redis.pcall('set', ARGV[1], 'v')", "0", longer}}) {
     INFO(argv[0]);
     CHECK(node.run(argv) == "-ERR the name of a key is longer than 65535 bytes\r\n");
     CHECK(keyspace.maps()[0] == before[0]);

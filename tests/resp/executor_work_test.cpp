@@ -339,6 +339,17 @@ TEST_CASE("what an entry has written it writes again in the same room, for nothi
   CHECK(both({{"hincrby", "h", "f", "1"}}) == ":1001\r\n");
 }
 
+TEST_CASE("what a script writes is work, for no client sent it [F30][F61]") {
+  ExecutorOptions options;
+  options.entry_work_max = 20'000;
+  Both both(options);
+  const std::string head = "for i = 1, tonumber(ARGV[1]) do redis.call('hset', 'h', i, ";
+  const std::string script = head + "string.rep('x', 1000)) end return 1";
+  CHECK(both({{"eval", script, "0", "100"}}).find(kTooMuch.substr(5)) != std::string::npos);
+  CHECK(both.keyspaces[0]->maps()[0].empty());
+  CHECK(both({{"eval", script, "0", "10"}}) == ":1\r\n");
+}
+
 TEST_CASE("a set that a command names many times is looked at once [F61]") {
   ExecutorOptions options;
   options.entry_work_max = 1 << 20;

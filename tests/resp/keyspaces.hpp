@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <unistd.h>
 
 #include "config/base/check.hpp"
@@ -72,5 +73,16 @@ class OnRocksWith {
 
 using OnRocks = OnRocksWith<&rocks::open_plain_keyspace>;
 using OnTable = OnRocksWith<&rocks::open_table_keyspace>;
+
+// KIWI_ROUNDS multiplies what random tests do, for long runs.
+inline int rounds(int usual) {
+  const char* factor = std::getenv("KIWI_ROUNDS");
+  return factor == nullptr ? usual : usual * std::atoi(factor);
+}
+// A part of it on a disk, which is slow and whose engines have tests of their own.
+template <class On>
+int rounds_on(int usual, int part = 2) {
+  return rounds(std::is_same_v<On, InMemory> ? usual : usual / part);
+}
 
 }  // namespace kiwi::resp

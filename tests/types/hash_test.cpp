@@ -271,8 +271,8 @@ TEST_SUITE_BEGIN("types/hash");
 TEST_CASE_TEMPLATE(
     "hashes do what a map does, undone commands nothing", On, InMemory, OnRocks, OnTable) {
   INFO(On::kName);
-  HashRun<On>(21, kTinyShape).run(rounds_on<On>(1500));
-  HashRun<On>(22, kShape).run(rounds_on<On>(1500));
+  HashRun<On>(21, kTinyShape).run(rounds_on<On>(1500, 4));
+  HashRun<On>(22, kShape).run(rounds_on<On>(1500, 4));
 }
 
 TEST_CASE("a hash is one record up to 2,048 bytes of entries, spread beyond, and never back") {

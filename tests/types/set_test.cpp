@@ -289,8 +289,8 @@ TEST_SUITE_BEGIN("types/set");
 TEST_CASE_TEMPLATE(
     "sets do what std::set does, undone commands nothing", On, InMemory, OnRocks, OnTable) {
   INFO(On::kName);
-  SetRun<On>(11, kTinyShape).run(rounds_on<On>(1500));
-  SetRun<On>(12, kShape).run(rounds_on<On>(1500));
+  SetRun<On>(11, kTinyShape).run(rounds_on<On>(800, 3));
+  SetRun<On>(12, kShape).run(rounds_on<On>(800, 3));
 }
 
 TEST_CASE("a set is in the order of its integers until Redis would give up the intset") {

@@ -205,11 +205,11 @@ TEST_SUITE_BEGIN("types/string");
 TEST_CASE_TEMPLATE(
     "strings do what std::string does, undone commands nothing", On, InMemory, OnRocks, OnTable) {
   INFO(On::kName);
-  StringRun<On>(31, kShape, 40).run(rounds_on<On>(800));
-  StringRun<On>(32, kTinyChunks, 40).run(rounds_on<On>(1500));
+  StringRun<On>(31, kShape, 40).run(rounds_on<On>(800, 4));
+  StringRun<On>(32, kTinyChunks, 40).run(rounds_on<On>(1500, 4));
   StringRun<On>(33, kTinyChunks, 1200)
-      .run(rounds_on<On>(400));  // so long that cursors walk and ranges are erased
-  StringRun<On>(34, kShape, 30'000).run(rounds_on<On>(200));
+      .run(rounds_on<On>(400, 4));  // so long that cursors walk and ranges are erased
+  StringRun<On>(34, kShape, 30'000).run(rounds_on<On>(200, 4));
 }
 
 struct Records {

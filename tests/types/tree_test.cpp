@@ -309,23 +309,23 @@ TEST_CASE_TEMPLATE("a tree of scores is a sorted sequence, undone commands nothi
                    OnRocks,
                    OnTable) {
   INFO(On::kName);
-  SortedRun<On>(kTinyShape, 1).run(900);
-  SortedRun<On>(kTinyShape, 2).run(900);
-  SortedRun<On>(kShape, 3).run(600);
+  SortedRun<On>(kTinyShape, 1).run(rounds_on<On>(900, 3));
+  SortedRun<On>(kTinyShape, 2).run(rounds_on<On>(900, 3));
+  SortedRun<On>(kShape, 3).run(rounds_on<On>(600, 3));
 }
 
 TEST_CASE_TEMPLATE(
     "a tree of positions is a sequence, undone commands nothing", On, InMemory, OnRocks, OnTable) {
   INFO(On::kName);
-  ListTreeRun<On>(kTinyShape, 4).run(900);
-  ListTreeRun<On>(kTinyShape, 5).run(900);
-  ListTreeRun<On>(kShape, 6).run(600);
+  ListTreeRun<On>(kTinyShape, 4).run(rounds_on<On>(900, 3));
+  ListTreeRun<On>(kTinyShape, 5).run(rounds_on<On>(900, 3));
+  ListTreeRun<On>(kShape, 6).run(rounds_on<On>(600, 3));
 }
 
 TEST_CASE_TEMPLATE("a tree of pending entries keeps each id once", On, InMemory, OnRocks, OnTable) {
   INFO(On::kName);
-  PendingRun<On>(kTinyShape, 7).run(900);
-  PendingRun<On>(kShape, 8).run(600);
+  PendingRun<On>(kTinyShape, 7).run(rounds_on<On>(900, 3));
+  PendingRun<On>(kShape, 8).run(rounds_on<On>(600, 3));
 }
 
 TEST_SUITE_END();

@@ -4,11 +4,9 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <type_traits>
 
 #include <doctest/doctest.h>
 
@@ -108,17 +106,6 @@ class World {
   std::unique_ptr<Handles> handles_;
   uint64_t index_ = 0;
 };
-
-// KIWI_ROUNDS multiplies what random tests do, for long runs.
-inline int rounds(int usual) {
-  const char* factor = std::getenv("KIWI_ROUNDS");
-  return factor == nullptr ? usual : usual * std::atoi(factor);
-}
-// Half as much on a disk, which is slow and whose engines have tests of their own.
-template <class On>
-int rounds_on(int usual) {
-  return rounds(std::is_same_v<On, InMemory> ? usual : usual / 2);
-}
 
 // Random commands, a quarter of which fail, on the state and on a model that is copied before each.
 // one(): a command on both; audit(): are they the same? Now and then, and after a last new start.

@@ -25,7 +25,6 @@ namespace kiwi::resp::dump {
 namespace {
 
 using rocks::Type;
-using types_test::rounds;
 using types_test::World;
 
 // What a key holds, as text: its type, elements in an order that does not depend on where they lie.
@@ -206,10 +205,10 @@ void make_any(World<On>& w, std::string_view name, Prng& prng) {
 }
 
 template <class On>
-void round_trips(uint64_t seed, const Shape& shape, int rounds) {
+void round_trips(uint64_t seed, const Shape& shape, int count) {
   World<On> w(shape);
   Prng prng(seed);
-  for (int round = 0; round < rounds; ++round) {
+  for (int round = 0; round < count; ++round) {
     std::string payload;
     std::vector<std::string> before;
     w.command(false, [&] {
