@@ -157,8 +157,12 @@ template <class Visit>
 void Executor::State::for_each_key_read(const Decoded& decoded, Visit visit) {
   const auto visit_one = [&](const Decoded& one) {
     if (one.row == nullptr || !one.row->is_data() ||
-        !arity_fits(*one.row, one.command.args.size()) ||
-        route_of(*one.row, one.command.args) != Route::kRead) {
+        !arity_fits(*one.row, one.command.args.size())) {
+      return;
+    }
+    // A script may read what it declares, and what it changes of that comes behind.
+    const bool script = (one.row->acl_categories & kAclScripting) != 0;
+    if (!script && route_of(*one.row, one.command.args) != Route::kRead) {
       return;
     }
     for (const FoundKey& key : keys_of(*one.row, one.command.args)) {

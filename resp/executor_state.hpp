@@ -176,7 +176,7 @@ struct Executor::State {
   void execute_transaction(PackedCommand& transaction, Moment moment, ReplySpace& out, int version);
   void execute_plain(const Decoded& decoded, const Moment& moment, ReplySpace& out, int version);
   // False: it failed, and nothing of it may remain, the same on every node (F30).
-  // Calls visit(key) for the keys that it reads and changes none of.
+  // Calls visit(key) for the keys of reads, and for those that scripts declare.
   template <class Visit>
   void for_each_key_read(const Decoded& decoded, Visit visit);
   // For a client that caches: which keys it has seen when it gets the reply.
