@@ -215,6 +215,24 @@ TEST_CASE("without a proxy, a node that does not lead sends who would be served 
   CHECK(h.reply(6, 99).starts_with("-MOVED"));
 }
 
+TEST_CASE("a node whose clients wait hears of every commit at once [F31]") {
+  RouterHarness h;
+  h.up(RouterHarness::kOther);
+  CHECK_FALSE(h.turn().wants_commit);
+  h.router.set_waiting_clients(true);
+  RouterEffects effects = h.turn();
+  CHECK(effects.wants_commit_changed);
+  CHECK(effects.wants_commit);
+  for (int seconds = 0; seconds < 5; ++seconds) {
+    CHECK(h.tick(1000).wants_commit);
+  }
+  h.router.set_waiting_clients(false);
+  h.tick(1);
+  effects = h.tick(1000);
+  CHECK(effects.wants_commit_changed);
+  CHECK_FALSE(effects.wants_commit);
+}
+
 TEST_CASE("CLIENT UNBLOCK waits until a blocking command that is on its way has come [F31]") {
   RouterHarness h;
   h.up();
