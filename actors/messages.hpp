@@ -64,6 +64,7 @@ struct ExecutorReport {
   LogIndex applied;
   std::optional<uint32_t> pressure;  // of the keyspace, if it was asked
   std::vector<resp::Serve> serves;
+  bool anybody_waits = false;  // in a blocking command
 };
 struct DelayOver {  // to itself: they waited long enough for others
   resp::Waiting what = resp::Waiting::kWrites;

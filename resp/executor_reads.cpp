@@ -52,6 +52,7 @@ bool Executor::State::run_batch(WaitingReads& reads) {
       again = true;
       reads.stopped.push_back(op.to.connection);
     }
+    again = again || !may_run(batch, op, decoded, moment);
     if (!again) {
       context.forget_ttl();
       may_put_aside = options.long_read_elements != 0;

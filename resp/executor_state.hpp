@@ -211,6 +211,11 @@ struct Executor::State {
                                 const WaitFor& wait,
                                 std::vector<std::string>& pinned,
                                 ReplyWriter& reply);
+  bool shows_something(const Decoded& decoded, const Moment& moment);
+  bool may_run(const ReadBatch& batch,
+               const ReadOp& op,
+               const Decoded& decoded,
+               const Moment& moment);
   // A blocking command: answers an error, or has it wait as soon as end_read() is called.
   void begin_wait(const Asker& by, Decoded& decoded, const Moment& moment, ReplyWriter& reply);
   void unblock(const Asker& by, const PackedCommand& command);

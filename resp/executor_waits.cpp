@@ -110,6 +110,33 @@ std::optional<bool> Executor::State::try_first(const Decoded& decoded,
   return something;
 }
 
+// On a state that may be old: there is something for it, so a serve can say what is true.
+bool Executor::State::shows_something(const Decoded& decoded, const Moment& moment) {
+  const PackedCommand& command = decoded.command;
+  const CommandSpec* row = decoded.row;
+  WaitFor wait;
+  if (row == nullptr || row->waiting == nullptr || row->route != Route::kWrite ||
+      command.database >= config::limits::kDatabases || !row->waiting->wait(command.args, wait)) {
+    return false;
+  }
+  ++turn_commands;
+  context.begin(*row, command.database, moment);
+  std::vector<std::string> pinned;
+  RespWriter nobody(nullptr, 2);
+  const bool something = try_first(decoded, wait, pinned, nobody).value_or(false);
+  turn_commands += database.steps().taken() / kStepsPerCommand;
+  return something;
+}
+
+// A blocking command whose batch has no index was not asked for yet: it is only tried.
+bool Executor::State::may_run(const ReadBatch& batch,
+                              const ReadOp& op,
+                              const Decoded& decoded,
+                              const Moment& moment) {
+  return op.kind != RequestKind::kBlocking || batch.index.value != 0 ||
+         shows_something(decoded, moment);
+}
+
 // Whether it can be served now the next look() says, which asks those first that came before.
 void Executor::State::begin_wait(const Asker& by,
                                  Decoded& decoded,

@@ -55,7 +55,8 @@ std::string_view text_of(Answer answer) {
 
 bool Router::State::waits_for_commit() const {
   return service == Service::kUp && !leads() &&
-         (follows_commits || !pending.empty() || round != nullptr || !executing.empty());
+         (follows_commits || waiting_clients || !pending.empty() || round != nullptr ||
+          !executing.empty());
 }
 
 Connection& Router::State::connection(ConnectionId id) {

@@ -92,6 +92,8 @@ class Router {
   // last. Writes slow down, the more the higher the worse of both is: batches go one by one, and
   // each is followed by a pause that its size and the pressure decide.
   void set_pressure(uint32_t pressure);
+  // Clients of this node wait in blocking commands: what is committed concerns them at once.
+  void set_waiting_clients(bool any);
   void set_leader_pressure(uint32_t pressure, int64_t now_ms);
   void tick(int64_t now_ms);  // every 50-100 ms
 

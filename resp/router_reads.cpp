@@ -35,8 +35,10 @@ bool router::reads_may_keep(const RequestBatch& batch) {
                                         : std::ranges::all_of(batch.requests, is_read);
 }
 
+// A blocking command is tried on this node's state first, as it is: if something is there, a serve
+// decides. If not, the executor gives it back, and it becomes a linearizable read.
 void Router::State::add_read(Connection& c, ReadOp&& op, int64_t arrival_ms) {
-  const bool linear = !is_local(op.kind);
+  const bool linear = !is_local(op.kind) && op.kind != RequestKind::kBlocking;
   ++c.reads_out;
   if (linear) {
     ++c.linear_reads_out;
@@ -283,6 +285,7 @@ void Router::reads_again(ReadBatch batch, int64_t /*now_ms*/) {
     return;
   }
   Executing& record = it->second;
+  const bool tried = !record.clamped;  // blocking commands, of which nothing else stands behind
   std::unordered_map<ConnectionId, size_t> again;
   for (const ReadOp& op : batch.ops) {
     ++again[op.to.connection];
@@ -301,10 +304,16 @@ void Router::reads_again(ReadBatch batch, int64_t /*now_ms*/) {
   std::vector<WaitingRead> first;
   for (ReadOp& op : batch.ops) {  // still counted as out
     Connection& c = s.connection(op.to.connection);
+    CHECK_INVARIANT(!tried || op.kind == RequestKind::kBlocking);
+    c.linear_reads_out += tried ? 1 : 0;
     first.push_back({std::move(op), &c, record.arrival_ms});
   }
   if (left == 0) {
     s.executed(it);
+  }
+  if (tried) {
+    std::move(first.begin(), first.end(), std::back_inserter(s.gathering));
+    return;
   }
   // Later reads of these connections are all behind them: no round was asked meanwhile.
   std::move(s.gathering.begin(), s.gathering.end(), std::back_inserter(first));

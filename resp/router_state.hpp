@@ -251,7 +251,8 @@ struct Router::State {
   int64_t resend_wait_ms = 0;  // doubles while nothing moves
   int64_t retry_at_ms = 0;     // the leader was not ready; 0 = none
 
-  size_t open_serves = 0;  // in open batches
+  size_t open_serves = 0;        // in open batches
+  bool waiting_clients = false;  // the executor has some
 
   // Group commit (RouterOptions::group_commit_us).
   size_t in_flight_ops = 0;   // handed over since nothing was pending

@@ -40,6 +40,8 @@ void Router::serves(std::vector<Serve> serves, int64_t now_ms) {
   }
 }
 
+void Router::set_waiting_clients(bool any) { state_->waiting_clients = any; }
+
 // Its session says that it is in a blocking command, and that is still on its way: the executor
 // would say that nobody waits. A session in a blocking command asks nothing else, so this ends.
 bool Router::State::comes_too_early(std::string_view unblock) const {

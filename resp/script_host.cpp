@@ -6,6 +6,7 @@
 
 #include "config/base/check.hpp"
 #include "config/base/log.hpp"
+#include "resp/commands/stream_read.hpp"
 #include "resp/commands/support.hpp"
 #include "resp/numbers.hpp"
 #include "resp/resp_writer.hpp"
@@ -109,6 +110,9 @@ lua::Host::Called ScriptHost::call(Args args, int version) {
     value.error(kWrongArity);
   } else if ((row->flags & kNoScript) != 0) {
     value.error(kNotAllowed);
+  } else if (row->waiting != nullptr && row->name.starts_with("xread") && says_block(args)) {
+    value.error("ERR " + std::string(args[0]) +
+                " command is not allowed with BLOCK option from scripts");
   } else if (!row->is_data()) {
     execute_local(*row, args, value);
   } else if (row->route == Route::kWrite && read_only_) {

@@ -148,6 +148,7 @@ void CommandRouter::take(ExecutorReport& report) {
     options_.router->settled(settled, now_ms);
   }
   options_.router->take(std::move(report.reads), now_ms);
+  options_.router->set_waiting_clients(report.anybody_waits);
   options_.router->serves(std::move(report.serves), now_ms);
   if (service_ == resp::Service::kLoading) {
     check_service();

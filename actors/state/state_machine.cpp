@@ -221,14 +221,18 @@ void StateMachine::ship(resp::ExecutorEffects effects) {
       tell_applied(std::move(effects.sessions));
     }
   }
+  const bool waits = options_.executor->anybody_waits();
   const bool tell_router = effects.applied_moved || !effects.settled.empty() ||
-                           !effects.reads.empty() || !effects.serves.empty() || effects.pressure;
+                           !effects.reads.empty() || !effects.serves.empty() || effects.pressure ||
+                           waits != told_waits_;
   if (tell_router && router_) {
     send(router_, ExecutorReport{.settled = std::move(effects.settled),
                                  .reads = std::move(effects.reads),
                                  .applied = options_.executor->applied(),
                                  .pressure = effects.pressure,
-                                 .serves = std::move(effects.serves)});
+                                 .serves = std::move(effects.serves),
+                                 .anybody_waits = waits});
+    told_waits_ = waits;
   }
 }
 

@@ -96,6 +96,7 @@ class StateMachine final : public Hosted<StateMachineHandle> {
   int64_t rest_us_ = 0;  // before the next turn
   static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
   int64_t wake_at_ms_ = kNever;  // a turn is on its way for then
+  bool told_waits_ = false;      // ExecutorReport::anybody_waits
   bool turn_wanted_ = false;
   bool room_awaited_ = false;  // KeyspaceHasRoom will come
   bool follows_ = false;       // neither leads nor tries to

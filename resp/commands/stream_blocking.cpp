@@ -12,6 +12,7 @@
 #include "resp/commands/stream_support.hpp"
 #include "resp/commands/support.hpp"
 #include "resp/resp_writer.hpp"
+#include "resp/words.hpp"
 
 namespace kiwi::resp {
 
@@ -150,6 +151,23 @@ void read_entries(Context& context, StreamReadQuery& query, ReplyWriter& reply) 
 }
 
 }  // namespace
+
+bool says_block(Args args) {
+  for (size_t at = 1; at < args.size(); ++at) {
+    const bool more = at + 1 < args.size();
+    if (same_word(args[at], "block")) {
+      return more;
+    }
+    if (same_word(args[at], "count") && more) {
+      ++at;
+    } else if (same_word(args[at], "group") && at + 2 < args.size()) {
+      at += 2;
+    } else if (!same_word(args[at], "noack")) {
+      return false;  // the streams, or what is no option
+    }
+  }
+  return false;
+}
 
 namespace commands {
 

@@ -29,6 +29,9 @@ struct StreamReadQuery {
 // Answers the error itself.
 std::optional<StreamReadQuery> read_stream_query(Args args, bool grouped, ReplyWriter& reply);
 
+// XREAD or XREADGROUP that says BLOCK, right or wrong: scripts may not.
+bool says_block(Args args);
+
 // Keys, groups and ids are looked at: "$" becomes the last id there is now. False: the error was
 // answered.
 bool resolve_xread(Context& context, StreamReadQuery& query, ReplyWriter& reply);

@@ -98,7 +98,7 @@ def test_what_waiting_clients_cost_on_three_nodes_and_redis(bench):
     for place in ("same", "follower", "out", "in", "across"):
         assert 0 < latency[f"{place}_p50_ms"] <= latency[f"{place}_p99_ms"]
     # The push, and one serve a node at most.
-    assert 1 <= rows["herd", "kiwi-3"]["entries_per_push"] <= 5
+    assert 1 <= rows["herd", "kiwi-3"]["entries_per_push"] <= 6
     # An idle poll costs no entry; ticks of the clock are some.
     assert rows["idle", "kiwi-3"]["entries_per_s"] < 20
     assert rows["idle", "kiwi-3"]["polls_per_s"] > 30

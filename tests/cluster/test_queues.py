@@ -26,18 +26,28 @@ class Worker(threading.Thread):
     def run(self):
         while not self.stop.is_set():
             try:
-                with self.node.connect() as connection:
-                    while not self.stop.is_set():
-                        job = self.take(connection)
-                        if job is None:
-                            continue
-                        if self.dies and len(self.done) >= DIES_AFTER:
-                            return
-                        if self.finish(connection, job):
-                            self.done.append(job[0])
+                connection = self.node.connect()
             except OSError:
-                self.unknown += 1
                 time.sleep(0.05)
+                continue
+            with connection:
+                try:
+                    if self.work(connection):
+                        return
+                except OSError:
+                    self.unknown += 1
+
+    def work(self, connection):
+        """True: it dies."""
+        while not self.stop.is_set():
+            job = self.take(connection)
+            if job is None:
+                continue
+            if self.dies and len(self.done) >= DIES_AFTER:
+                return True
+            if self.finish(connection, job):
+                self.done.append(job[0])
+        return False
 
     def take(self, connection):
         """(job, what finish() needs), or None."""

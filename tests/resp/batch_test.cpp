@@ -144,6 +144,34 @@ TEST_CASE("users stand in batches of format 2 only, and in one layer") {
   CHECK_FALSE(BatchReader::knows_format_of("\x03"));
 }
 
+TEST_CASE("a serve: its bytes, whoever's it is, and in one layer [ON DISK]") {
+  using namespace std::string_literals;
+  const std::string command = plain({"BLPOP", "k", "0"}, 7);
+  std::string serve;
+  pack_serve(serve, command);
+  CHECK(serve == "\x04"s + command);
+  std::string of_user;
+  pack_as_user(of_user, 300, command);
+  std::string users_serve;
+  pack_serve(users_serve, of_user);
+  CHECK(users_serve == "\x03\xac\x02\x04"s + command);
+  PackedCommand unpacked;
+  REQUIRE(unpack_command(users_serve, unpacked));
+  CHECK(unpacked.serve);
+  CHECK(unpacked.user == 300);
+  CHECK(unpacked.kind == PackedKind::kPlain);
+  CHECK(unpacked.database == 7);
+  CHECK(unpacked.args.size() == 3);
+  REQUIRE(unpack_command(command, unpacked));
+  CHECK_FALSE(unpacked.serve);
+  CHECK_FALSE(unpack_command("\x04"s + serve, unpacked));
+  CHECK_FALSE(unpack_command("\x04"s + transaction(), unpacked));
+  CHECK_FALSE(unpack_command("\x04"s, unpacked));
+  for (size_t size = 0; size < serve.size(); ++size) {
+    CHECK_FALSE(unpack_command(std::string_view(serve).substr(0, size), unpacked));
+  }
+}
+
 TEST_CASE("a batch is built where it stays: to take it copies nothing") {
   const std::string large = plain({"SET", "k", std::string(1 << 20, 'v')});
   BatchBuilder builder;

@@ -142,6 +142,7 @@ constexpr const char* kFiles[] = {
 constexpr const char* kScriptFiles[] = {
     "recorded/function.txt",          //
     "recorded/script.txt",            //
+    "recorded/script_blocking.txt",   //
     "recorded/script_language.txt",   //
     "recorded/script_libraries.txt",  //
     "recorded/script_values.txt",     //

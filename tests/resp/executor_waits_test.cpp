@@ -43,6 +43,35 @@ TEST_CASE("what is there already is taken by a serve at once; errors are answere
   CHECK(origin.node.executor().waiters().waiting == 0);
 }
 
+TEST_CASE(
+    "a blocking command on a state that may be old: serves for what is there, else asked again") {
+  Held held;
+  Origin& origin = held.origin;
+  const auto try_here = [&origin](ConnectionId connection, const std::string& line) {
+    ReadBatch batch;
+    batch.id = 1000 + connection;
+    batch.ops.push_back(
+        {{connection, 1}, RequestKind::kBlocking, 2, packed(Origin::words(line)), 0});
+    origin.node.executor().run_reads(std::move(batch));
+    ExecutorEffects effects = origin.node.deliver();
+    const size_t again = effects.reads.again.size();
+    origin.take(std::move(effects));
+    return again;
+  };
+  origin.node("set s 1");
+  origin.node("rpush k a");
+  CHECK(try_here(5, "blpop none 0") == 1);
+  CHECK(try_here(5, "blpop s 0") == 1);  // WRONGTYPE may be over
+  CHECK(try_here(5, "xread block 0 streams none $") == 1);
+  CHECK(try_here(5, "xreadgroup group g c block 0 streams none >") == 1);
+  CHECK(origin.replies.empty());
+  CHECK(origin.node.executor().waiters().waiting == 0);
+  CHECK(try_here(5, "blpop none k 0") == 0);
+  CHECK(origin.serves.size() == 1);
+  origin.serve_all();
+  CHECK(origin.replies[5] == popped("k", "a"));
+}
+
 TEST_CASE("a serve that finds nothing answers nobody and changes nothing [F31]") {
   Held held;
   Origin& origin = held.origin;

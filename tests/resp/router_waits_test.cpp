@@ -22,12 +22,23 @@ void wait(RouterHarness& h, ConnectionId connection) {
   h.router.requests(std::move(batch), h.now);
 }
 
-TEST_CASE("a blocking command is a linearizable read that keeps its time") {
+// Nothing is there on this node: the executor gives them back, and they are asked for.
+RouterEffects ask_round(RouterHarness& h) {
+  RouterEffects tried = h.turn();
+  for (ReadBatch& batch : tried.run_reads) {
+    CHECK(batch.index.value == 0);
+    h.router.reads_again(std::move(batch), h.now);
+  }
+  return h.turn();
+}
+
+TEST_CASE("a blocking command is tried here, then it is a linearizable read that keeps its time") {
   RouterHarness h;
   h.up();
   wait(h, 5);
-  RouterEffects asked = h.turn();
+  const RouterEffects asked = ask_round(h);
   REQUIRE(asked.read_index.size() == 1);
+  CHECK_FALSE(asked.read_index[0].with_tick);
   raft::ReadReady ready;
   ready.id = asked.read_index[0].id;
   ready.ok = true;
@@ -37,6 +48,21 @@ TEST_CASE("a blocking command is a linearizable read that keeps its time") {
   REQUIRE(run.run_reads.size() == 1);
   CHECK(run.run_reads[0].ops.at(0).kind == RequestKind::kBlocking);
   CHECK(run.run_reads[0].ops.at(0).wait_until_ms == 77);
+}
+
+TEST_CASE("a blocking command for which something is there asks for no round [F31]") {
+  RouterHarness h;
+  h.up();
+  wait(h, 5);
+  h.pipeline(6, {"r1"});
+  const RouterEffects tried = h.turn();
+  REQUIRE(tried.run_reads.size() == 1);
+  REQUIRE(tried.read_index.size() == 1);  // the other's
+  h.router.reads_done(tried.run_reads[0].id, h.now);
+  h.router.serves({serve_of(5, 1)}, h.now);
+  const RouterEffects effects = h.turn();
+  CHECK(effects.expect.size() == 1);
+  CHECK(effects.read_index.empty());
 }
 
 TEST_CASE("serves are proposed like writes, in order, and say whose they are [F31]") {
@@ -58,6 +84,7 @@ TEST_CASE("a serve that was not handed over comes back: its client waits on [F31
   RouterHarness h;
   h.router.set_service(Service::kUp, h.now);  // no leader
   wait(h, 5);
+  CHECK(ask_round(h).read_index.empty());
   h.router.serves({serve_of(5, 1)}, h.now);
   CHECK(h.turn().expect.empty());
   const RouterEffects late = h.tick(RouterHarness::default_options().response_timeout_ms);
@@ -128,7 +155,7 @@ TEST_CASE(
   RouterHarness h;
   h.up();
   wait(h, 5);
-  RouterEffects asked = h.turn();
+  const RouterEffects asked = ask_round(h);
   raft::ReadReady ready;
   ready.id = asked.read_index.at(0).id;
   ready.ok = true;
@@ -188,11 +215,29 @@ TEST_CASE("without a proxy, a node that does not lead sends who would be served 
   CHECK(h.reply(6, 99).starts_with("-MOVED"));
 }
 
+TEST_CASE("a node whose clients wait hears of every commit at once [F31]") {
+  RouterHarness h;
+  h.up(RouterHarness::kOther);
+  CHECK_FALSE(h.turn().wants_commit);
+  h.router.set_waiting_clients(true);
+  RouterEffects effects = h.turn();
+  CHECK(effects.wants_commit_changed);
+  CHECK(effects.wants_commit);
+  for (int seconds = 0; seconds < 5; ++seconds) {
+    CHECK(h.tick(1000).wants_commit);
+  }
+  h.router.set_waiting_clients(false);
+  h.tick(1);
+  effects = h.tick(1000);
+  CHECK(effects.wants_commit_changed);
+  CHECK_FALSE(effects.wants_commit);
+}
+
 TEST_CASE("CLIENT UNBLOCK waits until a blocking command that is on its way has come [F31]") {
   RouterHarness h;
   h.up();
   wait(h, 5);
-  RouterEffects asked = h.turn();
+  const RouterEffects asked = ask_round(h);
   RequestBatch batch;
   batch.connection = 6;
   const std::string_view argv[] = {"client", "unblock", "5", "ERROR", "blocked"};
@@ -218,7 +263,7 @@ TEST_CASE("a removed node ends all waits, also those that begin yet") {
   RouterHarness h;
   h.up();
   wait(h, 5);
-  RouterEffects asked = h.turn();
+  const RouterEffects asked = ask_round(h);
   raft::ReadReady ready;
   ready.id = asked.read_index.at(0).id;
   ready.ok = true;

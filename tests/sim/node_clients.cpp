@@ -156,6 +156,7 @@ void Node::take_executor(resp::ExecutorEffects effects) {
   }
   order_long_reads(effects);
   gate_->applied(executor_->applied());
+  router_->set_waiting_clients(executor_->anybody_waits());
   if (effects.pressure) {
     pressure_ = *effects.pressure;
     if (pressure_ != 0) {
