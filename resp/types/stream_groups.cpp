@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "config/base/check.hpp"
+#include "config/base/reuse.hpp"
 #include "resp/types/stream.hpp"
 
 namespace kiwi::resp {
@@ -30,6 +31,15 @@ void StreamGroup::open(Stream* stream, std::string_view name, const GroupRecord&
   changed_ = false;
   known_.clear();
   tree_.open({collection(), record.number}, record.pending, 0);
+}
+
+void StreamGroup::close() {
+  stream_ = nullptr;
+  record_ = {};
+  changed_ = false;
+  known_.clear();
+  tree_.give_back();
+  give_back_if_big(name_);
 }
 
 void StreamGroup::open_new(Stream* stream, std::string_view name, uint32_t number) {
@@ -423,7 +433,7 @@ void Stream::drop_group(StreamGroup& group) {
   CHECK_INVARIANT(&group == group_.get() && !group.changed());
   begin_change();
   database().group_records().drop(key_.collection(), group.name(), group.record());
-  group_.reset();
+  group_->close();
 }
 
 void Stream::each_group(

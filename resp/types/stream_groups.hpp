@@ -95,6 +95,7 @@ class StreamGroup {
   uint32_t number() const { return record_.number; }
   void open(Stream* stream, std::string_view name, const GroupRecord& record);
   void open_new(Stream* stream, std::string_view name, uint32_t number);
+  void close();  // it stands for none
   void serve(Stream* stream) { stream_ = stream; }
   void save();
   GroupRecord record() const;  // as saved
