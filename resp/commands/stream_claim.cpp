@@ -252,17 +252,18 @@ std::optional<AutoClaimOptions> read_autoclaim(Args args, ReplyWriter& reply) {
 
 class AutoClaim {
  public:
-  AutoClaim(Stream& stream,
+  AutoClaim(Context& context,
+            Stream& stream,
             StreamGroup& group,
             const Claimer& claimer,
             const AutoClaimOptions& options,
-            int64_t now_ms,
             ReplyWriter& reply)
-      : stream_(stream),
+      : context_(context),
+        stream_(stream),
         group_(group),
         claimer_(claimer),
         options_(options),
-        now_ms_(now_ms),
+        now_ms_(context.now_ms()),
         reply_(reply) {}
 
   // Redis looks at ten times as many as it may claim.
@@ -300,6 +301,7 @@ class AutoClaim {
   bool take(const PendingEntry& entry) {
     if (!stream_.has(entry.id)) {
       group_.acknowledge(entry.id);
+      context_.state().effects().spend(sizeof(StreamId));  // it is held until the answer
       deleted_.push_back(entry.id);
       return true;
     }
@@ -313,6 +315,7 @@ class AutoClaim {
     return true;
   }
 
+  Context& context_;
   Stream& stream_;
   StreamGroup& group_;
   Claimer claimer_;
@@ -339,7 +342,7 @@ void xautoclaim(Context& context, Args args, ReplyWriter& reply) {
     return reply_no_group(reply, args[1], args[2]);
   }
   const Claimer claimer(context, args[1], *group, args[3]);
-  AutoClaim(*stream, *group, claimer, *options, context.now_ms(), reply).run();
+  AutoClaim(context, *stream, *group, claimer, *options, reply).run();
   stream->save();
 }
 

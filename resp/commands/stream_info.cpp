@@ -1,5 +1,6 @@
 // Streams: what they, their groups and consumers are, and who has which entry.
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -120,9 +121,9 @@ void reply_pending_entries(const StreamGroup& group,
   PendingWalk walk;
   walk.from = query.from;
   if (consumer != nullptr) {
-    walk = group.walk_of(*consumer, query.from);
+    walk = StreamGroup::walk_of(consumer->record, query.from);
   }
-  walk.to = query.to;
+  walk.to = std::min(walk.to, query.to);
   std::vector<PendingEntry> page;
   const size_t begin = reply.where();
   uint64_t entries = 0;
@@ -188,9 +189,13 @@ const Stream* stream_of(Context& context, Args args, ReplyWriter& reply) {
   return stream;
 }
 
-std::vector<std::string> names_of_groups(const Stream& stream) {
+// They are held, so they count as work of the read.
+std::vector<std::string> names_of_groups(Context& context, const Stream& stream) {
   std::vector<std::string> names;
-  stream.each_group([&](std::string_view name, const GroupRecord&) { names.emplace_back(name); });
+  stream.each_group([&](std::string_view name, const GroupRecord&) {
+    context.state().effects().spend(name.size());
+    names.emplace_back(name);
+  });
   return names;
 }
 
@@ -228,8 +233,11 @@ void reply_stream_head(const Stream& stream, ReplyWriter& reply) {
 // XINFO STREAM key FULL: at most `count` of each (0: all).
 class FullInfo {
  public:
-  FullInfo(const Stream& stream, uint64_t count, ReplyWriter& reply)
-      : stream_(stream), count_(count == 0 ? UINT64_MAX : count), reply_(reply) {}
+  FullInfo(Context& context, const Stream& stream, uint64_t count, ReplyWriter& reply)
+      : context_(context),
+        stream_(stream),
+        count_(count == 0 ? UINT64_MAX : count),
+        reply_(reply) {}
 
   void write() {
     reply_.map(9);
@@ -239,11 +247,11 @@ class FullInfo {
     uint64_t entries = 0;
     stream_.range({}, kStreamIdMax, [&](const StreamEntry& entry) {
       reply_stream_entry(reply_, entry);
-      return ++entries < count_;
+      return ++entries < count_ && !reply_.lost();
     });
     finish_array(begin, entries);
     reply_.bulk("groups");
-    const std::vector<std::string> names = names_of_groups(stream_);
+    const std::vector<std::string> names = names_of_groups(context_, stream_);
     reply_.array(names.size());
     for (const std::string& name : names) {
       group(*stream_.group(name));
@@ -251,6 +259,12 @@ class FullInfo {
   }
 
  private:
+  struct Consumer {
+    std::string name;
+    ConsumerRecord record;
+    std::vector<PendingEntry> pending;
+  };
+
   void finish_array(size_t begin, uint64_t elements) {
     const size_t head = reply_.where();
     reply_.array(elements);
@@ -271,42 +285,27 @@ class FullInfo {
     reply_.bulk("pel-count");
     reply_.integer(signed_count(group.pending()));
     reply_.bulk("pending");
-    pending(group, nullptr);
+    pending(group);
     reply_.bulk("consumers");
-    std::vector<std::string> names;
-    group.each_consumer(
-        [&](std::string_view name, const ConsumerRecord&) { names.emplace_back(name); });
-    reply_.array(names.size());
-    for (const std::string& name : names) {
-      consumer(group, *group.consumer(name));
+    std::vector<Consumer> consumers = consumers_of(group);
+    gather(group, consumers);
+    reply_.array(consumers.size());
+    for (const Consumer& one : consumers) {
+      consumer(one);
     }
   }
 
-  void consumer(const StreamGroup& group, const StreamConsumer& consumer) {
-    reply_.map(4);
-    reply_.bulk("name");
-    reply_.bulk(consumer.name);
-    reply_.bulk("seen-time");
-    reply_.integer(consumer.record.seen_ms);
-    reply_.bulk("pel-count");
-    reply_.integer(signed_count(consumer.record.pending));
-    reply_.bulk("pending");
-    pending(group, &consumer);
-  }
-
-  void pending(const StreamGroup& group, const StreamConsumer* of) {
-    PendingWalk walk = of != nullptr ? group.walk_of(*of, {}) : PendingWalk{};
+  void pending(const StreamGroup& group) {
+    PendingWalk walk;
     std::vector<PendingEntry> page;
     const size_t begin = reply_.where();
     uint64_t entries = 0;
-    while (!walk.over && entries < count_) {
+    while (!walk.over && entries < count_ && !reply_.lost()) {
       group.next(walk, std::min<uint64_t>(kPage, count_ - entries), page);
       for (const PendingEntry& entry : page) {
-        reply_.array(of != nullptr ? 3 : 4);
+        reply_.array(4);
         reply_stream_id(reply_, entry.id);
-        if (of == nullptr) {
-          reply_.bulk(group.name_of(entry.consumer));
-        }
+        reply_.bulk(group.name_of(entry.consumer));
         reply_.integer(entry.delivered_ms);
         reply_.integer(signed_count(entry.deliveries));
       }
@@ -315,6 +314,57 @@ class FullInfo {
     finish_array(begin, entries);
   }
 
+  std::vector<Consumer> consumers_of(const StreamGroup& group) {
+    std::vector<Consumer> consumers;
+    group.each_consumer([&](std::string_view name, const ConsumerRecord& record) {
+      context_.state().effects().spend(name.size());
+      consumers.push_back({std::string(name), record, {}});
+    });
+    return consumers;
+  }
+
+  // The first ones of each consumer in one walk: what is pending stands by id, and a walk for each
+  // would pass by the others' again and again.
+  void gather(const StreamGroup& group, std::vector<Consumer>& consumers) {
+    std::map<uint64_t, Consumer*> by_number;
+    uint64_t missing = 0;
+    for (Consumer& one : consumers) {
+      by_number[one.record.number] = &one;
+      missing += std::min(count_, one.record.pending);
+    }
+    std::vector<PendingEntry> page;
+    for (PendingWalk walk; missing > 0 && !walk.over && !reply_.lost();) {
+      group.next(walk, kPage, page);
+      for (const PendingEntry& entry : page) {
+        std::vector<PendingEntry>& found = by_number.at(entry.consumer)->pending;
+        if (found.size() < count_) {
+          context_.state().effects().spend(sizeof(PendingEntry));
+          found.push_back(entry);
+          --missing;
+        }
+      }
+    }
+  }
+
+  void consumer(const Consumer& consumer) {
+    reply_.map(4);
+    reply_.bulk("name");
+    reply_.bulk(consumer.name);
+    reply_.bulk("seen-time");
+    reply_.integer(consumer.record.seen_ms);
+    reply_.bulk("pel-count");
+    reply_.integer(signed_count(consumer.record.pending));
+    reply_.bulk("pending");
+    reply_.array(consumer.pending.size());
+    for (const PendingEntry& entry : consumer.pending) {
+      reply_.array(3);
+      reply_stream_id(reply_, entry.id);
+      reply_.integer(entry.delivered_ms);
+      reply_.integer(signed_count(entry.deliveries));
+    }
+  }
+
+  Context& context_;
   const Stream& stream_;
   const uint64_t count_;
   ReplyWriter& reply_;
@@ -353,7 +403,7 @@ void xinfo_stream(Context& context, Args args, ReplyWriter& reply) {
     return;
   }
   if (full) {
-    return FullInfo(*stream, *full, reply).write();
+    return FullInfo(context, *stream, *full, reply).write();
   }
   reply.map(10);
   reply_stream_head(*stream, reply);

@@ -34,6 +34,11 @@ void reply_range(const Stream& stream,
   reply.put_first(begin, head);
 }
 
+// Mostly the last id alone tells, which is in the key's record.
+bool has_entries_after(const Stream& stream, const StreamId& id) {
+  return !stream.empty() && stream.tail().last_id > id && stream.last_entry() > id;
+}
+
 // In front of what one stream gives.
 void reply_stream_name(ReplyWriter& reply, std::string_view key) {
   if (reply.version() < 3) {
@@ -182,7 +187,7 @@ bool serve_xread(Context& context, const StreamReadQuery& query, ReplyWriter& re
   size_t served = 0;
   for (size_t i = 0; i < query.keys.size(); ++i) {
     const Stream* stream = context.read<Stream>(query.keys[i], reply);
-    if (stream == nullptr || stream->empty() || stream->last_entry() <= query.after[i]) {
+    if (stream == nullptr || !has_entries_after(*stream, query.after[i])) {
       continue;
     }
     ++served;
@@ -253,7 +258,7 @@ class GroupRead {
 
   bool serve(std::string_view key, const StreamId& after) {
     const bool only_new = after == kStreamIdMax;
-    if (only_new && (stream_.empty() || stream_.last_entry() <= group_.last_id())) {
+    if (only_new && !has_entries_after(stream_, group_.last_id())) {
       return false;
     }
     reply_stream_name(reply_, key);
@@ -301,11 +306,14 @@ class GroupRead {
     uint64_t entries = 0;
     std::vector<PendingEntry> page;
     const bool from_its_first = from <= consumer.record.floor;
-    for (PendingWalk walk = group_.walk_of(consumer, from); !walk.over && entries < wanted();) {
+    PendingWalk walk = StreamGroup::walk_of(consumer.record, from);
+    StreamId last = id_before(from).value_or(StreamId{});
+    while (!walk.over && entries < wanted()) {
       group_.next(walk, std::min<uint64_t>(kPage, wanted() - entries), page);
       if (entries == 0 && from_its_first && !page.empty()) {
         group_.raise_floor(consumer, page.front().id);
       }
+      last = page.empty() ? last : page.back().id;
       for (const PendingEntry& pending : page) {
         const bool there = stream_.find(pending.id, [&](const StreamEntry& entry) {
           reply_stream_entry(reply_, entry);
@@ -320,6 +328,9 @@ class GroupRead {
         }
       }
       entries += page.size();
+    }
+    if (walk.over) {
+      group_.lower_ceiling(consumer, last);
     }
     return entries;
   }

@@ -110,7 +110,16 @@ std::string stream_id_text(const StreamId& id) {
   return std::to_string(id.ms) + "-" + std::to_string(id.sequence);
 }
 
+void reply_stream_id(ReplyWriter& reply, const StreamId& id) {
+  if (!reply.discards()) {
+    reply.bulk(stream_id_text(id));
+  }
+}
+
 void reply_stream_entry(ReplyWriter& reply, const StreamEntry& entry) {
+  if (reply.discards()) {
+    return;
+  }
   reply.array(2);
   reply_stream_id(reply, entry.id);
   reply.array(2 * entry.fields);

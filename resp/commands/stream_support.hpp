@@ -31,9 +31,7 @@ std::optional<StreamId> read_range_start(std::string_view text, ReplyWriter& rep
 std::optional<StreamId> read_range_end(std::string_view text, ReplyWriter& reply);
 
 std::string stream_id_text(const StreamId& id);
-inline void reply_stream_id(ReplyWriter& reply, const StreamId& id) {
-  reply.bulk(stream_id_text(id));
-}
+void reply_stream_id(ReplyWriter& reply, const StreamId& id);
 // Its id, and an array of its names and values.
 void reply_stream_entry(ReplyWriter& reply, const StreamEntry& entry);
 

@@ -68,6 +68,7 @@ void encode_consumer(std::string& out, const ConsumerRecord& record) {
   put_varint(out, record.pending);
   put_le(out, record.seen_ms);
   append_id(out, record.floor);
+  append_id(out, record.ceiling);
 }
 
 ConsumerRecord decode_consumer(std::string_view bytes) {
@@ -77,6 +78,7 @@ ConsumerRecord decode_consumer(std::string_view bytes) {
   record.pending = in.varint();
   record.seen_ms = in.le<int64_t>();
   record.floor = take_id(in);
+  record.ceiling = take_id(in);
   if (!in.done() || record.number == 0) {
     damaged_group();
   }

@@ -5,7 +5,7 @@
 //                     varint consumers, varint next consumer, head of the tree of pending entries
 //                     (tree.hpp), whose nodes stand under the group's number
 //   consumer          varint number, varint pending entries, i64 when it was seen, id:16 BE below
-//                     which no entry is pending for it
+//                     which no entry is pending for it, id:16 BE above which none is
 //   consumer's number its name
 //
 // Owned by the Database. Bytes that are returned are valid until the next call that reads or
@@ -41,7 +41,9 @@ struct ConsumerRecord {
   uint64_t number = 0;
   uint64_t pending = 0;
   int64_t seen_ms = 0;
+  // While it has pending entries none is below the one and above the other.
   rocks::StreamId floor;
+  rocks::StreamId ceiling;
 };
 void encode_consumer(std::string& out, const ConsumerRecord& record);  // clears out first
 ConsumerRecord decode_consumer(std::string_view bytes);

@@ -34,7 +34,7 @@ Stream::Stream(Database& database)
 
 void Stream::stand_for(const Key& key) {
   Handle::stand_for(key);
-  group_.reset();
+  close_group();
   TreeHead head;
   if (key.live) {
     head = {key.meta.stream.blocks, key.meta.tree_height, key.meta.removed, key.meta.next_node,
@@ -44,8 +44,15 @@ void Stream::stand_for(const Key& key) {
   key_.meta.value = {};
 }
 
+// Its buffers stay for the next one.
+void Stream::close_group() {
+  if (group_) {
+    group_->close();
+  }
+}
+
 void Stream::give_back() {
-  group_.reset();
+  close_group();
   tree_.give_back();
   for (std::string* buffer : {&entry_, &more_, &names_, &key_bytes_}) {
     give_back_if_big(*buffer);

@@ -111,6 +111,7 @@ class Stream final : public Handle {
   void replace_block(uint64_t rank, const StreamBlock& block, std::string_view more);
   void find_first();
   StreamGroup& group_space() const;
+  void close_group();
 
   mutable Tree tree_;                           // reading fills its buffers
   mutable std::unique_ptr<StreamGroup> group_;  // made when one is asked for

@@ -109,7 +109,7 @@ class StreamAudit {
     report_.groups_fit = report_.groups_fit && fits && owners_fit(id, record, consumers);
   }
 
-  // Each consumer has as many entries as it says, and none below its floor.
+  // Each consumer has as many entries as it says, and none below its floor or above its ceiling.
   bool owners_fit(const TreeId& id,
                   const GroupRecord& record,
                   const std::map<uint64_t, std::pair<std::string, ConsumerRecord>>& consumers) {
@@ -120,7 +120,8 @@ class StreamAudit {
     tree.visit(0, tree.size(), [&](const LeafEntry& leaf) {
       const PendingEntry entry = pending_entry(leaf);
       const auto owner = consumers.find(entry.consumer);
-      fits = fits && owner != consumers.end() && owner->second.second.floor <= entry.id;
+      fits = fits && owner != consumers.end() && owner->second.second.floor <= entry.id &&
+             entry.id <= owner->second.second.ceiling;
       ++owned[entry.consumer];
       return fits;
     });

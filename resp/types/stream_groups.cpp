@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "config/base/check.hpp"
+#include "config/base/reuse.hpp"
 #include "resp/types/stream.hpp"
 
 namespace kiwi::resp {
@@ -30,6 +31,15 @@ void StreamGroup::open(Stream* stream, std::string_view name, const GroupRecord&
   changed_ = false;
   known_.clear();
   tree_.open({collection(), record.number}, record.pending, 0);
+}
+
+void StreamGroup::close() {
+  stream_ = nullptr;
+  record_ = {};
+  changed_ = false;
+  known_.clear();
+  tree_.give_back();
+  give_back_if_big(name_);
 }
 
 void StreamGroup::open_new(Stream* stream, std::string_view name, uint32_t number) {
@@ -156,11 +166,21 @@ void StreamGroup::saw(StreamConsumer& consumer, int64_t now_ms) {
   }
 }
 
+// What is pending is all its own, and much: none of it is read.
+bool StreamGroup::drop_all_pending(const ConsumerRecord& consumer) {
+  if (consumer.pending != tree_.size() || consumer.pending <= kAtOnce) {
+    return false;
+  }
+  database_->nodes().drop({collection(), record_.number});
+  tree_.clear();
+  return true;
+}
+
 uint64_t StreamGroup::remove_consumer(StreamConsumer& consumer) {
   begin_change();
   const uint64_t pending = consumer.record.pending;
   std::vector<uint64_t> ranks;
-  uint64_t left = pending;
+  uint64_t left = drop_all_pending(consumer.record) ? 0 : pending;
   // Behind what was found before: as many ranks later as stay in front.
   uint64_t rank = left == 0 ? 0 : tree_.rank(key_of(consumer.record.floor));
   while (left > 0) {
@@ -222,16 +242,20 @@ std::optional<PendingEntry> StreamGroup::find_for_change(const rocks::StreamId& 
 void StreamGroup::give(StreamConsumer& to, const rocks::StreamId& id) {
   ConsumerRecord& record = to.record;
   record.floor = record.pending == 0 ? id : std::min(record.floor, id);
+  record.ceiling = record.pending == 0 ? id : std::max(record.ceiling, id);
   ++record.pending;
   to.changed = true;
 }
 
 void StreamGroup::take(StreamConsumer& from, const rocks::StreamId& id) {
   ConsumerRecord& record = from.record;
-  CHECK_INVARIANT(record.pending > 0 && record.floor <= id);
+  CHECK_INVARIANT(record.pending > 0 && record.floor <= id && id <= record.ceiling);
   --record.pending;
   if (record.floor == id) {
     record.floor = next_id(id).value_or(id);
+  }
+  if (record.ceiling == id) {
+    record.ceiling = id_before(id).value_or(id);
   }
   from.changed = true;
 }
@@ -302,15 +326,15 @@ bool StreamGroup::acknowledge(const rocks::StreamId& id) {
   return true;
 }
 
-PendingWalk StreamGroup::walk_of(const StreamConsumer& consumer,
-                                 const rocks::StreamId& from) const {
+PendingWalk StreamGroup::walk_of(const ConsumerRecord& consumer, const rocks::StreamId& from) {
   PendingWalk walk;
-  walk.from = std::max(from, consumer.record.floor);
-  walk.of = &consumer;
-  if (from <= consumer.record.floor) {  // all it has
-    walk.left = consumer.record.pending;
+  walk.from = std::max(from, consumer.floor);
+  walk.to = consumer.ceiling;
+  walk.of = consumer.number;
+  if (from <= consumer.floor) {  // all it has
+    walk.left = consumer.pending;
   }
-  walk.over = consumer.record.pending == 0;
+  walk.over = consumer.pending == 0 || walk.from > walk.to;
   return walk;
 }
 
@@ -327,7 +351,7 @@ void StreamGroup::next(PendingWalk& walk, size_t most, std::vector<PendingEntry>
     if (entry.id > walk.to) {
       return false;
     }
-    if (walk.of == nullptr || entry.consumer == walk.of->record.number) {
+    if (walk.of == 0 || entry.consumer == walk.of) {
       page.push_back(entry);
     }
     return page.size() < wanted;
@@ -342,6 +366,14 @@ void StreamGroup::raise_floor(StreamConsumer& consumer, const rocks::StreamId& i
   if (consumer.record.floor < id) {
     begin_change();
     consumer.record.floor = id;
+    consumer.changed = true;
+  }
+}
+
+void StreamGroup::lower_ceiling(StreamConsumer& consumer, const rocks::StreamId& id) {
+  if (id < consumer.record.ceiling) {
+    begin_change();
+    consumer.record.ceiling = id;
     consumer.changed = true;
   }
 }
@@ -401,7 +433,7 @@ void Stream::drop_group(StreamGroup& group) {
   CHECK_INVARIANT(&group == group_.get() && !group.changed());
   begin_change();
   database().group_records().drop(key_.collection(), group.name(), group.record());
-  group_.reset();
+  group_->close();
 }
 
 void Stream::each_group(

@@ -1,7 +1,7 @@
 // A group of consumers that read a stream together: who got which entry and has not acknowledged it
 // yet. Pending entries stand in a tree of their own, by id (tree.hpp), whose root is in the group's
 // record; so how many are pending is the tree's size, and never a counter that could drift. Each
-// consumer counts its own, and knows an id below which it has none (M7).
+// consumer counts its own, and knows ids below and above which it has none (M7).
 //
 // Owned by the Stream that opened it, and saved with it. Consumers that were asked for stay valid
 // until the group is closed.
@@ -35,7 +35,7 @@ struct StreamConsumer {
 struct PendingWalk {
   rocks::StreamId from;
   rocks::StreamId to{UINT64_MAX, UINT64_MAX};
-  const StreamConsumer* of = nullptr;  // nullptr: everybody's
+  uint64_t of = 0;  // the consumer's number; 0: everybody's
   // No more than so many can come. For whoever made the walk: not to be set.
   uint64_t left = UINT64_MAX;
   bool over = false;
@@ -77,9 +77,10 @@ class StreamGroup {
   bool acknowledge(const rocks::StreamId& id);  // false: it is not pending
   // The next ones, at most `most`; fewer, and walk.over, at the end.
   void next(PendingWalk& walk, size_t most, std::vector<PendingEntry>& page) const;
-  PendingWalk walk_of(const StreamConsumer& consumer, const rocks::StreamId& from) const;
-  // It has no entry that is pending below this one.
+  static PendingWalk walk_of(const ConsumerRecord& consumer, const rocks::StreamId& from);
+  // It has no entry that is pending below this one; above it.
   void raise_floor(StreamConsumer& consumer, const rocks::StreamId& id);
+  void lower_ceiling(StreamConsumer& consumer, const rocks::StreamId& id);
   std::optional<PendingEntry> first() const;
   std::optional<PendingEntry> last() const;
 
@@ -94,6 +95,7 @@ class StreamGroup {
   uint32_t number() const { return record_.number; }
   void open(Stream* stream, std::string_view name, const GroupRecord& record);
   void open_new(Stream* stream, std::string_view name, uint32_t number);
+  void close();  // it stands for none
   void serve(Stream* stream) { stream_ = stream; }
   void save();
   GroupRecord record() const;  // as saved
@@ -104,6 +106,7 @@ class StreamGroup {
   void store_nodes();
   void store_if_many();
   StreamConsumer& owner(uint64_t number) const;
+  bool drop_all_pending(const ConsumerRecord& consumer);
   StreamConsumer& known(StreamConsumer consumer) const;
   std::optional<PendingEntry> find_for_change(const rocks::StreamId& id);
   void give(StreamConsumer& to, const rocks::StreamId& id);

@@ -53,7 +53,10 @@ uint64_t Stream::trim(const StreamTrim& trim) {
   }
   const bool by_length = trim.by == StreamTrim::By::kLength;
   const uint64_t size = key_.meta.size;
-  if (by_length && !trim.about && trim.length == 0 && size > 0) {
+  if (by_length && size <= trim.length) {
+    return 0;
+  }
+  if (by_length && !trim.about && trim.length == 0) {
     begin_change();
     clear_blocks();
     key_.meta.size = 0;

@@ -32,6 +32,7 @@ struct ModelStream {
   uint64_t entries_added = 0;
   std::map<std::string, ModelGroup> groups;
   int64_t deadline_ms = 0;
+  bool ids_taken_back = false;  // then a deleted one may be above those of later blocks
 };
 using StreamModel = std::map<std::string_view, ModelStream>;
 

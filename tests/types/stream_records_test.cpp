@@ -149,8 +149,9 @@ TEST_CASE("stream bytes: a group, its consumer, and the consumer's name") {
                         // size, height, removed, next node; id, consumer, deliveries, time
                         "01 00 00 01  0000000000000006 0000000000000000 01 02 c40f")},
                 {joined(stream + "fffffff2 00000001 63"),
-                 // number, pending, seen, nothing below
-                 joined("01 01 e803000000000000 0000000000000006 0000000000000000")},
+                 // number, pending, seen, nothing below and above
+                 joined("01 01 e803000000000000 0000000000000006 0000000000000000"
+                        "0000000000000006 0000000000000000")},
                 {joined(stream + "fffffff3 00000001 000000000001"), "63"}});
 }
 
@@ -242,11 +243,45 @@ TEST_CASE("a delivery and an acknowledgement write four records each, whatever i
   streams.w.begin();
   const StreamGroup& group = *streams.w.read<Stream>("s").group("g");
   std::vector<PendingEntry> page;
-  PendingWalk walk = group.walk_of(*group.consumer("one"), {});
+  PendingWalk walk = StreamGroup::walk_of(group.consumer("one")->record, {});
   group.next(walk, 10, page);
   REQUIRE(page.size() == 10);
   CHECK(page[0].id == StreamId{100, 0});
   CHECK(streams.keyspace().reads() <= 12);
+  streams.audit();
+}
+
+TEST_CASE("the end of a consumer's history is found beside any number of others' entries") {
+  Streams streams;
+  streams.fill("s", 1, 10);
+  streams.change("s", [](Stream& stream) {
+    StreamGroup& group = *stream.create_group("g", {});
+    StreamConsumer& one = group.create_consumer("one", 1);
+    StreamConsumer& other = group.create_consumer("other", 1);
+    for (uint64_t ms = 1; ms <= 20'000; ++ms) {
+      group.deliver(ms <= 5 || ms == 10 ? one : other, {ms, 0}, 1, 1);
+    }
+    REQUIRE(group.acknowledge({10, 0}));  // what lies between is not known yet
+  });
+  streams.keyspace().reset();
+  streams.w.begin();
+  const StreamGroup& group = *streams.w.read<Stream>("s").group("g");
+  const ConsumerRecord one = group.consumer("one")->record;
+  CHECK(one.pending == 5);
+  CHECK(one.floor == StreamId{1, 0});
+  CHECK(one.ceiling == StreamId{9, UINT64_MAX});
+  std::vector<PendingEntry> page;
+  PendingWalk rest = StreamGroup::walk_of(one, {5, 1});
+  group.next(rest, 10, page);
+  CHECK(page.empty());
+  CHECK(rest.over);
+  CHECK(StreamGroup::walk_of(one, {10, 0}).over);
+  CHECK(streams.keyspace().reads() <= 12);
+  streams.change("s", [](Stream& stream) {
+    StreamGroup& changed = *stream.group("g");
+    changed.lower_ceiling(*changed.consumer("one"), {5, 0});
+    REQUIRE(changed.acknowledge({5, 0}));
+  });
   streams.audit();
 }
 
@@ -392,6 +427,32 @@ TEST_CASE("a group that goes leaves no record, and its number is not used again"
     CHECK(again->number() == 3);
     CHECK(again->pending() == 0);
     CHECK(again->consumer("a") == nullptr);
+  });
+  streams.audit();
+}
+
+TEST_CASE("a consumer that has all that is pending takes it along unread") {
+  Streams streams;
+  streams.fill("s", 1, 5'000);
+  streams.change("s", [](Stream& stream) {
+    StreamGroup& group = *stream.create_group("g", {});
+    group.create_consumer("idle", 1);
+    StreamConsumer& one = group.create_consumer("one", 1);
+    for (uint64_t ms = 1; ms <= 5'000; ++ms) {
+      group.deliver(one, {ms, 0}, 1, 1);
+    }
+  });
+  streams.change("s", [](Stream& stream) {
+    StreamGroup& group = *stream.group("g");
+    CHECK(group.remove_consumer(*group.consumer("one")) == 5'000);
+    CHECK(group.pending() == 0);
+  });
+  CHECK(streams.keyspace().reads() <= 8);
+  CHECK(streams.keyspace().ranges == 1);
+  streams.audit();
+  streams.change("s", [](Stream& stream) {
+    StreamGroup& group = *stream.group("g");
+    group.deliver(*group.consumer("idle"), {7, 0}, 1, 1);
   });
   streams.audit();
 }

@@ -10,8 +10,8 @@ namespace {
 
 // Whoever looks for an entry reads the block from its begin, and whoever changes it writes all of
 // it: larger nodes are cut.
-constexpr uint64_t kEntriesMax = 10 * kBlockEntries;
-constexpr uint64_t kBytesMax = 16 * kBlockBytes;
+constexpr uint64_t kEntriesMax = 2 * kBlockEntries;
+constexpr uint64_t kBytesMax = 2 * kBlockBytes;
 constexpr size_t kPendingBytes = 25;  // of a payload, at least
 constexpr size_t kOwnedBytes = 16;
 constexpr uint64_t kConsumersMax = 64;  // in memory
@@ -50,8 +50,10 @@ bool StreamLoader::on_node(const StreamId& first, StreamFields names) {
 }
 
 bool StreamLoader::on_entry(const StreamId& id, StreamFields fields) {
-  count_(bytes_of(fields));
-  if (block_.live + block_.deleted >= kEntriesMax || block_.bytes >= kBytesMax) {
+  const size_t bytes = bytes_of(fields);
+  count_(bytes);
+  const uint64_t entries = block_.live + block_.deleted;
+  if (entries >= kEntriesMax || block_.bytes >= kBytesMax || (entries > 0 && bytes >= kBytesMax)) {
     end_block();
     begin_block(id, fields);
   }
