@@ -103,9 +103,9 @@ std::optional<std::string> Session::State::script_of(const CommandSpec& row, Arg
   if ((row.flags & kBySha1) == 0 || node.read_scripts == nullptr) {
     return std::nullopt;
   }
-  std::string name(args[1]);
-  std::ranges::transform(name, name.begin(), lower_case);
-  return node.read_scripts->take(name);
+  std::string sha1(args[1]);
+  std::ranges::transform(sha1, sha1.begin(), lower_case);
+  return node.read_scripts->take(sha1);
 }
 
 void Session::State::dispatch(Args args) {
