@@ -243,8 +243,9 @@ TEST_CASE("what the node itself asks, and blocks, come whole") {
   Collected sink;
   ReplyStream stream(sink, kPiece, kLate);
   LongRead block = w.read("get key1");
-  block.op.packed.clear();
-  pack_transaction(block.op.packed, 0, {}, {packed({"smembers", "set"})});
+  std::string block_bytes;
+  pack_transaction(block_bytes, 0, {}, {packed({"smembers", "set"})});
+  block.op.packed = std::move(block_bytes);
   CHECK_FALSE(run_long_read(*view, block, w.stop, &stream).replies.bytes.empty());
   CHECK_FALSE(
       run_long_read(*view, w.read("kiwi.migrate set"), w.stop, &stream).replies.bytes.empty());
