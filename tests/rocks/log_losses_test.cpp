@@ -142,7 +142,7 @@ TEST_CASE("log losses: bytes that look like a record, in a value that was being 
 TEST_CASE("log losses: random losses of the last write are never damage [F59]") {
   const std::string other = another_log();
   const uint64_t turns = 64;
-  for (uint64_t seed = 1; seed <= rounds(40); ++seed) {
+  for (uint64_t seed = 1; seed <= rounds(16); ++seed) {
     Prng random(seed);
     LastWrite log;
     for (uint64_t n = 1 + random.below(5); n > 0; --n) {
@@ -164,7 +164,7 @@ TEST_CASE("log losses: random losses of the last write are never damage [F59]") 
 
 TEST_CASE("log losses: a flipped bit in what was synced is always found [F16] [F59]") {
   const std::string other = another_log();
-  for (uint64_t seed = 1; seed <= rounds(40); ++seed) {
+  for (uint64_t seed = 1; seed <= rounds(16); ++seed) {
     Prng random(seed);
     LastWrite log;
     for (uint64_t n = 1 + random.below(5); n > 0; --n) {
@@ -194,7 +194,7 @@ TEST_CASE(
     "log losses: sectors and pages that turn into zeros are found, the last ones too [F16] "
     "[F59]") {
   const std::string other = another_log();
-  for (uint64_t seed = 1; seed <= rounds(20); ++seed) {
+  for (uint64_t seed = 1; seed <= rounds(8); ++seed) {
     Prng random(seed);
     LastWrite log;
     log.append_one("first");
@@ -227,7 +227,7 @@ TEST_CASE(
 TEST_CASE(
     "log losses: with log-fsync no, losses of all that was not synced are no damage "
     "[F16] [F59]") {
-  for (uint64_t seed = 1; seed <= rounds(20); ++seed) {
+  for (uint64_t seed = 1; seed <= rounds(8); ++seed) {
     Prng random(seed);
     TempDirectory directory;
     const std::string path = directory.path("log");

@@ -65,7 +65,7 @@ TEST_CASE(
     "plain keyspace: a child that dies anywhere leaves exactly the state at its index [F13]") {
   TempDirectory directory;
   uint64_t reached = 0;
-  for (uint64_t round = 1; round <= rounds(12); ++round) {
+  for (uint64_t round = 1; round <= rounds(8); ++round) {
     ChildEnd end = spawn_child("keyspace", {directory.path("state"), std::to_string(round)});
     INFO("round ", round, ": ", end.errors);
     REQUIRE(end.exited);

@@ -202,7 +202,7 @@ class TableRun {
 }  // namespace
 
 TEST_CASE("state table: random operations show what the model holds [I5, I6, I10, F57, F58]") {
-  for (uint64_t seed = 1; seed <= rounds(40); ++seed) {
+  for (uint64_t seed = 1; seed <= rounds(15); ++seed) {
     CAPTURE(seed);
     const uint64_t bytes = seed % 3 == 0 ? 8 << 10 : seed % 3 == 1 ? 100 << 10 : 64 << 20;
     TableRun(seed, bytes, seed % 4 == 0 ? StateTable::kErasedAtOnce : seed % 4).run(6000);
