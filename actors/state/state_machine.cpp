@@ -360,6 +360,9 @@ void StateMachine::compare() {
   constexpr uint64_t kAnswers = 2 * config::limits::kMembers;
   const LogIndex applied = options_.executor->applied();
   const int64_t at_us = now_us();
+  if (compare_at_us_ == 0) {
+    compare_at_us_ = at_us + options_.compare_every_us;
+  }
   if (!router_ || at_us < compare_at_us_ || applied.value < compared_.value + kAnswers) {
     return;
   }

@@ -124,6 +124,12 @@ int build(lua_State* L) {
   lua_pop(L, 1);
 
   push_globals(L);
+  const int globals = lua_gettop(L);
+  lua_pushliteral(L, "");  // methods of strings: the table that `string` is, locked
+  lua_getmetatable(L, -1);
+  lua_getfield(L, globals, "string");
+  lua_setfield(L, -2, "__index");
+  lua_settop(L, globals);
   lua_pushvalue(L, -1);
   lua_rawseti(L, LUA_REGISTRYINDEX, kGlobals);
   lua_pushvalue(L, -1);

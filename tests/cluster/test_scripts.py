@@ -90,7 +90,7 @@ def transfers(cluster, seed, stop, made):
 
 
 def test_transfers_by_eval_from_all_nodes_keep_the_sum_while_leaders_die(make_cluster):
-    cluster = make_cluster(3)
+    cluster = make_cluster(3, options={"raft.compare-interval": 1000})
     first = client(cluster.nodes[0])
     for account in range(ACCOUNTS):
         until_done(lambda account=account: first.set(f"account{account}", EACH))
