@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "resp/commands/stream_support.hpp"
@@ -323,24 +325,30 @@ class FullInfo {
     return consumers;
   }
 
-  // The first ones of each consumer in one walk: what is pending stands by id, and a walk for each
-  // would pass by the others' again and again.
+  // The first ones of each consumer in one walk, for what is pending stands by id: a walk for each
+  // would pass by the others' again and again. It begins, and goes on, where somebody may have
+  // some.
   void gather(const StreamGroup& group, std::vector<Consumer>& consumers) {
     std::map<uint64_t, Consumer*> by_number;
-    uint64_t missing = 0;
+    std::set<std::pair<StreamId, uint64_t>> missing;  // whose, by their floor
     for (Consumer& one : consumers) {
       by_number[one.record.number] = &one;
-      missing += std::min(count_, one.record.pending);
+      if (one.record.pending > 0) {
+        missing.emplace(one.record.floor, one.record.number);
+      }
     }
     std::vector<PendingEntry> page;
-    for (PendingWalk walk; missing > 0 && !walk.over && !reply_.lost();) {
+    for (PendingWalk walk; !missing.empty() && !walk.over && !reply_.lost();) {
+      walk.from = std::max(walk.from, missing.begin()->first);
       group.next(walk, kPage, page);
       for (const PendingEntry& entry : page) {
-        std::vector<PendingEntry>& found = by_number.at(entry.consumer)->pending;
-        if (found.size() < count_) {
+        Consumer& one = *by_number.at(entry.consumer);
+        if (one.pending.size() < count_) {
           context_.state().effects().spend(sizeof(PendingEntry));
-          found.push_back(entry);
-          --missing;
+          one.pending.push_back(entry);
+        }
+        if (one.pending.size() == std::min(count_, one.record.pending)) {
+          missing.erase({one.record.floor, one.record.number});
         }
       }
     }
