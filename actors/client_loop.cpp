@@ -13,6 +13,7 @@
 #include <caf/scheduler/abstract_coordinator.hpp>
 
 #include "config/base/check.hpp"
+#include "config/base/clock.hpp"
 
 namespace kiwi::actors {
 
@@ -185,12 +186,6 @@ struct Periodic : std::enable_shared_from_this<Periodic> {
   std::function<bool()> work;
 };
 
-int64_t clock_us(clockid_t clock) {
-  timespec now{};
-  ::clock_gettime(clock, &now);
-  return static_cast<int64_t>(now.tv_sec) * 1'000'000 + now.tv_nsec / 1'000;
-}
-
 }  // namespace
 
 void ClientLoop::every(int64_t milliseconds, std::function<bool()> work) {
@@ -209,8 +204,12 @@ void ClientLoop::after_us(size_t alarm, int64_t microseconds, std::function<void
   });
 }
 
-int64_t ClientLoop::monotonic_ms() { return clock_us(CLOCK_BOOTTIME) / 1000; }
-int64_t ClientLoop::monotonic_us() { return clock_us(CLOCK_BOOTTIME); }
-int64_t ClientLoop::wall_ms() { return clock_us(CLOCK_REALTIME) / 1000; }
+int64_t ClientLoop::monotonic_ms() { return boot_clock_us() / 1000; }
+int64_t ClientLoop::monotonic_us() { return boot_clock_us(); }
+int64_t ClientLoop::wall_ms() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return static_cast<int64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1'000'000;
+}
 
 }  // namespace kiwi::actors

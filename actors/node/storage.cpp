@@ -7,10 +7,10 @@
 #include <system_error>
 #include <utility>
 
-#include "actors/client_loop.hpp"
 #include "actors/data_directory.hpp"
 #include "actors/node/directory_marks.hpp"
 #include "config/base/check.hpp"
+#include "config/base/clock.hpp"
 #include "config/base/failpoint.hpp"
 #include "config/base/log.hpp"
 #include "raft/codec.hpp"
@@ -131,7 +131,7 @@ Result<std::shared_ptr<OpenedState>> Storage::open_state(const std::string& name
   executor.incarnation = identity_.incarnation;
   executor.epoch = identity_.boot_epoch;
   executor.long_read_elements = kLongReadElements;
-  executor.now_us = ClientLoop::monotonic_us;
+  executor.now_us = boot_clock_us;
   executor.skip_entry = skip_entry_;
   executor.read_scripts = read_scripts_;
   executor.on_difference = [dir = dir_](const std::string& sentence) {

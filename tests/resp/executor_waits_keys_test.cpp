@@ -52,7 +52,7 @@ TEST_CASE("every command that can make or grow a key wakes [F31]") {
     CHECK(origin.serves.size() == 1);
     origin.serve_all();
     CHECK(origin.replies[5].starts_with("*"));
-    CHECK(origin.replies[5] != kNil);
+    CHECK(origin.replies[5] != "*-1\r\n");
   }
 }
 
