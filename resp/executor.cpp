@@ -318,7 +318,7 @@ bool Executor::State::apply_turn() {
   if (held) {
     return false;
   }
-  while (!queue.empty() && turn_commands < options.turn_commands_max &&
+  while (!queue.empty() && !rested && turn_commands < options.turn_commands_max &&
          store->pending_bytes() < options.turn_bytes_max &&
          database.outward().bytes() < options.turn_bytes_max &&
          replies.bytes() < turn_reply_bytes) {

@@ -18,7 +18,7 @@ void Executor::State::may_rest() {
     return;  // where an exception is dealt with, no fiber may be left
   }
   CHECK_INVARIANT(!rests);
-  rests = true;
+  rests = rested = true;
   fiber->rest();
   CHECK_INVARIANT(!rests);
   if (abandoned) {
@@ -48,6 +48,7 @@ bool Executor::State::work_on_turn() {
         kStackBytes);
   }
   began_us = options.now_us();
+  rested = rests;  // else a turn begins
   rests = false;
   fiber->resume();
   return !rests;

@@ -269,6 +269,7 @@ struct Executor::State {
   // The stack that turns are applied on, where they may rest.
   std::unique_ptr<Fiber> fiber;
   bool rests = false;
+  bool rested = false;  // in this turn: its entry is the last one, since what it did is to be told
   bool abandoned = false;
   int64_t began_us = 0;             // this slice of the turn
   rocks::AppliedRecord committed;   // when this turn began

@@ -10,7 +10,7 @@ void ReplyStream::begin(Pass pass) {
   CHECK_INVARIANT(pass != pass_ && pass != Pass::kTry);
   CHECK_INVARIANT(pass != Pass::kSend || pass_ == Pass::kMeasure);
   pass_ = pass;
-  gone_ = places_ = next_head_ = 0;
+  gone_ = places_ = next_head_ = asked_ = 0;
 }
 
 void ReplyStream::let_go(std::string& here) {
@@ -20,12 +20,18 @@ void ReplyStream::let_go(std::string& here) {
     }
     return;
   }
-  if (here.empty()) {
+  // What may be a head of several values stays together.
+  const size_t since = gone_ + here.size() - asked_;
+  const bool head = pass_ != Pass::kTry && asked_ >= gone_ && since <= kHeadBytes;
+  const size_t going = here.size() - (head ? since : 0);
+  if (going == 0) {
     return;
   }
   const size_t begin = gone_;
-  gone_ += here.size();
-  std::string piece = std::exchange(here, {});
+  gone_ += going;
+  std::string piece = here.substr(going);
+  piece.swap(here);
+  piece.resize(going);
   if (pass_ == Pass::kMeasure || gone_ <= sent_) {
     return;
   }
@@ -44,11 +50,12 @@ size_t ReplyStream::where(std::string& here) {
       heads_[next_head_].at == gone_ + here.size()) {
     here.append(heads_[next_head_++].bytes);
   }
-  return gone_ + here.size();
+  asked_ = gone_ + here.size();
+  return asked_;
 }
 
 void ReplyStream::put_first(std::string& here, size_t begin, size_t head) {
-  // Only the head itself was written since, which is shorter than a piece.
+  // Only the head was written since.
   CHECK_INVARIANT(begin <= head && gone_ <= head && head <= gone_ + here.size());
   std::string first = here.substr(head - gone_);
   here.resize(head - gone_);

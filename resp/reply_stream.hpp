@@ -51,6 +51,7 @@ class ReplyStream {
     size_t at = 0;  // in the whole reply
     std::string bytes;
   };
+  static constexpr size_t kHeadBytes = 256;  // the longest
 
   void begin(Pass pass);
 
@@ -58,8 +59,9 @@ class ReplyStream {
   const size_t piece_bytes_;
   const size_t late_bytes_;  // that may wait for a head
   Pass pass_ = Pass::kTry;
-  size_t gone_ = 0;  // bytes before `here`
-  size_t sent_ = 0;  // of them the sink has: those before LateHeads are not sent again
+  size_t gone_ = 0;   // bytes before `here`
+  size_t sent_ = 0;   // of them the sink has: those before LateHeads are not sent again
+  size_t asked_ = 0;  // the last place that was
   // kTry: places that were asked for and are not used; each head takes two. Not 0: all waits.
   size_t places_ = 0;
   std::vector<Head> heads_;  // by place

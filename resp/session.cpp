@@ -185,8 +185,10 @@ std::optional<ReplyTaken> Session::take_taken() {
   if (reply.read == 0) {
     return std::nullopt;
   }
-  // It is the last that was written, so what it has here is at most all that is here.
-  const size_t here = std::min(reply.here, s.output_bytes());
+  // In its turn it is the last that was written: what waits behind it waits in the slots. Before,
+  // nothing of it has left.
+  const bool in_turn = s.slots.first_number() >= reply.slot;
+  const size_t here = in_turn ? std::min(reply.here, s.output.size() + s.unsent_bytes) : reply.here;
   reply.left += reply.here - here;
   reply.here = here;
   const bool worth_telling = reply.left >= limits::kReplyPieceBytes || reply.here == 0;
@@ -280,12 +282,15 @@ void Session::State::process() {
   running = false;
 }
 
-// Nobody waits for a part whose slot is answered or silent: it has left.
+// Nobody waits for a part whose slot is answered or silent: it has left. Of the barriers only that
+// of a blocking command may be for a reply in pieces: it reads when there is something to read.
 void Session::State::take_piece(const ReplyBatch& piece, const ReplyPart& part) {
-  CHECK_INVARIANT(piece.read != 0 && (!barrier || barrier->slot != part.slot));
+  CHECK_INVARIANT(piece.read != 0);
+  CHECK_INVARIANT(!barrier || barrier->slot != part.slot ||
+                  barrier->kind == Barrier::Kind::kBlocked);
   CHECK_INVARIANT(part.offset == 0 && part.size == piece.bytes.size());
   if (in_pieces.read != piece.read) {
-    in_pieces = {.read = piece.read};
+    in_pieces = {.read = piece.read, .slot = part.slot};
   }
   const bool wanted = slots.is_open(part.slot) && slots.piece(part.slot, piece.bytes, output);
   (wanted ? in_pieces.here : in_pieces.left) += piece.bytes.size();

@@ -169,6 +169,7 @@ struct Session::State {
   // The reply that comes in pieces: which, what of it is here, and what left and was not told.
   struct InPieces {
     uint64_t read = 0;  // 0: none does
+    uint64_t slot = 0;
     size_t here = 0;
     size_t left = 0;
   };

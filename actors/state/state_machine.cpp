@@ -110,6 +110,7 @@ void StateMachine::stopped() {
   replica_ = nullptr;
   snapshots_ = nullptr;
   connections_.clear();
+  later_.clear();
 }
 
 void StateMachine::want_turn() {
@@ -307,7 +308,9 @@ void StateMachine::tell_applied(std::optional<std::vector<raft::SessionRow>> ses
   }
   if (const std::optional<LogIndex> index = news_.take()) {
     const uint32_t version = options_.executor->cluster_version();
-    const bool news = std::exchange(told_version_, version) != version;
+    // That of half a turn is not told: it may be undone.
+    const bool news =
+        !options_.executor->rests() && std::exchange(told_version_, version) != version;
     send(replica_, Applied{.index = *index,
                            .sessions = std::move(sessions),
                            .group = group_,

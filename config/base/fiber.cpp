@@ -23,17 +23,20 @@ namespace context = boost::context::detail;
 
 namespace {
 
-// Grows downwards, onto a page that nobody may touch.
+// Larger than any frame: none reaches over it.
+constexpr size_t kGuardBytes = 64 << 10;
+
+// Grows downwards, onto pages that nobody may touch.
 class Stack {
  public:
   explicit Stack(size_t wanted) {
     const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
-    bytes_ = (wanted + page - 1) / page * page + page;
+    guard_ = (kGuardBytes + page - 1) / page * page;
+    bytes_ = (wanted + page - 1) / page * page + guard_;
     memory_ = ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     CHECK_INVARIANT(memory_ != MAP_FAILED);
-    CHECK_INVARIANT(::mprotect(memory_, page, PROT_NONE) == 0);
-    guard_ = page;
+    CHECK_INVARIANT(::mprotect(memory_, guard_, PROT_NONE) == 0);
   }
   ~Stack() { ::munmap(memory_, bytes_); }
   Stack(const Stack&) = delete;

@@ -116,6 +116,35 @@ TEST_CASE("who makes a long reply hears what of it has left, not more and not le
   CHECK_FALSE(session.take_taken());  // it is over
 }
 
+TEST_CASE("what waits behind a long reply is not taken for the reply itself [F45]") {
+  World w;
+  const auto requests = w.ask("SMEMBERS s\r\n");
+  Session& session = w.client.session;
+  const std::string word(600'000, 'e');
+  CHECK(w.client.send("*2\r\n$4\r\nECHO\r\n$600000\r\n" + word + "\r\n").empty());
+  size_t unsent = w.give(piece(requests[0].slot, std::string(kPiece, 'x'))).size();
+  CHECK(unsent == kPiece);
+  session.set_unsent_bytes(unsent);
+  CHECK_FALSE(session.take_taken());
+  session.set_unsent_bytes(0);  // the client has read it, and what waits behind cannot leave
+  const std::optional<ReplyTaken> taken = session.take_taken();
+  REQUIRE(taken);
+  CHECK(taken->bytes == kPiece);
+  CHECK(w.give(piece(requests[0].slot, "z", false)) == "z$600000\r\n" + word + "\r\n");
+}
+
+TEST_CASE("a blocking command that finds much is answered in pieces, too [F45]") {
+  World w;
+  const auto requests = w.ask("XREAD BLOCK 0 STREAMS s 0\r\n");
+  REQUIRE(requests.size() == 1);
+  CHECK(requests[0].kind == RequestKind::kBlocking);
+  CHECK(w.client.send("PING\r\n").empty());  // not parsed yet
+  CHECK(w.give(piece(requests[0].slot, "*1\r\n")) == "*1\r\n");
+  CHECK(w.give(piece(requests[0].slot, "-rest\r\n", false)) == "-rest\r\n+PONG\r\n");
+  CHECK(w.node.metrics.error_replies == 0);
+  CHECK_FALSE(w.client.session.killed());
+}
+
 TEST_CASE("a reply that nobody wants has left at once") {
   World w;
   w.client.send("CLIENT REPLY OFF\r\n");
