@@ -5,6 +5,7 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -12,6 +13,8 @@
 
 #include "config/base/sha1.hpp"
 #include "resp/long_read.hpp"
+#include "resp/lua/arena.hpp"
+#include "resp/script_engine.hpp"
 #include "tests/resp/node.hpp"
 
 namespace kiwi::resp {
@@ -310,6 +313,18 @@ TEST_CASE("a read that takes long leaves its turn and begins anew on a view") {
   CHECK(run_long_read(*view, effects.long_reads[0], stop).replies.bytes == "$8\r\nv3000000\r\n");
   stop = true;
   CHECK(run_long_read(*view, effects.long_reads[0], stop).stopped);
+}
+
+// An executor that a snapshot replaced ends on another thread, at any time.
+TEST_CASE("the memory of scripts stays where it is while executors come and go") {
+  auto first = std::make_unique<World>();
+  CHECK(first->eval("return 1") == ":1\r\n");
+  std::thread([&first] { first.reset(); }).join();
+  // Given back, it could be taken by somebody else before the next executor asks for it.
+  CHECK(lua::Arena::at_fixed_address(kFirstGroup.value) == nullptr);
+  CHECK(ScriptEngine::has_place(kFirstGroup));
+  World second;
+  CHECK(second.eval("return 2") == ":2\r\n");
 }
 
 TEST_CASE("a library is what it was when it was loaded, on every node [2.7]") {
