@@ -139,6 +139,30 @@ TEST_CASE("no pcall, coroutine, metamethod or comparison goes on beyond the budg
   }
 }
 
+TEST_CASE("what scripts nest ends in an error before the stack does") {
+  TwoNodes w;
+  for (const char* script :
+       {"local function f() return (string.gsub('x', 'x', f)) end return f()",
+        "local function f() return pcall(f) and 1 end return f()",
+        "local function f() return 1 + coroutine.wrap(f)() end return f()",
+        "local function f() table.sort({2, 1}, f) end return f()",
+        "local function f() return 1 + f() end return f()",
+        "local t = setmetatable({}, {__index = function(t, k) return t[k + 1] end}) return t[1]",
+        "return loadstring(string.rep('(', 10000))",
+        "return loadstring('return ' .. string.rep('{', 10000))",
+        "local t = {} for i = 1, 5000 do t = {t} end return t",
+        "local t = {} for i = 1, 5000 do t = {t} end return cjson.encode(t)",
+        "cjson.decode_max_depth(100000) return cjson.decode(string.rep('[', 50000))",
+        "return cmsgpack.unpack(string.rep('\\145', 50000))",
+        "return string.find(string.rep('a', 100000), string.rep('(a', 31))",
+        "return string.match(string.rep('a', 100000), string.rep('a?', 5000) .. 'b')"}) {
+    CAPTURE(script);
+    const std::string answer = w.eval(script);  // which one matters less than that there is one
+    CHECK_FALSE(answer.empty());
+    CHECK(w.eval("return 1") == ":1\r\n");
+  }
+}
+
 TEST_CASE("more memory than the arena has ends a script, and it is undone [2.3]") {
   TwoNodes w;
   for (const char* script :
