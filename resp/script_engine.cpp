@@ -9,16 +9,23 @@ namespace kiwi::resp {
 
 namespace {
 
-// The arenas of this thread's executors, by group. One that nobody uses is gone.
+using Arenas = std::map<uint64_t, std::shared_ptr<lua::Arena>>;
+
+// Those of this thread's executors, by group, from the first script on for the thread's life: the
+// executor that a snapshot replaces ends on another thread, and its successor cannot wait until the
+// address is free again.
+Arenas& arenas_of_thread() {
+  thread_local Arenas arenas;
+  return arenas;
+}
+
+// nullptr: the address is taken.
 std::shared_ptr<lua::Arena> arena_of_thread(GroupId group) {
-  thread_local std::map<uint64_t, std::weak_ptr<lua::Arena>> arenas;
-  std::weak_ptr<lua::Arena>& known = arenas[group.value];
-  if (std::shared_ptr<lua::Arena> arena = known.lock()) {
-    return arena;
+  std::shared_ptr<lua::Arena>& known = arenas_of_thread()[group.value];
+  if (known == nullptr) {
+    known = lua::Arena::at_fixed_address(group.value);
   }
-  std::shared_ptr<lua::Arena> arena = lua::Arena::at_fixed_address(group.value);
-  known = arena;
-  return arena;
+  return known;
 }
 
 }  // namespace
@@ -43,6 +50,11 @@ lua::Machine& ScriptEngine::machine() {
   return *machine_;
 }
 
-bool ScriptEngine::has_place(GroupId group) { return arena_of_thread(group) != nullptr; }
+// Nothing is kept: another thread will run them.
+bool ScriptEngine::has_place(GroupId group) {
+  const auto known = arenas_of_thread().find(group.value);
+  return (known != arenas_of_thread().end() && known->second != nullptr) ||
+         lua::Arena::at_fixed_address(group.value) != nullptr;
+}
 
 }  // namespace kiwi::resp

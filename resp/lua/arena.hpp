@@ -60,7 +60,7 @@ class Arena {
   static constexpr size_t kDistance = size_t{4} << 30;  // from one group's to the next
   static constexpr uintptr_t kAddress = 0x200000000000;
 
-  // nullptr: something else is mapped there.
+  // nullptr: something else is mapped there, maybe another arena.
   static std::unique_ptr<Arena> at_fixed_address(uint64_t group);
   // For reads, which need not be alike anywhere. nullptr: no address space.
   static std::unique_ptr<Arena> anywhere();

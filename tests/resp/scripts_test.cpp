@@ -5,6 +5,7 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -12,6 +13,8 @@
 
 #include "config/base/sha1.hpp"
 #include "resp/long_read.hpp"
+#include "resp/lua/arena.hpp"
+#include "resp/script_engine.hpp"
 #include "tests/resp/node.hpp"
 
 namespace kiwi::resp {
@@ -133,6 +136,30 @@ TEST_CASE("no pcall, coroutine, metamethod or comparison goes on beyond the budg
     const std::string answer = w.eval(std::string("redis.call('set','k',1) ") + script);
     CHECK(answer.starts_with("-ERR"));
     CHECK(w.first("get k") == "$-1\r\n");
+  }
+}
+
+TEST_CASE("what scripts nest ends in an error before the stack does") {
+  TwoNodes w;
+  for (const char* script :
+       {"local function f() return (string.gsub('x', 'x', f)) end return f()",
+        "local function f() return pcall(f) and 1 end return f()",
+        "local function f() return 1 + coroutine.wrap(f)() end return f()",
+        "local function f() table.sort({2, 1}, f) end return f()",
+        "local function f() return 1 + f() end return f()",
+        "local t = setmetatable({}, {__index = function(t, k) return t[k + 1] end}) return t[1]",
+        "return loadstring(string.rep('(', 10000))",
+        "return loadstring('return ' .. string.rep('{', 10000))",
+        "local t = {} for i = 1, 5000 do t = {t} end return t",
+        "local t = {} for i = 1, 5000 do t = {t} end return cjson.encode(t)",
+        "cjson.decode_max_depth(100000) return cjson.decode(string.rep('[', 50000))",
+        "return cmsgpack.unpack(string.rep('\\145', 50000))",
+        "return string.find(string.rep('a', 100000), string.rep('(a', 31))",
+        "return string.match(string.rep('a', 100000), string.rep('a?', 5000) .. 'b')"}) {
+    CAPTURE(script);
+    const std::string answer = w.eval(script);  // which one matters less than that there is one
+    CHECK_FALSE(answer.empty());
+    CHECK(w.eval("return 1") == ":1\r\n");
   }
 }
 
@@ -310,6 +337,18 @@ TEST_CASE("a read that takes long leaves its turn and begins anew on a view") {
   CHECK(run_long_read(*view, effects.long_reads[0], stop).replies.bytes == "$8\r\nv3000000\r\n");
   stop = true;
   CHECK(run_long_read(*view, effects.long_reads[0], stop).stopped);
+}
+
+// An executor that a snapshot replaced ends on another thread, at any time.
+TEST_CASE("the memory of scripts stays where it is while executors come and go") {
+  auto first = std::make_unique<World>();
+  CHECK(first->eval("return 1") == ":1\r\n");
+  std::thread([&first] { first.reset(); }).join();
+  // Given back, it could be taken by somebody else before the next executor asks for it.
+  CHECK(lua::Arena::at_fixed_address(kFirstGroup.value) == nullptr);
+  CHECK(ScriptEngine::has_place(kFirstGroup));
+  World second;
+  CHECK(second.eval("return 2") == ":2\r\n");
 }
 
 TEST_CASE("a library is what it was when it was loaded, on every node [2.7]") {
