@@ -206,6 +206,7 @@ void NodeContext::deliver_pushes(Pushes pushes) const {
 
 void NodeContext::publish_outward(std::vector<OutwardEvent> events,
                                   std::vector<ReplyBatch>& replies) {
+  tracking.end_turn();
   if (events.empty() && !tracking.has_notices()) {
     return;
   }

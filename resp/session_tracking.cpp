@@ -69,7 +69,9 @@ void NodeContext::take_notices(Pushes& pushes) {
 }
 
 void NodeContext::look_after_caches(const Tracking::Sight& sight, int64_t now_ms) {
-  tracking.look(sight, now_ms);
+  if (!tracking.look(sight, now_ms)) {
+    return;
+  }
   Pushes pushes;
   take_notices(pushes);
   deliver_pushes(std::move(pushes));

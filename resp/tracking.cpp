@@ -269,7 +269,7 @@ void Tracking::flushed() {
   notices_.push_back(std::move(notice));
 }
 
-void Tracking::look(const Sight& sight, int64_t now_ms) {
+bool Tracking::look(const Sight& sight, int64_t now_ms) {
   if (sight.applied >= awaited_) {
     awaited_ = sight.commit;
     awaited_since_ms_ = now_ms;
@@ -281,6 +281,16 @@ void Tracking::look(const Sight& sight, int64_t now_ms) {
     flushed_ms_ = -1;
   } else if (flushed_ms_ < 0 || now_ms - flushed_ms_ >= sight.election_timeout_ms) {
     flushed_ms_ = now_ms;
+    flushed();
+    flush_again_ = flush_again_ || sight.rests;
+    return true;
+  }
+  return !sight.rests;
+}
+
+// What the turn read before it rested nobody remembers any more, and the replies come only now.
+void Tracking::end_turn() {
+  if (std::exchange(flush_again_, false)) {
     flushed();
   }
 }

@@ -56,6 +56,8 @@ class Tracking final : public KeyTracker {
     LogIndex commit;  // as this node knows it
     LogIndex applied;
     int64_t election_timeout_ms = 0;
+    bool rests =
+        false;  // in the middle of a turn: replies of what was read in it are still to come
   };
 
   // tracking-table-max-keys means names of so many bytes: longer ones take the room of several.
@@ -81,8 +83,10 @@ class Tracking final : public KeyTracker {
   void modified(std::string_view key, uint64_t by) override;
   void flushed() override;
   // About every 100 ms. While this node is blind everything is flushed, again and again: what is
-  // read in between may be old.
-  void look(const Sight& sight, int64_t now_ms);
+  // read in between may be old. True: what is to be told may leave now. Of a turn that rests only a
+  // flush may, which is said again behind its replies.
+  bool look(const Sight& sight, int64_t now_ms);
+  void end_turn();  // what is told from here on is behind the replies of the turn
 
   // ---- what is to be told, in order
   bool has_notices() const { return !notices_.empty() || !touched_.empty(); }
@@ -130,6 +134,7 @@ class Tracking final : public KeyTracker {
   LogIndex awaited_;
   int64_t awaited_since_ms_ = 0;
   int64_t flushed_ms_ = -1;  // while blind: the last time
+  bool flush_again_ = false;
 };
 
 // RESP3's push of a notice; and what a RESP2 subscriber of __redis__:invalidate gets.

@@ -324,6 +324,7 @@ void Node::State::look_after_caches() {
   sight.commit = raft.commit;
   sight.applied = parts.storage->executor().applied();
   sight.election_timeout_ms = parts.options.raft_election_timeout;
+  sight.rests = parts.storage->executor().rests();
   context.look_after_caches(sight, ClientLoop::monotonic_ms());
   parts.router->set_follows_commits(context.tracking.any());
 }

@@ -278,6 +278,7 @@ void Cluster::State::look_after_caches(Node& node) const {
   sight.commit = group.status.commit;
   sight.applied = group.state->executor->applied();
   sight.election_timeout_ms = node.options.raft_election_timeout;
+  sight.rests = group.state->executor->rests();
   node.context->look_after_caches(sight, now_ms);
   group.router->set_follows_commits(node.context->tracking.any());
 }

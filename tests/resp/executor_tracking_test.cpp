@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 
 #include "resp/long_read.hpp"
+#include "resp/tracking.hpp"
 #include "tests/resp/node.hpp"
 
 namespace kiwi::resp {
@@ -146,6 +147,59 @@ TEST_CASE("a read that has to be asked again is remembered by the one that answe
   w.node.read_effects(packed({"GET", "a"}), RequestKind::kRead, w.node.clock(), true);
   CHECK(w.scribe.take().empty());
   CHECK(w.run("get a") == "read a");
+}
+
+TEST_CASE(
+    "what a turn read before it rested is told of behind it, whatever comes in the rest [T2, C3]") {
+  ExecutorOptions options;
+  options.now_us = [now = int64_t{0}]() mutable { return now += 1000; };  // each look is a rest
+  options.rest_after_us = 1000;
+  rocks::MemoryKeyspace keyspace;
+  Node node(keyspace, options);
+  node.start();
+  std::vector<std::string> sadd{"sadd", "s"};
+  for (int i = 0; i < 1000; ++i) {
+    sadd.push_back(std::to_string(i));
+  }
+  node.run(sadd);
+  node("set k old");
+  config::Options configured;
+  Tracking tracking(configured);
+  tracking.turn_on(1, {}, {});
+  Listening listening;
+  listening.tracker = &tracking;
+  node.executor().listen(listening);
+  auto batch = std::make_shared<PendingBatch>();
+  const raft::ProposalNumber number = node.next_number();
+  batch->sequence = number.sequence;
+  PendingOp write;
+  write.to = {1, 0};
+  PendingOp read;
+  read.to = {1, 1};
+  read.kind = RequestKind::kRead;
+  read.packed = packed({"GET", "k"});
+  PendingOp rests;
+  rests.to = {2, 0};
+  batch->ops = {write, read, rests};
+  node.executor().expect(batch);
+  node.log().batch(number, {packed({"SET", "x", "1"}), packed({"SUNIONSTORE", "t", "s"})});
+  node.executor().apply(std::exchange(node.log().entries, {}));
+  REQUIRE(node.executor().work());
+  REQUIRE(node.executor().rests());
+  CHECK(tracking.keys() == 1);
+  Tracking::Sight sight{true, true, node.executor().applied() + 1, node.executor().applied(),
+                        300,  true};
+  CHECK_FALSE(tracking.look(sight, 1000));
+  CHECK(tracking.look(sight, 1300));
+  CHECK(tracking.take_notices().size() == 1);
+  CHECK(tracking.keys() == 0);  // so the reply that is to come would never be told of
+  while (node.executor().work()) {
+  }
+  REQUIRE_FALSE(node.executor().take_effects().replies.empty());
+  tracking.end_turn();
+  const std::vector<Tracking::Notice> notices = tracking.take_notices();
+  REQUIRE(notices.size() == 1);
+  CHECK(notices[0].everything);
 }
 
 TEST_CASE("a long read is remembered when it is put aside, and told of when it is answered [T3]") {

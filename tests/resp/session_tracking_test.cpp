@@ -149,6 +149,40 @@ TEST_CASE("whoever resets or leaves is followed no more") {
   CHECK(world.node.context.listening().tracker == nullptr);
 }
 
+TEST_CASE(
+    "in the middle of a turn nothing leaves but a flush, which is said again behind it [T2, T5]") {
+  World world;
+  TestClient client(world.node, 1);
+  client.send("HELLO 3\r\n");
+  client.send("CLIENT TRACKING ON\r\n");
+  const auto reply = [&] {
+    client.send("GET a\r\n");
+    ReplyBatch batch;
+    batch.connection = 1;
+    batch.bytes = "$3\r\nold\r\n";
+    batch.parts = {{client.forwarded().at(0).slot, 0, static_cast<uint32_t>(batch.bytes.size())}};
+    return batch;
+  };
+  const std::string everything = ">2\r\n$10\r\ninvalidate\r\n_\r\n";
+  Tracking::Sight sight{true, true, LogIndex{6}, LogIndex{5}, 300, true};
+  world.read(1, "a");
+  world.change("a");
+  world.node.context.look_after_caches(sight, 100);
+  CHECK(world.give(client).empty());
+  world.end_turn({reply()});
+  CHECK(world.give(client) == "$3\r\nold\r\n" + std::string(kOfA));
+  world.read(1, "a");
+  world.node.context.look_after_caches(sight, 400);  // the entry takes longer than it may
+  CHECK(world.give(client) == everything);
+  world.end_turn({reply()});
+  CHECK(world.give(client) == "$3\r\nold\r\n" + everything);
+  sight.applied = LogIndex{6};
+  sight.rests = false;
+  world.node.context.look_after_caches(sight, 500);
+  world.end_turn();
+  CHECK(world.give(client).empty());
+}
+
 TEST_CASE("a node that lost its leader tells its clients that everything may have changed [T5]") {
   World world;
   TestClient client(world.node, 1);
