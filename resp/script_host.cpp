@@ -151,8 +151,6 @@ void ScriptHost::run(const CommandSpec& row, Args args, ValueWriter& value) {
     error = "ERR the reply is larger than a script can hold: ask for less at a time";
   } catch (const NameTooLong& e) {
     error = e.what();
-  } catch (const NameTooLong& e) {
-    error = e.what();
   } catch (const std::exception& e) {  // F30: the same on every node
     log_error("command '" + std::string(row.name) + "' failed inside a script: " + e.what());
     error = "ERR internal error: the command was not applied";
