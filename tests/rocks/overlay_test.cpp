@@ -204,6 +204,25 @@ TEST_CASE("overlay: marks inside of one take no more room, and it takes all of t
   turn.clear();
 }
 
+TEST_CASE("overlay: empty values take no room, and commands may write them again") {
+  TurnOverlay turn(1);
+  for (int i = 0; i < 10; ++i) {
+    turn.mark();
+    turn.put(Family::kSystem, "X", {});
+    if (i % 4 == 3) {
+      turn.undo();
+    } else {
+      turn.keep();
+    }
+    CHECK(turn.look(Family::kSystem, turn.hash("X"), "X").value == "");
+  }
+  CHECK(turn.bytes() == 1);
+  turn.mark();
+  turn.put(Family::kSystem, "X", "no longer empty");
+  turn.keep();
+  CHECK(turn.look(Family::kSystem, turn.hash("X"), "X").value == "no longer empty");
+}
+
 TEST_CASE("overlay: keys of one hash stay apart, also while the table grows") {
   Arena arena;
   UndoLog undo;
