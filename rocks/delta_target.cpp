@@ -27,7 +27,7 @@ constexpr size_t kCommitBytes = 256 << 10;  // a commit does not breathe
 constexpr uint64_t kValueBytesMax = 1ULL << 30;
 constexpr size_t kMetaKeyBytesMin = 4 + 6;
 constexpr size_t kElementKeyBytesMin = 12;
-constexpr size_t kNodeKeyBytesMin = 12 + 4 + 6;
+constexpr size_t kNodeKeyBytesMin = 12 + 4;  // then a number, or a name, which may be empty
 static_assert(static_cast<uint8_t>(Phase::kSystem) == 1 && static_cast<uint8_t>(Phase::kNode) == 4,
               "begin() counts them");
 static_assert(kCommitBytes <= kSnapshotChunkBytes, "memory holds no more than two chunks");

@@ -244,7 +244,8 @@ TEST_CASE("what the node itself asks, and blocks, come whole") {
   ReplyStream stream(sink, kPiece, kLate);
   LongRead block = w.read("get key1");
   std::string block_bytes;
-  pack_transaction(block_bytes, 0, {}, {packed({"smembers", "set"})});
+  const std::vector<std::string> inside = {packed({"smembers", "set"})};
+  pack_transaction(block_bytes, 0, {}, inside);
   block.op.packed = std::move(block_bytes);
   CHECK_FALSE(run_long_read(*view, block, w.stop, &stream).replies.bytes.empty());
   CHECK_FALSE(

@@ -29,16 +29,17 @@ struct World {
   }
   // What was delivered to the client, as its shell does it. How many batches it was.
   size_t hand(TestClient& client) {
-    size_t batches = 0;
-    for (const ReplyBatch& batch : std::exchange(delivered, {})) {
-      if (batch.connection == client.session.id()) {
-        client.session.reply(batch, client.now_ms);
-        ++batches;
-      } else {
-        delivered.push_back(batch);
-      }
+    // What that makes others do comes behind what is under way to them.
+    std::vector<ReplyBatch> its;
+    std::vector<ReplyBatch> of_others;
+    for (ReplyBatch& batch : delivered) {
+      (batch.connection == client.session.id() ? its : of_others).push_back(std::move(batch));
     }
-    return batches;
+    delivered = std::move(of_others);
+    for (const ReplyBatch& batch : its) {
+      client.session.reply(batch, client.now_ms);
+    }
+    return its.size();
   }
   std::string give(TestClient& client) {
     hand(client);
@@ -265,7 +266,11 @@ TEST_CASE("a block changes subscriptions behind what was published before it") {
   client.send("SET k v\r\nPUBLISH a x\r\nMULTI\r\nUNSUBSCRIBE a\r\nEXEC\r\n");
   const std::string push = ">" + std::string(kMessage).substr(1);
   const std::string out = client.answer(client.forwarded()[0].slot, "+OK\r\n");
-  CHECK(out.starts_with("+OK\r\n" + push + ":1\r\n"));
+  const size_t told = out.find(push);
+  const size_t ended = out.find("unsubscribe");
+  CHECK(told != std::string::npos);
+  CHECK(ended != std::string::npos);
+  CHECK(told < ended);
   CHECK(world.node.context.pubsub.empty());
 }
 

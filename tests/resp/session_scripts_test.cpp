@@ -55,7 +55,7 @@ TEST_CASE("while a script runs for long, commands that would wait for it are ans
   CHECK(client.send("get k\r\n").empty());
   CHECK(client.forwarded().size() == 1);
   runs_us = 5'000'001;
-  TestClient other(node);
+  TestClient other(node, 2);
   CHECK(other.send("get k\r\n").starts_with("-BUSY "));
   CHECK(other.send("ping\r\n") == "+PONG\r\n");
   CHECK(other.send("script kill\r\n").starts_with("-UNKILLABLE "));

@@ -454,7 +454,7 @@ TEST_CASE_TEMPLATE("streams do what the model does, undone commands nothing [M1]
                    OnTable) {
   INFO(On::kName);
   StreamRun<On>(31, kTinyShape).run(rounds_on<On>(600));
-  StreamRun<On>(32, kShape).run(rounds_on<On>(900));
+  StreamRun<On>(32, kShape).run(rounds_on<On>(900, 1));
 }
 
 TEST_SUITE_END();
