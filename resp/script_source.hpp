@@ -10,11 +10,12 @@
 
 #include "resp/batch.hpp"
 #include "resp/command.hpp"
+#include "resp/lua/machine.hpp"
 
 namespace kiwi::resp {
 
 // To compile takes time before a step is counted, so a text has a bound, the same on every node.
-inline constexpr size_t kScriptBytes = size_t{16} << 20;
+inline constexpr size_t kScriptBytes = lua::kCodeBytes;
 
 struct ScriptSource {
   std::string_view code;   // from the end of the first line on, if that is one

@@ -1,5 +1,6 @@
-// The globals, table.* and math.* where Lua's own would differ between nodes, cost more than they
+// The globals and math.* where Lua's own would differ between nodes, cost more than they
 // count, or not know locked tables. The rest stays Lua's.
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -11,21 +12,54 @@ namespace kiwi::resp::lua {
 namespace {
 
 constexpr uint64_t kStepsPerCoroutine = 1000;
-constexpr uint64_t kStepsPerComparison = 10;
 constexpr uint64_t kCodeStepsPerByte = 10;
+constexpr uint64_t kCodeSquaresPerStep = 50;
 constexpr uint64_t kHeapBytesPerStep = 16;
 
+Run::Walk place_of(lua_State* L, int table, int key) {
+  Run::Walk place;
+  place.table = lua_topointer(L, table);
+  place.type = lua_type(L, key);
+  switch (place.type) {
+    case LUA_TNUMBER:
+      place.key = std::bit_cast<uint64_t>(lua_tonumber(L, key));
+      break;
+    case LUA_TBOOLEAN:
+      place.key = static_cast<uint64_t>(lua_toboolean(L, key));
+      break;
+    case LUA_TSTRING:
+      place.key = reinterpret_cast<uintptr_t>(lua_tostring(L, key));
+      break;
+    case LUA_TLIGHTUSERDATA:
+      place.key = reinterpret_cast<uintptr_t>(lua_touserdata(L, key));
+      break;
+    default:
+      place.key = reinterpret_cast<uintptr_t>(lua_topointer(L, key));
+  }
+  return place;
+}
+
+// A walk from the first key to the last passes each place of the table once, which its begin pays
+// for. Who asks from another key than the one that was answered last may pass as many each time.
 int next(lua_State* L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 2);
   see_through(L, 1);
-  if (lua_isnil(L, 2)) {
+  Run& run = run_of(L);
+  Run::Walk* walk = nullptr;
+  if (!lua_isnil(L, 2)) {
+    const auto known = std::ranges::find(run.walks, place_of(L, 1, 2));
+    walk = known != run.walks.end() ? &*known : nullptr;
+  }
+  if (walk == nullptr) {
     charge(L, slots_of(L, 1) / kSlotsPerStep);
+    walk = &run.walks[run.next_walk++ % run.walks.size()];
   }
   if (lua_next(L, 1) != 0) {
+    *walk = place_of(L, 1, 2);
     return 2;
   }
-  charge(L, slots_of(L, 1) / kSlotsPerStep);
+  *walk = {};
   lua_pushnil(L);
   return 1;
 }
@@ -45,13 +79,6 @@ int raw_get(lua_State* L) {
   see_through(L, 1);
   lua_rawget(L, 1);
   return 1;
-}
-
-void refuse_locked(lua_State* L, int index) {
-  if (is_locked(L, index)) {
-    lua_pushstring(L, kReadOnlyTable);
-    raise(L);
-  }
 }
 
 int raw_set(lua_State* L) {
@@ -122,6 +149,13 @@ int collect_garbage(lua_State* L) {
   const int argument = luaL_optint(L, 2, 0);
   const uint64_t heap = static_cast<uint64_t>(lua_gc(L, LUA_GCCOUNT, 0)) * 1024;
   const int what = kWhat[option];
+  if (what == LUA_GCSETPAUSE || what == LUA_GCSETSTEPMUL) {
+    // Answered and changed back: a collector that never pauses works at each allocation.
+    const int before = lua_gc(L, what, argument);
+    lua_gc(L, what, before);
+    lua_pushnumber(L, before);
+    return 1;
+  }
   if (what == LUA_GCCOLLECT || what == LUA_GCSTEP) {
     charge(L, heap / kHeapBytesPerStep);
   }
@@ -139,7 +173,13 @@ int collect_garbage(lua_State* L) {
 // ---------------------------------------------------------------- code as text
 
 int compile(lua_State* L, std::string_view code, const char* chunk) {
-  charge(L, code.size() * kCodeStepsPerByte);
+  if (code.size() > kCodeBytes) {
+    lua_pushnil(L);
+    lua_pushliteral(L, "the chunk is too long");
+    return 2;
+  }
+  // Jumps that are joined (a and a and ...) take quadratic time.
+  charge(L, code.size() * kCodeStepsPerByte + code.size() * code.size() / kCodeSquaresPerStep);
   if (!code.empty() && code.front() == LUA_SIGNATURE[0]) {
     lua_pushnil(L);
     lua_pushliteral(L, "only text is compiled");
@@ -210,147 +250,6 @@ int unpack(lua_State* L) {
 uint64_t of_arguments(lua_State* L) { return static_cast<uint64_t>(lua_gettop(L)); }
 uint64_t of_coroutine(lua_State*) { return kStepsPerCoroutine; }
 
-// ---------------------------------------------------------------- table.*
-
-uint64_t of_walk(lua_State* L) { return lua_istable(L, 1) ? slots_of(L, 1) : 0; }
-
-uint64_t of_shift(lua_State* L) {
-  refuse_locked(L, 1);
-  if (!lua_istable(L, 1) || lua_gettop(L) < 2) {
-    return 1;
-  }
-  const int64_t size = static_cast<int64_t>(lua_objlen(L, 1));
-  const int64_t at = to_integer(lua_tonumber(L, 2));
-  return at >= 1 && at < size ? static_cast<uint64_t>(size - at) : 1;
-}
-
-uint64_t of_concat(lua_State* L) {
-  if (!lua_istable(L, 1)) {
-    return 1;
-  }
-  const int64_t from = lua_isnumber(L, 3) != 0 ? to_integer(lua_tonumber(L, 3)) : 1;
-  const int64_t size = static_cast<int64_t>(lua_objlen(L, 1));
-  const int64_t to = lua_isnumber(L, 4) != 0 ? to_integer(lua_tonumber(L, 4)) : size;
-  return to > from ? static_cast<uint64_t>(to) - static_cast<uint64_t>(from) : 1;
-}
-
-// Lua 5.1's order of comparisons: what is left of equal ones must be as Redis leaves it.
-class Sort {
- public:
-  explicit Sort(lua_State* L) : L_(L) {}
-
-  void sort(int lower, int upper) {
-    while (lower < upper) {
-      order(lower, upper);
-      if (upper - lower == 1) {
-        return;
-      }
-      int middle = (lower + upper) / 2;
-      lua_rawgeti(L_, 1, middle);
-      lua_rawgeti(L_, 1, lower);
-      if (less(-2, -1)) {
-        set(middle, lower);
-      } else {
-        lua_pop(L_, 1);
-        lua_rawgeti(L_, 1, upper);
-        if (less(-1, -2)) {
-          set(middle, upper);
-        } else {
-          lua_pop(L_, 2);
-        }
-      }
-      if (upper - lower == 2) {
-        return;
-      }
-      lua_rawgeti(L_, 1, middle);  // the pivot
-      lua_pushvalue(L_, -1);
-      lua_rawgeti(L_, 1, upper - 1);
-      set(middle, upper - 1);
-      middle = partition(lower, upper);
-      lua_rawgeti(L_, 1, upper - 1);
-      lua_rawgeti(L_, 1, middle);
-      set(upper - 1, middle);
-      if (middle - lower < upper - middle) {
-        sort(lower, middle - 1);
-        lower = middle + 1;
-      } else {
-        sort(middle + 1, upper);
-        upper = middle - 1;
-      }
-    }
-  }
-
- private:
-  void set(int i, int j) {
-    lua_rawseti(L_, 1, i);
-    lua_rawseti(L_, 1, j);
-  }
-
-  void order(int lower, int upper) {
-    lua_rawgeti(L_, 1, lower);
-    lua_rawgeti(L_, 1, upper);
-    if (less(-1, -2)) {
-      set(lower, upper);
-    } else {
-      lua_pop(L_, 2);
-    }
-  }
-
-  // The pivot is on top and stands at upper - 1; takes it off the stack.
-  int partition(int lower, int upper) {
-    int i = lower;
-    int j = upper - 1;
-    for (;;) {
-      while (lua_rawgeti(L_, 1, ++i), less(-1, -2)) {
-        if (i > upper) {
-          luaL_error(L_, "invalid order function for sorting");
-        }
-        lua_pop(L_, 1);
-      }
-      while (lua_rawgeti(L_, 1, --j), less(-3, -1)) {
-        if (j < lower) {
-          luaL_error(L_, "invalid order function for sorting");
-        }
-        lua_pop(L_, 1);
-      }
-      if (j < i) {
-        lua_pop(L_, 3);
-        return i;
-      }
-      set(i, j);
-    }
-  }
-
-  bool less(int a, int b) {
-    charge(L_, kStepsPerComparison);
-    if (lua_isnil(L_, 2)) {
-      return lua_lessthan(L_, a, b) != 0;
-    }
-    lua_pushvalue(L_, 2);
-    lua_pushvalue(L_, a - 1);
-    lua_pushvalue(L_, b - 2);
-    lua_call(L_, 2, 1);
-    const bool result = lua_toboolean(L_, -1) != 0;
-    lua_pop(L_, 1);
-    return result;
-  }
-
-  lua_State* L_;
-};
-
-int sort_table(lua_State* L) {
-  luaL_checktype(L, 1, LUA_TTABLE);
-  refuse_locked(L, 1);
-  const int count = static_cast<int>(lua_objlen(L, 1));
-  luaL_checkstack(L, 40, "");
-  if (!lua_isnoneornil(L, 2)) {
-    luaL_checktype(L, 2, LUA_TFUNCTION);
-  }
-  lua_settop(L, 2);
-  Sort(L).sort(1, count);
-  return 0;
-}
-
 // ---------------------------------------------------------------- math.*
 
 // drand48 and its 31 bits as Redis has them; 0 at each run.
@@ -418,17 +317,6 @@ void open_base(lua_State* L) {
   charge_for<of_coroutine>(L, "wrap");
   charge_for<of_coroutine>(L, "resume");
   lua_pop(L, 2);
-}
-
-void open_tables(lua_State* L) {
-  lua_getglobal(L, "table");
-  set_function(L, "sort", sort_table);
-  charge_for<of_shift>(L, "insert");
-  charge_for<of_shift>(L, "remove");
-  charge_for<of_concat>(L, "concat");
-  charge_for<of_walk>(L, "maxn");
-  charge_for<of_walk>(L, "foreach");
-  lua_pop(L, 1);
 }
 
 void open_math(lua_State* L) {

@@ -63,6 +63,9 @@ inline constexpr FlagName kFlagNames[] = {{"no-writes", kNoWrites},
                                           {"no-cluster", kNoCluster},
                                           {"allow-cross-slot-keys", kAllowCrossSlotKeys}};
 
+// What is compiled at once: a chunk takes quadratic time before any step is counted.
+inline constexpr size_t kCodeBytes = size_t{128} << 10;
+
 // Of libraries and functions.
 bool is_name(std::string_view text);
 inline constexpr std::string_view kBadName =

@@ -187,6 +187,7 @@ class Matcher {
   }
 
   const char* class_end(const char* p) {
+    const char* begin = p;
     const char c = *p++;
     if (c == kEscape) {
       if (at_end(p)) {
@@ -206,6 +207,7 @@ class Matcher {
           ++p;
         }
       } while (at_end(p) || *p != ']');
+      charge(L_, static_cast<uint64_t>(p - begin));
       return p + 1;
     }
     return p;
@@ -275,6 +277,7 @@ class Matcher {
       luaL_error(L_, "missing '[' after '%%f' in pattern");
     }
     const char* next = class_end(p);
+    charge(L_, 2 * static_cast<uint64_t>(next - p));
     const int before = s == begin_ ? 0 : byte_of(s - 1);
     const int here = s < end_ ? byte_of(s) : 0;
     const bool is = !in_set(before, p, next - 1) && in_set(here, p, next - 1);

@@ -40,6 +40,7 @@ int find_or_match(lua_State* L, bool find) {
   from = from < 0 ? from + size + 1 : from;
   from = from < 1 ? 0 : from - 1;
   from = from > size ? size : from;
+  charge(L, pattern.size() / 8);
   if (find &&
       (lua_toboolean(L, 4) != 0 || pattern.find_first_of(kSpecials) == std::string_view::npos)) {
     const char* found = find_plain(L, text, static_cast<size_t>(from), pattern);

@@ -18,6 +18,7 @@ enum RegistryPlace : int {
 };
 
 inline constexpr const char* kReadOnlyTable = "Attempt to modify a readonly table";
+void refuse_locked(lua_State* L, int index);  // raises it
 inline constexpr int kInstructionsPerHook = 1000;
 void count_hook(lua_State* L, lua_Debug* where);
 

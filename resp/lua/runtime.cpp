@@ -121,6 +121,13 @@ bool is_locked(lua_State* L, int index) {
   return true;
 }
 
+void refuse_locked(lua_State* L, int index) {
+  if (is_locked(L, index)) {
+    lua_pushstring(L, kReadOnlyTable);
+    raise(L);
+  }
+}
+
 void see_through(lua_State* L, int index) {
   if (push_locked(L, index)) {
     lua_replace(L, index);

@@ -5,6 +5,7 @@
 // guarded() keeps it in Run::thrown, ends the script, and the Machine throws it again.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -20,6 +21,15 @@
 namespace kiwi::resp::lua {
 
 struct Run {
+  // Where a walk over a table is: the key that next() answered last.
+  struct Walk {
+    const void* table = nullptr;
+    int type = 0;
+    uint64_t key = 0;
+    bool operator==(const Walk&) const = default;
+  };
+  std::array<Walk, 8> walks;  // the last ones: more that go on at once pay for each place
+  size_t next_walk = 0;
   Host* host = nullptr;
   int resp = 2;  // what redis.setresp() said
   std::exception_ptr thrown;

@@ -117,21 +117,30 @@ TEST_CASE("no pcall, coroutine, metamethod or comparison goes on beyond the budg
         "return string.find(string.rep('a', 28), string.rep('a?', 28) .. string.rep('a', 28))",
         "return string.match(string.rep('a', 5000), '.-.-.-.-.-b')",
         "return string.gsub(string.rep('a', 100000), 'a*b', '')",
-        "return string.rep('x', 30000000)",
-        "local s = 'x' while true do s = s .. s end",
-        "while true do redis.call('ping') end",
-        "while true do redis.sha1hex('x') end",
+        "return string.rep('x', 30000000)", "local s = 'x' while true do s = s .. s end",
+        "while true do redis.call('ping') end", "while true do redis.sha1hex('x') end",
         "while true do cjson.encode({1, 2, 3}) end",
-        "while true do cjson.decode('[1,[2,[3]]]') end",
-        "while true do cmsgpack.pack(1) end",
-        "while true do struct.pack('i4', 1) end",
-        "while true do loadstring('return 1') end",
-        "while true do collectgarbage() end",
-        "for i = 1, 1e9 do local x = 2 ^ 0.5 end",
-        "while true do math.sin(1) end",
-        "while true do tostring({}) end",
+        "while true do cjson.decode('[1,[2,[3]]]') end", "while true do cmsgpack.pack(1) end",
+        "while true do struct.pack('i4', 1) end", "while true do loadstring('return 1') end",
+        "while true do collectgarbage() end", "for i = 1, 1e9 do local x = 2 ^ 0.5 end",
+        "while true do math.sin(1) end", "while true do tostring({}) end",
         "local t = {} for i = 1, 1000 do t[i] = i end while true do table.concat(t) end",
-        "local t = {} for i = 1, 1000 do t[i] = i end while true do unpack(t) end"}) {
+        "local t = {} for i = 1, 1000 do t[i] = i end while true do unpack(t) end",
+        // What no instruction counts, one call or one lookup at a time.
+        "table.insert({}, -2147483648, 1)", "table.insert({}, 2, 1) table.insert({}, -2e8, 1)",
+        "local t = {} for i = 1, 100000 do t[i] = i end for i = 2, 99999 do t[i] = nil end "
+        "while true do next(t, 1) end",
+        "collectgarbage('setpause', 0) collectgarbage('setstepmul', 0) while true do local t = {} "
+        "end",
+        "local t = {} for i = 1, 100000 do t[2^52 + (2^19 - i) * 2^32 + i] = i end",
+        "local p = string.rep('x', 50) local t = {} for i = 1, 100000 do "
+        "t[i] = p .. string.rep('y', 900) .. i .. string.rep('z', 900) end while true do end",
+        "while true do loadstring(string.rep('a and ', 10000) .. 'a') end",
+        "return string.find(string.rep('a', 20000), '%f[' .. string.rep('b', 20000) .. ']')",
+        "local a = string.rep('\\0', 1000000) while true do local b = a < a .. 'x' end",
+        "local s = string.rep(' ', 1000000) while true do tonumber(s) end",
+        "local p = string.rep('x', 1000000) while true do string.find('', p) end",
+        "local t = {} for i = 0, 24 do t[2^i] = 1 end while true do table.foreachi(t, type) end"}) {
     CAPTURE(script);
     const std::string answer = w.eval(std::string("redis.call('set','k',1) ") + script);
     CHECK(answer.starts_with("-ERR"));
@@ -299,11 +308,13 @@ TEST_CASE("the cache keeps what SCRIPT LOAD brought; of EVAL's the oldest go [2.
   }
   CHECK(w.first("script exists " + sha1_hex("return 0") + " " + sha1_hex("return 1") + " " +
                 sha1_hex(loaded)) == "*3\r\n:0\r\n:1\r\n:1\r\n");
-  w.eval("return " + std::string(Scripts::kEvaluatedBytes / 2, ' ') + "1");
-  CHECK(w.first("script exists " + sha1_hex("return 1")) == "*1\r\n:0\r\n");
-  w.eval(std::string(Scripts::kEvaluatedBytes, ' '));  // too large to be kept
-  CHECK(w.first("script exists " + sha1_hex(std::string(Scripts::kEvaluatedBytes, ' '))) ==
-        "*1\r\n:0\r\n");
+  constexpr size_t kLong = 100'000;
+  for (uint64_t i = 0; i < Scripts::kEvaluatedBytes / kLong; ++i) {
+    w.eval("return " + std::string(kLong, ' ') + std::to_string(i));
+  }
+  CHECK(w.first("script exists " + sha1_hex("return 1") + " " + sha1_hex("return 490")) ==
+        "*2\r\n:0\r\n:0\r\n");
+  CHECK(w.eval(std::string(200'000, ' ')).starts_with("-ERR the script is larger"));
   // From one kind to the other, and everything away.
   w.write({"script", "load", "return 500"});
   CHECK(w.write({"script", "flush"}) == "+OK\r\n");
