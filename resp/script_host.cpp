@@ -17,7 +17,7 @@ namespace kiwi::resp {
 namespace {
 
 // A reply as a value; what a script makes of it has to fit into its memory anyway.
-constexpr size_t kValueBytes = size_t{256} << 20;
+constexpr size_t kValueBytes = size_t{128} << 20;
 constexpr size_t kLogBytes = 1024;  // of a line that a script writes
 constexpr std::string_view kUnknown = "ERR Unknown Redis command called from script";
 constexpr std::string_view kWrongArity =

@@ -48,7 +48,7 @@ class ValueWriter final : public ReplyWriter {
   // call throws ReplyTooLarge.
   explicit ValueWriter(int version, size_t bytes_max = std::numeric_limits<size_t>::max())
       : ReplyWriter(version, false), bytes_max_(bytes_max) {}
-  static constexpr size_t kPartBytes = 32;
+  static constexpr size_t kPartBytes = 176;  // what one takes in memory, while it is built
 
   void simple(std::string_view text) override;
   void error(std::string_view text) override;

@@ -153,7 +153,6 @@ void expiry_floor(std::string& out, DatabaseId database);
 // the SHA-1 of one that EVAL left (types/scripts.hpp).
 void script(std::string& out, std::string_view sha1);
 void script_order(std::string& out, uint64_t order);
-void script_order_range(std::string& from, std::string& to);
 void scripts_total(std::string& out);
 void script_range(std::string& from, std::string& to);  // all of them
 // 'L' and a name -> a library of functions; 'L' alone -> what all take together; 'F' and the name

@@ -151,10 +151,6 @@ void script_order(std::string& out, uint64_t order) {
   put_be(out, order);
 }
 
-void script_order_range(std::string& from, std::string& to) {
-  tag_range(from, to, kScriptOrderTag);
-}
-
 void scripts_total(std::string& out) { tag(out, kScriptTag); }
 
 void script_range(std::string& from, std::string& to) {

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 
 #include "config/base/check.hpp"
 #include "config/base/portable_math.hpp"
@@ -37,7 +38,18 @@ void charge_number(const char* text, const char* end) {
 
 }  // namespace
 
+// What C++ throws inside of Lua is an error that the script can catch, and go on otherwise than on
+// other nodes. So while a script runs there is no bad_alloc.
+void end_without_memory() {
+  if (meter_of_thread != nullptr) {
+    fatal("out of memory while a script runs: give this node more memory");
+  }
+  throw std::bad_alloc();
+}
+
 MeterOfThread::MeterOfThread(Meter& meter) {
+  static const bool installed = (std::set_new_handler(end_without_memory), true);
+  CHECK_INVARIANT(installed);
   CHECK_INVARIANT(meter_of_thread == nullptr);
   meter_of_thread = &meter;
 }

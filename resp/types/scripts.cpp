@@ -46,7 +46,7 @@ bool Scripts::contains(std::string_view sha1) {
   return state_.get(Family::kSystem, key_).has_value();
 }
 
-// ON DISK: next order, evaluated, their bytes, loaded bytes; 8 each, LE.
+// ON DISK: next order, oldest order, evaluated, their bytes, loaded bytes; 8 each, LE.
 Scripts::Total Scripts::total() {
   keys::scripts_total(key_);
   Total total;
@@ -56,6 +56,7 @@ Scripts::Total Scripts::total() {
   }
   ByteReader in(*bytes);
   total.next_order = in.le<uint64_t>();
+  total.oldest_order = in.le<uint64_t>();
   total.evaluated = in.le<uint64_t>();
   total.evaluated_bytes = in.le<uint64_t>();
   total.loaded_bytes = in.le<uint64_t>();
@@ -69,6 +70,7 @@ void Scripts::store(const Total& total) {
   keys::scripts_total(key_);
   value_.clear();
   put_le(value_, total.next_order);
+  put_le(value_, total.oldest_order);
   put_le(value_, total.evaluated);
   put_le(value_, total.evaluated_bytes);
   put_le(value_, total.loaded_bytes);
@@ -93,19 +95,20 @@ void Scripts::forget_order(uint64_t order) {
 
 void Scripts::drop_oldest(Total& total) {
   CHECK_INVARIANT(total.evaluated != 0);
-  std::string from;
-  std::string to;
-  keys::script_order_range(from, to);
-  std::string oldest;
+  // By their numbers, which SCRIPT LOAD leaves gaps in: a cursor would pass what was erased before.
   std::string sha1;
-  {
-    const auto at = state_.cursor(Family::kSystem, from, to);
-    if (!at->valid()) {
+  uint64_t order = total.oldest_order;
+  for (;; ++order) {
+    if (order >= total.next_order) {
       damaged();
     }
-    oldest = at->key();
-    sha1 = at->value();
+    keys::script_order(key_, order);
+    if (const auto found = state_.get(Family::kSystem, key_)) {
+      sha1 = *found;
+      break;
+    }
   }
+  total.oldest_order = order + 1;
   const std::optional<Record> record = read(sha1);
   if (!record || record->kind != Kind::kEvaluated) {
     damaged();
@@ -113,7 +116,7 @@ void Scripts::drop_oldest(Total& total) {
   CHECK_INVARIANT(total.evaluated_bytes >= bytes_of(record->text));
   --total.evaluated;
   total.evaluated_bytes -= bytes_of(record->text);
-  effects_.erase(Family::kSystem, oldest);
+  forget_order(order);
   keys::script(key_, sha1);
   effects_.erase(Family::kSystem, key_);
 }

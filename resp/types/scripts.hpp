@@ -38,7 +38,8 @@ class Scripts {
   void flush();
 
   struct Total {
-    uint64_t next_order = 0;  // of the next one that EVAL leaves
+    uint64_t next_order = 0;    // of the next one that EVAL leaves
+    uint64_t oldest_order = 0;  // none that is there has an older one
     uint64_t evaluated = 0;
     uint64_t evaluated_bytes = 0;
     uint64_t loaded_bytes = 0;

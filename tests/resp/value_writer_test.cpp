@@ -116,10 +116,11 @@ TEST_CASE("what is known last is put first") {
 }
 
 TEST_CASE("a value has a bound, and a writer whose command failed can be used again") {
-  ValueWriter writer(3, 100);
+  constexpr size_t kMost = 4 * ValueWriter::kPartBytes;
+  ValueWriter writer(3, kMost);
   writer.array(3);
   writer.bulk("a");
-  CHECK_THROWS_AS(writer.bulk(std::string(100, 'x')), ReplyTooLarge);
+  CHECK_THROWS_AS(writer.bulk(std::string(kMost, 'x')), ReplyTooLarge);
   writer.clear();
   writer.bulk("b");
   CHECK(writer.take().text == "b");

@@ -136,8 +136,6 @@ TEST_CASE("keys: golden bytes of the grammar [F33] [F40]") {
   CHECK(hex(out) + hex(to) == "4748");
   script_range(out, to);
   CHECK(hex(out) + hex(to) == "5052");
-  script_order_range(out, to);
-  CHECK(hex(out) + hex(to) == "5152");
   library_range(out, to);
   CHECK(hex(out) + hex(to) == "4c4d");
   function_range(out, to);
