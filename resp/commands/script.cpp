@@ -46,7 +46,15 @@ std::optional<Sha1> read_sha1(std::string_view text) {
   return sha1;
 }
 
+// A long text may take a second, for jumps that are joined take quadratic time. Whether it was
+// compiled before differs between nodes, so it counts each time.
 std::string compile_error(Context& context, const ScriptSource& source, std::string_view hex) {
+  constexpr size_t kShort = size_t{64} << 10;
+  constexpr size_t kSquaresPerRecord = 50'000;
+  const size_t size = source.code.size();
+  if (size > kShort) {
+    context.state().steps().step(size * size / kSquaresPerRecord);
+  }
   std::string error = context.scripts().machine().compile_error(source.code, hex);
   return error.empty() ? error : "ERR Error compiling script (new function): " + error;
 }
