@@ -50,6 +50,21 @@ lua::Machine& ScriptEngine::machine() {
   return *machine_;
 }
 
+void ScriptEngine::begin_run() {
+  constexpr int64_t kGapUs = 100'000;
+  began_us_ = now_us_ ? now_us_() : 0;
+  const bool goes_on = ended_us_ != 0 && *began_us_ - ended_us_ < kGapUs;
+  busy_since_us_ = goes_on ? busy_since_us_ : *began_us_;
+}
+
+void ScriptEngine::end_run() {
+  constexpr int64_t kLongUs = 100'000;
+  CHECK_INVARIANT(began_us_.has_value());
+  const int64_t now_us = now_us_ ? now_us_() : 0;
+  ended_us_ = now_us - *began_us_ > kLongUs ? now_us : 0;
+  began_us_.reset();
+}
+
 // Nothing is kept: another thread will run them.
 bool ScriptEngine::has_place(GroupId group) {
   const auto known = arenas_of_thread().find(group.value);

@@ -33,10 +33,8 @@ class ScriptEngine {
   // While it lives a script runs; the executor may rest inside of it.
   class Running {
    public:
-    explicit Running(ScriptEngine& engine) : engine_(engine) {
-      engine_.began_us_ = engine_.now_us_ ? engine_.now_us_() : 0;
-    }
-    ~Running() { engine_.began_us_.reset(); }
+    explicit Running(ScriptEngine& engine) : engine_(engine) { engine_.begin_run(); }
+    ~Running() { engine_.end_run(); }
     Running(const Running&) = delete;
     Running& operator=(const Running&) = delete;
 
@@ -45,21 +43,27 @@ class ScriptEngine {
   };
   // Monotonic; without it nobody asks.
   void clock(std::function<int64_t()> now_us) { now_us_ = std::move(now_us); }
-  // How long the present script has run; none: no script runs. Decides no result.
+  // How long scripts have run, the present one and long ones right before it: many of them stand in
+  // the log at once. None: no script runs. Decides no result.
   std::optional<int64_t> running_us() const {
-    return began_us_ && now_us_ ? std::optional(now_us_() - *began_us_) : std::nullopt;
+    return began_us_ && now_us_ ? std::optional(now_us_() - busy_since_us_) : std::nullopt;
   }
 
   // Could a script of that group run in this process?
   static bool has_place(GroupId group);
 
  private:
+  void begin_run();
+  void end_run();
+
   const GroupId group_;
   const Place place_;
   std::shared_ptr<ReadScripts> texts_;
   std::unique_ptr<lua::Machine> machine_;
   std::function<int64_t()> now_us_;
   std::optional<int64_t> began_us_;  // of the present one
+  int64_t busy_since_us_ = 0;
+  int64_t ended_us_ = 0;  // the last one, if it was long; else 0
 };
 
 }  // namespace kiwi::resp

@@ -323,21 +323,28 @@ void Machine::restore(std::string_view image, Run& run, uint64_t steps_max) {
   header.meter = {.steps = 0, .steps_max = steps_max, .rested = 0, .stop = Stop::kNone};
 }
 
-const std::string* Machine::known(const std::string& key) {
+const std::string* Machine::known(const std::string& key, std::string_view code) {
   const auto found = by_key_.find(key);
   if (found == by_key_.end()) {
+    return nullptr;
+  }
+  if (found->second->code != code) {
+    image_bytes_ -= found->second->bytes.size() + found->second->code.size();
+    images_.erase(found->second);
+    by_key_.erase(found);
     return nullptr;
   }
   images_.splice(images_.begin(), images_, found->second);
   return &images_.front().bytes;
 }
 
-const std::string* Machine::keep(std::string key, std::string bytes) {
-  image_bytes_ += bytes.size();
-  images_.push_front({std::move(key), std::move(bytes)});
+const std::string* Machine::keep(std::string key, std::string_view code, std::string bytes) {
+  image_bytes_ += bytes.size() + code.size();
+  images_.push_front({std::move(key), std::string(code), std::move(bytes)});
   by_key_[images_.front().key] = images_.begin();
   while (images_.size() > 1 && (images_.size() > kImages || image_bytes_ > kImageBytes)) {
-    image_bytes_ -= images_.back().bytes.size();
+    CHECK_INVARIANT(image_bytes_ >= images_.back().bytes.size() + images_.back().code.size());
+    image_bytes_ -= images_.back().bytes.size() + images_.back().code.size();
     by_key_.erase(images_.back().key);
     images_.pop_back();
   }
@@ -352,7 +359,7 @@ const std::string* Machine::compiled(std::string_view code,
                                      std::vector<Function>* functions,
                                      std::string& error) {
   std::string key = (library ? "f" : "s") + std::string(identity);
-  if (const std::string* image = functions == nullptr ? known(key) : nullptr) {
+  if (const std::string* image = functions == nullptr ? known(key, code) : nullptr) {
     return image;
   }
   Run run;
@@ -380,11 +387,11 @@ const std::string* Machine::compiled(std::string_view code,
     return nullptr;
   }
   if (functions != nullptr) {
-    if (const auto before = by_key_.find(key); before != by_key_.end()) {
-      return known(key);
+    if (const std::string* image = known(key, code)) {
+      return image;
     }
   }
-  return keep(std::move(key), arena_->image());
+  return keep(std::move(key), code, arena_->image());
 }
 
 std::string Machine::compile_error(std::string_view code, std::string_view identity) {

@@ -111,6 +111,7 @@ class Machine {
  private:
   struct Image {
     std::string key;
+    std::string code;  // two texts may have one SHA-1, and nodes do not keep the same images
     std::string bytes;
   };
   struct Task;
@@ -125,8 +126,8 @@ class Machine {
                               Host* host,
                               std::vector<Function>* functions,
                               std::string& error);
-  const std::string* known(const std::string& key);
-  const std::string* keep(std::string key, std::string bytes);
+  const std::string* known(const std::string& key, std::string_view code);
+  const std::string* keep(std::string key, std::string_view code, std::string bytes);
 
   static constexpr size_t kImages = 128;
   static constexpr size_t kImageBytes = size_t{16} << 20;
