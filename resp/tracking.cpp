@@ -156,13 +156,17 @@ void Tracking::make_room() {
   }
 }
 
+// It stands aside before its keys are remembered: any of these may be what goes to make room, which
+// is then to be told of behind its reply.
 void Tracking::put_aside(uint64_t read, uint64_t connection, std::vector<std::string> keys) {
-  for (const std::string& key : keys) {
-    remember(connection, key);
+  const auto [aside, is_new] = aside_.emplace(read, Aside{connection, std::move(keys), {}});
+  CHECK_INVARIANT(is_new);
+  for (const std::string& key : aside->second.keys) {
     aside_keys_[key].insert(read);
   }
-  const bool is_new = aside_.emplace(read, Aside{connection, std::move(keys), {}}).second;
-  CHECK_INVARIANT(is_new);
+  for (const std::string& key : aside->second.keys) {
+    remember(connection, key);
+  }
 }
 
 void Tracking::answered(uint64_t read) {

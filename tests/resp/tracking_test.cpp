@@ -211,6 +211,28 @@ TEST_CASE("a read that was put aside is told of behind its reply if its keys cha
   CHECK_FALSE(tracking.has_notices());
 }
 
+TEST_CASE("a read that is put aside may push its own keys out of a full table [T3]") {
+  config::Options options;
+  options.tracking_table_max_keys = 1;
+  Tracking tracking(options);
+  tracking.turn_on(1, {}, {});
+  tracking.turn_on(2, {}, {});
+  tracking.remember(2, "b");
+  tracking.put_aside(100, 1, {"a"});  // the next by name from the begin on is "a" itself
+  CHECK(told(tracking) == "1: a");
+  CHECK(tracking.keys() == 1);
+  tracking.answered(100);
+  CHECK(told(tracking) == "1: a");  // nobody remembers it: no later change would be told
+  tracking.modified("a", 0);
+  CHECK_FALSE(tracking.has_notices());
+  tracking.put_aside(101, 1, {"c", "d", "c"});  // each pushes out one before it
+  CHECK(told(tracking) == "2: b; 1: c; 1: d");
+  tracking.answered(101);
+  CHECK(told(tracking) == "1: c d");
+  tracking.modified("c", 0);
+  CHECK(told(tracking) == "1: c");
+}
+
 TEST_CASE("a flush is told to every client and drops what was remembered [T5]") {
   config::Options options;
   Tracking tracking(options);
@@ -289,8 +311,9 @@ TEST_CASE("whatever is read, changed and put aside, no client keeps an old value
         ++state[key];
         tracking.modified(key, 0);
       } else if (draw == 5) {
-        tracking.put_aside(++reads, id + 1, {key});
-        aside[reads] = {id, {{key, state[key]}}};
+        const std::string other(1, static_cast<char>('a' + prng.below(8)));
+        tracking.put_aside(++reads, id + 1, {key, other});
+        aside[reads] = {id, {{key, state[key]}, {other, state[other]}}};
       } else if (draw == 6 && !aside.empty()) {
         const auto first = aside.begin();
         tracking.answered(first->first);
