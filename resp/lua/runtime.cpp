@@ -5,13 +5,18 @@
 
 #include "resp/lua/registry.hpp"
 
+// Lua's own: to the nearest protected call.
+[[noreturn]] void luaD_throw(lua_State* L, int status);
+
 namespace kiwi::resp::lua {
 
+// Past the handler of an xpcall(): inside of count_hook() no hook is called, so that nothing would
+// end a handler that does not end by itself.
 void stop_run(lua_State* L) {
   // From here on each instruction of this thread ends whatever caught the last error.
   lua_sethook(L, count_hook, LUA_MASKCOUNT, 1);
   lua_pushliteral(L, "script stopped");
-  raise(L);
+  luaD_throw(L, LUA_ERRRUN);
 }
 
 void rest(lua_State* L) {
