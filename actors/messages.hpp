@@ -54,7 +54,8 @@ struct ExecutorOrders {
   std::vector<uint64_t> cancel_reads;
   std::vector<uint64_t> serves_returned;
   std::vector<uint64_t> serves_answered;
-  std::vector<resp::ConnectionId> gone;  // before the serves
+  std::vector<resp::ReplySlot> answered;  // behind forget
+  std::vector<resp::ConnectionId> gone;   // before the serves
   bool end_waits = false;
 };
 // The executor's answer to the router, once a turn.

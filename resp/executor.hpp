@@ -127,7 +127,10 @@ class Executor {
   // Serves that the router did not hand over: they are certainly not applied.
   void serves_returned(const std::vector<uint64_t>& waiters);
   void serves_answered(const std::vector<uint64_t>& waiters);  // and whose clients it answered
-  void end_waits();                                            // this node stops serving
+  // What the router answered of a batch that it gave up, behind forget(): blocking commands,
+  // serves.
+  void clients_answered(const std::vector<ReplySlot>& slots);
+  void end_waits();  // this node stops serving
   WaiterStatus waiters() const;
 
   // A snapshot was installed and this executor stands on its state: takes over what `old` still

@@ -311,6 +311,7 @@ struct Executor::State {
   uint64_t failures = 0;          // commands that threw (F30)
 
   Waiters waiters;
+  std::vector<ReplySlot> answered;       // while this turn rested: clients_answered()
   std::optional<Waiter> begins_to_wait;  // the operation being executed, and its client is there
   bool keeps_waiting = false;            // a serve found nothing, or CLIENT UNBLOCK waits for one
   bool found_nothing = false;            // the read that was executed last

@@ -179,7 +179,10 @@ void Executor::State::begin_wait(const Asker& by,
 
 void Executor::State::end_read(const ReplyGroups::Draft& draft, uint64_t slot) {
   if (begins_to_wait) {
-    waiters.add(*std::exchange(begins_to_wait, std::nullopt));
+    Waiter waiter = *std::exchange(begins_to_wait, std::nullopt);
+    if (std::ranges::find(answered, waiter.to) == answered.end()) {
+      waiters.add(std::move(waiter));
+    }
   } else if (!std::exchange(keeps_waiting, false)) {
     replies.end(draft, slot);
   }
@@ -269,6 +272,7 @@ bool Executor::State::serve_here(const Waiter& waiter) {
 }
 
 bool Executor::State::look_at_waits() {
+  answered.clear();  // nothing of a turn is left that could begin
   if (store == nullptr || waiters.idle()) {
     return false;
   }
@@ -328,6 +332,17 @@ void Executor::serves_returned(const std::vector<uint64_t>& waiters) {
 void Executor::serves_answered(const std::vector<uint64_t>& waiters) {
   for (const uint64_t id : waiters) {
     state_->waiters.lost(id);
+  }
+}
+
+// Their batch may be under way in an entry that rests, in front of them: then they must not begin.
+void Executor::clients_answered(const std::vector<ReplySlot>& slots) {
+  State& s = *state_;
+  for (const ReplySlot& to : slots) {
+    s.waiters.client_answered(to);
+    if (s.rests) {
+      s.answered.push_back(to);
+    }
   }
 }
 

@@ -50,6 +50,7 @@ struct RouterEffects {
   std::vector<ReplyBatch> replies;                          // refusals and timeouts, to connections
   std::vector<uint64_t> serves_returned;                    // to the executor: not handed over
   std::vector<uint64_t> serves_answered;                    // the same, and the client was told
+  std::vector<ReplySlot> answered;    // to the executor, behind forget: of clients that would wait
   std::vector<ConnectionId> gone;     // to the executor, again: nothing of theirs is on its way
   bool end_waits = false;             // to the executor
   bool wants_commit_changed = false;  // to Raft: set_wants_commit

@@ -319,6 +319,9 @@ void Router::State::time_out(Pending& p) {
   p.void_only = !mutant(Mutant::kZombieAfterTimeout);
   effects.forget.push_back(p.batch->sequence);
   for (const PendingOp& op : p.batch->ops) {
+    if (op.kind == RequestKind::kBlocking || op.waiter != 0) {
+      effects.answered.push_back(op.to);
+    }
     if (op.kind != RequestKind::kWrite) {
       answer(op.to, op.kind, Answer::kReadTimeout);
     } else if (!p.writes_answered || op.waiter != 0) {

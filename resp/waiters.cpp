@@ -83,6 +83,8 @@ void Waiters::look_at_all() {
 
 void Waiters::add(Waiter waiter) {
   CHECK_INVARIANT(!waiter.keys.empty() && waiter.count != 0 && waiter.to.connection != 0);
+  // It asks no second time before it was answered: nobody can be left that no end would find.
+  connection_closed(waiter.to.connection);
   const uint64_t id = ++last_id_;
   if (waiter.until_ms != 0) {
     waiter.until_ms = step_up(waiter.until_ms);
@@ -141,6 +143,18 @@ void Waiters::connection_closed(ConnectionId connection) {
     leave_lanes(it->first, it->second.waiter);
     answer_unblocker(it->second, false);
     erase(it);
+  }
+}
+
+void Waiters::client_answered(const ReplySlot& to) {
+  const auto of = of_connection_.find(to.connection);
+  if (of == of_connection_.end()) {
+    return;
+  }
+  const auto it = blocked_.find(of->second);
+  CHECK_INVARIANT(it != blocked_.end());
+  if (it->second.waiter.to == to) {  // else it asked again meanwhile
+    connection_closed(to.connection);
   }
 }
 

@@ -92,6 +92,8 @@ class Waiters {
   void returned(uint64_t id);    // it was not applied and never will be: again in a while, slowly
   void lost(uint64_t id);        // nobody knows; its client was told
   void connection_closed(ConnectionId connection);
+  // The client was told that nobody knows: its wait is over, and nothing is taken for it any more.
+  void client_answered(const ReplySlot& to);
   // The wait of that connection ends, unless it is served first. Answered once, maybe later.
   void unblock(ConnectionId connection, WaitEnd how, const Answer& by);
   void end_all(WaitEnd how);

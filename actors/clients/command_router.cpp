@@ -113,6 +113,7 @@ void CommandRouter::ship(resp::RouterEffects effects) {
                         .cancel_reads = std::move(effects.cancel_reads),
                         .serves_returned = std::move(effects.serves_returned),
                         .serves_answered = std::move(effects.serves_answered),
+                        .answered = std::move(effects.answered),
                         .gone = std::move(effects.gone),
                         .end_waits = effects.end_waits});
   }

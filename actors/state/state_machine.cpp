@@ -277,6 +277,7 @@ void StateMachine::take(ExecutorOrders& orders) {
     options_.executor->run_reads(std::move(batch));
   }
   options_.executor->cancel_reads(orders.cancel_reads);
+  options_.executor->clients_answered(orders.answered);
   for (const resp::ConnectionId gone : orders.gone) {
     options_.executor->forget_connection(gone);
   }

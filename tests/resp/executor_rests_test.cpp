@@ -235,6 +235,84 @@ TEST_CASE("an executor may end while an entry rests [C3]") {
   }
 }
 
+namespace {
+
+// A node whose own batch of these commands is under way behind a long one, and rests there.
+class RestingBatch {
+ public:
+  RestingBatch() : node_(keyspace_, resting()) {
+    node_.start();
+    Argv set{"sadd", "set"};
+    for (int i = 0; i < 300; ++i) {
+      set.push_back("member" + std::to_string(i));
+    }
+    elsewhere(set);
+  }
+  ExecutorEffects elsewhere(const Argv& argv) {
+    node_.log().batch({NodeId{2}, incarnation_of(2), 1, ++elsewhere_}, {packed(argv)});
+    return node_.deliver();
+  }
+  void block(const ReplySlot& to, const Argv& argv) {
+    ReadBatch batch;
+    batch.id = 1;
+    batch.index = executor().applied();
+    batch.now_ms = node_.clock();
+    batch.ops.push_back({to, RequestKind::kBlocking, 2, packed(argv), 0});
+    executor().run_reads(std::move(batch));
+    node_.deliver();
+  }
+  // What the router does when it has waited long enough, while the entry rests.
+  void give_up_behind(PendingOp op, const std::vector<std::string>& payload) {
+    const ReplySlot to = op.to;
+    auto batch = std::make_shared<PendingBatch>();
+    const raft::ProposalNumber number = node_.next_number();
+    batch->sequence = number.sequence;
+    batch->ops.push_back({{1, 0}, RequestKind::kWrite, 2, {}});
+    batch->ops.push_back(std::move(op));
+    executor().expect(batch);
+    std::vector<std::string> commands{packed({"sunionstore", "union", "set"})};
+    commands.insert(commands.end(), payload.begin(), payload.end());
+    node_.log().batch(number, commands);
+    executor().apply(std::exchange(node_.log().entries, {}));
+    REQUIRE(executor().work());
+    REQUIRE(executor().rests());
+    executor().forget(number.sequence);
+    executor().clients_answered({to});
+    while (executor().work()) {
+    }
+    executor().take_effects();
+  }
+  Executor& executor() { return node_.executor(); }
+
+ private:
+  rocks::MemoryKeyspace keyspace_;
+  Node node_;
+  uint64_t elsewhere_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE("who was told TIMEOUT while its entry rested does not begin to wait [F5][F31]") {
+  RestingBatch turn;
+  turn.give_up_behind({{5, 2}, RequestKind::kBlocking, 2, packed({"blpop", "q", "0"})}, {});
+  CHECK(turn.executor().waiters().waiting == 0);
+  CHECK(turn.elsewhere({"rpush", "q", "v"}).serves.empty());
+}
+
+TEST_CASE(
+    "who was told TIMEOUT while its serve rested, and that was in vain, is served no more [F31]") {
+  RestingBatch turn;
+  turn.block({5, 2}, {"blpop", "q", "0"});
+  const ExecutorEffects woken = turn.elsewhere({"rpush", "q", "v"});
+  REQUIRE(woken.serves.size() == 1);
+  const Serve& serve = woken.serves[0];
+  turn.elsewhere({"lpop", "q"});
+  turn.give_up_behind({serve.to, RequestKind::kWrite, 2, {}, 0, serve.waiter}, {serve.packed});
+  CHECK(turn.executor().waiters().in_vain == 1);
+  CHECK(turn.executor().waiters().waiting == 0);
+  CHECK(turn.elsewhere({"rpush", "q", "w"}).serves.empty());
+}
+
 TEST_SUITE_END();
 
 }  // namespace kiwi::resp

@@ -127,6 +127,7 @@ TEST_CASE("a serve whose fate nobody knows in time is answered TIMEOUT [F31]") {
   REQUIRE(h.turn().propose.size() == 1);
   const RouterEffects late = h.tick(RouterHarness::default_options().response_timeout_ms);
   CHECK(late.forget == std::vector<uint64_t>{1});
+  CHECK(late.answered == std::vector<ReplySlot>{{5, 99}});
   CHECK(late.serves_returned.empty());
   CHECK(h.reply(5, 99) == error_line(texts::kTimeout));
 }
@@ -213,6 +214,19 @@ TEST_CASE("without a proxy, a node that does not lead sends who would be served 
   const RouterEffects effects = h.turn();
   CHECK(effects.serves_answered == std::vector<uint64_t>{4});
   CHECK(h.reply(6, 99).starts_with("-MOVED"));
+}
+
+TEST_CASE(
+    "a blocking command behind a write whose batch is given up: the executor is told [F5][F31]") {
+  RouterHarness h;
+  h.up();
+  h.pipeline(5, {"w1"});
+  wait(h, 5);
+  REQUIRE(h.turn().propose.size() == 1);
+  const RouterEffects late = h.tick(RouterHarness::default_options().response_timeout_ms);
+  CHECK(late.forget == std::vector<uint64_t>{1});
+  CHECK(late.answered == std::vector<ReplySlot>{{5, 2}});
+  CHECK(h.reply(5, 2) == error_line(texts::kReadTimeout));
 }
 
 TEST_CASE("a node whose clients wait hears of every commit at once [F31]") {

@@ -188,6 +188,41 @@ TEST_CASE("whose client is gone is dropped; a serve under way is somebody's unti
   CHECK(world.serves[0].to.connection == 3);
 }
 
+TEST_CASE("a client that was told that nobody knows waits no longer, unless it asked again [F31]") {
+  World world;
+  world.wait(1, "k");
+  SUBCASE("nothing was under way") {
+    world.waiters.client_answered({1, 11});  // another slot's answer
+    CHECK(world.waiters.status().waiting == 1);
+    world.waiters.client_answered({1, 10});
+  }
+  SUBCASE("a serve is, which comes in vain") {
+    world.push("k", 1);
+    REQUIRE(world.turn() == 1);
+    world.waiters.client_answered({1, 10});
+    world.elements["k"] = 0;
+    CHECK_FALSE(world.apply());
+  }
+  SUBCASE("a serve came back") {
+    world.push("k", 1);
+    REQUIRE(world.turn() == 1);
+    world.give_back();
+    world.waiters.client_answered({1, 10});
+    world.elements["k"] = 0;
+    world.waiters.set_clock(1000);
+  }
+  SUBCASE("it asked again before anybody said so") {
+    world.wait(1, "other");
+    world.waiters.connection_closed(1);
+  }
+  CHECK(world.waiters.status().waiting == 0);
+  world.wait(2, "k");
+  world.push("k", 1);
+  REQUIRE(world.turn() == 1);
+  CHECK(world.serves[0].to.connection == 2);
+  CHECK(world.ended.empty());
+}
+
 TEST_CASE("several keys: one serve at a time, and its fate shows the others again") {
   World world;
   world.wait(1, "a b");

@@ -253,6 +253,7 @@ void Node::ship_router() {
     executor_->run_reads(std::move(batch));
   }
   executor_->cancel_reads(effects.cancel_reads);
+  executor_->clients_answered(effects.answered);
   for (const resp::ConnectionId gone : effects.gone) {
     executor_->forget_connection(gone);
   }
