@@ -131,9 +131,9 @@ class QueryReader {
 
   bool streams(Args words) {
     if (words.size() % 2 != 0) {
-      return refuse(std::string("ERR Unbalanced '") + (grouped_ ? "xreadgroup" : "xread") +
-                    "' list of streams: for each stream key an ID or '" + (grouped_ ? '>' : '$') +
-                    "' must be specified.");
+      return refuse(
+          "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be "
+          "specified.");
     }
     query_.keys = words.first(words.size() / 2);
     query_.ids = words.subspan(words.size() / 2);

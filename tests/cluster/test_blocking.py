@@ -5,6 +5,7 @@ import os
 import threading
 import time
 
+from support.cluster import wait_serving
 from support.resp import RespError
 from support.waiting import wait_until
 
@@ -135,6 +136,7 @@ def test_jobs_go_once_while_leaders_die(make_cluster):
                 maybe_pushed.add(job)
         cluster.wait_leader(other_than=leader)
         leader.start()
+        wait_serving(leader)
     wait_until(lambda: cluster.wait_leader().call("LLEN", "jobs") == 0, 20, "all jobs to be taken")
     stop.set()
     for waiter in waiters:

@@ -152,9 +152,12 @@ def test_a_key_and_an_argument_as_long_as_allowed_and_one_longer(make_cluster):
     cluster = make_cluster(1, peers=False, options={"proto-max-bulk-len": MIB})
     node = cluster.node(1)
     with node.connect(60) as connection:
-        long_key = b"k" * MIB
+        long_key = b"k" * 65535
         assert connection.must("SET", long_key, "v") == "OK"
         assert connection.must("GET", long_key) == b"v"
+        assert connection.call("SET", long_key + b"k", "v") == \
+            RespError("ERR the name of a key is longer than 65535 bytes")
+        assert connection.must("SET", "k", b"v" * MIB) == "OK"
         connection.send_raw(b"*2\r\n$3\r\nGET\r\n$%d\r\n" % (MIB + 1))
         assert connection.read() == RespError("ERR Protocol error: invalid bulk length")
 

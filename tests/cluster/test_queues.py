@@ -21,6 +21,7 @@ class Worker(threading.Thread):
         super().__init__(daemon=True, name=name)
         self.node, self.stop, self.dies = node, stop, dies
         self.done = []
+        self.unfinished = None  # a job whose end may have been heard or not
         self.unknown = 0  # calls whose answer did not come
 
     def run(self):
@@ -40,13 +41,15 @@ class Worker(threading.Thread):
     def work(self, connection):
         """True: it dies."""
         while not self.stop.is_set():
-            job = self.take(connection)
+            job = self.unfinished or self.take(connection)
             if job is None:
                 continue
             if self.dies and len(self.done) >= DIES_AFTER:
                 return True
+            self.unfinished = job
             if self.finish(connection, job):
                 self.done.append(job[0])
+                self.unfinished = None
         return False
 
     def take(self, connection):
