@@ -92,7 +92,7 @@ def check_done(given, workers, stop, left, what):
     """Every job that is known to have been given was done by somebody who stayed."""
     sure = {job for job, known in given.items() if known}
     try:
-        wait_until(lambda: sure <= {job for worker in workers for job in list(worker.done)} and left() == 0, 40, what)
+        wait_until(lambda: left() == 0 and sure <= {job for worker in workers for job in list(worker.done)}, 40, what)
     finally:
         stop.set()
     for worker in workers:
