@@ -343,6 +343,7 @@ constexpr Spoil kSpoiltNodes[] = {
     {"a node of 0-0", [](Made& m) { m.nodes[0].key = id_bytes(StreamId{}); }},
     {"an entry that does not ascend",
      [](Made& m) { m.nodes[0].elements[16] = m.nodes[0].elements[17] = "0"; }},
+    {"a deleted entry at a live one", [](Made& m) { m.nodes[0].elements[11] = "0"; }},
     {"an entry is cut off", [](Made& m) { m.nodes[0].elements.pop_back(); }},
     {"something behind the entries", [](Made& m) { m.nodes[1].elements.emplace_back("2"); }},
     {"a node without anything", [](Made& m) { m.nodes[1].elements.clear(); }},
