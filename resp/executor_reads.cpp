@@ -156,8 +156,8 @@ void Executor::long_read_done(LongReadResult result) {
 }
 
 // A notice that left before these replies would be forgotten by the client that then caches them.
-void Executor::State::take_long_replies(std::vector<ReplyBatch>& replies) {
-  std::ranges::move(std::exchange(long_replies, {}), std::back_inserter(replies));
+void Executor::State::take_long_replies(std::vector<ReplyBatch>& taken) {
+  std::ranges::move(std::exchange(long_replies, {}), std::back_inserter(taken));
   for (const uint64_t id : std::exchange(long_answered, {})) {
     if (KeyTracker* tracker = database.outward().tracker()) {
       tracker->answered(id);

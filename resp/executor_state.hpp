@@ -289,7 +289,7 @@ struct Executor::State {
   std::vector<ReplyBatch> long_replies;
   // Whose replies end in long_replies: what their clients cache is told of once these are taken.
   std::vector<uint64_t> long_answered;
-  void take_long_replies(std::vector<ReplyBatch>& replies);
+  void take_long_replies(std::vector<ReplyBatch>& taken);
   uint64_t long_reads = 0;  // put aside so far; their ids have the highest bit
   // Put aside and not answered: whose each is, and what each connection has. Those that only wait
   // behind a long one of their connection are bounded by what it may have unanswered.

@@ -1,5 +1,4 @@
-// Streams as payloads: recorded ones of redis-server 7.0, those of older and newer versions made by
-// hand, and parts that do not fit each other.
+// Streams as payloads: recorded by redis-server 7.0, made by hand, and parts that do not fit.
 #include <algorithm>
 #include <span>
 #include <string>
