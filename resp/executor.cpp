@@ -411,6 +411,7 @@ void Executor::take_over(Executor& old) {
   s.waiters.look_at_all();
   s.long_reads = old.state_->long_reads;
   s.long_replies = std::move(old.state_->long_replies);
+  s.long_answered = std::exchange(old.state_->long_answered, {});
   s.aside = std::exchange(old.state_->aside, {});
   s.aside_of = std::exchange(old.state_->aside_of, {});
   s.long_aside = std::exchange(old.state_->long_aside, 0);
@@ -467,8 +468,7 @@ ExecutorEffects Executor::take_effects() {
     }
   }
   taken.applied = applied();
-  std::ranges::move(s.long_replies, std::back_inserter(taken.replies));
-  s.long_replies.clear();
+  s.take_long_replies(taken.replies);
   taken.long_reads_expired = std::exchange(s.long_reads_expired, {});
   taken.long_reads_dropped = std::exchange(s.long_reads_dropped, {});
   std::ranges::copy(std::exchange(s.reads_done, {}), std::back_inserter(taken.reads.done));

@@ -150,11 +150,19 @@ void Executor::long_read_done(LongReadResult result) {
   }
   s.forget_aside(result.id);
   s.context.add(result.stats);
-  if (KeyTracker* tracker = s.database.outward().tracker()) {
-    tracker->answered(result.id);
-  }
+  s.long_answered.push_back(result.id);
   s.reads_done.push_back(result.id);
   s.long_replies.push_back(std::move(result.replies));
+}
+
+// A notice that left before these replies would be forgotten by the client that then caches them.
+void Executor::State::take_long_replies(std::vector<ReplyBatch>& taken) {
+  std::ranges::move(std::exchange(long_replies, {}), std::back_inserter(taken));
+  for (const uint64_t id : std::exchange(long_answered, {})) {
+    if (KeyTracker* tracker = database.outward().tracker()) {
+      tracker->answered(id);
+    }
+  }
 }
 
 bool Executor::State::run_ready_reads() {

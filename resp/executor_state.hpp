@@ -287,6 +287,9 @@ struct Executor::State {
   uint64_t entry_read_steps = 0;  // of its reads
   uint64_t entry_commands = 0;    // executed in this entry: the ordinal of the next (F10)
   std::vector<ReplyBatch> long_replies;
+  // Whose replies end in long_replies: what their clients cache is told of once these are taken.
+  std::vector<uint64_t> long_answered;
+  void take_long_replies(std::vector<ReplyBatch>& taken);
   uint64_t long_reads = 0;  // put aside so far; their ids have the highest bit
   // Put aside and not answered: whose each is, and what each connection has. Those that only wait
   // behind a long one of their connection are bounded by what it may have unanswered.

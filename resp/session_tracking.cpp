@@ -1,4 +1,6 @@
 // Caches of clients: CLIENT TRACKING and its like, and who is told what.
+#include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include "config/base/check.hpp"
@@ -164,24 +166,54 @@ std::string overlap_text(std::string_view prefix, std::string_view which, std::s
          " prefix '" + std::string(other) + "'. Prefixes for a single client must not overlap.";
 }
 
-// Why they cannot be added to those that the client has; empty: they can.
+// The first of the new ones that overlaps with another one, new or known. In order of names what a
+// name begins follows it at once.
+std::optional<size_t> first_overlapping(const Tracking::Client* client,
+                                        const std::vector<std::string>& prefixes) {
+  constexpr size_t kKnown = SIZE_MAX;
+  std::vector<std::pair<std::string_view, size_t>> names;
+  for (size_t i = 0; i < prefixes.size(); ++i) {
+    names.emplace_back(prefixes[i], i);
+  }
+  if (client != nullptr) {
+    for (const std::string& known : client->prefixes) {
+      names.emplace_back(known, kKnown);
+    }
+  }
+  std::ranges::sort(names);
+  size_t first = kKnown;
+  std::vector<std::pair<std::string_view, size_t>> begun;  // each begins the next; with the least
+  for (const auto& [name, index] : names) {
+    while (!begun.empty() && !name.starts_with(begun.back().first)) {
+      begun.pop_back();
+    }
+    const size_t least = begun.empty() ? kKnown : begun.back().second;
+    first = begun.empty() ? first : std::min({first, least, index});
+    begun.emplace_back(name, std::min(least, index));
+  }
+  return first != kKnown ? std::optional(first) : std::nullopt;
+}
+
+// Why they cannot be added to those that the client has; empty: they can. There may be a million of
+// them in a command.
 std::string refuse_prefixes(const Tracking::Client* client,
                             const std::vector<std::string>& prefixes) {
-  for (size_t i = 0; i < prefixes.size(); ++i) {
-    if (client != nullptr) {
-      for (const std::string& known : client->prefixes) {
-        if (overlap(known, prefixes[i])) {
-          return overlap_text(prefixes[i], "an existing", known);
-        }
-      }
-    }
-    for (size_t j = i + 1; j < prefixes.size(); ++j) {
-      if (overlap(prefixes[i], prefixes[j])) {
-        return overlap_text(prefixes[i], "another provided", prefixes[j]);
+  const std::optional<size_t> first = first_overlapping(client, prefixes);
+  if (!first) {
+    return {};
+  }
+  if (client != nullptr) {
+    for (const std::string& known : client->prefixes) {
+      if (overlap(known, prefixes[*first])) {
+        return overlap_text(prefixes[*first], "an existing", known);
       }
     }
   }
-  return {};
+  const auto other =
+      std::find_if(prefixes.begin() + static_cast<std::ptrdiff_t>(*first) + 1, prefixes.end(),
+                   [&](const std::string& one) { return overlap(prefixes[*first], one); });
+  CHECK_INVARIANT(other != prefixes.end());
+  return overlap_text(prefixes[*first], "another provided", *other);
 }
 
 // Why the client cannot be told in this way, or not now; empty: it can. In Redis' order.

@@ -58,7 +58,9 @@ void Session::State::queue(const CommandSpec& row, Args args) {
       config::whose_options(args.subspan(2)) != config::Whose::kNode) {
     return reject(&row, texts::kSettingInBlock);
   }
-  if (row.role == SessionRole::kAlone) {
+  // What a block's local commands do is done when EXEC's answer comes: too late for its reads.
+  const bool too_late = row.role == SessionRole::kTracking || row.name == "client|caching";
+  if (row.role == SessionRole::kAlone || too_late) {
     return reject(&row, "ERR Command not allowed inside a transaction");
   }
   size_t bytes = 0;

@@ -144,10 +144,14 @@ void Tracking::drop_dead(Remembered& remembered) {
   items_ -= std::erase_if(remembered, [this](ConnectionId id) { return !clients_.contains(id); });
 }
 
+// What a client remembers of a key is an item of about 50 bytes: a key that many read is as many.
+constexpr size_t kItemsPerKey = 8;
+
 // In place of a random one the next by name goes, round and round: which it is does not matter.
 void Tracking::make_room() {
   const auto most = static_cast<size_t>(options_.tracking_table_max_keys);
-  while (most != 0 && (table_.size() > most || bytes_ / kUsualNameBytes >= most)) {
+  while (most != 0 && (table_.size() > most || bytes_ / kUsualNameBytes >= most ||
+                       items_ / kItemsPerKey > most)) {
     auto victim = table_.upper_bound(evicted_);
     victim = victim != table_.end() ? victim : table_.begin();
     evicted_ = victim->first;
@@ -239,9 +243,19 @@ void Tracking::modified_aside(std::string_view key) {
   }
 }
 
+// From the longest one on: the last name that is not behind the key begins it, or else every prefix
+// of the key that is left is no longer than what the two have in common.
 void Tracking::touch_prefixes(std::string_view key, uint64_t by) {
-  for (const auto& [prefix, receivers] : prefixes_) {
+  if (prefixes_.empty()) {
+    return;
+  }
+  std::string begin(key);  // those that are left begin this
+  for (auto at = prefixes_.upper_bound(begin); at != prefixes_.begin();
+       at = prefixes_.upper_bound(begin)) {
+    const std::string& prefix = (--at)->first;
     if (!key.starts_with(prefix)) {
+      const auto differs = std::ranges::mismatch(begin, prefix).in1;
+      begin.resize(static_cast<size_t>(differs - begin.begin()));
       continue;
     }
     auto& keys = touched_[prefix];
@@ -251,6 +265,10 @@ void Tracking::touch_prefixes(std::string_view key, uint64_t by) {
     } else if (found->second != by) {
       found->second = 0;
     }
+    if (prefix.empty()) {
+      return;
+    }
+    begin.resize(prefix.size() - 1);
   }
 }
 

@@ -8,6 +8,13 @@
 
 namespace kiwi::actors {
 
+namespace {
+
+// Deliveries of peers' publications take this long before others have their turn on the loop.
+constexpr int64_t kSliceMs = 2;
+
+}  // namespace
+
 FanoutShell::FanoutShell(FanoutShellOptions options) : options_(std::move(options)) {
   CHECK_INVARIANT(options_.context != nullptr);
   options_.context->fanout_has_work = [this] { want_flush(); };
@@ -19,35 +26,51 @@ void FanoutShell::observe(const std::vector<FanoutNews>& news) {
     std::optional<resp::FanoutBatch> batch;
     switch (one.what) {
       case FanoutNews::What::kLinkUp:
+        inbox_.link_changed(one.peer);
         fanout.link_up(one.peer);
         break;
       case FanoutNews::What::kLinkDown:
+        inbox_.link_changed(one.peer);
         fanout.link_down(one.peer);
         break;
       case FanoutNews::What::kMessage:
         if (!fanout.receive(one.peer, one.bytes, batch)) {
           log_warning("node " + std::to_string(one.peer.value) +
                       " sent a message of publish/subscribe that cannot be read; it is left out");
-        } else if (batch) {
-          deliver(one.peer, *batch);
+        } else if (batch && !inbox_.push(one.peer, std::move(*batch))) {
+          options_.dropped(1);
         }
         break;
     }
+  }
+  if (!delivery_wanted_ && !inbox_.empty()) {
+    deliver();
   }
   if (fanout.has_work()) {
     want_flush();
   }
 }
 
-void FanoutShell::deliver(NodeId from, const resp::FanoutBatch& batch) {
-  std::vector<uint64_t> receivers;
-  receivers.reserve(batch.publications.size());
+void FanoutShell::deliver() {
+  resp::NodeContext& context = *options_.context;
   resp::Pushes pushes;
-  for (const resp::Publication& publication : batch.publications) {
-    receivers.push_back(options_.context->publish(publication, pushes));
+  const int64_t end_ms = options_.now_ms() + kSliceMs;
+  inbox_.deliver(
+      {[&](const resp::Publication& publication) { return context.publish(publication, pushes); },
+       [&](NodeId peer, uint64_t batch, const std::vector<uint64_t>& receivers) {
+         context.fanout.delivered(peer, batch, receivers);
+       },
+       [&] { return options_.now_ms() >= end_ms; }});
+  context.deliver_pushes(std::move(pushes));
+  if (!inbox_.empty() && !std::exchange(delivery_wanted_, true)) {
+    options_.at_end_of_turn([this] {
+      delivery_wanted_ = false;
+      deliver();
+      if (options_.context->fanout.has_work()) {
+        want_flush();
+      }
+    });
   }
-  options_.context->deliver_pushes(std::move(pushes));
-  options_.context->fanout.delivered(from, batch.number, receivers);
 }
 
 void FanoutShell::tick() {

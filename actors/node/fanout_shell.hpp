@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "actors/handles.hpp"
+#include "resp/fanout_inbox.hpp"
 #include "resp/node_context.hpp"
 
 namespace kiwi::actors {
@@ -16,7 +17,8 @@ struct FanoutShellOptions {
   resp::NodeContext* context = nullptr;  // outlives the shell
   std::function<int64_t()> now_ms;       // monotonic
   std::function<void(std::function<void()>)> at_end_of_turn;
-  std::function<ReplicaHandle()> replica;  // null before the core runs
+  std::function<ReplicaHandle()> replica;               // null before the core runs
+  std::function<void(size_t)> dropped = [](size_t) {};  // so many batches of peers
 };
 
 class FanoutShell {
@@ -34,10 +36,12 @@ class FanoutShell {
  private:
   void want_flush();
   void flush();
-  void deliver(NodeId from, const resp::FanoutBatch& batch);
+  void deliver();
 
   FanoutShellOptions options_;
+  resp::FanoutInbox inbox_;
   bool flush_wanted_ = false;
+  bool delivery_wanted_ = false;
 };
 
 }  // namespace kiwi::actors

@@ -146,7 +146,8 @@ int Node::run() {
 FanoutShellOptions Node::State::fanout_options() {
   return {&parts.context, ClientLoop::monotonic_ms,
           [this](std::function<void()> work) { parts.client_loop->post(std::move(work)); },
-          [this] { return parts.replica; }};
+          [this] { return parts.replica; },
+          [this](size_t batches) { parts.raft_metrics.pubsub_dropped.add(batches); }};
 }
 
 Result<void> Node::State::open() {

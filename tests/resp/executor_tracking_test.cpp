@@ -213,6 +213,8 @@ TEST_CASE("a long read is remembered when it is put aside, and told of when it i
   w.run("get other");  // of the same connection: behind it, and put aside like it
   std::atomic<bool> stop{false};
   w.node.executor().long_read_done(run_long_read(*view, effects.long_reads[0], stop));
+  CHECK(w.scribe.take().empty());  // notices may leave at any moment, the reply has not
+  CHECK_FALSE(w.node.executor().take_effects().replies.empty());
   CHECK(w.scribe.take() == "answered");
 }
 

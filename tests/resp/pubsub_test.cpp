@@ -13,6 +13,7 @@
 #include "config/base/prng.hpp"
 #include "config/limits.hpp"
 #include "resp/fanout.hpp"
+#include "resp/fanout_inbox.hpp"
 
 namespace kiwi::resp {
 namespace {
@@ -373,6 +374,65 @@ TEST_CASE("the bytes of messages between nodes are these [golden]") {
   CHECK(effects.send[1].bytes == "\x03" + number(1, 0) + "\x01");
   CHECK(effects.send[2].bytes == "\x01" + number(1, 0) + "\x05" + "ab" + "\x03" + "xyz");
   CHECK(effects.send[3].bytes == "\x02" + number(1, 2) + std::string(1, '\0') + "\xac\x02");
+}
+
+TEST_CASE("what a fast peer publishes to a slow node is bounded, each peer for itself") {
+  FanoutInbox inbox;
+  const std::string message(1 << 20, 'x');
+  const FanoutBatch batch{1, {{false, "a", message}, {false, "b", message}}};
+  size_t taken = 0;
+  for (int i = 0; i < 100; ++i) {
+    taken += inbox.push(NodeId{1}, batch) ? 1 : 0;
+    CHECK(inbox.bytes(NodeId{1}) <= FanoutInbox::kPeerBytes);
+  }
+  CHECK(taken == 3);
+  CHECK(inbox.push(NodeId{2}, {1, {{false, "a", std::string(9 << 20, 'x')}}}));  // its only one
+  CHECK_FALSE(inbox.push(NodeId{2}, {2, {{false, "a", "x"}}}));
+  size_t published = 0;
+  size_t answered = 0;
+  const FanoutInbox::Outlet outlet{
+      [&](const Publication&) { return ++published; },
+      [&](NodeId, uint64_t, const std::vector<uint64_t>&) { ++answered; }, [] { return true; }};
+  inbox.deliver(outlet);
+  CHECK(answered == 0);
+  CHECK_FALSE(inbox.push(NodeId{1}, batch));  // half of one is all of it
+  inbox.deliver(outlet);
+  CHECK(answered == 1);
+  CHECK(inbox.push(NodeId{1}, batch));
+}
+
+TEST_CASE(
+    "publications of peers are delivered in slices, in order, and a batch is answered whole") {
+  FanoutInbox inbox;
+  CHECK(inbox.push(NodeId{1}, {7, {{false, "a", "1"}, {false, "a", "2"}, {false, "a", "3"}}}));
+  CHECK(inbox.push(NodeId{2}, {4, {{false, "a", "4"}}}));
+  CHECK(inbox.push(NodeId{1}, {8, {{false, "a", "5"}}}));
+  std::string told;
+  int left = 0;
+  const FanoutInbox::Outlet outlet{
+      [&](const Publication& publication) {
+        told += publication.message;
+        return publication.message[0] - uint64_t{'0'};
+      },
+      [&](NodeId peer, uint64_t number, const std::vector<uint64_t>& receivers) {
+        told += " " + std::to_string(peer.value) + "/" + std::to_string(number) + ":";
+        for (const uint64_t count : receivers) {
+          told += std::to_string(count);
+        }
+        told += " ";
+      },
+      [&] { return --left <= 0; }};
+  auto slice = [&](int publications) {
+    left = publications;
+    inbox.deliver(outlet);
+    return std::exchange(told, {});
+  };
+  CHECK(slice(0) == "1");
+  CHECK(slice(2) == "23 1/7:123 ");
+  inbox.link_changed(NodeId{1});  // delivered all the same
+  CHECK(slice(9) == "4 2/4:4 5");
+  CHECK(inbox.empty());
+  CHECK(inbox.bytes(NodeId{1}) == 0);
 }
 
 }  // namespace kiwi::resp

@@ -1,5 +1,6 @@
 // Client caches between sessions: who gets which invalidation, in which order, and which commands
 // are followed. What CLIENT TRACKING answers is in transcripts/tracking.txt.
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -83,6 +84,20 @@ TEST_CASE("commands are followed as CLIENT CACHING says, a block as a whole") {
   }
 }
 
+// What a block does here is done when EXEC's answer comes, behind the reads that it should follow.
+TEST_CASE("what is followed cannot be changed in a block: it says so") {
+  constexpr char kRefused[] = "-ERR Command not allowed inside a transaction\r\n";
+  for (const std::string command : {"CLIENT TRACKING ON\r\n", "CLIENT CACHING YES\r\n"}) {
+    World world;
+    TestClient client(world.node, 1);
+    client.send("CLIENT TRACKING ON OPTIN\r\nMULTI\r\n");
+    CHECK(client.send(command) == kRefused);
+    CHECK(client.send("GET a\r\n") == "+QUEUED\r\n");
+    CHECK(client.send("EXEC\r\n").starts_with("-EXECABORT"));
+    CHECK(client.forwarded().empty());
+  }
+}
+
 TEST_CASE("CLIENT TRACKING waits for what stands before it") {
   World world;
   TestClient client(world.node, 1);
@@ -93,6 +108,38 @@ TEST_CASE("CLIENT TRACKING waits for what stands before it") {
   CHECK(client.answer(first[0].slot, "$-1\r\n") == "$-1\r\n+OK\r\n");
   CHECK(world.tracking().any());
   CHECK(client.forwarded().size() == 1);
+}
+
+TEST_CASE("prefixes that overlap are found among very many, the first one is named") {
+  World world;
+  TestClient client(world.node, 1);
+  auto turn_on = [&](size_t begin, size_t end, const std::vector<std::string>& more) {
+    std::vector<std::string> words{"CLIENT", "TRACKING", "ON", "BCAST"};
+    auto add = [&words](const std::string& prefix) {
+      words.insert(words.end(), {"PREFIX", prefix});
+    };
+    for (size_t i = begin; i < end; ++i) {
+      add(std::to_string(i));
+    }
+    std::ranges::for_each(more, add);
+    std::string command = "*" + std::to_string(words.size()) + "\r\n";
+    for (const std::string& word : words) {
+      command += "$" + std::to_string(word.size()) + "\r\n" + word + "\r\n";
+    }
+    return client.send(command);
+  };
+  auto refusal = [](const std::string& one, const std::string& which, const std::string& other) {
+    return "-ERR Prefix '" + one + "' overlaps with " + which + " prefix '" + other +
+           "'. Prefixes for a single client must not overlap.\r\n";
+  };
+  // Compared each with each, this would take minutes.
+  CHECK(turn_on(100'000, 200'000, {}) == "+OK\r\n");
+  CHECK(turn_on(200'000, 300'000, {"2500001", "1500001"}) ==
+        refusal("250000", "another provided", "2500001"));
+  CHECK(turn_on(200'000, 300'000, {"1500001"}) == refusal("1500001", "an existing", "150000"));
+  CHECK(turn_on(200'000, 200'001, {"x", "x"}) == refusal("x", "another provided", "x"));
+  CHECK(turn_on(200'000, 200'001, {"15"}) == refusal("15", "an existing", "150000"));
+  CHECK(turn_on(200'000, 200'001, {"3"}) == "+OK\r\n");
 }
 
 TEST_CASE("with REDIRECT another connection is told, in RESP2 as a subscriber") {

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -131,6 +132,37 @@ TEST_CASE("with BCAST a prefix is told of once a turn, whoever read what") {
   CHECK_FALSE(tracking.has_notices());
 }
 
+TEST_CASE("a changed key finds the prefixes that begin it, among many") {
+  Prng prng(5);
+  auto word = [&prng] {
+    std::string text;
+    for (uint64_t left = prng.below(6); left > 0; --left) {
+      text += static_cast<char>('a' + prng.below(3));
+    }
+    return text;
+  };
+  for (int round = 0; round < 200; ++round) {
+    config::Options options;
+    Tracking tracking(options);
+    std::map<std::string, ConnectionId> prefixes;
+    for (ConnectionId id = 1; id <= prng.below(20); ++id) {
+      const std::string prefix = word();
+      if (prefixes.emplace(prefix, id).second) {
+        tracking.turn_on(id, broadcast(), {prefix});
+      }
+    }
+    const std::string key = word();
+    std::string expected;
+    for (const auto& [prefix, id] : prefixes) {
+      if (key.starts_with(prefix)) {
+        expected += (expected.empty() ? "" : "; ") + std::to_string(id) + ": " + key;
+      }
+    }
+    tracking.modified(key, 0);
+    CHECK(told(tracking) == expected);
+  }
+}
+
 TEST_CASE("above the bound a key goes for each that comes, and is told of") {
   config::Options options;
   options.tracking_table_max_keys = 3;
@@ -169,6 +201,30 @@ TEST_CASE("long names take the room of several, and names that no key has take n
   tracking.remember(1, std::string(config::limits::kKeyNameBytes + 1, 'x'));
   CHECK(tracking.keys() == 1);
   CHECK_FALSE(tracking.has_notices());
+}
+
+TEST_CASE("the table is bounded by what its clients remember, not by keys alone") {
+  config::Options options;
+  options.tracking_table_max_keys = 10;
+  Tracking tracking(options);
+  std::set<std::pair<ConnectionId, std::string>> cached;
+  for (ConnectionId id = 1; id <= 100; ++id) {
+    tracking.turn_on(id, {}, {});
+  }
+  for (ConnectionId id = 1; id <= 100; ++id) {
+    for (const std::string key : {"a", "b", "c", "d"}) {
+      tracking.remember(id, key);
+      cached.emplace(id, key);
+      for (const Tracking::Notice& notice : tracking.take_notices()) {
+        for (const ConnectionId told : notice.clients) {
+          CHECK(cached.erase({told, notice.keys.at(0)}) == 1);
+        }
+      }
+      CHECK(tracking.items() < 90);
+      CHECK(tracking.items() == cached.size());
+    }
+  }
+  CHECK(tracking.items() > 40);
 }
 
 TEST_CASE("connections that ended are no burden for a key that is never changed") {

@@ -1,5 +1,7 @@
 #include "resp/types/dump/stream_loader.hpp"
 
+#include <algorithm>
+
 #include "config/base/check.hpp"
 #include "config/base/reuse.hpp"
 #include "config/limits.hpp"
@@ -66,7 +68,7 @@ bool StreamLoader::on_deleted_entry(const StreamId& id, uint64_t listpack_bytes)
   count_(0);
   ++block_.deleted;
   block_.bytes += listpack_bytes;
-  block_.last = id;
+  block_.last = std::max(block_.last, id);
   return true;
 }
 

@@ -134,11 +134,12 @@ class NodeReader {
     if (id_ < first_) {
       return false;
     }
-    if ((flags_ & kDeletedFlag) != 0) {
-      return deleted_-- > 0 && visitor_.on_deleted_entry(id_, bytes_);
-    }
     if (id_ <= last_) {
       return false;
+    }
+    // Ids of deleted ones may be above what follows: XSETID may have set the last id back.
+    if ((flags_ & kDeletedFlag) != 0) {
+      return deleted_-- > 0 && visitor_.on_deleted_entry(id_, bytes_);
     }
     last_ = id_;
     return live_-- > 0 &&

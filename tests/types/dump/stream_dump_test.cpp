@@ -1,5 +1,4 @@
-// Streams as payloads: recorded ones of redis-server 7.0, those of older and newer versions made by
-// hand, and parts that do not fit each other.
+// Streams as payloads: recorded by redis-server 7.0, made by hand, and parts that do not fit.
 #include <algorithm>
 #include <span>
 #include <string>
@@ -343,6 +342,7 @@ constexpr Spoil kSpoiltNodes[] = {
     {"a node of 0-0", [](Made& m) { m.nodes[0].key = id_bytes(StreamId{}); }},
     {"an entry that does not ascend",
      [](Made& m) { m.nodes[0].elements[16] = m.nodes[0].elements[17] = "0"; }},
+    {"a deleted entry at a live one", [](Made& m) { m.nodes[0].elements[11] = "0"; }},
     {"an entry is cut off", [](Made& m) { m.nodes[0].elements.pop_back(); }},
     {"something behind the entries", [](Made& m) { m.nodes[1].elements.emplace_back("2"); }},
     {"a node without anything", [](Made& m) { m.nodes[1].elements.clear(); }},
