@@ -227,8 +227,8 @@ class Unpacker {
         return push_number<uint16_t>();
       case 0xce:
         return push_number<uint32_t>();
-      case 0xcf:
-        return push_number<uint64_t>();
+      case 0xcf:  // as Lua 5.1's integers are: signed
+        return push_number<int64_t>();
       case 0xd0:
         return push_number<int8_t>();
       case 0xd1:

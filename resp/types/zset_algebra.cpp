@@ -132,6 +132,7 @@ void ScoredMembers::sort() {
 }
 
 uint64_t ScoredMembers::store(Key& key) const {
+  const Outward::Overwriting overwriting(database_.outward(), key.live);
   ZSetBuilder builder(database_, key, !ZSet::fits_listpack(all_.size(), longest_));
   for (const One& one : all_) {
     builder.add(one.score, one.member);
