@@ -134,6 +134,8 @@ struct Connection {
   size_t linear_reads_out = 0;  // those that are not stale
   size_t aside = 0;     // those that the executor put aside: later reads wait for them (F44)
   bool listed = false;  // in State::deferred
+  // F31: whoever waited in a slot below was answered here, which the executor may not know yet.
+  uint64_t waits_from = 0;
 
   bool idle() const { return queue.empty() && open_ops + pending_ops + reads_out == 0; }
 };
@@ -336,6 +338,8 @@ struct Router::State {
   template <class Gone>
   size_t drop_from(router::OpenBatch& batch, Gone&& gone);
   void drop_serves(ConnectionId connection);
+  // A blocking command, or a serve, whose batch is given up: its client was told.
+  void wait_answered(const ReplySlot& to);
   // CLIENT UNBLOCK of one that is about to wait.
   bool comes_too_early(std::string_view unblock) const;
   // A blocking command was executed after set_service() ended the waits.

@@ -24,11 +24,14 @@ void Router::serves(std::vector<Serve> serves, int64_t now_ms) {
   for (const Serve& serve : serves) {
     CHECK_INVARIANT(serve.waiter != 0 && !serve.packed.empty());
     const auto client = s.connections.find(serve.to.connection);
+    const bool known = client != s.connections.end();
     const auto refusal = s.refusal(RequestKind::kWrite, now_ms);
-    if (refusal == Answer::kMoved || refusal == Answer::kRemoved) {
+    if (known && serve.to.slot < client->second.waits_from) {
+      s.effects.serves_returned.push_back(serve.waiter);  // behind `answered`: it waits no longer
+    } else if (refusal == Answer::kMoved || refusal == Answer::kRemoved) {
       s.answer(serve.to, RequestKind::kWrite, *refusal, serve.packed);
       s.effects.serves_answered.push_back(serve.waiter);
-    } else if (client == s.connections.end() || client->second.closed) {
+    } else if (!known || client->second.closed) {
       s.effects.gone.push_back(serve.to.connection);
       s.effects.serves_returned.push_back(serve.waiter);
     } else if (refusal || s.disk_refusal(now_ms)) {
@@ -37,6 +40,18 @@ void Router::serves(std::vector<Serve> serves, int64_t now_ms) {
       s.add_write(s.internal, {serve.to, RequestKind::kWrite, serve.resp_version, serve.packed,
                                now_ms, false, nullptr, 0, serve.waiter});
     }
+  }
+}
+
+// The executor may have begun the wait already, or found its serve in vain, and its report that
+// asks for a serve be on its way: that would take an element for nobody. One number is enough,
+// since slots of a connection ascend. Settling the batch does not end it: the serve stands behind
+// that in the same report.
+void Router::State::wait_answered(const ReplySlot& to) {
+  effects.answered.push_back(to);
+  if (const auto client = connections.find(to.connection); client != connections.end()) {
+    uint64_t& waits_from = client->second.waits_from;
+    waits_from = std::max(waits_from, to.slot + 1);
   }
 }
 

@@ -320,7 +320,7 @@ void Router::State::time_out(Pending& p) {
   effects.forget.push_back(p.batch->sequence);
   for (const PendingOp& op : p.batch->ops) {
     if (op.kind == RequestKind::kBlocking || op.waiter != 0) {
-      effects.answered.push_back(op.to);
+      wait_answered(op.to);
     }
     if (op.kind != RequestKind::kWrite) {
       answer(op.to, op.kind, Answer::kReadTimeout);

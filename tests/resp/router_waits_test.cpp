@@ -9,8 +9,8 @@
 namespace kiwi::resp {
 namespace {
 
-Serve serve_of(ConnectionId connection, uint64_t waiter) {
-  return {waiter, {connection, 99}, 2, "s" + std::to_string(waiter)};
+Serve serve_of(ConnectionId connection, uint64_t waiter, uint64_t slot = 99) {
+  return {waiter, {connection, slot}, 2, "s" + std::to_string(waiter)};
 }
 
 // A client that asked a blocking command and waits.
@@ -227,6 +227,50 @@ TEST_CASE(
   CHECK(late.forget == std::vector<uint64_t>{1});
   CHECK(late.answered == std::vector<ReplySlot>{{5, 2}});
   CHECK(h.reply(5, 2) == error_line(texts::kReadTimeout));
+}
+
+TEST_CASE(
+    "who was told that nothing happened is served no more: its wait's report came later [F31]") {
+  RouterOptions options = RouterHarness::default_options();
+  options.follower_proxy = false;
+  RouterHarness h(options);
+  h.up();
+  h.pipeline(5, {"w1"});
+  wait(h, 5);
+  REQUIRE(h.turn().propose.size() == 1);
+  // The executor has executed both, and let the second wait; that it did is on its way.
+  REQUIRE(h.tick(options.response_timeout_ms).answered == std::vector<ReplySlot>{{5, 2}});
+  REQUIRE(h.reply(5, 2) == error_line(texts::kReadTimeout));
+  SUBCASE("as a leader") {}
+  SUBCASE("where a client would be sent to the leader: it has its answer") {
+    h.lead(RouterHarness::kOther, 2);
+  }
+  h.settle(1);
+  h.router.serves({serve_of(5, 1, 2)}, h.now);
+  const RouterEffects effects = h.turn();
+  CHECK(effects.expect.empty());
+  CHECK(effects.serves_returned == std::vector<uint64_t>{1});
+  CHECK(effects.serves_answered.empty());
+  h.lead(RouterHarness::kSelf, 3);
+  wait(h, 5);  // it asks again
+  h.turn();
+  h.router.serves({serve_of(5, 2, 3)}, h.now);
+  CHECK(h.turn().expect.size() == 1);
+}
+
+TEST_CASE("a serve that was in vain is not repeated for who was told TIMEOUT meanwhile [F31]") {
+  RouterHarness h;
+  h.up();
+  wait(h, 5);
+  h.router.serves({serve_of(5, 1)}, h.now);
+  REQUIRE(h.turn().propose.size() == 1);
+  h.tick(RouterHarness::default_options().response_timeout_ms);
+  REQUIRE(h.reply(5, 99) == error_line(texts::kTimeout));
+  h.settle(1);
+  h.router.serves({serve_of(5, 1)}, h.now);  // something else came, in the same turn
+  const RouterEffects effects = h.turn();
+  CHECK(effects.expect.empty());
+  CHECK(effects.serves_returned == std::vector<uint64_t>{1});
 }
 
 TEST_CASE("a node whose clients wait hears of every commit at once [F31]") {
