@@ -172,13 +172,16 @@ void script_load(Context& context, Args args, ReplyWriter& reply) {
   reply.bulk(hex);
 }
 
+// Those that this node alone knows are there, too: EVALSHA finds them here.
 void script_exists(Context& context, Args args, ReplyWriter& reply) {
   const Args wanted = args.subspan(2);
   reply.array(wanted.size());
   for (std::string_view name : wanted) {
     context.state().step();
     const auto sha1 = read_sha1(name);
-    reply.integer(sha1 && context.state().scripts().contains(sha1->bytes) ? 1 : 0);
+    const bool known = sha1 && (context.state().scripts().contains(sha1->bytes) ||
+                                context.scripts().read_scripts().find(sha1->hex).has_value());
+    reply.integer(known ? 1 : 0);
   }
 }
 

@@ -293,7 +293,7 @@ TEST_CASE("a script that reads only, in a block of writes, leaves nothing behind
                                       packed({"eval_ro", "return 5", "0"})});
   CHECK(w.write_packed(block) == "*3\r\n+OK\r\n$1\r\n1\r\n:5\r\n");
   // Only this node executed them; its state is the same as the other's (deliver() compares them).
-  CHECK(w.first("script exists " + sha1_hex(reads)) == "*1\r\n:0\r\n");
+  CHECK(w.first("script exists " + sha1_hex(reads)) == "*1\r\n:1\r\n");
   CHECK(w.first("evalsha_ro " + sha1_hex(reads) + " 0") == "$1\r\n1\r\n");
   CHECK(w.write({"evalsha", sha1_hex(reads), "0"}) ==
         "-NOSCRIPT No matching script. Please use EVAL.\r\n");

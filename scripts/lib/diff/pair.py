@@ -64,7 +64,13 @@ class Pair:
     def both(self, *argv):
         self.ours.send(argv)
         self.theirs.send(argv)
-        return self.ours.receive(), self.theirs.receive()
+        got = []
+        for side, connection in (("kiwi", self.ours), ("redis", self.theirs)):
+            try:
+                got.append(connection.receive())
+            except OSError as error:
+                raise type(error)(f"{side} gave no answer to {argv!r}: {error}") from error
+        return tuple(got)
 
     def must_agree(self, argv, name, ours, theirs):
         if not compare.equal(name, ours, theirs, argv):

@@ -19,7 +19,7 @@ CALLS = ['"get", {key}', '"set", {key}, {value}', '"incr", {key}', '"append", {k
          '"get"', '"multi"', '"config", "get", "x"', '"ping"', '"echo", {value}', '"xadd", {key}, "1-1", "f", {value}',
          '"xlen", {key}', '"object", "encoding", {key}', '"dbsize"', '"select", 3', '"hgetall", {key}']
 RESULTS = ["return r", "return {r, r}", "return type(r)", "return tostring(r == false)", "return redis.status_reply('FINE')",
-           "return redis.error_reply('MY error')", "error('thrown')", "error(r)", "return {ok = 'so'}", "return {err = 'NO way'}",
+           "return redis.error_reply('MY error')", "error('thrown')", "error(type(r) == 'table' and r.err and r or tostring(type(r)))", "return {ok = 'so'}", "return {err = 'NO way'}",
            "return cjson.encode({r = type(r) == 'table' and #r or r})", "return redis.sha1hex(tostring(type(r)))",
            "return cmsgpack.pack({1, 'x', true})", "return struct.pack('<I4', 7)", "return bit.bxor(255, 15)",
            "return {KEYS[1] or 'none', ARGV[1] or 'none', #KEYS, #ARGV}", "return 3.99", "return {1, 2, nil, 4}", "return nope",
