@@ -6,8 +6,6 @@
 #include "resp/commands/script_support.hpp"
 #include "resp/script_engine.hpp"
 #include "resp/script_source.hpp"
-#include "resp/session.hpp"
-#include "resp/session_state.hpp"
 #include "resp/words.hpp"
 
 namespace kiwi::resp::commands {
@@ -193,41 +191,6 @@ void script_flush(Context& context, Args args, ReplyWriter& reply) {
   context.state().scripts().flush();
   context.scripts().read_scripts().clear();
   reply.ok();
-}
-
-// What runs is in the log: every node executes it, and its budget ends it.
-void script_kill(Session& session, Args, ReplyWriter& reply) {
-  const NodeContext& node = session.state().node;
-  reply.error(node.script_us && node.script_us() ? texts::kUnkillable : texts::kNoScriptRuns);
-}
-
-void script_debug(Session&, Args args, ReplyWriter& reply) {
-  if (same_word(args[2], "no")) {
-    return reply.ok();
-  }
-  if (same_word(args[2], "yes") || same_word(args[2], "sync")) {
-    return reply.error("ERR scripts are not debugged: they run on every node at once");
-  }
-  reply.error("ERR Use SCRIPT DEBUG YES/SYNC/NO");
-}
-
-void script_help(Session&, Args, ReplyWriter& reply) {
-  static constexpr std::string_view kLines[] = {
-      "DEBUG (YES|SYNC|NO)",
-      "    Set the debug mode for subsequent scripts executed.",
-      "EXISTS <sha1> [<sha1> ...]",
-      "    Return information about the existence of the scripts in the script cache.",
-      "FLUSH [ASYNC|SYNC]",
-      "    Flush the Lua scripts cache. Very dangerous on replicas.",
-      "    When called without the optional mode argument, the behavior is determined by the",
-      "    lazyfree-lazy-user-flush configuration directive. Valid modes are:",
-      "    * ASYNC: Asynchronously flush the scripts cache.",
-      "    * SYNC: Synchronously flush the scripts cache.",
-      "KILL",
-      "    Kill the currently executing Lua script.",
-      "LOAD <script>",
-      "    Load a script into the scripts cache without executing it."};
-  reply_help(reply, "SCRIPT", kLines);
 }
 
 }  // namespace kiwi::resp::commands
