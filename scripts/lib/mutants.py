@@ -27,8 +27,8 @@ SLOW = "random*,members*"  # torture: the simulation is better at that
 ROW = re.compile(r"^\| (\w+) \| ([\w-]+) \| (S\d) \| (.*?) \| (.*?) \|$")
 HEAD = """# Known bugs and what catches them
 
-`scripts/sim --mutants` writes this table, `scripts/sim --mutants NAME` one row of it. `scripts/test` runs each
-bug against what stands here. A bug is a switch in `raft/mutants.hpp`, `resp/mutants.hpp` or, for storage,
+`scripts/sim --mutants` writes this table, `scripts/sim --mutants NAME` one row of it. `scripts/test mutants`
+runs each bug against what stands here. A bug is a switch in `raft/mutants.hpp`, `resp/mutants.hpp` or, for storage,
 in `tests/sim/node.cpp`; its severity stands in `tests/sim/run_mutants.cpp`. S0: the simulation has to see
 it within 40 seeds, but for those that `scripts/lib/mutants.py` names.
 
