@@ -300,9 +300,6 @@ std::optional<SetIdOptions> read_set_id(Args args, ReplyWriter& reply) {
 
 // What is wrong with it for this stream; nothing if it is fine.
 std::string_view refuse_set_id(const Stream& stream, const SetIdOptions& options) {
-  if (options.id < stream.tail().max_deleted_id) {
-    return "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id";
-  }
   if (stream.empty()) {
     return {};
   }

@@ -78,8 +78,7 @@ bool StreamLoader::on_totals(const StreamTotals& totals) {
     stream_.create();
   }
   const uint64_t added = totals.entries_added.value_or(totals.length);
-  if (totals.length != stream_.size() || totals.last_id < last_ ||
-      totals.last_id < totals.max_deleted_id || added < totals.length) {
+  if (totals.length != stream_.size() || totals.last_id < last_ || added < totals.length) {
     return false;
   }
   stream_.set_last_id(totals.last_id);
