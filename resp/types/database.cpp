@@ -230,9 +230,6 @@ DatabaseId Database::physical(uint32_t logical) {
 void Database::choose_events() {
   const std::string_view text = settings_.value(config::kKeyEventsSetting);
   outward_.set_classes(config::parse_key_events(text).value_or(0));
-  if (outward_.live()) {  // the entry goes on by the new letters: it is told, whatever its index
-    outward_.begin_entry(LogIndex{UINT64_MAX});
-  }
 }
 
 // Of a database that was flushed meanwhile, any number: it holds no keys.

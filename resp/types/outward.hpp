@@ -66,19 +66,19 @@ class Outward {
     listening_ = listening;
     choose_misses();
   }
-  // Of notify-keyspace-events.
+  // Of notify-keyspace-events. An entry that changes them goes on by the new ones.
   void set_classes(config::KeyEvents classes) {
     classes_ = classes;
     choose_misses();
+    choose_notifies();
   }
   void begin_entry(LogIndex index) {
-    const bool told = listening_.live && index > listening_.after;
-    live_ = told;
-    publishes_ = told && listening_.subscribers;
-    notifies_ = told && listening_.key_subscribers && config::says_anything(classes_);
+    live_ = told_ = listening_.live && index > listening_.after;
+    publishes_ = told_ && listening_.subscribers;
+    choose_notifies();
   }
   // Outside of entries only key_missed() is told.
-  void end_entry() { publishes_ = notifies_ = false; }
+  void end_entry() { told_ = publishes_ = notifies_ = false; }
 
   // How many receive it on this node.
   uint64_t publish(bool sharded, std::string_view channel, std::string_view message) {
@@ -160,6 +160,9 @@ class Outward {
     misses_ = listening_.live && listening_.key_subscribers && config::says_anything(classes_) &&
               config::is_wanted(classes_, config::kEventKeyMiss);
   }
+  void choose_notifies() {
+    notifies_ = told_ && listening_.key_subscribers && config::says_anything(classes_);
+  }
   void add_key_event(const config::KeyEvent& event, uint32_t database, std::string_view key) {
     add({OutwardEvent::Kind::kKey, database, std::string(event.name), std::string(key),
          classes_ & (config::kKeyspaceChannel | config::kKeyeventChannel)});
@@ -175,7 +178,8 @@ class Outward {
   Listening listening_;
   config::KeyEvents classes_ = 0;
   bool live_ = false;
-  bool publishes_ = false;  // in this entry
+  bool told_ = false;  // this entry is told to whoever listens
+  bool publishes_ = false;
   bool notifies_ = false;
   bool misses_ = false;  // of reads, also outside of entries
   bool overwrites_ = false;
