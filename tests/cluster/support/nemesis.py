@@ -18,6 +18,9 @@ KINDS = ("kill", "kill-leader", "kill-all", "pause", "partition", "skew", "disk-
 DISK_MEGABYTES = 384
 # One node is without its data or on its way out meanwhile: the others must be able to go on.
 ONE_LESS = ("membership", "wipe", "damage", "old-copy", "double")
+# An old copy is known by who is there and remembers. With another of these nodes cut off or stopped,
+# what the copied node acknowledged since may be lost by right (README, F52).
+ALONE = ("old-copy",)
 
 
 @dataclass
@@ -97,6 +100,8 @@ class Nemesis(nemesis_disks.Disks, nemesis_changes.Changes):
 
     def strike(self, kind: str) -> Fault | None:
         """Begins one fault now; None if the cluster's present state has no room for it."""
+        if self.active and (kind in ALONE or any(fault.kind in ALONE for fault in self.active)):
+            return None
         fault = getattr(self, "_" + kind.replace("-", "_"))(time.monotonic())
         if fault is None:
             return None

@@ -97,7 +97,7 @@ class Changes:
             if change.is_alive() and not self.healing:
                 fault.undo.append((time.monotonic() + 0.2, look))
                 return
-            change.join(PATIENCE)
+            change.join(4 * PATIENCE)  # none waits for more than four things
             if change.is_alive() or change.said:
                 self.unasked_exits.append(change.said or f"{change.name} hangs")
             self.held.discard(node)
