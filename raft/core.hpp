@@ -73,6 +73,7 @@ struct LogRead {
   LogIndex from;
   LogIndex last;
   size_t bytes_max = 0;
+  Term asked_in;  // what is read for a follower counts for this leadership only
   bool operator==(const LogRead&) const = default;
 };
 

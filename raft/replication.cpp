@@ -191,19 +191,19 @@ void Core::State::read_for_peer(NodeId id, Progress& peer) {
   // A probe needs the term before `next`; one entry comes along.
   const size_t bytes_max = peer.state == PeerState::kProbe ? 1 : options.message_bytes_max;
   effects.log_reads.push_back(
-      {id, peer.next, std::max(peer.next, std::min(log.base_index(), persisted)), bytes_max});
+      {id, peer.next, std::max(peer.next, std::min(log.base_index(), persisted)), bytes_max, term});
 }
 
 void Core::State::on_log_read_for_peer(const LogRead& request,
                                        std::vector<Entry> entries,
                                        Term prev_term) {
   Leader* leader = leading();
-  if (leader == nullptr) {
-    return;
+  if (leader == nullptr || request.asked_in != term) {
+    return;  // what an earlier leadership asked for may have been replaced since it was read
   }
   auto it = leader->peers.find(request.follower);
   if (it == leader->peers.end() || it->second.reading_from != request.from) {
-    return;  // asked by an earlier leadership of this node
+    return;
   }
   Progress& peer = it->second;
   peer.reading_from.reset();
@@ -344,7 +344,8 @@ void Core::State::on_append_response(const Message& message,
     return;
   }
   auto it = leader->peers.find(message.from);
-  if (it == leader->peers.end() || (response.success && response.match > log.last_index())) {
+  if (it == leader->peers.end() || (response.success && response.match > log.last_index()) ||
+      response.round > leader->round) {  // it answers what nobody said
     return;
   }
   Progress& peer = it->second;

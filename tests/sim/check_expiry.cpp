@@ -29,6 +29,16 @@ void check_for_good(const History& history,
   }
 }
 
+// Readers go by clocks that they reckon on from others', which run three hundredths too fast at
+// most.
+constexpr int64_t kReckoningMs = 1000;
+
+void check_not_early(const std::string& key, const Op& set, const Op& gone) {
+  if (gone.clock_ms + kReckoningMs < set.clock_ms) {
+    throw Violation{"expiry", "key " + key + " ended before its deadline by every clock"};
+  }
+}
+
 }  // namespace
 
 void check_expiry(const History& history) {
@@ -56,12 +66,20 @@ void check_expiry(const History& history) {
         present_us = std::min(present_us, op.returned_us);
       }
     }
+    const Op* set = nullptr;  // an expiring key is set once
+    for (size_t i : of_key) {
+      const Op& op = history.ops[i];
+      set = op.kind == OpKind::kSetExpiring && op.fate != Fate::kFailed ? &op : set;
+    }
     int64_t gone_us = kNever;
     for (size_t i : of_key) {
       const Op& op = history.ops[i];
       if (op.kind == OpKind::kGetExpiring && op.fate == Fate::kOk && op.value.empty() &&
           op.invoked_us > present_us) {
         gone_us = std::min(gone_us, op.returned_us);
+        if (set != nullptr) {
+          check_not_early(key, *set, op);
+        }
       }
     }
     for (size_t i : of_key) {

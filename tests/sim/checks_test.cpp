@@ -157,6 +157,13 @@ TEST_CASE("expiry: a key that comes back, and one that goes although it was kept
   Op kept = op(OpKind::kSetForGood, "t", "2", 2, 3);
   CHECK_THROWS_AS(check_expiry({{set, kept, op(OpKind::kGetExpiring, "t", "", 4, 5)}}), Violation);
   CHECK_NOTHROW(check_expiry({{set, gone, kept, op(OpKind::kGetExpiring, "t", "2", 4, 5)}}));
+  Op early = gone;
+  Op lasting = set;
+  lasting.clock_ms = 9000;
+  early.clock_ms = 7000;
+  CHECK_THROWS_AS(check_expiry({{lasting, early}}), Violation);
+  early.clock_ms = 8000;
+  CHECK_NOTHROW(check_expiry({{lasting, early}}));
 }
 
 TEST_CASE("deadlines: a value may be gone at any moment, and then it stays gone [F9] [F43]") {

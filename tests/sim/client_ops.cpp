@@ -139,6 +139,10 @@ size_t Clients::ask(
     ms = mood.lasts_ms != 0 ? mood.lasts_ms : ms;
     due_us_[key.substr(0, 2)] = op.invoked_us + static_cast<int64_t>(ms) * 1000;
   }
+  if (kind == OpKind::kSetExpiring) {
+    ms += world_.prng.chance(1, 3) ? 3000 + world_.prng.below(4000) : 0;
+    op.clock_ms = world_.lowest_stamp_ms() + static_cast<int64_t>(ms);
+  }
   if (kind == OpKind::kSet && world_.prng.chance(mood.long_values_percent, 100)) {
     value += ":" + std::string(kLongValue, 'x');
   }

@@ -47,6 +47,9 @@ Reply parse(std::string_view& in) {
 void Clients::finish(Op& op, std::string_view encoded) {
   Reply reply = parse(encoded);
   op.returned_us = world_.timeline.now_us();
+  if (op.kind == OpKind::kGetExpiring) {
+    op.clock_ms = world_.highest_clock_ms();
+  }
   if (reply.type == '-') {
     bool timeout = reply.text.rfind("TIMEOUT", 0) == 0;
     op.fate = timeout && !is_read(op.kind) ? Fate::kUnknown : Fate::kFailed;

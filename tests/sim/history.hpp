@@ -67,6 +67,9 @@ struct Op {
   std::vector<std::string> list;  // result of kRange and kTake
   int64_t invoked_us = 0;
   int64_t returned_us = kNever;
+  // kSetExpiring: no clock that shows less may end it; kGetExpiring: the highest that any clock had
+  // shown by the answer.
+  int64_t clock_ms = 0;
   Fate fate = Fate::kPending;
   bool stale = false;        // asked of a READONLY connection: promises nothing
   size_t before = SIZE_MAX;  // the operation before it in the same pipeline
@@ -94,7 +97,8 @@ void check_queues(const History& history, const FinalState& final_state);
 inline constexpr int kStoredAtOnce = 6;
 // The elements of a kStore, without what makes them long.
 std::string stored_element(const Op& op, int number);
-// F9: a key that a reader saw expired does not come back.
+// F9: a key that a reader saw expired does not come back. F8: none ends before its deadline by
+// every clock.
 void check_expiry(const History& history);
 
 }  // namespace kiwi::sim

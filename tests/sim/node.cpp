@@ -55,6 +55,11 @@ int64_t Node::wall_ms() const {
   return kEpochMs + world_.timeline.now_us() / 1000 + wall_offset_ms_;
 }
 
+void Node::jump_clock(int64_t ms) {
+  world_.highest_clock_ms();  // what it showed until now was shown
+  wall_offset_ms_ += ms;
+}
+
 // ---------------------------------------------------------------- life
 
 raft::StartState Node::load() {

@@ -60,7 +60,7 @@ class Node {
   void pause_raft(int64_t us);
   void pause_clients(int64_t us);
   void set_disk_delay(int64_t us) { disk_delay_us_ = us; }
-  void jump_clock(int64_t ms) { wall_offset_ms_ += ms; }
+  void jump_clock(int64_t ms);
   void restore_disk() { disk_delay_us_ = options_.disk_us; }
   void set_drift(int64_t per_mille) { drift_per_mille_ = per_mille; }
   void transfer(NodeId target);
@@ -112,6 +112,7 @@ class Node {
   std::string describe() const;
   bool serves() const { return service_ == resp::Service::kUp; }
   int64_t wall_ms() const;
+  int64_t applied_stamp_ms() const { return running() ? executor_->applied_stamp_ms() : 0; }
   int64_t monotonic_ms() const;
 
  private:

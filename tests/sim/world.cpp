@@ -111,6 +111,20 @@ void World::found_cluster(size_t count) {
   say_hello();
 }
 
+int64_t World::highest_clock_ms() {
+  for (const auto& node : nodes) {
+    highest_clock_ms_ = std::max(highest_clock_ms_, node->wall_ms());
+  }
+  return highest_clock_ms_;
+}
+
+int64_t World::lowest_stamp_ms() {
+  for (const auto& node : nodes) {
+    lowest_stamp_ms_ = std::max(lowest_stamp_ms_, node->applied_stamp_ms());
+  }
+  return lowest_stamp_ms_;
+}
+
 Node* World::ready_leader() {
   for (auto& node : nodes) {
     if (node->running()) {
