@@ -168,7 +168,7 @@ const Entry* Core::State::next_to_apply() {
   if (!apply_reading) {
     apply_reading = true;
     effects.log_reads.push_back({NodeId{}, next, std::min(log.base_index(), commit),
-                                 static_cast<size_t>(options.apply_bytes_max)});
+                                 static_cast<size_t>(options.apply_bytes_max), term});
   }
   return nullptr;
 }
