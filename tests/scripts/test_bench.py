@@ -6,7 +6,7 @@ import time
 import pytest
 
 import cluster as clusters
-from bench import generators, pair, removal, stalls, verdicts, workloads
+from bench import generators, pair, removal, stalls, type_commands, types, verdicts, workloads
 
 REPORT = """====== SET ======
   20000 requests completed in 0.52 seconds
@@ -153,3 +153,53 @@ def test_the_longest_waits_are_found():
     assert removal.percentile(waits, 0.99) == 99
     assert removal.percentile(waits, 1.0) == 100
     assert removal.percentile([], 0.5) == 0
+
+
+def test_every_type_has_writes_and_reads_that_are_measured():
+    rows = types.rows_of(type_commands.TYPES)
+    kinds = [row.kind for row in rows]
+    assert set(kinds) == {*type_commands.COMMANDS, *type_commands.OTHERS}
+    has = {type_commands.about(kind) for kind in kinds}
+    assert {type_ for type_, does in has if does == type_commands.WRITE} == set(type_commands.TYPES)
+    for row in type_commands.COMMANDS.values():
+        assert row.fill is None or row.fill in type_commands.FILLS
+        assert row.uses is None or row.uses in type_commands.USED
+    assert all(row.systems == (types.WRITERS if type_commands.about(row.kind)[1] == type_commands.WRITE
+                               else types.READERS) for row in rows)
+
+
+class Hearer(threading.Thread):
+    """Answers each command with an array in an array, and keeps what it was sent."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.heard = b""
+
+    def run(self):
+        connection, _ = self.listener.accept()
+        while data := connection.recv(1 << 20):
+            self.heard += data
+            for byte in b"*2\r\n*1\r\n$-1\r\n$3\r\n*\r\n\r\n":
+                connection.sendall(bytes([byte]))
+
+
+def test_templates_become_commands_and_nested_answers_are_counted():
+    server = Hearer()
+    server.start()
+    said = generators.commands(server.port, [(0, "RPUSH list {2 n:@s@ @v5@ }"), (0, "GET @k1@:@r1@")], clients=1,
+                               requests=3, first=7)
+    assert said["requests"] == 3 and said["errors"] == 0
+    words = server.heard.split(b"\r\n")[:-1]
+    assert words[:5] == [b"*6", b"$5", b"RPUSH", b"$4", b"list"]
+    assert words[6] == b"n:000000000007" and words[10] == b"n:000000000008" and len(words[8]) == 5
+    assert words[13:18] == [b"*2", b"$3", b"GET", b"$14", b"000000000000:0"]
+    assert words[20] == b"RPUSH"  # the lines come in turn
+
+
+def test_a_template_that_is_none_is_refused():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        for line in ("GET @x@", "GET @r0@", "GET a@"):
+            with pytest.raises(clusters.Failure, match="templates: "):
+                generators.commands(server.getsockname()[1], [line], clients=1, requests=1)

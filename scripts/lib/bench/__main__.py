@@ -1,4 +1,4 @@
-"""scripts/bench [matrix | pair | growth | stalls | deep | removal | queues | disk | profile] [options]"""
+"""scripts/bench [MEASUREMENT] [options]; MEASUREMENTS has them."""
 
 import importlib
 import signal
@@ -9,6 +9,7 @@ import cluster as clusters
 MEASUREMENTS = {
     "matrix": ("matrix",
                "Kiwi, redis-server and etcd over commands, connections, pipelines, values"),
+    "types": ("types", "the usual commands of each type, beside redis-server"),
     "pair": ("pair", "this tree's server against the one before a change, in pairs of runs"),
     "growth": ("growth", "curves over keys, connections and nodes"),
     "stalls": ("stalls", "what snapshots, slow and new followers and compaction do to the tail"),

@@ -80,4 +80,4 @@ def compiled(target, sources, *flags):
 
 
 def load_program():
-    return compiled("load", ["load.cpp", "load_protocols.cpp"], "-std=c++20")
+    return compiled("load", ["load.cpp", "load_protocols.cpp", "load_templates.cpp"], "-std=c++20")
