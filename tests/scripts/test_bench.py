@@ -1,4 +1,5 @@
 """scripts/bench: its arithmetic, what it reads from redis-benchmark, and its own load generator."""
+import random
 import socket
 import threading
 import time
@@ -6,7 +7,7 @@ import time
 import pytest
 
 import cluster as clusters
-from bench import generators, pair, removal, stalls, type_commands, types, verdicts, workloads
+from bench import bigkeys, bigkeys_types, generators, pair, removal, stalls, type_commands, types, verdicts, workloads
 
 REPORT = """====== SET ======
   20000 requests completed in 0.52 seconds
@@ -203,3 +204,16 @@ def test_a_template_that_is_none_is_refused():
         for line in ("GET @x@", "GET @r0@", "GET a@"):
             with pytest.raises(clusters.Failure, match="templates: "):
                 generators.commands(server.getsockname()[1], [line], clients=1, requests=1)
+
+
+def test_a_big_key_is_loaded_whole_and_its_commands_name_places_in_its_middle():
+    chance = random.Random(1)
+    for type_, key in bigkeys_types.KEYS.items():
+        members = bigkeys_types.big_string(3_200_000) if type_ == "string" else 100_000
+        each = bigkeys_types.APPENDED if type_ == "string" else bigkeys_types.VARIADIC
+        assert sum(requests for _, requests, _ in key.load(members)) * each == members
+        assert all(templates for _, templates in key.commands(members, chance))
+        assert bigkeys.room(type_, members) >= 2 * members
+    assert all(40 <= place < 60 for place in bigkeys_types.places(100, chance))
+    assert bigkeys_types.zset_pops(10**7)[1] * bigkeys_types.POP_COUNT == 10**6
+    assert bigkeys_types.zset_pops(10**6)[1] * bigkeys_types.POP_COUNT == 900_000

@@ -13,6 +13,7 @@ MEASUREMENTS = {
     "pair": ("pair", "this tree's server against the one before a change, in pairs of runs"),
     "growth": ("growth", "curves over keys, connections and nodes"),
     "stalls": ("stalls", "what snapshots, slow and new followers and compaction do to the tail"),
+    "bigkeys": ("bigkeys", "commands on keys of millions of members, in memory and mostly not"),
     "deep": ("deep", "memory of a node while one client keeps thousands of requests under way"),
     "removal": ("removal", "what another client feels while many keys or members go at once"),
     "queues": ("queues", "clients in blocking commands: latency, herds, idle polls"),
