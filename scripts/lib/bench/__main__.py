@@ -14,6 +14,8 @@ MEASUREMENTS = {
     "growth": ("growth", "curves over keys, connections and nodes"),
     "stalls": ("stalls", "what snapshots, slow and new followers and compaction do to the tail"),
     "bigkeys": ("bigkeys", "commands on keys of millions of members, in memory and mostly not"),
+    "small": ("small", "bytes of memory and disk of small hashes, and rates with millions of them"),
+    "streams": ("streams", "bytes and latencies of a stream of millions of entries"),
     "deep": ("deep", "memory of a node while one client keeps thousands of requests under way"),
     "removal": ("removal", "what another client feels while many keys or members go at once"),
     "queues": ("queues", "clients in blocking commands: latency, herds, idle polls"),

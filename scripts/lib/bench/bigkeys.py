@@ -13,10 +13,9 @@ import os
 import random
 import time
 
-import cluster as clusters
 import resp
 
-from bench import generators, machine, report, systems, tools
+from bench import generators, loads, machine, report, systems, tools
 from bench.bigkeys_types import BYTES_EACH, KEY, KEYS, OTHER_KEY, POP_COUNT, big_string
 from bench.removal import Prober, percentile
 
@@ -25,7 +24,6 @@ PATIENCE = 900  # seconds that one command may take
 SMALLEST = {"cache-state": 4 * 2**20, "cache-blocks": 8 * 2**20}
 SEED = 5
 SCAN_PAGE = 100
-NOTE = 80  # letters of an error that are shown
 
 
 def tails(milliseconds):
@@ -76,12 +74,9 @@ class Bench:
 
     def repeated(self, command, templates):
         """The command again and again by the load generator, for --rounds times or --seconds."""
-        try:
-            said = generators.commands(self._system.port, templates, clients=1, requests=self._options.rounds,
-                                       seconds=self._options.seconds, seed=self._random.randrange(1, 1 << 30))
-        except clusters.Failure as failure:
-            return self.row(command, 0, {}, str(failure).rsplit("the first: ", 1)[-1][:NOTE])
-        return self.row(command, said["requests"], said)
+        said, note = loads.one_after_other(self._system, templates, self._options.rounds, self._options.seconds,
+                                           self._random.randrange(1, 1 << 30))
+        self.row(command, said["requests"], said, note)
 
     def once(self, command, *words):
         """One command beside other clients, one on each node; (milliseconds, error, their longest waits)."""
@@ -91,7 +86,7 @@ class Bench:
             with resp.Client("127.0.0.1", self._system.port, PATIENCE) as client:
                 client.call(*words)
         except resp.ServerError as error:
-            note = str(error)[:NOTE]
+            note = str(error)[:loads.NOTE]
         took = (time.monotonic() - begun) * 1000
         time.sleep(self._options.after)  # what it left to be done later
         stalls = [prober.finish(begun)["max_ms"] for prober in probers]
