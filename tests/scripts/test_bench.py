@@ -7,7 +7,7 @@ import time
 import pytest
 
 import cluster as clusters
-from bench import bigkeys, bigkeys_types, generators, pair, removal, stalls, type_commands, types, verdicts, workloads
+from bench import bigkeys, bigkeys_types, generators, mixed, pair, pubsub, removal, stalls, type_commands, types, verdicts, workloads
 
 REPORT = """====== SET ======
   20000 requests completed in 0.52 seconds
@@ -217,3 +217,44 @@ def test_a_big_key_is_loaded_whole_and_its_commands_name_places_in_its_middle():
     assert all(40 <= place < 60 for place in bigkeys_types.places(100, chance))
     assert bigkeys_types.zset_pops(10**7)[1] * bigkeys_types.POP_COUNT == 10**6
     assert bigkeys_types.zset_pops(10**6)[1] * bigkeys_types.POP_COUNT == 900_000
+
+
+def test_mixed_data_is_as_much_as_was_asked_for_and_every_type_is_used():
+    commands = mixed.counts(5)
+    assert sum(commands[type_] * size for type_, (_, size, _) in mixed.DATA.items()) == pytest.approx(5e9, rel=0.01)
+    lines = mixed.mix(commands)
+    reads = sum(weight for weight, words in lines if words.split()[0] in
+                ("GET", "HGETALL", "LRANGE", "SISMEMBER", "ZRANGE", "ZSCORE", "XREVRANGE"))
+    assert reads * 2 == sum(weight for weight, _ in lines)
+    assert all(any(f" {type_}:@k" in words for _, words in lines) for type_ in mixed.DATA)
+
+
+class Publisher(threading.Thread):
+    """Takes two subscribers, gives the first three messages in pieces, the other two, and closes that."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+
+    def run(self):
+        clients = [self.listener.accept()[0] for _ in range(2)]
+        for client in clients:
+            client.recv(1000)
+            client.sendall(b"*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n")
+        time.sleep(0.2)
+        message = b"*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$3\r\na*b\r\n"
+        for byte in message * 3:
+            clients[0].sendall(bytes([byte]))
+        clients[1].sendall(message * 2)
+        clients[1].close()
+        time.sleep(5)
+
+
+def test_subscribers_count_what_comes_and_who_was_closed():
+    server = Publisher()
+    server.start()
+    heard = pubsub.Subscribers([server.port], 2)
+    time.sleep(0.5)
+    assert heard.stop() == {"messages": 5, "bytes": 5 * 36, "closed": 1}
+    assert pubsub.Subscribers([], 0).stop()["messages"] == 0

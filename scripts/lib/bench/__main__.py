@@ -16,6 +16,8 @@ MEASUREMENTS = {
     "bigkeys": ("bigkeys", "commands on keys of millions of members, in memory and mostly not"),
     "small": ("small", "bytes of memory and disk of small hashes, and rates with millions of them"),
     "streams": ("streams", "bytes and latencies of a stream of millions of entries"),
+    "mixed": ("mixed", "memory of nodes with far more data than cache-state, and beside a slow reader"),
+    "pubsub": ("pubsub", "PUBLISH with 0, 1 and 100 subscribers, beside redis-server"),
     "deep": ("deep", "memory of a node while one client keeps thousands of requests under way"),
     "removal": ("removal", "what another client feels while many keys or members go at once"),
     "queues": ("queues", "clients in blocking commands: latency, herds, idle polls"),

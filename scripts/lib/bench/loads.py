@@ -11,12 +11,13 @@ from bench import disk, generators, machine, systems
 NOTE = 80  # letters of an error that are kept
 PATIENCE = 600
 MEBI = 2**20
+WARM_UP_ROUNDS = 20  # pipelines of each client
 
 
 def measured(system, templates, seconds, clients=50, pipeline=16):
     """A closed loop for about so long, after a warm-up: rate, tail, CPU of all server processes."""
     warm = generators.commands(system.port, templates, clients=clients, pipeline=pipeline,
-                               requests=clients * pipeline * 20)
+                               requests=clients * pipeline * WARM_UP_ROUNDS)
     requests = max(200, int(warm["rps"] * seconds))
     watch = machine.Watch(system.pids(), system.directory)
     said = generators.commands(system.port, templates, clients=clients, pipeline=pipeline, requests=requests)
