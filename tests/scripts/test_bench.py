@@ -1,4 +1,5 @@
 """scripts/bench: its arithmetic, what it reads from redis-benchmark, and its own load generator."""
+import random
 import socket
 import threading
 import time
@@ -6,7 +7,7 @@ import time
 import pytest
 
 import cluster as clusters
-from bench import generators, pair, removal, stalls, verdicts, workloads
+from bench import bigkeys, bigkeys_types, generators, mixed, pair, pubsub, removal, stalls, type_commands, types, verdicts, workloads
 
 REPORT = """====== SET ======
   20000 requests completed in 0.52 seconds
@@ -153,3 +154,107 @@ def test_the_longest_waits_are_found():
     assert removal.percentile(waits, 0.99) == 99
     assert removal.percentile(waits, 1.0) == 100
     assert removal.percentile([], 0.5) == 0
+
+
+def test_every_type_has_writes_and_reads_that_are_measured():
+    rows = types.rows_of(type_commands.TYPES)
+    kinds = [row.kind for row in rows]
+    assert set(kinds) == {*type_commands.COMMANDS, *type_commands.OTHERS}
+    has = {type_commands.about(kind) for kind in kinds}
+    assert {type_ for type_, does in has if does == type_commands.WRITE} == set(type_commands.TYPES)
+    for row in type_commands.COMMANDS.values():
+        assert row.fill is None or row.fill in type_commands.FILLS
+        assert row.uses is None or row.uses in type_commands.USED
+    assert all(row.systems == (types.WRITERS if type_commands.about(row.kind)[1] == type_commands.WRITE
+                               else types.READERS) for row in rows)
+
+
+class Hearer(threading.Thread):
+    """Answers each command with an array in an array, and keeps what it was sent."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.heard = b""
+
+    def run(self):
+        connection, _ = self.listener.accept()
+        while data := connection.recv(1 << 20):
+            self.heard += data
+            for byte in b"*2\r\n*1\r\n$-1\r\n$3\r\n*\r\n\r\n":
+                connection.sendall(bytes([byte]))
+
+
+def test_templates_become_commands_and_nested_answers_are_counted():
+    server = Hearer()
+    server.start()
+    said = generators.commands(server.port, [(0, "RPUSH list {2 n:@s@ @v5@ }"), (0, "GET @k1@:@r1@")], clients=1,
+                               requests=3, first=7)
+    assert said["requests"] == 3 and said["errors"] == 0
+    words = server.heard.split(b"\r\n")[:-1]
+    assert words[:5] == [b"*6", b"$5", b"RPUSH", b"$4", b"list"]
+    assert words[6] == b"n:000000000007" and words[10] == b"n:000000000008" and len(words[8]) == 5
+    assert words[13:18] == [b"*2", b"$3", b"GET", b"$14", b"000000000000:0"]
+    assert words[20] == b"RPUSH"  # the lines come in turn
+
+
+def test_a_template_that_is_none_is_refused():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        for line in ("GET @x@", "GET @r0@", "GET a@"):
+            with pytest.raises(clusters.Failure, match="templates: "):
+                generators.commands(server.getsockname()[1], [line], clients=1, requests=1)
+
+
+def test_a_big_key_is_loaded_whole_and_its_commands_name_places_in_its_middle():
+    chance = random.Random(1)
+    for type_, key in bigkeys_types.KEYS.items():
+        members = bigkeys_types.big_string(3_200_000) if type_ == "string" else 100_000
+        each = bigkeys_types.APPENDED if type_ == "string" else bigkeys_types.VARIADIC
+        assert sum(requests for _, requests, _ in key.load(members)) * each == members
+        assert all(templates for _, templates in key.commands(members, chance))
+        assert bigkeys.room(type_, members) >= 2 * members
+    assert all(40 <= place < 60 for place in bigkeys_types.places(100, chance))
+    assert bigkeys_types.zset_pops(10**7)[1] * bigkeys_types.POP_COUNT == 10**6
+    assert bigkeys_types.zset_pops(10**6)[1] * bigkeys_types.POP_COUNT == 900_000
+
+
+def test_mixed_data_is_as_much_as_was_asked_for_and_every_type_is_used():
+    commands = mixed.counts(5)
+    assert sum(commands[type_] * size for type_, (_, size, _) in mixed.DATA.items()) == pytest.approx(5e9, rel=0.01)
+    lines = mixed.mix(commands)
+    reads = sum(weight for weight, words in lines if words.split()[0] in
+                ("GET", "HGETALL", "LRANGE", "SISMEMBER", "ZRANGE", "ZSCORE", "XREVRANGE"))
+    assert reads * 2 == sum(weight for weight, _ in lines)
+    assert all(any(f" {type_}:@k" in words for _, words in lines) for type_ in mixed.DATA)
+
+
+class Publisher(threading.Thread):
+    """Takes two subscribers, gives the first three messages in pieces, the other two, and closes that."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+
+    def run(self):
+        clients = [self.listener.accept()[0] for _ in range(2)]
+        for client in clients:
+            client.recv(1000)
+            client.sendall(b"*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n")
+        time.sleep(0.2)
+        message = b"*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$3\r\na*b\r\n"
+        for byte in message * 3:
+            clients[0].sendall(bytes([byte]))
+        clients[1].sendall(message * 2)
+        clients[1].close()
+        time.sleep(5)
+
+
+def test_subscribers_count_what_comes_and_who_was_closed():
+    server = Publisher()
+    server.start()
+    heard = pubsub.Subscribers([server.port], 2)
+    time.sleep(0.5)
+    assert heard.stop() == {"messages": 5, "bytes": 5 * 36, "closed": 1}
+    assert pubsub.Subscribers([], 0).stop()["messages"] == 0

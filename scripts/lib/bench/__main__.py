@@ -1,4 +1,4 @@
-"""scripts/bench [matrix | pair | growth | stalls | deep | removal | queues | disk | profile] [options]"""
+"""scripts/bench [MEASUREMENT] [options]; MEASUREMENTS has them."""
 
 import importlib
 import signal
@@ -9,9 +9,15 @@ import cluster as clusters
 MEASUREMENTS = {
     "matrix": ("matrix",
                "Kiwi, redis-server and etcd over commands, connections, pipelines, values"),
+    "types": ("types", "the usual commands of each type, beside redis-server"),
     "pair": ("pair", "this tree's server against the one before a change, in pairs of runs"),
     "growth": ("growth", "curves over keys, connections and nodes"),
     "stalls": ("stalls", "what snapshots, slow and new followers and compaction do to the tail"),
+    "bigkeys": ("bigkeys", "commands on keys of millions of members, in memory and mostly not"),
+    "small": ("small", "bytes of memory and disk of small hashes, and rates with millions of them"),
+    "streams": ("streams", "bytes and latencies of a stream of millions of entries"),
+    "mixed": ("mixed", "memory of nodes with far more data than cache-state, and beside a slow reader"),
+    "pubsub": ("pubsub", "PUBLISH with 0, 1 and 100 subscribers, beside redis-server"),
     "deep": ("deep", "memory of a node while one client keeps thousands of requests under way"),
     "removal": ("removal", "what another client feels while many keys or members go at once"),
     "queues": ("queues", "clients in blocking commands: latency, herds, idle polls"),

@@ -5,12 +5,13 @@ import os
 import re
 import signal
 import subprocess
+import tempfile
 
 import cluster as clusters
 
 import resp
 
-from bench import tools
+from bench import tools, type_commands
 from bench.workloads import REDIS_BENCHMARK, STREAMS
 
 PERCENTILE = re.compile(r"^([\d.]+)% <= ([\d.]+) milliseconds", re.M)
@@ -73,6 +74,16 @@ def load(port, mix, **options):
     return Load(port, mix, **options).wait()
 
 
+def commands(port, templates, **options):
+    """A load of commands that templates describe (load_templates.hpp). They are drawn alike often, unless
+    they are pairs of (weight, template); weights of 0 take them in turn."""
+    pairs = [line if isinstance(line, tuple) else (1, line) for line in templates]
+    with tempfile.NamedTemporaryFile("w", prefix="kiwi-bench-templates-") as file:
+        file.write("".join(f"{weight} {words}\n" for weight, words in pairs))
+        file.flush()
+        return load(port, "templates", templates=file.name, **options)
+
+
 def parse_redis_benchmark(text):
     """Its long report with --precision 3: only that has percentiles beyond 99."""
     text = text.replace("\r", "\n")
@@ -105,6 +116,10 @@ def stream_command(kind, value):
 
 def prepare(system, workload, requests):
     """What so many requests of it need, and use up: a stream, and its group, as new ones."""
+    if workload.kind in type_commands.COMMANDS:
+        type_commands.prepare(system.port, workload.kind, requests,
+                              lambda lines, count: commands(system.port, lines, clients=4, pipeline=16,
+                                                            requests=count))
     if workload.kind not in STREAMS:
         return
     with resp.Client("127.0.0.1", system.port, 60) as client:
@@ -130,11 +145,19 @@ def run(system, workload, keys, requests):
         said = redis_benchmark(system.port, ["-t", workload.kind], workload.clients, workload.pipeline,
                                keys, workload.value, requests)
         return {**said, "generator": "redis-benchmark"}
+    if workload.kind in type_commands.COMMANDS:
+        said = commands(system.port, [type_commands.template(workload.kind, requests)], clients=workload.clients,
+                        pipeline=workload.pipeline, requests=requests)
+        return seen(said)
     stale = workload.kind == "stale"
     said = load(system.port, "get" if stale else workload.kind, clients=workload.clients,
                 pipeline=workload.pipeline, keys=keys, value_bytes=workload.value,
                 requests=requests, protocol=system.protocol,
                 prelude="READONLY" if stale and hasattr(system, "cluster") else None)
+    return seen(said)
+
+
+def seen(said):
     return {**{name: said[name] for name in ("rps", "p50_ms", "p99_ms", "p999_ms", "max_ms")},
             "generator": "load"}
 

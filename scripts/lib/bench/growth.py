@@ -6,9 +6,7 @@ keys. 64-byte values; redis-server without persistence beside the first two curv
 """
 
 import os
-import shutil
 import socket
-import tempfile
 import time
 
 import cluster as clusters
@@ -22,25 +20,8 @@ HEAD = ["curve", "system", "of", "load", "req/s", "p50 ms", "p99 ms", "max ms", 
         "MiB a node", "load avg"]
 
 
-class Started:
-    """A system in a directory of its own, for a with statement."""
-
-    def __init__(self, options, name):
-        self._dir = tempfile.mkdtemp(prefix=f"kiwi-bench-{name}-", dir=options.dir)
-        self.system = systems.make(name, self._dir, options.port,
-                                   {**SETTINGS, **tools.settings(options)}, options.server)
-
-    def __enter__(self):
-        try:
-            self.system.start()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self.system
-
-    def __exit__(self, *_):
-        self.system.stop()
-        shutil.rmtree(self._dir, ignore_errors=True)
+def started(options, name):
+    return systems.Started(options, name, {**SETTINGS, **tools.settings(options)})
 
 
 def measured(options, system, curve, name, of, workload, keys):
@@ -56,7 +37,7 @@ def measured(options, system, curve, name, of, workload, keys):
 def keys_curve(options):
     """One start; it is filled more and more."""
     for name in options.systems:
-        with Started(options, name) as system:
+        with started(options, name) as system:
             filled = 0
             for keys in options.keys:
                 generators.load(system.data_port, "fill", clients=8, first=filled,
@@ -70,7 +51,7 @@ def keys_curve(options):
 
 def connections_curve(options):
     for name in options.systems:
-        with Started(options, name) as system:
+        with started(options, name) as system:
             generators.fill(system, workloads.KEYS, VALUE)
             for clients in options.connections:
                 for kind in ("get", "set"):
@@ -81,7 +62,7 @@ def connections_curve(options):
 
 def nodes_curve(options):
     for nodes in options.nodes:
-        with Started(options, f"kiwi-{nodes}") as system:
+        with started(options, f"kiwi-{nodes}") as system:
             generators.fill(system, workloads.KEYS, VALUE)
             for kind, depth in (("get", 1), ("get", 16), ("set", 1), ("set", 16)):
                 workload = workloads.Workload(kind, pipeline=depth, value=VALUE)
@@ -92,7 +73,7 @@ def nodes_curve(options):
 def idle_curve(options):
     """Connections that asked once and then nothing."""
     for name in options.systems:
-        with Started(options, name) as system:
+        with started(options, name) as system:
             for clients in (1, max(options.connections)):  # the first one pays for what comes once
                 before = machine.resident_mib(system.pids())
                 held = [socket.create_connection(("127.0.0.1", system.port), 10)

@@ -1,5 +1,6 @@
-// A load generator for what redis-benchmark cannot do: mixes, connections that first say READONLY,
-// loads at a fixed rate whose latency counts from the moment the command was due, and etcd. One
+// A load generator for what redis-benchmark cannot do: mixes, commands of every kind with names and
+// values drawn (load_templates.hpp), connections that first say READONLY, loads at a fixed rate whose
+// latency counts from the moment the command was due, and etcd. One
 // thread, epoll. Prints one JSON object; --samples writes (due time, latency) of every operation.
 //
 // Closed loop (the usual): as redis-benchmark, a connection sends --pipeline commands, waits for
@@ -17,8 +18,10 @@
 #include <deque>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <netinet/tcp.h>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -28,6 +31,7 @@
 #include <vector>
 
 #include "scripts/lib/bench/load_protocols.hpp"
+#include "scripts/lib/bench/load_templates.hpp"
 
 namespace kiwi::bench {
 namespace {
@@ -63,10 +67,15 @@ struct Options {
   }
 };
 
-// set, get, incr, mset (10 keys), mixed (half set, half get), fill (every key once, in order)
+// set, get, incr, mset (10 keys), mixed (half set, half get), fill (every key once, in order), templates
 class Mix {
  public:
-  Mix(const std::string& name, bool etcd, uint64_t keys, uint64_t first, uint64_t seed)
+  Mix(const std::string& name,
+      bool etcd,
+      uint64_t keys,
+      uint64_t first,
+      uint64_t seed,
+      const std::string& templates)
       : name_(name),
         fill_keys_(etcd ? 1 : kFillKeys),
         keys_(keys),
@@ -74,7 +83,9 @@ class Mix {
         end_(first + keys),
         random_(seed) {
     const std::vector<std::string> known{"set", "get", "incr", "mset", "mixed", "fill"};
-    if (std::find(known.begin(), known.end(), name) == known.end()) {
+    if (name == "templates" && !etcd) {
+      templates_ = std::make_unique<Templates>(templates, first);
+    } else if (std::find(known.begin(), known.end(), name) == known.end()) {
       fail("there is no --mix " + name);
     }
   }
@@ -83,15 +94,18 @@ class Mix {
 
   Operation draw() {
     using Kind = Operation::Kind;
+    if (templates_) {
+      return {Kind::kPacked, {}, templates_->draw(random_)};
+    }
     if (name_ == "fill") {
-      Operation all{fill_keys_ == 1 ? Kind::kSet : Kind::kMset, {}};
+      Operation all{fill_keys_ == 1 ? Kind::kSet : Kind::kMset, {}, {}};
       for (uint64_t i = 0; i < fill_keys_ && next_ < end_; ++i) {
         all.keys.push_back(next_++);
       }
       return all;
     }
     if (name_ == "mset") {
-      Operation ten{Kind::kMset, {}};
+      Operation ten{Kind::kMset, {}, {}};
       for (int i = 0; i < 10; ++i) {
         ten.keys.push_back(random_() % keys_);
       }
@@ -99,13 +113,14 @@ class Mix {
     }
     const bool get = name_ == "get" || (name_ == "mixed" && (random_() & 1u << 20) != 0);
     const Kind kind = name_ == "incr" ? Kind::kIncr : get ? Kind::kGet : Kind::kSet;
-    return {kind, {random_() % keys_}};
+    return {kind, {random_() % keys_}, {}};
   }
 
  private:
   std::string name_;
   uint64_t fill_keys_, keys_, next_, end_;
   std::mt19937_64 random_;
+  std::unique_ptr<Templates> templates_;
 };
 
 struct Connection {
@@ -133,7 +148,8 @@ class Load {
              options.text("protocol", "redis") == "etcd",
              options.number("keys", 100'000),
              options.number("first", 0),
-             options.number("seed", 1)),
+             options.number("seed", 1),
+             options.text("templates", "")),
         fill_(options.text("mix", "set") == "fill") {
     if (requests_ + seconds_ == 0 && !fill_) {
       fail("--requests or --seconds");
@@ -370,8 +386,12 @@ int main(int count, char** words) {
   getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;
   setrlimit(RLIMIT_NOFILE, &files);
-  kiwi::bench::Load load(options);
-  load.run();
-  load.report(options.text("samples", ""));
+  try {
+    kiwi::bench::Load load(options);
+    load.run();
+    load.report(options.text("samples", ""));
+  } catch (const std::runtime_error& error) {
+    kiwi::bench::fail(error.what());
+  }
   return 0;
 }

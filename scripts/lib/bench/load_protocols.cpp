@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cstdio>
+#include <cstring>
 
 namespace kiwi::bench {
 namespace {
@@ -39,6 +40,9 @@ class Redis : public Protocol {
         return words(out, {"GET", key_name("key:", operation.keys[0])});
       case Operation::Kind::kIncr:
         return words(out, {"INCR", key_name("counter:", operation.keys[0])});
+      case Operation::Kind::kPacked:
+        out += operation.packed;
+        return;
       case Operation::Kind::kMset:
         std::vector<std::string> all{"MSET"};
         for (const uint64_t key : operation.keys) {
@@ -53,30 +57,17 @@ class Redis : public Protocol {
     Answers answers;
     size_t at = 0;
     while (at < input.size()) {
-      const size_t end = input.find("\r\n", at);
-      if (end == std::string::npos) {
-        break;
-      }
-      size_t next = end + 2;
-      const char kind = input[at];
-      if (kind == '$') {
-        long length = 0;
-        std::from_chars(&input[at + 1], &input[end], length);
-        if (length >= 0) {
-          next += static_cast<size_t>(length) + 2;
-        }
-        if (next > input.size()) {
-          break;
-        }
-      } else if (kind == '-') {
-        if (++answers.bad == 1) {
-          answers.first_error = input.substr(at + 1, end - at - 1);
-        }
-      } else if (kind != '+' && kind != ':') {
-        answers.broken = true;
+      const size_t next = end_of_reply(input, at, answers);
+      if (answers.broken) {
         return answers;
       }
-      answers.good += kind != '-';
+      if (next == std::string::npos) {
+        break;
+      }
+      if (input[at] == '-' && ++answers.bad == 1) {
+        answers.first_error = input.substr(at + 1, input.find("\r\n", at) - at - 1);
+      }
+      answers.good += input[at] != '-';
       at = next;
     }
     input.erase(0, at);
@@ -84,6 +75,32 @@ class Redis : public Protocol {
   }
 
  private:
+  // Where the reply that begins at `at` ends, with all that is in it; npos: it is not whole yet.
+  static size_t end_of_reply(const std::string& input, size_t at, Answers& answers) {
+    for (long left = 1; left > 0; --left) {
+      const size_t end = input.find("\r\n", at);
+      if (end == std::string::npos) {
+        return end;
+      }
+      long number = 0;
+      std::from_chars(&input[at + 1], &input[end], number);
+      const char kind = input[at];
+      at = end + 2;
+      if (kind == '$' && number >= 0) {
+        at += static_cast<size_t>(number) + 2;
+      } else if (kind == '*' && number > 0) {
+        left += number;
+      } else if (std::strchr("$*+:-", kind) == nullptr) {
+        answers.broken = true;
+        return at;
+      }
+      if (at > input.size() || (left > 1 && at == input.size())) {
+        return std::string::npos;
+      }
+    }
+    return at;
+  }
+
   static void words(std::string& out, const std::vector<std::string>& all) {
     out += '*' + std::to_string(all.size()) + "\r\n";
     for (const std::string& word : all) {

@@ -11,11 +11,12 @@
 
 namespace kiwi::bench {
 
-// One command of the load. `keys` of them are used from `key` on (fill) or drawn by the caller.
+// One command of the load: its keys, drawn by the caller, or the whole of it as Redis' protocol has it.
 struct Operation {
-  enum class Kind { kSet, kGet, kIncr, kMset };
+  enum class Kind { kSet, kGet, kIncr, kMset, kPacked };
   Kind kind = Kind::kSet;
   std::vector<uint64_t> keys;
+  std::string packed;
 };
 
 // What a turn of reading brought.

@@ -1,6 +1,7 @@
 """Tables for people, JSON for programs."""
 
 import json
+import statistics
 
 
 def print_table(head, rows, left=1):
@@ -10,6 +11,12 @@ def print_table(head, rows, left=1):
     for row in table:
         print("  ".join(text.ljust(w) if i < left else text.rjust(w)
                         for i, (text, w) in enumerate(zip(row, widths))).rstrip())
+
+
+def median_of(rows, key):
+    """Of the rows that have it."""
+    values = [row[key] for row in rows if row[key] is not None]
+    return statistics.median(values) if values else None
 
 
 def cell(value):

@@ -7,6 +7,8 @@ aim() sets the ports by who leads now, and says whether they are still what they
 
 import json
 import os
+import shutil
+import tempfile
 import time
 import urllib.request
 
@@ -62,6 +64,9 @@ class Redis:
     def settle(self):
         pass
 
+    def ports(self):
+        return [self.port]
+
     def pids(self):
         return [self._process.pid()]
 
@@ -113,6 +118,17 @@ class Kiwi:
             now = machine.files(self.directory)
             if now != files:
                 quiet, files = time.monotonic(), now
+
+    def restart(self, settings):
+        """With other options, and the data it has."""
+        clusters.stop_nodes(self.cluster.nodes)
+        self.cluster.settings.update(settings)
+        self.start()
+
+    def ports(self):
+        """The leader's, then the followers'."""
+        leader = wait_for(self.cluster.leader, "the cluster has no leader")
+        return [leader.port, *(node.port for node in self.cluster.nodes if node is not leader)]
 
     def pids(self):
         pids = [node.process.pid() for node in self.cluster.nodes]
@@ -215,3 +231,23 @@ def make(name, directory, port, settings, server):
     if isinstance(system, Kiwi):
         system.server = server
     return system
+
+
+class Started:
+    """A system in a directory of its own, for a with statement. options has dir, port and server."""
+
+    def __init__(self, options, name, settings):
+        self._dir = tempfile.mkdtemp(prefix=f"kiwi-bench-{name}-", dir=options.dir)
+        self.system = make(name, self._dir, options.port, settings, options.server)
+
+    def __enter__(self):
+        try:
+            self.system.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self.system
+
+    def __exit__(self, *_):
+        self.system.stop()
+        shutil.rmtree(self._dir, ignore_errors=True)

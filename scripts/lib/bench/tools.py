@@ -27,6 +27,23 @@ def parser(name, about):
     return made
 
 
+def count(text):
+    """Of an option such as --members 1e7."""
+    return int(float(text))
+
+
+def counts(text):
+    return [count(word) for word in text.split(",")]
+
+
+def names(parser_, text, known, what):
+    """The names in a list with commas; those that are unknown end the program."""
+    given = text.split(",")
+    if unknown := [name for name in given if name not in known]:
+        parser_.error(f"there is no {what} {', '.join(unknown)} here; there are {', '.join(known)}")
+    return given
+
+
 def settings(options):
     """--set as a dictionary."""
     for pair in options.set:
@@ -80,4 +97,4 @@ def compiled(target, sources, *flags):
 
 
 def load_program():
-    return compiled("load", ["load.cpp", "load_protocols.cpp"], "-std=c++20")
+    return compiled("load", ["load.cpp", "load_protocols.cpp", "load_templates.cpp"], "-std=c++20")

@@ -9,6 +9,8 @@ import fnmatch
 
 import cluster as clusters
 
+from bench import type_commands
+
 KEYS = 100_000
 ETCD_KEYS = 10_000  # of reads, since etcd takes long to fill; fewer keys are no harder for it
 DATA_BYTES = 128 * 2**20  # at most, so that what is not called cold fits Kiwi's default cache
@@ -25,7 +27,7 @@ GET_SYSTEMS = ("redis", "kiwi-3", "kiwi-3-follower", "etcd-3")
 
 @dataclasses.dataclass(frozen=True)
 class Workload:
-    kind: str  # set get incr mset mixed stale, or of STREAMS
+    kind: str  # set get incr mset mixed stale, of STREAMS, or of type_commands
     clients: int = 50
     pipeline: int = 1
     value: int = 64
@@ -75,6 +77,7 @@ MORE = (
        for size in (1024, 16384) for depth in (1, 16)]
     + [Workload("get", cold=True)]
     + [Workload(kind, pipeline=depth) for kind in STREAMS for depth in (1, 16)]
+    + [Workload(kind, pipeline=16) for kind in type_commands.COMMANDS]
 )
 
 
