@@ -108,7 +108,7 @@ struct Fixture {
 };
 
 raft::LogRead read_of(uint64_t from, uint64_t last) {
-  return {NodeId{2}, LogIndex{from}, LogIndex{last}, 1 << 20};
+  return {NodeId{2}, LogIndex{from}, LogIndex{last}, 1 << 20, Term{}};
 }
 
 }  // namespace
