@@ -7,7 +7,8 @@ import time
 import pytest
 
 import cluster as clusters
-from bench import bigkeys, bigkeys_types, generators, mixed, pair, pubsub, removal, stalls, type_commands, types, verdicts, workloads
+from bench import (bigkeys, bigkeys_types, generators, mixed, pair, pubsub, removal, scripts, stalls,
+                   type_commands, types, verdicts, workloads)
 
 REPORT = """====== SET ======
   20000 requests completed in 0.52 seconds
@@ -258,3 +259,26 @@ def test_subscribers_count_what_comes_and_who_was_closed():
     time.sleep(0.5)
     assert heard.stop() == {"messages": 5, "bytes": 5 * 36, "closed": 1}
     assert pubsub.Subscribers([], 0).stop()["messages"] == 0
+
+
+def test_scripts_are_unlike_each_other_and_as_long_as_they_should_be():
+    made = {scripts.text(number, 2000) for number in range(50)}
+    assert len(made) == 50 and all(1800 < len(text) <= 2000 for text in made)
+    assert scripts.library(3, 2000).startswith("#!lua name=library3\nredis.register_function('function3'")
+    assert "KEYS" not in scripts.library(3, 2000)
+
+
+def test_a_probe_that_waited_until_it_was_given_up_counts_as_others_do():
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def answer():
+        connection, _ = listener.accept()
+        for text in (b"+OK\r\n", b"-TIMEOUT not committed yet\r\n", b"-BUSY so\r\n"):
+            connection.recv(1000)
+            connection.sendall(text)
+        while connection.recv(1000):
+            connection.sendall(b"+OK\r\n")
+
+    threading.Thread(target=answer, daemon=True).start()
+    found = removal.Prober(listener.getsockname()[1]).finish()
+    assert found["refused"] == 2 and found["sets"] > 3

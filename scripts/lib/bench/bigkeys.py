@@ -17,18 +17,11 @@ import resp
 
 from bench import generators, loads, machine, report, systems, tools
 from bench.bigkeys_types import BYTES_EACH, KEY, KEYS, OTHER_KEY, POP_COUNT, big_string
-from bench.removal import Prober, percentile
 
 HEAD = ["system", "type", "members", "cache", "command", "times", "p50 ms", "p99 ms", "max ms", "stall ms", "note"]
-PATIENCE = 900  # seconds that one command may take
 SMALLEST = {"cache-state": 4 * 2**20, "cache-blocks": 8 * 2**20}
 SEED = 5
 SCAN_PAGE = 100
-
-
-def tails(milliseconds):
-    waits = sorted(milliseconds)
-    return {"p50_ms": percentile(waits, 0.5), "p99_ms": percentile(waits, 0.99), "max_ms": percentile(waits, 1)}
 
 
 def small(number):
@@ -78,33 +71,24 @@ class Bench:
                                            self._random.randrange(1, 1 << 30))
         self.row(command, said["requests"], said, note)
 
-    def once(self, command, *words):
-        """One command beside other clients, one on each node; (milliseconds, error, their longest waits)."""
-        probers = [Prober(port) for port in self._system.ports()]
-        begun, note = time.monotonic(), ""
-        try:
-            with resp.Client("127.0.0.1", self._system.port, PATIENCE) as client:
-                client.call(*words)
-        except resp.ServerError as error:
-            note = str(error)[:loads.NOTE]
-        took = (time.monotonic() - begun) * 1000
-        time.sleep(self._options.after)  # what it left to be done later
-        stalls = [prober.finish(begun)["max_ms"] for prober in probers]
-        return took, note, stalls
+    def once(self, *words):
+        """(milliseconds, error, longest waits of others)"""
+        took, said, stalls, _ = loads.beside_others(self._system, self._options.after, *words)
+        return took, str(said)[:loads.NOTE] if isinstance(said, resp.ServerError) else "", stalls
 
     def few(self, command, runs):
         """runs: what once() gave, several times."""
         worst = [max(stall) for stall in zip(*(stalls for _, _, stalls in runs))]
-        self.row(command, len(runs), tails(took for took, _, _ in runs),
+        self.row(command, len(runs), loads.tails(took for took, _, _ in runs),
                  next((note for _, note, _ in runs if note), ""), worst)
 
     def copies(self):
         made, gone = [], []
         for _ in range(self._options.copies):
-            made.append(self.once("COPY", "COPY", KEY, OTHER_KEY))
+            made.append(self.once("COPY", KEY, OTHER_KEY))
             if made[-1][1]:
                 break
-            gone.append(self.once("DEL", "DEL", OTHER_KEY))
+            gone.append(self.once("DEL", OTHER_KEY))
         self.few("COPY", made)
         if gone:
             self.few("DEL", gone)
@@ -112,16 +96,16 @@ class Bench:
     def scans(self, word):
         """Pages one after the other, from the start."""
         waits, cursor = [], b"0"
-        with resp.Client("127.0.0.1", self._system.port, PATIENCE) as client:
+        with resp.Client("127.0.0.1", self._system.port, loads.PATIENCE) as client:
             while len(waits) < self._options.rounds and (not waits or cursor != b"0"):
                 begun = time.monotonic()
                 cursor, _ = client.call(word, KEY, cursor, "COUNT", SCAN_PAGE)
                 waits.append((time.monotonic() - begun) * 1000)
-        self.row(f"{word} COUNT {SCAN_PAGE}", len(waits), tails(waits))
+        self.row(f"{word} COUNT {SCAN_PAGE}", len(waits), loads.tails(waits))
 
     def renames(self):
         self.repeated("RENAME", [(0, f"RENAME {KEY} {OTHER_KEY}"), (0, f"RENAME {OTHER_KEY} {KEY}")])
-        with resp.Client("127.0.0.1", self._system.port, PATIENCE) as client:
+        with resp.Client("127.0.0.1", self._system.port, loads.PATIENCE) as client:
             if client.call("EXISTS", OTHER_KEY):  # it ended between the two
                 client.call("RENAME", OTHER_KEY, KEY)
 
@@ -141,7 +125,7 @@ class Bench:
         gone = requests * POP_COUNT
         self.repeated(f"{self._key.pop} after {gone} pops", [f"{self._key.pop} {KEY}"])
         if gone * 2 > self._members:
-            with resp.Client("127.0.0.1", self._system.port, PATIENCE) as client:
+            with resp.Client("127.0.0.1", self._system.port, loads.PATIENCE) as client:
                 client.call("DEL", KEY)
             self.load()
 
@@ -151,13 +135,13 @@ class Bench:
         for key, first in (("union:a", 0), ("union:b", half)):
             generators.commands(self._system.data_port, [f"SADD {key} {{250 member:@s@ }}"], clients=2, pipeline=8,
                                 requests=self._options.union // 250, first=first)
-        runs = [self.once("SUNIONSTORE", "SUNIONSTORE", "union:c", "union:a", "union:b")
+        runs = [self.once("SUNIONSTORE", "union:c", "union:a", "union:b")
                 for _ in range(self._options.copies)]
         self.few(f"SUNIONSTORE 2 x {self._options.union}", runs)
 
     def last(self):
         """The key itself goes."""
-        self.few("DEL of the key itself", [self.once("DEL", "DEL", KEY)])
+        self.few("DEL of the key itself", [self.once("DEL", KEY)])
 
 
 def room(type_, members):

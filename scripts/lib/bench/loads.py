@@ -2,14 +2,16 @@
 and what data takes in memory and on disk."""
 
 import os
+import time
 
 import cluster as clusters
 import resp
 
 from bench import disk, generators, machine, systems
+from bench.removal import WAITED, Prober, percentile
 
 NOTE = 80  # letters of an error that are kept
-PATIENCE = 600
+PATIENCE = 900  # seconds that one command may take
 MEBI = 2**20
 WARM_UP_ROUNDS = 20  # pipelines of each client
 
@@ -30,6 +32,44 @@ def one_after_other(system, templates, rounds, seconds, seed=1):
         return generators.commands(system.port, templates, clients=1, requests=rounds, seconds=seconds, seed=seed), ""
     except clusters.Failure as failure:
         return {"requests": 0}, str(failure).rsplit("the first: ", 1)[-1][:NOTE]
+
+
+def tails(milliseconds):
+    waits = sorted(milliseconds)
+    return {"p50_ms": percentile(waits, 0.5), "p99_ms": percentile(waits, 0.99), "max_ms": percentile(waits, 1)}
+
+
+def until_served(ports):
+    """Until each node answers a read: one that applies a long command says BUSY, or nothing."""
+    for port in ports:
+        with resp.Client("127.0.0.1", port, PATIENCE) as client:
+            while True:
+                try:
+                    client.call("EXISTS", "none")
+                    break
+                except resp.ServerError as error:
+                    if not f"-{error}".encode().startswith(WAITED):
+                        raise
+                time.sleep(0.02)
+
+
+def beside_others(system, after, *words):
+    """One command while a client on each node sends one SET after the other, and so many seconds longer, for
+    what it leaves to be done: (milliseconds, the answer or the server's error, the longest SET on each node,
+    milliseconds until all nodes answered reads again)."""
+    ports = system.ports()
+    probers = [Prober(port) for port in ports]
+    begun = time.monotonic()
+    with resp.Client("127.0.0.1", system.port, PATIENCE) as client:
+        try:
+            said = client.call(*words)
+        except resp.ServerError as error:
+            said = error
+    took = (time.monotonic() - begun) * 1000
+    until_served(ports)
+    busy = (time.monotonic() - begun) * 1000
+    time.sleep(after)
+    return took, said, [prober.finish(begun)["max_ms"] for prober in probers], busy
 
 
 def footprint(system):

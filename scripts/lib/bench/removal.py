@@ -27,6 +27,7 @@ from bench.deep import command
 PARTS = ("due", "steady", "flushall", "del")
 BATCH = 500  # commands sent at a time
 PATIENCE = 600  # seconds
+WAITED = (b"-BUSY ", b"-TIMEOUT ", b"-LOADING ", b"-CLUSTERDOWN ")  # answers to a SET that waited: they count as others do
 
 
 def percentile(sorted_values, share):
@@ -39,18 +40,19 @@ def probe(port, stop, answers):
     client = socket.create_connection(("127.0.0.1", port), 30)
     client.settimeout(60)
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    times, number = [], 0
+    times, number, refused = [], 0, 0
     while not stop.is_set():
         number += 1
         begun = time.monotonic()
         client.sendall(command(b"SET", b"probe:%d" % (number % 100), b"x"))
         answer = client.recv(100)
         times.append((begun, time.monotonic() - begun))
-        if answer != b"+OK\r\n":
+        refused += answer.startswith(WAITED)
+        if answer != b"+OK\r\n" and not answer.startswith(WAITED):
             answers.put(f"the probe was answered {answer!r}")
             return
         time.sleep(0.0005)
-    answers.put(times)
+    answers.put((times, refused))
 
 
 class Prober:
@@ -64,12 +66,13 @@ class Prober:
     def finish(self, since=0.0):
         """What waits it saw from `since` on, in ms."""
         self._stop.set()
-        times = self._answers.get(timeout=60)
+        found = self._answers.get(timeout=60)
         self._process.join()
-        if isinstance(times, str):
-            raise clusters.Failure(times)
+        if isinstance(found, str):
+            raise clusters.Failure(found)
+        times, refused = found
         waits = sorted(took * 1000 for begun, took in times if begun + took >= since)
-        return {"sets": len(waits), "p50_ms": percentile(waits, 0.5),
+        return {"sets": len(waits), "refused": refused, "p50_ms": percentile(waits, 0.5),
                 "p99_ms": percentile(waits, 0.99), "max_ms": waits[-1] if waits else 0.0}
 
 
