@@ -1,7 +1,7 @@
 // A load generator for what redis-benchmark cannot do: mixes, commands of every kind with names and
-// values drawn (load_templates.hpp), connections that first say READONLY, loads at a fixed rate whose
-// latency counts from the moment the command was due, and etcd. One
-// thread, epoll. Prints one JSON object; --samples writes (due time, latency) of every operation.
+// values drawn (load_templates.hpp), connections that first say READONLY, loads at a fixed rate
+// whose latency counts from the moment the command was due, and etcd. One thread, epoll. Prints one
+// JSON object; --samples writes (due time, latency) of every operation.
 //
 // Closed loop (the usual): as redis-benchmark, a connection sends --pipeline commands, waits for
 // all their answers, sends the next. Open loop (--rate): commands are due at fixed intervals on the
@@ -67,7 +67,8 @@ struct Options {
   }
 };
 
-// set, get, incr, mset (10 keys), mixed (half set, half get), fill (every key once, in order), templates
+// set, get, incr, mset (10 keys), mixed (half set, half get), fill (every key once, in order),
+// templates
 class Mix {
  public:
   Mix(const std::string& name,

@@ -11,7 +11,8 @@
 
 namespace kiwi::bench {
 
-// One command of the load: its keys, drawn by the caller, or the whole of it as Redis' protocol has it.
+// One command of the load: its keys, drawn by the caller, or the whole of it as Redis' protocol has
+// it.
 struct Operation {
   enum class Kind { kSet, kGet, kIncr, kMset, kPacked };
   Kind kind = Kind::kSet;

@@ -1,5 +1,6 @@
 #include "scripts/lib/bench/load_templates.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -31,7 +32,9 @@ std::string random_text(size_t bytes) {
   return text;
 }
 
-[[noreturn]] void refuse(const std::string& what) { throw std::runtime_error("templates: " + what); }
+[[noreturn]] void refuse(const std::string& what) {
+  throw std::runtime_error("templates: " + what);
+}
 
 }  // namespace
 
@@ -101,7 +104,7 @@ Templates::Part Templates::parse_part(const std::string& text) {
     return {Part::Kind::kNext, {}, 0};
   }
   const uint64_t number = text.size() < 2 ? 0 : std::strtoull(text.c_str() + 1, nullptr, 10);
-  const auto kind = text.empty()      ? Part::Kind::kText
+  const auto kind = text.empty()     ? Part::Kind::kText
                     : text[0] == 'r' ? Part::Kind::kRandom
                     : text[0] == 'k' ? Part::Kind::kName
                     : text[0] == 'v' ? Part::Kind::kValue
@@ -129,10 +132,18 @@ void Templates::write(const Word& word, std::mt19937_64& random, std::string& ou
   scratch_.clear();
   for (const Part& part : word) {
     switch (part.kind) {
-      case Part::Kind::kText: scratch_ += part.text; break;
-      case Part::Kind::kRandom: scratch_ += std::to_string(random() % part.number); break;
-      case Part::Kind::kName: name_number(scratch_, random() % part.number); break;
-      case Part::Kind::kNext: name_number(scratch_, next_++); break;
+      case Part::Kind::kText:
+        scratch_ += part.text;
+        break;
+      case Part::Kind::kRandom:
+        scratch_ += std::to_string(random() % part.number);
+        break;
+      case Part::Kind::kName:
+        name_number(scratch_, random() % part.number);
+        break;
+      case Part::Kind::kNext:
+        name_number(scratch_, next_++);
+        break;
       case Part::Kind::kValue:
         scratch_.append(pool_, random() % (pool_.size() - part.number), part.number);
         break;

@@ -3,10 +3,10 @@
 //   3 HSET hash:@k20000@ field @v64@
 //   1 ZADD zset {100 @r1000000@ member:@s@ }
 //
-// @rN@ is a number drawn below N, @kN@ the same in twelve digits, as names have it, @s@ the next number
-// of the run in twelve digits, @vN@ a text of N bytes that no compressor makes much smaller. Words
-// between `{N` and `}` come N times, each time drawn anew. Commands are drawn by their weights; where
-// all weights are 0 the lines come in turn.
+// @rN@ is a number drawn below N, @kN@ the same in twelve digits, as names have it, @s@ the next
+// number of the run in twelve digits, @vN@ a text of N bytes that no compressor makes much smaller.
+// Words between `{N` and `}` come N times, each time drawn anew. Commands are drawn by their
+// weights; where all weights are 0 the lines come in turn.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,8 @@ namespace kiwi::bench {
 
 class Templates {
  public:
-  // `first` is the first number of @s@. Throws std::runtime_error, with a sentence, for a file that is none.
+  // `first` is the first number of @s@. Throws std::runtime_error, with a sentence, for a file that
+  // is none.
   Templates(const std::string& path, uint64_t first);
 
   // The next command, as Redis' protocol has it.

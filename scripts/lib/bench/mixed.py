@@ -51,7 +51,8 @@ def mix(loaded):
     return [(20, f"GET {strings}"), (8, f"HGETALL {hashes}"), (6, f"LRANGE {lists} 0 9"),
             (6, f"SISMEMBER {sets} member:@k1000000@"), (4, f"ZRANGE {zset} @r40@ 49"),
             (4, f"ZSCORE {zset} {member}"), (2, f"XREVRANGE {stream} + - COUNT 10"),
-            (18, f"SET {strings} @v1000@"), (8, f"HSET {hashes} field:@k1000@ @v64@"), (2, f"HDEL {hashes} field:@k1000@"),
+            (18, f"SET {strings} @v1000@"), (8, f"HSET {hashes} field:@k1000@ @v64@"),
+            (2, f"HDEL {hashes} field:@k1000@"),
             (4, f"RPUSH {lists} @v50@"), (4, f"LPOP {lists}"), (3, f"SADD {sets} member:@k1000000@"),
             (3, f"SPOP {sets}"), (4, f"ZADD {zset} XX @r1000000000@ {member}"),
             (2, f"XADD {stream} MAXLEN ~ {entries} * field @v200@"), (2, f"EXPIRE {strings} 86400")]

@@ -5,8 +5,8 @@
           snapshot without and with them, and of a node that comes back without its data and gets it
   bounds  scripts that would run or grow for ever, each after a write of its own: what their client is told and
           when, when all nodes serve again, and the longest wait of another client on each meanwhile (SETs are
-          given up with TIMEOUT after 10 s: then it is no less). On the last of --systems. Then all nodes start again and
-          apply them once more: the time until there is a leader, and what is left of their writes
+          given up with TIMEOUT after 10 s: then it is no less). On the last of --systems. Then all nodes start
+          again and apply them once more: the time until there is a leader, and what is left of their writes
 
 `bounds` is about Kiwi alone: redis-server would run the first of them until somebody kills it.
 """
@@ -154,7 +154,8 @@ def bounds(options, name):
 
 def bounds_row(row):
     left = f"{row['left']} keys" + (f", {row['left_after_restart']} again" if "left_after_restart" in row else "")
-    return [row["script"], row["took_ms"], row["said"], row["busy_ms"], row["cpu_s_per_node"], " ".join(f"{wait:.0f}" for wait in row["stalls_ms"]), left]
+    return [row["script"], row["took_ms"], row["said"], row["busy_ms"], row["cpu_s_per_node"],
+            " ".join(f"{wait:.0f}" for wait in row["stalls_ms"]), left]
 
 
 def parse(words):
@@ -165,7 +166,8 @@ def parse(words):
     parser.add_argument("--functions", type=tools.count, default=100)
     parser.add_argument("--bytes", type=tools.count, default=2000, help="of a script")
     parser.add_argument("--after", type=float, default=3, help="seconds that waits are still counted")
-    parser.add_argument("--quick", action="store_true", help="20 scripts, 5 functions, a hundredth of the usual lua-steps-max: a look")
+    parser.add_argument("--quick", action="store_true",
+                        help="20 scripts, 5 functions, a hundredth of the usual lua-steps-max: a look")
     options = parser.parse_args(words)
     options.systems = tools.names(parser, options.systems, SYSTEMS, "system")
     options.parts = tools.names(parser, options.parts, PARTS, "part")

@@ -1,7 +1,8 @@
 // Clients that subscribe to one channel and count what comes: subscribers CHANNEL COUNT PORT...
 //
-// They are spread over the ports in turn. Says "ready" when all are subscribed; after SIGTERM prints one
-// JSON object: messages and bytes received, and how many of the clients the servers closed. One thread.
+// They are spread over the ports in turn. Says "ready" when all are subscribed; after SIGTERM
+// prints one JSON object: messages and bytes received, and how many of the clients the servers
+// closed. One thread.
 
 #include <arpa/inet.h>
 #include <cerrno>
@@ -34,14 +35,14 @@ struct Client {
   bool at_line = true;  // the next byte begins a line
 };
 
-// What counts as a message: a line that begins with '*', for messages themselves hold neither that nor
-// line ends. The answer to SUBSCRIBE is one, too.
+// What counts as a message: a line that begins with '*', for messages themselves hold neither that
+// nor line ends. The answer to SUBSCRIBE is one, too.
 class Subscribers {
  public:
   Subscribers(const std::string& channel, const std::vector<uint16_t>& ports, size_t count)
       : poll_(epoll_create1(EPOLL_CLOEXEC)), clients_(count) {
-    const std::string ask = "*2\r\n$9\r\nSUBSCRIBE\r\n$" + std::to_string(channel.size()) + "\r\n" +
-                            channel + "\r\n";
+    const std::string ask =
+        "*2\r\n$9\r\nSUBSCRIBE\r\n$" + std::to_string(channel.size()) + "\r\n" + channel + "\r\n";
     for (size_t i = 0; i < count; ++i) {
       connect(clients_[i], ports[i % ports.size()]);
       if (::send(clients_[i].socket, ask.data(), ask.size(), MSG_NOSIGNAL) !=
