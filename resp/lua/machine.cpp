@@ -99,6 +99,7 @@ int handle_error(lua_State* L) {
 }
 
 int build(lua_State* L) {
+  CHECK_INVARIANT(tables_are_counted(L));
   lua_newtable(L);
   lua_rawseti(L, LUA_REGISTRYINDEX, kLockedTables);
   lua_pushcfunction(L, handle_error);
@@ -179,6 +180,7 @@ int compile(lua_State* L) {
   }
   // A collection while a chunk is parsed could free its name.
   lua_gc(L, LUA_GCSTOP, 0);
+  begin_compiling();
   const int status = luaL_loadbuffer(L, source.code.data(), source.code.size(), chunk);
   lua_gc(L, LUA_GCRESTART, 0);
   if (status != 0) {
@@ -370,7 +372,7 @@ const std::string* Machine::compiled(std::string_view code,
   ArenaHeader& header = arena_->header();
   Source source{code, library, false, {}};
   {
-    const MeterOfThread counts(header.meter);
+    const MeterOfThread counts(header);
     const int status = lua_cpcall(static_cast<lua_State*>(state_), compile, &source);
     if (status != 0 || header.meter.stop != Stop::kNone) {
       source.loaded = false;
@@ -424,7 +426,7 @@ Stop Machine::run(const Call& call, Host& host, ReplyWriter& reply) {
   Task task{&call, &reply};
   int status = 0;
   {
-    const MeterOfThread counts(header.meter);
+    const MeterOfThread counts(header);
     status = lua_cpcall(static_cast<lua_State*>(state_), Task::run, &task);
   }
   header.run = nullptr;

@@ -148,6 +148,40 @@ TEST_CASE("no pcall, coroutine, metamethod or comparison goes on beyond the budg
   }
 }
 
+// Each ends by itself, after far fewer instructions than the budget has steps.
+TEST_CASE("what one instruction or call walks over counts [2.4]") {
+  TwoNodes w;
+  w.write({"kiwi.setting", "lua-steps-max", kSmallBudget});
+  for (const char* script :
+       {// The length of a table that makes Lua look one by one.
+        "local t, j = {}, 2^14 + 1 while j <= 2^31 do t[j] = 1 j = j * 2 end "
+        "for i = 1, 2^14 do t[i] = 1 end for i = 1, 100 do local n = #t end",
+        // A rehash for each second key, which leaves the sizes as they were.
+        "local t = {} for i = 1, 2^15 do t[i] = 1 end "
+        "for k = 0.5, 400, 2 do t[k] = 1 t[k + 1] = 1 t[k] = nil t[k + 1] = nil end",
+        // A chain, gone along from its begin for each key.
+        "local t = {} for i = 1, 150 do t[2^52 + (2^19 - i) * 2^32 + i] = i end "
+        "for i = 1, 20 do for k in pairs(t) do end end",
+        "local t = {} for i = 1, 2^15 do t[i] = 1 end for i = 2, 2^15 - 1 do t[i] = nil end "
+        "for i = 1, 200 do next(t, 1) end",
+        // Calls that error() passes to find a line.
+        "local function f(n) if n > 0 then return 1 + f(n - 1) end "
+        "for i = 1, 100 do pcall(error, 'x', 15000) end return 0 end f(15000)",
+        "for i = 1, 12000 do local s = i .. '' end",
+        "local s = string.rep('x', 100000) for i = 1, 20 do string.format('%q', s) end",
+        "local s = string.rep(string.rep('x', 1000), 300) "
+        "for i = 1, 10 do redis.pcall('exists', s) end"}) {
+    CAPTURE(script);
+    const std::string answer = w.eval(std::string("redis.call('set','k',1) ") + script);
+    CHECK(answer == stopped(kSmallBudget));
+    CHECK(w.first("get k") == "$-1\r\n");
+  }
+  // Not what a table of a usual kind takes.
+  CHECK(w.eval("local t = {} for i = 1, 1000 do t[i] = i t['k' .. i] = i end local n = 0 "
+               "for k in pairs(t) do n = n + 1 end for i = 1, 1000 do n = n + #t end return n") ==
+        ":1002000\r\n");
+}
+
 TEST_CASE("what scripts nest ends in an error before the stack does") {
   TwoNodes w;
   for (const char* script :
