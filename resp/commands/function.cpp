@@ -44,6 +44,7 @@ void call(Context& context, Args args, bool only_reads, ReplyWriter& reply) {
   std::string error;
   const auto source = read_library(library->code, error);
   CHECK_INVARIANT(source.has_value());  // it was read before it was kept
+  count_compiling(context, source->code);
   const std::string identity = sha1_hex_of(library->sha1);
   lua::Call call;
   call.code = source->code;
@@ -63,6 +64,7 @@ std::optional<Library> compile(Context& context,
                                std::string& error) {
   Library library{source.name, sha1(code), std::string(code), {}};
   std::vector<lua::Function> registered;
+  count_compiling(context, source.code);
   {
     ScriptHost host(context, reply, true);
     lua::Machine& machine = context.scripts().machine();

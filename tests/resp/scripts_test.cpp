@@ -308,6 +308,19 @@ TEST_CASE("what several calls take counts together, and ends the whole script [F
   CHECK(w.node("exists a c1") == ":0\r\n");
 }
 
+TEST_CASE("compiling counts each time, whether it was done before or not") {
+  ExecutorOptions options;
+  options.entry_steps_max = 20'000;
+  World w(options);
+  const std::string usual = "return 1 " + std::string(20'000, ' ');
+  CHECK(w.eval(usual) == ":1\r\n");
+  std::vector<std::string> calls(150, packed({"evalsha", sha1_hex(usual), "0"}));  // 200 records
+  const std::string answer = w.node.write(block_of(calls));
+  CHECK(answer.starts_with("*150\r\n:1\r\n:1\r\n"));
+  CHECK(answer.find("-ERR too much for one command") != std::string::npos);
+  CHECK(w.eval("return 1 " + std::string(100'000, ' ')).starts_with("-ERR too much"));
+}
+
 TEST_CASE("a block with a script: its commands and the script's are one entry") {
   TwoNodes w;
   const std::string block =
@@ -420,6 +433,11 @@ TEST_CASE("a library is what it was when it was loaded, on every node [2.7]") {
   CHECK(w.first("function stats").ends_with(":1\r\n$15\r\nfunctions_count\r\n:2\r\n"));
   const std::string endless = "#!lua name=bad\nwhile true do end";
   CHECK(w.write({"function", "load", endless}) == "-ERR it needs too many steps\r\n");
+  const std::string large =
+      "#!lua name=large\nlocal t = {} for i = 1, 200000 do t[i] = {} end "
+      "redis.register_function('large', function() return #t end)";
+  CHECK(w.write({"function", "load", large}) ==
+        "-ERR the library uses more than 4194304 bytes of memory\r\n");
 }
 
 TEST_SUITE_END();
