@@ -73,4 +73,12 @@ bool Executor::rests() const { return state_->rests; }
 
 std::optional<int64_t> Executor::script_us() const { return state_->scripts.running_us(); }
 
+int64_t Executor::behind_scripts_us() const {
+  const State& s = *state_;
+  if (s.arrivals.empty() || !s.scripts.ran_long()) {
+    return 0;
+  }
+  return s.options.now_us() - s.arrivals.front().at_us;
+}
+
 }  // namespace kiwi::resp

@@ -261,6 +261,11 @@ struct Executor::State {
 
   LogIndex queued;  // last entry queued
   std::deque<raft::Entry> queue;
+  struct Arrival {
+    LogIndex last;
+    int64_t at_us = 0;
+  };
+  std::deque<Arrival> arrivals;  // of what is queued, while there is a clock
   std::unordered_map<uint64_t, std::shared_ptr<const PendingBatch>> pending;  // by sequence
   std::multimap<LogIndex, WaitingReads> waiting;  // by index, then arrival
   ReplyGroups replies;

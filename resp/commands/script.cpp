@@ -59,6 +59,9 @@ void run(Context& context,
   if (reading == Reading::kOnlyReads && source.has_flags && !only_reads) {
     return reply.error(kWritesInReadOnly);
   }
+  if (only_reads) {
+    context.scripts().read_scripts().keep_reader(ReadScripts::Kind::kScript, hex);
+  }
   lua::Call call;
   call.code = source.code;
   call.identity = hex;

@@ -409,6 +409,23 @@ TEST_CASE("the memory of scripts stays where it is while executors come and go")
   CHECK(second.eval("return 2") == ":2\r\n");
 }
 
+TEST_CASE("FCALL that was sent as a read does nothing if the function writes by now [2.2]") {
+  World w;
+  const auto load = [&](const std::string& flags) {
+    return w.node.run({"function", "load", "replace",
+                       "#!lua name=lib\nredis.register_function{function_name='f', callback="
+                       "function() return redis.call('incr', 'n') end" +
+                           flags + "}"});
+  };
+  load("");
+  CHECK(w.node("kiwi.fcall f 0") == "-TRYAGAIN the function was replaced; try again\r\n");
+  CHECK(w.node("fcall f 0") == ":1\r\n");
+  load(", flags={'no-writes'}");
+  CHECK(w.node("kiwi.fcall f 0").starts_with("-ERR Write commands are not allowed"));
+  CHECK(w.node("fcall f 0").starts_with("-ERR Write commands are not allowed"));
+  CHECK(w.node("get n") == "$1\r\n1\r\n");
+}
+
 TEST_CASE("a library is what it was when it was loaded, on every node [2.7]") {
   TwoNodes w;
   const std::string code =
