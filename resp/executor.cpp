@@ -335,9 +335,6 @@ bool Executor::State::apply_turn() {
     return false;
   }
   CHECK_INVARIANT(database.record().index <= queued);
-  while (!arrivals.empty() && arrivals.front().last <= database.record().index) {
-    arrivals.pop_front();
-  }
   sessions.end_turn();
   database.end_turn();
   store->commit(database.record().index);
@@ -382,9 +379,6 @@ void Executor::apply(std::vector<raft::Entry> entries) {
     CHECK_INVARIANT(entry.index == state_->queued + 1);
     state_->queued = entry.index;
     state_->queue.push_back(std::move(entry));
-  }
-  if (state_->options.now_us && !entries.empty()) {
-    state_->arrivals.push_back({state_->queued, state_->options.now_us()});
   }
 }
 

@@ -166,7 +166,8 @@ struct Executor::State {
   const rocks::AppliedRecord& record() const { return rests ? committed : database.record(); }
 
   // ---- executor_rests.cpp
-  bool work_on_turn();  // false: it rests in the middle of it
+  bool work_on_turn();   // false: it rests in the middle of it
+  void note_arrivals();  // of entries, and what was applied
   void may_rest();
   void abandon();
 

@@ -126,6 +126,22 @@ std::string_view Session::State::name_as_read(const CommandSpec& row, Args args)
   return by_sha1 ? "evalsha_ro" : "kiwi.fcall";
 }
 
+// What is sent instead; empty: what was asked. `script` holds a text that it names.
+std::vector<std::string_view> Session::State::words_sent(const CommandSpec& row,
+                                                         Args args,
+                                                         std::string& script) const {
+  std::vector<std::string_view> words;
+  if (const std::string_view name = name_as_read(row, args); !name.empty()) {
+    words.assign(args.begin(), args.end());
+    words[0] = name;
+  } else if (std::optional<std::string> text = script_of(row, args)) {
+    script = std::move(*text);
+    words = {"eval", script};
+    words.insert(words.end(), args.begin() + 2, args.end());
+  }
+  return words;
+}
+
 void Session::State::dispatch(Args args) {
   Resolved found = resolve_for_client(node, args);
   while (found.row != nullptr && found.row->role == SessionRole::kPrefix && args.size() > 1) {
@@ -154,15 +170,8 @@ void Session::State::dispatch(Args args) {
   if (const std::string why = refusal_of(*row, args.size()); !why.empty()) {
     return reject(row, why);
   }
-  std::vector<std::string_view> words;
-  std::optional<std::string> script;
-  if (const std::string_view name = name_as_read(*row, args); !name.empty()) {
-    words.assign(args.begin(), args.end());
-    words[0] = name;
-  } else if (script = script_of(*row, args); script) {
-    words = {"eval", *script};
-    words.insert(words.end(), args.begin() + 2, args.end());
-  }
+  std::string script;
+  const std::vector<std::string_view> words = words_sent(*row, args, script);
   if (!words.empty()) {
     args = words;
     row = find_command(words[0]);
