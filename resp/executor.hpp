@@ -151,6 +151,8 @@ class Executor {
   bool rests() const;
   // How long the script has run in which it rests; none: it is no script.
   std::optional<int64_t> script_us() const;
+  // For how long the oldest entry that is not applied has waited, if scripts are why; else 0.
+  int64_t behind_scripts_us() const;
   // Entries wait because the keyspace cannot take more: work() goes on with them after its
   // when_room(). Reads at indexes that are applied do not wait.
   bool held() const;

@@ -1,5 +1,6 @@
 // Executor: turns on a stack of their own, so that an entry may rest in the middle (SERVICES C3).
 // Who calls work() then gets its thread back, and the next work() goes on.
+#include <algorithm>
 #include <exception>
 
 #include "config/base/check.hpp"
@@ -26,11 +27,22 @@ void Executor::State::may_rest() {
   }
 }
 
+void Executor::State::note_arrivals() {
+  while (!arrivals.empty() && arrivals.front().last <= database.record().index) {
+    arrivals.pop_front();
+  }
+  const LogIndex known = arrivals.empty() ? database.record().index : arrivals.back().last;
+  if (known < queued) {
+    arrivals.push_back({queued, options.now_us()});
+  }
+}
+
 bool Executor::State::work_on_turn() {
   if (!options.now_us) {
     apply_turn();
     return true;
   }
+  note_arrivals();
   if (!rests && queue.empty()) {
     held = false;
     return true;
@@ -72,5 +84,14 @@ void Executor::State::abandon() {
 bool Executor::rests() const { return state_->rests; }
 
 std::optional<int64_t> Executor::script_us() const { return state_->scripts.running_us(); }
+
+int64_t Executor::behind_scripts_us() const {
+  const State& s = *state_;
+  const auto oldest = std::ranges::find_if(s.arrivals, [&](const State::Arrival& arrival) {
+    return arrival.last > s.database.record().index;
+  });
+  return oldest != s.arrivals.end() && s.scripts.ran_long() ? s.options.now_us() - oldest->at_us
+                                                            : 0;
+}
 
 }  // namespace kiwi::resp

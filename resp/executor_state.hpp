@@ -166,7 +166,8 @@ struct Executor::State {
   const rocks::AppliedRecord& record() const { return rests ? committed : database.record(); }
 
   // ---- executor_rests.cpp
-  bool work_on_turn();  // false: it rests in the middle of it
+  bool work_on_turn();   // false: it rests in the middle of it
+  void note_arrivals();  // of entries, and what was applied
   void may_rest();
   void abandon();
 
@@ -261,6 +262,11 @@ struct Executor::State {
 
   LogIndex queued;  // last entry queued
   std::deque<raft::Entry> queue;
+  struct Arrival {
+    LogIndex last;
+    int64_t at_us = 0;
+  };
+  std::deque<Arrival> arrivals;  // of what is queued, while there is a clock
   std::unordered_map<uint64_t, std::shared_ptr<const PendingBatch>> pending;  // by sequence
   std::multimap<LogIndex, WaitingReads> waiting;  // by index, then arrival
   ReplyGroups replies;

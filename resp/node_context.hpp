@@ -166,8 +166,17 @@ struct NodeContext {
            *run_us > options.busy_reply_threshold * 1000;
   }
 
+  // Entries wait behind scripts: more of those would make them wait for longer. Far below what
+  // makes the node busy, for each script by itself may end before that.
+  bool refuses_scripts() const {
+    constexpr int64_t kShare = 5;
+    return behind_scripts_us && options.busy_reply_threshold > 0 &&
+           behind_scripts_us() > options.busy_reply_threshold * 1000 / kShare;
+  }
+
   // ---- given by the shell
   std::function<std::optional<int64_t>()> script_us;  // Executor's; none: no script ever runs
+  std::function<int64_t()> behind_scripts_us;         // the same
   std::function<int64_t()> wall_microseconds = [] { return int64_t{0}; };  // since the epoch
   std::function<int64_t()> monotonic_ms = [] { return int64_t{0}; };
   std::function<ProcessUsage()> process_usage = read_process_usage;

@@ -52,10 +52,45 @@ void ReadScripts::keep(std::string_view sha1_hex, std::string_view text) {
   CHECK_INVARIANT(by_name_.size() == scripts_.size());
 }
 
+namespace {
+
+std::string reader_name(ReadScripts::Kind kind, std::string_view name) {
+  std::string whole(1, static_cast<char>(kind));
+  whole += name;
+  return whole;
+}
+
+}  // namespace
+
+void ReadScripts::keep_reader(Kind kind, std::string_view name) {
+  if (name.size() > kReaderBytes) {
+    return;
+  }
+  const std::lock_guard lock(mutex_);
+  if (readers_.size() >= kReaders) {
+    readers_.clear();
+  }
+  readers_.insert(reader_name(kind, name));
+}
+
+bool ReadScripts::is_reader(Kind kind, std::string_view name) {
+  if (name.size() > kReaderBytes) {
+    return false;
+  }
+  const std::lock_guard lock(mutex_);
+  return readers_.contains(reader_name(kind, name));
+}
+
+void ReadScripts::forget_reader(Kind kind, std::string_view name) {
+  const std::lock_guard lock(mutex_);
+  readers_.erase(reader_name(kind, name));
+}
+
 void ReadScripts::clear() {
   const std::lock_guard lock(mutex_);
   scripts_.clear();
   by_name_.clear();
+  readers_.clear();
   bytes_ = 0;
 }
 

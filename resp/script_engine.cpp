@@ -9,6 +9,8 @@ namespace kiwi::resp {
 
 namespace {
 
+constexpr int64_t kGapUs = 100'000;  // between two of one row
+
 using Arenas = std::map<uint64_t, std::shared_ptr<lua::Arena>>;
 
 // Those of this thread's executors, by group, from the first script on for the thread's life: the
@@ -51,7 +53,6 @@ lua::Machine& ScriptEngine::machine() {
 }
 
 void ScriptEngine::begin_run() {
-  constexpr int64_t kGapUs = 100'000;
   began_us_ = now_us_ ? now_us_() : 0;
   const bool goes_on = ended_us_ != 0 && *began_us_ - ended_us_ < kGapUs;
   busy_since_us_ = goes_on ? busy_since_us_ : *began_us_;
@@ -61,8 +62,14 @@ void ScriptEngine::end_run() {
   constexpr int64_t kLongUs = 100'000;
   CHECK_INVARIANT(began_us_.has_value());
   const int64_t now_us = now_us_ ? now_us_() : 0;
-  ended_us_ = now_us - *began_us_ > kLongUs ? now_us : 0;
+  if (now_us - *began_us_ > kLongUs) {  // short ones do not end a row of long ones
+    ended_us_ = now_us;
+  }
   began_us_.reset();
+}
+
+bool ScriptEngine::ran_long() const {
+  return began_us_.has_value() || (now_us_ && ended_us_ != 0 && now_us_() - ended_us_ < kGapUs);
 }
 
 // Nothing is kept: another thread will run them.

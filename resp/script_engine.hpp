@@ -49,6 +49,9 @@ class ScriptEngine {
     return began_us_ && now_us_ ? std::optional(now_us_() - busy_since_us_) : std::nullopt;
   }
 
+  // A script runs, or long ones did until a moment ago.
+  bool ran_long() const;
+
   // Could a script of that group run in this process?
   static bool has_place(GroupId group);
 
@@ -63,7 +66,7 @@ class ScriptEngine {
   std::function<int64_t()> now_us_;
   std::optional<int64_t> began_us_;  // of the present one
   int64_t busy_since_us_ = 0;
-  int64_t ended_us_ = 0;  // the last one, if it was long; else 0
+  int64_t ended_us_ = 0;  // the last long one; 0: none ever
 };
 
 }  // namespace kiwi::resp

@@ -91,7 +91,9 @@ std::string Session::State::refusal_of(const CommandSpec& row, size_t argc) cons
   if (transaction.open && (row.flags & kNoMulti) != 0) {
     return "ERR Command not allowed inside a transaction";
   }
-  if (row.is_data() && (row.flags & kAllowBusy) == 0 && node.is_busy()) {
+  const bool script = (row.acl_categories & kAclScripting) != 0;
+  if (row.is_data() && (row.flags & kAllowBusy) == 0 &&
+      (node.is_busy() || (script && node.refuses_scripts()))) {
     return std::string(texts::kBusy);
   }
   return {};
@@ -106,6 +108,38 @@ std::optional<std::string> Session::State::script_of(const CommandSpec& row, Arg
   std::string sha1(args[1]);
   std::ranges::transform(sha1, sha1.begin(), lower_case);
   return node.read_scripts->take(sha1);
+}
+
+// Of EVALSHA and FCALL, if what they name ran here and does not write. In a block they stay what
+// they are: what this node knows must not decide what an entry does.
+std::string_view Session::State::name_as_read(const CommandSpec& row, Args args) const {
+  const bool by_sha1 = (row.flags & kBySha1) != 0;
+  if ((!by_sha1 && row.name != "fcall") || transaction.open || node.read_scripts == nullptr) {
+    return {};
+  }
+  std::string name(args[1].substr(0, ReadScripts::kReaderBytes + 1));
+  std::ranges::transform(name, name.begin(), lower_case);
+  using Kind = ReadScripts::Kind;
+  if (!node.read_scripts->is_reader(by_sha1 ? Kind::kScript : Kind::kFunction, name)) {
+    return {};
+  }
+  return by_sha1 ? "evalsha_ro" : "kiwi.fcall";
+}
+
+// What is sent instead; empty: what was asked. `script` holds a text that it names.
+std::vector<std::string_view> Session::State::words_sent(const CommandSpec& row,
+                                                         Args args,
+                                                         std::string& script) const {
+  std::vector<std::string_view> words;
+  if (const std::string_view name = name_as_read(row, args); !name.empty()) {
+    words.assign(args.begin(), args.end());
+    words[0] = name;
+  } else if (std::optional<std::string> text = script_of(row, args)) {
+    script = std::move(*text);
+    words = {"eval", script};
+    words.insert(words.end(), args.begin() + 2, args.end());
+  }
+  return words;
 }
 
 void Session::State::dispatch(Args args) {
@@ -136,11 +170,9 @@ void Session::State::dispatch(Args args) {
   if (const std::string why = refusal_of(*row, args.size()); !why.empty()) {
     return reject(row, why);
   }
-  std::vector<std::string_view> words;
-  const std::optional<std::string> script = script_of(*row, args);
-  if (script) {
-    words = {"eval", *script};
-    words.insert(words.end(), args.begin() + 2, args.end());
+  std::string script;
+  const std::vector<std::string_view> words = words_sent(*row, args, script);
+  if (!words.empty()) {
     args = words;
     row = find_command(words[0]);
   }

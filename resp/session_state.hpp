@@ -199,6 +199,11 @@ struct Session::State {
   // ---- session_dispatch.cpp
   void dispatch(Args args);
   std::optional<std::string> script_of(const CommandSpec& row, Args args) const;
+  // The name under which it is sent as a read; empty: it is not.
+  std::string_view name_as_read(const CommandSpec& row, Args args) const;
+  std::vector<std::string_view> words_sent(const CommandSpec& row,
+                                           Args args,
+                                           std::string& script) const;
   // For what stands before it: else a message that its own connection published before it would
   // find other subscriptions.
   bool must_wait(const CommandSpec& row) const;

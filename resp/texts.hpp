@@ -3,8 +3,8 @@
 // (scripts/lint):
 //   TIMEOUT                       nobody knows: it may have been applied, or be applied yet
 //   NOCLUSTER CLUSTERDOWN LOADING MOVED OOM NOAUTH WRONGPASS NOPROTO EXECABORT WRONGTYPE
-//   INVALIDOBJ UNBLOCKED NOSCRIPT NOTBUSY BUSY UNKILLABLE ERR   certainly not applied (a block:
-//   nothing of it)
+//   INVALIDOBJ UNBLOCKED NOSCRIPT NOTBUSY BUSY UNKILLABLE TRYAGAIN ERR   certainly not applied (a
+//   block: nothing of it)
 #pragma once
 
 #include <string>
@@ -80,6 +80,8 @@ inline constexpr std::string_view kBusy =
 inline constexpr std::string_view kUnkillable =
     "UNKILLABLE The busy script was sent by a master instance in the context of replication and "
     "cannot be killed.";
+inline constexpr std::string_view kFunctionReplaced =
+    "TRYAGAIN the function was replaced; try again";
 inline constexpr std::string_view kNoScriptRuns = "NOTBUSY No scripts in execution right now.";
 inline constexpr std::string_view kNoAuth = "NOAUTH Authentication required.";
 inline constexpr std::string_view kHelloNoAuth =

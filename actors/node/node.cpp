@@ -273,6 +273,7 @@ void Node::State::fill_context() {
   context.status.raft.id = parts.facts.self;
   context.read_scripts = parts.storage->read_scripts();
   context.script_us = [this] { return parts.storage->executor().script_us(); };
+  context.behind_scripts_us = [this] { return parts.storage->executor().behind_scripts_us(); };
   context.wall_microseconds = [] {
     timespec now{};
     ::clock_gettime(CLOCK_REALTIME, &now);

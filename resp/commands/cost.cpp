@@ -6,6 +6,7 @@
 #include "resp/context.hpp"
 #include "resp/numbers.hpp"
 #include "resp/types/hyperloglog.hpp"
+#include "resp/types/lcs.hpp"
 #include "resp/words.hpp"
 
 namespace kiwi::resp::commands {
@@ -131,11 +132,10 @@ uint64_t memory_usage_cost(Context& context, Args args) {
   return estimated ? std::min(records, magnitude(*samples)) : records;
 }
 
-// A table of so many cells, each a thousandth of a record's time.
+// A table of so many cells.
 uint64_t lcs_cost(Context& context, Args args) {
-  constexpr uint64_t kCells = 1000;
   const uint64_t a = context.find(args[1]).meta.string_bytes();
-  return a * context.find(args[2]).meta.string_bytes() / kCells;
+  return a * context.find(args[2]).meta.string_bytes() / LcsTable::kCellsPerStep;
 }
 
 }  // namespace kiwi::resp::commands

@@ -20,7 +20,13 @@ namespace {
 
 constexpr uint64_t kStepsPerRecord = 1000;
 
-void call(Context& context, Args args, bool only_reads, ReplyWriter& reply) {
+enum class Asked : uint8_t {
+  kMayWrite,    // FCALL
+  kOnlyReads,   // FCALL_RO
+  kSentAsRead,  // FCALL of a function that did not write when the session looked
+};
+
+void call(Context& context, Args args, Asked asked, ReplyWriter& reply) {
   Libraries& libraries = context.state().libraries();
   const auto name = libraries.library_of(args[1]);
   if (!name) {
@@ -33,17 +39,22 @@ void call(Context& context, Args args, bool only_reads, ReplyWriter& reply) {
   const std::optional<Library> library = libraries.find(*name);
   CHECK_INVARIANT(library.has_value());  // both records are changed together
   const std::string wanted = Libraries::folded(args[1]);
-  const auto function = std::ranges::find_if(library->functions, [&](const LibraryFunction& known) {
-    return Libraries::folded(known.name) == wanted;
+  const auto function = std::ranges::find_if(library->functions, [&](const LibraryFunction& one) {
+    return Libraries::folded(one.name) == wanted;
   });
   CHECK_INVARIANT(function != library->functions.end());
   const bool no_writes = (function->flags & lua::kNoWrites) != 0;
-  if (only_reads && !no_writes) {
-    return reply.error(kWritesInReadOnly);
+  ReadScripts& known = context.scripts().read_scripts();
+  if (no_writes) {
+    known.keep_reader(ReadScripts::Kind::kFunction, wanted);
+  } else if (asked != Asked::kMayWrite) {
+    known.forget_reader(ReadScripts::Kind::kFunction, wanted);
+    return reply.error(asked == Asked::kOnlyReads ? kWritesInReadOnly : texts::kFunctionReplaced);
   }
   std::string error;
   const auto source = read_library(library->code, error);
   CHECK_INVARIANT(source.has_value());  // it was read before it was kept
+  count_compiling(context, source->code);
   const std::string identity = sha1_hex_of(library->sha1);
   lua::Call call;
   call.code = source->code;
@@ -63,6 +74,7 @@ std::optional<Library> compile(Context& context,
                                std::string& error) {
   Library library{source.name, sha1(code), std::string(code), {}};
   std::vector<lua::Function> registered;
+  count_compiling(context, source.code);
   {
     ScriptHost host(context, reply, true);
     lua::Machine& machine = context.scripts().machine();
@@ -126,9 +138,17 @@ uint64_t functions_cost(Context& context, Args) {
   return context.state().libraries().total().libraries;
 }
 
-void fcall(Context& context, Args args, ReplyWriter& reply) { call(context, args, false, reply); }
+void fcall(Context& context, Args args, ReplyWriter& reply) {
+  call(context, args, Asked::kMayWrite, reply);
+}
 
-void fcall_ro(Context& context, Args args, ReplyWriter& reply) { call(context, args, true, reply); }
+void fcall_ro(Context& context, Args args, ReplyWriter& reply) {
+  call(context, args, Asked::kOnlyReads, reply);
+}
+
+void fcall_as_read(Context& context, Args args, ReplyWriter& reply) {
+  call(context, args, Asked::kSentAsRead, reply);
+}
 
 // ---------------------------------------------------------------- FUNCTION
 

@@ -44,15 +44,7 @@ std::optional<Sha1> read_sha1(std::string_view text) {
   return sha1;
 }
 
-// A long text may take a second, for jumps that are joined take quadratic time. Whether it was
-// compiled before differs between nodes, so it counts each time.
 std::string compile_error(Context& context, const ScriptSource& source, std::string_view hex) {
-  constexpr size_t kShort = size_t{64} << 10;
-  constexpr size_t kSquaresPerRecord = 50'000;
-  const size_t size = source.code.size();
-  if (size > kShort) {
-    context.state().steps().step(size * size / kSquaresPerRecord);
-  }
   std::string error = context.scripts().machine().compile_error(source.code, hex);
   return error.empty() ? error : "ERR Error compiling script (new function): " + error;
 }
@@ -66,6 +58,9 @@ void run(Context& context,
   const bool only_reads = (source.flags & lua::kNoWrites) != 0;
   if (reading == Reading::kOnlyReads && source.has_flags && !only_reads) {
     return reply.error(kWritesInReadOnly);
+  }
+  if (only_reads) {
+    context.scripts().read_scripts().keep_reader(ReadScripts::Kind::kScript, hex);
   }
   lua::Call call;
   call.code = source.code;
@@ -89,6 +84,7 @@ void evaluate(Context& context, Args args, Reading reading, ReplyWriter& reply) 
   }
   const std::string sha1 = kiwi::sha1(text);
   const std::string hex = sha1_hex_of(sha1);
+  count_compiling(context, source->code);
   if (error = compile_error(context, *source, hex); !error.empty()) {
     return reply.error(error);
   }
@@ -121,6 +117,7 @@ void evaluate_known(Context& context, Args args, Reading reading, ReplyWriter& r
   std::string error;
   const auto source = read_script(*text, error);
   CHECK_INVARIANT(source.has_value());  // it was read before it was kept
+  count_compiling(context, source->code);
   run(context, sha1->hex, *source, *words, reading, reply);
 }
 
@@ -160,6 +157,7 @@ void script_load(Context& context, Args args, ReplyWriter& reply) {
   }
   const std::string sha1 = kiwi::sha1(text);
   const std::string hex = sha1_hex_of(sha1);
+  count_compiling(context, source->code);
   if (error = compile_error(context, *source, hex); !error.empty()) {
     return reply.error(error);
   }

@@ -16,6 +16,16 @@ constexpr uint64_t kStepsOfTurn = 1'000'000;
 
 }  // namespace
 
+void count_compiling(Context& context, std::string_view code) {
+  constexpr size_t kBytesPerRecord = 100;  // 28 ns a byte
+  constexpr size_t kUsual = size_t{32} << 10;
+  constexpr size_t kSquaresPerRecord = 100'000;
+  const size_t size = code.size();
+  context.state().steps().step(size / kBytesPerRecord +
+                               (size > kUsual ? size * size / kSquaresPerRecord : 0));
+  context.state().steps().may_rest();
+}
+
 void run_script(Context& context, lua::Call& call, bool read_only, ReplyWriter& reply) {
   Database& database = context.state();
   const uint64_t most = database.settings().lua_steps_max();

@@ -12,6 +12,10 @@ namespace kiwi::resp::commands {
 inline constexpr std::string_view kWritesInReadOnly =
     "ERR Can not execute a script with write flag using *_ro command.";
 
+// What compiling takes at the most, counted by whoever runs a text or loads it. Each time: whether
+// it was compiled before differs from node to node. May rest before.
+void count_compiling(Context& context, std::string_view code);
+
 // Runs it with the cluster's budget of steps and writes its reply. Throws Undone if it wanted more
 // than that, or more memory than there is; TooManySteps if it is a read that is too long for its
 // turn.

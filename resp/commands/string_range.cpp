@@ -165,7 +165,8 @@ void lcs(Context& context, Args args, ReplyWriter& reply) {
   const Key one = context.find(args[1]);  // again: a value is valid until the next look
   const std::string a(StringChunks(context.state(), one).gather(space));
   const Key other = context.find(args[2]);
-  LcsTable table(a, StringChunks(context.state(), other).gather(space));
+  const std::string b(StringChunks(context.state(), other).gather(space));
+  LcsTable table(a, b, context.state().steps());  // may rest
   reply_lcs(table, options, reply);
 }
 

@@ -41,6 +41,8 @@ struct Meter {
     steps += more;
     return true;
   }
+  static constexpr uint64_t kBetweenRests = 100'000;  // about 250 us
+  bool wants_rest() const { return steps - rested > kBetweenRests; }
 };
 
 // The first bytes of an arena. Blocks come in classes of sizes: each sixteen bytes up to 512, then

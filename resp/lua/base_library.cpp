@@ -1,10 +1,10 @@
 // The globals and math.* where Lua's own would differ between nodes, cost more than they
 // count, or not know locked tables. The rest stays Lua's.
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstring>
 
+#include "resp/lua/layouts.hpp"
 #include "resp/lua/registry.hpp"
 
 namespace kiwi::resp::lua {
@@ -15,51 +15,16 @@ constexpr uint64_t kStepsPerCoroutine = 1000;
 constexpr uint64_t kCodeStepsPerByte = 10;
 constexpr uint64_t kCodeSquaresPerStep = 50;
 constexpr uint64_t kHeapBytesPerStep = 16;
+constexpr uint64_t kStepsPerThrow = 400;  // about a microsecond
 
-Run::Walk place_of(lua_State* L, int table, int key) {
-  Run::Walk place;
-  place.table = lua_topointer(L, table);
-  place.type = lua_type(L, key);
-  switch (place.type) {
-    case LUA_TNUMBER:
-      place.key = std::bit_cast<uint64_t>(lua_tonumber(L, key));
-      break;
-    case LUA_TBOOLEAN:
-      place.key = static_cast<uint64_t>(lua_toboolean(L, key));
-      break;
-    case LUA_TSTRING:
-      place.key = reinterpret_cast<uintptr_t>(lua_tostring(L, key));
-      break;
-    case LUA_TLIGHTUSERDATA:
-      place.key = reinterpret_cast<uintptr_t>(lua_touserdata(L, key));
-      break;
-    default:
-      place.key = reinterpret_cast<uintptr_t>(lua_topointer(L, key));
-  }
-  return place;
-}
-
-// A walk from the first key to the last passes each place of the table once, which its begin pays
-// for. Who asks from another key than the one that was answered last may pass as many each time.
+// Lua's own does not know locked tables.
 int next(lua_State* L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 2);
   see_through(L, 1);
-  Run& run = run_of(L);
-  Run::Walk* walk = nullptr;
-  if (!lua_isnil(L, 2)) {
-    const auto known = std::ranges::find(run.walks, place_of(L, 1, 2));
-    walk = known != run.walks.end() ? &*known : nullptr;
-  }
-  if (walk == nullptr) {
-    charge(L, slots_of(L, 1) / kSlotsPerStep);
-    walk = &run.walks[run.next_walk++ % run.walks.size()];
-  }
   if (lua_next(L, 1) != 0) {
-    *walk = place_of(L, 1, 2);
     return 2;
   }
-  *walk = {};
   lua_pushnil(L);
   return 1;
 }
@@ -124,7 +89,7 @@ int protected_call(lua_State* L) {
   lua_pushboolean(L, 1);
   lua_insert(L, 1);
   if (lua_pcall(L, lua_gettop(L) - 2, LUA_MULTRET, 0) != 0) {
-    charge(L, 1);  // raises if the run is over
+    charge(L, kStepsPerThrow);  // raises if the run is over
     lua_remove(L, 1);
     if (lua_istable(L, -1)) {
       lua_getfield(L, -1, "err");
@@ -140,37 +105,66 @@ int protected_call(lua_State* L) {
   return lua_gettop(L);
 }
 
+// What changes the collector's pace is answered and changes nothing: one that never pauses, or is
+// begun anew at each allocation, looks at the whole memory for a step or two.
 int collect_garbage(lua_State* L) {
   constexpr const char* kNames[] = {"stop", "restart",  "collect",    "count",
                                     "step", "setpause", "setstepmul", nullptr};
   constexpr int kWhat[] = {LUA_GCSTOP, LUA_GCRESTART,  LUA_GCCOLLECT,   LUA_GCCOUNT,
                            LUA_GCSTEP, LUA_GCSETPAUSE, LUA_GCSETSTEPMUL};
-  const int option = luaL_checkoption(L, 1, "collect", kNames);
+  const int what = kWhat[luaL_checkoption(L, 1, "collect", kNames)];
   const int argument = luaL_optint(L, 2, 0);
   const uint64_t heap = static_cast<uint64_t>(lua_gc(L, LUA_GCCOUNT, 0)) * 1024;
-  const int what = kWhat[option];
-  if (what == LUA_GCSETPAUSE || what == LUA_GCSETSTEPMUL) {
-    // Answered and changed back: a collector that never pauses works at each allocation.
-    const int before = lua_gc(L, what, argument);
-    lua_gc(L, what, before);
-    lua_pushnumber(L, before);
-    return 1;
+  switch (what) {
+    case LUA_GCSTOP:
+    case LUA_GCRESTART:
+      lua_pushnumber(L, 0);
+      return 1;
+    case LUA_GCSETPAUSE:
+    case LUA_GCSETSTEPMUL: {
+      const int before = lua_gc(L, what, argument);
+      lua_gc(L, what, before);
+      lua_pushnumber(L, before);
+      return 1;
+    }
+    case LUA_GCCOUNT: {
+      const int bytes = lua_gc(L, LUA_GCCOUNTB, 0);
+      lua_pushnumber(L,
+                     static_cast<lua_Number>(heap) / 1024 + static_cast<lua_Number>(bytes) / 1024);
+      return 1;
+    }
+    case LUA_GCSTEP:
+      charge(L, heap / kHeapBytesPerStep + 1);
+      lua_pushboolean(L, lua_gc(L, what, argument));
+      return 1;
+    default:
+      charge(L, heap / kHeapBytesPerStep + 1);
+      lua_pushnumber(L, lua_gc(L, what, argument));
+      return 1;
   }
-  if (what == LUA_GCCOLLECT || what == LUA_GCSTEP) {
-    charge(L, heap / kHeapBytesPerStep);
-  }
-  const int result = lua_gc(L, what, argument);
-  if (what == LUA_GCCOUNT) {
-    lua_pushnumber(L, result + static_cast<lua_Number>(lua_gc(L, LUA_GCCOUNTB, 0)) / 1024);
-  } else if (what == LUA_GCSTEP) {
-    lua_pushboolean(L, result);
-  } else {
-    lua_pushnumber(L, result);
-  }
-  return 1;
 }
 
 // ---------------------------------------------------------------- code as text
+
+// A collection while a chunk is parsed could free its name. Not LUA_GCRESTART afterwards, which
+// begins one at once, each time.
+class NoCollection {
+ public:
+  explicit NoCollection(lua_State* L) {
+    char* global = nullptr;
+    std::memcpy(&global, reinterpret_cast<char*>(L) + kGlobalStateAt, sizeof(global));
+    threshold_ = global + kThresholdAt;
+    std::memcpy(&before_, threshold_, sizeof(before_));
+    lua_gc(L, LUA_GCSTOP, 0);
+  }
+  ~NoCollection() { std::memcpy(threshold_, &before_, sizeof(before_)); }
+  NoCollection(const NoCollection&) = delete;
+  NoCollection& operator=(const NoCollection&) = delete;
+
+ private:
+  char* threshold_ = nullptr;
+  size_t before_ = 0;
+};
 
 int compile(lua_State* L, std::string_view code, const char* chunk) {
   if (code.size() > kCodeBytes) {
@@ -185,9 +179,12 @@ int compile(lua_State* L, std::string_view code, const char* chunk) {
     lua_pushliteral(L, "only text is compiled");
     return 2;
   }
-  lua_gc(L, LUA_GCSTOP, 0);  // a collection while a chunk is parsed could free its name
-  const int status = luaL_loadbuffer(L, code.data(), code.size(), chunk);
-  lua_gc(L, LUA_GCRESTART, 0);
+  int status = 0;
+  {
+    const NoCollection pause(L);
+    begin_compiling();
+    status = luaL_loadbuffer(L, code.data(), code.size(), chunk);
+  }
   charge(L, 1);
   if (status == 0) {
     return 1;
@@ -249,6 +246,12 @@ int unpack(lua_State* L) {
 
 uint64_t of_arguments(lua_State* L) { return static_cast<uint64_t>(lua_gettop(L)); }
 uint64_t of_coroutine(lua_State*) { return kStepsPerCoroutine; }
+uint64_t of_protected(lua_State*) { return kStepsPerThrow; }
+// error(text, level) looks for the line by walking so many calls.
+uint64_t of_level(lua_State* L) {
+  const int64_t level = lua_isnumber(L, 2) != 0 ? to_integer(lua_tonumber(L, 2)) : 1;
+  return static_cast<uint64_t>(std::clamp<int64_t>(level, 0, LUAI_MAXCALLS));
+}
 
 // ---------------------------------------------------------------- math.*
 
@@ -312,6 +315,8 @@ void open_base(lua_State* L) {
   lua_pushcclosure(L, pairs, 1);
   lua_setfield(L, -2, "pairs");
   charge_for<of_arguments>(L, "select");
+  charge_for<of_level>(L, "error");
+  charge_for<of_protected>(L, "xpcall");
   lua_getfield(L, -1, "coroutine");
   charge_for<of_coroutine>(L, "create");
   charge_for<of_coroutine>(L, "wrap");

@@ -73,7 +73,6 @@ class Encoder {
   double array_length() {
     double most = 0;
     double items = 0;
-    charge(L_, slots_of(L_, lua_gettop(L_)) / kSlotsPerStep);
     for (lua_pushnil(L_); lua_next(L_, -2) != 0; lua_pop(L_, 1)) {
       charge(L_, 1);
       const double key = lua_type(L_, -2) == LUA_TNUMBER ? lua_tonumber(L_, -2) : 0;

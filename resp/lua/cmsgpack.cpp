@@ -98,7 +98,6 @@ bool is_array(lua_State* L, uint64_t& count) {
   bool array = true;
   double most = 0;
   count = 0;
-  charge(L, slots_of(L, lua_gettop(L)) / kSlotsPerStep);
   for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
     charge(L, 1);
     ++count;

@@ -16,6 +16,7 @@ namespace {
 
 constexpr uint64_t kUnbounded = std::numeric_limits<uint64_t>::max() / 2;
 constexpr uint64_t kStepsPerCodeByte = 10;
+constexpr size_t kImageBytesPerStep = 4;  // that are copied, and touched for the first time
 
 void* allocate(void* arena, void* block, size_t old_bytes, size_t new_bytes) {
   return reallocate(*static_cast<ArenaHeader*>(arena), block, old_bytes, new_bytes);
@@ -99,6 +100,7 @@ int handle_error(lua_State* L) {
 }
 
 int build(lua_State* L) {
+  CHECK_INVARIANT(tables_are_counted(L));
   lua_newtable(L);
   lua_rawseti(L, LUA_REGISTRYINDEX, kLockedTables);
   lua_pushcfunction(L, handle_error);
@@ -179,6 +181,7 @@ int compile(lua_State* L) {
   }
   // A collection while a chunk is parsed could free its name.
   lua_gc(L, LUA_GCSTOP, 0);
+  begin_compiling();
   const int status = luaL_loadbuffer(L, source.code.data(), source.code.size(), chunk);
   lua_gc(L, LUA_GCRESTART, 0);
   if (status != 0) {
@@ -256,12 +259,14 @@ void write_failure(lua_State* L, const Call& call, ReplyWriter& reply) {
 struct Machine::Task {
   const Call* call = nullptr;
   ReplyWriter* reply = nullptr;
+  size_t image_bytes = 0;  // beyond the libraries' that every script has
 
   static int run(lua_State* L) {
     Task& task = *static_cast<Task*>(lua_touserdata(L, 1));
     const Call& call = *task.call;
     lua_settop(L, 0);
-    charge(L, call.code.size() * kStepsPerCodeByte);
+    // Both whether they were needed here or not: what was kept differs from node to node.
+    charge(L, call.code.size() * kStepsPerCodeByte + task.image_bytes / kImageBytesPerStep);
     lua_rawgeti(L, LUA_REGISTRYINDEX, kErrorHandler);
     int arguments = 0;
     if (call.function.empty()) {
@@ -370,12 +375,16 @@ const std::string* Machine::compiled(std::string_view code,
   ArenaHeader& header = arena_->header();
   Source source{code, library, false, {}};
   {
-    const MeterOfThread counts(header.meter);
+    const MeterOfThread counts(header);
     const int status = lua_cpcall(static_cast<lua_State*>(state_), compile, &source);
     if (status != 0 || header.meter.stop != Stop::kNone) {
       source.loaded = false;
       source.error =
           header.meter.stop == Stop::kSteps ? "it needs too many steps" : "not enough memory";
+    } else if (library && header.top > kLibraryBytes) {
+      source.loaded = false;
+      source.error =
+          "the library uses more than " + std::to_string(kLibraryBytes) + " bytes of memory";
     }
   }
   header.run = nullptr;
@@ -421,10 +430,11 @@ Stop Machine::run(const Call& call, Host& host, ReplyWriter& reply) {
   run.host = &host;
   restore(*image, run, call.steps_max);
   ArenaHeader& header = arena_->header();
-  Task task{&call, &reply};
+  CHECK_INVARIANT(image->size() >= base_.size());
+  Task task{&call, &reply, image->size() - base_.size()};
   int status = 0;
   {
-    const MeterOfThread counts(header.meter);
+    const MeterOfThread counts(header);
     status = lua_cpcall(static_cast<lua_State*>(state_), Task::run, &task);
   }
   header.run = nullptr;

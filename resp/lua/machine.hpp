@@ -63,8 +63,11 @@ inline constexpr FlagName kFlagNames[] = {{"no-writes", kNoWrites},
                                           {"no-cluster", kNoCluster},
                                           {"allow-cross-slot-keys", kAllowCrossSlotKeys}};
 
-// What is compiled at once: a chunk takes quadratic time before any step is counted.
+// What is compiled at once: it cannot rest, and names that are looked up through many functions
+// take up to cubic time before any step is counted.
 inline constexpr size_t kCodeBytes = size_t{128} << 10;
+// Of memory that a library may use while it is loaded: what it leaves is copied for each call.
+inline constexpr size_t kLibraryBytes = size_t{4} << 20;
 
 // Of libraries and functions.
 bool is_name(std::string_view text);

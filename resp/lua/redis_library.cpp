@@ -15,6 +15,8 @@ namespace {
 constexpr uint64_t kStepsPerCall = 400;
 constexpr uint64_t kStepsPerRecord = 1000;
 constexpr size_t kBytesPerStep = 16;
+constexpr size_t kArgumentBytesPerStep = 2;  // copied, hashed and compared more than once
+constexpr uint64_t kStepsPerNumber = 200;    // written with 17 digits
 constexpr lua_Number kVersionNumber = 0x0007000F;
 
 [[noreturn]] void raise_error(lua_State* L, std::string_view text) {
@@ -33,6 +35,14 @@ std::string number_text(lua_Number number) {
 struct Words {
   std::vector<std::string> numbers;
   std::vector<std::string_view> views;
+
+  uint64_t steps() const {
+    size_t bytes = 0;
+    for (const std::string_view view : views) {
+      bytes += view.size();
+    }
+    return kStepsPerCall + kStepsPerNumber * numbers.size() + bytes / kArgumentBytesPerStep;
+  }
 };
 
 // Answers what is wrong with them.
@@ -64,7 +74,7 @@ bool call_host(lua_State* L) {
     push_error(L, wrong);
     return true;
   }
-  charge(L, kStepsPerCall);
+  charge(L, words.steps());
   Run& run = run_of(L);
   Host::Called called;
   guarded(L, [&] { called = run.host->call(words.views, run.resp); });
@@ -191,7 +201,7 @@ int acl_check_command(lua_State* L) {
   if (const std::string_view wrong = read_words(L, words); !wrong.empty()) {
     raise_error(L, wrong);
   }
-  charge(L, kStepsPerCall);
+  charge(L, words.steps());
   bool known = false;
   Run& run = run_of(L);
   guarded(L, [&] { known = run.host->knows(words.views); });

@@ -22,6 +22,9 @@ void refuse_locked(lua_State* L, int index);  // raises it
 inline constexpr int kInstructionsPerHook = 1000;
 void count_hook(lua_State* L, lua_Debug* where);
 
+// Lua's tables are those of tables.cpp, and as they are laid out there.
+bool tables_are_counted(lua_State* L);
+
 // The same function, after the steps that Cost says.
 template <uint64_t (*Cost)(lua_State*)>
 int charged(lua_State* L) {

@@ -1,7 +1,6 @@
 #include "resp/lua/runtime.hpp"
 
 #include <cstdio>
-#include <cstring>
 
 #include "resp/lua/registry.hpp"
 
@@ -42,18 +41,6 @@ void TextBuffer::append(std::string_view text) {
     stop_run(L_);
   }
   text_.append(text);
-}
-
-// The start of Lua 5.1.5's Table.
-uint64_t slots_of(lua_State* L, int index) {
-  static_assert(sizeof(void*) == 8 && LUA_VERSION_NUM == 501);
-  constexpr size_t kNodeBitsAt = 11;
-  constexpr size_t kArraySizeAt = 56;
-  const char* table = static_cast<const char*>(lua_topointer(L, index));
-  int array = 0;
-  std::memcpy(&array, table + kArraySizeAt, sizeof(array));
-  return static_cast<uint64_t>(array) +
-         (uint64_t{1} << (static_cast<unsigned char>(table[kNodeBitsAt]) & 31u));
 }
 
 int64_t to_integer(lua_Number number) {

@@ -5,7 +5,6 @@
 // guarded() keeps it in Run::thrown, ends the script, and the Machine throws it again.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -16,20 +15,12 @@
 
 #include "resp/lua/arena.hpp"
 #include "resp/lua/machine.hpp"
+#include "resp/lua/symbols.hpp"
 #include "resp/reply.hpp"
 
 namespace kiwi::resp::lua {
 
 struct Run {
-  // Where a walk over a table is: the key that next() answered last.
-  struct Walk {
-    const void* table = nullptr;
-    int type = 0;
-    uint64_t key = 0;
-    bool operator==(const Walk&) const = default;
-  };
-  std::array<Walk, 8> walks;  // the last ones: more that go on at once pay for each place
-  size_t next_walk = 0;
   Host* host = nullptr;
   int resp = 2;  // what redis.setresp() said
   std::exception_ptr thrown;
@@ -52,12 +43,11 @@ void rest(lua_State* L);
 // Raises once the budget is used up. The host may rest here, for what it has to do beside the
 // script: nothing that lives while Lua is called may count on the thread being its own.
 inline void charge(lua_State* L, uint64_t steps) {
-  constexpr uint64_t kBetweenRests = 100'000;  // about 250 us
   Meter& meter = arena_of_state(L).meter;
   if (!meter.charge(steps)) {
     stop_run(L);
   }
-  if (meter.steps - meter.rested > kBetweenRests) {
+  if (meter.wants_rest()) {
     rest(L);
   }
 }
@@ -66,6 +56,7 @@ template <class Action>
 void guarded(lua_State* L, Action&& action) {
   Run& run = run_of(L);
   bool threw = false;
+  ArenaHeader* const paused = pause_thread();
   try {
     action();
   } catch (...) {
@@ -73,6 +64,7 @@ void guarded(lua_State* L, Action&& action) {
     arena_of_state(L).meter.stop = Stop::kHost;
     threw = true;
   }
+  resume_thread(paused);
   if (threw) {
     stop_run(L);
   }
@@ -115,10 +107,6 @@ class TextBuffer {
   lua_State* L_;
   std::string text_;
 };
-
-// How many places a walk over the table may pass that hold nothing; to be charged for before it.
-uint64_t slots_of(lua_State* L, int index);
-inline constexpr uint64_t kSlotsPerStep = 4;
 
 // A number as an integer, as C on x86-64 does it: toward zero, and -2^63 for what does not fit.
 int64_t to_integer(lua_Number number);

@@ -1,27 +1,33 @@
 #include "resp/lua/symbols.hpp"
 
+#include <algorithm>
+#include <climits>
+#include <cstdarg>
 #include <cstddef>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
+#include <map>
 #include <new>
+#include <utility>
 
 #include "config/base/check.hpp"
 #include "config/base/portable_math.hpp"
+#include "resp/lua/layouts.hpp"
+#include "resp/lua/runtime.hpp"
 
 namespace kiwi::resp::lua {
 
+constinit thread_local ArenaHeader* arena_of_thread = nullptr;
+
 namespace {
 
-constinit thread_local Meter* meter_of_thread = nullptr;
-
 constexpr uint64_t kSlowMath = 400;  // about a microsecond of binary128
+constexpr uint64_t kNumberAsText = 100;
+constexpr uint64_t kTextAsNumber = 40;
 constexpr size_t kComparedPerStep = 16;
 constexpr const char* kSpaces = " \t\n\v\f\r";
-
-// False: the run is over, and what is computed does not matter any more.
-bool charge_thread(uint64_t steps) {
-  return meter_of_thread == nullptr || meter_of_thread->charge(steps);
-}
 
 double slow(double (*function)(double), double argument) {
   return charge_thread(kSlowMath) ? function(argument) : 0;
@@ -33,193 +39,135 @@ double slow(double (*function)(double, double), double first, double second) {
 
 void charge_number(const char* text, const char* end) {
   const size_t before = end == text ? std::strspn(text, kSpaces) : static_cast<size_t>(end - text);
-  charge_thread(before + std::strspn(end, kSpaces));
+  charge_thread(kTextAsNumber + before + std::strspn(end, kSpaces));
 }
 
 }  // namespace
 
 // What C++ throws inside of Lua is an error that the script can catch, and go on otherwise than on
-// other nodes. So while a script runs there is no bad_alloc.
+// other nodes. So while a script runs there is no bad_alloc; while its host works there is.
 void end_without_memory() {
-  if (meter_of_thread != nullptr) {
+  if (arena_of_thread != nullptr) {
     fatal("out of memory while a script runs: give this node more memory");
   }
   throw std::bad_alloc();
 }
 
-MeterOfThread::MeterOfThread(Meter& meter) {
+MeterOfThread::MeterOfThread(ArenaHeader& arena) {
   static const bool installed = (std::set_new_handler(end_without_memory), true);
   CHECK_INVARIANT(installed);
-  CHECK_INVARIANT(meter_of_thread == nullptr);
-  meter_of_thread = &meter;
+  CHECK_INVARIANT(arena_of_thread == nullptr);
+  arena_of_thread = &arena;
 }
 
-MeterOfThread::~MeterOfThread() { meter_of_thread = nullptr; }
+MeterOfThread::~MeterOfThread() { arena_of_thread = nullptr; }
+
+ArenaHeader* pause_thread() { return std::exchange(arena_of_thread, nullptr); }
+void resume_thread(ArenaHeader* arena) { arena_of_thread = arena; }
+
+// Nothing is thrown here: Lua's own functions are in the middle of their work.
+bool rest_thread(ArenaHeader& arena) {
+  arena.meter.rested = arena.meter.steps;
+  Run& run = *static_cast<Run*>(arena.run);
+  if (run.host == nullptr) {
+    return true;
+  }
+  ArenaHeader* const paused = pause_thread();
+  try {
+    run.host->rest();
+  } catch (...) {
+    run.thrown = std::current_exception();
+    arena.meter.stop = Stop::kHost;
+  }
+  resume_thread(paused);
+  return arena.meter.stop == Stop::kNone;
+}
 
 }  // namespace kiwi::resp::lua
 
 using kiwi::resp::lua::charge_number;
 using kiwi::resp::lua::charge_thread;
 using kiwi::resp::lua::slow;
+namespace lua = kiwi::resp::lua;
 namespace portable = kiwi::portable;
 
-// ---------------------------------------------------------------- tables and strings
+// ---------------------------------------------------------------- code
 
-// Lua 5.1.5 hashes numbers and strings by functions that anybody can compute, so that a script, or
-// whoever chooses a script's words, can put any number of keys into one chain: a lookup that is one
-// instruction then takes milliseconds. These stand for Lua's own (CMakeLists.txt makes those weak)
-// and count the links they walk. The layouts are those of 5.1.5 on x86-64.
-
-struct lua_State;
-struct lua_TValue {
-  union {
-    void* pointer;
-    double number;
-    int boolean;
-  } value;
-  int type;
-};
-struct TString {
+struct LexState;
+struct Proto {  // their begins
   void* next;
-  unsigned char kind, marked, reserved;
-  unsigned hash;
-  size_t size;  // its bytes follow
+  unsigned char kind, marked;
+  lua_TValue* constants;
+  unsigned* code;
 };
-struct LuaNode {
-  lua_TValue value;
-  struct {
-    decltype(lua_TValue::value) value;
-    int type;
-    LuaNode* next;
-  } key;
+struct FuncState {
+  Proto* function;
+  Table* constants;
+  FuncState* outer;
+  LexState* lexer;
 };
-struct Table {
-  void* next;
-  unsigned char kind, marked, flags, node_bits;
-  Table* metatable;
-  lua_TValue* array;
-  LuaNode* nodes;
-  LuaNode* last_free;
-  void* gray;
-  int array_size;
-};
-struct LuaStrings {  // the begin of global_State
-  TString** chains;
-  unsigned used;
-  int size;
-};
-static_assert(sizeof(lua_TValue) == 16 && sizeof(LuaNode) == 40);
-static_assert(offsetof(TString, hash) == 12 && sizeof(TString) == 24);
-static_assert(offsetof(Table, nodes) == 32 && offsetof(Table, array_size) == 56);
-
-extern const lua_TValue luaO_nilobject_;
-int luaO_rawequalObj(const lua_TValue* a, const lua_TValue* b);
+static_assert(offsetof(Proto, code) == 24 && offsetof(FuncState, lexer) == 24);
+void luaX_syntaxerror(LexState* lexer, const char* text);
 
 namespace {
 
-enum LuaType { kNil = 0, kBoolean = 1, kLightUserdata = 2, kNumber = 3, kString = 4 };
+constexpr int kNoJump = -1;
+constexpr unsigned kJumpBits = 14;        // of an instruction, below where it jumps to
+constexpr int kJumpBias = (1 << 17) - 1;  // MAXARG_sBx
 
-// Far more for long chains: what is built into one costs by its square elsewhere, too.
-uint64_t steps_of(uint64_t links) { return links > 16 ? 8 * links : 1 + 2 * links; }
+// Function and first jump of a long list -> a jump near its end. Valid while one chunk is compiled:
+// nothing is collected meanwhile, and no place of code begins a second list.
+thread_local std::map<std::pair<const Proto*, int>, int> list_ends;
 
-// The value of the key that `is` finds in the chain. Once the run is over a long chain holds
-// nothing.
-template <class Is>
-const lua_TValue* find_in_chain(const LuaNode* node, Is is) {
-  constexpr uint64_t kBetweenLooks = 1024;
-  const lua_TValue* found = &luaO_nilobject_;
-  uint64_t links = 0;
-  for (; node != nullptr; node = node->key.next) {
-    if (is(*node)) {
-      found = &node->value;
-      break;
-    }
-    if (++links == kBetweenLooks) {
-      if (!charge_thread(steps_of(links))) {
-        return found;
-      }
-      links = 0;
-    }
-  }
-  charge_thread(steps_of(links));
-  return found;
-}
-
-const LuaNode* place_of_bits(const Table* table, unsigned bits) {  // a power of two of places
-  return table->nodes + (bits & ((1u << table->node_bits) - 1));
-}
-const LuaNode* place_of_rest(const Table* table, unsigned bits) {
-  return table->nodes + bits % (((1u << table->node_bits) - 1) | 1u);
-}
-const LuaNode* place_of_number(const Table* table, double number) {
-  if (number == 0) {
-    return table->nodes;
-  }
-  unsigned words[2];
-  static_assert(sizeof(words) == sizeof(number));
-  std::memcpy(words, &number, sizeof(words));
-  return place_of_rest(table, words[0] + words[1]);
+int next_jump(const unsigned* code, int at) {
+  const int offset = static_cast<int>(code[at] >> kJumpBits) - kJumpBias;
+  return offset == kNoJump ? kNoJump : at + 1 + offset;
 }
 
 }  // namespace
 
-const lua_TValue* luaH_getnum(Table* table, int key) {
-  if (static_cast<unsigned>(key) - 1u < static_cast<unsigned>(table->array_size)) {
-    return &table->array[key - 1];
+void kiwi::resp::lua::begin_compiling() { list_ends.clear(); }
+
+// Lua's own walks the whole list for each jump that is added (a and a and ...): in quadratic time,
+// before any step is counted. This one remembers where long ones ended; the code is the same.
+void luaK_concat(FuncState* state, int* list, int more) {
+  constexpr int kShort = 16;
+  if (more == kNoJump) {
+    return;
   }
-  const double number = key;
-  return find_in_chain(place_of_number(table, number), [number](const LuaNode& node) {
-    return node.key.type == kNumber && node.key.value.number == number;
-  });
-}
-
-const lua_TValue* luaH_getstr(Table* table, TString* key) {
-  return find_in_chain(place_of_bits(table, key->hash), [key](const LuaNode& node) {
-    return node.key.type == kString && node.key.value.pointer == key;
-  });
-}
-
-const lua_TValue* luaH_get(Table* table, const lua_TValue* key) {
-  const LuaNode* place = nullptr;
-  switch (key->type) {
-    case kNil:
-      return &luaO_nilobject_;
-    case kString:
-      return luaH_getstr(table, static_cast<TString*>(key->value.pointer));
-    case kNumber: {
-      const double number = key->value.number;
-      if (number >= -2147483648.0 && number <= 2147483647.0 &&
-          static_cast<double>(static_cast<int>(number)) == number) {
-        return luaH_getnum(table, static_cast<int>(number));
-      }
-      place = place_of_number(table, number);
-      break;
-    }
-    case kBoolean:
-      place = place_of_bits(table, static_cast<unsigned>(key->value.boolean));
-      break;
-    default: {
-      const auto address = reinterpret_cast<uintptr_t>(key->value.pointer);
-      place = place_of_rest(table, static_cast<unsigned>(address));
+  if (*list == kNoJump) {
+    *list = more;
+    return;
+  }
+  unsigned* const code = state->function->code;
+  int last = *list;
+  int walked = 0;
+  for (int next = next_jump(code, last); next != kNoJump; next = next_jump(code, last)) {
+    last = next;
+    if (++walked == kShort) {
+      int& end = list_ends.try_emplace({state->function, *list}, last).first->second;
+      last = std::exchange(end, more);
     }
   }
-  return find_in_chain(place, [key](const LuaNode& node) {
-    lua_TValue of_node;
-    of_node.value = node.key.value;
-    of_node.type = node.key.type;
-    return luaO_rawequalObj(&of_node, key) != 0;
-  });
+  const int offset = more - (last + 1);
+  if (std::abs(offset) > kJumpBias) {
+    luaX_syntaxerror(state->lexer, "control structure too long");
+  }
+  constexpr unsigned kOther = (1u << kJumpBits) - 1;
+  code[last] = (code[last] & kOther) | (static_cast<unsigned>(offset + kJumpBias) << kJumpBits);
 }
+
+// ---------------------------------------------------------------- strings
 
 extern "C" {
 
 // The linker's names (--wrap): luaS_newlstr(lua_State*, const char*, size_t) looks for a string
-// that is there already, in a chain of those that hash alike.
+// that is there already, in a chain of those that hash alike: by a function that anybody can
+// compute.
 TString* __real__Z12luaS_newlstrP9lua_StatePKcm(lua_State* L, const char* text, size_t size);
 TString* __wrap__Z12luaS_newlstrP9lua_StatePKcm(lua_State* L, const char* text, size_t size) {
-  constexpr size_t kGlobalStateAt = 32;
   const LuaStrings* strings = nullptr;
-  std::memcpy(&strings, reinterpret_cast<const char*>(L) + kGlobalStateAt, sizeof(strings));
+  std::memcpy(&strings, reinterpret_cast<const char*>(L) + lua::kGlobalStateAt, sizeof(strings));
   unsigned hash = static_cast<unsigned>(size);
   const size_t step = (size >> 5) + 1;
   for (size_t at = size; at >= step; at -= step) {
@@ -230,9 +178,9 @@ TString* __wrap__Z12luaS_newlstrP9lua_StatePKcm(lua_State* L, const char* text, 
   const auto* string = strings->chains[hash & static_cast<unsigned>(strings->size - 1)];
   for (; string != nullptr; string = static_cast<const TString*>(string->next)) {
     ++links;
-    compared += string->size == size ? size / kiwi::resp::lua::kComparedPerStep : 0;
+    compared += string->size == size ? size / lua::kComparedPerStep : 0;
   }
-  charge_thread(steps_of(links) + compared);
+  charge_thread(lua::steps_of_links(links) + compared);
   return __real__Z12luaS_newlstrP9lua_StatePKcm(L, text, size);
 }
 
@@ -259,7 +207,7 @@ double kiwi_lua_pow(double x, double y) {
 
 // Strings of the C locale, which is the only one a node has.
 int kiwi_lua_strcoll(const char* a, const char* b) {
-  if (!charge_thread(1 + std::strlen(a) / kiwi::resp::lua::kComparedPerStep)) {
+  if (!charge_thread(1 + std::strlen(a) / lua::kComparedPerStep)) {
     return 0;
   }
   return std::strcmp(a, b);
@@ -276,6 +224,17 @@ unsigned long kiwi_lua_strtoul(const char* text, char** end, int base) {
   const unsigned long number = std::strtoul(text, end, base);
   charge_number(text, *end);
   return number;
+}
+
+// Lua's numbers as texts, %g, and what string.format() makes. `room` is always that of an array.
+int kiwi_lua_sprintf(char* text, int, size_t room, const char* format, ...) {
+  std::va_list arguments;
+  va_start(arguments, format);
+  const int size = std::vsnprintf(text, std::min<size_t>(room, INT_MAX), format, arguments);
+  va_end(arguments);
+  CHECK_INVARIANT(size >= 0 && static_cast<size_t>(size) < room);
+  charge_thread(lua::kNumberAsText + static_cast<size_t>(size));
+  return size;
 }
 
 }  // extern "C"

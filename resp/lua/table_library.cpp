@@ -10,8 +10,6 @@ namespace {
 
 constexpr uint64_t kStepsPerComparison = 10;
 
-uint64_t of_walk(lua_State* L) { return lua_istable(L, 1) ? slots_of(L, 1) : 0; }
-
 constexpr uint64_t kStepsPerMove = 12;
 
 void move(lua_State* L, int from, int to) {
@@ -65,7 +63,6 @@ int for_each(lua_State* L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   luaL_checktype(L, 2, LUA_TFUNCTION);
   see_through(L, 1);
-  charge(L, slots_of(L, 1) / kSlotsPerStep);
   for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pop(L, 2)) {
     charge(L, kStepsPerMove);
     lua_pushvalue(L, 2);
@@ -234,7 +231,6 @@ void open_tables(lua_State* L) {
   set_function(L, "foreach", for_each);
   set_function(L, "foreachi", for_each_index);
   charge_for<of_concat>(L, "concat");
-  charge_for<of_walk>(L, "maxn");
   lua_pop(L, 1);
 }
 

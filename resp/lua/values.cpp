@@ -215,7 +215,6 @@ class ReplyOf {
 
   void write_pairs(bool map, int depth) {
     see_through(L_, lua_gettop(L_));
-    charge(L_, slots_of(L_, lua_gettop(L_)) / kSlotsPerStep);
     size_t pairs = 0;
     for (lua_pushnil(L_); lua_next(L_, -2) != 0; lua_pop(L_, 1)) {
       charge(L_, 1);

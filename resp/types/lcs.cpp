@@ -4,9 +4,13 @@
 
 namespace kiwi::resp {
 
-LcsTable::LcsTable(std::string_view a, std::string_view b)
+LcsTable::LcsTable(std::string_view a, std::string_view b, Steps& steps)
     : a_(a), b_(b), cells_((a.size() + 1) * (b.size() + 1), 0) {
+  size_t cells = 0;
   for (size_t i = 1; i <= a.size(); ++i) {
+    cells += b.size();
+    steps.step(cells / kCellsPerStep);
+    cells %= kCellsPerStep;
     for (size_t j = 1; j <= b.size(); ++j) {
       cells_[at(i, j)] = a[i - 1] == b[j - 1]
                              ? cells_[at(i - 1, j - 1)] + 1

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "resp/types/steps.hpp"
+
 namespace kiwi::resp {
 
 struct LcsMatch {  // last byte of each range included
@@ -19,7 +21,9 @@ struct LcsMatch {  // last byte of each range included
 class LcsTable {
  public:
   static constexpr size_t kCellBytes = sizeof(uint32_t);
-  LcsTable(std::string_view a, std::string_view b);
+  // So many take about as long as a record.
+  static constexpr size_t kCellsPerStep = 400;
+  LcsTable(std::string_view a, std::string_view b, Steps& steps);
   size_t length() const { return cells_.back(); }
   // Walks back from the end; matches come last first, as Redis lists them.
   void walk(std::string& common, std::vector<LcsMatch>& matches) const;

@@ -145,6 +145,7 @@ constexpr const char* kScriptFiles[] = {
     "recorded/script_blocking.txt",   //
     "recorded/script_language.txt",   //
     "recorded/script_libraries.txt",  //
+    "recorded/script_tables.txt",     //
     "recorded/script_values.txt",     //
 };
 

@@ -148,6 +148,40 @@ TEST_CASE("no pcall, coroutine, metamethod or comparison goes on beyond the budg
   }
 }
 
+// Each ends by itself, after far fewer instructions than the budget has steps.
+TEST_CASE("what one instruction or call walks over counts [2.4]") {
+  TwoNodes w;
+  w.write({"kiwi.setting", "lua-steps-max", kSmallBudget});
+  for (const char* script :
+       {// The length of a table that makes Lua look one by one.
+        "local t, j = {}, 2^14 + 1 while j <= 2^31 do t[j] = 1 j = j * 2 end "
+        "for i = 1, 2^14 do t[i] = 1 end for i = 1, 100 do local n = #t end",
+        // A rehash for each second key, which leaves the sizes as they were.
+        "local t = {} for i = 1, 2^15 do t[i] = 1 end "
+        "for k = 0.5, 400, 2 do t[k] = 1 t[k + 1] = 1 t[k] = nil t[k + 1] = nil end",
+        // A chain, gone along from its begin for each key.
+        "local t = {} for i = 1, 150 do t[2^52 + (2^19 - i) * 2^32 + i] = i end "
+        "for i = 1, 20 do for k in pairs(t) do end end",
+        "local t = {} for i = 1, 2^15 do t[i] = 1 end for i = 2, 2^15 - 1 do t[i] = nil end "
+        "for i = 1, 200 do next(t, 1) end",
+        // Calls that error() passes to find a line.
+        "local function f(n) if n > 0 then return 1 + f(n - 1) end "
+        "for i = 1, 100 do pcall(error, 'x', 15000) end return 0 end f(15000)",
+        "for i = 1, 12000 do local s = i .. '' end",
+        "local s = string.rep('x', 100000) for i = 1, 20 do string.format('%q', s) end",
+        "local s = string.rep(string.rep('x', 1000), 300) "
+        "for i = 1, 10 do redis.pcall('exists', s) end"}) {
+    CAPTURE(script);
+    const std::string answer = w.eval(std::string("redis.call('set','k',1) ") + script);
+    CHECK(answer == stopped(kSmallBudget));
+    CHECK(w.first("get k") == "$-1\r\n");
+  }
+  // Not what a table of a usual kind takes.
+  CHECK(w.eval("local t = {} for i = 1, 1000 do t[i] = i t['k' .. i] = i end local n = 0 "
+               "for k in pairs(t) do n = n + 1 end for i = 1, 1000 do n = n + #t end return n") ==
+        ":1002000\r\n");
+}
+
 TEST_CASE("what scripts nest ends in an error before the stack does") {
   TwoNodes w;
   for (const char* script :
@@ -274,6 +308,19 @@ TEST_CASE("what several calls take counts together, and ends the whole script [F
   CHECK(w.node("exists a c1") == ":0\r\n");
 }
 
+TEST_CASE("compiling counts each time, whether it was done before or not") {
+  ExecutorOptions options;
+  options.entry_steps_max = 20'000;
+  World w(options);
+  const std::string usual = "return 1 " + std::string(20'000, ' ');
+  CHECK(w.eval(usual) == ":1\r\n");
+  std::vector<std::string> calls(150, packed({"evalsha", sha1_hex(usual), "0"}));  // 200 records
+  const std::string answer = w.node.write(block_of(calls));
+  CHECK(answer.starts_with("*150\r\n:1\r\n:1\r\n"));
+  CHECK(answer.find("-ERR too much for one command") != std::string::npos);
+  CHECK(w.eval("return 1 " + std::string(100'000, ' ')).starts_with("-ERR too much"));
+}
+
 TEST_CASE("a block with a script: its commands and the script's are one entry") {
   TwoNodes w;
   const std::string block =
@@ -362,6 +409,23 @@ TEST_CASE("the memory of scripts stays where it is while executors come and go")
   CHECK(second.eval("return 2") == ":2\r\n");
 }
 
+TEST_CASE("FCALL that was sent as a read does nothing if the function writes by now [2.2]") {
+  World w;
+  const auto load = [&](const std::string& flags) {
+    return w.node.run({"function", "load", "replace",
+                       "#!lua name=lib\nredis.register_function{function_name='f', callback="
+                       "function() return redis.call('incr', 'n') end" +
+                           flags + "}"});
+  };
+  load("");
+  CHECK(w.node("kiwi.fcall f 0") == "-TRYAGAIN the function was replaced; try again\r\n");
+  CHECK(w.node("fcall f 0") == ":1\r\n");
+  load(", flags={'no-writes'}");
+  CHECK(w.node("kiwi.fcall f 0").starts_with("-ERR Write commands are not allowed"));
+  CHECK(w.node("fcall f 0").starts_with("-ERR Write commands are not allowed"));
+  CHECK(w.node("get n") == "$1\r\n1\r\n");
+}
+
 TEST_CASE("a library is what it was when it was loaded, on every node [2.7]") {
   TwoNodes w;
   const std::string code =
@@ -386,6 +450,11 @@ TEST_CASE("a library is what it was when it was loaded, on every node [2.7]") {
   CHECK(w.first("function stats").ends_with(":1\r\n$15\r\nfunctions_count\r\n:2\r\n"));
   const std::string endless = "#!lua name=bad\nwhile true do end";
   CHECK(w.write({"function", "load", endless}) == "-ERR it needs too many steps\r\n");
+  const std::string large =
+      "#!lua name=large\nlocal t = {} for i = 1, 200000 do t[i] = {} end "
+      "redis.register_function('large', function() return #t end)";
+  CHECK(w.write({"function", "load", large}) ==
+        "-ERR the library uses more than 4194304 bytes of memory\r\n");
 }
 
 TEST_SUITE_END();

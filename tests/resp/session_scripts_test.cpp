@@ -45,6 +45,33 @@ TEST_CASE("EVALSHA of a script that only this node knows goes as EVAL, once") {
   CHECK(client.unpacked(requests[1]).args[0] == "evalsha");
 }
 
+TEST_CASE("EVALSHA and FCALL of what does not write are reads, once this node knows") {
+  TestNode node;
+  node.context.read_scripts = std::make_shared<ReadScripts>();
+  ReadScripts& known = *node.context.read_scripts;
+  const std::string sha1 = sha1_hex("#!lua flags=no-writes\nreturn 5");
+  known.keep_reader(ReadScripts::Kind::kScript, sha1);
+  known.keep_reader(ReadScripts::Kind::kFunction, "get");
+  TestClient client(node);
+  client.send("evalsha " + sha1 + " 1 k a\r\nfcall GET 1 k\r\nfcall set 1 k\r\n");
+  std::vector<Request> requests = client.forwarded();
+  REQUIRE(requests.size() == 3);
+  CHECK(requests[0].kind == RequestKind::kRead);
+  CHECK(requests[0].may_be_long);
+  CHECK(client.unpacked(requests[0]).args ==
+        std::vector<std::string_view>{"evalsha_ro", sha1, "1", "k", "a"});
+  CHECK(requests[1].kind == RequestKind::kRead);
+  CHECK(client.unpacked(requests[1]).args ==
+        std::vector<std::string_view>{"kiwi.fcall", "GET", "1", "k"});
+  CHECK(requests[2].kind == RequestKind::kWrite);
+  known.forget_reader(ReadScripts::Kind::kFunction, "get");
+  client.send("fcall GET 1 k\r\n");
+  requests = client.forwarded();
+  REQUIRE(requests.size() == 1);
+  CHECK(requests[0].kind == RequestKind::kWrite);
+  CHECK(client.send("kiwi.fcall get 0\r\n").starts_with("-ERR unknown command"));
+}
+
 TEST_CASE("while a script runs for long, commands that would wait for it are answered BUSY") {
   TestNode node;
   std::optional<int64_t> runs_us;
@@ -62,6 +89,22 @@ TEST_CASE("while a script runs for long, commands that would wait for it are ans
   CHECK(other.send("function kill\r\n").starts_with("-UNKILLABLE "));
   node.options.busy_reply_threshold = 0;
   CHECK(other.send("get k\r\n").empty());
+}
+
+TEST_CASE("while entries wait behind scripts no more of those are taken") {
+  TestNode node;
+  int64_t behind_us = 1'000'000;
+  node.context.behind_scripts_us = [&behind_us] { return behind_us; };
+  TestClient client(node);
+  CHECK(client.send("eval \"return 1\" 0\r\n").empty());
+  behind_us = 1'000'001;
+  TestClient other(node, 2);
+  CHECK(other.send("eval \"return 1\" 0\r\n").starts_with("-BUSY "));
+  CHECK(other.send("evalsha x 0\r\n").starts_with("-BUSY "));
+  CHECK(other.send("fcall f 0\r\n").starts_with("-BUSY "));
+  CHECK(other.send("set k v\r\n").empty());
+  node.options.busy_reply_threshold = 0;
+  CHECK(other.send("eval \"return 1\" 0\r\n").empty());
 }
 
 TEST_SUITE_END();

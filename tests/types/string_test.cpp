@@ -311,7 +311,9 @@ TEST_CASE("a string that is written to keeps its deadline; one that is assigned 
 }
 
 TEST_CASE("longest common subsequence: what it is, and where it lies in both") {
-  const LcsTable table("ohmytext", "mynewtext");
+  Steps steps;
+  steps.begin();
+  const LcsTable table("ohmytext", "mynewtext", steps);
   CHECK(table.length() == 6);
   std::string common;
   std::vector<LcsMatch> matches;
@@ -321,7 +323,11 @@ TEST_CASE("longest common subsequence: what it is, and where it lies in both") {
   CHECK(matches[0].a_first == 4);
   CHECK(matches[0].b_first == 5);
   CHECK(matches[1].length() == 2);
-  CHECK(LcsTable("", "abc").length() == 0);
+  CHECK(LcsTable("", "abc", steps).length() == 0);
+  CHECK(steps.taken() == 8 * 9 / LcsTable::kCellsPerStep);
+  const std::string text(100, 'x');
+  CHECK(LcsTable(text, text, steps).length() == 100);
+  CHECK(steps.taken() == 100 * 100 / LcsTable::kCellsPerStep);
 }
 
 TEST_SUITE_END();
