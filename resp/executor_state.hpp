@@ -1,5 +1,5 @@
 // The inside of the Executor, shared by its .cpp files: executor.cpp (entries and turns),
-// executor_rests.cpp (where a turn rests), executor_commands.cpp (one command), executor_reads.cpp
+// executor_rests.cpp (where a turn rests), executor_commands.cpp (an entry's), executor_reads.cpp
 // (reads at an index).
 #pragma once
 
@@ -24,6 +24,7 @@
 #include "resp/mutants.hpp"
 #include "resp/resp_writer.hpp"
 #include "resp/script_engine.hpp"
+#include "resp/stopwatch.hpp"
 #include "resp/waiters.hpp"
 
 namespace kiwi::resp {
@@ -183,6 +184,7 @@ struct Executor::State {
   void remember_keys(const ReplySlot& to, const Decoded& decoded);
   void remember_aside(uint64_t read, const ReplySlot& to, const Decoded& decoded);
   bool run_handler(Route route, const Decoded& decoded, ReplySpace& out, int version);
+  void end_lap(const Decoded& decoded);  // an operation was executed
   void failed(const CommandSpec& row, const std::exception& error);
   std::string too_much(uint64_t steps_max);
   uint64_t read_steps_left() const;                    // of this entry
@@ -251,12 +253,15 @@ struct Executor::State {
            !mutant(Mutant::kLongReadOvertaken);
   }
   void forget_aside(uint64_t id);
+  void measured_aside(const LongReadResult& result);
 
   rocks::StateStore* const store;  // what the database is in; nullptr: it is a view
   ExecutorOptions options;
   Database database;
   SessionTable sessions;
   ScriptEngine scripts;
+  Stopwatch stopwatch;
+  const CommandSpec* const exec_row = find_command("exec");
   Context context;
 
   LogIndex queued;  // last entry queued

@@ -366,13 +366,13 @@ TEST_SUITE("resp") {
     client.answer(client.forwarded()[0].slot, "-WRONGTYPE x\r\n");
     CHECK(node.metrics.commands_processed == 3);
     CHECK(node.metrics.error_replies == 2);
-    CHECK(node.context.errors["ERR"] == 1);
-    CHECK(node.context.errors["WRONGTYPE"] == 1);
+    CHECK(node.context.measures.errors().at("ERR") == 1);
+    CHECK(node.context.measures.errors().at("WRONGTYPE") == 1);
     CHECK(node.metrics.net_input_bytes == 18);
     CHECK(node.metrics.net_output_bytes > 0);
     client.send("CONFIG RESETSTAT\r\n");
     CHECK(node.metrics.commands_processed == 0);
-    CHECK(node.context.errors.empty());
+    CHECK(node.context.measures.errors().empty());
   }
 
   TEST_CASE("an answer that comes later keeps its place among the others") {
