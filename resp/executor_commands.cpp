@@ -362,9 +362,9 @@ void Executor::State::execute_transaction(PackedCommand& transaction,
     if (inner.row != nullptr) {
       const bool failed =
           out.bytes != nullptr && begin < out.bytes->size() && (*out.bytes)[begin] == '-';
-      stopwatch.command_of_block(*inner.row, inner.command.args, began_ns,
-                                 failed ? std::string_view(*out.bytes).substr(begin)
-                                        : std::string_view());
+      stopwatch.command_of_block(
+          *inner.row, inner.command.args, began_ns,
+          failed ? std::string_view(*out.bytes).substr(begin) : std::string_view());
     }
     ++moment.ordinal;
   }
@@ -390,8 +390,8 @@ void Executor::State::execute(Decoded& decoded, Moment moment, ReplySpace& out, 
 }
 
 void Executor::State::end_lap(const Decoded& decoded) {
-  const bool block =
-      decoded.well_formed && decoded.command.kind == PackedKind::kTransaction && exec_row != nullptr;
+  const bool block = decoded.well_formed && decoded.command.kind == PackedKind::kTransaction &&
+                     exec_row != nullptr;
   stopwatch.lap(block ? exec_row : decoded.row, decoded.command.args);
 }
 

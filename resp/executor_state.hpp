@@ -161,8 +161,6 @@ struct Executor::State {
   void large_entry() const;
   std::shared_ptr<const PendingBatch> take_pending(const raft::ProposalNumber& number);
   bool is_own(const raft::ProposalNumber& number) const;
-  void run_commands(const raft::Entry& entry, const PendingBatch* batch);
-  void refuse_commands(const PendingBatch* batch);
   bool apply_turn();
   const rocks::AppliedRecord& record() const { return rests ? committed : database.record(); }
 
@@ -172,6 +170,8 @@ struct Executor::State {
   void abandon();
 
   // ---- executor_commands.cpp
+  void run_commands(const raft::Entry& entry, const PendingBatch* batch);
+  void refuse_commands(const PendingBatch* batch);
   // F30: what it throws is contained and undone.
   void execute(Decoded& decoded, Moment moment, ReplySpace& out, int version);
   void execute_transaction(PackedCommand& transaction, Moment moment, ReplySpace& out, int version);
@@ -242,6 +242,12 @@ struct Executor::State {
   bool run_ready_reads();               // true: more are ready than a turn may hold
   bool run_batch(WaitingReads& reads);  // false: the turn is full, go on in the next
   bool turn_is_full() const;
+  // True: it turned out to be long, and was not done.
+  bool run_short_read(const ReadOp& op,
+                      bool clamped,
+                      Decoded& decoded,
+                      const Moment& moment,
+                      ReplyGroups::Draft& draft);
   void put_read_aside(uint64_t batch,
                       ReadOp&& op,
                       const Moment& moment,

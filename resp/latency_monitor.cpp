@@ -59,7 +59,9 @@ constexpr std::array<Described, LatencyMonitor::kEvents> kDescribed = {{
 // What is left of the reports' words is ours: the advice is about this server.
 constexpr std::string_view kOff =
     "I'm sorry, Dave, I can't do that. Latency monitoring is disabled in this Redis instance. You "
-    "may use \"CONFIG SET latency-monitor-threshold <milliseconds>.\" in order to enable it.\n";
+    "may use \"CONFIG SET latency-monitor-threshold <milliseconds>.\" in order to enable it. If we "
+    "weren't in a deep space mission I'd suggest to take a look at "
+    "https://redis.io/topics/latency-monitor.\n";
 constexpr std::string_view kNothing =
     "Dave, no latency spike was observed during the lifetime of this Redis instance, not in the "
     "slightest bit. I honestly think you ought to sit down calmly, take a stress pill, and think "

@@ -30,8 +30,7 @@ void Measures::slow(const CommandSpec& row, int64_t ns, ConnectionId of, Args ar
   }
   const int64_t least_us = options_->slowlog_log_slower_than;
   const auto most = static_cast<uint64_t>(options_->slowlog_max_len);
-  if (least_us >= 0 && ns / kNsPerUs >= least_us && most != 0 &&
-      (row.flags & kSkipSlowlog) == 0) {
+  if (least_us >= 0 && ns / kNsPerUs >= least_us && most != 0 && (row.flags & kSkipSlowlog) == 0) {
     Client client = sources_.client(of);
     slow_log_.add({.at_s = latency_.now_s(),
                    .took_us = ns / kNsPerUs,

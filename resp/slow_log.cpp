@@ -37,7 +37,7 @@ std::vector<bool> secrets_of(const CommandSpec& row, Args args) {
     const bool hello = row.name == "hello";
     for (size_t i = hello ? 2 : 6; i < args.size() && !same_word(args[i], "keys"); ++i) {
       // HELLO's AUTH and MIGRATE's AUTH2 name the user first.
-      const size_t words = same_word(args[i], "auth") ? (hello ? 2 : 1)
+      const size_t words = same_word(args[i], "auth")    ? (hello ? 2 : 1)
                            : same_word(args[i], "auth2") ? 2
                                                          : 0;
       hide(i + 1, words);

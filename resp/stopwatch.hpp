@@ -32,13 +32,14 @@ class Stopwatch {
   bool counts() const { return whose_ != 0; }
   int64_t now_ns() const { return counts() ? busy_ns() : 0; }
   // A command of a block or a script, since began_ns of now_ns(). error: its reply, if that is one.
-  void command_of_block(const CommandSpec& row, Args args, int64_t began_ns, std::string_view error);
+  void command_of_block(const CommandSpec& row,
+                        Args args,
+                        int64_t began_ns,
+                        std::string_view error);
   void command_of_script(const CommandSpec& row, Args args, int64_t began_ns, bool failed);
 
   void rest() { rest_began_ns_ = measures_ != nullptr ? measures_->now_ns() : 0; }
-  void go_on() {
-    rested_ns_ += measures_ != nullptr ? measures_->now_ns() - rest_began_ns_ : 0;
-  }
+  void go_on() { rested_ns_ += measures_ != nullptr ? measures_->now_ns() - rest_began_ns_ : 0; }
 
  private:
   // Told when the operation is done: it may be executed twice (put aside).

@@ -1,6 +1,6 @@
 // What took long on this node, but for commands and turns, for LATENCY (resp::LatencyMonitor). Most
-// of it happens elsewhere and leaves its slowest since the last look; here it is looked at ten times
-// a second. Plain class; client loop.
+// of it happens elsewhere and leaves its slowest since the last look; here it is looked at ten
+// times a second. Plain class; client loop.
 #pragma once
 
 #include <cstdint>

@@ -346,8 +346,8 @@ void Node::State::look_at_latency() {
   seen.read_round_ms = slowest.read_round_ms;
   seen.log_sync_us = parts.slowest_sync_us.exchange(0, std::memory_order_relaxed);
   // The files' figures cost more than the rest.
-  const bool asks = parts.timer_rounds % kClientRounds == 0 && parts.context.measures.latency().on() &&
-                    !parts.storage->executor().rests();
+  const bool asks = parts.timer_rounds % kClientRounds == 0 &&
+                    parts.context.measures.latency().on() && !parts.storage->executor().rests();
   rocks::StateStore::Usage state;
   if (asks) {
     state = parts.storage->keyspace().usage();

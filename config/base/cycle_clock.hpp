@@ -1,6 +1,6 @@
 // What short work is timed by: nanoseconds of the processor's cycle counter, which costs a third of
-// asking the kernel. Only differences mean anything, and only on one thread; they are right to about
-// a tenth of a percent. Copyable.
+// asking the kernel. Only differences mean anything, and only on one thread; they are right to
+// about a tenth of a percent. Copyable.
 #pragma once
 
 #include <cstdint>

@@ -60,7 +60,8 @@ void write_latency_stats(NodeContext& node, InfoText& out) {
     std::string values;
     for (const double percent : node.options.latency_tracking_info_percentiles.values) {
       values += values.empty() ? "p" : ",p";
-      values += config::percentile_text(percent) + "=" + decimal("%.3f", times->percentile(percent));
+      values +=
+          config::percentile_text(percent) + "=" + decimal("%.3f", times->percentile(percent));
     }
     out.line("latency_percentiles_usec_" + std::string(row.name), values);
   }

@@ -19,7 +19,8 @@ constexpr uint64_t end_of_octave_us(uint32_t octave) {
   return ((uint64_t{1} << octave) + (uint64_t{1} << (octave - 7)) - 1) / 1000;
 }
 static_assert(end_of_octave_us(kFirstOctave) == 1 && end_of_octave_us(15) == 33);
-static_assert(end_of_octave_us(kLastOctave) > static_cast<uint64_t>(Histogram::kMostUs) + (1 << 27));
+static_assert(end_of_octave_us(kLastOctave) >
+              static_cast<uint64_t>(Histogram::kMostUs) + (1 << 27));
 
 void write_histogram(const Histogram& times, ReplyWriter& reply) {
   reply.map(2);
@@ -62,9 +63,8 @@ void latency_histogram(Session& session, Args args, ReplyWriter& reply) {
   };
   // A container's name stands for its sub-commands.
   const auto names = [](std::string_view word, std::string_view row) {
-    return same_word(word, row) ||
-           (row.size() > word.size() && row[word.size()] == '|' &&
-            same_word(word, row.substr(0, word.size())));
+    return same_word(word, row) || (row.size() > word.size() && row[word.size()] == '|' &&
+                                    same_word(word, row.substr(0, word.size())));
   };
   if (args.size() == 2) {
     std::ranges::for_each(all_commands(), write);

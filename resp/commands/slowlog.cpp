@@ -16,8 +16,7 @@ void slowlog_get(Session& session, Args args, ReplyWriter& reply) {
   if (!asked || *asked < -1) {
     return reply.error("ERR count should be greater than or equal to -1");
   }
-  const std::deque<SlowCommand>& commands =
-      session.state().node.measures.slow_log().newest_first();
+  const std::deque<SlowCommand>& commands = session.state().node.measures.slow_log().newest_first();
   const size_t count =
       *asked == -1 ? commands.size() : std::min(commands.size(), static_cast<size_t>(*asked));
   reply.array(count);
