@@ -37,6 +37,28 @@ bool runs_evenly() { return false; }
 
 #endif
 
+struct Both {
+  int64_t ns = 0;
+  uint64_t cycles = 0;
+};
+
+// Of several readings the one that took least: this thread may lose its processor between the two.
+Both read_both(int64_t (*kernel_ns)()) {
+  constexpr int kTries = 32;
+  Both best;
+  uint64_t narrowest = UINT64_MAX;
+  for (int i = 0; i < kTries; ++i) {
+    const uint64_t before = cycles();
+    const int64_t ns = kernel_ns();
+    const uint64_t width = cycles() - before;
+    if (width < narrowest) {
+      narrowest = width;
+      best = {ns, before + width / 2};
+    }
+  }
+  return best;
+}
+
 }  // namespace
 
 int64_t CycleClock::kernel_ns() {
@@ -57,19 +79,16 @@ CycleClock CycleClock::calibrated() {
   if (!runs_evenly()) {
     return clock;
   }
-  const int64_t from_ns = kernel_ns();
-  const uint64_t from = cycles();
-  int64_t to_ns = from_ns;
-  while (to_ns - from_ns < kCalibrationNs) {
-    to_ns = kernel_ns();
+  const Both from = read_both(kernel_ns);
+  while (kernel_ns() - from.ns < kCalibrationNs) {
   }
-  const uint64_t passed = cycles() - from;
-  CHECK_INVARIANT(to_ns > from_ns);
-  if (passed == 0) {
+  const Both to = read_both(kernel_ns);
+  CHECK_INVARIANT(to.ns > from.ns);
+  if (to.cycles <= from.cycles) {
     return clock;
   }
-  clock.began_ = from;
-  clock.per_cycle_ = (static_cast<uint64_t>(to_ns - from_ns) << 32) / passed;
+  clock.began_ = from.cycles;
+  clock.per_cycle_ = (static_cast<uint64_t>(to.ns - from.ns) << 32) / (to.cycles - from.cycles);
   CHECK_INVARIANT(clock.per_cycle_ != 0);
   return clock;
 }
