@@ -52,6 +52,15 @@ struct MemoryShare {
   bool operator==(const MemoryShare&) const = default;
 };
 
+// latency-tracking-info-percentiles: each from 0 to 100.
+struct Percentiles {
+  std::vector<double> values;
+
+  bool operator==(const Percentiles&) const = default;
+};
+// As CONFIG GET and INFO write one.
+std::string percentile_text(double value);
+
 std::vector<std::string> default_bind();  // 127.0.0.1 -::1
 
 enum OptionFlags : uint32_t { kRuntime = 1, kHidden = 2, kSecret = 4, kFixed = 8, kCluster = 16 };

@@ -2,7 +2,9 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <utility>
 
 namespace kiwi::config {
@@ -25,6 +27,7 @@ constexpr std::array<std::pair<std::string_view, Bootstrap>, 2> kBootstraps{{
 
 // Below it the node would close clients for being there.
 constexpr int64_t kMemoryShareMin = 1LL << 20;
+constexpr size_t kPercentiles = 100;  // that INFO tells for each command
 
 std::optional<int64_t> to_integer(std::string_view text) {
   int64_t value = 0;
@@ -243,6 +246,27 @@ Refusal parse_value(std::string_view text, MemoryShare& out) {
   return std::nullopt;
 }
 
+Refusal parse_value(std::string_view text, Percentiles& out) {
+  Percentiles read;
+  for (const std::string_view word : split_words(text)) {
+    const std::string number(word);
+    char* end = nullptr;
+    const double value = std::strtod(number.c_str(), &end);
+    if (end != number.c_str() + number.size() || std::isnan(value)) {
+      return "Invalid latency-tracking-info-percentiles parameters";
+    }
+    if (value < 0 || value > 100) {
+      return "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]";
+    }
+    read.values.push_back(value);
+  }
+  if (read.values.size() > kPercentiles) {
+    return "latency-tracking-info-percentiles has too many parameters";
+  }
+  out = std::move(read);
+  return std::nullopt;
+}
+
 Refusal parse_value(std::string_view text, std::vector<PeerAddress>& out) {
   Result<std::vector<PeerAddress>> peers = parse_peers(text);
   if (!peers) {
@@ -325,6 +349,23 @@ std::string describe(const std::vector<std::string>*) {
 std::string describe(const OutputBufferLimits*) {
   return "<normal|slave|pubsub> <hard limit> <soft limit> <soft seconds>, maybe repeated";
 }
+std::string percentile_text(double value) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.15g", value);
+  return text;
+}
+
+std::string format_value(const Percentiles& value) {
+  std::string text;
+  for (const double one : value.values) {
+    text += text.empty() ? "" : " ";
+    text += percentile_text(one);
+  }
+  return text;
+}
+
+std::string describe(const Percentiles*) { return "numbers from 0 to 100"; }
+
 std::string describe(const MemoryShare*) {
   return "0, or bytes, with a unit or without (k, kb, m, mb, g, gb), at least " +
          format_memory(kMemoryShareMin) + ", or 1% to 100%";

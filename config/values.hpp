@@ -27,6 +27,7 @@ Refusal parse_value(std::string_view text, KeyEventChoice& out);
 Refusal parse_value(std::string_view text, std::vector<std::string>& out);
 Refusal parse_value(std::string_view text, OutputBufferLimits& out);
 Refusal parse_value(std::string_view text, MemoryShare& out);
+Refusal parse_value(std::string_view text, Percentiles& out);
 Refusal parse_value(std::string_view text, std::vector<PeerAddress>& out);
 
 std::string format_value(int64_t value);
@@ -40,6 +41,7 @@ std::string format_value(const KeyEventChoice& value);
 std::string format_value(const std::vector<std::string>& value);
 std::string format_value(const OutputBufferLimits& value);
 std::string format_value(const MemoryShare& value);
+std::string format_value(const Percentiles& value);
 std::string format_value(const std::vector<PeerAddress>& value);
 
 // 1048576 -> 1mb: the shortest exact form with a binary unit.
@@ -58,12 +60,14 @@ std::string describe(const KeyEventChoice*);
 std::string describe(const std::vector<std::string>*);
 std::string describe(const OutputBufferLimits*);
 std::string describe(const MemoryShare*);
+std::string describe(const Percentiles*);
 std::string describe(const std::vector<PeerAddress>*);
 
 // May the value be given as several words (bind a b)? Others refuse a second word.
 constexpr bool takes_many_words(const void*) { return false; }
 constexpr bool takes_many_words(const std::vector<std::string>*) { return true; }
 constexpr bool takes_many_words(const OutputBufferLimits*) { return true; }
+constexpr bool takes_many_words(const Percentiles*) { return true; }
 
 std::string lower_case(std::string_view text);
 std::vector<std::string_view> split_words(std::string_view text);  // at spaces and tabs

@@ -27,6 +27,7 @@ struct Moment {
 };
 
 class ScriptEngine;
+class Stopwatch;
 
 // A command ends by it to take back whatever it did, and to answer this text, which has its first
 // word: the same on every node.
@@ -38,8 +39,8 @@ struct Undone : std::exception {
 
 class Context {
  public:
-  Context(Database& database, ScriptEngine& scripts)
-      : state_(database), handles_(database), scripts_(scripts) {}
+  Context(Database& database, ScriptEngine& scripts, Stopwatch& stopwatch)
+      : state_(database), handles_(database), scripts_(scripts), stopwatch_(stopwatch) {}
 
   // ---- for the executor
   void begin(const CommandSpec& command, uint32_t database, const Moment& moment);
@@ -79,6 +80,7 @@ class Context {
   uint32_t database() const { return database_; }              // logical
   Database& state() { return state_; }
   ScriptEngine& scripts() { return scripts_; }
+  Stopwatch& stopwatch() { return stopwatch_; }  // only to tell it: no result depends on it
   Prng prng() const;
 
   Key find(std::string_view name);  // in the command's database
@@ -163,6 +165,7 @@ class Context {
   Database& state_;
   Handles handles_;
   ScriptEngine& scripts_;
+  Stopwatch& stopwatch_;
   const CommandSpec* command_ = nullptr;
   uint32_t database_ = 0;
   Moment moment_;

@@ -20,7 +20,8 @@ Executor::State::State(rocks::Keyspace& keyspace, const ExecutorOptions& opts)
       database(keyspace, opts.entry_work_max, opts.shape),
       sessions(keyspace, opts.group),
       scripts(opts.group, ScriptEngine::Place::kFixed, opts.read_scripts),
-      context(database, scripts),
+      stopwatch(opts.measures),
+      context(database, scripts, stopwatch),
       replies(opts.reply_bytes_max) {
   queued = database.record().index;
   database.choose_events();
@@ -38,7 +39,8 @@ Executor::State::State(rocks::Reader& view, const ExecutorOptions& opts)
       options(opts),
       database(view, opts.entry_work_max, opts.shape),
       scripts(opts.group, ScriptEngine::Place::kAnywhere, opts.read_scripts),
-      context(database, scripts),
+      stopwatch(opts.measures),
+      context(database, scripts, stopwatch),
       replies(opts.reply_bytes_max) {
   database.steps().stop_on(opts.stop);
   queued = database.record().index;
@@ -92,49 +94,6 @@ bool well_formed(std::string_view payload) {
 
 }  // namespace
 
-void Executor::State::refuse_commands(const PendingBatch* batch) {
-  for (const PendingOp& op : batch != nullptr ? batch->ops : std::vector<PendingOp>{}) {
-    ReplyGroups::Draft draft = replies.begin(op.to);
-    RespWriter(draft.bytes(), op.resp_version).error("ERR internal error: malformed batch");
-    end_write(op, draft);
-  }
-}
-
-// Commands of the payload and, on their origin, the reads between them (F6).
-void Executor::State::run_commands(const raft::Entry& entry, const PendingBatch* batch) {
-  Moment moment{.now_ms = entry.stamp_ms, .seed = entry.seed, .ordinal = 0, .may_write = true};
-  BatchReader reader(entry.payload.view());
-  look.begin(cluster_version);
-  auto ahead = [&reader] { return reader.next(); };
-  size_t executed = 0;
-  if (batch != nullptr) {
-    for (const PendingOp& op : batch->ops) {
-      ReplyGroups::Draft draft = replies.begin(op.to);
-      if (op.kind == RequestKind::kWrite) {
-        Decoded& decoded = look.next(ahead);
-        database.outward().set_origin(op.to.connection);
-        remember_keys(op.to, decoded);  // before it: what a block changes itself comes behind
-        execute(decoded, moment, draft.space, op.resp_version);
-        ++executed;
-        end_write(op, draft);
-      } else if (draft.batch != nullptr) {
-        Moment read = moment;
-        read.may_write = false;
-        decode(op.packed, cluster_version, between);
-        run_read(asker_of(op), between, read, draft);
-        remember_keys(op.to, between);
-        end_read(draft, op.to.slot);
-      }
-    }
-    database.outward().set_origin(0);
-  }
-  for (; executed < reader.count(); ++executed) {
-    ReplySpace nobody;
-    execute(look.next(ahead), moment, nobody, 2);
-  }
-  CHECK_INVARIANT(executed == reader.count());  // each command of the entry, once
-}
-
 void Executor::State::apply_batch(const raft::Entry& entry) {
   if (!sessions.accept(entry.number)) {
     return;
@@ -164,12 +123,15 @@ void Executor::State::apply_void(const raft::Entry& entry) {
   // later write of their connection (F6).
   if (auto batch = take_pending(entry.number)) {
     Moment moment{.now_ms = entry.stamp_ms, .seed = entry.seed, .ordinal = 0, .may_write = false};
+    stopwatch.begin();
     for (const PendingOp& op : batch->ops) {
       ReplyGroups::Draft draft =
           op.kind != RequestKind::kWrite ? replies.begin(op.to) : ReplyGroups::Draft{};
       if (draft.batch != nullptr) {
         decode(op.packed, cluster_version, between);
+        stopwatch.whose(op.to.connection);
         run_read(asker_of(op), between, moment, draft);
+        end_lap(between);
         remember_keys(op.to, between);
         end_read(draft, op.to.slot);
       }

@@ -32,6 +32,7 @@
 
 namespace kiwi::resp {
 
+class Measures;
 class ReadScripts;
 class ReplyStream;
 
@@ -69,6 +70,9 @@ struct ExecutorOptions {
   std::shared_ptr<ReadScripts> read_scripts = nullptr;
   const std::atomic<bool>* stop = nullptr;  // of a view: it ends what runs, by Stopped (steps.hpp)
   ReplyStream* stream = nullptr;  // of a view, for one read: by which its reply leaves in pieces
+  // Told what this node's clients had executed, and how long it took; outlives the executor. None:
+  // nothing is measured.
+  Measures* measures = nullptr;
 };
 
 struct ExecutorEffects {

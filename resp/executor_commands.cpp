@@ -1,4 +1,4 @@
-// Executor: one command, one transaction, one WATCH.
+// Executor: the commands of an entry; one command, one transaction, one WATCH.
 #include <algorithm>
 #include <bit>
 #include <exception>
@@ -52,6 +52,54 @@ void LookAhead::announce() {
   }
   CHECK_INVARIANT(next_ == 0 && known_ <= keys.size());
   database_.expect(std::span(keys).first(known_));
+}
+
+void Executor::State::refuse_commands(const PendingBatch* batch) {
+  for (const PendingOp& op : batch != nullptr ? batch->ops : std::vector<PendingOp>{}) {
+    ReplyGroups::Draft draft = replies.begin(op.to);
+    RespWriter(draft.bytes(), op.resp_version).error("ERR internal error: malformed batch");
+    end_write(op, draft);
+  }
+}
+
+// Commands of the payload and, on their origin, the reads between them (F6).
+void Executor::State::run_commands(const raft::Entry& entry, const PendingBatch* batch) {
+  Moment moment{.now_ms = entry.stamp_ms, .seed = entry.seed, .ordinal = 0, .may_write = true};
+  BatchReader reader(entry.payload.view());
+  look.begin(cluster_version);
+  auto ahead = [&reader] { return reader.next(); };
+  size_t executed = 0;
+  if (batch != nullptr) {
+    stopwatch.begin();
+    for (const PendingOp& op : batch->ops) {
+      ReplyGroups::Draft draft = replies.begin(op.to);
+      stopwatch.whose(op.to.connection);
+      if (op.kind == RequestKind::kWrite) {
+        Decoded& decoded = look.next(ahead);
+        database.outward().set_origin(op.to.connection);
+        remember_keys(op.to, decoded);  // before it: what a block changes itself comes behind
+        execute(decoded, moment, draft.space, op.resp_version);
+        end_lap(decoded);
+        ++executed;
+        end_write(op, draft);
+      } else if (draft.batch != nullptr) {
+        Moment read = moment;
+        read.may_write = false;
+        decode(op.packed, cluster_version, between);
+        run_read(asker_of(op), between, read, draft);
+        end_lap(between);
+        remember_keys(op.to, between);
+        end_read(draft, op.to.slot);
+      }
+    }
+    database.outward().set_origin(0);
+    stopwatch.whose(0);
+  }
+  for (; executed < reader.count(); ++executed) {
+    ReplySpace nobody;
+    execute(look.next(ahead), moment, nobody, 2);
+  }
+  CHECK_INVARIANT(executed == reader.count());  // each command of the entry, once
 }
 
 bool Executor::State::looks_long(const CommandSpec& row, Args args) {
@@ -300,6 +348,8 @@ void Executor::State::execute_transaction(PackedCommand& transaction,
   }
   reply.array(transaction.commands.size());
   for (std::string_view packed : transaction.commands) {
+    const size_t begin = out.bytes != nullptr ? out.bytes->size() : 0;
+    const int64_t began_ns = stopwatch.now_ns();
     decode(packed, cluster_version, inner);
     if (!inner.well_formed || inner.command.kind != PackedKind::kPlain) {
       RespWriter(out.bytes, version).error(kInternalError);
@@ -308,6 +358,13 @@ void Executor::State::execute_transaction(PackedCommand& transaction,
     execute_plain(inner, moment, out, version);
     if (put_aside) {
       return;  // the block goes as a whole
+    }
+    if (inner.row != nullptr) {
+      const bool failed =
+          out.bytes != nullptr && begin < out.bytes->size() && (*out.bytes)[begin] == '-';
+      stopwatch.command_of_block(
+          *inner.row, inner.command.args, began_ns,
+          failed ? std::string_view(*out.bytes).substr(begin) : std::string_view());
     }
     ++moment.ordinal;
   }
@@ -330,6 +387,12 @@ void Executor::State::execute(Decoded& decoded, Moment moment, ReplySpace& out, 
     moment.serve = moment.serve || decoded.command.serve;
     execute_plain(decoded, moment, out, version);
   }
+}
+
+void Executor::State::end_lap(const Decoded& decoded) {
+  const bool block = decoded.well_formed && decoded.command.kind == PackedKind::kTransaction &&
+                     exec_row != nullptr;
+  stopwatch.lap(block ? exec_row : decoded.row, decoded.command.args);
 }
 
 void Executor::State::watch(const Decoded& decoded,

@@ -13,6 +13,25 @@ bool Executor::State::turn_is_full() const {
   return turn_commands >= options.turn_commands_max || replies.bytes() >= turn_reply_bytes;
 }
 
+bool Executor::State::run_short_read(const ReadOp& op,
+                                     bool clamped,
+                                     Decoded& decoded,
+                                     const Moment& moment,
+                                     ReplyGroups::Draft& draft) {
+  context.forget_ttl();
+  stopwatch.whose(op.to.connection);
+  may_put_aside = options.long_read_elements != 0;
+  run_read(asker_of(op), decoded, moment, draft);
+  may_put_aside = false;
+  const bool is_long = std::exchange(put_aside, false);
+  if (is_long || (clamped && context.met_ttl())) {
+    stopwatch.lap(nullptr, {});  // it is executed again
+  } else {
+    end_lap(decoded);
+  }
+  return is_long;
+}
+
 // F9: the reader's clock never goes below the applied stamp. A clock that was held back and met a
 // live key with a deadline cannot tell whether it is over: this read and what its connection asked
 // behind it have to be asked again. So does a long one, which cannot be put aside with such a
@@ -27,6 +46,7 @@ bool Executor::State::run_batch(WaitingReads& reads) {
                 .ordinal = 0,
                 .may_write = false};
   look.begin(cluster_version);
+  stopwatch.begin();
   auto ahead = [&ops = batch.ops, to_come = reads.next]() mutable {
     return to_come < ops.size() ? std::optional<std::string_view>(ops[to_come++].packed.view())
                                 : std::nullopt;
@@ -54,11 +74,7 @@ bool Executor::State::run_batch(WaitingReads& reads) {
     }
     again = again || !may_run(batch, op, decoded, moment);
     if (!again) {
-      context.forget_ttl();
-      may_put_aside = options.long_read_elements != 0;
-      run_read(asker_of(op), decoded, moment, draft);
-      may_put_aside = false;
-      const bool is_long = std::exchange(put_aside, false);
+      const bool is_long = run_short_read(op, batch.clamped, decoded, moment, draft);
       if (is_long && !batch.clamped) {
         replies.discard(draft);
         put_read_aside(batch.id, std::move(op), moment, draft, decoded, true);
@@ -121,8 +137,10 @@ void Executor::State::put_read_aside(uint64_t batch,
   remember_aside(id, op.to, decoded);           // a view into op.packed
   op.packed = PackedBytes::copy_of(op.packed);  // it takes long, and should keep nothing else
   effects.reads.split.push_back({batch, id, connection, !is_local(op.kind)});
-  effects.long_reads.push_back({id, std::move(op), moment.now_ms, ++reads_executed,
-                                options.reply_bytes_max, scripts.shared_read_scripts()});
+  effects.long_reads.push_back(
+      {id, std::move(op), moment.now_ms, ++reads_executed, options.reply_bytes_max,
+       scripts.shared_read_scripts(),
+       options.measures != nullptr ? std::optional(options.measures->clock()) : std::nullopt});
 }
 
 void Executor::State::forget_aside(uint64_t id) {
@@ -150,9 +168,23 @@ void Executor::long_read_done(LongReadResult result) {
   }
   s.forget_aside(result.id);
   s.context.add(result.stats);
+  s.measured_aside(result);
   s.long_answered.push_back(result.id);
   s.reads_done.push_back(result.id);
   s.long_replies.push_back(std::move(result.replies));
+}
+
+void Executor::State::measured_aside(const LongReadResult& result) {
+  if (options.measures == nullptr || result.measures == nullptr) {
+    return;
+  }
+  options.measures->add(*result.measures);
+  Decoded decoded;
+  decode(result.packed.view(), cluster_version, decoded);
+  if (decoded.row != nullptr) {
+    options.measures->executed_elsewhere(*decoded.row, result.executed_ns,
+                                         result.replies.connection, decoded.command.args);
+  }
 }
 
 // A notice that left before these replies would be forgotten by the client that then caches them.

@@ -20,7 +20,9 @@ void Executor::State::may_rest() {
   }
   CHECK_INVARIANT(!rests);
   rests = rested = true;
+  stopwatch.rest();
   fiber->rest();
+  stopwatch.go_on();
   CHECK_INVARIANT(!rests);
   if (abandoned) {
     throw Stopped();  // which nothing between here and abandon() takes for a failure

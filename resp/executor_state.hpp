@@ -1,5 +1,5 @@
 // The inside of the Executor, shared by its .cpp files: executor.cpp (entries and turns),
-// executor_rests.cpp (where a turn rests), executor_commands.cpp (one command), executor_reads.cpp
+// executor_rests.cpp (where a turn rests), executor_commands.cpp (an entry's), executor_reads.cpp
 // (reads at an index).
 #pragma once
 
@@ -24,6 +24,7 @@
 #include "resp/mutants.hpp"
 #include "resp/resp_writer.hpp"
 #include "resp/script_engine.hpp"
+#include "resp/stopwatch.hpp"
 #include "resp/waiters.hpp"
 
 namespace kiwi::resp {
@@ -160,8 +161,6 @@ struct Executor::State {
   void large_entry() const;
   std::shared_ptr<const PendingBatch> take_pending(const raft::ProposalNumber& number);
   bool is_own(const raft::ProposalNumber& number) const;
-  void run_commands(const raft::Entry& entry, const PendingBatch* batch);
-  void refuse_commands(const PendingBatch* batch);
   bool apply_turn();
   const rocks::AppliedRecord& record() const { return rests ? committed : database.record(); }
 
@@ -172,6 +171,8 @@ struct Executor::State {
   void abandon();
 
   // ---- executor_commands.cpp
+  void run_commands(const raft::Entry& entry, const PendingBatch* batch);
+  void refuse_commands(const PendingBatch* batch);
   // F30: what it throws is contained and undone.
   void execute(Decoded& decoded, Moment moment, ReplySpace& out, int version);
   void execute_transaction(PackedCommand& transaction, Moment moment, ReplySpace& out, int version);
@@ -184,6 +185,7 @@ struct Executor::State {
   void remember_keys(const ReplySlot& to, const Decoded& decoded);
   void remember_aside(uint64_t read, const ReplySlot& to, const Decoded& decoded);
   bool run_handler(Route route, const Decoded& decoded, ReplySpace& out, int version);
+  void end_lap(const Decoded& decoded);  // an operation was executed
   void failed(const CommandSpec& row, const std::exception& error);
   std::string too_much(uint64_t steps_max);
   uint64_t read_steps_left() const;                    // of this entry
@@ -241,6 +243,12 @@ struct Executor::State {
   bool run_ready_reads();               // true: more are ready than a turn may hold
   bool run_batch(WaitingReads& reads);  // false: the turn is full, go on in the next
   bool turn_is_full() const;
+  // True: it turned out to be long, and was not done.
+  bool run_short_read(const ReadOp& op,
+                      bool clamped,
+                      Decoded& decoded,
+                      const Moment& moment,
+                      ReplyGroups::Draft& draft);
   void put_read_aside(uint64_t batch,
                       ReadOp&& op,
                       const Moment& moment,
@@ -252,12 +260,15 @@ struct Executor::State {
            !mutant(Mutant::kLongReadOvertaken);
   }
   void forget_aside(uint64_t id);
+  void measured_aside(const LongReadResult& result);
 
   rocks::StateStore* const store;  // what the database is in; nullptr: it is a view
   ExecutorOptions options;
   Database database;
   SessionTable sessions;
   ScriptEngine scripts;
+  Stopwatch stopwatch;
+  const CommandSpec* const exec_row = find_command("exec");
   Context context;
 
   LogIndex queued;  // last entry queued

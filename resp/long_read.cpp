@@ -6,6 +6,7 @@
 #include "config/base/check.hpp"
 #include "config/limits.hpp"
 #include "resp/executor.hpp"
+#include "resp/measures.hpp"
 #include "resp/resp_writer.hpp"
 #include "resp/types/steps.hpp"
 
@@ -92,6 +93,8 @@ LongReadResult run_on(rocks::Reader& view,
   options.entry_work_max = config::limits::kLongReadWorkBytes;
   options.stream = stream;
   options.read_scripts = read.read_scripts;
+  const auto measures = read.clock ? std::make_shared<Measures>(*read.clock) : nullptr;
+  options.measures = measures.get();
   Executor executor(view, options);
   ReadBatch batch;
   batch.id = read.id;
@@ -99,7 +102,9 @@ LongReadResult run_on(rocks::Reader& view,
   batch.seed = read.seed;
   batch.ops.push_back(read.op);
   executor.run_reads(std::move(batch));
+  const int64_t began_ns = measures ? measures->now_ns() : 0;
   executor.work();
+  const int64_t executed_ns = measures ? measures->now_ns() - began_ns : 0;
   ExecutorEffects effects = executor.take_effects();
   CHECK_INVARIANT(effects.replies.size() == 1);
   CHECK_INVARIANT(effects.replies[0].connection == read.op.to.connection);
@@ -111,6 +116,11 @@ LongReadResult run_on(rocks::Reader& view,
   const Executor::Counters counters = executor.counters();
   result.stats = {counters.keyspace_hits, counters.keyspace_misses, counters.expired_keys,
                   counters.expired_fields};
+  if (measures) {
+    result.measures = measures;
+    result.executed_ns = executed_ns;
+    result.packed = read.op.packed;
+  }
   return result;
 }
 

@@ -8,8 +8,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "config/base/cycle_clock.hpp"
 #include "config/limits.hpp"
 #include "resp/executor_status.hpp"
 #include "resp/request.hpp"
@@ -20,6 +22,7 @@ class Reader;
 
 namespace kiwi::resp {
 
+class Measures;
 class ReadScripts;
 class ReplyStream;
 
@@ -30,11 +33,15 @@ struct LongRead {
   uint64_t seed = 0;
   size_t reply_bytes_max = config::limits::kReplyBytes;  // F45
   std::shared_ptr<ReadScripts> read_scripts = nullptr;   // of the node
+  std::optional<CycleClock> clock = std::nullopt;        // by which it is measured; none: it is not
 };
 struct LongReadResult {
   uint64_t id = 0;
   ReplyBatch replies;  // one part; or `lost`, if the reply ended in the middle
   CommandStats stats;
+  std::shared_ptr<Measures> measures = nullptr;  // what it told; none: it was not measured
+  int64_t executed_ns = 0;
+  PackedBytes packed;    // the command, if it was
   bool stopped = false;  // before it was done: the rest means nothing
 };
 

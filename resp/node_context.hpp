@@ -22,6 +22,7 @@
 #include "resp/client_memory.hpp"
 #include "resp/executor_status.hpp"
 #include "resp/fanout.hpp"
+#include "resp/measures.hpp"
 #include "resp/process_usage.hpp"
 #include "resp/pubsub.hpp"
 #include "resp/request.hpp"
@@ -133,8 +134,11 @@ struct NodeContext {
   NodeStatus status;
   SaveStatus save;
 
-  // Error replies by their first word, for INFO errorstats; at most kErrorWords of them.
-  std::map<std::string, uint64_t, std::less<>> errors;
+  // What clients had executed; the executor tells it, too.
+  Measures measures{options,
+                    {.wall_us = [this] { return wall_microseconds(); },
+                     .client = [this](ConnectionId id) { return client_of(id); },
+                     .error_counted = [this] { ++metrics.error_replies; }}};
 
   // The one applied here: commands that came with later ones are unknown yet.
   uint32_t cluster_version = 1;
@@ -221,8 +225,8 @@ struct NodeContext {
   // Carries out what `fanout` wants done here, and returns the rest of it: messages to peers.
   std::vector<FanoutEffects::Message> take_fanout();
 
-  // bytes: a reply that begins with '-'.
-  void count_error(std::string_view bytes);
+  // Address and name; ?:0, as in Redis, if the connection is gone, or it was none.
+  Measures::Client client_of(ConnectionId id) const;
 
   // The executor's counters only grow; this adds what is new since the last call.
   void count(const ExecutorCounters& now) {

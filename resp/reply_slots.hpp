@@ -23,6 +23,12 @@
 
 namespace kiwi::resp {
 
+// What is counted when the answer is here (measures.hpp).
+struct AskedCommand {
+  uint16_t row = UINT16_MAX;  // of the command table; this: of none
+  int64_t arrival_ns = 0;     // of the socket read that brought it
+};
+
 class ReplySlots {
  public:
   bool empty() const { return first_ == next_; }
@@ -42,8 +48,10 @@ class ReplySlots {
   }
 
   // A command was forwarded. silent: its reply is thrown away (CLIENT REPLY).
-  uint64_t open(size_t bytes, bool silent, bool reads) {
+  uint64_t open(size_t bytes, bool silent, bool reads, const AskedCommand& asked = {}) {
     Slot& slot = push();
+    slot.row = asked.row;
+    slot.arrival_ns = asked.arrival_ns;
     slot.request_bytes = bytes;
     slot.silent = silent;
     slot.reads = reads;
@@ -81,6 +89,11 @@ class ReplySlots {
     }
     out->push_back(first);
     out->append(rest);
+  }
+
+  AskedCommand asked(uint64_t number) const {  // is_open(number)
+    const Slot& slot = ring_[number & (ring_.size() - 1)];
+    return {slot.row, slot.arrival_ns};
   }
 
   bool is_open(uint64_t number) const {
@@ -174,6 +187,8 @@ class ReplySlots {
     // the ring, which every reply goes through, half as long again.
     std::unique_ptr<std::string> pushes;
     size_t request_bytes = 0;
+    int64_t arrival_ns = 0;
+    uint16_t row = UINT16_MAX;
     bool done = false;
     bool passed = false;
     bool silent = false;

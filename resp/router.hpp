@@ -112,6 +112,7 @@ class Router {
   RouterEffects take_effects();
   std::pair<NodeId, Incarnation> origin() const;
   RouterStatus status() const;
+  RouterDelays take_slowest();     // since the last call
   bool needs_end_of_turn() const;  // something is packed and not handed over
 
  private:

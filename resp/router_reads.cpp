@@ -176,6 +176,8 @@ void Router::State::expire_reads(int64_t now_ms) {
   }
 }
 
+RouterDelays Router::take_slowest() { return std::exchange(state_->slowest, {}); }
+
 void Router::read_ready(const raft::ReadReady& ready, int64_t now_ms) {
   State& s = *state_;
   if (ready.not_member) {
@@ -211,6 +213,9 @@ void Router::read_ready(const raft::ReadReady& ready, int64_t now_ms) {
     record.arrival_ms = std::min(record.arrival_ms, read.arrival_ms);
     router::add_to_runs(record.runs, *read.connection, true);
     ops.push_back(std::move(read.op));
+  }
+  if (!ops.empty()) {
+    s.slowest.read_round_ms = std::max(s.slowest.read_round_ms, now_ms - record.arrival_ms);
   }
   round->reads.clear();
   if (round->reads.capacity() <= kSpareReads) {

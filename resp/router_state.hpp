@@ -222,6 +222,7 @@ struct Router::State {
   RouterOptions options;
   RouterEffects effects;
   RouterStatus counters;
+  RouterDelays slowest;
   Service service = Service::kUninitialized;
 
   // Who leads, as the core last said.

@@ -13,6 +13,12 @@ enum class Service : uint8_t {
   kRemoved,  // F25
 };
 
+// The slowest of a while, from the arrival of the first of those who shared the way.
+struct RouterDelays {
+  int64_t commit_ms = 0;      // to the writes' place in the state
+  int64_t read_round_ms = 0;  // to the reads' index
+};
+
 struct RouterStatus {
   uint64_t pending_batches = 0;
   uint64_t pending_bytes = 0;

@@ -371,6 +371,9 @@ void Router::settled(const Settled& settled, int64_t now_ms) {
   s.resend_next = std::max(s.resend_next, s.first_unsettled);
   router::take_off(s.pending_bytes, p.batch->payload.size());
   s.moved(now_ms);
+  if (settled.applied) {
+    s.slowest.commit_ms = std::max(s.slowest.commit_ms, now_ms - p.arrival_ms);
+  }
   s.end_new_waits();
   if (s.pending.empty()) {
     s.last_batch_ops = s.in_flight_ops + (s.open.empty() ? 0 : s.open.front().ops.size());

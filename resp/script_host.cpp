@@ -10,6 +10,7 @@
 #include "resp/commands/support.hpp"
 #include "resp/numbers.hpp"
 #include "resp/resp_writer.hpp"
+#include "resp/stopwatch.hpp"
 #include "resp/words.hpp"
 
 namespace kiwi::resp {
@@ -101,6 +102,7 @@ void ScriptHost::log(lua::LogLevel level, std::string_view text) {
 
 lua::Host::Called ScriptHost::call(Args args, int version) {
   const uint64_t before = context_.state().steps().taken();
+  const int64_t began_ns = context_.stopwatch().now_ns();
   ValueWriter value(version, kValueBytes);
   const Resolved found = resolve_command(args, cluster_version_);
   const CommandSpec* row = found.row;
@@ -119,6 +121,7 @@ lua::Host::Called ScriptHost::call(Args args, int version) {
     value.error(kReadOnly);
   } else {
     run(*row, args, value);
+    context_.stopwatch().command_of_script(*row, args, began_ns, value.is_error());
     if (row->role == SessionRole::kPublish) {  // how many receive it differs from node to node
       value.clear();
       value.integer(0);

@@ -18,8 +18,6 @@ namespace {
 // this, instead of growing step by step.
 constexpr size_t kReserveBytes = 64 * limits::kKiB;
 
-constexpr size_t kErrorWords = 128;  // as in Redis
-
 // Whoever says nothing for so long gives its buffers back.
 constexpr int64_t kIdleMs = 2000;
 // What is read ahead of a client that waits or whose MIGRATE does: it has to be seen when it
@@ -54,6 +52,7 @@ void Session::receive(std::string_view bytes, int64_t now_ms) {
   State& s = *state_;
   s.now_ms = now_ms;
   s.last_active_ms = now_ms;
+  s.now_ns = s.arrival_ns = s.node.measures.now_ns();
   s.gave_back = false;
   s.node.metrics.net_input_bytes += bytes.size();
   if (s.killed || s.close_after_replies) {
@@ -72,6 +71,7 @@ void Session::receive(std::string_view bytes, int64_t now_ms) {
 void Session::reply(const ReplyBatch& replies, int64_t now_ms) {
   State& s = *state_;
   s.now_ms = now_ms;
+  s.now_ns = s.node.measures.now_ns();
   if (replies.lost) {
     ++s.node.metrics.output_limit_disconnections;
     log_warning("Closing client " + s.info.peer_address +
@@ -100,14 +100,14 @@ void Session::reply(const ReplyBatch& replies, int64_t now_ms) {
     CHECK_INVARIANT(size_t{part.offset} + part.size <= replies.bytes.size());
     std::string_view bytes = std::string_view(replies.bytes).substr(part.offset, part.size);
     if (bytes.starts_with('-') && !s.slots.has_begun(part.slot)) {
-      s.node.count_error(bytes);
+      s.node.measures.count_error(bytes);
     }
     if (s.barrier && s.barrier->slot == part.slot) {
       s.run_publications();  // what a block does to the session comes behind those before it
       s.barrier->kind == Barrier::Kind::kMigrate ? s.answer_migration(replies, bytes)
                                                  : s.answer_barrier(replies, bytes);
     } else {
-      s.slots.answer(part.slot, bytes, s.output);
+      s.answer(part.slot, bytes);
     }
   }
   s.take_pushes(replies.pushes);
@@ -166,6 +166,7 @@ void Session::end_wait() {
     return;
   }
   const bool before = std::exchange(s.skip_this_reply, true);
+  s.counted_row = Measures::kNoRow;
   s.unblock(s.info.id, "FORCED");
   s.skip_this_reply = before;
 }
@@ -212,15 +213,13 @@ bool Session::between_commands() const {
 
 ConnectionId Session::id() const { return state_->info.id; }
 
-void NodeContext::count_error(std::string_view bytes) {
-  ++metrics.error_replies;
-  std::string_view word = bytes.substr(1, bytes.find_first_of(" \r") - 1);
-  auto found = errors.find(word);
-  if (found != errors.end()) {
-    ++found->second;
-  } else if (errors.size() < kErrorWords) {  // scripts may make words up
-    errors.emplace(word, 1);
+Measures::Client NodeContext::client_of(ConnectionId id) const {
+  const auto found = sessions.find(id);
+  if (found == sessions.end()) {
+    return {"?:0", ""};
   }
+  const Session::State& client = found->second->state();
+  return {client.info.peer_address, client.name};
 }
 
 // ---------------------------------------------------------------- State
@@ -294,6 +293,14 @@ void Session::State::take_piece(const ReplyBatch& piece, const ReplyPart& part) 
   }
   const bool wanted = slots.is_open(part.slot) && slots.piece(part.slot, piece.bytes, output);
   (wanted ? in_pieces.here : in_pieces.left) += piece.bytes.size();
+}
+
+void Session::State::answer(uint64_t slot, std::string_view bytes) {
+  CHECK_INVARIANT(slots.is_open(slot));
+  const AskedCommand asked = slots.asked(slot);
+  node.measures.answered(asked.row, now_ns - asked.arrival_ns,
+                         bytes.starts_with('-') && !slots.has_begun(slot));
+  slots.answer(slot, bytes, output);
 }
 
 void Session::State::resume() {

@@ -165,7 +165,7 @@ void Session::State::dispatch(Args args) {
     return reject(row, unknown_command_text(args));
   }
   if (unknown_subcommand) {
-    return reject(row, unknown_subcommand_text(args));
+    return reject(nullptr, unknown_subcommand_text(args));
   }
   if (const std::string why = refusal_of(*row, args.size()); !why.empty()) {
     return reject(row, why);
@@ -176,6 +176,7 @@ void Session::State::dispatch(Args args) {
     args = words;
     row = find_command(words[0]);
   }
+  counted_row = node.measures.index_of(*row);
   if (transaction.open && (row->flags & kNotQueued) == 0) {
     return queue(*row, args);
   }
@@ -212,6 +213,8 @@ void Session::State::dispatch(Args args) {
 
 void Session::State::run_local(const CommandSpec& row, Args args, RespWriter& reply, size_t room) {
   const size_t begin = reply.where();
+  const uint64_t slots_before = slots.next_number();
+  const int64_t began_ns = node.measures.now_ns();
   // What changes subscriptions is not refused for its reply, which its words bound.
   reply.set_room(row.role == SessionRole::kSubscribe ? RespWriter::kAnyRoom : room);
   try {
@@ -221,6 +224,14 @@ void Session::State::run_local(const CommandSpec& row, Args args, RespWriter& re
     reply.set_room(RespWriter::kAnyRoom);
     reply.take_back(begin);
     reply.error("ERR the reply would be too large: ask for fewer things at a time");
+  }
+  const int64_t done_ns = node.measures.now_ns();
+  const bool failed = reply.is_error_at(begin);
+  node.measures.executed(row, done_ns - began_ns, info.id, args);
+  if (in_block) {
+    node.measures.called_inside(row, 1, failed ? 1 : 0);
+  } else if (slots.next_number() == slots_before) {  // else it counts when its slot is answered
+    node.measures.answered(node.measures.index_of(row), done_ns - arrival_ns, failed);
   }
 }
 
@@ -237,7 +248,7 @@ void Session::State::forward(RequestKind kind, size_t begin, bool may_be_long) {
   CHECK_INVARIANT(requests.buffer.size() <= UINT32_MAX);
   Request request;
   const bool pops = kind == RequestKind::kWrite || kind == RequestKind::kBlocking;
-  request.slot = slots.open(size, is_silent(), !pops);
+  request.slot = slots.open(size, is_silent(), !pops, asked());
   if (caching) {
     node.tracking.mark(info.id, request.slot, slots.first_number());
   }
@@ -283,7 +294,7 @@ void Session::State::forward_write(Args argv) {
 }
 
 LaterReply Session::State::defer() {
-  return {&node, {info.id, slots.open(0, is_silent(), false)}, resp_version};
+  return {&node, {info.id, slots.open(0, is_silent(), false, asked())}, resp_version};
 }
 
 void Session::State::reply_error(std::string_view text) {
@@ -291,6 +302,9 @@ void Session::State::reply_error(std::string_view text) {
 }
 
 void Session::State::reject(const CommandSpec* row, std::string_view text) {
+  if (row != nullptr) {
+    node.measures.rejected(*row);
+  }
   if (row != nullptr && row->role == SessionRole::kExec) {
     // EXEC itself was refused: the block is over.
     discard_transaction();

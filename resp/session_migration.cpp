@@ -23,6 +23,7 @@ namespace {
 // own slot, which is open.
 void ask(Session::State& s, RequestKind kind, size_t begin) {
   const bool replies_off = std::exchange(s.replies_off, true);
+  s.counted_row = Measures::kNoRow;  // MIGRATE counts with the client's slot
   s.forward(kind, begin, kind != RequestKind::kWrite);
   s.replies_off = replies_off;
   s.barrier = Barrier{s.requests.requests.back().slot, Barrier::Kind::kMigrate};
@@ -102,7 +103,7 @@ void Session::State::take_step(Step step) {
   }
   CHECK_INVARIANT(slots.is_open(migrating->slot) && !barrier);
   const Migrating over = *std::exchange(migrating, std::nullopt);
-  slots.answer(over.slot, over.migration.answer(), output);
+  answer(over.slot, over.migration.answer());
 }
 
 void Session::State::answer_migration(const ReplyBatch& batch, std::string_view bytes) {

@@ -118,7 +118,8 @@ void Session::State::publish(const CommandSpec& row, Args args) {
         "ERR the channel and the message are longer than what the nodes of a "
         "cluster send to each other");
   }
-  const uint64_t slot = slots.open(publication.bytes() + kWaitingOverhead, is_silent(), false);
+  const uint64_t slot =
+      slots.open(publication.bytes() + kWaitingOverhead, is_silent(), false, asked());
   publications.push_back({slot, std::move(publication)});
   run_publications();
 }
@@ -132,7 +133,7 @@ void Session::State::run_publications() {
     if (const auto receivers = run_publication(std::move(publication), slot, pushes)) {
       std::string bytes;
       RespWriter(&bytes, resp_version).integer(static_cast<int64_t>(*receivers));
-      slots.answer(slot, bytes, output);
+      answer(slot, bytes);
     } else {
       slots.let_pass(slot);
     }

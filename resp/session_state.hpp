@@ -11,6 +11,7 @@
 
 #include "resp/command.hpp"
 #include "resp/help.hpp"
+#include "resp/measures.hpp"
 #include "resp/migration.hpp"
 #include "resp/node_context.hpp"
 #include "resp/parser.hpp"
@@ -125,6 +126,8 @@ struct Session::State {
   int64_t created_ms = 0;
   int64_t now_ms = 0;  // monotonic, of the last call
   int64_t last_active_ms = 0;
+  int64_t now_ns = 0;      // of Measures, when something last came or was answered
+  int64_t arrival_ns = 0;  // when bytes last came
 
   // ---- what the client chose
   int resp_version = 2;
@@ -182,6 +185,7 @@ struct Session::State {
   bool close_after_replies = false;
   bool killed = false;
   const CommandSpec* last_command = nullptr;
+  uint16_t counted_row = Measures::kNoRow;  // of what is dispatched: it counts when it is answered
 
   // ---- session.cpp
   void process();  // parses and answers until input, or room for answers, is used up
@@ -195,6 +199,9 @@ struct Session::State {
   void kill();
 
   void take_piece(const ReplyBatch& piece, const ReplyPart& part);
+  // Of an open slot: counts it, and hands its answer on.
+  void answer(uint64_t slot, std::string_view bytes);
+  AskedCommand asked() const { return {counted_row, arrival_ns}; }
 
   // ---- session_dispatch.cpp
   void dispatch(Args args);
@@ -303,7 +310,7 @@ void Session::State::reply_now(Write&& write, bool loud) {
     out.resize(before);
   }
   if (out.size() > before && out[before] == '-') {
-    node.count_error(std::string_view(out).substr(before));
+    node.measures.count_error(std::string_view(out).substr(before));
   }
   if (!direct && !scratch.empty()) {
     slots.reply(scratch);

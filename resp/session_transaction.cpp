@@ -205,7 +205,7 @@ void Session::State::answer_barrier(const ReplyBatch& batch, std::string_view by
       bytes = joined;
     }
   }
-  slots.answer(passed.slot, bytes, output);
+  answer(passed.slot, bytes);
 }
 
 // A key that is watched twice keeps its first token: anything since then must show.

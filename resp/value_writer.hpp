@@ -74,6 +74,9 @@ class ValueWriter final : public ReplyWriter {
   // written is forgotten with clear().
   ReplyValue take();
   void clear();
+  bool is_error() const {
+    return !parts_.empty() && parts_.front().value.kind == ReplyValue::Kind::kError;
+  }
 
  private:
   // In the order in which it was written: an aggregate stands before its items.

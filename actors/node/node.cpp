@@ -19,6 +19,7 @@
 #include "actors/node/fanout_shell.hpp"
 #include "actors/node/founding_shell.hpp"
 #include "actors/node/joining_shell.hpp"
+#include "actors/node/latency_watch.hpp"
 #include "actors/node/load_shell.hpp"
 #include "actors/node/node_parts.hpp"
 #include "actors/node/orders_shell.hpp"
@@ -31,6 +32,7 @@
 #include "actors/raft_loop.hpp"
 #include "actors/replica/log_store.hpp"
 #include "actors/state/state_machine.hpp"
+#include "config/base/cycle_clock.hpp"
 #include "config/base/failpoint.hpp"
 #include "config/base/job_thread.hpp"
 #include "config/base/log.hpp"
@@ -96,6 +98,7 @@ struct Node::State {
   void fill_context();
   void timer();
   void look_after_caches();
+  void look_at_latency();
   void refresh_status();
   void observe(const RaftReport& report);
   void observe(const raft::Event& event);
@@ -111,6 +114,7 @@ struct Node::State {
   LoadShell load{parts, snapshots};
   DepartureShell departure{parts, peers};
   FanoutShell fanout{fanout_options()};
+  LatencyWatch latency{parts.context.measures.latency(), kTimerMs};
 };
 
 Node::Node() = default;
@@ -158,7 +162,8 @@ Result<void> Node::State::open() {
   // Said first: a long log takes a while to read.
   log_notice("node " + std::to_string(options.node_id().value) + " opens its data in " +
              options.dir);
-  Result<std::unique_ptr<Storage>> opened = Storage::open(options);
+  parts.context.measures.set_clock(CycleClock::calibrated());
+  Result<std::unique_ptr<Storage>> opened = Storage::open(options, &parts.context.measures);
   if (!opened) {
     return opened.error();
   }
@@ -225,6 +230,7 @@ void Node::State::spawn_state_machine_and_router() {
                             std::vector<resp::ReplyBatch>& replies) {
     parts.context.publish_outward(std::move(events), replies);
   };
+  applying.latency = &parts.context.measures.latency();
   applying.settings_changed = [this] { versions.settings_applied(); };
   parts.state_machine =
       spawn_state_machine(*parts.system, parts.client_loop->polite_hosting(), std::move(applying));
@@ -258,6 +264,7 @@ void Node::State::spawn_log() {
   options.storage = &parts.storage->log();
   options.metrics = &parts.raft_metrics;
   options.room = &parts.log_room;
+  options.slowest_us = &parts.slowest_sync_us;
   options.elsewhere = [this](std::function<void()> job) { parts.worker->post(std::move(job)); };
   parts.log_store = spawn_log_store(*parts.system, parts.raft_loop->hosting(), std::move(options));
 }
@@ -311,6 +318,7 @@ void Node::State::timer() {
   load.timer();
   fanout.tick();
   look_after_caches();
+  look_at_latency();
   if (++parts.timer_rounds % kClientRounds == 0) {
     parts.server->tick();
   }
@@ -329,6 +337,24 @@ void Node::State::look_after_caches() {
   sight.rests = parts.storage->executor().rests();
   context.look_after_caches(sight, ClientLoop::monotonic_ms());
   parts.router->set_follows_commits(context.tracking.any());
+}
+
+void Node::State::look_at_latency() {
+  const resp::RouterDelays slowest = parts.router->take_slowest();
+  LatencyWatch::Seen seen;
+  seen.now_ms = ClientLoop::monotonic_ms();
+  seen.commit_ms = slowest.commit_ms;
+  seen.read_round_ms = slowest.read_round_ms;
+  seen.log_sync_us = parts.slowest_sync_us.exchange(0, std::memory_order_relaxed);
+  // The files' figures cost more than the rest.
+  const bool asks = parts.timer_rounds % kClientRounds == 0 &&
+                    parts.context.measures.latency().on() && !parts.storage->executor().rests();
+  rocks::StateStore::Usage state;
+  if (asks) {
+    state = parts.storage->keyspace().usage();
+    seen.state = &state;
+  }
+  latency.look(seen);
 }
 
 void Node::State::refresh_status() {
@@ -376,6 +402,7 @@ void Node::State::observe(const RaftReport& report) {
 
 void Node::State::observe(const raft::Event& event) {
   if (const auto* leader = std::get_if<raft::LeaderChanged>(&event)) {
+    latency.leader(leader->leader && leader->ready, ClientLoop::monotonic_ms());
     log_notice("term " + std::to_string(leader->term.value) + ": " +
                (leader->leader ? "node " + std::to_string(leader->leader.value) + " leads" +
                                      (leader->ready ? "" : ", not ready yet")

@@ -52,7 +52,8 @@ Storage::~Storage() {
   log_.reset();
 }
 
-Result<std::unique_ptr<Storage>> Storage::open(const config::Options& options) {
+Result<std::unique_ptr<Storage>> Storage::open(const config::Options& options,
+                                               resp::Measures* measures) {
   std::unique_ptr<Storage> storage(new Storage);
   storage->dir_ = options.dir;
   storage->group_dir_ = data_directory::group(options.dir, kFirstGroup);
@@ -87,6 +88,7 @@ Result<std::unique_ptr<Storage>> Storage::open(const config::Options& options) {
   storage->log_fsync_ = options.raft_log_fsync;
   storage->skip_entry_ = options.skip_entry;
   storage->read_scripts_ = std::make_shared<resp::ReadScripts>();
+  storage->measures_ = measures;
   storage->cluster_version_max_ = static_cast<uint32_t>(options.raft_test_max_version);
   storage->table_ = options.state_engine == config::StateEngine::kTable;
   storage->table_bytes_ = static_cast<uint64_t>(options.cache_state);
@@ -134,6 +136,7 @@ Result<std::shared_ptr<OpenedState>> Storage::open_state(const std::string& name
   executor.now_us = boot_clock_us;
   executor.skip_entry = skip_entry_;
   executor.read_scripts = read_scripts_;
+  executor.measures = measures_;
   executor.on_difference = [dir = dir_](const std::string& sentence) {
     // The next start is refused: who cannot write it down stops all the same.
     if (Result<void> left = leave_old_copy_note(dir, sentence); !left) {

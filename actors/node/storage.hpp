@@ -26,7 +26,9 @@ namespace kiwi::actors {
 class Storage {
  public:
   // Creates what is missing, raises the boot epoch and syncs it before anything can be proposed.
-  static Result<std::unique_ptr<Storage>> open(const config::Options& options);
+  // measures: what every executor tells; outlives the storage. None: nothing is measured.
+  static Result<std::unique_ptr<Storage>> open(const config::Options& options,
+                                               resp::Measures* measures = nullptr);
   ~Storage();
 
   raft::LogStorage& log() { return *log_; }
@@ -67,6 +69,7 @@ class Storage {
   bool log_fsync_ = true;
   config::SkipEntry skip_entry_;
   std::shared_ptr<resp::ReadScripts> read_scripts_;
+  resp::Measures* measures_ = nullptr;
   uint32_t cluster_version_max_ = 0;
   bool table_ = false;  // the engine of the state, and its memory
   uint64_t table_bytes_ = 0;

@@ -180,6 +180,13 @@ void LogStore::written(const LogWritten& result) {
   options_.metrics->fsync_count.add();
   options_.metrics->fsync_total_microseconds.add(result.microseconds);
   options_.metrics->fsync_max_microseconds.raise_to(result.microseconds);
+  if (options_.slowest_us != nullptr) {
+    uint64_t before = options_.slowest_us->load(std::memory_order_relaxed);
+    while (result.microseconds > before &&
+           !options_.slowest_us->compare_exchange_weak(before, result.microseconds,
+                                                       std::memory_order_relaxed)) {
+    }
+  }
   for (const raft::PersistToken& token : result.tokens) {
     send(replica_, LogPersisted{token, group_});
   }

@@ -32,6 +32,8 @@ struct LogStoreOptions {
   // Bytes of entries that the disk has room for, as far as it was looked at; what is written is
   // taken off. Beyond it entries wait, and what comes behind them (F60). Null: no bound.
   std::atomic<int64_t>* room = nullptr;
+  // The slowest synced write since somebody took it (by 0). Null: nobody does.
+  std::atomic<uint64_t>* slowest_us = nullptr;
 };
 
 class LogStore final : public Hosted<LogStoreHandle> {

@@ -129,7 +129,8 @@ void StateMachine::turn() {
   turn_wanted_ = false;
   const bool replays =
       options_.now_us && replay_rest_.wanted(options_.executor->applied(), follows_);
-  const bool timed = replays || expiry_.looks();
+  const bool told = options_.latency != nullptr && options_.latency->on();
+  const bool timed = replays || expiry_.looks() || told;
   const int64_t began_us = timed ? now_us() : 0;
   if (options_.executor->anybody_waits()) {
     options_.executor->set_clock(options_.now_ms());
@@ -140,6 +141,9 @@ void StateMachine::turn() {
   const bool more = options_.executor->work();
   resp::ExecutorEffects effects = options_.executor->take_effects();
   const bool expired = effects.expirations != 0;
+  if (told) {
+    tell_latency(expired, now_us() - began_us);
+  }
   ship(std::move(effects));
   if (options_.executor->rests()) {
     want_turn();
@@ -347,6 +351,13 @@ void StateMachine::expire() {
   if (const auto since_ms = options_.executor->due_since(*due_by_ms)) {
     expiry_.proposed(*due_by_ms - *since_ms, asked_us, now_us());
     send(router_, InternalProposal{resp::Executor::expire_command(options_.expirations_max)});
+  }
+}
+
+void StateMachine::tell_latency(bool expired, int64_t turn_us) {
+  options_.latency->add(resp::LatencyEvent::kApplyTurn, turn_us / 1000);
+  if (expired) {
+    options_.latency->add(resp::LatencyEvent::kExpireCycle, turn_us / 1000);
   }
 }
 

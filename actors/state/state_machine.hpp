@@ -22,6 +22,7 @@
 #include "actors/state/long_reads.hpp"
 #include "actors/state/replay_rest.hpp"
 #include "resp/executor.hpp"
+#include "resp/latency_monitor.hpp"
 
 namespace kiwi::actors {
 
@@ -39,6 +40,7 @@ struct StateMachineOptions {
   std::function<resp::Listening()> listening = nullptr;
   std::function<void(std::vector<resp::OutwardEvent>, std::vector<resp::ReplyBatch>&)> outward =
       nullptr;
+  resp::LatencyMonitor* latency = nullptr;  // told of turns that took long; none: nobody is
   // Executor::settings() are others now. Same thread; none: nobody wants to know.
   std::function<void()> settings_changed = nullptr;
 };
@@ -63,6 +65,7 @@ class StateMachine final : public Hosted<StateMachineHandle> {
   void tell_applied(std::optional<std::vector<raft::SessionRow>> sessions = {});
   void expire();
   void expirations_applied(int64_t turn_us);
+  void tell_latency(bool expired, int64_t turn_us);
   void tidy();
   void compare();
   int64_t now_us() const;

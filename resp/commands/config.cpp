@@ -54,7 +54,7 @@ void config_set(Session& session, Args args, ReplyWriter& reply) {
 void config_resetstat(Session& session, Args, ReplyWriter& reply) {
   NodeContext& node = session.state().node;
   node.metrics.reset();
-  node.errors.clear();
+  node.measures.reset();
   reply.ok();
 }
 

@@ -162,12 +162,6 @@ void cpu(NodeContext& node, InfoText& out) {
 
 void modules(NodeContext&, InfoText&) {}
 
-void errorstats(NodeContext& node, InfoText& out) {
-  for (const auto& [word, count] : node.errors) {
-    out.line("errorstat_" + word, "count=" + std::to_string(count));
-  }
-}
-
 void cluster(NodeContext&, InfoText& out) { out.line("cluster_enabled", 1); }
 
 void keyspace(NodeContext& node, InfoText& out) {
@@ -184,6 +178,7 @@ struct Section {
   std::string_view word;   // as asked for
   std::string_view title;  // as printed
   void (*write)(NodeContext&, InfoText&);
+  bool usual = true;  // else only who asks for it, or for all, gets it
 };
 constexpr Section kSections[] = {
     {"server", "Server", server},
@@ -194,7 +189,9 @@ constexpr Section kSections[] = {
     {"replication", "Replication", write_replication},
     {"cpu", "CPU", cpu},
     {"modules", "Modules", modules},
-    {"errorstats", "Errorstats", errorstats},
+    {"commandstats", "Commandstats", write_command_stats, false},
+    {"errorstats", "Errorstats", write_error_stats},
+    {"latencystats", "Latencystats", write_latency_stats, false},
     {"cluster", "Cluster", cluster},
     {"keyspace", "Keyspace", keyspace},
 };
@@ -235,10 +232,11 @@ void info(Session& session, Args args, ReplyWriter& reply) {
                        [&](std::string_view arg) { return same_word(arg, word); });
   };
   bool everything = asked("everything");
-  bool all = everything || args.size() == 1 || asked("all") || asked("default");
+  bool all = everything || asked("all");
+  bool usual = all || args.size() == 1 || asked("default");
   InfoText out;
   for (const Section& section : kSections) {
-    if (all || asked(section.word)) {
+    if (asked(section.word) || (section.usual ? usual : all)) {
       out.section(section.title);
       section.write(node, out);
     }

@@ -25,6 +25,11 @@ class InfoText {
 
 void write_replication(NodeContext& node, InfoText& out);  // replication.cpp
 
+// info_commands.cpp
+void write_command_stats(NodeContext& node, InfoText& out);
+void write_error_stats(NodeContext& node, InfoText& out);
+void write_latency_stats(NodeContext& node, InfoText& out);
+
 // The raft_... sections that `asked` says yes to.
 void write_raft_sections(const NodeContext& node,
                          InfoText& out,

@@ -73,6 +73,31 @@ TEST_SUITE("config") {
               "client-output-buffer-limit') - Error in hard, soft or soft_seconds setting in "
               "buffer limit configuration.");
     CHECK(error_of({"timeout", "1", "timeout"}) == "syntax error");
+    const std::string percentiles = "latency-tracking-info-percentiles";
+    CHECK(error_of({percentiles, "50 x"}) ==
+          failed + percentiles + "') - Invalid latency-tracking-info-percentiles parameters");
+    CHECK(error_of({percentiles, "100.1"}) ==
+          failed + percentiles +
+              "') - latency-tracking-info-percentiles parameters should sit between [0.0,100.0]");
+    CHECK(error_of({percentiles, "nan"})
+              .ends_with("Invalid latency-tracking-info-percentiles "
+                         "parameters"));
+  }
+
+  TEST_CASE("percentiles are any numbers from 0 to 100, in the order that was asked for") {
+    Options options;
+    const std::string_view name = "latency-tracking-info-percentiles";
+    CHECK(shown(options, {name}).begin()->second == "50 99 99.9");
+    CHECK(set(options, Words{name, "99.990  0 50.0 1e2"}));
+    CHECK(shown(options, {name}).begin()->second == "99.99 0 50 100");
+    CHECK(set(options, Words{name, ""}));
+    CHECK(shown(options, {name}).begin()->second.empty());
+    std::string many;
+    for (int i = 0; i <= 100; ++i) {
+      many += " " + std::to_string(i);
+    }
+    CHECK(!set(options, Words{name, many}));
+    CHECK(options.latency_tracking_info_percentiles.values.empty());
   }
 
   TEST_CASE("CONFIG GET: globs in any case, bytes as numbers, each option once") {

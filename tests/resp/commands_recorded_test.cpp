@@ -11,6 +11,7 @@
 #include "resp/context.hpp"
 #include "resp/resp_writer.hpp"
 #include "resp/script_engine.hpp"
+#include "resp/stopwatch.hpp"
 #include "resp/value_writer.hpp"
 #include "tests/resp/keyspaces.hpp"
 #include "tests/resp/node.hpp"
@@ -170,7 +171,8 @@ struct Bare {
   rocks::MemoryKeyspace keyspace;
   Database database{keyspace};
   ScriptEngine scripts{kFirstGroup, ScriptEngine::Place::kFixed, nullptr};
-  Context context{database, scripts};
+  Stopwatch stopwatch{nullptr};
+  Context context{database, scripts, stopwatch};
   LogIndex index;
 
   void run(const CommandSpec& row, Args args, ReplyWriter& reply) {

@@ -22,6 +22,7 @@
 #include "resp/long_read.hpp"
 #include "resp/resp_writer.hpp"
 #include "resp/script_engine.hpp"
+#include "resp/stopwatch.hpp"
 #include "rocks/keys.hpp"
 #include "tests/resp/counting_keyspace.hpp"
 #include "tests/resp/node.hpp"
@@ -317,7 +318,8 @@ TEST_CASE(
   Database database(keyspace);
   auto steps_of = [&](int members, auto body) {
     ScriptEngine scripts(kFirstGroup, ScriptEngine::Place::kFixed, nullptr);
-    Context context(database, scripts);
+    Stopwatch stopwatch(nullptr);
+    Context context(database, scripts, stopwatch);
     const CommandSpec& row = *find_command("sadd");
     context.begin(row, 0, {.now_ms = 1, .may_write = true});
     std::string ignored;

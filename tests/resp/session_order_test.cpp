@@ -347,16 +347,31 @@ TEST_SUITE("resp") {
     CHECK(internal > 0);
   }
 
-  TEST_CASE("INFO errorstats names at most 128 kinds of errors") {
+  TEST_CASE("INFO errorstats names at most 128 kinds of errors, then none until CONFIG RESETSTAT") {
     TestNode node;
     TestClient client(node);
-    for (int i = 0; i < 200; ++i) {
+    const auto fail = [&](int kind) {
       client.send("GET a\r\n");
-      client.answer(client.forwarded()[0].slot, "-E" + std::to_string(i) + "\r\n");
+      client.answer(client.forwarded()[0].slot, "-E" + std::to_string(kind) + "\r\n");
+    };
+    for (int i = 0; i < 128; ++i) {
+      fail(i);
     }
-    CHECK(node.context.errors.size() == 128);
-    CHECK(client.send("INFO errorstats\r\n").find("\r\nerrorstat_E7:count=1\r\n") !=
+    const std::string known = client.send("INFO errorstats\r\n");
+    CHECK(known.find("\r\nerrorstat_E7:count=1\r\n") != std::string::npos);
+    CHECK(known.find("\r\nerrorstat_E127:count=1\r\n") != std::string::npos);
+    fail(7);
+    CHECK(node.context.measures.errors().at("E7") == 2);
+    for (int i = 128; i < 200; ++i) {
+      fail(i);
+    }
+    CHECK(node.context.measures.errors().size() == 1);
+    CHECK(client.send("INFO errorstats\r\n").find("errorstat_ERRORSTATS_DISABLED:count=1\r\n") !=
           std::string::npos);
+    CHECK(node.metrics.error_replies == 201);  // all the same
+    client.send("CONFIG RESETSTAT\r\n");
+    fail(1);
+    CHECK(node.context.measures.errors().at("E1") == 1);
   }
 
   TEST_CASE("commands and errors are counted") {
@@ -366,13 +381,13 @@ TEST_SUITE("resp") {
     client.answer(client.forwarded()[0].slot, "-WRONGTYPE x\r\n");
     CHECK(node.metrics.commands_processed == 3);
     CHECK(node.metrics.error_replies == 2);
-    CHECK(node.context.errors["ERR"] == 1);
-    CHECK(node.context.errors["WRONGTYPE"] == 1);
+    CHECK(node.context.measures.errors().at("ERR") == 1);
+    CHECK(node.context.measures.errors().at("WRONGTYPE") == 1);
     CHECK(node.metrics.net_input_bytes == 18);
     CHECK(node.metrics.net_output_bytes > 0);
     client.send("CONFIG RESETSTAT\r\n");
     CHECK(node.metrics.commands_processed == 0);
-    CHECK(node.context.errors.empty());
+    CHECK(node.context.measures.errors().empty());
   }
 
   TEST_CASE("an answer that comes later keeps its place among the others") {
