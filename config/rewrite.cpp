@@ -48,8 +48,9 @@ std::vector<Line> read_lines(std::string_view file) {
 
 std::string line_of(const OptionRow& row, const Options& options) {
   const std::string value = row.print_sample(options);
-  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                      "-_.:,;/@%+*$[]";
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+      "-_.:,;/@%+*$[]";
   const bool plain = !value.empty() && value.find_first_not_of(kPlain) == value.npos;
   return std::string(row.name) + " " + (plain || row.many_words ? value : quoted(value));
 }

@@ -10,8 +10,8 @@
 namespace kiwi::resp {
 
 struct ClientPause {
-  int64_t until_ms = 0;             // monotonic; 0: there is none
-  bool all = false;                 // else what writes
+  int64_t until_ms = 0;            // monotonic; 0: there is none
+  bool all = false;                // else what writes
   std::set<ConnectionId> waiting;  // sessions with a command that is held
 
   bool holds(int64_t now_ms) const { return now_ms < until_ms; }

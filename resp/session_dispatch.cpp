@@ -28,8 +28,10 @@ std::string upper_case(std::string_view text) {
 bool is_http(std::string_view name) { return same_word(name, "post") || same_word(name, "host:"); }
 
 constexpr std::string_view kNoDebug =
-    "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run "
-    "it from a local connection, otherwise you need to set this option in the configuration file, and "
+    "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you "
+    "can run "
+    "it from a local connection, otherwise you need to set this option in the configuration file, "
+    "and "
     "then restart the server.";
 
 }  // namespace
@@ -207,8 +209,8 @@ void Session::State::run(const CommandSpec& row, Args args) {
     return block(wait, begin, may_be_long(row, args.size()));
   }
   forward(route_of(row, args) == Route::kWrite ? RequestKind::kWrite
-          : may_read_stale()                    ? RequestKind::kStaleRead
-                                                : RequestKind::kRead,
+          : may_read_stale()                   ? RequestKind::kStaleRead
+                                               : RequestKind::kRead,
           begin, may_be_long(row, args.size()));
 }
 

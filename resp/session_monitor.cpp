@@ -24,8 +24,8 @@ void Session::State::stop_monitoring() {
 // those of a block that WATCH stops; nobody knows yet whether it does.
 void Session::State::run_watched(const CommandSpec& row, Args args, Args said) {
   const Transaction& block = transaction;
-  const bool executes = row.role == SessionRole::kExec && block.open && !block.broken &&
-                        !block.tokens_lost;
+  const bool executes =
+      row.role == SessionRole::kExec && block.open && !block.broken && !block.tokens_lost;
   const uint32_t behind_block = block.database;
   if (executes) {
     show_block();

@@ -19,7 +19,8 @@ bool Session::State::is_paused(const CommandSpec& row, Args args) const {
   if (row.role == SessionRole::kExec) {
     return transaction.open && transaction.writes;
   }
-  return row.role == SessionRole::kPublish || (row.is_data() && route_of(row, args) == Route::kWrite);
+  return row.role == SessionRole::kPublish ||
+         (row.is_data() && route_of(row, args) == Route::kWrite);
 }
 
 void Session::State::hold(const CommandSpec& row, Args args) {

@@ -152,12 +152,12 @@ struct Session::State {
   bool tracking = false;                       // it is one of node.tracking's clients
   bool caching = false;                        // CLIENT CACHING marks the next command, or block
   bool monitoring = false;                     // it is one of node.monitors
-  bool flush_asked = false;    // its owner will look at `output`: there are lines of MONITOR
-  bool held = false;           // `deferred` waits for the end of CLIENT PAUSE
-  bool ignores_pause = false;  // the connection is to end
-  PubSub::Counts subscriptions;                // of node.pubsub
-  size_t blocked_bytes = 0;  // what its wait holds elsewhere, behind a kBlocked barrier
-  bool ending_wait = false;  // Session::end_wait()
+  bool flush_asked = false;      // its owner will look at `output`: there are lines of MONITOR
+  bool held = false;             // `deferred` waits for the end of CLIENT PAUSE
+  bool ignores_pause = false;    // the connection is to end
+  PubSub::Counts subscriptions;  // of node.pubsub
+  size_t blocked_bytes = 0;      // what its wait holds elsewhere, behind a kBlocked barrier
+  bool ending_wait = false;      // Session::end_wait()
 
   // ---- the way of the bytes
   RequestParser parser;

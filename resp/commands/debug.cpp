@@ -15,7 +15,8 @@ namespace {
 // Longer the other nodes would take this one for dead, and an operator would, too.
 constexpr double kSleepSeconds = 600;
 
-constexpr std::string_view kInBlock = "ERR this DEBUG sub-command is not allowed inside a transaction";
+constexpr std::string_view kInBlock =
+    "ERR this DEBUG sub-command is not allowed inside a transaction";
 
 // Redis reads the number with strtod(): what is none is 0.
 void sleep(Session& session, std::string_view seconds, ReplyWriter& reply) {
@@ -46,7 +47,8 @@ void set_active_expire(Session& session, std::string_view number, ReplyWriter& r
     return reply.error(kInBlock);
   }
   const bool on = std::strtol(std::string(number).c_str(), nullptr, 10) != 0;
-  s.forward_write(std::array<std::string_view, 3>{"kiwi.setting", "active-expire", on ? "yes" : "no"});
+  s.forward_write(
+      std::array<std::string_view, 3>{"kiwi.setting", "active-expire", on ? "yes" : "no"});
 }
 
 void three_numbers(ReplyWriter& reply) {

@@ -1,4 +1,5 @@
-// LOLWUT: the version, or a small picture of versions 5 and 6 of Redis. A picture differs each time.
+// LOLWUT: the version, or a small picture of versions 5 and 6 of Redis. A picture differs each
+// time.
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -113,8 +114,8 @@ std::string schotter(const Shape& shape, Prng& prng) {
   const int padding = width > 4 ? 2 : 0;
   const float side = static_cast<float>(width - 2 * padding) / static_cast<float>(shape.across);
   const int height = static_cast<int>(side * static_cast<float>(shape.down)) + 2 * padding;
-  const size_t bytes = kCellBytes * static_cast<size_t>(shape.columns) *
-                       (static_cast<size_t>(height) / 4 + 1);
+  const size_t bytes =
+      kCellBytes * static_cast<size_t>(shape.columns) * (static_cast<size_t>(height) / 4 + 1);
   if (bytes > config::limits::kLocalReplyBytes) {
     throw ReplyTooLarge();
   }
@@ -184,8 +185,8 @@ class Skyline {
     for (size_t y = height_ - height; y < height_; ++y) {
       for (size_t x = left; x < std::min(left + width, width_); ++x) {
         const bool inside = x > left && x + 1 < left + width && y > height_ - height;
-        const bool window = color == kBlack && inside && (x - left) % 2 == 1 &&
-                            (y - (height_ - height)) % 2 == 1;
+        const bool window =
+            color == kBlack && inside && (x - left) % 2 == 1 && (y - (height_ - height)) % 2 == 1;
         pixels_.at(y * width_ + x) = window && prng.chance(1, 3) ? kWhite : color;
       }
     }

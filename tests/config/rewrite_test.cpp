@@ -96,11 +96,26 @@ TEST_SUITE("config") {
   }
 
   TEST_CASE("CONFIG REWRITE: the next start reads every option as it was") {
-    Options options = with({"bind", "127.0.0.1 -::1 10.0.0.1", "requirepass", "p #'\\\"\n\xff w",
-                            "client-output-buffer-limit", "pubsub 5mb 3mb 9", "maxmemory-clients",
-                            "20%", "loglevel", "debug", "logfile", "/tmp/a b.log",
-                            "raft.log-max-cache-size", "3mb", "enable-debug-command", "local",
-                            "raft.peers", "1@127.0.0.1:6379,2@127.0.0.1:6380", "raft.id", "1"});
+    Options options = with({"bind",
+                            "127.0.0.1 -::1 10.0.0.1",
+                            "requirepass",
+                            "p #'\\\"\n\xff w",
+                            "client-output-buffer-limit",
+                            "pubsub 5mb 3mb 9",
+                            "maxmemory-clients",
+                            "20%",
+                            "loglevel",
+                            "debug",
+                            "logfile",
+                            "/tmp/a b.log",
+                            "raft.log-max-cache-size",
+                            "3mb",
+                            "enable-debug-command",
+                            "local",
+                            "raft.peers",
+                            "1@127.0.0.1:6379,2@127.0.0.1:6380",
+                            "raft.id",
+                            "1"});
     const Options back = read(rewritten_config("", options));
     for (const OptionRow& row : option_rows()) {
       if (!row.name.empty()) {
