@@ -18,12 +18,18 @@ struct Line {
   bool includes = false;
 };
 
-bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r") == text.npos; }
+// As Redis, without spaces at either end.
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kSpaces = " \t\r";
+  const size_t first = text.find_first_not_of(kSpaces);
+  return first == text.npos ? std::string_view()
+                            : text.substr(first, text.find_last_not_of(kSpaces) + 1 - first);
+}
 
 Line read_line(std::string_view text) {
+  text = trimmed(text);
   Line line{std::string(text), nullptr, false};
-  const size_t first = text.find_first_not_of(" \t\r");
-  if (first == std::string_view::npos || text[first] == '#') {
+  if (text.empty() || text.front() == '#') {
     return line;
   }
   const auto words = split_line(text);
@@ -90,7 +96,7 @@ std::string rewritten_config(std::string_view file, const Options& options) {
   bool marked = false;
   bool blank_before = false;  // rows of empty lines become one, as in Redis
   for (const Line& line : lines) {
-    const bool blank = is_blank(line.text);
+    const bool blank = line.text.empty();
     if (!blank || !blank_before) {
       out += line.text + "\n";
     }
