@@ -282,7 +282,8 @@ struct Session::State {
   void turn_tracking_off();
   // CLIENT CACHING holds until a command behind it is over that is no CLIENT, or a block.
   void end_caching(const CommandSpec* row) {
-    caching = caching && (transaction.open || (row != nullptr && row->name.starts_with("client|")));
+    const bool goes_on = held || transaction.open;  // what is held has not run yet
+    caching = caching && (goes_on || (row != nullptr && row->name.starts_with("client|")));
   }
 
   // ---- session_transaction.cpp

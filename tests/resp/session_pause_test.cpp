@@ -139,6 +139,19 @@ TEST_SUITE("resp") {
     CHECK(world.node.context.pause.waiting.empty());
   }
 
+  TEST_CASE("CLIENT CACHING is still said of a command that was held [T1]") {
+    Paused world;
+    world.client.send("HELLO 3\r\nCLIENT TRACKING ON OPTIN\r\nCLIENT CACHING YES\r\n");
+    CHECK(world.client.session.state().caching);
+    world.admin.send("CLIENT PAUSE 100000 ALL\r\n");
+    world.client.send("GET a\r\n");
+    CHECK(world.client.session.state().caching);
+    world.node.context.end_pause();
+    world.wake(world.client);
+    CHECK(world.client.forwarded().size() == 1);
+    CHECK_FALSE(world.client.session.state().caching);
+  }
+
   TEST_CASE("a monitor is never paused") {
     Paused world;
     TestClient monitor(world.node, 9);
