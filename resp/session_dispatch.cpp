@@ -28,9 +28,9 @@ std::string upper_case(std::string_view text) {
 bool is_http(std::string_view name) { return same_word(name, "post") || same_word(name, "host:"); }
 
 constexpr std::string_view kNoDebug =
-    "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can "
-    "run it from a local connection, otherwise you need to set this option in the configuration "
-    "file, and then restart the server.";
+    "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", "
+    "you can run it from a local connection, otherwise you need to set this option in the "
+    "configuration file, and then restart the server.";
 
 }  // namespace
 
