@@ -20,13 +20,16 @@ void hide(std::vector<std::string_view>& words, size_t begin, size_t count) {
   }
 }
 
-// Behind `word`, which stands at `first` or later and before `stop`.
+// Behind `word`, which stands at `first` or later and before `stop`; empty: anywhere.
 void hide_behind(std::vector<std::string_view>& words,
                  size_t first,
                  std::string_view word,
                  size_t count,
                  std::string_view stop) {
-  for (size_t i = first; i < words.size() && !same_word(words[i], stop); ++i) {
+  for (size_t i = first; i < words.size(); ++i) {
+    if (!stop.empty() && same_word(words[i], stop)) {
+      return;
+    }
     if (same_word(words[i], word)) {
       hide(words, i + 1, count);
     }

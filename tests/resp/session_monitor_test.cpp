@@ -69,6 +69,7 @@ TEST_SUITE("resp") {
     // Redis shows these two: it has not looked at the words when it refuses the command.
     CHECK(world.shown_of("AUTH u p x\r\n").find("\"p\"") == std::string::npos);
     CHECK(world.shown_of("HELLO 9 AUTH u p\r\n").find("\"p\"") == std::string::npos);
+    CHECK(world.shown_of("HELLO 3 SETNAME \"\" AUTH u p\r\n").find("\"p\"") == std::string::npos);
     const CommandSpec* migrate = find_command("migrate");
     REQUIRE(migrate != nullptr);
     const std::vector<std::string_view> args{"migrate", "h",    "1", "",     "0",    "9",
