@@ -59,33 +59,6 @@ std::optional<std::string> quoted_word(std::string_view line, size_t& at) {
   return closed && (at >= line.size() || is_space(line[at])) ? std::optional(word) : std::nullopt;
 }
 
-// Words of a configuration line by Redis' quoting rules; nullopt: a quote is not closed.
-std::optional<std::vector<std::string>> split_line(std::string_view line) {
-  std::vector<std::string> words;
-  size_t at = 0;
-  while (true) {
-    while (at < line.size() && is_space(line[at])) {
-      ++at;
-    }
-    if (at >= line.size()) {
-      return words;
-    }
-    std::string word;
-    while (at < line.size() && !is_space(line[at])) {
-      if (line[at] == '"' || line[at] == '\'') {
-        std::optional<std::string> part = quoted_word(line, at);
-        if (!part) {
-          return std::nullopt;
-        }
-        word += *part;
-      } else {
-        word.push_back(line[at++]);
-      }
-    }
-    words.push_back(std::move(word));
-  }
-}
-
 // What scripts that start RedisRaft say and Kiwi has no use for: it needs no module and has no RDB
 // file, and its log's name is its own.
 bool has_no_meaning_here(std::string_view name) {
@@ -249,6 +222,32 @@ Result<bool> read_filling(Options& options,
 }
 
 }  // namespace
+
+std::optional<std::vector<std::string>> split_line(std::string_view line) {
+  std::vector<std::string> words;
+  size_t at = 0;
+  while (true) {
+    while (at < line.size() && is_space(line[at])) {
+      ++at;
+    }
+    if (at >= line.size()) {
+      return words;
+    }
+    std::string word;
+    while (at < line.size() && !is_space(line[at])) {
+      if (line[at] == '"' || line[at] == '\'') {
+        std::optional<std::string> part = quoted_word(line, at);
+        if (!part) {
+          return std::nullopt;
+        }
+        word += *part;
+      } else {
+        word.push_back(line[at++]);
+      }
+    }
+    words.push_back(std::move(word));
+  }
+}
 
 Result<Options> parse_command_line(int argc, const char* const* argv) {
   Options options;

@@ -25,6 +25,7 @@ namespace kiwi::config {
 
 enum class Bootstrap : uint8_t { kAuto, kManual };
 enum class StateEngine : uint8_t { kPlain, kTable };
+enum class DebugAccess : uint8_t { kNo, kYes, kLocal };  // who may say DEBUG
 
 struct OutputBufferLimit {
   int64_t hard_bytes = 0;  // 0 = none, for each of the three
@@ -118,6 +119,9 @@ std::vector<std::pair<std::string, std::string>> get(const Options& options,
 // CONFIG SET name value [name value ...]: all or none. The error is Redis 7.0's text without its
 // first word ERR. The caller puts what changed into force (log level, idle timeout, ...).
 Result<void> set(Options& options, std::span<const std::string_view> names_and_values);
+
+// CONFIG REWRITE: the text of the file that was read, as it is now, with these options.
+std::string rewritten_config(std::string_view file, const Options& options);
 
 // The names of all options in table order, hidden and fixed ones included.
 std::vector<std::string_view> option_names();

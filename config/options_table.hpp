@@ -20,6 +20,9 @@ struct OptionRow {
   std::string (*allowed)() = nullptr;
 };
 
+// The words of a configuration line by Redis' quoting rules; nullopt: a quote is not closed.
+std::optional<std::vector<std::string>> split_line(std::string_view line);
+
 std::span<const OptionRow> option_rows();
 const OptionRow* find_option(std::string_view name);  // any case; nullptr if there is none
 std::string nearest_option(std::string_view name);    // a likely typing error away, or empty

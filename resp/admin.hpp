@@ -79,6 +79,10 @@ struct Admin {
   // SAVE, BGSAVE: flushes the state and cuts the log as it is cut by itself, with its tail and what
   // followers still need kept: saving forces no snapshot on anybody.
   std::function<void(AdminDone)> save = [](const AdminDone& done) { done(unavailable()); };
+  // CONFIG REWRITE: the file that was read at the start gets the options as they are now.
+  std::function<void(AdminDone)> rewrite_config = [](const AdminDone& done) {
+    done(unavailable());
+  };
   // RAFT.BACKUP, scripts/backup: writes an openable copy of this node's state into a new directory.
   std::function<void(std::string, AdminDone)> backup = [](std::string, const AdminDone& done) {
     done(unavailable());

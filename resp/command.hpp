@@ -34,6 +34,8 @@ enum class SessionRole : uint8_t {
   kConfig,     // it names options: refused inside a block if some are the whole cluster's
   kSubscribe,  // its replies are pushes; a node's first subscriber waits for the other nodes
   kTracking,   // waits for what stands before it
+  kWaits,      // the same, for others see at once what it does
+  kDebug,      // refused unless enable-debug-command lets its client
   kPublish,    // alone it goes beside the log, in a block it is one of its writes
   kAlone,      // refused inside a block: its answer comes later
 };
@@ -65,6 +67,7 @@ enum Flag : uint32_t {
   kNoMandatoryKeys = 1u << 22,  // it has a place for keys, which may be empty
   kNeutral = 1u << 23,          // a data row that Redis calls neither readonly nor write
   kBySha1 = 1u << 24,           // EVALSHA: what only this node knows is sent as a text
+  kCalledReadonly = 1u << 25,   // a local row that Redis calls readonly
 };
 
 using LocalHandler = void (*)(Session& session, Args args, ReplyWriter& reply);

@@ -179,6 +179,8 @@ void write_flags(const CommandSpec& row, ReplyWriter& reply) {
   std::vector<std::string_view> names;
   if (row.is_data() && row.role != SessionRole::kPublish && (row.flags & kNeutral) == 0) {
     names.push_back(row.route == Route::kWrite ? "write" : "readonly");
+  } else if ((row.flags & kCalledReadonly) != 0) {
+    names.push_back("readonly");
   }
   for (const FlagName& flag : kFlagNames) {
     if ((row.flags & flag.bit) != 0) {

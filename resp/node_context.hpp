@@ -20,9 +20,11 @@
 #include "raft/core.hpp"
 #include "resp/admin.hpp"
 #include "resp/client_memory.hpp"
+#include "resp/client_pause.hpp"
 #include "resp/executor_status.hpp"
 #include "resp/fanout.hpp"
 #include "resp/measures.hpp"
+#include "resp/monitors.hpp"
 #include "resp/process_usage.hpp"
 #include "resp/pubsub.hpp"
 #include "resp/request.hpp"
@@ -159,6 +161,8 @@ struct NodeContext {
   LogIndex live_after;
 
   Tracking tracking{options};  // who caches what
+  Monitors monitors;           // who said MONITOR
+  ClientPause pause;
 
   // Every live session; sessions enter and leave by themselves.
   std::map<ConnectionId, Session*> sessions;
@@ -183,6 +187,8 @@ struct NodeContext {
   std::function<int64_t()> behind_scripts_us;         // the same
   std::function<int64_t()> wall_microseconds = [] { return int64_t{0}; };  // since the epoch
   std::function<int64_t()> monotonic_ms = [] { return int64_t{0}; };
+  // DEBUG SLEEP: stops the client loop for so long.
+  std::function<void(int64_t)> sleep_us = [](int64_t) {};
   std::function<ProcessUsage()> process_usage = read_process_usage;
   // Brings `status` up to date as far as the client loop can; called before INFO.
   std::function<void()> refresh_status = [] {};
@@ -212,7 +218,14 @@ struct NodeContext {
   void publish_outward(std::vector<OutwardEvent> events, std::vector<ReplyBatch>& replies);
   // What `tracking` has to tell.
   void take_notices(Pushes& pushes);
-  // About every 100 ms.
+  // To those who said MONITOR.
+  void show_command(uint32_t database,
+                    std::string_view from,
+                    const std::vector<std::string_view>& words) const;
+  void show_script_call(const OutwardEvent& event) const;
+  void end_pause();
+  // About every 100 ms, both.
+  void look_after_pause(int64_t now_ms);
   void look_after_caches(const Tracking::Sight& sight, int64_t now_ms);
   Listening listening() {
     return {live,
@@ -220,7 +233,8 @@ struct NodeContext {
             !pubsub.empty(),
             pubsub.hears_key_events(),
             &count_receivers,
-            tracking.any() ? &tracking : nullptr};
+            tracking.any() ? &tracking : nullptr,
+            monitors.any()};
   }
   // Carries out what `fanout` wants done here, and returns the rest of it: messages to peers.
   std::vector<FanoutEffects::Message> take_fanout();

@@ -8,6 +8,7 @@
 #include "config/base/log.hpp"
 #include "resp/commands/stream_read.hpp"
 #include "resp/commands/support.hpp"
+#include "resp/monitors.hpp"
 #include "resp/numbers.hpp"
 #include "resp/resp_writer.hpp"
 #include "resp/stopwatch.hpp"
@@ -106,6 +107,7 @@ lua::Host::Called ScriptHost::call(Args args, int version) {
   ValueWriter value(version, kValueBytes);
   const Resolved found = resolve_command(args, cluster_version_);
   const CommandSpec* row = found.row;
+  bool ran = false;
   if (row == nullptr || found.unknown_subcommand || row->is_internal()) {
     value.error(kUnknown);
   } else if (!arity_fits(*row, args.size())) {
@@ -117,15 +119,22 @@ lua::Host::Called ScriptHost::call(Args args, int version) {
                 " command is not allowed with BLOCK option from scripts");
   } else if (!row->is_data()) {
     execute_local(*row, args, value);
+    ran = true;
   } else if (row->route == Route::kWrite && read_only_) {
     value.error(kReadOnly);
   } else {
     run(*row, args, value);
     context_.stopwatch().command_of_script(*row, args, began_ns, value.is_error());
+    ran = true;
     if (row->role == SessionRole::kPublish) {  // how many receive it differs from node to node
       value.clear();
       value.integer(0);
     }
+  }
+  if (ran && !silent_ && context_.state().outward().tells_script_calls() && is_monitored(*row)) {
+    std::string packed;
+    pack_command(packed, database_, args);
+    context_.state().outward().script_called(database_, std::move(packed));
   }
   const uint64_t looked_at = context_.state().steps().taken() - before;
   records_ += looked_at;

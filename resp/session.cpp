@@ -45,6 +45,8 @@ Session::~Session() {
   state_->node.client_memory.changed(state_->counted_bytes, 0);
   state_->forget_subscriptions();
   state_->turn_tracking_off();
+  state_->stop_monitoring();
+  state_->forget_hold();
   state_->node.sessions.erase(state_->info.id);
 }
 
@@ -72,6 +74,7 @@ void Session::reply(const ReplyBatch& replies, int64_t now_ms) {
   State& s = *state_;
   s.now_ms = now_ms;
   s.now_ns = s.node.measures.now_ns();
+  s.flush_asked = false;  // whoever brings replies writes the output
   if (replies.lost) {
     ++s.node.metrics.output_limit_disconnections;
     log_warning("Closing client " + s.info.peer_address +
@@ -119,7 +122,8 @@ void Session::tick(int64_t now_ms) {
   State& s = *state_;
   s.now_ms = now_ms;
   int64_t timeout_ms = s.node.options.timeout * 1000;
-  if (timeout_ms > 0 && idle() && !s.is_subscriber() && now_ms - s.last_active_ms > timeout_ms) {
+  const bool listens = s.is_subscriber() || s.monitoring || s.held;
+  if (timeout_ms > 0 && idle() && !listens && now_ms - s.last_active_ms > timeout_ms) {
     log_verbose("Closing idle client " + s.info.peer_address + ".");
     s.kill();
     return;
@@ -153,8 +157,9 @@ bool Session::has_output() const { return !state_->output.empty(); }
 
 bool Session::wants_more_input() const {
   const State& s = *state_;
-  const bool ahead = (s.is_blocked() || s.migrating) && s.parser.unread_bytes() < kReadAheadBytes;
-  return !s.paused && (!s.barrier || ahead) && !s.deferred && !s.close_after_replies && !s.killed;
+  const bool waits = s.is_blocked() || s.migrating || s.held;
+  const bool ahead = waits && s.parser.unread_bytes() < kReadAheadBytes;
+  return !s.paused && ((!s.barrier && !s.deferred) || ahead) && !s.close_after_replies && !s.killed;
 }
 
 bool Session::blocked() const { return state_->is_blocked(); }
@@ -162,6 +167,10 @@ bool Session::blocked() const { return state_->is_blocked(); }
 // Its answer is nobody's; but behind it this session is idle, if nothing else is unanswered.
 void Session::end_wait() {
   State& s = *state_;
+  if (s.held) {
+    s.ignores_pause = true;
+    s.resume();
+  }
   if (!s.is_blocked() || std::exchange(s.ending_wait, true)) {
     return;
   }
@@ -207,7 +216,7 @@ bool Session::idle() const {
 
 bool Session::between_commands() const {
   const Transaction& transaction = state_->transaction;
-  return idle() && state_->parser.unread_bytes() == 0 && !transaction.open &&
+  return idle() && state_->parser.unread_bytes() == 0 && !state_->deferred && !transaction.open &&
          transaction.tokens.empty();
 }
 
@@ -256,9 +265,10 @@ void Session::State::process() {
       break;
     }
     if (deferred) {
-      if (must_wait(*deferred->row)) {
+      if (must_still_wait()) {
         break;
       }
+      forget_hold();
       const QueuedLocal command = *std::exchange(deferred, std::nullopt);
       dispatch(std::vector<std::string_view>(command.args.begin(), command.args.end()));
       end_caching(last_command);

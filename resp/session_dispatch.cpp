@@ -27,6 +27,11 @@ std::string upper_case(std::string_view text) {
 // saying: such a client is cut off before a line of its request can be taken for a command.
 bool is_http(std::string_view name) { return same_word(name, "post") || same_word(name, "host:"); }
 
+constexpr std::string_view kNoDebug =
+    "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", "
+    "you can run it from a local connection, otherwise you need to set this option in the "
+    "configuration file, and then restart the server.";
+
 }  // namespace
 
 Resolved resolve_for_client(const NodeContext& node, Args args) {
@@ -54,10 +59,21 @@ std::string arity_text(const CommandSpec& row) {
   return "ERR wrong number of arguments for '" + std::string(row.name) + "' command";
 }
 
+// Is it a client of this machine, and is that enough?
+bool Session::State::may_debug() const {
+  if (node.options.enable_debug_command != config::DebugAccess::kLocal) {
+    return node.options.enable_debug_command == config::DebugAccess::kYes;
+  }
+  std::string_view host = info.peer_address;
+  host = host.substr(0, host.rfind(':'));
+  return host == "127.0.0.1" || host == "::1" || host == "[::1]" || host == "[::ffff:127.0.0.1]";
+}
+
 bool Session::State::must_wait(const CommandSpec& row) const {
   switch (row.role) {
     case SessionRole::kSubscribe:
     case SessionRole::kTracking:
+    case SessionRole::kWaits:
       return !slots.empty() && !transaction.open;
     case SessionRole::kExec:
       return !publications.empty();
@@ -87,6 +103,12 @@ std::string Session::State::refusal_of(const CommandSpec& row, size_t argc) cons
     return "ERR Can't execute '" + std::string(row.name) +
            "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
            "context";
+  }
+  if (monitoring && is_refused_to_monitors(row)) {
+    return "ERR Replica can't interact with the keyspace";
+  }
+  if (row.role == SessionRole::kDebug && !may_debug()) {
+    return std::string(kNoDebug);
   }
   if (transaction.open && (row.flags & kNoMulti) != 0) {
     return "ERR Command not allowed inside a transaction";
@@ -153,6 +175,10 @@ void Session::State::dispatch(Args args) {
     deferred = QueuedLocal{0, row, {args.begin(), args.end()}};
     return;
   }
+  if (node.pause.until_ms != 0 && row != nullptr && !unknown_subcommand && is_paused(*row, args) &&
+      refusal_of(*row, args.size()).empty()) {
+    return hold(*row, args);
+  }
   ++node.metrics.commands_processed;
   skip_this_reply = std::exchange(skip_next_reply, false);
   last_command = row;
@@ -170,6 +196,7 @@ void Session::State::dispatch(Args args) {
   if (const std::string why = refusal_of(*row, args.size()); !why.empty()) {
     return reject(row, why);
   }
+  const Args said = args;
   std::string script;
   const std::vector<std::string_view> words = words_sent(*row, args, script);
   if (!words.empty()) {
@@ -180,20 +207,27 @@ void Session::State::dispatch(Args args) {
   if (transaction.open && (row->flags & kNotQueued) == 0) {
     return queue(*row, args);
   }
-  if (row->role == SessionRole::kPublish) {
-    return publish(*row, args);
+  if (node.monitors.any()) {
+    return run_watched(*row, args, said);
   }
-  if (row->role == SessionRole::kSubscribe) {
-    return change_subscriptions(*row, args);
+  run(*row, args);
+}
+
+void Session::State::run(const CommandSpec& row, Args args) {
+  if (row.role == SessionRole::kPublish) {
+    return publish(row, args);
   }
-  if (!row->is_data()) {
+  if (row.role == SessionRole::kSubscribe) {
+    return change_subscriptions(row, args);
+  }
+  if (!row.is_data()) {
     // What EXEC answers is bounded part by part.
     size_t room = config::limits::kLocalReplyBytes;
     for (std::string_view arg : args) {
       room += arg.size();
     }
-    room = row->role == SessionRole::kExec ? RespWriter::kAnyRoom : room;
-    reply_now([&](RespWriter& reply) { run_local(*row, args, reply, room); });
+    room = row.role == SessionRole::kExec ? RespWriter::kAnyRoom : room;
+    reply_now([&](RespWriter& reply) { run_local(row, args, reply, room); });
     return;
   }
   size_t begin = requests.buffer.size();
@@ -202,13 +236,13 @@ void Session::State::dispatch(Args args) {
     requests.buffer.resize(begin);
     return reply_error("ERR command is larger than raft.max-entry-size");
   }
-  if (WaitFor wait; row->waiting != nullptr && row->waiting->wait(args, wait)) {
-    return block(wait, begin, may_be_long(*row, args.size()));
+  if (WaitFor wait; row.waiting != nullptr && row.waiting->wait(args, wait)) {
+    return block(wait, begin, may_be_long(row, args.size()));
   }
-  forward(route_of(*row, args) == Route::kWrite ? RequestKind::kWrite
-          : may_read_stale()                    ? RequestKind::kStaleRead
-                                                : RequestKind::kRead,
-          begin, may_be_long(*row, args.size()));
+  forward(route_of(row, args) == Route::kWrite ? RequestKind::kWrite
+          : may_read_stale()                   ? RequestKind::kStaleRead
+                                               : RequestKind::kRead,
+          begin, may_be_long(row, args.size()));
 }
 
 void Session::State::run_local(const CommandSpec& row, Args args, RespWriter& reply, size_t room) {

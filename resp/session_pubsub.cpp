@@ -213,6 +213,10 @@ void NodeContext::publish_outward(std::vector<OutwardEvent> events,
   }
   Pushes pushes;
   for (OutwardEvent& event : events) {
+    if (event.kind == OutwardEvent::Kind::kScriptCall) {
+      show_script_call(event);
+      continue;
+    }
     for (const Publication& publication : publications_of(std::move(event))) {
       publish(publication, pushes);
     }

@@ -154,9 +154,13 @@ struct Session::State {
   std::list<WaitingPublication> publications;  // their turn has not come
   bool tracking = false;                       // it is one of node.tracking's clients
   bool caching = false;                        // CLIENT CACHING marks the next command, or block
-  PubSub::Counts subscriptions;                // of node.pubsub
-  size_t blocked_bytes = 0;  // what its wait holds elsewhere, behind a kBlocked barrier
-  bool ending_wait = false;  // Session::end_wait()
+  bool monitoring = false;                     // it is one of node.monitors
+  bool flush_asked = false;      // its owner will look at `output`: there are lines of MONITOR
+  bool held = false;             // `deferred` waits for the end of CLIENT PAUSE
+  bool ignores_pause = false;    // the connection is to end
+  PubSub::Counts subscriptions;  // of node.pubsub
+  size_t blocked_bytes = 0;      // what its wait holds elsewhere, behind a kBlocked barrier
+  bool ending_wait = false;      // Session::end_wait()
 
   // ---- the way of the bytes
   RequestParser parser;
@@ -205,6 +209,7 @@ struct Session::State {
 
   // ---- session_dispatch.cpp
   void dispatch(Args args);
+  void run(const CommandSpec& row, Args args);  // that is not refused, nor queued
   std::optional<std::string> script_of(const CommandSpec& row, Args args) const;
   // The name under which it is sent as a read; empty: it is not.
   std::string_view name_as_read(const CommandSpec& row, Args args) const;
@@ -216,6 +221,7 @@ struct Session::State {
   bool must_wait(const CommandSpec& row) const;
   // Why a command that is known is refused before it runs; empty: it is not.
   std::string refusal_of(const CommandSpec& row, size_t argc) const;
+  bool may_debug() const;  // enable-debug-command
   size_t deferred_bytes() const;
   // A reply larger than `room` becomes an error.
   void run_local(const CommandSpec& row, Args args, RespWriter& reply, size_t room);
@@ -270,14 +276,30 @@ struct Session::State {
   void push(const PushMessage& message);
   void take_pushes(const std::vector<Push>& messages);  // that were on their way for a while
 
+  // ---- session_monitor.cpp
+  void start_monitoring();
+  void stop_monitoring();
+  // run(), and its lines. `said`: what the client said, if that is something else.
+  void run_watched(const CommandSpec& row, Args args, Args said);
+  void show_block();  // the commands of the block that EXEC is about to execute
+  void take_monitor_line(std::string_view line);
+
+  // ---- session_pause.cpp
+  bool is_paused(const CommandSpec& row, Args args) const;  // CLIENT PAUSE holds it
+  void hold(const CommandSpec& row, Args args);
+  void forget_hold();
+  bool must_still_wait() const;  // `deferred`
+
   // ---- session_tracking.cpp
   void turn_tracking_off();
   // CLIENT CACHING holds until a command behind it is over that is no CLIENT, or a block.
   void end_caching(const CommandSpec* row) {
-    caching = caching && (transaction.open || (row != nullptr && row->name.starts_with("client|")));
+    const bool goes_on = held || transaction.open;  // what is held has not run yet
+    caching = caching && (goes_on || (row != nullptr && row->name.starts_with("client|")));
   }
 
   // ---- session_transaction.cpp
+  std::optional<uint32_t> database_selected(std::string_view number) const;  // by SELECT
   void queue(const CommandSpec& row, Args args);
   void exec(RespWriter& reply);
   void watch(Args args, ReplyWriter& reply);

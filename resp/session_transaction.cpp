@@ -52,6 +52,13 @@ size_t reply_size(std::string_view bytes) {
   return at;
 }
 
+// Out of range, SELECT fails and nothing changes.
+std::optional<uint32_t> Session::State::database_selected(std::string_view number) const {
+  const std::optional<int64_t> value = parse_integer(number);
+  const bool there = value && *value >= 0 && *value < node.options.databases;
+  return there ? std::optional(static_cast<uint32_t>(*value)) : std::nullopt;
+}
+
 void Session::State::queue(const CommandSpec& row, Args args) {
   Transaction& t = transaction;
   if (row.role == SessionRole::kConfig &&
@@ -71,11 +78,7 @@ void Session::State::queue(const CommandSpec& row, Args args) {
       bytes += arg.size();
     }
     if (row.role == SessionRole::kSelect) {
-      // Out of range, SELECT fails and nothing changes.
-      std::optional<int64_t> number = parse_integer(args[1]);
-      if (number && *number >= 0 && *number < node.options.databases) {
-        t.database = static_cast<uint32_t>(*number);
-      }
+      t.database = database_selected(args[1]).value_or(t.database);
     }
   } else {
     pack_command(t.packed.emplace_back(), t.database, args);

@@ -85,10 +85,10 @@ Result<void> sync_tree(const std::string& path) {
   return sync_directory(parent_of(path));
 }
 
-Result<void> write_file_durably(const std::string& path, std::string_view bytes) {
+Result<void> write_file_durably(const std::string& path, std::string_view bytes, mode_t mode) {
   const std::string fresh = path + ".new";
   {
-    Descriptor file(fresh, O_WRONLY | O_CREAT | O_TRUNC);
+    Descriptor file(fresh, O_WRONLY | O_CREAT | O_TRUNC, mode);
     if (!file.good()) {
       return failed("create", fresh);
     }

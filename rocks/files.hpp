@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <sys/types.h>
 
 #include "config/base/checksum.hpp"
 #include "config/base/result.hpp"
@@ -20,8 +21,10 @@ Result<void> sync_directory(const std::string& path);
 Result<void> sync_tree(const std::string& path);
 
 // Writes a new file and makes it durable: under another name first, so that the name holds all of
-// it or what was there before.
-Result<void> write_file_durably(const std::string& path, std::string_view bytes);
+// it or what was there before. `mode`: who may read it, if it is new; the umask takes from it.
+Result<void> write_file_durably(const std::string& path,
+                                std::string_view bytes,
+                                mode_t mode = 0600);
 Result<std::string> read_whole_file(const std::string& path);
 
 // [offset, offset + bytes_max) of a file, less at its end.

@@ -1,8 +1,10 @@
 #include "actors/node/node.hpp"
 
 #include <array>
+#include <chrono>
 #include <csignal>
 #include <ctime>
+#include <thread>
 #include <unistd.h>
 #include <utility>
 
@@ -15,6 +17,7 @@
 #include "actors/clients/exchange.hpp"
 #include "actors/clients/tcp_server.hpp"
 #include "actors/listeners.hpp"
+#include "actors/node/config_file.hpp"
 #include "actors/node/departure_shell.hpp"
 #include "actors/node/fanout_shell.hpp"
 #include "actors/node/founding_shell.hpp"
@@ -97,6 +100,7 @@ struct Node::State {
   void spawn_log();
   void fill_context();
   void timer();
+  void rewrite_config(resp::AdminDone done);
   void look_after_caches();
   void look_at_latency();
   void refresh_status();
@@ -287,6 +291,7 @@ void Node::State::fill_context() {
     return static_cast<int64_t>(now.tv_sec) * 1'000'000 + now.tv_nsec / 1000;
   };
   context.monotonic_ms = ClientLoop::monotonic_ms;
+  context.sleep_us = [](int64_t us) { std::this_thread::sleep_for(std::chrono::microseconds(us)); };
   context.refresh_status = [this] { refresh_status(); };
   context.options_changed = [this] { log_set_level(parts.options.loglevel); };
   context.close_connection = [this](resp::ConnectionId id) { parts.server->close(id); };
@@ -297,6 +302,7 @@ void Node::State::fill_context() {
   context.admin.exchange = [this](resp::Exchange what, resp::ExchangeDone done) {
     return exchange(*parts.client_loop, std::move(what), std::move(done));
   };
+  context.admin.rewrite_config = [this](resp::AdminDone done) { rewrite_config(std::move(done)); };
   orders.fill(context.admin);
   joining.fill(context.admin);
   snapshots.fill(context.admin);
@@ -319,9 +325,24 @@ void Node::State::timer() {
   fanout.tick();
   look_after_caches();
   look_at_latency();
+  parts.context.look_after_pause(ClientLoop::monotonic_ms());
   if (++parts.timer_rounds % kClientRounds == 0) {
     parts.server->tick();
   }
+}
+
+void Node::State::rewrite_config(resp::AdminDone done) {
+  parts.worker->post([this, options = parts.options, done = std::move(done)] {
+    const Result<void> written = rewrite_config_file(options);
+    parts.client_loop->post([written, done] {
+      if (written) {
+        log_notice("CONFIG REWRITE executed with success.");
+        return done({});
+      }
+      log_warning("CONFIG REWRITE failed: " + written.error().text);
+      done(refused("ERR Rewriting config file: " + written.error().text));
+    });
+  });
 }
 
 // Clients that cache keys hear of a change only as long as this node does.

@@ -1,4 +1,5 @@
-// CLIENT and its sub-commands, except LIST, INFO and KILL (client_list.cpp).
+// CLIENT and its sub-commands, except LIST, INFO and KILL (client_list.cpp), TRACKING
+// (session_tracking.cpp) and PAUSE (session_pause.cpp).
 #include "config/limits.hpp"
 #include "resp/numbers.hpp"
 #include "resp/session_state.hpp"
@@ -153,6 +154,10 @@ void client_help(Session&, Args, ReplyWriter& reply) {
       "    Return information about client connections. Options:",
       "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
       "      Return clients of specified type.",
+      "UNPAUSE",
+      "    Stop the current client pause, resuming traffic.",
+      "PAUSE <timeout> [WRITE|ALL]",
+      "    Suspend all, or just write, clients for <timeout> milliseconds.",
       "REPLY (ON|OFF|SKIP)",
       "    Control the replies sent to the current connection.",
       "SETINFO <option> <value>",
@@ -161,13 +166,13 @@ void client_help(Session&, Args, ReplyWriter& reply) {
       "    * LIB-VER: the client lib version.",
       "SETNAME <name>",
       "    Assign the name <name> to the current connection.",
+      "UNBLOCK <clientid> [TIMEOUT|ERROR]",
+      "    Unblock the specified blocked client.",
       "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
       "         [OPTIN] [OPTOUT] [NOLOOP]",
       "    Control server assisted client side caching.",
       "TRACKINGINFO",
       "    Report tracking status for the current connection.",
-      "UNBLOCK <clientid> [TIMEOUT|ERROR]",
-      "    Unblock the specified blocked client.",
       "NO-EVICT (ON|OFF)",
       "    Protect current client connection from eviction.",
       "NO-TOUCH (ON|OFF)",

@@ -36,9 +36,10 @@ std::string unknown_type_text(std::string_view word) {
 std::string flags_of(const Session::State& s) {
   const Tracking::Client* tracking = s.node.tracking.find(s.info.id);
   std::string flags;
+  flags += s.monitoring ? "O" : "";
   flags += s.is_subscriber() ? "P" : "";
   flags += s.transaction.open ? "x" : "";
-  flags += s.is_blocked() ? "b" : "";
+  flags += s.is_blocked() || s.held ? "b" : "";
   flags += tracking != nullptr ? "t" : "";
   flags += tracking != nullptr && tracking->broken ? "R" : "";
   flags += tracking != nullptr && tracking->mode.broadcast ? "B" : "";

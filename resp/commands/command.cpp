@@ -62,6 +62,9 @@ std::optional<std::vector<FoundKey>> find_keys(Session& session, Args args, Repl
     return std::nullopt;
   }
   if (!keys.fit()) {
+    if ((found.row->flags & kNoMandatoryKeys) != 0) {  // as in Redis: EVAL with a wrong count
+      return std::vector<FoundKey>();
+    }
     reply.error("ERR Invalid arguments specified for command");
     return std::nullopt;
   }

@@ -1,4 +1,4 @@
-// CONFIG GET, SET, RESETSTAT, HELP; the options themselves: config/options.def.
+// CONFIG GET, SET, REWRITE, RESETSTAT, HELP; the options themselves: config/options.def.
 #include "config/cluster_settings.hpp"
 #include "resp/session_state.hpp"
 
@@ -51,6 +51,18 @@ void config_set(Session& session, Args args, ReplyWriter& reply) {
   reply.ok();
 }
 
+void config_rewrite(Session& session, Args, ReplyWriter& reply) {
+  NodeContext& node = session.state().node;
+  if (node.options.config_file.empty()) {
+    return reply.error("ERR The server is running without a config file");
+  }
+  node.admin.rewrite_config([later = session.state().defer()](const AdminAnswer& answer) {
+    later.answer([&answer](ReplyWriter& writer) {
+      answer.error.empty() ? writer.ok() : writer.error(answer.error);
+    });
+  });
+}
+
 void config_resetstat(Session& session, Args, ReplyWriter& reply) {
   NodeContext& node = session.state().node;
   node.metrics.reset();
@@ -66,6 +78,8 @@ void config_help(Session&, Args, ReplyWriter& reply) {
       "    Set the configuration <directive> to <value>.",
       "RESETSTAT",
       "    Reset statistics reported by the INFO command.",
+      "REWRITE",
+      "    Rewrite the configuration file.",
   };
   reply_help(reply, "CONFIG", kLines);
 }

@@ -115,6 +115,7 @@ void reset(Session& session, Args, ReplyWriter& reply) {
   s.discard_transaction();
   s.forget_subscriptions();
   s.turn_tracking_off();
+  s.stop_monitoring();
   s.database = 0;
   s.resp_version = 2;
   s.stale_reads = false;

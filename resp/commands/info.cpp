@@ -69,7 +69,7 @@ void clients(NodeContext& node, InfoText& out) {
   uint64_t output = 0;
   uint64_t blocked = 0;
   for (const auto& [id, session] : node.sessions) {
-    blocked += session->blocked() ? 1 : 0;
+    blocked += session->blocked() || session->state().held ? 1 : 0;
     input = std::max<uint64_t>(input, session->state().parser.unread_bytes());
     output = std::max<uint64_t>(output, session->state().output_bytes());
   }

@@ -1,10 +1,13 @@
 // OBJECT: how Redis would keep a value. Nothing here lies that way; clients and tests ask.
 #include <limits>
+#include <string>
 #include <string_view>
 
+#include "config/base/check.hpp"
 #include "resp/commands/support.hpp"
 #include "resp/help.hpp"
 #include "resp/numbers.hpp"
+#include "resp/types/dump/key_writer.hpp"
 
 namespace kiwi::resp::commands {
 
@@ -85,6 +88,23 @@ void object_refcount(Context& context, Args args, ReplyWriter& reply) {
   const bool integer = key.is(Type::kString) && is_integer(key.meta);
   const int64_t number = integer ? *parse_integer(key.meta.value) : -1;
   reply.integer(number >= 0 && number < kSharedIntegers ? kSharedCount : 1);
+}
+
+// kiwi.object key. Where it lies and when it was asked for nobody knows.
+void debug_object(Context& context, Args args, ReplyWriter& reply) {
+  const Key key = context.read(args[1]);
+  if (!key.live) {
+    return reply.error(texts::kNoSuchKey);
+  }
+  std::string payload;
+  if (dump::write_key(context.state(), key, dump::kPayloadBytes, payload) !=
+      dump::WriteOutcome::kDone) {
+    return reply.error("ERR the payload is larger than 512 MB");
+  }
+  CHECK_INVARIANT(!payload.empty());  // it begins with its type
+  reply.simple("Value at:0x0 refcount:1 encoding:" + std::string(encoding_of(key.meta)) +
+               " serializedlength:" + std::to_string(payload.size() - 1) +
+               " lru:0 lru_seconds_idle:0");
 }
 
 void object_help(Session&, Args, ReplyWriter& reply) {

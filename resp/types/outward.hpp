@@ -21,11 +21,11 @@
 namespace kiwi::resp {
 
 struct OutwardEvent {
-  enum class Kind : uint8_t { kPublish, kShardPublish, kKey };
+  enum class Kind : uint8_t { kPublish, kShardPublish, kKey, kScriptCall };
   Kind kind = Kind::kPublish;
-  uint32_t database = 0;     // kKey: logical
+  uint32_t database = 0;     // kKey, kScriptCall: logical
   std::string channel;       // kKey: the event's name
-  std::string message;       // kKey: the key
+  std::string message;       // kKey: the key; kScriptCall: the command, packed
   config::KeyEvents to = 0;  // kKey: kKeyspaceChannel, kKeyeventChannel or both
   bool operator==(const OutwardEvent&) const = default;
 };
@@ -58,6 +58,7 @@ struct Listening {
   bool key_subscribers = false;                // to something that an event of a key could go to
   const ReceiverCounter* receivers = nullptr;  // outlives the executor
   KeyTracker* tracker = nullptr;               // likewise; none: no client caches anything
+  bool monitors = false;                       // somebody said MONITOR
 };
 
 class Outward {
@@ -102,6 +103,13 @@ class Outward {
     if (misses_ && bytes_ < kMissBytes) {
       add_key_event({config::kEventKeyMiss, "keymiss"}, database, key);
     }
+  }
+
+  // A script that a client of this node waits for, in an entry or not, called this. Of too many in
+  // a turn the rest is not told.
+  bool tells_script_calls() const { return listening_.monitors && bytes_ < kMissBytes; }
+  void script_called(uint32_t database, std::string packed) {
+    add({OutwardEvent::Kind::kScriptCall, database, {}, std::move(packed), 0});
   }
 
   // While it lives, what is created takes the place of a key that was there: it is not `new`.

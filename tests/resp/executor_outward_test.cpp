@@ -146,6 +146,49 @@ TEST_CASE("commands behind CONFIG SET in its entry tell as it says") {
   CHECK(text_of(outside.node.deliver().outward) == "0 set k");
 }
 
+// The lines of redis-server 7.0.15's MONITOR for this script have these databases and words.
+TEST_CASE("what a script calls is told where its client waits, if somebody monitors") {
+  const std::vector<std::string> script{
+      "EVAL",
+      "redis.call('set','q','1'); redis.call('select',2); redis.pcall('get','x'); "
+      "return redis.call('ping')",
+      "0"};
+  const auto calls_of = [](const std::vector<OutwardEvent>& events) {
+    std::string text;
+    for (const OutwardEvent& event : events) {
+      CHECK(event.kind == OutwardEvent::Kind::kScriptCall);
+      PackedCommand call;
+      REQUIRE(unpack_command(event.message, call));
+      text += "[" + std::to_string(event.database) + "]";
+      for (const std::string_view word : call.args) {
+        text += " " + std::string(word);
+      }
+      text += "\n";
+    }
+    return text;
+  };
+  Outside outside;
+  Node& node = outside.node;
+  const auto asked_here = [&] {
+    auto batch = std::make_shared<PendingBatch>();
+    const raft::ProposalNumber number = node.next_number();
+    batch->sequence = number.sequence;
+    batch->ops.push_back({{1, 0}, RequestKind::kWrite, 2, {}});
+    node.executor().expect(batch);
+    node.log().batch(number, {packed(script)});
+    return node.deliver().outward;
+  };
+  CHECK(asked_here().empty());  // nobody monitors
+  Listening listening = everybody();
+  listening.monitors = true;
+  node.executor().listen(listening);
+  CHECK(outside.events(packed(script)).empty());  // nobody waits
+  CHECK(calls_of(asked_here()) == "[0] set q 1\n[2] select 2\n[2] get x\n[2] ping\n");
+  CHECK(calls_of(
+            node.read_effects(packed({"EVAL_RO", "return redis.call('get','q')", "0"})).outward) ==
+        "[0] get q\n");
+}
+
 TEST_CASE("a key whose time is over is told of by the entry that removes it") {
   Outside outside;
   outside.choose("KEA");

@@ -19,6 +19,12 @@ std::string unescape(std::string_view text, std::string_view id) {
     if (text.substr(i).starts_with("{id}")) {
       out += id;
       i += 3;
+    } else if (text.substr(i).starts_with("{time}")) {  // TestNode's
+      out += "1700000000.123456";
+      i += 5;
+    } else if (text.substr(i).starts_with("{address}")) {
+      out += "127.0.0.1:5000" + std::string(id);
+      i += 8;
     } else if (text[i] != '\\') {
       out += text[i];
     } else if (text[++i] == 'x') {
@@ -39,6 +45,7 @@ struct Exchange {
 struct Conversation {
   std::string name;
   bool password = false;
+  bool debug = false;
   std::vector<Exchange> exchanges;
 };
 
@@ -49,7 +56,7 @@ std::vector<Conversation> read_conversations(const std::string& file) {
   for (std::string line; std::getline(in, line);) {
     if (line.starts_with("= ")) {
       bool password = line.ends_with(" requirepass");
-      out.push_back({line.substr(2), password, {}});
+      out.push_back({line.substr(2), password, line.ends_with(" debug"), {}});
     } else if (line.starts_with("> ")) {
       out.back().exchanges.push_back({unescape(line.substr(2), "7"), "", false});
     } else if (line.starts_with("< ")) {
@@ -64,6 +71,8 @@ std::vector<Conversation> read_conversations(const std::string& file) {
 void replay(const Conversation& conversation, bool byte_by_byte) {
   TestNode node;
   node.options.requirepass = conversation.password ? "secret" : "";
+  node.options.enable_debug_command =
+      conversation.debug ? config::DebugAccess::kYes : config::DebugAccess::kNo;
   TestClient client(node, 7);
   for (const Exchange& exchange : conversation.exchanges) {
     CAPTURE(exchange.sent);
@@ -109,6 +118,13 @@ TEST_SUITE("resp") {
   }
   TEST_CASE("SLOWLOG and LATENCY are answered as by Redis 7.0") { replay_file("latency.txt"); }
   TEST_CASE("CLIENT TRACKING is answered as by Redis 7.0") { replay_file("tracking.txt"); }
+  TEST_CASE("a monitor gets Redis 7.0's lines, behind its own replies") {
+    replay_file("monitor.txt");
+  }
+  TEST_CASE("LOLWUT, DEBUG, and what operators ask wrongly are answered as by Redis 7.0") {
+    replay_file("server.txt");
+    replay_file("debug.txt");
+  }
   TEST_CASE("COMMAND INFO and DOCS say of every command what Redis 7.0 says") {
     replay_file("command_table.txt");
   }

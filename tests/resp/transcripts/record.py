@@ -3,8 +3,10 @@
 
 A file is a list of conversations:
     = NAME [requirepass]   a new connection; with the word, the server asks for the password "secret"
+    = NAME debug           of a server with enable-debug-command yes
     > BYTES                sent, with \\r\\n and other escapes
-    < BYTES                everything the server answered; {id} stands for the connection's id
+    < BYTES                everything the server answered; {id}, {time} and {address} stand for the
+                           connection's id, the time and the client of a line of MONITOR
     ! closed               the server closed the connection
 The script drops all < and ! lines and writes them anew.
 """
@@ -33,7 +35,8 @@ def escape(data):
         chr(b) if 32 <= b < 127 and b != 92 else {10: "\\n", 13: "\\r", 92: "\\\\"}.get(b, "\\x%02x" % b)
         for b in data
     )
-    return re.sub(r"(\$2\\r\\nid\\r\\n):\d+", r"\1:{id}", text)
+    text = re.sub(r"(\$2\\r\\nid\\r\\n):\d+", r"\1:{id}", text)
+    return re.sub(r"\+\d+\.\d{6} \[(\d+) 127\.0\.0\.1:\d+\]", r"+{time} [\1 {address}]", text)
 
 
 def unescape(text):
