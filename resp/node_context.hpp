@@ -24,6 +24,7 @@
 #include "resp/fanout.hpp"
 #include "resp/process_usage.hpp"
 #include "resp/pubsub.hpp"
+#include "resp/rate.hpp"
 #include "resp/request.hpp"
 #include "resp/router_status.hpp"
 #include "resp/tracking.hpp"
@@ -50,6 +51,7 @@ struct SnapshotStatus {
   uint64_t created = 0;   // cuts and checkpoints
   uint64_t received = 0;  // installed
   uint64_t sent = 0;      // followers brought up
+  uint64_t sent_deltas = 0;  // of them, by what their own state lacked
   bool in_progress = false;
   LogIndex in_progress_index;  // of what is sent or received; 0 = nothing
   std::string live_state;      // the state's directory
@@ -90,6 +92,14 @@ struct SaveStatus {
   bool running = false;
   bool last_ok = true;
   int64_t last_s = 0;  // wall clock; 0 = none since the start
+  int64_t began_ms = 0;       // the one that runs; monotonic
+  int64_t last_took_ms = -1;  // the last one, whatever became of it
+  uint64_t made = 0;          // since the start
+};
+
+// What comes and goes a second.
+struct Rates {
+  Rate commands, input, output, peer_input, peer_output;
 };
 
 // Copies of what other parts of the node know, as fresh as the shells made them.
@@ -104,12 +114,13 @@ struct NodeStatus {
   rocks::Keyspace::Usage keyspace;
   uint64_t log_disk_bytes = 0;
   DiskStatus disk;
+  uint64_t log_memory_bytes = 0;  // the log's memtables and cached blocks
   uint64_t log_window_bytes = 0;  // entries held in memory
   uint64_t log_window_entries = 0;
   std::map<NodeId, LinkStatus> links;
   SnapshotStatus snapshot;
-  uint64_t commands_per_second = 0;
   WaiterStatus waiters;
+  ScriptStatus scripts;
 };
 
 // Messages on their way, gathered so that each connection gets one batch of them.
@@ -132,6 +143,9 @@ struct NodeContext {
 
   NodeStatus status;
   SaveStatus save;
+  Rates rates;
+  uint64_t startup_bytes = 0;  // memory_report.hpp
+  uint64_t peak_bytes = 0;
 
   // Error replies by their first word, for INFO errorstats; at most kErrorWords of them.
   std::map<std::string, uint64_t, std::less<>> errors;
@@ -171,6 +185,7 @@ struct NodeContext {
   std::function<int64_t()> wall_microseconds = [] { return int64_t{0}; };  // since the epoch
   std::function<int64_t()> monotonic_ms = [] { return int64_t{0}; };
   std::function<ProcessUsage()> process_usage = read_process_usage;
+  std::function<uint64_t()> heap_bytes = read_heap_bytes;
   // Brings `status` up to date as far as the client loop can; called before INFO.
   std::function<void()> refresh_status = [] {};
   // CONFIG SET succeeded: put into force what needs it (log level, maxclients, ...).
@@ -211,6 +226,15 @@ struct NodeContext {
   }
   // Carries out what `fanout` wants done here, and returns the rest of it: messages to peers.
   std::vector<FanoutEffects::Message> take_fanout();
+
+  // About ten times a second.
+  void sample_rates(int64_t now_us) {
+    rates.commands.sample(metrics.commands_processed, now_us);
+    rates.input.sample(metrics.net_input_bytes, now_us);
+    rates.output.sample(metrics.net_output_bytes, now_us);
+    rates.peer_input.sample(raft_metrics.peer_bytes_received.get(), now_us);
+    rates.peer_output.sample(raft_metrics.peer_bytes_sent.get(), now_us);
+  }
 
   // bytes: a reply that begins with '-'.
   void count_error(std::string_view bytes);

@@ -36,6 +36,7 @@ namespace kiwi::actors {
 struct SnapshotReport {
   uint64_t created = 0;   // checkpoints made
   uint64_t sent = 0;      // transfers a follower confirmed
+  uint64_t sent_deltas = 0;  // of them
   uint64_t received = 0;  // installed
   uint64_t bytes_sent = 0;
   uint64_t bytes_received = 0;
@@ -58,6 +59,7 @@ struct SnapshotReport {
     SnapshotReport kept;
     kept.created = created;
     kept.sent = sent;
+    kept.sent_deltas = sent_deltas;
     kept.received = received;
     kept.bytes_sent = bytes_sent;
     for (const auto& [follower, talk] : sending) {
