@@ -107,6 +107,9 @@ TEST_SUITE("resp") {
   TEST_CASE("subscribers and publishers of one connection are answered as by Redis 7.0") {
     replay_file("pubsub.txt");
   }
+  TEST_CASE("MEMORY, MODULE and OBJECT answer tools as Redis 7.0 does") {
+    replay_file("introspection.txt");
+  }
   TEST_CASE("CLIENT TRACKING is answered as by Redis 7.0") { replay_file("tracking.txt"); }
   TEST_CASE("COMMAND INFO and DOCS say of every command what Redis 7.0 says") {
     replay_file("command_table.txt");
