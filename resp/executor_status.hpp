@@ -41,7 +41,8 @@ struct DatabaseSize {
   }
 };
 
-// Scripts and functions: texts are a part of the state, images and the arena are memory of the node.
+// Scripts and functions: texts are a part of the state, images and the arena are memory of the
+// node.
 struct ScriptStatus {
   uint64_t scripts = 0;
   uint64_t script_bytes = 0;

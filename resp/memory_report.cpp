@@ -82,8 +82,6 @@ double MemoryReport::dataset_percent() const { return 100 * ratio(dataset, less(
 
 double MemoryReport::peak_percent() const { return 100 * ratio(used, peak); }
 
-uint64_t MemoryReport::bytes_per_key() const {
-  return keys == 0 ? 0 : less(used, startup) / keys;
-}
+uint64_t MemoryReport::bytes_per_key() const { return keys == 0 ? 0 : less(used, startup) / keys; }
 
 }  // namespace kiwi::resp

@@ -1,5 +1,5 @@
-// What the memory of a node is used for, in the words of Redis: INFO memory, MEMORY STATS and MEMORY
-// DOCTOR tell the same figures. Measured when it is asked for; client loop only.
+// What the memory of a node is used for, in the words of Redis: INFO memory, MEMORY STATS and
+// MEMORY DOCTOR tell the same figures. Measured when it is asked for; client loop only.
 //
 // `used` is what the allocator handed out, and the pages that the node maps by itself: slots of the
 // table, the arena of scripts. `overhead` is what the node knows to serve something else than to
@@ -15,7 +15,7 @@ namespace kiwi::resp {
 struct NodeContext;
 
 struct MemoryReport {
-  ProcessUsage process;    // with an allocator that does not say more, its figures are filled in
+  ProcessUsage process;  // with an allocator that does not say more, its figures are filled in
   uint64_t used = 0;
   uint64_t peak = 0;       // of `used`, looked at once a second
   uint64_t startup = 0;    // before there were clients, data and caches
@@ -29,9 +29,9 @@ struct MemoryReport {
   uint64_t log_store = 0;  // memtables and cached blocks of the log
   uint64_t block_cache = 0;
   uint64_t memtables = 0;
-  uint64_t scripts = 0;    // the arena and compiled images
-  uint64_t mapped = 0;     // of `used`, not of the allocator
-  uint64_t table = 0;      // records and their indexes: the data as far as it is known
+  uint64_t scripts = 0;  // the arena and compiled images
+  uint64_t mapped = 0;   // of `used`, not of the allocator
+  uint64_t table = 0;    // records and their indexes: the data as far as it is known
   uint64_t keys = 0;
 
   double dataset_percent() const;  // of what is used beyond `startup`

@@ -48,9 +48,9 @@ struct LinkStatus {
 struct SnapshotStatus {
   LogIndex last_index;  // of the last cut of the log, or of the last snapshot installed
   Term last_term;
-  uint64_t created = 0;   // cuts and checkpoints
-  uint64_t received = 0;  // installed
-  uint64_t sent = 0;      // followers brought up
+  uint64_t created = 0;      // cuts and checkpoints
+  uint64_t received = 0;     // installed
+  uint64_t sent = 0;         // followers brought up
   uint64_t sent_deltas = 0;  // of them, by what their own state lacked
   bool in_progress = false;
   LogIndex in_progress_index;  // of what is sent or received; 0 = nothing
@@ -91,7 +91,7 @@ struct DiskStatus {
 struct SaveStatus {
   bool running = false;
   bool last_ok = true;
-  int64_t last_s = 0;  // wall clock; 0 = none since the start
+  int64_t last_s = 0;         // wall clock; 0 = none since the start
   int64_t began_ms = 0;       // the one that runs; monotonic
   int64_t last_took_ms = -1;  // the last one, whatever became of it
   uint64_t made = 0;          // since the start

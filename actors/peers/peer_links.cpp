@@ -184,7 +184,9 @@ PeerLinks::Arrived PeerLinks::take_part(NodeId peer, Link& link, Frame frame) {
     return {};
   }
   if (outcome.ack) {
-    link.wire->send({FrameKind::kAck, {}, encode_ack(*outcome.ack)});
+    std::string ack = encode_ack(*outcome.ack);
+    traffic_.sent_bytes += ack.size();
+    link.wire->send({FrameKind::kAck, {}, std::move(ack)});
   }
   if (!outcome.message) {
     return {};

@@ -86,9 +86,12 @@ void memory_stats(Session& session, Args, ReplyWriter& reply) {
       {"fragmentation", "fragmentation.bytes", process.resident_bytes, memory.used},
   };
   const Figure own[] = {
-      {"state.table", memory.table},         {"state.block-cache", memory.block_cache},
-      {"state.memtables", memory.memtables}, {"log.store", memory.log_store},
-      {"writes.pending", memory.writes},     {"tracking.table", memory.tracking},
+      {"state.table", memory.table},
+      {"state.block-cache", memory.block_cache},
+      {"state.memtables", memory.memtables},
+      {"log.store", memory.log_store},
+      {"writes.pending", memory.writes},
+      {"tracking.table", memory.tracking},
       {"mapped", memory.mapped},
   };
   constexpr size_t kPercents = 2;

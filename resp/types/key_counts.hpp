@@ -1,5 +1,5 @@
-// What the state counts of the keys of a database: one record, written with the turn that changed it.
-// Exact and the same on every node, for it follows from the keys' own records. A plain value.
+// What the state counts of the keys of a database: one record, written with the turn that changed
+// it. Exact and the same on every node, for it follows from the keys' own records. A plain value.
 #pragma once
 
 #include <cstdint>

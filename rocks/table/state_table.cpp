@@ -69,8 +69,8 @@ StateTable::~StateTable() {
 }
 
 uint64_t StateTable::touched_bytes() const {
-  return static_cast<uint64_t>(std::ranges::count(in_use_, uint8_t{1})) * kBlockSlots *
-         sizeof(uint64_t);
+  const auto blocks = static_cast<uint64_t>(std::ranges::count(in_use_, uint8_t{1}));
+  return std::min(slot_bytes(), blocks * kBlockSlots * sizeof(uint64_t));
 }
 
 // ---------------------------------------------------------------- chains
