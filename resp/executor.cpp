@@ -437,26 +437,4 @@ ExecutorEffects Executor::take_effects() {
   return taken;
 }
 
-std::vector<Executor::DatabaseSize> Executor::database_sizes() const {
-  std::vector<DatabaseSize>& sizes = state_->sizes;
-  if (state_->rests) {
-    return sizes;
-  }
-  sizes.clear();
-  for (uint32_t logical : state_->database.databases_with_keys()) {
-    KeyCounts counts = state_->database.counts(state_->database.physical(logical));
-    sizes.push_back({logical, counts.keys, counts.keys_with_ttl});
-  }
-  return sizes;
-}
-
-bool Executor::skipped_entry() const { return state_->skipped; }
-
-uint64_t Executor::state_checksum() const { return state_->record().checksum; }
-
-Executor::Counters Executor::counters() const {
-  const Context::Stats& stats = state_->context.stats();
-  return {stats.hits, stats.misses, stats.expired, state_->commands, stats.expired_fields};
-}
-
 }  // namespace kiwi::resp

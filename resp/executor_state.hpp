@@ -291,6 +291,7 @@ struct Executor::State {
   int64_t began_us = 0;             // this slice of the turn
   rocks::AppliedRecord committed;   // when this turn began
   std::vector<DatabaseSize> sizes;  // when they were last asked for outside of a turn
+  ScriptStatus script_status;       // the same
   // Told by inputs, which may come while a turn rests: never part of what the turn says.
   std::vector<uint64_t> long_reads_expired;
   std::vector<uint64_t> long_reads_dropped;

@@ -32,6 +32,25 @@ struct DatabaseSize {
   uint32_t database = 0;
   uint64_t keys = 0;
   uint64_t keys_with_ttl = 0;
+  double mean_deadline_ms = 0;  // of those, since the epoch
+
+  // What they have left on average; those that are due and still there count for nothing less.
+  uint64_t mean_ttl_ms(int64_t now_ms) const {
+    const double left_ms = mean_deadline_ms - static_cast<double>(now_ms);
+    return keys_with_ttl == 0 || left_ms <= 0 ? 0 : static_cast<uint64_t>(left_ms);
+  }
+};
+
+// Scripts and functions: texts are a part of the state, images and the arena are memory of the
+// node.
+struct ScriptStatus {
+  uint64_t scripts = 0;
+  uint64_t script_bytes = 0;
+  uint64_t libraries = 0;
+  uint64_t functions = 0;
+  uint64_t library_bytes = 0;
+  uint64_t image_bytes = 0;  // of compiled ones
+  uint64_t arena_bytes = 0;  // that the last run left, not of the allocator
 };
 
 }  // namespace kiwi::resp

@@ -27,6 +27,7 @@
 #include "resp/monitors.hpp"
 #include "resp/process_usage.hpp"
 #include "resp/pubsub.hpp"
+#include "resp/rate.hpp"
 #include "resp/request.hpp"
 #include "resp/router_status.hpp"
 #include "resp/tracking.hpp"
@@ -50,9 +51,10 @@ struct LinkStatus {
 struct SnapshotStatus {
   LogIndex last_index;  // of the last cut of the log, or of the last snapshot installed
   Term last_term;
-  uint64_t created = 0;   // cuts and checkpoints
-  uint64_t received = 0;  // installed
-  uint64_t sent = 0;      // followers brought up
+  uint64_t created = 0;      // cuts and checkpoints
+  uint64_t received = 0;     // installed
+  uint64_t sent = 0;         // followers brought up
+  uint64_t sent_deltas = 0;  // of them, by what their own state lacked
   bool in_progress = false;
   LogIndex in_progress_index;  // of what is sent or received; 0 = nothing
   std::string live_state;      // the state's directory
@@ -92,7 +94,15 @@ struct DiskStatus {
 struct SaveStatus {
   bool running = false;
   bool last_ok = true;
-  int64_t last_s = 0;  // wall clock; 0 = none since the start
+  int64_t last_s = 0;         // wall clock; 0 = none since the start
+  int64_t began_ms = 0;       // the one that runs; monotonic
+  int64_t last_took_ms = -1;  // the last one, whatever became of it
+  uint64_t made = 0;          // since the start
+};
+
+// What comes and goes a second.
+struct Rates {
+  Rate commands, input, output, peer_input, peer_output;
 };
 
 // Copies of what other parts of the node know, as fresh as the shells made them.
@@ -107,12 +117,13 @@ struct NodeStatus {
   rocks::Keyspace::Usage keyspace;
   uint64_t log_disk_bytes = 0;
   DiskStatus disk;
+  uint64_t log_memory_bytes = 0;  // the log's memtables and cached blocks
   uint64_t log_window_bytes = 0;  // entries held in memory
   uint64_t log_window_entries = 0;
   std::map<NodeId, LinkStatus> links;
   SnapshotStatus snapshot;
-  uint64_t commands_per_second = 0;
   WaiterStatus waiters;
+  ScriptStatus scripts;
 };
 
 // Messages on their way, gathered so that each connection gets one batch of them.
@@ -135,6 +146,9 @@ struct NodeContext {
 
   NodeStatus status;
   SaveStatus save;
+  Rates rates;
+  uint64_t startup_bytes = 0;  // memory_report.hpp
+  uint64_t peak_bytes = 0;
 
   // What clients had executed; the executor tells it, too.
   Measures measures{options,
@@ -190,6 +204,7 @@ struct NodeContext {
   // DEBUG SLEEP: stops the client loop for so long.
   std::function<void(int64_t)> sleep_us = [](int64_t) {};
   std::function<ProcessUsage()> process_usage = read_process_usage;
+  std::function<uint64_t()> heap_bytes = read_heap_bytes;
   // Brings `status` up to date as far as the client loop can; called before INFO.
   std::function<void()> refresh_status = [] {};
   // CONFIG SET succeeded: put into force what needs it (log level, maxclients, ...).
@@ -241,6 +256,14 @@ struct NodeContext {
 
   // Address and name; ?:0, as in Redis, if the connection is gone, or it was none.
   Measures::Client client_of(ConnectionId id) const;
+  // About ten times a second.
+  void sample_rates(int64_t now_us) {
+    rates.commands.sample(metrics.commands_processed, now_us);
+    rates.input.sample(metrics.net_input_bytes, now_us);
+    rates.output.sample(metrics.net_output_bytes, now_us);
+    rates.peer_input.sample(raft_metrics.peer_bytes_received.get(), now_us);
+    rates.peer_output.sample(raft_metrics.peer_bytes_sent.get(), now_us);
+  }
 
   // The executor's counters only grow; this adds what is new since the last call.
   void count(const ExecutorCounters& now) {

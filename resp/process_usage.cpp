@@ -31,24 +31,31 @@ uint64_t allocator_number(const char* name) {
   return mallctl(name, &value, &size, nullptr, 0) == 0 ? value : 0;
 }
 
+// jemalloc's numbers are as old as the last call of this.
+void refresh_allocator() {
+  uint64_t epoch = 1;
+  size_t size = sizeof(epoch);
+  mallctl("epoch", &epoch, &size, &epoch, size);
+}
+
+uint64_t libc_bytes() {
+  const struct mallinfo2 heap = ::mallinfo2();
+  return heap.uordblks + heap.hblkhd;
+}
+
 Heap read_heap() {
   if (mallctl != nullptr) {
-    uint64_t epoch = 1;
-    size_t size = sizeof(epoch);
-    mallctl("epoch", &epoch, &size, &epoch, size);  // its numbers are as old as this call
-    size_t allocated = 0;
+    refresh_allocator();
     const char* version = "";
     size_t pointer = sizeof(version);
-    size = sizeof(allocated);
-    if (mallctl("stats.allocated", &allocated, &size, nullptr, 0) == 0 &&
-        mallctl("version", &version, &pointer, nullptr, 0) == 0) {
+    const uint64_t allocated = allocator_number("stats.allocated");
+    if (allocated != 0 && mallctl("version", &version, &pointer, nullptr, 0) == 0) {
       const std::string_view whole(version);
       return {allocated, "jemalloc-" + std::string(whole.substr(0, whole.find('-'))),
               allocator_number("stats.active"), allocator_number("stats.resident")};
     }
   }
-  const struct mallinfo2 heap = ::mallinfo2();
-  return {heap.uordblks + heap.hblkhd, "libc", 0, 0};
+  return {libc_bytes(), "libc", 0, 0};
 }
 
 // A file that holds one number; UINT64_MAX: there is none ("max").
@@ -79,6 +86,16 @@ uint64_t resident_pages() {
 }
 
 }  // namespace
+
+uint64_t read_heap_bytes() {
+  if (mallctl != nullptr) {
+    refresh_allocator();
+    if (const uint64_t allocated = allocator_number("stats.allocated")) {
+      return allocated;
+    }
+  }
+  return libc_bytes();
+}
 
 ProcessUsage read_process_usage() {
   ProcessUsage usage;

@@ -22,6 +22,7 @@ struct ProcessUsage {
 };
 
 ProcessUsage read_process_usage();
+uint64_t read_heap_bytes();  // ProcessUsage::heap_bytes alone
 
 // Gives free pages of the heap back to the machine.
 void purge_heap();

@@ -52,6 +52,10 @@ class ScriptEngine {
   // A script runs, or long ones did until a moment ago.
   bool ran_long() const;
 
+  // What it holds; 0 before the first script. The arena's pages are not the allocator's.
+  uint64_t image_bytes() const { return machine_ == nullptr ? 0 : machine_->kept_bytes(); }
+  uint64_t arena_bytes() const { return machine_ == nullptr ? 0 : machine_->arena_bytes(); }
+
   // Could a script of that group run in this process?
   static bool has_place(GroupId group);
 

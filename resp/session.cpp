@@ -57,6 +57,7 @@ void Session::receive(std::string_view bytes, int64_t now_ms) {
   s.now_ns = s.arrival_ns = s.node.measures.now_ns();
   s.gave_back = false;
   s.node.metrics.net_input_bytes += bytes.size();
+  ++s.node.metrics.reads_processed;
   if (s.killed || s.close_after_replies) {
     return;
   }
@@ -149,6 +150,7 @@ bool Session::has_requests() const { return !state_->requests.requests.empty(); 
 std::string Session::take_output() {
   State& s = *state_;
   s.node.metrics.net_output_bytes += s.output.size();
+  s.node.metrics.writes_processed += s.output.empty() ? 0 : 1;
   s.usual_output_bytes = std::min(s.output.size(), kReserveBytes);
   return std::exchange(s.output, {});
 }

@@ -68,6 +68,12 @@ class Tracking final : public KeyTracker {
   // ---- clients
   bool any() const { return !clients_.empty(); }
   size_t clients() const { return clients_.size(); }
+  // About what its table takes.
+  uint64_t memory_bytes() const {
+    constexpr uint64_t kNode = 4 * sizeof(void*);  // of a tree, beside what it holds
+    return bytes_ + table_.size() * (sizeof(Table::value_type) + kNode) +
+           items_ * (sizeof(ConnectionId) + kNode);
+  }
   // Adds prefixes to those that it has; without any, all keys.
   void turn_on(ConnectionId connection, const Mode& mode, const std::vector<std::string>& prefixes);
   void turn_off(ConnectionId connection);  // also when it ends

@@ -131,7 +131,8 @@ void setting_range(std::string& from, std::string& to);
 std::string_view setting_name(std::string_view key);    // empty: the record is damaged
 void database_map(std::string& out, uint32_t logical);  // 'D' -> DatabaseId, u64 incarnation
 void database_map_range(std::string& from, std::string& to);
-void key_count(std::string& out, DatabaseId database);  // 'N' -> u64 keys, u64 with TTL, u64 'X'
+// 'N' -> u64 keys, u64 with TTL, u64 'X', u64 and u64 the sum of their deadlines (DeadlineSum)
+void key_count(std::string& out, DatabaseId database);
 void deletion_bucket(std::string& out, DatabaseId database, uint16_t bucket);  // 'B' -> u64 (F11)
 struct DeletionBucketKey {
   DatabaseId database;

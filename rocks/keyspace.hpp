@@ -171,7 +171,10 @@ class StateStore {
 
   // ---- for INFO
   struct Usage {
-    uint64_t memory_bytes = 0;  // approximate
+    uint64_t memory_bytes = 0;       // approximate
+    uint64_t block_cache_bytes = 0;  // of them, RocksDB's
+    uint64_t memtable_bytes = 0;     // the same
+    uint64_t mapped_bytes = 0;       // pages that were touched and are not the allocator's
     uint64_t disk_bytes = 0;
     uint64_t dirty_bytes = 0;  // committed and not in files
     // Recent records in memory, the dirty ones included, and those that were erased and not freed.

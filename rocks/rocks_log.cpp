@@ -62,6 +62,13 @@ class RocksLogImpl final : public RocksLog {
             bytes_written_.load(), entry_bytes_.load(),        room_->owed(),
             room_->disk.waiting()};
   }
+  uint64_t memory_bytes() const override {
+    uint64_t memtables = 0;
+    uint64_t cached = 0;
+    db_->GetIntProperty(rocksdb::DB::Properties::kSizeAllMemTables, &memtables);
+    db_->GetIntProperty(rocksdb::DB::Properties::kBlockCacheUsage, &cached);
+    return memtables + cached;
+  }
 
  private:
   Result<void> check_format();

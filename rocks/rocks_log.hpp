@@ -29,7 +29,8 @@ struct RocksLogStats {
 
 class RocksLog : public raft::LogStorage {
  public:
-  virtual RocksLogStats stats() const = 0;  // any thread
+  virtual RocksLogStats stats() const = 0;    // any thread
+  virtual uint64_t memory_bytes() const = 0;  // memtables and cached blocks; any thread
   // Makes everything persisted durable; with fsync it is already. Any thread: the state database
   // calls it before it flushes (KeyspaceOptions::before_flush, F38).
   virtual Result<void> sync() = 0;

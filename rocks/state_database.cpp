@@ -393,16 +393,16 @@ void StateDatabase::compact() {
 
 Keyspace::Usage StateDatabase::usage() const {
   Keyspace::Usage usage;
-  usage.memory_bytes = block_cache_->GetUsage();
+  usage.block_cache_bytes = block_cache_->GetUsage();
+  using Properties = rocksdb::DB::Properties;
+  db_->GetAggregatedIntProperty(Properties::kSizeAllMemTables, &usage.memtable_bytes);
   for (rocksdb::ColumnFamilyHandle* handle : handles_) {
     uint64_t bytes = 0;
-    if (db_->GetIntProperty(handle, rocksdb::DB::Properties::kSizeAllMemTables, &bytes)) {
-      usage.memory_bytes += bytes;
-    }
-    if (db_->GetIntProperty(handle, rocksdb::DB::Properties::kTotalSstFilesSize, &bytes)) {
+    if (db_->GetIntProperty(handle, Properties::kTotalSstFilesSize, &bytes)) {
       usage.disk_bytes += bytes;
     }
   }
+  usage.memory_bytes = usage.block_cache_bytes + usage.memtable_bytes;
   const Debt owed = debt();
   usage.level0_files = owed.level0_files;
   usage.pending_compaction_bytes = owed.compaction_bytes;

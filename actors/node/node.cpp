@@ -39,6 +39,7 @@
 #include "config/base/failpoint.hpp"
 #include "config/base/job_thread.hpp"
 #include "config/base/log.hpp"
+#include "resp/memory_report.hpp"
 #include "resp/router.hpp"
 
 namespace kiwi::actors {
@@ -195,6 +196,7 @@ Result<void> Node::State::open() {
   if (Result<void> listening = peers.open_port(); !listening) {
     return listening;
   }
+  resp::note_startup_memory(parts.context);
   parts.server->start();
   log_notice("node " + std::to_string(identity.node.value) + " listens on port " +
              std::to_string(options.port) + ", start number " +
@@ -326,7 +328,9 @@ void Node::State::timer() {
   look_after_caches();
   look_at_latency();
   parts.context.look_after_pause(ClientLoop::monotonic_ms());
+  parts.context.sample_rates(ClientLoop::monotonic_us());
   if (++parts.timer_rounds % kClientRounds == 0) {
+    resp::note_peak_memory(parts.context);
     parts.server->tick();
   }
 }
@@ -388,10 +392,12 @@ void Node::State::refresh_status() {
   status.skipped_entry = executor.skipped_entry();
   status.state_checksum = executor.state_checksum();
   status.waiters = executor.waiters();
+  status.scripts = executor.scripts();
   if (!executor.rests()) {
     status.keyspace = parts.storage->keyspace().usage();
   }
   status.log_disk_bytes = parts.storage->log_disk_bytes();
+  status.log_memory_bytes = parts.storage->log_memory_bytes();
   status.disk.log_waits = parts.storage->log_stats().waits_for_room;
   status.log_window_bytes = status.raft.window_bytes;
   status.log_window_entries = status.raft.window_entries;

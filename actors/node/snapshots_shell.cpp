@@ -187,6 +187,7 @@ void SnapshotsShell::refresh_status() {
   status.created = cutter_.cuts() + report.created;
   status.received = report.received;
   status.sent = report.sent;
+  status.sent_deltas = report.sent_deltas;
   status.in_progress = cutter_.running() || report.receiving || !report.sending.empty();
   status.live_state = node_.storage->live_state();
   status.last_seconds = cutter_.last_seconds();

@@ -33,6 +33,7 @@ class Storage {
 
   raft::LogStorage& log() { return *log_; }
   rocks::RocksLogStats log_stats() const { return log_->stats(); }
+  uint64_t log_memory_bytes() const { return log_->memory_bytes(); }
   uint64_t log_disk_bytes() const;
   const std::string& group_dir() const { return group_dir_; }  // of the log and the states
   rocks::Keyspace& keyspace() { return *state_->keyspace; }

@@ -142,6 +142,7 @@ PeerLinks::Arrived PeerLinks::receive(Speaker from, Frame frame) {
   }
   const NodeId peer = found->second;
   Link& link = links_.at(peer);
+  traffic_.received_bytes += frame.bytes.size();
   switch (frame.kind) {
     case FrameKind::kHelloAck:
       if (link.token == frame.bytes && !link.up) {
@@ -183,7 +184,9 @@ PeerLinks::Arrived PeerLinks::take_part(NodeId peer, Link& link, Frame frame) {
     return {};
   }
   if (outcome.ack) {
-    link.wire->send({FrameKind::kAck, {}, encode_ack(*outcome.ack)});
+    std::string ack = encode_ack(*outcome.ack);
+    traffic_.sent_bytes += ack.size();
+    link.wire->send({FrameKind::kAck, {}, std::move(ack)});
   }
   if (!outcome.message) {
     return {};
@@ -244,8 +247,17 @@ void PeerLinks::flush() {
 
 void PeerLinks::flush(Link& link) {
   while (std::optional<Frame> frame = link.sender.next()) {
+    traffic_.sent_bytes += frame->bytes.size();
     link.wire->send(std::move(*frame));
   }
+}
+
+uint64_t PeerLinks::queued_bytes() const {
+  uint64_t bytes = 0;
+  for (const auto& [peer, link] : links_) {
+    bytes += link.sender.queued_bytes();
+  }
+  return bytes;
 }
 
 // ---------------------------------------------------------------- outcome

@@ -75,6 +75,14 @@ class PeerLinks {
   size_t send_fanout(GroupId group, NodeId peer, std::string bytes);
   void flush();
 
+  // Since the start, of all links: payloads of frames. What waits in them now.
+  struct Traffic {
+    uint64_t sent_bytes = 0;
+    uint64_t received_bytes = 0;
+  };
+  const Traffic& traffic() const { return traffic_; }
+  uint64_t queued_bytes() const;
+
   // ---- outcome
   std::vector<Change> take_changes();  // since the last call, in order
   std::vector<NodeId> up() const;
@@ -104,12 +112,13 @@ class PeerLinks {
   void came_up(NodeId peer, Link& link);
   Link* up_link(NodeId peer);
   Arrived take_part(NodeId peer, Link& link, Frame frame);
-  static void flush(Link& link);
+  void flush(Link& link);
 
   std::map<NodeId, Link> links_;
   std::unordered_map<Speaker, NodeId> peers_;  // of links_
   std::map<std::string, Expected> expected_;   // by token
   std::vector<Change> changes_;
+  Traffic traffic_;
 };
 
 }  // namespace kiwi::actors

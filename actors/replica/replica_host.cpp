@@ -127,6 +127,9 @@ void ReplicaHost::end_turn() {
     }
   }
   links_.flush();
+  metrics_.peer_bytes_sent.set(links_.traffic().sent_bytes);
+  metrics_.peer_bytes_received.set(links_.traffic().received_bytes);
+  metrics_.peer_queued_bytes.set(links_.queued_bytes());
   for (auto& [id, group] : groups_) {
     if (std::exchange(group.in_turn, false)) {
       group.replica.ship();

@@ -412,6 +412,7 @@ void SnapshotWorker::pump() {
                          ")"
                    : "given up: " + talk.failure()));
     report_.sent += ok ? 1 : 0;
+    report_.sent_deltas += ok && std::string_view(talk.progress().mode) == "delta" ? 1 : 0;
     report_.bytes_sent += talk.progress().bytes_sent;
     send(options_.replica, SnapshotEnded{it->first, talk.installed(), ok, options_.group});
     it = sending_.erase(it);

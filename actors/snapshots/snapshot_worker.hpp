@@ -34,9 +34,10 @@ namespace kiwi::actors {
 
 // What INFO and the log want to know; written by the worker, read by the client loop.
 struct SnapshotReport {
-  uint64_t created = 0;   // checkpoints made
-  uint64_t sent = 0;      // transfers a follower confirmed
-  uint64_t received = 0;  // installed
+  uint64_t created = 0;      // checkpoints made
+  uint64_t sent = 0;         // transfers a follower confirmed
+  uint64_t sent_deltas = 0;  // of them
+  uint64_t received = 0;     // installed
   uint64_t bytes_sent = 0;
   uint64_t bytes_received = 0;
   uint64_t last_bytes = 0;  // received by the last one installed
@@ -58,6 +59,7 @@ struct SnapshotReport {
     SnapshotReport kept;
     kept.created = created;
     kept.sent = sent;
+    kept.sent_deltas = sent_deltas;
     kept.received = received;
     kept.bytes_sent = bytes_sent;
     for (const auto& [follower, talk] : sending) {

@@ -1,8 +1,10 @@
-// INFO: the sections of Redis 7.0. INFO raft: info_raft.cpp.
+// INFO: the sections of Redis 7.0. INFO memory: info_memory.cpp; INFO raft: info_raft.cpp.
 #include <cinttypes>
+#include <cmath>
 #include <cstdio>
 #include <sys/utsname.h>
 
+#include "config/base/check.hpp"
 #include "config/version.hpp"
 #include "resp/commands/info_text.hpp"
 #include "resp/session_state.hpp"
@@ -11,22 +13,6 @@
 namespace kiwi::resp {
 
 namespace {
-
-std::string human(uint64_t bytes) {
-  constexpr const char* kUnits[] = {"B", "K", "M", "G", "T", "P"};
-  if (bytes < 1024) {
-    return std::to_string(bytes) + "B";
-  }
-  auto value = static_cast<double>(bytes);
-  size_t unit = 0;
-  while (value >= 1024 && unit + 1 < std::size(kUnits)) {
-    value /= 1024;
-    ++unit;
-  }
-  char text[32];
-  std::snprintf(text, sizeof(text), "%.2f%s", value, kUnits[unit]);
-  return text;
-}
 
 std::string seconds(int64_t microseconds) {
   char text[48];
@@ -83,24 +69,22 @@ void clients(NodeContext& node, InfoText& out) {
   out.line("clients_in_timeout_table", 0);
 }
 
-void memory(NodeContext& node, InfoText& out) {
-  ProcessUsage usage = node.process_usage();
-  out.line("used_memory", usage.heap_bytes);
-  out.line("used_memory_human", human(usage.heap_bytes));
-  out.line("used_memory_rss", usage.resident_bytes);
-  out.line("used_memory_rss_human", human(usage.resident_bytes));
-  out.line("used_memory_peak", usage.peak_resident_bytes);
-  out.line("used_memory_peak_human", human(usage.peak_resident_bytes));
-  out.line("used_memory_dataset", node.status.keyspace.memory_bytes);
-  out.line("total_system_memory", usage.system_bytes);
-  out.line("total_system_memory_human", human(usage.system_bytes));
-  const uint64_t clients_max = ClientMemory::limit(node);
-  out.line("mem_clients_normal", node.client_memory.used());
-  out.line("maxmemory_clients", clients_max == UINT64_MAX ? 0 : clients_max);
-  out.line("maxmemory", 0);
-  out.line("maxmemory_human", "0B");
-  out.line("maxmemory_policy", "noeviction");
-  out.line("mem_allocator", usage.allocator);
+int64_t whole_seconds(int64_t milliseconds) { return milliseconds < 0 ? -1 : milliseconds / 1000; }
+
+// There is one log, which is cut instead of rewritten, and a save copies no memory.
+void log_as_aof(NodeContext& node, InfoText& out) {
+  out.line("aof_enabled", 1);
+  out.line("aof_rewrite_in_progress", 0);
+  out.line("aof_rewrite_scheduled", 0);
+  out.line("aof_last_rewrite_time_sec", node.status.snapshot.last_seconds);
+  out.line("aof_current_rewrite_time_sec", -1);
+  out.line("aof_last_bgrewrite_status", "ok");
+  out.line("aof_rewrites", node.status.snapshot.created);
+  out.line("aof_last_write_status", "ok");
+  out.line("aof_last_cow_size", 0);
+  out.line("module_fork_in_progress", 0);
+  out.line("module_fork_last_cow_size", 0);
+  out.line("aof_current_size", node.status.log_disk_bytes);
 }
 
 void persistence(NodeContext& node, InfoText& out) {
@@ -111,12 +95,12 @@ void persistence(NodeContext& node, InfoText& out) {
   out.line("rdb_last_save_time",
            node.save.last_s != 0 ? node.save.last_s : node.started_wall_ms / 1000);
   out.line("rdb_last_bgsave_status", node.save.last_ok ? "ok" : "err");
-  out.line("aof_enabled", 1);
-  out.line("aof_rewrite_in_progress", 0);
-  out.line("aof_rewrite_scheduled", 0);
-  out.line("aof_last_bgrewrite_status", "ok");
-  out.line("aof_last_write_status", "ok");
-  out.line("aof_current_size", node.status.log_disk_bytes);
+  out.line("rdb_last_bgsave_time_sec", whole_seconds(node.save.last_took_ms));
+  out.line("rdb_current_bgsave_time_sec",
+           node.save.running ? whole_seconds(node.monotonic_ms() - node.save.began_ms) : -1);
+  out.line("rdb_saves", node.save.made);
+  out.line("rdb_last_cow_size", 0);
+  log_as_aof(node, out);
   const DiskStatus& disk = node.status.disk;
   const rocks::Keyspace::Usage& state = node.status.keyspace;
   out.line("disk_free_bytes", disk.free_bytes);
@@ -137,11 +121,37 @@ void persistence(NodeContext& node, InfoText& out) {
   out.line("rocksdb_stall_stops", state.stall_stops);
 }
 
+// What Redis counts and this server never does: it evicts no key, forks no child, moves nothing in
+// memory, keeps no socket of MIGRATE, and a follower expires no key. Dashboards plot all of it.
+constexpr std::string_view kNever[] = {"evicted_keys",
+                                       "latest_fork_usec",
+                                       "total_forks",
+                                       "migrate_cached_sockets",
+                                       "slave_expires_tracked_keys",
+                                       "active_defrag_hits",
+                                       "active_defrag_misses",
+                                       "active_defrag_key_hits",
+                                       "active_defrag_key_misses",
+                                       "unexpected_error_replies"};
+
 void stats(NodeContext& node, InfoText& out) {
-  out.line("instantaneous_ops_per_sec", node.status.commands_per_second);
+  constexpr double kKilo = 1024;
+  const Rates& rates = node.rates;
+  out.line("instantaneous_ops_per_sec", std::llround(rates.commands.per_second()));
+  out.line("instantaneous_input_kbps", two_places(rates.input.per_second() / kKilo));
+  out.line("instantaneous_output_kbps", two_places(rates.output.per_second() / kKilo));
+  out.line("instantaneous_input_repl_kbps", two_places(rates.peer_input.per_second() / kKilo));
+  out.line("instantaneous_output_repl_kbps", two_places(rates.peer_output.per_second() / kKilo));
   out.metrics("Stats", node);
   out.line("throttled_writes", node.status.router.throttled_writes);
-  out.line("evicted_keys", 0);
+  // Followers that were brought up by a snapshot of everything, and by what they lacked.
+  const SnapshotStatus& snapshot = node.status.snapshot;
+  CHECK_INVARIANT(snapshot.sent >= snapshot.sent_deltas);
+  out.line("sync_full", snapshot.sent - snapshot.sent_deltas);
+  out.line("sync_partial_ok", snapshot.sent_deltas);
+  for (const std::string_view name : kNever) {
+    out.line(name, 0);
+  }
   out.line("pubsub_channels", node.pubsub.size(Topic::kChannel));
   out.line("pubsub_patterns", node.pubsub.size(Topic::kPattern));
   out.line("pubsubshard_channels", node.pubsub.size(Topic::kShard));
@@ -165,11 +175,13 @@ void modules(NodeContext&, InfoText&) {}
 void cluster(NodeContext&, InfoText& out) { out.line("cluster_enabled", 1); }
 
 void keyspace(NodeContext& node, InfoText& out) {
+  const int64_t now_ms = node.wall_microseconds() / 1000;
   for (const DatabaseSize& size : node.status.databases) {
     if (size.keys > 0) {
       out.line("db" + std::to_string(size.database),
                "keys=" + std::to_string(size.keys) +
-                   ",expires=" + std::to_string(size.keys_with_ttl) + ",avg_ttl=0");
+                   ",expires=" + std::to_string(size.keys_with_ttl) +
+                   ",avg_ttl=" + std::to_string(size.mean_ttl_ms(now_ms)));
     }
   }
 }
@@ -183,7 +195,7 @@ struct Section {
 constexpr Section kSections[] = {
     {"server", "Server", server},
     {"clients", "Clients", clients},
-    {"memory", "Memory", memory},
+    {"memory", "Memory", write_memory},
     {"persistence", "Persistence", persistence},
     {"stats", "Stats", stats},
     {"replication", "Replication", write_replication},
@@ -197,6 +209,26 @@ constexpr Section kSections[] = {
 };
 
 }  // namespace
+
+std::string human_bytes(uint64_t bytes) {
+  constexpr const char* kUnits[] = {"B", "K", "M", "G", "T", "P"};
+  if (bytes < 1024) {
+    return std::to_string(bytes) + "B";
+  }
+  auto value = static_cast<double>(bytes);
+  size_t unit = 0;
+  while (value >= 1024 && unit + 1 < std::size(kUnits)) {
+    value /= 1024;
+    ++unit;
+  }
+  return two_places(value) + kUnits[unit];
+}
+
+std::string two_places(double value) {
+  char text[48];
+  std::snprintf(text, sizeof(text), "%.2f", value);
+  return text;
+}
 
 void InfoText::section(std::string_view title) {
   if (!text_.empty()) {

@@ -23,6 +23,10 @@ class InfoText {
   std::string text_;
 };
 
+std::string human_bytes(uint64_t bytes);  // 1.50K
+std::string two_places(double value);
+
+void write_memory(NodeContext& node, InfoText& out);       // info_memory.cpp
 void write_replication(NodeContext& node, InfoText& out);  // replication.cpp
 
 // info_commands.cpp

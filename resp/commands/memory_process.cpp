@@ -1,85 +1,125 @@
 // MEMORY: what this node does.
-#include <algorithm>
 #include <optional>
+#include <span>
 #include <string>
 
-#include "resp/process_usage.hpp"
+#include "resp/memory_report.hpp"
 #include "resp/session_state.hpp"
 
 namespace kiwi::resp::commands {
 
 namespace {
 
-double share(uint64_t part, uint64_t whole) {
-  return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
+struct Figure {
+  std::string_view name;
+  uint64_t bytes;
+};
+
+void reply_figures(std::span<const Figure> figures, ReplyWriter& reply) {
+  for (const Figure& figure : figures) {
+    reply.bulk(figure.name);
+    reply.integer(static_cast<int64_t>(figure.bytes));
+  }
+}
+
+void reply_percent(std::string_view name, double value, ReplyWriter& reply) {
+  reply.bulk(name);
+  reply.number(value);
+}
+
+// How much larger one thing is than another.
+struct Excess {
+  std::string_view ratio;
+  std::string_view bytes;
+  uint64_t part;
+  uint64_t whole;
+};
+
+void reply_excesses(std::span<const Excess> excesses, ReplyWriter& reply) {
+  for (const Excess& excess : excesses) {
+    reply.bulk(excess.ratio);
+    reply.number(ratio(excess.part, excess.whole));
+    reply.bulk(excess.bytes);
+    reply.integer(static_cast<int64_t>(excess.part) - static_cast<int64_t>(excess.whole));
+  }
+}
+
+MemoryReport memory_now(Session& session) {
+  NodeContext& node = session.state().node;
+  node.refresh_status();
+  return read_memory(node);
 }
 
 }  // namespace
 
-// What Redis has and Kiwi has not (a replication backlog, an AOF buffer, hash tables) is left out.
+// In the order of Redis 7.0. What it has and Kiwi has not (an AOF buffer, hash tables) is left out;
+// what only Kiwi has comes last.
 void memory_stats(Session& session, Args, ReplyWriter& reply) {
-  NodeContext& node = session.state().node;
-  node.refresh_status();
-  const ProcessUsage usage = node.process_usage();
-  uint64_t keys = 0;
-  for (const DatabaseSize& database : node.status.databases) {
-    keys += database.keys;
-  }
-  const uint64_t dataset = node.status.keyspace.memory_bytes;
-  struct Line {
-    std::string_view name;
-    uint64_t bytes;
+  const MemoryReport memory = memory_now(session);
+  const ProcessUsage& process = memory.process;
+  const Figure whole[] = {
+      {"peak.allocated", memory.peak},
+      {"total.allocated", memory.used},
+      {"startup.allocated", memory.startup},
+      {"replication.backlog", memory.window},
+      {"clients.slaves", 0},  // followers are no clients: cluster.links
+      {"clients.normal", memory.clients},
+      {"cluster.links", memory.links},
+      {"lua.caches", memory.scripts},
+      {"overhead.total", memory.overhead},
+      {"keys.count", memory.keys},
+      {"keys.bytes-per-key", memory.bytes_per_key()},
+      {"dataset.bytes", memory.dataset},
   };
-  const Line lines[] = {
-      {"peak.allocated", usage.peak_resident_bytes},
-      {"total.allocated", usage.heap_bytes},
-      {"clients.normal", node.client_memory.used()},
-      {"raft.log-window", node.status.log_window_bytes},
-      {"overhead.total", usage.heap_bytes - std::min(usage.heap_bytes, dataset)},
-      {"keys.count", keys},
-      {"keys.bytes-per-key", keys == 0 ? 0 : dataset / keys},
-      {"dataset.bytes", dataset},
-      {"allocator.allocated", usage.heap_bytes},
-      {"allocator.active", usage.heap_active_bytes},
-      {"allocator.resident", usage.heap_resident_bytes},
+  const Figure allocator[] = {
+      {"allocator.allocated", process.heap_bytes},
+      {"allocator.active", process.heap_active_bytes},
+      {"allocator.resident", process.heap_resident_bytes},
   };
-  struct Ratio {
-    std::string_view name;
-    double value;
+  const Excess excesses[] = {
+      {"allocator-fragmentation.ratio", "allocator-fragmentation.bytes", process.heap_active_bytes,
+       process.heap_bytes},
+      {"allocator-rss.ratio", "allocator-rss.bytes", process.heap_resident_bytes,
+       process.heap_active_bytes},
+      {"rss-overhead.ratio", "rss-overhead.bytes", process.resident_bytes,
+       process.heap_resident_bytes},
+      {"fragmentation", "fragmentation.bytes", process.resident_bytes, memory.used},
   };
-  const Ratio ratios[] = {
-      {"dataset.percentage", 100 * share(dataset, usage.heap_bytes)},
-      {"peak.percentage", 100 * share(usage.resident_bytes, usage.peak_resident_bytes)},
-      {"fragmentation", share(usage.resident_bytes, usage.heap_bytes)},
+  const Figure own[] = {
+      {"state.table", memory.table},
+      {"state.block-cache", memory.block_cache},
+      {"state.memtables", memory.memtables},
+      {"log.store", memory.log_store},
+      {"writes.pending", memory.writes},
+      {"tracking.table", memory.tracking},
+      {"mapped", memory.mapped},
   };
-  reply.map(std::size(lines) + std::size(ratios));
-  for (const Line& line : lines) {
-    reply.bulk(line.name);
-    reply.integer(static_cast<int64_t>(line.bytes));
-  }
-  for (const Ratio& ratio : ratios) {
-    reply.bulk(ratio.name);
-    reply.number(ratio.value);
-  }
+  constexpr size_t kPercents = 2;
+  reply.map(std::size(whole) + kPercents + std::size(allocator) + 2 * std::size(excesses) +
+            std::size(own));
+  reply_figures(whole, reply);
+  reply_percent("dataset.percentage", memory.dataset_percent(), reply);
+  reply_percent("peak.percentage", memory.peak_percent(), reply);
+  reply_figures(allocator, reply);
+  reply_excesses(excesses, reply);
+  reply_figures(own, reply);
 }
 
 void memory_doctor(Session& session, Args, ReplyWriter& reply) {
   constexpr uint64_t kSmall = 64 << 20;  // resident, below which ratios say nothing
   constexpr double kMuch = 1.4;
-  NodeContext& node = session.state().node;
-  node.refresh_status();
-  const ProcessUsage usage = node.process_usage();
+  const MemoryReport memory = memory_now(session);
   std::string found;
-  if (usage.resident_bytes >= kSmall) {
-    if (share(usage.resident_bytes, usage.heap_bytes) > kMuch) {
+  if (memory.process.resident_bytes >= kSmall) {
+    if (ratio(memory.process.resident_bytes, memory.used) > kMuch) {
       found +=
           "The process holds over 1.4 times the memory that it uses. MEMORY PURGE gives free pages "
           "back.\n";
     }
-    if (share(usage.peak_resident_bytes, usage.resident_bytes) > kMuch) {
+    if (ratio(memory.peak, memory.used) > kMuch) {
       found += "There were times with over 1.4 times the memory of now.\n";
     }
-    if (share(node.client_memory.used(), usage.heap_bytes) > 0.5) {
+    if (ratio(memory.clients, memory.used) > 0.5) {
       found += "Clients' buffers are over half of the memory in use: see CLIENT LIST.\n";
     }
   }

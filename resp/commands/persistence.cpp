@@ -15,10 +15,13 @@ constexpr std::string_view kRunning = "ERR Background save already in progress";
 // `then` after the save's end was noted.
 AdminDone noted(NodeContext& node, AdminDone then) {
   node.save.running = true;
+  node.save.began_ms = node.monotonic_ms();
   return [&node, then = std::move(then)](const AdminAnswer& answer) {
     node.save.running = false;
     node.save.last_ok = answer.error.empty();
+    node.save.last_took_ms = node.monotonic_ms() - node.save.began_ms;
     if (answer.error.empty()) {
+      ++node.save.made;
       node.save.last_s = node.wall_microseconds() / 1'000'000;
     }
     then(answer);

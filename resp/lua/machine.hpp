@@ -108,6 +108,9 @@ class Machine {
   static constexpr uint64_t kLoadSteps = 20'000'000;
   // That the last run took.
   uint64_t steps_taken() const { return arena_->header().meter.steps; }
+  // Images that are kept, the base one too; what the last run used of the arena.
+  size_t kept_bytes() const { return base_.size() + image_bytes_; }
+  size_t arena_bytes() const { return arena_->header().top; }
   // For tests: what the base image is, without the addresses of this process.
   size_t image_bytes() const { return base_.size(); }
 

@@ -98,6 +98,8 @@ void Database::load_counts(DatabaseId database) {
     counts.keys = in.le<uint64_t>();
     counts.keys_with_ttl = in.le<uint64_t>();
     counts.indexed = in.le<uint64_t>();
+    counts.deadlines.high = in.le<uint64_t>();
+    counts.deadlines.low = in.le<uint64_t>();
     if (!in.done()) {
       fatal("a key count record of the state database is corrupt; replace this node's data");
     }
@@ -136,6 +138,8 @@ void Database::end_turn() {
     put_le(value_, it->second.counts.keys);
     put_le(value_, it->second.counts.keys_with_ttl);
     put_le(value_, it->second.counts.indexed);
+    put_le(value_, it->second.counts.deadlines.high);
+    put_le(value_, it->second.counts.deadlines.low);
     writer.put(Family::kSystem, key_, value_);
   }
   dirty_counts_.clear();

@@ -29,6 +29,7 @@
 #include "resp/types/field_deadlines.hpp"
 #include "resp/types/group_records.hpp"
 #include "resp/types/key.hpp"
+#include "resp/types/key_counts.hpp"
 #include "resp/types/libraries.hpp"
 #include "resp/types/nodes.hpp"
 #include "resp/types/outward.hpp"
@@ -42,12 +43,6 @@
 #include "rocks/metadata.hpp"
 
 namespace kiwi::resp {
-
-struct KeyCounts {
-  uint64_t keys = 0;
-  uint64_t keys_with_ttl = 0;
-  uint64_t indexed = 0;  // records in the index of deadlines
-};
 
 class Database {
  public:

@@ -11,6 +11,23 @@ namespace kiwi::resp {
 using rocks::DatabaseId;
 using rocks::Metadata;
 
+namespace {
+
+// A key's deadline became another one; 0: it has none.
+void count_deadline(KeyCounts& counts, int64_t before_ms, int64_t after_ms) {
+  if (before_ms != 0) {
+    CHECK_INVARIANT(counts.keys_with_ttl != 0);
+    --counts.keys_with_ttl;
+    counts.deadlines.remove(before_ms);
+  }
+  if (after_ms != 0) {
+    ++counts.keys_with_ttl;
+    counts.deadlines.add(after_ms);
+  }
+}
+
+}  // namespace
+
 bool Database::has_live_field(const Metadata& meta, DatabaseId database, int64_t now_ms) {
   if (!meta.spread) {
     return packing::deadlines(meta.value, now_ms).due < meta.size;
@@ -42,9 +59,8 @@ int64_t Database::index_place(const Key& key) const {
 // The record that says so is about to be written.
 void Database::move_in_index(Key& key) {
   const Metadata& meta = key.meta;
-  if ((meta.expire_at_ms != 0) != (key.stored_expire_at_ms != 0)) {
-    uint64_t& count = counts_for_change(key.database).keys_with_ttl;
-    meta.expire_at_ms != 0 ? ++count : --count;
+  if (meta.expire_at_ms != key.stored_expire_at_ms) {
+    count_deadline(counts_for_change(key.database), key.stored_expire_at_ms, meta.expire_at_ms);
   }
   if (meta.indexed_at_ms != key.stored_indexed_at_ms) {
     if (key.stored_indexed_at_ms != 0) {
@@ -64,7 +80,7 @@ void Database::move_in_index(Key& key) {
 
 void Database::leave_index(Key& key) {
   if (key.stored_expire_at_ms != 0) {
-    --counts_for_change(key.database).keys_with_ttl;
+    count_deadline(counts_for_change(key.database), key.stored_expire_at_ms, 0);
   }
   if (key.stored_indexed_at_ms != 0) {
     CHECK_INVARIANT(counts(key.database).indexed != 0);

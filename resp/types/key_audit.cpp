@@ -384,6 +384,7 @@ DatabaseReport audit_database(Database& database, rocks::DatabaseId id) {
     }
     ++report.keys;
     report.keys_with_ttl += meta->expire_at_ms != 0 ? 1 : 0;
+    report.deadlines.add(meta->expire_at_ms);
     report.indexed += meta->indexed_at_ms != 0 ? 1 : 0;
     report.elements += one.elements;
     report.records += one.records;
@@ -393,7 +394,7 @@ DatabaseReport audit_database(Database& database, rocks::DatabaseId id) {
   CHECK_INVARIANT(report.keys_with_ttl <= report.keys);
   const KeyCounts counts = database.counts(id);
   report.counts_fit = counts.keys == report.keys && counts.keys_with_ttl == report.keys_with_ttl &&
-                      counts.indexed == report.indexed;
+                      counts.indexed == report.indexed && counts.deadlines == report.deadlines;
   report.index_fits = index_fits(database, id, report.indexed);
   report.unreachable = more_than(report.records, database, rocks::Family::kElement, id) +
                        more_than(report.nodes, database, rocks::Family::kNode, id);

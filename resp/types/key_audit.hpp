@@ -47,6 +47,7 @@ struct DatabaseReport {
   std::optional<Found> found;  // the first key with a fault
   uint64_t keys = 0;
   uint64_t keys_with_ttl = 0;
+  DeadlineSum deadlines;
   uint64_t indexed = 0;  // that stand in the index of deadlines
   uint64_t elements = 0;
   uint64_t records = 0;

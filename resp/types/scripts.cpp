@@ -46,7 +46,7 @@ bool Scripts::contains(std::string_view sha1) {
   return state_.get(Family::kSystem, key_).has_value();
 }
 
-// ON DISK: next order, oldest order, evaluated, their bytes, loaded bytes; 8 each, LE.
+// ON DISK: next order, oldest order, evaluated, their bytes, loaded, their bytes; 8 each, LE.
 Scripts::Total Scripts::total() {
   keys::scripts_total(key_);
   Total total;
@@ -59,6 +59,7 @@ Scripts::Total Scripts::total() {
   total.oldest_order = in.le<uint64_t>();
   total.evaluated = in.le<uint64_t>();
   total.evaluated_bytes = in.le<uint64_t>();
+  total.loaded = in.le<uint64_t>();
   total.loaded_bytes = in.le<uint64_t>();
   if (!in.done()) {
     damaged();
@@ -73,6 +74,7 @@ void Scripts::store(const Total& total) {
   put_le(value_, total.oldest_order);
   put_le(value_, total.evaluated);
   put_le(value_, total.evaluated_bytes);
+  put_le(value_, total.loaded);
   put_le(value_, total.loaded_bytes);
   effects_.put(Family::kSystem, key_, value_);
 }
@@ -155,6 +157,7 @@ bool Scripts::load(std::string_view sha1, std::string_view text) {
     now.evaluated_bytes -= bytes_of(text);
   }
   store(sha1, Kind::kLoaded, 0, text);
+  ++now.loaded;
   now.loaded_bytes += bytes_of(text);
   store(now);
   return true;

@@ -42,6 +42,7 @@ class Scripts {
     uint64_t oldest_order = 0;  // none that is there has an older one
     uint64_t evaluated = 0;
     uint64_t evaluated_bytes = 0;
+    uint64_t loaded = 0;  // by SCRIPT LOAD
     uint64_t loaded_bytes = 0;
     bool operator==(const Total&) const = default;
   };

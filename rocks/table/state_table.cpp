@@ -68,6 +68,11 @@ StateTable::~StateTable() {
   CHECK_INVARIANT(::munmap(slots_, (mask_ + 1) * sizeof(uint64_t)) == 0);
 }
 
+uint64_t StateTable::touched_bytes() const {
+  const auto blocks = static_cast<uint64_t>(std::ranges::count(in_use_, uint8_t{1}));
+  return std::min(slot_bytes(), blocks * kBlockSlots * sizeof(uint64_t));
+}
+
 // ---------------------------------------------------------------- chains
 
 // The link that leads to the node, or the empty one at the chain's end.

@@ -138,6 +138,8 @@ class StateTable {
   uint64_t writes() const { return writes_; }
 
   uint64_t memory_bytes() const;
+  uint64_t slot_bytes() const { return (mask_ + 1) * sizeof(uint64_t); }
+  uint64_t touched_bytes() const;  // of the slots: the others are pages that do not exist yet
   uint64_t node_bytes() const { return node_bytes_; }  // of records alone
   size_t records() const { return records_; }
 

@@ -22,7 +22,7 @@ constexpr size_t kPassedMax = 4096;  // that one close_cursor() takes out of the
 }  // namespace
 
 uint64_t StateTable::memory_bytes() const {
-  uint64_t bytes = node_bytes_ + (mask_ + 1) * sizeof(uint64_t) +
+  uint64_t bytes = node_bytes_ + slot_bytes() +
                    (dirty_.capacity() + dirty_tombstones_.capacity()) * sizeof(TableNode*);
   for (const TableIndex& index : indexes_) {
     bytes += index.memory_bytes();

@@ -139,8 +139,9 @@ class TableKeyspace final : public OverlaidKeyspace<TableWalk> {
   }
   Usage usage() override {
     Usage usage = database_->usage();
-    usage.memory_bytes += table_.memory_bytes();
     usage.cache_bytes = table_.memory_bytes();
+    usage.mapped_bytes = table_.touched_bytes();
+    usage.memory_bytes += usage.cache_bytes - table_.slot_bytes() + usage.mapped_bytes;
     usage.tombstones_passed = table_.tombstones_passed();
     usage.pressure = pressure();
     usage.dirty_bytes = table_.unflushed_bytes();

@@ -101,6 +101,21 @@ TEST_CASE("a link is up at both ends once the hello was answered, and ends once"
   CHECK(pair.here.up().empty());
 }
 
+TEST_CASE("what goes and comes is counted at both ends, and what waits") {
+  Pair pair;
+  pair.connect();
+  const uint64_t before = pair.there.traffic().received_bytes;
+  REQUIRE(pair.here.send(kFirstGroup, entries(10'000)));
+  CHECK(pair.here.queued_bytes() > 10'000);
+  REQUIRE(pair.deliver().size() == 1);
+  CHECK(pair.here.queued_bytes() == 0);
+  const uint64_t sent = pair.here.traffic().sent_bytes;
+  CHECK(sent > 10'000);
+  CHECK(pair.there.traffic().received_bytes - before == sent);
+  pair.here.lost(&pair.back);
+  CHECK(pair.here.traffic().sent_bytes == sent);  // of links that ended, too
+}
+
 TEST_CASE("who says another token than the one agreed on is nobody, and so is who says none") {
   Pair pair;
   pair.there.expect(kHere, incarnation_of(kHere), "token");

@@ -1,10 +1,12 @@
 // Entries, numbers, turns and replies (resp/executor.hpp).
+#include <limits>
 #include <set>
 #include <string>
 #include <vector>
 
 #include <doctest/doctest.h>
 
+#include "resp/types/key_counts.hpp"
 #include "tests/resp/keyspaces.hpp"
 #include "tests/resp/node.hpp"
 
@@ -345,6 +347,51 @@ TEST_CASE("commands that belong elsewhere are refused without a trace") {
   CHECK(w.node.write(packed({"set", "k", "v"}, 1u << 20)) == refusal);
   CHECK(Node::bytes_of(w.node.read_effects(packed({"set", "k", "v"}))) == refusal);
   CHECK(w.node("dbsize") == ":0\r\n");
+}
+
+TEST_CASE("what deadlines have left on average is exact, whatever becomes of them") {
+  World w;
+  const auto ttl_ms = [&] {
+    const auto sizes = w.node.executor().database_sizes();
+    REQUIRE(sizes.size() == 1);
+    return sizes[0].mean_ttl_ms(w.node.clock());
+  };
+  w.node("set plain 1");
+  CHECK(ttl_ms() == 0);
+  const auto mean = [](double first, double second) {
+    return doctest::Approx((first + second) / 2).epsilon(0.001);
+  };
+  w.node("setex a 100 1");
+  w.node("setex b 300 1");
+  CHECK(ttl_ms() == mean(100'000, 300'000));
+  w.node("expire a 500");  // later: no index record moves
+  CHECK(ttl_ms() == mean(500'000, 300'000));
+  w.node("rename a c");
+  w.node("copy c d");
+  w.node("persist d");
+  CHECK(ttl_ms() == mean(500'000, 300'000));
+  w.node("set c 2 keepttl");
+  w.node("del b");
+  CHECK(ttl_ms() == mean(500'000, 500'000));
+  Executor again(w.keyspace, Node::own({}));
+  CHECK(again.database_sizes()[0].mean_ttl_ms(w.node.clock()) == ttl_ms());
+  w.node("set c 3");
+  CHECK(ttl_ms() == 0);
+}
+
+TEST_CASE("a sum of deadlines is exact where one number would not be") {
+  DeadlineSum sum;
+  constexpr int64_t kFar = std::numeric_limits<int64_t>::max();
+  for (int i = 0; i < 1000; ++i) {
+    sum.add(kFar);
+  }
+  CHECK(sum.mean_ms(1000) == doctest::Approx(static_cast<double>(kFar)));
+  for (int i = 0; i < 1000; ++i) {
+    sum.add(1'700'000'000'000 + i);
+    sum.remove(kFar);
+  }
+  CHECK(sum.mean_ms(1000) == doctest::Approx(1'700'000'000'499.5).epsilon(1e-12));
+  CHECK(DeadlineSum{}.mean_ms(0) == 0);
 }
 
 TEST_CASE("each logical database has its own keys and counts") {

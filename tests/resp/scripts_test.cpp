@@ -104,6 +104,31 @@ TEST_CASE("what a script wrote before an error stays, beyond the budget nothing 
   CHECK(w.eval("return 1") == ":1\r\n");
 }
 
+TEST_CASE("the executor tells how many scripts and functions there are, and what they take") {
+  World w;
+  CHECK(w.node.executor().scripts().scripts == 0);
+  CHECK(w.node.executor().scripts().arena_bytes == 0);
+  w.eval("return 1");
+  w.eval("return 2");
+  w.node.run({"script", "load", "return 3"});
+  w.node.run({"script", "load", "return 1"});  // one that EVAL left
+  w.node.run({"script", "load", "return 3"});
+  w.node.run({"function", "load",
+              "#!lua name=lib\nredis.register_function('f', function() return 1 end)"});
+  const ScriptStatus status = w.node.executor().scripts();
+  CHECK(status.scripts == 3);
+  CHECK(status.script_bytes >= 3 * 8);
+  CHECK(status.libraries == 1);
+  CHECK(status.functions == 1);
+  CHECK(status.library_bytes > 50);
+  CHECK(status.image_bytes > 10'000);
+  CHECK(status.arena_bytes > 10'000);
+  w.node.run({"script", "flush"});
+  w.node.run({"function", "flush"});
+  CHECK(w.node.executor().scripts().scripts == 0);
+  CHECK(w.node.executor().scripts().libraries == 0);
+}
+
 TEST_CASE("no pcall, coroutine, metamethod or comparison goes on beyond the budget [2.4]") {
   TwoNodes w;
   w.write({"kiwi.setting", "lua-steps-max", kSmallBudget});

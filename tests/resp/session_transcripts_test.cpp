@@ -117,6 +117,9 @@ TEST_SUITE("resp") {
     replay_file("pubsub.txt");
   }
   TEST_CASE("SLOWLOG and LATENCY are answered as by Redis 7.0") { replay_file("latency.txt"); }
+  TEST_CASE("MEMORY, MODULE and OBJECT answer tools as Redis 7.0 does") {
+    replay_file("introspection.txt");
+  }
   TEST_CASE("CLIENT TRACKING is answered as by Redis 7.0") { replay_file("tracking.txt"); }
   TEST_CASE("a monitor gets Redis 7.0's lines, behind its own replies") {
     replay_file("monitor.txt");

@@ -85,7 +85,12 @@ TEST_CASE("table keyspace: a record that is large for the table is not kept for 
   REQUIRE(keyspace->get(Family::kMeta, "large").has_value());
   CHECK(keyspace->usage().cache_bytes == before);
   REQUIRE(keyspace->get(Family::kMeta, "small").has_value());
-  CHECK(keyspace->usage().cache_bytes > before + kTable / 1024);
+  const Keyspace::Usage after = keyspace->usage();
+  CHECK(after.cache_bytes > before + kTable / 1024);
+  // Slots that were never touched take no memory.
+  CHECK(after.mapped_bytes != 0);
+  CHECK(after.mapped_bytes < after.cache_bytes);
+  CHECK(after.memory_bytes < after.block_cache_bytes + after.memtable_bytes + after.cache_bytes);
 }
 
 TEST_CASE("table keyspace: a million resident records are erased in milliseconds [F58]") {

@@ -40,6 +40,7 @@ class DeadlineAudit {
       REQUIRE(known.keys == counts.keys);
       REQUIRE(known.keys_with_ttl == counts.keys_with_ttl);
       REQUIRE(known.indexed == counts.indexed);
+      REQUIRE(known.deadlines == counts.deadlines);
     }
   }
 
@@ -74,6 +75,7 @@ class DeadlineAudit {
     KeyCounts& counts = counts_[database.value];
     ++counts.keys;
     counts.keys_with_ttl += meta->expire_at_ms != 0 ? 1 : 0;
+    counts.deadlines.add(meta->expire_at_ms);
     counts.indexed += meta->indexed_at_ms != 0 ? 1 : 0;
     REQUIRE((meta->indexed_at_ms != 0) == meta->has_deadline());
     REQUIRE((meta->expire_at_ms == 0 || meta->indexed_at_ms <= meta->expire_at_ms));

@@ -17,13 +17,25 @@ def why_not() -> str | None:
 class RedisServer:
     """Looks like a Node as far as clients are concerned."""
 
-    def __init__(self, node_id: int = 1):
+    def __init__(self, node_id: int = 1, *, cluster: bool = False, options: dict | None = None):
         self.id = node_id
         self.host, self.port = "127.0.0.1", free_port()
         self.dir = tempfile.mkdtemp(prefix="kiwi-oracle-")
-        self.process = spawn(["redis-server", "--port", str(self.port), "--bind", self.host,
-                              "--save", "", "--appendonly", "no", "--dir", self.dir])
+        argv = ["redis-server", "--port", str(self.port), "--bind", self.host, "--save", "",
+                "--appendonly", "no", "--dir", self.dir]
+        for name, value in {**({"cluster-enabled": "yes"} if cluster else {}), **(options or {})}.items():
+            argv += [f"--{name}", *str(value).split()]
+        self.process = spawn(argv)
         wait_until(lambda: self.connect().call("PING") == "PONG", 10, "redis-server to answer")
+        if cluster:
+            self._own_all_slots()
+
+    def _own_all_slots(self) -> None:
+        """A Redis Cluster of one node."""
+        with self.connect() as connection:
+            connection.must("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+            wait_until(lambda: b"cluster_state:ok" in connection.must("CLUSTER", "INFO"), 10,
+                       "redis-server to own its slots")
 
     def connect(self, timeout: float = 15.0) -> Connection:
         return Connection(self.host, self.port, timeout=timeout)
