@@ -234,6 +234,9 @@ struct LinkDialled {  // this node dialled: greet the remote host with the token
   LinkToken token;
   PeerPort remote;
 };
+struct LinkRefused {  // its directory is an old copy (F52)
+  NodeId peer;
+};
 struct LinkState {  // ReplicaHost -> PeerLink
   NodeId peer;
   LinkToken token;
@@ -264,6 +267,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::LogReadDone)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::LogWritten)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::LinkExpected)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::LinkDialled)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::LinkRefused)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::LinkState)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::raft::CutRequest)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::raft::SnapshotWanted)
