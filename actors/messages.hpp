@@ -16,7 +16,9 @@
 #include <caf/all.hpp>
 
 #include "actors/replica_requests.hpp"
+#include "config/base/byte_budget.hpp"
 #include "config/base/result.hpp"
+#include "config/limits.hpp"
 #include "raft/core.hpp"
 #include "raft/log_storage.hpp"
 #include "resp/long_read.hpp"
@@ -78,17 +80,23 @@ struct InternalProposal {
 
 // ---------------------------------------------------------------- client loop <-> raft loop
 
-// Between the nodes' fan-outs (resp/fanout.hpp), in the order in which it happened.
+// Between the nodes' fan-outs (resp/fanout.hpp), in the order in which it happened. Either loop may
+// stand still while the other one goes on: what lies between them is bounded each way, and what
+// does not fit is dropped. Short words, of interest, are not: there are few.
+inline constexpr size_t kFanoutBytesBetweenLoops = 2 * config::limits::kPublicationBytes;
+inline constexpr size_t kFanoutWordBytes = 64;
 struct FanoutNews {  // replica -> router
   enum class What : uint8_t { kLinkUp, kLinkDown, kMessage };
   What what = What::kMessage;
   NodeId peer;
   std::string bytes;
+  ByteBudget::Claim claim = nullptr;
 };
 struct SendFanout {  // -> replica
   struct Message {
     NodeId peer;
     std::string bytes;
+    ByteBudget::Claim claim = nullptr;
   };
   std::vector<Message> messages;
 };
@@ -234,6 +242,9 @@ struct LinkDialled {  // this node dialled: greet the remote host with the token
   LinkToken token;
   PeerPort remote;
 };
+struct LinkRefused {  // its directory is an old copy (F52)
+  NodeId peer;
+};
 struct LinkState {  // ReplicaHost -> PeerLink
   NodeId peer;
   LinkToken token;
@@ -264,6 +275,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::LogReadDone)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::LogWritten)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::LinkExpected)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::LinkDialled)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::LinkRefused)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::actors::LinkState)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::raft::CutRequest)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kiwi::raft::SnapshotWanted)

@@ -113,10 +113,6 @@ void Core::State::step(Message message) {
   if (message.to != options.id || message.from == options.id || !message.from) {
     return;
   }
-  if (message.from_old_copy && !mutant(Mutant::kOldCopyCounted)) {
-    send(message.from, NotMember{});  // F52: as a wiped node, which forgot what it had promised
-    return;
-  }
   if (step_term(message)) {
     dispatch(message);
   }

@@ -114,8 +114,8 @@ struct MemberLives {
   Member newcomer;  // that says it is the same id
   bool operator==(const MemberLives&) const = default;
 };
-// F52: the log holds a proposal of a later start of this very directory: it is an old copy. This
-// node neither votes nor acknowledges any more.
+// F52: the log holds a proposal of a later start of this very directory, or one of this start that
+// was not given here: it is an old copy. This node neither votes nor acknowledges any more.
 struct OldCopyFound {
   uint64_t epoch = 0;  // of that start
   bool operator==(const OldCopyFound&) const = default;

@@ -182,6 +182,7 @@ struct Core::State {
   bool disk_full = false;
   bool removed = false;          // told so, or applied so (F25)
   bool old_copy = false;         // F52
+  uint64_t last_given = 0;       // sequence of this start's last proposal
   bool waited_to_apply = false;  // one election timeout, since a leader was heard (F53)
   std::set<NodeId> not_member_from;
   std::vector<Proposal> forwarding;

@@ -25,13 +25,35 @@ inline constexpr size_t kMarksMax = 64;  // kept of one directory
 // Adds the next one and drops what is too many.
 void add_mark(std::vector<Mark>& marks, uint64_t nonce);
 
-// Does a directory with these marks have everything that one had which drew `known`? Also true if
-// it cannot be told any more, because all of its marks are later. `known` with number 0: nothing is
-// known.
-bool goes_on_from(const std::vector<Mark>& marks, const Mark& known);
+// What somebody knows of the marks of one directory, from it and from others: the latest of them,
+// by number. Two of one number were drawn by two copies that both ran: a fork. Then only these two
+// are kept, for good, since neither copy has what the other one promised.
+class Lineage {
+ public:
+  enum class Judgement : uint8_t {
+    kGoesOn,   // also if it cannot be told, because none of the numbers is on both sides
+    kBehind,   // no mark differs, but a later one is known: an old copy, or an old word of the
+               // directory
+    kDiffers,  // a copy that went its own way
+  };
+  // Of a directory that says these marks.
+  Judgement judge(const std::vector<Mark>& marks) const;
+  // Marks that somebody drew, in order of their numbers. True: it is news. Never forgets a mark for
+  // one that differs from it.
+  bool learn(const std::vector<Mark>& marks);
+  bool forked() const;
+  const std::vector<Mark>& marks() const { return marks_; }  // at most kMarksMax
+  bool operator==(const Lineage&) const = default;
+
+ private:
+  std::vector<Mark> marks_;  // numbers ascend; equal ones only in a fork
+};
 
 // ON THE WIRE and on disk: number of the first u64 | their nonces, u64 each; nothing for none.
 std::string encode_marks(const std::vector<Mark>& marks);
 Result<std::vector<Mark>> decode_marks(std::string_view bytes);
+// The same for marks with gaps and forks, as they are known: number u64 | nonce u64, each.
+std::string encode_lineage(const std::vector<Mark>& marks);
+Result<std::vector<Mark>> decode_lineage(std::string_view bytes);
 
 }  // namespace kiwi::raft

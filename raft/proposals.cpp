@@ -17,6 +17,9 @@ constexpr uint64_t kForwardBytesMax = 1 << 20;  // per Propose message; one prop
 
 void Core::State::propose(Proposal proposal) {
   CHECK_INVARIANT(proposal.number.group == options.group);
+  if (proposal.number.epoch == options.boot_epoch) {
+    last_given = std::max(last_given, proposal.number.sequence);
+  }
   if (proposal.payload.size() > options.entry_bytes_max) {
     refuse(options.id, proposal.number, RefusalReason::kTooLarge, 0);
     return;

@@ -218,9 +218,9 @@ struct Message {
   NodeId to;
   Term term;  // the sender's; Propose/ReadIndex* carry it but do not raise the receiver's
   Body body;
-  // Not on the wire: set by the receiving shell from the link's authenticated hello (F1, F52).
+  // Not on the wire: set by the receiving shell from the link's authenticated hello (F1). What
+  // comes from an old copy of a directory is not handed to the core at all (F52).
   Incarnation from_incarnation;
-  bool from_old_copy = false;  // that incarnation is known to have gone further than the sender
   bool operator==(const Message&) const = default;
 };
 

@@ -5,11 +5,13 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ip/udp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 
@@ -27,6 +29,10 @@ namespace {
 
 // Of a target that answers something else than a few words to each command.
 constexpr size_t kReplyBytes = 4096;
+// Asio looks names up on one thread for each protocol, one after the other, and a name whose server
+// is silent takes it for half a minute. The names of peers are tcp's (frame_socket.cpp): those that
+// clients say may not hold them up.
+using Resolver = asio::ip::udp::resolver;
 
 class Conversation final : public std::enable_shared_from_this<Conversation> {
  public:
@@ -61,11 +67,15 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
   }
 
  private:
-  void connect(const tcp::resolver::results_type& found) {
+  void connect(const Resolver::results_type& found) {
     if (!done_) {
       return;  // over before this came: no socket is opened again
     }
-    asio::async_connect(socket_, found,
+    std::vector<tcp::endpoint> targets;
+    for (const auto& one : found) {
+      targets.emplace_back(one.endpoint().address(), one.endpoint().port());
+    }
+    asio::async_connect(socket_, targets,
                         [self = shared_from_this()](ErrorCode error, const tcp::endpoint&) {
                           error ? self->fail() : self->write();
                         });
@@ -128,7 +138,7 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
 
   resp::Exchange what_;
   resp::ExchangeDone done_;
-  tcp::resolver resolver_;
+  Resolver resolver_;
   tcp::socket socket_;
   asio::steady_timer timer_;
   std::string_view where_ = "connecting to the client";

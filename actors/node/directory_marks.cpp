@@ -19,9 +19,10 @@ namespace kiwi::actors {
 namespace {
 
 // ON DISK. Each file: version u8 | checksum u64 of the rest | the rest.
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kMarksVersion = 1;
+constexpr uint8_t kPeersVersion = 2;
 constexpr size_t kSealBytes = 9;
-static_assert(kSealBytes == sizeof(kVersion) + sizeof(uint64_t));
+static_assert(kSealBytes == sizeof(kMarksVersion) + sizeof(uint64_t));
 // Lives that are no members, of which every start of a wiped node is one: what was known of them is
 // forgotten above this, and with each change of members.
 constexpr size_t kStrangersMax = 64;
@@ -42,9 +43,9 @@ Incarnation get_incarnation(ByteReader& reader) {
   return id;
 }
 
-std::string sealed(std::string_view body) {
+std::string sealed(uint8_t version, std::string_view body) {
   std::string out;
-  put_u8(out, kVersion);
+  put_u8(out, version);
   put_le(out, checksum64(body));
   return out.append(body);
 }
@@ -60,9 +61,9 @@ std::optional<std::string> read_file(const std::string& path) {
 }
 
 // What was sealed; nothing if it is not whole.
-std::optional<std::string_view> unsealed(std::string_view bytes) {
+std::optional<std::string_view> unsealed(uint8_t version, std::string_view bytes) {
   uint64_t checksum = 0;
-  if (bytes.size() < kSealBytes || static_cast<uint8_t>(bytes[0]) != kVersion) {
+  if (bytes.size() < kSealBytes || static_cast<uint8_t>(bytes[0]) != version) {
     return std::nullopt;
   }
   std::memcpy(&checksum, bytes.data() + 1, sizeof(checksum));
@@ -87,7 +88,7 @@ Result<std::vector<raft::Mark>> load_marks(const std::string& dir, const Incarna
                                           " is damaged, so nobody can tell whether this directory "
                                           "is an old copy; wipe this node, the others will refill "
                                           "it"};
-  const std::optional<std::string_view> body = unsealed(*bytes);
+  const std::optional<std::string_view> body = unsealed(kMarksVersion, *bytes);
   if (!body) {
     return damaged;
   }
@@ -106,7 +107,7 @@ Result<void> store_marks(const std::string& dir,
   std::string body;
   put_id(body, incarnation);
   body += raft::encode_marks(marks);
-  return rocks::write_file_durably(marks_path(dir), sealed(body));
+  return rocks::write_file_durably(marks_path(dir), sealed(kMarksVersion, body));
 }
 
 std::optional<std::string> old_copy_note(const std::string& dir) {
@@ -125,7 +126,7 @@ KnownMarks KnownMarks::load(const std::string& dir) {
   if (!bytes) {
     return known;
   }
-  const std::optional<std::string_view> body = unsealed(*bytes);
+  const std::optional<std::string_view> body = unsealed(kPeersVersion, *bytes);
   const auto items = body ? decode(*body) : std::nullopt;
   if (!items) {
     log_warning("the file " + peers_path(dir) +
@@ -133,7 +134,7 @@ KnownMarks KnownMarks::load(const std::string& dir) {
     return known;
   }
   for (const Item& item : *items) {
-    known.marks_[{item.node, item.incarnation}] = item.mark;
+    known.lives_[{item.node, item.incarnation}].learn(item.marks);
   }
   return known;
 }
@@ -145,52 +146,62 @@ std::optional<std::vector<KnownMarks::Item>> KnownMarks::decode(std::string_view
     Item item;
     item.node = NodeId{reader.le<uint64_t>()};
     item.incarnation = get_incarnation(reader);
-    item.mark.number = reader.le<uint64_t>();
-    item.mark.nonce = reader.le<uint64_t>();
-    items.push_back(item);
+    Result<std::vector<raft::Mark>> marks = raft::decode_lineage(reader.sized());
+    if (!marks) {
+      return std::nullopt;
+    }
+    item.marks = std::move(*marks);
+    items.push_back(std::move(item));
   }
   return reader.ok() ? std::optional(std::move(items)) : std::nullopt;
 }
 
 Result<void> KnownMarks::store(const std::string& dir, const std::string& encoded) {
-  return rocks::write_file_durably(peers_path(dir), sealed(encoded));
+  return rocks::write_file_durably(peers_path(dir), sealed(kPeersVersion, encoded));
 }
 
-std::string KnownMarks::encode() const {
+// ON DISK and on the wire, for each: node u64 | incarnation | its marks, sized (raft/lineage.hpp).
+std::string KnownMarks::encode(const std::vector<Item>& items) {
   std::string out;
-  for (const auto& [key, mark] : marks_) {
-    put_le(out, key.first.value);
-    put_id(out, key.second);
-    put_le(out, mark.number);
-    put_le(out, mark.nonce);
+  for (const Item& item : items) {
+    put_le(out, item.node.value);
+    put_id(out, item.incarnation);
+    put_sized(out, raft::encode_lineage(item.marks));
   }
   return out;
 }
 
-raft::Mark KnownMarks::of(NodeId node, const Incarnation& incarnation) const {
-  const auto found = marks_.find({node, incarnation});
-  return found == marks_.end() ? raft::Mark{} : found->second;
+std::vector<KnownMarks::Item> KnownMarks::items() const {
+  std::vector<Item> items;
+  for (const auto& [life, lineage] : lives_) {
+    items.push_back({life.first, life.second, lineage.marks()});
+  }
+  return items;
 }
 
-bool KnownMarks::remember(NodeId node,
-                          const Incarnation& incarnation,
-                          const raft::Mark& mark,
-                          const raft::Configuration& members) {
+raft::Lineage KnownMarks::of(NodeId node, const Incarnation& incarnation) const {
+  const auto found = lives_.find({node, incarnation});
+  return found == lives_.end() ? raft::Lineage{} : found->second;
+}
+
+bool KnownMarks::learn(NodeId node,
+                       const Incarnation& incarnation,
+                       const std::vector<raft::Mark>& marks,
+                       const raft::Configuration& members) {
   const std::pair<NodeId, Incarnation> life{node, incarnation};
-  if (mark.number <= of(node, incarnation).number) {
+  if (marks.empty()) {
     return false;
   }
   // Safety: members always have room (F52).
-  if (!marks_.contains(life) && !members.has(node, incarnation) &&
-      marks_.size() >= members.members.size() + kStrangersMax) {
+  if (!lives_.contains(life) && !members.has(node, incarnation) &&
+      lives_.size() >= members.members.size() + kStrangersMax) {
     keep_members_of(members);
   }
-  marks_[life] = mark;
-  return true;
+  return lives_[life].learn(marks);
 }
 
 void KnownMarks::keep_members_of(const raft::Configuration& configuration) {
-  std::erase_if(marks_, [&](const auto& item) {
+  std::erase_if(lives_, [&](const auto& item) {
     return !configuration.has(item.first.first, item.first.second);
   });
 }

@@ -1,6 +1,6 @@
 // The marks of this data directory and those known of the peers' (raft/lineage.hpp, F52), in files:
 //   <dir>/marks     this directory's latest marks, for this incarnation
-//   <dir>/peers     the latest mark known of each peer's directory
+//   <dir>/peers     the latest marks known of each peer's directory
 //   <dir>/old-copy  why this directory may not be used any more
 // Plain functions and one plain class; every file is written whole and durably.
 #pragma once
@@ -38,27 +38,29 @@ class KnownMarks {
   static KnownMarks load(const std::string& dir);
   static Result<void> store(const std::string& dir, const std::string& encoded);
 
-  raft::Mark of(NodeId node, const Incarnation& incarnation) const;  // number 0: nothing is known
+  raft::Lineage of(NodeId node, const Incarnation& incarnation) const;  // empty: nothing is known
   // True: it is news. Members are always remembered, of others a few.
-  bool remember(NodeId node,
-                const Incarnation& incarnation,
-                const raft::Mark& mark,
-                const raft::Configuration& members);
+  bool learn(NodeId node,
+             const Incarnation& incarnation,
+             const std::vector<raft::Mark>& marks,
+             const raft::Configuration& members);
   // Members that were removed or replaced never count again (F1).
   void keep_members_of(const raft::Configuration& configuration);
-  std::string encode() const;
-  size_t size() const { return marks_.size(); }
+  size_t size() const { return lives_.size(); }
 
+  // Of one life of a node.
   struct Item {
     NodeId node;
     Incarnation incarnation;
-    raft::Mark mark;
+    std::vector<raft::Mark> marks;
   };
+  std::vector<Item> items() const;
+  static std::string encode(const std::vector<Item>& items);
   // What was encoded by this node or another; nullopt: it is damaged.
   static std::optional<std::vector<Item>> decode(std::string_view bytes);
 
  private:
-  std::map<std::pair<NodeId, Incarnation>, raft::Mark> marks_;
+  std::map<std::pair<NodeId, Incarnation>, raft::Lineage> lives_;
 };
 
 }  // namespace kiwi::actors

@@ -98,7 +98,13 @@ void FanoutShell::flush() {
   options_.context->fanout.flush(options_.now_ms());
   SendFanout out;
   for (resp::FanoutEffects::Message& message : options_.context->take_fanout()) {
-    out.messages.push_back({message.peer, std::move(message.bytes)});
+    const size_t bytes = message.bytes.size();
+    ByteBudget::Claim claim = bytes > kFanoutWordBytes ? bytes_out_.claim(bytes) : nullptr;
+    if (bytes > kFanoutWordBytes && !claim) {
+      options_.dropped(1);  // its publishers wait for kFanoutWaitMs
+      continue;
+    }
+    out.messages.push_back({message.peer, std::move(message.bytes), std::move(claim)});
   }
   if (const ReplicaHandle replica = options_.replica(); replica && !out.messages.empty()) {
     caf::anon_send(replica, std::move(out));

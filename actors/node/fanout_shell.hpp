@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "actors/handles.hpp"
+#include "config/base/byte_budget.hpp"
 #include "resp/fanout_inbox.hpp"
 #include "resp/node_context.hpp"
 
@@ -40,6 +41,7 @@ class FanoutShell {
 
   FanoutShellOptions options_;
   resp::FanoutInbox inbox_;
+  ByteBudget bytes_out_{kFanoutBytesBetweenLoops};  // that the replica has not taken
   bool flush_wanted_ = false;
   bool delivery_wanted_ = false;
 };

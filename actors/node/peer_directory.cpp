@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "actors/node/bootstrap.hpp"
+#include "config/base/check.hpp"
 #include "raft/configuration.hpp"
 
 namespace kiwi::actors {
@@ -90,6 +91,9 @@ PeerHello PeerDirectory::hello_for(NodeId peer) const {
   if (hello.you == PeerHello::You::kMember && !known->hello->initialized()) {
     hello.first_entry = own_.first_entry;
   }
+  if (hello.you == PeerHello::You::kOldCopy) {
+    hello.known_marks = marks_of(peer).marks;
+  }
   return hello;
 }
 
@@ -102,7 +106,7 @@ PeerHello::You PeerDirectory::standing_of(NodeId id, const Peer* peer) const {
   if (peer == nullptr) {
     return member == nullptr ? PeerHello::You::kUnknown : PeerHello::You::kKnown;
   }
-  if (peer->old_copy) {
+  if (is_old_copy(id)) {
     return PeerHello::You::kOldCopy;
   }
   if (member == nullptr) {
@@ -123,8 +127,13 @@ std::optional<HelloNews> PeerDirectory::said(const PeerHello& hello) {
   peer.life = hello.incarnation;
   peer.version_max = hello.cluster_version_max;
   HelloNews news;
-  news.own_copy_is_old =
-      cluster_.core_runs && hello.you == PeerHello::You::kOldCopy && hello.cluster == own_.cluster;
+  // A hello and a mark come by different ways: what that peer judged may be a hello from before
+  // this node's last mark, so it is compared here with the marks of now (F52).
+  raft::Lineage known_of_this;
+  known_of_this.learn(hello.known_marks);
+  news.own_copy_is_old = cluster_.core_runs && hello.you == PeerHello::You::kOldCopy &&
+                         hello.cluster == own_.cluster &&
+                         known_of_this.judge(own_.marks) != raft::Lineage::Judgement::kGoesOn;
   judge_marks(hello, peer, news);
   if (std::exchange(peer.election_timeout_ms, hello.election_timeout_ms) !=
       hello.election_timeout_ms) {
@@ -174,16 +183,27 @@ bool PeerDirectory::is_former_life(const PeerHello& hello) {
                           [this](NodeId id) { return know_other_life_.contains(id); });
 }
 
+// What an old copy says is not learned: it is not linked to, so it promises nothing to this node.
 void PeerDirectory::judge_marks(const PeerHello& hello, Peer& peer, HelloNews& news) {
-  const raft::Mark known = known_marks_.of(hello.node, hello.incarnation);
-  if (!raft::goes_on_from(hello.marks, known)) {
-    news.peer_copy_is_old = !std::exchange(peer.old_copy, true);
+  using Judgement = raft::Lineage::Judgement;
+  const Judgement judged = known_marks_.of(hello.node, hello.incarnation).judge(hello.marks);
+  const bool was_known = std::exchange(peer.old_copy, judged != Judgement::kGoesOn);
+  if (peer.old_copy) {
+    news.peer_copy_is_old = judged == Judgement::kDiffers && !was_known;
+    news.peer_is_behind = judged == Judgement::kBehind && !was_known;
     return;
   }
-  peer.old_copy = false;
-  news.marks_moved =
-      !hello.marks.empty() &&
-      known_marks_.remember(hello.node, hello.incarnation, hello.marks.back(), cluster_.latest);
+  news.marks_moved = learn({hello.node, hello.incarnation, hello.marks});
+  peer.marks_version = marks_version_;  // somebody else may have told the same, a moment ago
+}
+
+bool PeerDirectory::is_old_copy(NodeId peer) const {
+  const Peer& said = peers_.at(peer);
+  return said.old_copy || known_marks_.of(peer, said.life).forked();
+}
+
+bool PeerDirectory::may_link(NodeId peer) const {
+  return !is_old_copy(peer) && peers_.at(peer).marks_version <= stored_version_;
 }
 
 // F54: this node founded a cluster of itself alone, and a member of another one knows it as a
@@ -212,27 +232,68 @@ std::vector<raft::Member> PeerDirectory::returned() const {
 
 // ---------------------------------------------------------------- who is believed to be whom
 
-bool PeerDirectory::has_marks(NodeId peer,
-                              const Incarnation& life,
-                              const std::vector<raft::Mark>& marks) {
-  return !marks.empty() && cluster_.latest.has(peer, life) &&
-         known_marks_.remember(peer, life, marks.back(), cluster_.latest);
+bool PeerDirectory::learn(const KnownMarks::Item& item) {
+  const bool moved = known_marks_.learn(item.node, item.incarnation, item.marks, cluster_.latest);
+  marks_version_ += moved ? 1 : 0;
+  return moved;
+}
+
+void PeerDirectory::marks_stored(uint64_t version) {
+  CHECK_INVARIANT(stored_version_ <= version && version <= marks_version_);
+  stored_version_ = version;
+}
+
+void PeerDirectory::learn_of_member(KnownMarks::Item item, MarksNews& news) {
+  if (!cluster_.latest.has(item.node, item.incarnation) || !learn(item)) {
+    return;
+  }
+  const raft::Lineage now = known_marks_.of(item.node, item.incarnation);
+  const auto said = peers_.find(item.node);
+  if (now.forked() && said != peers_.end() && said->second.life == item.incarnation) {
+    news.forked.push_back(item.node);
+  }
+  item.marks = now.marks();
+  news.moved.push_back(std::move(item));
+}
+
+PeerDirectory::MarksNews PeerDirectory::has_marks(NodeId peer,
+                                                  const Incarnation& life,
+                                                  const std::vector<raft::Mark>& marks) {
+  MarksNews news;
+  learn_of_member({peer, life, marks}, news);
+  return news;
 }
 
 PeerDirectory::MarksNews PeerDirectory::others_know(std::string_view encoded) {
   MarksNews news;
-  const auto items = KnownMarks::decode(encoded);
-  for (const KnownMarks::Item& item : items ? *items : std::vector<KnownMarks::Item>()) {
+  auto items = KnownMarks::decode(encoded);
+  if (!items) {
+    return news;
+  }
+  for (KnownMarks::Item& item : *items) {
     if (item.node != cluster_.self) {
-      news.moved =
-          (cluster_.latest.has(item.node, item.incarnation) &&
-           known_marks_.remember(item.node, item.incarnation, item.mark, cluster_.latest)) ||
-          news.moved;
+      learn_of_member(std::move(item), news);
     } else if (item.incarnation == own_.member.incarnation) {
-      news.own_copy_is_old = news.own_copy_is_old || !raft::goes_on_from(own_.marks, item.mark);
+      raft::Lineage known_of_this;
+      known_of_this.learn(item.marks);
+      news.own_copy_is_old = news.own_copy_is_old ||
+                             known_of_this.judge(own_.marks) != raft::Lineage::Judgement::kGoesOn;
     }
   }
   return news;
+}
+
+KnownMarks::Item PeerDirectory::marks_of(NodeId peer) const {
+  const Incarnation& life = peers_.at(peer).life;
+  return {peer, life, known_marks_.of(peer, life).marks()};
+}
+
+std::string PeerDirectory::marks_of_members() const {
+  std::vector<KnownMarks::Item> items = known_marks_.items();
+  std::erase_if(items, [this](const KnownMarks::Item& item) {
+    return !cluster_.latest.has(item.node, item.incarnation);
+  });
+  return KnownMarks::encode(items);
 }
 
 PeerDirectory::Double PeerDirectory::double_seen(const raft::MemberLives& lives, int64_t now_ms) {

@@ -33,8 +33,9 @@ struct OwnNode {
 
 // What a hello tells that was not known before.
 struct HelloNews {
-  bool own_copy_is_old = false;   // that peer remembers that this directory went further
+  bool own_copy_is_old = false;   // that peer remembers marks which this directory did not draw
   bool peer_copy_is_old = false;  // the same of the peer's
+  bool peer_is_behind = false;    // so, or this hello of it was under way for long
   bool marks_moved = false;       // what is known of the peers' directories is to be stored
   bool timeout_differs = false;
   bool removed_here = false;    // this node was removed from its cluster
@@ -76,24 +77,35 @@ class PeerDirectory {
   // nullopt: it said nothing yet. What was said on a link that is gone may be over.
   std::optional<uint32_t> version_max_of(const raft::Member& member) const;
   void gone(NodeId peer) { peers_.at(peer).hello.reset(); }
-  bool is_old_copy(NodeId peer) const { return peers_.at(peer).old_copy; }
+  bool is_old_copy(NodeId peer) const;
+  // Its last hello was none of an old copy, and what it said is remembered after a crash, too
+  // (F52).
+  bool may_link(NodeId peer) const;
   // Members that came back with an empty directory (F1), at their own addresses by their word. Told
   // again and again, because only a leader can act on it and leaders change.
   std::vector<raft::Member> returned() const;
   // They share a configuration now: what the peer said before about another life is over.
   void link_is_up(NodeId peer) { know_other_life_.erase(peer); }
 
-  // ---- marks of directories (F52); true: they are to be stored
-  // Of that life of the peer: a former one does not speak for the member (F1).
-  bool has_marks(NodeId peer, const Incarnation& life, const std::vector<raft::Mark>& marks);
-  // What another member knows, as encode_marks() gives it.
+  // ---- marks of directories (F52)
   struct MarksNews {
-    bool moved = false;            // they are to be stored, and told to the others
-    bool own_copy_is_old = false;  // this directory went further once
+    std::vector<KnownMarks::Item> moved;  // to be stored, and told to the other members
+    bool own_copy_is_old = false;         // this directory did not draw what is known of it
+    std::vector<NodeId> forked;           // two copies of its directory ran: not to be linked to
   };
+  // Of that life of the peer: a former one does not speak for the member (F1).
+  MarksNews has_marks(NodeId peer, const Incarnation& life, const std::vector<raft::Mark>& marks);
+  // What another member knows, as KnownMarks::encode() gives it.
   MarksNews others_know(std::string_view encoded);
   void members_changed() { known_marks_.keep_members_of(cluster_.latest); }
-  std::string encode_marks() const { return known_marks_.encode(); }
+  // What is known of the members, for another one, and of everybody, for the disk.
+  std::string marks_of_members() const;
+  std::string encode_marks() const { return KnownMarks::encode(known_marks_.items()); }
+  KnownMarks::Item marks_of(NodeId peer) const;  // of the life that said hello last
+  // Counts what was learned. What was stored last may be behind.
+  uint64_t marks_version() const { return marks_version_; }
+  bool marks_are_stored() const { return stored_version_ == marks_version_; }
+  void marks_stored(uint64_t version);
 
   // F49: a living member's id is said by another process. A node that was wiped says so before its
   // old life is known to be dead, so it is believed to be one only after a while.
@@ -103,13 +115,16 @@ class PeerDirectory {
  private:
   struct Peer {
     std::optional<PeerHello> hello;  // what it says now, while it talks
-    bool old_copy = false;           // it runs on one (F52)
+    bool old_copy = false;           // it runs on one, by its last hello (F52)
+    uint64_t marks_version = 0;      // that has to be stored before it is linked to
     uint64_t dials = 0;
     uint32_t election_timeout_ms = 0;  // as it said last; 0: never
     Incarnation life;                  // that said ...
     uint32_t version_max = 0;          // ... what its build supports
   };
   void judge_marks(const PeerHello& hello, Peer& peer, HelloNews& news);
+  bool learn(const KnownMarks::Item& item);
+  void learn_of_member(KnownMarks::Item item, MarksNews& news);
   bool is_former_life(const PeerHello& hello);
   bool is_at_its_address(const PeerHello& hello) const;
   bool founded_alone_and_was_member(const PeerHello& hello) const;
@@ -119,6 +134,8 @@ class PeerDirectory {
   const OwnNode& own_;
   Options options_;
   KnownMarks known_marks_;
+  uint64_t marks_version_ = 0;
+  uint64_t stored_version_ = 0;
   std::map<NodeId, Peer> peers_;
   std::set<NodeId> know_other_life_;  // members whose configuration has another life of this node
   std::map<Incarnation, int64_t> doubles_;  // since when; negative: said

@@ -14,6 +14,7 @@ namespace {
 constexpr uint64_t kListenerRounds = 300;  // half a minute
 // A copy of a running node's directory that is older than this is recognised when it is put back.
 constexpr int64_t kMarkEveryMs = 60'000;
+constexpr int64_t kStoreAgainMs = 1000;  // what could not be written
 
 std::string name(NodeId id) { return "node " + std::to_string(id.value); }
 
@@ -88,7 +89,7 @@ void PeersShell::add_link(NodeId peer) {
   link.address = [this, peer] { return directory_.next_address(peer); };
   link.hello = [this, peer] { return directory_.hello_for(peer); };
   link.peer_said = [this](const PeerHello& hello) { peer_said(hello); };
-  link.approves = [this, peer](const PeerHello&) { return !directory_.is_old_copy(peer); };
+  link.approves = [this, peer](const PeerHello&) { return directory_.may_link(peer); };
   link.is_member = [this, peer](const Incarnation& life) {
     return node_.facts.latest.has(peer, life);
   };
@@ -104,11 +105,11 @@ void PeersShell::peer_said(const PeerHello& hello) {
     return;
   }
   if (news->own_copy_is_old) {
-    end_as_old_copy(name(hello.node) + " remembers that it went further");
+    end_as_old_copy(name(hello.node) + " remembers that it went further, or another way");
   }
   node_.context.status.links[hello.node].election_timeout_ms = hello.election_timeout_ms;
   if (news->marks_moved) {
-    peers_marks_moved();
+    marks_of_peers_moved({directory_.marks_of(hello.node)});
   }
   say(hello, *news);
   founding_.peer_said(hello);
@@ -130,6 +131,11 @@ void PeersShell::say(const PeerHello& hello, const HelloNews& news) const {
                 " runs on an old copy of its data directory: what it acknowledged and whom it "
                 "voted for since the copy was made is forgotten there, so it is not linked to. "
                 "Wipe that directory and start the node again: it comes back as a new one");
+  }
+  if (news.peer_is_behind) {
+    log_notice(peer +
+               " said hello from before what is known of its data directory: it says it again, or "
+               "runs on an old copy and ends");
   }
   if (news.timeout_differs) {
     log_warning(peer + " has raft.election-timeout " + std::to_string(hello.election_timeout_ms) +
@@ -189,6 +195,7 @@ void PeersShell::timer() {
   }
   joining_.returned(directory_.returned());
   draw_mark();
+  store_marks_of_peers();
 }
 
 void PeersShell::configuration_committed() {
@@ -199,29 +206,71 @@ void PeersShell::configuration_committed() {
 // ---------------------------------------------------------------- marks of directories (F52)
 
 void PeersShell::take(const PeerNote& from, const MarksNote& note) {
-  if (directory_.has_marks(from.peer, from.incarnation, note.marks)) {
-    peers_marks_moved();
-  }
+  heed(directory_.has_marks(from.peer, from.incarnation, note.marks), {});
 }
 
 // A start that only some members saw is known to whoever hears from one of them.
 void PeersShell::take(NodeId from, const KnownMarksNote& note) {
-  const PeerDirectory::MarksNews news = directory_.others_know(note.marks);
+  heed(directory_.others_know(note.marks),
+       name(from) + " knows from others that it went further, or another way");
+}
+
+void PeersShell::heed(const PeerDirectory::MarksNews& news, const std::string& proof_against_this) {
   if (news.own_copy_is_old) {
-    end_as_old_copy(name(from) + " knows from others that it went further");
+    end_as_old_copy(proof_against_this);
   }
-  if (news.moved) {
-    peers_marks_moved();
+  if (!news.moved.empty()) {
+    marks_of_peers_moved(news.moved);
+  }
+  // Whatever it says from now on does not count here, votes and acknowledgements first of all. Its
+  // next hello is answered with both marks, and it ends.
+  for (const NodeId peer : news.forked) {
+    log_warning(name(peer) +
+                " runs on an old copy of its data directory: two starts of that directory have the "
+                "same number, so a copy of it ran beside it or after it. What one of them "
+                "acknowledged and whom it voted for is forgotten in the other, so it is not linked "
+                "to. Wipe that directory and start the node again: it comes back as a new one");
+    if (const auto link = links_.find(peer); link != links_.end()) {
+      link->second.refuse("two copies of its data directory ran");
+    }
   }
 }
 
-void PeersShell::peers_marks_moved() {
-  node_.tell_members(KnownMarksNote{directory_.encode_marks()});
-  node_.worker->post([dir = node_.options.dir, encoded = directory_.encode_marks()] {
-    if (Result<void> stored = KnownMarks::store(dir, encoded); !stored) {
-      log_warning("what is known of the peers' directories was not written: " +
-                  stored.error().text);
+void PeersShell::marks_of_peers_moved(const std::vector<KnownMarks::Item>& moved) {
+  node_.tell_members(KnownMarksNote{KnownMarks::encode(moved)});
+  store_marks_of_peers();
+}
+
+// Nobody is linked to before its start is on this disk: what it acknowledges here would be
+// forgotten with the start if this node ended now. What fails is tried again.
+void PeersShell::store_marks_of_peers() {
+  if (peers_store_under_way_ || directory_.marks_are_stored() ||
+      (peers_store_failed_ && ClientLoop::monotonic_ms() < next_peers_store_ms_)) {
+    return;
+  }
+  peers_store_under_way_ = true;
+  node_.worker->post([this, dir = node_.options.dir, encoded = directory_.encode_marks(),
+                      version = directory_.marks_version(), warned = peers_store_failed_] {
+    const Result<void> stored = KnownMarks::store(dir, encoded);
+    if (!stored && !warned) {
+      log_warning(
+          "what is known of the peers' directories was not written, so peers that start "
+          "are not linked to until it is: " +
+          stored.error().text);
     }
+    node_.client_loop->post([this, version, durable = stored.has_value()] {
+      peers_store_under_way_ = false;
+      peers_store_failed_ = !durable;
+      if (!durable) {
+        next_peers_store_ms_ = ClientLoop::monotonic_ms() + kStoreAgainMs;
+        return;
+      }
+      directory_.marks_stored(version);
+      for (const auto& [peer, link] : links_) {
+        caf::anon_send(link.handle, timer_atom_v);  // one of them waits for it
+      }
+      store_marks_of_peers();
+    });
   });
 }
 
@@ -284,7 +333,7 @@ void PeersShell::observe(const RaftReport& report) {
   for (const NodeId peer : report.links_up) {
     directory_.link_is_up(peer);
     caf::anon_send(node_.replica,
-                   PeerNote{peer, encode_note(KnownMarksNote{directory_.encode_marks()})});
+                   PeerNote{peer, encode_note(KnownMarksNote{directory_.marks_of_members()})});
   }
   for (const raft::ProposeRefused& refused : report.refused) {
     const raft::ProposalNumber& number = refused.number;
@@ -296,7 +345,9 @@ void PeersShell::observe(const RaftReport& report) {
   for (const raft::Event& event : report.events) {
     if (const auto* old = std::get_if<raft::OldCopyFound>(&event)) {
       end_as_old_copy("the log holds writes of its start number " + std::to_string(old->epoch) +
-                      ", and this is number " + std::to_string(own.boot_epoch));
+                      (old->epoch == own.boot_epoch
+                           ? ", and this start, which has that number, did not make them"
+                           : ", and this is number " + std::to_string(own.boot_epoch)));
     } else if (const auto* lives = std::get_if<raft::MemberLives>(&event)) {
       member_lives(*lives);
     }

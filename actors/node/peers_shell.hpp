@@ -43,7 +43,9 @@ class PeersShell {
   void peer_said(const PeerHello& hello);
   void peer_gone(NodeId peer);
   void say(const PeerHello& hello, const HelloNews& news) const;
-  void peers_marks_moved();
+  void marks_of_peers_moved(const std::vector<KnownMarks::Item>& moved);
+  void heed(const PeerDirectory::MarksNews& news, const std::string& proof_against_this);
+  void store_marks_of_peers();
   void draw_mark();
   void marks_are_durable(const std::vector<raft::Mark>& marks);
   [[noreturn]] void end_as_old_copy(const std::string& proof) const;
@@ -60,6 +62,9 @@ class PeersShell {
   bool closed_ = false;
   int64_t next_mark_ms_ = 0;
   bool mark_under_way_ = false;
+  bool peers_store_under_way_ = false;
+  bool peers_store_failed_ = false;  // it is tried again
+  int64_t next_peers_store_ms_ = 0;
   bool join_option_advised_ = false;
 };
 

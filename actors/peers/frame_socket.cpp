@@ -117,7 +117,15 @@ class AsioFrameSocket final : public FrameSocket,
   }
 
  private:
+  // Names are looked up on one thread, each after the one before it: who has numbers does not wait.
   void dial() {
+    ErrorCode is_name;
+    const asio::ip::address numbers = asio::ip::make_address(address_.host, is_name);
+    if (!is_name) {
+      connect(tcp::resolver::results_type::create(tcp::endpoint(numbers, address_.port),
+                                                  address_.host, std::to_string(address_.port)));
+      return;
+    }
     resolver_.async_resolve(
         address_.host, std::to_string(address_.port),
         tcp::resolver::numeric_service | tcp::resolver::address_configured,

@@ -16,7 +16,7 @@ struct ProtocolRange {
   uint16_t min = 0;
   uint16_t max = 0;
 };
-constexpr ProtocolRange kPeerProtocols{7, 7};
+constexpr ProtocolRange kPeerProtocols{8, 8};
 constexpr size_t kNonceBytes = 32;
 constexpr size_t kProofBytes = 32;
 

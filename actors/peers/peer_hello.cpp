@@ -32,6 +32,7 @@ enum class Tag : uint8_t {
   kClusterVersionMax = 4,
   kTlsClientAddress = 5,
   kGroups = 6,
+  kKnownMarks = 7,
 };
 
 void put_tagged(std::string& out, Tag tag, std::string_view bytes) {
@@ -71,6 +72,11 @@ bool get_tagged(uint64_t tag, std::string_view bytes, PeerHello& hello) {
       return true;
     case Tag::kGroups:
       return get_number(bytes, hello.groups);
+    case Tag::kKnownMarks: {
+      Result<std::vector<raft::Mark>> known = raft::decode_lineage(bytes);
+      hello.known_marks = known ? std::move(*known) : std::vector<raft::Mark>();
+      return known.has_value();
+    }
   }
   return true;  // of a newer build
 }
@@ -111,6 +117,7 @@ std::string encode_hello(const PeerHello& hello) {
   put_tagged(out, Tag::kClusterVersionMax, hello.cluster_version_max);
   put_tagged(out, Tag::kTlsClientAddress, hello.tls_client_address);
   put_tagged(out, Tag::kGroups, hello.groups);
+  put_tagged(out, Tag::kKnownMarks, raft::encode_lineage(hello.known_marks));
   return out;
 }
 

@@ -31,7 +31,7 @@ struct PeerHello {
     kOtherIncarnation = 2,  // the id is, but not this life of it: the directory was wiped (F1)
     kRemoved = 3,
     kInUse = 4,    // the id is a living member's, which this receiver is not (F49)
-    kOldCopy = 5,  // that life of the id went further than the receiver knows (F52)
+    kOldCopy = 5,  // the receiver's marks do not go on from those known of that life of it (F52)
     kKnown = 6,    // the id is in it; which life the receiver is was not heard yet
   };
   You you = You::kUnknown;
@@ -47,6 +47,8 @@ struct PeerHello {
   uint32_t cluster_version_max = 0;  // that its build supports
   std::string tls_client_address;    // host:port; empty: none
   uint32_t groups = 0;               // that it hosts
+  // With kOldCopy: what the sender knows of the receiver's marks, for it to compare (F52).
+  std::vector<raft::Mark> known_marks;
 
   bool initialized() const { return cluster.is_set(); }
   Build build_facts() const { return {build, architecture, cluster_version, cluster_version_max}; }

@@ -153,6 +153,13 @@ void PeerLink::accept(AcceptedPeer accepted) {
   take_over(std::move(accepted));
 }
 
+void PeerLink::refuse(const std::string& why) {
+  if (phase_ == Phase::kHandedOver || phase_ == Phase::kUp) {
+    send(options_.replica(), LinkRefused{options_.peer});
+    lost(why);
+  }  // else whoever talks is judged by its hello
+}
+
 void PeerLink::take_over(AcceptedPeer accepted) {
   if (phase_ == Phase::kTalking) {
     end_talk();
@@ -268,12 +275,20 @@ void PeerLink::talk() {
     socket->set_frame_max(handshake->frame_bytes_max());
     handshake->say(options_.hello());
   }
+  bool approved = false;
   if (handshake->peer_hello()) {
     backoff_ms_ = 0;
     const PeerHello& hello = *handshake->peer_hello();
     peer_incarnation_ = hello.incarnation;
     options_.peer_said(hello);
-    handshake->approve(options_.approves(hello));
+    if (hello.you == PeerHello::You::kOldCopy) {
+      // This node did not end, so what the peer judged was a hello of before, which lay in a
+      // socket. After kSwitch none follows it in this talk.
+      lost("it was told an old hello of this node, and is told the present one");
+      return;
+    }
+    approved = options_.approves(hello);
+    handshake->approve(approved);
     const PeerHello mine = options_.hello();
     unwanted_ = (hello.you == PeerHello::You::kOtherIncarnation && mine.initialized() &&
                  mine.cluster == hello.cluster) ||
@@ -289,7 +304,8 @@ void PeerLink::talk() {
   if (handshake->phase() == PeerHandshake::Phase::kFailed) {
     lost(handshake->failure());
   } else if (handshake->phase() == PeerHandshake::Phase::kSwitched) {
-    hand_over();
+    // What others told of it may have come between its hello and its kSwitch.
+    approved ? hand_over() : lost("it may not be linked to any more");
   }
 }
 
@@ -434,7 +450,8 @@ SpawnedLink spawn_peer_link(caf::actor_system& system,
                             PeerLinkOptions options) {
   LinkHandle handle = spawn_hosted<PeerLink>(system, hosting, std::move(options));
   auto* link = static_cast<PeerLink*>(caf::actor_cast<caf::abstract_actor*>(handle));
-  return {handle, [handle, link](AcceptedPeer accepted) { link->accept(std::move(accepted)); }};
+  return {handle, [handle, link](AcceptedPeer accepted) { link->accept(std::move(accepted)); },
+          [handle, link](const std::string& why) { link->refuse(why); }};
 }
 
 }  // namespace kiwi::actors

@@ -54,6 +54,8 @@ class PeerLink final : public Hosted<LinkHandle> {
 
   behavior_type make_behavior() override;
   void accept(AcceptedPeer accepted);  // same thread: called by the listener directly
+  // Same thread: ends the link there is. Nothing that came on it counts from now on (F52).
+  void refuse(const std::string& why);
 
  protected:
   void stopped() override;
@@ -116,6 +118,7 @@ class PeerLink final : public Hosted<LinkHandle> {
 struct SpawnedLink {
   LinkHandle handle;
   std::function<void(AcceptedPeer)> accept;
+  std::function<void(const std::string&)> refuse;
 };
 SpawnedLink spawn_peer_link(caf::actor_system& system,
                             const Hosting& hosting,

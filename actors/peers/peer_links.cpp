@@ -115,6 +115,16 @@ void PeerLinks::drop(NodeId peer, const char* why) {
   changes_.push_back({peer, std::move(link.token), false, link.up});
 }
 
+void PeerLinks::refuse(NodeId peer) {
+  for (const auto& [token, expected] : expected_) {
+    if (expected.peer == peer) {
+      changes_.push_back({peer, token, false, false});
+    }
+  }
+  std::erase_if(expected_, [&](const auto& e) { return e.second.peer == peer; });
+  drop(peer, "it runs on an old copy of its data directory");
+}
+
 void PeerLinks::tick(int64_t now_ms) {
   std::vector<NodeId> stuck;
   for (auto& [peer, link] : links_) {

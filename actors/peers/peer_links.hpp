@@ -62,7 +62,10 @@ class PeerLinks {
   bool greeted(const std::string& token, Speaker speaker, std::unique_ptr<Wire> wire);
   void lost(Speaker speaker);
   void drop(NodeId peer, const char* why);  // what arrived from it breaks the rules
-  void tick(int64_t now_ms);                // monotonic; ends links on which nothing moves
+  // So, and whoever was to come from there is expected no more: nothing of it counts from now on,
+  // also what CAF has read already (F52).
+  void refuse(NodeId peer);
+  void tick(int64_t now_ms);  // monotonic; ends links on which nothing moves
 
   // ---- frames
   // Any kind but kHello.

@@ -67,7 +67,14 @@ void RaftReplica::relay(PeerLinks::Arrived& arrived) {
   CHECK_INVARIANT(arrived.what == What::kNote || arrived.what == What::kSnapshot ||
                   arrived.what == What::kFanout);
   if (arrived.what == What::kFanout) {
-    fanout_.push_back({FanoutNews::What::kMessage, arrived.peer, std::move(arrived.bytes)});
+    const size_t bytes = arrived.bytes.size();
+    ByteBudget::Claim claim = bytes > kFanoutWordBytes ? fanout_bytes_.claim(bytes) : nullptr;
+    if (bytes > kFanoutWordBytes && !claim) {
+      options_.metrics->pubsub_dropped.add();
+      return;
+    }
+    fanout_.push_back(
+        {FanoutNews::What::kMessage, arrived.peer, std::move(arrived.bytes), std::move(claim)});
   } else if (arrived.what == What::kNote) {
     notes_.push_back(
         {arrived.peer, std::move(arrived.bytes), options_.core.group, arrived.incarnation});
@@ -84,7 +91,8 @@ void RaftReplica::link_changed(NodeId peer, bool up) {
   } else {
     core_.link_down(peer);
   }
-  fanout_.push_back({up ? FanoutNews::What::kLinkUp : FanoutNews::What::kLinkDown, peer, {}});
+  fanout_.push_back(
+      {up ? FanoutNews::What::kLinkUp : FanoutNews::What::kLinkDown, peer, {}, nullptr});
   snapshots_.send(SnapshotLink{peer, up});
 }
 

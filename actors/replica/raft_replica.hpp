@@ -70,9 +70,10 @@ class RaftReplica {
   ClockWatch clock_watch_;
   SnapshotOutbox snapshots_;
   StatusNews status_news_;
-  std::vector<NodeId> links_up_;            // since the last report to the router
-  std::vector<PeerNote> notes_;             // likewise
-  std::vector<FanoutNews> fanout_;          // likewise
+  std::vector<NodeId> links_up_;                       // since the last report to the router
+  std::vector<PeerNote> notes_;                        // likewise
+  std::vector<FanoutNews> fanout_;                     // likewise
+  ByteBudget fanout_bytes_{kFanoutBytesBetweenLoops};  // that the router has not taken
   std::optional<InstallSnapshot> install_;  // due once this turn's writes are on their way
   bool status_due_ = true;
 };

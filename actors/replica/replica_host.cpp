@@ -53,6 +53,10 @@ ReplicaHost::behavior_type ReplicaHost::make_behavior() {
         links_.expect(expected.peer, expected.incarnation, std::move(expected.token));
       },
       [this](LinkDialled& dialled) { greet(dialled); },
+      [this](const LinkRefused& refused) {
+        links_.refuse(refused.peer);
+        links_changed();
+      },
       [this](ChangeMembership& change) {
         turn(change.group).core().change_membership(change.id, std::move(change.change));
       },

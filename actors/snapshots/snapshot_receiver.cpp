@@ -98,13 +98,31 @@ void SnapshotReceiver::concluded(bool ok, LogIndex installed) {
   if (step_ != Step::kArrived) {
     return;
   }
-  concluded_transfer_ = transfer_;
-  concluded_ = {ok, installed};
   if (ok) {
     applied_ = std::max(applied_, installed);
   }
+  conclude({ok, installed});
+}
+
+void SnapshotReceiver::conclude(const SnapshotDone& outcome) {
+  CHECK_INVARIANT(step_ != Step::kIdle);
+  concluded_transfer_ = transfer_;
+  concluded_ = outcome;
   say(concluded_);
   forget();
+}
+
+// Its sender may be dead, or no leader any more; while a snapshot is received the node answers
+// LOADING (F22). What has arrived is Raft's to judge.
+void SnapshotReceiver::set_applied(LogIndex applied, LogIndex committed) {
+  applied_ = applied;
+  committed_ = committed;
+  if (step_ != Step::kIdle && step_ != Step::kArrived && applied_ >= offer_.index) {
+    log_notice("the snapshot of entry " + std::to_string(offer_.index.value) + " from node " +
+               std::to_string(from_.value) + " is not needed: the log reached entry " +
+               std::to_string(applied_.value) + " meanwhile");
+    conclude({true, applied_});
+  }
 }
 
 void SnapshotReceiver::tick(int64_t now_ms) {
@@ -128,10 +146,7 @@ void SnapshotReceiver::forget() {
 
 void SnapshotReceiver::give_up(const std::string& why) {
   log_warning("the snapshot from node " + std::to_string(from_.value) + " is of no use: " + why);
-  concluded_transfer_ = transfer_;
-  concluded_ = {false, LogIndex{0}};
-  say(concluded_);
-  forget();
+  conclude({false, LogIndex{0}});
 }
 
 // ---------------------------------------------------------------- asking

@@ -38,11 +38,9 @@ class SnapshotReceiver {
 
   // ---- inputs
   void receive(NodeId from, const SnapshotMessage& message, int64_t now_ms);
-  // committed: entries up to there are in this node's own log and will be applied.
-  void set_applied(LogIndex applied, LogIndex committed) {
-    applied_ = applied;
-    committed_ = committed;
-  }
+  // committed: entries up to there are in this node's own log and will be applied. What is coming
+  // is of no use any more when the log brought this node as far.
+  void set_applied(LogIndex applied, LogIndex committed);
   void own_copy_ready(bool made);  // answers wants_own_copy()
   // What was taken by take_arrived() is settled. ok: this node is at `installed` or above.
   void concluded(bool ok, LogIndex installed);
@@ -89,6 +87,7 @@ class SnapshotReceiver {
   void follow(IncomingState::Next next);
   void arrived(IncomingState::Whole whole);
   void give_up(const std::string& why);
+  void conclude(const SnapshotDone& outcome);
   void say(SnapshotBody body);
 
   Options options_;

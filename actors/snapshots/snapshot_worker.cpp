@@ -1,7 +1,5 @@
 #include "actors/snapshots/snapshot_worker.hpp"
 
-#include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include "actors/data_directory.hpp"
@@ -106,7 +104,10 @@ SnapshotWorker::behavior_type SnapshotWorker::make_behavior() {
       },
       [this](const SnapshotUseless& useless) {
         // The log was cut above it meanwhile; the core asks again and gets a fresh one.
-        sending_.erase(useless.follower);
+        if (const auto found = sending_.find(useless.follower); found != sending_.end()) {
+          call_off(found->first, found->second);
+          sending_.erase(found);
+        }
         checkpoint_.reset();
       },
       [this](const SnapshotJudged& verdict) {
@@ -135,7 +136,18 @@ void SnapshotWorker::give_way() const {
   }
 }
 
+// Or the receiver waits for more until its patience ends, and its node answers LOADING meanwhile.
+void SnapshotWorker::call_off(NodeId follower, const Sending& sending) {
+  const SnapshotMessage nothing_more{sending.sender->transfer(), SnapshotAbort{}};
+  caf::anon_send(options_.replica, SnapshotFrame{.peer = follower,
+                                                 .bytes = encode_snapshot(nothing_more),
+                                                 .group = options_.group});
+}
+
 void SnapshotWorker::stopped() {
+  for (const auto& [follower, sending] : sending_) {
+    call_off(follower, sending);
+  }
   options_.state_machine = nullptr;
   options_.replica = nullptr;
   sending_.clear();
@@ -270,10 +282,7 @@ void SnapshotWorker::pump_sender(NodeId follower, Sending& sending) {
          SnapshotFrame{
              .peer = follower, .bytes = encode_snapshot(*message), .group = options_.group});
   }
-  const int64_t busy_ms = options_.now_ms() - now_ms;  // acknowledgements waited as long
-  for (auto& [to, other] : sending_) {
-    other.sender->excuse(busy_ms);
-  }
+  excuse_senders(now_ms);
   sending.checkpoint->used_ms = now_ms;
   if (talk.state() == SnapshotSender::State::kBusyElsewhere && talk.elsewhere() != sending.pinned) {
     sending.pinned = talk.elsewhere();
@@ -285,6 +294,14 @@ void SnapshotWorker::pump_sender(NodeId follower, Sending& sending) {
     log_notice("snapshot for node " + number(follower) + " (" + progress.mode +
                "): " + mib(progress.bytes_acknowledged) +
                (progress.bytes_total > 0 ? " of " + mib(progress.bytes_total) : std::string()));
+  }
+}
+
+// This worker did something else since then, and acknowledgements waited as long.
+void SnapshotWorker::excuse_senders(int64_t since_ms) {
+  const int64_t busy_ms = options_.now_ms() - since_ms;
+  for (auto& [to, sending] : sending_) {
+    sending.sender->excuse(busy_ms);
   }
 }
 
@@ -303,6 +320,7 @@ void SnapshotWorker::received(NodeId peer, const std::string& bytes) {
     return;
   }
   receiver_.receive(peer, *message, now_ms);
+  excuse_senders(now_ms);  // the last chunk has the whole state verified
 }
 
 void SnapshotWorker::pump_receiver() {
@@ -364,17 +382,20 @@ void SnapshotWorker::judged(const SnapshotJudged& judged) {
 
 void SnapshotWorker::stored() {
   CHECK_INVARIANT(installing_ && !installing_name_.empty());
+  const int64_t now_ms = options_.now_ms();
   Result<std::shared_ptr<OpenedState>> opened = options_.open_state(installing_name_);
   if (!opened) {
     hosting().fail_stop("the installed snapshot cannot be opened: " + opened.error().text);
     return;
   }
   send(options_.state_machine, SwapState{std::move(*opened), *installing_});
+  excuse_senders(now_ms);
 }
 
 void SnapshotWorker::swapped(StateSwapped& swapped) {
   CHECK_INVARIANT(installing_ && swapped.meta.index == installing_->index);
   CHECK_INVARIANT(swapped.old != nullptr && swapped.old->name != installing_name_);
+  const int64_t now_ms = options_.now_ms();
   const std::string old_name = swapped.old->name;
   swapped.old->executor.reset();
   swapped.old->keyspace.reset();  // waits for its background jobs
@@ -393,6 +414,7 @@ void SnapshotWorker::swapped(StateSwapped& swapped) {
   set_vital(Vital::kNo);
   receiver_.set_applied(swapped.meta.index, swapped.meta.index);
   receiver_.concluded(true, swapped.meta.index);
+  excuse_senders(now_ms);
 }
 
 // ---------------------------------------------------------------- all of it
@@ -415,6 +437,9 @@ void SnapshotWorker::pump() {
     report_.sent_deltas += ok && std::string_view(talk.progress().mode) == "delta" ? 1 : 0;
     report_.bytes_sent += talk.progress().bytes_sent;
     send(options_.replica, SnapshotEnded{it->first, talk.installed(), ok, options_.group});
+    if (!ok) {
+      call_off(it->first, it->second);
+    }
     it = sending_.erase(it);
   }
   pump_receiver();
@@ -457,37 +482,6 @@ void SnapshotWorker::report() {
   report_.checkpoint_index = checkpoint_ ? checkpoint_->source->info().applied.index : LogIndex{0};
   report_.checkpoint_bytes = checkpoint_ ? checkpoint_->source->bytes() : 0;
   options_.board->set(report_);
-}
-
-// ---------------------------------------------------------------- backup
-
-void SnapshotWorker::back_up(BackUp& order) {
-  if (backups_.contains(order.directory)) {
-    order.done("a backup to that directory is under way");
-    return;
-  }
-  std::error_code failed;
-  if (std::filesystem::exists(order.directory, failed) || failed) {
-    order.done(failed ? "cannot look for " + order.directory + ": " + failed.message()
-                      : "there is something at " + order.directory + " already");
-    return;
-  }
-  backups_[order.directory] = {make_checkpoint(order.directory), std::move(order.done)};
-}
-
-void SnapshotWorker::backup_made(const CheckpointMade& made) {
-  const auto found = backups_.find(made.directory);
-  if (found == backups_.end()) {
-    return;
-  }
-  std::string error = made.error;
-  if (error.empty()) {
-    if (Result<rocks::SnapshotInfo> info = rocks::verify_state(made.directory); !info) {
-      error = info.error().text;
-    }
-  }
-  found->second.done(error);
-  backups_.erase(found);
 }
 
 SnapshotWorkerHandle spawn_snapshot_worker(caf::actor_system& system,

@@ -27,8 +27,10 @@
 #include "actors/hosting.hpp"
 #include "actors/snapshots/snapshot_receiver.hpp"
 #include "actors/snapshots/snapshot_sender.hpp"
+#include "config/base/job_thread.hpp"
 #include "config/base/prng.hpp"
 #include "resp/node_context.hpp"
+#include "rocks/background.hpp"
 
 namespace kiwi::actors {
 
@@ -150,6 +152,8 @@ class SnapshotWorker final : public Hosted<SnapshotWorkerHandle> {
   void received(NodeId peer, const std::string& bytes);
   void pump();
   void pump_sender(NodeId follower, Sending& sending);
+  void call_off(NodeId follower, const Sending& sending);
+  void excuse_senders(int64_t since_ms);
   void pump_receiver();
   void arrived(SnapshotReceiver::Arrived arrived);
   void judged(const SnapshotJudged& judged);
@@ -181,9 +185,11 @@ class SnapshotWorker final : public Hosted<SnapshotWorkerHandle> {
     std::shared_ptr<Making> making;
     std::function<void(std::string)> done;
   };
-  std::map<std::string, Backup> backups_;  // by directory
+  std::map<std::string, Backup> backups_;  // that are being written, by directory
   SnapshotReport report_;
   uint64_t received_before_ = 0;  // bytes, by workers that died
+  JobThread verifier_{JobThread::Start::kWithFirstJob, JobThread::End::kJobAtHand,
+                      rocks::work_in_background};
 };
 
 SnapshotWorkerHandle spawn_snapshot_worker(caf::actor_system& system,

@@ -60,26 +60,28 @@ TEST_CASE("marks are read back by the same incarnation only; damaged ones are an
   CHECK(damaged.error().text.find("wipe this node") != std::string::npos);
 }
 
-TEST_CASE("what is known of the peers goes up only, and survives a start [F52]") {
+TEST_CASE("what is known of the peers is never forgotten, and survives a start [F52]") {
   const Directory temp;
   const std::string dir = temp.path;
   KnownMarks known = KnownMarks::load(dir);
-  CHECK(known.of(NodeId{2}, life(2)).number == 0);
-  CHECK(known.remember(NodeId{2}, life(2), {5, 55}, {}));
-  CHECK_FALSE(known.remember(NodeId{2}, life(2), {4, 44}, {}));
-  CHECK(known.remember(NodeId{3}, life(3), {1, 11}, {}));
-  REQUIRE(KnownMarks::store(dir, known.encode()));
+  CHECK(known.of(NodeId{2}, life(2)).marks().empty());
+  CHECK(known.learn(NodeId{2}, life(2), {{4, 44}, {5, 55}}, {}));
+  CHECK_FALSE(known.learn(NodeId{2}, life(2), {{4, 44}}, {}));
+  CHECK_FALSE(known.learn(NodeId{2}, life(2), {}, {}));
+  CHECK(known.learn(NodeId{3}, life(3), {{1, 11}}, {}));
+  CHECK(known.learn(NodeId{3}, life(3), {{1, 12}}, {}));  // a fork
+  REQUIRE(KnownMarks::store(dir, KnownMarks::encode(known.items())));
   known = KnownMarks::load(dir);
-  CHECK(known.of(NodeId{2}, life(2)) == raft::Mark{5, 55});
-  CHECK(known.of(NodeId{3}, life(3)) == raft::Mark{1, 11});
+  CHECK(known.of(NodeId{2}, life(2)).marks() == std::vector<raft::Mark>{{4, 44}, {5, 55}});
+  CHECK(known.of(NodeId{3}, life(3)).forked());
   raft::Configuration now;
   now.members.push_back({NodeId{2}, life(2), {}, {}});
   now.members.push_back({NodeId{3}, life(9), {}, {}});  // replaced
   known.keep_members_of(now);
-  CHECK(known.of(NodeId{2}, life(2)).number == 5);
-  CHECK(known.of(NodeId{3}, life(3)).number == 0);
+  CHECK(known.of(NodeId{2}, life(2)).marks().size() == 2);
+  CHECK(known.of(NodeId{3}, life(3)).marks().empty());
   flip_last_byte(dir + "/peers");
-  CHECK(KnownMarks::load(dir).of(NodeId{2}, life(2)).number == 0);
+  CHECK(KnownMarks::load(dir).size() == 0);
 }
 
 TEST_CASE("strangers take no room from members, and not much at all [F52]") {
@@ -89,20 +91,20 @@ TEST_CASE("strangers take no room from members, and not much at all [F52]") {
     now.members.push_back({NodeId{id}, life(id), {}, {}});
   }
   KnownMarks known;
-  CHECK(known.remember(NodeId{2}, life(2), {1, 11}, now));
+  CHECK(known.learn(NodeId{2}, life(2), {{1, 11}}, now));
   for (int start = 0; start < 1000; ++start) {  // of a removed node without a disk
     Incarnation each = life(4);
     each.bytes[0] = static_cast<uint8_t>(start);
     each.bytes[1] = static_cast<uint8_t>(start >> 8);
-    CHECK(known.remember(NodeId{4}, each, {1, 44}, now));
+    CHECK(known.learn(NodeId{4}, each, {{1, 44}}, now));
     REQUIRE(known.size() < 100);
   }
-  CHECK(known.of(NodeId{2}, life(2)) == raft::Mark{1, 11});
-  REQUIRE(KnownMarks::store(temp.path, known.encode()));
+  CHECK(known.of(NodeId{2}, life(2)).marks() == std::vector<raft::Mark>{{1, 11}});
+  REQUIRE(KnownMarks::store(temp.path, KnownMarks::encode(known.items())));
   known = KnownMarks::load(temp.path);
-  CHECK(known.remember(NodeId{2}, life(2), {2, 22}, now));
-  CHECK(known.remember(NodeId{3}, life(3), {1, 33}, now));
-  CHECK(known.of(NodeId{3}, life(3)) == raft::Mark{1, 33});
+  CHECK(known.learn(NodeId{2}, life(2), {{2, 22}}, now));
+  CHECK(known.learn(NodeId{3}, life(3), {{1, 33}}, now));
+  CHECK(known.of(NodeId{3}, life(3)).marks() == std::vector<raft::Mark>{{1, 33}});
 }
 
 TEST_CASE("a directory that was found to be an old copy says so at every start [F52]") {

@@ -94,7 +94,7 @@ struct Fixture {
     return done();
   }
 
-  // Node 2 takes a connection, proves itself and says no word more.
+  // Node 2 takes a connection, proves itself and says no word more, or one.
   void take_one() {
     const int fd = ::accept4(port, nullptr, nullptr, SOCK_CLOEXEC);
     if (fd < 0 || talk) {
@@ -107,6 +107,9 @@ struct Fixture {
     events.received = [this](const std::string& frame) {
       if (!handshake->proven()) {
         handshake->receive(frame);
+        if (handshake->proven() && says) {
+          handshake->say(*says);
+        }
         for (const std::string& answer : handshake->take_frames()) {
           talk->send(answer);
         }
@@ -141,6 +144,7 @@ struct Fixture {
   std::string failure;
   std::shared_ptr<FrameSocket> talk;
   std::optional<PeerHandshake> handshake;
+  std::optional<PeerHello> says;
   bool talk_closed = false;
   SpawnedLink link;
 };
@@ -174,6 +178,22 @@ TEST_CASE("what a socket's owner throws closes that socket, and the loop goes on
   socket->start(std::move(events));
   CHECK_NOTHROW(f.run_until([&] { return !why.empty(); }, 1000));
   CHECK(why == "connected, and what now");
+}
+
+TEST_CASE(
+    "a node that does not end when it is told an old hello of it begins the talk anew [F52]") {
+  Fixture f;
+  f.says.emplace();
+  f.says->node = NodeId{2};
+  f.says->you = PeerHello::You::kOldCopy;
+  f.spawn();
+  CHECK(f.run_until(
+      [&] {
+        f.take_one();
+        return f.talk_closed;
+      },
+      3000));
+  CHECK(f.failure.empty());
 }
 
 TEST_CASE("a talk that went silent gives way to another connection of that peer") {

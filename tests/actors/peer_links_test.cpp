@@ -136,6 +136,23 @@ TEST_CASE("a later expectation of the same peer replaces the earlier one") {
   CHECK(pair.there.greeted("second", &pair.forth, std::make_unique<WayWire>(pair.back)));
 }
 
+TEST_CASE("nothing counts that a peer on an old copy sent, also what is here already [F52]") {
+  Pair pair;
+  pair.connect();
+  REQUIRE(pair.here.send(kFirstGroup, heartbeat()));
+  pair.here.flush();
+  pair.there.take_changes();
+  pair.there.refuse(kHere);
+  CHECK(pair.there.take_changes() == std::vector<PeerLinks::Change>{{kHere, "token", false, true}});
+  REQUIRE_FALSE(pair.forth.frames.empty());
+  CHECK(pair.carry(pair.forth, pair.there, pair.back).empty());
+  // Neither does the connection count that it is expected on.
+  pair.there.expect(kHere, incarnation_of(kHere), "next");
+  pair.there.refuse(kHere);
+  CHECK(pair.there.take_changes() == std::vector<PeerLinks::Change>{{kHere, "next", false, false}});
+  CHECK_FALSE(pair.there.greeted("next", &pair.forth, std::make_unique<WayWire>(pair.back)));
+}
+
 TEST_CASE("nothing is sent on a link that is not up, or is there no more") {
   Pair pair;
   CHECK_FALSE(pair.here.send(kFirstGroup, heartbeat()));

@@ -218,6 +218,55 @@ TEST_CASE(
   CHECK(talk.receiver->report().from == NodeId{2});
 }
 
+TEST_CASE("a snapshot ends when the log made it unnecessary, whatever became of its sender [F22]") {
+  FakeState state(100, 100'000, 'a');
+  for (const uint64_t applied : {0, 5}) {  // files; the own state, for a delta
+    Talk talk(state, applied);
+    for (int i = 0; i < 10; ++i) {
+      talk.step();
+    }
+    REQUIRE(talk.receiver->report().receiving);
+    talk.receiver->take_messages();
+    talk.receiver->set_applied(LogIndex{99}, LogIndex{120});
+    CHECK(talk.receiver->report().receiving);
+    talk.receiver->set_applied(LogIndex{101}, LogIndex{120});
+    CHECK_FALSE(talk.receiver->report().receiving);
+    CHECK_FALSE(talk.receiver->take_arrived().has_value());
+    CHECK(talk.run());  // a sender that lives learns where the node is
+    CHECK(talk.sender->installed() == LogIndex{101});
+    CHECK(talk.installed == 0);
+  }
+}
+
+TEST_CASE("a snapshot that was verified is Raft's to judge, however far the log is [F15]") {
+  FakeState state(100, 9000, 'a');
+  Talk talk(state);
+  SnapshotReceiver& receiver = *talk.receiver;
+  while (receiver.report().progress.mode != std::string("installing")) {
+    for (const auto& [to, message] : receiver.take_messages()) {
+      talk.sender->receive(message, talk.now_ms);
+    }
+    talk.now_ms += 10;
+    while (auto message = talk.sender->next(talk.rate, talk.now_ms)) {
+      receiver.receive(NodeId{1}, *message, talk.now_ms);
+    }
+  }
+  receiver.set_applied(LogIndex{101}, LogIndex{120});
+  CHECK(receiver.report().receiving);
+  CHECK(receiver.take_arrived().has_value());
+}
+
+TEST_CASE("who is told that nothing more comes waits no longer [F22]") {
+  FakeState state(100, 100'000, 'a');
+  Talk talk(state);
+  for (int i = 0; i < 10; ++i) {
+    talk.step();
+  }
+  REQUIRE(talk.receiver->report().receiving);
+  talk.receiver->receive(NodeId{1}, {talk.sender->transfer(), SnapshotAbort{}}, talk.now_ms);
+  CHECK_FALSE(talk.receiver->report().receiving);
+}
+
 TEST_CASE("a silent sender makes way for another after a while") {
   FakeState state(100, 100'000, 'a');
   Talk talk(state);

@@ -177,8 +177,10 @@ TEST_CASE("every start draws a mark, and two starts of one copy draw different o
   std::filesystem::rename(dir.path + "/copy", dir.path + "/data");
   const std::vector<raft::Mark> put_back = marks_of_start();
   CHECK(put_back.size() == 2);
-  CHECK_FALSE(raft::goes_on_from(put_back, went_on.back()));
-  CHECK_FALSE(raft::goes_on_from(marks_of_start(), went_on.back()));
+  raft::Lineage known;
+  known.learn({went_on.back()});
+  CHECK(known.judge(put_back) == raft::Lineage::Judgement::kDiffers);
+  CHECK(known.judge(marks_of_start()) == raft::Lineage::Judgement::kDiffers);
 }
 
 TEST_CASE("a directory that is known to be an old copy is not opened any more [F52]") {

@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include "actors/node/directory_marks.hpp"
 #include "actors/node/node_note.hpp"
 #include "actors/node/visit_talk.hpp"
 #include "actors/peers/fragments.hpp"
@@ -125,6 +126,7 @@ std::string handshake_frames() {
   hello.cluster_version_max = 2;
   hello.tls_client_address = "t:1";
   hello.groups = 3;
+  hello.known_marks = {{6, 66}, {6, 67}};
   std::string out;
   for (const bool visits : {false, true}) {
     PeerHandshake dialer = visits
@@ -173,9 +175,13 @@ std::string words_of_operators() {
   }
   const OrderAnswer answer{
       OrderRefusal::kCore, true, {raft::ChangeRefusal::kNotMember, NodeId{9}}, "here:1", "there:2"};
-  const NodeNote notes[] = {OrderNote{7, HandOver{}}, OrderAnswerNote{8, answer},
-                            PressureNote{900},        DiskNote{true},
-                            MarksNote{{{5, 55}}},     KnownMarksNote{"known"}};
+  const NodeNote notes[] = {
+      OrderNote{7, HandOver{}},
+      OrderAnswerNote{8, answer},
+      PressureNote{900},
+      DiskNote{true},
+      MarksNote{{{5, 55}}},
+      KnownMarksNote{KnownMarks::encode({{NodeId{2}, incarnation_of(NodeId{2}), {{5, 55}}}})}};
   static_assert(std::size(notes) == std::variant_size_v<NodeNote>);
   for (const NodeNote& note : notes) {
     out += encode_note(note);
@@ -210,6 +216,7 @@ constexpr std::array kSpoken = {
     Spoken{3, 7749616564687588415ULL},
     Spoken{6, 10775389305752952197ULL},
     Spoken{7, 6458237367124673324ULL},
+    Spoken{8, 0ULL},
 };
 
 }  // namespace

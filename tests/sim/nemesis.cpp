@@ -312,6 +312,10 @@ void World::wipe_one(Node& leader) {
 }
 
 void World::old_copy_found(Node& node) {
+  if (!node.is_old_copy()) {
+    throw Violation{"old copies", "node " + std::to_string(node.id().value) +
+                                      " is taken for an old copy of its directory and is none"};
+  }
   coverage.hit(Mark::kOldCopyFound);
   const auto us = 1'000'000 + static_cast<int64_t>(prng.below(400'000));
   timeline.after(us, [this, &node, life = node.life()] {

@@ -88,7 +88,9 @@ void Network::send(raft::Message message) {
     announce_all(*sender, message);
   }
   const Node* receiver = world_.find(message.to);
-  message.from_old_copy = receiver != nullptr && !receiver->goes_on(*sender);
+  if (receiver != nullptr && !receiver->goes_on(*sender)) {
+    return;  // F52: there is no link
+  }
   deliver_later(message);
   // A proposal is never doubled by a link: it is sent once on one connection, and the origin counts
   // how often it sent it itself (F3 d rests on that).

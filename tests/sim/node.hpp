@@ -80,7 +80,8 @@ class Node {
   void put_back(const Directory& copy);  // while down
   bool is_old_copy() const { return old_copy_; }
   void draw_mark();
-  // Its hello is heard here: does it go on from where this node knows it to have been (F52)?
+  // Its hello is heard here, and what it knows of others: does it go on from where this node knows
+  // it to have been (F52)?
   bool goes_on(const Node& peer) const;
   bool hear(const Node& peer);
 
@@ -195,7 +196,7 @@ class Node {
   uint64_t stores_made_ = 0;
   bool old_copy_ = false;
   std::vector<raft::Mark> marks_;  // of the directory (F52)
-  std::map<std::pair<NodeId, Incarnation>, raft::Mark> known_marks_;
+  std::map<std::pair<NodeId, Incarnation>, raft::Lineage> known_marks_;
 
   // This life.
   uint64_t life_ = 0;

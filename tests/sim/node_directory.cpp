@@ -48,14 +48,20 @@ void Node::draw_mark() { raft::add_mark(marks_, world_.prng.next()); }
 
 bool Node::goes_on(const Node& peer) const {
   const auto known = known_marks_.find({peer.id_, peer.incarnation_});
-  return known == known_marks_.end() || raft::goes_on_from(peer.marks_, known->second);
+  return known == known_marks_.end() ||
+         known->second.judge(peer.marks_) == raft::Lineage::Judgement::kGoesOn;
 }
 
 bool Node::hear(const Node& peer) {
   if (!goes_on(peer)) {
     return false;
   }
-  known_marks_[{peer.id_, peer.incarnation_}] = peer.marks_.back();
+  known_marks_[{peer.id_, peer.incarnation_}].learn(peer.marks_);
+  for (const auto& [life, lineage] : peer.known_marks_) {  // as members tell each other
+    if (life.first != id_) {
+      known_marks_[life].learn(lineage.marks());
+    }
+  }
   return true;
 }
 
