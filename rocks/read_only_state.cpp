@@ -11,6 +11,7 @@
 #include "config/base/bytes.hpp"
 #include "raft/codec.hpp"
 #include "rocks/background.hpp"
+#include "rocks/failed_reads.hpp"
 #include "rocks/keys.hpp"
 #include "rocks/merged_cursor.hpp"
 #include "rocks/rocksdb_support.hpp"
@@ -33,6 +34,7 @@ Result<std::unique_ptr<ReadOnlyState>> ReadOnlyState::open(const std::string& di
   self->path_ = directory;
   rocksdb::DBOptions database;
   database.paranoid_checks = true;
+  database.statistics = make_block_counter();
   database.info_log = std::make_shared<NoLog>();
   rocksdb::ColumnFamilyOptions family;
   rocksdb::BlockBasedTableOptions table;

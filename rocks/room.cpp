@@ -13,6 +13,7 @@
 
 #include "config/base/check.hpp"
 #include "config/base/log.hpp"
+#include "rocks/failed_reads.hpp"
 #include "rocks/file_removal.hpp"
 #include "rocks/room_retry.hpp"
 
@@ -116,6 +117,16 @@ class RoomFileSystem final : public rocksdb::FileSystemWrapper {
 
   const char* Name() const override { return "kiwi.RoomFileSystem"; }
 
+  IOStatus NewRandomAccessFile(const std::string& path,
+                               const rocksdb::FileOptions& options,
+                               std::unique_ptr<rocksdb::FSRandomAccessFile>* result,
+                               IODebugContext* debug) override {
+    IOStatus opened = FileSystemWrapper::NewRandomAccessFile(path, options, result, debug);
+    if (opened.ok()) {
+      *result = stop_when_reads_fail(std::move(*result), path);
+    }
+    return opened;
+  }
   IOStatus NewWritableFile(const std::string& path,
                            const rocksdb::FileOptions& options,
                            std::unique_ptr<FSWritableFile>* result,

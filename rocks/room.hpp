@@ -58,7 +58,8 @@ class Room {
   std::atomic<bool> ended_;
 };
 
-// The file system of a database's Env: as make_removal_file_system(), but the little that RocksDB
+// The file system of a database's Env: as make_removal_file_system(), but a read that fails ends the
+// process (failed_reads.hpp), and the little that RocksDB
 // writes about its files (MANIFEST, CURRENT) and the files of a flush wait for room, for an error
 // there ends the database, and a compaction that the listener found to have none fails before it
 // writes anything.

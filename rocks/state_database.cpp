@@ -15,6 +15,7 @@
 #include "config/base/check.hpp"
 #include "config/base/failpoint.hpp"
 #include "config/base/reuse.hpp"
+#include "rocks/failed_reads.hpp"
 #include "rocks/files.hpp"
 #include "rocks/keys.hpp"
 #include "rocks/metadata.hpp"
@@ -133,6 +134,7 @@ rocksdb::DBOptions database_options(const KeyspaceOptions& options) {
   made.create_if_missing = true;
   made.create_missing_column_families = true;
   made.paranoid_checks = true;
+  made.statistics = make_block_counter();
   made.atomic_flush = true;  // all families are flushed at one applied index (F13)
   made.allow_concurrent_memtable_write = false;
   made.unordered_write = false;         // F41

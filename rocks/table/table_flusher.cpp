@@ -15,6 +15,7 @@
 #include "rocks/metadata.hpp"
 #include "rocks/rocksdb_support.hpp"
 #include "rocks/state_database.hpp"
+#include "rocks/stored_walk.hpp"
 
 namespace kiwi::rocks {
 
@@ -183,16 +184,9 @@ struct TableFlusher::Files {
 
   // Behind every key of the family; empty if there is none.
   std::string past_last(rocksdb::ColumnFamilyHandle* handle) const {
-    std::unique_ptr<rocksdb::Iterator> iterator(
-        database.db().NewIterator(rocksdb::ReadOptions(), handle));
-    iterator->SeekToLast();
-    if (!iterator->Valid()) {
-      if (!iterator->status().ok()) {
-        fatal_status("iterating", database.path(), iterator->status());
-      }
-      return {};
-    }
-    return iterator->key().ToString().append(1, '\0');
+    StoredWalk walk({.db = &database.db(), .family = handle, .path = &database.path()}, "", "");
+    walk.seek_last();
+    return walk.valid() ? std::string(walk.key()).append(1, '\0') : std::string();
   }
 
   const StateDatabase& database;

@@ -91,15 +91,34 @@ int die_while_writing(const std::vector<std::string>& arguments, Open open) {
   }
 }
 
+template <class Cursor>
+size_t value_bytes(std::unique_ptr<Cursor> cursor) {
+  size_t bytes = 0;
+  for (; cursor->valid(); cursor->next()) {
+    bytes += cursor->value().size();
+  }
+  return bytes;
+}
+
+// Reads all that is there: from the directory; with which engine; with which file that the disk
+// cannot read any more; in which direction.
 int scan(const std::vector<std::string>& arguments) {
+  const auto has = [&](const char* word) {
+    return std::find(arguments.begin(), arguments.end(), word) != arguments.end();
+  };
   std::unique_ptr<Keyspace> holder;
-  Keyspace& keyspace = opened(arguments.at(0), holder);
+  Keyspace& keyspace = opened(arguments.at(0), holder,
+                              has("table") ? open_table_keyspace : open_plain_keyspace, 1 << 20);
+  for (const std::string& argument : arguments) {
+    if (argument.ends_with(".sst")) {
+      fail_reads(argument);
+    }
+  }
   size_t bytes = 0;
   for (int i = 0; i < kFamilies; ++i) {
-    for (auto cursor = keyspace.cursor(static_cast<Family>(i), "", ""); cursor->valid();
-         cursor->next()) {
-      bytes += cursor->value().size();
-    }
+    const auto family = static_cast<Family>(i);
+    bytes += has("back") ? value_bytes(keyspace.reverse_cursor(family, "", ""))
+                         : value_bytes(keyspace.cursor(family, "", ""));
   }
   return bytes == 0 ? 4 : 0;
 }

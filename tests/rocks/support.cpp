@@ -100,6 +100,34 @@ bool refuses_create(const char* path, int flags) {
   return true;
 }
 
+// The file whose name ends so cannot be read.
+struct BadDisk {
+  std::mutex mutex;
+  std::string suffix;  // empty: all can
+};
+BadDisk& bad_disk() {
+  static BadDisk disk;
+  return disk;
+}
+std::atomic<bool> disk_may_be_bad{false};
+
+bool refuses_read(int fd) {
+  if (!disk_may_be_bad) {
+    return false;
+  }
+  std::array<char, 4096> name{};
+  const std::string link = "/proc/self/fd/" + std::to_string(fd);
+  const ssize_t size = ::readlink(link.c_str(), name.data(), name.size());
+  const std::lock_guard lock(bad_disk().mutex);
+  errno = EIO;
+  return size > 0 && !bad_disk().suffix.empty() &&
+         std::string_view(name.data(), static_cast<size_t>(size)).ends_with(bad_disk().suffix);
+}
+
+ssize_t read_at(int fd, void* bytes, size_t size, off_t offset) {
+  return refuses_read(fd) ? -1 : ::syscall(SYS_pread64, fd, bytes, size, offset);
+}
+
 // Half of what was to be written is there all the same.
 ssize_t written(int fd, const void* bytes, size_t size, off_t offset) {
   if (!refuses_write(fd)) {
@@ -135,6 +163,12 @@ extern "C" ssize_t pwrite(int fd, const void* bytes, size_t size, off_t offset) 
 }
 extern "C" ssize_t pwrite64(int fd, const void* bytes, size_t size, off64_t offset) {
   return written(fd, bytes, size, offset);
+}
+extern "C" ssize_t pread(int fd, void* bytes, size_t size, off_t offset) {
+  return read_at(fd, bytes, size, offset);
+}
+extern "C" ssize_t pread64(int fd, void* bytes, size_t size, off64_t offset) {
+  return read_at(fd, bytes, size, offset);
 }
 extern "C" int open(const char* path, int flags, ...) {
   va_list arguments;
@@ -280,6 +314,12 @@ void fill_disk(std::string_view suffix, uint64_t writes_left, bool creates) {
   disk.creates = creates;
   disk.refused = 0;
   disk_may_be_full = !suffix.empty();
+}
+
+void fail_reads(std::string_view suffix) {
+  const std::lock_guard lock(bad_disk().mutex);
+  bad_disk().suffix = suffix;
+  disk_may_be_bad = !suffix.empty();
 }
 
 uint64_t full_disk_refused() {

@@ -39,6 +39,9 @@ std::vector<std::string> files_with_suffix(const std::string& directory, std::st
 void fill_disk(std::string_view suffix, uint64_t writes_left = 0, bool creates = true);
 uint64_t full_disk_refused();  // so often, since it was filled
 
+// From now on the file whose name ends so gives an error to whoever reads it.
+void fail_reads(std::string_view suffix);
+
 // Runs this program as a child in one of its roles (child_roles.cpp) and waits for its end.
 struct ChildEnd {
   bool exited = false;
