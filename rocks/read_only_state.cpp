@@ -9,6 +9,7 @@
 #include <rocksdb/table.h>
 
 #include "config/base/bytes.hpp"
+#include "config/base/open_files.hpp"
 #include "raft/codec.hpp"
 #include "rocks/background.hpp"
 #include "rocks/failed_reads.hpp"
@@ -34,6 +35,7 @@ Result<std::unique_ptr<ReadOnlyState>> ReadOnlyState::open(const std::string& di
   self->path_ = directory;
   rocksdb::DBOptions database;
   database.paranoid_checks = true;
+  database.max_open_files = share_open_files(open_files_limit()).snapshot;
   database.statistics = make_block_counter();
   database.info_log = std::make_shared<NoLog>();
   rocksdb::ColumnFamilyOptions family;

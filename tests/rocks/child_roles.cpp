@@ -14,6 +14,7 @@
 #include <thread>
 #include <unistd.h>
 
+#include "config/base/open_files.hpp"
 #include "config/base/prng.hpp"
 #include "rocks/file_removal.hpp"
 #include "rocks/rocks_log.hpp"
@@ -89,6 +90,33 @@ int die_while_writing(const std::vector<std::string>& arguments, Open open) {
       keyspace.flush();
     }
   }
+}
+
+// More table files than the process may have open at once.
+int write_many_files(const std::vector<std::string>& arguments) {
+  constexpr uint64_t kFiles = 300;
+  const rlimit few{256, 256};
+  if (::setrlimit(RLIMIT_NOFILE, &few) != 0 || !raise_open_files()) {
+    return 3;
+  }
+  for (const Open open : {open_table_keyspace, open_plain_keyspace}) {
+    std::unique_ptr<Keyspace> holder;
+    Keyspace& keyspace = opened(arguments.at(0), holder, open, 1 << 20);
+    for (uint64_t n = keyspace.flushed_index().value + 1; n <= kFiles; ++n) {
+      keyspace.put(Family::kElement, number_key("k", 10'000 + n), "v");
+      put_applied(keyspace, n);
+      keyspace.commit(LogIndex{n});
+      keyspace.flush();
+    }
+    uint64_t found = 0;
+    for (auto cursor = keyspace.cursor(Family::kElement, "", ""); cursor->valid(); cursor->next()) {
+      ++found;
+    }
+    if (found != kFiles) {
+      return 4;
+    }
+  }
+  return files_with_suffix(arguments.at(0), ".sst").size() < 256 ? 5 : 0;
 }
 
 template <class Cursor>
@@ -334,6 +362,7 @@ int run_child(const std::string& role, const std::vector<std::string>& arguments
       {"log-room", fill_with_zeros_until_full},
       {"log-append", append_until_full},
       {"keyspace-scan", scan},
+      {"many-files", write_many_files},
       {"removal", die_while_removing},
       {"keyspace-full",
        [](const Arguments& a) { return write_until_full(a, open_plain_keyspace); }},

@@ -88,6 +88,14 @@ TEST_CASE("table keyspace: a record that is large for the table is not kept for 
   CHECK(keyspace->usage().cache_bytes > before + kTable / 1024);
 }
 
+TEST_CASE("table keyspace: more table files than the process may have open are no hindrance [F47]") {
+  TempDirectory directory;
+  const ChildEnd end = spawn_child("many-files", {directory.path("state")});
+  INFO(end.errors);
+  CHECK(end.exited);
+  CHECK(end.status == 0);
+}
+
 TEST_CASE("table keyspace: a million resident records are erased in milliseconds [F58]") {
   constexpr size_t kRecords = 1'000'000;
   TempDirectory directory;
