@@ -72,9 +72,9 @@ std::array<TableFlusher::Sorted, kFamilies> TableFlusher::sorted(
     const FrozenEpoch& epoch, const std::function<void()>& rest) {
   std::array<Sorted, kFamilies> families;
   const auto each = [&](const std::vector<TableNode*>& nodes, bool present, auto&& take) {
-    for (size_t i = 0; i < nodes.size(); ++i) {
-      if (i + kAhead < nodes.size()) {
-        prefetch(nodes[i + kAhead]);
+    for (size_t i = nodes.size(); i-- > 0;) {
+      if (i >= kAhead) {
+        prefetch(nodes[i - kAhead]);
       }
       if (i % kComparedPerRest == 0) {
         rest();
@@ -87,7 +87,7 @@ std::array<TableFlusher::Sorted, kFamilies> TableFlusher::sorted(
       }
     }
   };
-  each(epoch.nodes, true, [&](size_t i) { return epoch.holds(i); });
+  each(epoch.nodes, true, HoldsAtEnd(epoch));
   // What a range erase of the same epoch covers needs no erase of its own.
   each(epoch.tombstones, false, [&](size_t i) {
     const TableNode* node = epoch.tombstones[i];

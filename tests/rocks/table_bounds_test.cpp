@@ -145,6 +145,54 @@ TEST_CASE("table keyspace: a million resident records are erased in milliseconds
   check_forward(**opened, model, Family::kMeta, "", "");
 }
 
+TEST_CASE("table keyspace: an erase costs no more after a hundred others of its epoch [F58]") {
+  constexpr int kSets = 100;
+  constexpr int kMembers = 300;  // more than what one erase frees at once
+  constexpr size_t kRecords = 300'000;
+  TempDirectory directory;
+  uint64_t index = 0;
+  KeyspaceOptions options = table_options(directory.path("state"), 1 << 30);
+  auto opened = open_table_keyspace(options);
+  Keyspace* keyspace = opened->get();
+  const auto member = [](int set, int number) {
+    return "e" + std::to_string(1000 + set) + "." + std::to_string(1000 + number);
+  };
+  for (int set = 0; set < kSets; ++set) {
+    for (int number = 0; number < kMembers; ++number) {
+      keyspace->put(Family::kMeta, member(set, number), "value");
+    }
+    commit(*keyspace, index);
+  }
+  for (size_t i = 0; i < kRecords; ++i) {
+    keyspace->put(Family::kMeta, name_of(i), "value");
+    if (i % 5000 == 4999) {
+      commit(*keyspace, index);
+    }
+  }
+  FamilyModel model;
+  for (int set = 0; set < kSets; ++set) {
+    const std::string name = "e" + std::to_string(1000 + set);
+    keyspace->erase_range(Family::kMeta, name + ".", name + "/");
+    if (set % 10 == 0) {  // one comes back
+      model[member(set, 7)] = "new";
+      keyspace->put(Family::kMeta, member(set, 7), "new");
+    }
+    commit(*keyspace, index);
+  }
+  const double began = cpu_ms();
+  keyspace->erase_range(Family::kMeta, "k", "l");
+  commit(*keyspace, index);
+  CHECK(cpu_ms() - began < 20);
+  keyspace->put(Family::kMeta, name_of(5), "new");
+  model[name_of(5)] = "new";
+  commit(*keyspace, index);
+  check_forward(*keyspace, model, Family::kMeta, "", "");
+  keyspace->flush();
+  opened->reset();
+  opened = open_table_keyspace(options);
+  check_forward(**opened, model, Family::kMeta, "", "");
+}
+
 // Erased ranges of the active epoch, of a frozen one and of one that is in files, with writes into
 // them before the records were freed.
 TEST_CASE("table keyspace: what is written into an erased range is there, the rest is not [F58]") {
