@@ -1,8 +1,8 @@
-// No read of a state file may fail unnoticed. An iterator of RocksDB 7.8 that steps from one file of
-// a level into the next behind a range tombstone forgets the error it meets there (facebook/rocksdb
-// #11783, #11786): it goes on without the rest of the level, or ends, and says that all is well. So
-// a read that fails ends the process below RocksDB, and blocks that do not match their checksums are
-// counted below its iterators. Any thread.
+// No read of a state file may fail unnoticed. An iterator of RocksDB 7.8 that steps from one file
+// of a level into the next behind a range tombstone forgets the error it meets there
+// (facebook/rocksdb #11783, #11786): it goes on without the rest of the level, or ends, and says
+// that all is well. So a read that fails ends the process below RocksDB, and blocks that do not
+// match their checksums are counted below its iterators. Any thread.
 #pragma once
 
 #include <cstdint>

@@ -29,8 +29,8 @@ class NoLog final : public rocksdb::Logger {
   void Logv(const char*, va_list) override {}
 };
 
-// Whoever reads a whole state does it beside the clients. Errors are the caller's: what is read here
-// may be another node's.
+// Whoever reads a whole state does it beside the clients. Errors are the caller's: what is read
+// here may be another node's.
 class GentleFile final : public rocksdb::FSRandomAccessFileOwnerWrapper {
  public:
   explicit GentleFile(std::unique_ptr<rocksdb::FSRandomAccessFile>&& file)
@@ -57,8 +57,7 @@ class GentleFileSystem final : public rocksdb::FileSystemWrapper {
                                         const rocksdb::FileOptions& options,
                                         std::unique_ptr<rocksdb::FSRandomAccessFile>* result,
                                         rocksdb::IODebugContext* debug) override {
-    rocksdb::IOStatus opened =
-        FileSystemWrapper::NewRandomAccessFile(path, options, result, debug);
+    rocksdb::IOStatus opened = FileSystemWrapper::NewRandomAccessFile(path, options, result, debug);
     if (opened.ok()) {
       *result = std::make_unique<GentleFile>(std::move(*result));
     }

@@ -10,8 +10,8 @@ namespace kiwi {
 
 namespace {
 
-constexpr uint64_t kLeast = 224;  // less is refused
-constexpr uint64_t kOthers = 96;  // log files, peers, loops, files that are being written
+constexpr uint64_t kLeast = 224;    // less is refused
+constexpr uint64_t kOthers = 96;    // log files, peers, loops, files that are being written
 constexpr uint64_t kSnapshots = 2;  // one that is made or sent, one that is received
 // From here on table files alone cannot reach the half that is theirs: 128 thousand of them, of
 // 8 MiB or more, are a terabyte.

@@ -52,9 +52,8 @@ struct FrozenEpoch {
   std::vector<TableNode*> tombstones;  // one per key that does not
   std::array<RangeSet, kFamilies> ranges;
   std::vector<Cut> cuts;  // `before` ascending; dirty_bytes() counts each, which bounds them
-  size_t records = 0;  // of both
+  size_t records = 0;     // of both
   uint64_t bytes = 0;
-
 };
 
 // Whether a record of an epoch still holds when it ends. To be asked from its last position down to

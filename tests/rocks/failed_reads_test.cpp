@@ -1,11 +1,13 @@
-// A state file that cannot be read, or not rightly, ends the process, wherever an iterator meets it.
+// A state file that cannot be read, or not rightly, ends the process, wherever an iterator meets
+// it.
+#include "rocks/failed_reads.hpp"
+
 #include <memory>
 #include <string>
 #include <vector>
 
 #include <doctest/doctest.h>
 
-#include "rocks/failed_reads.hpp"
 #include "tests/rocks/keyspace_suite.hpp"
 #include "tests/rocks/support.hpp"
 #include "tests/rocks/table_fixture.hpp"
@@ -93,12 +95,8 @@ TEST_CASE("failed reads: rot in a block behind a range tombstone ends the node [
   const std::string path = directory.path("state");
   const std::string second = make_two_files(path);
   const std::string bytes = read_file(path + "/" + second);
-  SUBCASE("in its first block") {
-    turn_bit(path + "/" + second, 100);
-  }
-  SUBCASE("in its last block") {
-    turn_bit(path + "/" + second, bytes.find("value-k10990"));
-  }
+  SUBCASE("in its first block") { turn_bit(path + "/" + second, 100); }
+  SUBCASE("in its last block") { turn_bit(path + "/" + second, bytes.find("value-k10990")); }
   check_that_scans_stop(path, second, false);
 }
 
@@ -117,8 +115,8 @@ TEST_CASE("failed reads: whatever is read of healthy files, nothing counts as lo
     keyspace->erase_range(Family::kElement, name_of("k", from), name_of("k", from + 100));
     commit(*keyspace, index);
     (void)keyspace->get(Family::kElement, name_of("k", static_cast<int>(random.below(4000))));
-    for (auto cursor = keyspace->cursor(Family::kElement, name_of("k", from), "");
-         cursor->valid(); cursor->next()) {
+    for (auto cursor = keyspace->cursor(Family::kElement, name_of("k", from), ""); cursor->valid();
+         cursor->next()) {
     }
     auto view = keyspace->view();
     for (auto cursor = view->reverse_cursor(Family::kElement, "", ""); cursor->valid();

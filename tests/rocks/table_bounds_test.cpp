@@ -88,7 +88,8 @@ TEST_CASE("table keyspace: a record that is large for the table is not kept for 
   CHECK(keyspace->usage().cache_bytes > before + kTable / 1024);
 }
 
-TEST_CASE("table keyspace: more table files than the process may have open are no hindrance [F47]") {
+TEST_CASE(
+    "table keyspace: more table files than the process may have open are no hindrance [F47]") {
   TempDirectory directory;
   const ChildEnd end = spawn_child("many-files", {directory.path("state")});
   INFO(end.errors);
