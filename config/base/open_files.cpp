@@ -10,7 +10,7 @@ namespace kiwi {
 
 namespace {
 
-constexpr uint64_t kLeast = 224;    // less is refused
+constexpr uint64_t kLeast = 256;    // less is refused
 constexpr uint64_t kOthers = 96;    // log files, peers, loops, files that are being written
 constexpr uint64_t kSnapshots = 2;  // one that is made or sent, one that is received
 // From here on table files alone cannot reach the half that is theirs: 128 thousand of them, of
@@ -21,6 +21,8 @@ constexpr uint64_t kStateMax = 4096;
 constexpr uint64_t kLogMax = 256;
 constexpr uint64_t kSnapshotMax = 1024;
 constexpr uint64_t kDatabaseLeast = 20;  // RocksDB takes no less
+constexpr uint64_t kRemovedLeast = 16;
+constexpr uint64_t kRemovedMax = 256;
 
 }  // namespace
 
@@ -34,11 +36,13 @@ OpenFiles share_open_files(uint64_t limit) {
   const uint64_t state = std::min(limit / 4, kStateMax);
   const uint64_t log = std::clamp(limit / 12, kDatabaseLeast, kLogMax);
   const uint64_t snapshot = std::clamp(limit / 12, kDatabaseLeast, kSnapshotMax);
-  const uint64_t taken = state + log + kSnapshots * snapshot + kOthers;
+  const uint64_t removed = std::clamp(limit / 16, kRemovedLeast, kRemovedMax);
+  const uint64_t taken = state + log + kSnapshots * snapshot + removed + kOthers;
   CHECK_INVARIANT(taken < limit);
   shares.state = static_cast<int>(state);
   shares.log = static_cast<int>(log);
   shares.snapshot = static_cast<int>(snapshot);
+  shares.removed = static_cast<int>(removed);
   shares.clients = limit - taken;
   return shares;
 }

@@ -15,6 +15,7 @@ struct OpenFiles {
   int state = kUnlimited;
   int log = kUnlimited;
   int snapshot = kUnlimited;  // of each state that is read to be sent, proved or backed up
+  int removed = 256;          // files without a name whose room is still given back
   uint64_t clients = 0;
 };
 

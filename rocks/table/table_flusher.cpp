@@ -109,7 +109,7 @@ void TableFlusher::check_applied(const Sorted& system, LogIndex applied) {
   CHECK_INVARIANT(record.has_value() && record->index == applied);
 }
 
-void remove_unfinished_ingests(const std::string& path) {
+Result<void> remove_unfinished_ingests(const std::string& path) {
   std::error_code failed;
   std::vector<std::filesystem::path> left;
   for (const auto& entry : std::filesystem::directory_iterator(path, failed)) {
@@ -119,8 +119,14 @@ void remove_unfinished_ingests(const std::string& path) {
     }
   }
   for (const std::filesystem::path& file : left) {
-    std::filesystem::remove(file, failed);
+    if (!failed) {
+      std::filesystem::remove(file, failed);
+    }
   }
+  if (failed) {
+    return Error{Errc::kIo, "cannot remove what a flush left in " + path + ": " + failed.message()};
+  }
+  return {};
 }
 
 // One family's part of an ingest.
@@ -352,8 +358,10 @@ bool TableFlusher::wait_for_compaction() {
   return true;
 }
 
+// A name that no file had since the process began: what was ingested under an old one may be there
+// still, and to write into it would be to write into the state.
 std::string TableFlusher::file_of(Family family) const {
-  return database_.path() + "/" + std::string(kFilePrefix) +
+  return database_.path() + "/" + std::string(kFilePrefix) + std::to_string(attempts_) + "-" +
          std::to_string(static_cast<int>(family)) + std::string(kFileSuffix);
 }
 
@@ -393,6 +401,7 @@ bool TableFlusher::write_when_possible(const FrozenEpoch& epoch,
 bool TableFlusher::write(const FrozenEpoch& epoch, const std::array<Sorted, kFamilies>& families) {
   const std::function<void()> rest = [this] { breathe_unless_urgent(); };
   Files files(database_);
+  ++attempts_;
   rocksdb::Status status;
   for (size_t i = 0; i < families.size() && status.ok(); ++i) {
     status = files.write(static_cast<Family>(i), epoch.ranges[i], families[i],
@@ -414,7 +423,9 @@ bool TableFlusher::write(const FrozenEpoch& epoch, const std::array<Sorted, kFam
   if (!status.IsNoSpace()) {  // never retried: a later epoch must not come before it (I8)
     fatal_status("ingesting", database_.path(), status);
   }
-  remove_unfinished_ingests(database_.path());
+  if (const Result<void> removed = remove_unfinished_ingests(database_.path()); !removed) {
+    fatal(removed.error().text);
+  }
   return false;
 }
 
