@@ -20,6 +20,9 @@ namespace kiwi::rocks {
 // Free for this process on the file system of `path`; UINT64_MAX if nobody knows.
 uint64_t free_bytes(const std::string& path);
 
+// A full disk, or a quota that is used up, which RocksDB knows as any other error.
+bool lacks_room(const rocksdb::Status& failed);
+
 class Room {
  public:
   // `free` stands for the disk in tests. With `no_room` nobody ever waits; it is called instead.

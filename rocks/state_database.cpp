@@ -374,7 +374,7 @@ void StateDatabase::compact() {
     rocksdb::CompactionOptions options;
     options.compression = rocksdb::kDisableCompressionOption;  // as the family's options say
     rocksdb::Status status = db_->CompactFiles(options, handle, files, last_level);
-    if (status.IsCorruption() || (status.IsIOError() && !status.IsNoSpace())) {
+    if (status.IsCorruption() || (status.IsIOError() && !lacks_room(status))) {
       fatal_status("compacting", path_, status);
     }
   }

@@ -14,6 +14,7 @@
 #include "rocks/background.hpp"
 #include "rocks/metadata.hpp"
 #include "rocks/rocksdb_support.hpp"
+#include "rocks/room.hpp"
 #include "rocks/state_database.hpp"
 #include "rocks/stored_walk.hpp"
 
@@ -151,7 +152,7 @@ struct TableFlusher::Files {
     bool any = false;
     rocksdb::Status status;
     auto good = [&](const rocksdb::Status& step) {
-      if (!step.ok() && !step.IsNoSpace()) {
+      if (!step.ok() && !lacks_room(step)) {
         fatal_status("writing", path, step);
       }
       status = step;
@@ -420,7 +421,7 @@ bool TableFlusher::write(const FrozenEpoch& epoch, const std::array<Sorted, kFam
   if (status.ok()) {
     return true;
   }
-  if (!status.IsNoSpace()) {  // never retried: a later epoch must not come before it (I8)
+  if (!lacks_room(status)) {  // never retried: a later epoch must not come before it (I8)
     fatal_status("ingesting", database_.path(), status);
   }
   if (const Result<void> removed = remove_unfinished_ingests(database_.path()); !removed) {

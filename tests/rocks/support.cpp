@@ -56,6 +56,7 @@ struct FullDisk {
   std::string suffix;  // empty: the disk has room
   uint64_t writes_left = 0;
   bool creates = true;
+  int error = ENOSPC;
   uint64_t refused = 0;
 };
 FullDisk& full_disk() {
@@ -82,7 +83,7 @@ bool refuses_write(int fd) {
     return false;
   }
   ++disk.refused;
-  errno = ENOSPC;
+  errno = disk.error;
   return true;
 }
 
@@ -96,7 +97,7 @@ bool refuses_create(const char* path, int flags) {
     return false;
   }
   ++disk.refused;
-  errno = ENOSPC;
+  errno = disk.error;
   return true;
 }
 
@@ -134,9 +135,10 @@ ssize_t written(int fd, const void* bytes, size_t size, off_t offset) {
     return offset < 0 ? ::syscall(SYS_write, fd, bytes, size)
                       : ::syscall(SYS_pwrite64, fd, bytes, size, offset);
   }
+  const int error = errno;
   (void)(offset < 0 ? ::syscall(SYS_write, fd, bytes, size / 2)
                     : ::syscall(SYS_pwrite64, fd, bytes, size / 2, offset));
-  errno = ENOSPC;
+  errno = error;
   return -1;
 }
 
@@ -306,12 +308,13 @@ std::vector<std::string> files_with_suffix(const std::string& directory, std::st
   return names;
 }
 
-void fill_disk(std::string_view suffix, uint64_t writes_left, bool creates) {
+void fill_disk(std::string_view suffix, uint64_t writes_left, bool creates, int error) {
   FullDisk& disk = full_disk();
   const std::lock_guard lock(disk.mutex);
   disk.suffix = suffix;
   disk.writes_left = writes_left;
   disk.creates = creates;
+  disk.error = error;
   disk.refused = 0;
   disk_may_be_full = !suffix.empty();
 }
