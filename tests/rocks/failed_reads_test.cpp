@@ -7,7 +7,9 @@
 #include <vector>
 
 #include <doctest/doctest.h>
+#include <rocksdb/db.h>
 
+#include "rocks/state_database.hpp"
 #include "tests/rocks/keyspace_suite.hpp"
 #include "tests/rocks/support.hpp"
 #include "tests/rocks/table_fixture.hpp"
