@@ -13,6 +13,8 @@
 
 #include <rocksdb/file_system.h>
 
+#include "config/base/open_files.hpp"
+
 namespace kiwi::rocks {
 
 namespace {
@@ -26,11 +28,13 @@ constexpr uint64_t kStepBytes = 4 << 20;
 // may leave in a file that has its name and its length again.
 constexpr uint64_t kPage = 4096;
 constexpr uint64_t kBytesPerSecondMin = 64 << 20;
-constexpr uint64_t kSecondsMax = 2;       // what waits is gone after that, however much it is
-constexpr size_t kFilesWaitingMax = 256;  // descriptors; beyond that files go at once
+constexpr uint64_t kSecondsMax = 2;  // what waits is gone after that, however much it is
 // A reader that stays longer ends it all at once with its close.
 constexpr auto kReaderPoll = std::chrono::milliseconds(50);
 constexpr int kReaderPolls = 20;
+// Where so many files in a row are refused nobody is asked any more: this file system, or this
+// user, gets no leases, and each file would keep the next ones waiting.
+constexpr int kRefusedMax = 3;
 
 // Nobody else has it open. Asked when it has no name any more: then nobody can open it later.
 bool is_ours_alone(int fd) {
@@ -54,7 +58,7 @@ class RoomReturner {
   void add(int fd, uint64_t bytes) {
     {
       const std::lock_guard lock(mutex_);
-      if (files_.size() >= kFilesWaitingMax) {
+      if (files_.size() >= files_max_) {  // it goes at once
         ::close(fd);
         return;
       }
@@ -93,10 +97,12 @@ class RoomReturner {
 
   void give_back(File file) {
     bool alone = is_ours_alone(file.fd);
-    for (int polls = 0; !alone && polls < kReaderPolls; ++polls) {
+    const int polls_max = refused_ < kRefusedMax ? kReaderPolls : 0;
+    for (int polls = 0; !alone && polls < polls_max; ++polls) {
       std::this_thread::sleep_for(kReaderPoll);
       alone = is_ours_alone(file.fd);
     }
+    refused_ = alone ? 0 : refused_ + 1;
     while (alone && file.bytes > kStepBytes) {
       const uint64_t left = (file.bytes - kStepBytes) / kPage * kPage;
       if (::ftruncate(file.fd, static_cast<off_t>(left)) != 0) {
@@ -117,6 +123,8 @@ class RoomReturner {
     return microseconds(std::min<uint64_t>(bytes, kStepBytes) * 1'000'000 / rate);
   }
 
+  const size_t files_max_ = static_cast<size_t>(share_open_files(open_files_limit()).removed);
+  int refused_ = 0;  // files in a row
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<File> files_;

@@ -308,7 +308,14 @@ std::optional<Manifest> unfinished_transfer(const std::string& directory) {
 
 Result<SnapshotInfo> verify_state(const std::string& directory) {
   Result<std::unique_ptr<ReadOnlyState>> state = ReadOnlyState::open(directory);
-  return state ? (*state)->info() : Result<SnapshotInfo>(state.error());
+  if (!state) {
+    return state.error();
+  }
+  // First: whoever reads a damaged block ends.
+  if (Result<void> whole = (*state)->verify_checksums(); !whole) {
+    return whole.error();
+  }
+  return (*state)->info();
 }
 
 Result<void> remove_state(const std::string& directory) {

@@ -8,6 +8,7 @@
 #include <rocksdb/db.h>
 #include <rocksdb/table.h>
 
+#include "config/base/open_files.hpp"
 #include "rocks/log_reader.hpp"
 
 namespace kiwi::rocks {
@@ -37,6 +38,7 @@ rocksdb::Options log_options() {
   rocksdb::Options options;
   options.create_if_missing = true;
   options.paranoid_checks = true;
+  options.max_open_files = share_open_files(open_files_limit()).log;
   // F16. log_recovery.cpp has cut torn tails already: what RocksDB still finds is damage.
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   options.track_and_verify_wals_in_manifest = true;

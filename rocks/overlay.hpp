@@ -97,6 +97,9 @@ class Overlay {
   static constexpr size_t kSlotsKept = 16384;
   static constexpr size_t kFewSlots = 64;  // to clear one alone costs as much as to fill so many
 
+  bool order_pays();
+  void order_few();
+  void order_many();
   size_t slot_of(uint64_t hash, std::string_view key) const;
   Node& node_for_write(uint64_t hash, std::string_view key);
   void save(uint32_t index);
@@ -111,6 +114,7 @@ class Overlay {
   RangeSet ranges_;
   Order order_;
   size_t ordered_ = 0;  // nodes_ below this are in order_
+  size_t looks_ = 0;    // at nodes, by range erases that did without it
 };
 
 // A node as it was before the first write since a mark.

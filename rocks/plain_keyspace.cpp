@@ -103,7 +103,7 @@ class PlainKeyspace final : public OverlaidKeyspace<StoredWalk> {
   void batch_range(Family family,
                    std::string_view from,
                    const RangeEnd& end,
-                   std::unique_ptr<rocksdb::Iterator>& iterator);
+                   std::unique_ptr<StoredWalk>& walk);
   void refresh_cache(Family family);
 
   std::unique_ptr<StateDatabase> database_;
@@ -158,9 +158,9 @@ void PlainKeyspace::batch_family(Family family) {
   }
   rocksdb::ColumnFamilyHandle* handle = database_->handle(family);
   tombstones_written_ = false;
-  std::unique_ptr<rocksdb::Iterator> iterator;
+  std::unique_ptr<StoredWalk> walk;
   for (const auto& [from, end] : above.ranges().merged()) {
-    batch_range(family, from, end, iterator);
+    batch_range(family, from, end, walk);
   }
   if (cached(family) && tombstones_written_) {
     cache_.forget(family, above.ranges());
@@ -190,34 +190,32 @@ void PlainKeyspace::batch_family(Family family) {
 void PlainKeyspace::batch_range(Family family,
                                 std::string_view from,
                                 const RangeEnd& end,
-                                std::unique_ptr<rocksdb::Iterator>& iterator) {
+                                std::unique_ptr<StoredWalk>& walk) {
   rocksdb::ColumnFamilyHandle* handle = database_->handle(family);
-  if (iterator == nullptr) {
-    iterator.reset(database_->db().NewIterator(read_options_, handle));
+  if (walk == nullptr) {
+    const StoredWalk::Source all{
+        .db = &database_->db(), .family = handle, .path = &database_->path()};
+    walk = std::make_unique<StoredWalk>(all, "", "");
   }
   std::vector<std::string> found;
-  iterator->Seek(from);
-  while (iterator->Valid() && end.after(iterator->key().ToStringView()) &&
-         found.size() <= kPointDeletesMax) {
-    found.push_back(iterator->key().ToString());
-    iterator->Next();
+  walk->seek(from);
+  while (walk->valid() && end.after(walk->key()) && found.size() <= kPointDeletesMax) {
+    found.emplace_back(walk->key());
+    walk->next();
   }
-  if (iterator->Valid() && found.size() > kPointDeletesMax) {
+  if (walk->valid() && found.size() > kPointDeletesMax) {
     tombstones_written_ = true;
     if (!end.never) {
       batch_.DeleteRange(handle, from, end.key);
       return;
     }
-    iterator->SeekToLast();
-    if (iterator->Valid()) {
-      std::string past_last = iterator->key().ToString();
+    walk->seek_last();
+    if (walk->valid()) {
+      std::string past_last(walk->key());
       past_last.push_back('\0');
       batch_.DeleteRange(handle, from, past_last);
       return;
     }
-  }
-  if (!iterator->status().ok()) {
-    fatal_status("iterating", database_->path(), iterator->status());
   }
   for (const std::string& key : found) {
     batch_.Delete(handle, key);

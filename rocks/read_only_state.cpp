@@ -6,11 +6,14 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
 #include <rocksdb/table.h>
 
 #include "config/base/bytes.hpp"
+#include "config/base/open_files.hpp"
 #include "raft/codec.hpp"
 #include "rocks/background.hpp"
+#include "rocks/failed_reads.hpp"
 #include "rocks/keys.hpp"
 #include "rocks/merged_cursor.hpp"
 #include "rocks/rocksdb_support.hpp"
@@ -26,13 +29,53 @@ class NoLog final : public rocksdb::Logger {
   void Logv(const char*, va_list) override {}
 };
 
+// Whoever reads a whole state does it beside the clients. Errors are the caller's: what is read
+// here may be another node's.
+class GentleFile final : public rocksdb::FSRandomAccessFileOwnerWrapper {
+ public:
+  explicit GentleFile(std::unique_ptr<rocksdb::FSRandomAccessFile>&& file)
+      : FSRandomAccessFileOwnerWrapper(std::move(file)) {}
+  rocksdb::IOStatus Read(uint64_t offset,
+                         size_t bytes,
+                         const rocksdb::IOOptions& options,
+                         rocksdb::Slice* result,
+                         char* scratch,
+                         rocksdb::IODebugContext* debug) const override {
+    constexpr size_t kStep = 16 << 10;
+    for (size_t done = 0; done < bytes; done += kStep) {
+      breathe();
+    }
+    return FSRandomAccessFileOwnerWrapper::Read(offset, bytes, options, result, scratch, debug);
+  }
+};
+
+class GentleFileSystem final : public rocksdb::FileSystemWrapper {
+ public:
+  GentleFileSystem() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
+  const char* Name() const override { return "kiwi.GentleFileSystem"; }
+  rocksdb::IOStatus NewRandomAccessFile(const std::string& path,
+                                        const rocksdb::FileOptions& options,
+                                        std::unique_ptr<rocksdb::FSRandomAccessFile>* result,
+                                        rocksdb::IODebugContext* debug) override {
+    rocksdb::IOStatus opened = FileSystemWrapper::NewRandomAccessFile(path, options, result, debug);
+    if (opened.ok()) {
+      *result = std::make_unique<GentleFile>(std::move(*result));
+    }
+    return opened;
+  }
+};
+
 }  // namespace
 
 Result<std::unique_ptr<ReadOnlyState>> ReadOnlyState::open(const std::string& directory) {
   std::unique_ptr<ReadOnlyState> self(new ReadOnlyState());
   self->path_ = directory;
+  self->env_ = rocksdb::NewCompositeEnv(std::make_shared<GentleFileSystem>());
   rocksdb::DBOptions database;
+  database.env = self->env_.get();
   database.paranoid_checks = true;
+  database.max_open_files = share_open_files(open_files_limit()).snapshot;
+  database.statistics = make_block_counter();
   database.info_log = std::make_shared<NoLog>();
   rocksdb::ColumnFamilyOptions family;
   rocksdb::BlockBasedTableOptions table;

@@ -15,6 +15,7 @@
 namespace rocksdb {
 class ColumnFamilyHandle;
 class DB;
+class Env;
 }  // namespace rocksdb
 
 namespace kiwi::rocks {
@@ -25,7 +26,9 @@ class ReadOnlyState final : public Reader {
   static Result<std::unique_ptr<ReadOnlyState>> open(const std::string& directory);
   ~ReadOnlyState() override;
 
-  Result<void> verify_checksums();  // of every block of every file; reads it all
+  // Of every block of every file. Reads it all, as gently as the thread works. An error names the
+  // file.
+  Result<void> verify_checksums();
   // Of ours, opened completely: has an applied record, members and decodable session rows.
   Result<SnapshotInfo> info();
 
@@ -44,6 +47,7 @@ class ReadOnlyState final : public Reader {
   ReadOnlyState() = default;
 
   std::string path_;
+  std::unique_ptr<rocksdb::Env> env_;  // outlives the database
   std::unique_ptr<rocksdb::DB> db_;
   rocksdb::ColumnFamilyHandle* default_ = nullptr;
   std::array<rocksdb::ColumnFamilyHandle*, kFamilies> handles_{};

@@ -11,6 +11,7 @@
 #include <rocksdb/listener.h>
 #include <rocksdb/status.h>
 
+#include "config/base/open_files.hpp"
 #include "rocks/background.hpp"
 
 namespace kiwi::rocks {
@@ -55,7 +56,12 @@ Error open_error(const std::string& path, const rocksdb::Status& status) {
     return {Errc::kCorrupt, "the data in " + path + " is damaged (" + status.ToString() +
                                 "): replace this node, its peers hold its data"};
   }
-  return {Errc::kIo, "cannot open the data directory " + path + ": " + status.ToString()};
+  Error error{Errc::kIo, "cannot open the data directory " + path + ": " + status.ToString()};
+  if (error.text.find(std::strerror(EMFILE)) != std::string::npos) {
+    error.text += "; this process may have " + std::to_string(open_files_limit()) +
+                  " of them: raise ulimit -n";
+  }
+  return error;
 }
 
 Error status_error(std::string_view what, const std::string& path, const rocksdb::Status& status) {

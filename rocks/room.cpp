@@ -1,6 +1,8 @@
 #include "rocks/room.hpp"
 
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <thread>
@@ -13,6 +15,7 @@
 
 #include "config/base/check.hpp"
 #include "config/base/log.hpp"
+#include "rocks/failed_reads.hpp"
 #include "rocks/file_removal.hpp"
 #include "rocks/room_retry.hpp"
 
@@ -116,6 +119,16 @@ class RoomFileSystem final : public rocksdb::FileSystemWrapper {
 
   const char* Name() const override { return "kiwi.RoomFileSystem"; }
 
+  IOStatus NewRandomAccessFile(const std::string& path,
+                               const rocksdb::FileOptions& options,
+                               std::unique_ptr<rocksdb::FSRandomAccessFile>* result,
+                               IODebugContext* debug) override {
+    IOStatus opened = FileSystemWrapper::NewRandomAccessFile(path, options, result, debug);
+    if (opened.ok()) {
+      *result = stop_when_reads_fail(std::move(*result), path);
+    }
+    return opened;
+  }
   IOStatus NewWritableFile(const std::string& path,
                            const rocksdb::FileOptions& options,
                            std::unique_ptr<FSWritableFile>* result,
@@ -166,7 +179,7 @@ class RoomListener final : public rocksdb::EventListener {
     doing = Doing::kOther;
   }
   void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* status) override {
-    if (reason == rocksdb::BackgroundErrorReason::kCompaction && status->IsNoSpace()) {
+    if (reason == rocksdb::BackgroundErrorReason::kCompaction && lacks_room(*status)) {
       doing = Doing::kOther;
       *status = rocksdb::Status::OK();  // its inputs are still there
     }
@@ -187,6 +200,11 @@ uint64_t free_bytes(const std::string& path) {
   return static_cast<uint64_t>(disk.f_bavail) * disk.f_frsize;
 }
 
+bool lacks_room(const rocksdb::Status& failed) {
+  return failed.IsNoSpace() ||
+         (failed.IsIOError() && failed.ToString().find(std::strerror(EDQUOT)) != std::string::npos);
+}
+
 void Room::begin_wait(uint64_t bytes, const std::string& what) {
   ++waiting_;
   log_warning("the disk is full: " + what + " waits until " + std::to_string(bytes) +
@@ -201,7 +219,7 @@ void Room::end_wait(const std::string& what) {
 }
 
 bool Room::forgives(const rocksdb::Status& failed) const {
-  if (!ended_ || !failed.IsNoSpace()) {
+  if (!ended_ || !lacks_room(failed)) {
     return false;
   }
   if (no_room_) {

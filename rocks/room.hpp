@@ -20,6 +20,9 @@ namespace kiwi::rocks {
 // Free for this process on the file system of `path`; UINT64_MAX if nobody knows.
 uint64_t free_bytes(const std::string& path);
 
+// A full disk, or a quota that is used up, which RocksDB knows as any other error.
+bool lacks_room(const rocksdb::Status& failed);
+
 class Room {
  public:
   // `free` stands for the disk in tests. With `no_room` nobody ever waits; it is called instead.
@@ -58,10 +61,10 @@ class Room {
   std::atomic<bool> ended_;
 };
 
-// The file system of a database's Env: as make_removal_file_system(), but the little that RocksDB
-// writes about its files (MANIFEST, CURRENT) and the files of a flush wait for room, for an error
-// there ends the database, and a compaction that the listener found to have none fails before it
-// writes anything.
+// The file system of a database's Env: as make_removal_file_system(), but a read that fails ends
+// the process (failed_reads.hpp), and the little that RocksDB writes about its files (MANIFEST,
+// CURRENT) and the files of a flush wait for room, for an error there ends the database, and a
+// compaction that the listener found to have none fails before it writes anything.
 std::shared_ptr<rocksdb::FileSystem> make_room_file_system(std::shared_ptr<Room> room);
 // A flush of memtables waits for the room that it may take, a compaction is put off until its
 // outputs fit beside its inputs: RocksDB tries again every second.

@@ -20,12 +20,12 @@ rocksdb::IOStatus retry_for_room(
     Room& room, uint64_t bytes, const char* verb, const std::string& path, Attempt attempt) {
   constexpr auto kPoll = std::chrono::milliseconds(50);
   rocksdb::IOStatus result = attempt();
-  if (!result.IsNoSpace() || room.ended()) {
+  if (!lacks_room(result) || room.ended()) {
     return result;
   }
   const std::string what = std::string(verb) + " " + path;
   room.begin_wait(bytes, what);
-  while (result.IsNoSpace() && !room.ended()) {
+  while (lacks_room(result) && !room.ended()) {
     std::this_thread::sleep_for(kPoll);
     result = attempt();
   }

@@ -53,6 +53,11 @@ class CheckpointSource final : public SnapshotSource {
 
   Result<Manifest> manifest() override {
     if (!summed_) {
+      // The sums are over what the files hold, damage and all: whoever gets it could not tell.
+      if (Result<void> whole = state_->verify_checksums(); !whole) {
+        return Error{whole.error().code,
+                     whole.error().text + ": replace this node, its peers hold its data"};
+      }
       for (SnapshotFile& file : files_) {
         Result<Checksum128> sum = checksum_file(path_of(file));
         if (!sum) {

@@ -78,7 +78,7 @@ class DeltaTarget {
 
 // ---------------------------------------------------------------- both
 
-// Opens the directory read-only and reads what it is.
+// Opens the directory read-only, compares the checksums of all its blocks, and reads what it is.
 Result<SnapshotInfo> verify_state(const std::string& directory);
 // Gives a finished directory the next free name state-<n> in `data_directory`, durably, and returns
 // that name: what LogStorage::install() is told. Nothing uses it before that.

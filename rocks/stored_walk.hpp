@@ -3,12 +3,14 @@
 // several layers share: merged_cursor.hpp and rocks/table/table_walk.hpp are written once for both.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include <rocksdb/db.h>
 
+#include "rocks/failed_reads.hpp"
 #include "rocks/range_set.hpp"
 
 namespace kiwi::rocks {
@@ -23,7 +25,7 @@ class StoredWalk {
     rocksdb::DB* db = nullptr;
     rocksdb::ColumnFamilyHandle* family = nullptr;
     const std::string* path = nullptr;            // for error messages; outlives the walk
-    const rocksdb::Snapshot* snapshot = nullptr;  // nullptr = now
+    const rocksdb::Snapshot* snapshot = nullptr;  // outlives it too; nullptr = now
   };
   StoredWalk(const Source& source, std::string_view from, std::string_view to);
   StoredWalk(const StoredWalk&) = delete;
@@ -36,22 +38,36 @@ class StoredWalk {
   std::string_view to() const { return to_; }
   void end() { valid_ = false; }
 
-  void seek(std::string_view at) { iterator_->Seek(at), look(); }
-  void next() { iterator_->Next(), look(); }
-  void seek_last() { iterator_->SeekToLast(), look(); }
+  void seek(std::string_view at) {
+    move([&] { iterator_->Seek(at); });
+  }
+  void next() {
+    move([&] { iterator_->Next(); });
+  }
+  void seek_last() {
+    move([&] { iterator_->SeekToLast(); });
+  }
   void seek_before(std::string_view end);  // last key < end
-  void prev() { iterator_->Prev(), look(); }
+  void prev() {
+    move([&] { iterator_->Prev(); });
+  }
 
  private:
-  void look() {
+  // The iterator may forget what it could not read (failed_reads.hpp).
+  template <class Step>
+  void move(const Step& step) {
+    const int64_t lost = blocks_lost();
+    step();
     valid_ = iterator_->Valid();
-    if (!valid_) {
-      check_status();
+    if (!valid_ || blocks_lost() != lost) {
+      check_status(blocks_lost() != lost);
     }
   }
-  void check_status() const;
+  void check_status(bool lost) const;
+  [[noreturn]] void stop_at_damage() const;
+  rocksdb::ReadOptions options() const;
 
-  const std::string& path_;
+  const Source source_;
   std::string from_;
   std::string to_;
   rocksdb::Slice lower_;

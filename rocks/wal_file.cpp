@@ -42,8 +42,8 @@ constexpr uint64_t kForName = 4096;  // in a directory, at most
 
 IOStatus io_error(const char* what, const std::string& path) {
   std::string text = std::string(what) + " " + path;
-  return errno == ENOSPC ? IOStatus::NoSpace(text, std::strerror(errno))
-                         : IOStatus::IOError(text, std::strerror(errno));
+  return errno == ENOSPC || errno == EDQUOT ? IOStatus::NoSpace(text, std::strerror(errno))
+                                            : IOStatus::IOError(text, std::strerror(errno));
 }
 
 bool write_at(int fd, std::string_view bytes, uint64_t offset) {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <exception>
 #include <string>
-#include <sys/resource.h>
 #include <unordered_map>
 #include <utility>
 
@@ -16,6 +15,7 @@
 #include "actors/listeners.hpp"
 #include "config/base/check.hpp"
 #include "config/base/log.hpp"
+#include "config/base/open_files.hpp"
 #include "config/limits.hpp"
 
 namespace kiwi::actors {
@@ -51,6 +51,7 @@ struct TcpServer::State : std::enable_shared_from_this<TcpServer::State> {
   std::vector<std::shared_ptr<tcp::acceptor>> acceptors;
   std::unordered_map<resp::ConnectionId, ConnectionHandle> connections;
   resp::ConnectionId next_id = 1;
+  size_t clients_max = 0;  // that there are descriptors for
   // Who comes in late is told, too.
   bool parting = false;
   bool finishing = false;
@@ -72,35 +73,24 @@ TcpServer::~TcpServer() = default;
 
 namespace {
 
-constexpr rlim_t kOwnDescriptors = 512;  // RocksDB's files, peers, the loops
-
-// Room for maxclients descriptors, as far as this user may have it.
-void raise_open_files(config::Options& options) {
-  rlimit limit{};
-  const rlim_t wanted = static_cast<rlim_t>(options.maxclients) + kOwnDescriptors;
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) {
-    return;
+// What the files of the databases leave.
+size_t clients_max(config::Options& options) {
+  const uint64_t limit = open_files_limit();
+  const uint64_t possible = share_open_files(limit).clients;
+  if (static_cast<uint64_t>(options.maxclients) > possible) {
+    log_warning("maxclients " + std::to_string(options.maxclients) + " is too many for " +
+                std::to_string(limit) + " open files, which this process may have: maxclients is " +
+                std::to_string(possible) + " now; raise ulimit -n for more");
+    options.maxclients = static_cast<int64_t>(possible);
   }
-  limit.rlim_cur = std::min(wanted, limit.rlim_max);
-  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
-    ::getrlimit(RLIMIT_NOFILE, &limit);
-  }
-  if (limit.rlim_cur < wanted) {
-    const int64_t possible = std::max<int64_t>(
-        1, static_cast<int64_t>(limit.rlim_cur) - static_cast<int64_t>(kOwnDescriptors));
-    log_warning("maxclients " + std::to_string(options.maxclients) + " needs " +
-                std::to_string(wanted) + " open files and this process may have " +
-                std::to_string(limit.rlim_cur) + ": maxclients is " + std::to_string(possible) +
-                " now; raise ulimit -n for more");
-    options.maxclients = possible;
-  }
+  return possible;
 }
 
 }  // namespace
 
 Result<void> TcpServer::listen() {
   config::Options& o = state_->options.node->options;
-  raise_open_files(o);
+  state_->clients_max = clients_max(o);
   Result<std::vector<int>> fds =
       open_listeners(o.bind, static_cast<uint16_t>(o.port), static_cast<int>(o.tcp_backlog));
   if (!fds) {
@@ -223,7 +213,8 @@ void TcpServer::State::welcome(tcp::socket socket) {
   if (error) {
     return;  // gone already
   }
-  if (connections.size() >= static_cast<size_t>(node.options.maxclients)) {
+  // More than the files leave there are never, whatever CONFIG SET says.
+  if (connections.size() >= std::min(static_cast<size_t>(node.options.maxclients), clients_max)) {
     socket.write_some(asio::buffer(resp::kTooManyClients.data(), resp::kTooManyClients.size()),
                       error);
     ++node.metrics.rejected_connections;

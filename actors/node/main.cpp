@@ -12,6 +12,7 @@
 #include "actors/node/node.hpp"
 #include "actors/node/restore.hpp"
 #include "config/base/log.hpp"
+#include "config/base/open_files.hpp"
 #include "config/options.hpp"
 #include "raft/mutants.hpp"
 #include "resp/mutants.hpp"
@@ -71,6 +72,9 @@ int main(int argc, char** argv) {
   }
   for (const std::string& setting : options->ignored) {
     kiwi::log_notice("ignored, for it means nothing here: " + setting);
+  }
+  if (const kiwi::Result<void> raised = kiwi::raise_open_files(); !raised) {
+    refuse(raised.error().text);
   }
   if (!options->restore.empty()) {
     const kiwi::Result<std::string> restored = kiwi::actors::restore_backup(*options);

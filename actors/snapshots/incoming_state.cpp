@@ -139,10 +139,10 @@ IncomingState::Next IncomingState::give_up(std::string why) {
   return Next::kUseless;
 }
 
-// A disk that does not take them must not stay full of them.
+// A disk that does not take them must not stay full of them, and damage not come up at each start.
 IncomingState::Next IncomingState::give_up_files(const Error& error) {
   full_.reset();
-  if (error.code == Errc::kIo) {
+  if (error.code == Errc::kIo || error.code == Errc::kCorrupt) {
     disk_.drop_full();
   }
   return give_up(error.text);

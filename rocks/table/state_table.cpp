@@ -18,8 +18,6 @@ constexpr size_t kSlotsMax = size_t{1} << 32;  // a node remembers the low half 
 constexpr uint64_t kRangeBytes = 256;  // what a range costs beside its keys, which are kept twice
 // With each write, which can leave behind two: more than comes.
 constexpr size_t kPiecesPerWrite = 4;
-// Each is compared with every record of its epoch that came before it.
-constexpr size_t kCutsMax = 32;
 // A look at a page that was never touched is slow, and there may be millions of them.
 constexpr size_t kBlockSlots = 4096;
 static_assert(std::has_single_bit(kSlotsMin) && std::has_single_bit(kSlotsMax));
@@ -283,7 +281,7 @@ void StateTable::erase_range(Family family, std::string_view from, std::string_v
   tidy(kPiecesPerWrite);
   TableIndex& index = indexes_[at(family)];
   index.erase_range(from, to);
-  size_t left = cuts_.size() < kCutsMax ? erased_at_once_ : SIZE_MAX;
+  size_t left = erased_at_once_;
   while (left != 0 && take_erased(family)) {
     --left;
   }
@@ -291,6 +289,7 @@ void StateTable::erase_range(Family family, std::string_view from, std::string_v
     RangeSet& erased = erased_[at(family)];
     erasing_ += erased.empty() ? 1 : 0;
     erased.add(from, to);
+    CHECK_INVARIANT(cuts_.empty() || cuts_.back().before <= dirty_.size());
     cuts_.push_back({family, std::string(from), end, dirty_.size()});
   }
   ranges_[at(family)].add(from, to);
@@ -298,6 +297,17 @@ void StateTable::erase_range(Family family, std::string_view from, std::string_v
 }
 
 // ---------------------------------------------------------------- epochs
+
+bool HoldsAtEnd::operator()(size_t position) {
+  CHECK_INVARIANT(position < epoch_.nodes.size());
+  for (; cuts_left_ != 0 && position < epoch_.cuts[cuts_left_ - 1].before; --cuts_left_) {
+    const FrozenEpoch::Cut& cut = epoch_.cuts[cuts_left_ - 1];
+    erased_[static_cast<size_t>(cut.family)].add(
+        cut.from, cut.end.never ? std::string_view() : std::string_view(cut.end.key));
+  }
+  const TableNode* node = epoch_.nodes[position];
+  return node != nullptr && !erased_[static_cast<size_t>(node->family)].contains(node->key());
+}
 
 std::shared_ptr<const FrozenEpoch> StateTable::freeze(LogIndex applied) {
   CHECK_INVARIANT(dirty());

@@ -18,7 +18,6 @@
 // Owned by the table Keyspace, apply thread only. A FrozenEpoch is also read by the flusher.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <deque>
@@ -52,18 +51,22 @@ struct FrozenEpoch {
       nodes;  // one per key that exists; nullptr: erased. In no order; read only
   std::vector<TableNode*> tombstones;  // one per key that does not
   std::array<RangeSet, kFamilies> ranges;
-  std::vector<Cut> cuts;
-  size_t records = 0;  // of both
+  std::vector<Cut> cuts;  // `before` ascending; dirty_bytes() counts each, which bounds them
+  size_t records = 0;     // of both
   uint64_t bytes = 0;
+};
 
-  // Whether nodes[at] still holds when the epoch ends.
-  bool holds(size_t at) const {
-    const TableNode* node = nodes[at];
-    return node != nullptr && std::ranges::none_of(cuts, [&](const Cut& cut) {
-             return at < cut.before && cut.family == node->family && cut.from <= node->key() &&
-                    cut.end.after(node->key());
-           });
-  }
+// Whether a record of an epoch still holds when it ends. To be asked from its last position down to
+// the first: the cuts behind a position are one set of ranges then, however many there are.
+class HoldsAtEnd {
+ public:
+  explicit HoldsAtEnd(const FrozenEpoch& epoch) : epoch_(epoch), cuts_left_(epoch.cuts.size()) {}
+  bool operator()(size_t position);
+
+ private:
+  const FrozenEpoch& epoch_;
+  size_t cuts_left_;  // those are not in erased_ yet
+  std::array<RangeSet, kFamilies> erased_;
 };
 
 class StateTable {

@@ -14,7 +14,9 @@
 #include "rocks/background.hpp"
 #include "rocks/metadata.hpp"
 #include "rocks/rocksdb_support.hpp"
+#include "rocks/room.hpp"
 #include "rocks/state_database.hpp"
+#include "rocks/stored_walk.hpp"
 
 namespace kiwi::rocks {
 
@@ -71,9 +73,9 @@ std::array<TableFlusher::Sorted, kFamilies> TableFlusher::sorted(
     const FrozenEpoch& epoch, const std::function<void()>& rest) {
   std::array<Sorted, kFamilies> families;
   const auto each = [&](const std::vector<TableNode*>& nodes, bool present, auto&& take) {
-    for (size_t i = 0; i < nodes.size(); ++i) {
-      if (i + kAhead < nodes.size()) {
-        prefetch(nodes[i + kAhead]);
+    for (size_t i = nodes.size(); i-- > 0;) {
+      if (i >= kAhead) {
+        prefetch(nodes[i - kAhead]);
       }
       if (i % kComparedPerRest == 0) {
         rest();
@@ -86,7 +88,7 @@ std::array<TableFlusher::Sorted, kFamilies> TableFlusher::sorted(
       }
     }
   };
-  each(epoch.nodes, true, [&](size_t i) { return epoch.holds(i); });
+  each(epoch.nodes, true, HoldsAtEnd(epoch));
   // What a range erase of the same epoch covers needs no erase of its own.
   each(epoch.tombstones, false, [&](size_t i) {
     const TableNode* node = epoch.tombstones[i];
@@ -108,7 +110,7 @@ void TableFlusher::check_applied(const Sorted& system, LogIndex applied) {
   CHECK_INVARIANT(record.has_value() && record->index == applied);
 }
 
-void remove_unfinished_ingests(const std::string& path) {
+Result<void> remove_unfinished_ingests(const std::string& path) {
   std::error_code failed;
   std::vector<std::filesystem::path> left;
   for (const auto& entry : std::filesystem::directory_iterator(path, failed)) {
@@ -118,8 +120,14 @@ void remove_unfinished_ingests(const std::string& path) {
     }
   }
   for (const std::filesystem::path& file : left) {
-    std::filesystem::remove(file, failed);
+    if (!failed) {
+      std::filesystem::remove(file, failed);
+    }
   }
+  if (failed) {
+    return Error{Errc::kIo, "cannot remove what a flush left in " + path + ": " + failed.message()};
+  }
+  return {};
 }
 
 // One family's part of an ingest.
@@ -144,7 +152,7 @@ struct TableFlusher::Files {
     bool any = false;
     rocksdb::Status status;
     auto good = [&](const rocksdb::Status& step) {
-      if (!step.ok() && !step.IsNoSpace()) {
+      if (!step.ok() && !lacks_room(step)) {
         fatal_status("writing", path, step);
       }
       status = step;
@@ -183,16 +191,9 @@ struct TableFlusher::Files {
 
   // Behind every key of the family; empty if there is none.
   std::string past_last(rocksdb::ColumnFamilyHandle* handle) const {
-    std::unique_ptr<rocksdb::Iterator> iterator(
-        database.db().NewIterator(rocksdb::ReadOptions(), handle));
-    iterator->SeekToLast();
-    if (!iterator->Valid()) {
-      if (!iterator->status().ok()) {
-        fatal_status("iterating", database.path(), iterator->status());
-      }
-      return {};
-    }
-    return iterator->key().ToString().append(1, '\0');
+    StoredWalk walk({.db = &database.db(), .family = handle, .path = &database.path()}, "", "");
+    walk.seek_last();
+    return walk.valid() ? std::string(walk.key()).append(1, '\0') : std::string();
   }
 
   const StateDatabase& database;
@@ -358,8 +359,10 @@ bool TableFlusher::wait_for_compaction() {
   return true;
 }
 
+// A name that no file had since the process began: what was ingested under an old one may be there
+// still, and to write into it would be to write into the state.
 std::string TableFlusher::file_of(Family family) const {
-  return database_.path() + "/" + std::string(kFilePrefix) +
+  return database_.path() + "/" + std::string(kFilePrefix) + std::to_string(attempts_) + "-" +
          std::to_string(static_cast<int>(family)) + std::string(kFileSuffix);
 }
 
@@ -399,6 +402,7 @@ bool TableFlusher::write_when_possible(const FrozenEpoch& epoch,
 bool TableFlusher::write(const FrozenEpoch& epoch, const std::array<Sorted, kFamilies>& families) {
   const std::function<void()> rest = [this] { breathe_unless_urgent(); };
   Files files(database_);
+  ++attempts_;
   rocksdb::Status status;
   for (size_t i = 0; i < families.size() && status.ok(); ++i) {
     status = files.write(static_cast<Family>(i), epoch.ranges[i], families[i],
@@ -417,10 +421,12 @@ bool TableFlusher::write(const FrozenEpoch& epoch, const std::array<Sorted, kFam
   if (status.ok()) {
     return true;
   }
-  if (!status.IsNoSpace()) {  // never retried: a later epoch must not come before it (I8)
+  if (!lacks_room(status)) {  // never retried: a later epoch must not come before it (I8)
     fatal_status("ingesting", database_.path(), status);
   }
-  remove_unfinished_ingests(database_.path());
+  if (const Result<void> removed = remove_unfinished_ingests(database_.path()); !removed) {
+    fatal(removed.error().text);
+  }
   return false;
 }
 

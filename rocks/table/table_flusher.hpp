@@ -100,6 +100,7 @@ class TableFlusher {
 
   StateDatabase& database_;
   const std::function<void()> before_ingest_;
+  uint64_t attempts_ = 0;  // to write an epoch
   std::atomic<uint32_t> flushed_epoch_{kCleanEpoch};
   std::atomic<uint64_t> flushed_index_;
   std::atomic<uint64_t> flushes_{0};
@@ -119,7 +120,8 @@ class TableFlusher {
   std::thread thread_;
 };
 
-// Files that a flush left behind when the process died. Before a flusher is there.
-void remove_unfinished_ingests(const std::string& path);
+// Files that a flush left behind when the process died. Before a flusher is there. An error must
+// not be passed over: such a file may be a second name of one that the state lives in.
+Result<void> remove_unfinished_ingests(const std::string& path);
 
 }  // namespace kiwi::rocks

@@ -353,7 +353,10 @@ Result<std::unique_ptr<Keyspace>> open_hosted_table_keyspace(
   if (!database) {
     return database.error();
   }
-  remove_unfinished_ingests(options.path);  // now that the directory is ours
+  // Now that the directory is ours.
+  if (Result<void> removed = remove_unfinished_ingests(options.path); !removed) {
+    return removed.error();
+  }
   LogIndex flushed = (*database)->persisted_index();
   return std::unique_ptr<Keyspace>(
       std::make_unique<TableKeyspace>(std::move(*database), options, flushed, host));

@@ -58,6 +58,16 @@ TEST_CASE("files that fill the disk go, so that it does not stay full [F60]") {
   CHECK(talk.installed == 1);
 }
 
+TEST_CASE("files that came whole and are damaged go: another sender's may be sound [F17]") {
+  FakeState state(100, 9000, 'a');
+  state.files_damaged = true;
+  Talk talk(state);
+  CHECK_FALSE(talk.run());
+  CHECK(talk.disk.files.empty());
+  CHECK(talk.installed == 0);
+  CHECK_FALSE(talk.receiver->report().receiving);
+}
+
 TEST_CASE("lost, late, repeated and reordered messages only cost time") {
   for (uint64_t seed = 1; seed <= 40; ++seed) {
     CAPTURE(seed);

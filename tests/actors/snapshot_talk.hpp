@@ -25,6 +25,7 @@ struct FakeState {
   std::vector<std::string> files;
   std::vector<std::string> delta;  // chunks; empty: refused
   bool delta_wrong = false;        // its digest does not fit
+  bool files_damaged = false;      // what is in them does not fit its checksums
   GroupId group = kFirstGroup;
 
   explicit FakeState(uint64_t index, size_t bytes, uint8_t fill) {
@@ -145,6 +146,9 @@ class FakeFull final : public rocks::FullTarget {
       if (disk_.files[manifest_.files[i].name] != state_.files[i]) {
         return Error{Errc::kCorrupt, "a file differs"};
       }
+    }
+    if (state_.files_damaged) {
+      return Error{Errc::kCorrupt, "block checksum mismatch"};
     }
     return state_.info;
   }

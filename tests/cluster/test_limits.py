@@ -124,6 +124,50 @@ def test_clients_beyond_maxclients_are_told_so(make_cluster):
     wait_until(lambda: not isinstance(node.call("PING"), RespError), 5, "room again")
 
 
+def test_few_open_files_are_shared_between_tables_and_clients(make_cluster):
+    """[F47] ulimit -n 256: clients get what the tables leave, and a restart finds its files again."""
+    cluster = make_cluster(1, peers=False, start=False, options={"cache-state": 4 * MIB})
+    node = cluster.node(1)
+    node.open_files = 256
+    cluster.start()
+    assert "raise ulimit -n for more" in node.log_path.read_text()
+    with node.connect() as connection:
+        limit = int(connection.must("CONFIG", "GET", "maxclients")[1])
+        assert 10 <= limit < 128
+        assert connection.must("CONFIG", "SET", "maxclients", "10000") == "OK"
+    held = []
+    refused = None
+    while refused is None and len(held) <= 256:
+        connection = Connection(node.host, node.port)
+        connection.send_raw(encode("PING"))
+        reply = connection.read()
+        if isinstance(reply, RespError):
+            refused = reply
+        else:
+            held.append(connection)
+    assert refused == RespError("ERR max number of clients reached")
+    assert len(held) <= limit
+    # Tables are written and compacted meanwhile.
+    for first in range(0, 20_000, 500):
+        held[0].must("MSET", *[word for i in range(first, first + 500)
+                               for word in (f"key:{i}", "x" * 1000)])
+    node.kill()
+    for connection in held:
+        connection.close()
+    cluster.start()
+    with node.connect() as connection:
+        assert connection.must("DBSIZE") == 20_000
+
+
+def test_too_few_open_files_are_refused_with_what_to_do(make_cluster):
+    cluster = make_cluster(1, peers=False, start=False)
+    node = cluster.node(1)
+    node.open_files = 100
+    node.start()
+    wait_until(lambda: not node.alive(), 10, "it ends")
+    assert "raise ulimit -n" in node.log_path.read_text()
+
+
 def test_idle_clients_are_closed_after_timeout_and_busy_ones_are_not(make_cluster):
     cluster = make_cluster(1, peers=False, options={"timeout": 1})
     node = cluster.node(1)

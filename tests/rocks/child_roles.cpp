@@ -14,6 +14,7 @@
 #include <thread>
 #include <unistd.h>
 
+#include "config/base/open_files.hpp"
 #include "config/base/prng.hpp"
 #include "rocks/file_removal.hpp"
 #include "rocks/rocks_log.hpp"
@@ -91,15 +92,61 @@ int die_while_writing(const std::vector<std::string>& arguments, Open open) {
   }
 }
 
+// More table files than the process may have open at once.
+int write_many_files(const std::vector<std::string>& arguments) {
+  constexpr uint64_t kFiles = 300;
+  const rlimit few{256, 256};
+  if (::setrlimit(RLIMIT_NOFILE, &few) != 0 || !raise_open_files()) {
+    return 3;
+  }
+  for (const Open open : {open_table_keyspace, open_plain_keyspace}) {
+    std::unique_ptr<Keyspace> holder;
+    Keyspace& keyspace = opened(arguments.at(0), holder, open, 1 << 20);
+    for (uint64_t n = keyspace.flushed_index().value + 1; n <= kFiles; ++n) {
+      keyspace.put(Family::kElement, number_key("k", 10'000 + n), "v");
+      put_applied(keyspace, n);
+      keyspace.commit(LogIndex{n});
+      keyspace.flush();
+    }
+    uint64_t found = 0;
+    for (auto cursor = keyspace.cursor(Family::kElement, "", ""); cursor->valid(); cursor->next()) {
+      ++found;
+    }
+    if (found != kFiles) {
+      return 4;
+    }
+  }
+  return files_with_suffix(arguments.at(0), ".sst").size() < 256 ? 5 : 0;
+}
+
+template <class Cursor>
+size_t value_bytes(std::unique_ptr<Cursor> cursor) {
+  size_t bytes = 0;
+  for (; cursor->valid(); cursor->next()) {
+    bytes += cursor->value().size();
+  }
+  return bytes;
+}
+
+// Reads all that is there: from the directory; with which engine; with which file that the disk
+// cannot read any more; in which direction.
 int scan(const std::vector<std::string>& arguments) {
+  const auto has = [&](const char* word) {
+    return std::find(arguments.begin(), arguments.end(), word) != arguments.end();
+  };
   std::unique_ptr<Keyspace> holder;
-  Keyspace& keyspace = opened(arguments.at(0), holder);
+  Keyspace& keyspace = opened(arguments.at(0), holder,
+                              has("table") ? open_table_keyspace : open_plain_keyspace, 1 << 20);
+  for (const std::string& argument : arguments) {
+    if (argument.ends_with(".sst")) {
+      fail_reads(argument);
+    }
+  }
   size_t bytes = 0;
   for (int i = 0; i < kFamilies; ++i) {
-    for (auto cursor = keyspace.cursor(static_cast<Family>(i), "", ""); cursor->valid();
-         cursor->next()) {
-      bytes += cursor->value().size();
-    }
+    const auto family = static_cast<Family>(i);
+    bytes += has("back") ? value_bytes(keyspace.reverse_cursor(family, "", ""))
+                         : value_bytes(keyspace.cursor(family, "", ""));
   }
   return bytes == 0 ? 4 : 0;
 }
@@ -315,6 +362,7 @@ int run_child(const std::string& role, const std::vector<std::string>& arguments
       {"log-room", fill_with_zeros_until_full},
       {"log-append", append_until_full},
       {"keyspace-scan", scan},
+      {"many-files", write_many_files},
       {"removal", die_while_removing},
       {"keyspace-full",
        [](const Arguments& a) { return write_until_full(a, open_plain_keyspace); }},

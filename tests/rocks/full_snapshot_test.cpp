@@ -76,6 +76,43 @@ TEST_CASE("files: what arrives is the sender's state and goes on as it does [F13
         sender.node.node().executor().state_checksum());
 }
 
+TEST_CASE("files: damage is neither sent nor taken, whichever file it is in [F17]") {
+  Sender sender;
+  const std::string copy = sender.at("copy");
+  copy_directory(sender.at("sent"), copy);
+  const std::vector<std::string> tables = files_with_suffix(copy, ".sst");
+  REQUIRE(tables.size() >= 2);
+  for (const std::string& table : tables) {
+    CAPTURE(table);
+    const std::string path = copy + "/" + table;
+    const std::string good = read_file(path);
+    std::string rotten = good;
+    rotten[20] = static_cast<char>(rotten[20] ^ 4);
+    const std::unique_ptr<SnapshotSource> damaged = source_at(copy);
+    const std::unique_ptr<SnapshotSource> careless = source_at(copy);  // looks too early
+    Manifest manifest = careless->manifest().value();
+    write_file(path, rotten);
+    // The sender's own look, at what was good when it opened it.
+    const Result<Manifest> offered = damaged->manifest();
+    REQUIRE(!offered.has_value());
+    CHECK(offered.error().code == Errc::kCorrupt);
+    CHECK(offered.error().text.find(table) != std::string::npos);
+    // Checksums of files say only that it arrived as it was.
+    for (SnapshotFile& file : manifest.files) {
+      file.checksum = file.name == table ? checksum_file(path).value() : file.checksum;
+    }
+    fs::remove_all(sender.at("incoming"));
+    auto target = FullTarget::open(sender.at("incoming"), manifest, "");
+    REQUIRE(target.has_value());
+    send_files(*careless, **target);
+    const Result<SnapshotInfo> taken = (*target)->finish();
+    REQUIRE(!taken.has_value());
+    CHECK(taken.error().code == Errc::kCorrupt);
+    CHECK(taken.error().text.find(table) != std::string::npos);
+    write_file(path, good);
+  }
+}
+
 TEST_CASE("files: a transfer that broke off goes on where it was, nothing is sent twice [F17]") {
   Sender sender;
   const uint64_t half = sender.source->bytes() / 2;

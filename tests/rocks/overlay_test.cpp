@@ -1,5 +1,6 @@
 #include "rocks/overlay.hpp"
 
+#include <ctime>
 #include <map>
 #include <string>
 #include <vector>
@@ -87,6 +88,68 @@ TEST_CASE("overlay: a big turn leaves little behind [F47]") {
     turn.clear();
     CHECK(find("key:0") == nullptr);
   }
+}
+
+TEST_CASE("overlay: its order is that of the keys, however many came at once") {
+  Prng random(31);
+  for (int round = 0; round < 30; ++round) {
+    TurnOverlay turn(1);
+    Overlay& overlay = turn.of(Family::kMeta);
+    std::map<std::string, bool> model;
+    const std::string shared(random.below(12), 's');
+    for (int step = 0; step < 12; ++step) {
+      for (uint64_t left = random.below(random.chance(1, 2) ? 4 : 400); left > 0; --left) {
+        std::string key = shared;
+        for (uint64_t bytes = random.below(12); bytes > 0; --bytes) {
+          key.push_back("\0a\xff"[random.below(3)]);
+        }
+        turn.put(Family::kMeta, key, "v");
+        model[key] = true;
+      }
+      if (random.chance(1, 2)) {
+        const std::string from = shared + std::string(1, "\0a\xff"[random.below(3)]);
+        const std::string to = from + "a";
+        turn.erase_range(Family::kMeta, from, to);
+        for (auto it = model.lower_bound(from); it != model.lower_bound(to); ++it) {
+          it->second = false;
+        }
+      }
+      if (random.chance(1, 3)) {
+        REQUIRE(overlay.order().size() == model.size());
+        auto expected = model.begin();
+        for (const auto& [key, node] : overlay.order()) {
+          REQUIRE(key == expected->first);
+          REQUIRE(overlay.nodes()[node].key() == key);
+          REQUIRE((overlay.nodes()[node].state == Overlay::State::kPut) == expected->second);
+          ++expected;
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("overlay: range erases of a turn of a million records cost no order of them [F58]") {
+  const auto cpu_ms = [] {
+    timespec now{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) * 1e-6;
+  };
+  constexpr size_t kRecords = 1'000'000;
+  TurnOverlay turn(1);
+  for (size_t i = 0; i < kRecords; ++i) {
+    turn.put(Family::kElement, "a collection " + std::to_string(i * 0x9e3779b97f4a7c15), "");
+  }
+  const double began = cpu_ms();
+  turn.erase_range(Family::kElement, "another", "another+");
+  turn.erase_range(Family::kElement, "a collection 12345", "a collection 12346");
+  CHECK(cpu_ms() - began < 200);  // a second with an order
+  size_t erased = 0;
+  for (const Overlay::Node& node : turn.of(Family::kElement).nodes()) {
+    const bool covered = node.key().starts_with("a collection 12345");
+    REQUIRE((node.state == Overlay::State::kErase) == covered);
+    erased += covered ? 1 : 0;
+  }
+  CHECK(erased > 0);
 }
 
 TEST_CASE("overlay: a value may be overwritten by itself") {

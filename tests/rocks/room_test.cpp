@@ -155,6 +155,7 @@ TEST_CASE(
     "the disk is full in the middle of a flush of the log: it goes on when there is room [F60]") {
   for (const uint64_t writes : {0, 1, 2}) {
     INFO("writes that find room: ", writes);
+    const int error = writes == 1 ? EDQUOT : ENOSPC;  // of the disk, of this user
     const DiskAgain again;
     TempDirectory directory;
     {
@@ -163,7 +164,7 @@ TEST_CASE(
       REQUIRE(opened.has_value());
       RocksLog& log = **opened;
       REQUIRE(log.persist(entries_of(1, 160, 64 << 10)).has_value());
-      fill_disk(".sst", writes);
+      fill_disk(".sst", writes, /*creates=*/true, error);
       cut_at(log, 120);
       REQUIRE(soon([] { return full_disk_refused() > 2; }));
       for (uint64_t index = 161; index <= 170; ++index) {

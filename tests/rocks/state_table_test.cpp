@@ -23,8 +23,9 @@ constexpr Family kFamily = Family::kElement;
 
 class TableRun {
  public:
-  TableRun(uint64_t seed, uint64_t bytes, size_t erased_at_once)
-      : random_(seed), table_(bytes, erased_at_once) {}
+  // Of so many times that an epoch could end, it does once: long ones collect many cuts.
+  TableRun(uint64_t seed, uint64_t bytes, size_t erased_at_once, uint64_t ends = 1)
+      : random_(seed), table_(bytes, erased_at_once), ends_(ends) {}
 
   void run(int steps) {
     for (int i = 0; i < steps; ++i) {
@@ -69,7 +70,9 @@ class TableRun {
     } else if (pick < 930) {
       walk(at);
     } else if (pick < 945) {
-      freeze();
+      if (random_.chance(1, ends_)) {
+        freeze();
+      }
     } else if (pick < 960) {
       flush();
     } else if (pick < 975) {
@@ -174,8 +177,9 @@ class TableRun {
       files_.erase(files_.lower_bound(from),
                    end.never ? files_.end() : files_.lower_bound(end.key));
     }
-    for (size_t i = 0; i < epoch.nodes.size(); ++i) {
-      if (epoch.holds(i)) {
+    HoldsAtEnd holds(epoch);
+    for (size_t i = epoch.nodes.size(); i-- > 0;) {
+      if (holds(i)) {
         REQUIRE(epoch.nodes[i]->epoch == epoch.number);
         files_[std::string(epoch.nodes[i]->key())] = epoch.nodes[i]->value();
       }
@@ -193,6 +197,7 @@ class TableRun {
 
   Prng random_;
   StateTable table_;
+  const uint64_t ends_;
   Map model_;
   Map files_;
   std::vector<std::shared_ptr<const FrozenEpoch>> frozen_;
@@ -205,7 +210,9 @@ TEST_CASE("state table: random operations show what the model holds [I5, I6, I10
   for (uint64_t seed = 1; seed <= rounds(15); ++seed) {
     CAPTURE(seed);
     const uint64_t bytes = seed % 3 == 0 ? 8 << 10 : seed % 3 == 1 ? 100 << 10 : 64 << 20;
-    TableRun(seed, bytes, seed % 4 == 0 ? StateTable::kErasedAtOnce : seed % 4).run(6000);
+    TableRun(seed, bytes, seed % 4 == 0 ? StateTable::kErasedAtOnce : seed % 4,
+             seed % 5 == 0 ? 60 : 1)
+        .run(6000);
   }
 }
 

@@ -56,6 +56,7 @@ struct FullDisk {
   std::string suffix;  // empty: the disk has room
   uint64_t writes_left = 0;
   bool creates = true;
+  int error = ENOSPC;
   uint64_t refused = 0;
 };
 FullDisk& full_disk() {
@@ -82,7 +83,7 @@ bool refuses_write(int fd) {
     return false;
   }
   ++disk.refused;
-  errno = ENOSPC;
+  errno = disk.error;
   return true;
 }
 
@@ -96,8 +97,36 @@ bool refuses_create(const char* path, int flags) {
     return false;
   }
   ++disk.refused;
-  errno = ENOSPC;
+  errno = disk.error;
   return true;
+}
+
+// The file whose name ends so cannot be read.
+struct BadDisk {
+  std::mutex mutex;
+  std::string suffix;  // empty: all can
+};
+BadDisk& bad_disk() {
+  static BadDisk disk;
+  return disk;
+}
+std::atomic<bool> disk_may_be_bad{false};
+
+bool refuses_read(int fd) {
+  if (!disk_may_be_bad) {
+    return false;
+  }
+  std::array<char, 4096> name{};
+  const std::string link = "/proc/self/fd/" + std::to_string(fd);
+  const ssize_t size = ::readlink(link.c_str(), name.data(), name.size());
+  const std::lock_guard lock(bad_disk().mutex);
+  errno = EIO;
+  return size > 0 && !bad_disk().suffix.empty() &&
+         std::string_view(name.data(), static_cast<size_t>(size)).ends_with(bad_disk().suffix);
+}
+
+ssize_t read_at(int fd, void* bytes, size_t size, off_t offset) {
+  return refuses_read(fd) ? -1 : ::syscall(SYS_pread64, fd, bytes, size, offset);
 }
 
 // Half of what was to be written is there all the same.
@@ -106,9 +135,10 @@ ssize_t written(int fd, const void* bytes, size_t size, off_t offset) {
     return offset < 0 ? ::syscall(SYS_write, fd, bytes, size)
                       : ::syscall(SYS_pwrite64, fd, bytes, size, offset);
   }
+  const int error = errno;
   (void)(offset < 0 ? ::syscall(SYS_write, fd, bytes, size / 2)
                     : ::syscall(SYS_pwrite64, fd, bytes, size / 2, offset));
-  errno = ENOSPC;
+  errno = error;
   return -1;
 }
 
@@ -135,6 +165,12 @@ extern "C" ssize_t pwrite(int fd, const void* bytes, size_t size, off_t offset) 
 }
 extern "C" ssize_t pwrite64(int fd, const void* bytes, size_t size, off64_t offset) {
   return written(fd, bytes, size, offset);
+}
+extern "C" ssize_t pread(int fd, void* bytes, size_t size, off_t offset) {
+  return read_at(fd, bytes, size, offset);
+}
+extern "C" ssize_t pread64(int fd, void* bytes, size_t size, off64_t offset) {
+  return read_at(fd, bytes, size, offset);
 }
 extern "C" int open(const char* path, int flags, ...) {
   va_list arguments;
@@ -272,14 +308,21 @@ std::vector<std::string> files_with_suffix(const std::string& directory, std::st
   return names;
 }
 
-void fill_disk(std::string_view suffix, uint64_t writes_left, bool creates) {
+void fill_disk(std::string_view suffix, uint64_t writes_left, bool creates, int error) {
   FullDisk& disk = full_disk();
   const std::lock_guard lock(disk.mutex);
   disk.suffix = suffix;
   disk.writes_left = writes_left;
   disk.creates = creates;
+  disk.error = error;
   disk.refused = 0;
   disk_may_be_full = !suffix.empty();
+}
+
+void fail_reads(std::string_view suffix) {
+  const std::lock_guard lock(bad_disk().mutex);
+  bad_disk().suffix = suffix;
+  disk_may_be_bad = !suffix.empty();
 }
 
 uint64_t full_disk_refused() {

@@ -1,6 +1,7 @@
 // Helpers of the storage tests: directories that vanish, bytes as hex, children that are killed.
 #pragma once
 
+#include <cerrno>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -36,8 +37,15 @@ std::vector<std::string> files_with_suffix(const std::string& directory, std::st
 
 // From now on files whose names end so find no room to be written after so many writes, of any of
 // them, or, without `creates`, to be made. An empty suffix ends it.
-void fill_disk(std::string_view suffix, uint64_t writes_left = 0, bool creates = true);
+// `error`: what the disk says.
+void fill_disk(std::string_view suffix,
+               uint64_t writes_left = 0,
+               bool creates = true,
+               int error = ENOSPC);
 uint64_t full_disk_refused();  // so often, since it was filled
+
+// From now on the file whose name ends so gives an error to whoever reads it.
+void fail_reads(std::string_view suffix);
 
 // Runs this program as a child in one of its roles (child_roles.cpp) and waits for its end.
 struct ChildEnd {

@@ -93,6 +93,15 @@ TEST_CASE("table keyspace: a record that is large for the table is not kept for 
   CHECK(after.memory_bytes < after.block_cache_bytes + after.memtable_bytes + after.cache_bytes);
 }
 
+TEST_CASE(
+    "table keyspace: more table files than the process may have open are no hindrance [F47]") {
+  TempDirectory directory;
+  const ChildEnd end = spawn_child("many-files", {directory.path("state")});
+  INFO(end.errors);
+  CHECK(end.exited);
+  CHECK(end.status == 0);
+}
+
 TEST_CASE("table keyspace: a million resident records are erased in milliseconds [F58]") {
   constexpr size_t kRecords = 1'000'000;
   TempDirectory directory;
@@ -137,6 +146,54 @@ TEST_CASE("table keyspace: a million resident records are erased in milliseconds
   }
   CHECK(keyspace->usage().cache_bytes < full / 2);  // 64 MiB of slots
   check_forward(*keyspace, model, Family::kMeta, "", "");
+  opened->reset();
+  opened = open_table_keyspace(options);
+  check_forward(**opened, model, Family::kMeta, "", "");
+}
+
+TEST_CASE("table keyspace: an erase costs no more after a hundred others of its epoch [F58]") {
+  constexpr int kSets = 100;
+  constexpr int kMembers = 300;  // more than what one erase frees at once
+  constexpr size_t kRecords = 300'000;
+  TempDirectory directory;
+  uint64_t index = 0;
+  KeyspaceOptions options = table_options(directory.path("state"), 1 << 30);
+  auto opened = open_table_keyspace(options);
+  Keyspace* keyspace = opened->get();
+  const auto member = [](int set, int number) {
+    return "e" + std::to_string(1000 + set) + "." + std::to_string(1000 + number);
+  };
+  for (int set = 0; set < kSets; ++set) {
+    for (int number = 0; number < kMembers; ++number) {
+      keyspace->put(Family::kMeta, member(set, number), "value");
+    }
+    commit(*keyspace, index);
+  }
+  for (size_t i = 0; i < kRecords; ++i) {
+    keyspace->put(Family::kMeta, name_of(i), "value");
+    if (i % 5000 == 4999) {
+      commit(*keyspace, index);
+    }
+  }
+  FamilyModel model;
+  for (int set = 0; set < kSets; ++set) {
+    const std::string name = "e" + std::to_string(1000 + set);
+    keyspace->erase_range(Family::kMeta, name + ".", name + "/");
+    if (set % 10 == 0) {  // one comes back
+      model[member(set, 7)] = "new";
+      keyspace->put(Family::kMeta, member(set, 7), "new");
+    }
+    commit(*keyspace, index);
+  }
+  const double began = cpu_ms();
+  keyspace->erase_range(Family::kMeta, "k", "l");
+  commit(*keyspace, index);
+  CHECK(cpu_ms() - began < 20);
+  keyspace->put(Family::kMeta, name_of(5), "new");
+  model[name_of(5)] = "new";
+  commit(*keyspace, index);
+  check_forward(*keyspace, model, Family::kMeta, "", "");
+  keyspace->flush();
   opened->reset();
   opened = open_table_keyspace(options);
   check_forward(**opened, model, Family::kMeta, "", "");

@@ -32,6 +32,7 @@ class Node:
         self.log_path = root / f"node-{node_id}.log"
         self.options = dict(options)
         self.environment: dict[str, str] = {}
+        self.open_files: int | None = None  # ulimit -n; None: as this process
         self.clock_file: pathlib.Path | None = None
         self.process: subprocess.Popen | None = None
         self.paused = False
@@ -56,7 +57,8 @@ class Node:
             log.write(f"---- harness starts node {self.id} at {time.time():.3f}: "
                       f"{' '.join(self.argv())}\n".encode())
             log.flush()
-            self.process = spawn(self.argv(), env=env, cwd=str(self.dir.parent), output=log)
+            self.process = spawn(self.argv(), env=env, cwd=str(self.dir.parent), output=log,
+                                 open_files=self.open_files)
         self.paused = self.ended_by_us = False
         return self
 

@@ -10,6 +10,7 @@ import ctypes
 import functools
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import subprocess
@@ -25,10 +26,17 @@ def _die_with_parent() -> None:
     os.setpgid(0, 0)  # a Ctrl-C at the terminal is for pytest, which stops nodes in its own order
 
 
-def spawn(argv, env=None, cwd=None, output=subprocess.DEVNULL) -> subprocess.Popen:
+def spawn(argv, env=None, cwd=None, output=subprocess.DEVNULL,
+          open_files: int | None = None) -> subprocess.Popen:
+    """`open_files`: as after ulimit -n."""
+    def prepare():
+        _die_with_parent()
+        if open_files is not None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (open_files, open_files))
+
     def start():
         return subprocess.Popen(argv, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output,
-                                stderr=subprocess.STDOUT, preexec_fn=_die_with_parent)
+                                stderr=subprocess.STDOUT, preexec_fn=prepare)
     return _spawner.submit(start).result()
 
 
