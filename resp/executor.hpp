@@ -52,6 +52,7 @@ struct ExecutorOptions {
   size_t entry_work_max = config::limits::kEntryWorkBytes;
   uint64_t entry_steps_max = config::limits::kEntrySteps;           // the same
   Shape shape = kShape;                                             // the same
+  size_t spill_bytes = config::limits::kSpillBytes;                 // decides nothing
   uint64_t entry_read_steps_max = config::limits::kEntryReadSteps;  // decides about replies only
   // Reads that look at more records than this leave the turn (ExecutorEffects::long_reads); 0: none
   // does. Only when, not what they answer, depends on it.
@@ -151,6 +152,10 @@ class Executor {
   bool rests() const;
   // How long the script has run in which it rests; none: it is no script.
   std::optional<int64_t> script_us() const;
+  bool waits_for_room() const;  // it rests because files lag: there is no hurry
+  // Leaves the entry half done, of which nothing is told: for who takes this one's place by a state
+  // that holds all of it.
+  void abandon();
   // Entries wait because the keyspace cannot take more: work() goes on with them after its
   // when_room(). Reads at indexes that are applied do not wait.
   bool held() const;

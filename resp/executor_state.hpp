@@ -163,12 +163,19 @@ struct Executor::State {
   void run_commands(const raft::Entry& entry, const PendingBatch* batch);
   void refuse_commands(const PendingBatch* batch);
   bool apply_turn();
-  const rocks::AppliedRecord& record() const { return rests ? committed : database.record(); }
+  const rocks::AppliedRecord& record() const {
+    return rests || half_done ? committed : database.record();
+  }
 
   // ---- executor_rests.cpp
   bool work_on_turn();  // false: it rests in the middle of it
+  void allow_rests();
   void may_rest();
+  void rest();
+  bool may_leave() const;  // the stack that it runs on
+  void await_room();
   void abandon();
+  void forget_half_turn();
 
   // ---- executor_commands.cpp
   // F30: what it throws is contained and undone.
@@ -262,7 +269,8 @@ struct Executor::State {
   LogIndex queued;  // last entry queued
   std::deque<raft::Entry> queue;
   std::unordered_map<uint64_t, std::shared_ptr<const PendingBatch>> pending;  // by sequence
-  std::multimap<LogIndex, WaitingReads> waiting;  // by index, then arrival
+  std::vector<std::shared_ptr<const PendingBatch>> taken;  // out of those, in this turn
+  std::multimap<LogIndex, WaitingReads> waiting;           // by index, then arrival
   ReplyGroups replies;
   ExecutorEffects effects;
   const raft::Entry* applying = nullptr;
@@ -270,7 +278,9 @@ struct Executor::State {
   std::unique_ptr<Fiber> fiber;
   bool rests = false;
   bool rested = false;  // in this turn: its entry is the last one, since what it did is to be told
+  bool waits_for_room = false;
   bool abandoned = false;
+  bool half_done = false;           // in the middle of an entry
   int64_t began_us = 0;             // this slice of the turn
   rocks::AppliedRecord committed;   // when this turn began
   std::vector<DatabaseSize> sizes;  // when they were last asked for outside of a turn
