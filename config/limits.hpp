@@ -29,12 +29,18 @@ constexpr size_t kPipelineBytes = 16 * kMiB;    // argv bytes parsed and not yet
 constexpr size_t kOutputPauseBytes = 1 * kMiB;  // unsent replies above which reading stops
 
 // ---- one log entry
-// What its commands may read into memory or write beyond what clients sent (COPY, MOVE, S*STORE,
+// What its commands may read into memory or write beyond what clients sent (S*STORE,
 // SPOP, LREM, LINSERT, and strings that APPEND, SETRANGE, EXPIRE and the like write again), 100
 // bytes a record included (F61). It decides what entries mean, so it is the same on all nodes and
 // never an option. All of it becomes one commit, which is in memory about four times over and goes
 // to disk as one flush.
 constexpr size_t kEntryWorkBytes = 256 * kMiB;
+// What they may build beyond that beside the turn (COPY), counted the same way: whether the disk
+// has room for it nobody asks before an entry is applied. It decides what entries mean, too.
+constexpr size_t kEntryBuildBytes = size_t{16} * 1024 * kMiB;
+// Of what an entry's commands build and nothing names yet (COPY), so much is in memory before it
+// goes to the table or to files, which takes a few milliseconds. No result depends on it.
+constexpr size_t kSpillBytes = 1 * kMiB;
 // Records that one command may look at, about a microsecond each; those behind it in the entry are
 // refused once all together are above this. Decides what entries mean, too.
 constexpr uint64_t kEntrySteps = 50'000'000;

@@ -28,10 +28,7 @@ Executor::State::State(rocks::Keyspace& keyspace, const ExecutorOptions& opts)
   take_settings();
   database.report_to(&waiters.waited_keys());
   database.effects().on_large_entry([this] { large_entry(); });
-  if (options.now_us) {
-    database.effects().rest_by([this] { may_rest(); });
-    database.steps().rest_by([this] { may_rest(); });
-  }
+  allow_rests();
 }
 
 Executor::State::State(rocks::Reader& view, const ExecutorOptions& opts)
@@ -79,6 +76,7 @@ std::shared_ptr<const PendingBatch> Executor::State::take_pending(
   auto batch = std::move(it->second);
   pending.erase(it);
   CHECK_INVARIANT(batch->sequence == number.sequence);
+  taken.push_back(batch);
   return batch;
 }
 
@@ -300,6 +298,7 @@ bool Executor::State::apply_turn() {
   sessions.end_turn();
   database.end_turn();
   store->commit(database.record().index);
+  taken.clear();
   effects.applied_moved = true;
   return true;
 }

@@ -53,6 +53,7 @@ struct ExecutorOptions {
   size_t entry_work_max = config::limits::kEntryWorkBytes;
   uint64_t entry_steps_max = config::limits::kEntrySteps;           // the same
   Shape shape = kShape;                                             // the same
+  size_t spill_bytes = config::limits::kSpillBytes;                 // decides nothing
   uint64_t entry_read_steps_max = config::limits::kEntryReadSteps;  // decides about replies only
   // Reads that look at more records than this leave the turn (ExecutorEffects::long_reads); 0: none
   // does. Only when, not what they answer, depends on it.
@@ -157,6 +158,10 @@ class Executor {
   std::optional<int64_t> script_us() const;
   // For how long the oldest entry that is not applied has waited, if scripts are why; else 0.
   int64_t behind_scripts_us() const;
+  bool waits_for_room() const;  // it rests because files lag: there is no hurry
+  // Leaves the entry half done, of which nothing is told: for who takes this one's place by a state
+  // that holds all of it.
+  void abandon();
   // Entries wait because the keyspace cannot take more: work() goes on with them after its
   // when_room(). Reads at indexes that are applied do not wait.
   bool held() const;

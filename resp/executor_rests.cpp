@@ -2,6 +2,8 @@
 // Who calls work() then gets its thread back, and the next work() goes on.
 #include <algorithm>
 #include <exception>
+#include <memory>
+#include <utility>
 
 #include "config/base/check.hpp"
 #include "resp/executor_state.hpp"
@@ -9,15 +11,33 @@
 
 namespace kiwi::resp {
 
+void Executor::State::allow_rests() {
+  database.effects().spill_at(options.spill_bytes);
+  if (options.now_us) {
+    database.effects().before_spill([this] { await_room(); });
+    database.effects().rest_by([this] { may_rest(); });
+    database.steps().rest_by([this] { may_rest(); });
+  }
+}
+
+// Where an exception is dealt with, no fiber may be left.
+bool Executor::State::may_leave() const {
+  return applying != nullptr && fiber && fiber->is_running() && std::uncaught_exceptions() == 0 &&
+         std::current_exception() == nullptr;
+}
+
 // Called inside an entry, every few records and commands; also by reads and looks outside of it.
 void Executor::State::may_rest() {
   if (applying == nullptr || !fiber || !fiber->is_running() ||
       options.now_us() - began_us < options.rest_after_us) {
     return;
   }
-  if (std::uncaught_exceptions() != 0 || std::current_exception() != nullptr) {
-    return;  // where an exception is dealt with, no fiber may be left
+  if (may_leave()) {
+    rest();
   }
+}
+
+void Executor::State::rest() {
   CHECK_INVARIANT(!rests);
   rests = rested = true;
   stopwatch.rest();
@@ -36,6 +56,15 @@ void Executor::State::note_arrivals() {
   const LogIndex known = arrivals.empty() ? database.record().index : arrivals.back().last;
   if (known < queued) {
     arrivals.push_back({queued, options.now_us()});
+  }
+}
+
+// Before what would wait for the files, and hold up the thread.
+void Executor::State::await_room() {
+  while (may_leave() && store->pressure() >= rocks::StateStore::kPressureFull) {
+    waits_for_room = true;
+    rest();
+    waits_for_room = false;
   }
 }
 
@@ -75,12 +104,33 @@ void Executor::State::abandon() {
     return;
   }
   abandoned = true;
-  rests = false;
+  half_done = std::exchange(rests, false);
   try {
     fiber->resume();
   } catch (const Stopped&) {
   }
   CHECK_INVARIANT(fiber->ended());
+  if (half_done) {
+    forget_half_turn();
+  }
+}
+
+// Nothing of it is told, as if its entries had never come here. Those who wait for them hear from
+// the state that takes this one's place: its session rows say that they are in (F22).
+void Executor::State::forget_half_turn() {
+  replies.take();
+  effects = {};
+  database.outward().take();
+  context.take_expire_commands();
+  opened_term = false;
+  for (const std::shared_ptr<const PendingBatch>& batch : taken) {
+    for (const PendingOp& op : batch->ops) {
+      if (op.waiter != 0) {
+        waiters.lost_if_asked(op.waiter);
+      }
+    }
+  }
+  taken.clear();
 }
 
 bool Executor::rests() const { return state_->rests; }
@@ -95,5 +145,9 @@ int64_t Executor::behind_scripts_us() const {
   return oldest != s.arrivals.end() && s.scripts.ran_long() ? s.options.now_us() - oldest->at_us
                                                             : 0;
 }
+
+void Executor::abandon() { state_->abandon(); }
+
+bool Executor::waits_for_room() const { return state_->rests && state_->waits_for_room; }
 
 }  // namespace kiwi::resp

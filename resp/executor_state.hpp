@@ -162,13 +162,20 @@ struct Executor::State {
   std::shared_ptr<const PendingBatch> take_pending(const raft::ProposalNumber& number);
   bool is_own(const raft::ProposalNumber& number) const;
   bool apply_turn();
-  const rocks::AppliedRecord& record() const { return rests ? committed : database.record(); }
+  const rocks::AppliedRecord& record() const {
+    return rests || half_done ? committed : database.record();
+  }
 
   // ---- executor_rests.cpp
   bool work_on_turn();   // false: it rests in the middle of it
   void note_arrivals();  // of entries, and what was applied
+  void allow_rests();
   void may_rest();
+  void rest();
+  bool may_leave() const;  // the stack that it runs on
+  void await_room();
   void abandon();
+  void forget_half_turn();
 
   // ---- executor_commands.cpp
   void run_commands(const raft::Entry& entry, const PendingBatch* batch);
@@ -279,7 +286,8 @@ struct Executor::State {
   };
   std::deque<Arrival> arrivals;  // of what is queued, while there is a clock
   std::unordered_map<uint64_t, std::shared_ptr<const PendingBatch>> pending;  // by sequence
-  std::multimap<LogIndex, WaitingReads> waiting;  // by index, then arrival
+  std::vector<std::shared_ptr<const PendingBatch>> taken;  // out of those, in this turn
+  std::multimap<LogIndex, WaitingReads> waiting;           // by index, then arrival
   ReplyGroups replies;
   ExecutorEffects effects;
   const raft::Entry* applying = nullptr;
@@ -287,7 +295,9 @@ struct Executor::State {
   std::unique_ptr<Fiber> fiber;
   bool rests = false;
   bool rested = false;  // in this turn: its entry is the last one, since what it did is to be told
+  bool waits_for_room = false;
   bool abandoned = false;
+  bool half_done = false;           // in the middle of an entry
   int64_t began_us = 0;             // this slice of the turn
   rocks::AppliedRecord committed;   // when this turn began
   std::vector<DatabaseSize> sizes;  // when they were last asked for outside of a turn

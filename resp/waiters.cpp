@@ -282,6 +282,12 @@ void Waiters::lost(uint64_t id) {
   end_served(it);
 }
 
+void Waiters::lost_if_asked(uint64_t id) {
+  if (const auto it = blocked_.find(id); it != blocked_.end() && it->second.aim) {
+    end_served(it);
+  }
+}
+
 void Waiters::end_served(BlockedMap::iterator it) {
   mark(take_back(it->second));
   answer_unblocker(it->second, false);

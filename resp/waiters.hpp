@@ -91,6 +91,7 @@ class Waiters {
   void not_served(uint64_t id);  // nothing was there
   void returned(uint64_t id);    // it was not applied and never will be: again in a while, slowly
   void lost(uint64_t id);        // nobody knows; its client was told
+  void lost_if_asked(uint64_t id);  // the same, unless its fate was heard already
   void connection_closed(ConnectionId connection);
   // The client was told that nobody knows: its wait is over, and nothing is taken for it any more.
   void client_answered(const ReplySlot& to);

@@ -31,7 +31,7 @@ class Stream final : public DeltaStream {
          const AppliedRecord& now,
          const AppliedRecord& base,
          std::optional<Checksum128>& digest)
-      : state_(state), now_(now), base_(base), digest_(digest) {
+      : state_(state), now_(now), base_(base), digest_(digest), summing_(now.mutation_counter) {
     begin(Phase::kSystem);
   }
 

@@ -433,6 +433,8 @@ Result<std::unique_ptr<DeltaTarget>> DeltaTarget::open(const std::string& direct
   if (!keyspace) {
     return keyspace.error();
   }
+  // Later collections will have the versions of what was being built here.
+  drop_hidden(**keyspace, base->mutation_counter);
   return std::unique_ptr<DeltaTarget>(
       std::make_unique<Target>(directory, *base, std::move(no_room), std::move(*keyspace)));
 }

@@ -97,6 +97,19 @@ class Writer : public Reader {
   // same range are legal and survive. Empty `to` = to the end of the family.
   virtual void erase_range(Family family, std::string_view from, std::string_view to) = 0;
 
+  // What nothing names yet: a collection that is being built lies below the turn, so that it may be
+  // larger than memory. Its records may reach files before the commit that names them, and stay
+  // when their command is undone or the process dies: who undoes it, and who opens the state, drops
+  // them. No cursor is open, and no other write of the turn is about these keys. It may wait for
+  // room, as commit() does.
+  struct Record {
+    Family family = Family::kElement;
+    std::string key;
+    std::string value;
+  };
+  virtual void spill(std::span<const Record> records) = 0;
+  virtual void drop_spilled(Family family, std::string_view from, std::string_view to) = 0;
+
   // Undo of one command (F30), and of one that another command runs inside itself: marks nest.
   // Each mark() is closed by exactly one undo() or keep(). undo() takes back everything since the
   // innermost open mark; after keep() what was written since then is part of what the mark around
@@ -105,6 +118,14 @@ class Writer : public Reader {
   virtual void undo() = 0;
   virtual void keep() = 0;
 };
+
+// What is hidden: elements and nodes that no metadata names, of what was being built when a process
+// died or a checkpoint was made (spill()). Every version that was given to what is there is at most
+// the mutation counter of the applied record, so what lies above it is nobody's. It is no part of a
+// state's digest or delta, and whoever opens a state to write into it drops it first: later
+// collections get those versions.
+bool is_hidden(Family family, std::string_view key, uint64_t mutation_counter);
+void drop_hidden(Writer& writer, uint64_t mutation_counter);
 
 class StateStore {
  public:

@@ -12,6 +12,7 @@
 
 #include "config/base/check.hpp"
 #include "rocks/background.hpp"
+#include "rocks/keys.hpp"
 #include "rocks/keyspace.hpp"
 #include "rocks/overlaid_keyspace.hpp"
 #include "rocks/read_only_state.hpp"
@@ -49,6 +50,8 @@ class PlainKeyspace final : public OverlaidKeyspace<StoredWalk> {
   void expect_reads(Family, std::span<const LookupKey>) override {}  // a miss costs little here
 
   void commit(LogIndex applied) override;
+  void spill(std::span<const Record> records) override;
+  void drop_spilled(Family family, std::string_view from, std::string_view to) override;
   LogIndex flushed_index() override;
   void flush() override { database_->flush(); }
   void flush_async(std::function<void(LogIndex)> done) override {
@@ -99,6 +102,8 @@ class PlainKeyspace final : public OverlaidKeyspace<StoredWalk> {
     return {
         .db = &database_->db(), .family = database_->handle(family), .path = &database_->path()};
   }
+  bool anything_committed();
+  void write_batch();
   void batch_family(Family family);
   void batch_range(Family family,
                    std::string_view from,
@@ -112,6 +117,7 @@ class PlainKeyspace final : public OverlaidKeyspace<StoredWalk> {
   rocksdb::WriteOptions write_options_;
   rocksdb::ReadOptions read_options_;
   rocksdb::PinnableSlice found_;
+  bool anything_committed_ = false;  // once it is, for ever
   std::vector<const Overlay::Node*> sorted_;
   bool tombstones_written_ = false;  // by the family being batched
   std::optional<uint64_t> flushes_seen_;
@@ -143,11 +149,51 @@ void PlainKeyspace::commit(LogIndex applied) {
     batch_family(family);
   }
   CHECK_INVARIANT(batch_.Count() != 0);  // the applied record at least
+  write_batch();
+  turn_.clear();
+}
+
+void PlainKeyspace::write_batch() {
   rocksdb::Status status = database_->db().Write(write_options_, &batch_);
   if (!status.ok() && !database_->room().forgives(status)) {
     fatal_status("writing", database_->path(), status);
   }
-  turn_.clear();
+}
+
+// Nothing of it is there without a state that it is hidden in.
+bool PlainKeyspace::anything_committed() {
+  if (!anything_committed_) {
+    std::string key;
+    keys::applied_record(key);
+    anything_committed_ = database_->get(read_options_, Family::kSystem, key, found_).has_value();
+  }
+  return anything_committed_;
+}
+
+void PlainKeyspace::spill(std::span<const Record> records) {
+  if (!anything_committed()) {
+    for (const Record& record : records) {
+      turn_.put(record.family, record.key, record.value);
+    }
+    return;
+  }
+  batch_.Clear();
+  for (const Record& record : records) {
+    CHECK_INVARIANT(!cached(record.family));
+    batch_.Put(database_->handle(record.family), record.key, record.value);
+  }
+  write_batch();
+  batch_.Clear();
+}
+
+void PlainKeyspace::drop_spilled(Family family, std::string_view from, std::string_view to) {
+  CHECK_INVARIANT(!cached(family) && from < to);
+  if (!anything_committed()) {
+    return;
+  }
+  batch_.Clear();
+  batch_.DeleteRange(database_->handle(family), from, to);
+  write_batch();
 }
 
 // Ranges first: in one WriteBatch later records win, so writes after a range erase survive it.

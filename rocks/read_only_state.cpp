@@ -206,6 +206,9 @@ Result<LogIndex> applied_index_of(const std::string& directory) {
 }
 
 void StateDigest::add(Family family, std::string_view key, std::string_view value) {
+  if (is_hidden(family, key, mutation_counter_)) {
+    return;
+  }
   head_.clear();
   put_varint(head_, key.size());
   put_varint(head_, value.size());
@@ -235,7 +238,11 @@ Checksum128 StateDigest::sum() const {
 }
 
 Checksum128 digest_of(Reader& state) {
-  StateDigest digest;
+  std::string key;
+  keys::applied_record(key);
+  const std::optional<std::string_view> found = state.get(Family::kSystem, key);
+  const std::optional<AppliedRecord> applied = found ? decode_applied(*found) : std::nullopt;
+  StateDigest digest(applied ? applied->mutation_counter : 0);
   for (int family = 0; family < kFamilies; ++family) {
     digest.add_all(state, static_cast<Family>(family));
   }

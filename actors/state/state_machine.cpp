@@ -16,6 +16,8 @@ namespace kiwi::actors {
 
 namespace {
 
+// Between two looks whether files have caught up with an entry.
+constexpr int64_t kRoomRestUs = 2000;
 // Between two pieces of what nobody waits for.
 constexpr int64_t kTidyRestUs = 2000;
 
@@ -58,7 +60,12 @@ StateMachine::behavior_type StateMachine::make_behavior() {
           long_reads_->taken(taken);
         }
       },
-      [this](SwapState& order) { between_turns(order, &StateMachine::swap); },
+      [this](SwapState& order) {
+        if (options_.executor->rests()) {  // for room, maybe for ever; the new state has all of it
+          options_.executor->abandon();
+        }
+        swap(order);
+      },
       [this](SnapshotWorkerStarted& started) { snapshots_ = std::move(started.worker); },
       [this](RouterStarted& started) { router_ = std::move(started.router); },
       [this](ReplicaStarted& started) {
@@ -76,11 +83,13 @@ StateMachine::behavior_type StateMachine::make_behavior() {
         pump_long_reads();
       },
       [this](stop_atom) {
-        while (options_.executor->work()) {
+        while (options_.executor->work() && !options_.executor->waits_for_room()) {
           ship(options_.executor->take_effects());
         }
         ship(options_.executor->take_effects());
-        do_later();
+        if (!options_.executor->rests()) {
+          do_later();
+        }
         tell_applied();
         end();
       },
@@ -146,6 +155,7 @@ void StateMachine::turn() {
   }
   ship(std::move(effects));
   if (options_.executor->rests()) {
+    rest_us_ = options_.executor->waits_for_room() ? kRoomRestUs : 0;
     want_turn();
     return;
   }

@@ -34,6 +34,10 @@ Database::Database(rocks::Writer& writer, size_t entry_work_max, const Shape& sh
       group_records_(reader_, effects_, steps_),
       expiry_index_(reader_, effects_) {
   load();
+  if (record_.index != LogIndex{}) {
+    // The entry that was building it is applied again, and builds it again under the same version.
+    rocks::drop_hidden(writer, record_.mutation_counter);
+  }
   settings_.load(writer);
   for (uint32_t logical = 0; logical < config::limits::kDatabases; ++logical) {
     load_logical(logical);

@@ -195,7 +195,7 @@ class Database {
   int64_t index_place(const Key& key) const;
   void move_in_index(Key& key);
   void leave_index(Key& key);
-  void copy_fields(const Key& from, Key& to);
+  void copy_packed_fields(const Key& from, Key& to);
   void tell_expired(const Key& key) { tell({config::kEventExpired, "expired"}, key); }
   void tell_new(const Key& key) {
     if (outward_.tells_new()) {

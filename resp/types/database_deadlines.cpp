@@ -110,33 +110,14 @@ void Database::reindex(Key& key) {
 
 // ---------------------------------------------------------------- copies of hashes
 
-// What is due is not copied.
-void Database::copy_fields(const Key& from, Key& to) {
-  if (!from.meta.spread) {
-    const packing::Deadlines found = packing::deadlines(renamed_, from.now_ms);
-    packing::drop_due(renamed_, from.now_ms);
-    to.meta.size -= found.due;
-    to.meta.field_deadlines = found.left;
-    to.fields_due_ms = found.first_ms;
-    return;
-  }
-  constexpr uint64_t kStep = 512;
-  elements_.copy(from.meta.type, from.collection(), to.collection());
-  std::vector<FieldDeadlines::Field> fields = field_deadlines_.first(from.collection(), kStep);
-  while (!fields.empty()) {
-    for (const FieldDeadlines::Field& field : fields) {
-      effects_.spend(field.name.size() + sizeof field.deadline_ms);
-      if (field.deadline_ms <= from.now_ms) {
-        elements_.erase(to.collection(), field.name);
-        --to.meta.size;
-        --to.meta.field_deadlines;
-      } else {
-        to.fields_due_ms = to.fields_due_ms == 0 ? field.deadline_ms : to.fields_due_ms;
-        field_deadlines_.put(to.collection(), field.deadline_ms, field.name);
-      }
-    }
-    fields = field_deadlines_.behind(from.collection(), fields.back(), kStep);
-  }
+// Of a packed one, without what is due.
+void Database::copy_packed_fields(const Key& from, Key& to) {
+  CHECK_INVARIANT(!from.meta.spread);
+  const packing::Deadlines found = packing::deadlines(renamed_, from.now_ms);
+  packing::drop_due(renamed_, from.now_ms);
+  to.meta.size -= found.due;
+  to.meta.field_deadlines = found.left;
+  to.fields_due_ms = found.first_ms;
 }
 
 std::vector<DatabaseId> Database::indexed_databases() const {

@@ -247,6 +247,9 @@ void Database::copy(const Key& from, Key& to) {
   CHECK_INVARIANT(from.live && (from.database != to.database || from.name != to.name));
   effects_.expect_string(from.meta.type == Type::kString ? from.meta.string_bytes()
                                                          : from.meta.value.size());
+  if (from.meta.has_fields() && from.meta.type != Type::kString) {
+    steps_.expect(from.meta.size);  // each is a record
+  }
   renamed_.assign(from.meta.value);  // a view into the Keyspace
   if (to.present) {
     if (!to.live) {
@@ -260,10 +263,15 @@ void Database::copy(const Key& from, Key& to) {
   to.meta.removed = 0;
   to.meta.version = to.meta.last_modified = next_mutation();
   to.fields_due_ms = 0;
-  if (from.meta.field_deadlines != 0) {
-    copy_fields(from, to);
+  if (from.meta.field_deadlines != 0 && !from.meta.spread) {
+    copy_packed_fields(from, to);
   } else if (from.meta.has_elements()) {
-    elements_.copy(from.meta.type, from.collection(), to.collection());
+    const Elements::Copied copied =
+        elements_.copy(from.meta.type, from.collection(), to.collection(), from.now_ms);
+    CHECK_INVARIANT(copied.due <= from.meta.field_deadlines);
+    to.meta.size -= copied.due;
+    to.meta.field_deadlines -= copied.due;
+    to.fields_due_ms = copied.first_deadline_ms;
   }
   to.meta.value = renamed_;
   if (to.meta.type == Type::kString && to.meta.spread) {

@@ -1,6 +1,7 @@
 #include "resp/types/effects.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include "config/base/bytes.hpp"
 #include "config/base/check.hpp"
@@ -43,7 +44,11 @@ void Effects::mix(uint8_t effect, std::string_view key, std::string_view value) 
 
 void Effects::put(Family family, const rocks::LookupKey& key, std::string_view value) {
   mix(of(family, kPut), key.bytes, value);
-  writer().put(family, key, value);
+  if (build_ != nullptr) [[unlikely]] {
+    build_->put(family, key.bytes, value);
+  } else {
+    writer().put(family, key, value);
+  }
   written();
 }
 
@@ -52,12 +57,14 @@ void Effects::put_joined(Family family,
                          const rocks::LookupKey& key,
                          std::string_view head,
                          std::string_view tail) {
+  CHECK_INVARIANT(build_ == nullptr);
   const std::string_view value = writer().put_joined(family, key, head, tail);
   mix(of(family, kPut), key.bytes, value);
   written();
 }
 
 void Effects::erase(Family family, const rocks::LookupKey& key) {
+  CHECK_INVARIANT(build_ == nullptr);
   mix(of(family, kErase), key.bytes, {});
   writer().erase(family, key);
   written();
@@ -75,6 +82,9 @@ void Effects::begin_entry(uint64_t mutation_counter) {
   rewrote_ = false;
   overdrawn_ = false;
   told_large_ = false;
+  spilled_.clear();
+  built_ = 0;
+  built_in_turn_ = 0;
 }
 
 void Effects::spend_much(size_t more) {
@@ -96,7 +106,13 @@ void Effects::spend_written(size_t bytes) {
 }
 
 void Effects::tell_if_large() {
-  if (spent_ > large_entry_ && !std::exchange(told_large_, true) && on_large_entry_) {
+  if (spent_ > large_entry_) {
+    tell_large();
+  }
+}
+
+void Effects::tell_large() {
+  if (!std::exchange(told_large_, true) && on_large_entry_) {
     on_large_entry_();
   }
 }
@@ -129,14 +145,96 @@ void Effects::end_entry(LogIndex index, uint64_t mutation_counter) {
 
 void Effects::mark() {
   writer().mark();
-  marks_.push_back(checksum_);
+  marks_.push_back({checksum_, spilled_.size()});
 }
 
 void Effects::undo() {
-  CHECK_INVARIANT(!marks_.empty());
+  CHECK_INVARIANT(!marks_.empty() && build_ == nullptr);
   writer().undo();
-  checksum_ = marks_.back();
+  checksum_ = marks_.back().checksum;
+  drop_spilled(marks_.back().spilled);
   marks_.pop_back();
+}
+
+// Their versions will be used again. Whatever has one in between is undone as well.
+void Effects::drop_spilled(size_t from) {
+  std::map<uint32_t, std::pair<rocks::CollectionId, rocks::CollectionId>> ranges;  // by database
+  for (size_t i = from; i < spilled_.size(); ++i) {
+    const rocks::CollectionId& spilled = spilled_[i];
+    const auto [range, fresh] =
+        ranges.try_emplace(spilled.database.value, std::pair(spilled, spilled));
+    CHECK_INVARIANT(fresh || range->second.second < spilled);
+    range->second.second = spilled;
+  }
+  for (const auto& [database, range] : ranges) {
+    std::string begin;
+    std::string end;
+    rocks::keys::collection_begin(begin, range.first);
+    rocks::keys::collection_end(end, range.second);
+    for (const Family family : {Family::kElement, Family::kNode}) {
+      writer().drop_spilled(family, begin, end);
+    }
+  }
+  spilled_.resize(from);
+}
+
+// ---------------------------------------------------------------- builds
+
+Effects::Build::Build(Effects& effects, rocks::CollectionId collection)
+    : effects_(effects), collection_(collection) {
+  CHECK_INVARIANT(effects_.build_ == nullptr);
+  rocks::keys::collection_begin(prefix_, collection);
+  effects_.build_ = this;
+}
+
+void Effects::Build::put(Family family, std::string_view key, std::string_view value) {
+  CHECK_INVARIANT(family == Family::kElement || family == Family::kNode);
+  CHECK_INVARIANT(key.starts_with(prefix_));
+  const size_t more = key.size() + value.size() + kRecordWork;
+  effects_.count_built(more);
+  bytes_ += more;
+  records_.push_back({family, std::string(key), std::string(value)});
+  if (bytes_ >= effects_.spill_bytes_) {
+    spill();
+  }
+}
+
+// Alike on every node, whenever it spills. As with what is spent: undone, it stays counted.
+void Effects::count_built(size_t bytes) {
+  if (bytes > build_max_ - std::min(build_max_, built_)) {
+    throw TooMuchForOneEntry();
+  }
+  built_ += bytes;
+  if (built_ > large_entry_) {
+    tell_large();
+  }
+}
+
+void Effects::Build::spill() {
+  Effects& all = effects_;
+  if (all.spilled_.empty() || all.spilled_.back() != collection_) {
+    all.spilled_.push_back(collection_);
+  }
+  if (all.before_spill_) {
+    all.before_spill_();
+  }
+  all.writer().spill(records_);
+  records_.clear();
+  bytes_ = 0;
+}
+
+void Effects::Build::finish() {
+  CHECK_INVARIANT(effects_.build_ == this);
+  effects_.build_ = nullptr;
+  if (effects_.built_in_turn_ + bytes_ > effects_.spill_bytes_) {
+    spill();
+    return;
+  }
+  effects_.built_in_turn_ += bytes_;
+  for (const rocks::Writer::Record& record : records_) {
+    effects_.writer().put(record.family, record.key, record.value);
+  }
+  records_.clear();
 }
 
 void Effects::keep() {

@@ -18,6 +18,7 @@
 #include "config/base/check.hpp"
 #include "config/base/ids.hpp"
 #include "config/limits.hpp"
+#include "rocks/keys.hpp"
 #include "rocks/keyspace.hpp"
 
 namespace kiwi::resp {
@@ -57,6 +58,34 @@ class Effects {
   // nullptr: of a view, which nobody may change.
   Effects(rocks::Writer* writer, size_t entry_work_max)
       : writer_(writer), entry_work_max_(entry_work_max), large_entry_(entry_work_max / 4) {}
+
+  // While it lives, what is put goes into a collection that no record names yet: into a buffer,
+  // which goes below the turn whenever it is full (Writer::spill()), so that the collection may
+  // have any size. Nothing of it is read or erased meanwhile. One at a time.
+  class Build {
+   public:
+    Build(Effects& effects, rocks::CollectionId collection);
+    ~Build() { effects_.build_ = nullptr; }  // not finished: its command is undone
+    Build(const Build&) = delete;
+    Build& operator=(const Build&) = delete;
+    // What is left in the buffer is written as always, unless earlier ones of the entry left much.
+    void finish();
+
+   private:
+    friend class Effects;
+    void put(rocks::Family family, std::string_view key, std::string_view value);
+    void spill();
+
+    Effects& effects_;
+    const rocks::CollectionId collection_;
+    std::string prefix_;  // of its keys
+    std::vector<rocks::Writer::Record> records_;
+    size_t bytes_ = 0;
+  };
+  void spill_at(size_t bytes) { spill_bytes_ = bytes; }
+  void build_max(size_t bytes) { build_max_ = bytes; }  // of an entry; the same on all nodes
+  // Called before a spill, which may have to wait for room.
+  void before_spill(std::function<void()> told) { before_spill_ = std::move(told); }
 
   void put(rocks::Family family, const rocks::LookupKey& key, std::string_view value);
   void put_joined(rocks::Family family,
@@ -151,6 +180,9 @@ class Effects {
   void spend_beyond_carried(size_t bytes);
   void spend_much(size_t more);
   void tell_if_large();
+  void tell_large();
+  void count_built(size_t bytes);
+  void drop_spilled(size_t from);
   void mix(uint8_t effect, std::string_view key, std::string_view value);
   void written() {
     if (++effects_ % kBetweenRests == 0 && rest_) {
@@ -171,8 +203,19 @@ class Effects {
   bool overdrawn_ = false;   // this entry: wrote more than it may, and took it back
   size_t carried_ = 0;       // of this command
   uint64_t began_at_ = std::numeric_limits<uint64_t>::max();  // no entry has begun
-  std::vector<uint64_t> marks_;  // of open ones, the outermost first: the checksum before
-  std::string position_;         // a buffer
+  struct Mark {
+    uint64_t checksum;  // before
+    size_t spilled;     // spilled_.size()
+  };
+  std::vector<Mark> marks_;  // of open ones, the outermost first
+  Build* build_ = nullptr;
+  std::vector<rocks::CollectionId> spilled_;  // of this entry, versions ascending
+  size_t built_ = 0;                          // of this entry, bytes
+  size_t built_in_turn_ = 0;                  // of this entry: what builds left in the turn
+  size_t build_max_ = config::limits::kEntryBuildBytes;
+  size_t spill_bytes_ = config::limits::kSpillBytes;
+  std::function<void()> before_spill_;
+  std::string position_;  // a buffer
 };
 
 }  // namespace kiwi::resp

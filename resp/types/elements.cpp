@@ -1,5 +1,6 @@
 #include "resp/types/elements.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -142,28 +143,57 @@ std::unique_ptr<rocks::Cursor> Elements::records(Family family, CollectionId col
   return reader_.cursor(family, from_, to_);
 }
 
-void Elements::copy(Type type, CollectionId from, CollectionId to) {
-  if (type != Type::kList && type != Type::kStream) {
-    copy_family(Family::kElement, type, from, to);
+Elements::Copied Elements::copy(Type type, CollectionId from, CollectionId to, int64_t now_ms) {
+  Effects::Build build(effects_, to);
+  Copied copied;
+  if (type == Type::kHash) {
+    copy_family(Family::kElement, from, to, [&](std::string_view key, std::string_view value) {
+      put_field_copy(key, value, now_ms, copied);
+    });
+  } else if (type != Type::kList && type != Type::kStream) {
+    copy_family(Family::kElement, from, to, [&](std::string_view key, std::string_view value) {
+      put_copy(Family::kElement, type, key, value);
+    });
   }
   if (type != Type::kHash && type != Type::kSet && type != Type::kString) {
-    copy_family(Family::kNode, type, from, to);
+    copy_family(Family::kNode, from, to, [&](std::string_view key, std::string_view value) {
+      put_copy(Family::kNode, type, key, value);
+    });
   }
+  build.finish();
+  return copied;
+}
+
+// The index of deadlines is made anew: fewer may be left.
+void Elements::put_field_copy(std::string_view key,
+                              std::string_view value,
+                              int64_t now_ms,
+                              Copied& copied) {
+  std::optional<FieldValue> field = decode_field(value);
+  if (!field) {
+    damaged("a field of a hash is damaged");
+  }
+  if (field->deadline_ms != 0) {
+    if (field->deadline_ms <= now_ms) {
+      ++copied.due;
+      return;
+    }
+    copied.first_deadline_ms = copied.first_deadline_ms == 0
+                                   ? field->deadline_ms
+                                   : std::min(copied.first_deadline_ms, field->deadline_ms);
+    keys::field_deadline(key_, keys::key_collection(key), field->deadline_ms,
+                         keys::element_field(key));
+    effects_.put(Family::kNode, key_, {});
+  }
+  field->stamp = 0;
+  encode_field(value_, *field);
+  effects_.put(Family::kElement, key, value_);
 }
 
 // In a copy nothing is newer than the collection: stamps begin anew.
 void Elements::put_copy(Family family, Type type, std::string_view key, std::string_view value) {
   if (type == Type::kSet) {
     encode_member(value_, 0);
-    return effects_.put(family, key, value_);
-  }
-  if (type == Type::kHash) {
-    std::optional<FieldValue> field = decode_field(value);
-    if (!field) {
-      damaged("a field of a hash is damaged");
-    }
-    field->stamp = 0;
-    encode_field(value_, *field);
     return effects_.put(family, key, value_);
   }
   if (family == Family::kNode) {
@@ -208,9 +238,10 @@ void Elements::put_group_copy(std::string_view key, std::string_view value) {
   effects_.put(Family::kNode, key, value_);
 }
 
-void Elements::copy_family(Family family, Type type, CollectionId from, CollectionId to) {
+template <class Put>
+void Elements::copy_family(Family family, CollectionId from, CollectionId to, Put put) {
   constexpr size_t kStep = 512;
-  const bool counted = type != Type::kString;
+  constexpr size_t kStepBytes = 256 << 10;
   std::string begin;
   std::string end;
   std::string target;
@@ -220,27 +251,28 @@ void Elements::copy_family(Family family, Type type, CollectionId from, Collecti
   const size_t prefix = begin.size();
   CHECK_INVARIANT(from != to && target.size() == prefix);
   std::vector<std::pair<std::string, std::string>> records;  // what follows the prefix; value
-  do {
+  bool more = true;
+  while (more) {
     records.clear();
+    size_t bytes = 0;
     auto cursor = reader_.cursor(family, begin, end);
-    for (; cursor->valid() && records.size() < kStep; cursor->next()) {
+    for (; cursor->valid() && records.size() < kStep && bytes < kStepBytes; cursor->next()) {
       steps_.step();
-      if (counted) {
-        effects_.spend(cursor->key().size() + cursor->value().size());
-      }
       records.emplace_back(cursor->key().substr(prefix), cursor->value());
+      bytes += records.back().first.size() + records.back().second.size();
     }
+    more = cursor->valid();
     cursor.reset();
     for (const auto& [rest, value] : records) {
       target.resize(prefix);
       target.append(rest);
-      put_copy(family, type, target, value);
+      put(target, value);
     }
     if (!records.empty()) {  // go on right behind the last one
       begin.resize(prefix);
       begin.append(records.back().first).push_back('\0');
     }
-  } while (records.size() == kStep);
+  }
 }
 
 // ---------------------------------------------------------------- buffers

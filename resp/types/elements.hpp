@@ -48,9 +48,13 @@ class Elements {
 
   // ---- whole collections
   void drop(const Key& key);  // of a key of any type
-  // Counted as work (F61), but for strings, which have a rule of their own (Effects::spend_string).
-  // Of a hash without the index of its fields' deadlines.
-  void copy(rocks::Type type, rocks::CollectionId from, rocks::CollectionId to);
+  // Beside the turn, so it costs no memory (Effects::Build). Of a hash without the fields that are
+  // due at now_ms.
+  struct Copied {
+    uint64_t due = 0;               // fields that were left out
+    int64_t first_deadline_ms = 0;  // of those that were not; 0: none
+  };
+  Copied copy(rocks::Type type, rocks::CollectionId from, rocks::CollectionId to, int64_t now_ms);
 
   // Every record of one family that a collection has.
   std::unique_ptr<rocks::Cursor> records(rocks::Family family, rocks::CollectionId collection);
@@ -65,14 +69,13 @@ class Elements {
   const rocks::LookupKey& element_key(rocks::CollectionId collection, std::string_view field);
   bool drop_few_chunks(const Key& key);
   // In steps: no write may happen under a cursor.
-  void copy_family(rocks::Family family,
-                   rocks::Type type,
-                   rocks::CollectionId from,
-                   rocks::CollectionId to);
+  template <class Put>
+  void copy_family(rocks::Family family, rocks::CollectionId from, rocks::CollectionId to, Put put);
   void put_copy(rocks::Family family,
                 rocks::Type type,
                 std::string_view key,
                 std::string_view value);
+  void put_field_copy(std::string_view key, std::string_view value, int64_t now_ms, Copied& copied);
   void put_node_copy(std::string_view key, std::string_view value);
   void put_group_copy(std::string_view key, std::string_view value);
   void drop_nodes(const Key& key);

@@ -114,15 +114,6 @@ std::vector<FieldDeadlines::Field> FieldDeadlines::first_due(CollectionId hash,
   return some(now_ms, most);
 }
 
-std::vector<FieldDeadlines::Field> FieldDeadlines::behind(CollectionId hash,
-                                                          const Field& place,
-                                                          uint64_t most) {
-  keys::field_deadlines(from_, to_, hash);
-  keys::field_deadline(from_, hash, place.deadline_ms, place.name);
-  from_.push_back('\0');
-  return some(kAfterAll, most);
-}
-
 void FieldDeadlines::give_back_buffers() {
   for (std::string* buffer : {&key_, &from_, &to_}) {
     give_back_if_big(*buffer);

@@ -43,10 +43,9 @@ class FieldDeadlines {
   // How many are after it; counts no further than `most`.
   uint64_t later(rocks::CollectionId hash, int64_t now_ms, uint64_t most);
   // Some, in order: at most `most`, and not much more than 256 KiB of names. Those that are first
-  // among all, the first that are not after now_ms, and those that follow on one.
+  // among all, and the first that are not after now_ms.
   std::vector<Field> first(rocks::CollectionId hash, uint64_t most);
   std::vector<Field> first_due(rocks::CollectionId hash, int64_t now_ms, uint64_t most);
-  std::vector<Field> behind(rocks::CollectionId hash, const Field& place, uint64_t most);
 
   size_t buffer_bytes() const { return key_.capacity() + from_.capacity() + to_.capacity(); }
   void give_back_buffers();

@@ -140,9 +140,11 @@ void Set::replace(Database& database, Key& key, const Members& members) {
   if (meta.spread) {
     std::string record;
     encode_member(record, 0);
+    Effects::Build build(database.effects(), key.collection());
     for (const std::string& member : members) {
       database.elements().put(key.collection(), member, record);
     }
+    build.finish();
   }
 }
 

@@ -41,6 +41,13 @@ class Steps {
     }
   }
 
+  // So many are to come: what would be too much is refused before it is begun.
+  void expect(uint64_t records) const {
+    if (!in_answer_ && common() < common_max_ && records > common_max_ - common()) {
+      throw TooMuchForOneEntry();
+    }
+  }
+
   void begin() {
     taken_ = for_answer_ = entries_ = 0;
     max_ = common_max_ = kNoMax;

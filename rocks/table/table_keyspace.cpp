@@ -14,6 +14,7 @@
 
 #include "config/base/check.hpp"
 #include "rocks/background.hpp"
+#include "rocks/keys.hpp"
 #include "rocks/keyspace.hpp"
 #include "rocks/overlaid_keyspace.hpp"
 #include "rocks/read_only_state.hpp"
@@ -103,6 +104,8 @@ class TableKeyspace final : public OverlaidKeyspace<TableWalk> {
   }
 
   void commit(LogIndex applied) override;
+  void spill(std::span<const Record> records) override;
+  void drop_spilled(Family family, std::string_view from, std::string_view to) override;
   LogIndex flushed_index() override { return flusher_.flushed_index(); }  // I4
   void flush() override;
   void flush_async(std::function<void(LogIndex)> done) override {
@@ -193,6 +196,7 @@ class TableKeyspace final : public OverlaidKeyspace<TableWalk> {
   void freeze_dirty();
   void take_flushed();
   void wait_for_room();
+  bool write_applied_again();
   uint32_t lag() const;
   uint32_t excess() const;
 
@@ -269,13 +273,58 @@ void TableKeyspace::commit_family(Family family) {
   }
 }
 
+// Below the turn, as if it had been committed. Whatever epoch it falls into is the state of the
+// last commit, and records that nothing of it names.
+void TableKeyspace::spill(std::span<const Record> records) {
+  CHECK_INVARIANT(!table_.has_cursors());
+  take_flushed();
+  wait_for_room();
+  if (!write_applied_again()) {  // nothing was committed yet: there is no state to be part of
+    for (const Record& record : records) {
+      turn_.put(record.family, record.key, record.value);
+    }
+    return;
+  }
+  for (const Record& record : records) {
+    CHECK_INVARIANT(record.family == Family::kElement || record.family == Family::kNode);
+    table_.put(turn_.hash(record.key), record.family, record.key, record.value);
+  }
+  table_.evict(kSlotsPerCommit);
+  freeze_if_full();
+}
+
+void TableKeyspace::drop_spilled(Family family, std::string_view from, std::string_view to) {
+  CHECK_INVARIANT(!table_.has_cursors() && from < to);
+  if (write_applied_again()) {
+    table_.erase_range(family, from, to);
+  }
+}
+
+// Each epoch holds the applied record (I7). False: there is none.
+bool TableKeyspace::write_applied_again() {
+  std::string key;
+  keys::applied_record(key);
+  const uint64_t hash = turn_.hash(key);
+  std::string record;
+  if (const TableNode* node = table_.find(hash, Family::kSystem, key); node != nullptr) {
+    CHECK_INVARIANT(node->present);
+    record = node->value();
+  } else if (const auto found = database_->get(read_options_, Family::kSystem, key, found_)) {
+    record = *found;
+  } else {
+    return false;
+  }
+  table_.put(hash, Family::kSystem, key, record);
+  return true;
+}
+
 bool TableKeyspace::epoch_is_full() const {
   return table_.dirty_bytes() >= epoch_bytes_max_ || table_.dirty_records() >= kEpochRecordsMax ||
          table_.writes() >= kEpochWritesMax ||
          std::chrono::steady_clock::now() - epoch_began_ >= kEpochAgeMax;
 }
 
-// O(1). Between two commits only, and only what they committed (I3).
+// O(1). Between two commits, and what they committed (I3); or behind a spill.
 void TableKeyspace::freeze() {
   flusher_.flush(table_.freeze(committed_));
   epoch_began_ = std::chrono::steady_clock::now();

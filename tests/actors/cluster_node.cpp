@@ -61,6 +61,10 @@ class InlineKeyspace final : public rocks::Keyspace {
   void expect_reads(rocks::Family family, std::span<const rocks::LookupKey> keys) override {
     inner_->expect_reads(family, keys);
   }
+  void spill(std::span<const Record> records) override { inner_->spill(records); }
+  void drop_spilled(rocks::Family family, std::string_view from, std::string_view to) override {
+    inner_->drop_spilled(family, from, to);
+  }
   void mark() override { inner_->mark(); }
   void undo() override { inner_->undo(); }
   void keep() override { inner_->keep(); }

@@ -1,6 +1,7 @@
 // StateMachine while its executor rests inside an entry (SERVICES C3): its mail is heard, what
 // needs a whole state waits, and then comes in order.
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -9,6 +10,7 @@
 #include <caf/scheduler/test_coordinator.hpp>
 #include <doctest/doctest.h>
 
+#include "actors/opened_state.hpp"
 #include "actors/state/state_machine.hpp"
 #include "tests/resp/node.hpp"
 #include "tests/support/memory_keyspace.hpp"
@@ -65,6 +67,10 @@ struct Fixture {
     options.executor = &executor;
     options.keyspace = &keyspace;
     options.now_ms = [] { return int64_t{0}; };
+    options.adopt = [this](std::shared_ptr<OpenedState> fresh) {
+      adopted = std::move(fresh);
+      return std::make_shared<OpenedState>();  // the old one stays where it is
+    };
     machine = spawn_state_machine(*system, Hosting{}, std::move(options));
     run();
   }
@@ -99,6 +105,7 @@ struct Fixture {
   Watched keyspace;
   int64_t now_us = 0;
   resp::Executor executor{keyspace, resting(now_us)};
+  std::shared_ptr<OpenedState> adopted;
   StateMachineHandle machine;
   resp::Log log;
 };
@@ -131,6 +138,42 @@ TEST_SUITE("actors/state machine") {
     CHECK(f.keyspace.calls[0] == "flush");
     CHECK(f.keyspace.calls[1] == "checkpoint");
     CHECK(told.size() == 2);
+  }
+
+  TEST_CASE("another state takes the place of one whose entry rests [C3][F22]") {
+    Fixture f;
+    f.begin();
+    // The same entries and one more, elsewhere.
+    auto fresh = std::make_shared<OpenedState>();
+    fresh->name = "fresh";
+    fresh->keyspace = std::make_unique<rocks::MemoryKeyspace>();
+    fresh->executor = std::make_unique<resp::Executor>(*fresh->keyspace,
+                                                       resp::Node::own(resp::ExecutorOptions{}));
+    resp::Log log;
+    log.members({resp::member(1), resp::member(2)});
+    log.batch({NodeId{1}, resp::incarnation_of(1), 1, 1}, {resp::packed({"set", "key1", "value"})});
+    log.batch({NodeId{1}, resp::incarnation_of(1), 1, 2}, {resp::packed({"set", "key2", "value"})});
+    fresh->executor->apply(std::exchange(log.entries, {}));
+    while (fresh->executor->work()) {
+    }
+    fresh->executor->take_effects();
+    REQUIRE(fresh->executor->applied() == LogIndex{3});
+    bool flushed = false;
+    caf::anon_send(f.machine, FlushState{true, [&](LogIndex index, Term) {
+                                           CHECK(index == LogIndex{3});
+                                           flushed = true;
+                                         }});
+    SwapState order;
+    order.meta.index = LogIndex{3};
+    order.meta.term = Term{1};
+    order.fresh = fresh;
+    caf::anon_send(f.machine, std::move(order));
+    f.run();
+    CHECK(f.adopted == fresh);
+    CHECK(flushed);
+    CHECK(f.keyspace.calls.empty());  // nobody asked the old one
+    CHECK_FALSE(f.executor.rests());
+    CHECK(f.executor.applied() == LogIndex{});
   }
 
   TEST_CASE("a node that stops while an entry rests applies it whole first [C3]") {

@@ -86,3 +86,54 @@ def test_memory_is_bounded_whatever_the_size_of_values_is(make_cluster):
     print(f"{base / MIB:.0f} MiB at first, {most / MIB:.0f} MiB at most")
     # Block cache 256 MiB, the log's memtables, what a big value needs on its way.
     assert most - base < budget + 700 * MIB
+
+
+def test_a_large_copy_survives_kills_in_its_middle(make_cluster):
+    """[F61] COPY of more than the table takes at once: a member is killed while it builds, and again
+    while it builds anew; all end with the same records, and none that nobody names."""
+    cluster = make_cluster(3, options={"cache-state": 128 * MIB})
+    fields, step = 130_000, 500
+    with cluster.leader().connect(60) as connection:
+        for first in range(0, fields, step):
+            connection.must("HSET", "big", *[word for i in range(first, first + step)
+                                             for word in (f"field:{i}", f"{i}:" + "x" * 900)])
+    cluster.wait_applied_equal(60)
+    follower = cluster.followers()[0]
+    other = Looper(cluster.leader(), "PING")
+    with cluster.leader().connect(120) as connection:
+        connection.send("COPY", "big", "copy")
+        time.sleep(0.3)
+        for _ in range(2):
+            follower.kill()
+            follower.start()
+            time.sleep(0.7)  # it reads its log, and is in the middle again
+        assert connection.read() == 1
+    slowest = other.stop()
+    print(f"longest PING beside the copy {slowest * 1000:.1f} ms")
+    assert slowest < 1
+    wait_until(lambda: all(node.info("raft") for node in cluster.nodes), 60, "all nodes to serve")
+    cluster.wait_applied_equal(120)
+    for node in cluster.nodes:
+        with node.connect(120) as connection:
+            assert connection.must("HLEN", "copy") == fields
+            assert connection.must("HGET", "copy", f"field:{fields - 1}") == (
+                f"{fields - 1}:" + "x" * 900).encode()
+            audit = connection.must("RAFT.DEBUG", "AUDIT")
+            assert b"unreachable" in audit and audit[audit.index(b"unreachable") + 1] == 0, audit
+    # A kill -9 of all in the middle: the entry is in the log of a majority, or it never was.
+    with cluster.leader().connect(120) as connection:
+        connection.send("COPY", "big", "second")
+        time.sleep(0.5)
+        for node in cluster.nodes:
+            node.kill()
+    for node in cluster.nodes:
+        node.start()
+    cluster.wait_ready(120)
+    cluster.wait_applied_equal(120)
+    answers = []
+    for node in cluster.nodes:
+        with node.connect(120) as connection:
+            answers.append(connection.must("HLEN", "second"))
+            audit = connection.must("RAFT.DEBUG", "AUDIT")
+            assert audit[audit.index(b"unreachable") + 1] == 0, audit
+    assert answers in ([fields] * 3, [0] * 3)

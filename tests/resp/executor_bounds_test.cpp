@@ -283,8 +283,8 @@ TEST_CASE("reads of the origin do not use up what an entry may do [F61]") {
   }
   node.run(members);
   const std::string reply =
-      node.exec({}, {{"sunion", "s", "s"}, {"sunion", "s", "s"}, {"copy", "s", "t"}});
-  CHECK(reply.ends_with("\r\n:1\r\n"));
+      node.exec({}, {{"sunion", "s", "s"}, {"sunion", "s", "s"}, {"sunionstore", "t", "s"}});
+  CHECK(reply.ends_with("\r\n:140\r\n"));
 }
 
 // ---------------------------------------------------------------- distances

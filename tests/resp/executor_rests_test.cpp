@@ -264,6 +264,22 @@ class RestingBatch {
   // What the router does when it has waited long enough, while the entry rests.
   void give_up_behind(PendingOp op, const std::vector<std::string>& payload) {
     const ReplySlot to = op.to;
+    const uint64_t sequence = begin(std::move(op), payload);
+    executor().forget(sequence);
+    executor().clients_answered({to});
+    while (executor().work()) {
+    }
+    executor().take_effects();
+  }
+  // Another state takes this one's place.
+  void leave_behind(PendingOp op, const std::vector<std::string>& payload) {
+    begin(std::move(op), payload);
+    executor().abandon();
+  }
+  Executor& executor() { return node_.executor(); }
+
+ private:
+  uint64_t begin(PendingOp op, const std::vector<std::string>& payload) {
     auto batch = std::make_shared<PendingBatch>();
     const raft::ProposalNumber number = node_.next_number();
     batch->sequence = number.sequence;
@@ -276,15 +292,9 @@ class RestingBatch {
     executor().apply(std::exchange(node_.log().entries, {}));
     REQUIRE(executor().work());
     REQUIRE(executor().rests());
-    executor().forget(number.sequence);
-    executor().clients_answered({to});
-    while (executor().work()) {
-    }
-    executor().take_effects();
+    return number.sequence;
   }
-  Executor& executor() { return node_.executor(); }
 
- private:
   rocks::MemoryKeyspace keyspace_;
   Node node_;
   uint64_t elsewhere_ = 0;
@@ -311,6 +321,33 @@ TEST_CASE(
   CHECK(turn.executor().waiters().in_vain == 1);
   CHECK(turn.executor().waiters().waiting == 0);
   CHECK(turn.elsewhere({"rpush", "q", "w"}).serves.empty());
+}
+
+TEST_CASE("who is left in the middle of an entry tells nothing of it [C3][F22]") {
+  Resting w({"sunionstore", "union", "set", "more"});
+  Executor& executor = w.node.executor();
+  executor.abandon();
+  CHECK_FALSE(executor.rests());
+  const ExecutorEffects effects = executor.take_effects();
+  CHECK(effects.replies.empty());
+  CHECK(effects.settled.empty());
+  CHECK(effects.outward.empty());
+  CHECK_FALSE(effects.applied_moved);
+  CHECK(effects.applied == w.before);
+  CHECK(executor.applied() == w.before);
+  CHECK(executor.state_checksum() == w.checksum);
+}
+
+TEST_CASE("a serve in an entry that is left in the middle is lost, and stands in nobody's way") {
+  RestingBatch turn;
+  turn.block({5, 2}, {"blpop", "q", "0"});
+  const ExecutorEffects woken = turn.elsewhere({"rpush", "q", "v"});
+  REQUIRE(woken.serves.size() == 1);
+  CHECK(turn.executor().waiters().in_flight == 1);
+  turn.leave_behind({woken.serves[0].to, RequestKind::kWrite, 2, {}, 0, woken.serves[0].waiter},
+                    {woken.serves[0].packed});
+  CHECK(turn.executor().waiters().in_flight == 0);
+  CHECK(turn.executor().waiters().waiting == 0);
 }
 
 TEST_SUITE_END();

@@ -108,13 +108,9 @@ TEST_CASE("what one entry copies, moves or holds is bounded, alike on every node
   }
   const auto before = keyspaces[0]->maps();
   for (const std::vector<std::string>& argv :
-       std::vector<std::vector<std::string>>{{"copy", "big", "copy"},
-                                             {"copy", "big", "small", "replace"},
-                                             {"move", "big", "3"},
-                                             {"sunionstore", "small", "big", "half"},
+       std::vector<std::vector<std::string>>{{"sunionstore", "small", "big", "half"},
                                              {"sinterstore", "small", "big", "big"},
                                              {"sdiffstore", "small", "big", "half"},
-                                             {"copy", "list", "copy"},
                                              {"lrem", "list", "0", "gone"},
                                              {"spop", "big", "290"}}) {
     INFO(argv[0]);
@@ -124,10 +120,12 @@ TEST_CASE("what one entry copies, moves or holds is bounded, alike on every node
     CHECK(keyspaces[0]->maps()[2] == before[2]);
   }
   // Below it they work, and neighbours of one entry share the bound.
-  CHECK(both({{"copy", "half", "c1"}}) == ":1\r\n");
-  const std::string two = both({{"copy", "half", "c2"}, {"copy", "half", "c3"}});
-  CHECK(two.starts_with(":1\r\n" + std::string(kTooMuch)));
-  CHECK(both({{"copy", "half", "c3"}}) == ":1\r\n");
+  CHECK(both({{"sunionstore", "c1", "half"}}) == ":90\r\n");
+  const std::string two = both({{"sunionstore", "c2", "half"}, {"sunionstore", "c3", "half"}});
+  CHECK(two.starts_with(":90\r\n" + std::string(kTooMuch)));
+  CHECK(both({{"sunionstore", "c3", "half"}}) == ":90\r\n");
+  // A copy is built beside, whatever its size.
+  CHECK(both({{"copy", "big", "c4"}, {"copy", "list", "c5"}}) == ":1\r\n:1\r\n");
   CHECK(both({{"spop", "big", "300"}}).starts_with("*300\r\n"));  // needs no memory of its own
 }
 
@@ -143,12 +141,12 @@ TEST_CASE("what a refused command did counts for those behind it, alike on every
   for (int i = 0; i < 90; ++i) {  // too many bytes for one record
     both({{"sadd", "half", "a member of the half" + std::to_string(100'000 + i)}});
   }
-  std::vector<Argv> commands(50, Argv{"copy", "big", "c1"});
-  commands.push_back({"copy", "half", "c2"});
+  std::vector<Argv> commands(50, Argv{"sunionstore", "c1", "big", "half"});
+  commands.push_back({"sunionstore", "c2", "half"});
   commands.push_back({"sadd", "s", "what came along is free"});
   CHECK(count_of(both(commands), kTooMuch) == 51);
   CHECK(count_of(both.block(commands), kTooMuch) == 51);
-  CHECK(both({{"copy", "half", "c2"}}) == ":1\r\n");
+  CHECK(both({{"sunionstore", "c2", "half"}}) == ":90\r\n");
 }
 
 TEST_CASE("a copy looks at each record that it copies [F61]") {

@@ -49,6 +49,12 @@ struct Pair {
   std::string base;
 };
 
+AppliedRecord read_applied(Reader& state) {
+  std::string key;
+  keys::applied_record(key);
+  return decode_applied(state.get(Family::kSystem, key).value()).value();
+}
+
 }  // namespace
 
 TEST_CASE("delta: random histories lead to exactly the sender's state, digest included [F17]") {
@@ -215,7 +221,9 @@ TEST_CASE("delta: one record that differs in the receiver's past is found by the
     keys::applied_record(applied);
     const std::string record((*keyspace)->get(Family::kSystem, applied).value());
     (*keyspace)->put(Family::kSystem, applied, record);
-    (*keyspace)->put(Family::kElement, std::string(12, 'z') + "stray", "bit rot");
+    std::string stray;
+    keys::element(stray, {DatabaseId{0x7a7a7a7a}, 1}, "stray");
+    (*keyspace)->put(Family::kElement, stray, "bit rot");
     (*keyspace)->commit(decode_applied(record)->index);
     (*keyspace)->flush();
   }
@@ -223,6 +231,40 @@ TEST_CASE("delta: one record that differs in the receiver's past is found by the
   DeltaResult result = send_delta(*source, pair.base);
   REQUIRE(!result.info.has_value());
   CHECK(result.info.error().code == Errc::kCorrupt);
+}
+
+// A checkpoint may be made while an entry is applied: what it builds has the versions that other
+// collections have later on the way to the sender's state (F61).
+TEST_CASE("delta: what was being built in either state is no part of it [F17]") {
+  Pair pair(51, 200, 100);
+  const auto hide = [](const std::string& directory) {
+    KeyspaceOptions options;
+    options.path = directory;
+    auto keyspace = open_plain_keyspace(options);
+    REQUIRE(keyspace.has_value());
+    const uint64_t counter = read_applied(**keyspace).mutation_counter;
+    std::vector<Writer::Record> records;
+    for (uint64_t version = counter + 1; version < counter + 200; ++version) {
+      std::string key;
+      keys::element(key, {DatabaseId{0}, version}, "hidden");
+      records.push_back({Family::kElement, key, "value"});
+      keys::node(key, {DatabaseId{0}, version}, 0, 77);
+      records.push_back({Family::kNode, key, "node"});
+    }
+    (*keyspace)->spill(records);
+    (*keyspace)->flush();
+  };
+  const std::string sent = pair.directory.path("sent-whole");
+  copy_directory(pair.sent, sent);
+  hide(pair.sent);
+  hide(pair.base);
+  auto source = source_at(pair.sent);
+  DeltaResult result = send_delta(*source, pair.base);
+  if (!result.info) {
+    INFO(result.info.error().text);
+    REQUIRE(false);
+  }
+  check_same_state(pair.base, sent);
 }
 
 TEST_CASE("delta: chunks that are lost, doubled or damaged come to nothing, without harm") {

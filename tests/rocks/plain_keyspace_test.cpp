@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include "tests/rocks/checkpoint_suite.hpp"
+#include "tests/rocks/keyspace_spill_suite.hpp"
 #include "tests/rocks/keyspace_suite.hpp"
 #include "tests/rocks/keyspace_undo_suite.hpp"
 #include "tests/rocks/plain_fixture.hpp"
@@ -45,6 +46,11 @@ TEST_CASE("plain keyspace: compaction between apply and crash does not change th
 
 TEST_CASE("plain keyspace: a long read sees its view across erase and compaction [F7]") {
   keyspace_view_outlives_erase_and_compaction<PlainFixture>();
+}
+
+TEST_CASE(
+    "plain keyspace: what nothing names yet goes below the turn, between any two files [F61]") {
+  keyspace_spills_between_files<PlainFixture>();
 }
 
 TEST_CASE("plain keyspace: undo takes back the command and nothing else [F30]") {

@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 
 #include "tests/rocks/checkpoint_suite.hpp"
+#include "tests/rocks/keyspace_spill_suite.hpp"
 #include "tests/rocks/keyspace_suite.hpp"
 #include "tests/rocks/keyspace_undo_suite.hpp"
 #include "tests/rocks/support.hpp"
@@ -57,6 +58,12 @@ TEST_CASE("table keyspace: compaction between apply and crash does not change th
 TEST_CASE("table keyspace: a long read sees its view across erase and compaction [F7]") {
   keyspace_view_outlives_erase_and_compaction<TableFixture>();
   keyspace_view_outlives_erase_and_compaction<TinyTableFixture>();
+}
+
+TEST_CASE(
+    "table keyspace: what nothing names yet goes below the turn, between any two files [F61]") {
+  keyspace_spills_between_files<TableFixture>();
+  keyspace_spills_between_files<TinyTableFixture>();
 }
 
 TEST_CASE("table keyspace: undo takes back the command and nothing else [F30]") {

@@ -74,6 +74,17 @@ class MemoryKeyspace : public Keyspace {
       it = map.erase(it);
     }
   }
+  void spill(std::span<const Record> records) override {
+    for (const Record& record : records) {
+      maps_[at(record.family)][record.key] = record.value;  // undo() knows nothing of it
+    }
+    ++spills_;
+  }
+  void drop_spilled(Family family, std::string_view from, std::string_view to) override {
+    CHECK_INVARIANT(from < to);
+    Map& map = maps_[at(family)];
+    map.erase(map.lower_bound(from), map.lower_bound(to));
+  }
   void expect_reads(Family, std::span<const LookupKey>) override {}
   void give_up() override {}
   void mark() override { marks_.push_back(undo_.size()); }
@@ -152,6 +163,7 @@ class MemoryKeyspace : public Keyspace {
     marks_.clear();
   }
   size_t commits() const { return commits_; }
+  size_t spills() const { return spills_; }
 
  private:
   static size_t at(Family family) { return static_cast<size_t>(family); }
@@ -239,6 +251,7 @@ class MemoryKeyspace : public Keyspace {
   LogIndex flushed_;
   size_t pending_ = 0;
   size_t commits_ = 0;
+  size_t spills_ = 0;
 };
 
 }  // namespace kiwi::rocks

@@ -98,11 +98,11 @@ TEST_CASE("nodes that were written before they were refused end the work of thei
   effects.spend_packed(6000);
 }
 
-// The memory of what was undone is in use until the commit.
-TEST_CASE("copies that are too much for their entry fill its memory once, not each anew [F61]") {
-  constexpr size_t kWork = 1 << 20;
+TEST_CASE(
+    "a copy is built beside the turn, in pieces, and leaves nothing when it is undone [F61]") {
   rocks::MemoryKeyspace keyspace;
-  Database database(keyspace, kWork);
+  Database database(keyspace, 100'000);
+  database.effects().spill_at(64 << 10);
   Handles handles(database);
   auto begin = [&] {
     database.begin_command();
@@ -118,21 +118,89 @@ TEST_CASE("copies that are too much for their entry fill its memory once, not ea
   database.end_entry(LogIndex{1}, Term{1}, 1);
   database.end_turn();
   keyspace.commit(LogIndex{1});
+  const rocks::MemoryKeyspace::Maps before = keyspace.maps();
   database.begin_entry();
-  const size_t before = keyspace.pending_bytes();
-  uint64_t steps = 0;
-  for (int i = 0; i < 50; ++i) {
+  auto copy = [&] {
     begin();
     database.mark();
     const Key from = database.find(database.physical(0), "big", 1);
     Key to = database.find(database.physical(0), "copy", 1);
-    CHECK_THROWS_AS(database.copy(from, to), TooMuchForOneEntry);
+    database.copy(from, to);
+  };
+  for (int i = 0; i < 5; ++i) {
+    copy();
+    CHECK(keyspace.spills() >= 30U * static_cast<size_t>(i + 1));
+    CHECK(keyspace.maps() != before);
     database.undo();
-    steps += database.steps().taken();
+    CHECK(keyspace.maps() == before);
   }
-  CHECK(keyspace.pending_bytes() - before < 2 * kWork);
-  CHECK(steps > 500);  // each record that was copied, not only the keys
-  CHECK(steps < 2000);
+  CHECK(keyspace.pending_bytes() < 5 * (100 << 10));  // the last piece of each, and the key
+  copy();
+  database.keep();
+  CHECK(keyspace.maps()[1].size() == 2 * before[1].size());
+}
+
+TEST_CASE("many copies of one entry leave no more in its turn than one may [F61]") {
+  rocks::MemoryKeyspace keyspace;
+  Database database(keyspace);
+  constexpr size_t kSpill = 64 << 10;
+  database.effects().spill_at(kSpill);
+  Handles handles(database);
+  auto begin = [&] {
+    database.begin_command();
+    handles.begin();
+  };
+  database.begin_entry();
+  begin();
+  Set& set = handles.open<Set>(database.find(database.physical(0), "small", 1));
+  for (int i = 0; i < 20; ++i) {
+    set.add(std::to_string(i) + std::string(1000, 'm'));
+  }
+  set.save();
+  database.end_entry(LogIndex{1}, Term{1}, 1);
+  database.end_turn();
+  keyspace.commit(LogIndex{1});
+  const rocks::MemoryKeyspace::Maps before = keyspace.maps();
+  database.begin_entry();
+  database.mark();  // as a script
+  for (int i = 0; i < 200; ++i) {
+    begin();
+    database.mark();
+    const Key from = database.find(database.physical(0), "small", 1);
+    Key to = database.find(database.physical(i % 2 == 0 ? 0 : 3), "copy" + std::to_string(i), 1);
+    database.copy(from, to);
+    database.keep();
+  }
+  CHECK(keyspace.pending_bytes() < kSpill + 200 * 200);  // the keys' records
+  CHECK(keyspace.spills() > 100);
+  CHECK(keyspace.maps()[1].size() == 201 * before[1].size());
+  database.undo();
+  CHECK(keyspace.maps() == before);
+  // And all together are bounded: 23 KB each, undone or not.
+  database.effects().build_max(1 << 20);
+  database.end_entry(LogIndex{2}, Term{1}, 1);
+  database.begin_entry();
+  size_t copies = 0;
+  const auto copy = [&] {
+    begin();
+    database.mark();
+    const Key from = database.find(database.physical(0), "small", 1);
+    Key to = database.find(database.physical(0), "copy", 1);
+    database.copy(from, to);
+    ++copies;
+  };
+  const auto copies_undone = [&] {
+    for (int i = 0; i < 30; ++i) {
+      copy();
+      database.undo();
+    }
+  };
+  copies_undone();
+  CHECK_THROWS_AS(copies_undone(), TooMuchForOneEntry);
+  database.undo();
+  CHECK(copies > 40);
+  CHECK(copies < 50);
+  CHECK(keyspace.maps() == before);
 }
 
 TEST_CASE("a view is read by a Database of its own, which loads what it is asked for") {
