@@ -58,7 +58,7 @@ std::string line_of(const OptionRow& row, const Options& options) {
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
       "-_.:,;/@%+*$[]";
   const bool plain = !value.empty() && value.find_first_not_of(kPlain) == value.npos;
-  return std::string(row.name) + " " + (plain || row.many_words ? value : quoted(value));
+  return std::string(row.name) + " " + (plain || row.many_words ? value : kiwi::quoted(value));
 }
 
 bool is_default(const OptionRow& row, const Options& options) {

@@ -317,6 +317,7 @@ void Session::State::answer(uint64_t slot, std::string_view bytes) {
 
 void Session::State::resume() {
   process();
+  deliver_published();
   parser.keep_rest();
   check_output_limits();
   count_memory();

@@ -125,12 +125,11 @@ void Session::State::publish(const CommandSpec& row, Args args) {
 }
 
 void Session::State::run_publications() {
-  Pushes pushes;
   while (!publications.empty() && !killed && slots.may_run(publications.front().slot)) {
     const uint64_t slot = publications.front().slot;
     Publication publication = std::move(publications.front().publication);
     publications.pop_front();
-    if (const auto receivers = run_publication(std::move(publication), slot, pushes)) {
+    if (const auto receivers = run_publication(std::move(publication), slot)) {
       std::string bytes;
       RespWriter(&bytes, resp_version).integer(static_cast<int64_t>(*receivers));
       answer(slot, bytes);
@@ -138,14 +137,17 @@ void Session::State::run_publications() {
       slots.let_pass(slot);
     }
   }
-  node.deliver_pushes(std::move(pushes));
 }
 
-std::optional<uint64_t> Session::State::run_publication(Publication publication,
-                                                        uint64_t slot,
-                                                        Pushes& pushes) {
-  const uint64_t here = node.publish(publication, pushes);
-  if (const auto mine = pushes.extract(info.id)) {  // as in Redis 7.0, before the reply
+void Session::State::deliver_published() {
+  if (!published.empty()) {
+    node.deliver_pushes(std::exchange(published, {}));
+  }
+}
+
+std::optional<uint64_t> Session::State::run_publication(Publication publication, uint64_t slot) {
+  const uint64_t here = node.publish(publication, published);
+  if (const auto mine = published.extract(info.id)) {  // as in Redis 7.0, before the reply
     for (const Push& message : mine.mapped()) {
       push(*message);
     }

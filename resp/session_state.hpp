@@ -152,6 +152,7 @@ struct Session::State {
   std::optional<QueuedLocal> subscribing;      // behind a kInterest barrier
   std::optional<QueuedLocal> deferred;         // must_wait(): parsed, and nothing behind it is
   std::list<WaitingPublication> publications;  // their turn has not come
+  Pushes published;  // what subscribers get of this turn's: together, so that each is written to once
   bool tracking = false;                       // it is one of node.tracking's clients
   bool caching = false;                        // CLIENT CACHING marks the next command, or block
   bool monitoring = false;                     // it is one of node.monitors
@@ -270,8 +271,9 @@ struct Session::State {
   void forget_subscriptions();
   void publish(const CommandSpec& row, Args args);
   void run_publications();  // whose turn has come
+  void deliver_published();
   // The number of receivers, if it is known already.
-  std::optional<uint64_t> run_publication(Publication publication, uint64_t slot, Pushes& pushes);
+  std::optional<uint64_t> run_publication(Publication publication, uint64_t slot);
   bool wants(const PushMessage& message) const;
   void push(const PushMessage& message);
   void take_pushes(const std::vector<Push>& messages);  // that were on their way for a while
