@@ -76,7 +76,7 @@ std::shared_ptr<const PendingBatch> Executor::State::take_pending(
   auto batch = std::move(it->second);
   pending.erase(it);
   CHECK_INVARIANT(batch->sequence == number.sequence);
-  taken.push_back(batch);
+  taken_batches.push_back(batch);
   return batch;
 }
 
@@ -298,7 +298,7 @@ bool Executor::State::apply_turn() {
   sessions.end_turn();
   database.end_turn();
   store->commit(database.record().index);
-  taken.clear();
+  taken_batches.clear();
   effects.applied_moved = true;
   return true;
 }

@@ -123,14 +123,14 @@ void Executor::State::forget_half_turn() {
   database.outward().take();
   context.take_expire_commands();
   opened_term = false;
-  for (const std::shared_ptr<const PendingBatch>& batch : taken) {
+  for (const std::shared_ptr<const PendingBatch>& batch : taken_batches) {
     for (const PendingOp& op : batch->ops) {
       if (op.waiter != 0) {
         waiters.lost_if_asked(op.waiter);
       }
     }
   }
-  taken.clear();
+  taken_batches.clear();
 }
 
 bool Executor::rests() const { return state_->rests; }
