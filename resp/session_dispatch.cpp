@@ -197,13 +197,13 @@ void Session::State::dispatch(Args args) {
     return reject(row, why);
   }
   const Args said = args;
+  counted_row = node.measures.index_of(*row);  // as it was said
   std::string script;
   const std::vector<std::string_view> words = words_sent(*row, args, script);
   if (!words.empty()) {
     args = words;
     row = find_command(words[0]);
   }
-  counted_row = node.measures.index_of(*row);
   if (transaction.open && (row->flags & kNotQueued) == 0) {
     return queue(*row, args);
   }
