@@ -139,10 +139,10 @@ std::string_view Session::State::name_as_read(const CommandSpec& row, Args args)
   if ((!by_sha1 && row.name != "fcall") || transaction.open || node.read_scripts == nullptr) {
     return {};
   }
-  std::string name(args[1].substr(0, ReadScripts::kReaderBytes + 1));
-  std::ranges::transform(name, name.begin(), lower_case);
+  std::string asked(args[1].substr(0, ReadScripts::kReaderBytes + 1));
+  std::ranges::transform(asked, asked.begin(), lower_case);
   using Kind = ReadScripts::Kind;
-  if (!node.read_scripts->is_reader(by_sha1 ? Kind::kScript : Kind::kFunction, name)) {
+  if (!node.read_scripts->is_reader(by_sha1 ? Kind::kScript : Kind::kFunction, asked)) {
     return {};
   }
   return by_sha1 ? "evalsha_ro" : "kiwi.fcall";
@@ -153,9 +153,9 @@ std::vector<std::string_view> Session::State::words_sent(const CommandSpec& row,
                                                          Args args,
                                                          std::string& script) const {
   std::vector<std::string_view> words;
-  if (const std::string_view name = name_as_read(row, args); !name.empty()) {
+  if (const std::string_view as_read = name_as_read(row, args); !as_read.empty()) {
     words.assign(args.begin(), args.end());
-    words[0] = name;
+    words[0] = as_read;
   } else if (std::optional<std::string> text = script_of(row, args)) {
     script = std::move(*text);
     words = {"eval", script};
@@ -197,13 +197,13 @@ void Session::State::dispatch(Args args) {
     return reject(row, why);
   }
   const Args said = args;
+  counted_row = node.measures.index_of(*row);  // as it was said
   std::string script;
   const std::vector<std::string_view> words = words_sent(*row, args, script);
   if (!words.empty()) {
     args = words;
     row = find_command(words[0]);
   }
-  counted_row = node.measures.index_of(*row);
   if (transaction.open && (row->flags & kNotQueued) == 0) {
     return queue(*row, args);
   }

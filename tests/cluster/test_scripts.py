@@ -134,6 +134,39 @@ def test_a_script_loaded_through_one_node_is_known_on_all_and_after_restarts(mak
     assert until_done(lambda: client(cluster.nodes[0]).script_exists(sha)) == [False]
 
 
+def test_a_function_that_does_not_write_is_a_read_until_it_is_replaced(make_cluster):
+    cluster = make_cluster(3)
+    first = client(cluster.nodes[0])
+
+    def load(body, flags):
+        code = ("#!lua name=lib\nredis.register_function{function_name='f', callback=function(keys) %s end, flags={%s}}"
+                % (body, flags))
+        until_done(lambda: first.function_load(code, replace=True))
+
+    load("return redis.call('get', keys[1])", "'no-writes'")
+    until_done(lambda: first.set("k", "v"))
+    assert until_done(lambda: first.fcall("f", 1, "k")) == b"v"  # through the log: now all nodes know
+    same_state(cluster)
+    before = int(cluster.wait_leader().info("raft")["raft_current_index"])
+    for node in cluster.nodes:
+        for number in range(20):
+            until_done(lambda number=number: first.set("k", number)) if number < 2 else None
+            assert until_done(lambda node=node: client(node).fcall("f", 1, "k")) == b"%d" % min(number, 1)
+    written = int(cluster.wait_leader().info("raft")["raft_current_index"]) - before
+    assert written < 20, written  # six SETs, and not 60 calls
+    load("return redis.call('incr', 'n')", "")
+    refused = 0
+    for node in cluster.nodes:
+        try:
+            client(node).fcall("f", 1, "k")
+        except redis.ResponseError as error:
+            assert str(error).startswith("TRYAGAIN"), error
+            refused += 1
+    assert int(first.get("n") or 0) == len(cluster.nodes) - refused
+    assert all(client(node).fcall("f", 1, "k") > 0 for node in cluster.nodes)
+    same_state(cluster)
+
+
 def test_locks_of_redis_py_exclude_each_other_on_all_nodes(make_cluster):
     cluster = make_cluster(3)
     held, most, taken = [0], [0], [0]
