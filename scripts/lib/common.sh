@@ -49,10 +49,11 @@ need_packages() {
   rm -f "$log"
 }
 
-# Debian starts redis-server and etcd as services when they are installed; only their programs are
-# wanted here (RUNLEVEL=1 says so where there is no systemd). systemctl unmask undoes it.
+# Debian starts redis-server, etcd and the exporter as services when they are installed; only their
+# programs are wanted here (RUNLEVEL=1 says so where there is no systemd). systemctl unmask undoes it.
 mask_services() {
   [[ -d /run/systemd/system ]] || return 0
   [[ " $* " != *" redis-server "* ]] || as_root systemctl mask redis-server
   [[ " $* " != *" etcd-server "* ]] || as_root systemctl mask etcd
+  [[ " $* " != *" prometheus-redis-exporter "* ]] || as_root systemctl mask prometheus-redis-exporter
 }
