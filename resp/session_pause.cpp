@@ -19,8 +19,12 @@ bool Session::State::is_paused(const CommandSpec& row, Args args) const {
   if (row.role == SessionRole::kExec) {
     return transaction.open && transaction.writes;
   }
-  return row.role == SessionRole::kPublish ||
-         (row.is_data() && route_of(row, args) == Route::kWrite);
+  if (row.role == SessionRole::kPublish) {
+    return true;
+  }
+  const bool writes = row.is_data() && route_of(row, args) == Route::kWrite;
+  // A script that is known to only read is sent as a read.
+  return writes && (!arity_fits(row, args.size()) || name_as_read(row, args).empty());
 }
 
 void Session::State::hold(const CommandSpec& row, Args args) {

@@ -1,6 +1,9 @@
 // CLIENT PAUSE, and what else operators ask of the clients of a node.
+#include <memory>
+
 #include <doctest/doctest.h>
 
+#include "resp/read_scripts.hpp"
 #include "resp/session_state.hpp"
 #include "tests/resp/session_harness.hpp"
 
@@ -47,6 +50,19 @@ TEST_SUITE("resp") {
     TestClient wrong(world.node, 11);  // is told at once
     CHECK(wrong.send("SET a\r\n").starts_with("-ERR wrong number of arguments for 'set'"));
     CHECK(world.admin.send("CONFIG SET timeout 9\r\n") == "+OK\r\n");
+  }
+
+  TEST_CASE("CLIENT PAUSE WRITE lets scripts pass that do not write, as far as this node knows") {
+    Paused world;
+    world.node.context.read_scripts = std::make_shared<ReadScripts>();
+    world.node.context.read_scripts->keep_reader(ReadScripts::Kind::kFunction, "get");
+    world.admin.send("CLIENT PAUSE 5000 WRITE\r\n");
+    world.client.send(
+        "EVAL \"#!lua flags=no-writes\\nreturn 1\" 0\r\nFCALL get 1 k\r\nFCALL set 1 k\r\n");
+    CHECK(world.client.forwarded().size() == 2);
+    CHECK(world.client.session.state().held);
+    TestClient wrong(world.node, 11);
+    CHECK(wrong.send("EVALSHA\r\n").starts_with("-ERR wrong number of arguments for 'evalsha'"));
   }
 
   TEST_CASE(
