@@ -57,9 +57,10 @@ class RespWriter final : public ReplyWriter {
   void verbatim(std::string_view text) override;
   size_t where() override;
   void put_first(size_t begin, size_t head) override;
-  // What was written from there on is an error.
-  bool is_error_at(size_t begin) const {
-    return out_ != nullptr && begin < out_->size() && (*out_)[begin] == '-';
+  // What was written from there on, if that is an error; else nothing.
+  std::string_view error_at(size_t begin) const {
+    const bool error = out_ != nullptr && begin < out_->size() && (*out_)[begin] == '-';
+    return error ? std::string_view(*out_).substr(begin) : std::string_view();
   }
 
   void raw(std::string_view encoded);  // already RESP

@@ -260,10 +260,14 @@ void Session::State::run_local(const CommandSpec& row, Args args, RespWriter& re
     reply.error("ERR the reply would be too large: ask for fewer things at a time");
   }
   const int64_t done_ns = node.measures.now_ns();
-  const bool failed = reply.is_error_at(begin);
+  const std::string_view error = reply.error_at(begin);
+  const bool failed = !error.empty();
   node.measures.executed(row, done_ns - began_ns, info.id, args);
   if (in_block) {
     node.measures.called_inside(row, 1, failed ? 1 : 0);
+    if (failed) {
+      node.measures.count_error(error);
+    }
   } else if (slots.next_number() == slots_before) {  // else it counts when its slot is answered
     node.measures.answered(node.measures.index_of(row), done_ns - arrival_ns, failed);
   }

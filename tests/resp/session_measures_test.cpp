@@ -191,6 +191,10 @@ TEST_SUITE("measures") {
     CHECK(row(node, "exec").calls == 2);
     CHECK(row(node, "ping").calls == 3);
     CHECK(row(node, "get").calls == 0);  // the executor's to count
+    client.send("MULTI\r\nSELECT x\r\nEXEC\r\n");
+    CHECK(row(node, "select").failed == 1);
+    CHECK(row(node, "exec").failed == 0);
+    CHECK(node.context.measures.errors().at("ERR") == 1);
   }
 
   TEST_CASE("commands with a way of their own count once: WATCH, PUBLISH, CONFIG SET, SUBSCRIBE") {
