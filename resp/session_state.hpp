@@ -152,10 +152,11 @@ struct Session::State {
   std::optional<QueuedLocal> subscribing;      // behind a kInterest barrier
   std::optional<QueuedLocal> deferred;         // must_wait(): parsed, and nothing behind it is
   std::list<WaitingPublication> publications;  // their turn has not come
-  Pushes published;  // what subscribers get of this turn's: together, so that each is written to once
-  bool tracking = false;                       // it is one of node.tracking's clients
-  bool caching = false;                        // CLIENT CACHING marks the next command, or block
-  bool monitoring = false;                     // it is one of node.monitors
+  // What subscribers get of this turn's: together, so that each is written to once.
+  Pushes published;
+  bool tracking = false;         // it is one of node.tracking's clients
+  bool caching = false;          // CLIENT CACHING marks the next command, or block
+  bool monitoring = false;       // it is one of node.monitors
   bool flush_asked = false;      // its owner will look at `output`: there are lines of MONITOR
   bool held = false;             // `deferred` waits for the end of CLIENT PAUSE
   bool ignores_pause = false;    // the connection is to end
