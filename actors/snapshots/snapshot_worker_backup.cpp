@@ -28,15 +28,15 @@ void SnapshotWorker::backup_made(const CheckpointMade& made) {
   if (found == backups_.end()) {
     return;
   }
-  std::function<void(std::string)> done = std::move(found->second.done);
+  std::function<void(std::string)> tell = std::move(found->second.done);
   backups_.erase(found);
   if (!made.error.empty()) {
-    done(made.error);
+    tell(made.error);
     return;
   }
-  verifier_.post([directory = made.directory, done = std::move(done)] {
+  verifier_.post([directory = made.directory, tell = std::move(tell)] {
     const Result<rocks::SnapshotInfo> info = rocks::verify_state(directory);
-    done(info ? std::string() : info.error().text);
+    tell(info ? std::string() : info.error().text);
   });
 }
 
