@@ -287,7 +287,7 @@ struct Executor::State {
   std::deque<Arrival> arrivals;  // of what is queued, while there is a clock
   std::unordered_map<uint64_t, std::shared_ptr<const PendingBatch>> pending;  // by sequence
   std::vector<std::shared_ptr<const PendingBatch>> taken_batches;  // out of those, in this turn
-  std::multimap<LogIndex, WaitingReads> waiting;           // by index, then arrival
+  std::multimap<LogIndex, WaitingReads> waiting;                   // by index, then arrival
   ReplyGroups replies;
   ExecutorEffects effects;
   const raft::Entry* applying = nullptr;
