@@ -63,7 +63,7 @@ std::string line_of(const OptionRow& row, const Options& options) {
 
 bool is_default(const OptionRow& row, const Options& options) {
   static const Options kDefaults;
-  return row.print(options) == row.print(kDefaults);
+  return row.print_sample(options) == row.print_sample(kDefaults);
 }
 
 // Is it written though the file does not have it? The cluster's settings are kept in its data, and

@@ -41,8 +41,8 @@ class World {
   void wipe(Node& victim);  // its directory is lost
   void hear_hellos();
   // ---- clocks
-  int64_t highest_clock_ms();  // that any node showed so far
-  int64_t lowest_stamp_ms();   // that an entry proposed from now on may have
+  int64_t highest_clock_ms();               // that any node showed so far
+  int64_t lowest_stamp_ms();                // that an entry proposed from now on may have
   void old_copy_found(Node& node);          // F52: its operator is told, and wipes it after a while
   raft::Member stranger(const Node& node);  // who says that he is that node
   void restart_later(Node& node, int64_t within_us);
