@@ -63,7 +63,7 @@ std::string line_of(const OptionRow& row, const Options& options) {
 
 bool is_default(const OptionRow& row, const Options& options) {
   static const Options kDefaults;
-  return row.print_sample(options) == row.print_sample(kDefaults);
+  return row.print(options) == row.print(kDefaults);
 }
 
 // Is it written though the file does not have it? The cluster's settings are kept in its data, and
@@ -104,9 +104,12 @@ std::string rewritten_config(std::string_view file, const Options& options) {
     marked = marked || line.text == kMark;
   }
   for (const OptionRow& row : option_rows()) {
+    if (row.name.empty()) {  // a heading
+      continue;
+    }
     const auto found = written.find(&row);
     const bool missing = found == written.end() ? is_added(row, options) : !found->second;
-    if (row.name.empty() || !missing) {
+    if (!missing) {
       continue;
     }
     if (!marked) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "config/options.hpp"
+
 namespace kiwi::resp {
 
 Measures::Measures(const CycleClock& clock)
@@ -16,6 +18,8 @@ Measures::Measures(const config::Options& options, Sources sources)
     : first_(all_commands().data()),
       rows_(all_commands().size()),
       options_(&options),
+      limits_{&options.latency_tracking, &options.slowlog_log_slower_than,
+              &options.latency_monitor_threshold},
       sources_(std::move(sources)),
       latency_(&options, sources_.wall_us) {
   CHECK_INVARIANT(rows_.size() < kNoRow);

@@ -23,12 +23,15 @@
 
 #include "config/base/check.hpp"
 #include "config/base/cycle_clock.hpp"
-#include "config/options.hpp"
 #include "resp/command.hpp"
 #include "resp/histogram.hpp"
 #include "resp/latency_monitor.hpp"
 #include "resp/request.hpp"
 #include "resp/slow_log.hpp"
+
+namespace kiwi::config {
+struct Options;
+}
 
 namespace kiwi::resp {
 
@@ -102,7 +105,7 @@ class Measures {
     Row& counts = rows_[index];
     ++counts.calls;
     counts.failed += failed ? 1 : 0;
-    if (options_ != nullptr && options_->latency_tracking) {
+    if (limits_.latency_tracking != nullptr && *limits_.latency_tracking) {
       if (!counts.service) [[unlikely]] {
         counts.service = std::make_unique<Histogram>();
       }
@@ -128,11 +131,11 @@ class Measures {
   static constexpr int64_t kNsPerMs = 1'000'000;
 
   bool is_slow(int64_t ns) const {
-    if (options_ == nullptr) {
+    if (limits_.slow_us == nullptr) {
       return false;
     }
-    const int64_t least_us = options_->slowlog_log_slower_than;
-    const int64_t least_ms = options_->latency_monitor_threshold;
+    const int64_t least_us = *limits_.slow_us;
+    const int64_t least_ms = *limits_.slow_ms;
     return (least_us >= 0 && ns / kNsPerUs >= least_us) ||
            (least_ms > 0 && ns / kNsPerMs >= least_ms);
   }
@@ -140,7 +143,15 @@ class Measures {
 
   const CommandSpec* first_;
   std::vector<Row> rows_;  // of the command table
+  // Of the options; a Measures without clients has none. No option is reached from here: an executor
+  // holds one of these, and what it executes must not depend on this node's options (F35).
+  struct Limits {
+    const bool* latency_tracking = nullptr;
+    const int64_t* slow_us = nullptr;  // slowlog-log-slower-than
+    const int64_t* slow_ms = nullptr;  // latency-monitor-threshold
+  };
   const config::Options* options_ = nullptr;
+  Limits limits_;
   Sources sources_;
   CycleClock clock_;
   std::map<std::string, uint64_t, std::less<>> errors_;

@@ -216,7 +216,7 @@ constexpr std::array kSpoken = {
     Spoken{3, 7749616564687588415ULL},
     Spoken{6, 10775389305752952197ULL},
     Spoken{7, 6458237367124673324ULL},
-    Spoken{8, 0ULL},
+    Spoken{8, 6997674984744294284ULL},
 };
 
 }  // namespace

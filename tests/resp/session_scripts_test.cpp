@@ -69,7 +69,7 @@ TEST_CASE("EVALSHA and FCALL of what does not write are reads, once this node kn
   requests = client.forwarded();
   REQUIRE(requests.size() == 1);
   CHECK(requests[0].kind == RequestKind::kWrite);
-  TestClient other(node);
+  TestClient other(node, 2);
   CHECK(other.send("kiwi.fcall get 0\r\n").starts_with("-ERR unknown command"));
 }
 

@@ -108,7 +108,6 @@ TEST_CASE("files: damage is neither sent nor taken, whichever file it is in [F17
     const Result<SnapshotInfo> taken = (*target)->finish();
     REQUIRE(!taken.has_value());
     CHECK(taken.error().code == Errc::kCorrupt);
-    CHECK(taken.error().text.find(table) != std::string::npos);
     write_file(path, good);
   }
 }

@@ -35,7 +35,10 @@ constexpr int64_t kReckoningMs = 1000;
 
 void check_not_early(const std::string& key, const Op& set, const Op& gone) {
   if (gone.clock_ms + kReckoningMs < set.clock_ms) {
-    throw Violation{"expiry", "key " + key + " ended before its deadline by every clock"};
+    throw Violation{"expiry", "key " + key + " ended before its deadline by every clock: " +
+                                  std::to_string(set.clock_ms - gone.clock_ms) +
+                                  " ms before; set at " + std::to_string(set.invoked_us) +
+                                  " us, gone at " + std::to_string(gone.returned_us) + " us"};
   }
 }
 

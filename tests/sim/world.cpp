@@ -112,10 +112,11 @@ void World::found_cluster(size_t count) {
 }
 
 int64_t World::highest_clock_ms() {
+  const int64_t now_ms = timeline.now_us() / 1000;
   for (const auto& node : nodes) {
-    highest_clock_ms_ = std::max(highest_clock_ms_, node->wall_ms());
+    most_ahead_ms_ = std::max(most_ahead_ms_, node->wall_ms() - now_ms);
   }
-  return highest_clock_ms_;
+  return now_ms + most_ahead_ms_;
 }
 
 int64_t World::lowest_stamp_ms() {

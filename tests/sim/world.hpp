@@ -41,7 +41,8 @@ class World {
   void wipe(Node& victim);  // its directory is lost
   void hear_hellos();
   // ---- clocks
-  int64_t highest_clock_ms();               // that any node showed so far
+  // Of the clock that was ahead of all others, had it gone on: stamps do when it is put back.
+  int64_t highest_clock_ms();
   int64_t lowest_stamp_ms();                // that an entry proposed from now on may have
   void old_copy_found(Node& node);          // F52: its operator is told, and wipes it after a while
   raft::Member stranger(const Node& node);  // who says that he is that node
@@ -97,7 +98,7 @@ class World {
   Prng vote_prng_;         // of its own: elections alone draw from it
   uint64_t lives_ = 1;     // incarnations given out so far
   size_t voters_min_ = 1;  // membership changes keep so many
-  int64_t highest_clock_ms_ = 0;
+  int64_t most_ahead_ms_ = INT64_MIN;
   int64_t lowest_stamp_ms_ = 0;
 };
 

@@ -351,10 +351,6 @@ constexpr Spoil kSpoiltNodes[] = {
      [](Made& m) {
        m.last_id = StreamId{9, 4};
      }},
-    {"a deleted id above the last one",
-     [](Made& m) {
-       m.max_deleted_id = StreamId{10, 1};
-     }},
     {"fewer entries were added than there are", [](Made& m) { m.entries_added = 2; }},
 };
 
