@@ -1,5 +1,7 @@
 // CONFIG REWRITE, as Redis does it: what a file says of an option is replaced where it stands, what
 // it does not say is added below a line of its own, and the rest stays as it is.
+#include "config/rewrite.hpp"
+
 #include <algorithm>
 #include <unordered_map>
 
@@ -73,7 +75,27 @@ bool is_added(const OptionRow& row, const Options& options) {
   return (row.flags & (kFixed | kCluster)) == 0 && !passing && !is_default(row, options);
 }
 
+bool is_secret(const OptionRow& row) {
+  return (row.flags & kSecret) != 0 || row.name == "requirepass";
+}
+
+// Does this line of a file give the option the value that it has?
+bool says(const Line& line, const OptionRow& row, const Options& options) {
+  const auto words = line.row == &row ? split_line(line.text) : std::nullopt;
+  Options said;
+  return words && words->size() == 2 && !row.parse(said, (*words)[1]) &&
+         row.print_sample(said) == row.print_sample(options);
+}
+
 }  // namespace
+
+bool adds_secret(std::string_view file, const Options& options) {
+  const std::vector<Line> lines = read_lines(file);
+  return std::ranges::any_of(option_rows(), [&](const OptionRow& row) {
+    return !row.name.empty() && is_secret(row) && is_added(row, options) &&
+           std::ranges::none_of(lines, [&](const Line& line) { return says(line, row, options); });
+  });
+}
 
 std::string rewritten_config(std::string_view file, const Options& options) {
   std::vector<Line> lines = read_lines(file);

@@ -1,42 +1,12 @@
 #include "resp/monitors.hpp"
 
-#include <algorithm>
 #include <cstdio>
 
 #include "config/base/check.hpp"
 #include "config/base/quoted.hpp"
-#include "resp/words.hpp"
+#include "resp/secret_words.hpp"
 
 namespace kiwi::resp {
-
-namespace {
-
-constexpr std::string_view kHidden = "(redacted)";  // Redis' word
-
-void hide(std::vector<std::string_view>& words, size_t begin, size_t count) {
-  const size_t end = std::min(words.size(), begin + count);
-  for (size_t i = begin; i < end; ++i) {
-    words[i] = kHidden;
-  }
-}
-
-// Behind `word`, which stands at `first` or later and before `stop`; empty: anywhere.
-void hide_behind(std::vector<std::string_view>& words,
-                 size_t first,
-                 std::string_view word,
-                 size_t count,
-                 std::string_view stop) {
-  for (size_t i = first; i < words.size(); ++i) {
-    if (!stop.empty() && same_word(words[i], stop)) {
-      return;
-    }
-    if (same_word(words[i], word)) {
-      hide(words, i + 1, count);
-    }
-  }
-}
-
-}  // namespace
 
 std::string monitor_line(int64_t wall_us, uint32_t database, std::string_view from, Args words) {
   CHECK_INVARIANT(wall_us >= 0 && !from.empty());
@@ -64,13 +34,9 @@ bool is_monitored(const CommandSpec& row) {
 
 std::vector<std::string_view> words_to_show(const CommandSpec& row, Args args) {
   std::vector<std::string_view> words(args.begin(), args.end());
-  if (row.name == "auth") {
-    hide(words, 1, words.size());
-  } else if (row.name == "hello") {
-    hide_behind(words, 2, "auth", 2, {});
-  } else if (row.name == "migrate") {
-    hide_behind(words, 6, "auth", 1, "keys");
-    hide_behind(words, 6, "auth2", 2, "keys");
+  const std::vector<bool> secret = secret_words(row, args);
+  for (size_t i = 0; i < words.size(); ++i) {
+    words[i] = secret[i] ? kRedacted : words[i];
   }
   return words;
 }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "config/base/check.hpp"
+#include "resp/acl.hpp"
 #include "resp/numbers.hpp"
 #include "resp/session_state.hpp"
 #include "resp/words.hpp"
@@ -22,7 +23,11 @@ bool Session::State::is_paused(const CommandSpec& row, Args args) const {
   if (row.role == SessionRole::kPublish) {
     return true;
   }
-  const bool writes = row.is_data() && route_of(row, args) == Route::kWrite;
+  // MIGRATE is this node's work, not the log's, and deletes keys all the same.
+  if (!row.is_data()) {
+    return (row.acl_categories & kAclWrite) != 0;
+  }
+  const bool writes = route_of(row, args) == Route::kWrite;
   // A script that is known to only read is sent as a read.
   return writes && (!arity_fits(row, args.size()) || name_as_read(row, args).empty());
 }

@@ -1,11 +1,10 @@
 #include "actors/node/directory_marks.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <sys/random.h>
+#include <sys/stat.h>
 
 #include "actors/data_directory.hpp"
 #include "config/base/bytes.hpp"
@@ -50,14 +49,23 @@ std::string sealed(uint8_t version, std::string_view body) {
   return out.append(body);
 }
 
-std::optional<std::string> read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    return std::nullopt;
+// nullopt: there is no such file. One that is there and cannot be read, as one that root wrote, is
+// an error: taken for none, this directory would be an old copy to its peers, for good.
+Result<std::optional<std::string>> read_if_there(const std::string& path) {
+  struct stat found {};
+  const bool there = ::stat(path.c_str(), &found) == 0;
+  if (!there && errno == ENOENT) {
+    return std::optional<std::string>();
   }
-  std::stringstream bytes;
-  bytes << file.rdbuf();
-  return std::move(bytes).str();
+  Result<std::string> bytes = there && !S_ISREG(found.st_mode)
+                                  ? Error{Errc::kIo, "cannot read " + path + ": it is no file"}
+                                  : rocks::read_whole_file(path);
+  if (!bytes) {
+    return Error{Errc::kIo, bytes.error().text +
+                                "; without it this node does not start: let the user that it runs "
+                                "as read the file, and do not delete it"};
+  }
+  return std::optional(std::move(*bytes));
 }
 
 // What was sealed; nothing if it is not whole.
@@ -79,16 +87,26 @@ uint64_t random_mark() {
   return nonce;
 }
 
-Result<std::vector<raft::Mark>> load_marks(const std::string& dir, const Incarnation& incarnation) {
-  const std::optional<std::string> bytes = read_file(marks_path(dir));
+Result<std::vector<raft::Mark>> load_marks(const std::string& dir,
+                                           const Incarnation& incarnation,
+                                           uint64_t boot_epoch) {
+  CHECK_INVARIANT(boot_epoch > 0);
+  const auto damage = [&](const char* what) {
+    return Error{Errc::kCorrupt, "the file " + marks_path(dir) + what +
+                                     ", so nobody can tell whether this directory is an old copy; "
+                                     "wipe this node, the others will refill it"};
+  };
+  const Result<std::optional<std::string>> bytes = read_if_there(marks_path(dir));
   if (!bytes) {
-    return std::vector<raft::Mark>{};
+    return bytes.error();
   }
-  const Error damaged{Errc::kCorrupt, "the file " + marks_path(dir) +
-                                          " is damaged, so nobody can tell whether this directory "
-                                          "is an old copy; wipe this node, the others will refill "
-                                          "it"};
-  const std::optional<std::string_view> body = unsealed(kMarksVersion, *bytes);
+  // The first start draws a mark before it counts as one, and none takes marks away.
+  const bool first = boot_epoch == 1;
+  if (!bytes->has_value()) {
+    return first ? Result(std::vector<raft::Mark>{}) : damage(" is missing");
+  }
+  const Error damaged = damage(" is damaged");
+  const std::optional<std::string_view> body = unsealed(kMarksVersion, **bytes);
   if (!body) {
     return damaged;
   }
@@ -98,7 +116,10 @@ Result<std::vector<raft::Mark>> load_marks(const std::string& dir, const Incarna
   if (!reader.ok() || !marks) {
     return damaged;
   }
-  return of == incarnation ? std::move(*marks) : std::vector<raft::Mark>{};
+  if (of == incarnation) {
+    return marks;
+  }
+  return first ? Result(std::vector<raft::Mark>{}) : damage(" is of another life of this node");
 }
 
 Result<void> store_marks(const std::string& dir,
@@ -110,8 +131,8 @@ Result<void> store_marks(const std::string& dir,
   return rocks::write_file_durably(marks_path(dir), sealed(kMarksVersion, body));
 }
 
-std::optional<std::string> old_copy_note(const std::string& dir) {
-  return read_file(note_path(dir));
+Result<std::optional<std::string>> old_copy_note(const std::string& dir) {
+  return read_if_there(note_path(dir));
 }
 
 Result<void> leave_old_copy_note(const std::string& dir, const std::string& sentence) {
@@ -120,13 +141,16 @@ Result<void> leave_old_copy_note(const std::string& dir, const std::string& sent
 
 // ---------------------------------------------------------------- of the peers
 
-KnownMarks KnownMarks::load(const std::string& dir) {
+Result<KnownMarks> KnownMarks::load(const std::string& dir) {
   KnownMarks known;
-  const std::optional<std::string> bytes = read_file(peers_path(dir));
+  const Result<std::optional<std::string>> bytes = read_if_there(peers_path(dir));
   if (!bytes) {
+    return bytes.error();
+  }
+  if (!bytes->has_value()) {
     return known;
   }
-  const std::optional<std::string_view> body = unsealed(kPeersVersion, *bytes);
+  const std::optional<std::string_view> body = unsealed(kPeersVersion, **bytes);
   const auto items = body ? decode(*body) : std::nullopt;
   if (!items) {
     log_warning("the file " + peers_path(dir) +

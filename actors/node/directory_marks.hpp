@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -20,22 +21,26 @@
 
 namespace kiwi::actors {
 
-// None if there is no such file, or it is of another incarnation. An unreadable one is an error.
-Result<std::vector<raft::Mark>> load_marks(const std::string& dir, const Incarnation& incarnation);
+// None at the first start of this incarnation, when there is no such file or it is of another one.
+// At later starts that is damage. A file that cannot be read is an error.
+Result<std::vector<raft::Mark>> load_marks(const std::string& dir,
+                                           const Incarnation& incarnation,
+                                           uint64_t boot_epoch);
 Result<void> store_marks(const std::string& dir,
                          const Incarnation& incarnation,
                          const std::vector<raft::Mark>& marks);
 uint64_t random_mark();
 
-// The sentence that an earlier start of this directory left.
-std::optional<std::string> old_copy_note(const std::string& dir);
+// The sentence that an earlier start of this directory left. An error: it cannot be read.
+Result<std::optional<std::string>> old_copy_note(const std::string& dir);
 Result<void> leave_old_copy_note(const std::string& dir, const std::string& sentence);
 
 // What this node remembers of its peers' directories. Client loop.
 class KnownMarks {
  public:
-  // Empty if there is no such file or it is unreadable: what it knew will be heard again.
-  static KnownMarks load(const std::string& dir);
+  // Empty if there is no such file or it is damaged: what it knew will be heard again. An error: it
+  // cannot be read.
+  static Result<KnownMarks> load(const std::string& dir);
   static Result<void> store(const std::string& dir, const std::string& encoded);
 
   raft::Lineage of(NodeId node, const Incarnation& incarnation) const;  // empty: nothing is known

@@ -213,6 +213,8 @@ void Node::State::open_loops() {
   parts.raft_loop = std::make_unique<RaftLoop>(*parts.system);
   parts.client_loop = std::make_unique<ClientLoop>(*parts.system);
   parts.worker = std::make_unique<JobThread>(JobThread::Start::kNow, JobThread::End::kJobAtHand);
+  parts.config_writer =
+      std::make_unique<JobThread>(JobThread::Start::kWithFirstJob, JobThread::End::kJobAtHand);
   // One timer for all that is periodic on this loop: an idle node should hardly wake.
   parts.client_loop->every(kTimerMs, [this] {
     timer();
@@ -336,7 +338,7 @@ void Node::State::timer() {
 }
 
 void Node::State::rewrite_config(resp::AdminDone done) {
-  parts.worker->post([this, options = parts.options, done = std::move(done)] {
+  parts.config_writer->post([this, options = parts.options, done = std::move(done)] {
     const Result<void> written = rewrite_config_file(options);
     parts.client_loop->post([written, done] {
       if (written) {

@@ -61,6 +61,8 @@ struct NodeParts {
   std::unique_ptr<RaftLoop> raft_loop;
   std::unique_ptr<ClientLoop> client_loop;
   std::unique_ptr<JobThread> worker;  // long writes of LogStore, small files
+  // CONFIG REWRITE: the file may lie on a file system that hangs, and the log may not wait for it.
+  std::unique_ptr<JobThread> config_writer;
 
   StateMachineHandle state_machine;
   RouterHandle router_actor;

@@ -194,7 +194,12 @@ void PeerDirectory::judge_marks(const PeerHello& hello, Peer& peer, HelloNews& n
     return;
   }
   news.marks_moved = learn({hello.node, hello.incarnation, hello.marks});
-  peer.marks_version = marks_version_;  // somebody else may have told the same, a moment ago
+  // Only a new start has to be on disk: a node whose disk is full keeps those that it knows.
+  const std::pair start{hello.incarnation, hello.boot_epoch};
+  if (peer.start != start) {
+    peer.start = start;
+    peer.marks_version = marks_version_;  // somebody else may have told the same, a moment ago
+  }
 }
 
 bool PeerDirectory::is_old_copy(NodeId peer) const {

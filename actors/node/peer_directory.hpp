@@ -78,8 +78,8 @@ class PeerDirectory {
   std::optional<uint32_t> version_max_of(const raft::Member& member) const;
   void gone(NodeId peer) { peers_.at(peer).hello.reset(); }
   bool is_old_copy(NodeId peer) const;
-  // Its last hello was none of an old copy, and what it said is remembered after a crash, too
-  // (F52).
+  // Its last hello was none of an old copy, and the start that said it is remembered after a crash,
+  // too (F52). Marks that the same start drew since need no wait, as on a link that is up.
   bool may_link(NodeId peer) const;
   // Members that came back with an empty directory (F1), at their own addresses by their word. Told
   // again and again, because only a leader can act on it and leaders change.
@@ -97,6 +97,7 @@ class PeerDirectory {
   MarksNews has_marks(NodeId peer, const Incarnation& life, const std::vector<raft::Mark>& marks);
   // What another member knows, as KnownMarks::encode() gives it.
   MarksNews others_know(std::string_view encoded);
+  void remembers(KnownMarks known) { known_marks_ = std::move(known); }  // from the disk, first
   void members_changed() { known_marks_.keep_members_of(cluster_.latest); }
   // What is known of the members, for another one, and of everybody, for the disk.
   std::string marks_of_members() const;
@@ -116,7 +117,9 @@ class PeerDirectory {
   struct Peer {
     std::optional<PeerHello> hello;  // what it says now, while it talks
     bool old_copy = false;           // it runs on one, by its last hello (F52)
-    uint64_t marks_version = 0;      // that has to be stored before it is linked to
+    // The start of it that said hello last: which life, and its number in that directory.
+    std::optional<std::pair<Incarnation, uint64_t>> start;
+    uint64_t marks_version = 0;  // that has to be stored before this start is linked to
     uint64_t dials = 0;
     uint32_t election_timeout_ms = 0;  // as it said last; 0: never
     Incarnation life;                  // that said ...

@@ -33,16 +33,18 @@ PeersShell::PeersShell(NodeParts& node,
       founding_(founding),
       joining_(joining),
       orders_(orders),
-      directory_(node.facts,
-                 node.own,
-                 directory_options(node.options),
-                 KnownMarks::load(node.options.dir)) {
+      directory_(node.facts, node.own, directory_options(node.options), {}) {
   node_.members_changed = [this] { ensure_links(); };
 }
 
 // ---------------------------------------------------------------- links
 
 Result<void> PeersShell::open_port() {
+  Result<KnownMarks> known = KnownMarks::load(node_.options.dir);
+  if (!known) {
+    return known.error();
+  }
+  directory_.remembers(std::move(*known));
   PeerListenerOptions listening;
   listening.self = node_.facts.self;
   listening.secret = node_.options.raft_cluster_secret;
@@ -242,7 +244,8 @@ void PeersShell::marks_of_peers_moved(const std::vector<KnownMarks::Item>& moved
 }
 
 // Nobody is linked to before its start is on this disk: what it acknowledges here would be
-// forgotten with the start if this node ended now. What fails is tried again.
+// forgotten with the start if this node ended now. What fails is tried again; meanwhile peers of
+// which only later marks are not stored come back as before.
 void PeersShell::store_marks_of_peers() {
   if (peers_store_under_way_ || directory_.marks_are_stored() ||
       (peers_store_failed_ && ClientLoop::monotonic_ms() < next_peers_store_ms_)) {

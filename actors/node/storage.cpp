@@ -63,8 +63,12 @@ Result<std::unique_ptr<Storage>> Storage::open(const config::Options& options,
     return Error{Errc::kIo, "cannot create the data directory " + options.dir + ": " +
                                 failed.message() + "; set dir to a place this user may write"};
   }
-  if (const std::optional<std::string> note = old_copy_note(options.dir)) {
-    return Error{Errc::kConflict, *note};
+  const Result<std::optional<std::string>> note = old_copy_note(options.dir);
+  if (!note) {
+    return note.error();
+  }
+  if (note->has_value()) {
+    return Error{Errc::kConflict, **note};
   }
   if (!resp::ScriptEngine::has_place(kFirstGroup)) {
     return Error{
@@ -81,9 +85,6 @@ Result<std::unique_ptr<Storage>> Storage::open(const config::Options& options,
   storage->log_ = std::move(*log);
   if (Result<void> loaded = storage->load_identity(options); !loaded) {
     return loaded.error();
-  }
-  if (Result<void> drawn = storage->draw_mark(); !drawn) {
-    return at(options.dir, drawn.error());
   }
   storage->log_fsync_ = options.raft_log_fsync;
   storage->skip_entry_ = options.skip_entry;
@@ -225,6 +226,10 @@ Result<void> Storage::load_identity(const config::Options& options) {
   // F4: never from a clock, synced before the first proposal. The log is synced and this database
   // is the only one that writes it, so no row of the session table can be ahead.
   ++identity_.boot_epoch;
+  // Ahead of the number: a crash between the two leaves no start without a mark.
+  if (Result<void> drawn = draw_mark(); !drawn) {
+    return at(dir_, drawn.error());
+  }
   if (Result<void> synced = log_->set_identity(identity_); !synced) {
     return at(dir_, synced.error());
   }
@@ -233,7 +238,8 @@ Result<void> Storage::load_identity(const config::Options& options) {
 
 // F52: on disk before any peer hears of it.
 Result<void> Storage::draw_mark() {
-  Result<std::vector<raft::Mark>> marks = load_marks(dir_, identity_.incarnation);
+  Result<std::vector<raft::Mark>> marks =
+      load_marks(dir_, identity_.incarnation, identity_.boot_epoch);
   if (!marks) {
     return marks.error();
   }

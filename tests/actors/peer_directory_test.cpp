@@ -309,8 +309,35 @@ TEST_CASE("nobody is linked to before what it said is on disk [F52]") {
   theirs.learn(NodeId{2}, member(2).incarnation, {{5, 55}, {6, 66}}, {});
   scene.directory.others_know(KnownMarks::encode(theirs.items()));
   PeerHello said = scene.hello(2);
+  said.boot_epoch = 2;
   said.marks = {{5, 55}, {6, 66}};
   CHECK_FALSE(scene.directory.said(said)->marks_moved);
+  CHECK_FALSE(scene.directory.may_link(NodeId{2}));
+}
+
+TEST_CASE("a start that is on disk comes back with later marks while the disk is full [F52]") {
+  Scene scene;
+  PeerHello said = scene.hello(2);
+  said.boot_epoch = 3;
+  scene.directory.said(said);
+  said.marks.push_back({6, 66});  // its first mark of this start is not stored yet
+  CHECK(scene.directory.said(said)->marks_moved);
+  CHECK_FALSE(scene.directory.may_link(NodeId{2}));
+  scene.directory.marks_stored(1);
+  CHECK(scene.directory.may_link(NodeId{2}));
+  scene.directory.gone(NodeId{2});
+  said.marks.push_back({7, 77});
+  CHECK(scene.directory.said(said)->marks_moved);  // to be stored, but nobody waits for it
+  CHECK_FALSE(scene.directory.marks_are_stored());
+  CHECK(scene.directory.may_link(NodeId{2}));
+  scene.directory.gone(NodeId{2});
+  said.boot_epoch = 4;  // a start is waited for, also if its mark was heard of before
+  CHECK_FALSE(scene.directory.said(said)->marks_moved);
+  CHECK_FALSE(scene.directory.may_link(NodeId{2}));
+  scene.directory.marks_stored(scene.directory.marks_version());
+  CHECK(scene.directory.may_link(NodeId{2}));
+  said.incarnation = member(2, 2).incarnation;  // another life with a start of that number
+  scene.directory.said(said);
   CHECK_FALSE(scene.directory.may_link(NodeId{2}));
 }
 

@@ -183,6 +183,34 @@ TEST_CASE("every start draws a mark, and two starts of one copy draw different o
   CHECK(known.judge(marks_of_start()) == raft::Lineage::Judgement::kDiffers);
 }
 
+TEST_CASE("a directory whose marks are gone or unreadable is not opened, and draws none [F52]") {
+  Directory dir;
+  const std::string marks = dir.path + "/data/marks";
+  REQUIRE(Storage::open(options(dir)).has_value());
+  std::filesystem::rename(marks, dir.path + "/kept");
+  const auto missing = Storage::open(options(dir));
+  REQUIRE_FALSE(missing.has_value());
+  CHECK(missing.error().text.find("is missing") != std::string::npos);
+  CHECK_FALSE(std::filesystem::exists(marks));
+  std::filesystem::create_directory(marks);
+  CHECK_FALSE(Storage::open(options(dir)).has_value());
+  std::filesystem::remove(marks);
+  std::filesystem::rename(dir.path + "/kept", marks);
+  const auto opened = Storage::open(options(dir));
+  REQUIRE(opened.has_value());
+  CHECK((*opened)->identity().boot_epoch == 2);  // the refused ones were no starts
+  CHECK((*opened)->marks().size() == 2);
+}
+
+TEST_CASE("a first start that ended behind its mark and ahead of its identity is none [F52]") {
+  Directory dir;
+  std::filesystem::create_directories(dir.path + "/data");
+  REQUIRE(store_marks(dir.path + "/data", Incarnation{}, {{1, 11}}));
+  const auto opened = Storage::open(options(dir));
+  REQUIRE(opened.has_value());
+  CHECK((*opened)->marks().size() == 1);
+}
+
 TEST_CASE("a directory that is known to be an old copy is not opened any more [F52]") {
   Directory dir;
   REQUIRE(Storage::open(options(dir)).has_value());

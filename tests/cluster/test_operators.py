@@ -1,6 +1,7 @@
 """What operators ask of a node: MONITOR, CLIENT PAUSE and KILL, CONFIG REWRITE, DEBUG."""
 from __future__ import annotations
 
+import os
 import re
 import threading
 import time
@@ -155,6 +156,37 @@ def test_config_rewrite_is_what_the_next_start_reads(make_cluster, tmp_path):
     node.start()
     cluster.wait_leader()
     assert node.call("CONFIG", "GET", "timeout", "maxclients") == [b"timeout", b"50", b"maxclients", b"77"]
+
+
+def test_config_rewrite_that_hangs_holds_up_nothing_else(make_cluster, tmp_path):
+    cluster = make_cluster(1)
+    node = cluster.wait_leader()
+    node.terminate()
+    file = tmp_path / "kiwi.conf"
+    text = "".join(f"{name} {value}\n" for name, value in
+                   {"port": node.port, "bind": node.host, "dir": node.dir, "raft.id": node.id,
+                    **node.options}.items() if value is not None)
+    file.write_text(text)
+    argv = node.argv()[:1] + [str(file)]
+    node.argv = lambda: argv
+    node.start()
+    cluster.wait_leader()
+    fresh = tmp_path / "kiwi.conf.new"
+    os.mkfifo(fresh)  # whoever opens it to write waits for a reader, as on a file system that hangs
+    answers = []
+    operator = threading.Thread(target=lambda: answers.append(node.call("CONFIG", "REWRITE")))
+    operator.start()
+    time.sleep(0.3)
+    try:
+        # More than LogStore writes on its own loop: its worker does it.
+        assert node.call("SET", "k", b"x" * (4 << 20)) == "OK"
+        assert not answers
+    finally:
+        reader = os.open(fresh, os.O_RDONLY | os.O_NONBLOCK)
+        operator.join(10)
+        os.close(reader)
+    assert isinstance(answers[0], RespError)  # a pipe cannot be made durable
+    assert file.read_text() == text
 
 
 def test_debug_is_refused_unless_its_option_lets_it(make_cluster):

@@ -113,6 +113,18 @@ TEST_SUITE("measures") {
           Words{"migrate", "h", "1", "", "0", "9", "AUTH", hidden, "copy", "KEYS", "auth", "k"});
     CHECK(kept({"migrate", "h", "1", "k", "0", "9", "AUTH2", "me", "pw", "copy"}) ==
           Words{"migrate", "h", "1", "k", "0", "9", "AUTH2", hidden, hidden, "copy"});
+    // A name that reads like an option, and an option that is none: the password may be next to it.
+    CHECK(kept({"hello", "3", "SETNAME", "auth", "AUTH", "default", "pw"}) ==
+          Words{"hello", "3", "SETNAME", "auth", "AUTH", hidden, hidden});
+    CHECK(kept({"hello", "3", "AUTH", "me", "auth", "SETNAME", "n"}) ==
+          Words{"hello", "3", "AUTH", hidden, hidden, "SETNAME", "n"});
+    CHECK(kept({"hello", "3", "SETNAME", "AUTH", "default", "pw"}) ==
+          Words{"hello", "3", "SETNAME", "AUTH", hidden, hidden});
+    CHECK(kept({"hello", "AUTH", "me", "pw"}) == Words{"hello", "AUTH", hidden, hidden});
+    CHECK(kept({"migrate", "h", "1", "", "0", "9", "AUTH", "keys", "KEYS", "k"}) ==
+          Words{"migrate", "h", "1", "", "0", "9", "AUTH", hidden, "KEYS", "k"});
+    CHECK(kept({"migrate", "h", "1", "k", "0", "9", "AUHT", "pw"}) ==
+          Words{"migrate", "h", "1", "k", "0", "9", hidden, hidden});
   }
 
   TEST_CASE("SLOWLOG is bounded by its length and by bytes; numbers go on") {

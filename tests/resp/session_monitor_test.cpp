@@ -66,6 +66,8 @@ TEST_SUITE("resp") {
     CHECK(world.shown_of("auth u p\r\n") == line(0, "\"auth\" \"(redacted)\" \"(redacted)\""));
     CHECK(world.shown_of("HELLO 3 AUTH default foo SETNAME x\r\n") ==
           line(0, "\"HELLO\" \"3\" \"AUTH\" \"(redacted)\" \"(redacted)\" \"SETNAME\" \"x\""));
+    CHECK(world.shown_of("HELLO 3 SETNAME auth AUTH default foo\r\n") ==
+          line(0, "\"HELLO\" \"3\" \"SETNAME\" \"auth\" \"AUTH\" \"(redacted)\" \"(redacted)\""));
     // Redis shows these two: it has not looked at the words when it refuses the command.
     CHECK(world.shown_of("AUTH u p x\r\n").find("\"p\"") == std::string::npos);
     CHECK(world.shown_of("HELLO 9 AUTH u p\r\n").find("\"p\"") == std::string::npos);

@@ -38,7 +38,8 @@ TEST_SUITE("resp") {
     CHECK(world.client.forwarded().size() == 2);
     for (std::string_view writes :
          {"SET a b\r\n", "EVAL \"return 1\" 0\r\n", "PUBLISH c m\r\n", "SPUBLISH c m\r\n",
-          "BLPOP q 1\r\n", "FUNCTION FLUSH\r\n", "DEL a\r\n"}) {
+          "BLPOP q 1\r\n", "FUNCTION FLUSH\r\n", "DEL a\r\n", "MIGRATE 10.0.0.9 7000 k 0 500\r\n",
+          "MIGRATE 10.0.0.9 7000 k 0 500 COPY\r\n"}) {
       CAPTURE(writes);
       TestClient other(world.node, 10);
       CHECK(other.send(std::string(writes) + "PING\r\n").empty());
