@@ -43,6 +43,7 @@ constexpr uint32_t kCallsPerLook = 16;  // at the clock
 struct Breath {
   bool in_background = false;
   uint32_t calls = 0;
+  std::atomic<uint64_t>* steps = nullptr;
   Clock::time_point since;
 };
 thread_local Breath breath;
@@ -58,7 +59,12 @@ void work_in_background() {
   (void)::syscall(SYS_sched_setattr, 0, &wanted, 0);
 }
 
+void count_steps(std::atomic<uint64_t>* steps) { breath.steps = steps; }
+
 void breathe(Pace pace) {
+  if (breath.steps != nullptr) {
+    breath.steps->fetch_add(1, std::memory_order_relaxed);
+  }
   if (!breath.in_background || ++breath.calls % kCallsPerLook != 0) {
     return;
   }

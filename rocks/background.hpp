@@ -1,6 +1,7 @@
 // Threads that work beside those who answer clients, and give way to them.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "config/base/job_thread.hpp"
@@ -24,6 +25,10 @@ enum class Pace : uint8_t {
 // share a machine (Linux schedules sessions as groups), and a thread that wakes up may have to wait
 // for the kernel's next tick for each thread before it.
 void breathe(Pace pace = Pace::kSteady);
+
+// From now on each breathe() of the calling thread adds one there, for who watches whether its work
+// goes on; null: no longer.
+void count_steps(std::atomic<uint64_t>* steps);
 
 // For a keyspace's slow work (flushes, checkpoints), so that the apply thread is never held up.
 inline JobThread background_thread() {

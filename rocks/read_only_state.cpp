@@ -7,6 +7,8 @@
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <rocksdb/file_system.h>
+#include <rocksdb/options.h>
+#include <rocksdb/sst_file_reader.h>
 #include <rocksdb/table.h>
 
 #include "config/base/bytes.hpp"
@@ -145,6 +147,21 @@ Result<void> ReadOnlyState::verify_checksums() {
   rocksdb::Status status = db_->VerifyChecksum();
   if (!status.ok()) {
     return status_error("verifying the checksums", path_, status);
+  }
+  return {};
+}
+
+Result<void> ReadOnlyState::verify_table(const std::string& name) {
+  rocksdb::Options options;
+  options.env = env_.get();
+  options.info_log = std::make_shared<NoLog>();
+  rocksdb::SstFileReader table(options);
+  rocksdb::Status status = table.Open(path_ + "/" + name);
+  if (status.ok()) {
+    status = table.VerifyChecksum();
+  }
+  if (!status.ok()) {
+    return status_error("verifying the checksums", path_ + "/" + name, status);
   }
   return {};
 }

@@ -29,6 +29,8 @@ class ReadOnlyState final : public Reader {
   // Of every block of every file. Reads it all, as gently as the thread works. An error names the
   // file.
   Result<void> verify_checksums();
+  // Of one table file, by its plain name.
+  Result<void> verify_table(const std::string& name);
   // Of ours, opened completely: has an applied record, members and decodable session rows.
   Result<SnapshotInfo> info();
 

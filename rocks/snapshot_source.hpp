@@ -39,8 +39,8 @@ class SnapshotSource {
   virtual const std::string& directory() const = 0;
   virtual uint64_t bytes() const = 0;  // of all files
 
-  // Reads every file twice, for the checksums of its blocks and for its own; kept for later calls.
-  // kCorrupt: this node's state is damaged.
+  // Reads every file, for the checksums of its blocks and then for its own; kept for later calls.
+  // kCorrupt: this node's state is damaged; that is kept, too.
   virtual Result<Manifest> manifest() = 0;
   // Up to `bytes_max` (at most kSnapshotChunkBytes) of file number `file` of the manifest.
   virtual Result<std::string> read(uint32_t file, uint64_t offset, size_t bytes_max) = 0;

@@ -94,6 +94,7 @@ void SnapshotsShell::timer() {
   const int64_t now_ms = ClientLoop::monotonic_ms();
   const SnapshotReport report = board_.get();
   node_.gate.set_receiving(report.receiving);
+  look_at_damage(report, now_ms);
   const auto due = keeper_.tick(report.receiving || !report.sending.empty(), now_ms);
   if (due == SnapshotKeeper::Due::kStart) {
     start_worker();
@@ -109,6 +110,23 @@ void SnapshotsShell::timer() {
     cutter_.tick(log_now(), now_ms);
   }
   carry_out(cutter_.take_effects());
+}
+
+void SnapshotsShell::look_at_damage(const SnapshotReport& report, int64_t now_ms) {
+  if (report.damage.empty()) {
+    return;
+  }
+  DamagedState::Due due = damaged_.look(now_ms);
+  if (due.say) {
+    log_error("this node sends no snapshots: " + report.damage);
+  }
+  if (due.transfer) {
+    log_notice("the state of this node is damaged: handing leadership to node " +
+               std::to_string(due.transfer->target.value));
+    ReplicaRequests requests;
+    requests.emplace_back(*due.transfer);
+    node_.ask_replica(std::move(requests));
+  }
 }
 
 LogNow SnapshotsShell::log_now() const {

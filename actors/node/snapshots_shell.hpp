@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 
+#include "actors/node/damaged_state.hpp"
 #include "actors/node/log_cutter.hpp"
 #include "actors/node/node_parts.hpp"
 #include "actors/node/snapshot_keeper.hpp"
@@ -17,7 +18,7 @@ namespace kiwi::actors {
 
 class SnapshotsShell {
  public:
-  explicit SnapshotsShell(NodeParts& node) : node_(node) {}
+  explicit SnapshotsShell(NodeParts& node) : node_(node), damaged_(node.facts) {}
 
   void fill(resp::Admin& admin);
   void core_runs();
@@ -29,6 +30,7 @@ class SnapshotsShell {
   void start_worker();
   Result<void> room_for(uint64_t bytes) const;
   void worker_died(const std::string& why);
+  void look_at_damage(const SnapshotReport& report, int64_t now_ms);
   LogNow log_now() const;
   void cut_now(LogCutter::Cut cut, resp::AdminDone done);
   void carry_out(const LogCutterEffects& effects);
@@ -40,6 +42,7 @@ class SnapshotsShell {
   SnapshotWorkerHandle worker_;  // null: none runs
   SnapshotKeeper keeper_;
   LogCutter cutter_;
+  DamagedState damaged_;
   std::map<uint64_t, resp::AdminDone> backup_done_;  // of those who asked for them
   std::map<uint64_t, resp::AdminDone> cut_done_;
 };

@@ -62,6 +62,8 @@ struct SnapshotChunk {
   std::string bytes;    // at most rocks::kSnapshotChunkBytes
   bool operator==(const SnapshotChunk&) const = default;
 };
+// Rounds count from 1. One about round 0, from either side, acknowledges nothing: whoever sends it
+// does something long for this transfer or another, and answers afterwards (signs_of_life.hpp).
 struct SnapshotAck {
   uint64_t round = 0;
   uint64_t next = 0;  // all before it are written

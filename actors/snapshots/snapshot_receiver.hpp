@@ -45,6 +45,8 @@ class SnapshotReceiver {
   // What was taken by take_arrived() is settled. ok: this node is at `installed` or above.
   void concluded(bool ok, LogIndex installed);
   void tick(int64_t now_ms);
+  // The caller was busy for so long: no silence of the sender.
+  void excuse(int64_t busy_ms) { heard_ms_ += busy_ms; }
   void forget();  // of what is coming; the directories it writes into may go now
 
   // ---- outcome, to be looked at after every input
@@ -54,6 +56,10 @@ class SnapshotReceiver {
   bool take_wants_own_copy();
   std::optional<Arrived> take_arrived();
 
+  // Who sends, and its number: nullopt while nothing comes.
+  std::optional<std::pair<NodeId, uint64_t>> transfer() const {
+    return step_ == Step::kIdle ? std::nullopt : std::optional(std::pair(from_, transfer_));
+  }
   // The copy that take_wants_own_copy() asked for is in use.
   bool uses_own_copy() const {
     return step_ == Step::kOwnCopy || step_ == Step::kDelta || step_ == Step::kArrived;

@@ -98,6 +98,7 @@ void SnapshotSender::begin_round(const SnapshotWant& want) {
   if (what_ == SnapshotWant::What::kManifest && manifest_.empty()) {
     Result<rocks::Manifest> manifest = source_.manifest();
     if (!manifest) {
+      source_damaged_ = manifest.error().code == Errc::kCorrupt;
       return fail(manifest.error().text);
     }
     manifest_ = rocks::encode_manifest(*manifest);
@@ -125,6 +126,10 @@ void SnapshotSender::begin_round(const SnapshotWant& want) {
 }
 
 void SnapshotSender::take(const SnapshotAck& ack, int64_t now_ms) {
+  if (ack.round == 0) {
+    moved_ms_ = now_ms;  // it has the chunks and cannot say so yet: none is sent again
+    return;
+  }
   CHECK_INVARIANT(produced_ >= unacked_.size());
   const uint64_t first = produced_ - unacked_.size();
   if (state_ != State::kStreaming || ack.round != round_ || ack.next < first ||

@@ -63,6 +63,7 @@ class SnapshotSender {
   LogIndex installed() const { return installed_; }
   LogIndex elsewhere() const { return elsewhere_; }  // kBusyElsewhere: that one's index
   const std::string& failure() const { return failure_; }
+  bool source_damaged() const { return source_damaged_; }  // kFailed, and nobody else gets it
 
   uint64_t transfer() const { return transfer_; }
   LogIndex index() const { return source_.info().applied.index; }
@@ -117,6 +118,7 @@ class SnapshotSender {
   LogIndex installed_;
   LogIndex elsewhere_;
   std::string failure_;
+  bool source_damaged_ = false;
   Progress progress_;
 };
 

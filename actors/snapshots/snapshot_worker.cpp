@@ -82,10 +82,12 @@ SnapshotWorker::behavior_type SnapshotWorker::make_behavior() {
   return {
       [this](const SnapshotFrame& frame) {
         give_way();
+        const AtWork at_work(*this);
         received(frame.peer, frame.bytes);
         pump();
       },
       [this](const SnapshotLink& link) {
+        const AtWork at_work(*this);
         links_[link.peer] = link.up;
         if (const auto found = sending_.find(link.peer); found != sending_.end()) {
           found->second.sender->set_link(link.up, options_.now_ms());
@@ -93,12 +95,14 @@ SnapshotWorker::behavior_type SnapshotWorker::make_behavior() {
         pump();
       },
       [this](const SnapshotNews& news) {
+        const AtWork at_work(*this);
         news_ = news;
         receiver_.set_applied(news.applied, news.commit);
         pump_receiver();
       },
       [this](const raft::SnapshotWanted& follower) {
         give_way();
+        const AtWork at_work(*this);
         wanted(follower);
         pump();
       },
@@ -111,15 +115,21 @@ SnapshotWorker::behavior_type SnapshotWorker::make_behavior() {
         checkpoint_.reset();
       },
       [this](const SnapshotJudged& verdict) {
+        const AtWork at_work(*this);
         judged(verdict);
         pump();
       },
-      [this](const SnapshotStored&) { stored(); },
+      [this](const SnapshotStored&) {
+        const AtWork at_work(*this);
+        stored();
+      },
       [this](StateSwapped& state) {
+        const AtWork at_work(*this);
         swapped(state);
         pump();
       },
       [this](const CheckpointMade& made) {
+        const AtWork at_work(*this);
         checkpoint_made(made);
         pump();
       },
@@ -181,6 +191,11 @@ void SnapshotWorker::wanted(const raft::SnapshotWanted& wanted) {
          SnapshotPin{wanted.follower, found->second.sender->index(), options_.group});
     return;
   }
+  if (!report_.damage.empty()) {
+    // Said again as often as it is wanted: whoever leads next has another state.
+    send(options_.replica, SnapshotEnded{wanted.follower, LogIndex{0}, false, options_.group});
+    return;
+  }
   if (checkpoint_ && checkpoint_->source->info().applied.index >= useful_from) {
     start_sending(wanted.follower, useful_from);
     return;
@@ -229,6 +244,10 @@ void SnapshotWorker::checkpoint_made(const CheckpointMade& made) {
 void SnapshotWorker::source_made(const CheckpointMade& made) {
   making_.reset();
   std::string error = made.error;
+  if (error.empty() && !report_.damage.empty()) {
+    error = report_.damage;
+    remove(made.directory);
+  }
   if (error.empty()) {
     auto source = rocks::SnapshotSource::open(made.directory, options_.self, options_.group);
     if (source) {
@@ -282,7 +301,6 @@ void SnapshotWorker::pump_sender(NodeId follower, Sending& sending) {
          SnapshotFrame{
              .peer = follower, .bytes = encode_snapshot(*message), .group = options_.group});
   }
-  excuse_senders(now_ms);
   sending.checkpoint->used_ms = now_ms;
   if (talk.state() == SnapshotSender::State::kBusyElsewhere && talk.elsewhere() != sending.pinned) {
     sending.pinned = talk.elsewhere();
@@ -294,14 +312,6 @@ void SnapshotWorker::pump_sender(NodeId follower, Sending& sending) {
     log_notice("snapshot for node " + number(follower) + " (" + progress.mode +
                "): " + mib(progress.bytes_acknowledged) +
                (progress.bytes_total > 0 ? " of " + mib(progress.bytes_total) : std::string()));
-  }
-}
-
-// This worker did something else since then, and acknowledgements waited as long.
-void SnapshotWorker::excuse_senders(int64_t since_ms) {
-  const int64_t busy_ms = options_.now_ms() - since_ms;
-  for (auto& [to, sending] : sending_) {
-    sending.sender->excuse(busy_ms);
   }
 }
 
@@ -320,7 +330,6 @@ void SnapshotWorker::received(NodeId peer, const std::string& bytes) {
     return;
   }
   receiver_.receive(peer, *message, now_ms);
-  excuse_senders(now_ms);  // the last chunk has the whole state verified
 }
 
 void SnapshotWorker::pump_receiver() {
@@ -382,20 +391,17 @@ void SnapshotWorker::judged(const SnapshotJudged& judged) {
 
 void SnapshotWorker::stored() {
   CHECK_INVARIANT(installing_ && !installing_name_.empty());
-  const int64_t now_ms = options_.now_ms();
   Result<std::shared_ptr<OpenedState>> opened = options_.open_state(installing_name_);
   if (!opened) {
     hosting().fail_stop("the installed snapshot cannot be opened: " + opened.error().text);
     return;
   }
   send(options_.state_machine, SwapState{std::move(*opened), *installing_});
-  excuse_senders(now_ms);
 }
 
 void SnapshotWorker::swapped(StateSwapped& swapped) {
   CHECK_INVARIANT(installing_ && swapped.meta.index == installing_->index);
   CHECK_INVARIANT(swapped.old != nullptr && swapped.old->name != installing_name_);
-  const int64_t now_ms = options_.now_ms();
   const std::string old_name = swapped.old->name;
   swapped.old->executor.reset();
   swapped.old->keyspace.reset();  // waits for its background jobs
@@ -414,7 +420,6 @@ void SnapshotWorker::swapped(StateSwapped& swapped) {
   set_vital(Vital::kNo);
   receiver_.set_applied(swapped.meta.index, swapped.meta.index);
   receiver_.concluded(true, swapped.meta.index);
-  excuse_senders(now_ms);
 }
 
 // ---------------------------------------------------------------- all of it
@@ -440,6 +445,10 @@ void SnapshotWorker::pump() {
     if (!ok) {
       call_off(it->first, it->second);
     }
+    if (talk.source_damaged()) {
+      report_.damage = talk.failure();
+      checkpoint_.reset();
+    }
     it = sending_.erase(it);
   }
   pump_receiver();
@@ -447,6 +456,7 @@ void SnapshotWorker::pump() {
 }
 
 void SnapshotWorker::timer() {
+  const AtWork at_work(*this);
   const int64_t now_ms = options_.now_ms();
   for (auto& [follower, sending] : sending_) {
     sending.sender->tick(now_ms);
@@ -466,22 +476,6 @@ void SnapshotWorker::timer() {
                (progress.bytes_total > 0 ? " of " + mib(progress.bytes_total) : std::string()));
   }
   pump();
-}
-
-void SnapshotWorker::report() {
-  const SnapshotReceiver::Report receiving = receiver_.report();
-  report_.receiving = receiving.receiving;
-  report_.receiving_from = receiving.from;
-  report_.receiving_index = receiving.index;
-  report_.receiving_progress = receiving.progress;
-  report_.bytes_received = received_before_ + receiving.bytes_ever;
-  report_.sending.clear();
-  for (const auto& [follower, sending] : sending_) {
-    report_.sending[follower] = {sending.sender->index(), sending.sender->progress()};
-  }
-  report_.checkpoint_index = checkpoint_ ? checkpoint_->source->info().applied.index : LogIndex{0};
-  report_.checkpoint_bytes = checkpoint_ ? checkpoint_->source->bytes() : 0;
-  options_.board->set(report_);
 }
 
 SnapshotWorkerHandle spawn_snapshot_worker(caf::actor_system& system,

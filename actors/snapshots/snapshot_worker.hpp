@@ -25,6 +25,7 @@
 
 #include "actors/handles.hpp"
 #include "actors/hosting.hpp"
+#include "actors/snapshots/signs_of_life.hpp"
 #include "actors/snapshots/snapshot_receiver.hpp"
 #include "actors/snapshots/snapshot_sender.hpp"
 #include "config/base/job_thread.hpp"
@@ -55,8 +56,9 @@ struct SnapshotReport {
   std::map<NodeId, Sending> sending;
   LogIndex checkpoint_index;  // of the one that is kept; 0 = none
   uint64_t checkpoint_bytes = 0;
+  std::string damage;  // not empty: the own state has it, and nothing is sent until a restart
 
-  // What is left when the worker is gone: the counters.
+  // What is left when the worker is gone: the counters, and what is known of the state.
   SnapshotReport counters() const {
     SnapshotReport kept;
     kept.created = created;
@@ -70,6 +72,7 @@ struct SnapshotReport {
     kept.bytes_received = bytes_received;
     kept.last_bytes = last_bytes;
     kept.last_mode = last_mode;
+    kept.damage = damage;
     return kept;
   }
 };
@@ -132,6 +135,19 @@ class SnapshotWorker final : public Hosted<SnapshotWorkerHandle> {
     std::unique_ptr<rocks::SnapshotSource> source;
     int64_t used_ms = 0;
   };
+  // Around what may read, write or sync a whole state: peers of transfers hear that this node is at
+  // work, and the time does not count as their silence.
+  class AtWork {
+   public:
+    explicit AtWork(SnapshotWorker& worker);
+    ~AtWork();
+    AtWork(const AtWork&) = delete;
+    AtWork& operator=(const AtWork&) = delete;
+
+   private:
+    SnapshotWorker& worker_;
+    int64_t since_ms_;
+  };
   void give_way() const;
   struct Sending {
     std::shared_ptr<Checkpoint> checkpoint;
@@ -153,7 +169,6 @@ class SnapshotWorker final : public Hosted<SnapshotWorkerHandle> {
   void pump();
   void pump_sender(NodeId follower, Sending& sending);
   void call_off(NodeId follower, const Sending& sending);
-  void excuse_senders(int64_t since_ms);
   void pump_receiver();
   void arrived(SnapshotReceiver::Arrived arrived);
   void judged(const SnapshotJudged& judged);
@@ -188,6 +203,7 @@ class SnapshotWorker final : public Hosted<SnapshotWorkerHandle> {
   std::map<std::string, Backup> backups_;  // that are being written, by directory
   SnapshotReport report_;
   uint64_t received_before_ = 0;  // bytes, by workers that died
+  SignsOfLife signs_;
   JobThread verifier_{JobThread::Start::kWithFirstJob, JobThread::End::kJobAtHand,
                       rocks::work_in_background};
 };

@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 
 #include "resp/long_read.hpp"
+#include "config/options.hpp"
 #include "resp/measures.hpp"
 #include "resp/stopwatch.hpp"
 #include "tests/resp/node.hpp"
