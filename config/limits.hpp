@@ -35,9 +35,11 @@ constexpr size_t kOutputPauseBytes = 1 * kMiB;  // unsent replies above which re
 // never an option. All of it becomes one commit, which is in memory about four times over and goes
 // to disk as one flush.
 constexpr size_t kEntryWorkBytes = 256 * kMiB;
-// What they may build beyond that beside the turn (COPY), counted the same way: whether the disk
-// has room for it nobody asks before an entry is applied. It decides what entries mean, too.
-constexpr size_t kEntryBuildBytes = size_t{16} * 1024 * kMiB;
+// What they may build beyond that beside the turn (COPY), counted the same way, all of it on the
+// disk before the commit. No node may ask its disk when it applies an entry, so the origin asks
+// for so much before it proposes one, and it must not be more than disks usually have left. It
+// decides what entries mean, too.
+constexpr size_t kEntryBuildBytes = 1 * kGiB;
 // Of what an entry's commands build and nothing names yet (COPY), so much is in memory before it
 // goes to the table or to files, which takes a few milliseconds. No result depends on it.
 constexpr size_t kSpillBytes = 1 * kMiB;

@@ -295,6 +295,9 @@ bool Executor::State::apply_turn() {
     return false;
   }
   CHECK_INVARIANT(database.record().index <= queued);
+  if (rested) {  // else nothing went below the turn since pressure was asked
+    await_room();
+  }
   sessions.end_turn();
   database.end_turn();
   store->commit(database.record().index);

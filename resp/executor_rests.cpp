@@ -14,7 +14,10 @@ namespace kiwi::resp {
 void Executor::State::allow_rests() {
   database.effects().spill_at(options.spill_bytes);
   if (options.now_us) {
-    database.effects().before_spill([this] { await_room(); });
+    database.effects().before_spill([this] {
+      await_room();
+      rested = true;  // the turn ends behind this entry: its commit may have to wait, too
+    });
     database.effects().rest_by([this] { may_rest(); });
     database.steps().rest_by([this] { may_rest(); });
   }
@@ -22,7 +25,7 @@ void Executor::State::allow_rests() {
 
 // Where an exception is dealt with, no fiber may be left.
 bool Executor::State::may_leave() const {
-  return applying != nullptr && fiber && fiber->is_running() && std::uncaught_exceptions() == 0 &&
+  return fiber && fiber->is_running() && std::uncaught_exceptions() == 0 &&
          std::current_exception() == nullptr;
 }
 
@@ -59,7 +62,8 @@ void Executor::State::note_arrivals() {
   }
 }
 
-// Before what would wait for the files, and hold up the thread.
+// Before what would wait for the files, and hold up the thread: a spill, and the commit behind one.
+// A swap or a stop may leave it here as anywhere in an entry.
 void Executor::State::await_room() {
   while (may_leave() && store->pressure() >= rocks::StateStore::kPressureFull) {
     waits_for_room = true;

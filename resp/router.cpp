@@ -6,6 +6,7 @@
 #include "config/base/check.hpp"
 #include "resp/command_keys.hpp"
 #include "resp/router_state.hpp"
+#include "resp/words.hpp"
 #include "rocks/keys.hpp"
 
 namespace kiwi::resp {
@@ -47,6 +48,19 @@ std::string_view text_of(Answer answer) {
       break;  // its text depends on the request
   }
   return {};
+}
+
+// A block with such a command, too. What a script will call nobody knows here.
+bool may_build(std::string_view packed) {
+  PackedCommand command;
+  if (!unpack_command(packed, command)) {
+    return false;
+  }
+  if (command.kind == PackedKind::kTransaction) {
+    return std::ranges::any_of(command.commands, may_build);
+  }
+  return !command.args.empty() &&
+         (same_word(command.args[0], "copy") || same_word(command.args[0], "move"));
 }
 
 }  // namespace
@@ -319,6 +333,9 @@ void Router::requests(RequestBatch batch, int64_t now_ms) {
     std::optional<Answer> refusal = s.refusal(r.kind, now_ms);
     if (!refusal && r.kind == RequestKind::kWrite) {
       refusal = s.disk_refusal(now_ms);  // it has no number yet
+      if (!refusal && s.builds_refused && may_build(item.packed)) {
+        refusal = Answer::kDiskFull;
+      }
     }
     if (refusal) {
       s.answer(item.to, item.kind, *refusal, item.packed);
@@ -379,6 +396,7 @@ void Router::link_up(NodeId peer, int64_t now_ms) {
 }
 
 void Router::set_disk_full(bool full) { state_->disk_full = full; }
+void Router::set_builds_refused(bool refused) { state_->builds_refused = refused; }
 
 void Router::set_service(Service service, int64_t now_ms) {
   State& s = *state_;

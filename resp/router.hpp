@@ -89,6 +89,8 @@ class Router {
   void set_cluster_version(uint32_t version);
   // This node's disk is nearly full: new writes of its clients are refused.
   void set_disk_full(bool full);
+  // It has no room for what one entry may build beside its turn: COPY and MOVE are refused.
+  void set_builds_refused(bool refused);
   // How far this node's state lags behind (Keyspace::pressure()), and the leader's, as it said
   // last. Writes slow down, the more the higher the worse of both is: batches go one by one, and
   // each is followed by a pause that its size and the pressure decide.

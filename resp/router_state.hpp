@@ -295,6 +295,7 @@ struct Router::State {
 
   uint32_t cluster_version = 1;
   bool disk_full = false;            // of this node
+  bool builds_refused = false;       // Router::set_builds_refused()
   int64_t leader_full_until_ms = 0;  // the leader said so; until then writes are not even sent
 
   uint64_t next_sequence() const { return first_unsettled + pending.size(); }

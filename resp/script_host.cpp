@@ -12,6 +12,7 @@
 #include "resp/numbers.hpp"
 #include "resp/resp_writer.hpp"
 #include "resp/stopwatch.hpp"
+#include "resp/types/steps.hpp"
 #include "resp/words.hpp"
 
 namespace kiwi::resp {
@@ -53,6 +54,9 @@ class InnerMark {
       open_ = false;
     }
   }
+  // The state is being left as it is, in the middle of the entry: nothing is written any more,
+  // which might wait for room on the disk, and an open drops what was built.
+  void leave() { open_ = false; }
   InnerMark(const InnerMark&) = delete;
   InnerMark& operator=(const InnerMark&) = delete;
 
@@ -155,6 +159,9 @@ void ScriptHost::run(const CommandSpec& row, Args args, ValueWriter& value) {
     context_.end();
     mark.keep();
     return;
+  } catch (const Stopped&) {
+    mark.leave();
+    throw;
   } catch (const TooMuchForOneEntry&) {
     throw;  // of the whole script
   } catch (const std::bad_alloc&) {

@@ -117,6 +117,7 @@ class PlainKeyspace final : public OverlaidKeyspace<StoredWalk> {
   rocksdb::WriteOptions write_options_;
   rocksdb::ReadOptions read_options_;
   rocksdb::PinnableSlice found_;
+  bool opened_ = true;               // and nothing was written since
   bool anything_committed_ = false;  // once it is, for ever
   std::vector<const Overlay::Node*> sorted_;
   bool tombstones_written_ = false;  // by the family being batched
@@ -143,6 +144,7 @@ std::optional<std::string_view> PlainKeyspace::get(Family family, const LookupKe
 }
 
 void PlainKeyspace::commit(LogIndex applied) {
+  opened_ = false;
   turn_.check_applied(applied);
   batch_.Clear();
   for (Family family : kAllFamilies) {
@@ -171,6 +173,7 @@ bool PlainKeyspace::anything_committed() {
 }
 
 void PlainKeyspace::spill(std::span<const Record> records) {
+  opened_ = false;
   if (!anything_committed()) {
     for (const Record& record : records) {
       turn_.put(record.family, record.key, record.value);
@@ -186,10 +189,14 @@ void PlainKeyspace::spill(std::span<const Record> records) {
   batch_.Clear();
 }
 
+// The files first: what they erased in others, which stay, is erased anew.
 void PlainKeyspace::drop_spilled(Family family, std::string_view from, std::string_view to) {
   CHECK_INVARIANT(!cached(family) && from < to);
   if (!anything_committed()) {
     return;
+  }
+  if (opened_) {
+    database_->delete_files(family, from, to);
   }
   batch_.Clear();
   batch_.DeleteRange(database_->handle(family), from, to);

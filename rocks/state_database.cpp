@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <rocksdb/cache.h>
+#include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
@@ -353,6 +354,18 @@ Result<void> StateDatabase::checkpoint(const std::string& directory) {
   }
   failpoint("snapshot-created");
   return {};
+}
+
+void StateDatabase::delete_files(Family family, std::string_view from, std::string_view to) {
+  CHECK_INVARIANT(from < to);
+  const rocksdb::Slice begin(from.data(), from.size());
+  const rocksdb::Slice end(to.data(), to.size());
+  constexpr bool kEndToo = false;
+  const rocksdb::Status status =
+      rocksdb::DeleteFilesInRange(db_.get(), handle(family), &begin, &end, kEndToo);
+  if (!status.ok() && !room_->forgives(status)) {
+    fatal_status("deleting files", path_, status);
+  }
 }
 
 // By files, since CompactRange() would flush memtables first. Loses gracefully against a background

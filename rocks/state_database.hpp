@@ -63,6 +63,10 @@ class StateDatabase {
   LogIndex persisted_index() const;
   // A checkpoint in `directory`, which must not exist; any thread.
   Result<void> checkpoint(const std::string& directory);
+  // Of what nobody will ask for again: files that hold nothing else go at once, though there may be
+  // no room for a compaction. The rest of the range stays as it is, and so do files of level 0,
+  // which are few: what is ingested goes there only if its range crosses a file's below.
+  void delete_files(Family family, std::string_view from, std::string_view to);
   void compact();  // every family into its last level, and waits
   // Counts ended flushes: a new number means that the flushed index may have moved.
   uint64_t flushes() const { return flushes_->load(std::memory_order_acquire); }

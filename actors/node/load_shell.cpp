@@ -7,6 +7,7 @@
 #include "actors/client_loop.hpp"
 #include "actors/node/storage.hpp"
 #include "config/base/log.hpp"
+#include "config/limits.hpp"
 #include "resp/router.hpp"
 #include "rocks/room.hpp"
 
@@ -49,6 +50,8 @@ void LoadShell::look_at_disk() {
              ClientLoop::monotonic_ms());
   node_.context.status.disk = {free, owed, disk_.full()};
   node_.router->set_disk_full(disk_.refuses());
+  node_.router->set_builds_refused(node_.options.disk_free_min != 0 &&
+                                   free < node_.disk_reserve + config::limits::kEntryBuildBytes);
   DiskEffects effects = disk_.take_effects();
   if (effects.turned) {
     say_disk_turned(free, owed);

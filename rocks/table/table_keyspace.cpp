@@ -207,6 +207,7 @@ class TableKeyspace final : public OverlaidKeyspace<TableWalk> {
   rocksdb::ReadOptions read_options_;
   rocksdb::PinnableSlice found_;
   LogIndex committed_;
+  bool opened_ = true;            // and nothing was written since
   uint32_t taken_ = kCleanEpoch;  // the last epoch that the table knows to be flushed
   std::chrono::steady_clock::time_point epoch_began_ = std::chrono::steady_clock::now();
   JobThread background_ = background_thread();  // posted to by the flusher
@@ -235,6 +236,7 @@ std::optional<std::string_view> TableKeyspace::get(Family family, const LookupKe
 
 void TableKeyspace::commit(LogIndex applied) {
   CHECK_INVARIANT(applied >= committed_);
+  opened_ = false;
   turn_.check_applied(applied);
   take_flushed();
   wait_for_room();
@@ -277,6 +279,7 @@ void TableKeyspace::commit_family(Family family) {
 // last commit, and records that nothing of it names.
 void TableKeyspace::spill(std::span<const Record> records) {
   CHECK_INVARIANT(!table_.has_cursors());
+  opened_ = false;
   take_flushed();
   wait_for_room();
   if (!write_applied_again()) {  // nothing was committed yet: there is no state to be part of
@@ -293,9 +296,13 @@ void TableKeyspace::spill(std::span<const Record> records) {
   freeze_if_full();
 }
 
+// The files first: what they erased in others, which stay, is erased anew.
 void TableKeyspace::drop_spilled(Family family, std::string_view from, std::string_view to) {
   CHECK_INVARIANT(!table_.has_cursors() && from < to);
   if (write_applied_again()) {
+    if (opened_) {
+      database_->delete_files(family, from, to);
+    }
     table_.erase_range(family, from, to);
   }
 }

@@ -1,5 +1,8 @@
 // What a command builds beside the turn and nothing names yet: in pieces, on every
 // engine, undone with its command, and of no use to anybody when the process dies in between.
+#include <atomic>
+#include <chrono>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -210,6 +213,61 @@ TEST_CASE_TEMPLATE("what was being built when the process died is gone when the 
   }
   engine.reopen();
   CHECK(count(rocks::Family::kElement) == elements);
+}
+
+TEST_CASE(
+    "the commit behind a spill waits for room where its entry rests, not the thread [C3][F60]") {
+  using Clock = std::chrono::steady_clock;
+  std::atomic<bool> full{false};
+  // A thread that waits for it is let go in the end, so that the test fails and does not hang.
+  const Clock::time_point last = Clock::now() + std::chrono::seconds(20);
+  OnTable engine([&] { return full && Clock::now() < last ? uint64_t{0} : uint64_t{1} << 40; });
+  ExecutorOptions options = in_pieces(200'000);  // many epochs of a table this small
+  options.now_us = [now = int64_t{0}]() mutable { return ++now; };
+  options.rest_after_us = int64_t{1} << 40;
+  Node node(engine.keyspace(), options);
+  node.start();
+  for (int i = 0; i < 600; i += 50) {
+    Argv hset{"hset", "hash"};
+    for (int j = i; j < i + 50; ++j) {
+      hset.insert(hset.end(), {"field" + std::to_string(j), std::string(400, 'v')});
+    }
+    node.run(hset);
+  }
+  engine.keyspace().flush();
+  REQUIRE(engine.keyspace().pressure() < rocks::StateStore::kPressureFull);
+  const LogIndex before = node.executor().applied();
+  auto batch = std::make_shared<PendingBatch>();
+  const raft::ProposalNumber number = node.next_number();
+  batch->sequence = number.sequence;
+  batch->ops.push_back({{1, 0}, RequestKind::kWrite, 2, {}});
+  node.executor().expect(batch);
+  node.log().batch(number, {packed({"copy", "hash", "copy"})});
+  full = true;
+  node.executor().apply(std::exchange(node.log().entries, {}));
+  for (int i = 0; i < 10; ++i) {
+    CHECK(node.executor().work());
+    REQUIRE(node.executor().waits_for_room());
+    const ExecutorEffects effects = node.executor().take_effects();
+    CHECK((effects.replies.empty() && effects.settled.empty() && !effects.applied_moved));
+    CHECK(node.executor().applied() == before);
+  }
+  SUBCASE("there is room again") {
+    full = false;
+    while (node.executor().work()) {
+    }
+    CHECK(Node::bytes_of(node.executor().take_effects()) == ":1\r\n");
+    CHECK(node.executor().applied() == before + 1);
+    CHECK(node("hlen copy") == ":600\r\n");
+  }
+  SUBCASE("another state takes its place") {
+    engine.keyspace().give_up();
+    node.executor().abandon();
+    CHECK_FALSE(node.executor().rests());
+    CHECK(node.executor().applied() == before);
+    CHECK(node.executor().take_effects().replies.empty());
+  }
+  full = false;
 }
 
 TEST_SUITE_END();

@@ -338,6 +338,49 @@ TEST_CASE("who is left in the middle of an entry tells nothing of it [C3][F22]")
   CHECK(executor.state_checksum() == w.checksum);
 }
 
+namespace {
+
+class CountsDrops final : public rocks::MemoryKeyspace {
+ public:
+  void drop_spilled(rocks::Family family, std::string_view from, std::string_view to) override {
+    ++drops;
+    MemoryKeyspace::drop_spilled(family, from, to);
+  }
+  size_t drops = 0;
+};
+
+}  // namespace
+
+TEST_CASE("a script that is left in the middle of a COPY writes nothing more [C3][F22][F60]") {
+  CountsDrops keyspace;
+  ExecutorOptions options = resting();
+  options.spill_bytes = 2000;
+  Node node(keyspace, options);
+  node.start();
+  for (int i = 0; i < 1000; i += 100) {
+    Argv hset{"hset", "hash"};
+    for (int j = i; j < i + 100; ++j) {
+      hset.insert(hset.end(), {"field" + std::to_string(j), "value"});
+    }
+    node.run(hset);
+  }
+  const LogIndex before = node.executor().applied();
+  const raft::ProposalNumber number = node.next_number();
+  expected(node, number);
+  node.log().batch(
+      number,
+      {packed({"eval", "return redis.call('copy', KEYS[1], KEYS[2])", "2", "hash", "copy"})});
+  node.executor().apply(std::exchange(node.log().entries, {}));
+  while (keyspace.spills() == 0) {
+    REQUIRE(node.executor().work());
+    REQUIRE(node.executor().rests());
+  }
+  node.executor().abandon();
+  CHECK_FALSE(node.executor().rests());
+  CHECK(node.executor().applied() == before);
+  CHECK(keyspace.drops == 0);  // on a full disk it might wait, and for ever
+}
+
 TEST_CASE("a serve in an entry that is left in the middle is lost, and stands in nobody's way") {
   RestingBatch turn;
   turn.block({5, 2}, {"blpop", "q", "0"});

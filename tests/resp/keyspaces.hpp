@@ -4,10 +4,12 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <type_traits>
 #include <unistd.h>
+#include <utility>
 
 #include "config/base/check.hpp"
 #include "rocks/keyspace.hpp"
@@ -35,7 +37,8 @@ class OnRocksWith {
  public:
   static inline const char* const kName =
       kOpen == &rocks::open_table_keyspace ? "table engine" : "plain engine";
-  OnRocksWith() {
+  // `free` stands for the disk.
+  explicit OnRocksWith(std::function<uint64_t()> free = nullptr) : free_(std::move(free)) {
     std::string pattern = (std::filesystem::temp_directory_path() / "kiwi-command-XXXXXX").string();
     CHECK_INVARIANT(::mkdtemp(pattern.data()) != nullptr);
     directory_ = pattern;
@@ -62,11 +65,13 @@ class OnRocksWith {
     options.metadata_cache_bytes = 16 << 10;
     options.table_bytes = 64 << 10;
     options.table_erased_at_once = 2;
+    options.free_bytes = free_;
     auto opened = kOpen(options);
     CHECK_INVARIANT(opened.has_value());
     keyspace_ = std::move(opened.value());
   }
 
+  const std::function<uint64_t()> free_;
   std::string directory_;
   std::unique_ptr<rocks::Keyspace> keyspace_;
 };

@@ -23,6 +23,47 @@ TEST_CASE("while the disk here is nearly full new writes are refused without a n
   CHECK(sequences_of(h.turn()) == Sequences{2});
 }
 
+TEST_CASE("without room for what an entry may build COPY and MOVE get no number, others do [F60]") {
+  RouterHarness h;
+  h.up(RouterHarness::kSelf);
+  const auto packed = [](std::vector<std::string_view> argv) {
+    std::string out;
+    pack_command(out, 0, argv);
+    return out;
+  };
+  const auto write = [&](const std::string& command) {
+    RequestBatch batch;
+    batch.connection = 1;
+    batch.buffer = command;
+    batch.requests.emplace_back();
+    batch.requests[0].slot = ++h.slots[1];
+    batch.requests[0].kind = RequestKind::kWrite;
+    batch.requests[0].size = static_cast<uint32_t>(command.size());
+    h.router.requests(std::move(batch), h.now);
+    const RouterEffects effects = h.turn();
+    for (const auto& expected : effects.expect) {
+      h.settle(expected->sequence);
+    }
+    return !effects.expect.empty();
+  };
+  const auto block = [&](const std::vector<std::string>& commands) {
+    std::string out;
+    pack_transaction(out, 0, {}, commands);
+    return out;
+  };
+  const std::string copy = packed({"COPY", "a", "b"});
+  const std::string set = packed({"set", "copy", "move"});
+  h.router.set_builds_refused(true);
+  CHECK_FALSE(write(copy));
+  CHECK(h.reply(1, 1).starts_with("-OOM the disk is nearly full"));
+  CHECK_FALSE(write(packed({"move", "a", "1"})));
+  CHECK_FALSE(write(block({set, copy})));
+  CHECK(write(set));
+  CHECK(write(block({set, set})));
+  h.router.set_builds_refused(false);
+  CHECK(write(copy));
+}
+
 TEST_CASE("a leader whose disk is nearly full is left alone for a moment [F3]") {
   RouterHarness h;
   h.up(RouterHarness::kOther);

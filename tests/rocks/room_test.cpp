@@ -4,8 +4,11 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <random>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -260,6 +263,50 @@ TEST_CASE("a state that is given up ends within a second, whatever waits for roo
     CHECK(copies == (table ? 1 : 0));
     room.join();
   }
+}
+
+TEST_CASE("what was being built gives its room back at the next open, without a compaction [F60]") {
+  TempDirectory directory;
+  std::atomic<uint64_t> free{kMuch};
+  KeyspaceOptions options = table_options(directory.path("state"), kTable);
+  options.free_bytes = [&free] { return free.load(); };
+  {
+    auto opened = open_table_keyspace(options);
+    REQUIRE(opened.has_value());
+    Keyspace& keyspace = **opened;
+    keyspace.put(Family::kElement, "5.0", "named");
+    keyspace.put(Family::kElement, "4.0", "named");
+    put_applied(keyspace, 1);
+    keyspace.commit(LogIndex{1});
+    keyspace.flush();
+    std::mt19937_64 random(7);  // what can be compressed takes no room
+    for (int piece = 0; piece < 8; ++piece) {
+      std::vector<Writer::Record> records;
+      for (int i = 0; i < 1000; ++i) {
+        std::string value;
+        while (value.size() < 1000) {
+          const uint64_t bits = random();
+          value.append(reinterpret_cast<const char*>(&bits), sizeof(bits));
+        }
+        records.push_back(
+            {Family::kElement, "5.1." + std::to_string(100'000 + 1000 * piece + i), value});
+      }
+      keyspace.spill(records);
+      keyspace.flush();
+    }
+    CHECK(keyspace.usage().disk_bytes > 7'000'000);
+  }
+  free = 1 << 20;  // enough for words about files
+  auto opened = open_table_keyspace(options);
+  REQUIRE(opened.has_value());
+  Keyspace& keyspace = **opened;
+  CHECK(keyspace.usage().disk_bytes > 7'000'000);
+  keyspace.drop_spilled(Family::kElement, "5.1", "5.2");
+  CHECK(keyspace.usage().disk_bytes < 2'000'000);
+  CHECK_FALSE(keyspace.cursor(Family::kElement, "5.1", "5.2")->valid());
+  CHECK(keyspace.get(Family::kElement, "5.0") == "named");
+  CHECK(keyspace.get(Family::kElement, "4.0") == "named");
+  free = kMuch;
 }
 
 TEST_SUITE_END();
