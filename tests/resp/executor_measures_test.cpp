@@ -8,8 +8,8 @@
 
 #include <doctest/doctest.h>
 
-#include "resp/long_read.hpp"
 #include "config/options.hpp"
+#include "resp/long_read.hpp"
 #include "resp/measures.hpp"
 #include "resp/stopwatch.hpp"
 #include "tests/resp/node.hpp"
