@@ -148,6 +148,11 @@ struct Core::State {
   Term snapshot_term;
   bool installing = false;          // between kInstall and snapshot_installed()
   std::map<NodeId, LogIndex> pins;  // transfers that run, by follower
+  struct HeldPin {
+    LogIndex index;
+    uint64_t until = 0;  // in ticks
+  };
+  std::map<NodeId, HeldPin> held_pins;  // of transfers that failed, for the next attempt at them
   std::vector<IndexedConfiguration>
       configurations;  // the snapshot's (or none at 0), then the log's
   RoleState role = Follower{};
@@ -299,6 +304,8 @@ struct Core::State {
                    uint64_t keep_entries,
                    uint64_t keep_for_laggards_entries);
   void drop_served_pins();
+  void hold_pin(NodeId follower, LogIndex index);
+  LogIndex needed_by_held_pins(LogIndex flushed) const;
   LogIndex needed_by_laggards(LogIndex flushed, uint64_t budget_entries) const;
   std::optional<Term> known_term(LogIndex index) const;
   bool on_disk_from(LogIndex next) const;

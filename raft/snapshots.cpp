@@ -11,6 +11,8 @@ namespace kiwi::raft {
 
 namespace {
 
+constexpr uint32_t kHeldTimeouts = 8;  // election timeouts; the next attempt begins after one
+
 // The last of the entries that go if `kept` stay of those up to `last`.
 LogIndex all_but(LogIndex last, uint64_t kept) {
   return LogIndex{last.value > kept ? last.value - kept : 0};
@@ -37,6 +39,7 @@ LogIndex Core::State::compact(LogIndex flushed,
   LogIndex keep_from = all_but(flushed, keep_entries) + 1;
   keep_from = std::min(keep_from, needed_by_laggards(flushed, keep_for_laggards_entries));
   drop_served_pins();
+  keep_from = std::min(keep_from, needed_by_held_pins(flushed));
   for (const auto& [follower, index] : pins) {
     if (!mutant(Mutant::kPinIgnored)) {
       keep_from = std::min(keep_from, index);  // with its term: the entry before the next one
@@ -66,7 +69,30 @@ void Core::State::drop_served_pins() {
       auto peer = leader->peers.find(pin.first);
       return peer != leader->peers.end() && peer->second.match >= pin.second;
     });
+    std::erase_if(held_pins, [&](const auto& held) {
+      auto peer = leader->peers.find(held.first);
+      return peer == leader->peers.end() || peer->second.match >= held.second.index;
+    });
   }
+}
+
+// The state that was being sent is there still, and the next attempt is soon. A state whose
+// transfers fail again and again is not held for twice: the log would grow as long as they do.
+void Core::State::hold_pin(NodeId follower, LogIndex index) {
+  HeldPin& held = held_pins[follower];
+  if (held.index != index) {
+    held = {index, ticks + uint64_t{kHeldTimeouts} * options.election_ticks_max};
+  }
+}
+
+LogIndex Core::State::needed_by_held_pins(LogIndex flushed) const {
+  LogIndex needed = flushed + 1;
+  for (const auto& [follower, held] : held_pins) {
+    if (ticks < held.until && on_disk_from(held.index + 1)) {
+      needed = std::min(needed, held.index);
+    }
+  }
+  return needed;
 }
 
 // From the last entry on that each of them has, for its term. Members that answer nothing count as
@@ -121,7 +147,12 @@ bool Core::State::snapshot_pinned(NodeId follower, LogIndex index) {
 }
 
 void Core::State::snapshot_done(NodeId follower, LogIndex installed, bool ok) {
-  pins.erase(follower);
+  if (const auto pin = pins.find(follower); pin != pins.end()) {
+    if (!ok) {
+      hold_pin(follower, pin->second);
+    }
+    pins.erase(pin);
+  }
   Leader* leader = leading();
   if (leader == nullptr) {
     return;
@@ -195,6 +226,7 @@ void Core::State::snapshot_installed(const SnapshotMeta& meta, int64_t applied_s
   apply_reading = false;
   uncommitted_bytes = 0;
   std::erase_if(pins, [&](const auto& pin) { return pin.second < meta.index; });
+  held_pins.clear();
   last_stamp_ms = applied_stamp_ms;
   if (mutant(Mutant::kSnapshotConfigurationIgnored)) {
     configurations = {{meta.index, configuration()}};

@@ -40,7 +40,8 @@ NodeId DamagedState::successor() const {
   const raft::PeerStatus* best = nullptr;
   for (const raft::PeerStatus& peer : cluster_.raft.peers) {
     if (peer.member.id != cluster_.self && cluster_.latest.is_voter(peer.member.id) && peer.up &&
-        peer.state == raft::PeerState::kReplicate && (best == nullptr || peer.match > best->match)) {
+        peer.state == raft::PeerState::kReplicate &&
+        (best == nullptr || peer.match > best->match)) {
       best = &peer;
     }
   }

@@ -1,6 +1,6 @@
 // A node whose own state was found damaged when it was to be sent. It serves on as long as nobody
 // reads what is damaged, but it sends its state to nobody; so a leader hands leadership to another
-// voter, whose worker sends another state, and stays if there is none. Until a restart.
+// voter, whose worker sends another state, and stays if there is none.
 //
 // Plain class: inputs in, outcome out. Owned by Node, client loop. Times are monotonic.
 #pragma once

@@ -17,7 +17,7 @@ namespace kiwi::actors {
 class SignsOfLife {
  public:
   struct Pace {
-    std::chrono::milliseconds every{500};  // below what repeats unanswered chunks
+    std::chrono::milliseconds every{500};        // below what repeats unanswered chunks
     std::chrono::milliseconds patience{60'000};  // with work that does not go on
   };
 

@@ -82,12 +82,10 @@ SnapshotWorker::behavior_type SnapshotWorker::make_behavior() {
   return {
       [this](const SnapshotFrame& frame) {
         give_way();
-        const AtWork at_work(*this);
         received(frame.peer, frame.bytes);
         pump();
       },
       [this](const SnapshotLink& link) {
-        const AtWork at_work(*this);
         links_[link.peer] = link.up;
         if (const auto found = sending_.find(link.peer); found != sending_.end()) {
           found->second.sender->set_link(link.up, options_.now_ms());
@@ -95,14 +93,12 @@ SnapshotWorker::behavior_type SnapshotWorker::make_behavior() {
         pump();
       },
       [this](const SnapshotNews& news) {
-        const AtWork at_work(*this);
         news_ = news;
         receiver_.set_applied(news.applied, news.commit);
         pump_receiver();
       },
       [this](const raft::SnapshotWanted& follower) {
         give_way();
-        const AtWork at_work(*this);
         wanted(follower);
         pump();
       },
@@ -115,21 +111,15 @@ SnapshotWorker::behavior_type SnapshotWorker::make_behavior() {
         checkpoint_.reset();
       },
       [this](const SnapshotJudged& verdict) {
-        const AtWork at_work(*this);
         judged(verdict);
         pump();
       },
-      [this](const SnapshotStored&) {
-        const AtWork at_work(*this);
-        stored();
-      },
+      [this](const SnapshotStored&) { stored(); },
       [this](StateSwapped& state) {
-        const AtWork at_work(*this);
         swapped(state);
         pump();
       },
       [this](const CheckpointMade& made) {
-        const AtWork at_work(*this);
         checkpoint_made(made);
         pump();
       },
@@ -232,6 +222,7 @@ std::shared_ptr<SnapshotWorker::Making> SnapshotWorker::make_checkpoint(
 }
 
 void SnapshotWorker::checkpoint_made(const CheckpointMade& made) {
+  const AtWork at_work(*this);
   if (own_copy_ && made.directory == own_copy_->directory) {
     own_copy_made(made);
   } else if (making_ && made.directory == making_->directory) {
@@ -318,6 +309,7 @@ void SnapshotWorker::pump_sender(NodeId follower, Sending& sending) {
 // ---------------------------------------------------------------- receiving
 
 void SnapshotWorker::received(NodeId peer, const std::string& bytes) {
+  const AtWork at_work(*this);
   Result<SnapshotMessage> message = decode_snapshot(bytes);
   if (!message) {
     log_warning("node " + number(peer) + ": " + message.error().text);
@@ -376,6 +368,7 @@ void SnapshotWorker::arrived(SnapshotReceiver::Arrived arrived) {
 }
 
 void SnapshotWorker::judged(const SnapshotJudged& judged) {
+  const AtWork at_work(*this);
   if (!installing_ || judged.verdict == raft::SnapshotVerdict::kInstall) {
     return;
   }
@@ -390,6 +383,7 @@ void SnapshotWorker::judged(const SnapshotJudged& judged) {
 }
 
 void SnapshotWorker::stored() {
+  const AtWork at_work(*this);
   CHECK_INVARIANT(installing_ && !installing_name_.empty());
   Result<std::shared_ptr<OpenedState>> opened = options_.open_state(installing_name_);
   if (!opened) {
@@ -400,6 +394,7 @@ void SnapshotWorker::stored() {
 }
 
 void SnapshotWorker::swapped(StateSwapped& swapped) {
+  const AtWork at_work(*this);
   CHECK_INVARIANT(installing_ && swapped.meta.index == installing_->index);
   CHECK_INVARIANT(swapped.old != nullptr && swapped.old->name != installing_name_);
   const std::string old_name = swapped.old->name;
@@ -410,6 +405,7 @@ void SnapshotWorker::swapped(StateSwapped& swapped) {
     log_warning("the old state stays until the next start: " + removed.error().text);
   }
   options_.live_state = installing_name_;
+  report_.damage.clear();  // of the state that went
   ++report_.received;
   const SnapshotReceiver::Report receiving = receiver_.report();
   report_.last_bytes = receiving.progress.bytes_received;
@@ -425,6 +421,7 @@ void SnapshotWorker::swapped(StateSwapped& swapped) {
 // ---------------------------------------------------------------- all of it
 
 void SnapshotWorker::pump() {
+  const AtWork at_work(*this);
   for (auto it = sending_.begin(); it != sending_.end();) {
     pump_sender(it->first, it->second);
     const SnapshotSender& talk = *it->second.sender;
@@ -456,7 +453,6 @@ void SnapshotWorker::pump() {
 }
 
 void SnapshotWorker::timer() {
-  const AtWork at_work(*this);
   const int64_t now_ms = options_.now_ms();
   for (auto& [follower, sending] : sending_) {
     sending.sender->tick(now_ms);

@@ -56,7 +56,7 @@ struct SnapshotReport {
   std::map<NodeId, Sending> sending;
   LogIndex checkpoint_index;  // of the one that is kept; 0 = none
   uint64_t checkpoint_bytes = 0;
-  std::string damage;  // not empty: the own state has it, and nothing is sent until a restart
+  std::string damage;  // not empty: the own state has it, and nothing is sent of it
 
   // What is left when the worker is gone: the counters, and what is known of the state.
   SnapshotReport counters() const {

@@ -12,9 +12,7 @@ namespace {
 
 constexpr uint64_t kLeast = 256;    // less is refused
 constexpr uint64_t kOthers = 96;    // log files, peers, loops, files that are being written
-// Most of them at a time: one that is sent, one that comes as a delta, one that is proved after it
-// came, one that is proved as a backup.
-constexpr uint64_t kSnapshots = 4;
+constexpr uint64_t kSnapshots = 2;  // one that is made or sent, one that is received
 // From here on table files alone cannot reach the half that is theirs: 128 thousand of them, of
 // 8 MiB or more, are a terabyte.
 constexpr uint64_t kPlenty = 1 << 18;

@@ -195,6 +195,55 @@ TEST_CASE("a sender that was busy itself sends nothing again") {
   CHECK(talk.sender->next(talk.rate, talk.now_ms).has_value());
 }
 
+// As SnapshotWorker tells it of a node that proves a state.
+TEST_CASE("who is at work for minutes is neither given up nor sent anything again [F32]") {
+  FakeState state(100, 9000, 'a');
+  Talk talk(state);
+  while (talk.sender->progress().bytes_sent == 0) {
+    talk.step();
+  }
+  talk.wire.clear();
+  const SnapshotMessage at_work{talk.sender->transfer(), SnapshotAck{}};
+  for (int i = 0; i < 600; ++i) {  // five minutes
+    talk.now_ms += 500;
+    talk.sender->receive(at_work, talk.now_ms);
+    talk.receiver->receive(NodeId{1}, at_work, talk.now_ms);
+    talk.sender->tick(talk.now_ms);
+    talk.receiver->tick(talk.now_ms);
+    REQUIRE_FALSE(talk.sender->next(talk.rate, talk.now_ms).has_value());
+  }
+  CHECK_FALSE(talk.sender->over());
+  CHECK(talk.receiver->report().receiving);
+  CHECK(talk.run());  // what was lost is sent again afterwards
+  CHECK(talk.installed == 1);
+}
+
+TEST_CASE("a receiver that was busy itself does not take it for the sender's silence") {
+  FakeState state(100, 9000, 'a');
+  Talk talk(state);
+  while (!talk.receiver->report().receiving) {
+    talk.step();
+  }
+  CHECK(talk.receiver->transfer()->second == talk.sender->transfer());
+  talk.receiver->excuse(150'000);
+  talk.receiver->tick(talk.now_ms += 150'000);
+  CHECK(talk.receiver->report().receiving);
+  talk.receiver->tick(talk.now_ms += 120'000);  // and nothing comes
+  CHECK_FALSE(talk.receiver->report().receiving);
+  CHECK_FALSE(talk.receiver->transfer().has_value());
+}
+
+TEST_CASE("a sender knows that its state is damaged from one that only failed [F17]") {
+  FakeState state(100, 9000, 'a');
+  for (const Errc code : {Errc::kCorrupt, Errc::kIo}) {
+    Talk talk(state);
+    talk.source->fails = Error{code, "block checksum mismatch"};
+    CHECK_FALSE(talk.run());
+    CHECK(talk.sender->state() == SnapshotSender::State::kFailed);
+    CHECK(talk.sender->source_damaged() == (code == Errc::kCorrupt));
+  }
+}
+
 TEST_CASE("who is there already says so, and gets nothing") {
   FakeState state(100, 9000, 'a');
   Talk talk(state, 150);

@@ -6,6 +6,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -67,7 +68,9 @@ class FakeSource final : public rocks::SnapshotSource {
   const rocks::SnapshotInfo& info() const override { return state_.info; }
   const std::string& directory() const override { return directory_; }
   uint64_t bytes() const override { return manifest_.bytes(); }
-  Result<rocks::Manifest> manifest() override { return manifest_; }
+  Result<rocks::Manifest> manifest() override {
+    return fails ? Result<rocks::Manifest>(*fails) : Result<rocks::Manifest>(manifest_);
+  }
   Result<std::string> read(uint32_t file, uint64_t offset, size_t bytes_max) override {
     return state_.files.at(file).substr(offset, bytes_max);
   }
@@ -78,6 +81,7 @@ class FakeSource final : public rocks::SnapshotSource {
     return std::unique_ptr<rocks::DeltaStream>(std::make_unique<FakeDelta>(state_));
   }
   Checksum128 digest() override { return {}; }
+  std::optional<Error> fails;  // to be listed
 
  private:
   const FakeState& state_;

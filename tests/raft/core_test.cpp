@@ -249,6 +249,21 @@ TEST_CASE("a transfer whose follower got on without it holds no log back [F13]")
   CHECK(core.status().peers.at(1).snapshot_index == LogIndex{});
 }
 
+TEST_CASE("what a failed transfer needs of the log stays for the next attempt, once [F13]") {
+  TraceEnv env = led_cluster("3");
+  env.run({"link-down 1 3", "propose 1 a", "propose 1 b", "stabilize"});
+  Core& core = *env.node(NodeId{1}).core;
+  REQUIRE(core.snapshot_pinned(NodeId{3}, LogIndex{3}));
+  core.snapshot_done(NodeId{3}, LogIndex{}, false);
+  env.run({"flush 1", "compact 1"});
+  CHECK(core.status().first_index == LogIndex{3});  // not above it, as without the hold
+  CHECK(core.snapshot_pinned(NodeId{3}, LogIndex{3}));
+  env.run({"tick 1 count=400", "stabilize"});
+  core.snapshot_done(NodeId{3}, LogIndex{}, false);
+  env.run({"flush 1", "compact 1"});
+  CHECK(core.status().first_index > LogIndex{3});
+}
+
 // Each on its own local election timeout: the one that led told its readers more than the next one
 // would have started above.
 TEST_CASE("members with different election timeouts agree on how far a reader's time may be [F9]") {

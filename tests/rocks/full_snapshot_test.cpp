@@ -97,6 +97,9 @@ TEST_CASE("files: damage is neither sent nor taken, whichever file it is in [F17
     REQUIRE(!offered.has_value());
     CHECK(offered.error().code == Errc::kCorrupt);
     CHECK(offered.error().text.find(table) != std::string::npos);
+    write_file(path, good);
+    CHECK_FALSE(damaged->manifest().has_value());  // it is known, and not looked for again
+    write_file(path, rotten);
     // Checksums of files say only that it arrived as it was.
     for (SnapshotFile& file : manifest.files) {
       file.checksum = file.name == table ? checksum_file(path).value() : file.checksum;
