@@ -143,8 +143,8 @@ class Measures {
 
   const CommandSpec* first_;
   std::vector<Row> rows_;  // of the command table
-  // Of the options; a Measures without clients has none. No option is reached from here: an executor
-  // holds one of these, and what it executes must not depend on this node's options (F35).
+  // Of the options; a Measures without clients has none. No option is reached from here: an
+  // executor holds one of these, and what it executes must not depend on this node's options (F35).
   struct Limits {
     const bool* latency_tracking = nullptr;
     const int64_t* slow_us = nullptr;  // slowlog-log-slower-than

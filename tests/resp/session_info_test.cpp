@@ -147,9 +147,6 @@ TEST_SUITE("resp") {
 
   TEST_CASE("MEMORY STATS tells the figures of INFO memory") {
     Measured measured;
-    measured.client.send(
-        "MEMORY STATS\r\n");  // the longest reply: the client's buffers grow no more
-    measured.info();
     auto info = measured.info();
     const std::string stats = measured.client.send("MEMORY STATS\r\n");
     CHECK(stats.starts_with("*64\r\n"));
@@ -161,8 +158,15 @@ TEST_SUITE("resp") {
     };
     tells("total.allocated", info["used_memory"]);
     tells("peak.allocated", info["used_memory_peak"]);
-    tells("overhead.total", info["used_memory_overhead"]);
-    tells("dataset.bytes", info["used_memory_dataset"]);
+    // Its own buffers are in these two, and differ between two replies.
+    auto tells_about = [&](const std::string& name, const std::string& number) {
+      const size_t at = stats.find(name + "\r\n:");
+      REQUIRE(at != std::string::npos);
+      const int64_t told = std::stoll(stats.substr(at + name.size() + 3));
+      CHECK(std::abs(told - std::stoll(number)) < 64 * 1024);
+    };
+    tells_about("overhead.total", info["used_memory_overhead"]);
+    tells_about("dataset.bytes", info["used_memory_dataset"]);
     tells("replication.backlog", info["mem_replication_backlog"]);
     tells("cluster.links", info["mem_cluster_links"]);
     tells("lua.caches", info["used_memory_vm_total"]);
