@@ -249,6 +249,17 @@ void Executor::State::large_entry() const {
   }
 }
 
+// Once for each: nothing else says which entry it is, if no room is ever made.
+void Executor::State::tell_entry_waits() {
+  if (applying == nullptr || std::exchange(waits_told, applying->index) == applying->index) {
+    return;
+  }
+  log_warning("Log entry " + name_of(*applying) +
+              " waits in its middle for room on the disk. Make room, and it goes on; or "
+              "--skip-entry " +
+              name_of(*applying) + " applies it as nothing (see the README)");
+}
+
 void Executor::State::out_of_memory() const {
   if (applying == nullptr) {
     fatal("out of memory while executing a command");

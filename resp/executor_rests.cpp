@@ -67,6 +67,7 @@ void Executor::State::note_arrivals() {
 void Executor::State::await_room() {
   while (may_leave() && store->pressure() >= rocks::StateStore::kPressureFull) {
     waits_for_room = true;
+    tell_entry_waits();
     rest();
     waits_for_room = false;
   }

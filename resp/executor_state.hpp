@@ -159,6 +159,7 @@ struct Executor::State {
   void settle_comparison();
   [[noreturn]] void out_of_memory() const;
   void large_entry() const;
+  void tell_entry_waits();
   std::shared_ptr<const PendingBatch> take_pending(const raft::ProposalNumber& number);
   bool is_own(const raft::ProposalNumber& number) const;
   bool apply_turn();
@@ -278,7 +279,8 @@ struct Executor::State {
   const CommandSpec* const exec_row = find_command("exec");
   Context context;
 
-  LogIndex queued;  // last entry queued
+  LogIndex queued;      // last entry queued
+  LogIndex waits_told;  // the last one that tell_entry_waits() told of
   std::deque<raft::Entry> queue;
   struct Arrival {
     LogIndex last;

@@ -98,27 +98,6 @@ def test_a_wiped_follower_comes_back_by_a_snapshot_and_votes_again(make_cluster)
     write(follower, "b:", 10)
 
 
-def test_a_leader_with_a_damaged_block_lets_another_node_send_its_state(make_cluster):
-    """[F17] Nobody gets a damaged state, and who needs one gets another node's."""
-    cluster = make_cluster(3, options=EAGER)
-    fill(cluster.wait_leader(), "k:", 3000, 500)
-    follower = follower_left_behind(cluster)
-    leader = cluster.wait_leader()
-    assert leader.call("SAVE") == "OK"
-    table = max(leader.group_dir.glob("state-*/*.sst"), key=lambda path: path.stat().st_size)
-    with open(table, "r+b") as file:
-        file.seek(int(table.stat().st_size * 0.3))
-        byte = file.read(1)[0]
-        file.seek(-1, os.SEEK_CUR)
-        file.write(bytes([byte ^ 0x20]))
-    follower.wipe()
-    follower.start()
-    wait_until(lambda: cluster.wait_leader() is not leader, 40, "another leader")
-    wait_serving(follower, 40)
-    cluster.wait_applied_equal(30)
-    assert follower.call("GET", "k:7") == b"7".ljust(500, b".")
-
-
 def test_who_lacks_a_twentieth_gets_less_than_a_seventh_of_the_bytes(make_cluster):
     """[F17] 5 % changed: under 15 % of the whole travel."""
     cluster = make_cluster(3, options=EAGER)
