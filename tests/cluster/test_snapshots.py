@@ -1,7 +1,6 @@
 """Cut logs, and nodes that are brought up by snapshots (F13-F15, F17, F22, F32)."""
 from __future__ import annotations
 
-import os
 import time
 
 import pytest
