@@ -247,6 +247,7 @@ void Session::State::process() {
     return;
   }
   running = true;
+  busy = node.is_busy();
   parser.set_bulk_max(node.options.proto_max_bulk_len);
   if (parser.unread_bytes() > 0) {
     output.reserve(usual_output_bytes);

@@ -92,6 +92,13 @@ size_t Session::State::deferred_bytes() const {
   return bytes;
 }
 
+// At a glance: nothing of refusal_of() can hold. So it is with nearly every command.
+bool Session::State::is_plain(const CommandSpec& row, size_t argc) const {
+  return !busy && row.is_data() && (row.acl_categories & kAclScripting) == 0 &&
+         arity_fits(row, argc) && !must_authenticate() && !is_subscriber() && !monitoring &&
+         !transaction.open;
+}
+
 std::string Session::State::refusal_of(const CommandSpec& row, size_t argc) const {
   if (!arity_fits(row, argc)) {
     return arity_text(row);
@@ -193,13 +200,18 @@ void Session::State::dispatch(Args args) {
   if (unknown_subcommand) {
     return reject(nullptr, unknown_subcommand_text(args));
   }
-  if (const std::string why = refusal_of(*row, args.size()); !why.empty()) {
-    return reject(row, why);
+  if (!is_plain(*row, args.size())) {
+    if (const std::string why = refusal_of(*row, args.size()); !why.empty()) {
+      return reject(row, why);
+    }
   }
   const Args said = args;
   counted_row = node.measures.index_of(*row);  // as it was said
   std::string script;
-  const std::vector<std::string_view> words = words_sent(*row, args, script);
+  std::vector<std::string_view> words;
+  if ((row->acl_categories & kAclScripting) != 0) {
+    words = words_sent(*row, args, script);
+  }
   if (!words.empty()) {
     args = words;
     row = find_command(words[0]);

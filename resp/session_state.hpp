@@ -187,6 +187,7 @@ struct Session::State {
   int64_t over_soft_limit_since_ms = -1;
   bool paused = false;    // too much unanswered or unsent (F28)
   bool running = false;   // process() is on the stack
+  bool busy = false;      // a script ran for too long when process() began
   bool in_block = false;  // a local command of MULTI is executed
   bool close_after_replies = false;
   bool killed = false;
@@ -222,6 +223,7 @@ struct Session::State {
   // find other subscriptions.
   bool must_wait(const CommandSpec& row) const;
   // Why a command that is known is refused before it runs; empty: it is not.
+  bool is_plain(const CommandSpec& row, size_t argc) const;
   std::string refusal_of(const CommandSpec& row, size_t argc) const;
   bool may_debug() const;  // enable-debug-command
   size_t deferred_bytes() const;

@@ -21,6 +21,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "config/base/bytes.hpp"
 #include "config/base/check.hpp"
@@ -210,17 +211,19 @@ namespace {
 // What every record begins with.
 void put_front(std::string& out, const Metadata& metadata) {
   CHECK_INVARIANT(flags_fit(static_cast<uint8_t>(metadata.type), flags_of(metadata)));
-  out.clear();
-  put_u8(out, static_cast<uint8_t>(kMetadataFormat << 4 | static_cast<uint8_t>(metadata.type)));
-  put_u8(out, flags_of(metadata));
-  if (metadata.expire_at_ms != 0) {
-    put_le(out, metadata.expire_at_ms);
+  char raw[2 + 2 * sizeof(int64_t) + 2 * kMaxVarintBytes];  // every write of a key comes by here
+  char* at = raw;
+  *at++ = static_cast<char>(kMetadataFormat << 4 | static_cast<uint8_t>(metadata.type));
+  *at++ = static_cast<char>(flags_of(metadata));
+  for (const int64_t deadline_ms : {metadata.expire_at_ms, metadata.indexed_at_ms}) {
+    if (deadline_ms != 0) {
+      std::memcpy(at, &deadline_ms, sizeof deadline_ms);
+      at += sizeof deadline_ms;
+    }
   }
-  if (metadata.indexed_at_ms != 0) {
-    put_le(out, metadata.indexed_at_ms);
-  }
-  put_varint(out, metadata.version);
-  put_varint(out, metadata.last_modified - metadata.version);
+  at += write_varint(at, metadata.version);
+  at += write_varint(at, metadata.last_modified - metadata.version);
+  out.assign(raw, static_cast<size_t>(at - raw));
 }
 
 }  // namespace

@@ -70,12 +70,21 @@ T get_be(std::string_view in) {  // in.size() >= sizeof(T)
   return static_cast<T>(v);
 }
 
-inline void put_varint(std::string& out, uint64_t v) {
-  while (v >= 0x80) {
-    out.push_back(static_cast<char>(v | 0x80));
-    v >>= 7;
+constexpr size_t kMaxVarintBytes = 10;
+
+// Returns how many bytes it wrote, at most kMaxVarintBytes.
+inline size_t write_varint(char* to, uint64_t v) {
+  size_t size = 0;
+  for (; v >= 0x80; v >>= 7) {
+    to[size++] = static_cast<char>(v | 0x80);
   }
-  out.push_back(static_cast<char>(v));
+  to[size++] = static_cast<char>(v);
+  return size;
+}
+
+inline void put_varint(std::string& out, uint64_t v) {
+  char raw[kMaxVarintBytes];
+  out.append(raw, write_varint(raw, v));
 }
 
 // A cursor over untrusted bytes: once a read runs past the end, ok() stays false and reads give 0.
