@@ -1,0 +1,54 @@
+// What scripts cannot make a node do: hold much beside their memory.
+#include <string>
+
+#include <doctest/doctest.h>
+
+#include "tests/resp/node.hpp"
+
+namespace kiwi::resp {
+
+TEST_SUITE_BEGIN("resp/scripts bounds");
+
+namespace {
+
+struct World {
+  explicit World(const ExecutorOptions& options = {}) : node(keyspace, options) { node.start(); }
+  std::string eval(const std::string& script) { return node.run({"eval", script, "0"}); }
+
+  rocks::MemoryKeyspace keyspace;
+  Node node;
+};
+
+// A line of a log that is made of one text, so many times.
+std::string log_of(const std::string& bytes, const std::string& times) {
+  return "local s, t = string.rep('x', " + bytes + "), {} for i = 1, " + times +
+         " do t[i] = s end redis.log(redis.LOG_DEBUG, unpack(t)) return 1";
+}
+
+}  // namespace
+
+// Each is an entry: what it needs it needs on every node, and again after each start.
+TEST_CASE("redis.log() counts its arguments, and holds no more of them than it shows [2.4]") {
+  World w;
+  CHECK(w.eval("redis.log(redis.LOG_DEBUG, 'a', 1, nil, {}, 'b') return 1") == ":1\r\n");
+  CHECK(w.eval(log_of("2000000", "7000")) == ":1\r\n");  // 14 GB
+  CHECK(w.eval(log_of("20000000", "7000")).starts_with("-ERR script stopped: more than"));
+}
+
+TEST_CASE("what functions say of themselves is counted before it is held [2.7]") {
+  World w;
+  const auto load = [&](const std::string& bytes, const std::string& functions) {
+    return w.node.run({"function", "load",
+                       "#!lua name=lib\nlocal s = string.rep('d', " + bytes + ") for i = 1, " +
+                           functions +
+                           " do redis.register_function{function_name='f' .. i, "
+                           "callback=function() return 1 end, description=s} end"});
+  };
+  CHECK(load("1000000", "100000") == "-ERR it needs too many steps\r\n");  // 100 GB
+  CHECK(load("1000", "10") == "$3\r\nlib\r\n");
+  CHECK(w.node("fcall f7 0") == ":1\r\n");
+}
+
+TEST_SUITE_END();
+
+}  // namespace kiwi::resp
