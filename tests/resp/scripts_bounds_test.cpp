@@ -1,5 +1,7 @@
-// What scripts cannot make a node do: hold much beside their memory.
+// What scripts and patterns cannot make a node do: hold much beside the memory of a script, compare
+// for long.
 #include <string>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -47,6 +49,28 @@ TEST_CASE("what functions say of themselves is counted before it is held [2.7]")
   CHECK(load("1000000", "100000") == "-ERR it needs too many steps\r\n");  // 100 GB
   CHECK(load("1000", "10") == "$3\r\nlib\r\n");
   CHECK(w.node("fcall f7 0") == ":1\r\n");
+}
+
+TEST_CASE("to compare long names with a long pattern counts as records that are looked at") {
+  ExecutorOptions options;
+  options.entry_read_steps_max = 20'000;
+  World w(options);
+  const std::string name(5000, 'a');
+  w.node.run({"set", name, "1"});
+  w.node.run({"zadd", "z", "1", name});
+  std::string tries = "*";  // each of them is compared to its end, but for the last one
+  tries.append(4000, 'a').append("b*");
+  std::string set = "*[";
+  set.append(20'000, 'b').append("]a");
+  for (const std::string& pattern : {tries, set}) {
+    const std::vector<std::vector<std::string>> reads{
+        {"keys", pattern}, {"scan", "0", "match", pattern}, {"zscan", "z", "0", "match", pattern}};
+    for (const std::vector<std::string>& read : reads) {
+      CHECK(w.node.exec({}, {read, {"incr", "n"}})
+                .starts_with("*2\r\n-ERR too much for one command"));
+    }
+  }
+  CHECK(w.node("keys a*") == "*1\r\n$5000\r\n" + name + "\r\n");
 }
 
 TEST_SUITE_END();
