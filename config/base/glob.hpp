@@ -8,9 +8,9 @@
 namespace kiwi {
 
 // Linear in |pattern| * |text| at worst, whatever the pattern. Both may be long: what would compare
-// more than kGlobWork characters, some tenths of a second, does not match (Redis gives up beyond a
-// depth). `work`: how many it were, for who counts.
-constexpr uint64_t kGlobWork = uint64_t{1} << 26;
+// more than kGlobWork characters, some hundredths of a second, does not match: one command compares
+// with hundreds of names (Redis gives up beyond a depth). `work`: how many it were, for who counts.
+constexpr uint64_t kGlobWork = uint64_t{1} << 22;
 bool glob_match(std::string_view pattern,
                 std::string_view text,
                 bool ignore_case = false,

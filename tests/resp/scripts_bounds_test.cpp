@@ -1,5 +1,5 @@
-// What scripts and patterns cannot make a node do: hold much beside the memory of a script, compare
-// for long.
+// What clients cannot make a node do: hold much beside the memory of a script or the bounds of an
+// entry, compare for long.
 #include <string>
 #include <vector>
 
@@ -53,7 +53,7 @@ TEST_CASE("what functions say of themselves is counted before it is held [2.7]")
 
 TEST_CASE("to compare long names with a long pattern counts as records that are looked at") {
   ExecutorOptions options;
-  options.entry_read_steps_max = 20'000;
+  options.entry_read_steps_max = 10'000;
   World w(options);
   const std::string name(5000, 'a');
   w.node.run({"set", name, "1"});
@@ -71,6 +71,30 @@ TEST_CASE("to compare long names with a long pattern counts as records that are 
     }
   }
   CHECK(w.node("keys a*") == "*1\r\n$5000\r\n" + name + "\r\n");
+}
+
+// As long as some fields are due the others have no places that could be drawn from.
+TEST_CASE("fields that are drawn from a hash some of whose fields are due count as work [F61]") {
+  ExecutorOptions options;
+  options.entry_work_max = 20'000;
+  World w(options);
+  std::vector<std::string> fields{"hset", "h"};
+  for (int i = 0; i < 5000; ++i) {
+    fields.push_back("f" + std::to_string(i));
+    fields.push_back("v");
+    if (fields.size() > 500) {
+      w.node.run(fields);
+      fields.resize(2);
+    }
+  }
+  w.node.run(fields);
+  const std::string before = w.node("hlen h");
+  w.node("hpexpire h 1 fields 1 f17");
+  w.node.clock() += 10;
+  CHECK(w.node("hlen h") == ":4999\r\n");
+  CHECK(before == ":5000\r\n");
+  CHECK(w.node("hrandfield h 4900").starts_with("-ERR too much for one command"));
+  CHECK(w.node("hrandfield h 1000").starts_with("*1000\r\n"));
 }
 
 TEST_SUITE_END();
