@@ -1,5 +1,6 @@
 // What clients cannot make a node do: hold much beside the memory of a script or the bounds of an
 // entry, compare for long.
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -9,7 +10,7 @@
 
 namespace kiwi::resp {
 
-TEST_SUITE_BEGIN("resp/scripts bounds");
+TEST_SUITE_BEGIN("resp/executor: costs");
 
 namespace {
 
@@ -95,6 +96,42 @@ TEST_CASE("fields that are drawn from a hash some of whose fields are due count 
   CHECK(before == ":5000\r\n");
   CHECK(w.node("hrandfield h 4900").starts_with("-ERR too much for one command"));
   CHECK(w.node("hrandfield h 1000").starts_with("*1000\r\n"));
+}
+
+// Strings that ended, and sets that are not there: to ask them takes no step.
+TEST_CASE("a command that names very many keys asks those that hold nothing only once [F61]") {
+  World w;
+  const auto quick = [&](const std::vector<std::string>& argv, const std::string& reply) {
+    const auto start = std::chrono::steady_clock::now();
+    CHECK(w.node.run(argv) == reply);
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(10));
+  };
+  constexpr int kMembers = 20'000;
+  std::vector<std::string> members{"sadd", "s"};
+  std::vector<std::string> scored{"zadd", "z"};
+  for (int i = 0; i < kMembers; ++i) {
+    members.push_back(std::to_string(i));
+    scored.insert(scored.end(), {"1", std::to_string(i)});
+  }
+  w.node.run(members);
+  w.node.run(scored);
+  std::vector<std::string> sets{"sdiffstore", "d", "s"};
+  std::vector<std::string> sorted{"zdiffstore", "d", "200001", "z"};
+  for (int i = 0; i < 200'000; ++i) {
+    sets.push_back("none" + std::to_string(i));
+    sorted.push_back(sets.back());
+  }
+  quick(sets, ":20000\r\n");
+  quick(sorted, ":20000\r\n");
+  w.node.run({"setrange", "long", "100000000", "x"});
+  w.node.run({"setrange", "short", "8200", "x"});
+  for (const char* operation : {"or", "xor", "and"}) {
+    std::vector<std::string> bits{"bitop", operation, "d", "long"};
+    bits.resize(200'000, "short");
+    quick(bits, ":100000001\r\n");
+    CHECK(w.node("getrange d 100000000 100000000") ==
+          (std::string(operation) == "and" ? std::string("$1\r\n\0\r\n", 7) : "$1\r\nx\r\n"));
+  }
 }
 
 TEST_SUITE_END();
