@@ -157,7 +157,7 @@ std::vector<std::pair<std::string, std::string>> get(const Options& options,
       bool glob = pattern.find_first_of("*?[") != std::string_view::npos;
       return glob ? (row.flags & (kHidden | kFixed)) != kHidden &&
                         glob_match(pattern, row.name, /*ignore_case=*/true)
-                  : lower_case(pattern) == row.name;
+                  : pattern.size() == row.name.size() && lower_case(pattern) == row.name;
     };
     if (row.name.empty() || !std::ranges::any_of(patterns, asked)) {
       continue;

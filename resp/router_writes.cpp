@@ -99,9 +99,6 @@ void Router::State::kill_open(OpenBatch& batch, std::optional<Answer> why, int64
     return;
   }
   router::take_off(waiting_bytes, batch.bytes);
-  for (const Run& run : batch.runs) {
-    router::take_off(run.connection->open_ops, run.count);
-  }
   for (PendingOp& op : batch.ops) {
     if (op.waiter != 0) {  // its client waits on
       effects.serves_returned.push_back(op.waiter);
@@ -118,7 +115,9 @@ void Router::State::kill_open(OpenBatch& batch, std::optional<Answer> why, int64
   std::vector<Run> runs = std::move(batch.runs);
   batch = OpenBatch{};
   batch.dead = true;
+  // A closed connection goes with the last of its runs: others stand between them.
   for (const Run& run : runs) {
+    router::take_off(run.connection->open_ops, run.count);
     forget_if_done(*run.connection);
   }
 }

@@ -56,7 +56,10 @@ bool match_one(std::string_view pattern, size_t& at, char c, bool ignore_case) {
 
 }  // namespace
 
-bool glob_match(std::string_view pattern, std::string_view text, bool ignore_case) {
+bool glob_match(std::string_view pattern, std::string_view text, bool ignore_case, uint64_t* work) {
+  uint64_t nobody = 0;
+  uint64_t& done = work != nullptr ? *work : nobody;
+  done = 0;
   if (text.empty()) {  // Redis' matcher gives up at once here, and its callers know * alone
     return pattern.empty() || pattern == "*";
   }
@@ -71,11 +74,14 @@ bool glob_match(std::string_view pattern, std::string_view text, bool ignore_cas
       star_text = t;
       continue;
     }
-    if (p < pattern.size() && match_one(pattern, p, text[t], ignore_case)) {
+    const size_t before = p;
+    const bool fits = p < pattern.size() && match_one(pattern, p, text[t], ignore_case);
+    done += p - before + 1;
+    if (fits) {
       ++t;
       continue;
     }
-    if (star == kNone) {
+    if (star == kNone || done > kGlobWork) {
       return false;
     }
     p = star;

@@ -1,5 +1,5 @@
 // CLIENT LIST, INFO and KILL: what concerns all connections of the node.
-#include <unordered_set>
+#include <set>
 
 #include "config/limits.hpp"
 #include "resp/numbers.hpp"
@@ -158,7 +158,7 @@ void client_list(Session& session, Args args, ReplyWriter& reply) {
   std::string out;
   if (args.size() >= 4 && same_word(args[2], "id")) {
     std::vector<uint64_t> ids;
-    std::unordered_set<uint64_t> named;
+    std::set<uint64_t> named;  // ordered: clients choose the numbers (F63)
     for (std::string_view word : args.subspan(3)) {
       std::optional<int64_t> id = parse_integer(word);
       if (!id) {

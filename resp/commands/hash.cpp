@@ -158,7 +158,7 @@ void hscan(Context& context, Args args, ReplyWriter& reply) {
     return;
   }
   ScanOptions options;
-  ScanPage page(options, reply);
+  ScanPage page(options, context.state().steps(), reply);
   if (hash->empty()) {
     return page.finish();
   }

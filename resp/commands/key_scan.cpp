@@ -3,7 +3,6 @@
 #include <string>
 
 #include "config/base/check.hpp"
-#include "config/base/glob.hpp"
 #include "resp/commands/scan.hpp"
 #include "resp/numbers.hpp"
 #include "resp/words.hpp"
@@ -78,7 +77,7 @@ void walk_slot(Context& context, int64_t slot, Visit visit) {
 void keys(Context& context, Args args, ReplyWriter& reply) {
   Names found(reply);
   walk(context, 0, [&](std::string_view name, uint64_t, const rocks::Metadata&, bool live) {
-    if (live && glob_match(args[1], name)) {
+    if (live && matches(args[1], name, context.state().steps())) {
       found.add(name);
     }
     return true;
@@ -92,7 +91,7 @@ void scan(Context& context, Args args, ReplyWriter& reply) {
   if (!cursor || !read_scan_options(args, 2, true, options, reply)) {
     return;
   }
-  ScanPage page(options, reply);
+  ScanPage page(options, context.state().steps(), reply);
   walk(context, *cursor,
        [&](std::string_view name, uint64_t hash, const rocks::Metadata& meta, bool live) {
          if (!page.look(hash)) {

@@ -48,6 +48,14 @@ bool read_scan_options(
   return true;
 }
 
+bool matches(std::string_view pattern, std::string_view name, Steps& steps) {
+  constexpr uint64_t kPerStep = 256;  // characters that are compared
+  uint64_t work = 0;
+  const bool found = glob_match(pattern, name, false, &work);
+  steps.step(work / kPerStep);
+  return found;
+}
+
 bool ScanPage::look(uint64_t hash) {
   if (seen_ >= options_.count && hash != last_hash_) {
     next_ = last_hash_ + 1;
@@ -59,14 +67,14 @@ bool ScanPage::look(uint64_t hash) {
 }
 
 void ScanPage::add(std::string_view name) {
-  if (glob_match(options_.pattern, name)) {
+  if (matches(options_.pattern, name, steps_)) {
     reply_.bulk(name);
     ++found_;
   }
 }
 
 void ScanPage::add(std::string_view name, std::string_view value) {
-  if (glob_match(options_.pattern, name)) {
+  if (matches(options_.pattern, name, steps_)) {
     reply_.bulk(name);
     reply_.bulk(value);
     found_ += 2;

@@ -22,12 +22,15 @@ std::optional<uint64_t> read_cursor(std::string_view text, ReplyWriter& reply);
 bool read_scan_options(
     Args args, size_t first, bool with_type, ScanOptions& options, ReplyWriter& reply);
 
+// Does the name match? To compare long ones takes as long as to look at records, and counts so.
+bool matches(std::string_view pattern, std::string_view name, Steps& steps);
+
 // Answers one call's findings as they come; the cursor and their number, which stand before them,
 // with finish(). Records of one hash are looked at together.
 class ScanPage {
  public:
-  ScanPage(const ScanOptions& options, ReplyWriter& reply)
-      : options_(options), reply_(reply), begin_(reply.where()) {}
+  ScanPage(const ScanOptions& options, Steps& steps, ReplyWriter& reply)
+      : options_(options), steps_(steps), reply_(reply), begin_(reply.where()) {}
   // False: the page was full before this record; the walk ends.
   bool look(uint64_t hash);
   // The record of the last look(), if its name matches the pattern. What is packed is added without
@@ -38,6 +41,7 @@ class ScanPage {
 
  private:
   const ScanOptions& options_;
+  Steps& steps_;
   ReplyWriter& reply_;
   size_t begin_;
   size_t found_ = 0;

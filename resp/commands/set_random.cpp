@@ -79,7 +79,7 @@ void sscan(Context& context, Args args, ReplyWriter& reply) {
     return;
   }
   ScanOptions options;
-  ScanPage page(options, reply);
+  ScanPage page(options, context.state().steps(), reply);
   if (set->empty()) {
     return page.finish();
   }

@@ -1,4 +1,5 @@
 // redis.*: what a script asks of its host, with the texts of Redis 7.0 (script_lua.c).
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <string>
@@ -17,6 +18,8 @@ constexpr uint64_t kStepsPerRecord = 1000;
 constexpr size_t kBytesPerStep = 16;
 constexpr size_t kArgumentBytesPerStep = 2;  // copied, hashed and compared more than once
 constexpr uint64_t kStepsPerNumber = 200;    // written with 17 digits
+constexpr uint64_t kStepsPerLine = 1000;     // of a log: about as long
+constexpr size_t kLineBytes = 1024;          // longer ones are cut, as in Redis
 constexpr lua_Number kVersionNumber = 0x0007000F;
 
 [[noreturn]] void raise_error(lua_State* L, std::string_view text) {
@@ -158,13 +161,16 @@ int log_text(lua_State* L) {
   if (level < 0 || level > static_cast<int64_t>(LogLevel::kWarning)) {
     raise_error(L, "ERR Invalid debug level.");
   }
-  std::string line;
+  charge(L, kStepsPerLine);
+  std::string line;  // no longer than it is shown: one text may come as thousands of arguments
   for (int i = 2; i <= count; ++i) {
     if (lua_isstring(L, i) != 0) {
-      line += (line.empty() ? "" : " ") + std::string(text_at(L, i));
+      const std::string_view text = text_at(L, i);
+      charge(L, 1 + text.size() / kBytesPerStep);
+      line.append(line.empty() ? "" : " ").append(text.substr(0, kLineBytes));
+      line.resize(std::min(line.size(), kLineBytes));
     }
   }
-  charge(L, line.size() / kBytesPerStep);
   if (Host* host = run_of(L).host) {
     guarded(L, [&] { host->log(static_cast<LogLevel>(level), line); });
   }
@@ -300,6 +306,14 @@ bool read_flags(lua_State* L, uint32_t& flags) {
   }
 }
 
+// Outside of the script's memory, which does not bound it there: one text may be that of thousands
+// of functions. So it is counted before it is copied.
+std::string copy_of(lua_State* L, int index) {
+  const std::string_view text = text_at(L, index);
+  charge(L, text.size() / kArgumentBytesPerStep);
+  return std::string(text);
+}
+
 // From the table at 1: pushes the callback.
 Function read_named(lua_State* L) {
   Function function;
@@ -318,13 +332,13 @@ Function read_named(lua_State* L) {
         raise_error(L,
                     "ERR function_name argument given to redis.register_function must be a string");
       }
-      function.name = text_at(L, -1);
+      function.name = copy_of(L, -1);
     } else if (name == "description") {
       if (lua_isstring(L, -1) == 0) {
         raise_error(L,
                     "ERR description argument given to redis.register_function must be a string");
       }
-      function.description = text_at(L, -1);
+      function.description = copy_of(L, -1);
       function.described = true;
     } else if (name == "callback") {
       if (!lua_isfunction(L, -1)) {
@@ -376,7 +390,7 @@ int register_function(lua_State* L) {
     if (!lua_isfunction(L, 2)) {
       raise_error(L, "ERR second argument to redis.register_function must be a function");
     }
-    function.name = text_at(L, 1);
+    function.name = copy_of(L, 1);
   }
   std::vector<Function>* loads = run_of(L).loads;
   if (loads == nullptr) {

@@ -235,14 +235,20 @@ void Combination::add(const Key& source) {
 bool Combination::fold_chunk(uint32_t index) {
   const uint64_t begin = index * chunk_bytes_;
   result_.clear();
-  if (operation_ == Operation::kAnd && spread_.size() < sources_) {
+  const auto ends_and = [this] {
+    return operation_ == Operation::kAnd && spread_.size() < sources_;
+  };
+  if (ends_and()) {
+    return false;
+  }
+  // What has ended is asked no more: a command may name a million short ones beside a long one.
+  std::erase_if(spread_, [begin](const Spread& source) { return source.size <= begin; });
+  if (ends_and()) {
     return false;
   }
   bool is_first = true;
   for (const Spread& source : spread_) {
-    const std::string_view bytes =
-        begin < source.size ? database_.elements().chunk(source.chunks, index) : std::string_view();
-    fold(bytes, is_first);
+    fold(database_.elements().chunk(source.chunks, index), is_first);
     is_first = false;
     if (operation_ == Operation::kAnd && result_.empty()) {
       return false;

@@ -261,8 +261,10 @@ void Hashed::draw_different(uint64_t count, Prng& prng, const EntryVisit& visit)
     return random_packed::different(PackedEntries(kind_, packed_), size(), count, prng, visit);
   }
   if (due() != 0) {
+    database().effects().spend(count * sizeof(uint64_t));
     std::vector<uint64_t> ranks;
     for (uint64_t rank = 0; ranks.size() < count; ++rank) {  // Knuth's algorithm S
+      database().steps().entry();
       if (prng.below(size() - rank) < count - ranks.size()) {
         ranks.push_back(rank);
       }

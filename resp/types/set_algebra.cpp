@@ -56,10 +56,12 @@ void each_common(Sets sets, Visit visit) {
   });
 }
 
-void subtract(const Set* from, Sets others, Kept& kept) {
+// To ask an empty set is no step, and a command may name a million of them.
+void subtract(const Set* from, std::vector<const Set*> others, Kept& kept) {
   if (std::find(others.begin(), others.end(), from) != others.end()) {
     return;
   }
+  std::erase_if(others, [](const Set* set) { return set->empty(); });
   from->each([&](std::string_view member) {
     const bool elsewhere = std::any_of(others.begin(), others.end(),
                                        [&](const Set* set) { return set->contains(member); });

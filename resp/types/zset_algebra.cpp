@@ -154,10 +154,13 @@ ScoredMembers combine(Database& database, Algebra how, Sources sources, Aggregat
         return true;
       });
       break;
-    case Algebra::kDifference:
+    case Algebra::kDifference: {
+      // To ask an empty one is no step, and a command may name a million of them.
+      std::vector<ScoredSource> others(sources.begin() + 1, sources.end());
+      std::erase_if(others, [](const ScoredSource& source) { return size_of(source) == 0; });
       each_of(sources[0], [&](std::string_view member, double score) {
         const bool elsewhere = std::any_of(
-            sources.begin() + 1, sources.end(),
+            others.begin(), others.end(),
             [&](const ScoredSource& source) { return score_of(source, member).has_value(); });
         if (!elsewhere) {
           members.append(score, member);
@@ -165,6 +168,7 @@ ScoredMembers combine(Database& database, Algebra how, Sources sources, Aggregat
         return true;
       });
       break;
+    }
   }
   members.sort();
   return members;

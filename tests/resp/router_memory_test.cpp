@@ -189,6 +189,30 @@ TEST_CASE("what leaves an open batch takes nothing of the others along [F47]") {
   CHECK(h.router.status().waiting_bytes == 0);
 }
 
+// Its requests stand in the batch in two parts: it was forgotten at the first of them.
+TEST_CASE("a connection that closed is forgotten once when what it has in a batch is given up") {
+  RouterHarness h;
+  h.up();
+  h.lead(NodeId{}, 2, false);
+  h.pipeline(1, {"w1"});
+  RequestBatch blocking;
+  blocking.connection = 1;
+  blocking.buffer = "b";
+  blocking.requests.push_back({.slot = ++h.slots[1], .kind = RequestKind::kBlocking, .size = 1});
+  h.router.requests(std::move(blocking), h.now);
+  h.pipeline(2, {"w2"});
+  h.pipeline(1, {"w more of one"});
+  h.router.connection_closed(1);
+  const RouterEffects effects = h.tick(RouterHarness::default_options().response_timeout_ms);
+  CHECK(effects.gone == std::vector<ConnectionId>{1});  // it was to wait, so the executor is told
+  CHECK(h.reply(1, 1).empty());
+  CHECK(h.reply(2, 1) == error_line(texts::kNoLeader));
+  CHECK(h.router.status().waiting_bytes == 0);
+  h.lead(RouterHarness::kSelf, 3);
+  h.pipeline(2, {"w3"});
+  CHECK(h.turn().expect.size() == 1);
+}
+
 TEST_CASE(
     "a command that no link carries is refused with a sentence, and void takes its number [F50]") {
   RouterHarness h;

@@ -1,4 +1,5 @@
 // CLIENT LIST and KILL, CONFIG SET, INFO: what sessions see of the node and of each other.
+#include <chrono>
 #include <regex>
 
 #include <doctest/doctest.h>
@@ -71,6 +72,22 @@ TEST_SUITE("resp") {
     CHECK(first.send("CLIENT LIST TYPE normal\r\n").find("id=4 ") != std::string::npos);
     CHECK(first.send("CLIENT INFO\r\n").find("id=3 ") != std::string::npos);
     CHECK(second.send("DISCARD\r\nCLIENT INFO\r\n").starts_with("+OK\r\n="));
+  }
+
+  // Of a hash table with so many places all of them would stand in one.
+  TEST_CASE("CLIENT LIST ID takes no longer for numbers that somebody chose [F63]") {
+    constexpr uint64_t kPlaces = 172'933;
+    TestNode node;
+    TestClient client(node, 3);
+    std::string command =
+        "*" + std::to_string(kPlaces + 3) + "\r\n$6\r\nCLIENT\r\n$4\r\nLIST\r\n$2\r\nID\r\n";
+    for (uint64_t i = 1; i <= kPlaces; ++i) {
+      const std::string id = std::to_string(i * kPlaces);
+      command += "$" + std::to_string(id.size()) + "\r\n" + id + "\r\n";
+    }
+    const auto start = std::chrono::steady_clock::now();
+    CHECK(client.send(command) == "$0\r\n\r\n");
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(5));
   }
 
   TEST_CASE("a closed session leaves the list") {

@@ -69,6 +69,21 @@ TEST_SUITE("base") {
     CHECK(!glob_match(pattern + "b", std::string(5000, 'a')));
     CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(2));
   }
+
+  TEST_CASE("two long ones are not compared to the end, and who asks hears how much it was") {
+    uint64_t work = 1;
+    CHECK(glob_match("*", "", false, &work));
+    CHECK(work == 0);
+    CHECK(glob_match("a*[b-d]", "axxc", false, &work));
+    CHECK(work > 4);
+    CHECK(work < 50);
+    const std::string set = "*[" + std::string(1 << 20, 'b');
+    const auto start = std::chrono::steady_clock::now();
+    CHECK(!glob_match(set, std::string(1 << 20, 'a'), false, &work));
+    CHECK(work > kGlobWork);
+    CHECK(work < 2 * kGlobWork);
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(10));
+  }
 }
 
 }  // namespace
