@@ -170,9 +170,10 @@ void Session::State::watch(Args args, ReplyWriter& reply) {
         "ERR the watched keys are larger than raft.max-entry-size together: EXEC will do nothing; "
         "UNWATCH, then watch fewer");
   }
+  constexpr size_t kFewKeys = 64;  // more are looked at beside the entries (F44), not among them
   size_t begin = requests.buffer.size();
   pack_command(requests.buffer, database, args);
-  forward(RequestKind::kWatch, begin);
+  forward(RequestKind::kWatch, begin, args.size() > kFewKeys);
   barrier = Barrier{requests.requests.back().slot, Barrier::Kind::kWatch};
 }
 

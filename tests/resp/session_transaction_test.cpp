@@ -144,6 +144,22 @@ TEST_SUITE("resp") {
           std::vector<WatchToken>{token("a", 3), token("b", 4), token("c", 9), token("a", 9, 1)});
   }
 
+  TEST_CASE("a WATCH of many keys does not go along with an entry [F44]") {
+    for (const size_t keys : {size_t{3}, size_t{1000}}) {
+      TestNode node;
+      TestClient client(node);
+      std::string words = "WATCH";
+      for (size_t i = 0; i < keys; ++i) {
+        words += " k" + std::to_string(i);
+      }
+      CHECK(client.send("SET a 1\r\n" + words + "\r\n").empty());
+      const std::vector<Request> requests = client.forwarded();
+      REQUIRE(requests.size() == 2);
+      CHECK(requests[1].kind == RequestKind::kWatch);
+      CHECK(requests[1].may_be_long == (keys == 1000));
+    }
+  }
+
   TEST_CASE("between WATCH and EXEC a READONLY connection reads no old state [F11]") {
     TestNode node;
     TestClient client(node);
