@@ -63,6 +63,9 @@ bool glob_match(std::string_view pattern, std::string_view text, bool ignore_cas
   if (text.empty()) {  // Redis' matcher gives up at once here, and its callers know * alone
     return pattern.empty() || pattern == "*";
   }
+  if (pattern.size() > kGlobWork && text.size() <= kGlobWork) {
+    return false;  // one set of it may be all of it: that, for each of hundreds of names
+  }
   constexpr size_t kNone = static_cast<size_t>(-1);
   size_t p = 0;
   size_t t = 0;
@@ -72,6 +75,10 @@ bool glob_match(std::string_view pattern, std::string_view text, bool ignore_cas
     if (p < pattern.size() && pattern[p] == '*') {
       star = ++p;
       star_text = t;
+      ++done;
+      if (p == pattern.size()) {
+        return true;  // whatever is left, also of a name that is longer than kGlobWork
+      }
       continue;
     }
     const size_t before = p;

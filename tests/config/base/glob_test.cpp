@@ -84,6 +84,30 @@ TEST_SUITE("base") {
     CHECK(work < 2 * kGlobWork);
     CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(10));
   }
+
+  TEST_CASE("a star at the end takes a name of any length: SCAN would leave out long ones") {
+    const std::string name = "key:" + std::string(kGlobWork + 1, 'a');
+    uint64_t work = 0;
+    CHECK(glob_match("*", name, false, &work));
+    CHECK(work == 1);
+    CHECK(glob_match("**", name));
+    CHECK(glob_match("k?y:*", name));
+    CHECK(glob_match("*:*", name));
+    CHECK(glob_match(name, name));
+    CHECK(!glob_match("x*", name));
+    CHECK(glob_match("*", "a"));
+    CHECK(glob_match("a*", "a"));
+    CHECK(!glob_match("ab*", "a"));
+  }
+
+  TEST_CASE("a pattern that is longer than what is compared is not walked for each short name") {
+    uint64_t work = 1;
+    CHECK(!glob_match("[" + std::string(kGlobWork, 'a'), "a", false, &work));
+    CHECK(work == 0);
+    CHECK(glob_match("[" + std::string(kGlobWork - 2, 'b') + "a", "a", false, &work));
+    CHECK(glob_match(std::string(1 << 20, '*') + "a", "a", false, &work));
+    CHECK(work > (1 << 20));  // stars count
+  }
 }
 
 }  // namespace
