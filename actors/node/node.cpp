@@ -21,6 +21,7 @@
 #include "actors/node/departure_shell.hpp"
 #include "actors/node/fanout_shell.hpp"
 #include "actors/node/founding_shell.hpp"
+#include "actors/node/http_shell.hpp"
 #include "actors/node/joining_shell.hpp"
 #include "actors/node/latency_watch.hpp"
 #include "actors/node/load_shell.hpp"
@@ -118,6 +119,7 @@ struct Node::State {
   VersionsShell versions{parts, peers};
   LoadShell load{parts, snapshots};
   DepartureShell departure{parts, peers};
+  HttpShell http{parts, departure};
   FanoutShell fanout{fanout_options()};
   LatencyWatch latency{parts.context.measures.latency(), kTimerMs};
 };
@@ -164,6 +166,7 @@ Result<void> Node::State::open() {
   if (Result<void> guarded = check_public_ports(options); !guarded) {
     return guarded;
   }
+  http.start();
   // Said first: a long log takes a while to read.
   log_notice("node " + std::to_string(options.node_id().value) + " opens its data in " +
              options.dir);
@@ -203,6 +206,7 @@ Result<void> Node::State::open() {
              std::to_string(identity.boot_epoch) + " of this directory");
   founding.begin();
   peers.ensure_links();
+  http.opened();
   return {};
 }
 
@@ -247,6 +251,8 @@ void Node::State::spawn_state_machine_and_router() {
   routing.gate = &parts.gate;
   routing.state_machine = parts.state_machine;
   routing.now_ms = ClientLoop::monotonic_ms;
+  routing.commit = &parts.metrics.commit;
+  routing.now_us = ClientLoop::monotonic_us;
   routing.after_us = [this](size_t alarm, int64_t wait, std::function<void()> work) {
     parts.client_loop->after_us(alarm, wait, std::move(work));
   };
@@ -273,6 +279,7 @@ void Node::State::spawn_log() {
   options.metrics = &parts.raft_metrics;
   options.room = &parts.log_room;
   options.slowest_us = &parts.slowest_sync_us;
+  options.on_disk = &parts.pulse.raft_on_disk;
   options.elsewhere = [this](std::function<void()> job) { parts.worker->post(std::move(job)); };
   parts.log_store = spawn_log_store(*parts.system, parts.raft_loop->hosting(), std::move(options));
 }
@@ -327,6 +334,7 @@ void Node::State::timer() {
   joining.timer();
   load.timer();
   fanout.tick();
+  http.timer();
   look_after_caches();
   look_at_latency();
   parts.context.look_after_pause(ClientLoop::monotonic_ms());
@@ -426,6 +434,7 @@ void Node::State::observe(const RaftReport& report) {
     observe(event);
   }
   peers.observe(report);
+  http.observe();
   fanout.observe(report.fanout);
 }
 
