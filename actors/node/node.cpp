@@ -2,14 +2,10 @@
 
 #include <array>
 #include <chrono>
-#include <csignal>
 #include <ctime>
 #include <thread>
 #include <unistd.h>
 #include <utility>
-
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/signal_set.hpp>
 
 #include "actors/caf_system.hpp"
 #include "actors/client_loop.hpp"
@@ -28,6 +24,7 @@
 #include "actors/node/node_parts.hpp"
 #include "actors/node/orders_shell.hpp"
 #include "actors/node/peers_shell.hpp"
+#include "actors/node/signals.hpp"
 #include "actors/node/snapshots_shell.hpp"
 #include "actors/node/storage.hpp"
 #include "actors/node/versions_shell.hpp"
@@ -140,14 +137,7 @@ Result<std::unique_ptr<Node>> Node::open(const config::Options& options) {
 
 int Node::run() {
   State& s = *state_;
-  boost::asio::signal_set signals(s.parts.client_loop->io(), SIGTERM, SIGINT);
-  signals.async_wait([&s, &signals](const boost::system::error_code& error, int) {
-    if (!error) {
-      boost::system::error_code ignored;
-      signals.clear(ignored);  // the guard takes what comes now
-      s.departure.begin("a signal to stop");
-    }
-  });
+  const Signals signals(*s.parts.client_loop, [&s] { s.departure.begin("a signal to stop"); });
   s.parts.client_loop->run();
   return 0;
 }

@@ -5,7 +5,7 @@
 #include <cstddef>
 
 #include "config/base/check.hpp"
-#include "resp/web/utf8.hpp"
+#include "config/base/utf8.hpp"
 
 namespace kiwi::resp::web {
 

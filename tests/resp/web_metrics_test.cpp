@@ -7,11 +7,11 @@
 
 #include <doctest/doctest.h>
 
+#include "config/base/utf8.hpp"
 #include "config/metrics.hpp"
 #include "resp/histogram.hpp"
 #include "resp/web/exposition.hpp"
 #include "resp/web/scrape.hpp"
-#include "resp/web/utf8.hpp"
 #include "tests/resp/session_harness.hpp"
 
 namespace kiwi::resp::web {
@@ -76,21 +76,6 @@ TEST_SUITE("web") {
     CHECK(out.take() ==
           "# HELP kiwi_errors_total of a test\n# TYPE kiwi_errors_total counter\n"
           "kiwi_errors_total{error=\"x\\\"} 1\\nkiwi_evil 7\"} 3\n");
-  }
-
-  TEST_CASE("only well-formed characters are told") {
-    CHECK(utf8_character("") == 0);
-    CHECK(utf8_character("a") == 1);
-    CHECK(utf8_character("\xc2\x80") == 2);
-    CHECK(utf8_character("\xe0\xa0\x80") == 3);
-    CHECK(utf8_character("\xf0\x90\x80\x80") == 4);
-    CHECK(utf8_character("\xf4\x8f\xbf\xbf") == 4);
-    for (const char* bad :
-         {"\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf",
-          "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xe2\x82", "\xc3("}) {
-      CHECK_MESSAGE(utf8_character(bad) == 0, bad);
-    }
-    CHECK(valid_utf8("a\xc3(b") == "a\xef\xbf\xbd(b");
   }
 
   TEST_CASE("a histogram's buckets count up to all of it") {

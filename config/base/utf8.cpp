@@ -1,11 +1,11 @@
-#include "resp/web/utf8.hpp"
+#include "config/base/utf8.hpp"
 
 #include <cstddef>
 #include <cstdint>
 
 #include "config/base/check.hpp"
 
-namespace kiwi::resp::web {
+namespace kiwi {
 
 size_t utf8_character(std::string_view bytes) {
   if (bytes.empty()) {
@@ -52,4 +52,4 @@ std::string valid_utf8(std::string_view bytes) {
   return out;
 }
 
-}  // namespace kiwi::resp::web
+}  // namespace kiwi
