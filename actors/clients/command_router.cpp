@@ -15,7 +15,7 @@ CommandRouter::CommandRouter(caf::actor_config& cfg,
                              CommandRouterOptions options)
     : Hosted(cfg, hosting, "CommandRouter", Vital::kYes), options_(std::move(options)) {
   CHECK_INVARIANT(options_.router != nullptr && options_.gate != nullptr);
-  CHECK_INVARIANT(options_.commit == nullptr || options_.now_us);
+  CHECK_INVARIANT((options_.commit == nullptr && options_.trace == nullptr) || options_.now_us);
 }
 
 CommandRouter::behavior_type CommandRouter::make_behavior() {
@@ -105,6 +105,7 @@ void CommandRouter::let_wait(resp::Router::Waiting what) {
 }
 
 void CommandRouter::ship(resp::RouterEffects effects) {
+  trace_hand_over(effects);
   if (!effects.expect.empty() || !effects.run_reads.empty() || !effects.forget.empty() ||
       !effects.cancel_reads.empty() || !effects.serves_returned.empty() ||
       !effects.serves_answered.empty() || !effects.gone.empty() || effects.end_waits) {
@@ -219,6 +220,22 @@ void CommandRouter::clock_settled(const std::vector<resp::Settled>& settled) {
     const std::optional<int64_t> took_us = commit_clock_.settled(batch.sequence, now_us);
     if (took_us && batch.applied) {
       options_.commit->add(static_cast<uint64_t>(*took_us));
+    }
+  }
+  if (options_.trace != nullptr) {
+    options_.trace->settled(settled, resp::TraceStage::kAnswered, now_us);
+  }
+}
+
+void CommandRouter::trace_hand_over(const resp::RouterEffects& effects) {
+  if (options_.trace == nullptr || effects.expect.empty()) {
+    return;
+  }
+  const auto [node, incarnation] = options_.router->origin();
+  for (const std::shared_ptr<const resp::PendingBatch>& batch : effects.expect) {
+    if (options_.trace->wants(batch->sequence)) {
+      options_.trace->handed_over({node, options_.epoch, batch->sequence}, batch->arrival_ms * 1000,
+                                  options_.now_us(), batch->ops.size(), batch->payload.size());
     }
   }
 }

@@ -14,6 +14,7 @@
 #include "actors/handles.hpp"
 #include "actors/hosting.hpp"
 #include "config/metrics.hpp"
+#include "resp/batch_trace.hpp"
 #include "resp/router.hpp"
 
 namespace kiwi::actors {
@@ -26,6 +27,8 @@ struct CommandRouterOptions {
   // Counts how long batches take to be applied; null: nobody does. It needs now_us, monotonic.
   config::DurationCounts* commit = nullptr;
   std::function<int64_t()> now_us;
+  resp::BatchTrace* trace = nullptr;  // null: nothing is traced; it needs now_us, too
+  uint64_t epoch = 0;                 // of this start, for the names of batches
   // Runs the work on this loop after so many microseconds, instead of what that alarm (0 or 1) was
   // set to before; needed if the router lets anything wait.
   std::function<void(size_t, int64_t, std::function<void()>)> after_us;
@@ -55,6 +58,7 @@ class CommandRouter final : public Hosted<RouterHandle> {
   void take(const StateSwapped& swapped);
   void check_service();
   void clock_proposals(const std::vector<raft::Proposal>& proposals);
+  void trace_hand_over(const resp::RouterEffects& effects);
   void clock_settled(const std::vector<resp::Settled>& settled);
   std::string client_address(NodeId node) const;
 

@@ -234,6 +234,7 @@ void Node::State::spawn_state_machine_and_router() {
   };
   applying.latency = &parts.context.measures.latency();
   applying.settings_changed = [this] { versions.settings_applied(); };
+  applying.trace = &parts.context.trace;
   parts.state_machine =
       spawn_state_machine(*parts.system, parts.client_loop->polite_hosting(), std::move(applying));
   CommandRouterOptions routing;
@@ -243,6 +244,8 @@ void Node::State::spawn_state_machine_and_router() {
   routing.now_ms = ClientLoop::monotonic_ms;
   routing.commit = &parts.metrics.commit;
   routing.now_us = ClientLoop::monotonic_us;
+  routing.trace = &parts.context.trace;
+  routing.epoch = parts.facts.boot_epoch;
   routing.after_us = [this](size_t alarm, int64_t wait, std::function<void()> work) {
     parts.client_loop->after_us(alarm, wait, std::move(work));
   };
@@ -416,6 +419,9 @@ void Node::State::refresh_status() {
 void Node::State::observe(const RaftReport& report) {
   if (report.status) {
     parts.facts.raft = *report.status;
+  }
+  for (const resp::TraceStamp& stamp : report.trace) {
+    parts.context.trace.take(stamp, parts.facts.raft.leader);
   }
   for (const PeerNote& note : report.notes) {
     take(note);
