@@ -38,6 +38,12 @@ namespace {
 // What no answer of this port needs a browser to do, or to keep.
 constexpr std::pair<const char*, const char*> kAlways[] = {
     {"Cache-Control", "no-store"},
+    {"Content-Security-Policy",
+     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri "
+     "'none'; "
+     "form-action 'none'; frame-ancestors 'none'"},
+    {"Cross-Origin-Opener-Policy", "same-origin"},
+    {"Cross-Origin-Resource-Policy", "same-origin"},
     {"Referrer-Policy", "no-referrer"},
     {"X-Content-Type-Options", "nosniff"},
     {"X-Frame-Options", "DENY"},

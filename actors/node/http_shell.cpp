@@ -25,7 +25,8 @@ constexpr int64_t kBeatMs = 100;
 constexpr int64_t kScrapeMs = 1000;  // what a loop has to answer in
 // Whoever asks again sooner gets what was told last: a scrape costs the client loop a little.
 constexpr int64_t kSameTextMs = 200;
-constexpr size_t kDrainsMax = 16;  // that wait to be answered
+constexpr uint64_t kConsoleRounds = 100;  // logins are looked at every ten seconds
+constexpr size_t kDrainsMax = 16;         // that wait to be answered
 constexpr const char* kMetricsType = "text/plain; version=0.0.4; charset=utf-8";
 
 WebAnswer metrics_answer(std::string text) {
@@ -77,6 +78,8 @@ void HttpShell::start() {
     log_warning("no metrics and no health over HTTP: " + fds.error().text);
     return;
   }
+  console_.open({[this](bool on, Respond respond) { drain(on, std::move(respond)); },
+                 [this] { return drain_.active(); }});
   server_ = std::make_unique<HttpServer>([this](WebRequest request, Respond respond) {
     handle(std::move(request), std::move(respond));
   });
@@ -116,6 +119,9 @@ void HttpShell::handle(WebRequest request, Respond respond) {
   }
   if (path == "/drain") {
     return ask_for_drain(request, std::move(respond));
+  }
+  if (ConsoleShell::wants(path)) {
+    return console_.handle(std::move(request), std::move(respond));
   }
   respond(WebAnswer::text(
       404, "there are /metrics, /livez, /readyz, /leader, /startupz and /drain here"));
@@ -215,7 +221,11 @@ void HttpShell::take(DrainAsk ask) {
     refusal.headers.emplace_back("WWW-Authenticate", "Basic realm=\"kiwi\"");
     return ask.respond(std::move(refusal));
   }
-  if (!ask.drain) {
+  drain(ask.drain, std::move(ask.respond));
+}
+
+void HttpShell::drain(bool on, Respond respond) {
+  if (!on) {
     if (drain_.active()) {
       log_notice("the node is drained no more");
     }
@@ -224,17 +234,17 @@ void HttpShell::take(DrainAsk ask) {
     for (const Respond& waiting : std::exchange(drain_waiting_, {})) {
       waiting(WebAnswer::text(409, "it was taken back"));
     }
-    return ask.respond(WebAnswer::text(200, "not drained"));
+    return respond(WebAnswer::text(200, "not drained"));
   }
   if (drain_waiting_.size() >= kDrainsMax) {
-    return ask.respond(WebAnswer::text(503, "too many ask for it"));
+    return respond(WebAnswer::text(503, "too many ask for it"));
   }
   if (!drain_.active()) {
     log_notice("the node is drained: it hands leadership over and is not ready for new clients");
   }
   drain_.begin(ClientLoop::monotonic_ms());
   observe();
-  drain_waiting_.push_back(std::move(ask.respond));
+  drain_waiting_.push_back(std::move(respond));
   look_after_drain();
 }
 
@@ -273,6 +283,9 @@ void HttpShell::timer() {
   node_.pulse.client_cpu_us = thread_cpu_us();
   look_after_drain();
   observe();
+  if (++rounds_ % kConsoleRounds == 0) {
+    console_.tick();
+  }
 }
 
 void HttpShell::observe() {

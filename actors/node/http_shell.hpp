@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "actors/http/http_server.hpp"
+#include "actors/node/console_shell.hpp"
 #include "actors/node/departure_shell.hpp"
 #include "actors/node/drain.hpp"
 #include "actors/node/node_parts.hpp"
@@ -22,7 +23,7 @@ namespace kiwi::actors {
 class HttpShell {
  public:
   HttpShell(NodeParts& node, const DepartureShell& departure)
-      : node_(node), departure_(departure) {}
+      : node_(node), departure_(departure), console_(node) {}
 
   // Before the data is opened, which may take long.
   void start();
@@ -55,12 +56,14 @@ class HttpShell {
 
   // ---- client loop
   void take(DrainAsk ask);
+  void drain(bool on, Respond respond);
   void look_after_drain();
   Drain::Seen seen_of_drain() const;
   resp::web::Readiness readiness() const;
 
   NodeParts& node_;
   const DepartureShell& departure_;
+  ConsoleShell console_;
   int64_t election_timeout_ms_ = 0;  // options that the HTTP thread needs: they never change
   std::vector<std::string> names_;
 
@@ -74,6 +77,7 @@ class HttpShell {
   // client loop
   Drain drain_;
   std::vector<Respond> drain_waiting_;
+  uint64_t rounds_ = 0;                 // of timer()
   std::unique_ptr<HttpServer> server_;  // last: its thread uses the others
 };
 

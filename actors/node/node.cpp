@@ -47,16 +47,6 @@ namespace {
 constexpr int64_t kTimerMs = 100;
 constexpr uint64_t kClientRounds = 10;  // sessions are looked at once a second
 
-std::string hex_of_random(size_t bytes) {
-  static constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  for (const char c : random_nonce(bytes)) {
-    text += kDigits[static_cast<uint8_t>(c) >> 4];
-    text += kDigits[static_cast<uint8_t>(c) & 15];
-  }
-  return text;
-}
-
 std::string own_path() {
   std::array<char, 4096> buffer{};
   const ssize_t size = ::readlink("/proc/self/exe", buffer.data(), buffer.size());
