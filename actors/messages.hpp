@@ -21,6 +21,7 @@
 #include "config/limits.hpp"
 #include "raft/core.hpp"
 #include "raft/log_storage.hpp"
+#include "resp/batch_trace.hpp"
 #include "resp/long_read.hpp"
 #include "resp/request.hpp"
 
@@ -116,6 +117,7 @@ struct RaftReport {  // replica -> router and state machine, once a raft turn wh
   std::optional<raft::Status> status;
   std::vector<PeerNote> notes;
   std::vector<FanoutNews> fanout;
+  std::vector<resp::TraceStamp> trace;
 };
 struct ApplyEntries {
   std::vector<raft::Entry> entries;

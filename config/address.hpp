@@ -14,6 +14,7 @@ namespace kiwi::config {
 
 // A peer port that is not given is the client port plus this.
 constexpr uint16_t kPeerPortOffset = 10'000;
+constexpr int kHttpPortOffset = 1000;
 
 struct HostPort {
   std::string host;  // without the brackets of an IPv6 address

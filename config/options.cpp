@@ -191,6 +191,15 @@ uint16_t Options::peer_port() const {
   return static_cast<uint16_t>(raft_peer_port != 0 ? raft_peer_port : port + kPeerPortOffset);
 }
 
+uint16_t Options::web_port() const {
+  if (http_port >= 0) {
+    return static_cast<uint16_t>(http_port);
+  }
+  const int64_t chosen = port + kHttpPortOffset;
+  // A port that others were given to is theirs.
+  return chosen > UINT16_MAX || chosen == peer_port() ? 0 : static_cast<uint16_t>(chosen);
+}
+
 HostPort Options::client_address() const {
   if (!raft_addr.empty()) {
     if (Result<HostPort> address = parse_host_port(raft_addr); address) {

@@ -99,6 +99,7 @@ struct Options {
   // What the defaults mean for this node.
   NodeId node_id() const { return NodeId{raft_id == 0 ? 1 : static_cast<uint64_t>(raft_id)}; }
   uint16_t peer_port() const;       // the port to listen on for peers
+  uint16_t web_port() const;        // the port to listen on for HTTP; 0: none
   HostPort client_address() const;  // told to clients and peers (MOVED, Member.client_address)
   HostPort peer_address() const;    // told to peers (Member.peer_address)
 

@@ -35,6 +35,10 @@ Result<void> validate_ports(const Options& o) {
     return invalid("raft.peer-port and port are both " + std::to_string(o.port) +
                    ": clients and nodes need a port each");
   }
+  if (o.http_port > 0 && (o.http_port == o.port || o.http_port == o.peer_port())) {
+    return invalid("http-port " + std::to_string(o.http_port) +
+                   " is the port of clients or of nodes already: it needs one of its own");
+  }
   if (!o.raft_addr.empty()) {
     if (Result<HostPort> address = parse_host_port(o.raft_addr); !address) {
       return invalid("raft.addr: " + address.error().text);

@@ -16,6 +16,10 @@ constexpr std::array<std::pair<std::string_view, LogLevel>, 4> kLogLevels{{
     {"notice", LogLevel::kNotice},
     {"warning", LogLevel::kWarning},
 }};
+constexpr std::array<std::pair<std::string_view, LogFormat>, 2> kLogFormats{{
+    {"text", LogFormat::kText},
+    {"json", LogFormat::kJson},
+}};
 constexpr std::array<std::pair<std::string_view, StateEngine>, 2> kStateEngines{{
     {"plain", StateEngine::kPlain},
     {"table", StateEngine::kTable},
@@ -157,6 +161,10 @@ Refusal parse_value(std::string_view text, std::string& out) {
   return std::nullopt;
 }
 
+Refusal parse_value(std::string_view text, LogFormat& out) {
+  return parse_enum(text, kLogFormats, out);
+}
+
 Refusal parse_value(std::string_view text, LogLevel& out) {
   return parse_enum(text, kLogLevels, out);
 }
@@ -289,6 +297,7 @@ Refusal parse_value(std::string_view text, std::vector<PeerAddress>& out) {
 std::string format_value(int64_t value) { return std::to_string(value); }
 std::string format_value(bool value) { return value ? "yes" : "no"; }
 std::string format_value(const std::string& value) { return value; }
+std::string format_value(LogFormat value) { return enum_name(kLogFormats, value); }
 std::string format_value(LogLevel value) { return enum_name(kLogLevels, value); }
 std::string option_text(const SkipEntry& value) {
   if (value.index == 0) {
@@ -345,6 +354,7 @@ std::string describe_memory(int64_t min, int64_t max) {
 }
 std::string describe(const bool*) { return "yes or no"; }
 std::string describe(const std::string*) { return "one word, or text in quotes"; }
+std::string describe(const LogFormat*) { return describe_enum(kLogFormats); }
 std::string describe(const LogLevel*) { return describe_enum(kLogLevels); }
 std::string describe(const SkipEntry*) {
   return "index:checksum as the node's last words gave it, like 4711:00c0ffee00c0ffee";

@@ -32,4 +32,19 @@ uint64_t Histogram::not_above(uint64_t us) const {
   return seen;
 }
 
+// A bucket that lies across an end counts to the longer ones, as in not_above().
+config::DurationCounts Histogram::durations() const {
+  config::DurationCounts out;
+  uint64_t seen = 0;
+  for (size_t bucket = 0; bucket < kBuckets && seen < total_; ++bucket) {
+    if (counts_[bucket] != 0) {
+      out.counts[config::DurationCounts::bucket_of(Buckets::last_of(bucket))] += counts_[bucket];
+      seen += counts_[bucket];
+    }
+  }
+  CHECK_INVARIANT(seen == total_);
+  out.total_us = sum_us_;
+  return out;
+}
+
 }  // namespace kiwi::resp

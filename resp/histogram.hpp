@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "config/base/check.hpp"
+#include "config/metrics.hpp"
 
 namespace kiwi::resp {
 
@@ -45,8 +46,11 @@ class Histogram {
     const uint64_t value = us <= 0 ? 0 : static_cast<uint64_t>(us < kMostUs ? us : kMostUs);
     ++counts_[Buckets::bucket_of(value)];
     ++total_;
+    sum_us_ += value;
   }
   uint64_t total() const { return total_; }
+  // The same in fewer buckets.
+  config::DurationCounts durations() const;
 
   // The least value that so many percent of all are not above, as the end of its bucket; 0: there
   // is none.
@@ -60,6 +64,7 @@ class Histogram {
 
   std::array<uint64_t, kBuckets> counts_{};
   uint64_t total_ = 0;
+  uint64_t sum_us_ = 0;
 };
 
 }  // namespace kiwi::resp

@@ -19,6 +19,7 @@
 #include "config/options.hpp"
 #include "raft/core.hpp"
 #include "resp/admin.hpp"
+#include "resp/batch_trace.hpp"
 #include "resp/client_memory.hpp"
 #include "resp/client_pause.hpp"
 #include "resp/executor_status.hpp"
@@ -155,6 +156,8 @@ struct NodeContext {
                     {.wall_us = [this] { return wall_microseconds(); },
                      .client = [this](ConnectionId id) { return client_of(id); },
                      .error_counted = [this] { ++metrics.error_replies; }}};
+
+  BatchTrace trace;  // RAFT.TRACE
 
   // The one applied here: commands that came with later ones are unknown yet.
   uint32_t cluster_version = 1;

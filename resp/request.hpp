@@ -98,7 +98,8 @@ struct Serve {
 };
 // This node's proposal until it is applied here.
 struct PendingBatch {
-  uint64_t sequence = 0;  // within this boot's epoch
+  uint64_t sequence = 0;   // within this boot's epoch
+  int64_t arrival_ms = 0;  // of its oldest request; monotonic
   SharedBytes payload;
   std::vector<PendingOp> ops;
 };

@@ -170,6 +170,7 @@ void Router::State::hand_over(OpenBatch&& from, int64_t now_ms) {
     reused = found == pending.end() ? nullptr : &*found;
     batch->sequence = reused == nullptr ? next_sequence() : reused->batch->sequence;
   }
+  batch->arrival_ms = from.arrival_ms;
   batch->payload = from.builder.take();
   batch->ops = std::move(from.ops);
   CHECK_INVARIANT(!batch->ops.empty());

@@ -1,6 +1,7 @@
 #include "actors/clients/command_router.hpp"
 
 #include <iterator>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -14,6 +15,7 @@ CommandRouter::CommandRouter(caf::actor_config& cfg,
                              CommandRouterOptions options)
     : Hosted(cfg, hosting, "CommandRouter", Vital::kYes), options_(std::move(options)) {
   CHECK_INVARIANT(options_.router != nullptr && options_.gate != nullptr);
+  CHECK_INVARIANT((options_.commit == nullptr && options_.trace == nullptr) || options_.now_us);
 }
 
 CommandRouter::behavior_type CommandRouter::make_behavior() {
@@ -103,6 +105,7 @@ void CommandRouter::let_wait(resp::Router::Waiting what) {
 }
 
 void CommandRouter::ship(resp::RouterEffects effects) {
+  trace_hand_over(effects);
   if (!effects.expect.empty() || !effects.run_reads.empty() || !effects.forget.empty() ||
       !effects.cancel_reads.empty() || !effects.serves_returned.empty() ||
       !effects.serves_answered.empty() || !effects.gone.empty() || effects.end_waits) {
@@ -120,6 +123,7 @@ void CommandRouter::ship(resp::RouterEffects effects) {
   if (!effects.propose.empty() || !effects.read_index.empty() || effects.wants_commit_changed) {
     // Before the core runs the gate is closed and the router proposes nothing.
     if (replica_) {
+      clock_proposals(effects.propose);
       RaftOrders orders{.propose = std::move(effects.propose),
                         .read_index = std::move(effects.read_index),
                         .wants_commit = std::nullopt,
@@ -145,6 +149,7 @@ void CommandRouter::take(ExecutorReport& report) {
   if (report.pressure) {
     options_.router->set_pressure(*report.pressure);
   }
+  clock_settled(report.settled);
   for (const resp::Settled& settled : report.settled) {
     options_.router->settled(settled, now_ms);
   }
@@ -194,6 +199,45 @@ void CommandRouter::take(const RaftReport& report) {
     options_.observe_raft(report);
   }
   want_turn();
+}
+
+void CommandRouter::clock_proposals(const std::vector<raft::Proposal>& proposals) {
+  if (options_.commit == nullptr || proposals.empty()) {
+    return;
+  }
+  const int64_t now_us = options_.now_us();
+  for (const raft::Proposal& proposal : proposals) {
+    commit_clock_.handed_over(proposal.number.sequence, now_us);
+  }
+}
+
+void CommandRouter::clock_settled(const std::vector<resp::Settled>& settled) {
+  if (options_.commit == nullptr || settled.empty()) {
+    return;
+  }
+  const int64_t now_us = options_.now_us();
+  for (const resp::Settled& batch : settled) {
+    const std::optional<int64_t> took_us = commit_clock_.settled(batch.sequence, now_us);
+    if (took_us && batch.applied) {
+      options_.commit->add(static_cast<uint64_t>(*took_us));
+    }
+  }
+  if (options_.trace != nullptr) {
+    options_.trace->settled(settled, resp::TraceStage::kAnswered, now_us);
+  }
+}
+
+void CommandRouter::trace_hand_over(const resp::RouterEffects& effects) {
+  if (options_.trace == nullptr || effects.expect.empty()) {
+    return;
+  }
+  const auto [node, incarnation] = options_.router->origin();
+  for (const std::shared_ptr<const resp::PendingBatch>& batch : effects.expect) {
+    if (options_.trace->wants(batch->sequence)) {
+      options_.trace->handed_over({node, options_.epoch, batch->sequence}, batch->arrival_ms * 1000,
+                                  options_.now_us(), batch->ops.size(), batch->payload.size());
+    }
+  }
 }
 
 // F22: what the snapshot holds of this node's proposals is answered; the rest is sent again.

@@ -9,9 +9,12 @@
 #include <functional>
 #include <unordered_map>
 
+#include "actors/clients/commit_clock.hpp"
 #include "actors/clients/service_gate.hpp"
 #include "actors/handles.hpp"
 #include "actors/hosting.hpp"
+#include "config/metrics.hpp"
+#include "resp/batch_trace.hpp"
 #include "resp/router.hpp"
 
 namespace kiwi::actors {
@@ -21,6 +24,11 @@ struct CommandRouterOptions {
   ServiceGate* gate = nullptr;     // outlives the actor
   StateMachineHandle state_machine;
   std::function<int64_t()> now_ms;  // monotonic
+  // Counts how long batches take to be applied; null: nobody does. It needs now_us, monotonic.
+  config::DurationCounts* commit = nullptr;
+  std::function<int64_t()> now_us;
+  resp::BatchTrace* trace = nullptr;  // null: nothing is traced; it needs now_us, too
+  uint64_t epoch = 0;                 // of this start, for the names of batches
   // Runs the work on this loop after so many microseconds, instead of what that alarm (0 or 1) was
   // set to before; needed if the router lets anything wait.
   std::function<void(size_t, int64_t, std::function<void()>)> after_us;
@@ -49,6 +57,9 @@ class CommandRouter final : public Hosted<RouterHandle> {
   void take(const RaftReport& report);
   void take(const StateSwapped& swapped);
   void check_service();
+  void clock_proposals(const std::vector<raft::Proposal>& proposals);
+  void trace_hand_over(const resp::RouterEffects& effects);
+  void clock_settled(const std::vector<resp::Settled>& settled);
   std::string client_address(NodeId node) const;
 
   CommandRouterOptions options_;
@@ -57,6 +68,7 @@ class CommandRouter final : public Hosted<RouterHandle> {
   raft::Configuration configuration_;
   std::unordered_map<resp::ConnectionId, ConnectionHandle> connections_;
   resp::Service service_ = resp::Service::kUninitialized;
+  CommitClock commit_clock_;
   bool turn_wanted_ = false;
   bool requests_expected_ = false;
   uint64_t delayed_[2] = {};  // by Waiting: the wait for a group commit that a timer runs for

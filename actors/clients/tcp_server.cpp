@@ -39,6 +39,8 @@ struct TcpServer::State : std::enable_shared_from_this<TcpServer::State> {
 
   void accept(const std::shared_ptr<tcp::acceptor>& acceptor);
   void welcome(tcp::socket socket);
+  bool has_room() const;
+  void add(std::shared_ptr<ByteStream> stream, resp::SessionInfo info);
   template <class Atom>
   void tell_all(Atom atom);
   void set_socket_options(tcp::socket& socket) const;
@@ -213,19 +215,31 @@ void TcpServer::State::welcome(tcp::socket socket) {
   if (error) {
     return;  // gone already
   }
-  // More than the files leave there are never, whatever CONFIG SET says.
-  if (connections.size() >= std::min(static_cast<size_t>(node.options.maxclients), clients_max)) {
+  if (!has_room()) {
     socket.write_some(asio::buffer(resp::kTooManyClients.data(), resp::kTooManyClients.size()),
                       error);
     ++node.metrics.rejected_connections;
     return;
   }
   set_socket_options(socket);
+  const resp::SessionInfo info{0, text(remote), text(local), socket.native_handle()};
+  add(make_asio_stream(std::move(socket), readable, read_buffer), info);
+}
+
+// More than the files leave there are never, whatever CONFIG SET says.
+bool TcpServer::State::has_room() const {
+  return connections.size() <
+         std::min(static_cast<size_t>(options.node->options.maxclients), clients_max);
+}
+
+void TcpServer::State::add(std::shared_ptr<ByteStream> stream, resp::SessionInfo info) {
+  resp::NodeContext& node = *options.node;
   ++node.metrics.connections_received;
   RespConnectionOptions connection;
   connection.node = &node;
-  connection.info = {next_id++, text(remote), text(local), socket.native_handle()};
-  connection.stream = make_asio_stream(std::move(socket), readable, read_buffer);
+  info.id = next_id++;
+  connection.info = std::move(info);
+  connection.stream = std::move(stream);
   connection.router = options.router;
   connection.state_machine = options.state_machine;
   connection.now_ms = ClientLoop::monotonic_ms;
@@ -243,6 +257,14 @@ void TcpServer::State::welcome(tcp::socket socket) {
   } else if (parting) {
     caf::anon_send(made->second, part_atom_v);
   }
+}
+
+bool TcpServer::adopt(std::shared_ptr<ByteStream> stream, const std::string& address) {
+  if (!state_->has_room() || state_->parting || state_->finishing) {
+    return false;
+  }
+  state_->add(std::move(stream), {0, address, "console", -1});
+  return true;
 }
 
 void TcpServer::State::set_socket_options(tcp::socket& socket) const {

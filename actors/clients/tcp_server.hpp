@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "actors/client_loop.hpp"
+#include "actors/clients/byte_stream.hpp"
 #include "actors/handles.hpp"
 #include "config/base/result.hpp"
 #include "config/options.hpp"
@@ -30,7 +31,9 @@ class TcpServer {
 
   // Opens the sockets of the bind list. An error is one sentence.
   Result<void> listen();
-  void start();                          // accept from now on
+  void start();  // accept from now on
+  // A client without a socket, counted and served as the others. False: there is no room for one.
+  [[nodiscard]] bool adopt(std::shared_ptr<ByteStream> stream, const std::string& address);
   void stop_accepting();                 // existing clients stay
   void part();                           // each ends behind its next answer
   void finish();                         // nothing more is read from them; what was is answered

@@ -16,6 +16,7 @@ class DepartureShell {
 
   void fill(resp::Admin& admin);
   void begin(const char* why);
+  bool begun() const { return departure_.stage() != Departure::Stage::kNotYet; }
   void handed_over(const raft::ChangeOutcome& outcome);
 
  private:

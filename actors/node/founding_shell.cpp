@@ -201,6 +201,7 @@ void FoundingShell::start_core() {
   replica.state_machine = node_.state_machine;
   replica.log_store = node_.log_store;
   replica.metrics = &node_.raft_metrics;
+  replica.trace_every = &node_.context.trace.every();
   replica.start = std::move(*start);
   ReplicaHostOptions host;
   host.clocks = {ClientLoop::wall_ms, ClientLoop::monotonic_ms};

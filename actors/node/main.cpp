@@ -57,6 +57,7 @@ int import_and_end(const kiwi::config::Options& options) {
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGHUP, SIG_IGN);  // until the node reopens its log file for it
   select_mutant();
   const kiwi::Result<kiwi::config::Options> options = kiwi::config::parse_command_line(argc, argv);
   if (!options) {
@@ -66,7 +67,8 @@ int main(int argc, char** argv) {
     std::fputs(options->text_to_print.c_str(), stdout);
     return 0;
   }
-  if (!kiwi::log_open(options->logfile, options->loglevel)) {
+  if (!kiwi::log_open(options->logfile, options->loglevel, options->log_format,
+                      options->node_id().value)) {
     refuse("cannot open the log file " + options->logfile +
            "; set logfile to a place this user may write");
   }

@@ -2,14 +2,10 @@
 
 #include <array>
 #include <chrono>
-#include <csignal>
 #include <ctime>
 #include <thread>
 #include <unistd.h>
 #include <utility>
-
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/signal_set.hpp>
 
 #include "actors/caf_system.hpp"
 #include "actors/client_loop.hpp"
@@ -21,12 +17,14 @@
 #include "actors/node/departure_shell.hpp"
 #include "actors/node/fanout_shell.hpp"
 #include "actors/node/founding_shell.hpp"
+#include "actors/node/http_shell.hpp"
 #include "actors/node/joining_shell.hpp"
 #include "actors/node/latency_watch.hpp"
 #include "actors/node/load_shell.hpp"
 #include "actors/node/node_parts.hpp"
 #include "actors/node/orders_shell.hpp"
 #include "actors/node/peers_shell.hpp"
+#include "actors/node/signals.hpp"
 #include "actors/node/snapshots_shell.hpp"
 #include "actors/node/storage.hpp"
 #include "actors/node/versions_shell.hpp"
@@ -48,16 +46,6 @@ namespace {
 
 constexpr int64_t kTimerMs = 100;
 constexpr uint64_t kClientRounds = 10;  // sessions are looked at once a second
-
-std::string hex_of_random(size_t bytes) {
-  static constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  for (const char c : random_nonce(bytes)) {
-    text += kDigits[static_cast<uint8_t>(c) >> 4];
-    text += kDigits[static_cast<uint8_t>(c) & 15];
-  }
-  return text;
-}
 
 std::string own_path() {
   std::array<char, 4096> buffer{};
@@ -118,6 +106,7 @@ struct Node::State {
   VersionsShell versions{parts, peers};
   LoadShell load{parts, snapshots};
   DepartureShell departure{parts, peers};
+  HttpShell http{parts, departure};
   FanoutShell fanout{fanout_options()};
   LatencyWatch latency{parts.context.measures.latency(), kTimerMs};
 };
@@ -138,14 +127,7 @@ Result<std::unique_ptr<Node>> Node::open(const config::Options& options) {
 
 int Node::run() {
   State& s = *state_;
-  boost::asio::signal_set signals(s.parts.client_loop->io(), SIGTERM, SIGINT);
-  signals.async_wait([&s, &signals](const boost::system::error_code& error, int) {
-    if (!error) {
-      boost::system::error_code ignored;
-      signals.clear(ignored);  // the guard takes what comes now
-      s.departure.begin("a signal to stop");
-    }
-  });
+  const Signals signals(*s.parts.client_loop, [&s] { s.departure.begin("a signal to stop"); });
   s.parts.client_loop->run();
   return 0;
 }
@@ -164,6 +146,7 @@ Result<void> Node::State::open() {
   if (Result<void> guarded = check_public_ports(options); !guarded) {
     return guarded;
   }
+  http.start();
   // Said first: a long log takes a while to read.
   log_notice("node " + std::to_string(options.node_id().value) + " opens its data in " +
              options.dir);
@@ -203,6 +186,7 @@ Result<void> Node::State::open() {
              std::to_string(identity.boot_epoch) + " of this directory");
   founding.begin();
   peers.ensure_links();
+  http.opened();
   return {};
 }
 
@@ -240,6 +224,7 @@ void Node::State::spawn_state_machine_and_router() {
   };
   applying.latency = &parts.context.measures.latency();
   applying.settings_changed = [this] { versions.settings_applied(); };
+  applying.trace = &parts.context.trace;
   parts.state_machine =
       spawn_state_machine(*parts.system, parts.client_loop->polite_hosting(), std::move(applying));
   CommandRouterOptions routing;
@@ -247,6 +232,10 @@ void Node::State::spawn_state_machine_and_router() {
   routing.gate = &parts.gate;
   routing.state_machine = parts.state_machine;
   routing.now_ms = ClientLoop::monotonic_ms;
+  routing.commit = &parts.metrics.commit;
+  routing.now_us = ClientLoop::monotonic_us;
+  routing.trace = &parts.context.trace;
+  routing.epoch = parts.facts.boot_epoch;
   routing.after_us = [this](size_t alarm, int64_t wait, std::function<void()> work) {
     parts.client_loop->after_us(alarm, wait, std::move(work));
   };
@@ -273,6 +262,7 @@ void Node::State::spawn_log() {
   options.metrics = &parts.raft_metrics;
   options.room = &parts.log_room;
   options.slowest_us = &parts.slowest_sync_us;
+  options.on_disk = &parts.pulse.raft_on_disk;
   options.elsewhere = [this](std::function<void()> job) { parts.worker->post(std::move(job)); };
   parts.log_store = spawn_log_store(*parts.system, parts.raft_loop->hosting(), std::move(options));
 }
@@ -327,6 +317,7 @@ void Node::State::timer() {
   joining.timer();
   load.timer();
   fanout.tick();
+  http.timer();
   look_after_caches();
   look_at_latency();
   parts.context.look_after_pause(ClientLoop::monotonic_ms());
@@ -419,6 +410,9 @@ void Node::State::observe(const RaftReport& report) {
   if (report.status) {
     parts.facts.raft = *report.status;
   }
+  for (const resp::TraceStamp& stamp : report.trace) {
+    parts.context.trace.take(stamp, parts.facts.raft.leader);
+  }
   for (const PeerNote& note : report.notes) {
     take(note);
   }
@@ -426,6 +420,7 @@ void Node::State::observe(const RaftReport& report) {
     observe(event);
   }
   peers.observe(report);
+  http.observe();
   fanout.observe(report.fanout);
 }
 

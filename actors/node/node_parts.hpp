@@ -14,6 +14,7 @@
 #include "actors/node/cluster_facts.hpp"
 #include "actors/node/node_note.hpp"
 #include "actors/node/peer_directory.hpp"
+#include "actors/node/pulse.hpp"
 #include "actors/replica_requests.hpp"
 #include "config/metrics.hpp"
 #include "config/options.hpp"
@@ -72,6 +73,7 @@ struct NodeParts {
 
   std::atomic<int64_t> log_room{INT64_MAX};  // bytes that LogStore may write entries into
   std::atomic<uint64_t> disk_reserve{0};     // bytes that the files of a snapshot leave free
+  Pulse pulse;
   std::atomic<uint64_t> slowest_sync_us{0};  // of the log, since the timer took it
   uint64_t timer_rounds = 0;                 // ten a second
   std::function<void()> members_changed;     // whom to link to may have

@@ -35,4 +35,14 @@ std::string random_nonce(size_t bytes) {
   return nonce;
 }
 
+std::string hex_of_random(size_t bytes) {
+  static constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text;
+  for (const char c : random_nonce(bytes)) {
+    text += kDigits[static_cast<uint8_t>(c) >> 4];
+    text += kDigits[static_cast<uint8_t>(c) & 15];
+  }
+  return text;
+}
+
 }  // namespace kiwi::actors

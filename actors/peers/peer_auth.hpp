@@ -33,5 +33,6 @@ struct Opening {
 std::string prove(std::string_view secret, Side side, const Opening& opening);
 bool same_bytes(std::string_view a, std::string_view b);  // in constant time
 std::string random_nonce(size_t bytes = kNonceBytes);
+std::string hex_of_random(size_t bytes);  // of so many
 
 }  // namespace kiwi::actors

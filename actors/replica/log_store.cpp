@@ -62,6 +62,27 @@ LogWritten do_write(raft::LogStorage& storage, const LogWrite& write) {
 
 }  // namespace
 
+namespace {
+
+// All that this loop does with the storage is inside one of these.
+class OnDisk {
+ public:
+  explicit OnDisk(std::atomic<bool>* told) : told_(told) { tell(true); }
+  ~OnDisk() { tell(false); }
+  OnDisk(const OnDisk&) = delete;
+  OnDisk& operator=(const OnDisk&) = delete;
+
+ private:
+  void tell(bool on_disk) {
+    if (told_ != nullptr) {
+      told_->store(on_disk, std::memory_order_relaxed);
+    }
+  }
+  std::atomic<bool>* told_;
+};
+
+}  // namespace
+
 void LogStore::queue(Job job) {
   waiting_.push_back(std::move(job));
   work_all();
@@ -72,6 +93,7 @@ void LogStore::queue(Job job) {
 // truncate and a later cut may drop, and an answer that came after the vote for another term of
 // this leader would be taken for one to a new question.
 void LogStore::work_all() {
+  const OnDisk on_disk(options_.on_disk);
   while (!writing_ && !waiting_.empty()) {
     waits_for_room_ = !has_room(waiting_.front());
     if (waits_for_room_) {
@@ -180,6 +202,7 @@ void LogStore::written(const LogWritten& result) {
   options_.metrics->fsync_count.add();
   options_.metrics->fsync_total_microseconds.add(result.microseconds);
   options_.metrics->fsync_max_microseconds.raise_to(result.microseconds);
+  options_.metrics->log_sync.add(result.microseconds);
   if (options_.slowest_us != nullptr) {
     uint64_t before = options_.slowest_us->load(std::memory_order_relaxed);
     while (result.microseconds > before &&

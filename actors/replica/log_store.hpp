@@ -34,6 +34,9 @@ struct LogStoreOptions {
   std::atomic<int64_t>* room = nullptr;
   // The slowest synced write since somebody took it (by 0). Null: nobody does.
   std::atomic<uint64_t>* slowest_us = nullptr;
+  // True while this loop reads or writes the log: it stands as long as the disk does. Null: nobody
+  // asks.
+  std::atomic<bool>* on_disk = nullptr;
 };
 
 class LogStore final : public Hosted<LogStoreHandle> {

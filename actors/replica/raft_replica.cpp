@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "config/base/check.hpp"
+#include "config/base/clock.hpp"
 #include "config/base/log.hpp"
 #include "raft/codec.hpp"
 
@@ -19,7 +20,8 @@ RaftReplica::RaftReplica(RaftReplicaOptions options, PeerLinks& links)
     : options_(std::move(options)),
       links_(links),
       core_(options_.core, std::move(options_.start)),
-      status_news_(kClockHeartbeats * options_.core.heartbeat_ticks) {
+      status_news_(kClockHeartbeats * options_.core.heartbeat_ticks),
+      trace_(options_.trace_every) {
   CHECK_INVARIANT(options_.core.group && options_.metrics != nullptr);
   core_.set_cluster_version(options_.cluster_version);
 }
@@ -96,6 +98,13 @@ void RaftReplica::link_changed(NodeId peer, bool up) {
   snapshots_.send(SnapshotLink{peer, up});
 }
 
+void RaftReplica::log_persisted(const raft::PersistToken& token) {
+  if (trace_.on()) {
+    trace_.durable(token.last_index, boot_clock_us());
+  }
+  core_.log_persisted(token);
+}
+
 void RaftReplica::take(Applied& applied) {
   if (applied.cluster_version != 0) {
     core_.set_cluster_version(applied.cluster_version);
@@ -148,6 +157,9 @@ void RaftReplica::end_turn(const Now& now, bool tick) {
   const bool apply_now = tick || core_.awaits_applies() || install_ || !effects_.events.empty() ||
                          !effects_.reads.empty();
   status_due_ = status_due_ || tick || !effects_.events.empty();
+  if (trace_.on()) {
+    trace_.committed(effects_.apply, boot_clock_us());
+  }
   effects_.apply = apply_hold_.pass(std::move(effects_.apply), apply_now);
   for (const raft::Outgoing& outgoing : effects_.send) {
     if (links_.send(options_.core.group, outgoing)) {
@@ -175,6 +187,9 @@ void RaftReplica::check_writes() const {
 void RaftReplica::ship() {
   check_writes();
   if (effects_.persist) {
+    if (trace_.on()) {
+      trace_.appended(effects_.persist->entries, boot_clock_us());
+    }
     caf::anon_send(options_.log_store, std::move(*effects_.persist));
   }
   if (effects_.cut) {
@@ -209,6 +224,7 @@ void RaftReplica::report_to_router() {
   report.fanout = std::exchange(fanout_, {});
   report.reads = std::move(effects_.reads);
   report.refused = std::move(effects_.refused);
+  report.trace = trace_.take();
   report.events = std::move(effects_.events);
   if (std::exchange(status_due_, false)) {
     raft::Status status = core_.status();
@@ -226,7 +242,8 @@ void RaftReplica::report_to_router() {
     caf::anon_send(options_.state_machine, std::move(copy));
   }
   if (report.status || !report.reads.empty() || !report.refused.empty() || !report.events.empty() ||
-      !report.links_up.empty() || !report.notes.empty() || !report.fanout.empty()) {
+      !report.links_up.empty() || !report.notes.empty() || !report.fanout.empty() ||
+      !report.trace.empty()) {
     caf::anon_send(options_.router, std::move(report));
   }
 }

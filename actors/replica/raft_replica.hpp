@@ -11,6 +11,7 @@
 #include "actors/peers/peer_links.hpp"
 #include "actors/replica/apply_hold.hpp"
 #include "actors/replica/clock_watch.hpp"
+#include "actors/replica/replica_trace.hpp"
 #include "actors/replica/snapshot_outbox.hpp"
 #include "actors/replica/status_news.hpp"
 #include "config/metrics.hpp"
@@ -25,7 +26,8 @@ struct RaftReplicaOptions {
   RouterHandle router;
   StateMachineHandle state_machine;
   LogStoreHandle log_store;
-  config::RaftMetrics* metrics = nullptr;  // outlives the replica
+  config::RaftMetrics* metrics = nullptr;              // outlives the replica
+  const std::atomic<uint64_t>* trace_every = nullptr;  // likewise; null: nobody traces
 };
 
 struct Now {
@@ -45,6 +47,7 @@ class RaftReplica {
   bool receive(PeerLinks::Arrived& message, std::string& why);
   void relay(PeerLinks::Arrived& arrived);  // a note, a part of a snapshot
   void link_changed(NodeId peer, bool up);
+  void log_persisted(const raft::PersistToken& token);
   void take(Applied& applied);
   void take(SnapshotWorkerStarted& started);
   void take(const SnapshotPin& pin);
@@ -70,6 +73,7 @@ class RaftReplica {
   ClockWatch clock_watch_;
   SnapshotOutbox snapshots_;
   StatusNews status_news_;
+  ReplicaTrace trace_;
   std::vector<NodeId> links_up_;                       // since the last report to the router
   std::vector<PeerNote> notes_;                        // likewise
   std::vector<FanoutNews> fanout_;                     // likewise

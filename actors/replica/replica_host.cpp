@@ -41,7 +41,7 @@ ReplicaHost::behavior_type ReplicaHost::make_behavior() {
       [this](RaftOrders& orders) { turn(orders.group).obey(orders); },
       [this](Applied& applied) { turn(applied.group).take(applied); },
       [this](const LogPersisted& persisted) {
-        turn(persisted.group).core().log_persisted(persisted.token);
+        turn(persisted.group).log_persisted(persisted.token);
       },
       [this](LogReadDone& read) {
         turn(read.group).core().log_read(read.request, std::move(read.entries), read.prev_term);

@@ -236,6 +236,9 @@ void StateMachine::ship(resp::ExecutorEffects effects) {
       tell_applied(std::move(effects.sessions));
     }
   }
+  if (options_.trace != nullptr && !effects.settled.empty()) {
+    options_.trace->settled(effects.settled, resp::TraceStage::kApplied, options_.now_us());
+  }
   const bool waits = options_.executor->anybody_waits();
   const bool tell_router = effects.applied_moved || !effects.settled.empty() ||
                            !effects.reads.empty() || !effects.serves.empty() || effects.pressure ||

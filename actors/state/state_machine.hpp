@@ -43,6 +43,7 @@ struct StateMachineOptions {
   resp::LatencyMonitor* latency = nullptr;  // told of turns that took long; none: nobody is
   // Executor::settings() are others now. Same thread; none: nobody wants to know.
   std::function<void()> settings_changed = nullptr;
+  resp::BatchTrace* trace = nullptr;  // none: nothing is traced
 };
 
 class StateMachine final : public Hosted<StateMachineHandle> {

@@ -14,7 +14,7 @@ fail() {
 KIWI_BUILD_PACKAGES=(g++ cmake ninja-build ccache lld libcaf-dev libjemalloc-dev librocksdb-dev libboost-dev
   libboost-context1.74-dev liblua5.1-0-dev libcereal-dev doctest-dev libspdlog-dev libfmt-dev libssl-dev libxxhash-dev
   libisal-dev librapidcheck-dev python3)
-KIWI_TEST_PACKAGES=(python3-pytest python3-redis redis-server redis-tools prometheus-redis-exporter clang-format iproute2)
+KIWI_TEST_PACKAGES=(python3-pytest python3-redis redis-server redis-tools prometheus prometheus-redis-exporter clang-format iproute2)
 
 as_root() {
   if [[ $(id -u) == 0 ]]; then
@@ -49,11 +49,12 @@ need_packages() {
   rm -f "$log"
 }
 
-# Debian starts redis-server, etcd and the exporter as services when they are installed; only their
+# Debian starts redis-server, etcd, prometheus and the exporter as services when they are installed; only their
 # programs are wanted here (RUNLEVEL=1 says so where there is no systemd). systemctl unmask undoes it.
 mask_services() {
   [[ -d /run/systemd/system ]] || return 0
   [[ " $* " != *" redis-server "* ]] || as_root systemctl mask redis-server
   [[ " $* " != *" etcd-server "* ]] || as_root systemctl mask etcd
+  [[ " $* " != *" prometheus "* ]] || as_root systemctl mask prometheus
   [[ " $* " != *" prometheus-redis-exporter "* ]] || as_root systemctl mask prometheus-redis-exporter
 }

@@ -34,7 +34,8 @@ def orders(rng: random.Random, ports: list[int]) -> list[tuple]:
         ("RAFT.CLUSTER", "INIT", "short"), ("RAFT.CLUSTER", "JOIN"),
         ("RAFT.RECONFIGURE", f"{node()}@{address()}"), ("RAFT.RECONFIGURE",),
         ("RAFT.DEBUG", "NODECFG", node(), "+voting"), ("RAFT.DEBUG", "COMPACT"),
-        ("RAFT.BACKUP", ""), ("RAFT.UPGRADE",), ("SAVE",), ("RAFT",), ("RAFT.CONFIG", "GET", "*"),
+        ("RAFT.BACKUP", ""), ("RAFT.TRACE", "ON", "3"), ("RAFT.TRACE", "GET"),
+        ("RAFT.UPGRADE",), ("SAVE",), ("RAFT",), ("RAFT.CONFIG", "GET", "*"),
     ]) for _ in range(ROUNDS)]
 
 

@@ -122,7 +122,7 @@ def one_sentence(code, output: str, *words: str) -> None:
 
 
 def start_args(directory, port, **options):
-    words = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(directory)]
+    words = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(directory), "--http-port", "0"]
     for name, value in options.items():
         words += [f"--{name.replace('__', '.').replace('_', '-')}", str(value)]
     return words

@@ -114,3 +114,35 @@ def test_an_election_is_remembered_and_a_restart_counts_nothing_of_the_replay(ma
     wait_until(lambda: leader.call("GET", "n") == str(WRITES).encode(), 20, "it to serve again")
     assert stats(leader, "incr")["calls"] == 0
     assert stats(leader, "get")["calls"] >= 1
+
+
+def test_a_batch_is_followed_by_its_number_on_every_node(make_cluster):
+    """RAFT.TRACE"""
+    cluster = make_cluster(3)
+    leader = cluster.wait_leader()
+    origin = cluster.followers()[0]
+    for node in cluster.nodes:
+        assert node.call("RAFT.TRACE", "ON", 1) == "OK"
+    with origin.connect() as connection:
+        for n in range(20):
+            assert connection.must("SET", f"traced:{n}", "x" * 100) == "OK"
+    cluster.wait_applied_equal()
+
+    def followed(node):
+        return {batch[b"batch"]: batch for batch in map(pairs, node.call("RAFT.TRACE", "GET", -1))}
+    own = [batch for batch in followed(origin).values() if batch[b"answered"] >= 0]
+    assert len(own) >= 20
+    order = [b"arrived", b"handed-over", b"committed", b"applied", b"answered"]
+    for batch in own:
+        assert batch[b"leader"] == leader.id and batch[b"term"] > 0 and batch[b"index"] > 0
+        stages = [batch[name] for name in order]
+        assert stages == sorted(stages) and stages[0] == 0, batch
+        assert batch[b"appended"] <= batch[b"durable"]
+        at_leader = followed(leader)[batch[b"batch"]]
+        assert at_leader[b"index"] == batch[b"index"] and at_leader[b"arrived"] == -1
+        assert 0 <= at_leader[b"appended"] <= at_leader[b"durable"] <= at_leader[b"committed"]
+    for node in cluster.nodes:
+        assert node.call("RAFT.TRACE", "OFF") == "OK"
+        assert node.call("RAFT.TRACE", "RESET") == "OK"
+    assert origin.call("SET", "traced", "no more") == "OK"
+    assert origin.call("RAFT.TRACE", "GET") == []

@@ -48,12 +48,24 @@ class File {
 };
 
 TEST_SUITE("config") {
+  TEST_CASE("the HTTP port is 1000 above that of clients, another one, or none") {
+    CHECK(parse({"--port", "7000"})->web_port() == 8000);
+    CHECK(parse({"--http-port", "0"})->web_port() == 0);
+    CHECK(parse({"--http-port", "81"})->web_port() == 81);
+    CHECK(parse({"--port", "65000", "--raft.peer-port", "100"})->web_port() == 0);
+    CHECK(parse({"--raft.peer-port", "7379"})->web_port() == 0);
+    CHECK(error_of({"--http-port", "6379"}).find("http-port 6379") != std::string::npos);
+    CHECK(error_of({"--http-port", "16379"}).find("needs one of its own") != std::string::npos);
+    CHECK(!parse({"--http-port", "-2"}));
+  }
+
   TEST_CASE("without arguments every option has its default") {
     auto options = parse({});
     REQUIRE(options);
     CHECK(*options == Options{});
     CHECK(options->port == 6379);
     CHECK(options->peer_port() == 16379);
+    CHECK(options->web_port() == 7379);
     CHECK(options->bind == std::vector<std::string>{"127.0.0.1", "-::1"});
     CHECK(options->raft_follower_proxy);
     CHECK(options->node_id() == NodeId{1});

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 
-from .ports import PEER_OFFSET, free_port
+from .ports import PEER_OFFSET, free_port, free_web_port
 from .processes import faketime_environment, server_binary, spawn
 from .proxy import PeerProxies
 from .resp import Connection, RespError
@@ -27,6 +27,7 @@ class Node:
         self.port = free_port()
         self.peer_port = self.port + PEER_OFFSET
         self.advertised_peer_port = self.peer_port
+        self.web_port = free_web_port()
         self.dir = root / f"node-{node_id}"
         self.group_dir = self.dir / "group-1"
         self.log_path = root / f"node-{node_id}.log"
@@ -42,6 +43,7 @@ class Node:
 
     def argv(self) -> list[str]:
         options = {"port": self.port, "bind": self.host, "dir": self.dir, "raft.id": self.id,
+                   "http-port": self.web_port, "http-bind": self.host,
                    **self.options}
         words = [server_binary()]
         for name, value in options.items():

@@ -1,4 +1,5 @@
-"""Free client ports whose peer port (client + 10000) is free as well, below the ephemeral range."""
+"""Free client ports whose peer port (client + 10000) is free as well, below the ephemeral range, and
+ports for HTTP below those."""
 from __future__ import annotations
 
 import os
@@ -7,6 +8,7 @@ import socket
 
 PEER_OFFSET = 10_000
 _FIRST, _LAST = 10_500, 19_900
+_FIRST_WEB, _LAST_WEB = 5_100, 10_400
 _handed_out: set[int] = set()
 _order = random.Random(os.getpid() * 7919)
 
@@ -29,3 +31,13 @@ def free_port() -> int:
         _handed_out.add(port)
         return port
     raise RuntimeError("no free port")
+
+
+def free_web_port() -> int:
+    """Not the default, port + 1000: another node may have been given that for its clients."""
+    for _ in range(10_000):
+        port = _order.randrange(_FIRST_WEB, _LAST_WEB)
+        if port not in _handed_out and _free(port):
+            _handed_out.add(port)
+            return port
+    raise RuntimeError("no free port for HTTP")

@@ -1,0 +1,313 @@
+#include "resp/web/console.hpp"
+
+#include <algorithm>
+#include <optional>
+
+#include "config/base/check.hpp"
+#include "resp/numbers.hpp"
+#include "resp/parser.hpp"
+#include "resp/reply_size.hpp"
+#include "resp/web/console_rules.hpp"
+#include "resp/web/json.hpp"
+
+namespace kiwi::resp::web {
+
+namespace {
+
+constexpr size_t kIdBytes = 32;
+constexpr size_t kTokenBytes = 16;
+
+WebAnswer json(unsigned status, std::string body) {
+  WebAnswer answer;
+  answer.status = status;
+  answer.type = "application/json";
+  answer.body = std::move(body);
+  return answer;
+}
+
+WebAnswer refusal(unsigned status, std::string_view sentence) {
+  return json(status, JsonObject().add("error", sentence).take());
+}
+
+// The words of a body: one RESP array, as a client would send it.
+std::optional<std::vector<std::string>> words_of(const std::string& body) {
+  RequestParser parser;
+  parser.feed(body);
+  if (!body.starts_with('*') || parser.next() != RequestParser::Event::kCommand) {
+    return std::nullopt;
+  }
+  std::vector<std::string> words(parser.args().begin(), parser.args().end());
+  if (words.empty() || parser.next() != RequestParser::Event::kNeedMore ||
+      parser.unread_bytes() != 0) {
+    return std::nullopt;
+  }
+  return words;
+}
+
+std::string resp_of(const std::vector<std::string>& words) {
+  std::string out = "*" + std::to_string(words.size()) + "\r\n";
+  for (const std::string& word : words) {
+    out.append("$").append(std::to_string(word.size())).append("\r\n").append(word).append("\r\n");
+  }
+  return out;
+}
+
+std::string cookie_value(std::string_view header, std::string_view name) {
+  while (!header.empty()) {
+    const size_t end = header.find(';');
+    std::string_view one = header.substr(0, end);
+    header.remove_prefix(end == std::string_view::npos ? header.size() : end + 1);
+    while (one.starts_with(' ')) {
+      one.remove_prefix(1);
+    }
+    if (one.size() > name.size() && one.starts_with(name) && one[name.size()] == '=') {
+      return std::string(one.substr(name.size() + 1));
+    }
+  }
+  return {};
+}
+
+// db=3 of the query; nothing: it is no number.
+std::optional<int64_t> database_of(std::string_view target) {
+  const size_t at = target.find("?db=");
+  return at == std::string_view::npos ? 0 : parse_integer(target.substr(at + 4));
+}
+
+// A browser says so of every POST; programs that are none can say what they like, and need not.
+bool is_own_origin(const WebRequest& request) { return request.origin == "http://" + request.host; }
+
+}  // namespace
+
+Console::Console(ConsoleNeeds needs) : needs_(std::move(needs)) {
+  CHECK_INVARIANT(needs_.node != nullptr && !needs_.cookie.empty());
+  CHECK_INVARIANT(needs_.open_line && needs_.random_hex && needs_.now_ms);
+}
+
+// ---------------------------------------------------------------- who asks
+
+bool Console::is_over(const Login& login) const {
+  const int64_t now_ms = needs_.now_ms();
+  return now_ms - login.seen_ms > kIdleMs || now_ms - login.began_ms > kLifeMs;
+}
+
+bool Console::is_unlocked(const Login& login) const {
+  return needs_.now_ms() < login.unlocked_until_ms;
+}
+
+Console::LoginPtr Console::find(const WebRequest& request) {
+  const auto found = logins_.find(cookie_value(request.cookie, needs_.cookie));
+  if (found == logins_.end()) {
+    return nullptr;
+  }
+  if (is_over(*found->second)) {
+    logins_.erase(found);
+    return nullptr;
+  }
+  return found->second;
+}
+
+void Console::end(const Login& login) { logins_.erase(login.id); }
+
+void Console::tick() {
+  std::erase_if(logins_, [this](const auto& entry) { return is_over(*entry.second); });
+}
+
+bool Console::too_many_failures() {
+  while (!failures_ms_.empty() && needs_.now_ms() - failures_ms_.front() > kFailuresMs) {
+    failures_ms_.pop_front();
+  }
+  return failures_ms_.size() >= kFailures;
+}
+
+void Console::handle(const WebRequest& request, Respond respond) {
+  const std::string_view path = request.path();
+  const bool changes = request.method == Method::kPost || request.method == Method::kDelete;
+  if (!changes && request.method != Method::kGet) {
+    return respond(refusal(405, "GET, POST or DELETE"));
+  }
+  if (changes && !is_own_origin(request)) {
+    return respond(refusal(403, "that did not come from a page of this node"));
+  }
+  if (path == "/api/login" && request.method == Method::kPost) {
+    return log_in(request, std::move(respond));
+  }
+  const LoginPtr login = find(request);
+  if (login == nullptr) {
+    const bool open = needs_.node->options.requirepass.empty();
+    return respond(
+        json(401, JsonObject().add("error", "log in first").add("password", !open).take()));
+  }
+  if (changes && !same_secret(request.token, login->token)) {
+    return respond(refusal(403, "the token is not that of the login"));
+  }
+  login->seen_ms = needs_.now_ms();
+  if (path == "/api/session" && !changes) {
+    return respond(describe(*login));
+  }
+  if (path == "/api/state" && !changes) {
+    return respond(json(200, console_state(*needs_.node, needs_.drained && needs_.drained())));
+  }
+  if (path == "/api/command" && request.method == Method::kPost) {
+    return command(login, request, std::move(respond));
+  }
+  if (path == "/api/unlock" && request.method == Method::kPost) {
+    return unlock(login, request, std::move(respond));
+  }
+  if (path == "/api/unlock" && changes) {
+    login->unlocked_until_ms = 0;
+    return respond(describe(*login));
+  }
+  if (path == "/api/login" && changes) {
+    end(*login);
+    return respond(json(200, "{}"));
+  }
+  if (path == "/api/drain" && changes) {
+    return drain(login, request.method == Method::kPost, std::move(respond));
+  }
+  respond(refusal(404, "there is no such thing"));
+}
+
+WebAnswer Console::describe(const Login& login) const {
+  const int64_t left_ms = std::max<int64_t>(0, login.unlocked_until_ms - needs_.now_ms());
+  return json(200, JsonObject()
+                       .add("user", login.user)
+                       .add("token", login.token)
+                       .add("unlocked", is_unlocked(login))
+                       .add("unlocked_for_s", left_ms / 1000)
+                       .add("password", !needs_.node->options.requirepass.empty())
+                       .add("databases", needs_.node->options.databases)
+                       .take());
+}
+
+// ---------------------------------------------------------------- login
+
+void Console::log_in(const WebRequest& request, Respond respond) {
+  const std::optional<std::vector<std::string>> words = words_of(request.body);
+  if (!words || words->size() != 2) {
+    return respond(refusal(400, "a user and a password"));
+  }
+  const bool open = needs_.node->options.requirepass.empty();
+  if (open && !request.loopback) {
+    return respond(refusal(403, "without requirepass the console is for this machine only"));
+  }
+  if (too_many_failures()) {
+    return respond(refusal(429, "too many wrong passwords: wait a minute"));
+  }
+  auto login = std::make_shared<Login>();
+  login->id = needs_.random_hex(kIdBytes);
+  login->token = needs_.random_hex(kTokenBytes);
+  CHECK_INVARIANT(login->id.size() == 2 * kIdBytes && login->token.size() == 2 * kTokenBytes);
+  login->user = words->front();
+  login->line = needs_.open_line(request.address);
+  if (login->line == nullptr) {
+    return respond(refusal(503, "maxclients is reached"));
+  }
+  if (open) {
+    login->user = "default";
+    return logged_in(login, respond);
+  }
+  // The line keeps the login until it is answered.
+  login->line->ask(resp_of({"AUTH", words->front(), words->back()}), 1,
+                   [this, login, respond](const std::string& reply) {
+                     if (reply == "+OK\r\n") {
+                       return logged_in(login, respond);
+                     }
+                     failures_ms_.push_back(needs_.now_ms());
+                     respond(refusal(401, "wrong user or password"));
+                   });
+}
+
+void Console::logged_in(const LoginPtr& login, const Respond& respond) {
+  tick();
+  if (logins_.size() >= kLogins) {
+    const auto oldest = std::ranges::min_element(
+        logins_, {}, [](const auto& entry) { return entry.second->seen_ms; });
+    logins_.erase(oldest);
+  }
+  login->began_ms = login->seen_ms = needs_.now_ms();
+  const auto [place, is_new] = logins_.emplace(login->id, login);
+  CHECK_INVARIANT(is_new && logins_.size() <= kLogins);
+  WebAnswer answer = describe(*place->second);
+  answer.headers.emplace_back(
+      "Set-Cookie", needs_.cookie + "=" + login->id + "; HttpOnly; SameSite=Strict; Path=/");
+  respond(std::move(answer));
+}
+
+void Console::unlock(const LoginPtr& login, const WebRequest& request, Respond respond) {
+  const std::optional<std::vector<std::string>> words = words_of(request.body);
+  if (!words || words->size() != 1) {
+    return respond(refusal(400, "a password"));
+  }
+  if (too_many_failures()) {
+    return respond(refusal(429, "too many wrong passwords: wait a minute"));
+  }
+  if (needs_.node->options.requirepass.empty()) {
+    login->unlocked_until_ms = needs_.now_ms() + kUnlockedMs;
+    return respond(describe(*login));
+  }
+  login->line->ask(resp_of({"AUTH", login->user, words->front()}), 1,
+                   [this, login, respond](const std::string& reply) {
+                     if (reply != "+OK\r\n") {
+                       failures_ms_.push_back(needs_.now_ms());
+                       return respond(refusal(401, "wrong password"));
+                     }
+                     login->unlocked_until_ms = needs_.now_ms() + kUnlockedMs;
+                     respond(describe(*login));
+                   });
+}
+
+// ---------------------------------------------------------------- what they ask
+
+void Console::command(const LoginPtr& login, const WebRequest& request, Respond respond) {
+  const std::optional<std::vector<std::string>> words = words_of(request.body);
+  const std::optional<int64_t> database = database_of(request.target);
+  if (!words || !database || *database < 0 || *database >= needs_.node->options.databases) {
+    return respond(refusal(400, "a command, and ?db= with the number of a database"));
+  }
+  const std::vector<std::string_view> argv(words->begin(), words->end());
+  switch (console_rule(argv, needs_.node->cluster_version)) {
+    case ConsoleRule::kLooks:
+      break;
+    case ConsoleRule::kChanges:
+      if (!is_unlocked(*login)) {
+        return respond(refusal(423, "that changes something: unlock changes first"));
+      }
+      break;
+    case ConsoleRule::kNever:
+      return respond(refusal(422, "that is for clients of their own connection"));
+  }
+  if (login->asked >= kAsked) {
+    return respond(refusal(429, "too many commands at a time"));
+  }
+  ++login->asked;
+  login->line->ask(resp_of({"SELECT", std::to_string(*database)}) + resp_of(*words), 2,
+                   [this, login, respond](const std::string& replies) {
+                     --login->asked;
+                     if (replies.empty()) {
+                       end(*login);  // killed, or its reply was too long
+                       return respond(refusal(502, "the connection ended; log in again"));
+                     }
+                     const size_t selected = reply_size(replies);
+                     CHECK_INVARIANT(selected != 0 && selected <= replies.size());
+                     const std::string_view reply =
+                         replies.starts_with('+') ? std::string_view(replies).substr(selected)
+                                                  : std::string_view(replies).substr(0, selected);
+                     const std::optional<std::string> value = json_of_reply(reply);
+                     respond(value ? json(200, JsonObject().add_raw("reply", *value).take())
+                                   : refusal(502, "a reply that cannot be shown"));
+                   });
+}
+
+void Console::drain(const LoginPtr& login, bool on, Respond respond) {
+  if (!is_unlocked(*login)) {
+    return respond(refusal(423, "that changes something: unlock changes first"));
+  }
+  if (!needs_.drain) {
+    return respond(refusal(404, "this node cannot be drained"));
+  }
+  needs_.drain(on, [respond = std::move(respond)](const WebAnswer& said) {
+    respond(json(said.status, JsonObject().add("text", said.body).take()));
+  });
+}
+
+}  // namespace kiwi::resp::web

@@ -1,0 +1,394 @@
+// The console's side of the node: logins, what locked and unlocked ones may do, what a page of
+// somebody else may not; replies as JSON.
+#include <algorithm>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "resp/parser.hpp"
+#include "resp/web/assets.hpp"
+#include "resp/web/console.hpp"
+#include "resp/web/console_rules.hpp"
+#include "resp/web/json.hpp"
+#include "tests/resp/session_harness.hpp"
+
+namespace kiwi::resp::web {
+namespace {
+
+std::string body_of(const std::vector<std::string>& words) {
+  std::string out = "*" + std::to_string(words.size()) + "\r\n";
+  for (const std::string& word : words) {
+    out += "$" + std::to_string(word.size()) + "\r\n" + word + "\r\n";
+  }
+  return out;
+}
+
+// Lines whose other end is the test.
+struct World {
+  struct Line final : ConsoleLine {
+    explicit Line(World& w) : world(w) { ++world.lines; }
+    ~Line() override { --world.lines; }
+    Line(const Line&) = delete;
+    Line& operator=(const Line&) = delete;
+    void ask(std::string bytes, size_t replies, std::function<void(std::string)> done) override {
+      world.said.push_back(bytes);
+      world.replies = replies;
+      if (world.holds) {
+        world.held.push_back(std::move(done));
+      } else {
+        done(world.reply);
+      }
+    }
+    World& world;
+  };
+
+  World() {
+    ConsoleNeeds needs;
+    needs.node = &node.context;
+    needs.cookie = "kiwi_7379";
+    needs.open_line = [this](const std::string&) {
+      return full ? nullptr : std::make_unique<Line>(*this);
+    };
+    needs.random_hex = [this](size_t bytes) {
+      std::string text = std::to_string(++drawn);
+      return std::string(2 * bytes - text.size(), '0') + text;
+    };
+    needs.now_ms = [this] { return now_ms; };
+    needs.drain = [this](bool on, const std::function<void(WebAnswer)>& done) {
+      drained = on;
+      done(WebAnswer::text(200, "drained"));
+    };
+    needs.drained = [this] { return drained; };
+    console = std::make_unique<Console>(std::move(needs));
+  }
+
+  WebRequest request(Method method, const std::string& target, std::string body = {}) {
+    WebRequest out;
+    out.method = method;
+    out.target = target;
+    out.host = "localhost:7379";
+    out.origin = method == Method::kGet ? "" : "http://localhost:7379";
+    out.cookie = "other=1; kiwi_7379=" + cookie;
+    out.token = token;
+    out.body = std::move(body);
+    out.loopback = true;
+    out.address = "127.0.0.1";
+    return out;
+  }
+  WebAnswer ask(const WebRequest& asked) {
+    WebAnswer answer;
+    answer.status = 0;
+    console->handle(asked, [&answer](WebAnswer told) { answer = std::move(told); });
+    return answer;
+  }
+  unsigned status(Method method, const std::string& target, std::string body = {}) {
+    return ask(request(method, target, std::move(body))).status;
+  }
+  unsigned command(const std::vector<std::string>& words) {
+    return status(Method::kPost, "/api/command?db=0", body_of(words));
+  }
+  WebAnswer log_in(const std::string& password = "") {
+    const WebAnswer answer =
+        ask(request(Method::kPost, "/api/login", body_of({"default", password})));
+    for (const auto& [name, value] : answer.headers) {
+      if (name == "Set-Cookie") {
+        set_cookie = value;
+        cookie = value.substr(value.find('=') + 1, 64);
+      }
+    }
+    const size_t at = answer.body.find("\"token\":\"");
+    token = at == std::string::npos ? token : answer.body.substr(at + 9, 32);
+    return answer;
+  }
+
+  TestNode node;
+  int64_t now_ms = 1'000'000;
+  uint64_t drawn = 0;
+  size_t lines = 0;
+  bool full = false;
+  bool holds = false;
+  bool drained = false;
+  size_t replies = 0;
+  std::string reply = "+OK\r\n$5\r\nvalue\r\n";
+  std::vector<std::string> said;
+  std::vector<std::function<void(std::string)>> held;
+  std::string cookie;
+  std::string token;
+  std::string set_cookie;
+  std::unique_ptr<Console> console;
+};
+
+TEST_SUITE("console") {
+  TEST_CASE("on this machine a node without a password lets in, from elsewhere it does not") {
+    World world;
+    CHECK(world.status(Method::kGet, "/api/state") == 401);
+    WebRequest far = world.request(Method::kPost, "/api/login", body_of({"default", ""}));
+    far.loopback = false;
+    CHECK(world.ask(far).status == 403);
+    CHECK(world.log_in().status == 200);
+    CHECK(world.said.empty());
+    CHECK(world.set_cookie.ends_with("; HttpOnly; SameSite=Strict; Path=/"));
+    CHECK(world.status(Method::kGet, "/api/state") == 200);
+    CHECK(world.status(Method::kGet, "/api/session") == 200);
+  }
+
+  TEST_CASE("a password is asked of the node itself, and guessing has an end") {
+    World world;
+    world.node.options.requirepass = "secret";
+    world.reply = "-WRONGPASS no\r\n";
+    for (size_t i = 0; i < Console::kFailures; ++i) {
+      CHECK(world.log_in("wrong").status == 401);
+    }
+    CHECK(world.said.back() == body_of({"AUTH", "default", "wrong"}));
+    CHECK(world.lines == 0);
+    world.reply = "+OK\r\n";
+    CHECK(world.log_in("secret").status == 429);
+    world.now_ms += Console::kFailuresMs + 1;
+    CHECK(world.log_in("secret").status == 200);
+    CHECK(world.lines == 1);
+    world.full = true;
+    CHECK(world.log_in("secret").status == 503);
+  }
+
+  TEST_CASE("what another site's page makes a browser send is refused") {
+    World world;
+    world.log_in();
+    CHECK(world.command({"GET", "k"}) == 200);
+    const auto altered = [&world](auto change) {
+      WebRequest request = world.request(Method::kPost, "/api/command?db=0", body_of({"GET", "k"}));
+      change(request);
+      return world.ask(request).status;
+    };
+    CHECK(altered([](WebRequest& r) { r.origin = "http://evil.example"; }) == 403);
+    CHECK(altered([](WebRequest& r) { r.origin = ""; }) == 403);
+    CHECK(altered([](WebRequest& r) { r.origin = "null"; }) == 403);
+    CHECK(altered([](WebRequest& r) { r.origin = "http://localhost:7380"; }) == 403);
+    CHECK(altered([](WebRequest& r) { r.token = ""; }) == 403);
+    CHECK(altered([](WebRequest& r) { r.token[0] = 'f'; }) == 403);
+    CHECK(altered([](WebRequest& r) { r.cookie = ""; }) == 401);
+    CHECK(altered([&world](WebRequest& r) { r.cookie = "xkiwi_7379=" + world.cookie; }) == 401);
+    CHECK(altered([](WebRequest& r) { r.method = Method::kGet; }) == 404);
+    CHECK(altered([](WebRequest& r) { r.method = Method::kOther; }) == 405);
+    CHECK(altered([](WebRequest&) {}) == 200);
+  }
+
+  TEST_CASE("a login only looks until changes are unlocked, and not for long then") {
+    World world;
+    world.log_in();
+    CHECK(world.command({"SET", "k", "v"}) == 423);
+    CHECK(world.command({"CONFIG", "SET", "timeout", "1"}) == 423);
+    CHECK(world.status(Method::kPost, "/api/drain") == 423);
+    CHECK_FALSE(world.drained);
+    CHECK(world.status(Method::kPost, "/api/unlock", body_of({""})) == 200);
+    CHECK(world.command({"SET", "k", "v"}) == 200);
+    CHECK(world.said.back() == body_of({"SELECT", "0"}) + body_of({"SET", "k", "v"}));
+    CHECK(world.replies == 2);
+    CHECK(world.status(Method::kPost, "/api/drain") == 200);
+    CHECK(world.drained);
+    CHECK(world.command({"SUBSCRIBE", "c"}) == 422);
+    world.now_ms += Console::kUnlockedMs;
+    CHECK(world.command({"SET", "k", "v"}) == 423);
+    CHECK(world.status(Method::kPost, "/api/unlock", body_of({""})) == 200);
+    CHECK(world.status(Method::kDelete, "/api/unlock") == 200);
+    CHECK(world.command({"SET", "k", "v"}) == 423);
+  }
+
+  TEST_CASE("with a password, only that unlocks") {
+    World world;
+    world.node.options.requirepass = "secret";
+    world.log_in("secret");
+    world.reply = "-WRONGPASS no\r\n";
+    CHECK(world.status(Method::kPost, "/api/unlock", body_of({"wrong"})) == 401);
+    world.reply = "+OK\r\n$-1\r\n";
+    CHECK(world.command({"SET", "k", "v"}) == 423);
+    world.reply = "+OK\r\n";
+    CHECK(world.status(Method::kPost, "/api/unlock", body_of({"secret"})) == 200);
+    CHECK(world.said.back() == body_of({"AUTH", "default", "secret"}));
+  }
+
+  TEST_CASE("logins end: idle, old, too many, with their connection, by hand") {
+    World world;
+    world.log_in();
+    world.now_ms += Console::kIdleMs;
+    CHECK(world.status(Method::kGet, "/api/state") == 200);
+    world.now_ms += Console::kIdleMs + 1;
+    CHECK(world.status(Method::kGet, "/api/state") == 401);
+    CHECK(world.lines == 0);
+    world.log_in();
+    for (int64_t slept = 0; slept <= Console::kLifeMs; slept += Console::kIdleMs) {
+      world.status(Method::kGet, "/api/state");
+      world.now_ms += Console::kIdleMs;
+    }
+    CHECK(world.status(Method::kGet, "/api/state") == 401);
+    for (size_t i = 0; i < Console::kLogins + 5; ++i) {
+      world.log_in();
+      ++world.now_ms;
+    }
+    CHECK(world.console->logins() == Console::kLogins);
+    CHECK(world.lines == Console::kLogins);
+    world.reply = "";
+    CHECK(world.command({"GET", "k"}) == 502);
+    CHECK(world.status(Method::kGet, "/api/state") == 401);
+    world.log_in();
+    CHECK(world.status(Method::kDelete, "/api/login") == 200);
+    CHECK(world.status(Method::kGet, "/api/state") == 401);
+    world.now_ms += Console::kIdleMs + 1;
+    world.console->tick();
+    CHECK(world.console->logins() == 0);
+    CHECK(world.lines == 0);
+  }
+
+  TEST_CASE("commands that wait have a bound, and are answered when their reply comes") {
+    World world;
+    world.log_in();
+    world.holds = true;
+    for (size_t i = 0; i < Console::kAsked; ++i) {
+      CHECK(world.command({"GET", "k"}) == 0);
+    }
+    CHECK(world.command({"GET", "k"}) == 429);
+    world.held.front()("+OK\r\n:1\r\n");
+    CHECK(world.command({"GET", "k"}) == 0);
+  }
+
+  TEST_CASE("bodies that are no command, and databases that are none, are refused") {
+    World world;
+    world.log_in();
+    for (const char* bad : {"", "GET k\r\n", "*0\r\n", "*1\r\n$3\r\nGET", "*-1\r\n", "*1\r\n:1\r\n",
+                            "*1\r\n$4\r\nPING\r\nx", "*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nPING\r\n"}) {
+      CHECK_MESSAGE(world.status(Method::kPost, "/api/command?db=0", bad) == 400, bad);
+    }
+    for (const char* target : {"/api/command?db=-1", "/api/command?db=16", "/api/command?db=x",
+                               "/api/command?db=1&x=2"}) {
+      CHECK_MESSAGE(world.status(Method::kPost, target, body_of({"PING"})) == 400, target);
+    }
+    CHECK(world.said.empty());
+    CHECK(world.status(Method::kPost, "/api/other") == 404);
+  }
+
+  TEST_CASE("a database that cannot be selected is what is told") {
+    World world;
+    world.log_in();
+    world.reply = "-LOADING it is\r\n-ERR second\r\n";
+    const WebAnswer answer =
+        world.ask(world.request(Method::kPost, "/api/command?db=0", body_of({"GET", "k"})));
+    CHECK(answer.body == "{\"reply\":{\"error\":\"LOADING it is\"}}");
+  }
+
+  TEST_CASE("of every command it is known whether it only looks") {
+    const auto rule = [](const std::vector<std::string>& words) {
+      const std::vector<std::string_view> argv(words.begin(), words.end());
+      return console_rule(argv, kAnyVersion);
+    };
+    for (const CommandSpec& row : all_commands()) {
+      if (row.is_internal() || row.is_subcommand() || (row.flags & kContainer) != 0) {
+        continue;
+      }
+      const size_t words =
+          row.arity < 0 ? static_cast<size_t>(-row.arity) : static_cast<size_t>(row.arity);
+      std::vector<std::string> argv(words, "1");
+      argv[0] = row.name;
+      const ConsoleRule found = rule(argv);
+      if (row.is_data() && row.route == Route::kWrite && row.route_of == nullptr) {
+        CHECK_MESSAGE(found != ConsoleRule::kLooks, argv[0]);
+      }
+      if (row.route == Route::kAdmin) {
+        CHECK_MESSAGE(found != ConsoleRule::kLooks, argv[0]);
+      }
+      if (row.role == SessionRole::kSubscribe || row.role == SessionRole::kPrefix) {
+        CHECK_MESSAGE(found == ConsoleRule::kNever, argv[0]);
+      }
+    }
+    CHECK(rule({"GET", "k"}) == ConsoleRule::kLooks);
+    CHECK(rule({"get", "k"}) == ConsoleRule::kLooks);
+    CHECK(rule({"SCAN", "0"}) == ConsoleRule::kLooks);
+    CHECK(rule({"EVAL", "return 1", "0"}) == ConsoleRule::kChanges);
+    CHECK(rule({"EVAL_RO", "return 1", "0"}) == ConsoleRule::kLooks);
+    CHECK(rule({"CONFIG", "GET", "*"}) == ConsoleRule::kLooks);
+    CHECK(rule({"CONFIG", "SET", "timeout", "1"}) == ConsoleRule::kChanges);
+    CHECK(rule({"CLIENT", "LIST"}) == ConsoleRule::kLooks);
+    CHECK(rule({"CLIENT", "KILL", "ID", "1"}) == ConsoleRule::kChanges);
+    CHECK(rule({"CLIENT", "REPLY", "OFF"}) == ConsoleRule::kNever);
+    CHECK(rule({"SLOWLOG", "GET"}) == ConsoleRule::kLooks);
+    CHECK(rule({"SLOWLOG", "RESET"}) == ConsoleRule::kChanges);
+    CHECK(rule({"RAFT.NODE", "REMOVE", "2"}) == ConsoleRule::kChanges);
+    CHECK(rule({"RAFT.TRACE", "GET"}) == ConsoleRule::kLooks);
+    CHECK(rule({"RAFT.TRACE", "ON", "1"}) == ConsoleRule::kChanges);
+    CHECK(rule({"RAFT", "SET", "k", "v"}) == ConsoleRule::kNever);
+    CHECK(rule({"SHUTDOWN"}) == ConsoleRule::kChanges);
+    CHECK(rule({"FLUSHALL"}) == ConsoleRule::kChanges);
+    CHECK(rule({"PUBLISH", "c", "m"}) == ConsoleRule::kChanges);
+    CHECK(rule({"BLPOP", "k", "0"}) == ConsoleRule::kNever);
+    CHECK(rule({"XREAD", "BLOCK", "0", "STREAMS", "k", "$"}) == ConsoleRule::kNever);
+    CHECK(rule({"XREAD", "STREAMS", "k", "0"}) == ConsoleRule::kLooks);
+    CHECK(rule({"MULTI"}) == ConsoleRule::kNever);
+    CHECK(rule({"AUTH", "x"}) == ConsoleRule::kNever);
+    CHECK(rule({"MONITOR"}) == ConsoleRule::kNever);
+    CHECK(rule({"SORT", "k"}) == ConsoleRule::kLooks);
+    CHECK(rule({"SORT", "k", "STORE", "d"}) == ConsoleRule::kChanges);
+    CHECK(rule({"NOSUCH"}) == ConsoleRule::kLooks);
+    CHECK(rule({"SET", "k"}) == ConsoleRule::kLooks);  // the node says what is wrong
+  }
+
+  TEST_CASE("a reply as JSON, whatever it holds") {
+    CHECK(json_of_reply("+OK\r\n") == "\"OK\"");
+    CHECK(json_of_reply("-ERR <b>\r\n") == "{\"error\":\"ERR \\u003cb>\"}");
+    CHECK(json_of_reply(":-7\r\n") == "-7");
+    CHECK(json_of_reply(":9007199254740993\r\n") == "{\"integer\":\"9007199254740993\"}");
+    CHECK(json_of_reply("$-1\r\n") == "null");
+    CHECK(json_of_reply("$4\r\na\r\nb\r\n") == "\"a\\r\\nb\"");
+    CHECK(json_of_reply("$2\r\n\xff\x01\r\n") == "{\"hex\":\"ff01\"}");
+    CHECK(json_of_reply("*2\r\n*0\r\n*-1\r\n") == "[[],null]");
+    for (const char* bad : {"", "+OK", "$5\r\nab\r\n", "*2\r\n:1\r\n", "%1\r\n", ":x\r\n", "$x\r\n",
+                            "+OK\r\n+OK\r\n"}) {
+      CHECK_MESSAGE(!json_of_reply(bad), bad);
+    }
+    std::string deep;
+    for (int i = 0; i < 100; ++i) {
+      deep += "*1\r\n";
+    }
+    CHECK_FALSE(json_of_reply(deep + ":1\r\n"));
+  }
+
+  TEST_CASE("the page is in the program, and its files ask for nothing from elsewhere") {
+    std::map<std::string_view, std::string_view> files;
+    for (const Asset& asset : console_assets()) {
+      files[asset.path] = asset.bytes;
+    }
+    CHECK(files.count("/") == 1);
+    CHECK(files.count("/console/main.js") == 1);
+    for (const auto& [path, bytes] : files) {
+      for (const char* bad : {"innerHTML", "outerHTML", "insertAdjacentHTML", "document.write",
+                              "eval(", "new Function", "https://", "srcdoc"}) {
+        CHECK_MESSAGE(bytes.find(bad) == std::string_view::npos, path, ": ", bad);
+      }
+    }
+    const std::string_view page = files["/"];
+    CHECK(page.find("<script>") == std::string_view::npos);
+    CHECK(page.find("style=") == std::string_view::npos);
+  }
+
+  TEST_CASE("what the page shows of the node is JSON, also of a leader with followers") {
+    World world;
+    raft::Status& raft = world.node.context.status.raft;
+    raft.id = NodeId{1};
+    raft.role = raft::Role::kLeader;
+    raft.configuration.members.resize(2);
+    raft.configuration.members[0].id = NodeId{1};
+    raft.configuration.members[1].id = NodeId{2};
+    raft.configuration.members[1].client_address = "h\"x:1";
+    raft.peers.resize(1);
+    raft.peers[0].member.id = NodeId{2};
+    raft.peers[0].lag_entries = 4;
+    const std::string state = console_state(world.node.context, true);
+    CHECK(state.starts_with("{\"now_ms\":"));
+    CHECK(state.find("\"address\":\"h\\\"x:1\",\"voter\":false,\"self\":false,\"linked\":false,"
+                     "\"lag_entries\":4") != std::string::npos);
+    CHECK(state.find("\"drained\":true") != std::string::npos);
+    CHECK(std::ranges::count(state, '{') == std::ranges::count(state, '}'));
+  }
+}
+
+}  // namespace
+}  // namespace kiwi::resp::web
