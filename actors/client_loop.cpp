@@ -9,6 +9,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <caf/scheduler/abstract_coordinator.hpp>
 
@@ -186,7 +187,29 @@ struct Periodic : std::enable_shared_from_this<Periodic> {
   std::function<bool()> work;
 };
 
+struct Signalled : std::enable_shared_from_this<Signalled> {
+  Signalled(asio::io_context& io, int signal, std::function<void()> f)
+      : signals(io, signal), work(std::move(f)) {}
+
+  void wait() {
+    signals.async_wait([self = shared_from_this()](const boost::system::error_code& error, int) {
+      if (!error) {
+        self->work();
+        self->wait();
+      }
+    });
+  }
+
+  asio::signal_set signals;
+  const std::function<void()> work;
+};
+
 }  // namespace
+
+void ClientLoop::on_signal(int signal, std::function<void()> work) {
+  CHECK_INVARIANT(signal > 0 && work);
+  std::make_shared<Signalled>(parts_->io, signal, std::move(work))->wait();
+}
 
 void ClientLoop::every(int64_t milliseconds, std::function<bool()> work) {
   CHECK_INVARIANT(milliseconds > 0);

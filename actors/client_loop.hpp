@@ -42,6 +42,8 @@ class ClientLoop {
   // loop's own work; not for anything that must happen.
   static constexpr size_t kAlarms = 2;
   void after_us(size_t alarm, int64_t microseconds, std::function<void()> work);
+  // Calls `work` each time the process gets that signal, until the loop is gone. One a signal.
+  void on_signal(int signal, std::function<void()> work);
   // Calls `work` every so many milliseconds until it returns false.
   void every(int64_t milliseconds, std::function<bool()> work);
 

@@ -188,7 +188,8 @@ Result<void> set(Options& options, std::span<const std::string_view> names_and_v
 }
 
 uint16_t Options::peer_port() const {
-  return static_cast<uint16_t>(raft_peer_port != 0 ? raft_peer_port : port + kPeerPortOffset);
+  return static_cast<uint16_t>(raft_peer_port != 0 ? raft_peer_port
+                                                   : main_port() + kPeerPortOffset);
 }
 
 HostPort Options::client_address() const {
@@ -205,7 +206,17 @@ HostPort Options::client_address() const {
   std::string host = bind.empty() ? "127.0.0.1" : bind.front();
   host.erase(0, host.starts_with('-') ? 1 : 0);
   bool any = host == "*" || host == "0.0.0.0" || host == "::*" || host == "::";
-  return {any ? "127.0.0.1" : host, static_cast<uint16_t>(port)};
+  return {any ? "127.0.0.1" : host, static_cast<uint16_t>(main_port())};
+}
+
+std::string Options::tls_client_address() const {
+  if (tls_port == 0) {
+    return {};
+  }
+  if (!raft_tls_addr.empty()) {
+    return raft_tls_addr;
+  }
+  return HostPort{client_address().host, static_cast<uint16_t>(tls_port)}.text();
 }
 
 HostPort Options::peer_address() const {

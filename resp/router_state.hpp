@@ -124,6 +124,7 @@ class DeferredQueue {
 
 struct Connection {
   ConnectionId id = 0;
+  bool tls = false;
   bool closed = false;
   bool may_wait = false;  // it asked a blocking command: when it is gone the executor has to know
   DeferredQueue queue;
@@ -230,6 +231,7 @@ struct Router::State {
   NodeId leader;
   bool ready = false;
   std::string leader_address;
+  std::string leader_tls_address;
   int64_t leaderless_since_ms = 0;
 
   // Node-based: pointers to connections stay valid until erased.

@@ -168,4 +168,8 @@ void Router::connection_closed(ConnectionId connection) {
   s.forget_if_done(it->second);
 }
 
+void Router::set_leader_tls_address(std::string address) {
+  state_->leader_tls_address = std::move(address);
+}
+
 }  // namespace kiwi::resp

@@ -1,6 +1,6 @@
-// TcpServer: the listening sockets for clients. Accepts, sets socket options, keeps maxclients, and
-// starts a RespConnection for each client; closes idle ones. Plain Asio, no actor; client loop;
-// owned by Node.
+// TcpServer: the listening sockets for clients, with and without TLS. Accepts, sets socket options,
+// keeps maxclients, and starts a RespConnection for each client; closes idle ones. Plain Asio, no
+// actor; client loop; owned by Node.
 #pragma once
 
 #include <cstdint>
@@ -40,8 +40,12 @@ class TcpServer {
   void tick();                           // every second or so: idle clients, soft output limits
   size_t clients() const;
   void expect_requests(bool expected);  // readable_sockets.hpp
+  // Reads the files of the TLS port again, for new connections. An error changes nothing.
+  Result<void> reload_tls(const config::Options& options);
 
  private:
+  void reload_at_hangup();
+
   struct State;
   std::shared_ptr<State> state_;
 };

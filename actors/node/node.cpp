@@ -255,6 +255,11 @@ void Node::State::spawn_state_machine_and_router() {
       parts.server->expect_requests(expected);
     }
   };
+  routing.tls_client_address = [this](NodeId node) {
+    const auto& links = parts.context.status.links;
+    const auto found = links.find(node);
+    return found == links.end() ? std::string() : found->second.tls_client_address;
+  };
   routing.observe_raft = [this](const RaftReport& report) { observe(report); };
   routing.observe_service = [this](resp::Service service) {
     parts.context.status.service = service;
@@ -298,6 +303,9 @@ void Node::State::fill_context() {
   context.sleep_us = [](int64_t us) { std::this_thread::sleep_for(std::chrono::microseconds(us)); };
   context.refresh_status = [this] { refresh_status(); };
   context.options_changed = [this] { log_set_level(parts.options.loglevel); };
+  context.reload_tls = [this](const config::Options& options) {
+    return parts.server->reload_tls(options);
+  };
   context.close_connection = [this](resp::ConnectionId id) { parts.server->close(id); };
   context.deliver = [this](resp::ReplyBatch batch) { parts.server->deliver(std::move(batch)); };
   context.init_cluster = [this](std::optional<ClusterId> cluster) {
