@@ -109,10 +109,8 @@ void Router::State::answer(const ReplySlot& to,
   if (answer == Answer::kMoved) {
     // Clients of Redis Cluster correct their map by the slot. The keyspace is not sharded, so it
     // means nothing else.
-    const std::string& address = it->second.tls ? leader_tls_address : leader_address;
     const auto key = first_key(packed);
-    reply.error(address.empty() ? std::string(text_of(Answer::kNoLeader))
-                                : texts::moved(key ? rocks::key_slot(*key) : 0, address));
+    reply.error(moved_text(key ? rocks::key_slot(*key) : 0, it->second.tls));
   } else {
     CHECK_INVARIANT(!text_of(answer).empty());
     reply.error(text_of(answer));

@@ -336,6 +336,7 @@ struct Router::State {
   void give_up(int64_t now_ms);
 
   // ---- router_waits.cpp
+  std::string moved_text(unsigned slot, bool tls) const;  // to where a client of that kind goes on
   // Of a connection that is closed: what was not handed over.
   void drop_waiting(router::Connection& connection);
   // Takes operations out of it that gone(op) names; how many.
