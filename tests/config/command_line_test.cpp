@@ -211,7 +211,7 @@ TEST_SUITE("config") {
     CHECK(error_of({"--tls-port", "7000"}).starts_with("tls-port is set but tls-cert-file is not"));
     CHECK(error_of({"--tls-port", "7000", "--tls-cert-file", "a"})
               .starts_with("clients are to show certificates (tls-auth-clients)"));
-    const auto with = [](std::vector<std::string> words) {
+    const auto with = [](std::vector<const char*> words) {
       words.insert(words.end(), {"--tls-cert-file", "a", "--tls-auth-clients", "No"});
       return words;
     };
