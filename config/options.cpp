@@ -188,16 +188,18 @@ Result<void> set(Options& options, std::span<const std::string_view> names_and_v
 }
 
 uint16_t Options::peer_port() const {
-  return static_cast<uint16_t>(raft_peer_port != 0 ? raft_peer_port : port + kPeerPortOffset);
+  return static_cast<uint16_t>(raft_peer_port != 0 ? raft_peer_port
+                                                   : main_port() + kPeerPortOffset);
 }
 
 uint16_t Options::web_port() const {
   if (http_port >= 0) {
     return static_cast<uint16_t>(http_port);
   }
-  const int64_t chosen = port + kHttpPortOffset;
+  const int64_t chosen = main_port() + kHttpPortOffset;
   // A port that others were given to is theirs.
-  return chosen > UINT16_MAX || chosen == peer_port() ? 0 : static_cast<uint16_t>(chosen);
+  const bool taken = chosen == peer_port() || chosen == port || chosen == tls_port;
+  return chosen > UINT16_MAX || taken ? 0 : static_cast<uint16_t>(chosen);
 }
 
 HostPort Options::client_address() const {
@@ -214,7 +216,17 @@ HostPort Options::client_address() const {
   std::string host = bind.empty() ? "127.0.0.1" : bind.front();
   host.erase(0, host.starts_with('-') ? 1 : 0);
   bool any = host == "*" || host == "0.0.0.0" || host == "::*" || host == "::";
-  return {any ? "127.0.0.1" : host, static_cast<uint16_t>(port)};
+  return {any ? "127.0.0.1" : host, static_cast<uint16_t>(main_port())};
+}
+
+std::string Options::tls_client_address() const {
+  if (tls_port == 0) {
+    return {};
+  }
+  if (!raft_tls_addr.empty()) {
+    return raft_tls_addr;
+  }
+  return HostPort{client_address().host, static_cast<uint16_t>(tls_port)}.text();
 }
 
 HostPort Options::peer_address() const {

@@ -25,7 +25,9 @@ namespace kiwi::config {
 
 enum class Bootstrap : uint8_t { kAuto, kManual };
 enum class StateEngine : uint8_t { kPlain, kTable };
-enum class DebugAccess : uint8_t { kNo, kYes, kLocal };  // who may say DEBUG
+enum class TlsAuthClients : uint8_t { kNo, kYes, kOptional };  // who shows a certificate
+enum class TlsUserOf : uint8_t { kOff, kCommonName };          // whom a certificate logs in
+enum class DebugAccess : uint8_t { kNo, kYes, kLocal };        // who may say DEBUG
 
 struct OutputBufferLimit {
   int64_t hard_bytes = 0;  // 0 = none, for each of the three
@@ -101,7 +103,11 @@ struct Options {
   uint16_t peer_port() const;       // the port to listen on for peers
   uint16_t web_port() const;        // the port to listen on for HTTP; 0: none
   HostPort client_address() const;  // told to clients and peers (MOVED, Member.client_address)
-  HostPort peer_address() const;    // told to peers (Member.peer_address)
+  // The same for clients that speak TLS; empty: none can.
+  std::string tls_client_address() const;
+  // Of the one port that is always there: port, or tls-port if that is 0.
+  int64_t main_port() const { return port != 0 ? port : tls_port; }
+  HostPort peer_address() const;  // told to peers (Member.peer_address)
 
   bool operator==(const Options&) const = default;
 };

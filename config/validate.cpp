@@ -27,15 +27,19 @@ Result<void> validate_times(const Options& o) {
 }
 
 Result<void> validate_ports(const Options& o) {
-  if (o.raft_peer_port == 0 && o.port > UINT16_MAX - kPeerPortOffset) {
-    return invalid("port " + std::to_string(o.port) +
+  if (o.main_port() == 0) {
+    return invalid("port and tls-port are both 0: no client could connect");
+  }
+  if (o.raft_peer_port == 0 && o.main_port() > UINT16_MAX - kPeerPortOffset) {
+    return invalid("port " + std::to_string(o.main_port()) +
                    " leaves no port 10000 above it for other nodes: set raft.peer-port");
   }
   if (o.raft_peer_port == o.port) {
     return invalid("raft.peer-port and port are both " + std::to_string(o.port) +
                    ": clients and nodes need a port each");
   }
-  if (o.http_port > 0 && (o.http_port == o.port || o.http_port == o.peer_port())) {
+  if (o.http_port > 0 &&
+      (o.http_port == o.port || o.http_port == o.tls_port || o.http_port == o.peer_port())) {
     return invalid("http-port " + std::to_string(o.http_port) +
                    " is the port of clients or of nodes already: it needs one of its own");
   }
@@ -43,6 +47,35 @@ Result<void> validate_ports(const Options& o) {
     if (Result<HostPort> address = parse_host_port(o.raft_addr); !address) {
       return invalid("raft.addr: " + address.error().text);
     }
+  }
+  return {};
+}
+
+Result<void> validate_tls(const Options& o) {
+  if (!o.raft_tls_addr.empty()) {
+    if (Result<HostPort> address = parse_host_port(o.raft_tls_addr); !address) {
+      return invalid("raft.tls-addr: " + address.error().text);
+    }
+  }
+  if (o.tls_port == 0) {
+    return {};
+  }
+  if (o.tls_port == o.port) {
+    return invalid("tls-port and port are both " + std::to_string(o.port) +
+                   ": clients with and without TLS need a port each");
+  }
+  if (o.tls_port == o.peer_port()) {
+    return invalid("tls-port and the port for other nodes are both " + std::to_string(o.tls_port) +
+                   ": set raft.peer-port");
+  }
+  if (o.tls_cert_file.empty()) {
+    return invalid("tls-port is set but tls-cert-file is not: a TLS server needs a certificate");
+  }
+  if (o.tls_auth_clients != TlsAuthClients::kNo && o.tls_ca_cert_file.empty() &&
+      o.tls_ca_cert_dir.empty()) {
+    return invalid(
+        "clients are to show certificates (tls-auth-clients), but neither tls-ca-cert-file nor "
+        "tls-ca-cert-dir says who signs them; tls-auth-clients no asks for none");
   }
   return {};
 }
@@ -93,7 +126,8 @@ Result<void> validate_members(const Options& o) {
 }  // namespace
 
 Result<void> validate(const Options& options) {
-  for (auto* check : {&validate_ports, &validate_members, &validate_join, &validate_times}) {
+  for (auto* check :
+       {&validate_ports, &validate_tls, &validate_members, &validate_join, &validate_times}) {
     if (Result<void> valid = check(options); !valid) {
       return valid;
     }

@@ -35,6 +35,16 @@ constexpr std::array<std::pair<std::string_view, DebugAccess>, 3> kDebugAccesses
     {"local", DebugAccess::kLocal},
 }};
 
+constexpr std::array<std::pair<std::string_view, TlsAuthClients>, 3> kTlsAuthClients{{
+    {"no", TlsAuthClients::kNo},
+    {"yes", TlsAuthClients::kYes},
+    {"optional", TlsAuthClients::kOptional},
+}};
+constexpr std::array<std::pair<std::string_view, TlsUserOf>, 2> kTlsUsersOf{{
+    {"off", TlsUserOf::kOff},
+    {"CN", TlsUserOf::kCommonName},
+}};
+
 // Below it the node would close clients for being there.
 constexpr int64_t kMemoryShareMin = 1LL << 20;
 constexpr size_t kPercentiles = 100;  // that INFO tells for each command
@@ -79,7 +89,7 @@ Refusal parse_enum(std::string_view text, const Names& names, T& out) {
   std::string list;
   std::string wanted = lower_case(text);
   for (const auto& [name, value] : names) {
-    if (name == wanted) {
+    if (lower_case(name) == wanted) {
       out = value;
       return std::nullopt;
     }
@@ -212,6 +222,12 @@ Refusal parse_value(std::string_view text, StateEngine& out) {
 Refusal parse_value(std::string_view text, DebugAccess& out) {
   return parse_enum(text, kDebugAccesses, out);
 }
+Refusal parse_value(std::string_view text, TlsAuthClients& out) {
+  return parse_enum(text, kTlsAuthClients, out);
+}
+Refusal parse_value(std::string_view text, TlsUserOf& out) {
+  return parse_enum(text, kTlsUsersOf, out);
+}
 
 Refusal parse_value(std::string_view text, std::vector<std::string>& out) {
   std::vector<std::string> addresses;
@@ -312,6 +328,8 @@ std::string format_value(const SkipEntry& value) { return option_text(value); }
 std::string format_value(Bootstrap value) { return enum_name(kBootstraps, value); }
 std::string format_value(StateEngine value) { return enum_name(kStateEngines, value); }
 std::string format_value(DebugAccess value) { return enum_name(kDebugAccesses, value); }
+std::string format_value(TlsAuthClients value) { return enum_name(kTlsAuthClients, value); }
+std::string format_value(TlsUserOf value) { return enum_name(kTlsUsersOf, value); }
 std::string format_value(const std::vector<PeerAddress>& value) { return format_peers(value); }
 
 std::string format_value(const std::vector<std::string>& value) {
@@ -365,6 +383,8 @@ std::string describe(const KeyEventChoice*) {
 std::string describe(const Bootstrap*) { return describe_enum(kBootstraps); }
 std::string describe(const StateEngine*) { return describe_enum(kStateEngines); }
 std::string describe(const DebugAccess*) { return describe_enum(kDebugAccesses); }
+std::string describe(const TlsAuthClients*) { return describe_enum(kTlsAuthClients); }
+std::string describe(const TlsUserOf*) { return describe_enum(kTlsUsersOf); }
 std::string describe(const std::vector<std::string>*) {
   return "addresses, such as 127.0.0.1 -::1";
 }

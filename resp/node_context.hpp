@@ -42,10 +42,11 @@ class Session;
 // One link to a peer, as INFO raft shows it.
 struct LinkStatus {
   bool up = false;
-  int64_t connected_at_ms = -1;      // monotonic; -1 = never
-  uint64_t connections = 0;          // handshakes that succeeded
-  uint64_t errors = 0;               // and those that did not
-  uint32_t election_timeout_ms = 0;  // raft.election-timeout there; 0 = it has not said it yet
+  int64_t connected_at_ms = -1;         // monotonic; -1 = never
+  uint64_t connections = 0;             // handshakes that succeeded
+  uint64_t errors = 0;                  // and those that did not
+  std::string tls_client_address = {};  // where its TLS clients connect; empty: nowhere
+  uint32_t election_timeout_ms = 0;     // raft.election-timeout there; 0 = it has not said it yet
 };
 
 // Snapshots, as INFO raft shows them.
@@ -125,6 +126,7 @@ struct NodeStatus {
   SnapshotStatus snapshot;
   WaiterStatus waiters;
   ScriptStatus scripts;
+  int64_t tls_certificate_expires_s = 0;  // unix time; 0: there is none
 };
 
 // Messages on their way, gathered so that each connection gets one batch of them.
@@ -212,6 +214,10 @@ struct NodeContext {
   std::function<void()> refresh_status = [] {};
   // CONFIG SET succeeded: put into force what needs it (log level, maxclients, ...).
   std::function<void()> options_changed = [] {};
+  // CONFIG SET of tls options: reads their files, as the options would be; an error changes
+  // nothing.
+  std::function<Result<void>(const config::Options&)> reload_tls =
+      [](const config::Options&) -> Result<void> { return {}; };
   // The session is killed(): close its socket now. May be called from within another session's
   // receive(); the session must outlive that call.
   std::function<void(ConnectionId)> close_connection = [](ConnectionId) {};

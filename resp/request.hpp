@@ -53,6 +53,7 @@ struct RequestBatch {
   ConnectionId connection = 0;
   std::string buffer;
   std::vector<Request> requests;
+  bool tls = false;  // it is sent to addresses where TLS is spoken
 
   std::string_view packed(const Request& r) const {
     return std::string_view(buffer).substr(r.offset, r.size);

@@ -110,7 +110,7 @@ void Router::State::answer(const ReplySlot& to,
     // Clients of Redis Cluster correct their map by the slot. The keyspace is not sharded, so it
     // means nothing else.
     const auto key = first_key(packed);
-    reply.error(texts::moved(key ? rocks::key_slot(*key) : 0, leader_address));
+    reply.error(moved_text(key ? rocks::key_slot(*key) : 0, it->second.tls));
   } else {
     CHECK_INVARIANT(!text_of(answer).empty());
     reply.error(text_of(answer));
@@ -323,6 +323,7 @@ Router::~Router() = default;
 void Router::requests(RequestBatch batch, int64_t now_ms) {
   State& s = *state_;
   Connection& c = s.connection(batch.connection);
+  c.tls = batch.tls;
   const bool keep = router::reads_may_keep(batch);
   const SharedBytes whole = keep ? SharedBytes(std::move(batch.buffer)) : SharedBytes();
   const std::string_view buffer = keep ? whole.view() : std::string_view(batch.buffer);

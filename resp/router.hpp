@@ -83,6 +83,8 @@ class Router {
   void leader_changed(const raft::LeaderChanged& leader,
                       std::string client_address,
                       int64_t now_ms);
+  // Where clients that speak TLS reach that leader; empty: nowhere. Told before leader_changed().
+  void set_leader_tls_address(std::string address);
   void link_up(NodeId peer, int64_t now_ms);
   void set_service(Service service, int64_t now_ms);
   // As applied here: batches are written in the formats that it has.

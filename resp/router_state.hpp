@@ -124,6 +124,7 @@ class DeferredQueue {
 
 struct Connection {
   ConnectionId id = 0;
+  bool tls = false;
   bool closed = false;
   bool may_wait = false;  // it asked a blocking command: when it is gone the executor has to know
   DeferredQueue queue;
@@ -230,6 +231,7 @@ struct Router::State {
   NodeId leader;
   bool ready = false;
   std::string leader_address;
+  std::string leader_tls_address;
   int64_t leaderless_since_ms = 0;
 
   // Node-based: pointers to connections stay valid until erased.
@@ -334,6 +336,7 @@ struct Router::State {
   void give_up(int64_t now_ms);
 
   // ---- router_waits.cpp
+  std::string moved_text(unsigned slot, bool tls) const;  // to where a client of that kind goes on
   // Of a connection that is closed: what was not handed over.
   void drop_waiting(router::Connection& connection);
   // Takes operations out of it that gone(op) names; how many.

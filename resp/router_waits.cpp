@@ -1,11 +1,12 @@
-// Router: serves for clients that wait (F31), and what goes with connections that are gone. See
-// router_state.hpp.
+// Router: serves for clients that wait (F31), what goes with connections that are gone, and where
+// clients are sent. See router_state.hpp.
 #include <algorithm>
 #include <utility>
 
 #include "config/base/check.hpp"
 #include "config/base/decimal.hpp"
 #include "resp/router_state.hpp"
+#include "resp/texts.hpp"
 
 namespace kiwi::resp {
 
@@ -166,6 +167,17 @@ void Router::connection_closed(ConnectionId connection) {
   }
   s.pump(it->second);
   s.forget_if_done(it->second);
+}
+
+// ---------------------------------------------------------------- where clients are sent
+
+std::string Router::State::moved_text(unsigned slot, bool tls) const {
+  const std::string& address = tls ? leader_tls_address : leader_address;
+  return address.empty() ? std::string(texts::kNoLeader) : texts::moved(slot, address);
+}
+
+void Router::set_leader_tls_address(std::string address) {
+  state_->leader_tls_address = std::move(address);
 }
 
 }  // namespace kiwi::resp

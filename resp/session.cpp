@@ -35,7 +35,7 @@ Session::Session(NodeContext& node, SessionInfo info, int64_t now_ms)
   state_->last_active_ms = now_ms;
   state_->self = this;
   // Without a password everybody is the default user, also when one is set later (as in Redis).
-  state_->authenticated = node.options.requirepass.empty();
+  state_->authenticated = node.options.requirepass.empty() || state_->has_certificate_of_default();
   bool is_new = node.sessions.emplace(state_->info.id, this).second;
   CHECK_INVARIANT(is_new);
 }
@@ -140,6 +140,7 @@ RequestBatch Session::take_requests() {
   State& s = *state_;
   RequestBatch taken = std::exchange(s.requests, {});
   taken.connection = s.info.id;
+  taken.tls = s.info.tls;
   s.usual_request_bytes = std::min(taken.buffer.size(), kReserveBytes);
   s.usual_requests = std::min(taken.requests.size(), kReserveBytes / sizeof(Request));
   return taken;

@@ -244,6 +244,11 @@ struct Session::State {
   // For a local handler that writes no reply: takes its place in the order, to be answered later.
   // Only for ADMIN rows: a block of MULTI has no place for it.
   LaterReply defer();
+  // tls-auth-clients-user: the name that it proved is that of the one user there is.
+  bool has_certificate_of_default() const {
+    return node.options.tls_auth_clients_user == config::TlsUserOf::kCommonName &&
+           info.certificate_name == "default";
+  }
   bool must_authenticate() const { return !authenticated && !node.options.requirepass.empty(); }
   // Not between WATCH and EXEC, also on a READONLY connection: a value older than its token would
   // pass for unchanged (F11).

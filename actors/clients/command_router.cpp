@@ -174,6 +174,9 @@ void CommandRouter::take(const RaftReport& report) {
   }
   for (const raft::Event& event : report.events) {
     if (const auto* leader = std::get_if<raft::LeaderChanged>(&event)) {
+      if (options_.tls_client_address) {
+        options_.router->set_leader_tls_address(options_.tls_client_address(leader->leader));
+      }
       options_.router->leader_changed(*leader, client_address(leader->leader), now_ms);
     } else if (const auto* changed = std::get_if<raft::ConfigurationChanged>(&event)) {
       configuration_ = changed->configuration;

@@ -37,6 +37,8 @@ struct CommandRouterOptions {
   // What the node wants to know, in the same message: one of its own would cost a wake-up a turn.
   std::function<void(const RaftReport&)> observe_raft;
   std::function<void(resp::Service)> observe_service;
+  // Where a node's clients that speak TLS connect, as far as it has said; none: nowhere.
+  std::function<std::string(NodeId)> tls_client_address;
 };
 
 class CommandRouter final : public Hosted<RouterHandle> {

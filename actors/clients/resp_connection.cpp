@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "config/base/check.hpp"
+#include "config/base/log.hpp"
 
 namespace kiwi::actors {
 
@@ -45,8 +46,22 @@ RespConnection::behavior_type RespConnection::make_behavior() {
   };
 }
 
+// A hello of TLS on the port without it: no command begins like that. What it understands is an
+// alert (RFC 8446 6): a record of two bytes, fatal, protocol_version.
+bool RespConnection::refuses_tls(std::string_view bytes) {
+  constexpr std::string_view kHello = "\x16\x03";
+  constexpr std::string_view kAlert("\x15\x03\x01\x00\x02\x02\x46", 7);
+  if (std::exchange(heard_, true) || options_.info.tls || !bytes.starts_with(kHello)) {
+    return false;
+  }
+  log_verbose("a client at " + options_.info.peer_address + " speaks TLS on the port without it");
+  options_.stream->write(std::string(kAlert));
+  close();
+  return true;
+}
+
 void RespConnection::received(std::string_view bytes) {
-  if (!closed_) {
+  if (!closed_ && !refuses_tls(bytes)) {
     session_->receive(bytes, options_.now_ms());
     settle();
   }

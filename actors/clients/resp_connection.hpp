@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string_view>
 
 #include "actors/clients/byte_stream.hpp"
 #include "actors/handles.hpp"
@@ -38,12 +39,14 @@ class RespConnection final : public Hosted<ConnectionHandle> {
 
  private:
   void received(std::string_view bytes);
+  bool refuses_tls(std::string_view bytes);
   void settle();  // after anything happened: forward, write, close, pause or go on reading
   void close();
 
   RespConnectionOptions options_;
   std::unique_ptr<resp::Session> session_;
   bool closed_ = false;
+  bool heard_ = false;  // anything
   // The node ends. First the connection goes on until an answer leaves between two commands and
   // ends right behind it, so that its client sees the end before it sends the next one; who says
   // nothing for a while is ended where it stands.

@@ -12,6 +12,7 @@
 
 #include "actors/clients/asio_stream.hpp"
 #include "actors/clients/resp_connection.hpp"
+#include "actors/clients/tls_port.hpp"
 #include "actors/listeners.hpp"
 #include "config/base/check.hpp"
 #include "config/base/log.hpp"
@@ -34,13 +35,25 @@ struct TcpServer::State : std::enable_shared_from_this<TcpServer::State> {
             l.io(),
             ReadableSockets::Around{[&l] { return l.hold_actors(); },
                                     [&l] { l.run_held_actors(); }})),
-        read_buffer(std::make_shared<std::string>(config::limits::kSocketReadBytes, '\0')) {}
-  ~State() { readable->clear(); }
+        read_buffer(std::make_shared<std::string>(config::limits::kSocketReadBytes, '\0')),
+        tls(std::make_shared<TlsPort>(TlsPort::Surroundings{
+            &options.node->metrics, [&l](std::function<void()> work) { l.post(std::move(work)); },
+            ClientLoop::monotonic_ms, [] { return ClientLoop::wall_ms() / 1000; }})) {}
+  ~State() {
+    tls->close();
+    readable->clear();
+  }
 
-  void accept(const std::shared_ptr<tcp::acceptor>& acceptor);
-  void welcome(tcp::socket socket);
+  struct Door {
+    std::shared_ptr<tcp::acceptor> acceptor;
+    bool tls = false;
+  };
+
+  Result<void> listen(int64_t port, bool speaks_tls);
+  void accept(const Door& door);
+  void welcome(tcp::socket socket, bool speaks_tls);
+  void admit(std::shared_ptr<ByteStream> stream, resp::SessionInfo info);
   bool has_room() const;
-  void add(std::shared_ptr<ByteStream> stream, resp::SessionInfo info);
   template <class Atom>
   void tell_all(Atom atom);
   void set_socket_options(tcp::socket& socket) const;
@@ -50,7 +63,8 @@ struct TcpServer::State : std::enable_shared_from_this<TcpServer::State> {
   TcpServerOptions options;
   std::shared_ptr<ReadableSockets> readable;
   std::shared_ptr<std::string> read_buffer;
-  std::vector<std::shared_ptr<tcp::acceptor>> acceptors;
+  std::shared_ptr<TlsPort> tls;
+  std::vector<Door> doors;
   std::unordered_map<resp::ConnectionId, ConnectionHandle> connections;
   resp::ConnectionId next_id = 1;
   size_t clients_max = 0;  // that there are descriptors for
@@ -93,8 +107,43 @@ size_t clients_max(config::Options& options) {
 Result<void> TcpServer::listen() {
   config::Options& o = state_->options.node->options;
   state_->clients_max = clients_max(o);
+  if (o.tls_port != 0) {
+    if (Result<void> loaded = reload_tls(o); !loaded) {
+      return Error{Errc::kInvalid, "tls-port: " + loaded.error().text};
+    }
+    if (Result<void> listening = state_->listen(o.tls_port, /*speaks_tls=*/true); !listening) {
+      return listening;
+    }
+  }
+  return o.port == 0 ? Result<void>() : state_->listen(o.port, /*speaks_tls=*/false);
+}
+
+Result<void> TcpServer::reload_tls(const config::Options& options) {
+  if (options.tls_port == 0) {
+    return {};
+  }
+  Result<void> loaded = state_->tls->load(options);
+  state_->options.node->status.tls_certificate_expires_s = state_->tls->certificate_expires_s();
+  return loaded;
+}
+
+// Certificates that were replaced come into force, for new connections.
+void TcpServer::reload_at_hangup() {
+  if (state_->options.node->options.tls_port == 0) {
+    return;
+  }
+  if (const Result<void> loaded = reload_tls(state_->options.node->options); !loaded) {
+    log_warning("SIGHUP: the TLS port goes on as before: " + loaded.error().text);
+  } else {
+    log_notice("SIGHUP: the files of the TLS port were read again");
+  }
+}
+
+Result<void> TcpServer::State::listen(int64_t port, bool speaks_tls) {
+  CHECK_INVARIANT(port > 0 && port <= UINT16_MAX);
+  const config::Options& o = options.node->options;
   Result<std::vector<int>> fds =
-      open_listeners(o.bind, static_cast<uint16_t>(o.port), static_cast<int>(o.tcp_backlog));
+      open_listeners(o.bind, static_cast<uint16_t>(port), static_cast<int>(o.tcp_backlog));
   if (!fds) {
     return fds.error();
   }
@@ -103,19 +152,19 @@ Result<void> TcpServer::listen() {
     socklen_t size = sizeof(address);
     ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
     const tcp protocol = address.ss_family == AF_INET6 ? tcp::v6() : tcp::v4();
-    state_->acceptors.push_back(std::make_shared<tcp::acceptor>(state_->loop.io(), protocol, fd));
+    doors.push_back({std::make_shared<tcp::acceptor>(loop.io(), protocol, fd), speaks_tls});
   }
   return {};
 }
 
 void TcpServer::start() {
-  for (const auto& acceptor : state_->acceptors) {
-    state_->accept(acceptor);
+  for (const State::Door& door : state_->doors) {
+    state_->accept(door);
   }
 }
 
 void TcpServer::stop_accepting() {
-  for (const auto& acceptor : state_->acceptors) {
+  for (const auto& [acceptor, speaks_tls] : state_->doors) {
     // Who the kernel has let in already is a client like the others.
     ErrorCode error;
     acceptor->non_blocking(true, error);
@@ -123,7 +172,7 @@ void TcpServer::stop_accepting() {
       tcp::socket socket(state_->loop.io());
       acceptor->accept(socket, error);
       if (!error) {
-        state_->welcome(std::move(socket));
+        state_->welcome(std::move(socket), speaks_tls);
       }
     }
     acceptor->close(error);
@@ -137,6 +186,7 @@ void TcpServer::part() {
 
 void TcpServer::finish() {
   state_->finishing = true;
+  state_->tls->close();
   state_->tell_all(end_now_atom_v);
 }
 
@@ -171,18 +221,20 @@ void TcpServer::tick() {
   for (const auto& [id, session] : state_->options.node->sessions) {
     session->tick(now_ms);
   }
+  state_->tls->tick();
 }
 
 void TcpServer::expect_requests(bool expected) { state_->readable->expect_requests(expected); }
 
 size_t TcpServer::clients() const { return state_->connections.size(); }
 
-void TcpServer::State::accept(const std::shared_ptr<tcp::acceptor>& acceptor) {
-  acceptor->async_accept(
-      [self = shared_from_this(), acceptor](const ErrorCode& error, tcp::socket socket) {
+void TcpServer::State::accept(const Door& door) {
+  door.acceptor->async_accept(
+      [self = shared_from_this(), door](const ErrorCode& error, tcp::socket socket) {
+        const auto& acceptor = door.acceptor;
         if (!error) {
           try {
-            self->welcome(std::move(socket));
+            self->welcome(std::move(socket), door.tls);
           } catch (const std::exception& thrown) {  // no memory for one more
             log_warning("a client was turned away: " + std::string(thrown.what()));
           }
@@ -191,22 +243,22 @@ void TcpServer::State::accept(const std::shared_ptr<tcp::acceptor>& acceptor) {
           return;
         }
         if (!error) {
-          self->accept(acceptor);
+          self->accept(door);
           return;
         }
         // Out of descriptors, most likely: try again a little later instead of spinning.
         log_warning("accepting a client failed: " + error.message());
         auto timer =
             std::make_shared<asio::steady_timer>(self->loop.io(), std::chrono::milliseconds(100));
-        timer->async_wait([self, acceptor, timer](const ErrorCode& cancelled) {
-          if (!cancelled && acceptor->is_open()) {
-            self->accept(acceptor);
+        timer->async_wait([self, door, timer](const ErrorCode& cancelled) {
+          if (!cancelled && door.acceptor->is_open()) {
+            self->accept(door);
           }
         });
       });
 }
 
-void TcpServer::State::welcome(tcp::socket socket) {
+void TcpServer::State::welcome(tcp::socket socket, bool speaks_tls) {
   resp::NodeContext& node = *options.node;
   ErrorCode error;
   const tcp::endpoint remote = socket.remote_endpoint(error);
@@ -216,29 +268,49 @@ void TcpServer::State::welcome(tcp::socket socket) {
     return;  // gone already
   }
   if (!has_room()) {
-    socket.write_some(asio::buffer(resp::kTooManyClients.data(), resp::kTooManyClients.size()),
-                      error);
+    if (!speaks_tls) {  // to whom no word means anything yet
+      socket.write_some(asio::buffer(resp::kTooManyClients.data(), resp::kTooManyClients.size()),
+                        error);
+    }
     ++node.metrics.rejected_connections;
     return;
   }
   set_socket_options(socket);
-  const resp::SessionInfo info{0, text(remote), text(local), socket.native_handle()};
-  add(make_asio_stream(std::move(socket), readable, read_buffer), info);
+  ++node.metrics.connections_received;
+  resp::SessionInfo info;
+  info.peer_address = text(remote);
+  info.local_address = text(local);
+  info.file_descriptor = socket.native_handle();
+  info.tls = speaks_tls;
+  std::shared_ptr<ByteStream> stream = make_asio_stream(std::move(socket), readable, read_buffer);
+  if (!speaks_tls) {
+    admit(std::move(stream), std::move(info));
+    return;
+  }
+  std::string who = info.peer_address;
+  tls->welcome(std::move(stream), std::move(who),
+               [weak = weak_from_this(), info](const std::shared_ptr<TlsStream>& open) {
+                 if (const auto self = weak.lock()) {
+                   resp::SessionInfo known = info;
+                   if (open->engine().proof() == TlsProof::kCertificate) {
+                     known.certificate_name = open->engine().peer_common_name();
+                   }
+                   self->admit(open, std::move(known));
+                 }
+               });
 }
 
-// More than the files leave there are never, whatever CONFIG SET says.
+// More than the files leave there are never, whatever CONFIG SET says. Who shakes hands counts.
 bool TcpServer::State::has_room() const {
-  return connections.size() <
+  return connections.size() + tls->strangers() <
          std::min(static_cast<size_t>(options.node->options.maxclients), clients_max);
 }
 
-void TcpServer::State::add(std::shared_ptr<ByteStream> stream, resp::SessionInfo info) {
-  resp::NodeContext& node = *options.node;
-  ++node.metrics.connections_received;
+void TcpServer::State::admit(std::shared_ptr<ByteStream> stream, resp::SessionInfo info) {
   RespConnectionOptions connection;
-  connection.node = &node;
-  info.id = next_id++;
+  connection.node = options.node;
   connection.info = std::move(info);
+  connection.info.id = next_id++;
   connection.stream = std::move(stream);
   connection.router = options.router;
   connection.state_machine = options.state_machine;
@@ -263,7 +335,12 @@ bool TcpServer::adopt(std::shared_ptr<ByteStream> stream, const std::string& add
   if (!state_->has_room() || state_->parting || state_->finishing) {
     return false;
   }
-  state_->add(std::move(stream), {0, address, "console", -1});
+  resp::SessionInfo info;
+  info.peer_address = address;
+  info.local_address = "console";
+  info.file_descriptor = -1;
+  ++state_->options.node->metrics.connections_received;
+  state_->admit(std::move(stream), std::move(info));
   return true;
 }
 

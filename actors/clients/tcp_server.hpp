@@ -1,6 +1,6 @@
-// TcpServer: the listening sockets for clients. Accepts, sets socket options, keeps maxclients, and
-// starts a RespConnection for each client; closes idle ones. Plain Asio, no actor; client loop;
-// owned by Node.
+// TcpServer: the listening sockets for clients, with and without TLS. Accepts, sets socket options,
+// keeps maxclients, and starts a RespConnection for each client; closes idle ones. Plain Asio, no
+// actor; client loop; owned by Node.
 #pragma once
 
 #include <cstdint>
@@ -43,6 +43,9 @@ class TcpServer {
   void tick();                           // every second or so: idle clients, soft output limits
   size_t clients() const;
   void expect_requests(bool expected);  // readable_sockets.hpp
+  // Reads the files of the TLS port again, for new connections. An error changes nothing.
+  Result<void> reload_tls(const config::Options& options);
+  void reload_at_hangup();  // the same at SIGHUP; the log says what became of it
 
  private:
   struct State;

@@ -127,7 +127,9 @@ Result<std::unique_ptr<Node>> Node::open(const config::Options& options) {
 
 int Node::run() {
   State& s = *state_;
-  const Signals signals(*s.parts.client_loop, [&s] { s.departure.begin("a signal to stop"); });
+  const Signals signals(
+      *s.parts.client_loop, [&s] { s.departure.begin("a signal to stop"); },
+      [&s] { s.parts.server->reload_at_hangup(); });
   s.parts.client_loop->run();
   return 0;
 }
@@ -182,7 +184,7 @@ Result<void> Node::State::open() {
   resp::note_startup_memory(parts.context);
   parts.server->start();
   log_notice("node " + std::to_string(identity.node.value) + " listens on port " +
-             std::to_string(options.port) + ", start number " +
+             std::to_string(options.main_port()) + ", start number " +
              std::to_string(identity.boot_epoch) + " of this directory");
   founding.begin();
   peers.ensure_links();
@@ -244,6 +246,11 @@ void Node::State::spawn_state_machine_and_router() {
       parts.server->expect_requests(expected);
     }
   };
+  routing.tls_client_address = [this](NodeId node) {
+    const auto& links = parts.context.status.links;
+    const auto found = links.find(node);
+    return found == links.end() ? std::string() : found->second.tls_client_address;
+  };
   routing.observe_raft = [this](const RaftReport& report) { observe(report); };
   routing.observe_service = [this](resp::Service service) {
     parts.context.status.service = service;
@@ -288,6 +295,9 @@ void Node::State::fill_context() {
   context.sleep_us = [](int64_t us) { std::this_thread::sleep_for(std::chrono::microseconds(us)); };
   context.refresh_status = [this] { refresh_status(); };
   context.options_changed = [this] { log_set_level(parts.options.loglevel); };
+  context.reload_tls = [this](const config::Options& options) {
+    return parts.server->reload_tls(options);
+  };
   context.close_connection = [this](resp::ConnectionId id) { parts.server->close(id); };
   context.deliver = [this](resp::ReplyBatch batch) { parts.server->deliver(std::move(batch)); };
   context.init_cluster = [this](std::optional<ClusterId> cluster) {

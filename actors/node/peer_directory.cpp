@@ -79,6 +79,7 @@ PeerHello PeerDirectory::hello_for(NodeId peer) const {
   hello.build = cluster_.build.name;
   hello.architecture = cluster_.build.architecture;
   hello.cluster_version_max = cluster_.build.cluster_version_max;
+  hello.tls_client_address = options_.tls_client_address;
   hello.groups = 1;
   if (!cluster_.core_runs) {
     return hello;

@@ -51,6 +51,7 @@ class PeerDirectory {
     std::vector<config::PeerAddress> listed;  // raft.peers
     config::Bootstrap bootstrap = config::Bootstrap::kAuto;
     uint32_t election_timeout_ms = 0;
+    std::string tls_client_address = {};  // of this node; empty: none
   };
   // The first two outlive it.
   PeerDirectory(const ClusterFacts& cluster, const OwnNode& own, Options options, KnownMarks known)

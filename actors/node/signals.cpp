@@ -12,8 +12,9 @@
 namespace kiwi::actors {
 
 struct Signals::State {
-  State(ClientLoop& loop, std::function<void()> stop_in)
+  State(ClientLoop& loop, std::function<void()> stop_in, std::function<void()> reread_in)
       : stop(std::move(stop_in)),
+        reread(std::move(reread_in)),
         ending(loop.io(), SIGTERM, SIGINT),
         hanging_up(loop.io(), SIGHUP) {}
 
@@ -27,8 +28,8 @@ struct Signals::State {
     });
   }
 
-  // Whoever rotates logs has renamed the file.
-  void wait_for_rotation() {
+  // Whoever rotates logs has renamed the file; certificates may have been replaced.
+  void wait_for_hangup() {
     hanging_up.async_wait([this](const boost::system::error_code& error, int) {
       if (error) {
         return;
@@ -38,19 +39,21 @@ struct Signals::State {
       } else {
         log_warning("SIGHUP: the log file cannot be opened anew; the old one goes on");
       }
-      wait_for_rotation();
+      reread();
+      wait_for_hangup();
     });
   }
 
   const std::function<void()> stop;
+  const std::function<void()> reread;
   boost::asio::signal_set ending;
   boost::asio::signal_set hanging_up;
 };
 
-Signals::Signals(ClientLoop& loop, std::function<void()> stop)
-    : state_(std::make_unique<State>(loop, std::move(stop))) {
+Signals::Signals(ClientLoop& loop, std::function<void()> stop, std::function<void()> reread)
+    : state_(std::make_unique<State>(loop, std::move(stop), std::move(reread))) {
   state_->wait_for_end();
-  state_->wait_for_rotation();
+  state_->wait_for_hangup();
 }
 
 Signals::~Signals() = default;

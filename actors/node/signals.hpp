@@ -1,5 +1,5 @@
 // What signals ask of a running node: SIGTERM and SIGINT to end in order, SIGHUP to open the log
-// file anew. On the client loop; owned by Node while it runs.
+// file anew and to read the files of TLS again. On the client loop; owned by Node while it runs.
 #pragma once
 
 #include <functional>
@@ -12,7 +12,8 @@ class ClientLoop;
 class Signals {
  public:
   // `stop` is called once; the guard takes what comes then (stop_guard.hpp).
-  Signals(ClientLoop& loop, std::function<void()> stop);
+  // `reread` is called at each SIGHUP, behind the log file's.
+  Signals(ClientLoop& loop, std::function<void()> stop, std::function<void()> reread);
   ~Signals();
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;

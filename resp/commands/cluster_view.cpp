@@ -53,6 +53,19 @@ uint64_t known_offset(const NodeContext& node, NodeId id) {
   return raft.commit.value;
 }
 
+// A client that speaks TLS is sent to where it can go on doing so. A node that has told of no such
+// address is shown with the one it has.
+config::HostPort address_for(const NodeContext& node, const raft::Member& member, bool tls) {
+  const auto link = node.status.links.find(member.id);
+  std::string address = member.tls_client_address;
+  if (member.id == node.status.raft.id) {
+    address = node.options.tls_client_address();
+  } else if (link != node.status.links.end() && !link->second.tls_client_address.empty()) {
+    address = link->second.tls_client_address;
+  }
+  return parsed(tls && !address.empty() ? address : member.client_address);
+}
+
 }  // namespace
 
 const ClusterNode* ClusterView::master() const {
@@ -74,7 +87,7 @@ size_t ClusterView::reachable() const {
   return static_cast<size_t>(std::ranges::count_if(nodes, &ClusterNode::reachable));
 }
 
-ClusterView view_cluster(NodeContext& node) {
+ClusterView view_cluster(NodeContext& node, bool tls) {
   node.refresh_status();
   const NodeStatus& status = node.status;
   const raft::Configuration& configuration = status.raft.configuration;
@@ -86,7 +99,7 @@ ClusterView view_cluster(NodeContext& node) {
   NodeId master = master_for_clients(node);
   for (const raft::Member& member : configuration.members) {
     ClusterNode& one = view.nodes.emplace_back();
-    config::HostPort client = parsed(member.client_address);
+    config::HostPort client = address_for(node, member, tls);
     one.id = member.id;
     one.name = node_name(configuration.cluster, member.id);
     one.host = client.host;

@@ -39,8 +39,8 @@ struct ClusterView {
   size_t reachable() const;
 };
 
-// Brings node.status up to date before.
-ClusterView view_cluster(NodeContext& node);
+// Brings node.status up to date before. `tls`: with the ports where TLS is spoken.
+ClusterView view_cluster(NodeContext& node, bool tls);
 
 // This node follows, or would, another: what ROLE, HELLO and INFO call a replica.
 bool is_replica(const NodeContext& node);

@@ -1,6 +1,7 @@
 // CONFIG GET, SET, REWRITE, RESETSTAT, HELP; the options themselves: config/options.def.
 #include "config/cluster_settings.hpp"
 #include "resp/session_state.hpp"
+#include "resp/words.hpp"
 
 namespace kiwi::resp::commands {
 
@@ -19,6 +20,17 @@ void set_for_the_cluster(Session& session, Args words, ReplyWriter& reply) {
     argv.push_back(setting.value);
   }
   session.state().forward_write(argv);
+}
+
+// The first name of a tls option; empty: there is none.
+std::string_view first_tls_option(Args names_and_values) {
+  constexpr std::string_view kPrefix = "tls-";
+  for (size_t i = 0; i < names_and_values.size(); i += 2) {
+    if (same_word(names_and_values[i].substr(0, kPrefix.size()), kPrefix)) {
+      return names_and_values[i];
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -45,6 +57,13 @@ void config_set(Session& session, Args args, ReplyWriter& reply) {
   }
   if (whose == config::Whose::kBoth) {
     return reply.error(texts::kMixedSettings);
+  }
+  if (const std::string_view name = first_tls_option(words); !name.empty()) {
+    if (Result<void> loaded = node.reload_tls(changed); !loaded) {
+      return reply.error("ERR CONFIG SET failed (possibly related to argument '" +
+                         std::string(name) +
+                         "') - Unable to update TLS configuration: " + loaded.error().text);
+    }
   }
   node.options = std::move(changed);
   node.options_changed();

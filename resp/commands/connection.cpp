@@ -123,7 +123,7 @@ void reset(Session& session, Args, ReplyWriter& reply) {
   s.replies_off = false;
   s.skip_this_reply = false;
   s.name.clear();
-  s.authenticated = s.node.options.requirepass.empty();
+  s.authenticated = s.node.options.requirepass.empty() || s.has_certificate_of_default();
   reply.set_version(2);
   reply.simple("RESET");
 }

@@ -41,7 +41,11 @@ void server(NodeContext& node, InfoText& out) {
   out.line("process_id", node.process_id);
   out.line("process_supervised", "no");
   out.line("run_id", node.run_id);
-  out.line("tcp_port", node.options.port);
+  out.line("tcp_port", node.options.main_port());
+  if (node.options.tls_port != 0) {
+    out.line("tls_port", node.options.tls_port);
+    out.line("tls_certificate_expires_at", node.status.tls_certificate_expires_s);
+  }
   out.line("server_time_usec", now_us);
   out.line("uptime_in_seconds", up_s);
   out.line("uptime_in_days", up_s / 86400);

@@ -64,6 +64,10 @@ void remote_nodes(const NodeContext& node, InfoText& out) {
     text += std::string(",voting=") + (configuration.is_voter(member.id) ? "yes" : "no");
     text += ",addr=" + member.client_address.substr(0, colon);
     text += ",port=" + (colon == std::string::npos ? "0" : member.client_address.substr(colon + 1));
+    if (const size_t tls_colon = link.tls_client_address.rfind(':');
+        tls_colon != std::string::npos) {
+      text += ",tls_port=" + link.tls_client_address.substr(tls_colon + 1);
+    }
     text += ",last_conn_secs=" + std::to_string(age_s);
     text += ",conn_errors=" + std::to_string(link.errors);
     text += ",conn_oks=" + std::to_string(link.connections);

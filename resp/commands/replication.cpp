@@ -35,7 +35,7 @@ int64_t known_replicas(const NodeStatus& status) {
 }  // namespace
 
 void write_replication(NodeContext& node, InfoText& out) {
-  ClusterView view = view_cluster(node);
+  ClusterView view = view_cluster(node, /*tls=*/false);
   const ClusterNode* master = view.master();
   bool replica = is_replica(node);
   out.line("role", replica ? "slave" : "master");
@@ -87,7 +87,7 @@ namespace commands {
 
 void role(Session& session, Args, ReplyWriter& reply) {
   NodeContext& node = session.state().node;
-  ClusterView view = view_cluster(node);
+  ClusterView view = view_cluster(node, session.state().info.tls);
   auto offset = static_cast<int64_t>(node.status.applied.value);
   if (!is_replica(node)) {
     std::vector<const ClusterNode*> replicas;

@@ -133,7 +133,7 @@ std::string console_state(NodeContext& node, bool drained) {
       .add("version", config::kKiwiVersion)
       .add("cluster_version", node.cluster_version)
       .add("id", raft.id.value)
-      .add("port", node.options.port)
+      .add("port", node.options.main_port())
       .add("service", service_name(status.service))
       .add("role", role_name(raft.role))
       .add("ready", raft.ready)

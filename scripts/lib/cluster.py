@@ -33,6 +33,9 @@ options, before or after the command:
   --port P        client port of node 1, the others follow (6379); peers use P + 10000
   --dir D         where the cluster lives (run/ in the tree, or $KIWI_CLUSTER_DIR)
   --restore D     a new cluster gets the data of a backup (scripts/backup)
+  --tls           all nodes also take clients that speak TLS, on P + 500 and up; authority and
+                  certificates are made in D/tls, and clients must show one (or: --set
+                  tls-auth-clients=no)
   --set name=v    one more server option, for all nodes; may be repeated
   --no-build      start the server that is already built
 
@@ -72,6 +75,10 @@ def settle(cluster, options):
             raise Failure(f"the cluster in {cluster.dir} has --{what} {has}: scripts/cluster stop "
                           "and wipe it to begin another, or choose another --dir")
     cluster.settings.update(settings)
+    if options.tls and not cluster.tls:
+        if cluster.running():
+            raise Failure("nodes run without TLS: scripts/cluster stop, then start --tls")
+        cluster.speak_tls()
 
 
 def start(cluster, options, only=None):
@@ -195,6 +202,7 @@ def wipe(cluster, options):
         print(f"cluster: node {nodes[0].number}'s data is deleted; scripts/cluster start brings it "
               "back empty")
         return
+    shutil.rmtree(cluster.tls_dir, ignore_errors=True)
     for number in range(1, cluster.next):  # removed ones left theirs behind
         shutil.rmtree(os.path.join(cluster.dir, f"node-{number}"), ignore_errors=True)
     if os.path.exists(cluster.file):
@@ -235,6 +243,7 @@ def parse(argv):
     parser.add_argument("--dir", default=os.environ.get("KIWI_CLUSTER_DIR",
                                                         os.path.join(ROOT, "run")))
     parser.add_argument("--restore")
+    parser.add_argument("--tls", action="store_true")
     parser.add_argument("--set", action="append", metavar="name=value")
     parser.add_argument("--no-build", action="store_true")
     parser.add_argument("-f", dest="follow", action="store_true")

@@ -6,11 +6,13 @@ import json
 import os
 import time
 
+import certificates
 import resp
 from processes import Process, port_is_free, port_owner
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PEER_PORT_OFFSET = 10000
+TLS_PORT_OFFSET = 500
 START_SECONDS = 30
 STOP_SECONDS = 20
 PATIENCE_SECONDS = 2  # how long a missing majority may be a node that is about to answer
@@ -27,6 +29,7 @@ class Node:
         self.number = number
         self.cluster = cluster
         self.port = cluster.port + number - 1
+        self.tls_port = self.port + TLS_PORT_OFFSET  # if the cluster has any
         self.dir = os.path.join(cluster.dir, f"node-{number}")
         self.data = os.path.join(self.dir, "data")
         self.log = os.path.join(self.dir, "log")
@@ -45,13 +48,18 @@ class Node:
             lines.append("raft.join " + ",".join(f"127.0.0.1:{n.port}" for n in others))
         elif self.cluster.count > 1:
             lines.append(f"raft.peers {peers}")
+        if self.cluster.tls:
+            lines.append(f"tls-port {self.tls_port}")
+            lines += [f'{name} "{value}"' for name, value in
+                      certificates.server_options(self.cluster.tls_dir).items()]
         lines += [f'{name} "{value}"' for name, value in self.cluster.settings.items()]
         with open(self.conf, "w") as file:
             os.chmod(self.conf, 0o600)
             file.write("\n".join(lines) + "\n")
 
     def check_ports(self):
-        for port in (self.port, self.port + PEER_PORT_OFFSET):
+        tls = [self.tls_port] if self.cluster.tls else []
+        for port in (self.port, self.port + PEER_PORT_OFFSET, *tls):
             if not port_is_free(port):
                 owner = port_owner(port)
                 raise Failure(f"port {port}, which node {self.number} needs, is in use"
@@ -107,11 +115,13 @@ class Cluster:
         self.file = os.path.join(self.dir, "cluster.json")
         self.nodes = []
         self.count, self.port, self.secret, self.settings = 0, 0, "", {}
+        self.tls, self.tls_dir = False, os.path.join(self.dir, "tls")
         if os.path.exists(self.file):
             with open(self.file) as file:
                 saved = json.load(file)
             self.define(saved["nodes"], saved["port"], saved["secret"], saved["settings"],
                         saved.get("members"), saved.get("next"))
+            self.tls = saved.get("tls", False)
 
     def exists(self):
         return bool(self.nodes)
@@ -129,12 +139,20 @@ class Cluster:
         self.next = unused or count + 1
         self.nodes = [Node(self, number) for number in members or range(1, count + 1)]
 
+    def speak_tls(self):
+        """Every node, from its next start on."""
+        self.tls = True
+        try:
+            certificates.make(self.tls_dir)
+        except certificates.CertificateError as error:
+            raise Failure(str(error)) from None
+
     def save(self):
         os.makedirs(self.dir, exist_ok=True)
         with open(self.file + ".new", "w") as file:
             os.chmod(file.name, 0o600)
             json.dump({"nodes": self.count, "port": self.port, "secret": self.secret,
-                       "settings": self.settings, "next": self.next,
+                       "settings": self.settings, "next": self.next, "tls": self.tls,
                        "members": [node.number for node in self.nodes]}, file, indent=1)
         os.rename(self.file + ".new", self.file)
 
@@ -206,6 +224,10 @@ def print_lines_to_try(cluster, leaders):
     print("\ntry:")
     print(f"  redis-cli -p {ports[0]} set greeting hello")
     print(f"  redis-cli -p {ports[-1]} get greeting")
+    if cluster.tls:
+        words = " ".join(shortest(word) if word.startswith("/") else word
+                         for word in certificates.client_words(cluster.tls_dir))
+        print(f"  redis-cli -p {cluster.nodes[0].tls_port} {words} get greeting")
     if len(ports) > 1 and leaders:
         print(f"  scripts/cluster kill {min(leaders)} && scripts/cluster status"
               "   # another node leads within a second")

@@ -145,11 +145,11 @@ TEST_SUITE("config") {
 
   TEST_CASE("an error says where, what, and what would be allowed, in one sentence") {
     CHECK(error_of({"--port", "abc"}) ==
-          "--port: 'abc' is not a value for port; give it a whole number from 1 to 65535");
+          "--port: 'abc' is not a value for port; give it a whole number from 0 to 65535");
     CHECK(error_of({"--port", "65536"}) ==
-          "--port: '65536' is not a value for port; give it a whole number from 1 to 65535");
+          "--port: '65536' is not a value for port; give it a whole number from 0 to 65535");
     CHECK(error_of({"--port"}) ==
-          "--port: port has no value; give it a whole number from 1 to 65535");
+          "--port: port has no value; give it a whole number from 0 to 65535");
     CHECK(
         error_of({"--port", "1", "2"}) ==
         "--port: port takes one value, but '2' follows the first; put text with spaces in quotes");
@@ -168,7 +168,7 @@ TEST_SUITE("config") {
           "--appendonly: 'no' is not a value for appendonly; give it only 'yes'");
     CHECK(error_of({"--"}) == "'--' is not an option; options look like --name value");
     CHECK(File("port 1\n\nport x\n").error() ==
-          "F:3: 'x' is not a value for port; give it a whole number from 1 to 65535");
+          "F:3: 'x' is not a value for port; give it a whole number from 0 to 65535");
     CHECK(File("requirepass \"ab").error() ==
           "F:1: a quote is not closed, or has text right behind it");
     CHECK(File("requirepass \"a\"b").error() ==
@@ -215,6 +215,35 @@ TEST_SUITE("config") {
     REQUIRE(options);
     CHECK(options->client_address() == HostPort{"b", 1});
     CHECK(options->peer_address() == HostPort{"b", 10001});
+  }
+
+  TEST_CASE(
+      "a TLS port needs a certificate, an authority or nobody to verify, and a number of its own") {
+    CHECK(error_of({"--port", "0"}) == "port and tls-port are both 0: no client could connect");
+    CHECK(error_of({"--tls-port", "7000"}).starts_with("tls-port is set but tls-cert-file is not"));
+    CHECK(error_of({"--tls-port", "7000", "--tls-cert-file", "a"})
+              .starts_with("clients are to show certificates (tls-auth-clients)"));
+    const auto with = [](std::vector<const char*> words) {
+      words.insert(words.end(), {"--tls-cert-file", "a", "--tls-auth-clients", "No"});
+      return words;
+    };
+    CHECK(error_of(with({"--tls-port", "6379"})).starts_with("tls-port and port are both 6379"));
+    CHECK(error_of(with({"--tls-port", "16379"}))
+              .starts_with("tls-port and the port for other nodes are both 16379"));
+    CHECK(error_of(with({"--tls-port", "7000", "--raft.tls-addr", "here"}))
+              .starts_with("raft.tls-addr: "));
+    const auto both = parse(with({"--tls-port", "7000", "--raft.addr", "db:6379"}));
+    REQUIRE(both);
+    CHECK(both->tls_client_address() == "db:7000");
+    CHECK(both->client_address().text() == "db:6379");
+    const auto only = parse(with({"--port", "0", "--tls-port", "7000"}));
+    REQUIRE(only);
+    CHECK(only->peer_port() == 17000);
+    CHECK(only->client_address().text() == "127.0.0.1:7000");
+    const auto elsewhere = parse(with({"--tls-port", "7000", "--raft.tls-addr", "outside:443"}));
+    REQUIRE(elsewhere);
+    CHECK(elsewhere->tls_client_address() == "outside:443");
+    CHECK(Options{}.tls_client_address().empty());
   }
 
   TEST_CASE("ports of clients and nodes cannot meet") {

@@ -64,6 +64,26 @@ def test_start_shows_every_node_and_the_leader(script):
     assert f"redis-cli -p {script.port} set" in said
 
 
+def test_tls_gives_each_node_a_port_and_certificates_that_last(script):
+    said = script.start("--tls")
+    assert f"redis-cli -p {script.port + 500} --tls --cacert " in said
+    tls = script.dir / "tls"
+    before = (tls / "node.crt").read_text()
+    conf = (script.dir / "node-2" / "kiwi.conf").read_text()
+    assert f"tls-port {script.port + 501}\n" in conf and f'tls-cert-file "{tls}/node.crt"' in conf
+    script("stop")
+    assert "--tls --cacert" in script("start")  # it stays so
+    assert (tls / "node.crt").read_text() == before
+    script("stop")
+    script("wipe")
+    assert not tls.exists()
+
+
+def test_tls_is_not_added_to_nodes_that_run(script):
+    script.start()
+    assert "nodes run without TLS" in script("start", "--tls", ok=False)
+
+
 def test_starting_twice_changes_nothing_and_says_so(script):
     script.start()
     before = script.pids()

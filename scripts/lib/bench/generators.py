@@ -99,9 +99,9 @@ def parse_redis_benchmark(text):
             "max_ms": longest}
 
 
-def redis_benchmark(port, what, clients, pipeline, keys, value, requests):
-    """what: the arguments that name tests of its own, or a command."""
-    argv = ["redis-benchmark", "-p", str(port), "-c", str(clients), "-P", str(pipeline),
+def redis_benchmark(port, what, clients, pipeline, keys, value, requests, tls=()):
+    """what: the arguments that name tests of its own, or a command. tls: those for a TLS port."""
+    argv = ["redis-benchmark", "-p", str(port), *tls, "-c", str(clients), "-P", str(pipeline),
             "-n", str(requests), "-r", str(keys), "-d", str(value), "--precision", "3", *what]
     done = subprocess.run(argv, capture_output=True, text=True)
     said = parse_redis_benchmark(done.stdout)
@@ -143,7 +143,7 @@ def run(system, workload, keys, requests):
         return {**said, "generator": "redis-benchmark"}
     if workload.kind in REDIS_BENCHMARK and system.protocol == "redis":
         said = redis_benchmark(system.port, ["-t", workload.kind], workload.clients, workload.pipeline,
-                               keys, workload.value, requests)
+                               keys, workload.value, requests, getattr(system, "tls_words", ()))
         return {**said, "generator": "redis-benchmark"}
     if workload.kind in type_commands.COMMANDS:
         said = commands(system.port, [type_commands.template(workload.kind, requests)], clients=workload.clients,

@@ -12,6 +12,7 @@ import tempfile
 import time
 import urllib.request
 
+import certificates
 import cluster as clusters
 import resp
 from processes import Process
@@ -41,19 +42,28 @@ class Redis:
     protocol = "redis"
     node_count = 1
 
-    def __init__(self, directory, port, _, *options):
+    def __init__(self, directory, port, _, *options, tls=False):
         self.directory = directory
         self._process = Process(os.path.join(directory, "pid"))
         self._options = options
         self.port = self.data_port = port
+        self.tls_words = []  # what redis-benchmark needs to be told
+        if tls:
+            self.port += clusters.TLS_PORT_OFFSET
+            where = os.path.join(directory, "tls")
+            certificates.make(where)
+            self.tls_words = certificates.client_words(where)
+            self._options += ("--tls-port", str(self.port))
+            for name, value in certificates.server_options(where).items():
+                self._options += (f"--{name}", value)
 
     def start(self):
-        argv = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir",
+        argv = ["redis-server", "--port", str(self.data_port), "--bind", "127.0.0.1", "--dir",
                 self.directory, "--save", "", "--maxclients", "20000", *self._options]
         self._process.start(argv, os.path.join(self.directory, "log"), self.directory)
 
         def answers():
-            with resp.Client("127.0.0.1", self.port) as client:
+            with resp.Client("127.0.0.1", self.data_port) as client:
                 return client.call("PING") == "PONG"
 
         wait_for(answers, f"redis-server does not answer; its log is in {self.directory}")
@@ -82,10 +92,14 @@ class Kiwi:
 
     protocol = "redis"
 
-    def __init__(self, directory, port, settings, nodes, follower=False):
+    def __init__(self, directory, port, settings, nodes, follower=False, tls=False):
         self.directory = directory
         self.cluster = clusters.Cluster(directory)
         self.cluster.define(nodes, port, "bench", settings)
+        self.tls_words = []
+        if tls:
+            self.cluster.speak_tls()
+            self.tls_words = certificates.client_words(self.cluster.tls_dir)
         self.node_count = nodes
         self._follower = follower
         self.port = self.data_port = None
@@ -102,8 +116,8 @@ class Kiwi:
     def aim(self):
         before, leader = self.data_port, wait_for(self.cluster.leader, "the cluster has no leader")
         self.data_port = leader.port
-        self.port = next(n.port for n in self.cluster.nodes if n is not leader) \
-            if self._follower else leader.port
+        aimed = next(n for n in self.cluster.nodes if n is not leader) if self._follower else leader
+        self.port = aimed.tls_port if self.tls_words else aimed.port
         return before == self.data_port
 
     def settle(self):
@@ -210,6 +224,11 @@ SYSTEMS = {
     "kiwi-3": lambda *where: Kiwi(*where, nodes=3),
     "kiwi-3-follower": lambda *where: Kiwi(*where, nodes=3, follower=True),
     "kiwi-5": lambda *where: Kiwi(*where, nodes=5),
+    # Clients speak TLS; who asks for them names them (--systems).
+    "redis-tls": lambda *where: Redis(*where, "--appendonly", "no", tls=True),
+    "redis-aof-tls": lambda *where: Redis(*where, "--appendonly", "yes", "--appendfsync", "always", tls=True),
+    "kiwi-1-tls": lambda *where: Kiwi(*where, nodes=1, tls=True),
+    "kiwi-3-tls": lambda *where: Kiwi(*where, nodes=3, tls=True),
     "etcd-3": lambda *where: Etcd(*where),
 }
 

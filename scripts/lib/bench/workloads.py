@@ -42,7 +42,9 @@ class Workload:
 
     def supported_by(self, system):
         """etcd has no pipelines, counters or several keys at once; what is cold depends on Kiwi's
-        cache, with redis-server beside it."""
+        cache, with redis-server beside it. Of the generators redis-benchmark alone speaks TLS."""
+        if system.endswith("-tls"):
+            return self.kind in REDIS_BENCHMARK and not self.cold
         if self.cold:
             return system.startswith("kiwi") or system == "redis"
         if system.startswith("etcd"):
