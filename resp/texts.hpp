@@ -2,9 +2,9 @@
 // places share. A wrong first word is a safety bug, so such words stand in literals only here
 // (scripts/lint):
 //   TIMEOUT                       nobody knows: it may have been applied, or be applied yet
-//   NOCLUSTER CLUSTERDOWN LOADING MOVED OOM NOAUTH WRONGPASS NOPROTO EXECABORT WRONGTYPE
-//   INVALIDOBJ UNBLOCKED NOSCRIPT NOTBUSY BUSY UNKILLABLE TRYAGAIN ERR   certainly not applied (a
-//   block: nothing of it)
+//   NOCLUSTER CLUSTERDOWN LOADING MOVED OOM NOAUTH WRONGPASS NOPERM NOPROTO EXECABORT WRONGTYPE
+//   INVALIDOBJ UNBLOCKED NOSCRIPT NOTBUSY BUSY UNKILLABLE TRYAGAIN DENIED ERR   certainly not
+//   applied (a block: nothing of it)
 #pragma once
 
 #include <string>
@@ -90,6 +90,19 @@ inline constexpr std::string_view kHelloNoAuth =
     "version at the same time";
 inline constexpr std::string_view kWrongPass =
     "WRONGPASS invalid username-password pair or user is disabled.";
+// `row`: of the command that its user may not run.
+inline std::string no_permission_to_run(std::string_view row) {
+  return "NOPERM this user has no permissions to run the '" + std::string(row) + "' command";
+}
+inline constexpr std::string_view kNoPermissionKeys =
+    "NOPERM this user has no permissions to access one of the keys used as arguments";
+inline constexpr std::string_view kNoPermissionChannels =
+    "NOPERM this user has no permissions to access one of the channels used as arguments";
+inline std::string rules_changed(std::string_view reason) {
+  return "NOPERM ACLs rules changed between the moment the transaction was accumulated and the "
+         "EXEC call. This command is no longer allowed for the following reason: " +
+         std::string(reason);
+}
 inline constexpr std::string_view kNoProto = "NOPROTO unsupported protocol version";
 inline constexpr std::string_view kExecAborted =
     "EXECABORT Transaction discarded because of previous errors.";
