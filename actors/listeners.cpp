@@ -153,7 +153,11 @@ Result<void> check_public_ports(const config::Options& options) {
     }
     log_warning(danger);
   }
-  if (options.requirepass.empty()) {
+  if (options.requirepass.empty() && options.protected_mode) {
+    log_notice(reach + "port " + std::to_string(options.port) +
+               ", and requirepass is empty: clients of other machines are turned away until the "
+               "default user has a password (protected-mode)");
+  } else if (options.requirepass.empty()) {
     log_warning(reach + "port " + std::to_string(options.port) +
                 ", and requirepass is empty: whoever gets there may read and write all data, stop "
                 "the node and change the cluster");

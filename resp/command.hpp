@@ -38,6 +38,7 @@ enum class SessionRole : uint8_t {
   kDebug,      // refused unless enable-debug-command lets its client
   kPublish,    // alone it goes beside the log, in a block it is one of its writes
   kAlone,      // refused inside a block: its answer comes later
+  kWaitsAlone,  // the same, and it waits for what stands before it
 };
 
 // Redis' flags as COMMAND INFO shows them, and ours.
@@ -68,6 +69,7 @@ enum Flag : uint32_t {
   kNeutral = 1u << 23,          // a data row that Redis calls neither readonly nor write
   kBySha1 = 1u << 24,           // EVALSHA: what only this node knows is sent as a text
   kCalledReadonly = 1u << 25,   // a local row that Redis calls readonly
+  kChangesUsers = 1u << 26,     // ACL SETUSER, DELUSER: no password leaves the session
 };
 
 using LocalHandler = void (*)(Session& session, Args args, ReplyWriter& reply);

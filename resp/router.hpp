@@ -85,8 +85,6 @@ class Router {
                       int64_t now_ms);
   void link_up(NodeId peer, int64_t now_ms);
   void set_service(Service service, int64_t now_ms);
-  // As applied here: batches are written in the formats that it has.
-  void set_cluster_version(uint32_t version);
   // This node's disk is nearly full: new writes of its clients are refused.
   void set_disk_full(bool full);
   // It has no room for what one entry may build beside its turn: COPY and MOVE are refused.

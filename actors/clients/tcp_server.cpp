@@ -17,6 +17,7 @@
 #include "config/base/log.hpp"
 #include "config/base/open_files.hpp"
 #include "config/limits.hpp"
+#include "resp/texts.hpp"
 
 namespace kiwi::actors {
 
@@ -63,6 +64,13 @@ std::string text(const tcp::endpoint& endpoint) {
   const std::string address = endpoint.address().to_string();
   return (endpoint.address().is_v6() ? "[" + address + "]" : address) + ":" +
          std::to_string(endpoint.port());
+}
+
+bool is_loopback(const asio::ip::address& address) {
+  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).is_loopback();
+  }
+  return address.is_loopback();
 }
 
 }  // namespace
@@ -216,6 +224,13 @@ void TcpServer::State::welcome(tcp::socket socket) {
   // More than the files leave there are never, whatever CONFIG SET says.
   if (connections.size() >= std::min(static_cast<size_t>(node.options.maxclients), clients_max)) {
     socket.write_some(asio::buffer(resp::kTooManyClients.data(), resp::kTooManyClients.size()),
+                      error);
+    ++node.metrics.rejected_connections;
+    return;
+  }
+  if (node.turns_away(is_loopback(remote.address()))) {
+    socket.write_some(asio::buffer(resp::texts::kProtectedMode.data(),
+                                   resp::texts::kProtectedMode.size()),
                       error);
     ++node.metrics.rejected_connections;
     return;

@@ -43,6 +43,8 @@ struct StateMachineOptions {
   resp::LatencyMonitor* latency = nullptr;  // told of turns that took long; none: nobody is
   // Executor::settings() are others now. Same thread; none: nobody wants to know.
   std::function<void()> settings_changed = nullptr;
+  // The same of Executor::users(); called before clients get the answers of that turn.
+  std::function<void()> users_changed = nullptr;
 };
 
 class StateMachine final : public Hosted<StateMachineHandle> {

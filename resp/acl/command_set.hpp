@@ -36,6 +36,9 @@ class CommandSet {
   bool has(const CommandSpec& row) const { return allowed_[place_of(row)]; }
   bool has_all() const;
   bool may_run(const CommandSpec& row, Args argv) const;
+  bool may_run_some(const CommandSpec& row) const {  // with some arguments
+    return has(row) || first_words_.contains(place_of(row));
+  }
 
   // Rules that make this of nothing, as Redis puts them: +@all or -@all, then the categories that
   // fit best, then single commands.

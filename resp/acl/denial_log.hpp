@@ -13,6 +13,14 @@ namespace kiwi::resp::acl {
 
 enum class Where : uint8_t { kTopLevel, kBlock, kScript };
 
+// Where a command was executed, of a connection of this node.
+struct Refusal {
+  uint64_t connection = 0;
+  Denied denied = Denied::kCommand;
+  Where where = Where::kTopLevel;
+  std::string object;
+};
+
 struct Denial {
   Denied reason = Denied::kCommand;
   Where where = Where::kTopLevel;

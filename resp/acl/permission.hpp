@@ -20,7 +20,8 @@ struct Verdict {
   bool allowed() const { return denied == Denied::kNothing; }
 };
 
-// One of its selectors must allow all of it. The row was resolved from argv.
+// One of its selectors must allow all of it. The row was resolved from argv; an internal one is
+// allowed to who may say what a session made it of.
 Verdict check(const User& user, const CommandSpec& row, Args argv);
 
 // It may do this, and by the same selector read any key there is: for what finds keys by itself.
