@@ -25,7 +25,7 @@ namespace kiwi::config {
 
 enum class Bootstrap : uint8_t { kAuto, kManual };
 enum class StateEngine : uint8_t { kPlain, kTable };
-enum class DebugAccess : uint8_t { kNo, kYes, kLocal };  // who may say DEBUG
+enum class DebugAccess : uint8_t { kNo, kYes, kLocal };               // who may say DEBUG
 enum class PubSubDefault : uint8_t { kResetChannels, kAllChannels };  // acl-pubsub-default
 
 struct OutputBufferLimit {
@@ -132,7 +132,8 @@ std::vector<std::pair<std::string, std::string>> get(const Options& options,
 // first word ERR. The caller puts what changed into force (log level, idle timeout, ...).
 Result<void> set(Options& options, std::span<const std::string_view> names_and_values);
 
-// The first of CONFIG SET's names that is a kProtected one, as options.def spells it; empty: none is.
+// The first of CONFIG SET's names that is a kProtected one, as options.def spells it; empty: none
+// is.
 std::string_view protected_option(std::span<const std::string_view> names_and_values);
 
 // CONFIG REWRITE: the text of the file that was read, as it is now, with these options.

@@ -30,8 +30,7 @@ const Accounts::Users& Accounts::current() {
 
 acl::Rights Accounts::rights() const {
   acl::Rights rights = own_;
-  const auto [user, is_new] =
-      rights.emplace(acl::kDefaultName, acl::User::unrestricted());
+  const auto [user, is_new] = rights.emplace(acl::kDefaultName, acl::User::unrestricted());
   // As in Redis, a password is the default user's, whatever else is said of it.
   if (!options_.requirepass.empty()) {
     for (const std::string& rule : {std::string("resetpass"), ">" + options_.requirepass}) {

@@ -348,13 +348,13 @@ struct Executor::State {
   uint64_t settings_changes = 0;  // Settings::changes() that were told
   uint64_t users_changes = 0;     // UserRecords::changes() that were told
   // Of the operation that is executed: by whom, and whether that is to be checked here.
-  uint64_t checked_under = 0;       // the version of the users that its batch was checked by
-  bool must_check = false;          // not by that of now
-  bool by_user = false;             // one with a number
-  bool asker_gone = false;          // whom nobody has any more
+  uint64_t checked_under = 0;  // the version of the users that its batch was checked by
+  bool must_check = false;     // not by that of now
+  bool by_user = false;        // one with a number
+  bool asker_gone = false;     // whom nobody has any more
   bool in_transaction = false;
   ConnectionId asking = 0;  // the client's, if it is one of this node
-  uint64_t failures = 0;          // commands that threw (F30)
+  uint64_t failures = 0;    // commands that threw (F30)
 
   Waiters waiters;
   std::vector<ReplySlot> answered;       // while this turn rested: clients_answered()

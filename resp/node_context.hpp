@@ -216,8 +216,8 @@ struct NodeContext {
   std::function<std::string(size_t)> random_bytes = [](size_t bytes) {
     return std::string(bytes, '\0');
   };
-  // Before a login is refused: may this node be asked what was acknowledged elsewhere? Each yes is a
-  // read of the whole cluster. None: it is refused at once.
+  // Before a login is refused: may this node be asked what was acknowledged elsewhere? Each yes is
+  // a read of the whole cluster. None: it is refused at once.
   std::function<bool()> may_ask_login;
   std::function<Result<std::string>()> read_acl_file = []() -> Result<std::string> {
     return Error{Errc::kIo, "this node cannot read files"};

@@ -165,6 +165,9 @@ inline void add_to_runs(std::vector<Run>& runs, Connection& connection, bool lin
 // Whether reads of it may keep the buffer that they came in.
 bool reads_may_keep(const RequestBatch& batch);
 
+// It copies a collection where it is applied (COPY, MOVE).
+bool may_build(std::string_view packed);
+
 struct OpenBatch {
   BatchBuilder builder;
   std::vector<PendingOp> ops;

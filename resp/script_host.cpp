@@ -135,8 +135,7 @@ lua::Host::Called ScriptHost::call(Args args, int version) {
                 " command is not allowed with BLOCK option from scripts");
   } else if (const acl::Verdict denied = verdict(*row, args); !denied.allowed()) {
     const bool whole = denied.denied == acl::Denied::kCommand;
-    context_.refused(denied.denied, acl::Where::kScript,
-                     whole ? row->name : args[denied.position]);
+    context_.refused(denied.denied, acl::Where::kScript, whole ? row->name : args[denied.position]);
     value.error(acl::refusal_in_script(denied.denied));
   } else if (!row->is_data()) {
     execute_local(*row, args, value);

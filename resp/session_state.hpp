@@ -56,7 +56,7 @@ struct Transaction {
   std::vector<std::string> packed;  // the data commands
   std::vector<QueuedLocal> locals;
   std::set<WatchToken, TokenOrder> tokens;
-  size_t token_bytes = 0;    // in the packed block, at most
+  size_t token_bytes = 0;                // in the packed block, at most
   uint64_t acl_version = kNeedsNoCheck;  // the oldest by which one of them was checked
   bool tokens_lost = false;  // a WATCH failed: EXEC must not believe that nothing changed (F11)
 
@@ -146,7 +146,7 @@ struct Session::State {
   const acl::NamedUser* limited = nullptr;
   bool authenticated = false;
   std::optional<Login> login;  // behind a kLogin barrier
-  bool stale_reads = false;  // READONLY
+  bool stale_reads = false;    // READONLY
   std::string name;
   std::string library_name;
   std::string library_version;

@@ -103,8 +103,7 @@ std::string Session::State::denial_of(const CommandSpec& row, Args args) {
                    in_block || transaction.open ? acl::Where::kBlock : acl::Where::kTopLevel,
                    verdict.denied == acl::Denied::kCommand ? row.name : args[verdict.position],
                    limited->name);
-  return in_block ? acl::refusal_in_block(verdict.denied)
-                  : acl::refusal_text(verdict.denied, row);
+  return in_block ? acl::refusal_in_block(verdict.denied) : acl::refusal_text(verdict.denied, row);
 }
 
 bool Session::State::may_say(std::string_view command) const {
@@ -193,8 +192,8 @@ std::string Session::State::hide_passwords(Args args, std::vector<std::string>& 
   size_t open = 0;
   const auto rules = acl::merged_rules(args.subspan(3), open);
   if (!rules) {
-    return "ERR Unmatched parenthesis in acl selector starting at '" +
-           std::string(args[3 + open]) + "'.";
+    return "ERR Unmatched parenthesis in acl selector starting at '" + std::string(args[3 + open]) +
+           "'.";
   }
   words.assign(args.begin(), args.begin() + 3);
   const acl::RuleContext how{.cluster_version = node.cluster_version};

@@ -1,6 +1,6 @@
-// The users of a state as values that can be asked (acl/users.hpp), made of their records when those
-// changed. Users whose records stayed are shared with the ones before. Part of a Context, on the
-// executor's thread; what it gives is read anywhere.
+// The users of a state as values that can be asked (acl/users.hpp), made of their records when
+// those changed. Users whose records stayed are shared with the ones before. Part of a Context, on
+// the executor's thread; what it gives is read anywhere.
 #pragma once
 
 #include <cstdint>

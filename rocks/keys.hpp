@@ -167,7 +167,7 @@ void function_range(std::string& from, std::string& to);
 // (types/user_records.hpp).
 void user(std::string& out, std::string_view name);
 void users_total(std::string& out);
-void user_range(std::string& from, std::string& to);  // what all take comes first
+void user_range(std::string& from, std::string& to);              // what all take comes first
 std::optional<std::string_view> user_name(std::string_view key);  // none: what all take
 
 }  // namespace keys

@@ -229,9 +229,9 @@ void TcpServer::State::welcome(tcp::socket socket) {
     return;
   }
   if (node.turns_away(is_loopback(remote.address()))) {
-    socket.write_some(asio::buffer(resp::texts::kProtectedMode.data(),
-                                   resp::texts::kProtectedMode.size()),
-                      error);
+    socket.write_some(
+        asio::buffer(resp::texts::kProtectedMode.data(), resp::texts::kProtectedMode.size()),
+        error);
     ++node.metrics.rejected_connections;
     return;
   }

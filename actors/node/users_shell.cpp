@@ -8,10 +8,10 @@
 #include "actors/client_loop.hpp"
 #include "actors/node/storage.hpp"
 #include "actors/peers/peer_auth.hpp"
+#include "config/base/check.hpp"
 #include "config/base/job_thread.hpp"
 #include "config/base/log.hpp"
 #include "config/base/sha256.hpp"
-#include "config/base/check.hpp"
 #include "resp/acl/file.hpp"
 #include "resp/batch.hpp"
 #include "rocks/files.hpp"
@@ -37,15 +37,15 @@ UsersShell::UsersShell(NodeParts& node) : node_(node) {}
 Result<void> UsersShell::open() {
   const config::Options& options = node_.options;
   if (!options.aclfile.empty() && !options.users.empty()) {
-    return invalid(
-        "users are defined by lines of the configuration and by aclfile " + options.aclfile +
-        ": use one of them, for two lists of users are a way to forget who may get in");
+    return invalid("users are defined by lines of the configuration and by aclfile " +
+                   options.aclfile +
+                   ": use one of them, for two lists of users are a way to forget who may get in");
   }
   if (Result<void> renamed = resp::check_renames(options.renamed); !renamed) {
     return renamed;
   }
-  const resp::acl::RuleContext how{
-      .all_channels = options.acl_pubsub_default == config::PubSubDefault::kAllChannels};
+  const resp::acl::RuleContext how{.all_channels = options.acl_pubsub_default ==
+                                                   config::PubSubDefault::kAllChannels};
   Result<resp::acl::Rights> rights = resp::acl::parse_lines(options.users, how);
   if (!options.aclfile.empty()) {
     const Result<std::string> text = read_acl_file();
@@ -69,8 +69,8 @@ Result<void> UsersShell::open() {
 Result<std::string> UsersShell::read_acl_file() const {
   const std::string& path = node_.options.aclfile;
   if (::access(path.c_str(), R_OK) != 0) {
-    return Error{Errc::kIo, "Error loading ACLs, opening file '" + path +
-                                "': " + std::strerror(errno)};
+    return Error{Errc::kIo,
+                 "Error loading ACLs, opening file '" + path + "': " + std::strerror(errno)};
   }
   Result<std::string> text = rocks::read_whole_file(path);
   if (text && text->size() > kAclFileBytesMax) {
@@ -80,17 +80,17 @@ Result<std::string> UsersShell::read_acl_file() const {
 }
 
 void UsersShell::save_acl_file(std::string text, resp::AdminDone done) {
-  node_.config_writer->post([this, path = node_.options.aclfile, text = std::move(text),
-                             done = std::move(done)] {
-    const Result<void> written = rocks::write_file_durably(path, text, 0600);
-    node_.client_loop->post([written, path, done] {
-      if (written) {
-        return done({});
-      }
-      log_warning("ACL SAVE failed: " + written.error().text);
-      done(refused("ERR " + written.error().text));
-    });
-  });
+  node_.config_writer->post(
+      [this, path = node_.options.aclfile, text = std::move(text), done = std::move(done)] {
+        const Result<void> written = rocks::write_file_durably(path, text, 0600);
+        node_.client_loop->post([written, path, done] {
+          if (written) {
+            return done({});
+          }
+          log_warning("ACL SAVE failed: " + written.error().text);
+          done(refused("ERR " + written.error().text));
+        });
+      });
 }
 
 // ---------------------------------------------------------------- what sessions ask for

@@ -1,6 +1,6 @@
 // Who there is, for this node: the users that its options name, until the cluster has some, and
-// those of the state; the seed of the first, the way back in for who is locked out, the ACL file and
-// the audit log. Thin; on the client loop.
+// those of the state; the seed of the first, the way back in for who is locked out, the ACL file
+// and the audit log. Thin; on the client loop.
 #pragma once
 
 #include <cstddef>

@@ -49,8 +49,7 @@ void DenialLog::add(Denial denial, size_t most) {
   if (denial.object.size() > kObjectBytes) {
     denial.object.resize(kObjectBytes);
   }
-  const auto end =
-      entries_.begin() + static_cast<ptrdiff_t>(std::min(kLookedAt, entries_.size()));
+  const auto end = entries_.begin() + static_cast<ptrdiff_t>(std::min(kLookedAt, entries_.size()));
   const auto same = std::find_if(entries_.begin(), end,
                                  [&](const Denial& earlier) { return alike(earlier, denial); });
   if (same != end) {

@@ -36,7 +36,7 @@ struct Denial {
 
 class DenialLog {
  public:
-  static constexpr size_t kObjectBytes = 4096;       // of a key, what is kept
+  static constexpr size_t kObjectBytes = 4096;        // of a key, what is kept
   static constexpr size_t kBytes = size_t{16} << 20;  // of all; the oldest go
 
   // Above `most` the oldest go.

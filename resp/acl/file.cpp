@@ -49,8 +49,8 @@ void parse_line(std::string_view line,
   }
   const auto [user, is_new] = into.emplace(name, User(context));
   if (!is_new) {
-    errors += "WARNING: Duplicate user '" + name + "' found on line " + std::to_string(number) +
-              ". ";
+    errors +=
+        "WARNING: Duplicate user '" + name + "' found on line " + std::to_string(number) + ". ";
     return;
   }
   size_t open = 0;
@@ -86,8 +86,9 @@ Result<Rights> parse_file(std::string_view text,
   }
   if (!errors.empty()) {
     return Error{Errc::kInvalid,
-                 errors + "WARNING: ACL errors detected, no change to the previously active ACL "
-                          "rules was performed"};
+                 errors +
+                     "WARNING: ACL errors detected, no change to the previously active ACL "
+                     "rules was performed"};
   }
   return rights;
 }
@@ -102,8 +103,9 @@ Result<Rights> parse_lines(const std::vector<std::vector<std::string>>& lines,
                                        "' is no rule: " + std::string(why)};
     };
     if (line.empty() || line.front().empty() || has_blanks(line.front())) {
-      return Error{Errc::kInvalid, "a line that begins with user names one behind it, without "
-                                   "spaces, and then what it may do"};
+      return Error{Errc::kInvalid,
+                   "a line that begins with user names one behind it, without "
+                   "spaces, and then what it may do"};
     }
     const auto [user, is_new] = rights.emplace(line.front(), User(context));
     if (!is_new) {

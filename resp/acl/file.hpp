@@ -15,9 +15,7 @@ namespace kiwi::resp::acl {
 using Rights = std::map<std::string, User, std::less<>>;  // by name
 
 // `path` is only named in the error, which lists all that is wrong.
-Result<Rights> parse_file(std::string_view text,
-                          std::string_view path,
-                          const RuleContext& context);
+Result<Rights> parse_file(std::string_view text, std::string_view path, const RuleContext& context);
 
 // Of a configuration file: the words behind "user", one vector for each line.
 Result<Rights> parse_lines(const std::vector<std::vector<std::string>>& lines,

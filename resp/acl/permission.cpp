@@ -28,8 +28,7 @@ Verdict check_keys(const Selector& selector, const CommandSpec& row, Args argv) 
     return {};
   }
   for (const FoundKey& key : keys_of(row, argv)) {
-    if ((key.flags & kKeyNotKey) == 0 &&
-        !selector.may_use_key(key.name, access_of(key.flags))) {
+    if ((key.flags & kKeyNotKey) == 0 && !selector.may_use_key(key.name, access_of(key.flags))) {
       return {Denied::kKey, key.position};
     }
   }
@@ -84,8 +83,8 @@ bool may_run(const Selector& selector, const CommandSpec& row, Args argv) {
   return std::ranges::any_of(said_for(row), [&](std::string_view name) {
     const CommandSpec* said = name.empty() ? nullptr : command_named(name, kAnyVersion);
     // Which of its first words it was nobody knows here: one that is allowed is enough.
-    return said != nullptr && ((said->flags & kNoAuth) != 0 ||
-                               selector.commands().may_run_some(*said));
+    return said != nullptr &&
+           ((said->flags & kNoAuth) != 0 || selector.commands().may_run_some(*said));
   });
 }
 
@@ -144,12 +143,11 @@ std::string refusal_text(Denied denied, const CommandSpec& row) {
 }
 
 std::string refusal_in_block(Denied denied) {
-  return texts::rules_changed(denied == Denied::kCommand
-                                  ? "no permission to execute the command or subcommand"
-                              : denied == Denied::kKey
-                                  ? "no permission to touch the specified keys"
-                                  : "no permission to access one of the channels used as "
-                                    "arguments");
+  return texts::rules_changed(
+      denied == Denied::kCommand ? "no permission to execute the command or subcommand"
+      : denied == Denied::kKey   ? "no permission to touch the specified keys"
+                                 : "no permission to access one of the channels used as "
+                                   "arguments");
 }
 
 std::string_view refusal_in_script(Denied denied) {

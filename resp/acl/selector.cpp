@@ -269,7 +269,8 @@ std::string Selector::describe() const {
 // ---------------------------------------------------------------- the record
 
 void Selector::encode(std::string& out) const {
-  put_u8(out, static_cast<uint8_t>((all_keys_ ? kAllKeys : 0) | (all_channels_ ? kAllChannels : 0)));
+  put_u8(out,
+         static_cast<uint8_t>((all_keys_ ? kAllKeys : 0) | (all_channels_ ? kAllChannels : 0)));
   put_varint(out, keys_.size());
   for (const KeyPattern& key : keys_) {
     put_u8(out, key.access);

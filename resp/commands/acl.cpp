@@ -51,8 +51,7 @@ std::optional<acl::Rights> rights_in(Args pairs) {
   acl::Rights rights;
   for (size_t i = 0; i + 1 < pairs.size(); i += 2) {
     std::optional<User> user = User::decode(pairs[i + 1]);
-    if (!user || acl::has_blanks(pairs[i]) ||
-        !rights.emplace(pairs[i], std::move(*user)).second) {
+    if (!user || acl::has_blanks(pairs[i]) || !rights.emplace(pairs[i], std::move(*user)).second) {
       return std::nullopt;
     }
   }
@@ -246,10 +245,10 @@ void set_default_password(Context& context, Args args, ReplyWriter& reply) {
 // kiwi.resetdefault sha256: an operator who has the data directory locked himself out.
 void reset_default_user(Context& context, Args args, ReplyWriter& reply) {
   const std::string hash = "#" + std::string(args[1]);
-  set_default(context,
-              std::array<std::string_view, 6>{"reset", "on", hash, "+@all", "allkeys",
-                                              "allchannels"},
-              reply);
+  set_default(
+      context,
+      std::array<std::string_view, 6>{"reset", "on", hash, "+@all", "allkeys", "allchannels"},
+      reply);
 }
 
 // kiwi.settled: nothing. It is answered at an index, so what was acknowledged before is applied

@@ -76,9 +76,10 @@ void acl_genpass(Session& session, Args args, ReplyWriter& reply) {
     return reply.error(texts::kNotInteger);
   }
   if (*bits <= 0 || *bits > kPasswordBitsMax) {
-    return reply.error("ERR ACL GENPASS argument must be the number of bits for the output "
-                       "password, a positive number up to " +
-                       std::to_string(kPasswordBitsMax));
+    return reply.error(
+        "ERR ACL GENPASS argument must be the number of bits for the output "
+        "password, a positive number up to " +
+        std::to_string(kPasswordBitsMax));
   }
   const auto digits = static_cast<size_t>((*bits + 3) / 4);
   reply.bulk(hex_of(session.state().node.random_bytes((digits + 1) / 2)).substr(0, digits));
@@ -102,8 +103,7 @@ void acl_log(Session& session, Args args, ReplyWriter& reply) {
     return reply.error(texts::kNotInteger);
   }
   const auto& entries = node.denials.newest_first();
-  const size_t count =
-      std::min(entries.size(), static_cast<size_t>(std::max<int64_t>(*asked, 0)));
+  const size_t count = std::min(entries.size(), static_cast<size_t>(std::max<int64_t>(*asked, 0)));
   reply.array(count);
   for (size_t i = 0; i < count; ++i) {
     const acl::Denial& entry = entries[i];
@@ -160,8 +160,9 @@ void acl_save(Session& session, Args, ReplyWriter& reply) {
       acl::file_text(s.node.accounts.users()), [later = s.defer()](const AdminAnswer& answer) {
         later.answer([&answer](ReplyWriter& writer) {
           answer.error.empty() ? writer.ok()
-                               : writer.error("ERR There was an error trying to save the ACLs. "
-                                              "Please check the server logs for more information");
+                               : writer.error(
+                                     "ERR There was an error trying to save the ACLs. "
+                                     "Please check the server logs for more information");
         });
       });
 }

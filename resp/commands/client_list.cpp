@@ -184,10 +184,10 @@ void client_kill(Session& session, Args args, ReplyWriter& reply) {
     return reply.ok();
   }
   for (size_t i = 2; i < args.size(); i += 2) {
-    std::string error = i + 1 < args.size()
-                            ? take_option(filter, session.state().node.accounts.users(), args[i],
-                                          args[i + 1])
-                            : std::string(texts::kSyntax);
+    std::string error =
+        i + 1 < args.size()
+            ? take_option(filter, session.state().node.accounts.users(), args[i], args[i + 1])
+            : std::string(texts::kSyntax);
     if (!error.empty()) {
       return reply.error(error);
     }
@@ -222,8 +222,8 @@ std::string describe_client(const Session::State& s, int64_t now_ms) {
   out += " tot-mem=" + number(s.memory_bytes()) + " events=" + (s.paused ? "w" : "r") + " cmd=";
   out += s.last_command != nullptr ? s.last_command->name : "NULL";
   const Tracking::Client* tracking = s.node.tracking.find(s.info.id);
-  out += " user=" + s.user->name + " redir=" +
-         (tracking != nullptr ? number(tracking->mode.redirect) : std::string("-1")) +
+  out += " user=" + s.user->name +
+         " redir=" + (tracking != nullptr ? number(tracking->mode.redirect) : std::string("-1")) +
          " resp=" + number(s.resp_version);
   out += " lib-name=" + s.library_name + " lib-ver=" + s.library_version;
   return out;

@@ -85,8 +85,8 @@ void config_set(Session& session, Args args, ReplyWriter& reply) {
   }
   if (const std::string_view name = config::protected_option(words);
       !name.empty() && !session.state().is_let(node.options.enable_protected_configs)) {
-    return reply.error("ERR CONFIG SET failed (possibly related to argument '" +
-                       std::string(name) + "') - can't set protected config");
+    return reply.error("ERR CONFIG SET failed (possibly related to argument '" + std::string(name) +
+                       "') - can't set protected config");
   }
   node.options = std::move(changed);
   node.options_changed();

@@ -1,6 +1,4 @@
 // May a user do this (resp/acl/permission.hpp)? Answers of ACL DRYRUN of a redis-server 7.0.15.
-#include "resp/acl/permission.hpp"
-
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +7,7 @@
 
 #include "resp/acl/denial_log.hpp"
 #include "resp/acl/file.hpp"
+#include "resp/acl/permission.hpp"
 
 namespace kiwi::resp::acl {
 namespace {
@@ -171,7 +170,8 @@ TEST_CASE("what the log keeps is bounded in bytes") {
 // ---------------------------------------------------------------- files
 
 TEST_CASE("an ACL file is read as it was written") {
-  const auto rights = parse_file("user bob on >x ~a +get (+set ~b)\n\n user default off\n", "f", {});
+  const auto rights =
+      parse_file("user bob on >x ~a +get (+set ~b)\n\n user default off\n", "f", {});
   REQUIRE(rights);
   Users::ByName named;
   uint64_t id = kFirstId;
@@ -180,8 +180,9 @@ TEST_CASE("an ACL file is read as it was written") {
     named[name] = std::make_shared<const NamedUser>(NamedUser{name, number, user});
   }
   const std::string text = file_text(Users(named, 1));
-  CHECK(text.starts_with("user bob on #2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881 "
-                         "~a resetchannels -@all +get (~b resetchannels -@all +set)\n"));
+  CHECK(text.starts_with(
+      "user bob on #2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881 "
+      "~a resetchannels -@all +get (~b resetchannels -@all +set)\n"));
   const auto again = parse_file(text, "f", {});
   REQUIRE(again);
   CHECK(again->at("bob").describe() == rights->at("bob").describe());

@@ -179,8 +179,8 @@ TEST_CASE("commands of a later cluster version are unknown") {
 }
 
 TEST_CASE("a user who was described can be set by the description") {
-  const User user = user_of({"on", ">a", "%R~k*", "&c", "+@read", "-get", "+select|1",
-                             "(+@all -@dangerous ~b)"});
+  const User user =
+      user_of({"on", ">a", "%R~k*", "&c", "+@read", "-get", "+select|1", "(+@all -@dangerous ~b)"});
   std::string words = user.describe();
   std::vector<std::string> rules{"reset"};
   size_t at = 0;
@@ -200,10 +200,10 @@ TEST_CASE("a user who was described can be set by the description") {
 // Rules that are dropped from the record, since later ones say the same, must change nothing.
 TEST_CASE("a user who was read from its record may do the same, whatever the rules were") {
   Prng random(20);
-  std::vector<std::string> choices{"+@all",     "-@all",         "+select|0",  "+select|1",
-                                   "-select",   "+config|get",   "-config|get", "-config",
-                                   "+config",   "+raft.node|add", "~a*",        "%R~b",
-                                   "resetkeys", "&c",            "resetchannels", "allkeys"};
+  std::vector<std::string> choices{
+      "+@all",       "-@all",   "+select|0",     "+select|1",      "-select", "+config|get",
+      "-config|get", "-config", "+config",       "+raft.node|add", "~a*",     "%R~b",
+      "resetkeys",   "&c",      "resetchannels", "allkeys"};
   for (std::string_view name : acl_names()) {
     choices.push_back("+@" + std::string(name));
     choices.push_back("-@" + std::string(name));
@@ -217,7 +217,8 @@ TEST_CASE("a user who was read from its record may do the same, whatever the rul
   for (int round = 0; round < 300; ++round) {
     User user;
     for (uint64_t rules = random.next() % 30; rules > 0; --rules) {
-      user.set(choices[random.next() % choices.size()], {});  // some are errors, which change nothing
+      user.set(choices[random.next() % choices.size()],
+               {});  // some are errors, which change nothing
     }
     const User read = read_again(user);
     CHECK(read.describe() == user.describe());
@@ -237,7 +238,10 @@ TEST_CASE("records that are no records are refused") {
 TEST_CASE("golden bytes of a record") {
   std::string record;
   user_of({"on", "nopass", "%R~k", "&c", "+@read", "-get"}).encode(record);
-  const std::string golden("\x03\x00\x01\x00\x01\x01\x01k\x01\x01" "c\x02\x06+@read\x04-get", 24);
+  const std::string golden(
+      "\x03\x00\x01\x00\x01\x01\x01k\x01\x01"
+      "c\x02\x06+@read\x04-get",
+      24);
   CHECK(record == golden);
 }
 

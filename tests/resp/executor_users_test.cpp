@@ -12,10 +12,8 @@
 namespace kiwi::resp {
 namespace {
 
-constexpr const char* kNoSet =
-    "-NOPERM this user has no permissions to run the 'set' command\r\n";
-constexpr const char* kNoGet =
-    "-NOPERM this user has no permissions to run the 'get' command\r\n";
+constexpr const char* kNoSet = "-NOPERM this user has no permissions to run the 'set' command\r\n";
+constexpr const char* kNoGet = "-NOPERM this user has no permissions to run the 'get' command\r\n";
 
 std::string of_user(uint64_t user, const std::vector<std::string>& argv) {
   std::string out;
@@ -102,8 +100,9 @@ TEST_CASE("a change counts for what stands behind it in the same entry") {
   const uint64_t bob = id_of(r.node, "bob");
   BatchBuilder builder;
   builder.set_acl_version(r.node.executor().users()->version());
-  for (const std::string& command : {of_user(bob, {"set", "a", "1"}), packed({"acl", "deluser", "bob"}),
-                                     of_user(bob, {"set", "b", "1"})}) {
+  for (const std::string& command :
+       {of_user(bob, {"set", "a", "1"}), packed({"acl", "deluser", "bob"}),
+        of_user(bob, {"set", "b", "1"})}) {
     builder.add(command);
   }
   raft::Entry& entry = r.node.log().add(raft::EntryKind::kBatch, builder.take());
@@ -122,9 +121,8 @@ TEST_CASE("the default user can be bound, and goes without a number") {
   CHECK(r.node.write(packed({"kiwi.expire", "10"})) == "+OK\r\n");
   CHECK(r.node.write(packed({"kiwi.resetdefault", std::string(64, 'a')})) == "+OK\r\n");
   CHECK(r.node("set a 1") == "+OK\r\n");
-  CHECK(r.node("acl list") ==
-        "*1\r\n$110\r\nuser default on sanitize-payload #" + std::string(64, 'a') +
-            " ~* &* +@all\r\n");
+  CHECK(r.node("acl list") == "*1\r\n$110\r\nuser default on sanitize-payload #" +
+                                  std::string(64, 'a') + " ~* &* +@all\r\n");
 }
 
 TEST_CASE("commands of a block are refused one by one") {
@@ -188,8 +186,7 @@ TEST_CASE("who waits is looked at when it is served") {
   origin.node("acl setuser bob -blpop");
   origin.elsewhere("rpush q x");
   origin.serve_all();
-  CHECK(origin.replies[5] ==
-        "-NOPERM this user has no permissions to run the 'blpop' command\r\n");
+  CHECK(origin.replies[5] == "-NOPERM this user has no permissions to run the 'blpop' command\r\n");
   CHECK(origin.node("llen q") == ":1\r\n");
   origin.ask(6, of_user(bob, {"blpop", "q", "0"}), RequestKind::kBlocking);
   CHECK(origin.replies[6].starts_with("-NOPERM"));

@@ -36,8 +36,7 @@ void apply(TestNode& node, const std::vector<Said>& users, uint64_t version = 2)
 
 const std::vector<std::string> kFree{"on", "nopass", "+@all", "~*", "&*"};
 
-constexpr const char* kNoGet =
-    "-NOPERM this user has no permissions to run the 'get' command\r\n";
+constexpr const char* kNoGet = "-NOPERM this user has no permissions to run the 'get' command\r\n";
 constexpr const char* kNoKey =
     "-NOPERM this user has no permissions to access one of the keys used as arguments\r\n";
 constexpr const char* kNoChannel =
@@ -141,9 +140,9 @@ TEST_CASE("no password of ACL SETUSER leaves the session") {
   TestClient client(node);
   client.send("ACL SETUSER bob on >secret <older (+get ~a)\r\n");
   const PackedCommand command = client.unpacked(client.forwarded().at(0));
-  CHECK(command.args == std::vector<std::string_view>{
-                            "ACL", "SETUSER", "bob", "on", "#" + sha256_hex("secret"),
-                            "!" + sha256_hex("older"), "(+get ~a)"});
+  CHECK(command.args == std::vector<std::string_view>{"ACL", "SETUSER", "bob", "on",
+                                                      "#" + sha256_hex("secret"),
+                                                      "!" + sha256_hex("older"), "(+get ~a)"});
   client.send("MULTI\r\nACL SETUSER bob >secret\r\nEXEC\r\n");
   const Request block = client.forwarded().at(0);
   CHECK(client.bytes_of(block).find("secret") == std::string_view::npos);
@@ -169,11 +168,11 @@ TEST_CASE("the password of CONFIG SET is the default user's, in the whole cluste
   client.send("CONFIG SET requirepass secret\r\n");
   const Request request = client.forwarded().at(0);
   const PackedCommand command = client.unpacked(request);
-  CHECK(command.args ==
-        std::vector<std::string_view>{"kiwi.password", sha256_hex("secret")});
+  CHECK(command.args == std::vector<std::string_view>{"kiwi.password", sha256_hex("secret")});
   CHECK(client.answer(request.slot, "+OK\r\n") == "+OK\r\n");
   CHECK(node.options.requirepass.empty());
-  CHECK(client.send("CONFIG SET requirepass x timeout 5\r\n").starts_with("-ERR CONFIG SET failed"));
+  CHECK(
+      client.send("CONFIG SET requirepass x timeout 5\r\n").starts_with("-ERR CONFIG SET failed"));
   CHECK(client.send("MULTI\r\nCONFIG SET requirepass x\r\n")
             .find("-ERR settings of the whole cluster are not changed inside MULTI") !=
         std::string::npos);
@@ -303,9 +302,10 @@ TEST_CASE("ACL LOG shows what was refused, the latest first") {
   client.send("GET a\r\nGET a\r\nSET b 1\r\nMULTI\r\nSET c 1\r\nDISCARD\r\nauth x y\r\n");
   CHECK(client.send("ACL LOG x\r\n") == "-ERR value is not an integer or out of range\r\n");
   const std::string log = client.send("ACL LOG 4\r\n");
-  CHECK(log.starts_with("*4\r\n*14\r\n$5\r\ncount\r\n:1\r\n$6\r\nreason\r\n$4\r\nauth\r\n"
-                        "$7\r\ncontext\r\n$8\r\ntoplevel\r\n$6\r\nobject\r\n$4\r\nauth\r\n"
-                        "$8\r\nusername\r\n$1\r\nx\r\n$11\r\nage-seconds\r\n"));
+  CHECK(
+      log.starts_with("*4\r\n*14\r\n$5\r\ncount\r\n:1\r\n$6\r\nreason\r\n$4\r\nauth\r\n"
+                      "$7\r\ncontext\r\n$8\r\ntoplevel\r\n$6\r\nobject\r\n$4\r\nauth\r\n"
+                      "$8\r\nusername\r\n$1\r\nx\r\n$11\r\nage-seconds\r\n"));
   CHECK(log.find("$5\r\nmulti\r\n$6\r\nobject\r\n$1\r\nc\r\n") != std::string::npos);
   CHECK(log.find(":2\r\n$6\r\nreason\r\n$7\r\ncommand\r\n") != std::string::npos);
   CHECK(client.send("ACL LOG RESET\r\n") == "+OK\r\n");
