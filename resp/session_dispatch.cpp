@@ -280,7 +280,7 @@ void Session::State::run(const CommandSpec& row, Args args) {
     return;
   }
   size_t begin = requests.buffer.size();
-  begin_packed();
+  begin_packed(row.is_internal());
   pack_command(requests.buffer, database, args);
   if (requests.buffer.size() - begin > static_cast<size_t>(node.options.raft_max_entry_size)) {
     requests.buffer.resize(begin);
@@ -381,7 +381,7 @@ void Session::State::unblock(ConnectionId connection, std::string_view how) {
 
 void Session::State::forward_write(Args argv) {
   const size_t begin = requests.buffer.size();
-  begin_packed();
+  begin_packed(true);
   pack_command(requests.buffer, 0, argv);
   forward(RequestKind::kWrite, begin);
 }

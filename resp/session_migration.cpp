@@ -34,7 +34,7 @@ void ask_keys(Session::State& s, RequestKind kind, std::string_view command) {
   std::vector<std::string_view> words{command};
   words.insert(words.end(), keys.begin(), keys.end());
   const size_t begin = s.requests.buffer.size();
-  s.begin_packed();
+  s.begin_packed(command.starts_with("kiwi."));
   pack_command(s.requests.buffer, s.migrating->database, words);
   ask(s, kind, begin);
 }
@@ -47,7 +47,7 @@ void ask_to_delete(Session::State& s) {
   std::string del;
   pack_command(del, s.migrating->database, words);
   const size_t begin = s.requests.buffer.size();
-  s.begin_packed();
+  s.begin_packed(s.limited != nullptr);
   pack_transaction(s.requests.buffer, s.migrating->database, migration.tokens(), {&del, 1});
   ask(s, RequestKind::kWrite, begin);
 }

@@ -266,7 +266,8 @@ struct Session::State {
   // ---- session_users.cpp
   void belong_to(acl::Users::Ptr to);
   void belong_to_default();  // as a new connection does
-  bool must_authenticate() const;
+  bool must_authenticate() const { return !authenticated && login_wanted(); }
+  bool login_wanted() const;  // the default user has a password, or is off
   bool log_in(std::string_view as, std::string_view password);
   void login_refused(std::string_view as, std::string_view command);
   bool ask_login(const CommandSpec& row, Args args);
@@ -275,7 +276,9 @@ struct Session::State {
   // Of who is limited: why this is refused; empty: it is not.
   std::string denial_of(const CommandSpec& row, Args args);
   bool may_say(std::string_view command) const;
-  void begin_packed();  // before pack_command() into requests.buffer: whose it is
+  // Before pack_command() into requests.buffer: whose it is. `made`: it is an internal command that
+  // this session makes of what its client said; one without a number would be the node's own.
+  void begin_packed(bool made = false);
   bool subscriptions_allowed() const;
   acl::Doer doer() const;
   // For the audit log: of commands of operators. `error`: the reply, if it was one.

@@ -29,10 +29,7 @@ void Session::State::belong_to_default() {
   authenticated = user->rights.on() && user->rights.needs_no_password();
 }
 
-bool Session::State::must_authenticate() const {
-  if (authenticated) {
-    return false;
-  }
+bool Session::State::login_wanted() const {
   const acl::User& rights = node.accounts.users().default_user()->rights;
   return !rights.on() || !rights.needs_no_password();
 }
@@ -113,9 +110,12 @@ bool Session::State::may_say(std::string_view command) const {
 }
 
 // Log entries know users of the state only; the default one goes without a number.
-void Session::State::begin_packed() {
-  if (limited != nullptr && !limited->is_default() && !Accounts::is_own(limited->id)) {
-    begin_of_user(requests.buffer, limited->id);
+void Session::State::begin_packed(bool made) {
+  if ((limited == nullptr && !made) || Accounts::is_own(user->id)) {
+    return;
+  }
+  if (made || !user->is_default()) {
+    begin_of_user(requests.buffer, user->id);
   }
 }
 

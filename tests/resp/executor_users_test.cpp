@@ -125,6 +125,15 @@ TEST_CASE("the default user can be bound, and goes without a number") {
                                   std::string(64, 'a') + " ~* &* +@all\r\n");
 }
 
+TEST_CASE("what a session makes of a command is allowed to who may say that") {
+  Running r;
+  CHECK(r.node("acl setuser default -config|set -debug -raft.upgrade") == "+OK\r\n");
+  CHECK(r.node.write(of_user(1, {"kiwi.setting", "lua-steps-max", "2000000"}))
+            .starts_with("-NOPERM"));
+  CHECK(r.node("acl setuser default +config|set") == "+OK\r\n");
+  CHECK(r.node.write(of_user(1, {"kiwi.setting", "lua-steps-max", "2000000"})) == "+OK\r\n");
+}
+
 TEST_CASE("commands of a block are refused one by one") {
   Running r;
   r.node("acl setuser bob on +get ~*");

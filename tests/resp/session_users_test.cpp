@@ -178,6 +178,14 @@ TEST_CASE("the password of CONFIG SET is the default user's, in the whole cluste
         std::string::npos);
 }
 
+// Without a number it would pass for what nodes say themselves, which nobody is asked about.
+TEST_CASE("internal commands that are made of a client's carry the default user's number, too") {
+  TestNode node;
+  TestClient client(node);
+  client.send("CONFIG SET requirepass x\r\n");
+  CHECK(client.unpacked(client.forwarded().at(0)).user == acl::kDefaultId);
+}
+
 TEST_CASE("the connections of a user that was deleted end, and others stay") {
   TestNode node;
   apply(node, {{"default", 1, kFree}, {"bob", 7, {"on", "nopass", "+@all", "~*"}}});
