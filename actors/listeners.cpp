@@ -156,7 +156,11 @@ Result<void> check_public_ports(const config::Options& options) {
   // Whoever needs a certificate is known, so to say.
   const bool only_known =
       options.port == 0 && options.tls_auth_clients == config::TlsAuthClients::kYes;
-  if (options.requirepass.empty() && !only_known) {
+  if (options.requirepass.empty() && options.protected_mode) {
+    log_notice(reach + "port " + std::to_string(options.main_port()) +
+               ", and requirepass is empty: clients of other machines are turned away until the "
+               "default user has a password (protected-mode)");
+  } else if (options.requirepass.empty() && !only_known) {
     log_warning(reach + "port " + std::to_string(options.main_port()) +
                 ", and requirepass is empty: whoever gets there may read and write all data, stop "
                 "the node and change the cluster");

@@ -65,10 +65,36 @@ bool has_no_meaning_here(std::string_view name) {
   return name == "loadmodule" || name == "dbfilename" || name == "raft.log-filename";
 }
 
+// Lines that may stand there several times and are no option that has one value. False: it is an
+// option.
+Result<bool> apply_many(Options& options,
+                        const std::string& where,
+                        const std::vector<std::string>& words) {
+  const std::string name = lower_case(words[0]);
+  if (name == "user") {
+    if (words.size() < 2) {
+      return invalid(where + ": user takes a name and what that user may do");
+    }
+    options.users.emplace_back(words.begin() + 1, words.end());
+    return true;
+  }
+  if (name == "rename-command") {
+    if (words.size() != 3) {
+      return invalid(where + ": rename-command takes a command and its new name, or \"\"");
+    }
+    options.renamed.emplace_back(lower_case(words[1]), lower_case(words[2]));
+    return true;
+  }
+  return false;
+}
+
 // One setting. `where` is "file:line" or "--name". words[0] is the name.
 Result<void> apply_setting(Options& options,
                            const std::string& where,
                            const std::vector<std::string>& words) {
+  if (Result<bool> taken = apply_many(options, where, words); !taken || *taken) {
+    return taken ? Result<void>() : Result<void>(taken.error());
+  }
   const OptionRow* row = find_option(words[0]);
   if (row == nullptr && has_no_meaning_here(lower_case(words[0]))) {
     std::string& text = options.ignored.emplace_back(words[0]);

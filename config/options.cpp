@@ -149,6 +149,16 @@ std::vector<std::string_view> option_names() {
   return names;
 }
 
+std::string_view protected_option(std::span<const std::string_view> names_and_values) {
+  for (size_t i = 0; i < names_and_values.size(); i += 2) {
+    const OptionRow* row = find_option(names_and_values[i]);
+    if (row != nullptr && (row->flags & kProtected) != 0) {
+      return row->name;
+    }
+  }
+  return {};
+}
+
 std::vector<std::pair<std::string, std::string>> get(const Options& options,
                                                      std::span<const std::string_view> patterns) {
   std::vector<std::pair<std::string, std::string>> out;

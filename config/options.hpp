@@ -25,9 +25,10 @@ namespace kiwi::config {
 
 enum class Bootstrap : uint8_t { kAuto, kManual };
 enum class StateEngine : uint8_t { kPlain, kTable };
-enum class TlsAuthClients : uint8_t { kNo, kYes, kOptional };  // who shows a certificate
-enum class TlsUserOf : uint8_t { kOff, kCommonName };          // whom a certificate logs in
-enum class DebugAccess : uint8_t { kNo, kYes, kLocal };        // who may say DEBUG
+enum class TlsAuthClients : uint8_t { kNo, kYes, kOptional };         // who shows a certificate
+enum class TlsUserOf : uint8_t { kOff, kCommonName };                 // whom a certificate logs in
+enum class DebugAccess : uint8_t { kNo, kYes, kLocal };               // who may say DEBUG
+enum class PubSubDefault : uint8_t { kResetChannels, kAllChannels };  // acl-pubsub-default
 
 struct OutputBufferLimit {
   int64_t hard_bytes = 0;  // 0 = none, for each of the three
@@ -66,7 +67,14 @@ std::string percentile_text(double value);
 
 std::vector<std::string> default_bind();  // 127.0.0.1 -::1
 
-enum OptionFlags : uint32_t { kRuntime = 1, kHidden = 2, kSecret = 4, kFixed = 8, kCluster = 16 };
+enum OptionFlags : uint32_t {
+  kRuntime = 1,
+  kHidden = 2,
+  kSecret = 4,
+  kFixed = 8,
+  kCluster = 16,
+  kProtected = 32,  // changed only where enable-protected-configs lets it
+};
 // A kCluster row's flags also hold the cluster version that brought it (version.hpp).
 inline constexpr unsigned kBroughtByShift = 16;
 constexpr uint32_t since_version(uint32_t version) { return version << kBroughtByShift; }
@@ -90,6 +98,10 @@ struct Options {
 #undef FIXED
 
   std::string config_file;  // absolute path of the file that was read; empty without one
+  // Lines "user NAME RULE...", without the first word (resp/acl/file.hpp).
+  std::vector<std::vector<std::string>> users;
+  // rename-command: the command and its new name, both in lower case; empty: it has none.
+  std::vector<std::pair<std::string, std::string>> renamed;
   // Options of a Redis command line that mean nothing here ("loadmodule x.so"), to be logged.
   std::vector<std::string> ignored;
   // Not empty: --help, --version or --print-config asked for this text; print it and exit 0.
@@ -126,6 +138,10 @@ std::vector<std::pair<std::string, std::string>> get(const Options& options,
 // CONFIG SET name value [name value ...]: all or none. The error is Redis 7.0's text without its
 // first word ERR. The caller puts what changed into force (log level, idle timeout, ...).
 Result<void> set(Options& options, std::span<const std::string_view> names_and_values);
+
+// The first of CONFIG SET's names that is a kProtected one, as options.def spells it; empty: none
+// is.
+std::string_view protected_option(std::span<const std::string_view> names_and_values);
 
 // CONFIG REWRITE: the text of the file that was read, as it is now, with these options.
 std::string rewritten_config(std::string_view file, const Options& options);

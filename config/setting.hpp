@@ -13,6 +13,7 @@ namespace kiwi::config {
 // Rises one step at a time and is never seeded: version.hpp.
 inline constexpr std::string_view kClusterVersionSetting = "cluster-version";
 inline constexpr std::string_view kActiveExpireSetting = "active-expire";
+inline constexpr std::string_view kAclPubSubDefaultSetting = "acl-pubsub-default";
 inline constexpr std::string_view kKeyEventsSetting = "notify-keyspace-events";
 inline constexpr std::string_view kLuaStepsMaxSetting = "lua-steps-max";
 inline constexpr int64_t kLuaStepsMax = 1'000'000'000;  // its default

@@ -45,6 +45,11 @@ constexpr std::array<std::pair<std::string_view, TlsUserOf>, 2> kTlsUsersOf{{
     {"CN", TlsUserOf::kCommonName},
 }};
 
+constexpr std::array<std::pair<std::string_view, PubSubDefault>, 2> kPubSubDefaults{{
+    {"resetchannels", PubSubDefault::kResetChannels},
+    {"allchannels", PubSubDefault::kAllChannels},
+}};
+
 // Below it the node would close clients for being there.
 constexpr int64_t kMemoryShareMin = 1LL << 20;
 constexpr size_t kPercentiles = 100;  // that INFO tells for each command
@@ -229,6 +234,10 @@ Refusal parse_value(std::string_view text, TlsUserOf& out) {
   return parse_enum(text, kTlsUsersOf, out);
 }
 
+Refusal parse_value(std::string_view text, PubSubDefault& out) {
+  return parse_enum(text, kPubSubDefaults, out);
+}
+
 Refusal parse_value(std::string_view text, std::vector<std::string>& out) {
   std::vector<std::string> addresses;
   for (std::string_view word : split_words(text)) {
@@ -330,6 +339,7 @@ std::string format_value(StateEngine value) { return enum_name(kStateEngines, va
 std::string format_value(DebugAccess value) { return enum_name(kDebugAccesses, value); }
 std::string format_value(TlsAuthClients value) { return enum_name(kTlsAuthClients, value); }
 std::string format_value(TlsUserOf value) { return enum_name(kTlsUsersOf, value); }
+std::string format_value(PubSubDefault value) { return enum_name(kPubSubDefaults, value); }
 std::string format_value(const std::vector<PeerAddress>& value) { return format_peers(value); }
 
 std::string format_value(const std::vector<std::string>& value) {
@@ -385,6 +395,7 @@ std::string describe(const StateEngine*) { return describe_enum(kStateEngines); 
 std::string describe(const DebugAccess*) { return describe_enum(kDebugAccesses); }
 std::string describe(const TlsAuthClients*) { return describe_enum(kTlsAuthClients); }
 std::string describe(const TlsUserOf*) { return describe_enum(kTlsUsersOf); }
+std::string describe(const PubSubDefault*) { return describe_enum(kPubSubDefaults); }
 std::string describe(const std::vector<std::string>*) {
   return "addresses, such as 127.0.0.1 -::1";
 }

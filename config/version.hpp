@@ -15,7 +15,7 @@ inline constexpr std::string_view kRedisVersion = "7.0.15";
 // [kClusterVersionMin, kClusterVersionMax]: it reads all formats of these, and writes none that the
 // cluster's version does not have yet, so that until it is raised every node may go back.
 //   1  the first
-//   2  batches of users (resp/batch.hpp), members with labels and a TLS address (raft/types.hpp)
+//   2  members with labels and a TLS address (raft/types.hpp)
 inline constexpr uint32_t kClusterVersionMin = 1;
 inline constexpr uint32_t kClusterVersionMax = 2;
 

@@ -83,6 +83,9 @@ struct Admin {
   std::function<void(AdminDone)> rewrite_config = [](const AdminDone& done) {
     done(unavailable());
   };
+  // ACL SAVE: this text becomes the ACL file of this node.
+  std::function<void(std::string, AdminDone)> save_acl_file =
+      [](const std::string&, const AdminDone& done) { done(unavailable()); };
   // RAFT.BACKUP, scripts/backup: writes an openable copy of this node's state into a new directory.
   std::function<void(std::string, AdminDone)> backup = [](std::string, const AdminDone& done) {
     done(unavailable());

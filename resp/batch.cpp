@@ -98,9 +98,13 @@ void pack_transaction(std::string& out,
   }
 }
 
-void pack_as_user(std::string& out, uint64_t user, std::string_view command) {
+void begin_of_user(std::string& out, uint64_t user) {
   put_u8(out, static_cast<uint8_t>(PackedKind::kOfUser));
   put_varint(out, user);
+}
+
+void pack_as_user(std::string& out, uint64_t user, std::string_view command) {
+  begin_of_user(out, user);
   out.append(command);
 }
 

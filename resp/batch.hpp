@@ -14,6 +14,7 @@
 // Decoding takes untrusted bytes; views point into them.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -28,11 +29,12 @@ namespace kiwi::resp {
 
 using Args = std::span<const std::string_view>;
 
-// A payload's first byte. The second is written from cluster version kBatchUsersSince on; both are
-// read always.
+// A payload's first byte. Routers write the second; both are read always.
 enum class BatchFormat : uint8_t { kPlain = 1, kWithUsers = 2 };
 
-inline constexpr uint32_t kBatchUsersSince = 2;
+// Which users a session checked a command by: those of this version of the state, or none.
+inline constexpr uint64_t kUnchecked = 0;
+inline constexpr uint64_t kNeedsNoCheck = UINT64_MAX;  // of nodes themselves
 
 enum class PackedKind : uint8_t { kPlain = 1, kTransaction = 2, kOfUser = 3, kServe = 4 };
 
@@ -47,7 +49,9 @@ void pack_transaction(std::string& out,
 // `command`: packed, plain, whoever's. Appends it as a serve.
 void pack_serve(std::string& out, std::string_view command);
 
-// `command`: packed, plain, a transaction or a serve. Appends it as what this user asked for.
+// What is packed behind it, a plain command, a transaction or a serve, this user asked for.
+void begin_of_user(std::string& out, uint64_t user);
+// The same of one that is packed.
 void pack_as_user(std::string& out, uint64_t user, std::string_view command);
 
 struct PackedCommand {
@@ -66,8 +70,11 @@ bool unpack_command(std::string_view bytes, PackedCommand& into);
 // first one on, so that take() moves nothing.
 class BatchBuilder {
  public:
-  // From now on format 2: of the users that acl_version knows. Until take().
-  void set_acl_version(uint64_t acl_version) { acl_version_ = acl_version; }
+  // From now on format 2: all its commands were checked by the users of this version or of a later
+  // one. The lowest that is said until take() counts: at apply all are checked by it or again.
+  void set_acl_version(uint64_t acl_version) {
+    acl_version_ = std::min(acl_version, acl_version_.value_or(acl_version));
+  }
   void add(std::string_view packed_command);
   size_t count() const { return count_; }
   size_t bytes() const { return body_.empty() ? 0 : body_.size() - kHeaderBytesMax; }

@@ -28,16 +28,17 @@ enum class Route : uint8_t {
 // What the session itself does about a local command, beside running it.
 enum class SessionRole : uint8_t {
   kNone,
-  kExec,       // ends a block: when it is refused, the block is over
-  kSelect,     // inside a block it decides in which database the commands behind it work
-  kPrefix,     // RAFT GET k: the words behind it are the command
-  kConfig,     // it names options: refused inside a block if some are the whole cluster's
-  kSubscribe,  // its replies are pushes; a node's first subscriber waits for the other nodes
-  kTracking,   // waits for what stands before it
-  kWaits,      // the same, for others see at once what it does
-  kDebug,      // refused unless enable-debug-command lets its client
-  kPublish,    // alone it goes beside the log, in a block it is one of its writes
-  kAlone,      // refused inside a block: its answer comes later
+  kExec,        // ends a block: when it is refused, the block is over
+  kSelect,      // inside a block it decides in which database the commands behind it work
+  kPrefix,      // RAFT GET k: the words behind it are the command
+  kConfig,      // it names options: refused inside a block if some are the whole cluster's
+  kSubscribe,   // its replies are pushes; a node's first subscriber waits for the other nodes
+  kTracking,    // waits for what stands before it
+  kWaits,       // the same, for others see at once what it does
+  kDebug,       // refused unless enable-debug-command lets its client
+  kPublish,     // alone it goes beside the log, in a block it is one of its writes
+  kAlone,       // refused inside a block: its answer comes later
+  kWaitsAlone,  // the same, and it waits for what stands before it
 };
 
 // Redis' flags as COMMAND INFO shows them, and ours.
@@ -68,6 +69,7 @@ enum Flag : uint32_t {
   kNeutral = 1u << 23,          // a data row that Redis calls neither readonly nor write
   kBySha1 = 1u << 24,           // EVALSHA: what only this node knows is sent as a text
   kCalledReadonly = 1u << 25,   // a local row that Redis calls readonly
+  kChangesUsers = 1u << 26,     // ACL SETUSER, DELUSER: no password leaves the session
 };
 
 using LocalHandler = void (*)(Session& session, Args args, ReplyWriter& reply);

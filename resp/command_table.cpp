@@ -132,7 +132,7 @@ constexpr uint32_t implied_categories(const CommandSpec& row) {
   // By its route, not by its handler: a sanitizer's compiler knows no function's address yet.
   const bool data = (row.route == Route::kRead || row.route == Route::kWrite) &&
                     row.role != SessionRole::kPublish;
-  if (data && (row.acl_categories & kAclScripting) == 0) {
+  if (data && (row.acl_categories & kAclScripting) == 0 && (row.flags & kNeutral) == 0) {
     acl |= row.route == Route::kWrite ? kAclWrite : kAclRead;
   }
   if ((row.flags & kAdmin) != 0) {

@@ -5,15 +5,19 @@
 
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "config/base/prng.hpp"
+#include "resp/acl/denial_log.hpp"
+#include "resp/acl/users.hpp"
 #include "resp/command.hpp"
 #include "resp/executor_status.hpp"
 #include "resp/reply.hpp"
 #include "resp/types/handles.hpp"
+#include "resp/user_view.hpp"
 
 namespace kiwi::resp {
 
@@ -40,7 +44,11 @@ struct Undone : std::exception {
 class Context {
  public:
   Context(Database& database, ScriptEngine& scripts, Stopwatch& stopwatch)
-      : state_(database), handles_(database), scripts_(scripts), stopwatch_(stopwatch) {}
+      : state_(database),
+        users_(database.users()),
+        handles_(database),
+        scripts_(scripts),
+        stopwatch_(stopwatch) {}
 
   // ---- for the executor
   void begin(const CommandSpec& command, uint32_t database, const Moment& moment);
@@ -69,9 +77,23 @@ class Context {
   // The next one; or the command itself again. What an inner one left open is forgotten.
   void enter(const Frame& frame);
 
+  // Who asks; nullptr: nobody who could be refused anything. Until the next call.
+  void asked_by(acl::Users::Ptr user) { user_ = std::move(user); }
+  UserView& user_view() { return users_; }
+  // Something was refused to whoever asks; on the node of its client somebody keeps that.
+  using Refused = std::function<void(acl::Denied, acl::Where, std::string_view object)>;
+  void on_refusal(Refused told) { refused_ = std::move(told); }
+
   uint64_t take_expire_commands() { return std::exchange(expire_commands_, 0); }
 
   // ---- for commands
+  const acl::Users& users() { return *users_.get(); }  // of the state
+  const acl::NamedUser* user() const { return user_.get(); }
+  void refused(acl::Denied denied, acl::Where where, std::string_view object) const {
+    if (refused_) {
+      refused_(denied, where, object);
+    }
+  }
   int64_t now_ms() const { return moment_.now_ms; }
   // As part of a log entry: what it computes must have the same bits on every node.
   bool may_write() const { return moment_.may_write; }
@@ -163,6 +185,9 @@ class Context {
 
  private:
   Database& state_;
+  UserView users_;
+  acl::Users::Ptr user_;
+  Refused refused_;
   Handles handles_;
   ScriptEngine& scripts_;
   Stopwatch& stopwatch_;

@@ -28,6 +28,12 @@ Executor::State::State(rocks::Keyspace& keyspace, const ExecutorOptions& opts)
   take_settings();
   database.report_to(&waiters.waited_keys());
   database.effects().on_large_entry([this] { large_entry(); });
+  users_changes = database.users().changes();
+  context.on_refusal([this](acl::Denied denied, acl::Where where, std::string_view object) {
+    if (options.on_refusal && asking != 0) {
+      options.on_refusal({asking, denied, where, std::string(object)});
+    }
+  });
   allow_rests();
 }
 
@@ -41,6 +47,8 @@ Executor::State::State(rocks::Reader& view, const ExecutorOptions& opts)
       replies(opts.reply_bytes_max) {
   database.steps().stop_on(opts.stop);
   queued = database.record().index;
+  context.user_view().stay(opts.users != nullptr ? opts.users
+                                                 : std::make_shared<const acl::Users>());
   take_settings();
 }
 
@@ -128,6 +136,7 @@ void Executor::State::apply_void(const raft::Entry& entry) {
       if (draft.batch != nullptr) {
         decode(op.packed, cluster_version, between);
         stopwatch.whose(op.to.connection);
+        asking = op.to.connection;
         run_read(asker_of(op), between, moment, draft);
         end_lap(between);
         remember_keys(op.to, between);
@@ -182,6 +191,7 @@ void Executor::State::apply_entry(const raft::Entry& entry) {
   }
   database.end_entry(entry.index, entry.term, entry.stamp_ms);
   take_settings();
+  take_users();
   settle_comparison();
   applying = nullptr;
 }

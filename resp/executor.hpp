@@ -21,6 +21,8 @@
 #include "config/skip_entry.hpp"
 #include "config/version.hpp"
 #include "raft/types.hpp"
+#include "resp/acl/denial_log.hpp"
+#include "resp/acl/users.hpp"
 #include "resp/executor_status.hpp"
 #include "resp/long_read.hpp"
 #include "resp/request.hpp"
@@ -71,6 +73,10 @@ struct ExecutorOptions {
   std::shared_ptr<ReadScripts> read_scripts = nullptr;
   const std::atomic<bool>* stop = nullptr;  // of a view: it ends what runs, by Stopped (steps.hpp)
   ReplyStream* stream = nullptr;  // of a view, for one read: by which its reply leaves in pieces
+  // Something was refused to a client of this node by the users of the state; none: nobody is told.
+  std::function<void(const acl::Refusal&)> on_refusal = nullptr;
+  // Of a view, the users to ask; none: everybody may do everything.
+  std::shared_ptr<const acl::Users> users = nullptr;
   // Told what this node's clients had executed, and how long it took; outlives the executor. None:
   // nothing is measured.
   Measures* measures = nullptr;
@@ -90,6 +96,7 @@ struct ExecutorEffects {
   std::vector<std::string> proposals;  // of this node, packed: what its state has (Comparison)
   bool applied_moved = false;
   bool settings_changed = false;  // Executor::settings()
+  bool users_changed = false;     // Executor::users()
   LogIndex applied;
   // Rows right after `applied`; given when a kNoop was applied, which always ends a turn (F23).
   std::optional<std::vector<raft::SessionRow>> sessions;
@@ -111,6 +118,9 @@ class Executor {
   const Settings& settings() const;
   uint32_t cluster_version() const { return settings().cluster_version(); }
   std::vector<raft::SessionRow> session_rows() const;
+  // Those of the state; not while it rests. Before they are seeded a node's options count.
+  std::shared_ptr<const acl::Users> users();
+  bool users_seeded() const;
 
   // ---- inputs
   // Before the batch is proposed. An operation of connection 0 has no client: no reply.

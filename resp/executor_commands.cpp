@@ -66,6 +66,8 @@ void Executor::State::refuse_commands(const PendingBatch* batch) {
 void Executor::State::run_commands(const raft::Entry& entry, const PendingBatch* batch) {
   Moment moment{.now_ms = entry.stamp_ms, .seed = entry.seed, .ordinal = 0, .may_write = true};
   BatchReader reader(entry.payload.view());
+  checked_under = reader.acl_version().value_or(0);
+  asking = 0;
   look.begin(cluster_version);
   auto ahead = [&reader] { return reader.next(); };
   size_t executed = 0;
@@ -74,6 +76,7 @@ void Executor::State::run_commands(const raft::Entry& entry, const PendingBatch*
     for (const PendingOp& op : batch->ops) {
       ReplyGroups::Draft draft = replies.begin(op.to);
       stopwatch.whose(op.to.connection);
+      asking = op.to.connection;
       if (op.kind == RequestKind::kWrite) {
         Decoded& decoded = look.next(ahead);
         database.outward().set_origin(op.to.connection);
@@ -94,12 +97,14 @@ void Executor::State::run_commands(const raft::Entry& entry, const PendingBatch*
     }
     database.outward().set_origin(0);
     stopwatch.whose(0);
+    asking = 0;
   }
   for (; executed < reader.count(); ++executed) {
     ReplySpace nobody;
     execute(look.next(ahead), moment, nobody, 2);
   }
   CHECK_INVARIANT(executed == reader.count());  // each command of the entry, once
+  checked_under = 0;
 }
 
 bool Executor::State::looks_long(const CommandSpec& row, Args args) {
@@ -156,6 +161,12 @@ void Executor::State::execute_plain(const Decoded& decoded,
   const bool reads = route == Route::kRead;
   if (reads && out.bytes == nullptr) {
     return;  // F64: it has no effects, so only who keeps the answer runs it
+  }
+  if (must_check) [[unlikely]] {
+    if (const std::string why = denied(*row, command.args); !why.empty()) {
+      RespWriter(out.bytes, version).error(why);
+      return;
+    }
   }
   context.begin(*row, command.database, moment);
   if (may_put_aside) {
@@ -379,9 +390,13 @@ void Executor::State::execute(Decoded& decoded, Moment moment, ReplySpace& out, 
     RespWriter(out.bytes, version).error(kInternalError);
     return;
   }
+  by_user = decoded.command.user.has_value();
+  asked_by(decoded.command, moment.may_write ? checked_under : 0);
   if (decoded.command.kind == PackedKind::kTransaction) {
     entry_commands += decoded.command.commands.size();
+    in_transaction = true;
     execute_transaction(decoded.command, moment, out, version);
+    in_transaction = false;
   } else {
     ++entry_commands;
     moment.serve = moment.serve || decoded.command.serve;

@@ -20,6 +20,7 @@ bool Executor::State::run_short_read(const ReadOp& op,
                                      ReplyGroups::Draft& draft) {
   context.forget_ttl();
   stopwatch.whose(op.to.connection);
+  asking = op.to.connection;
   may_put_aside = options.long_read_elements != 0;
   run_read(asker_of(op), decoded, moment, draft);
   may_put_aside = false;
@@ -140,7 +141,8 @@ void Executor::State::put_read_aside(uint64_t batch,
   effects.long_reads.push_back(
       {id, std::move(op), moment.now_ms, ++reads_executed, options.reply_bytes_max,
        scripts.shared_read_scripts(),
-       options.measures != nullptr ? std::optional(options.measures->clock()) : std::nullopt});
+       options.measures != nullptr ? std::optional(options.measures->clock()) : std::nullopt,
+       context.user_view().get()});
 }
 
 void Executor::State::forget_aside(uint64_t id) {

@@ -213,6 +213,11 @@ struct Executor::State {
   }
   void run_read(const Asker& by, Decoded& decoded, const Moment& moment, ReplyGroups::Draft& draft);
 
+  // ---- executor_users.cpp
+  void asked_by(const PackedCommand& command, uint64_t checked_by);
+  std::string denied(const CommandSpec& row, Args argv);
+  void take_users();  // what the state says of them now
+
   // ---- executor_waits.cpp
   std::optional<bool> look_first(const CommandSpec& row,
                                  const WaitFor& wait,
@@ -341,7 +346,15 @@ struct Executor::State {
   // In the state before the entry that is applied: later commands are unknown.
   uint32_t cluster_version = 1;
   uint64_t settings_changes = 0;  // Settings::changes() that were told
-  uint64_t failures = 0;          // commands that threw (F30)
+  uint64_t users_changes = 0;     // UserRecords::changes() that were told
+  // Of the operation that is executed: by whom, and whether that is to be checked here.
+  uint64_t checked_under = 0;  // the version of the users that its batch was checked by
+  bool must_check = false;     // not by that of now
+  bool by_user = false;        // one with a number
+  bool asker_gone = false;     // whom nobody has any more
+  bool in_transaction = false;
+  ConnectionId asking = 0;  // the client's, if it is one of this node
+  uint64_t failures = 0;    // commands that threw (F30)
 
   Waiters waiters;
   std::vector<ReplySlot> answered;       // while this turn rested: clients_answered()

@@ -149,6 +149,13 @@ void Executor::State::begin_wait(const Asker& by,
       !row->waiting->wait(command.args, wait)) {
     return reply.error("ERR this command cannot be executed here");
   }
+  by_user = command.user.has_value();
+  asked_by(command, 0);
+  if (must_check) [[unlikely]] {
+    if (const std::string why = denied(*row, command.args); !why.empty()) {
+      return reply.error(why);
+    }
+  }
   CHECK_INVARIANT(!begins_to_wait && !wait.keys.empty() && wait.count != 0);
   CHECK_INVARIANT(store != nullptr);  // the router never lets it follow a long read
   ++turn_commands;
@@ -258,6 +265,7 @@ bool Executor::State::serve_here(const Waiter& waiter) {
     return true;  // nobody waits any more
   }
   decode(waiter.packed, cluster_version, between);
+  asking = waiter.to.connection;
   const rocks::AppliedRecord& at = database.record();
   execute(between,
           {.now_ms = at.stamp_ms, .seed = at.index.value ^ ++reads_executed, .serve = true},

@@ -93,6 +93,7 @@ LongReadResult run_on(rocks::Reader& view,
   options.entry_work_max = config::limits::kLongReadWorkBytes;
   options.stream = stream;
   options.read_scripts = read.read_scripts;
+  options.users = read.users;
   const auto measures = read.clock ? std::make_shared<Measures>(*read.clock) : nullptr;
   options.measures = measures.get();
   Executor executor(view, options);

@@ -22,6 +22,9 @@ class Reader;
 
 namespace kiwi::resp {
 
+namespace acl {
+class Users;
+}
 class Measures;
 class ReadScripts;
 class ReplyStream;
@@ -34,6 +37,7 @@ struct LongRead {
   size_t reply_bytes_max = config::limits::kReplyBytes;  // F45
   std::shared_ptr<ReadScripts> read_scripts = nullptr;   // of the node
   std::optional<CycleClock> clock = std::nullopt;        // by which it is measured; none: it is not
+  std::shared_ptr<const acl::Users> users = nullptr;     // who may what
 };
 struct LongReadResult {
   uint64_t id = 0;

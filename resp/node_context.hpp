@@ -18,6 +18,8 @@
 #include "config/metrics.hpp"
 #include "config/options.hpp"
 #include "raft/core.hpp"
+#include "resp/accounts.hpp"
+#include "resp/acl/denial_log.hpp"
 #include "resp/admin.hpp"
 #include "resp/batch_trace.hpp"
 #include "resp/client_memory.hpp"
@@ -29,6 +31,7 @@
 #include "resp/process_usage.hpp"
 #include "resp/pubsub.hpp"
 #include "resp/rate.hpp"
+#include "resp/renames.hpp"
 #include "resp/request.hpp"
 #include "resp/router_status.hpp"
 #include "resp/tracking.hpp"
@@ -164,6 +167,15 @@ struct NodeContext {
   // The one applied here: commands that came with later ones are unknown yet.
   uint32_t cluster_version = 1;
 
+  Accounts accounts{options};  // who there is, and may what
+  acl::DenialLog denials;      // ACL LOG
+  Renames renames;             // rename-command
+  // While nobody has to say a password, clients of other machines are strangers (protected-mode).
+  bool turns_away(bool from_this_machine) {
+    return options.protected_mode && !from_this_machine &&
+           accounts.users().default_user()->rights.needs_no_password();
+  }
+
   std::shared_ptr<ReadScripts> read_scripts;  // the executor's; none: EVALSHA asks the state only
   ClientMemory client_memory;
   size_t exchanges = 0;        // of MIGRATE, under way; at most limits::kExchanges
@@ -206,6 +218,16 @@ struct NodeContext {
   std::function<int64_t()> behind_scripts_us;         // the same
   std::function<int64_t()> wall_microseconds = [] { return int64_t{0}; };  // since the epoch
   std::function<int64_t()> monotonic_ms = [] { return int64_t{0}; };
+  std::function<std::string(size_t)> random_bytes = [](size_t bytes) {
+    return std::string(bytes, '\0');
+  };
+  // Before a login is refused: may this node be asked what was acknowledged elsewhere? Each yes is
+  // a read of the whole cluster. None: it is refused at once.
+  std::function<bool()> may_ask_login;
+  std::function<Result<std::string>()> read_acl_file = []() -> Result<std::string> {
+    return Error{Errc::kIo, "this node cannot read files"};
+  };
+  std::function<void(std::string)> trail;  // takes lines of the audit log; none: there is none
   // DEBUG SLEEP: stops the client loop for so long.
   std::function<void(int64_t)> sleep_us = [](int64_t) {};
   std::function<ProcessUsage()> process_usage = read_process_usage;
@@ -260,6 +282,16 @@ struct NodeContext {
             tracking.any() ? &tracking : nullptr,
             monitors.any()};
   }
+  // The users of the state as applied from now on: sessions belong to what became of theirs.
+  void take_users(Accounts::Users users, bool seeded);
+  // Something was refused: by a session, or where a client's command was executed.
+  void note_denial(const Session& by,
+                   acl::Denied denied,
+                   acl::Where where,
+                   std::string_view object,
+                   std::string_view user);
+  void note_denial(const acl::Refusal& refusal);
+
   // Carries out what `fanout` wants done here, and returns the rest of it: messages to peers.
   std::vector<FanoutEffects::Message> take_fanout();
 

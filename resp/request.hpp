@@ -51,6 +51,8 @@ struct Request {
 // Everything that one socket read produced for the router; program order.
 struct RequestBatch {
   ConnectionId connection = 0;
+  // They were checked by the users of this version, or of a later one (batch.hpp).
+  uint64_t acl_version = kUnchecked;
   std::string buffer;
   std::vector<Request> requests;
   bool tls = false;  // it is sent to addresses where TLS is spoken

@@ -6,7 +6,6 @@
 #include "config/base/check.hpp"
 #include "resp/command_keys.hpp"
 #include "resp/router_state.hpp"
-#include "resp/words.hpp"
 #include "rocks/keys.hpp"
 
 namespace kiwi::resp {
@@ -48,19 +47,6 @@ std::string_view text_of(Answer answer) {
       break;  // its text depends on the request
   }
   return {};
-}
-
-// A block with such a command, too. What a script will call nobody knows here.
-bool may_build(std::string_view packed) {
-  PackedCommand command;
-  if (!unpack_command(packed, command)) {
-    return false;
-  }
-  if (command.kind == PackedKind::kTransaction) {
-    return std::ranges::any_of(command.commands, may_build);
-  }
-  return !command.args.empty() &&
-         (same_word(command.args[0], "copy") || same_word(command.args[0], "move"));
 }
 
 }  // namespace
@@ -209,7 +195,8 @@ void Router::State::defer(Connection& c, const Item& item) {
   c.queue.push_back({{item.to, item.kind, item.resp_version, PackedBytes::copy_of(item.packed),
                       item.wait_until_ms},
                      item.arrival_ms,
-                     item.may_be_long});
+                     item.may_be_long,
+                     item.acl_version});
   ++deferred_requests;
   waiting_bytes += item.packed.size();
   if (!c.listed) {
@@ -222,9 +209,9 @@ void Router::State::pump(Connection& c) {
   while (!c.queue.empty()) {
     Deferred& next = c.queue.front();
     const size_t bytes = next.op.packed.size();
-    if (!try_place(c,
-                   {next.op.to, next.op.kind, next.op.resp_version, next.op.packed, next.arrival_ms,
-                    next.may_be_long, &next.op.packed.shared(), next.op.wait_until_ms})) {
+    if (!try_place(c, {next.op.to, next.op.kind, next.op.resp_version, next.op.packed,
+                       next.arrival_ms, next.may_be_long, &next.op.packed.shared(),
+                       next.op.wait_until_ms, 0, next.acl_version})) {
       return;
     }
     c.queue.pop_front();
@@ -331,10 +318,11 @@ void Router::requests(RequestBatch batch, int64_t now_ms) {
     Item item{{batch.connection, r.slot},      r.kind,         r.resp_version,
               buffer.substr(r.offset, r.size), now_ms,         r.may_be_long,
               keep ? &whole : nullptr,         r.wait_until_ms};
+    item.acl_version = batch.acl_version;
     std::optional<Answer> refusal = s.refusal(r.kind, now_ms);
     if (!refusal && r.kind == RequestKind::kWrite) {
       refusal = s.disk_refusal(now_ms);  // it has no number yet
-      if (!refusal && s.builds_refused && may_build(item.packed)) {
+      if (!refusal && s.builds_refused && router::may_build(item.packed)) {
         refusal = Answer::kDiskFull;
       }
     }
@@ -352,7 +340,11 @@ void Router::propose_internal(std::string packed_command, int64_t now_ms, bool o
   // only add to what waits. While the disk is full it would be refused, and its number would cost a
   // void entry each time.
   if (s.can_send() && (s.leads() || of_any_member) && !s.disk_refusal(now_ms)) {
-    s.add_write(s.internal, {{}, RequestKind::kWrite, 2, packed_command, now_ms});
+    s.add_write(s.internal, {.to = {},
+                             .kind = RequestKind::kWrite,
+                             .packed = packed_command,
+                             .arrival_ms = now_ms,
+                             .acl_version = kNeedsNoCheck});
   }
 }
 

@@ -87,8 +87,6 @@ class Router {
   void set_leader_tls_address(std::string address);
   void link_up(NodeId peer, int64_t now_ms);
   void set_service(Service service, int64_t now_ms);
-  // As applied here: batches are written in the formats that it has.
-  void set_cluster_version(uint32_t version);
   // This node's disk is nearly full: new writes of its clients are refused.
   void set_disk_full(bool full);
   // It has no room for what one entry may build beside its turn: COPY and MOVE are refused.

@@ -51,6 +51,7 @@ struct Item {
   const SharedBytes* whole = nullptr;  // where `packed` lies, if a read may keep that
   int64_t wait_until_ms = 0;           // Request::wait_until_ms
   uint64_t waiter = 0;                 // PendingOp::waiter
+  uint64_t acl_version = kUnchecked;   // RequestBatch::acl_version
 
   PackedBytes keep_packed() const {
     return whole != nullptr ? PackedBytes(whole->slice(packed)) : PackedBytes::copy_of(packed);
@@ -62,6 +63,7 @@ struct Deferred {
   ReadOp op;
   int64_t arrival_ms = 0;
   bool may_be_long = false;
+  uint64_t acl_version = kUnchecked;
 };
 
 // Gives back what was taken from it, whether it is ever empty or not (F47).
@@ -163,6 +165,9 @@ inline void add_to_runs(std::vector<Run>& runs, Connection& connection, bool lin
 
 // Whether reads of it may keep the buffer that they came in.
 bool reads_may_keep(const RequestBatch& batch);
+
+// It copies a collection where it is applied (COPY, MOVE).
+bool may_build(std::string_view packed);
 
 struct OpenBatch {
   BatchBuilder builder;
@@ -295,7 +300,6 @@ struct Router::State {
   int64_t leader_pressure_until_ms = 0;
   int64_t pause_until_ms = 0;  // after the last batch
 
-  uint32_t cluster_version = 1;
   bool disk_full = false;            // of this node
   bool builds_refused = false;       // Router::set_builds_refused()
   int64_t leader_full_until_ms = 0;  // the leader said so; until then writes are not even sent

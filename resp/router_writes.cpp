@@ -4,6 +4,7 @@
 
 #include "config/base/check.hpp"
 #include "resp/router_state.hpp"
+#include "resp/words.hpp"
 #include "rocks/keyspace.hpp"
 
 namespace kiwi::resp {
@@ -44,11 +45,23 @@ constexpr uint64_t kInflightPart = 64;
 constexpr int64_t kLeaderPressureMs = 500;
 // How long a leader whose disk is nearly full is left alone.
 constexpr int64_t kLeaderFullMs = 500;
-constexpr uint64_t kNoUsersYet = 0;  // the version of the users that a batch was checked against
 
 }  // namespace
 
 // ---------------------------------------------------------------- packing
+
+// A block with such a command, too. What a script will call nobody knows here.
+bool router::may_build(std::string_view packed) {
+  PackedCommand command;
+  if (!unpack_command(packed, command)) {
+    return false;
+  }
+  if (command.kind == PackedKind::kTransaction) {
+    return std::ranges::any_of(command.commands, may_build);
+  }
+  return !command.args.empty() &&
+         (same_word(command.args[0], "copy") || same_word(command.args[0], "move"));
+}
 
 void Router::State::add_write(Connection& c, const Item& item) {
   bool fits = !open.empty() && !open.back().dead && open.back().builder.count() != 0;
@@ -61,11 +74,9 @@ void Router::State::add_write(Connection& c, const Item& item) {
   }
   if (!fits) {
     open.emplace_back().arrival_ms = item.arrival_ms;
-    if (cluster_version >= kBatchUsersSince) {
-      open.back().builder.set_acl_version(kNoUsersYet);
-    }
   }
   OpenBatch& batch = open.back();
+  batch.builder.set_acl_version(item.acl_version);
   batch.arrival_ms = std::min(batch.arrival_ms, item.arrival_ms);
   batch.builder.add(item.packed);
   batch.bytes += item.packed.size();
@@ -150,7 +161,6 @@ bool Router::State::throttled(int64_t now_ms) const {
   return now != 0 && !pending.empty() && pending_bytes + open.front().builder.bytes() > most;
 }
 
-void Router::set_cluster_version(uint32_t version) { state_->cluster_version = version; }
 void Router::set_pressure(uint32_t pressure) {
   CHECK_INVARIANT(pressure <= kFullPressure);
   state_->own_pressure = pressure;

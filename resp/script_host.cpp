@@ -6,6 +6,7 @@
 
 #include "config/base/check.hpp"
 #include "config/base/log.hpp"
+#include "resp/acl/permission.hpp"
 #include "resp/commands/stream_read.hpp"
 #include "resp/commands/support.hpp"
 #include "resp/monitors.hpp"
@@ -83,6 +84,17 @@ void ScriptHost::rest() {
   context_.state().steps().may_rest();
 }
 
+// What stands in its way by the rights of whoever runs the script.
+acl::Verdict ScriptHost::verdict(const CommandSpec& row, Args args) const {
+  const acl::NamedUser* user = context_.user();
+  return user == nullptr ? acl::Verdict() : acl::check(user->rights, row, args);
+}
+
+bool ScriptHost::may_call(Args args) {
+  const Resolved found = resolve_command(args, cluster_version_);
+  return found.row != nullptr && verdict(*found.row, args).allowed();
+}
+
 bool ScriptHost::knows(Args args) {
   const Resolved found = resolve_command(args, cluster_version_);
   return found.row != nullptr && !found.unknown_subcommand && !found.row->is_internal();
@@ -121,6 +133,10 @@ lua::Host::Called ScriptHost::call(Args args, int version) {
   } else if (row->waiting != nullptr && row->name.starts_with("xread") && says_block(args)) {
     value.error("ERR " + std::string(args[0]) +
                 " command is not allowed with BLOCK option from scripts");
+  } else if (const acl::Verdict denied = verdict(*row, args); !denied.allowed()) {
+    const bool whole = denied.denied == acl::Denied::kCommand;
+    context_.refused(denied.denied, acl::Where::kScript, whole ? row->name : args[denied.position]);
+    value.error(acl::refusal_in_script(denied.denied));
   } else if (!row->is_data()) {
     execute_local(*row, args, value);
     ran = true;

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+#include "resp/acl/permission.hpp"
 #include "resp/context.hpp"
 #include "resp/lua/machine.hpp"
 #include "resp/value_writer.hpp"
@@ -24,11 +25,13 @@ class ScriptHost final : public lua::Host {
 
   Called call(Args args, int version) override;
   bool knows(Args args) override;
+  bool may_call(Args args) override;
   void log(lua::LogLevel level, std::string_view text) override;
   void rest() override;
   uint64_t records() const { return records_; }  // that its calls looked at and Steps counted
 
  private:
+  acl::Verdict verdict(const CommandSpec& row, Args args) const;
   void execute_local(const CommandSpec& row, Args args, ReplyWriter& value);
   void run(const CommandSpec& row, Args args, ValueWriter& value);
 

@@ -34,8 +34,7 @@ Session::Session(NodeContext& node, SessionInfo info, int64_t now_ms)
   state_->now_ms = now_ms;
   state_->last_active_ms = now_ms;
   state_->self = this;
-  // Without a password everybody is the default user, also when one is set later (as in Redis).
-  state_->authenticated = node.options.requirepass.empty() || state_->has_certificate_of_default();
+  state_->belong_as_new();
   bool is_new = node.sessions.emplace(state_->info.id, this).second;
   CHECK_INVARIANT(is_new);
 }
@@ -122,6 +121,7 @@ void Session::reply(const ReplyBatch& replies, int64_t now_ms) {
 void Session::tick(int64_t now_ms) {
   State& s = *state_;
   s.now_ms = now_ms;
+  s.expire_login();
   int64_t timeout_ms = s.node.options.timeout * 1000;
   const bool listens = s.is_subscriber() || s.monitoring || s.held;
   if (timeout_ms > 0 && idle() && !listens && now_ms - s.last_active_ms > timeout_ms) {
@@ -314,6 +314,7 @@ void Session::State::answer(uint64_t slot, std::string_view bytes) {
   const AskedCommand asked = slots.asked(slot);
   node.measures.answered(asked.row, now_ns - asked.arrival_ns,
                          bytes.starts_with('-') && !slots.has_begun(slot));
+  tell_outcome(asked.row, bytes.starts_with('-') ? bytes : std::string_view());
   slots.answer(slot, bytes, output);
 }
 

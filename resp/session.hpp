@@ -73,6 +73,7 @@ class Session {
 
   struct State;  // for local command handlers: session_state.hpp
   State& state() { return *state_; }
+  const State& state() const { return *state_; }
 
  private:
   std::unique_ptr<State> state_;

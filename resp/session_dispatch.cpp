@@ -4,6 +4,7 @@
 #include "config/base/check.hpp"
 #include "config/base/log.hpp"
 #include "config/limits.hpp"
+#include "resp/acl/trail.hpp"
 #include "resp/read_scripts.hpp"
 #include "resp/session_state.hpp"
 #include "resp/words.hpp"
@@ -60,9 +61,9 @@ std::string arity_text(const CommandSpec& row) {
 }
 
 // Is it a client of this machine, and is that enough?
-bool Session::State::may_debug() const {
-  if (node.options.enable_debug_command != config::DebugAccess::kLocal) {
-    return node.options.enable_debug_command == config::DebugAccess::kYes;
+bool Session::State::is_let(config::DebugAccess access) const {
+  if (access != config::DebugAccess::kLocal) {
+    return access == config::DebugAccess::kYes;
   }
   std::string_view host = info.peer_address;
   host = host.substr(0, host.rfind(':'));
@@ -74,6 +75,7 @@ bool Session::State::must_wait(const CommandSpec& row) const {
     case SessionRole::kSubscribe:
     case SessionRole::kTracking:
     case SessionRole::kWaits:
+    case SessionRole::kWaitsAlone:
       return !slots.empty() && !transaction.open;
     case SessionRole::kExec:
       return !publications.empty();
@@ -114,7 +116,7 @@ std::string Session::State::refusal_of(const CommandSpec& row, size_t argc) cons
   if (monitoring && is_refused_to_monitors(row)) {
     return "ERR Replica can't interact with the keyspace";
   }
-  if (row.role == SessionRole::kDebug && !may_debug()) {
+  if (row.role == SessionRole::kDebug && !is_let(node.options.enable_debug_command)) {
     return std::string(kNoDebug);
   }
   if (transaction.open && (row.flags & kNoMulti) != 0) {
@@ -131,7 +133,7 @@ std::string Session::State::refusal_of(const CommandSpec& row, size_t argc) cons
 // Of an EVALSHA whose script no state knows, for it was only ever a read, and here: sent as EVAL it
 // is known everywhere from then on.
 std::optional<std::string> Session::State::script_of(const CommandSpec& row, Args args) const {
-  if ((row.flags & kBySha1) == 0 || node.read_scripts == nullptr) {
+  if ((row.flags & kBySha1) == 0 || node.read_scripts == nullptr || !may_say("eval")) {
     return std::nullopt;
   }
   std::string sha1(args[1]);
@@ -143,7 +145,8 @@ std::optional<std::string> Session::State::script_of(const CommandSpec& row, Arg
 // they are: what this node knows must not decide what an entry does.
 std::string_view Session::State::name_as_read(const CommandSpec& row, Args args) const {
   const bool by_sha1 = (row.flags & kBySha1) != 0;
-  if ((!by_sha1 && row.name != "fcall") || transaction.open || node.read_scripts == nullptr) {
+  if ((!by_sha1 && row.name != "fcall") || transaction.open || node.read_scripts == nullptr ||
+      (by_sha1 && !may_say("evalsha_ro"))) {
     return {};
   }
   std::string asked(args[1].substr(0, ReadScripts::kReaderBytes + 1));
@@ -171,20 +174,40 @@ std::vector<std::string_view> Session::State::words_sent(const CommandSpec& row,
   return words;
 }
 
-void Session::State::dispatch(Args args) {
-  Resolved found = resolve_for_client(node, args);
-  while (found.row != nullptr && found.row->role == SessionRole::kPrefix && args.size() > 1) {
+// By the names that this node gives commands; `args` becomes what is meant, in `space` if need be.
+Resolved Session::State::resolve(Args& args, std::vector<std::string_view>& space) const {
+  while (true) {
+    if (node.renames.any()) [[unlikely]] {
+      const auto meant = node.renames.real_name(args[0]);
+      if (!meant) {
+        return {};
+      }
+      if (meant->data() != args[0].data()) {
+        std::vector<std::string_view> words(args.begin(), args.end());
+        words[0] = *meant;
+        space = std::move(words);
+        args = space;
+      }
+    }
+    const Resolved found = resolve_for_client(node, args);
+    if (found.row == nullptr || found.row->role != SessionRole::kPrefix || args.size() < 2) {
+      return found;
+    }
     args = args.subspan(1);
-    found = resolve_for_client(node, args);
   }
-  auto [row, unknown_subcommand] = found;
+}
+
+void Session::State::dispatch(Args args) {
+  const Args words_said = args;
+  std::vector<std::string_view> space;
+  auto [row, unknown_subcommand] = resolve(args, space);
   if (row != nullptr && must_wait(*row)) {
-    deferred = QueuedLocal{0, row, {args.begin(), args.end()}};
+    deferred = QueuedLocal{0, row, {words_said.begin(), words_said.end()}};
     return;
   }
   if (node.pause.until_ms != 0 && row != nullptr && !unknown_subcommand && is_paused(*row, args) &&
       refusal_of(*row, args.size()).empty()) {
-    return hold(*row, args);
+    return hold(*row, words_said);
   }
   ++node.metrics.commands_processed;
   skip_this_reply = std::exchange(skip_next_reply, false);
@@ -205,16 +228,30 @@ void Session::State::dispatch(Args args) {
       return reject(row, why);
     }
   }
+  if (limited != nullptr) [[unlikely]] {
+    if (const std::string why = denial_of(*row, args); !why.empty()) {
+      return reject(row, why);
+    }
+  }
   const Args said = args;
+  std::vector<std::string> hidden;  // what stands in its place
+  if ((row->flags & kChangesUsers) != 0) {
+    if (const std::string why = changes_users(*row, args, hidden); !why.empty()) {
+      return reject(row, why);
+    }
+  }
   counted_row = node.measures.index_of(*row);  // as it was said
+  if (node.trail && (row->acl_categories & kAclAdmin) != 0) [[unlikely]] {
+    node.trail(acl::command_line(doer(), *row, args));
+  }
   std::string script;
-  std::vector<std::string_view> words;
+  std::vector<std::string_view> words(hidden.begin(), hidden.end());
   if ((row->acl_categories & kAclScripting) != 0) {
     words = words_sent(*row, args, script);
   }
   if (!words.empty()) {
     args = words;
-    row = find_command(words[0]);
+    row = hidden.empty() ? find_command(words[0]) : row;
   }
   if (transaction.open && (row->flags & kNotQueued) == 0) {
     return queue(*row, args);
@@ -243,6 +280,7 @@ void Session::State::run(const CommandSpec& row, Args args) {
     return;
   }
   size_t begin = requests.buffer.size();
+  begin_packed(row.is_internal());
   pack_command(requests.buffer, database, args);
   if (requests.buffer.size() - begin > static_cast<size_t>(node.options.raft_max_entry_size)) {
     requests.buffer.resize(begin);
@@ -282,6 +320,7 @@ void Session::State::run_local(const CommandSpec& row, Args args, RespWriter& re
     }
   } else if (slots.next_number() == slots_before) {  // else it counts when its slot is answered
     node.measures.answered(node.measures.index_of(row), done_ns - arrival_ns, failed);
+    tell_outcome(node.measures.index_of(row), error);
   }
 }
 
@@ -299,6 +338,9 @@ void Session::State::forward(RequestKind kind, size_t begin, bool may_be_long) {
   Request request;
   const bool pops = kind == RequestKind::kWrite || kind == RequestKind::kBlocking;
   request.slot = slots.open(size, is_silent(), !pops, asked());
+  if (requests.requests.empty()) {
+    requests.acl_version = node.accounts.version();
+  }
   if (caching) {
     node.tracking.mark(info.id, request.slot, slots.first_number());
   }
@@ -339,6 +381,7 @@ void Session::State::unblock(ConnectionId connection, std::string_view how) {
 
 void Session::State::forward_write(Args argv) {
   const size_t begin = requests.buffer.size();
+  begin_packed(true);
   pack_command(requests.buffer, 0, argv);
   forward(RequestKind::kWrite, begin);
 }

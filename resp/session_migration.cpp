@@ -34,17 +34,20 @@ void ask_keys(Session::State& s, RequestKind kind, std::string_view command) {
   std::vector<std::string_view> words{command};
   words.insert(words.end(), keys.begin(), keys.end());
   const size_t begin = s.requests.buffer.size();
+  s.begin_packed(command.starts_with("kiwi."));
   pack_command(s.requests.buffer, s.migrating->database, words);
   ask(s, kind, begin);
 }
 
 void ask_to_delete(Session::State& s) {
   const Migration& migration = s.migrating->migration;
-  std::vector<std::string_view> words{"del"};
+  // Of a user who may be allowed nothing but MIGRATE.
+  std::vector<std::string_view> words{s.limited != nullptr ? "kiwi.migrated" : "del"};
   words.insert(words.end(), migration.doomed().begin(), migration.doomed().end());
   std::string del;
   pack_command(del, s.migrating->database, words);
   const size_t begin = s.requests.buffer.size();
+  s.begin_packed(s.limited != nullptr);
   pack_transaction(s.requests.buffer, s.migrating->database, migration.tokens(), {&del, 1});
   ask(s, RequestKind::kWrite, begin);
 }

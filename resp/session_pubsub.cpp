@@ -36,6 +36,11 @@ std::string Session::State::run_subscribing() {
   const std::vector<std::string_view> args(local.args.begin(), local.args.end());
   std::string bytes;
   RespWriter reply(&bytes, resp_version);
+  if (const std::string why = limited != nullptr ? denial_of(*local.row, args) : std::string();
+      !why.empty()) {  // while it waited
+    reply.error(why);
+    return bytes;
+  }
   run_local(*local.row, args, reply, RespWriter::kAnyRoom);
   return bytes;
 }

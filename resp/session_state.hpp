@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "resp/acl/trail.hpp"
 #include "resp/command.hpp"
 #include "resp/help.hpp"
 #include "resp/measures.hpp"
@@ -55,7 +56,8 @@ struct Transaction {
   std::vector<std::string> packed;  // the data commands
   std::vector<QueuedLocal> locals;
   std::set<WatchToken, TokenOrder> tokens;
-  size_t token_bytes = 0;    // in the packed block, at most
+  size_t token_bytes = 0;                // in the packed block, at most
+  uint64_t acl_version = kNeedsNoCheck;  // the oldest by which one of them was checked
   bool tokens_lost = false;  // a WATCH failed: EXEC must not believe that nothing changed (F11)
 
   size_t memory_bytes() const { return bytes + token_bytes + tokens.size() * kTokenMemory; }
@@ -72,6 +74,7 @@ struct Barrier {
     kMigrate,   // the next step of MIGRATE
     kInterest,  // the other nodes have heard that this one has a subscriber
     kBlocked,   // a blocking command
+    kLogin,     // what was acknowledged before a login is about to be refused
   };
   uint64_t slot = 0;
   Kind kind = Kind::kWatch;
@@ -117,6 +120,12 @@ struct LaterReply {
   }
 };
 
+// A login that is not right by what this node knows.
+struct Login {
+  QueuedLocal command;
+  int64_t until_ms = 0;
+};
+
 struct Session::State {
   State(NodeContext& node_in, SessionInfo info_in) : node(node_in), info(std::move(info_in)) {}
 
@@ -132,8 +141,12 @@ struct Session::State {
   // ---- what the client chose
   int resp_version = 2;
   uint32_t database = 0;
+  acl::Users::Ptr user;  // of Accounts, as it is now
+  // The same if what it asks has to be looked at; nullptr: the default user without any bound.
+  const acl::NamedUser* limited = nullptr;
   bool authenticated = false;
-  bool stale_reads = false;  // READONLY
+  std::optional<Login> login;  // behind a kLogin barrier
+  bool stale_reads = false;    // READONLY
   std::string name;
   std::string library_name;
   std::string library_version;
@@ -211,6 +224,7 @@ struct Session::State {
   AskedCommand asked() const { return {counted_row, arrival_ns}; }
 
   // ---- session_dispatch.cpp
+  Resolved resolve(Args& args, std::vector<std::string_view>& space) const;
   void dispatch(Args args);
   void run(const CommandSpec& row, Args args);  // that is not refused, nor queued
   std::optional<std::string> script_of(const CommandSpec& row, Args args) const;
@@ -225,7 +239,7 @@ struct Session::State {
   // Why a command that is known is refused before it runs; empty: it is not.
   bool is_plain(const CommandSpec& row, size_t argc) const;
   std::string refusal_of(const CommandSpec& row, size_t argc) const;
-  bool may_debug() const;  // enable-debug-command
+  bool is_let(config::DebugAccess access) const;  // everybody, or clients of this machine
   size_t deferred_bytes() const;
   // A reply larger than `room` becomes an error.
   void run_local(const CommandSpec& row, Args args, RespWriter& reply, size_t room);
@@ -244,16 +258,41 @@ struct Session::State {
   // For a local handler that writes no reply: takes its place in the order, to be answered later.
   // Only for ADMIN rows: a block of MULTI has no place for it.
   LaterReply defer();
-  // tls-auth-clients-user: the name that it proved is that of the one user there is.
-  bool has_certificate_of_default() const {
-    return node.options.tls_auth_clients_user == config::TlsUserOf::kCommonName &&
-           info.certificate_name == "default";
-  }
-  bool must_authenticate() const { return !authenticated && !node.options.requirepass.empty(); }
   // Not between WATCH and EXEC, also on a READONLY connection: a value older than its token would
   // pass for unchanged (F11).
   bool may_read_stale() const { return stale_reads && transaction.tokens.empty(); }
   bool is_silent() const { return replies_off || skip_this_reply; }
+
+  // ---- session_users.cpp
+  void belong_to(acl::Users::Ptr to);
+  void belong_as_new();  // to whom its certificate names, else to the default user
+  bool must_authenticate() const { return !authenticated && node.accounts.login_wanted(); }
+  bool log_in(std::string_view as, std::string_view password);
+  void login_refused(std::string_view as, std::string_view command);
+  bool ask_login(const CommandSpec& row, Args args);
+  std::string run_login();  // it is known now; the reply
+  void expire_login();
+  // Of who is limited: why this is refused; empty: it is not.
+  std::string denial_of(const CommandSpec& row, Args args);
+  bool may_say(std::string_view command) const;
+  // Before pack_command() into requests.buffer: whose it is. `made`: it is an internal command that
+  // this session makes of what its client said; one without a number would be the node's own.
+  void begin_packed(bool made = false);
+  bool subscriptions_allowed() const;
+  acl::Doer doer() const;
+  // For the audit log: of commands of operators. `error`: the reply, if it was one.
+  void tell_outcome(uint16_t row, std::string_view error) const {
+    if (node.trail) [[unlikely]] {
+      write_outcome(row, error);
+    }
+  }
+  void write_outcome(uint16_t row, std::string_view error) const;
+  void users_changed();
+  std::string changes_users(const CommandSpec& row,
+                            Args args,
+                            std::vector<std::string>& words) const;
+  // The error's text; empty: `words` may leave the session.
+  std::string hide_passwords(Args args, std::vector<std::string>& words) const;
 
   // ---- session_migration.cpp
   // Takes the place of the reply; a block of MULTI has no place for it.
@@ -360,5 +399,9 @@ std::string unknown_subcommand_text(Args args);
 // Whether a read may look at many records, as far as one can tell without the state.
 bool may_be_long(const CommandSpec& row, size_t argc);
 std::string arity_text(const CommandSpec& row);
+// Does CONFIG SET change the default user's password? That is the whole cluster's, too.
+bool names_password(Args names_and_values);
+// A line of CLIENT LIST, without its end.
+std::string describe_client(const Session::State& s, int64_t now_ms);
 
 }  // namespace kiwi::resp

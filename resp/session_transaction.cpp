@@ -62,14 +62,16 @@ std::optional<uint32_t> Session::State::database_selected(std::string_view numbe
 void Session::State::queue(const CommandSpec& row, Args args) {
   Transaction& t = transaction;
   if (row.role == SessionRole::kConfig &&
-      config::whose_options(args.subspan(2)) != config::Whose::kNode) {
+      (config::whose_options(args.subspan(2)) != config::Whose::kNode ||
+       names_password(args.subspan(2)))) {
     return reject(&row, texts::kSettingInBlock);
   }
   // What a block's local commands do is done when EXEC's answer comes: too late for its reads.
   const bool too_late = row.role == SessionRole::kTracking || row.name == "client|caching";
-  if (row.role == SessionRole::kAlone || too_late) {
+  if (row.role == SessionRole::kAlone || row.role == SessionRole::kWaitsAlone || too_late) {
     return reject(&row, "ERR Command not allowed inside a transaction");
   }
+  t.acl_version = std::min(t.acl_version, node.accounts.version());
   size_t bytes = 0;
   if (!row.is_data()) {
     t.locals.push_back({t.count, &row, {args.begin(), args.end()}});
@@ -123,6 +125,7 @@ void Session::State::exec(RespWriter& reply) {
     tokens.push_back(std::move(block.tokens.extract(block.tokens.begin()).value()));
   }
   size_t begin = requests.buffer.size();
+  begin_packed();
   pack_transaction(requests.buffer, database, tokens, block.packed);
   // Tokens are worth nothing against a state that may be old.
   bool stale = stale_reads && tokens.empty();
@@ -130,6 +133,7 @@ void Session::State::exec(RespWriter& reply) {
           : stale      ? RequestKind::kStaleRead
                        : RequestKind::kRead,
           begin, block.may_be_long);
+  requests.acl_version = std::min(requests.acl_version, block.acl_version);
   if (!block.locals.empty()) {
     barrier = Barrier{requests.requests.back().slot, Barrier::Kind::kExec};
     exec_locals = std::move(block.locals);
@@ -143,7 +147,12 @@ void Session::State::run_queued(const QueuedLocal& local, RespWriter& reply, siz
   const size_t begin = reply.where();
   // What is short is never refused: it may have done something already.
   in_block = true;
-  run_local(*local.row, args, reply, std::max(room, kShortReply));
+  const std::string why = limited != nullptr ? denial_of(*local.row, args) : std::string();
+  if (why.empty()) {
+    run_local(*local.row, args, reply, std::max(room, kShortReply));
+  } else {
+    reply.error(why);
+  }
   in_block = false;
   if (reply.where() == begin) {
     reply.ok();  // CLIENT REPLY OFF is silent; the array of EXEC has a place to fill all the same
@@ -172,6 +181,7 @@ void Session::State::watch(Args args, ReplyWriter& reply) {
   }
   constexpr size_t kFewKeys = 64;  // more are looked at beside the entries (F44), not among them
   size_t begin = requests.buffer.size();
+  begin_packed();
   pack_command(requests.buffer, database, args);
   forward(RequestKind::kWatch, begin, args.size() > kFewKeys);
   barrier = Barrier{requests.requests.back().slot, Barrier::Kind::kWatch};
@@ -199,6 +209,9 @@ void Session::State::answer_barrier(const ReplyBatch& batch, std::string_view by
     ending_wait = false;
   } else if (passed.kind == Barrier::Kind::kInterest) {
     joined = run_subscribing();
+    bytes = joined;
+  } else if (passed.kind == Barrier::Kind::kLogin) {
+    joined = run_login();
     bytes = joined;
   } else {
     std::vector<QueuedLocal> locals = std::exchange(exec_locals, {});

@@ -2,9 +2,9 @@
 // places share. A wrong first word is a safety bug, so such words stand in literals only here
 // (scripts/lint):
 //   TIMEOUT                       nobody knows: it may have been applied, or be applied yet
-//   NOCLUSTER CLUSTERDOWN LOADING MOVED OOM NOAUTH WRONGPASS NOPROTO EXECABORT WRONGTYPE
-//   INVALIDOBJ UNBLOCKED NOSCRIPT NOTBUSY BUSY UNKILLABLE TRYAGAIN ERR   certainly not applied (a
-//   block: nothing of it)
+//   NOCLUSTER CLUSTERDOWN LOADING MOVED OOM NOAUTH WRONGPASS NOPERM NOPROTO EXECABORT WRONGTYPE
+//   INVALIDOBJ UNBLOCKED NOSCRIPT NOTBUSY BUSY UNKILLABLE TRYAGAIN DENIED ERR   certainly not
+//   applied (a block: nothing of it)
 #pragma once
 
 #include <string>
@@ -73,6 +73,11 @@ inline constexpr std::string_view kMembersChanged =
     "ERR the members changed while their builds were asked for: try again";
 inline constexpr std::string_view kSeededBefore = "ERR this cluster's settings were seeded before";
 
+inline constexpr std::string_view kUsersSeededBefore = "ERR this cluster has users already";
+inline constexpr std::string_view kUsersComing =
+    "TRYAGAIN the users that this node's options name are on their way into the cluster's data: "
+    "try again";
+
 inline constexpr std::string_view kNoScript = "NOSCRIPT No matching script. Please use EVAL.";
 // Redis' words: of commands that would wait for a script.
 inline constexpr std::string_view kBusy =
@@ -90,6 +95,32 @@ inline constexpr std::string_view kHelloNoAuth =
     "version at the same time";
 inline constexpr std::string_view kWrongPass =
     "WRONGPASS invalid username-password pair or user is disabled.";
+// `row`: of the command that its user may not run.
+inline std::string no_permission_to_run(std::string_view row) {
+  return "NOPERM this user has no permissions to run the '" + std::string(row) + "' command";
+}
+inline constexpr std::string_view kNoPermissionKeys =
+    "NOPERM this user has no permissions to access one of the keys used as arguments";
+inline constexpr std::string_view kNoPermissionChannels =
+    "NOPERM this user has no permissions to access one of the channels used as arguments";
+inline std::string rules_changed(std::string_view reason) {
+  return "NOPERM ACLs rules changed between the moment the transaction was accumulated and the "
+         "EXEC call. This command is no longer allowed for the following reason: " +
+         std::string(reason);
+}
+inline constexpr std::string_view kProtectedMode =
+    "-DENIED Redis is running in protected mode because protected mode is enabled and no password "
+    "is set for the default user. In this mode connections are only accepted from the loopback "
+    "interface. If you want to connect from external computers to Redis you may adopt one of the "
+    "following solutions: 1) Just disable protected mode sending the command 'CONFIG SET "
+    "protected-mode no' from the loopback interface by connecting to Redis from the same host the "
+    "server is running, however MAKE SURE Redis is not publicly accessible from internet if you do "
+    "so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable "
+    "the protected mode by editing the Redis configuration file, and setting the protected mode "
+    "option to 'no', and then restarting the server. 3) If you started the server manually just "
+    "for testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication "
+    "password for the default user. NOTE: You only need to do one of the above things in order for "
+    "the server to start accepting connections from the outside.\r\n";
 inline constexpr std::string_view kNoProto = "NOPROTO unsupported protocol version";
 inline constexpr std::string_view kExecAborted =
     "EXECABORT Transaction discarded because of previous errors.";

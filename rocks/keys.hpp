@@ -163,6 +163,12 @@ void library_range(std::string& from, std::string& to);  // what all take comes 
 std::string_view library_name(std::string_view key);
 void function(std::string& out, std::string_view name);
 void function_range(std::string& from, std::string& to);
+// 'U:' and a name -> a user's number and rights; 'U' alone -> what all take together
+// (types/user_records.hpp).
+void user(std::string& out, std::string_view name);
+void users_total(std::string& out);
+void user_range(std::string& from, std::string& to);              // what all take comes first
+std::optional<std::string_view> user_name(std::string_view key);  // none: what all take
 
 }  // namespace keys
 }  // namespace kiwi::rocks

@@ -31,13 +31,14 @@ constexpr char kKeyCountTag = 'N';
 constexpr char kScriptTag = 'P';
 constexpr char kScriptOrderTag = 'Q';
 constexpr char kSessionTag = 'S';
+constexpr char kUserTag = 'U';
 constexpr char kExpiryTag = 'X';
 static_assert(kAppliedTag < kDeletionBucketTag && kDeletionBucketTag < kConfigurationTag &&
                   kConfigurationTag < kDatabaseMapTag && kDatabaseMapTag < kExpiryFloorTag &&
                   kExpiryFloorTag < kFunctionTag && kFunctionTag < kSettingTag &&
                   kSettingTag < kLibraryTag && kLibraryTag < kKeyCountTag &&
                   kKeyCountTag < kScriptTag && kScriptTag + 1 == kScriptOrderTag &&
-                  kScriptOrderTag < kSessionTag && kSessionTag < kExpiryTag,
+                  kScriptOrderTag < kSessionTag && kSessionTag < kUserTag && kUserTag < kExpiryTag,
               "each tag is a range of its own");
 
 }  // namespace
@@ -176,6 +177,22 @@ void function(std::string& out, std::string_view name) {
 }
 
 void function_range(std::string& from, std::string& to) { tag_range(from, to, kFunctionTag); }
+
+// A user's name may be empty: what all take is told apart by its length.
+void user(std::string& out, std::string_view name) {
+  tag(out, kUserTag);
+  out.push_back(':');
+  out.append(name);
+}
+
+void users_total(std::string& out) { tag(out, kUserTag); }
+
+void user_range(std::string& from, std::string& to) { tag_range(from, to, kUserTag); }
+
+std::optional<std::string_view> user_name(std::string_view key) {
+  CHECK_INVARIANT(!key.empty() && key[0] == kUserTag);
+  return key.size() > 1 ? std::optional(key.substr(2)) : std::nullopt;
+}
 
 }  // namespace keys
 }  // namespace kiwi::rocks

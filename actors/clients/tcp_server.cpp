@@ -18,6 +18,7 @@
 #include "config/base/log.hpp"
 #include "config/base/open_files.hpp"
 #include "config/limits.hpp"
+#include "resp/texts.hpp"
 
 namespace kiwi::actors {
 
@@ -79,6 +80,13 @@ std::string text(const tcp::endpoint& endpoint) {
   const std::string address = endpoint.address().to_string();
   return (endpoint.address().is_v6() ? "[" + address + "]" : address) + ":" +
          std::to_string(endpoint.port());
+}
+
+bool is_loopback(const asio::ip::address& address) {
+  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).is_loopback();
+  }
+  return address.is_loopback();
 }
 
 }  // namespace
@@ -271,6 +279,15 @@ void TcpServer::State::welcome(tcp::socket socket, bool speaks_tls) {
     if (!speaks_tls) {  // to whom no word means anything yet
       socket.write_some(asio::buffer(resp::kTooManyClients.data(), resp::kTooManyClients.size()),
                         error);
+    }
+    ++node.metrics.rejected_connections;
+    return;
+  }
+  if (node.turns_away(is_loopback(remote.address()))) {
+    if (!speaks_tls) {
+      socket.write_some(
+          asio::buffer(resp::texts::kProtectedMode.data(), resp::texts::kProtectedMode.size()),
+          error);
     }
     ++node.metrics.rejected_connections;
     return;

@@ -7,6 +7,7 @@
 #include "actors/raft_loop.hpp"
 #include "config/base/check.hpp"
 #include "config/base/log.hpp"
+#include "resp/command.hpp"
 #include "resp/web/scrape.hpp"
 
 namespace kiwi::actors {
@@ -211,13 +212,24 @@ void HttpShell::ask_for_drain(const WebRequest& request, Respond respond) {
 
 // ---------------------------------------------------------------- client loop
 
-void HttpShell::take(DrainAsk ask) {
-  const std::string& password = node_.options.requirepass;
+// Where clients log in, who may end the node may drain it.
+bool HttpShell::may_drain(std::string_view authorization) const {
+  resp::Accounts& accounts = node_.context.accounts;
   resp::web::Credentials given;
-  if (!password.empty() &&
-      (!resp::web::basic_credentials(ask.authorization, given) || given.user != "default" ||
-       !resp::web::same_secret(given.password, password))) {
-    WebAnswer refusal = WebAnswer::text(401, "this takes the user default and requirepass");
+  if (!accounts.login_wanted()) {
+    return true;
+  }
+  if (!resp::web::basic_credentials(authorization, given)) {
+    return false;
+  }
+  const resp::acl::Users::Ptr user = accounts.users().named(given.user);
+  return user != nullptr && user->rights.accepts(given.password) &&
+         user->rights.selectors().front().commands().has(*resp::find_command("shutdown"));
+}
+
+void HttpShell::take(DrainAsk ask) {
+  if (!may_drain(ask.authorization)) {
+    WebAnswer refusal = WebAnswer::text(401, "this takes a user who may say SHUTDOWN");
     refusal.headers.emplace_back("WWW-Authenticate", "Basic realm=\"kiwi\"");
     return ask.respond(std::move(refusal));
   }

@@ -7,6 +7,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -55,6 +56,7 @@ class HttpShell {
   resp::web::Vitals vitals() const;
 
   // ---- client loop
+  bool may_drain(std::string_view authorization) const;
   void take(DrainAsk ask);
   void drain(bool on, Respond respond);
   void look_after_drain();

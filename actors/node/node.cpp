@@ -27,6 +27,7 @@
 #include "actors/node/signals.hpp"
 #include "actors/node/snapshots_shell.hpp"
 #include "actors/node/storage.hpp"
+#include "actors/node/users_shell.hpp"
 #include "actors/node/versions_shell.hpp"
 #include "actors/opened_state.hpp"
 #include "actors/peers/peer_auth.hpp"
@@ -104,6 +105,7 @@ struct Node::State {
   FoundingShell founding{parts, joining, snapshots};
   PeersShell peers{parts, founding, joining, orders};
   VersionsShell versions{parts, peers};
+  UsersShell users{parts};
   LoadShell load{parts, snapshots};
   DepartureShell departure{parts, peers};
   HttpShell http{parts, departure};
@@ -149,11 +151,16 @@ Result<void> Node::State::open() {
     return guarded;
   }
   http.start();
+  if (Result<void> named = users.open(); !named) {
+    return named;
+  }
   // Said first: a long log takes a while to read.
   log_notice("node " + std::to_string(options.node_id().value) + " opens its data in " +
              options.dir);
   parts.context.measures.set_clock(CycleClock::calibrated());
-  Result<std::unique_ptr<Storage>> opened = Storage::open(options, &parts.context.measures);
+  Result<std::unique_ptr<Storage>> opened = Storage::open(
+      options, &parts.context.measures,
+      [this](const resp::acl::Refusal& refusal) { parts.context.note_denial(refusal); });
   if (!opened) {
     return opened.error();
   }
@@ -168,6 +175,7 @@ Result<void> Node::State::open() {
                {}};
   parts.router = std::make_unique<resp::Router>(router_options(options, identity));
   versions.settings_applied();
+  users.users_applied();
   open_loops();
   spawn_state_machine_and_router();
   spawn_log();
@@ -227,6 +235,7 @@ void Node::State::spawn_state_machine_and_router() {
   applying.latency = &parts.context.measures.latency();
   applying.settings_changed = [this] { versions.settings_applied(); };
   applying.trace = &parts.context.trace;
+  applying.users_changed = [this] { users.users_applied(); };
   parts.state_machine =
       spawn_state_machine(*parts.system, parts.client_loop->polite_hosting(), std::move(applying));
   CommandRouterOptions routing;
@@ -294,7 +303,10 @@ void Node::State::fill_context() {
   context.monotonic_ms = ClientLoop::monotonic_ms;
   context.sleep_us = [](int64_t us) { std::this_thread::sleep_for(std::chrono::microseconds(us)); };
   context.refresh_status = [this] { refresh_status(); };
-  context.options_changed = [this] { log_set_level(parts.options.loglevel); };
+  context.options_changed = [this] {
+    log_set_level(parts.options.loglevel);
+    users.options_changed();
+  };
   context.reload_tls = [this](const config::Options& options) {
     return parts.server->reload_tls(options);
   };
@@ -312,6 +324,7 @@ void Node::State::fill_context() {
   snapshots.fill(context.admin);
   departure.fill(context.admin);
   versions.fill(context.admin);
+  users.fill();
 }
 
 // ---------------------------------------------------------------- while it runs
@@ -322,6 +335,7 @@ void Node::State::timer() {
   founding.timer();
   peers.timer();
   versions.timer();
+  users.timer();
   snapshots.timer();
   orders.timer();
   joining.timer();

@@ -53,7 +53,8 @@ Storage::~Storage() {
 }
 
 Result<std::unique_ptr<Storage>> Storage::open(const config::Options& options,
-                                               resp::Measures* measures) {
+                                               resp::Measures* measures,
+                                               RefusalTold on_refusal) {
   std::unique_ptr<Storage> storage(new Storage);
   storage->dir_ = options.dir;
   storage->group_dir_ = data_directory::group(options.dir, kFirstGroup);
@@ -90,6 +91,7 @@ Result<std::unique_ptr<Storage>> Storage::open(const config::Options& options,
   storage->skip_entry_ = options.skip_entry;
   storage->read_scripts_ = std::make_shared<resp::ReadScripts>();
   storage->measures_ = measures;
+  storage->on_refusal_ = std::move(on_refusal);
   storage->cluster_version_max_ = static_cast<uint32_t>(options.raft_test_max_version);
   storage->table_ = options.state_engine == config::StateEngine::kTable;
   storage->table_bytes_ = static_cast<uint64_t>(options.cache_state);
@@ -138,6 +140,7 @@ Result<std::shared_ptr<OpenedState>> Storage::open_state(const std::string& name
   executor.skip_entry = skip_entry_;
   executor.read_scripts = read_scripts_;
   executor.measures = measures_;
+  executor.on_refusal = on_refusal_;
   executor.on_difference = [dir = dir_](const std::string& sentence) {
     // The next start is refused: who cannot write it down stops all the same.
     if (Result<void> left = leave_old_copy_note(dir, sentence); !left) {

@@ -27,8 +27,11 @@ class Storage {
  public:
   // Creates what is missing, raises the boot epoch and syncs it before anything can be proposed.
   // measures: what every executor tells; outlives the storage. None: nothing is measured.
+  // on_refusal: the same of what it refuses to clients of this node.
+  using RefusalTold = std::function<void(const resp::acl::Refusal&)>;
   static Result<std::unique_ptr<Storage>> open(const config::Options& options,
-                                               resp::Measures* measures = nullptr);
+                                               resp::Measures* measures = nullptr,
+                                               RefusalTold on_refusal = nullptr);
   ~Storage();
 
   raft::LogStorage& log() { return *log_; }
@@ -71,6 +74,7 @@ class Storage {
   config::SkipEntry skip_entry_;
   std::shared_ptr<resp::ReadScripts> read_scripts_;
   resp::Measures* measures_ = nullptr;
+  RefusalTold on_refusal_;
   uint32_t cluster_version_max_ = 0;
   bool table_ = false;  // the engine of the state, and its memory
   uint64_t table_bytes_ = 0;

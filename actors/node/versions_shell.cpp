@@ -9,7 +9,6 @@
 #include "raft/codec.hpp"
 #include "resp/batch.hpp"
 #include "resp/members_digest.hpp"
-#include "resp/router.hpp"
 #include "resp/types/settings.hpp"
 
 namespace kiwi::actors {
@@ -53,7 +52,6 @@ void VersionsShell::settings_applied() {
   }
   node_.options.cluster_version = version;
   node_.context.cluster_version = version;
-  node_.router->set_cluster_version(version);
   if (settings.seeded() && !std::exchange(said_ignored_, true)) {
     say_what_is_ignored();
   }

@@ -212,6 +212,9 @@ void StateMachine::await_room() {
 }
 
 void StateMachine::ship(resp::ExecutorEffects effects) {
+  if (effects.users_changed && options_.users_changed) {
+    options_.users_changed();
+  }
   if (options_.outward && !options_.executor->rests()) {
     options_.outward(std::move(effects.outward), effects.replies);
   }
@@ -478,6 +481,9 @@ void StateMachine::swap(SwapState& order) {
   swapped.old = options_.adopt(std::move(order.fresh));
   if (options_.settings_changed) {
     options_.settings_changed();
+  }
+  if (options_.users_changed) {
+    options_.users_changed();
   }
   if (snapshots_) {
     send(snapshots_, std::move(swapped));

@@ -44,6 +44,8 @@ struct StateMachineOptions {
   // Executor::settings() are others now. Same thread; none: nobody wants to know.
   std::function<void()> settings_changed = nullptr;
   resp::BatchTrace* trace = nullptr;  // none: nothing is traced
+  // The same of Executor::users(); called before clients get the answers of that turn.
+  std::function<void()> users_changed = nullptr;
 };
 
 class StateMachine final : public Hosted<StateMachineHandle> {

@@ -50,34 +50,8 @@ std::string flags_of(const Session::State& s) {
   return flags.empty() ? "N" : flags;
 }
 
-// One line of CLIENT LIST. The fields of Redis 7.0 and, as in 7.2, the library's name and version.
 std::string describe(const Session::State& s, int64_t now_ms) {
-  const Transaction& t = s.transaction;
-  size_t buffered = s.parser.unread_bytes();
-  size_t spare = s.parser.memory_bytes() - std::min(buffered, s.parser.memory_bytes());
-  auto number = [](auto value) { return std::to_string(value); };
-  std::string out = "id=" + number(s.info.id);
-  out += " addr=" + s.info.peer_address + " laddr=" + s.info.local_address;
-  out += " fd=" + number(s.info.file_descriptor) + " name=" + s.name;
-  out += " age=" + number((now_ms - s.created_ms) / 1000);
-  out += " idle=" + number((now_ms - s.last_active_ms) / 1000);
-  out += " flags=" + flags_of(s) + " db=" + number(s.database);
-  out += " sub=" + number(s.subscriptions[Topic::kChannel]) +
-         " psub=" + number(s.subscriptions[Topic::kPattern]) +
-         " ssub=" + number(s.subscriptions[Topic::kShard]);
-  out += " multi=" + (t.open ? number(t.count) : "-1");
-  out += " qbuf=" + number(buffered) + " qbuf-free=" + number(spare);
-  out += " argv-mem=" + number(s.slots.request_bytes()) + " multi-mem=" + number(t.memory_bytes());
-  out += " rbs=0 rbp=0 obl=" + number(s.output.size() + s.unsent_bytes);
-  out += " oll=" + number(s.slots.size()) + " omem=" + number(s.slots.held_bytes());
-  out += " tot-mem=" + number(s.memory_bytes()) + " events=" + (s.paused ? "w" : "r") + " cmd=";
-  out += s.last_command != nullptr ? s.last_command->name : "NULL";
-  const Tracking::Client* tracking = s.node.tracking.find(s.info.id);
-  out += " user=default redir=" +
-         (tracking != nullptr ? number(tracking->mode.redirect) : std::string("-1")) +
-         " resp=" + number(s.resp_version);
-  out += " lib-name=" + s.library_name + " lib-ver=" + s.library_version + "\n";
-  return out;
+  return describe_client(s, now_ms) + "\n";
 }
 
 // While it is put together: the writer would only see the whole.
@@ -92,17 +66,22 @@ struct KillFilter {
   std::optional<ClientType> type;
   std::string_view address;
   std::string_view local_address;
+  acl::Users::Ptr user;
   bool skip_me = true;
 
   bool takes(const Session::State& s) const {
     return (!id || *id == s.info.id) && (!type || *type == type_of(s)) &&
            (address.empty() || address == s.info.peer_address) &&
-           (local_address.empty() || local_address == s.info.local_address);
+           (local_address.empty() || local_address == s.info.local_address) &&
+           (user == nullptr || user->id == s.user->id);
   }
 };
 
 // One option of CLIENT KILL. The error's text; empty = taken.
-std::string take_option(KillFilter& filter, std::string_view option, std::string_view value) {
+std::string take_option(KillFilter& filter,
+                        const acl::Users& users,
+                        std::string_view option,
+                        std::string_view value) {
   if (same_word(option, "id")) {
     std::optional<int64_t> id = parse_integer(value);
     if (!id || *id < 1) {
@@ -117,8 +96,8 @@ std::string take_option(KillFilter& filter, std::string_view option, std::string
   } else if (same_word(option, "laddr")) {
     filter.local_address = value;
   } else if (same_word(option, "user")) {
-    // Everybody is the default user.
-    return value == "default" ? "" : "ERR No such user '" + std::string(value) + "'";
+    filter.user = users.named(value);
+    return filter.user != nullptr ? "" : "ERR No such user '" + std::string(value) + "'";
   } else if (same_word(option, "skipme") && same_word(value, "yes")) {
     filter.skip_me = true;
   } else if (same_word(option, "skipme") && same_word(value, "no")) {
@@ -205,8 +184,10 @@ void client_kill(Session& session, Args args, ReplyWriter& reply) {
     return reply.ok();
   }
   for (size_t i = 2; i < args.size(); i += 2) {
-    std::string error = i + 1 < args.size() ? take_option(filter, args[i], args[i + 1])
-                                            : std::string(texts::kSyntax);
+    std::string error =
+        i + 1 < args.size()
+            ? take_option(filter, session.state().node.accounts.users(), args[i], args[i + 1])
+            : std::string(texts::kSyntax);
     if (!error.empty()) {
       return reply.error(error);
     }
@@ -215,3 +196,37 @@ void client_kill(Session& session, Args args, ReplyWriter& reply) {
 }
 
 }  // namespace kiwi::resp::commands
+
+namespace kiwi::resp {
+
+// The fields of Redis 7.0 and, as in 7.2, the library's name and version.
+std::string describe_client(const Session::State& s, int64_t now_ms) {
+  const Transaction& t = s.transaction;
+  size_t buffered = s.parser.unread_bytes();
+  size_t spare = s.parser.memory_bytes() - std::min(buffered, s.parser.memory_bytes());
+  auto number = [](auto value) { return std::to_string(value); };
+  std::string out = "id=" + number(s.info.id);
+  out += " addr=" + s.info.peer_address + " laddr=" + s.info.local_address;
+  out += " fd=" + number(s.info.file_descriptor) + " name=" + s.name;
+  out += " age=" + number((now_ms - s.created_ms) / 1000);
+  out += " idle=" + number((now_ms - s.last_active_ms) / 1000);
+  out += " flags=" + commands::flags_of(s) + " db=" + number(s.database);
+  out += " sub=" + number(s.subscriptions[Topic::kChannel]) +
+         " psub=" + number(s.subscriptions[Topic::kPattern]) +
+         " ssub=" + number(s.subscriptions[Topic::kShard]);
+  out += " multi=" + (t.open ? number(t.count) : "-1");
+  out += " qbuf=" + number(buffered) + " qbuf-free=" + number(spare);
+  out += " argv-mem=" + number(s.slots.request_bytes()) + " multi-mem=" + number(t.memory_bytes());
+  out += " rbs=0 rbp=0 obl=" + number(s.output.size() + s.unsent_bytes);
+  out += " oll=" + number(s.slots.size()) + " omem=" + number(s.slots.held_bytes());
+  out += " tot-mem=" + number(s.memory_bytes()) + " events=" + (s.paused ? "w" : "r") + " cmd=";
+  out += s.last_command != nullptr ? s.last_command->name : "NULL";
+  const Tracking::Client* tracking = s.node.tracking.find(s.info.id);
+  out += " user=" + s.user->name +
+         " redir=" + (tracking != nullptr ? number(tracking->mode.redirect) : std::string("-1")) +
+         " resp=" + number(s.resp_version);
+  out += " lib-name=" + s.library_name + " lib-ver=" + s.library_version;
+  return out;
+}
+
+}  // namespace kiwi::resp

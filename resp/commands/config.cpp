@@ -1,11 +1,30 @@
 // CONFIG GET, SET, REWRITE, RESETSTAT, HELP; the options themselves: config/options.def.
+#include <array>
+
+#include "config/base/sha256.hpp"
 #include "config/cluster_settings.hpp"
 #include "resp/session_state.hpp"
 #include "resp/words.hpp"
 
+namespace kiwi::resp {
+
+// It is the password of the cluster's default user.
+bool names_password(Args names_and_values) {
+  for (size_t i = 0; i < names_and_values.size(); i += 2) {
+    if (same_word(names_and_values[i], "requirepass")) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace kiwi::resp
+
 namespace kiwi::resp::commands {
 
 namespace {
+
+constexpr std::string_view kPasswordOption = "requirepass";
 
 // Checked here for the sake of the texts, and again where it is applied. The answer is the write's.
 void set_for_the_cluster(Session& session, Args words, ReplyWriter& reply) {
@@ -33,6 +52,19 @@ std::string_view first_tls_option(Args names_and_values) {
   return {};
 }
 
+// Of the default user, and so the whole cluster's. No plain password leaves this node.
+void set_password(Session& session, std::string_view password, ReplyWriter& reply) {
+  Session::State& s = session.state();
+  if (!s.node.accounts.seeded() && s.node.accounts.says_something()) {
+    return reply.error(texts::kUsersComing);
+  }
+  if (password.empty()) {
+    return s.forward_write(std::array<std::string_view, 1>{"kiwi.password"});
+  }
+  const std::string hash = sha256_hex(password);
+  s.forward_write(std::array<std::string_view, 2>{"kiwi.password", hash});
+}
+
 }  // namespace
 
 void config_get(Session& session, Args args, ReplyWriter& reply) {
@@ -47,6 +79,9 @@ void config_get(Session& session, Args args, ReplyWriter& reply) {
 void config_set(Session& session, Args args, ReplyWriter& reply) {
   NodeContext& node = session.state().node;
   const Args words = args.subspan(2);
+  if (words.size() == 2 && same_word(words[0], kPasswordOption)) {
+    return set_password(session, words[1], reply);
+  }
   const config::Whose whose = config::whose_options(words);
   if (whose == config::Whose::kCluster) {
     return set_for_the_cluster(session, words, reply);
@@ -55,8 +90,14 @@ void config_set(Session& session, Args args, ReplyWriter& reply) {
   if (Result<void> done = config::set(changed, words); !done) {
     return reply.error("ERR " + done.error().text);
   }
-  if (whose == config::Whose::kBoth) {
+  const bool password = names_password(words);
+  if (whose == config::Whose::kBoth || password) {
     return reply.error(texts::kMixedSettings);
+  }
+  if (const std::string_view name = config::protected_option(words);
+      !name.empty() && !session.state().is_let(node.options.enable_protected_configs)) {
+    return reply.error("ERR CONFIG SET failed (possibly related to argument '" + std::string(name) +
+                       "') - can't set protected config");
   }
   if (const std::string_view name = first_tls_option(words); !name.empty()) {
     if (Result<void> loaded = node.reload_tls(changed); !loaded) {

@@ -9,26 +9,6 @@ namespace kiwi::resp::commands {
 
 namespace {
 
-// Takes the same time wherever the first difference is.
-bool same_secret(std::string_view given, std::string_view secret) {
-  unsigned different = given.size() == secret.size() ? 0 : 1;
-  for (size_t i = 0; i < given.size(); ++i) {
-    char expected = secret.empty() ? '\0' : secret[i % secret.size()];
-    different |= static_cast<unsigned char>(given[i] ^ expected);
-  }
-  return different == 0;
-}
-
-// The only user is "default": without a password any password is right, as for Redis' nopass.
-bool log_in(Session::State& s, std::string_view user, std::string_view password) {
-  const std::string& secret = s.node.options.requirepass;
-  if (user != "default" || (!secret.empty() && !same_secret(password, secret))) {
-    return false;
-  }
-  s.authenticated = true;
-  return true;
-}
-
 struct HelloOptions {
   std::optional<int64_t> protocol;
   std::optional<std::pair<std::string_view, std::string_view>> login;
@@ -123,7 +103,7 @@ void reset(Session& session, Args, ReplyWriter& reply) {
   s.replies_off = false;
   s.skip_this_reply = false;
   s.name.clear();
-  s.authenticated = s.node.options.requirepass.empty() || s.has_certificate_of_default();
+  s.belong_as_new();
   reply.set_version(2);
   reply.simple("RESET");
 }
@@ -134,8 +114,12 @@ void hello(Session& session, Args args, ReplyWriter& reply) {
   if (!parse_hello(args, options, reply)) {
     return;
   }
-  if (options.login && !log_in(s, options.login->first, options.login->second)) {
-    return reply.error(texts::kWrongPass);
+  if (options.login && !s.log_in(options.login->first, options.login->second)) {
+    if (!s.ask_login(*find_command("hello"), args)) {
+      s.login_refused(options.login->first, args[0]);
+      reply.error(texts::kWrongPass);
+    }
+    return;
   }
   if (s.must_authenticate()) {
     return reply.error(texts::kHelloNoAuth);
@@ -155,16 +139,20 @@ void auth(Session& session, Args args, ReplyWriter& reply) {
   if (args.size() > 3) {
     return reply.error(texts::kSyntax);
   }
-  if (args.size() == 2 && s.node.options.requirepass.empty()) {
+  const acl::User& unnamed = s.node.accounts.users().default_user()->rights;
+  if (args.size() == 2 && unnamed.needs_no_password()) {
     return reply.error(
         "ERR AUTH <password> called without any password configured for the default user. Are you "
         "sure your configuration is correct?");
   }
-  std::string_view user = args.size() == 3 ? args[1] : "default";
-  if (!log_in(s, user, args.back())) {
-    return reply.error(texts::kWrongPass);
+  const std::string_view user = args.size() == 3 ? args[1] : acl::kDefaultName;
+  if (s.log_in(user, args.back())) {
+    return reply.ok();
   }
-  reply.ok();
+  if (!s.ask_login(*find_command("auth"), args)) {
+    s.login_refused(user, args[0]);
+    reply.error(texts::kWrongPass);
+  }
 }
 
 void select(Session& session, Args args, ReplyWriter& reply) {

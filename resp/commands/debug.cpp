@@ -36,6 +36,7 @@ void object(Session& session, std::string_view key, ReplyWriter& reply) {
     return reply.error(kInBlock);
   }
   const size_t begin = s.requests.buffer.size();
+  s.begin_packed(true);
   pack_command(s.requests.buffer, s.database, std::array{std::string_view("kiwi.object"), key});
   s.forward(RequestKind::kRead, begin, true);
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "config/base/check.hpp"
+#include "resp/acl/permission.hpp"
 #include "resp/commands/support.hpp"
 #include "resp/numbers.hpp"
 #include "resp/types/sorter.hpp"
@@ -355,10 +356,37 @@ uint64_t sort_cost(Context& context, Args args) {
   return walked + weights + range.count * options.get.size();
 }
 
+// Keys that it finds by itself are read only for who may read any. As in Redis, the first option of
+// that kind is named.
+std::optional<std::string_view> refuse_patterns(Context& context,
+                                                Args args,
+                                                const SortOptions& options) {
+  const acl::NamedUser* user = context.user();
+  const bool by = options.by.has_value() && !options.unsorted;
+  if (user == nullptr || (!by && options.get.empty()) ||
+      acl::may_read_any_key(user->rights, context.row(), args)) {
+    return std::nullopt;
+  }
+  for (size_t i = 2; i < args.size(); ++i) {
+    if (by && same_word(args[i], "by")) {
+      break;
+    }
+    if (same_word(args[i], "get")) {
+      return "ERR GET option of SORT denied due to insufficient ACL permissions.";
+    }
+    const bool one = same_word(args[i], "by") || same_word(args[i], "store");
+    i += same_word(args[i], "limit") ? size_t{2} : one ? size_t{1} : size_t{0};
+  }
+  return "ERR BY option of SORT denied due to insufficient ACL permissions.";
+}
+
 // SORT key [BY pattern] [LIMIT offset count] [GET pattern ...] [ASC | DESC] [ALPHA] [STORE key]
 void sort(Context& context, Args args, ReplyWriter& reply) {
   SortOptions options;
   if (const auto error = parse_sort(args, !is_sort_ro(args), options)) {
+    return reply.error(*error);
+  }
+  if (const auto error = refuse_patterns(context, args, options)) {
     return reply.error(*error);
   }
   const Key key = context.read(args[1]);

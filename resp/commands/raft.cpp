@@ -250,6 +250,25 @@ void raft_nodeshutdown(Session& session, Args args, ReplyWriter& reply) {
   node.admin.shutdown_now();
 }
 
+namespace {
+
+// A relative name that leads nowhere else.
+bool lies_below(std::string_view name) {
+  if (name.starts_with('/') || name.find('\0') != std::string_view::npos) {
+    return false;
+  }
+  while (!name.empty()) {
+    const size_t end = name.find('/');
+    if (name.substr(0, end) == "..") {
+      return false;
+    }
+    name = end == std::string_view::npos ? std::string_view() : name.substr(end + 1);
+  }
+  return true;
+}
+
+}  // namespace
+
 // Answers the directory, on this node's machine, that holds the state now.
 void raft_backup(Session& session, Args args, ReplyWriter& reply) {
   NodeContext& node = session.state().node;
@@ -259,7 +278,15 @@ void raft_backup(Session& session, Args args, ReplyWriter& reply) {
   if (args[1].empty()) {
     return reply.error("ERR the backup needs the name of a directory");
   }
-  node.admin.backup(std::string(args[1]),
+  std::string directory(args[1]);
+  if (const std::string& base = node.options.backup_dir; !base.empty()) {
+    if (!lies_below(args[1])) {
+      return reply.error("ERR backups lie below backup-dir " + base +
+                         ": give a name without .. that does not begin with /");
+    }
+    directory = base + "/" + directory;
+  }
+  node.admin.backup(std::move(directory),
                     reply_later(session, [](ReplyWriter& later, const AdminAnswer& answer) {
                       later.bulk(answer.detail);
                     }));

@@ -96,6 +96,7 @@ void exec_here(Session& session, Args words, ReplyWriter& reply) {
         "from the others");
   }
   size_t begin = s.requests.buffer.size();
+  s.begin_packed();
   pack_command(s.requests.buffer, s.database, words);
   s.forward(RequestKind::kStaleRead, begin, may_be_long(*found.row, words.size()));
 }
@@ -109,6 +110,7 @@ void audit(Session& session, Args args, ReplyWriter& reply) {
   std::vector<std::string_view> words{"kiwi.audit"};
   words.insert(words.end(), args.begin() + 2, args.end());
   const size_t begin = s.requests.buffer.size();
+  s.begin_packed(true);
   pack_command(s.requests.buffer, s.database, words);
   s.forward(RequestKind::kStaleRead, begin, true);
 }

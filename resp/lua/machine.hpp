@@ -31,7 +31,8 @@ class Host {
     uint64_t records = 0;  // that it looked at
   };
   virtual Called call(Args args, int version) = 0;
-  virtual bool knows(Args args) = 0;  // a command with these arguments
+  virtual bool knows(Args args) = 0;     // a command with these arguments
+  virtual bool may_call(Args args) = 0;  // and its user may run it
   virtual void log(LogLevel level, std::string_view text) = 0;
   virtual void rest() = 0;  // called each hundred thousand steps
 

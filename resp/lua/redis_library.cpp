@@ -209,12 +209,16 @@ int acl_check_command(lua_State* L) {
   }
   charge(L, words.steps());
   bool known = false;
+  bool allowed = false;
   Run& run = run_of(L);
-  guarded(L, [&] { known = run.host->knows(words.views); });
+  guarded(L, [&] {
+    known = run.host->knows(words.views);
+    allowed = known && run.host->may_call(words.views);
+  });
   if (!known) {
     raise_error(L, "ERR Invalid command passed to redis.acl_check_cmd()");
   }
-  lua_pushboolean(L, 1);  // there is one user, who may do everything
+  lua_pushboolean(L, allowed ? 1 : 0);
   return 1;
 }
 

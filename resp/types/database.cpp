@@ -39,6 +39,7 @@ Database::Database(rocks::Writer& writer, size_t entry_work_max, const Shape& sh
     rocks::drop_hidden(writer, record_.mutation_counter);
   }
   settings_.load(writer);
+  users_.load(writer);
   for (uint32_t logical = 0; logical < config::limits::kDatabases; ++logical) {
     load_logical(logical);
   }
@@ -184,7 +185,8 @@ size_t Database::buffer_bytes() const {
 void Database::mark() {
   effects_.mark();
   marks_.push_back({record_.mutation_counter, record_.next_database, counts_before_.size(),
-                    map_before_.size(), settings_.mark(), expiry_index_.mark(), outward_.mark()});
+                    map_before_.size(), settings_.mark(), users_.mark(), expiry_index_.mark(),
+                    outward_.mark()});
 }
 
 void Database::undo() {
@@ -202,6 +204,7 @@ void Database::undo() {
     map_[map_before_.back().first] = map_before_.back().second;
   }
   settings_.undo_to(mark.settings);
+  users_.undo_to(mark.users);
   expiry_index_.undo_to(mark.floors);
   outward_.undo_to(mark.outward);
   marks_.pop_back();
@@ -215,6 +218,7 @@ void Database::keep() {
     counts_before_.clear();
     map_before_.clear();
     settings_.keep_all();
+    users_.keep_all();
     expiry_index_.keep_all();
   }
 }

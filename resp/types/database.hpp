@@ -37,6 +37,7 @@
 #include "resp/types/settings.hpp"
 #include "resp/types/shape.hpp"
 #include "resp/types/steps.hpp"
+#include "resp/types/user_records.hpp"
 #include "resp/types/waited_keys.hpp"
 #include "resp/types/watch.hpp"
 #include "rocks/keyspace.hpp"
@@ -91,6 +92,8 @@ class Database {
   const Shape& shape() const { return shape_; }
   Settings& settings() { return settings_; }
   const Settings& settings() const { return settings_; }
+  UserRecords& users() { return users_; }
+  const UserRecords& users() const { return users_; }
   Scripts& scripts() { return scripts_; }
   Comparison& comparison() { return comparison_; }
   Libraries& libraries() { return libraries_; }
@@ -181,6 +184,7 @@ class Database {
     size_t counts;  // entries of counts_before_ when it was set
     size_t map;     // of map_before_
     size_t settings;
+    size_t users;
     size_t floors;  // of expiry_index_
     size_t outward;
   };
@@ -234,6 +238,7 @@ class Database {
   FieldDeadlines field_deadlines_;
   GroupRecords group_records_;
   Settings settings_{effects_};
+  UserRecords users_{effects_};
   Outward outward_;
   Comparison comparison_;
   Scripts scripts_{reader_, effects_};

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "config/base/check.hpp"
+#include "resp/acl/user.hpp"
 #include "resp/numbers.hpp"
 #include "resp/parser.hpp"
 #include "resp/reply_size.hpp"
@@ -133,9 +134,9 @@ void Console::handle(const WebRequest& request, Respond respond) {
   }
   const LoginPtr login = find(request);
   if (login == nullptr) {
-    const bool open = needs_.node->options.requirepass.empty();
+    const bool wanted = needs_.node->accounts.login_wanted();
     return respond(
-        json(401, JsonObject().add("error", "log in first").add("password", !open).take()));
+        json(401, JsonObject().add("error", "log in first").add("password", wanted).take()));
   }
   if (changes && !same_secret(request.token, login->token)) {
     return respond(refusal(403, "the token is not that of the login"));
@@ -174,21 +175,26 @@ WebAnswer Console::describe(const Login& login) const {
                        .add("token", login.token)
                        .add("unlocked", is_unlocked(login))
                        .add("unlocked_for_s", left_ms / 1000)
-                       .add("password", !needs_.node->options.requirepass.empty())
+                       .add("password", !needs_nothing(login.user))
                        .add("databases", needs_.node->options.databases)
                        .take());
 }
 
 // ---------------------------------------------------------------- login
 
+// No name is that of the default user, too.
+bool Console::needs_nothing(std::string_view user) const {
+  return (user.empty() || user == acl::kDefaultName) && !needs_.node->accounts.login_wanted();
+}
+
 void Console::log_in(const WebRequest& request, Respond respond) {
   const std::optional<std::vector<std::string>> words = words_of(request.body);
   if (!words || words->size() != 2) {
     return respond(refusal(400, "a user and a password"));
   }
-  const bool open = needs_.node->options.requirepass.empty();
+  const bool open = needs_nothing(words->front());
   if (open && !request.loopback) {
-    return respond(refusal(403, "without requirepass the console is for this machine only"));
+    return respond(refusal(403, "without a password the console is for this machine only"));
   }
   if (too_many_failures()) {
     return respond(refusal(429, "too many wrong passwords: wait a minute"));
@@ -241,7 +247,7 @@ void Console::unlock(const LoginPtr& login, const WebRequest& request, Respond r
   if (too_many_failures()) {
     return respond(refusal(429, "too many wrong passwords: wait a minute"));
   }
-  if (needs_.node->options.requirepass.empty()) {
+  if (needs_nothing(login->user)) {
     login->unlocked_until_ms = needs_.now_ms() + kUnlockedMs;
     return respond(describe(*login));
   }

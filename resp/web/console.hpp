@@ -68,6 +68,8 @@ class Console {
   size_t logins() const { return logins_.size(); }
 
  private:
+  bool needs_nothing(std::string_view user) const;  // no password is asked of it
+
   struct Login {
     std::string id;
     std::string token;

@@ -117,6 +117,7 @@ size_t replay(const std::string& file) {
 }
 
 constexpr const char* kFiles[] = {
+    "recorded/acl.txt",                //
     "recorded/bitmap.txt",             //
     "recorded/blocking.txt",           //
     "recorded/cluster.txt",            //

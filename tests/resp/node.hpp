@@ -32,6 +32,9 @@ inline SharedBytes payload_of(const std::vector<std::string>& packed_commands) {
   BatchBuilder builder;
   for (const std::string& command : packed_commands) {
     builder.add(command);
+    if (static_cast<PackedKind>(command.front()) == PackedKind::kOfUser) {
+      builder.set_acl_version(kUnchecked);
+    }
   }
   return builder.take();
 }

@@ -169,7 +169,7 @@ TEST_SUITE("resp") {
   TEST_CASE("setting a password does not lock out who is connected") {
     TestNode node;
     TestClient client(node, 3);
-    client.send("CONFIG SET requirepass secret\r\n");
+    node.options.requirepass = "secret";
     CHECK(client.send("PING\r\n") == "+PONG\r\n");
     TestClient stranger(node, 4);
     CHECK(stranger.send("PING\r\n") == "-NOAUTH Authentication required.\r\n");

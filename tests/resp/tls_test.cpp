@@ -109,6 +109,17 @@ TEST_CASE("a certificate logs in the user it names, if the option says so") {
   CHECK(answer(6, "default") == "+PONG\r\n");
   CHECK(answer(7, "Default") == "-NOAUTH Authentication required.\r\n");
   CHECK(answer(8, "") == "-NOAUTH Authentication required.\r\n");
+  acl::Rights own;
+  for (const std::string_view name : {"reader", "leaver"}) {
+    acl::User& user = own.emplace(std::string(name), acl::User()).first->second;
+    for (const std::string_view rule : {"on", "+ping"}) {
+      REQUIRE_FALSE(user.set(rule, {}));
+    }
+  }
+  REQUIRE_FALSE(own.at("leaver").set("off", {}));
+  node.context.accounts.set_own(std::move(own));
+  CHECK(answer(9, "reader") == "+PONG\r\n");
+  CHECK(answer(10, "leaver") == "-NOAUTH Authentication required.\r\n");
 }
 
 }  // namespace kiwi::resp

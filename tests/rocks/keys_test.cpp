@@ -110,6 +110,9 @@ TEST_CASE("keys: golden bytes of the grammar [F33] [F40]") {
   CHECK(hex(made(library, std::string_view("foo"))) == "4c666f6f");
   CHECK(library_name(made(library, std::string_view("foo"))) == "foo");
   CHECK(hex(made(function, std::string_view("foo"))) == "46666f6f");
+  CHECK(hex(made(user, std::string_view("foo"))) == "553a666f6f");
+  CHECK(user_name(made(user, std::string_view())) == "");
+  CHECK_FALSE(user_name(made(users_total)).has_value());
   CHECK(hex(made(database_map, uint32_t{9})) == "4400000009");
   CHECK(hex(made(key_count, db)) == "4e01020304");
   CHECK(hex(made(deletion_bucket, db, uint16_t{0x3fff})) == "42010203043fff");
@@ -140,6 +143,8 @@ TEST_CASE("keys: golden bytes of the grammar [F33] [F40]") {
   CHECK(hex(out) + hex(to) == "4c4d");
   function_range(out, to);
   CHECK(hex(out) + hex(to) == "4647");
+  user_range(out, to);
+  CHECK(hex(out) + hex(to) == "5556");
 }
 
 TEST_CASE("keys: what was put in comes out") {

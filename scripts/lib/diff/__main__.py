@@ -4,6 +4,7 @@
   scripts/diff --seed 7 --seeds 1        one seed, again
   scripts/diff --commands 'l*,set'       only these
   scripts/diff --forever                 until something differs
+  scripts/diff --users                   rules of ACL SETUSER and what they allow, instead (users.py)
 
 Commands, their options and arguments come from redis-server's COMMAND DOCS, as far as Kiwi's COMMAND
 LIST has them; now and then an option that does not belong there, a word too many, a number that is
@@ -28,7 +29,7 @@ import time
 import cluster as clusters
 from bench import systems, tools
 
-from diff import documented, grammar, pools, shrink, states
+from diff import documented, grammar, pools, shrink, states, users
 from diff.pair import Difference, Pair, show
 from diff.wire import Connection
 
@@ -167,6 +168,7 @@ def parse(words):
     parser.add_argument("--seeds", type=int, default=0, help="so many, instead of --seconds")
     parser.add_argument("--forever", action="store_true")
     parser.add_argument("--commands", type=lambda text: text.split(","), default=[])
+    parser.add_argument("--users", action="store_true", help="rules of ACL SETUSER instead of data")
     parser.add_argument("--most", type=int, default=5, help="differences until it stops")
     parser.add_argument("--tries", type=int, default=400, help="of shrinking")
     parser.add_argument("--port", type=int, default=tools.PORT + 300)
@@ -184,7 +186,7 @@ def main(words):
         with tempfile.TemporaryDirectory(prefix="kiwi-diff-") as directory, contextlib.ExitStack() as stack:
             servers = Servers(options, directory)
             stack.callback(servers.stop)
-            return run(options, servers)
+            return users.run(options, servers) if options.users else run(options, servers)
     except clusters.Failure as failure:
         print(f"diff: {failure}", file=sys.stderr)
         return 1
