@@ -7,6 +7,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -26,6 +28,7 @@ namespace kiwi::config {
 enum class Bootstrap : uint8_t { kAuto, kManual };
 enum class StateEngine : uint8_t { kPlain, kTable };
 enum class DebugAccess : uint8_t { kNo, kYes, kLocal };  // who may say DEBUG
+enum class Dialect : uint8_t { kKiwi, kRedisRaft };
 
 struct OutputBufferLimit {
   int64_t hard_bytes = 0;  // 0 = none, for each of the three
@@ -64,14 +67,29 @@ std::string percentile_text(double value);
 
 std::vector<std::string> default_bind();  // 127.0.0.1 -::1
 
-enum OptionFlags : uint32_t { kRuntime = 1, kHidden = 2, kSecret = 4, kFixed = 8, kCluster = 16 };
+enum OptionFlags : uint32_t {
+  kRuntime = 1,
+  kHidden = 2,
+  kSecret = 4,
+  kFixed = 8,
+  kCluster = 16,
+  kAlias = 32,
+};
 // A kCluster row's flags also hold the cluster version that brought it (version.hpp).
 inline constexpr unsigned kBroughtByShift = 16;
 constexpr uint32_t since_version(uint32_t version) { return version << kBroughtByShift; }
 constexpr uint32_t brought_by(uint32_t flags) { return flags >> kBroughtByShift; }
 
+// The names of options that a file or the command line gave. What was given is no difference
+// between options.
+struct GivenNames {
+  std::set<std::string, std::less<>> names;
+  bool operator==(const GivenNames&) const { return true; }
+};
+
 struct Options {
 #define SECTION(title)
+#define ALIAS(field, Type, name, flags, doc)
 #define INTEGER(field, name, value, min, max, flags, doc) int64_t field = value;
 #define MEMORY(field, name, value, min, max, flags, doc) int64_t field = value;
 #define BOOLEAN(field, name, value, flags, doc) bool field = value;
@@ -85,11 +103,16 @@ struct Options {
 #undef BOOLEAN
 #undef TEXT
 #undef CUSTOM
+#undef ALIAS
 #undef FIXED
+
+  GivenNames given;
+  bool was_given(std::string_view name) const { return given.names.contains(name); }
 
   std::string config_file;  // absolute path of the file that was read; empty without one
   // Options of a Redis command line that mean nothing here ("loadmodule x.so"), to be logged.
   std::vector<std::string> ignored;
+  std::vector<std::string> adapted;  // by apply_dialect(), to be logged
   // Not empty: --help, --version or --print-config asked for this text; print it and exit 0.
   std::string text_to_print;
   std::string restore;  // --restore: the backup to make a data directory of, instead of running
@@ -99,6 +122,10 @@ struct Options {
   // What the defaults mean for this node.
   NodeId node_id() const { return NodeId{raft_id == 0 ? 1 : static_cast<uint64_t>(raft_id)}; }
   uint16_t peer_port() const;       // the port to listen on for peers
+  uint64_t log_cache_bytes() const;      // raft.log-max-cache-size
+  uint64_t log_file_bytes() const;       // raft.log-max-file-size
+  uint64_t append_message_bytes() const; // raft.append-req-max-size
+  uint32_t append_messages() const;      // raft.append-req-max-count
   HostPort client_address() const;  // told to clients and peers (MOVED, Member.client_address)
   HostPort peer_address() const;    // told to peers (Member.peer_address)
 
@@ -108,6 +135,10 @@ struct Options {
 // kiwi-server [file] [--name value ...]. Later settings win over earlier ones, the command line
 // over the file. An error is one sentence: where, what, and what would be allowed.
 Result<Options> parse_command_line(int argc, const char* const* argv);
+
+// What the dialect means for options that were not given, and for times that RedisRaft takes and
+// this server does not; parse_command_line() calls it before validate(). Sentences for the log.
+std::vector<std::string> apply_dialect(Options& options);
 
 // Checks that concern several options at once; parse_command_line() calls it.
 Result<void> validate(const Options& options);

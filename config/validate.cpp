@@ -1,5 +1,7 @@
 // Checks that concern more than one option.
 #include <algorithm>
+#include <string_view>
+#include <utility>
 
 #include "config/options.hpp"
 
@@ -26,6 +28,24 @@ Result<void> validate_times(const Options& o) {
   return {};
 }
 
+// Of the listeners beside `port`.
+Result<void> ports_apart(const Options& o) {
+  const std::pair<std::string_view, int64_t> ports[] = {
+      {"port", o.port},
+      {"raft.peer-port", o.peer_port()},
+      {"cluster-client-port", o.cluster_client_port},
+  };
+  for (const auto& [name, port] : ports) {
+    for (const auto& [other, taken] : ports) {
+      if (name < other && port != 0 && port == taken) {
+        return invalid(std::string(name) + " and " + std::string(other) + " are both " +
+                       std::to_string(port) + ": each needs a port of its own");
+      }
+    }
+  }
+  return {};
+}
+
 Result<void> validate_ports(const Options& o) {
   if (o.raft_peer_port == 0 && o.port > UINT16_MAX - kPeerPortOffset) {
     return invalid("port " + std::to_string(o.port) +
@@ -34,6 +54,14 @@ Result<void> validate_ports(const Options& o) {
   if (o.raft_peer_port == o.port) {
     return invalid("raft.peer-port and port are both " + std::to_string(o.port) +
                    ": clients and nodes need a port each");
+  }
+  if (o.cluster_enabled && o.raft_dialect == Dialect::kRedisRaft) {
+    return invalid(
+        "cluster-enabled yes and raft.dialect redisraft exclude each other: port can show one of "
+        "them; cluster-client-port opens another one for clients that know Redis Cluster");
+  }
+  if (Result<void> apart = ports_apart(o); !apart) {
+    return apart;
   }
   if (!o.raft_addr.empty()) {
     if (Result<HostPort> address = parse_host_port(o.raft_addr); !address) {

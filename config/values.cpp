@@ -31,6 +31,11 @@ constexpr std::array<std::pair<std::string_view, DebugAccess>, 3> kDebugAccesses
     {"local", DebugAccess::kLocal},
 }};
 
+constexpr std::array<std::pair<std::string_view, Dialect>, 2> kDialects{{
+    {"kiwi", Dialect::kKiwi},
+    {"redisraft", Dialect::kRedisRaft},
+}};
+
 // Below it the node would close clients for being there.
 constexpr int64_t kMemoryShareMin = 1LL << 20;
 constexpr size_t kPercentiles = 100;  // that INFO tells for each command
@@ -205,6 +210,10 @@ Refusal parse_value(std::string_view text, DebugAccess& out) {
   return parse_enum(text, kDebugAccesses, out);
 }
 
+Refusal parse_value(std::string_view text, Dialect& out) {
+  return parse_enum(text, kDialects, out);
+}
+
 Refusal parse_value(std::string_view text, std::vector<std::string>& out) {
   std::vector<std::string> addresses;
   for (std::string_view word : split_words(text)) {
@@ -303,6 +312,7 @@ std::string format_value(const SkipEntry& value) { return option_text(value); }
 std::string format_value(Bootstrap value) { return enum_name(kBootstraps, value); }
 std::string format_value(StateEngine value) { return enum_name(kStateEngines, value); }
 std::string format_value(DebugAccess value) { return enum_name(kDebugAccesses, value); }
+std::string format_value(Dialect value) { return enum_name(kDialects, value); }
 std::string format_value(const std::vector<PeerAddress>& value) { return format_peers(value); }
 
 std::string format_value(const std::vector<std::string>& value) {
@@ -355,6 +365,7 @@ std::string describe(const KeyEventChoice*) {
 std::string describe(const Bootstrap*) { return describe_enum(kBootstraps); }
 std::string describe(const StateEngine*) { return describe_enum(kStateEngines); }
 std::string describe(const DebugAccess*) { return describe_enum(kDebugAccesses); }
+std::string describe(const Dialect*) { return describe_enum(kDialects); }
 std::string describe(const std::vector<std::string>*) {
   return "addresses, such as 127.0.0.1 -::1";
 }

@@ -68,6 +68,7 @@ enum Flag : uint32_t {
   kNeutral = 1u << 23,          // a data row that Redis calls neither readonly nor write
   kBySha1 = 1u << 24,           // EVALSHA: what only this node knows is sent as a text
   kCalledReadonly = 1u << 25,   // a local row that Redis calls readonly
+  kClusterFace = 1u << 31,      // refused where no cluster is shown (face.hpp)
 };
 
 using LocalHandler = void (*)(Session& session, Args args, ReplyWriter& reply);

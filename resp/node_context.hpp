@@ -18,6 +18,7 @@
 #include "config/metrics.hpp"
 #include "config/options.hpp"
 #include "raft/core.hpp"
+#include "resp/addresses.hpp"
 #include "resp/admin.hpp"
 #include "resp/client_memory.hpp"
 #include "resp/client_pause.hpp"
@@ -45,6 +46,7 @@ struct LinkStatus {
   uint64_t connections = 0;          // handshakes that succeeded
   uint64_t errors = 0;               // and those that did not
   uint32_t election_timeout_ms = 0;  // raft.election-timeout there; 0 = it has not said it yet
+  uint16_t cluster_port = 0;         // where it shows the cluster face, as it said last; 0: nowhere
 };
 
 // Snapshots, as INFO raft shows them.
@@ -155,6 +157,8 @@ struct NodeContext {
                     {.wall_us = [this] { return wall_microseconds(); },
                      .client = [this](ConnectionId id) { return client_of(id); },
                      .error_counted = [this] { ++metrics.error_replies; }}};
+
+  LeaderAdvice advice;  // about every 100 ms
 
   // The one applied here: commands that came with later ones are unknown yet.
   uint32_t cluster_version = 1;

@@ -12,6 +12,7 @@
 #include "config/base/bytes.hpp"
 #include "raft/types.hpp"
 #include "resp/batch.hpp"
+#include "resp/face.hpp"
 #include "resp/push.hpp"
 
 namespace kiwi::resp {
@@ -51,6 +52,7 @@ struct Request {
 // Everything that one socket read produced for the router; program order.
 struct RequestBatch {
   ConnectionId connection = 0;
+  Face face = Face::kStandalone;  // of the connection
   std::string buffer;
   std::vector<Request> requests;
 

@@ -83,6 +83,9 @@ class Router {
   void leader_changed(const raft::LeaderChanged& leader,
                       std::string client_address,
                       int64_t now_ms);
+  // Where that leader shows the cluster face; empty: not known, or nowhere.
+  void set_leader_cluster_address(std::string address);
+  void set_follower_proxy(bool forwards, int64_t now_ms);
   void link_up(NodeId peer, int64_t now_ms);
   void set_service(Service service, int64_t now_ms);
   // As applied here: batches are written in the formats that it has.

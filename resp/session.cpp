@@ -140,6 +140,7 @@ RequestBatch Session::take_requests() {
   State& s = *state_;
   RequestBatch taken = std::exchange(s.requests, {});
   taken.connection = s.info.id;
+  taken.face = s.info.face;
   s.usual_request_bytes = std::min(taken.buffer.size(), kReserveBytes);
   s.usual_requests = std::min(taken.requests.size(), kReserveBytes / sizeof(Request));
   return taken;

@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 
+#include "resp/face.hpp"
 #include "resp/request.hpp"
 
 namespace kiwi::resp {
@@ -25,6 +26,7 @@ struct SessionInfo {
   std::string peer_address;  // ip:port
   std::string local_address;
   int file_descriptor = -1;  // shown by CLIENT LIST, used for nothing
+  Face face = Face::kStandalone;
 };
 
 // What a connection above maxclients is told before it is closed.

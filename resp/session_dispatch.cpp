@@ -114,6 +114,9 @@ std::string Session::State::refusal_of(const CommandSpec& row, size_t argc) cons
   if (monitoring && is_refused_to_monitors(row)) {
     return "ERR Replica can't interact with the keyspace";
   }
+  if (row.is_data() && has_no(row)) {
+    return std::string(texts::kNoClusterHere);
+  }
   if (row.role == SessionRole::kDebug && !may_debug()) {
     return std::string(kNoDebug);
   }
@@ -242,6 +245,11 @@ void Session::State::run(const CommandSpec& row, Args args) {
     reply_now([&](RespWriter& reply) { run_local(row, args, reply, room); });
     return;
   }
+  if (takes_advice()) {
+    if (const std::string advice = advice_for(row, args); !advice.empty()) {
+      return reply_error(advice);
+    }
+  }
   size_t begin = requests.buffer.size();
   pack_command(requests.buffer, database, args);
   if (requests.buffer.size() - begin > static_cast<size_t>(node.options.raft_max_entry_size)) {
@@ -264,7 +272,11 @@ void Session::State::run_local(const CommandSpec& row, Args args, RespWriter& re
   // What changes subscriptions is not refused for its reply, which its words bound.
   reply.set_room(row.role == SessionRole::kSubscribe ? RespWriter::kAnyRoom : room);
   try {
-    row.local(*self, args, reply);
+    if (has_no(row)) {
+      reply.error(texts::kNoClusterHere);
+    } else {
+      row.local(*self, args, reply);
+    }
     reply.set_room(RespWriter::kAnyRoom);
   } catch (const ReplyTooLarge&) {
     reply.set_room(RespWriter::kAnyRoom);

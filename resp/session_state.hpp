@@ -139,6 +139,7 @@ struct Session::State {
   std::string library_version;
   bool no_evict = false;
   bool no_touch = false;
+  bool redirects = false;        // CLIENT CAPA redirect
   bool replies_off = false;      // CLIENT REPLY OFF
   bool skip_next_reply = false;  // CLIENT REPLY SKIP: the next command's
   bool skip_this_reply = false;
@@ -249,6 +250,13 @@ struct Session::State {
   // pass for unchanged (F11).
   bool may_read_stale() const { return stale_reads && transaction.tokens.empty(); }
   bool is_silent() const { return replies_off || skip_this_reply; }
+
+  // ---- session_faces.cpp
+  // Its face knows no such thing, and says so.
+  bool has_no(const CommandSpec& row) const;
+  // Of clients that follow it: the error that sends them to the leader; empty: it is taken here.
+  bool takes_advice() const { return info.face == Face::kCluster || redirects; }
+  std::string advice_for(const CommandSpec& row, Args args) const;
 
   // ---- session_migration.cpp
   // Takes the place of the reply; a block of MULTI has no place for it.

@@ -37,8 +37,16 @@ struct TcpServer::State : std::enable_shared_from_this<TcpServer::State> {
         read_buffer(std::make_shared<std::string>(config::limits::kSocketReadBytes, '\0')) {}
   ~State() { readable->clear(); }
 
-  void accept(const std::shared_ptr<tcp::acceptor>& acceptor);
-  void welcome(tcp::socket socket);
+  // A listening socket, and what it shows the node to be.
+  struct Listener {
+    Listener(asio::io_context& io, tcp protocol, int fd, resp::Face face_in)
+        : acceptor(io, protocol, fd), face(face_in) {}
+    tcp::acceptor acceptor;
+    const resp::Face face;
+  };
+  Result<void> listen(uint16_t port, resp::Face face);
+  void accept(const std::shared_ptr<Listener>& listener);
+  void welcome(tcp::socket socket, resp::Face face);
   template <class Atom>
   void tell_all(Atom atom);
   void set_socket_options(tcp::socket& socket) const;
@@ -48,7 +56,7 @@ struct TcpServer::State : std::enable_shared_from_this<TcpServer::State> {
   TcpServerOptions options;
   std::shared_ptr<ReadableSockets> readable;
   std::shared_ptr<std::string> read_buffer;
-  std::vector<std::shared_ptr<tcp::acceptor>> acceptors;
+  std::vector<std::shared_ptr<Listener>> listeners;
   std::unordered_map<resp::ConnectionId, ConnectionHandle> connections;
   resp::ConnectionId next_id = 1;
   size_t clients_max = 0;  // that there are descriptors for
@@ -91,8 +99,25 @@ size_t clients_max(config::Options& options) {
 Result<void> TcpServer::listen() {
   config::Options& o = state_->options.node->options;
   state_->clients_max = clients_max(o);
-  Result<std::vector<int>> fds =
-      open_listeners(o.bind, static_cast<uint16_t>(o.port), static_cast<int>(o.tcp_backlog));
+  const resp::Face main = resp::main_face(o);
+  if (Result<void> opened = state_->listen(resp::port_of(o, main), main); !opened) {
+    return opened;
+  }
+  for (const resp::Face face : {resp::Face::kCluster}) {
+    const uint16_t port = face == main ? uint16_t{0} : resp::port_of(o, face);
+    if (port == 0) {
+      continue;
+    }
+    if (Result<void> opened = state_->listen(port, face); !opened) {
+      return opened;
+    }
+  }
+  return {};
+}
+
+Result<void> TcpServer::State::listen(uint16_t port, resp::Face face) {
+  const config::Options& o = options.node->options;
+  Result<std::vector<int>> fds = open_listeners(o.bind, port, static_cast<int>(o.tcp_backlog));
   if (!fds) {
     return fds.error();
   }
@@ -101,30 +126,31 @@ Result<void> TcpServer::listen() {
     socklen_t size = sizeof(address);
     ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
     const tcp protocol = address.ss_family == AF_INET6 ? tcp::v6() : tcp::v4();
-    state_->acceptors.push_back(std::make_shared<tcp::acceptor>(state_->loop.io(), protocol, fd));
+    listeners.push_back(std::make_shared<Listener>(loop.io(), protocol, fd, face));
   }
   return {};
 }
 
 void TcpServer::start() {
-  for (const auto& acceptor : state_->acceptors) {
-    state_->accept(acceptor);
+  for (const auto& listener : state_->listeners) {
+    state_->accept(listener);
   }
 }
 
 void TcpServer::stop_accepting() {
-  for (const auto& acceptor : state_->acceptors) {
+  for (const auto& listener : state_->listeners) {
     // Who the kernel has let in already is a client like the others.
+    tcp::acceptor& acceptor = listener->acceptor;
     ErrorCode error;
-    acceptor->non_blocking(true, error);
+    acceptor.non_blocking(true, error);
     while (!error) {
       tcp::socket socket(state_->loop.io());
-      acceptor->accept(socket, error);
+      acceptor.accept(socket, error);
       if (!error) {
-        state_->welcome(std::move(socket));
+        state_->welcome(std::move(socket), listener->face);
       }
     }
-    acceptor->close(error);
+    acceptor.close(error);
   }
 }
 
@@ -175,36 +201,36 @@ void TcpServer::expect_requests(bool expected) { state_->readable->expect_reques
 
 size_t TcpServer::clients() const { return state_->connections.size(); }
 
-void TcpServer::State::accept(const std::shared_ptr<tcp::acceptor>& acceptor) {
-  acceptor->async_accept(
-      [self = shared_from_this(), acceptor](const ErrorCode& error, tcp::socket socket) {
+void TcpServer::State::accept(const std::shared_ptr<Listener>& listener) {
+  listener->acceptor.async_accept(
+      [self = shared_from_this(), listener](const ErrorCode& error, tcp::socket socket) {
         if (!error) {
           try {
-            self->welcome(std::move(socket));
+            self->welcome(std::move(socket), listener->face);
           } catch (const std::exception& thrown) {  // no memory for one more
             log_warning("a client was turned away: " + std::string(thrown.what()));
           }
         }
-        if (!acceptor->is_open()) {
+        if (!listener->acceptor.is_open()) {
           return;
         }
         if (!error) {
-          self->accept(acceptor);
+          self->accept(listener);
           return;
         }
         // Out of descriptors, most likely: try again a little later instead of spinning.
         log_warning("accepting a client failed: " + error.message());
         auto timer =
             std::make_shared<asio::steady_timer>(self->loop.io(), std::chrono::milliseconds(100));
-        timer->async_wait([self, acceptor, timer](const ErrorCode& cancelled) {
-          if (!cancelled && acceptor->is_open()) {
-            self->accept(acceptor);
+        timer->async_wait([self, listener, timer](const ErrorCode& cancelled) {
+          if (!cancelled && listener->acceptor.is_open()) {
+            self->accept(listener);
           }
         });
       });
 }
 
-void TcpServer::State::welcome(tcp::socket socket) {
+void TcpServer::State::welcome(tcp::socket socket, resp::Face face) {
   resp::NodeContext& node = *options.node;
   ErrorCode error;
   const tcp::endpoint remote = socket.remote_endpoint(error);
@@ -224,7 +250,7 @@ void TcpServer::State::welcome(tcp::socket socket) {
   ++node.metrics.connections_received;
   RespConnectionOptions connection;
   connection.node = &node;
-  connection.info = {next_id++, text(remote), text(local), socket.native_handle()};
+  connection.info = {next_id++, text(remote), text(local), socket.native_handle(), face};
   connection.stream = make_asio_stream(std::move(socket), readable, read_buffer);
   connection.router = options.router;
   connection.state_machine = options.state_machine;

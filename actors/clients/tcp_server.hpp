@@ -28,7 +28,7 @@ class TcpServer {
   TcpServer(caf::actor_system& system, ClientLoop& loop, TcpServerOptions options);
   ~TcpServer();
 
-  // Opens the sockets of the bind list. An error is one sentence.
+  // Opens the sockets of the bind list, for each face that has a port. An error is one sentence.
   Result<void> listen();
   void start();                          // accept from now on
   void stop_accepting();                 // existing clients stay

@@ -73,6 +73,9 @@ int main(int argc, char** argv) {
   for (const std::string& setting : options->ignored) {
     kiwi::log_notice("ignored, for it means nothing here: " + setting);
   }
+  for (const std::string& sentence : options->adapted) {
+    kiwi::log_notice(sentence);
+  }
   if (const kiwi::Result<void> raised = kiwi::raise_open_files(); !raised) {
     refuse(raised.error().text);
   }

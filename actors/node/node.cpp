@@ -19,6 +19,7 @@
 #include "actors/listeners.hpp"
 #include "actors/node/config_file.hpp"
 #include "actors/node/departure_shell.hpp"
+#include "actors/node/faces_shell.hpp"
 #include "actors/node/fanout_shell.hpp"
 #include "actors/node/founding_shell.hpp"
 #include "actors/node/joining_shell.hpp"
@@ -118,6 +119,7 @@ struct Node::State {
   VersionsShell versions{parts, peers};
   LoadShell load{parts, snapshots};
   DepartureShell departure{parts, peers};
+  FacesShell faces{parts};
   FanoutShell fanout{fanout_options()};
   LatencyWatch latency{parts.context.measures.latency(), kTimerMs};
 };
@@ -256,6 +258,9 @@ void Node::State::spawn_state_machine_and_router() {
     }
   };
   routing.observe_raft = [this](const RaftReport& report) { observe(report); };
+  routing.cluster_address = [this](const raft::Member& member) {
+    return faces.cluster_address(member);
+  };
   routing.observe_service = [this](resp::Service service) {
     parts.context.status.service = service;
     if (service == resp::Service::kUp) {
@@ -297,7 +302,10 @@ void Node::State::fill_context() {
   context.monotonic_ms = ClientLoop::monotonic_ms;
   context.sleep_us = [](int64_t us) { std::this_thread::sleep_for(std::chrono::microseconds(us)); };
   context.refresh_status = [this] { refresh_status(); };
-  context.options_changed = [this] { log_set_level(parts.options.loglevel); };
+  context.options_changed = [this] {
+    log_set_level(parts.options.loglevel);
+    faces.options_changed();
+  };
   context.close_connection = [this](resp::ConnectionId id) { parts.server->close(id); };
   context.deliver = [this](resp::ReplyBatch batch) { parts.server->deliver(std::move(batch)); };
   context.init_cluster = [this](std::optional<ClusterId> cluster) {
@@ -326,6 +334,7 @@ void Node::State::timer() {
   orders.timer();
   joining.timer();
   load.timer();
+  faces.timer();
   fanout.tick();
   look_after_caches();
   look_at_latency();
@@ -427,6 +436,7 @@ void Node::State::observe(const RaftReport& report) {
   }
   peers.observe(report);
   fanout.observe(report.fanout);
+  faces.observe(report);
 }
 
 void Node::State::observe(const raft::Event& event) {

@@ -80,6 +80,7 @@ PeerHello PeerDirectory::hello_for(NodeId peer) const {
   hello.architecture = cluster_.build.architecture;
   hello.cluster_version_max = cluster_.build.cluster_version_max;
   hello.groups = 1;
+  hello.cluster_port = options_.cluster_port;
   if (!cluster_.core_runs) {
     return hello;
   }

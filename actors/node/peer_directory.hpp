@@ -51,6 +51,7 @@ class PeerDirectory {
     std::vector<config::PeerAddress> listed;  // raft.peers
     config::Bootstrap bootstrap = config::Bootstrap::kAuto;
     uint32_t election_timeout_ms = 0;
+    uint16_t cluster_port = 0;  // of the cluster face
   };
   // The first two outlive it.
   PeerDirectory(const ClusterFacts& cluster, const OwnNode& own, Options options, KnownMarks known)

@@ -20,7 +20,8 @@ std::string name(NodeId id) { return "node " + std::to_string(id.value); }
 
 PeerDirectory::Options directory_options(const config::Options& options) {
   return {options.raft_peers, options.raft_bootstrap,
-          static_cast<uint32_t>(options.raft_election_timeout)};
+          static_cast<uint32_t>(options.raft_election_timeout),
+          resp::port_of(options, resp::Face::kCluster)};
 }
 
 }  // namespace
@@ -109,7 +110,9 @@ void PeersShell::peer_said(const PeerHello& hello) {
   if (news->own_copy_is_old) {
     end_as_old_copy(name(hello.node) + " remembers that it went further, or another way");
   }
-  node_.context.status.links[hello.node].election_timeout_ms = hello.election_timeout_ms;
+  resp::LinkStatus& link = node_.context.status.links[hello.node];
+  link.election_timeout_ms = hello.election_timeout_ms;
+  link.cluster_port = static_cast<uint16_t>(hello.cluster_port);
   if (news->marks_moved) {
     marks_of_peers_moved({directory_.marks_of(hello.node)});
   }

@@ -132,7 +132,7 @@ void SnapshotsShell::look_at_damage(const SnapshotReport& report, int64_t now_ms
 LogNow SnapshotsShell::log_now() const {
   return {{static_cast<uint64_t>(node_.options.raft_snapshot_entries),
            static_cast<uint64_t>(node_.options.raft_log_keep_entries),
-           static_cast<uint64_t>(node_.options.raft_log_max_file_size),
+           node_.options.log_file_bytes(),
            static_cast<uint64_t>(node_.options.raft_log_laggard_max_bytes)},
           {node_.facts.raft.first_index, node_.facts.raft.last_index,
            node_.facts.raft.snapshot_index, node_.storage->executor().applied(),

@@ -20,15 +20,16 @@ config::HostPort parsed(const std::string& address) {
   return found ? *found : config::HostPort{};
 }
 
-// Whom clients should take for the master.
-NodeId master_for_clients(const NodeContext& node) {
+// Whom clients should take for the master, of those that are shown to them.
+NodeId master_for_clients(const NodeContext& node, Face face) {
   const NodeStatus& status = node.status;
   NodeId self = status.raft.id;
   NodeId leader = status.raft.leader;
   if (leader == self) {
     return self;
   }
-  if (leader) {
+  const raft::Member* member = status.raft.configuration.find(leader);
+  if (member != nullptr && face_port(node, *member, face) != 0) {
     auto link = status.links.find(leader);
     if (link != status.links.end() && link->second.up) {
       return leader;
@@ -74,7 +75,7 @@ size_t ClusterView::reachable() const {
   return static_cast<size_t>(std::ranges::count_if(nodes, &ClusterNode::reachable));
 }
 
-ClusterView view_cluster(NodeContext& node) {
+ClusterView view_cluster(NodeContext& node, Face face) {
   node.refresh_status();
   const NodeStatus& status = node.status;
   const raft::Configuration& configuration = status.raft.configuration;
@@ -83,14 +84,17 @@ ClusterView view_cluster(NodeContext& node) {
   if (status.service == Service::kUninitialized || status.service == Service::kRemoved) {
     return view;
   }
-  NodeId master = master_for_clients(node);
+  NodeId master = master_for_clients(node, face);
   for (const raft::Member& member : configuration.members) {
+    const uint16_t port = face_port(node, member, face);
+    if (port == 0) {
+      continue;
+    }
     ClusterNode& one = view.nodes.emplace_back();
-    config::HostPort client = parsed(member.client_address);
     one.id = member.id;
     one.name = node_name(configuration.cluster, member.id);
-    one.host = client.host;
-    one.port = client.port;
+    one.host = parsed(member.client_address).host;
+    one.port = port;
     one.peer_port = parsed(member.peer_address).port;
     one.myself = member.id == status.raft.id;
     one.master = member.id == master;
@@ -108,11 +112,25 @@ ClusterView view_cluster(NodeContext& node) {
   return view;
 }
 
-bool is_replica(const NodeContext& node) {
+bool shows_replica(const NodeContext& node, Face face) {
   const NodeStatus& status = node.status;
+  if (!speaks_cluster(face)) {
+    return status.service != Service::kUp;
+  }
   bool in_cluster = status.service == Service::kUp || status.service == Service::kLoading;
   return in_cluster && status.raft.configuration.find(status.raft.id) != nullptr &&
          status.raft.role != raft::Role::kLeader;
+}
+
+std::string_view mode_of(Face face) {
+  switch (face) {
+    case Face::kCluster:
+      return "cluster";
+    case Face::kStandalone:
+    case Face::kRedisRaft:
+      break;
+  }
+  return "standalone";
 }
 
 }  // namespace kiwi::resp

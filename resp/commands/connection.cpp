@@ -78,11 +78,10 @@ void write_hello(const Session::State& s, ReplyWriter& reply) {
   reply.integer(s.resp_version);
   reply.bulk("id");
   reply.integer(static_cast<int64_t>(s.info.id));
-  // Any node serves any key, so clients need no cluster mode.
   reply.bulk("mode");
-  reply.bulk("standalone");
+  reply.bulk(mode_of(s.info.face));
   reply.bulk("role");
-  reply.bulk(is_replica(s.node) ? "replica" : "master");
+  reply.bulk(shows_replica(s.node, s.info.face) ? "replica" : "master");
   reply.bulk("modules");
   reply.array(0);
 }
@@ -120,6 +119,7 @@ void reset(Session& session, Args, ReplyWriter& reply) {
   s.resp_version = 2;
   s.stale_reads = false;
   s.no_touch = false;
+  s.redirects = false;
   s.replies_off = false;
   s.skip_this_reply = false;
   s.name.clear();

@@ -6,6 +6,7 @@
 
 #include "config/base/check.hpp"
 #include "config/version.hpp"
+#include "resp/commands/cluster_view.hpp"
 #include "resp/commands/info_text.hpp"
 #include "resp/session_state.hpp"
 #include "resp/words.hpp"
@@ -31,7 +32,7 @@ void server(NodeContext& node, InfoText& out) {
   out.line("redis_git_dirty", 0);
   out.line("redis_build_id", "0");
   out.line("kiwi_version", config::kKiwiVersion);
-  out.line("redis_mode", "standalone");
+  out.line("redis_mode", mode_of(out.face()));
   out.line("os", std::string(system.sysname) + " " + system.release + " " + system.machine);
   out.line("arch_bits", 64);
   out.line("monotonic_clock", "POSIX clock_gettime");
@@ -41,7 +42,7 @@ void server(NodeContext& node, InfoText& out) {
   out.line("process_id", node.process_id);
   out.line("process_supervised", "no");
   out.line("run_id", node.run_id);
-  out.line("tcp_port", node.options.port);
+  out.line("tcp_port", port_of(node.options, out.face()));
   out.line("server_time_usec", now_us);
   out.line("uptime_in_seconds", up_s);
   out.line("uptime_in_days", up_s / 86400);
@@ -172,7 +173,9 @@ void cpu(NodeContext& node, InfoText& out) {
 
 void modules(NodeContext&, InfoText&) {}
 
-void cluster(NodeContext&, InfoText& out) { out.line("cluster_enabled", 1); }
+void cluster(NodeContext&, InfoText& out) {
+  out.line("cluster_enabled", speaks_cluster(out.face()) ? 1 : 0);
+}
 
 void keyspace(NodeContext& node, InfoText& out) {
   const int64_t now_ms = node.wall_microseconds() / 1000;
@@ -266,7 +269,7 @@ void info(Session& session, Args args, ReplyWriter& reply) {
   bool everything = asked("everything");
   bool all = everything || asked("all");
   bool usual = all || args.size() == 1 || asked("default");
-  InfoText out;
+  InfoText out(session.state().info.face);
   for (const Section& section : kSections) {
     if (asked(section.word) || (section.usual ? usual : all)) {
       out.section(section.title);

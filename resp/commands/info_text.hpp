@@ -13,6 +13,9 @@ namespace kiwi::resp {
 
 class InfoText {
  public:
+  explicit InfoText(Face face) : face_(face) {}
+
+  Face face() const { return face_; }  // of whom it is told
   void section(std::string_view title);
   void line(std::string_view name, std::string_view value);
   void line(std::string_view name, std::integral auto value) { line(name, std::to_string(value)); }
@@ -20,6 +23,7 @@ class InfoText {
   std::string take() { return std::move(text_); }
 
  private:
+  const Face face_;
   std::string text_;
 };
 

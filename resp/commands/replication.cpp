@@ -35,9 +35,9 @@ int64_t known_replicas(const NodeStatus& status) {
 }  // namespace
 
 void write_replication(NodeContext& node, InfoText& out) {
-  ClusterView view = view_cluster(node);
+  ClusterView view = view_cluster(node, out.face());
   const ClusterNode* master = view.master();
-  bool replica = is_replica(node);
+  bool replica = shows_replica(node, out.face());
   out.line("role", replica ? "slave" : "master");
   size_t slaves = 0;
   if (replica) {
@@ -77,7 +77,7 @@ void write_replication(NodeContext& node, InfoText& out) {
   // The backlog is the log's window in memory.
   bool backlog = node.status.log_window_entries > 0;
   out.line("repl_backlog_active", backlog ? 1 : 0);
-  out.line("repl_backlog_size", node.options.raft_log_max_cache_size);
+  out.line("repl_backlog_size", node.options.log_cache_bytes());
   out.line("repl_backlog_first_byte_offset",
            backlog ? node.status.raft.last_index.value - node.status.log_window_entries + 1 : 0);
   out.line("repl_backlog_histlen", node.status.log_window_bytes);
@@ -87,9 +87,10 @@ namespace commands {
 
 void role(Session& session, Args, ReplyWriter& reply) {
   NodeContext& node = session.state().node;
-  ClusterView view = view_cluster(node);
+  const Face face = session.state().info.face;
+  ClusterView view = view_cluster(node, face);
   auto offset = static_cast<int64_t>(node.status.applied.value);
-  if (!is_replica(node)) {
+  if (!shows_replica(node, face)) {
     std::vector<const ClusterNode*> replicas;
     for (const ClusterNode& one : view.nodes) {
       if (!one.myself && one.reachable) {
@@ -120,15 +121,19 @@ void role(Session& session, Args, ReplyWriter& reply) {
   reply.integer(offset);
 }
 
-void replicaof(Session&, Args args, ReplyWriter& reply) {
+void replicaof(Session& session, Args args, ReplyWriter& reply) {
   std::string name = same_word(args[0], "slaveof") ? "SLAVEOF" : "REPLICAOF";
-  reply.error("ERR " + name +
-              " not allowed in cluster mode. A node's data comes from its cluster's log: see "
-              "RAFT.NODE and RAFT.CLUSTER JOIN.");
+  const bool cluster = speaks_cluster(session.state().info.face);
+  reply.error("ERR " + name + (cluster ? " not allowed in cluster mode." : " not allowed.") +
+              " A node's data comes from its cluster's log: see RAFT.NODE and RAFT.CLUSTER JOIN.");
 }
 
-void failover(Session&, Args, ReplyWriter& reply) {
-  reply.error("ERR FAILOVER not allowed in cluster mode. Use CLUSTER FAILOVER command instead.");
+void failover(Session& session, Args, ReplyWriter& reply) {
+  if (speaks_cluster(session.state().info.face)) {
+    return reply.error(
+        "ERR FAILOVER not allowed in cluster mode. Use CLUSTER FAILOVER command instead.");
+  }
+  reply.error("ERR FAILOVER not allowed. RAFT.TRANSFER_LEADER moves leadership.");
 }
 
 // Whatever a client was told is done is on a majority's disks, so what Redis waits for has happened

@@ -1,0 +1,34 @@
+// Where the members of the cluster show which face, and where this node would send its clients: what
+// CLUSTER, MOVED and their like name. Ports beside a member's own are told in its hello, so of who
+// was not heard since the start they are not known. Plain functions; client loop.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "raft/status.hpp"
+#include "raft/types.hpp"
+#include "resp/face.hpp"
+
+namespace kiwi::resp {
+
+struct NodeContext;
+
+// host:port without brackets: clients take what stands before the last colon for the host.
+std::string plain_address(const std::string& host, uint16_t port);
+
+// Of that member; 0: not known, or it has none.
+uint16_t face_port(const NodeContext& node, const raft::Member& member, Face face);
+std::string face_address(const NodeContext& node, const raft::Member& member, Face face);
+
+// Where clients should go with their writes, as host:port: the ready leader, if this node is not it
+// and is linked to it. Empty: nowhere, this node takes them. A hint, never a promise.
+struct LeaderAdvice {
+  std::string standalone;
+  std::string cluster;
+  const std::string& of(Face face) const { return face == Face::kCluster ? cluster : standalone; }
+  bool operator==(const LeaderAdvice&) const = default;
+};
+LeaderAdvice advise(const NodeContext& node, const raft::Status& raft);
+
+}  // namespace kiwi::resp
