@@ -19,8 +19,9 @@ std::vector<std::string> apply_dialect(Options& options) {
   // RedisRaft's own defaults would be refused here. A launcher that was written for it has no way
   // to know, and longer waits break none of its promises.
   const auto adapt = [&said](const char* name, int64_t& value, int64_t to) {
-    said.push_back(std::string(name) + " " + std::to_string(value) + " of this command line is taken as " +
-                   std::to_string(to) + ": raft.dialect redisraft");
+    said.push_back(std::string(name) + " " + std::to_string(value) +
+                   " of this command line is taken as " + std::to_string(to) +
+                   ": raft.dialect redisraft");
     value = to;
   };
   constexpr int64_t kElections = 5;  // F24

@@ -46,9 +46,9 @@ std::string only_value(std::string_view value) {
       describe(static_cast<const Type*>(nullptr)))
 #define BOOLEAN(field, name, value, flags, doc) CUSTOM(field, bool, name, value, flags, doc)
 #define TEXT(field, name, value, flags, doc) CUSTOM(field, std::string, name, value, flags, doc)
-#define ALIAS(field, Type, name, flags, doc)                                                    \
-  ROW(field, name, (flags) | kAlias | kHidden, doc,                                             \
-      takes_many_words(static_cast<const Type*>(nullptr)), parse_value(text, o.field),          \
+#define ALIAS(field, Type, name, flags, doc)                                           \
+  ROW(field, name, (flags) | kAlias | kHidden, doc,                                    \
+      takes_many_words(static_cast<const Type*>(nullptr)), parse_value(text, o.field), \
       format_value(o.field), describe(static_cast<const Type*>(nullptr)))
 #define FIXED(name, value, doc)                                                                  \
   OptionRow{name,                                                                                \

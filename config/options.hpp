@@ -121,11 +121,11 @@ struct Options {
 
   // What the defaults mean for this node.
   NodeId node_id() const { return NodeId{raft_id == 0 ? 1 : static_cast<uint64_t>(raft_id)}; }
-  uint16_t peer_port() const;       // the port to listen on for peers
-  uint64_t log_cache_bytes() const;      // raft.log-max-cache-size
-  uint64_t log_file_bytes() const;       // raft.log-max-file-size
-  uint64_t append_message_bytes() const; // raft.append-req-max-size
-  uint32_t append_messages() const;      // raft.append-req-max-count
+  uint16_t peer_port() const;             // the port to listen on for peers
+  uint64_t log_cache_bytes() const;       // raft.log-max-cache-size
+  uint64_t log_file_bytes() const;        // raft.log-max-file-size
+  uint64_t append_message_bytes() const;  // raft.append-req-max-size
+  uint32_t append_messages() const;       // raft.append-req-max-count
   HostPort client_address() const;  // told to clients and peers (MOVED, Member.client_address)
   HostPort peer_address() const;    // told to peers (Member.peer_address)
 

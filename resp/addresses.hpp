@@ -1,12 +1,12 @@
-// Where the members of the cluster show which face, and where this node would send its clients: what
-// CLUSTER, MOVED and their like name. Ports beside a member's own are told in its hello, so of who
-// was not heard since the start they are not known. Plain functions; client loop.
+// Where the members of the cluster show which face, and where this node would send its clients:
+// what CLUSTER, MOVED and their like name. Ports beside a member's own are told in its hello, so of
+// who was not heard since the start they are not known. Plain functions; client loop.
 #pragma once
 
 #include <cstdint>
 #include <string>
 
-#include "raft/status.hpp"
+#include "raft/core.hpp"
 #include "raft/types.hpp"
 #include "resp/face.hpp"
 

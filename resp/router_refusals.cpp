@@ -72,9 +72,7 @@ const std::string& Router::State::address_for(const Connection& c) const {
 }
 
 // A plain server reads what it replicates, whoever leads.
-bool Router::State::forwards(const Connection& c,
-                             RequestKind kind,
-                             std::string_view packed) const {
+bool Router::State::forwards(const Connection& c, RequestKind kind, std::string_view packed) const {
   return options.follower_proxy || (!speaks_cluster(c.face) && !writes(kind, packed));
 }
 
@@ -183,8 +181,7 @@ void Router::State::refuse_waiting(Answer why, int64_t now_ms, Whom whom) {
   auto refuse_reads = [&](std::vector<router::WaitingRead>& reads) {
     std::vector<router::WaitingRead> waiting = std::exchange(reads, {});
     for (router::WaitingRead& read : waiting) {
-      if (whom == Whom::kNotForwarded &&
-          forwards(*read.connection, read.op.kind, read.op.packed)) {
+      if (whom == Whom::kNotForwarded && forwards(*read.connection, read.op.kind, read.op.packed)) {
         reads.push_back(std::move(read));
         continue;
       }

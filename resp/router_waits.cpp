@@ -25,8 +25,8 @@ void Router::serves(std::vector<Serve> serves, int64_t now_ms) {
     CHECK_INVARIANT(serve.waiter != 0 && !serve.packed.empty());
     const auto client = s.connections.find(serve.to.connection);
     const bool known = client != s.connections.end();
-    const auto refusal = s.refusal(known ? client->second : s.internal, RequestKind::kWrite,
-                                   serve.packed, now_ms);
+    const auto refusal =
+        s.refusal(known ? client->second : s.internal, RequestKind::kWrite, serve.packed, now_ms);
     if (known && serve.to.slot < client->second.waits_from) {
       s.effects.serves_returned.push_back(serve.waiter);  // behind `answered`: it waits no longer
     } else if (refusal == Answer::kMoved || refusal == Answer::kReadOnly ||

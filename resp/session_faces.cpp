@@ -1,5 +1,5 @@
-// What a session does by the face that its connection sees (face.hpp): commands that it has not, and
-// clients that are sent to the leader.
+// What a session does by the face that its connection sees (face.hpp): commands that it has not,
+// and clients that are sent to the leader.
 #include "resp/command_keys.hpp"
 #include "resp/session_state.hpp"
 #include "rocks/keys.hpp"

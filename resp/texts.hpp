@@ -3,7 +3,7 @@
 // (scripts/lint):
 //   TIMEOUT                       nobody knows: it may have been applied, or be applied yet
 //   NOCLUSTER CLUSTERDOWN LOADING MOVED OOM NOAUTH WRONGPASS NOPROTO EXECABORT WRONGTYPE
-//   INVALIDOBJ UNBLOCKED NOSCRIPT NOTBUSY BUSY UNKILLABLE TRYAGAIN READONLY REDIRECT ERR   certainly
+//   INVALIDOBJ UNBLOCKED NOSCRIPT NOTBUSY BUSY UNKILLABLE TRYAGAIN READONLY REDIRECT ERR certainly
 //   not applied (a block: nothing of it)
 #pragma once
 
@@ -58,11 +58,8 @@ inline std::string moved(unsigned slot, std::string_view address) {
 // Of a plain server that does not forward, and of a client that may be sent elsewhere.
 inline constexpr std::string_view kReadOnly =
     "READONLY You can't write against a read only replica.";
-inline std::string redirect(std::string_view address) {
-  return "REDIRECT " + std::string(address);
-}
-inline constexpr std::string_view kNoClusterHere =
-    "ERR This instance has cluster support disabled";
+inline std::string redirect(std::string_view address) { return "REDIRECT " + std::string(address); }
+inline constexpr std::string_view kNoClusterHere = "ERR This instance has cluster support disabled";
 
 inline constexpr std::string_view kUnblocked = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
 inline constexpr std::string_view kUnblockedByForce =

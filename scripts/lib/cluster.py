@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import cluster_members
-from cluster_model import (PEER_PORT_OFFSET, ROOT, STOP_SECONDS, Cluster, Failure, print_status,
+from cluster_model import (FACE_PORT_OFFSETS, PEER_PORT_OFFSET, ROOT, STOP_SECONDS, Cluster, Failure, print_status,
                            print_lines_to_try, wait_for_leader)
 
 HELP = """\
@@ -33,6 +33,7 @@ options, before or after the command:
   --port P        client port of node 1, the others follow (6379); peers use P + 10000
   --dir D         where the cluster lives (run/ in the tree, or $KIWI_CLUSTER_DIR)
   --restore D     a new cluster gets the data of a backup (scripts/backup)
+  --faces         also listen for clients of Redis Cluster (port + 2000)
   --set name=v    one more server option, for all nodes; may be repeated
   --no-build      start the server that is already built
 
@@ -62,9 +63,10 @@ def settle(cluster, options):
     settings = dict(pair.split("=", 1) for pair in options.set or [])
     if not cluster.exists():
         count, port = options.nodes or 3, options.port or 6379
-        if not 1 <= port <= 65535 - PEER_PORT_OFFSET - count:
+        highest = max([PEER_PORT_OFFSET, *(FACE_PORT_OFFSETS.values() if options.faces else [])])
+        if not 1 <= port <= 65535 - highest - count:
             raise Failure(f"--port {port} leaves no room: nodes use ports from it on, and the same "
-                          "plus 10000 for each other")
+                          f"plus up to {highest} for each other and for other clients")
         cluster.define(count, port, secrets.token_hex(16), settings)
     for asked, has, what in ((options.nodes, cluster.count, "nodes"),
                              (options.port, cluster.port, "port")):
@@ -72,6 +74,7 @@ def settle(cluster, options):
             raise Failure(f"the cluster in {cluster.dir} has --{what} {has}: scripts/cluster stop "
                           "and wipe it to begin another, or choose another --dir")
     cluster.settings.update(settings)
+    cluster.faces = cluster.faces or options.faces
 
 
 def start(cluster, options, only=None):
@@ -236,6 +239,7 @@ def parse(argv):
                                                         os.path.join(ROOT, "run")))
     parser.add_argument("--restore")
     parser.add_argument("--set", action="append", metavar="name=value")
+    parser.add_argument("--faces", action="store_true")
     parser.add_argument("--no-build", action="store_true")
     parser.add_argument("-f", dest="follow", action="store_true")
     parser.add_argument("-h", "--help", action="store_true")

@@ -24,7 +24,8 @@ def manual(make_cluster, size):
     """Nodes that wait to be told, on a command line as for redis-server with RedisRaft."""
     cluster = make_cluster(size, peers=False, start=False, options={
         "raft.bootstrap": "manual", "raft.cluster-secret": SECRET, "dbfilename": "raft.rdb",
-        "loadmodule": "/usr/lib/redisraft.so", "raft.log-filename": "raft.db"})
+        "loadmodule": "/usr/lib/redisraft.so", "raft.log-filename": "raft.db",
+        "raft.follower-proxy": "yes"})
     for node in cluster.nodes:
         node.options["raft.addr"] = f"127.0.0.1:{node.port}"
         node.start()

@@ -242,7 +242,8 @@ TEST_SUITE("config") {
     CHECK(error_of({"--loadmodules", "x"}) != "");
   }
 
-  TEST_CASE("raft.dialect redisraft forwards nothing unless it is told, and takes its times [P10]") {
+  TEST_CASE(
+      "raft.dialect redisraft forwards nothing unless it is told, and takes its times [P10]") {
     CHECK_FALSE(parse({"--raft.dialect", "redisraft"})->raft_follower_proxy);
     CHECK_FALSE(parse({"--raft.log-filename", "r.db"})->raft_follower_proxy);
     auto plain = parse({"--raft.log-filename", "r.db", "--raft.dialect", "kiwi"});
@@ -262,26 +263,46 @@ TEST_SUITE("config") {
     CHECK(error_of({"--raft.response-timeout", "1000"}) != "");  // not in Kiwi's own
   }
 
-  TEST_CASE("every option of RedisRaft is taken at its default; what nothing could keep is not [P10]") {
+  TEST_CASE(
+      "every option of RedisRaft is taken at its default; what nothing could keep is not [P10]") {
     for (auto [name, value] : std::vector<std::pair<const char*, const char*>>{
-             {"--raft.id", "0"}, {"--raft.addr", ""}, {"--raft.log-filename", "redisraft.db"},
-             {"--raft.periodic-interval", "100"}, {"--raft.request-timeout", "200"},
-             {"--raft.election-timeout", "1000"}, {"--raft.connection-timeout", "3000"},
-             {"--raft.join-timeout", "120000"}, {"--raft.response-timeout", "10000"},
-             {"--raft.proxy-response-timeout", "10000"}, {"--raft.reconnect-interval", "100"},
-             {"--raft.append-req-max-count", "2"}, {"--raft.append-req-max-size", "2mb"},
-             {"--raft.snapshot-req-max-count", "32"}, {"--raft.snapshot-req-max-size", "64kb"},
-             {"--raft.log-max-cache-size", "64mb"}, {"--raft.log-max-file-size", "128mb"},
-             {"--raft.log-fsync", "yes"}, {"--raft.follower-proxy", "no"},
-             {"--raft.quorum-reads", "yes"}, {"--raft.tls-enabled", "no"},
-             {"--raft.cluster-user", "default"}, {"--raft.cluster-password", ""},
-             {"--raft.loglevel", "notice"}, {"--raft.trace", "off"},
-             {"--raft.ignored-commands", ""}, {"--raft.scan-size", "1000"},
-             {"--raft.sharding", "no"}, {"--raft.external-sharding", "no"},
-             {"--raft.slot-config", "0:16383"}, {"--raft.shardgroup-update-interval", "5000"},
-             {"--raft.log-delay-apply", "0"}, {"--raft.log-disable-apply", "no"},
-             {"--raft.snapshot-delay", "0"}, {"--raft.snapshot-fail", "no"},
-             {"--raft.snapshot-disable", "no"}, {"--raft.snapshot-disable-load", "no"},
+             {"--raft.id", "0"},
+             {"--raft.addr", ""},
+             {"--raft.log-filename", "redisraft.db"},
+             {"--raft.periodic-interval", "100"},
+             {"--raft.request-timeout", "200"},
+             {"--raft.election-timeout", "1000"},
+             {"--raft.connection-timeout", "3000"},
+             {"--raft.join-timeout", "120000"},
+             {"--raft.response-timeout", "10000"},
+             {"--raft.proxy-response-timeout", "10000"},
+             {"--raft.reconnect-interval", "100"},
+             {"--raft.append-req-max-count", "2"},
+             {"--raft.append-req-max-size", "2mb"},
+             {"--raft.snapshot-req-max-count", "32"},
+             {"--raft.snapshot-req-max-size", "64kb"},
+             {"--raft.log-max-cache-size", "64mb"},
+             {"--raft.log-max-file-size", "128mb"},
+             {"--raft.log-fsync", "yes"},
+             {"--raft.follower-proxy", "no"},
+             {"--raft.quorum-reads", "yes"},
+             {"--raft.tls-enabled", "no"},
+             {"--raft.cluster-user", "default"},
+             {"--raft.cluster-password", ""},
+             {"--raft.loglevel", "notice"},
+             {"--raft.trace", "off"},
+             {"--raft.ignored-commands", ""},
+             {"--raft.scan-size", "1000"},
+             {"--raft.sharding", "no"},
+             {"--raft.external-sharding", "no"},
+             {"--raft.slot-config", "0:16383"},
+             {"--raft.shardgroup-update-interval", "5000"},
+             {"--raft.log-delay-apply", "0"},
+             {"--raft.log-disable-apply", "no"},
+             {"--raft.snapshot-delay", "0"},
+             {"--raft.snapshot-fail", "no"},
+             {"--raft.snapshot-disable", "no"},
+             {"--raft.snapshot-disable-load", "no"},
              {"--raft.migration-debug", "none"}}) {
       CAPTURE(name);
       CHECK(error_of({"--raft.dialect", "redisraft", name, value}) == "");
@@ -293,9 +314,12 @@ TEST_SUITE("config") {
     CHECK(parse({"--raft.loglevel", "debug"})->loglevel == LogLevel::kDebug);
   }
 
-  TEST_CASE("sizes are taken as RedisRaft takes them, and used as far as a node can live with them [P10]") {
-    auto options = parse({"--raft.log-max-cache-size", "1kb", "--raft.log-max-file-size", "1kb",
-                          "--raft.append-req-max-size", "1gb", "--raft.append-req-max-count", "5000"});
+  TEST_CASE(
+      "sizes are taken as RedisRaft takes them, and used as far as a node can live with them "
+      "[P10]") {
+    auto options =
+        parse({"--raft.log-max-cache-size", "1kb", "--raft.log-max-file-size", "1kb",
+               "--raft.append-req-max-size", "1gb", "--raft.append-req-max-count", "5000"});
     REQUIRE(options);
     CHECK(options->log_cache_bytes() == 65536);
     CHECK(options->log_file_bytes() == 1024);

@@ -1,5 +1,5 @@
-// CLUSTER, ROLE, WAIT and RAFT.*: which order the node gets, and what the client is told. Seen as by
-// clients of raft.dialect redisraft; the other faces: session_faces_test.cpp.
+// CLUSTER, ROLE, WAIT and RAFT.*: which order the node gets, and what the client is told. Seen as
+// by clients of raft.dialect redisraft; the other faces: session_faces_test.cpp.
 #include <string>
 #include <utility>
 #include <vector>

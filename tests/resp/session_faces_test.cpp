@@ -1,5 +1,5 @@
-// What the same node is to clients of its faces (resp/face.hpp): the small signs by which they decide
-// which server they talk to.
+// What the same node is to clients of its faces (resp/face.hpp): the small signs by which they
+// decide which server they talk to.
 #include <string>
 #include <vector>
 
