@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "config/options.hpp"
 #include "raft/core.hpp"
 #include "raft/types.hpp"
 #include "resp/face.hpp"
@@ -13,6 +14,22 @@
 namespace kiwi::resp {
 
 struct NodeContext;
+
+// Of the option `port`.
+inline Face main_face(const config::Options& options) {
+  if (options.raft_dialect == config::Dialect::kRedisRaft) {
+    return Face::kRedisRaft;
+  }
+  return options.cluster_enabled ? Face::kCluster : Face::kStandalone;
+}
+
+// Where this node shows it; 0: nowhere.
+inline uint16_t port_of(const config::Options& options, Face face) {
+  if (face == main_face(options)) {
+    return static_cast<uint16_t>(options.port);
+  }
+  return face == Face::kCluster ? static_cast<uint16_t>(options.cluster_client_port) : 0;
+}
 
 // host:port without brackets: clients take what stands before the last colon for the host.
 std::string plain_address(const std::string& host, uint16_t port);
