@@ -16,6 +16,11 @@ std::vector<std::string> apply_dialect(Options& options) {
   if (!options.was_given("raft.follower-proxy")) {
     options.raft_follower_proxy = false;
   }
+  // Its launchers wait for RAFT.CLUSTER INIT or JOIN, and say so with no option.
+  if (!options.was_given("raft.bootstrap") && options.raft_peers.empty() &&
+      options.raft_join.empty()) {
+    options.raft_bootstrap = Bootstrap::kManual;
+  }
   // RedisRaft's own defaults would be refused here. A launcher that was written for it has no way
   // to know, and longer waits break none of its promises.
   const auto adapt = [&said](const char* name, int64_t& value, int64_t to) {

@@ -31,6 +31,7 @@
 #include "resp/rate.hpp"
 #include "resp/request.hpp"
 #include "resp/router_status.hpp"
+#include "resp/serving_waits.hpp"
 #include "resp/tracking.hpp"
 #include "rocks/keyspace.hpp"
 
@@ -159,6 +160,7 @@ struct NodeContext {
                      .error_counted = [this] { ++metrics.error_replies; }}};
 
   LeaderAdvice advice;  // about every 100 ms
+  ServingWaits serving_waits;
 
   // The one applied here: commands that came with later ones are unknown yet.
   uint32_t cluster_version = 1;

@@ -29,6 +29,10 @@ inline constexpr std::string_view kJoinLogMissing =
     "TIMEOUT the cluster let this node in, and its log has not come yet";
 inline constexpr std::string_view kJoinNoAnswer =
     "TIMEOUT a member was asked to let this node in and gave no answer; it may happen yet";
+inline constexpr std::string_view kFoundedNotServing =
+    "TIMEOUT the cluster is founded, and this node does not serve yet";
+inline constexpr std::string_view kJoinedNotServing =
+    "TIMEOUT the cluster let this node in, and it does not serve yet";
 // `error`: what a member said that was asked behind one that gave no answer.
 inline std::string join_refused_later(std::string_view error) {
   return "TIMEOUT another member was asked before and gave no answer: " + std::string(error);

@@ -1,11 +1,13 @@
 #include "actors/node/departure_shell.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <string>
 
 #include "actors/client_loop.hpp"
 #include "actors/clients/tcp_server.hpp"
+#include "actors/node/redisraft_directory.hpp"
 #include "actors/node/storage.hpp"
 #include "config/base/log.hpp"
 #include "resp/router.hpp"
@@ -38,6 +40,29 @@ void DepartureShell::begin(const char* why) {
     step();
     return departure_.stage() != Departure::Stage::kGone;
   });
+}
+
+void DepartureShell::members_changed() {
+  const raft::Configuration& members = node_.facts.committed;
+  if (std::ranges::find(members.removed_ids, node_.facts.self) != members.removed_ids.end() &&
+      members.find(node_.facts.self) == nullptr) {
+    leave_cluster();
+  }
+}
+
+void DepartureShell::leave_cluster() {
+  if (node_.options.raft_dialect != config::Dialect::kRedisRaft ||
+      departure_.stage() != Departure::Stage::kNotYet) {
+    return;
+  }
+  const std::string name = node_.own.cluster.hex().substr(0, 8) + "-" +
+                           std::to_string(node_.facts.self.value) + "-" +
+                           std::to_string(ClientLoop::wall_ms());
+  if (Result<void> noted = note_removal(node_.options.dir, name); !noted) {
+    log_warning("this node stays, for what it has cannot be set aside: " + noted.error().text);
+    return;
+  }
+  begin("it was removed from its cluster");
 }
 
 void DepartureShell::handed_over(const raft::ChangeOutcome& outcome) {

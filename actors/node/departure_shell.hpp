@@ -17,6 +17,9 @@ class DepartureShell {
   void fill(resp::Admin& admin);
   void begin(const char* why);
   void handed_over(const raft::ChangeOutcome& outcome);
+  // raft.dialect redisraft: a node that was removed for good ends, and comes back empty.
+  void members_changed();  // those that are committed
+  void leave_cluster();
 
  private:
   void step();

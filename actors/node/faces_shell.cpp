@@ -11,14 +11,21 @@ namespace kiwi::actors {
 
 // A link that broke is noticed here: until then clients may be sent to a node that is gone, and ask
 // another one.
-void FacesShell::timer() { node_.context.advice = resp::advise(node_.context, node_.facts.raft); }
+void FacesShell::look_for_leader() {
+  node_.context.advice = resp::advise(node_.context, node_.facts.raft);
+}
+
+void FacesShell::timer() {
+  look_for_leader();
+  node_.context.serving_waits.look(node_.context.status.service, ClientLoop::monotonic_ms());
+}
 
 void FacesShell::observe(const RaftReport& report) {
   const bool leader_changed = std::ranges::any_of(report.events, [](const raft::Event& event) {
     return std::holds_alternative<raft::LeaderChanged>(event);
   });
   if (leader_changed) {
-    timer();
+    look_for_leader();
   }
 }
 

@@ -20,6 +20,8 @@ class FacesShell {
   std::string cluster_address(const raft::Member& member) const;
 
  private:
+  void look_for_leader();
+
   NodeParts& node_;
 };
 

@@ -10,6 +10,7 @@
 
 #include "actors/node/import.hpp"
 #include "actors/node/node.hpp"
+#include "actors/node/redisraft_directory.hpp"
 #include "actors/node/restore.hpp"
 #include "config/base/log.hpp"
 #include "config/base/open_files.hpp"
@@ -58,7 +59,7 @@ int import_and_end(const kiwi::config::Options& options) {
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   select_mutant();
-  const kiwi::Result<kiwi::config::Options> options = kiwi::config::parse_command_line(argc, argv);
+  kiwi::Result<kiwi::config::Options> options = kiwi::config::parse_command_line(argc, argv);
   if (!options) {
     refuse(options.error().text);
   }
@@ -89,6 +90,9 @@ int main(int argc, char** argv) {
   }
   if (!options->import.empty()) {
     return import_and_end(*options);
+  }
+  if (const kiwi::Result<void> ready = kiwi::actors::prepare_directory(*options); !ready) {
+    refuse(ready.error().text);
   }
   kiwi::Result<std::unique_ptr<kiwi::actors::Node>> node = kiwi::actors::Node::open(*options);
   if (!node) {

@@ -1,6 +1,5 @@
 #include "actors/node/node.hpp"
 
-#include <array>
 #include <chrono>
 #include <csignal>
 #include <ctime>
@@ -49,22 +48,6 @@ namespace {
 
 constexpr int64_t kTimerMs = 100;
 constexpr uint64_t kClientRounds = 10;  // sessions are looked at once a second
-
-std::string hex_of_random(size_t bytes) {
-  static constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  for (const char c : random_nonce(bytes)) {
-    text += kDigits[static_cast<uint8_t>(c) >> 4];
-    text += kDigits[static_cast<uint8_t>(c) & 15];
-  }
-  return text;
-}
-
-std::string own_path() {
-  std::array<char, 4096> buffer{};
-  const ssize_t size = ::readlink("/proc/self/exe", buffer.data(), buffer.size());
-  return size > 0 ? std::string(buffer.data(), static_cast<size_t>(size)) : std::string();
-}
 
 std::string describe(const raft::Configuration& configuration) {
   std::string voters;
@@ -263,6 +246,7 @@ void Node::State::spawn_state_machine_and_router() {
   };
   routing.observe_service = [this](resp::Service service) {
     parts.context.status.service = service;
+    parts.context.serving_waits.look(service, ClientLoop::monotonic_ms());
     if (service == resp::Service::kUp) {
       fanout.is_up(parts.facts.raft.commit);
     }
@@ -319,6 +303,7 @@ void Node::State::fill_context() {
   joining.fill(context.admin);
   snapshots.fill(context.admin);
   departure.fill(context.admin);
+  parts.removed_for_good = [this] { departure.leave_cluster(); };
   versions.fill(context.admin);
 }
 
@@ -454,11 +439,13 @@ void Node::State::observe(const raft::Event& event) {
       log_notice(describe(changed->configuration));
       parts.facts.committed = changed->configuration;
       peers.configuration_committed();
+      departure.members_changed();
       orders.timer();
     }
   } else if (std::holds_alternative<raft::RemovedFromCluster>(event)) {
     failpoint("removal-noticed");
     log_warning("this node was removed from its cluster; it serves nothing any more");
+    departure.members_changed();
   } else if (const auto* done = std::get_if<raft::MembershipDone>(&event)) {
     if (done->id.asker == raft::Asker::kOrder) {
       orders.change_done(*done);

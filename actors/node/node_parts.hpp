@@ -75,6 +75,7 @@ struct NodeParts {
   std::atomic<uint64_t> slowest_sync_us{0};  // of the log, since the timer took it
   uint64_t timer_rounds = 0;                 // ten a second
   std::function<void()> members_changed;     // whom to link to may have
+  std::function<void()> removed_for_good;    // this node, as a member says
 };
 
 inline resp::AdminAnswer refused(std::string text) {
@@ -84,5 +85,7 @@ inline resp::AdminAnswer refused(std::string text) {
 }
 
 uint64_t random_seed();
+std::string hex_of_random(size_t bytes);
+std::string own_path();  // of this program
 
 }  // namespace kiwi::actors

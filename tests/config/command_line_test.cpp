@@ -246,6 +246,9 @@ TEST_SUITE("config") {
       "raft.dialect redisraft forwards nothing unless it is told, and takes its times [P10]") {
     CHECK_FALSE(parse({"--raft.dialect", "redisraft"})->raft_follower_proxy);
     CHECK_FALSE(parse({"--raft.log-filename", "r.db"})->raft_follower_proxy);
+    CHECK(parse({"--raft.log-filename", "r.db"})->raft_bootstrap == Bootstrap::kManual);
+    CHECK(parse({"--raft.dialect", "redisraft", "--raft.peers", "1@a:1", "--raft.id", "1"})
+              ->raft_bootstrap == Bootstrap::kAuto);
     auto plain = parse({"--raft.log-filename", "r.db", "--raft.dialect", "kiwi"});
     REQUIRE(plain);
     CHECK(plain->raft_follower_proxy);

@@ -216,6 +216,37 @@ TEST_SUITE("resp") {
     CHECK(node.later(client) == "+OK\r\n");
   }
 
+  TEST_CASE("RAFT.CLUSTER INIT and JOIN say OK when the node serves, and not before [P10]") {
+    ThreeNodes node;
+    RaftClient client(node);
+    node.options.raft_join_timeout = 5000;
+    node.context.init_cluster = [](std::optional<ClusterId>) { return Result(cluster_id()); };
+    node.context.status.service = Service::kUninitialized;
+    CHECK(client.send("RAFT.CLUSTER INIT\r\n").empty());
+    node.context.serving_waits.look(Service::kLoading, 61'100);
+    CHECK(node.later(client).empty());
+    node.context.serving_waits.look(Service::kUp, 61'200);
+    CHECK(node.later(client) == "+OK " + kDbid + "\r\n");
+    AdminDone joined;
+    node.context.admin.join = [&](std::vector<std::string>, AdminDone done) {
+      joined = std::move(done);
+    };
+    CHECK(client.send("RAFT.CLUSTER JOIN a:1\r\n").empty());
+    joined({});
+    CHECK(node.later(client).empty());
+    node.context.serving_waits.look(Service::kUp, 61'300);
+    CHECK(node.later(client) == "+OK\r\n");
+    CHECK(client.send("RAFT.CLUSTER JOIN a:1\r\n").empty());
+    joined({});
+    node.context.serving_waits.look(Service::kLoading, 65'999);
+    CHECK(node.later(client).empty());
+    node.context.serving_waits.look(Service::kLoading, 66'000);
+    CHECK(node.later(client).starts_with("-TIMEOUT the cluster let this node in"));
+    CHECK(client.send("RAFT.CLUSTER JOIN a:1\r\n").empty());
+    joined({"ERR failed to connect to cluster for join, please check logs", {}, {}, {}});
+    CHECK(node.later(client).starts_with("-ERR failed to connect"));
+  }
+
   TEST_CASE("RAFT.* refuse nonsense with RedisRaft's words and ask the node nothing") {
     ThreeNodes node;
     RaftClient client(node);
