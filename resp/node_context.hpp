@@ -29,6 +29,7 @@
 #include "resp/process_usage.hpp"
 #include "resp/pubsub.hpp"
 #include "resp/rate.hpp"
+#include "resp/replica_waits.hpp"
 #include "resp/request.hpp"
 #include "resp/router_status.hpp"
 #include "resp/serving_waits.hpp"
@@ -161,6 +162,8 @@ struct NodeContext {
 
   LeaderAdvice advice;  // about every 100 ms
   ServingWaits serving_waits;
+  ReplicaWaits replica_waits;
+  KnownMatches matches;  // of followers, as long as somebody waits
 
   // The one applied here: commands that came with later ones are unknown yet.
   uint32_t cluster_version = 1;
@@ -223,6 +226,8 @@ struct NodeContext {
   // Hands an answer that was not ready at once, or messages, to their connection, if that is still
   // there: behind everything that was handed to it before, answers of the executor too.
   std::function<void(ReplyBatch)> deliver = [](ReplyBatch) {};
+  // `replica_waits` has one more: look after it, and ask the leader who has what.
+  std::function<void()> replicas_awaited = [] {};
   Admin admin;
   // RAFT.CLUSTER INIT: founds a cluster of this node alone; with a random id if none is given.
   std::function<Result<ClusterId>(std::optional<ClusterId>)> init_cluster =
@@ -259,6 +264,10 @@ struct NodeContext {
   }
   // Carries out what `fanout` wants done here, and returns the rest of it: messages to peers.
   std::vector<FanoutEffects::Message> take_fanout();
+
+  // commands/wait.cpp: how many other nodes have all up to here on their disks, as far as is known.
+  int64_t replicas_with(LogIndex index) const;
+  void look_after_replica_waits();
 
   // Address and name; ?:0, as in Redis, if the connection is gone, or it was none.
   Measures::Client client_of(ConnectionId id) const;

@@ -47,6 +47,7 @@ Session::~Session() {
   state_->turn_tracking_off();
   state_->stop_monitoring();
   state_->forget_hold();
+  state_->node.replica_waits.forget(state_->info.id);
   state_->node.sessions.erase(state_->info.id);
 }
 
@@ -160,7 +161,7 @@ bool Session::has_output() const { return !state_->output.empty(); }
 
 bool Session::wants_more_input() const {
   const State& s = *state_;
-  const bool waits = s.is_blocked() || s.migrating || s.held;
+  const bool waits = s.is_blocked() || s.awaits_replicas() || s.migrating || s.held;
   const bool ahead = waits && s.parser.unread_bytes() < kReadAheadBytes;
   return !s.paused && ((!s.barrier && !s.deferred) || ahead) && !s.close_after_replies && !s.killed;
 }
@@ -173,6 +174,9 @@ void Session::end_wait() {
   if (s.held) {
     s.ignores_pause = true;
     s.resume();
+  }
+  if (s.awaits_replicas()) {
+    s.node.replica_waits.end(s.info.id);
   }
   if (!s.is_blocked() || std::exchange(s.ending_wait, true)) {
     return;

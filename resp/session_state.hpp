@@ -72,6 +72,7 @@ struct Barrier {
     kMigrate,   // the next step of MIGRATE
     kInterest,  // the other nodes have heard that this one has a subscriber
     kBlocked,   // a blocking command
+    kReplicas,  // WAIT
   };
   uint64_t slot = 0;
   Kind kind = Kind::kWatch;
@@ -203,6 +204,7 @@ struct Session::State {
   void give_back();     // what an idle client does not need
   size_t memory_bytes() const;
   bool is_blocked() const { return barrier && barrier->kind == Barrier::Kind::kBlocked; }
+  bool awaits_replicas() const { return barrier && barrier->kind == Barrier::Kind::kReplicas; }
   size_t output_bytes() const { return output.size() + unsent_bytes + slots.held_bytes(); }
   void kill();
 
@@ -243,7 +245,7 @@ struct Session::State {
   // block of MULTI has no place for it.
   void forward_write(Args argv);
   // For a local handler that writes no reply: takes its place in the order, to be answered later.
-  // Only for ADMIN rows: a block of MULTI has no place for it.
+  // Not in_block: a block of MULTI has no place for it.
   LaterReply defer();
   bool must_authenticate() const { return !authenticated && !node.options.requirepass.empty(); }
   // Not between WATCH and EXEC, also on a READONLY connection: a value older than its token would

@@ -1,6 +1,8 @@
 #include "actors/node/faces_shell.hpp"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 #include <variant>
 
 #include "actors/client_loop.hpp"
@@ -11,6 +13,78 @@ namespace kiwi::actors {
 
 // A link that broke is noticed here: until then clients may be sent to a node that is gone, and ask
 // another one.
+namespace {
+constexpr int64_t kMatchesMs = 50;  // between two questions of a follower
+}  // namespace
+
+void FacesShell::fill(resp::NodeContext& context) {
+  context.replicas_awaited = [this] { watch_replicas(); };
+}
+
+void FacesShell::tell(NodeId to, const FaceNote& note) const {
+  if (node_.facts.core_runs) {
+    caf::anon_send(node_.replica, PeerNote{to, encode_face_note(note)});
+  }
+}
+
+bool FacesShell::take(const PeerNote& from) {
+  const std::optional<FaceNote> note = decode_face_note(from.bytes);
+  if (note && node_.facts.latest.has(from.peer, from.incarnation)) {
+    std::visit([&](const auto& what) { take(from.peer, what); }, *note);
+  }
+  return note.has_value();
+}
+
+// ---------------------------------------------------------------- who has what
+
+// As long as somebody waits, and no longer.
+void FacesShell::watch_replicas() {
+  if (std::exchange(watching_replicas_, true)) {
+    return;
+  }
+  const auto ask = [this] {
+    if (!node_.facts.leads() && node_.facts.raft.leader) {
+      tell(node_.facts.raft.leader, MatchAskNote{});
+    }
+  };
+  ask();
+  node_.client_loop->every(kMatchesMs, [this, ask] {
+    node_.context.look_after_replica_waits();
+    watching_replicas_ = node_.context.replica_waits.any();
+    if (watching_replicas_) {
+      ask();
+    } else {
+      node_.context.matches = {};  // a member may be replaced before somebody waits again
+    }
+    return watching_replicas_;
+  });
+}
+
+void FacesShell::take(NodeId from, const MatchAskNote&) const {
+  const raft::Status& raft = node_.facts.raft;
+  if (!raft.leads()) {
+    return;
+  }
+  MatchNote note;
+  note.matches.term = raft.term;
+  note.matches.members.emplace_back(raft.id, raft.persisted);
+  for (const raft::PeerStatus& peer : raft.peers) {
+    if (peer.member.id != raft.id) {
+      note.matches.members.emplace_back(peer.member.id, peer.match);
+    }
+  }
+  tell(from, note);
+}
+
+void FacesShell::take(NodeId from, const MatchNote& note) {
+  if (from == node_.facts.raft.leader && note.matches.term == node_.facts.raft.term) {
+    node_.context.matches = note.matches;
+    node_.context.look_after_replica_waits();
+  }
+}
+
+// ---------------------------------------------------------------- where clients are sent
+
 void FacesShell::look_for_leader() {
   node_.context.advice = resp::advise(node_.context, node_.facts.raft);
 }

@@ -1,10 +1,11 @@
-// What the faces of this node (resp/face.hpp) need of its cluster: where its members show them, and
-// where clients are sent. Thin; on the client loop.
+// What the faces of this node (resp/face.hpp) need of its cluster: where its members show them,
+// where clients are sent, who has what (WAIT). Thin; on the client loop.
 #pragma once
 
 #include <string>
 
 #include "actors/messages.hpp"
+#include "actors/node/face_note.hpp"
 #include "actors/node/node_parts.hpp"
 #include "raft/types.hpp"
 
@@ -14,15 +15,23 @@ class FacesShell {
  public:
   explicit FacesShell(NodeParts& node) : node_(node) {}
 
+  void fill(resp::NodeContext& context);
   void timer();
+  // False: it is another kind of note.
+  bool take(const PeerNote& from);
   void observe(const RaftReport& report);
   void options_changed();
   std::string cluster_address(const raft::Member& member) const;
 
  private:
   void look_for_leader();
+  void watch_replicas();
+  void tell(NodeId to, const FaceNote& note) const;
+  void take(NodeId from, const MatchAskNote& note) const;
+  void take(NodeId from, const MatchNote& note);
 
   NodeParts& node_;
+  bool watching_replicas_ = false;
 };
 
 }  // namespace kiwi::actors

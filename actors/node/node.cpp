@@ -303,6 +303,7 @@ void Node::State::fill_context() {
   joining.fill(context.admin);
   snapshots.fill(context.admin);
   departure.fill(context.admin);
+  faces.fill(context);
   parts.removed_for_good = [this] { departure.leave_cluster(); };
   versions.fill(context.admin);
 }
@@ -456,6 +457,9 @@ void Node::State::observe(const raft::Event& event) {
 }
 
 void Node::State::take(const PeerNote& from) {
+  if (faces.take(from)) {
+    return;
+  }
   Result<NodeNote> note = decode_note(from.bytes);
   // Another life of a member may be linked, too: it does not speak for the member (F1).
   if (!note || !parts.facts.latest.has(from.peer, from.incarnation)) {

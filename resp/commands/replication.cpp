@@ -1,4 +1,4 @@
-// ROLE, WAIT, and what of Redis' replication would work against the log: REPLICAOF, FAILOVER.
+// ROLE, and what of Redis' replication would work against the log: REPLICAOF, FAILOVER.
 #include <algorithm>
 
 #include "resp/commands/cluster_view.hpp"
@@ -8,31 +8,6 @@
 #include "resp/words.hpp"
 
 namespace kiwi::resp {
-
-namespace {
-
-// How many other nodes hold, for certain, everything that any client was told is done: a majority's
-// disks, less one. Of a joint configuration the smaller half counts.
-int64_t certain_replicas(const raft::Configuration& configuration) {
-  auto others = [](size_t voters) { return static_cast<int64_t>(voters / 2); };
-  int64_t certain = others(configuration.voters.size());
-  if (configuration.is_joint()) {
-    certain = std::min(certain, others(configuration.outgoing_voters.size()));
-  }
-  return certain;
-}
-
-// A leader knows more: who has everything that is applied here.
-int64_t known_replicas(const NodeStatus& status) {
-  if (status.raft.role != raft::Role::kLeader) {
-    return 0;
-  }
-  return std::ranges::count_if(status.raft.peers, [&](const raft::PeerStatus& peer) {
-    return peer.member.id != status.raft.id && peer.match >= status.applied;
-  });
-}
-
-}  // namespace
 
 void write_replication(NodeContext& node, InfoText& out) {
   ClusterView view = view_cluster(node, out.face());
@@ -134,28 +109,6 @@ void failover(Session& session, Args, ReplyWriter& reply) {
         "ERR FAILOVER not allowed in cluster mode. Use CLUSTER FAILOVER command instead.");
   }
   reply.error("ERR FAILOVER not allowed. RAFT.TRANSFER_LEADER moves leadership.");
-}
-
-// Whatever a client was told is done is on a majority's disks, so what Redis waits for has happened
-// already. Only a leader knows of further replicas.
-void wait(Session& session, Args args, ReplyWriter& reply) {
-  Session::State& s = session.state();
-  std::optional<int64_t> wanted = parse_integer(args[1]);
-  std::optional<int64_t> timeout_ms = parse_integer(args[2]);
-  if (!wanted) {
-    return reply.error(texts::kNotInteger);
-  }
-  if (!timeout_ms) {
-    return reply.error("ERR timeout is not an integer or out of range");
-  }
-  if (*timeout_ms < 0) {
-    return reply.error("ERR timeout is negative");
-  }
-  s.node.refresh_status();
-  int64_t certain = certain_replicas(s.node.status.raft.configuration);
-  // What is still unanswered on this connection is not among what is applied.
-  int64_t known = s.slots.empty() ? known_replicas(s.node.status) : 0;
-  reply.integer(std::max(certain, known));
 }
 
 }  // namespace commands

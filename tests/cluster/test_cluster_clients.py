@@ -70,6 +70,10 @@ def test_every_node_shows_the_leader_as_master_of_all_slots(shared):
             assert role[1:4] == [b"127.0.0.1", leader.cluster.port, b"connected"]
         assert len(node.cluster.call("CLUSTER", "LINKS")) == 2
         assert node.call("WAIT", 1, 100) >= 1
+        assert node.call("SET", "waited", node.id) == "OK"
+        assert node.call("WAIT", 2, 5000) == 2  # on every node, not the leader alone
+        assert node.call("WAITAOF", 1, 2, 5000) == [1, 2]
+        assert node.call("WAIT", 3, 100) == 2  # there are no more
     assert len(leader.cluster.call("ROLE")[2]) == 2
     assert "not allowed in cluster mode" in str(leader.cluster.call("REPLICAOF", "NO", "ONE"))
 

@@ -169,22 +169,6 @@ TEST_SUITE("resp") {
           std::string::npos);
   }
 
-  TEST_CASE("WAIT counts what a majority's disks are certain to hold, a leader what it knows") {
-    ThreeNodes node;
-    RaftClient client(node);
-    CHECK(client.send("WAIT 1 0\r\n") == ":1\r\n");
-    CHECK(client.send("WAIT x 0\r\n") == "-ERR value is not an integer or out of range\r\n");
-    CHECK(client.send("WAIT 1 x\r\n") == "-ERR timeout is not an integer or out of range\r\n");
-    CHECK(client.send("WAIT 1 -1\r\n") == "-ERR timeout is negative\r\n");
-    node.lead();
-    CHECK(client.send("WAIT 2 10\r\n") == ":1\r\n");
-    node.context.status.raft.peers[1].match = LogIndex{42};
-    CHECK(client.send("WAIT 2 10\r\n") == ":2\r\n");
-    // A write on its way is not yet anywhere.
-    CHECK(client.send("SET a 1\r\nWAIT 2 10\r\n").empty());
-    CHECK(client.answer(client.forwarded()[0].slot, "+OK\r\n") == "+OK\r\n:1\r\n");
-  }
-
   TEST_CASE("RAFT.NODE and its like hand over what was asked and answer when it is done") {
     ThreeNodes node;
     RaftClient client(node);

@@ -1,0 +1,28 @@
+// What nodes tell each other for the sake of their clients (resp/face.hpp), on the same links and
+// with the same fate as other notes (node_note.hpp). Kinds from 64 on, so that a build that does
+// not know them drops them. Plain values and their bytes.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "resp/replica_waits.hpp"
+
+namespace kiwi::actors {
+
+struct MatchAskNote {};  // to the leader: who has what? Answered by
+struct MatchNote {
+  resp::KnownMatches matches;
+};
+using FaceNote = std::variant<MatchAskNote, MatchNote>;
+
+// ON THE WIRE: kinds by their place, never reorder.
+inline constexpr uint8_t kFirstFaceNote = 64;
+std::string encode_face_note(const FaceNote& note);
+// nullopt: it is none of these.
+std::optional<FaceNote> decode_face_note(std::string_view bytes);
+
+}  // namespace kiwi::actors
