@@ -29,6 +29,7 @@ enum class Bootstrap : uint8_t { kAuto, kManual };
 enum class StateEngine : uint8_t { kPlain, kTable };
 enum class DebugAccess : uint8_t { kNo, kYes, kLocal };  // who may say DEBUG
 enum class Dialect : uint8_t { kKiwi, kRedisRaft };
+enum class RoleShown : uint8_t { kAuto, kAny, kAnnounced };
 
 struct OutputBufferLimit {
   int64_t hard_bytes = 0;  // 0 = none, for each of the three

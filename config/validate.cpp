@@ -34,6 +34,7 @@ Result<void> ports_apart(const Options& o) {
       {"port", o.port},
       {"raft.peer-port", o.peer_port()},
       {"cluster-client-port", o.cluster_client_port},
+      {"sentinel-port", o.sentinel_port},
   };
   for (const auto& [name, port] : ports) {
     for (const auto& [other, taken] : ports) {

@@ -36,6 +36,12 @@ constexpr std::array<std::pair<std::string_view, Dialect>, 2> kDialects{{
     {"redisraft", Dialect::kRedisRaft},
 }};
 
+constexpr std::array<std::pair<std::string_view, RoleShown>, 3> kRolesShown{{
+    {"auto", RoleShown::kAuto},
+    {"any", RoleShown::kAny},
+    {"announced", RoleShown::kAnnounced},
+}};
+
 // Below it the node would close clients for being there.
 constexpr int64_t kMemoryShareMin = 1LL << 20;
 constexpr size_t kPercentiles = 100;  // that INFO tells for each command
@@ -210,6 +216,10 @@ Refusal parse_value(std::string_view text, DebugAccess& out) {
   return parse_enum(text, kDebugAccesses, out);
 }
 
+Refusal parse_value(std::string_view text, RoleShown& out) {
+  return parse_enum(text, kRolesShown, out);
+}
+
 Refusal parse_value(std::string_view text, Dialect& out) {
   return parse_enum(text, kDialects, out);
 }
@@ -313,6 +323,7 @@ std::string format_value(Bootstrap value) { return enum_name(kBootstraps, value)
 std::string format_value(StateEngine value) { return enum_name(kStateEngines, value); }
 std::string format_value(DebugAccess value) { return enum_name(kDebugAccesses, value); }
 std::string format_value(Dialect value) { return enum_name(kDialects, value); }
+std::string format_value(RoleShown value) { return enum_name(kRolesShown, value); }
 std::string format_value(const std::vector<PeerAddress>& value) { return format_peers(value); }
 
 std::string format_value(const std::vector<std::string>& value) {
@@ -366,6 +377,7 @@ std::string describe(const Bootstrap*) { return describe_enum(kBootstraps); }
 std::string describe(const StateEngine*) { return describe_enum(kStateEngines); }
 std::string describe(const DebugAccess*) { return describe_enum(kDebugAccesses); }
 std::string describe(const Dialect*) { return describe_enum(kDialects); }
+std::string describe(const RoleShown*) { return describe_enum(kRolesShown); }
 std::string describe(const std::vector<std::string>*) {
   return "addresses, such as 127.0.0.1 -::1";
 }

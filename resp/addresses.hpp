@@ -23,12 +23,27 @@ inline Face main_face(const config::Options& options) {
   return options.cluster_enabled ? Face::kCluster : Face::kStandalone;
 }
 
+// Is the announced node the master for clients of a plain server, or whoever serves?
+inline bool shows_announced(const config::Options& options) {
+  return options.role_shown == config::RoleShown::kAnnounced ||
+         (options.role_shown == config::RoleShown::kAuto && options.sentinel_port != 0);
+}
+
 // Where this node shows it; 0: nowhere.
 inline uint16_t port_of(const config::Options& options, Face face) {
   if (face == main_face(options)) {
     return static_cast<uint16_t>(options.port);
   }
-  return face == Face::kCluster ? static_cast<uint16_t>(options.cluster_client_port) : 0;
+  switch (face) {
+    case Face::kCluster:
+      return static_cast<uint16_t>(options.cluster_client_port);
+    case Face::kSentinel:
+      return static_cast<uint16_t>(options.sentinel_port);
+    case Face::kStandalone:
+    case Face::kRedisRaft:
+      break;
+  }
+  return 0;
 }
 
 // host:port without brackets: clients take what stands before the last colon for the host.

@@ -165,13 +165,13 @@ constexpr void set_plain_range(CommandSpec& row) {
   }
 }
 
-// What its container's face has not it has not either.
+// Who knows its container knows it.
 constexpr uint32_t inherited_flags(const CommandSpec& row) {
   uint32_t flags = 0;
   if (row.is_subcommand()) {
     const std::string_view container = row.name.substr(0, row.name.find('|'));
     for (const CommandSpec& other : kWritten) {
-      flags |= other.name == container ? other.flags & kClusterFace : 0u;
+      flags |= other.name == container ? other.flags & (kClusterFace | kSentinelOnly | kSentinelToo) : 0u;
     }
   }
   return flags;

@@ -11,6 +11,7 @@ enum class Face : uint8_t {
   kStandalone,  // a plain Redis that takes everything
   kCluster,     // a node of a Redis Cluster of one shard, whose master is the leader
   kRedisRaft,   // raft.dialect redisraft: a plain server that answers CLUSTER
+  kSentinel,    // a Sentinel that watches this cluster
 };
 
 // Does it answer CLUSTER, and name other nodes with MOVED?

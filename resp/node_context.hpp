@@ -24,6 +24,7 @@
 #include "resp/client_pause.hpp"
 #include "resp/executor_status.hpp"
 #include "resp/fanout.hpp"
+#include "resp/master_names.hpp"
 #include "resp/measures.hpp"
 #include "resp/monitors.hpp"
 #include "resp/process_usage.hpp"
@@ -32,6 +33,8 @@
 #include "resp/replica_waits.hpp"
 #include "resp/request.hpp"
 #include "resp/router_status.hpp"
+#include "resp/sentinel_events.hpp"
+#include "resp/sentinel_view.hpp"
 #include "resp/serving_waits.hpp"
 #include "resp/tracking.hpp"
 #include "rocks/keyspace.hpp"
@@ -49,6 +52,10 @@ struct LinkStatus {
   uint64_t errors = 0;               // and those that did not
   uint32_t election_timeout_ms = 0;  // raft.election-timeout there; 0 = it has not said it yet
   uint16_t cluster_port = 0;         // where it shows the cluster face, as it said last; 0: nowhere
+  uint16_t sentinel_port = 0;        // and Sentinel's
+  bool serves = true;                // as it said last on this link
+  bool drains = false;
+  int64_t down_since_ms = 0;         // monotonic; of a link that is not up, as it was noticed
 };
 
 // Snapshots, as INFO raft shows them.
@@ -174,6 +181,10 @@ struct NodeContext {
   uint64_t machine_bytes = 0;  // what maxmemory-clients takes percents of
 
   PubSub pubsub;  // sessions subscribe, and leave it when they end
+  PubSub sentinel_pubsub;
+  AnnouncedMaster announced;
+  MasterNames master_names;
+  SentinelEvents sentinel_events;
   Fanout fanout;
   const ReceiverCounter count_receivers = [this](bool sharded, std::string_view channel) {
     return pubsub.receivers(sharded, channel);
@@ -239,6 +250,8 @@ struct NodeContext {
   size_t publish(const Publication& publication, Pushes& pushes) const;
   // To this node's subscribers. Who unsubscribes before it arrives does not get it any more.
   void deliver_pushes(Pushes pushes) const;
+  // Events of this node as a Sentinel, to those who subscribed to them there.
+  void publish_sentinel(const std::vector<Publication>& events) const;
   // What entries told, in order, and what changed of cached keys: it joins the replies of the same
   // turn, behind them.
   void publish_outward(std::vector<OutwardEvent> events, std::vector<ReplyBatch>& replies);

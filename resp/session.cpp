@@ -334,7 +334,7 @@ size_t Session::State::memory_bytes() const {
          output.capacity() + unsent_bytes + scratch.capacity() + transaction.memory_bytes() +
          exec_bytes + blocked_bytes + deferred_bytes() +
          (migrating ? migrating->migration.memory_bytes() + migrating->bytes_out : 0) +
-         (is_subscriber() ? node.pubsub.memory_bytes(info.id) : 0);
+         (is_subscriber() ? pubsub().memory_bytes(info.id) : 0);
 }
 
 void Session::State::count_memory() {

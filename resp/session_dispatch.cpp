@@ -34,9 +34,11 @@ constexpr std::string_view kNoDebug =
 
 }  // namespace
 
-Resolved resolve_for_client(const NodeContext& node, Args args) {
+Resolved resolve_for_client(const NodeContext& node, Args args, Face face) {
   const Resolved found = resolve_command(args, node.cluster_version);
-  return found.row != nullptr && found.row->is_internal() ? Resolved{} : found;
+  const bool known =
+      found.row != nullptr && !found.row->is_internal() && is_known_to(*found.row, face);
+  return known ? found : Resolved{};
 }
 
 std::string unknown_command_text(Args args) {
@@ -175,10 +177,10 @@ std::vector<std::string_view> Session::State::words_sent(const CommandSpec& row,
 }
 
 void Session::State::dispatch(Args args) {
-  Resolved found = resolve_for_client(node, args);
+  Resolved found = resolve_for_client(node, args, info.face);
   while (found.row != nullptr && found.row->role == SessionRole::kPrefix && args.size() > 1) {
     args = args.subspan(1);
-    found = resolve_for_client(node, args);
+    found = resolve_for_client(node, args, info.face);
   }
   auto [row, unknown_subcommand] = found;
   if (row != nullptr && must_wait(*row)) {
@@ -230,6 +232,9 @@ void Session::State::dispatch(Args args) {
 
 void Session::State::run(const CommandSpec& row, Args args) {
   if (row.role == SessionRole::kPublish) {
+    if (is_sentinel()) {
+      return reply_error("ERR Only HELLO messages are accepted by Sentinel instances.");
+    }
     return publish(row, args);
   }
   if (row.role == SessionRole::kSubscribe) {

@@ -256,6 +256,7 @@ struct Session::State {
   // ---- session_faces.cpp
   // Its face knows no such thing, and says so.
   bool has_no(const CommandSpec& row) const;
+  bool is_sentinel() const { return info.face == Face::kSentinel; }
   // Of clients that follow it: the error that sends them to the leader; empty: it is taken here.
   bool takes_advice() const { return info.face == Face::kCluster || redirects; }
   std::string advice_for(const CommandSpec& row, Args args) const;
@@ -268,6 +269,8 @@ struct Session::State {
   void leave_target();  // its answer is here, or nobody waits for it
 
   // ---- session_pubsub.cpp
+  // Of its name space: a Sentinel's events are no messages of the data's clients.
+  PubSub& pubsub() const { return is_sentinel() ? node.sentinel_pubsub : node.pubsub; }
   bool is_subscriber() const {
     return subscriptions[Topic::kChannel] + subscriptions[Topic::kPattern] +
                subscriptions[Topic::kShard] !=
@@ -281,6 +284,7 @@ struct Session::State {
   void subscribe(Topic topic, std::string_view channel, ReplyWriter& reply);
   void unsubscribe(Topic topic, std::string_view channel, ReplyWriter& reply);
   void unsubscribe_all(Topic topic, ReplyWriter& reply);
+  void tell_interest();
   void forget_subscriptions();
   void publish(const CommandSpec& row, Args args);
   void run_publications();  // whose turn has come
@@ -358,8 +362,8 @@ void Session::State::reply_now(Write&& write, bool loud) {
   }
 }
 
-// The rows that clients may know: internal ones are unknown.
-Resolved resolve_for_client(const NodeContext& node, Args args);
+// The rows that clients of that face may know: internal ones are unknown.
+Resolved resolve_for_client(const NodeContext& node, Args args, Face face);
 std::string unknown_command_text(Args args);
 std::string unknown_subcommand_text(Args args);
 // Whether a read may look at many records, as far as one can tell without the state.

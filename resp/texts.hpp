@@ -63,6 +63,9 @@ inline std::string moved(unsigned slot, std::string_view address) {
 inline constexpr std::string_view kReadOnly =
     "READONLY You can't write against a read only replica.";
 inline std::string redirect(std::string_view address) { return "REDIRECT " + std::string(address); }
+// Of SENTINEL FAILOVER, in Redis' words.
+inline constexpr std::string_view kFailoverInProgress = "INPROG Failover already in progress";
+inline constexpr std::string_view kNoGoodReplica = "NOGOODSLAVE No suitable replica to promote";
 inline constexpr std::string_view kNoClusterHere = "ERR This instance has cluster support disabled";
 
 inline constexpr std::string_view kUnblocked = "UNBLOCKED client unblocked via CLIENT UNBLOCK";

@@ -103,7 +103,7 @@ Result<void> TcpServer::listen() {
   if (Result<void> opened = state_->listen(resp::port_of(o, main), main); !opened) {
     return opened;
   }
-  for (const resp::Face face : {resp::Face::kCluster}) {
+  for (const resp::Face face : {resp::Face::kCluster, resp::Face::kSentinel}) {
     const uint16_t port = face == main ? uint16_t{0} : resp::port_of(o, face);
     if (port == 0) {
       continue;

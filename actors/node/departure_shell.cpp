@@ -33,6 +33,7 @@ void DepartureShell::begin(const char* why) {
     return;
   }
   log_notice(std::string("stopping: ") + why);
+  node_.draining = true;
   node_.server->stop_accepting();
   peers_.no_more_links();
   step();

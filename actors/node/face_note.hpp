@@ -8,7 +8,9 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
+#include "actors/node/announcement.hpp"
 #include "resp/replica_waits.hpp"
 
 namespace kiwi::actors {
@@ -17,7 +19,21 @@ struct MatchAskNote {};  // to the leader: who has what? Answered by
 struct MatchNote {
   resp::KnownMatches matches;
 };
-using FaceNote = std::variant<MatchAskNote, MatchNote>;
+struct AnnouncedNote {  // the master for Sentinel's clients, as the sender knows it
+  Announced announced;
+};
+struct WishNote {  // to the leader: announce that node
+  NodeId node;
+};
+struct ServingNote {  // the sender: does it serve its clients, and is it about to go?
+  bool serves = false;
+  bool drains = false;
+};
+struct MasterNamesNote {  // under which Sentinel's clients of the sender ask
+  std::vector<std::string> names;
+};
+using FaceNote = std::
+    variant<MatchAskNote, MatchNote, AnnouncedNote, WishNote, ServingNote, MasterNamesNote>;
 
 // ON THE WIRE: kinds by their place, never reorder.
 inline constexpr uint8_t kFirstFaceNote = 64;

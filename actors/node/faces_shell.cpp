@@ -19,6 +19,7 @@ constexpr int64_t kMatchesMs = 50;  // between two questions of a follower
 
 void FacesShell::fill(resp::NodeContext& context) {
   context.replicas_awaited = [this] { watch_replicas(); };
+  announcement_.fill(context.admin);
 }
 
 void FacesShell::tell(NodeId to, const FaceNote& note) const {
@@ -60,7 +61,7 @@ void FacesShell::watch_replicas() {
   });
 }
 
-void FacesShell::take(NodeId from, const MatchAskNote&) const {
+void FacesShell::take(NodeId from, const MatchAskNote&) {
   const raft::Status& raft = node_.facts.raft;
   if (!raft.leads()) {
     return;
@@ -91,6 +92,7 @@ void FacesShell::look_for_leader() {
 
 void FacesShell::timer() {
   look_for_leader();
+  announcement_.timer();
   node_.context.serving_waits.look(node_.context.status.service, ClientLoop::monotonic_ms());
 }
 
@@ -100,6 +102,10 @@ void FacesShell::observe(const RaftReport& report) {
   });
   if (leader_changed) {
     look_for_leader();
+    announcement_.timer();
+  }
+  for (const NodeId peer : report.links_up) {
+    announcement_.link_is_up(peer);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "actors/messages.hpp"
+#include "actors/node/announcement_shell.hpp"
 #include "actors/node/face_note.hpp"
 #include "actors/node/node_parts.hpp"
 #include "raft/types.hpp"
@@ -13,7 +14,9 @@ namespace kiwi::actors {
 
 class FacesShell {
  public:
-  explicit FacesShell(NodeParts& node) : node_(node) {}
+  explicit FacesShell(NodeParts& node)
+      : node_(node),
+        announcement_(node, [this](NodeId to, const FaceNote& note) { tell(to, note); }) {}
 
   void fill(resp::NodeContext& context);
   void timer();
@@ -27,10 +30,15 @@ class FacesShell {
   void look_for_leader();
   void watch_replicas();
   void tell(NodeId to, const FaceNote& note) const;
-  void take(NodeId from, const MatchAskNote& note) const;
+  void take(NodeId from, const MatchAskNote& note);
   void take(NodeId from, const MatchNote& note);
+  template <class Note>
+  void take(NodeId from, const Note& note) {
+    announcement_.take(from, note);
+  }
 
   NodeParts& node_;
+  AnnouncementShell announcement_;
   bool watching_replicas_ = false;
 };
 

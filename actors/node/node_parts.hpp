@@ -73,6 +73,7 @@ struct NodeParts {
   std::atomic<int64_t> log_room{INT64_MAX};  // bytes that LogStore may write entries into
   std::atomic<uint64_t> disk_reserve{0};     // bytes that the files of a snapshot leave free
   std::atomic<uint64_t> slowest_sync_us{0};  // of the log, since the timer took it
+  bool draining = false;                     // this node is about to go
   uint64_t timer_rounds = 0;                 // ten a second
   std::function<void()> members_changed;     // whom to link to may have
   std::function<void()> removed_for_good;    // this node, as a member says

@@ -51,7 +51,8 @@ class PeerDirectory {
     std::vector<config::PeerAddress> listed;  // raft.peers
     config::Bootstrap bootstrap = config::Bootstrap::kAuto;
     uint32_t election_timeout_ms = 0;
-    uint16_t cluster_port = 0;  // of the cluster face
+    uint16_t cluster_port = 0;   // of the cluster face
+    uint16_t sentinel_port = 0;  // of Sentinel's
   };
   // The first two outlive it.
   PeerDirectory(const ClusterFacts& cluster, const OwnNode& own, Options options, KnownMarks known)

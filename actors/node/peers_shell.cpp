@@ -21,7 +21,8 @@ std::string name(NodeId id) { return "node " + std::to_string(id.value); }
 PeerDirectory::Options directory_options(const config::Options& options) {
   return {options.raft_peers, options.raft_bootstrap,
           static_cast<uint32_t>(options.raft_election_timeout),
-          resp::port_of(options, resp::Face::kCluster)};
+          resp::port_of(options, resp::Face::kCluster),
+          resp::port_of(options, resp::Face::kSentinel)};
 }
 
 }  // namespace
@@ -113,6 +114,7 @@ void PeersShell::peer_said(const PeerHello& hello) {
   resp::LinkStatus& link = node_.context.status.links[hello.node];
   link.election_timeout_ms = hello.election_timeout_ms;
   link.cluster_port = static_cast<uint16_t>(hello.cluster_port);
+  link.sentinel_port = static_cast<uint16_t>(hello.sentinel_port);
   if (news->marks_moved) {
     marks_of_peers_moved({directory_.marks_of(hello.node)});
   }

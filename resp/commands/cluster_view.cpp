@@ -77,6 +77,10 @@ size_t ClusterView::reachable() const {
 
 ClusterView view_cluster(NodeContext& node, Face face) {
   node.refresh_status();
+  return cluster_as_known(node, face);
+}
+
+ClusterView cluster_as_known(const NodeContext& node, Face face) {
   const NodeStatus& status = node.status;
   const raft::Configuration& configuration = status.raft.configuration;
   ClusterView view;
@@ -84,7 +88,10 @@ ClusterView view_cluster(NodeContext& node, Face face) {
   if (status.service == Service::kUninitialized || status.service == Service::kRemoved) {
     return view;
   }
-  NodeId master = master_for_clients(node, face);
+  // Whom Sentinel's clients were sent to is who they want to see here.
+  NodeId master = !speaks_cluster(face) && shows_announced(node.options)
+                      ? announced_master(node)
+                      : master_for_clients(node, face);
   for (const raft::Member& member : configuration.members) {
     const uint16_t port = face_port(node, member, face);
     if (port == 0) {
@@ -115,7 +122,8 @@ ClusterView view_cluster(NodeContext& node, Face face) {
 bool shows_replica(const NodeContext& node, Face face) {
   const NodeStatus& status = node.status;
   if (!speaks_cluster(face)) {
-    return status.service != Service::kUp;
+    const NodeId announced = shows_announced(node.options) ? announced_master(node) : NodeId{};
+    return status.service != Service::kUp || (announced && announced != status.raft.id);
   }
   bool in_cluster = status.service == Service::kUp || status.service == Service::kLoading;
   return in_cluster && status.raft.configuration.find(status.raft.id) != nullptr &&
@@ -126,6 +134,8 @@ std::string_view mode_of(Face face) {
   switch (face) {
     case Face::kCluster:
       return "cluster";
+    case Face::kSentinel:
+      return "sentinel";
     case Face::kStandalone:
     case Face::kRedisRaft:
       break;

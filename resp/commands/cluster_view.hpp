@@ -42,10 +42,12 @@ struct ClusterView {
 // As that face shows it: members whose port there is not known are left out. Brings node.status up
 // to date before.
 ClusterView view_cluster(NodeContext& node, Face face);
+// The same of node.status as it is.
+ClusterView cluster_as_known(const NodeContext& node, Face face);
 
 // What ROLE, HELLO and INFO call a replica. Where a cluster is shown, whoever does not lead. A
 // plain server is a master while it serves, for it takes every write, and behind one address a
-// client that reads "slave" refuses to send one.
+// client that reads "slave" refuses to send one; or, by role-shown, if it is the announced one.
 bool shows_replica(const NodeContext& node, Face face);
 
 // HELLO's mode, and INFO's redis_mode.

@@ -69,7 +69,8 @@ bool parse_hello(Args args, HelloOptions& options, ReplyWriter& reply) {
 }
 
 void write_hello(const Session::State& s, ReplyWriter& reply) {
-  reply.map(7);
+  const bool sentinel = s.is_sentinel();
+  reply.map(sentinel ? 6 : 7);
   reply.bulk("server");
   reply.bulk("redis");
   reply.bulk("version");
@@ -80,8 +81,10 @@ void write_hello(const Session::State& s, ReplyWriter& reply) {
   reply.integer(static_cast<int64_t>(s.info.id));
   reply.bulk("mode");
   reply.bulk(mode_of(s.info.face));
-  reply.bulk("role");
-  reply.bulk(shows_replica(s.node, s.info.face) ? "replica" : "master");
+  if (!sentinel) {
+    reply.bulk("role");
+    reply.bulk(shows_replica(s.node, s.info.face) ? "replica" : "master");
+  }
   reply.bulk("modules");
   reply.array(0);
 }

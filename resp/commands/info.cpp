@@ -193,23 +193,30 @@ struct Section {
   std::string_view word;   // as asked for
   std::string_view title;  // as printed
   void (*write)(NodeContext&, InfoText&);
-  bool usual = true;  // else only who asks for it, or for all, gets it
+  bool usual = true;              // else only who asks for it, or for all, gets it
+  bool of_sentinel = false;       // a Sentinel tells it, too
+  bool of_sentinel_only = false;
 };
 constexpr Section kSections[] = {
-    {"server", "Server", server},
-    {"clients", "Clients", clients},
+    {"server", "Server", server, true, true},
+    {"clients", "Clients", clients, true, true},
     {"memory", "Memory", write_memory},
     {"persistence", "Persistence", persistence},
-    {"stats", "Stats", stats},
+    {"stats", "Stats", stats, true, true},
     {"replication", "Replication", write_replication},
-    {"cpu", "CPU", cpu},
+    {"cpu", "CPU", cpu, true, true},
     {"modules", "Modules", modules},
     {"commandstats", "Commandstats", write_command_stats, false},
     {"errorstats", "Errorstats", write_error_stats},
     {"latencystats", "Latencystats", write_latency_stats, false},
     {"cluster", "Cluster", cluster},
     {"keyspace", "Keyspace", keyspace},
+    {"sentinel", "Sentinel", write_sentinel_info, true, true, true},
 };
+
+bool is_told(const Section& section, Face face) {
+  return face == Face::kSentinel ? section.of_sentinel : !section.of_sentinel_only;
+}
 
 }  // namespace
 
@@ -257,6 +264,17 @@ void InfoText::metrics(std::string_view section, const NodeContext& node) {
   }
 }
 
+std::string default_info(NodeContext& node, Face face) {
+  InfoText out(face);
+  for (const Section& section : kSections) {
+    if (section.usual && is_told(section, face)) {
+      out.section(section.title);
+      section.write(node, out);
+    }
+  }
+  return out.take();
+}
+
 namespace commands {
 
 void info(Session& session, Args args, ReplyWriter& reply) {
@@ -271,16 +289,17 @@ void info(Session& session, Args args, ReplyWriter& reply) {
   bool usual = all || args.size() == 1 || asked("default");
   InfoText out(session.state().info.face);
   for (const Section& section : kSections) {
-    if (asked(section.word) || (section.usual ? usual : all)) {
+    const bool wanted = asked(section.word) || (section.usual ? usual : all);
+    if (wanted && is_told(section, out.face())) {
       out.section(section.title);
       section.write(node, out);
     }
   }
   // Not in the default answer, like the sections of Redis' modules.
   write_raft_sections(node, out, [&](std::string_view title) {
-    return everything || asked("raft") || asked(title);
+    return out.face() != Face::kSentinel && (everything || asked("raft") || asked(title));
   });
-  reply.verbatim(out.take());
+  out.face() == Face::kSentinel ? reply.bulk(out.take()) : reply.verbatim(out.take());
 }
 
 }  // namespace commands

@@ -43,6 +43,9 @@ void write_replication(NodeContext& node, InfoText& out) {
                          ",offset=" + std::to_string(one.offset) + ",lag=0");
     }
   }
+  out.line("role_shown", speaks_cluster(out.face())      ? "leader"
+                         : shows_announced(node.options) ? "announced"
+                                                         : "any");
   out.line("master_failover_state", "no-failover");
   const ClusterId& cluster = node.status.raft.configuration.cluster;
   out.line("master_replid", cluster.is_set() ? cluster.hex() + "00000000" : node.run_id);
@@ -63,6 +66,16 @@ namespace commands {
 void role(Session& session, Args, ReplyWriter& reply) {
   NodeContext& node = session.state().node;
   const Face face = session.state().info.face;
+  if (face == Face::kSentinel) {
+    const std::vector<std::string> names = node.master_names.all();
+    reply.array(2);
+    reply.bulk("sentinel");
+    reply.array(names.size());
+    for (const std::string& name : names) {
+      reply.bulk(name);
+    }
+    return;
+  }
   ClusterView view = view_cluster(node, face);
   auto offset = static_cast<int64_t>(node.status.applied.value);
   if (!shows_replica(node, face)) {

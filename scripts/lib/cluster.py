@@ -33,7 +33,8 @@ options, before or after the command:
   --port P        client port of node 1, the others follow (6379); peers use P + 10000
   --dir D         where the cluster lives (run/ in the tree, or $KIWI_CLUSTER_DIR)
   --restore D     a new cluster gets the data of a backup (scripts/backup)
-  --faces         also listen for clients of Redis Cluster (port + 2000)
+  --faces         also listen for clients of Redis Cluster (port + 2000) and of Sentinel
+                  (port + 20000)
   --set name=v    one more server option, for all nodes; may be repeated
   --no-build      start the server that is already built
 

@@ -11,7 +11,7 @@ from processes import Process, port_is_free, port_owner
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PEER_PORT_OFFSET = 10000
-FACE_PORT_OFFSETS = {"cluster-client-port": 2000}  # with --faces
+FACE_PORT_OFFSETS = {"cluster-client-port": 2000, "sentinel-port": 20000}  # with --faces
 START_SECONDS = 30
 STOP_SECONDS = 20
 PATIENCE_SECONDS = 2  # how long a missing majority may be a node that is about to answer
@@ -221,6 +221,8 @@ def print_lines_to_try(cluster, leaders):
     if cluster.faces:
         port = cluster.nodes[0].face_ports()["cluster-client-port"]
         print(f"  redis-cli -c -p {port} cluster nodes      # as a Redis Cluster")
+        port = cluster.nodes[0].face_ports()["sentinel-port"]
+        print(f"  redis-cli -p {port} sentinel masters     # as a Sentinel")
     print("  scripts/cluster stop")
 
 

@@ -27,6 +27,25 @@ TEST_CASE("face notes are read back as they were, and nothing shorter or longer 
   CHECK(std::holds_alternative<MatchAskNote>(*decode_face_note("\x40")));
 }
 
+TEST_CASE("what is announced, wished, served and asked for is read back as it was") {
+  const std::string announced = encode_face_note(AnnouncedNote{{Term{7}, 2, NodeId{3}}});
+  // ON THE WIRE.
+  CHECK(announced == std::string("\x42\x07\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0", 25));
+  CHECK((std::get<AnnouncedNote>(*decode_face_note(announced)).announced ==
+         Announced{Term{7}, 2, NodeId{3}}));
+  const std::string wish = encode_face_note(WishNote{NodeId{5}});
+  CHECK(wish == std::string("\x43\x05\0\0\0\0\0\0\0", 9));
+  CHECK(std::get<WishNote>(*decode_face_note(wish)).node == NodeId{5});
+  CHECK(encode_face_note(ServingNote{true, false}) == "\x44\x01");
+  const auto serving = std::get<ServingNote>(*decode_face_note("\x44\x02"));
+  CHECK_FALSE(serving.serves);
+  CHECK(serving.drains);
+  const std::string names = encode_face_note(MasterNamesNote{{"a", "bc"}});
+  CHECK(names == "\x45\x02\x01" "a" "\x02" "bc");
+  CHECK(std::get<MasterNamesNote>(*decode_face_note(names)).names ==
+        std::vector<std::string>{"a", "bc"});
+}
+
 TEST_CASE("other notes are none of them, nor is noise; a build that knows none drops them") {
   CHECK_FALSE(decode_face_note(encode_note(DiskNote{true})).has_value());
   CHECK_FALSE(decode_note(encode_face_note(MatchAskNote{})).has_value());

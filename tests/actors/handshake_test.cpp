@@ -320,6 +320,7 @@ TEST_CASE("tagged fields of a hello survive, and those of a newer build are skip
   CHECK_FALSE(decode_hello(bytes + "\x07\x03new").has_value());   // no marks
   h.known_marks = {{5, 55}, {5, 56}};
   h.cluster_port = 7379;
+  h.sentinel_port = 26379;
   CHECK(*decode_hello(encode_hello(h)) == h);
 }
 

@@ -216,6 +216,9 @@ TEST_SUITE("config") {
           "cluster-client-port and port are both 7000: each needs a port of its own");
     CHECK(error_of({"--port", "7000", "--cluster-client-port", "17000"}) ==
           "cluster-client-port and raft.peer-port are both 17000: each needs a port of its own");
+    CHECK(error_of({"--cluster-client-port", "7000", "--sentinel-port", "7000"}) ==
+          "cluster-client-port and sentinel-port are both 7000: each needs a port of its own");
+    CHECK(parse({"--role-shown", "announced"})->role_shown == RoleShown::kAnnounced);
   }
 
   TEST_CASE("the address told to others: raft.addr, else a bind address that is one") {

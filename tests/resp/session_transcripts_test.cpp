@@ -113,6 +113,9 @@ TEST_SUITE("resp") {
   TEST_CASE("what does not depend on the cluster's shape is said as a Redis Cluster node says it") {
     replay_file("cluster.txt", Face::kCluster);
   }
+  TEST_CASE("a Sentinel's port knows what redis-sentinel knows, and refuses what it refuses") {
+    replay_file("sentinel.txt", Face::kSentinel);
+  }
   TEST_CASE("subscribers and publishers of one connection are answered as by Redis 7.0") {
     replay_file("pubsub.txt");
   }

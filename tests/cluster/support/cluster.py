@@ -46,6 +46,7 @@ class Node:
         self.log_path = root / f"node-{node_id}.log"
         self.options = dict(options)
         self.cluster: Face | None = None  # where it shows a Redis Cluster
+        self.sentinel: Face | None = None  # and a Sentinel, if asked to
         self.environment: dict[str, str] = {}
         self.open_files: int | None = None  # ulimit -n; None: as this process
         self.clock_file: pathlib.Path | None = None
@@ -122,9 +123,12 @@ class Node:
 
     # ---- talking to it
 
-    def show_faces(self) -> "Node":
+    def show_faces(self, sentinel: bool = False) -> "Node":
         self.cluster = Face(self)
         self.options["cluster-client-port"] = self.cluster.port
+        if sentinel:
+            self.sentinel = Face(self)
+            self.options["sentinel-port"] = self.sentinel.port
         return self
 
     def connect(self, timeout: float = 15.0, port: int | None = None) -> Connection:
@@ -175,13 +179,14 @@ class Cluster:
     """N nodes. Use as a context manager; `keep()` keeps the directory of a failed test."""
 
     def __init__(self, size: int = 3, *, proxies: bool = False, faketime: bool = False,
-                 peers: bool = True, faces: bool = False, options: dict[str, object] | None = None,
+                 peers: bool = True, faces: bool = False, sentinel: bool = False,
+                 options: dict[str, object] | None = None,
                  peer_order=None, name: str = "cluster", directory: str | None = None):
         self.root = pathlib.Path(tempfile.mkdtemp(prefix=f"kiwi-{name}-", dir=directory))
         options = {k: str(v) for k, v in (options or {}).items()}
         self.nodes = [Node(i, self.root, options) for i in range(1, size + 1)]
-        for node in self.nodes if faces else []:
-            node.show_faces()
+        for node in self.nodes if faces or sentinel else []:
+            node.show_faces(sentinel)
         self.proxies: PeerProxies | None = None
         self._keep = False
         if proxies:
