@@ -103,6 +103,8 @@ struct Admin {
   };
   // Of the members that this judges (members_digest.hpp).
   std::function<std::string()> members_digest = [] { return std::string(); };
+  // RAFT.DRAIN: this node hands over what it can and sends its clients elsewhere; it serves on.
+  std::function<void(AdminDone)> drain = [](const AdminDone& done) { done(unavailable()); };
   // SHUTDOWN: as SIGTERM, hands leadership over, finishes what is pending, ends the process.
   std::function<void()> shutdown = [] {};
   // RAFT.NODESHUTDOWN: ends the process at once, state flushed.

@@ -24,6 +24,7 @@
 #include "resp/client_pause.hpp"
 #include "resp/executor_status.hpp"
 #include "resp/fanout.hpp"
+#include "resp/maintenance.hpp"
 #include "resp/master_names.hpp"
 #include "resp/measures.hpp"
 #include "resp/monitors.hpp"
@@ -252,6 +253,14 @@ struct NodeContext {
   void deliver_pushes(Pushes pushes) const;
   // Events of this node as a Sentinel, to those who subscribed to them there.
   void publish_sentinel(const std::vector<Publication>& events) const;
+  // session_maintenance.cpp: to those who said CLIENT MAINT_NOTIFICATIONS.
+  void tell_of_failover(const Push& message) const;
+  // This node is about to go: sends each to another one, of those that show its face. How many of
+  // them were told now, and who is still here of those that were.
+  size_t move_clients(uint64_t sequence,
+                      int64_t seconds,
+                      const std::function<std::vector<MovingTarget>(Face)>& targets_of);
+  size_t clients_moving() const;
   // What entries told, in order, and what changed of cached keys: it joins the replies of the same
   // turn, behind them.
   void publish_outward(std::vector<OutwardEvent> events, std::vector<ReplyBatch>& replies);

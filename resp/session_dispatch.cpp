@@ -98,7 +98,7 @@ size_t Session::State::deferred_bytes() const {
 bool Session::State::is_plain(const CommandSpec& row, size_t argc) const {
   return !busy && row.is_data() && (row.acl_categories & kAclScripting) == 0 &&
          arity_fits(row, argc) && !must_authenticate() && !is_subscriber() && !monitoring &&
-         !transaction.open;
+         !transaction.open && !has_no(row);
 }
 
 std::string Session::State::refusal_of(const CommandSpec& row, size_t argc) const {

@@ -177,6 +177,8 @@ bool Session::State::wants(const PushMessage& message) const {
       return resp_version > 2;
     case PushMessage::Kind::kRedirected:
       return resp_version > 2 || is_subscriber();
+    case PushMessage::Kind::kMaintenance:
+      return resp_version > 2 && maintenance.has_value();
   }
   return false;
 }

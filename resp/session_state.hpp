@@ -11,6 +11,7 @@
 
 #include "resp/command.hpp"
 #include "resp/help.hpp"
+#include "resp/maintenance.hpp"
 #include "resp/measures.hpp"
 #include "resp/migration.hpp"
 #include "resp/node_context.hpp"
@@ -141,6 +142,8 @@ struct Session::State {
   bool no_evict = false;
   bool no_touch = false;
   bool redirects = false;        // CLIENT CAPA redirect
+  std::optional<Endpoint> maintenance;  // CLIENT MAINT_NOTIFICATIONS
+  bool told_to_move = false;            // by such a message: it will go by itself
   bool replies_off = false;      // CLIENT REPLY OFF
   bool skip_next_reply = false;  // CLIENT REPLY SKIP: the next command's
   bool skip_this_reply = false;

@@ -4,18 +4,22 @@
 #include <chrono>
 #include <cstdlib>
 #include <string>
+#include <utility>
 
 #include "actors/client_loop.hpp"
 #include "actors/clients/tcp_server.hpp"
 #include "actors/node/redisraft_directory.hpp"
 #include "actors/node/storage.hpp"
+#include "config/address.hpp"
 #include "config/base/log.hpp"
+#include "resp/addresses.hpp"
 #include "resp/router.hpp"
 
 namespace kiwi::actors {
 
 namespace {
 constexpr int64_t kStepMs = 20;
+constexpr uint64_t kHandOverRounds = 10;  // a second
 // For the flush at the end. Only the length of the next start hangs on it.
 constexpr int64_t kFlushMs = 10'000;
 // All of it, and what a busy machine adds to it.
@@ -24,12 +28,14 @@ constexpr auto kPatience = std::chrono::seconds(20);
 
 void DepartureShell::fill(resp::Admin& admin) {
   admin.shutdown = [this] { node_.client_loop->post([this] { begin("SHUTDOWN"); }); };
+  admin.drain = [this](resp::AdminDone done) { drain(std::move(done)); };
   admin.shutdown_now = [this] { node_.client_loop->post([this] { finish(); }); };
 }
 
 void DepartureShell::begin(const char* why) {
-  guard_.arm(kPatience);
-  if (!departure_.begin(ClientLoop::monotonic_ms())) {
+  const int64_t move_s = node_.options.drain_seconds;
+  guard_.arm(kPatience + std::chrono::seconds(move_s));
+  if (!departure_.begin(ClientLoop::monotonic_ms(), move_s * 1000)) {
     return;
   }
   log_notice(std::string("stopping: ") + why);
@@ -41,6 +47,58 @@ void DepartureShell::begin(const char* why) {
     step();
     return departure_.stage() != Departure::Stage::kGone;
   });
+}
+
+// ---------------------------------------------------------------- before it
+
+// It leads no more and is announced no more, and clients go; it serves whoever stays.
+void DepartureShell::drain(resp::AdminDone done) {
+  if (!std::exchange(node_.draining, true)) {
+    log_notice("draining: RAFT.DRAIN");
+    timer();
+  }
+  done({});
+}
+
+void DepartureShell::timer() {
+  if (!node_.draining || departure_.stage() != Departure::Stage::kNotYet) {
+    return;
+  }
+  const bool could_hand_over = node_.facts.leads() && node_.facts.latest.voters.size() > 1;
+  if (could_hand_over && node_.timer_rounds % kHandOverRounds == 0) {
+    hand_over();  // it may be elected again
+  }
+  if (!could_hand_over && !std::exchange(clients_sent_, true)) {
+    move_clients();
+  }
+}
+
+void DepartureShell::hand_over() const {
+  caf::anon_send(node_.replica, TransferLeadership{{raft::Asker::kShutdown, 0}, NodeId{}});
+}
+
+void DepartureShell::move_clients() {
+  ++drains_;
+  const uint64_t sequence = (node_.facts.boot_epoch << 20) + drains_;
+  const size_t told = node_.context.move_clients(
+      sequence, node_.options.drain_seconds, [this](resp::Face face) { return targets(face); });
+  if (told != 0) {
+    log_notice(std::to_string(told) + " clients were told to go to other nodes");
+  }
+}
+
+std::vector<resp::MovingTarget> DepartureShell::targets(resp::Face face) const {
+  std::vector<resp::MovingTarget> out;
+  for (const raft::Member& member : node_.facts.committed.members) {
+    const auto link = node_.context.status.links.find(member.id);
+    const bool serves = link != node_.context.status.links.end() && link->second.up &&
+                        link->second.serves && !link->second.drains;
+    const Result<config::HostPort> client = config::parse_host_port(member.client_address);
+    if (serves && client) {
+      out.push_back({client->host, resp::face_port(node_.context, member, face)});
+    }
+  }
+  return out;
 }
 
 void DepartureShell::members_changed() {
@@ -78,6 +136,7 @@ void DepartureShell::step() {
   const resp::RouterStatus pending = node_.router->status();
   Departure::Seen seen;
   seen.must_hand_over = node_.facts.leads() && node_.facts.latest.voters.size() > 1;
+  seen.moving = node_.context.clients_moving();
   seen.clients = node_.server->clients();
   seen.answers_owed =
       pending.pending_batches != 0 || pending.waiting_reads != 0 || !node_.server->idle();
@@ -85,7 +144,10 @@ void DepartureShell::step() {
     case Departure::Do::kNothing:
       return;
     case Departure::Do::kHandOver:
-      caf::anon_send(node_.replica, TransferLeadership{{raft::Asker::kShutdown, 0}, NodeId{}});
+      hand_over();
+      return;
+    case Departure::Do::kMove:
+      move_clients();
       return;
     case Departure::Do::kPart:
       node_.server->part();

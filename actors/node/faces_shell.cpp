@@ -90,8 +90,19 @@ void FacesShell::look_for_leader() {
   node_.context.advice = resp::advise(node_.context, node_.facts.raft);
 }
 
+// Clients hear of a leader that is gone as soon as this node does, and wait for the next one.
+void FacesShell::tell_of_failover() {
+  const raft::Status& raft = node_.facts.raft;
+  const resp::FailoverNews::Sight now{raft.term, raft.leader && raft.ready,
+                                      raft.leads() && node_.draining};
+  if (const auto message = failover_news_.look(now, node_.options.raft_response_timeout)) {
+    node_.context.tell_of_failover(*message);
+  }
+}
+
 void FacesShell::timer() {
   look_for_leader();
+  tell_of_failover();
   announcement_.timer();
   node_.context.serving_waits.look(node_.context.status.service, ClientLoop::monotonic_ms());
 }
@@ -102,6 +113,7 @@ void FacesShell::observe(const RaftReport& report) {
   });
   if (leader_changed) {
     look_for_leader();
+    tell_of_failover();
     announcement_.timer();
   }
   for (const NodeId peer : report.links_up) {

@@ -28,6 +28,7 @@ class FacesShell {
 
  private:
   void look_for_leader();
+  void tell_of_failover();
   void watch_replicas();
   void tell(NodeId to, const FaceNote& note) const;
   void take(NodeId from, const MatchAskNote& note);
@@ -39,6 +40,7 @@ class FacesShell {
 
   NodeParts& node_;
   AnnouncementShell announcement_;
+  resp::FailoverNews failover_news_;
   bool watching_replicas_ = false;
 };
 

@@ -321,6 +321,7 @@ void Node::State::timer() {
   joining.timer();
   load.timer();
   faces.timer();
+  departure.timer();
   fanout.tick();
   look_after_caches();
   look_at_latency();

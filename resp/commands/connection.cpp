@@ -123,6 +123,7 @@ void reset(Session& session, Args, ReplyWriter& reply) {
   s.stale_reads = false;
   s.no_touch = false;
   s.redirects = false;
+  s.maintenance.reset();
   s.replies_off = false;
   s.skip_this_reply = false;
   s.name.clear();

@@ -262,6 +262,13 @@ void raft_timeout_now(Session& session, Args, ReplyWriter& reply) {
   });
 }
 
+void raft_drain(Session& session, Args, ReplyWriter& reply) {
+  NodeContext& node = session.state().node;
+  if (!refuse_outsider(node, reply)) {
+    node.admin.drain(reply_ok_later(session));
+  }
+}
+
 void raft_nodeshutdown(Session& session, Args args, ReplyWriter& reply) {
   NodeContext& node = session.state().node;
   node.refresh_status();
