@@ -61,6 +61,12 @@ Result<void> validate_ports(const Options& o) {
         "cluster-enabled yes and raft.dialect redisraft exclude each other: port can show one of "
         "them; cluster-client-port opens another one for clients that know Redis Cluster");
   }
+  if (o.sentinel_port != 0 && (o.cluster_enabled || o.raft_dialect == Dialect::kRedisRaft)) {
+    return invalid(
+        "sentinel-port sends clients to port, which must be a plain Redis then: with "
+        "cluster-enabled yes or raft.dialect redisraft it shows the leader as master, and they look "
+        "for the announced node");
+  }
   if (Result<void> apart = ports_apart(o); !apart) {
     return apart;
   }

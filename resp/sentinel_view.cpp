@@ -19,9 +19,14 @@ bool is_down(const NodeContext& node, const ClusterNode& one) {
     return true;
   }
   const LinkStatus& link = found->second;
-  return link.up ? !link.serves : link.down_since_ms >= 0 &&
-                                      node.monotonic_ms() - link.down_since_ms >=
-                                          node.options.raft_election_timeout;
+  if (link.up || link.down_since_ms < 0) {
+    return link.up && !link.serves;
+  }
+  // Whoever announced another node since then has seen it go: its events begin with that.
+  const bool replaced =
+      node.announced.node != one.id && node.announced.since_ms >= link.down_since_ms;
+  return replaced ||
+         node.monotonic_ms() - link.down_since_ms >= node.options.raft_election_timeout;
 }
 
 }  // namespace

@@ -18,6 +18,15 @@ void AnnouncementShell::fill(resp::Admin& admin) {
 
 void AnnouncementShell::timer() {
   const int64_t now_ms = ClientLoop::monotonic_ms();
+  notice_links(now_ms);
+  tell_serving();
+  pursue_wish(now_ms);
+  look();
+  tell_names();
+  tell_events();
+}
+
+void AnnouncementShell::notice_links(int64_t now_ms) const {
   for (auto& [peer, link] : node_.context.status.links) {
     if (link.up) {
       link.down_since_ms = -1;
@@ -25,11 +34,6 @@ void AnnouncementShell::timer() {
       link.down_since_ms = now_ms;
     }
   }
-  tell_serving();
-  pursue_wish(now_ms);
-  look();
-  tell_names();
-  tell_events();
 }
 
 bool AnnouncementShell::serves() const {
@@ -63,7 +67,9 @@ void AnnouncementShell::announced() {
   const Announced& now = announcement_.now();
   log_notice("node " + std::to_string(now.node.value) +
              " is announced as master to clients of Sentinel");
-  node_.context.announced = {now.node, now.epoch(), ClientLoop::monotonic_ms()};
+  const int64_t now_ms = ClientLoop::monotonic_ms();
+  notice_links(now_ms);  // the one before it may be gone: that is told first
+  node_.context.announced = {now.node, now.epoch(), now_ms};
   tell_events();
 }
 

@@ -35,6 +35,7 @@ class AnnouncementShell {
   std::string fail_over();
   NodeId other_master() const;
   MemberState state_of(NodeId node) const;
+  void notice_links(int64_t now_ms) const;
   bool serves() const;
   void look();
   void announced();

@@ -218,6 +218,10 @@ TEST_SUITE("config") {
           "cluster-client-port and raft.peer-port are both 17000: each needs a port of its own");
     CHECK(error_of({"--cluster-client-port", "7000", "--sentinel-port", "7000"}) ==
           "cluster-client-port and sentinel-port are both 7000: each needs a port of its own");
+    CHECK(error_of({"--sentinel-port", "7000", "--cluster-enabled", "yes"})
+              .starts_with("sentinel-port sends clients to port"));
+    CHECK(error_of({"--sentinel-port", "7000", "--raft.dialect", "redisraft"})
+              .starts_with("sentinel-port sends clients to port"));
     CHECK(parse({"--role-shown", "announced"})->role_shown == RoleShown::kAnnounced);
   }
 

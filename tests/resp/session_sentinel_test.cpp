@@ -215,6 +215,20 @@ TEST_SUITE("resp") {
     CHECK(node.events().empty());
   }
 
+  TEST_CASE("an announcement that comes before this node's own patience is over: +sdown first [P6]") {
+    Watched node;
+    CHECK(node.events().empty());
+    LinkStatus& first = node.context.status.links[NodeId{1}];
+    first.up = false;
+    first.down_since_ms = 60'950;
+    node.context.announced = {NodeId{2}, 131073, 60'950};
+    CHECK(node.events().starts_with(
+        "+sdown master mymaster 10.0.0.1 7001\n"
+        "+odown master mymaster 10.0.0.1 7001 #quorum 1/2\n"
+        "+switch-master mymaster 10.0.0.1 7001 10.0.0.2 7002\n"));
+    CHECK(node.events().empty());  // it is down as long as it is away
+  }
+
   TEST_CASE("+sentinel at a member's first hello; a member that loads is down [P6]") {
     Watched node;
     CHECK(node.events().empty());
