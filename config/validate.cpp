@@ -64,7 +64,8 @@ Result<void> validate_ports(const Options& o) {
   if (o.sentinel_port != 0 && (o.cluster_enabled || o.raft_dialect == Dialect::kRedisRaft)) {
     return invalid(
         "sentinel-port sends clients to port, which must be a plain Redis then: with "
-        "cluster-enabled yes or raft.dialect redisraft it shows the leader as master, and they look "
+        "cluster-enabled yes or raft.dialect redisraft it shows the leader as master, and they "
+        "look "
         "for the announced node");
   }
   if (Result<void> apart = ports_apart(o); !apart) {

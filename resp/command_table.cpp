@@ -171,7 +171,8 @@ constexpr uint32_t inherited_flags(const CommandSpec& row) {
   if (row.is_subcommand()) {
     const std::string_view container = row.name.substr(0, row.name.find('|'));
     for (const CommandSpec& other : kWritten) {
-      flags |= other.name == container ? other.flags & (kClusterFace | kSentinelOnly | kSentinelToo) : 0u;
+      flags |= other.name == container ? other.flags & (kClusterFace | kSentinelOnly | kSentinelToo)
+                                       : 0u;
     }
   }
   return flags;

@@ -12,8 +12,10 @@ namespace {
 
 constexpr std::string_view kShard = "0";
 constexpr std::pair<std::string_view, Endpoint> kEndpoints[] = {
-    {"internal-ip", Endpoint::kInternalIp},     {"external-ip", Endpoint::kExternalIp},
-    {"internal-fqdn", Endpoint::kInternalFqdn}, {"external-fqdn", Endpoint::kExternalFqdn},
+    {"internal-ip", Endpoint::kInternalIp},
+    {"external-ip", Endpoint::kExternalIp},
+    {"internal-fqdn", Endpoint::kInternalFqdn},
+    {"external-fqdn", Endpoint::kExternalFqdn},
     {"none", Endpoint::kNone},
 };
 

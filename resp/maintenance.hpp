@@ -30,7 +30,7 @@ Push moving_message(uint64_t sequence, int64_t seconds, const std::optional<std:
 class FailoverNews {
  public:
   struct Sight {
-    Term term;               // the messages' number: the same on all nodes
+    Term term;  // the messages' number: the same on all nodes
     bool ready_leader = false;
     bool hands_over = false;  // this node leads, and is about to lead no more
   };
@@ -47,8 +47,8 @@ struct MovingTarget {
   std::string host;
   uint16_t port = 0;
 };
-// Of the targets that of the client with this number, in turn. nullptr: none fits. Whoever keeps the
-// port that it has, whatever it is told, needs one with that port.
+// Of the targets that of the client with this number, in turn. nullptr: none fits. Whoever keeps
+// the port that it has, whatever it is told, needs one with that port.
 const MovingTarget* target_for(const std::vector<MovingTarget>& targets,
                                uint64_t number,
                                std::optional<uint16_t> port);

@@ -1,6 +1,6 @@
 // The names under which Sentinel's clients know the cluster: those that are configured
-// (sentinel-master-names), and any other that one asked for, since events and MASTERS must carry the
-// client's own name. Plain class, owned by NodeContext; client loop.
+// (sentinel-master-names), and any other that one asked for, since events and MASTERS must carry
+// the client's own name. Plain class, owned by NodeContext; client loop.
 #pragma once
 
 #include <cstddef>

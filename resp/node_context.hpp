@@ -56,7 +56,7 @@ struct LinkStatus {
   uint16_t sentinel_port = 0;        // and Sentinel's
   bool serves = true;                // as it said last on this link
   bool drains = false;
-  int64_t down_since_ms = 0;         // monotonic; of a link that is not up, as it was noticed
+  int64_t down_since_ms = 0;  // monotonic; of a link that is not up, as it was noticed
 };
 
 // Snapshots, as INFO raft shows them.

@@ -54,7 +54,8 @@ class Teller {
     for (const SentinelMember& member : now.members) {
       if (member.id != to.id) {
         tell("+slave", slave(member, to));
-        if (member.down) {  // a Sentinel notices it anew: it was another one's replica, or the master
+        if (member
+                .down) {  // a Sentinel notices it anew: it was another one's replica, or the master
           tell("+sdown", slave(member, to));
         }
       }
@@ -69,9 +70,7 @@ class Teller {
   }
 
  private:
-  std::string of(const SentinelMember& master) const {
-    return " @ " + name_ + " " + place(master);
-  }
+  std::string of(const SentinelMember& master) const { return " @ " + name_ + " " + place(master); }
 
   const std::string& name_;
   std::vector<Publication>& out_;

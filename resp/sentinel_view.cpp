@@ -25,8 +25,7 @@ bool is_down(const NodeContext& node, const ClusterNode& one) {
   // Whoever announced another node since then has seen it go: its events begin with that.
   const bool replaced =
       node.announced.node != one.id && node.announced.since_ms >= link.down_since_ms;
-  return replaced ||
-         node.monotonic_ms() - link.down_since_ms >= node.options.raft_election_timeout;
+  return replaced || node.monotonic_ms() - link.down_since_ms >= node.options.raft_election_timeout;
 }
 
 }  // namespace

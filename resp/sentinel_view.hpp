@@ -17,9 +17,9 @@ namespace kiwi::resp {
 struct NodeContext;
 
 struct AnnouncedMaster {
-  NodeId node;             // 0: none that this node heard of
-  uint64_t epoch = 0;      // grows with each announcement
-  int64_t since_ms = 0;    // monotonic, as heard here
+  NodeId node;           // 0: none that this node heard of
+  uint64_t epoch = 0;    // grows with each announcement
+  int64_t since_ms = 0;  // monotonic, as heard here
 };
 
 struct SentinelMember {

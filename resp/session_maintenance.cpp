@@ -30,10 +30,9 @@ void NodeContext::tell_of_failover(const Push& message) const {
   deliver_pushes(std::move(pushes));
 }
 
-size_t NodeContext::move_clients(
-    uint64_t sequence,
-    int64_t seconds,
-    const std::function<std::vector<MovingTarget>(Face)>& targets_of) {
+size_t NodeContext::move_clients(uint64_t sequence,
+                                 int64_t seconds,
+                                 const std::function<std::vector<MovingTarget>(Face)>& targets_of) {
   Pushes pushes;
   for (const auto& [id, session] : sessions) {
     Session::State& client = session->state();

@@ -15,7 +15,8 @@ constexpr size_t kWaitingOverhead = 64;  // of a publication whose turn has not 
 // ---------------------------------------------------------------- subscriptions
 
 void Session::State::change_subscriptions(const CommandSpec& row, Args args) {
-  const bool begins = !is_subscriber() && !is_sentinel() && row.name.find("unsubscribe") == std::string_view::npos;
+  const bool begins =
+      !is_subscriber() && !is_sentinel() && row.name.find("unsubscribe") == std::string_view::npos;
   if (begins && !node.fanout.want_interest({info.id, slots.next_number()}, now_ms)) {
     size_t bytes = kWaitingOverhead;
     for (const std::string_view arg : args) {

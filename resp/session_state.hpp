@@ -141,11 +141,11 @@ struct Session::State {
   std::string library_version;
   bool no_evict = false;
   bool no_touch = false;
-  bool redirects = false;        // CLIENT CAPA redirect
+  bool redirects = false;               // CLIENT CAPA redirect
   std::optional<Endpoint> maintenance;  // CLIENT MAINT_NOTIFICATIONS
   bool told_to_move = false;            // by such a message: it will go by itself
-  bool replies_off = false;      // CLIENT REPLY OFF
-  bool skip_next_reply = false;  // CLIENT REPLY SKIP: the next command's
+  bool replies_off = false;             // CLIENT REPLY OFF
+  bool skip_next_reply = false;         // CLIENT REPLY SKIP: the next command's
   bool skip_this_reply = false;
 
   Transaction transaction;

@@ -1,8 +1,8 @@
 // Which node the members announce as master to clients that ask a Sentinel. The leader decides and
 // tells all; the highest announcement wins. It stays while its node serves and is linked, even when
 // leadership moves, for clients drop their connections on every change, with commands under way. It
-// moves to the leader when its node is down for the leader, drains, loads or is removed, or where an
-// operator wishes it.
+// moves to the leader when its node is down for the leader, drains, loads or is removed, or where
+// an operator wishes it.
 //
 // Plain class: what it sees in, an announcement out. Owned by Node, client loop. Times are
 // monotonic.

@@ -1,5 +1,5 @@
-// The announced master (Announcement), and what Sentinel's clients are told of it: who serves, under
-// which names they ask, events when something changed. Thin; on the client loop.
+// The announced master (Announcement), and what Sentinel's clients are told of it: who serves,
+// under which names they ask, events when something changed. Thin; on the client loop.
 #pragma once
 
 #include <cstdint>

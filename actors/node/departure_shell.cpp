@@ -80,8 +80,8 @@ void DepartureShell::hand_over() const {
 void DepartureShell::move_clients() {
   ++drains_;
   const uint64_t sequence = (node_.facts.boot_epoch << 20) + drains_;
-  const size_t told = node_.context.move_clients(
-      sequence, node_.options.drain_seconds, [this](resp::Face face) { return targets(face); });
+  const size_t told = node_.context.move_clients(sequence, node_.options.drain_seconds,
+                                                 [this](resp::Face face) { return targets(face); });
   if (told != 0) {
     log_notice(std::to_string(told) + " clients were told to go to other nodes");
   }

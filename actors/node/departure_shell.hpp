@@ -37,7 +37,7 @@ class DepartureShell {
   NodeParts& node_;
   PeersShell& peers_;
   Departure departure_;
-  uint64_t drains_ = 0;       // since the start
+  uint64_t drains_ = 0;        // since the start
   bool clients_sent_ = false;  // by RAFT.DRAIN
   StopGuard guard_;
 };

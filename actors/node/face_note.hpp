@@ -32,8 +32,8 @@ struct ServingNote {  // the sender: does it serve its clients, and is it about 
 struct MasterNamesNote {  // under which Sentinel's clients of the sender ask
   std::vector<std::string> names;
 };
-using FaceNote = std::
-    variant<MatchAskNote, MatchNote, AnnouncedNote, WishNote, ServingNote, MasterNamesNote>;
+using FaceNote =
+    std::variant<MatchAskNote, MatchNote, AnnouncedNote, WishNote, ServingNote, MasterNamesNote>;
 
 // ON THE WIRE: kinds by their place, never reorder.
 inline constexpr uint8_t kFirstFaceNote = 64;

@@ -193,8 +193,8 @@ struct Section {
   std::string_view word;   // as asked for
   std::string_view title;  // as printed
   void (*write)(NodeContext&, InfoText&);
-  bool usual = true;              // else only who asks for it, or for all, gets it
-  bool of_sentinel = false;       // a Sentinel tells it, too
+  bool usual = true;         // else only who asks for it, or for all, gets it
+  bool of_sentinel = false;  // a Sentinel tells it, too
   bool of_sentinel_only = false;
 };
 constexpr Section kSections[] = {

@@ -30,8 +30,8 @@ class InfoText {
 std::string human_bytes(uint64_t bytes);  // 1.50K
 std::string two_places(double value);
 
-void write_memory(NodeContext& node, InfoText& out);       // info_memory.cpp
-void write_replication(NodeContext& node, InfoText& out);  // replication.cpp
+void write_memory(NodeContext& node, InfoText& out);         // info_memory.cpp
+void write_replication(NodeContext& node, InfoText& out);    // replication.cpp
 void write_sentinel_info(NodeContext& node, InfoText& out);  // sentinel.cpp
 // What INFO answers without a word.
 std::string default_info(NodeContext& node, Face face);

@@ -90,8 +90,7 @@ void write_master(const NodeContext& node,
                   const std::string& name,
                   ReplyWriter& reply) {
   const SentinelMember& master = *all.master();
-  Fields fields =
-      common_fields(node, master, name, master.port, flags_of(master, "master", true));
+  Fields fields = common_fields(node, master, name, master.port, flags_of(master, "master", true));
   add_reported(fields, node, "master");
   fields.emplace_back("config-epoch", std::to_string(all.epoch));
   fields.emplace_back("num-slaves", std::to_string(all.members.size() - 1));
@@ -107,8 +106,8 @@ void write_replica(const NodeContext& node,
                    const SentinelMember& member,
                    const SentinelMember& master,
                    ReplyWriter& reply) {
-  Fields fields = common_fields(node, member, member.address(), member.port,
-                                flags_of(member, "slave", false));
+  Fields fields =
+      common_fields(node, member, member.address(), member.port, flags_of(member, "slave", false));
   add_reported(fields, node, "slave");
   fields.emplace_back("master-link-down-time", "0");
   fields.emplace_back("master-link-status", "ok");
@@ -149,9 +148,8 @@ void write_sentinel_info(NodeContext& node, InfoText& out) {
   const auto sentinels = 1 + std::ranges::count_if(all.members, is_other_sentinel);
   for (size_t i = 0; i < names.size(); ++i) {
     out.line("master" + std::to_string(i),
-             "name=" + names[i] + ",status=" + (master->down ? "odown" : "ok") +
-                 ",address=" + master->address() +
-                 ",slaves=" + std::to_string(all.members.size() - 1) +
+             "name=" + names[i] + ",status=" + (master->down ? "odown" : "ok") + ",address=" +
+                 master->address() + ",slaves=" + std::to_string(all.members.size() - 1) +
                  ",sentinels=" + std::to_string(sentinels));
   }
 }

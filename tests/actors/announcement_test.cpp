@@ -39,7 +39,8 @@ struct Scene {
 
 }  // namespace
 
-TEST_CASE("a ready leader announces itself where nobody is announced, and only a leader does [P5]") {
+TEST_CASE(
+    "a ready leader announces itself where nobody is announced, and only a leader does [P5]") {
   Scene scene;
   scene.facts.raft.ready = false;
   CHECK_FALSE(scene.look());
@@ -60,7 +61,8 @@ TEST_CASE("the announced node stays while it serves, although another one leads 
   CHECK(scene.node() == NodeId{2});
 }
 
-TEST_CASE("it moves to the leader when its node is away for a while, loads, drains or is removed [P5]") {
+TEST_CASE(
+    "it moves to the leader when its node is away for a while, loads, drains or is removed [P5]") {
   for (int why = 0; why < 4; ++why) {
     CAPTURE(why);
     Scene scene;

@@ -41,7 +41,11 @@ TEST_CASE("what is announced, wished, served and asked for is read back as it wa
   CHECK_FALSE(serving.serves);
   CHECK(serving.drains);
   const std::string names = encode_face_note(MasterNamesNote{{"a", "bc"}});
-  CHECK(names == "\x45\x02\x01" "a" "\x02" "bc");
+  CHECK(names ==
+        "\x45\x02\x01"
+        "a"
+        "\x02"
+        "bc");
   CHECK(std::get<MasterNamesNote>(*decode_face_note(names)).names ==
         std::vector<std::string>{"a", "bc"});
 }

@@ -1,6 +1,6 @@
-// What ten clients say when they connect, on each face, and the signs in the answers by which they go
-// on or give up: tests/resp/handshakes/CLIENT.FACE.txt, whose README says how to read them. Each runs
-// as it is, and a byte at a time.
+// What ten clients say when they connect, on each face, and the signs in the answers by which they
+// go on or give up: tests/resp/handshakes/CLIENT.FACE.txt, whose README says how to read them. Each
+// runs as it is, and a byte at a time.
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -60,7 +60,8 @@ std::vector<Talk> read_talks(const fs::path& path) {
       REQUIRE(blank != rest.npos);
       const std::string_view words = rest.substr(blank + 1);
       talks.push_back({std::string(rest.substr(0, blank)),
-                       std::string(words.substr(0, words.find(' '))), words.ends_with(" other"),
+                       std::string(words.substr(0, words.find(' '))),
+                       words.ends_with(" other"),
                        {}});
       continue;
     }
@@ -79,8 +80,9 @@ std::vector<Talk> read_talks(const fs::path& path) {
 }
 
 Face face_named(std::string_view name) {
-  return name == "cluster" ? Face::kCluster : name == "sentinel" ? Face::kSentinel
-                                                                 : Face::kStandalone;
+  return name == "cluster"    ? Face::kCluster
+         : name == "sentinel" ? Face::kSentinel
+                              : Face::kStandalone;
 }
 
 // Node 2 of three that are well; node 1 leads. With a Sentinel, node 2 is announced.

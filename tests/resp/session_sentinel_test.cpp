@@ -65,16 +65,16 @@ TEST_SUITE("resp") {
     SentinelClient client(node);
     const std::string master = client.send("SENTINEL MASTER mymaster\r\n");
     CHECK(client.send("SENTINEL MASTERS\r\n") == "*1\r\n" + master);
-    CHECK(master ==
-          "*40\r\n" + field("name", "mymaster") + field("ip", "10.0.0.1") + field("port", "7001") +
-              field("runid", name_of(1)) + field("flags", "master") +
-              field("link-pending-commands", "0") + field("link-refcount", "1") +
-              field("last-ping-sent", "0") + field("last-ok-ping-reply", "0") +
-              field("last-ping-reply", "0") + field("down-after-milliseconds", "300") +
-              field("info-refresh", "0") + field("role-reported", "master") +
-              field("role-reported-time", "1000") + field("config-epoch", "65537") +
-              field("num-slaves", "2") + field("num-other-sentinels", "2") + field("quorum", "2") +
-              field("failover-timeout", "10000") + field("parallel-syncs", "1"));
+    CHECK(master == "*40\r\n" + field("name", "mymaster") + field("ip", "10.0.0.1") +
+                        field("port", "7001") + field("runid", name_of(1)) +
+                        field("flags", "master") + field("link-pending-commands", "0") +
+                        field("link-refcount", "1") + field("last-ping-sent", "0") +
+                        field("last-ok-ping-reply", "0") + field("last-ping-reply", "0") +
+                        field("down-after-milliseconds", "300") + field("info-refresh", "0") +
+                        field("role-reported", "master") + field("role-reported-time", "1000") +
+                        field("config-epoch", "65537") + field("num-slaves", "2") +
+                        field("num-other-sentinels", "2") + field("quorum", "2") +
+                        field("failover-timeout", "10000") + field("parallel-syncs", "1"));
     const std::string replicas = client.send("SENTINEL REPLICAS mymaster\r\n");
     CHECK(client.send("SENTINEL SLAVES mymaster\r\n") == replicas);
     CHECK(replicas.starts_with("*2\r\n*42\r\n" + field("name", "10.0.0.2:7002")));
@@ -179,7 +179,10 @@ TEST_SUITE("resp") {
     Pushes pushes;
     CHECK(node.context.publish({false, "+switch-master", "x"}, pushes) == 1);
     CHECK(pushes.begin()->first == 8);
-    { SentinelClient gone(node, 9); gone.send("SUBSCRIBE a\r\n"); }
+    {
+      SentinelClient gone(node, 9);
+      gone.send("SUBSCRIBE a\r\n");
+    }
     node.context.publish_sentinel({{false, "a", "nobody is there"}});
   }
 
@@ -201,11 +204,11 @@ TEST_SUITE("resp") {
           "+odown master queue 10.0.0.1 7001 #quorum 1/2\n");
     node.context.announced = {NodeId{2}, 131073, 61'000};
     both = node.events();
-    CHECK(both.starts_with(
-        "+switch-master mymaster 10.0.0.1 7001 10.0.0.2 7002\n"
-        "+slave slave 10.0.0.1:7001 10.0.0.1 7001 @ mymaster 10.0.0.2 7002\n"
-        "+sdown slave 10.0.0.1:7001 10.0.0.1 7001 @ mymaster 10.0.0.2 7002\n"
-        "+slave slave 10.0.0.3:7003 10.0.0.3 7003 @ mymaster 10.0.0.2 7002\n"));
+    CHECK(
+        both.starts_with("+switch-master mymaster 10.0.0.1 7001 10.0.0.2 7002\n"
+                         "+slave slave 10.0.0.1:7001 10.0.0.1 7001 @ mymaster 10.0.0.2 7002\n"
+                         "+sdown slave 10.0.0.1:7001 10.0.0.1 7001 @ mymaster 10.0.0.2 7002\n"
+                         "+slave slave 10.0.0.3:7003 10.0.0.3 7003 @ mymaster 10.0.0.2 7002\n"));
     CHECK(has(both, "+switch-master queue 10.0.0.1 7001 10.0.0.2 7002\n"));
     first.up = true;
     both = node.events();
@@ -215,17 +218,18 @@ TEST_SUITE("resp") {
     CHECK(node.events().empty());
   }
 
-  TEST_CASE("an announcement that comes before this node's own patience is over: +sdown first [P6]") {
+  TEST_CASE(
+      "an announcement that comes before this node's own patience is over: +sdown first [P6]") {
     Watched node;
     CHECK(node.events().empty());
     LinkStatus& first = node.context.status.links[NodeId{1}];
     first.up = false;
     first.down_since_ms = 60'950;
     node.context.announced = {NodeId{2}, 131073, 60'950};
-    CHECK(node.events().starts_with(
-        "+sdown master mymaster 10.0.0.1 7001\n"
-        "+odown master mymaster 10.0.0.1 7001 #quorum 1/2\n"
-        "+switch-master mymaster 10.0.0.1 7001 10.0.0.2 7002\n"));
+    CHECK(
+        node.events().starts_with("+sdown master mymaster 10.0.0.1 7001\n"
+                                  "+odown master mymaster 10.0.0.1 7001 #quorum 1/2\n"
+                                  "+switch-master mymaster 10.0.0.1 7001 10.0.0.2 7002\n"));
     CHECK(node.events().empty());  // it is down as long as it is away
   }
 
@@ -236,12 +240,12 @@ TEST_SUITE("resp") {
     third.up = true;
     third.sentinel_port = 27003;
     const std::string heard = node.events();
-    CHECK(heard == "-sdown slave 10.0.0.3:7003 10.0.0.3 7003 @ mymaster 10.0.0.1 7001\n"
-                   "+sentinel sentinel " + name_of(3) +
-                       " 10.0.0.3 27003 @ mymaster 10.0.0.1 7001\n");
+    CHECK(heard ==
+          "-sdown slave 10.0.0.3:7003 10.0.0.3 7003 @ mymaster 10.0.0.1 7001\n"
+          "+sentinel sentinel " +
+              name_of(3) + " 10.0.0.3 27003 @ mymaster 10.0.0.1 7001\n");
     third.serves = false;
-    CHECK(node.events() ==
-          "+sdown slave 10.0.0.3:7003 10.0.0.3 7003 @ mymaster 10.0.0.1 7001\n");
+    CHECK(node.events() == "+sdown slave 10.0.0.3:7003 10.0.0.3 7003 @ mymaster 10.0.0.1 7001\n");
   }
 
   TEST_CASE("names: the configured ones stay, of others the 64 asked for last [P4]") {
