@@ -75,7 +75,8 @@ TEST_CASE("what the session does beside running a command is a role in its row")
                        "client|unpause", "config|rewrite", "config|set",      "debug",
                        "exec",           "monitor",        "select",          "raft",
                        "publish",        "spublish",       "subscribe",       "psubscribe",
-                       "ssubscribe",     "unsubscribe",    "punsubscribe",    "sunsubscribe"});
+                       "ssubscribe",     "unsubscribe",    "punsubscribe",    "sunsubscribe",
+                       "wait",           "waitaof"});
 }
 
 TEST_CASE("rows say what COMMAND INFO of Redis 7.0 says") {

@@ -306,7 +306,8 @@ TEST_SUITE("resp") {
     TestClient client(node);
     size_t top = 0;
     for (const CommandSpec& row : all_commands()) {
-      bool shown = (row.flags & kInternal) == 0 && row.name.find('|') == row.name.npos;
+      const bool hidden = (row.flags & (kInternal | kSentinelOnly)) != 0;
+      bool shown = !hidden && row.name.find('|') == row.name.npos;
       top += shown ? 1 : 0;
     }
     CHECK(client.send("COMMAND COUNT\r\n") == ":" + std::to_string(top) + "\r\n");
