@@ -7,6 +7,7 @@
 //   <dir>/marks, peers, old-copy  whether the directory is an old copy (directory_marks.hpp, F52)
 //   <dir>/members              who was met on joining
 //   <dir>/restoring            a restore under way
+//   <dir>/node-id, removed, removed-*   of raft.dialect redisraft (redisraft_directory.hpp)
 // Who adds a name adds it here and says in Storage what a start makes of it.
 #pragma once
 
@@ -23,6 +24,9 @@ inline constexpr const char* kPeers = "peers";
 inline constexpr const char* kOldCopy = "old-copy";
 inline constexpr const char* kMembers = "members";
 inline constexpr const char* kRestoring = "restoring";
+inline constexpr const char* kNodeId = "node-id";
+inline constexpr const char* kRemoved = "removed";
+inline constexpr std::string_view kRemovedPrefix = "removed-";
 
 // ---- of a group
 inline constexpr const char* kLog = "log";

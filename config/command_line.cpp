@@ -60,9 +60,9 @@ std::optional<std::string> quoted_word(std::string_view line, size_t& at) {
 }
 
 // What scripts that start RedisRaft say and Kiwi has no use for: it needs no module and has no RDB
-// file, and its log's name is its own.
+// file.
 bool has_no_meaning_here(std::string_view name) {
-  return name == "loadmodule" || name == "dbfilename" || name == "raft.log-filename";
+  return name == "loadmodule" || name == "dbfilename";
 }
 
 // Lines that may stand there several times and are no option that has one value. False: it is an
@@ -127,6 +127,7 @@ Result<void> apply_setting(Options& options,
     return invalid(where + ": '" + value + "' is not a value for " + name + why + "; give it " +
                    row->allowed());
   }
+  options.given.names.insert(name);
   return {};
 }
 
@@ -314,6 +315,7 @@ Result<Options> parse_command_line(int argc, const char* const* argv) {
   if (!options.restore.empty() && !options.import.empty()) {
     return invalid("a new directory is filled by --restore or by --import, not by both");
   }
+  options.adapted = apply_dialect(options);
   if (Result<void> valid = validate(options); !valid) {
     return valid.error();
   }

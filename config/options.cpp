@@ -46,6 +46,10 @@ std::string only_value(std::string_view value) {
       describe(static_cast<const Type*>(nullptr)))
 #define BOOLEAN(field, name, value, flags, doc) CUSTOM(field, bool, name, value, flags, doc)
 #define TEXT(field, name, value, flags, doc) CUSTOM(field, std::string, name, value, flags, doc)
+#define ALIAS(field, Type, name, flags, doc)                                           \
+  ROW(field, name, (flags) | kAlias | kHidden, doc,                                    \
+      takes_many_words(static_cast<const Type*>(nullptr)), parse_value(text, o.field), \
+      format_value(o.field), describe(static_cast<const Type*>(nullptr)))
 #define FIXED(name, value, doc)                                                                  \
   OptionRow{name,                                                                                \
             doc,                                                                                 \
@@ -197,6 +201,28 @@ Result<void> set(Options& options, std::span<const std::string_view> names_and_v
   return {};
 }
 
+// Of sizes as RedisRaft takes them what a node can live with.
+uint64_t Options::log_cache_bytes() const {
+  constexpr int64_t kLeast = 64 * limits::kKiB;
+  const int64_t bytes = raft_log_max_cache_size;
+  return static_cast<uint64_t>(bytes == 0 ? Options{}.raft_log_max_cache_size
+                                          : std::max(bytes, kLeast));
+}
+
+uint64_t Options::log_file_bytes() const {
+  return static_cast<uint64_t>(raft_log_max_file_size == 0 ? INT64_MAX : raft_log_max_file_size);
+}
+
+uint64_t Options::append_message_bytes() const {
+  constexpr int64_t kMost = 64 * limits::kMiB;
+  return static_cast<uint64_t>(std::min(raft_append_req_max_size, kMost));
+}
+
+uint32_t Options::append_messages() const {
+  constexpr int64_t kMost = 1024;
+  return static_cast<uint32_t>(std::min(raft_append_req_max_count, kMost));
+}
+
 uint16_t Options::peer_port() const {
   return static_cast<uint16_t>(raft_peer_port != 0 ? raft_peer_port
                                                    : main_port() + kPeerPortOffset);
@@ -208,7 +234,8 @@ uint16_t Options::web_port() const {
   }
   const int64_t chosen = main_port() + kHttpPortOffset;
   // A port that others were given to is theirs.
-  const bool taken = chosen == peer_port() || chosen == port || chosen == tls_port;
+  const bool taken = chosen == peer_port() || chosen == tls_port || chosen == cluster_client_port ||
+                     chosen == sentinel_port;
   return chosen > UINT16_MAX || taken ? 0 : static_cast<uint16_t>(chosen);
 }
 

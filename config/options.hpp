@@ -7,6 +7,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,6 +31,8 @@ enum class TlsAuthClients : uint8_t { kNo, kYes, kOptional };         // who sho
 enum class TlsUserOf : uint8_t { kOff, kCommonName };                 // whom a certificate logs in
 enum class DebugAccess : uint8_t { kNo, kYes, kLocal };               // who may say DEBUG
 enum class PubSubDefault : uint8_t { kResetChannels, kAllChannels };  // acl-pubsub-default
+enum class Dialect : uint8_t { kKiwi, kRedisRaft };
+enum class RoleShown : uint8_t { kAuto, kAny, kAnnounced };
 
 struct OutputBufferLimit {
   int64_t hard_bytes = 0;  // 0 = none, for each of the three
@@ -74,14 +78,23 @@ enum OptionFlags : uint32_t {
   kFixed = 8,
   kCluster = 16,
   kProtected = 32,  // changed only where enable-protected-configs lets it
+  kAlias = 64,
 };
 // A kCluster row's flags also hold the cluster version that brought it (version.hpp).
 inline constexpr unsigned kBroughtByShift = 16;
 constexpr uint32_t since_version(uint32_t version) { return version << kBroughtByShift; }
 constexpr uint32_t brought_by(uint32_t flags) { return flags >> kBroughtByShift; }
 
+// The names of options that a file or the command line gave. What was given is no difference
+// between options.
+struct GivenNames {
+  std::set<std::string, std::less<>> names;
+  bool operator==(const GivenNames&) const { return true; }
+};
+
 struct Options {
 #define SECTION(title)
+#define ALIAS(field, Type, name, flags, doc)
 #define INTEGER(field, name, value, min, max, flags, doc) int64_t field = value;
 #define MEMORY(field, name, value, min, max, flags, doc) int64_t field = value;
 #define BOOLEAN(field, name, value, flags, doc) bool field = value;
@@ -95,7 +108,11 @@ struct Options {
 #undef BOOLEAN
 #undef TEXT
 #undef CUSTOM
+#undef ALIAS
 #undef FIXED
+
+  GivenNames given;
+  bool was_given(std::string_view name) const { return given.names.contains(name); }
 
   std::string config_file;  // absolute path of the file that was read; empty without one
   // Lines "user NAME RULE...", without the first word (resp/acl/file.hpp).
@@ -104,6 +121,7 @@ struct Options {
   std::vector<std::pair<std::string, std::string>> renamed;
   // Options of a Redis command line that mean nothing here ("loadmodule x.so"), to be logged.
   std::vector<std::string> ignored;
+  std::vector<std::string> adapted;  // by apply_dialect(), to be logged
   // Not empty: --help, --version or --print-config asked for this text; print it and exit 0.
   std::string text_to_print;
   std::string restore;  // --restore: the backup to make a data directory of, instead of running
@@ -112,8 +130,12 @@ struct Options {
 
   // What the defaults mean for this node.
   NodeId node_id() const { return NodeId{raft_id == 0 ? 1 : static_cast<uint64_t>(raft_id)}; }
-  uint16_t peer_port() const;       // the port to listen on for peers
-  uint16_t web_port() const;        // the port to listen on for HTTP; 0: none
+  uint16_t peer_port() const;             // the port to listen on for peers
+  uint16_t web_port() const;              // the port to listen on for HTTP; 0: none
+  uint64_t log_cache_bytes() const;       // raft.log-max-cache-size
+  uint64_t log_file_bytes() const;        // raft.log-max-file-size
+  uint64_t append_message_bytes() const;  // raft.append-req-max-size
+  uint32_t append_messages() const;       // raft.append-req-max-count
   HostPort client_address() const;  // told to clients and peers (MOVED, Member.client_address)
   // The same for clients that speak TLS; empty: none can.
   std::string tls_client_address() const;
@@ -127,6 +149,10 @@ struct Options {
 // kiwi-server [file] [--name value ...]. Later settings win over earlier ones, the command line
 // over the file. An error is one sentence: where, what, and what would be allowed.
 Result<Options> parse_command_line(int argc, const char* const* argv);
+
+// What the dialect means for options that were not given, and for times that RedisRaft takes and
+// this server does not; parse_command_line() calls it before validate(). Sentences for the log.
+std::vector<std::string> apply_dialect(Options& options);
 
 // Checks that concern several options at once; parse_command_line() calls it.
 Result<void> validate(const Options& options);

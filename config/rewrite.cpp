@@ -72,7 +72,7 @@ bool is_default(const OptionRow& row, const Options& options) {
 // what is hidden and never changes is for one start (--skip-entry).
 bool is_added(const OptionRow& row, const Options& options) {
   const bool passing = (row.flags & kHidden) != 0 && (row.flags & kRuntime) == 0;
-  return (row.flags & (kFixed | kCluster)) == 0 && !passing && !is_default(row, options);
+  return (row.flags & (kFixed | kCluster | kAlias)) == 0 && !passing && !is_default(row, options);
 }
 
 bool is_secret(const OptionRow& row) {

@@ -1,5 +1,7 @@
 // Checks that concern more than one option.
 #include <algorithm>
+#include <string_view>
+#include <utility>
 
 #include "config/options.hpp"
 
@@ -26,6 +28,27 @@ Result<void> validate_times(const Options& o) {
   return {};
 }
 
+// Of all listeners.
+Result<void> ports_apart(const Options& o) {
+  const std::pair<std::string_view, int64_t> ports[] = {
+      {"port", o.port},
+      {"tls-port", o.tls_port},
+      {"http-port", std::max<int64_t>(o.http_port, 0)},
+      {"raft.peer-port", o.peer_port()},
+      {"cluster-client-port", o.cluster_client_port},
+      {"sentinel-port", o.sentinel_port},
+  };
+  for (const auto& [name, port] : ports) {
+    for (const auto& [other, taken] : ports) {
+      if (name < other && port != 0 && port == taken) {
+        return invalid(std::string(name) + " and " + std::string(other) + " are both " +
+                       std::to_string(port) + ": each needs a port of its own");
+      }
+    }
+  }
+  return {};
+}
+
 Result<void> validate_ports(const Options& o) {
   if (o.main_port() == 0) {
     return invalid("port and tls-port are both 0: no client could connect");
@@ -43,6 +66,23 @@ Result<void> validate_ports(const Options& o) {
     return invalid("http-port " + std::to_string(o.http_port) +
                    " is the port of clients or of nodes already: it needs one of its own");
   }
+  if (o.cluster_enabled && o.raft_dialect == Dialect::kRedisRaft) {
+    return invalid(
+        "cluster-enabled yes and raft.dialect redisraft exclude each other: port can show one of "
+        "them; cluster-client-port opens another one for clients that know Redis Cluster");
+  }
+  if (o.sentinel_port != 0 && o.port == 0) {
+    return invalid("sentinel-port sends clients to port, which is 0");
+  }
+  if (o.sentinel_port != 0 && (o.cluster_enabled || o.raft_dialect == Dialect::kRedisRaft)) {
+    return invalid(
+        "sentinel-port sends clients to port, which must be a plain Redis then: with "
+        "cluster-enabled yes or raft.dialect redisraft it shows the leader as master, and they "
+        "look for the announced node");
+  }
+  if (Result<void> apart = ports_apart(o); !apart) {
+    return apart;
+  }
   if (!o.raft_addr.empty()) {
     if (Result<HostPort> address = parse_host_port(o.raft_addr); !address) {
       return invalid("raft.addr: " + address.error().text);
@@ -59,14 +99,6 @@ Result<void> validate_tls(const Options& o) {
   }
   if (o.tls_port == 0) {
     return {};
-  }
-  if (o.tls_port == o.port) {
-    return invalid("tls-port and port are both " + std::to_string(o.port) +
-                   ": clients with and without TLS need a port each");
-  }
-  if (o.tls_port == o.peer_port()) {
-    return invalid("tls-port and the port for other nodes are both " + std::to_string(o.tls_port) +
-                   ": set raft.peer-port");
   }
   if (o.tls_cert_file.empty()) {
     return invalid("tls-port is set but tls-cert-file is not: a TLS server needs a certificate");

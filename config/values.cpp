@@ -50,6 +50,17 @@ constexpr std::array<std::pair<std::string_view, PubSubDefault>, 2> kPubSubDefau
     {"allchannels", PubSubDefault::kAllChannels},
 }};
 
+constexpr std::array<std::pair<std::string_view, Dialect>, 2> kDialects{{
+    {"kiwi", Dialect::kKiwi},
+    {"redisraft", Dialect::kRedisRaft},
+}};
+
+constexpr std::array<std::pair<std::string_view, RoleShown>, 3> kRolesShown{{
+    {"auto", RoleShown::kAuto},
+    {"any", RoleShown::kAny},
+    {"announced", RoleShown::kAnnounced},
+}};
+
 // Below it the node would close clients for being there.
 constexpr int64_t kMemoryShareMin = 1LL << 20;
 constexpr size_t kPercentiles = 100;  // that INFO tells for each command
@@ -238,6 +249,14 @@ Refusal parse_value(std::string_view text, PubSubDefault& out) {
   return parse_enum(text, kPubSubDefaults, out);
 }
 
+Refusal parse_value(std::string_view text, RoleShown& out) {
+  return parse_enum(text, kRolesShown, out);
+}
+
+Refusal parse_value(std::string_view text, Dialect& out) {
+  return parse_enum(text, kDialects, out);
+}
+
 Refusal parse_value(std::string_view text, std::vector<std::string>& out) {
   std::vector<std::string> addresses;
   for (std::string_view word : split_words(text)) {
@@ -340,6 +359,8 @@ std::string format_value(DebugAccess value) { return enum_name(kDebugAccesses, v
 std::string format_value(TlsAuthClients value) { return enum_name(kTlsAuthClients, value); }
 std::string format_value(TlsUserOf value) { return enum_name(kTlsUsersOf, value); }
 std::string format_value(PubSubDefault value) { return enum_name(kPubSubDefaults, value); }
+std::string format_value(Dialect value) { return enum_name(kDialects, value); }
+std::string format_value(RoleShown value) { return enum_name(kRolesShown, value); }
 std::string format_value(const std::vector<PeerAddress>& value) { return format_peers(value); }
 
 std::string format_value(const std::vector<std::string>& value) {
@@ -396,6 +417,8 @@ std::string describe(const DebugAccess*) { return describe_enum(kDebugAccesses);
 std::string describe(const TlsAuthClients*) { return describe_enum(kTlsAuthClients); }
 std::string describe(const TlsUserOf*) { return describe_enum(kTlsUsersOf); }
 std::string describe(const PubSubDefault*) { return describe_enum(kPubSubDefaults); }
+std::string describe(const Dialect*) { return describe_enum(kDialects); }
+std::string describe(const RoleShown*) { return describe_enum(kRolesShown); }
 std::string describe(const std::vector<std::string>*) {
   return "addresses, such as 127.0.0.1 -::1";
 }

@@ -66,6 +66,9 @@ struct Admin {
   std::function<void(NodeId, AdminDone)> transfer_leadership = [](NodeId, const AdminDone& done) {
     done(unavailable());
   };
+  // SENTINEL FAILOVER: another node is announced, and leadership moves there; both come later. An
+  // error text, empty: it began.
+  std::function<std::string()> sentinel_failover = [] { return unavailable().error; };
   // RAFT.TIMEOUT_NOW: asks the leader to hand over to this node (F20).
   std::function<void(AdminDone)> timeout_now = [](const AdminDone& done) { done(unavailable()); };
   // RAFT.DEBUG NODECFG: makes a voter a learner or the other way round, through the log (F21).
@@ -103,6 +106,8 @@ struct Admin {
   };
   // Of the members that this judges (members_digest.hpp).
   std::function<std::string()> members_digest = [] { return std::string(); };
+  // RAFT.DRAIN: this node hands over what it can and sends its clients elsewhere; it serves on.
+  std::function<void(AdminDone)> drain = [](const AdminDone& done) { done(unavailable()); };
   // SHUTDOWN: as SIGTERM, hands leadership over, finishes what is pending, ends the process.
   std::function<void()> shutdown = [] {};
   // RAFT.NODESHUTDOWN: ends the process at once, state flushed.

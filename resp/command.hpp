@@ -10,6 +10,7 @@
 #include "resp/acl.hpp"
 #include "resp/batch.hpp"
 #include "resp/command_keys.hpp"
+#include "resp/face.hpp"
 #include "resp/reply.hpp"
 #include "resp/waiting.hpp"
 
@@ -70,6 +71,9 @@ enum Flag : uint32_t {
   kBySha1 = 1u << 24,           // EVALSHA: what only this node knows is sent as a text
   kCalledReadonly = 1u << 25,   // a local row that Redis calls readonly
   kChangesUsers = 1u << 26,     // ACL SETUSER, DELUSER: no password leaves the session
+  kSentinelOnly = 1u << 29,     // unknown but to clients of a Sentinel (face.hpp)
+  kSentinelToo = 1u << 30,      // known to them, too; what is neither they do not know
+  kClusterFace = 1u << 31,      // refused where no cluster is shown
 };
 
 using LocalHandler = void (*)(Session& session, Args args, ReplyWriter& reply);
@@ -102,6 +106,12 @@ struct CommandSpec {
   constexpr bool is_internal() const { return (flags & kInternal) != 0; }
   constexpr bool is_subcommand() const { return name.find('|') != std::string_view::npos; }
 };
+
+// Of who the connection thinks it talks to.
+constexpr bool is_known_to(const CommandSpec& row, Face face) {
+  return face == Face::kSentinel ? (row.flags & (kSentinelOnly | kSentinelToo)) != 0
+                                 : (row.flags & kSentinelOnly) == 0;
+}
 
 inline bool arity_fits(const CommandSpec& row, size_t argc) {
   return row.arity >= 0 ? argc == static_cast<size_t>(row.arity)

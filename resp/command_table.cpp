@@ -165,6 +165,19 @@ constexpr void set_plain_range(CommandSpec& row) {
   }
 }
 
+// Who knows its container knows it.
+constexpr uint32_t inherited_flags(const CommandSpec& row) {
+  uint32_t flags = 0;
+  if (row.is_subcommand()) {
+    const std::string_view container = row.name.substr(0, row.name.find('|'));
+    for (const CommandSpec& other : kWritten) {
+      flags |= other.name == container ? other.flags & (kClusterFace | kSentinelOnly | kSentinelToo)
+                                       : 0u;
+    }
+  }
+  return flags;
+}
+
 using Rows = std::array<CommandSpec, kCount>;
 
 constexpr Rows complete_rows() {
@@ -182,6 +195,7 @@ constexpr Rows complete_rows() {
     });
     row.keys = std::span<const KeySpec>(kKeySpecs).subspan(next_key, keys);
     next_key += keys;
+    row.flags |= inherited_flags(row);
     row.acl_categories |= implied_categories(row);
     set_plain_range(row);
   }

@@ -20,20 +20,27 @@
 #include "raft/core.hpp"
 #include "resp/accounts.hpp"
 #include "resp/acl/denial_log.hpp"
+#include "resp/addresses.hpp"
 #include "resp/admin.hpp"
 #include "resp/batch_trace.hpp"
 #include "resp/client_memory.hpp"
 #include "resp/client_pause.hpp"
 #include "resp/executor_status.hpp"
 #include "resp/fanout.hpp"
+#include "resp/maintenance.hpp"
+#include "resp/master_names.hpp"
 #include "resp/measures.hpp"
 #include "resp/monitors.hpp"
 #include "resp/process_usage.hpp"
 #include "resp/pubsub.hpp"
 #include "resp/rate.hpp"
 #include "resp/renames.hpp"
+#include "resp/replica_waits.hpp"
 #include "resp/request.hpp"
 #include "resp/router_status.hpp"
+#include "resp/sentinel_events.hpp"
+#include "resp/sentinel_view.hpp"
+#include "resp/serving_waits.hpp"
 #include "resp/tracking.hpp"
 #include "rocks/keyspace.hpp"
 
@@ -50,6 +57,11 @@ struct LinkStatus {
   uint64_t errors = 0;                  // and those that did not
   std::string tls_client_address = {};  // where its TLS clients connect; empty: nowhere
   uint32_t election_timeout_ms = 0;     // raft.election-timeout there; 0 = it has not said it yet
+  uint16_t cluster_port = 0;   // where it shows the cluster face, as it said last; 0: nowhere
+  uint16_t sentinel_port = 0;  // and Sentinel's
+  bool serves = true;          // as it said last on this link
+  bool drains = false;
+  int64_t down_since_ms = 0;  // monotonic; of a link that is not up, as it was noticed
 };
 
 // Snapshots, as INFO raft shows them.
@@ -164,6 +176,11 @@ struct NodeContext {
 
   BatchTrace trace;  // RAFT.TRACE
 
+  LeaderAdvice advice;  // about every 100 ms
+  ServingWaits serving_waits;
+  ReplicaWaits replica_waits;
+  KnownMatches matches;  // of followers, as long as somebody waits
+
   // The one applied here: commands that came with later ones are unknown yet.
   uint32_t cluster_version = 1;
 
@@ -182,6 +199,10 @@ struct NodeContext {
   uint64_t machine_bytes = 0;  // what maxmemory-clients takes percents of
 
   PubSub pubsub;  // sessions subscribe, and leave it when they end
+  PubSub sentinel_pubsub;
+  AnnouncedMaster announced;
+  MasterNames master_names;
+  SentinelEvents sentinel_events;
   Fanout fanout;
   const ReceiverCounter count_receivers = [this](bool sharded, std::string_view channel) {
     return pubsub.receivers(sharded, channel);
@@ -248,6 +269,8 @@ struct NodeContext {
   // Hands an answer that was not ready at once, or messages, to their connection, if that is still
   // there: behind everything that was handed to it before, answers of the executor too.
   std::function<void(ReplyBatch)> deliver = [](ReplyBatch) {};
+  // `replica_waits` has one more: look after it, and ask the leader who has what.
+  std::function<void()> replicas_awaited = [] {};
   Admin admin;
   // RAFT.CLUSTER INIT: founds a cluster of this node alone; with a random id if none is given.
   std::function<Result<ClusterId>(std::optional<ClusterId>)> init_cluster =
@@ -259,6 +282,16 @@ struct NodeContext {
   size_t publish(const Publication& publication, Pushes& pushes) const;
   // To this node's subscribers. Who unsubscribes before it arrives does not get it any more.
   void deliver_pushes(Pushes pushes) const;
+  // Events of this node as a Sentinel, to those who subscribed to them there.
+  void publish_sentinel(const std::vector<Publication>& events) const;
+  // session_maintenance.cpp: to those who said CLIENT MAINT_NOTIFICATIONS.
+  void tell_of_failover(const Push& message) const;
+  // This node is about to go: sends each to another one, of those that show its face. How many of
+  // them were told now, and who is still here of those that were.
+  size_t move_clients(uint64_t sequence,
+                      int64_t seconds,
+                      const std::function<std::vector<MovingTarget>(Face)>& targets_of);
+  size_t clients_moving() const;
   // What entries told, in order, and what changed of cached keys: it joins the replies of the same
   // turn, behind them.
   void publish_outward(std::vector<OutwardEvent> events, std::vector<ReplyBatch>& replies);
@@ -294,6 +327,10 @@ struct NodeContext {
 
   // Carries out what `fanout` wants done here, and returns the rest of it: messages to peers.
   std::vector<FanoutEffects::Message> take_fanout();
+
+  // commands/wait.cpp: how many other nodes have all up to here on their disks, as far as is known.
+  int64_t replicas_with(LogIndex index) const;
+  void look_after_replica_waits();
 
   // Address and name; ?:0, as in Redis, if the connection is gone, or it was none.
   Measures::Client client_of(ConnectionId id) const;

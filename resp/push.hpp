@@ -18,6 +18,7 @@ struct PushMessage {
     kMessage,       // for those who subscribed to `name`
     kInvalidation,  // of keys that its receiver caches
     kRedirected,    // of keys that others cache, who named its receiver
+    kMaintenance,   // of the node; it has RESP3's bytes only
   };
   Kind kind = Kind::kMessage;
   Topic topic = Topic::kChannel;

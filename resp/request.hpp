@@ -12,6 +12,7 @@
 #include "config/base/bytes.hpp"
 #include "raft/types.hpp"
 #include "resp/batch.hpp"
+#include "resp/face.hpp"
 #include "resp/push.hpp"
 
 namespace kiwi::resp {
@@ -53,6 +54,7 @@ struct RequestBatch {
   ConnectionId connection = 0;
   // They were checked by the users of this version, or of a later one (batch.hpp).
   uint64_t acl_version = kUnchecked;
+  Face face = Face::kStandalone;  // of the connection
   std::string buffer;
   std::vector<Request> requests;
   bool tls = false;  // it is sent to addresses where TLS is spoken

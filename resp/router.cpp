@@ -21,34 +21,6 @@ namespace {
 // than the announcements it saves.
 constexpr int64_t kWantsCommitLingerMs = 1000;
 
-std::string_view text_of(Answer answer) {
-  switch (answer) {
-    case Answer::kNoCluster:
-      return texts::kNoCluster;
-    case Answer::kRemoved:
-      return texts::kRemoved;
-    case Answer::kLoading:
-      return texts::kLoading;
-    case Answer::kNoLeader:
-      return texts::kNoLeader;
-    case Answer::kDiskFull:
-      return texts::kDiskFull;
-    case Answer::kLeaderDiskFull:
-      return texts::kLeaderDiskFull;
-    case Answer::kTooManyWrites:
-      return texts::kTooManyWrites;
-    case Answer::kTooLarge:
-      return texts::kTooLarge;
-    case Answer::kReadTimeout:
-      return texts::kReadTimeout;
-    case Answer::kTimeout:
-      return texts::kTimeout;
-    case Answer::kMoved:
-      break;  // its text depends on the request
-  }
-  return {};
-}
-
 }  // namespace
 
 // ---------------------------------------------------------------- connections and answers
@@ -75,75 +47,6 @@ void Router::State::forget_if_done(Connection& c) {
     }
     connections.erase(c.id);
   }
-}
-
-void Router::State::answer(const ReplySlot& to,
-                           RequestKind kind,
-                           Answer answer,
-                           std::string_view packed) {
-  auto it = connections.find(to.connection);
-  if (it == connections.end() || it->second.closed) {
-    return;  // nobody listens (or an internal proposal)
-  }
-  if (effects.replies.empty() || effects.replies.back().connection != to.connection) {
-    effects.replies.emplace_back().connection = to.connection;
-  }
-  ReplyBatch& batch = effects.replies.back();
-  auto offset = static_cast<uint32_t>(batch.bytes.size());
-  counters.cluster_down += answer == Answer::kNoLeader || answer == Answer::kRemoved ? 1 : 0;
-  RespWriter reply(&batch.bytes);
-  if (answer == Answer::kMoved) {
-    // Clients of Redis Cluster correct their map by the slot. The keyspace is not sharded, so it
-    // means nothing else.
-    const auto key = first_key(packed);
-    reply.error(moved_text(key ? rocks::key_slot(*key) : 0, it->second.tls));
-  } else {
-    CHECK_INVARIANT(!text_of(answer).empty());
-    reply.error(text_of(answer));
-  }
-  CHECK_INVARIANT(batch.bytes.size() <= UINT32_MAX);
-  batch.parts.push_back({to.slot, offset, static_cast<uint32_t>(batch.bytes.size()) - offset});
-  batch.failed_watch = batch.failed_watch || kind == RequestKind::kWatch;
-}
-
-void Router::State::answer_in_vain(const ReplySlot& to, RequestKind kind) {
-  // Both texts are right for a read: nothing happened. TIMEOUT says that a leader was there.
-  bool timeout = kind != RequestKind::kWrite && bool(leader);
-  counters.timeouts += timeout ? 1 : 0;
-  answer(to, kind, timeout ? Answer::kReadTimeout : Answer::kNoLeader);
-}
-
-std::optional<Answer> Router::State::refusal(RequestKind kind, int64_t now_ms) const {
-  switch (service) {
-    case Service::kUninitialized:
-      return Answer::kNoCluster;
-    case Service::kRemoved:
-      return Answer::kRemoved;
-    case Service::kLoading:
-      return Answer::kLoading;
-    case Service::kUp:
-      break;
-  }
-  if (is_local(kind) || leads()) {
-    return std::nullopt;
-  }
-  if (!leader) {
-    // With a proxy an election is latency. Half a response timeout without any leader is not an
-    // election any more: the quorum is gone, and no client should wait to be told.
-    bool gone = now_ms - leaderless_since_ms >= options.response_timeout_ms / 2;
-    return !options.follower_proxy || gone ? std::optional(Answer::kNoLeader) : std::nullopt;
-  }
-  if (options.follower_proxy) {
-    return std::nullopt;
-  }
-  return leader_address.empty() ? Answer::kNoLeader : Answer::kMoved;
-}
-
-std::optional<Answer> Router::State::disk_refusal(int64_t now_ms) const {
-  if (disk_full) {
-    return Answer::kDiskFull;
-  }
-  return now_ms < leader_full_until_ms ? std::optional(Answer::kLeaderDiskFull) : std::nullopt;
 }
 
 // ---------------------------------------------------------------- program order (F6)
@@ -242,66 +145,6 @@ void Router::State::expire_deferred(int64_t now_ms) {
   }
 }
 
-void Router::State::refuse_deferred(Connection& c, Answer why, int64_t now_ms) {
-  const bool stale_stay = !refusal(RequestKind::kStaleRead, now_ms);
-  c.queue.remove_if([&](const Deferred& waiting) {
-    const ReadOp& op = waiting.op;
-    if (is_local(op.kind) && stale_stay) {
-      return false;
-    }
-    answer(op.to, op.kind, why, op.packed);
-    no_longer_deferred(op.packed.size());
-    return true;
-  });
-}
-
-// Answers what waits here, but for stale reads that can be served. What was handed over to Raft
-// stays: it may be in a log.
-void Router::State::refuse_waiting(Answer why, int64_t now_ms) {
-  for (Connection* c : deferred) {
-    refuse_deferred(*c, why, now_ms);
-  }
-  for (router::OpenBatch& batch : open) {
-    kill_open(batch, why, now_ms);
-  }
-  auto refuse_reads = [&](std::vector<router::WaitingRead>& reads) {
-    std::vector<router::WaitingRead> refused = std::exchange(reads, {});
-    for (router::WaitingRead& read : refused) {
-      answer(read.op.to, read.op.kind, why, read.op.packed);
-      read_over(*read.connection, 1, 1);
-    }
-  };
-  refuse_reads(gathering);
-  if (round) {
-    refuse_reads(round->reads);
-    round.reset();
-  }
-  if (service != Service::kUp) {
-    for (const ReadOp& op : std::exchange(stale, {})) {
-      answer(op.to, op.kind, why);
-    }
-    for (const router::Run& run : std::exchange(stale_runs, {})) {
-      read_over(*run.connection, run.count, 0);
-    }
-  }
-}
-
-// F25: the leader says that this node is not a member, so nothing that waits here may ever end. It
-// need not be final (a removal that was not committed can be taken back), so this does not decide
-// whether the node serves: set_service() does. Numbers that were handed over stay, to be sent as
-// void.
-void Router::State::give_up(int64_t now_ms) {
-  for (router::Pending& p : pending) {
-    time_out(p);
-  }
-  refuse_waiting(service == Service::kRemoved ? Answer::kRemoved : Answer::kNoLeader, now_ms);
-  for (auto& [id, record] : executing) {
-    if (!std::exchange(record.cancelled, true)) {
-      effects.cancel_reads.push_back(id);
-    }
-  }
-}
-
 // ---------------------------------------------------------------- inputs
 
 Router::Router(const RouterOptions& options) : state_(std::make_unique<State>(options)) {}
@@ -311,6 +154,7 @@ void Router::requests(RequestBatch batch, int64_t now_ms) {
   State& s = *state_;
   Connection& c = s.connection(batch.connection);
   c.tls = batch.tls;
+  c.face = batch.face;
   const bool keep = router::reads_may_keep(batch);
   const SharedBytes whole = keep ? SharedBytes(std::move(batch.buffer)) : SharedBytes();
   const std::string_view buffer = keep ? whole.view() : std::string_view(batch.buffer);
@@ -319,7 +163,7 @@ void Router::requests(RequestBatch batch, int64_t now_ms) {
               buffer.substr(r.offset, r.size), now_ms,         r.may_be_long,
               keep ? &whole : nullptr,         r.wait_until_ms};
     item.acl_version = batch.acl_version;
-    std::optional<Answer> refusal = s.refusal(r.kind, now_ms);
+    std::optional<Answer> refusal = s.refusal(c, r.kind, item.packed, now_ms);
     if (!refusal && r.kind == RequestKind::kWrite) {
       refusal = s.disk_refusal(now_ms);  // it has no number yet
       if (!refusal && s.builds_refused && router::may_build(item.packed)) {
@@ -363,9 +207,8 @@ void Router::leader_changed(const raft::LeaderChanged& changed,
   s.leader_pressure = 0;
   s.ready = changed.ready && bool(changed.leader);
   s.leader_address = std::move(client_address);
-  if (const auto refusal = s.refusal(RequestKind::kWrite, now_ms);
-      !s.options.follower_proxy && refusal) {
-    s.refuse_waiting(*refusal, now_ms);
+  if (s.service == Service::kUp) {  // else nothing waits
+    s.refuse_not_forwarded(now_ms);
   }
   if (s.can_send() && (s.sent_term != s.term || s.sent_leader != s.leader)) {
     s.sent_term = s.term;
@@ -375,6 +218,17 @@ void Router::leader_changed(const raft::LeaderChanged& changed,
     if (s.round) {
       s.round->ask_again_ms = now_ms;
     }
+  }
+}
+
+void Router::set_leader_cluster_address(std::string address) {
+  state_->leader_cluster_address = std::move(address);
+}
+
+void Router::set_follower_proxy(bool forwards, int64_t now_ms) {
+  State& s = *state_;
+  if (std::exchange(s.options.follower_proxy, forwards) && s.service == Service::kUp) {
+    s.refuse_not_forwarded(now_ms);
   }
 }
 
@@ -405,9 +259,9 @@ void Router::set_service(Service service, int64_t now_ms) {
     s.give_up(now_ms);
     s.effects.end_waits = true;
   } else {
-    const auto refusal = s.refusal(RequestKind::kWrite, now_ms);
+    const auto refusal = s.service_refusal();
     CHECK_INVARIANT(refusal.has_value());  // every service but kUp has one
-    s.refuse_waiting(*refusal, now_ms);
+    s.refuse_waiting(*refusal, now_ms, State::Whom::kAll);
   }
 }
 

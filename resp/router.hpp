@@ -85,6 +85,9 @@ class Router {
                       int64_t now_ms);
   // Where clients that speak TLS reach that leader; empty: nowhere. Told before leader_changed().
   void set_leader_tls_address(std::string address);
+  // Where that leader shows the cluster face; empty: not known, or nowhere.
+  void set_leader_cluster_address(std::string address);
+  void set_follower_proxy(bool forwards, int64_t now_ms);
   void link_up(NodeId peer, int64_t now_ms);
   void set_service(Service service, int64_t now_ms);
   // This node's disk is nearly full: new writes of its clients are refused.

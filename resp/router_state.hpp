@@ -32,7 +32,8 @@ enum class Answer : uint8_t {
   kRemoved,
   kLoading,
   kNoLeader,
-  kMoved,  // no proxy: the client is sent to the leader
+  kMoved,     // no proxy: the client is sent to the leader, or told kReadOnly
+  kReadOnly,  // so, by its face
   kDiskFull,
   kLeaderDiskFull,
   kTooManyWrites,
@@ -127,6 +128,7 @@ class DeferredQueue {
 struct Connection {
   ConnectionId id = 0;
   bool tls = false;
+  Face face = Face::kStandalone;
   bool closed = false;
   bool may_wait = false;  // it asked a blocking command: when it is gone the executor has to know
   DeferredQueue queue;
@@ -237,6 +239,7 @@ struct Router::State {
   bool ready = false;
   std::string leader_address;
   std::string leader_tls_address;
+  std::string leader_cluster_address;
   int64_t leaderless_since_ms = 0;
 
   // Node-based: pointers to connections stay valid until erased.
@@ -316,19 +319,35 @@ struct Router::State {
     router::take_off(waiting_bytes, bytes);
   }
 
-  // ---- router.cpp: placement, program order, answers
+  // ---- router.cpp: placement, program order
   bool waits_for_commit() const;
   router::Connection& connection(ConnectionId id);
-  // Why this kind of request is answered with an error at once; nullopt: it is not.
-  std::optional<router::Answer> refusal(RequestKind kind, int64_t now_ms) const;
-  // Why a new write is refused for lack of disk, here or at the leader.
-  std::optional<router::Answer> disk_refusal(int64_t now_ms) const;
   bool try_place(router::Connection& connection, const router::Item& item);
   void defer(router::Connection& connection, const router::Item& item);
   void pump(router::Connection& connection);
   void expire_deferred(int64_t now_ms);
-  void refuse_waiting(router::Answer why, int64_t now_ms);
-  void refuse_deferred(router::Connection& connection, router::Answer why, int64_t now_ms);
+  void forget_if_done(router::Connection& connection);
+
+  // ---- router_refusals.cpp
+  // Why nobody is answered but with an error; nullopt: this node serves.
+  std::optional<router::Answer> service_refusal() const;
+  // Why this request is answered with an error at once; nullopt: it is not.
+  std::optional<router::Answer> refusal(const router::Connection& connection,
+                                        RequestKind kind,
+                                        std::string_view packed,
+                                        int64_t now_ms) const;
+  // Whether this node takes it while another one leads.
+  bool forwards(const router::Connection& connection,
+                RequestKind kind,
+                std::string_view packed) const;
+  router::Answer elsewhere(const router::Connection& connection) const;
+  const std::string& address_for(const router::Connection& connection) const;  // of the leader
+  // Why a new write is refused for lack of disk, here or at the leader.
+  std::optional<router::Answer> disk_refusal(int64_t now_ms) const;
+  enum class Whom : uint8_t { kAll, kNotForwarded };
+  void refuse_waiting(router::Answer why, int64_t now_ms, Whom whom);
+  void refuse_deferred(router::Connection& connection, router::Answer why, Whom whom);
+  void refuse_not_forwarded(int64_t now_ms);
   // `packed`: the request where it is known; kMoved names the slot of its first key, else 0.
   void answer(const ReplySlot& to,
               RequestKind kind,
@@ -336,11 +355,9 @@ struct Router::State {
               std::string_view packed = {});
   // Nothing was done for it and nothing will be.
   void answer_in_vain(const ReplySlot& to, RequestKind kind);
-  void forget_if_done(router::Connection& connection);
   void give_up(int64_t now_ms);
 
   // ---- router_waits.cpp
-  std::string moved_text(unsigned slot, bool tls) const;  // to where a client of that kind goes on
   // Of a connection that is closed: what was not handed over.
   void drop_waiting(router::Connection& connection);
   // Takes operations out of it that gone(op) names; how many.

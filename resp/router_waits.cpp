@@ -1,12 +1,11 @@
-// Router: serves for clients that wait (F31), what goes with connections that are gone, and where
-// clients are sent. See router_state.hpp.
+// Router: serves for clients that wait (F31), and what goes with connections that are gone. See
+// router_state.hpp.
 #include <algorithm>
 #include <utility>
 
 #include "config/base/check.hpp"
 #include "config/base/decimal.hpp"
 #include "resp/router_state.hpp"
-#include "resp/texts.hpp"
 
 namespace kiwi::resp {
 
@@ -26,10 +25,12 @@ void Router::serves(std::vector<Serve> serves, int64_t now_ms) {
     CHECK_INVARIANT(serve.waiter != 0 && !serve.packed.empty());
     const auto client = s.connections.find(serve.to.connection);
     const bool known = client != s.connections.end();
-    const auto refusal = s.refusal(RequestKind::kWrite, now_ms);
+    const auto refusal =
+        s.refusal(known ? client->second : s.internal, RequestKind::kWrite, serve.packed, now_ms);
     if (known && serve.to.slot < client->second.waits_from) {
       s.effects.serves_returned.push_back(serve.waiter);  // behind `answered`: it waits no longer
-    } else if (refusal == Answer::kMoved || refusal == Answer::kRemoved) {
+    } else if (refusal == Answer::kMoved || refusal == Answer::kReadOnly ||
+               refusal == Answer::kRemoved) {
       s.answer(serve.to, RequestKind::kWrite, *refusal, serve.packed);
       s.effects.serves_answered.push_back(serve.waiter);
     } else if (!known || client->second.closed) {
@@ -167,17 +168,6 @@ void Router::connection_closed(ConnectionId connection) {
   }
   s.pump(it->second);
   s.forget_if_done(it->second);
-}
-
-// ---------------------------------------------------------------- where clients are sent
-
-std::string Router::State::moved_text(unsigned slot, bool tls) const {
-  const std::string& address = tls ? leader_tls_address : leader_address;
-  return address.empty() ? std::string(texts::kNoLeader) : texts::moved(slot, address);
-}
-
-void Router::set_leader_tls_address(std::string address) {
-  state_->leader_tls_address = std::move(address);
 }
 
 }  // namespace kiwi::resp

@@ -114,7 +114,7 @@ void Router::State::kill_open(OpenBatch& batch, std::optional<Answer> why, int64
     if (op.waiter != 0) {  // its client waits on
       effects.serves_returned.push_back(op.waiter);
       router::take_off(open_serves, 1);
-    } else if (is_local(op.kind) && !refusal(op.kind, now_ms)) {
+    } else if (is_local(op.kind) && !service_refusal()) {
       add_read(connection(op.to.connection),
                {op.to, op.kind, op.resp_version, std::move(op.packed)}, now_ms);
     } else if (!why) {

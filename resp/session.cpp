@@ -46,6 +46,7 @@ Session::~Session() {
   state_->turn_tracking_off();
   state_->stop_monitoring();
   state_->forget_hold();
+  state_->node.replica_waits.forget(state_->info.id);
   state_->node.sessions.erase(state_->info.id);
 }
 
@@ -141,6 +142,7 @@ RequestBatch Session::take_requests() {
   RequestBatch taken = std::exchange(s.requests, {});
   taken.connection = s.info.id;
   taken.tls = s.info.tls;
+  taken.face = s.info.face;
   s.usual_request_bytes = std::min(taken.buffer.size(), kReserveBytes);
   s.usual_requests = std::min(taken.requests.size(), kReserveBytes / sizeof(Request));
   return taken;
@@ -160,7 +162,7 @@ bool Session::has_output() const { return !state_->output.empty(); }
 
 bool Session::wants_more_input() const {
   const State& s = *state_;
-  const bool waits = s.is_blocked() || s.migrating || s.held;
+  const bool waits = s.is_blocked() || s.awaits_replicas() || s.migrating || s.held;
   const bool ahead = waits && s.parser.unread_bytes() < kReadAheadBytes;
   return !s.paused && ((!s.barrier && !s.deferred) || ahead) && !s.close_after_replies && !s.killed;
 }
@@ -173,6 +175,9 @@ void Session::end_wait() {
   if (s.held) {
     s.ignores_pause = true;
     s.resume();
+  }
+  if (s.awaits_replicas()) {
+    s.node.replica_waits.end(s.info.id);
   }
   if (!s.is_blocked() || std::exchange(s.ending_wait, true)) {
     return;
@@ -331,7 +336,7 @@ size_t Session::State::memory_bytes() const {
          output.capacity() + unsent_bytes + scratch.capacity() + transaction.memory_bytes() +
          exec_bytes + blocked_bytes + deferred_bytes() +
          (migrating ? migrating->migration.memory_bytes() + migrating->bytes_out : 0) +
-         (is_subscriber() ? node.pubsub.memory_bytes(info.id) : 0);
+         (is_subscriber() ? pubsub().memory_bytes(info.id) : 0);
 }
 
 void Session::State::count_memory() {

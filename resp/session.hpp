@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 
+#include "resp/face.hpp"
 #include "resp/request.hpp"
 
 namespace kiwi::resp {
@@ -28,6 +29,7 @@ struct SessionInfo {
   bool tls = false;
   std::string certificate_name =
       {};  // the common name of the certificate that it proved; empty: none
+  Face face = Face::kStandalone;
 };
 
 // What a connection above maxclients is told before it is closed.

@@ -35,9 +35,11 @@ constexpr std::string_view kNoDebug =
 
 }  // namespace
 
-Resolved resolve_for_client(const NodeContext& node, Args args) {
+Resolved resolve_for_client(const NodeContext& node, Args args, Face face) {
   const Resolved found = resolve_command(args, node.cluster_version);
-  return found.row != nullptr && found.row->is_internal() ? Resolved{} : found;
+  const bool known =
+      found.row != nullptr && !found.row->is_internal() && is_known_to(*found.row, face);
+  return known ? found : Resolved{};
 }
 
 std::string unknown_command_text(Args args) {
@@ -98,7 +100,7 @@ size_t Session::State::deferred_bytes() const {
 bool Session::State::is_plain(const CommandSpec& row, size_t argc) const {
   return !busy && row.is_data() && (row.acl_categories & kAclScripting) == 0 &&
          arity_fits(row, argc) && !must_authenticate() && !is_subscriber() && !monitoring &&
-         !transaction.open;
+         !transaction.open && !has_no(row);
 }
 
 std::string Session::State::refusal_of(const CommandSpec& row, size_t argc) const {
@@ -115,6 +117,9 @@ std::string Session::State::refusal_of(const CommandSpec& row, size_t argc) cons
   }
   if (monitoring && is_refused_to_monitors(row)) {
     return "ERR Replica can't interact with the keyspace";
+  }
+  if (row.is_data() && has_no(row)) {
+    return std::string(texts::kNoClusterHere);
   }
   if (row.role == SessionRole::kDebug && !is_let(node.options.enable_debug_command)) {
     return std::string(kNoDebug);
@@ -189,7 +194,7 @@ Resolved Session::State::resolve(Args& args, std::vector<std::string_view>& spac
         args = space;
       }
     }
-    const Resolved found = resolve_for_client(node, args);
+    const Resolved found = resolve_for_client(node, args, info.face);
     if (found.row == nullptr || found.row->role != SessionRole::kPrefix || args.size() < 2) {
       return found;
     }
@@ -264,6 +269,9 @@ void Session::State::dispatch(Args args) {
 
 void Session::State::run(const CommandSpec& row, Args args) {
   if (row.role == SessionRole::kPublish) {
+    if (is_sentinel()) {
+      return reply_error("ERR Only HELLO messages are accepted by Sentinel instances.");
+    }
     return publish(row, args);
   }
   if (row.role == SessionRole::kSubscribe) {
@@ -278,6 +286,11 @@ void Session::State::run(const CommandSpec& row, Args args) {
     room = row.role == SessionRole::kExec ? RespWriter::kAnyRoom : room;
     reply_now([&](RespWriter& reply) { run_local(row, args, reply, room); });
     return;
+  }
+  if (takes_advice()) {
+    if (const std::string advice = advice_for(row, args); !advice.empty()) {
+      return reply_error(advice);
+    }
   }
   size_t begin = requests.buffer.size();
   begin_packed(row.is_internal());
@@ -302,7 +315,11 @@ void Session::State::run_local(const CommandSpec& row, Args args, RespWriter& re
   // What changes subscriptions is not refused for its reply, which its words bound.
   reply.set_room(row.role == SessionRole::kSubscribe ? RespWriter::kAnyRoom : room);
   try {
-    row.local(*self, args, reply);
+    if (has_no(row)) {
+      reply.error(texts::kNoClusterHere);
+    } else {
+      row.local(*self, args, reply);
+    }
     reply.set_room(RespWriter::kAnyRoom);
   } catch (const ReplyTooLarge&) {
     reply.set_room(RespWriter::kAnyRoom);

@@ -55,7 +55,7 @@ void Session::State::show_block() {
       CHECK_INVARIANT(read);
       at = command.database;
       args = std::move(command.args);
-      row = resolve_for_client(node, args).row;
+      row = resolve_for_client(node, args, info.face).row;
     }
     if (row == nullptr || !is_monitored(*row)) {
       continue;

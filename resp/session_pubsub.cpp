@@ -15,7 +15,8 @@ constexpr size_t kWaitingOverhead = 64;  // of a publication whose turn has not 
 // ---------------------------------------------------------------- subscriptions
 
 void Session::State::change_subscriptions(const CommandSpec& row, Args args) {
-  const bool begins = !is_subscriber() && row.name.find("unsubscribe") == std::string_view::npos;
+  const bool begins =
+      !is_subscriber() && !is_sentinel() && row.name.find("unsubscribe") == std::string_view::npos;
   if (begins && !node.fanout.want_interest({info.id, slots.next_number()}, now_ms)) {
     size_t bytes = kWaitingOverhead;
     for (const std::string_view arg : args) {
@@ -72,10 +73,17 @@ constexpr std::string_view kUnsubscribeWords[] = {"unsubscribe", "punsubscribe",
 
 }  // namespace
 
+// Of this node, in what others publish. Events of a Sentinel are made on each.
+void Session::State::tell_interest() {
+  if (!is_sentinel()) {
+    node.fanout.set_subscribed(!node.pubsub.empty());
+  }
+}
+
 void Session::State::subscribe(Topic topic, std::string_view channel, ReplyWriter& reply) {
-  if (node.pubsub.subscribe(info.id, topic, channel)) {
+  if (pubsub().subscribe(info.id, topic, channel)) {
     ++subscriptions.of[static_cast<size_t>(topic)];
-    node.fanout.set_subscribed(true);
+    tell_interest();
     if (node.fanout.has_work()) {  // a block does not wait until the others have heard
       node.fanout_has_work();
     }
@@ -85,18 +93,18 @@ void Session::State::subscribe(Topic topic, std::string_view channel, ReplyWrite
 }
 
 void Session::State::unsubscribe(Topic topic, std::string_view channel, ReplyWriter& reply) {
-  if (node.pubsub.unsubscribe(info.id, topic, channel)) {
+  if (pubsub().unsubscribe(info.id, topic, channel)) {
     size_t& count = subscriptions.of[static_cast<size_t>(topic)];
     CHECK_INVARIANT(count != 0);
     --count;
-    node.fanout.set_subscribed(!node.pubsub.empty());
+    tell_interest();
   }
   write_change(reply, kUnsubscribeWords[static_cast<size_t>(topic)], channel,
                told_count(subscriptions, topic));
 }
 
 void Session::State::unsubscribe_all(Topic topic, ReplyWriter& reply) {
-  const std::vector<std::string> names = node.pubsub.names(info.id, topic);
+  const std::vector<std::string> names = pubsub().names(info.id, topic);
   for (const std::string& channel : names) {
     unsubscribe(topic, channel, reply);
   }
@@ -109,8 +117,8 @@ void Session::State::unsubscribe_all(Topic topic, ReplyWriter& reply) {
 void Session::State::forget_subscriptions() {
   if (is_subscriber()) {
     subscriptions = {};
-    node.pubsub.connection_closed(info.id);
-    node.fanout.set_subscribed(!node.pubsub.empty());
+    pubsub().connection_closed(info.id);
+    tell_interest();
   }
 }
 
@@ -170,11 +178,13 @@ std::optional<uint64_t> Session::State::run_publication(Publication publication,
 bool Session::State::wants(const PushMessage& message) const {
   switch (message.kind) {
     case PushMessage::Kind::kMessage:
-      return node.pubsub.is_subscribed(info.id, message.topic, message.name);
+      return pubsub().is_subscribed(info.id, message.topic, message.name);
     case PushMessage::Kind::kInvalidation:
       return resp_version > 2;
     case PushMessage::Kind::kRedirected:
       return resp_version > 2 || is_subscriber();
+    case PushMessage::Kind::kMaintenance:
+      return resp_version > 2 && maintenance.has_value();
   }
   return false;
 }
@@ -201,6 +211,17 @@ size_t NodeContext::publish(const Publication& publication, Pushes& pushes) cons
     CHECK_INVARIANT(sessions.contains(connection));  // it would have left the registry
     pushes[connection].push_back(message);
   });
+}
+
+void NodeContext::publish_sentinel(const std::vector<Publication>& events) const {
+  Pushes pushes;
+  for (const Publication& event : events) {
+    sentinel_pubsub.publish(event, [&](ConnectionId connection, const Push& message) {
+      CHECK_INVARIANT(sessions.contains(connection));
+      pushes[connection].push_back(message);
+    });
+  }
+  deliver_pushes(std::move(pushes));
 }
 
 void NodeContext::deliver_pushes(Pushes pushes) const {

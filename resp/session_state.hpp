@@ -12,6 +12,7 @@
 #include "resp/acl/trail.hpp"
 #include "resp/command.hpp"
 #include "resp/help.hpp"
+#include "resp/maintenance.hpp"
 #include "resp/measures.hpp"
 #include "resp/migration.hpp"
 #include "resp/node_context.hpp"
@@ -75,6 +76,7 @@ struct Barrier {
     kInterest,  // the other nodes have heard that this one has a subscriber
     kBlocked,   // a blocking command
     kLogin,     // what was acknowledged before a login is about to be refused
+    kReplicas,  // WAIT
   };
   uint64_t slot = 0;
   Kind kind = Kind::kWatch;
@@ -152,8 +154,11 @@ struct Session::State {
   std::string library_version;
   bool no_evict = false;
   bool no_touch = false;
-  bool replies_off = false;      // CLIENT REPLY OFF
-  bool skip_next_reply = false;  // CLIENT REPLY SKIP: the next command's
+  bool redirects = false;               // CLIENT CAPA redirect
+  std::optional<Endpoint> maintenance;  // CLIENT MAINT_NOTIFICATIONS
+  bool told_to_move = false;            // by such a message: it will go by itself
+  bool replies_off = false;             // CLIENT REPLY OFF
+  bool skip_next_reply = false;         // CLIENT REPLY SKIP: the next command's
   bool skip_this_reply = false;
 
   Transaction transaction;
@@ -215,6 +220,7 @@ struct Session::State {
   void give_back();     // what an idle client does not need
   size_t memory_bytes() const;
   bool is_blocked() const { return barrier && barrier->kind == Barrier::Kind::kBlocked; }
+  bool awaits_replicas() const { return barrier && barrier->kind == Barrier::Kind::kReplicas; }
   size_t output_bytes() const { return output.size() + unsent_bytes + slots.held_bytes(); }
   void kill();
 
@@ -256,7 +262,7 @@ struct Session::State {
   // block of MULTI has no place for it.
   void forward_write(Args argv);
   // For a local handler that writes no reply: takes its place in the order, to be answered later.
-  // Only for ADMIN rows: a block of MULTI has no place for it.
+  // Not in_block: a block of MULTI has no place for it.
   LaterReply defer();
   // Not between WATCH and EXEC, also on a READONLY connection: a value older than its token would
   // pass for unchanged (F11).
@@ -294,6 +300,14 @@ struct Session::State {
   // The error's text; empty: `words` may leave the session.
   std::string hide_passwords(Args args, std::vector<std::string>& words) const;
 
+  // ---- session_faces.cpp
+  // Its face knows no such thing, and says so.
+  bool has_no(const CommandSpec& row) const;
+  bool is_sentinel() const { return info.face == Face::kSentinel; }
+  // Of clients that follow it: the error that sends them to the leader; empty: it is taken here.
+  bool takes_advice() const { return info.face == Face::kCluster || redirects; }
+  std::string advice_for(const CommandSpec& row, Args args) const;
+
   // ---- session_migration.cpp
   // Takes the place of the reply; a block of MULTI has no place for it.
   void migrate(MigrateOrder order);
@@ -302,6 +316,8 @@ struct Session::State {
   void leave_target();  // its answer is here, or nobody waits for it
 
   // ---- session_pubsub.cpp
+  // Of its name space: a Sentinel's events are no messages of the data's clients.
+  PubSub& pubsub() const { return is_sentinel() ? node.sentinel_pubsub : node.pubsub; }
   bool is_subscriber() const {
     return subscriptions[Topic::kChannel] + subscriptions[Topic::kPattern] +
                subscriptions[Topic::kShard] !=
@@ -315,6 +331,7 @@ struct Session::State {
   void subscribe(Topic topic, std::string_view channel, ReplyWriter& reply);
   void unsubscribe(Topic topic, std::string_view channel, ReplyWriter& reply);
   void unsubscribe_all(Topic topic, ReplyWriter& reply);
+  void tell_interest();
   void forget_subscriptions();
   void publish(const CommandSpec& row, Args args);
   void run_publications();  // whose turn has come
@@ -392,8 +409,8 @@ void Session::State::reply_now(Write&& write, bool loud) {
   }
 }
 
-// The rows that clients may know: internal ones are unknown.
-Resolved resolve_for_client(const NodeContext& node, Args args);
+// The rows that clients of that face may know: internal ones are unknown.
+Resolved resolve_for_client(const NodeContext& node, Args args, Face face);
 std::string unknown_command_text(Args args);
 std::string unknown_subcommand_text(Args args);
 // Whether a read may look at many records, as far as one can tell without the state.

@@ -213,7 +213,7 @@ void Session::State::answer_barrier(const ReplyBatch& batch, std::string_view by
   } else if (passed.kind == Barrier::Kind::kLogin) {
     joined = run_login();
     bytes = joined;
-  } else {
+  } else if (passed.kind == Barrier::Kind::kExec) {
     std::vector<QueuedLocal> locals = std::exchange(exec_locals, {});
     const size_t room = config::limits::kLocalReplyBytes + std::exchange(exec_bytes, 0);
     // Neither for a block that was not executed (nil, error) nor for an answer that is no array.

@@ -3,8 +3,8 @@
 // (scripts/lint):
 //   TIMEOUT                       nobody knows: it may have been applied, or be applied yet
 //   NOCLUSTER CLUSTERDOWN LOADING MOVED OOM NOAUTH WRONGPASS NOPERM NOPROTO EXECABORT WRONGTYPE
-//   INVALIDOBJ UNBLOCKED NOSCRIPT NOTBUSY BUSY UNKILLABLE TRYAGAIN DENIED ERR   certainly not
-//   applied (a block: nothing of it)
+//   INVALIDOBJ UNBLOCKED NOSCRIPT NOTBUSY BUSY UNKILLABLE TRYAGAIN DENIED READONLY REDIRECT
+//   ERR   certainly not applied (a block: nothing of it)
 #pragma once
 
 #include <string>
@@ -29,6 +29,10 @@ inline constexpr std::string_view kJoinLogMissing =
     "TIMEOUT the cluster let this node in, and its log has not come yet";
 inline constexpr std::string_view kJoinNoAnswer =
     "TIMEOUT a member was asked to let this node in and gave no answer; it may happen yet";
+inline constexpr std::string_view kFoundedNotServing =
+    "TIMEOUT the cluster is founded, and this node does not serve yet";
+inline constexpr std::string_view kJoinedNotServing =
+    "TIMEOUT the cluster let this node in, and it does not serve yet";
 // `error`: what a member said that was asked behind one that gave no answer.
 inline std::string join_refused_later(std::string_view error) {
   return "TIMEOUT another member was asked before and gave no answer: " + std::string(error);
@@ -54,6 +58,15 @@ inline constexpr std::string_view kTooLarge =
 inline std::string moved(unsigned slot, std::string_view address) {
   return "MOVED " + std::to_string(slot) + " " + std::string(address);
 }
+
+// Of a plain server that does not forward, and of a client that may be sent elsewhere.
+inline constexpr std::string_view kReadOnly =
+    "READONLY You can't write against a read only replica.";
+inline std::string redirect(std::string_view address) { return "REDIRECT " + std::string(address); }
+// Of SENTINEL FAILOVER, in Redis' words.
+inline constexpr std::string_view kFailoverInProgress = "INPROG Failover already in progress";
+inline constexpr std::string_view kNoGoodReplica = "NOGOODSLAVE No suitable replica to promote";
+inline constexpr std::string_view kNoClusterHere = "ERR This instance has cluster support disabled";
 
 inline constexpr std::string_view kUnblocked = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
 inline constexpr std::string_view kUnblockedByForce =

@@ -57,6 +57,7 @@ CommandRouter::behavior_type CommandRouter::make_behavior() {
       },
       [this](timer_atom) {
         check_service();
+        tell_cluster_address();  // its hello may have come later
         options_.router->tick(options_.now_ms());
         want_turn();
       },
@@ -177,6 +178,8 @@ void CommandRouter::take(const RaftReport& report) {
       if (options_.tls_client_address) {
         options_.router->set_leader_tls_address(options_.tls_client_address(leader->leader));
       }
+      leader_ = leader->leader;
+      tell_cluster_address();
       options_.router->leader_changed(*leader, client_address(leader->leader), now_ms);
     } else if (const auto* changed = std::get_if<raft::ConfigurationChanged>(&event)) {
       configuration_ = changed->configuration;
@@ -274,6 +277,14 @@ void CommandRouter::check_service() {
 std::string CommandRouter::client_address(NodeId node) const {
   const raft::Member* member = configuration_.find(node);
   return member == nullptr ? std::string() : member->client_address;
+}
+
+void CommandRouter::tell_cluster_address() {
+  const raft::Member* member = configuration_.find(leader_);
+  if (options_.cluster_address) {
+    options_.router->set_leader_cluster_address(
+        member == nullptr ? std::string() : options_.cluster_address(*member));
+  }
 }
 
 RouterHandle spawn_command_router(caf::actor_system& system,

@@ -36,6 +36,8 @@ struct CommandRouterOptions {
   std::function<void(bool)> expect_requests;
   // What the node wants to know, in the same message: one of its own would cost a wake-up a turn.
   std::function<void(const RaftReport&)> observe_raft;
+  // Where the member shows the cluster face; empty: not known, or nowhere.
+  std::function<std::string(const raft::Member&)> cluster_address;
   std::function<void(resp::Service)> observe_service;
   // Where a node's clients that speak TLS connect, as far as it has said; none: nowhere.
   std::function<std::string(NodeId)> tls_client_address;
@@ -63,11 +65,13 @@ class CommandRouter final : public Hosted<RouterHandle> {
   void trace_hand_over(const resp::RouterEffects& effects);
   void clock_settled(const std::vector<resp::Settled>& settled);
   std::string client_address(NodeId node) const;
+  void tell_cluster_address();
 
   CommandRouterOptions options_;
   ReplicaHandle replica_;
   GroupId group_;
   raft::Configuration configuration_;
+  NodeId leader_;
   std::unordered_map<resp::ConnectionId, ConnectionHandle> connections_;
   resp::Service service_ = resp::Service::kUninitialized;
   CommitClock commit_clock_;

@@ -45,14 +45,17 @@ struct TcpServer::State : std::enable_shared_from_this<TcpServer::State> {
     readable->clear();
   }
 
-  struct Door {
-    std::shared_ptr<tcp::acceptor> acceptor;
-    bool tls = false;
+  // A listening socket, and what it shows the node to be.
+  struct Listener {
+    Listener(asio::io_context& io, tcp protocol, int fd, resp::Face face_in, bool tls_in)
+        : acceptor(io, protocol, fd), face(face_in), tls(tls_in) {}
+    tcp::acceptor acceptor;
+    const resp::Face face;
+    const bool tls;
   };
-
-  Result<void> listen(int64_t port, bool speaks_tls);
-  void accept(const Door& door);
-  void welcome(tcp::socket socket, bool speaks_tls);
+  Result<void> listen(int64_t port, resp::Face face, bool speaks_tls);
+  void accept(const std::shared_ptr<Listener>& listener);
+  void welcome(tcp::socket socket, resp::Face face, bool speaks_tls);
   void admit(std::shared_ptr<ByteStream> stream, resp::SessionInfo info);
   bool has_room() const;
   template <class Atom>
@@ -65,7 +68,7 @@ struct TcpServer::State : std::enable_shared_from_this<TcpServer::State> {
   std::shared_ptr<ReadableSockets> readable;
   std::shared_ptr<std::string> read_buffer;
   std::shared_ptr<TlsPort> tls;
-  std::vector<Door> doors;
+  std::vector<std::shared_ptr<Listener>> listeners;
   std::unordered_map<resp::ConnectionId, ConnectionHandle> connections;
   resp::ConnectionId next_id = 1;
   size_t clients_max = 0;  // that there are descriptors for
@@ -115,15 +118,29 @@ size_t clients_max(config::Options& options) {
 Result<void> TcpServer::listen() {
   config::Options& o = state_->options.node->options;
   state_->clients_max = clients_max(o);
+  const resp::Face main = resp::main_face(o);
   if (o.tls_port != 0) {
     if (Result<void> loaded = reload_tls(o); !loaded) {
       return Error{Errc::kInvalid, "tls-port: " + loaded.error().text};
     }
-    if (Result<void> listening = state_->listen(o.tls_port, /*speaks_tls=*/true); !listening) {
-      return listening;
+    if (Result<void> opened = state_->listen(o.tls_port, main, /*speaks_tls=*/true); !opened) {
+      return opened;
     }
   }
-  return o.port == 0 ? Result<void>() : state_->listen(o.port, /*speaks_tls=*/false);
+  const std::pair<int64_t, resp::Face> plain[] = {
+      {o.port, main},
+      {o.cluster_client_port, resp::Face::kCluster},
+      {o.sentinel_port, resp::Face::kSentinel},
+  };
+  for (const auto& [port, face] : plain) {
+    if (port == 0 || (face == main && port != o.port)) {
+      continue;
+    }
+    if (Result<void> opened = state_->listen(port, face, /*speaks_tls=*/false); !opened) {
+      return opened;
+    }
+  }
+  return {};
 }
 
 Result<void> TcpServer::reload_tls(const config::Options& options) {
@@ -147,7 +164,7 @@ void TcpServer::reload_at_hangup() {
   }
 }
 
-Result<void> TcpServer::State::listen(int64_t port, bool speaks_tls) {
+Result<void> TcpServer::State::listen(int64_t port, resp::Face face, bool speaks_tls) {
   CHECK_INVARIANT(port > 0 && port <= UINT16_MAX);
   const config::Options& o = options.node->options;
   Result<std::vector<int>> fds =
@@ -160,30 +177,31 @@ Result<void> TcpServer::State::listen(int64_t port, bool speaks_tls) {
     socklen_t size = sizeof(address);
     ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
     const tcp protocol = address.ss_family == AF_INET6 ? tcp::v6() : tcp::v4();
-    doors.push_back({std::make_shared<tcp::acceptor>(loop.io(), protocol, fd), speaks_tls});
+    listeners.push_back(std::make_shared<Listener>(loop.io(), protocol, fd, face, speaks_tls));
   }
   return {};
 }
 
 void TcpServer::start() {
-  for (const State::Door& door : state_->doors) {
-    state_->accept(door);
+  for (const auto& listener : state_->listeners) {
+    state_->accept(listener);
   }
 }
 
 void TcpServer::stop_accepting() {
-  for (const auto& [acceptor, speaks_tls] : state_->doors) {
+  for (const auto& listener : state_->listeners) {
     // Who the kernel has let in already is a client like the others.
+    tcp::acceptor& acceptor = listener->acceptor;
     ErrorCode error;
-    acceptor->non_blocking(true, error);
+    acceptor.non_blocking(true, error);
     while (!error) {
       tcp::socket socket(state_->loop.io());
-      acceptor->accept(socket, error);
+      acceptor.accept(socket, error);
       if (!error) {
-        state_->welcome(std::move(socket), speaks_tls);
+        state_->welcome(std::move(socket), listener->face, listener->tls);
       }
     }
-    acceptor->close(error);
+    acceptor.close(error);
   }
 }
 
@@ -236,37 +254,36 @@ void TcpServer::expect_requests(bool expected) { state_->readable->expect_reques
 
 size_t TcpServer::clients() const { return state_->connections.size(); }
 
-void TcpServer::State::accept(const Door& door) {
-  door.acceptor->async_accept(
-      [self = shared_from_this(), door](const ErrorCode& error, tcp::socket socket) {
-        const auto& acceptor = door.acceptor;
+void TcpServer::State::accept(const std::shared_ptr<Listener>& listener) {
+  listener->acceptor.async_accept(
+      [self = shared_from_this(), listener](const ErrorCode& error, tcp::socket socket) {
         if (!error) {
           try {
-            self->welcome(std::move(socket), door.tls);
+            self->welcome(std::move(socket), listener->face, listener->tls);
           } catch (const std::exception& thrown) {  // no memory for one more
             log_warning("a client was turned away: " + std::string(thrown.what()));
           }
         }
-        if (!acceptor->is_open()) {
+        if (!listener->acceptor.is_open()) {
           return;
         }
         if (!error) {
-          self->accept(door);
+          self->accept(listener);
           return;
         }
         // Out of descriptors, most likely: try again a little later instead of spinning.
         log_warning("accepting a client failed: " + error.message());
         auto timer =
             std::make_shared<asio::steady_timer>(self->loop.io(), std::chrono::milliseconds(100));
-        timer->async_wait([self, door, timer](const ErrorCode& cancelled) {
-          if (!cancelled && door.acceptor->is_open()) {
-            self->accept(door);
+        timer->async_wait([self, listener, timer](const ErrorCode& cancelled) {
+          if (!cancelled && listener->acceptor.is_open()) {
+            self->accept(listener);
           }
         });
       });
 }
 
-void TcpServer::State::welcome(tcp::socket socket, bool speaks_tls) {
+void TcpServer::State::welcome(tcp::socket socket, resp::Face face, bool speaks_tls) {
   resp::NodeContext& node = *options.node;
   ErrorCode error;
   const tcp::endpoint remote = socket.remote_endpoint(error);
@@ -298,6 +315,7 @@ void TcpServer::State::welcome(tcp::socket socket, bool speaks_tls) {
   info.peer_address = text(remote);
   info.local_address = text(local);
   info.file_descriptor = socket.native_handle();
+  info.face = face;
   info.tls = speaks_tls;
   std::shared_ptr<ByteStream> stream = make_asio_stream(std::move(socket), readable, read_buffer);
   if (!speaks_tls) {

@@ -29,7 +29,7 @@ class TcpServer {
   TcpServer(caf::actor_system& system, ClientLoop& loop, TcpServerOptions options);
   ~TcpServer();
 
-  // Opens the sockets of the bind list. An error is one sentence.
+  // Opens the sockets of the bind list, for each face that has a port. An error is one sentence.
   Result<void> listen();
   void start();  // accept from now on
   // A client without a socket, counted and served as the others. False: there is no room for one.

@@ -13,10 +13,12 @@ constexpr int64_t kFinishMs = 2000;
 constexpr int64_t kLingerMs = 150;  // for clients to see that the connection ends
 }  // namespace
 
-bool Departure::begin(int64_t now_ms) {
+bool Departure::begin(int64_t now_ms, int64_t move_ms) {
   if (stage_ != Stage::kNotYet) {
     return false;
   }
+  CHECK_INVARIANT(move_ms >= 0);
+  move_ms_ = move_ms;
   enter(Stage::kHandingOver, now_ms + kHandOverMs, Do::kNothing);
   return true;
 }
@@ -28,6 +30,11 @@ Departure::Do Departure::step(const Seen& seen, int64_t now_ms) {
     case Stage::kHandingOver:
       if (seen.must_hand_over && !late) {
         return std::exchange(asked_, true) ? Do::kNothing : Do::kHandOver;
+      }
+      return enter(Stage::kMoving, now_ms + move_ms_, Do::kMove);
+    case Stage::kMoving:
+      if (seen.moving != 0 && !late) {
+        return Do::kNothing;
       }
       return enter(Stage::kParting, now_ms + kPartMs, Do::kPart);
     case Stage::kParting:

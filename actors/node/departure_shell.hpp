@@ -1,6 +1,10 @@
-// The orderly end of a node (Departure), as SIGTERM, SHUTDOWN and RAFT.NODESHUTDOWN ask for it.
+// The orderly end of a node (Departure), as SIGTERM, SHUTDOWN and RAFT.NODESHUTDOWN ask for it, and
+// RAFT.DRAIN, which prepares for it.
 // Thin; on the client loop.
 #pragma once
+
+#include <cstdint>
+#include <vector>
 
 #include "actors/node/departure.hpp"
 #include "actors/node/node_parts.hpp"
@@ -17,15 +21,25 @@ class DepartureShell {
   void fill(resp::Admin& admin);
   void begin(const char* why);
   bool begun() const { return departure_.stage() != Departure::Stage::kNotYet; }
+  void timer();
   void handed_over(const raft::ChangeOutcome& outcome);
+  // raft.dialect redisraft: a node that was removed for good ends, and comes back empty.
+  void members_changed();  // those that are committed
+  void leave_cluster();
 
  private:
+  void drain(resp::AdminDone done);
+  void hand_over() const;
+  void move_clients();
+  std::vector<resp::MovingTarget> targets(resp::Face face) const;
   void step();
   void finish();
 
   NodeParts& node_;
   PeersShell& peers_;
   Departure departure_;
+  uint64_t drains_ = 0;        // since the start
+  bool clients_sent_ = false;  // by RAFT.DRAIN
   StopGuard guard_;
 };
 

@@ -151,10 +151,10 @@ raft::CoreOptions FoundingShell::core_options() const {
       static_cast<uint32_t>((options.raft_election_timeout + tick - 1) / tick);
   core.election_ticks_max = 2 * core.election_ticks_min;
   core.election_timeout_min_ms = options.raft_election_timeout;
-  core.window_bytes = static_cast<uint64_t>(options.raft_log_max_cache_size);
+  core.window_bytes = options.log_cache_bytes();
   core.inflight_bytes_max = static_cast<uint64_t>(options.raft_inflight_max_size);
-  core.inflight_messages_max = static_cast<uint32_t>(options.raft_append_req_max_count);
-  core.message_bytes_max = static_cast<uint64_t>(options.raft_append_req_max_size);
+  core.inflight_messages_max = options.append_messages();
+  core.message_bytes_max = options.append_message_bytes();
   core.boot_epoch = identity.boot_epoch;
   core.uncommitted_bytes_max = static_cast<uint64_t>(options.raft_uncommitted_max_size);
   core.entry_bytes_max = config::limits::kEntryBytes;

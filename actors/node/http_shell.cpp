@@ -212,7 +212,7 @@ void HttpShell::ask_for_drain(const WebRequest& request, Respond respond) {
 
 // ---------------------------------------------------------------- client loop
 
-// Where clients log in, who may end the node may drain it.
+// Where clients log in, who may say RAFT.DRAIN may drain it so, too.
 bool HttpShell::may_drain(std::string_view authorization) const {
   resp::Accounts& accounts = node_.context.accounts;
   resp::web::Credentials given;
@@ -224,12 +224,12 @@ bool HttpShell::may_drain(std::string_view authorization) const {
   }
   const resp::acl::Users::Ptr user = accounts.users().named(given.user);
   return user != nullptr && user->rights.accepts(given.password) &&
-         user->rights.selectors().front().commands().has(*resp::find_command("shutdown"));
+         user->rights.selectors().front().commands().has(*resp::find_command("raft.drain"));
 }
 
 void HttpShell::take(DrainAsk ask) {
   if (!may_drain(ask.authorization)) {
-    WebAnswer refusal = WebAnswer::text(401, "this takes a user who may say SHUTDOWN");
+    WebAnswer refusal = WebAnswer::text(401, "this takes a user who may say RAFT.DRAIN");
     refusal.headers.emplace_back("WWW-Authenticate", "Basic realm=\"kiwi\"");
     return ask.respond(std::move(refusal));
   }
@@ -242,6 +242,7 @@ void HttpShell::drain(bool on, Respond respond) {
       log_notice("the node is drained no more");
     }
     drain_.end();
+    node_.draining = departure_.begun();
     observe();
     for (const Respond& waiting : std::exchange(drain_waiting_, {})) {
       waiting(WebAnswer::text(409, "it was taken back"));
@@ -255,6 +256,7 @@ void HttpShell::drain(bool on, Respond respond) {
     log_notice("the node is drained: it hands leadership over and is not ready for new clients");
   }
   drain_.begin(ClientLoop::monotonic_ms());
+  node_.draining = true;
   observe();
   drain_waiting_.push_back(std::move(respond));
   look_after_drain();
@@ -270,13 +272,6 @@ void HttpShell::look_after_drain() {
   }
   const int64_t now_ms = ClientLoop::monotonic_ms();
   const Drain::Seen seen = seen_of_drain();
-  if (drain_.step(seen, now_ms)) {
-    node_.context.admin.transfer_leadership(NodeId{}, [](const resp::AdminAnswer& answer) {
-      if (!answer.error.empty()) {
-        log_notice("leadership was not handed over: " + answer.error);
-      }
-    });
-  }
   const Drain::Outcome outcome = drain_.outcome(seen, now_ms);
   if (outcome == Drain::Outcome::kUnderWay) {
     return;
@@ -293,6 +288,9 @@ void HttpShell::look_after_drain() {
 void HttpShell::timer() {
   node_.pulse.client_beat_ms = ClientLoop::monotonic_ms();
   node_.pulse.client_cpu_us = thread_cpu_us();
+  if (node_.draining) {
+    drain_.begin(node_.pulse.client_beat_ms);  // RAFT.DRAIN may have asked for it
+  }
   look_after_drain();
   observe();
   if (++rounds_ % kConsoleRounds == 0) {
@@ -316,7 +314,7 @@ Readiness HttpShell::readiness() const {
     case Service::kUp:
       break;
   }
-  if (drain_.active() || departure_.begun()) {
+  if (node_.draining) {
     return Readiness::kDraining;
   }
   const raft::Status& raft = node_.facts.raft;

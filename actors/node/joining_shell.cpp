@@ -311,6 +311,7 @@ void JoiningShell::removed_says(NodeId who) {
     node_.gate.set_removed(true);
     log_warning("node " + std::to_string(who.value) +
                 " says that this node was removed from the cluster; it serves nothing any more");
+    node_.removed_for_good();
   }
 }
 

@@ -10,6 +10,7 @@
 
 #include "actors/node/import.hpp"
 #include "actors/node/node.hpp"
+#include "actors/node/redisraft_directory.hpp"
 #include "actors/node/restore.hpp"
 #include "config/base/log.hpp"
 #include "config/base/open_files.hpp"
@@ -59,7 +60,7 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGHUP, SIG_IGN);  // until the node reopens its log file for it
   select_mutant();
-  const kiwi::Result<kiwi::config::Options> options = kiwi::config::parse_command_line(argc, argv);
+  kiwi::Result<kiwi::config::Options> options = kiwi::config::parse_command_line(argc, argv);
   if (!options) {
     refuse(options.error().text);
   }
@@ -75,6 +76,9 @@ int main(int argc, char** argv) {
   for (const std::string& setting : options->ignored) {
     kiwi::log_notice("ignored, for it means nothing here: " + setting);
   }
+  for (const std::string& sentence : options->adapted) {
+    kiwi::log_notice(sentence);
+  }
   if (const kiwi::Result<void> raised = kiwi::raise_open_files(); !raised) {
     refuse(raised.error().text);
   }
@@ -88,6 +92,9 @@ int main(int argc, char** argv) {
   }
   if (!options->import.empty()) {
     return import_and_end(*options);
+  }
+  if (const kiwi::Result<void> ready = kiwi::actors::prepare_directory(*options); !ready) {
+    refuse(ready.error().text);
   }
   kiwi::Result<std::unique_ptr<kiwi::actors::Node>> node = kiwi::actors::Node::open(*options);
   if (!node) {

@@ -1,6 +1,5 @@
 #include "actors/node/node.hpp"
 
-#include <array>
 #include <chrono>
 #include <ctime>
 #include <thread>
@@ -15,6 +14,7 @@
 #include "actors/listeners.hpp"
 #include "actors/node/config_file.hpp"
 #include "actors/node/departure_shell.hpp"
+#include "actors/node/faces_shell.hpp"
 #include "actors/node/fanout_shell.hpp"
 #include "actors/node/founding_shell.hpp"
 #include "actors/node/http_shell.hpp"
@@ -47,12 +47,6 @@ namespace {
 
 constexpr int64_t kTimerMs = 100;
 constexpr uint64_t kClientRounds = 10;  // sessions are looked at once a second
-
-std::string own_path() {
-  std::array<char, 4096> buffer{};
-  const ssize_t size = ::readlink("/proc/self/exe", buffer.data(), buffer.size());
-  return size > 0 ? std::string(buffer.data(), static_cast<size_t>(size)) : std::string();
-}
 
 std::string describe(const raft::Configuration& configuration) {
   std::string voters;
@@ -109,6 +103,7 @@ struct Node::State {
   LoadShell load{parts, snapshots};
   DepartureShell departure{parts, peers};
   HttpShell http{parts, departure};
+  FacesShell faces{parts};
   FanoutShell fanout{fanout_options()};
   LatencyWatch latency{parts.context.measures.latency(), kTimerMs};
 };
@@ -261,8 +256,12 @@ void Node::State::spawn_state_machine_and_router() {
     return found == links.end() ? std::string() : found->second.tls_client_address;
   };
   routing.observe_raft = [this](const RaftReport& report) { observe(report); };
+  routing.cluster_address = [this](const raft::Member& member) {
+    return faces.cluster_address(member);
+  };
   routing.observe_service = [this](resp::Service service) {
     parts.context.status.service = service;
+    parts.context.serving_waits.look(service, ClientLoop::monotonic_ms());
     if (service == resp::Service::kUp) {
       fanout.is_up(parts.facts.raft.commit);
     }
@@ -306,6 +305,7 @@ void Node::State::fill_context() {
   context.options_changed = [this] {
     log_set_level(parts.options.loglevel);
     users.options_changed();
+    faces.options_changed();
   };
   context.reload_tls = [this](const config::Options& options) {
     return parts.server->reload_tls(options);
@@ -323,6 +323,8 @@ void Node::State::fill_context() {
   joining.fill(context.admin);
   snapshots.fill(context.admin);
   departure.fill(context.admin);
+  faces.fill(context);
+  parts.removed_for_good = [this] { departure.leave_cluster(); };
   versions.fill(context.admin);
   users.fill();
 }
@@ -340,6 +342,8 @@ void Node::State::timer() {
   orders.timer();
   joining.timer();
   load.timer();
+  faces.timer();
+  departure.timer();
   fanout.tick();
   http.timer();
   look_after_caches();
@@ -446,6 +450,7 @@ void Node::State::observe(const RaftReport& report) {
   peers.observe(report);
   http.observe();
   fanout.observe(report.fanout);
+  faces.observe(report);
 }
 
 void Node::State::observe(const raft::Event& event) {
@@ -463,11 +468,13 @@ void Node::State::observe(const raft::Event& event) {
       log_notice(describe(changed->configuration));
       parts.facts.committed = changed->configuration;
       peers.configuration_committed();
+      departure.members_changed();
       orders.timer();
     }
   } else if (std::holds_alternative<raft::RemovedFromCluster>(event)) {
     failpoint("removal-noticed");
     log_warning("this node was removed from its cluster; it serves nothing any more");
+    departure.members_changed();
   } else if (const auto* done = std::get_if<raft::MembershipDone>(&event)) {
     if (done->id.asker == raft::Asker::kOrder) {
       orders.change_done(*done);
@@ -478,6 +485,9 @@ void Node::State::observe(const raft::Event& event) {
 }
 
 void Node::State::take(const PeerNote& from) {
+  if (faces.take(from)) {
+    return;
+  }
   Result<NodeNote> note = decode_note(from.bytes);
   // Another life of a member may be linked, too: it does not speak for the member (F1).
   if (!note || !parts.facts.latest.has(from.peer, from.incarnation)) {

@@ -1,5 +1,8 @@
 #include "actors/node/node_parts.hpp"
 
+#include <array>
+#include <string_view>
+#include <unistd.h>
 #include <variant>
 
 #include "actors/client_loop.hpp"
@@ -37,6 +40,12 @@ void NodeParts::tell_members(const NodeNote& note) {
       caf::anon_send(replica, PeerNote{member.id, encode_note(note)});
     }
   }
+}
+
+std::string own_path() {
+  std::array<char, 4096> buffer{};
+  const ssize_t size = ::readlink("/proc/self/exe", buffer.data(), buffer.size());
+  return size > 0 ? std::string(buffer.data(), static_cast<size_t>(size)) : std::string();
 }
 
 uint64_t random_seed() {

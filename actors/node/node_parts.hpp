@@ -75,8 +75,10 @@ struct NodeParts {
   std::atomic<uint64_t> disk_reserve{0};     // bytes that the files of a snapshot leave free
   Pulse pulse;
   std::atomic<uint64_t> slowest_sync_us{0};  // of the log, since the timer took it
+  bool draining = false;                     // this node is about to go
   uint64_t timer_rounds = 0;                 // ten a second
   std::function<void()> members_changed;     // whom to link to may have
+  std::function<void()> removed_for_good;    // this node, as a member says
 };
 
 inline resp::AdminAnswer refused(std::string text) {
@@ -86,5 +88,6 @@ inline resp::AdminAnswer refused(std::string text) {
 }
 
 uint64_t random_seed();
+std::string own_path();  // of this program
 
 }  // namespace kiwi::actors

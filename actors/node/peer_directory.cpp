@@ -81,6 +81,8 @@ PeerHello PeerDirectory::hello_for(NodeId peer) const {
   hello.cluster_version_max = cluster_.build.cluster_version_max;
   hello.tls_client_address = options_.tls_client_address;
   hello.groups = 1;
+  hello.cluster_port = options_.cluster_port;
+  hello.sentinel_port = options_.sentinel_port;
   if (!cluster_.core_runs) {
     return hello;
   }

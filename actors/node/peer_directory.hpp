@@ -52,6 +52,8 @@ class PeerDirectory {
     config::Bootstrap bootstrap = config::Bootstrap::kAuto;
     uint32_t election_timeout_ms = 0;
     std::string tls_client_address = {};  // of this node; empty: none
+    uint16_t cluster_port = 0;            // of the cluster face
+    uint16_t sentinel_port = 0;           // of Sentinel's
   };
   // The first two outlive it.
   PeerDirectory(const ClusterFacts& cluster, const OwnNode& own, Options options, KnownMarks known)

@@ -19,8 +19,12 @@ constexpr int64_t kStoreAgainMs = 1000;  // what could not be written
 std::string name(NodeId id) { return "node " + std::to_string(id.value); }
 
 PeerDirectory::Options directory_options(const config::Options& options) {
-  return {options.raft_peers, options.raft_bootstrap,
-          static_cast<uint32_t>(options.raft_election_timeout), options.tls_client_address()};
+  return {options.raft_peers,
+          options.raft_bootstrap,
+          static_cast<uint32_t>(options.raft_election_timeout),
+          options.tls_client_address(),
+          resp::port_of(options, resp::Face::kCluster),
+          resp::port_of(options, resp::Face::kSentinel)};
 }
 
 }  // namespace
@@ -112,6 +116,8 @@ void PeersShell::peer_said(const PeerHello& hello) {
   resp::LinkStatus& link = node_.context.status.links[hello.node];
   link.election_timeout_ms = hello.election_timeout_ms;
   link.tls_client_address = hello.tls_client_address;
+  link.cluster_port = static_cast<uint16_t>(hello.cluster_port);
+  link.sentinel_port = static_cast<uint16_t>(hello.sentinel_port);
   if (news->marks_moved) {
     marks_of_peers_moved({directory_.marks_of(hello.node)});
   }

@@ -130,13 +130,13 @@ void SnapshotsShell::look_at_damage(const SnapshotReport& report, int64_t now_ms
 }
 
 LogNow SnapshotsShell::log_now() const {
-  return {{static_cast<uint64_t>(node_.options.raft_snapshot_entries),
-           static_cast<uint64_t>(node_.options.raft_log_keep_entries),
-           static_cast<uint64_t>(node_.options.raft_log_max_file_size),
-           static_cast<uint64_t>(node_.options.raft_log_laggard_max_bytes)},
-          {node_.facts.raft.first_index, node_.facts.raft.last_index,
-           node_.facts.raft.snapshot_index, node_.storage->executor().applied(),
-           node_.storage->log_disk_bytes(), node_.storage->log_stats().entry_bytes}};
+  return {
+      {static_cast<uint64_t>(node_.options.raft_snapshot_entries),
+       static_cast<uint64_t>(node_.options.raft_log_keep_entries), node_.options.log_file_bytes(),
+       static_cast<uint64_t>(node_.options.raft_log_laggard_max_bytes)},
+      {node_.facts.raft.first_index, node_.facts.raft.last_index, node_.facts.raft.snapshot_index,
+       node_.storage->executor().applied(), node_.storage->log_disk_bytes(),
+       node_.storage->log_stats().entry_bytes}};
 }
 
 void SnapshotsShell::carry_out(const LogCutterEffects& effects) {

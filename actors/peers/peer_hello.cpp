@@ -33,6 +33,8 @@ enum class Tag : uint8_t {
   kTlsClientAddress = 5,
   kGroups = 6,
   kKnownMarks = 7,
+  kClusterPort = 8,
+  kSentinelPort = 9,
 };
 
 void put_tagged(std::string& out, Tag tag, std::string_view bytes) {
@@ -72,6 +74,10 @@ bool get_tagged(uint64_t tag, std::string_view bytes, PeerHello& hello) {
       return true;
     case Tag::kGroups:
       return get_number(bytes, hello.groups);
+    case Tag::kClusterPort:
+      return get_number(bytes, hello.cluster_port);
+    case Tag::kSentinelPort:
+      return get_number(bytes, hello.sentinel_port);
     case Tag::kKnownMarks: {
       Result<std::vector<raft::Mark>> known = raft::decode_lineage(bytes);
       hello.known_marks = known ? std::move(*known) : std::vector<raft::Mark>();
@@ -118,6 +124,8 @@ std::string encode_hello(const PeerHello& hello) {
   put_tagged(out, Tag::kTlsClientAddress, hello.tls_client_address);
   put_tagged(out, Tag::kGroups, hello.groups);
   put_tagged(out, Tag::kKnownMarks, raft::encode_lineage(hello.known_marks));
+  put_tagged(out, Tag::kClusterPort, hello.cluster_port);
+  put_tagged(out, Tag::kSentinelPort, hello.sentinel_port);
   return out;
 }
 

@@ -49,6 +49,8 @@ struct PeerHello {
   uint32_t groups = 0;               // that it hosts
   // With kOldCopy: what the sender knows of the receiver's marks, for it to compare (F52).
   std::vector<raft::Mark> known_marks;
+  uint32_t cluster_port = 0;   // where it shows the cluster face; 0: nowhere
+  uint32_t sentinel_port = 0;  // and Sentinel's
 
   bool initialized() const { return cluster.is_set(); }
   Build build_facts() const { return {build, architecture, cluster_version, cluster_version_max}; }

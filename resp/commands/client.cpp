@@ -81,6 +81,14 @@ void client_setinfo(Session& session, Args args, ReplyWriter& reply) {
   }
 }
 
+// Valkey 8: what a client can do that older ones cannot. Unknown capabilities are passed over.
+void client_capa(Session& session, Args args, ReplyWriter& reply) {
+  for (const std::string_view capability : args.subspan(2)) {
+    session.state().redirects = session.state().redirects || same_word(capability, "redirect");
+  }
+  reply.ok();
+}
+
 void client_no_evict(Session& session, Args args, ReplyWriter& reply) {
   set_switch(session.state().no_evict, args[2], reply);
 }
@@ -126,6 +134,11 @@ void client_unblock(Session& session, Args args, ReplyWriter& reply) {
 
 void client_help(Session&, Args, ReplyWriter& reply) {
   constexpr std::string_view kLines[] = {
+      "CAPA <option> [options...]",
+      "    The client claims its some capability options. Options are:",
+      "    * REDIRECT",
+      "      The client can handle redirection during primary and replica failover in standalone "
+      "mode.",
       "CACHING (YES|NO)",
       "    Enable/disable tracking of the keys for next command in OPTIN/OPTOUT modes.",
       "GETREDIR",

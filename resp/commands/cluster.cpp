@@ -13,7 +13,8 @@ constexpr int64_t kLastSlot = rocks::kSlots - 1;
 
 // Answers and returns nullopt while this node is in no cluster.
 std::optional<ClusterView> view_or_refuse(Session& session, ReplyWriter& reply) {
-  ClusterView view = view_cluster(session.state().node, session.state().info.tls);
+  ClusterView view =
+      view_cluster(session.state().node, session.state().info.tls, session.state().info.face);
   if (view.nodes.empty()) {
     const bool removed = session.state().node.status.service == Service::kRemoved;
     reply.error(removed ? texts::kRemoved : texts::kNoCluster);
@@ -162,7 +163,7 @@ void cluster_count_failure_reports(Session& session, Args args, ReplyWriter& rep
 
 void cluster_info(Session& session, Args, ReplyWriter& reply) {
   NodeContext& node = session.state().node;
-  ClusterView view = view_cluster(node, session.state().info.tls);
+  ClusterView view = view_cluster(node, session.state().info.tls, session.state().info.face);
   std::string text;
   auto line = [&text](std::string_view name, std::string_view value) {
     text += name;

@@ -20,15 +20,16 @@ config::HostPort parsed(const std::string& address) {
   return found ? *found : config::HostPort{};
 }
 
-// Whom clients should take for the master.
-NodeId master_for_clients(const NodeContext& node) {
+// Whom clients should take for the master, of those that are shown to them.
+NodeId master_for_clients(const NodeContext& node, Face face) {
   const NodeStatus& status = node.status;
   NodeId self = status.raft.id;
   NodeId leader = status.raft.leader;
   if (leader == self) {
     return self;
   }
-  if (leader) {
+  const raft::Member* member = status.raft.configuration.find(leader);
+  if (member != nullptr && face_port(node, *member, face) != 0) {
     auto link = status.links.find(leader);
     if (link != status.links.end() && link->second.up) {
       return leader;
@@ -54,16 +55,16 @@ uint64_t known_offset(const NodeContext& node, NodeId id) {
 }
 
 // A client that speaks TLS is sent to where it can go on doing so. A node that has told of no such
-// address is shown with the one it has.
-config::HostPort address_for(const NodeContext& node, const raft::Member& member, bool tls) {
-  const auto link = node.status.links.find(member.id);
-  std::string address = member.tls_client_address;
-  if (member.id == node.status.raft.id) {
-    address = node.options.tls_client_address();
-  } else if (link != node.status.links.end() && !link->second.tls_client_address.empty()) {
-    address = link->second.tls_client_address;
+// address is shown with the one it has. Without a port: it shows no such face.
+config::HostPort address_for(const NodeContext& node,
+                             const raft::Member& member,
+                             bool tls,
+                             Face face) {
+  if (const std::string address = tls ? tls_address(node, member) : std::string();
+      !address.empty()) {
+    return parsed(address);
   }
-  return parsed(tls && !address.empty() ? address : member.client_address);
+  return {parsed(member.client_address).host, face_port(node, member, face)};
 }
 
 }  // namespace
@@ -87,8 +88,12 @@ size_t ClusterView::reachable() const {
   return static_cast<size_t>(std::ranges::count_if(nodes, &ClusterNode::reachable));
 }
 
-ClusterView view_cluster(NodeContext& node, bool tls) {
+ClusterView view_cluster(NodeContext& node, bool tls, Face face) {
   node.refresh_status();
+  return cluster_as_known(node, tls, face);
+}
+
+ClusterView cluster_as_known(const NodeContext& node, bool tls, Face face) {
   const NodeStatus& status = node.status;
   const raft::Configuration& configuration = status.raft.configuration;
   ClusterView view;
@@ -96,10 +101,16 @@ ClusterView view_cluster(NodeContext& node, bool tls) {
   if (status.service == Service::kUninitialized || status.service == Service::kRemoved) {
     return view;
   }
-  NodeId master = master_for_clients(node);
+  // Whom Sentinel's clients were sent to is who they want to see here.
+  NodeId master = !speaks_cluster(face) && shows_announced(node.options)
+                      ? announced_master(node)
+                      : master_for_clients(node, face);
   for (const raft::Member& member : configuration.members) {
+    const config::HostPort client = address_for(node, member, tls, face);
+    if (client.port == 0) {
+      continue;
+    }
     ClusterNode& one = view.nodes.emplace_back();
-    config::HostPort client = address_for(node, member, tls);
     one.id = member.id;
     one.name = node_name(configuration.cluster, member.id);
     one.host = client.host;
@@ -121,11 +132,28 @@ ClusterView view_cluster(NodeContext& node, bool tls) {
   return view;
 }
 
-bool is_replica(const NodeContext& node) {
+bool shows_replica(const NodeContext& node, Face face) {
   const NodeStatus& status = node.status;
+  if (!speaks_cluster(face)) {
+    const NodeId announced = shows_announced(node.options) ? announced_master(node) : NodeId{};
+    return status.service != Service::kUp || (announced && announced != status.raft.id);
+  }
   bool in_cluster = status.service == Service::kUp || status.service == Service::kLoading;
   return in_cluster && status.raft.configuration.find(status.raft.id) != nullptr &&
          status.raft.role != raft::Role::kLeader;
+}
+
+std::string_view mode_of(Face face) {
+  switch (face) {
+    case Face::kCluster:
+      return "cluster";
+    case Face::kSentinel:
+      return "sentinel";
+    case Face::kStandalone:
+    case Face::kRedisRaft:
+      break;
+  }
+  return "standalone";
 }
 
 }  // namespace kiwi::resp

@@ -39,10 +39,18 @@ struct ClusterView {
   size_t reachable() const;
 };
 
-// Brings node.status up to date before. `tls`: with the ports where TLS is spoken.
-ClusterView view_cluster(NodeContext& node, bool tls);
+// As that face shows it: members whose port there is not known are left out. Brings node.status up
+// to date before. `tls`: with the ports where TLS is spoken.
+ClusterView view_cluster(NodeContext& node, bool tls, Face face);
+// The same of node.status as it is.
+ClusterView cluster_as_known(const NodeContext& node, bool tls, Face face);
 
-// This node follows, or would, another: what ROLE, HELLO and INFO call a replica.
-bool is_replica(const NodeContext& node);
+// What ROLE, HELLO and INFO call a replica. Where a cluster is shown, whoever does not lead. A
+// plain server is a master while it serves, for it takes every write, and behind one address a
+// client that reads "slave" refuses to send one; or, by role-shown, if it is the announced one.
+bool shows_replica(const NodeContext& node, Face face);
+
+// HELLO's mode, and INFO's redis_mode.
+std::string_view mode_of(Face face);
 
 }  // namespace kiwi::resp

@@ -17,7 +17,9 @@ using Rows = std::vector<const CommandSpec*>;
 
 // What clients may know of: not the internal ones, nor those of later cluster versions.
 bool is_shown(Session& session, const CommandSpec& row) {
-  return !row.is_internal() && row.cluster_version <= session.state().node.cluster_version;
+  const Session::State& s = session.state();
+  return !row.is_internal() && row.cluster_version <= s.node.cluster_version &&
+         is_known_to(row, s.info.face);
 }
 
 Rows shown_rows(Session& session, const std::function<bool(const CommandSpec&)>& taken) {
@@ -47,7 +49,7 @@ const CommandSpec* find_shown(Session& session, std::string_view name) {
 // The keys in the command that `args` names from its third word on. Answers errors itself.
 std::optional<std::vector<FoundKey>> find_keys(Session& session, Args args, ReplyWriter& reply) {
   Args words = args.subspan(2);
-  Resolved found = resolve_for_client(session.state().node, words);
+  Resolved found = resolve_for_client(session.state().node, words, session.state().info.face);
   if (found.row == nullptr || found.unknown_subcommand) {
     reply.error("ERR Invalid command specified");
     return std::nullopt;

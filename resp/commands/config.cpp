@@ -68,11 +68,16 @@ void set_password(Session& session, std::string_view password, ReplyWriter& repl
 }  // namespace
 
 void config_get(Session& session, Args args, ReplyWriter& reply) {
-  auto found = config::get(session.state().node.options, args.subspan(2));
+  const Session::State& s = session.state();
+  auto found = config::get(s.node.options, args.subspan(2));
   reply.map(found.size());
   for (const auto& [name, value] : found) {
     reply.bulk(name);
-    reply.bulk(value);
+    if (name == "cluster-enabled") {  // as this connection sees it
+      reply.bulk(s.info.face == Face::kCluster ? "yes" : "no");
+    } else {
+      reply.bulk(value);
+    }
   }
 }
 

@@ -49,7 +49,8 @@ bool parse_hello(Args args, HelloOptions& options, ReplyWriter& reply) {
 }
 
 void write_hello(const Session::State& s, ReplyWriter& reply) {
-  reply.map(7);
+  const bool sentinel = s.is_sentinel();
+  reply.map(sentinel ? 6 : 7);
   reply.bulk("server");
   reply.bulk("redis");
   reply.bulk("version");
@@ -58,11 +59,12 @@ void write_hello(const Session::State& s, ReplyWriter& reply) {
   reply.integer(s.resp_version);
   reply.bulk("id");
   reply.integer(static_cast<int64_t>(s.info.id));
-  // Any node serves any key, so clients need no cluster mode.
   reply.bulk("mode");
-  reply.bulk("standalone");
-  reply.bulk("role");
-  reply.bulk(is_replica(s.node) ? "replica" : "master");
+  reply.bulk(mode_of(s.info.face));
+  if (!sentinel) {
+    reply.bulk("role");
+    reply.bulk(shows_replica(s.node, s.info.face) ? "replica" : "master");
+  }
   reply.bulk("modules");
   reply.array(0);
 }
@@ -100,6 +102,8 @@ void reset(Session& session, Args, ReplyWriter& reply) {
   s.resp_version = 2;
   s.stale_reads = false;
   s.no_touch = false;
+  s.redirects = false;
+  s.maintenance.reset();
   s.replies_off = false;
   s.skip_this_reply = false;
   s.name.clear();

@@ -6,6 +6,7 @@
 
 #include "config/base/check.hpp"
 #include "config/version.hpp"
+#include "resp/commands/cluster_view.hpp"
 #include "resp/commands/info_text.hpp"
 #include "resp/session_state.hpp"
 #include "resp/words.hpp"
@@ -31,7 +32,7 @@ void server(NodeContext& node, InfoText& out) {
   out.line("redis_git_dirty", 0);
   out.line("redis_build_id", "0");
   out.line("kiwi_version", config::kKiwiVersion);
-  out.line("redis_mode", "standalone");
+  out.line("redis_mode", mode_of(out.face()));
   out.line("os", std::string(system.sysname) + " " + system.release + " " + system.machine);
   out.line("arch_bits", 64);
   out.line("monotonic_clock", "POSIX clock_gettime");
@@ -41,7 +42,7 @@ void server(NodeContext& node, InfoText& out) {
   out.line("process_id", node.process_id);
   out.line("process_supervised", "no");
   out.line("run_id", node.run_id);
-  out.line("tcp_port", node.options.main_port());
+  out.line("tcp_port", port_of(node.options, out.face()));
   if (node.options.tls_port != 0) {
     out.line("tls_port", node.options.tls_port);
     out.line("tls_certificate_expires_at", node.status.tls_certificate_expires_s);
@@ -176,7 +177,9 @@ void cpu(NodeContext& node, InfoText& out) {
 
 void modules(NodeContext&, InfoText&) {}
 
-void cluster(NodeContext&, InfoText& out) { out.line("cluster_enabled", 1); }
+void cluster(NodeContext&, InfoText& out) {
+  out.line("cluster_enabled", speaks_cluster(out.face()) ? 1 : 0);
+}
 
 void keyspace(NodeContext& node, InfoText& out) {
   const int64_t now_ms = node.wall_microseconds() / 1000;
@@ -194,23 +197,30 @@ struct Section {
   std::string_view word;   // as asked for
   std::string_view title;  // as printed
   void (*write)(NodeContext&, InfoText&);
-  bool usual = true;  // else only who asks for it, or for all, gets it
+  bool usual = true;         // else only who asks for it, or for all, gets it
+  bool of_sentinel = false;  // a Sentinel tells it, too
+  bool of_sentinel_only = false;
 };
 constexpr Section kSections[] = {
-    {"server", "Server", server},
-    {"clients", "Clients", clients},
+    {"server", "Server", server, true, true},
+    {"clients", "Clients", clients, true, true},
     {"memory", "Memory", write_memory},
     {"persistence", "Persistence", persistence},
-    {"stats", "Stats", stats},
+    {"stats", "Stats", stats, true, true},
     {"replication", "Replication", write_replication},
-    {"cpu", "CPU", cpu},
+    {"cpu", "CPU", cpu, true, true},
     {"modules", "Modules", modules},
     {"commandstats", "Commandstats", write_command_stats, false},
     {"errorstats", "Errorstats", write_error_stats},
     {"latencystats", "Latencystats", write_latency_stats, false},
     {"cluster", "Cluster", cluster},
     {"keyspace", "Keyspace", keyspace},
+    {"sentinel", "Sentinel", write_sentinel_info, true, true, true},
 };
+
+bool is_told(const Section& section, Face face) {
+  return face == Face::kSentinel ? section.of_sentinel : !section.of_sentinel_only;
+}
 
 }  // namespace
 
@@ -258,6 +268,17 @@ void InfoText::metrics(std::string_view section, const NodeContext& node) {
   }
 }
 
+std::string default_info(NodeContext& node, Face face) {
+  InfoText out(face);
+  for (const Section& section : kSections) {
+    if (section.usual && is_told(section, face)) {
+      out.section(section.title);
+      section.write(node, out);
+    }
+  }
+  return out.take();
+}
+
 namespace commands {
 
 void info(Session& session, Args args, ReplyWriter& reply) {
@@ -270,18 +291,19 @@ void info(Session& session, Args args, ReplyWriter& reply) {
   bool everything = asked("everything");
   bool all = everything || asked("all");
   bool usual = all || args.size() == 1 || asked("default");
-  InfoText out;
+  InfoText out(session.state().info.face);
   for (const Section& section : kSections) {
-    if (asked(section.word) || (section.usual ? usual : all)) {
+    const bool wanted = asked(section.word) || (section.usual ? usual : all);
+    if (wanted && is_told(section, out.face())) {
       out.section(section.title);
       section.write(node, out);
     }
   }
   // Not in the default answer, like the sections of Redis' modules.
   write_raft_sections(node, out, [&](std::string_view title) {
-    return everything || asked("raft") || asked(title);
+    return out.face() != Face::kSentinel && (everything || asked("raft") || asked(title));
   });
-  reply.verbatim(out.take());
+  out.face() == Face::kSentinel ? reply.bulk(out.take()) : reply.verbatim(out.take());
 }
 
 }  // namespace commands

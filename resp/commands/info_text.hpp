@@ -13,6 +13,9 @@ namespace kiwi::resp {
 
 class InfoText {
  public:
+  explicit InfoText(Face face) : face_(face) {}
+
+  Face face() const { return face_; }  // of whom it is told
   void section(std::string_view title);
   void line(std::string_view name, std::string_view value);
   void line(std::string_view name, std::integral auto value) { line(name, std::to_string(value)); }
@@ -20,14 +23,18 @@ class InfoText {
   std::string take() { return std::move(text_); }
 
  private:
+  const Face face_;
   std::string text_;
 };
 
 std::string human_bytes(uint64_t bytes);  // 1.50K
 std::string two_places(double value);
 
-void write_memory(NodeContext& node, InfoText& out);       // info_memory.cpp
-void write_replication(NodeContext& node, InfoText& out);  // replication.cpp
+void write_memory(NodeContext& node, InfoText& out);         // info_memory.cpp
+void write_replication(NodeContext& node, InfoText& out);    // replication.cpp
+void write_sentinel_info(NodeContext& node, InfoText& out);  // sentinel.cpp
+// What INFO answers without a word.
+std::string default_info(NodeContext& node, Face face);
 
 // info_commands.cpp
 void write_command_stats(NodeContext& node, InfoText& out);

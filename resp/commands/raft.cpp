@@ -61,6 +61,11 @@ bool parse_address(std::string_view text, NodeAddress& into) {
   return true;
 }
 
+int64_t serving_deadline(Session& session) {
+  const NodeContext& node = session.state().node;
+  return node.monotonic_ms() + node.options.raft_join_timeout;
+}
+
 void init(Session& session, Args args, ReplyWriter& reply) {
   if (args.size() > 3) {
     return reply.error("ERR wrong number of arguments for 'raft.cluster' command");
@@ -77,7 +82,13 @@ void init(Session& session, Args args, ReplyWriter& reply) {
   if (!founded) {
     return reply.error("ERR " + founded.error().text);
   }
-  reply.simple("OK " + founded->hex());
+  // Who is told OK may use the cluster.
+  session.state().node.serving_waits.wait(
+      serving_deadline(session), [later = session.state().defer(), founded](bool serves) {
+        later.answer([&](ReplyWriter& writer) {
+          serves ? writer.simple("OK " + founded->hex()) : writer.error(texts::kFoundedNotServing);
+        });
+      });
 }
 
 void join(Session& session, Args args, ReplyWriter& reply) {
@@ -97,7 +108,18 @@ void join(Session& session, Args args, ReplyWriter& reply) {
   if (node.status.service != Service::kUninitialized) {
     return reply.error("ERR Already cluster member");
   }
-  node.admin.join(std::move(addresses), reply_ok_later(session));
+  const int64_t deadline_ms = serving_deadline(session);
+  node.admin.join(std::move(addresses),
+                  [&node, deadline_ms, done = reply_ok_later(session)](const AdminAnswer& answer) {
+                    if (!answer.error.empty()) {
+                      return done(answer);
+                    }
+                    node.serving_waits.wait(deadline_ms, [done, answer](bool serves) {
+                      AdminAnswer told = answer;
+                      told.error = serves ? std::string_view() : texts::kJoinedNotServing;
+                      done(told);
+                    });
+                  });
 }
 
 void add_node(Session& session, Args args, ReplyWriter& reply) {
@@ -238,6 +260,13 @@ void raft_timeout_now(Session& session, Args, ReplyWriter& reply) {
     }
     done(told);
   });
+}
+
+void raft_drain(Session& session, Args, ReplyWriter& reply) {
+  NodeContext& node = session.state().node;
+  if (!refuse_outsider(node, reply)) {
+    node.admin.drain(reply_ok_later(session));
+  }
 }
 
 void raft_nodeshutdown(Session& session, Args args, ReplyWriter& reply) {

@@ -85,7 +85,7 @@ void used_node_ids(Session& session, ReplyWriter& reply) {
 // Reads this node's own state, however old it is.
 void exec_here(Session& session, Args words, ReplyWriter& reply) {
   Session::State& s = session.state();
-  Resolved found = words.empty() ? Resolved{} : resolve_for_client(s.node, words);
+  Resolved found = words.empty() ? Resolved{} : resolve_for_client(s.node, words, s.info.face);
   if (found.row == nullptr || found.unknown_subcommand || !arity_fits(*found.row, words.size())) {
     return reply.error("Bad command or failed to execute");
   }

@@ -1,4 +1,4 @@
-// ROLE, WAIT, and what of Redis' replication would work against the log: REPLICAOF, FAILOVER.
+// ROLE, and what of Redis' replication would work against the log: REPLICAOF, FAILOVER.
 #include <algorithm>
 
 #include "resp/commands/cluster_view.hpp"
@@ -9,35 +9,10 @@
 
 namespace kiwi::resp {
 
-namespace {
-
-// How many other nodes hold, for certain, everything that any client was told is done: a majority's
-// disks, less one. Of a joint configuration the smaller half counts.
-int64_t certain_replicas(const raft::Configuration& configuration) {
-  auto others = [](size_t voters) { return static_cast<int64_t>(voters / 2); };
-  int64_t certain = others(configuration.voters.size());
-  if (configuration.is_joint()) {
-    certain = std::min(certain, others(configuration.outgoing_voters.size()));
-  }
-  return certain;
-}
-
-// A leader knows more: who has everything that is applied here.
-int64_t known_replicas(const NodeStatus& status) {
-  if (status.raft.role != raft::Role::kLeader) {
-    return 0;
-  }
-  return std::ranges::count_if(status.raft.peers, [&](const raft::PeerStatus& peer) {
-    return peer.member.id != status.raft.id && peer.match >= status.applied;
-  });
-}
-
-}  // namespace
-
 void write_replication(NodeContext& node, InfoText& out) {
-  ClusterView view = view_cluster(node, /*tls=*/false);
+  ClusterView view = view_cluster(node, /*tls=*/false, out.face());
   const ClusterNode* master = view.master();
-  bool replica = is_replica(node);
+  bool replica = shows_replica(node, out.face());
   out.line("role", replica ? "slave" : "master");
   size_t slaves = 0;
   if (replica) {
@@ -68,6 +43,9 @@ void write_replication(NodeContext& node, InfoText& out) {
                          ",offset=" + std::to_string(one.offset) + ",lag=0");
     }
   }
+  out.line("role_shown", speaks_cluster(out.face())      ? "leader"
+                         : shows_announced(node.options) ? "announced"
+                                                         : "any");
   out.line("master_failover_state", "no-failover");
   const ClusterId& cluster = node.status.raft.configuration.cluster;
   out.line("master_replid", cluster.is_set() ? cluster.hex() + "00000000" : node.run_id);
@@ -77,7 +55,7 @@ void write_replication(NodeContext& node, InfoText& out) {
   // The backlog is the log's window in memory.
   bool backlog = node.status.log_window_entries > 0;
   out.line("repl_backlog_active", backlog ? 1 : 0);
-  out.line("repl_backlog_size", node.options.raft_log_max_cache_size);
+  out.line("repl_backlog_size", node.options.log_cache_bytes());
   out.line("repl_backlog_first_byte_offset",
            backlog ? node.status.raft.last_index.value - node.status.log_window_entries + 1 : 0);
   out.line("repl_backlog_histlen", node.status.log_window_bytes);
@@ -87,9 +65,20 @@ namespace commands {
 
 void role(Session& session, Args, ReplyWriter& reply) {
   NodeContext& node = session.state().node;
-  ClusterView view = view_cluster(node, session.state().info.tls);
+  const Face face = session.state().info.face;
+  if (face == Face::kSentinel) {
+    const std::vector<std::string> names = node.master_names.all();
+    reply.array(2);
+    reply.bulk("sentinel");
+    reply.array(names.size());
+    for (const std::string& name : names) {
+      reply.bulk(name);
+    }
+    return;
+  }
+  ClusterView view = view_cluster(node, session.state().info.tls, face);
   auto offset = static_cast<int64_t>(node.status.applied.value);
-  if (!is_replica(node)) {
+  if (!shows_replica(node, face)) {
     std::vector<const ClusterNode*> replicas;
     for (const ClusterNode& one : view.nodes) {
       if (!one.myself && one.reachable) {
@@ -120,37 +109,19 @@ void role(Session& session, Args, ReplyWriter& reply) {
   reply.integer(offset);
 }
 
-void replicaof(Session&, Args args, ReplyWriter& reply) {
+void replicaof(Session& session, Args args, ReplyWriter& reply) {
   std::string name = same_word(args[0], "slaveof") ? "SLAVEOF" : "REPLICAOF";
-  reply.error("ERR " + name +
-              " not allowed in cluster mode. A node's data comes from its cluster's log: see "
-              "RAFT.NODE and RAFT.CLUSTER JOIN.");
+  const bool cluster = speaks_cluster(session.state().info.face);
+  reply.error("ERR " + name + (cluster ? " not allowed in cluster mode." : " not allowed.") +
+              " A node's data comes from its cluster's log: see RAFT.NODE and RAFT.CLUSTER JOIN.");
 }
 
-void failover(Session&, Args, ReplyWriter& reply) {
-  reply.error("ERR FAILOVER not allowed in cluster mode. Use CLUSTER FAILOVER command instead.");
-}
-
-// Whatever a client was told is done is on a majority's disks, so what Redis waits for has happened
-// already. Only a leader knows of further replicas.
-void wait(Session& session, Args args, ReplyWriter& reply) {
-  Session::State& s = session.state();
-  std::optional<int64_t> wanted = parse_integer(args[1]);
-  std::optional<int64_t> timeout_ms = parse_integer(args[2]);
-  if (!wanted) {
-    return reply.error(texts::kNotInteger);
+void failover(Session& session, Args, ReplyWriter& reply) {
+  if (speaks_cluster(session.state().info.face)) {
+    return reply.error(
+        "ERR FAILOVER not allowed in cluster mode. Use CLUSTER FAILOVER command instead.");
   }
-  if (!timeout_ms) {
-    return reply.error("ERR timeout is not an integer or out of range");
-  }
-  if (*timeout_ms < 0) {
-    return reply.error("ERR timeout is negative");
-  }
-  s.node.refresh_status();
-  int64_t certain = certain_replicas(s.node.status.raft.configuration);
-  // What is still unanswered on this connection is not among what is applied.
-  int64_t known = s.slots.empty() ? known_replicas(s.node.status) : 0;
-  reply.integer(std::max(certain, known));
+  reply.error("ERR FAILOVER not allowed. RAFT.TRANSFER_LEADER moves leadership.");
 }
 
 }  // namespace commands

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import cluster_members
-from cluster_model import (PEER_PORT_OFFSET, ROOT, STOP_SECONDS, Cluster, Failure, print_status,
+from cluster_model import (FACE_PORT_OFFSETS, PEER_PORT_OFFSET, ROOT, STOP_SECONDS, Cluster, Failure, print_status,
                            print_lines_to_try, wait_for_leader)
 
 HELP = """\
@@ -36,6 +36,8 @@ options, before or after the command:
   --tls           all nodes also take clients that speak TLS, on P + 500 and up; authority and
                   certificates are made in D/tls, and clients must show one (or: --set
                   tls-auth-clients=no)
+  --faces         also listen for clients of Redis Cluster (port + 2000) and of Sentinel
+                  (port + 20000)
   --set name=v    one more server option, for all nodes; may be repeated
   --no-build      start the server that is already built
 
@@ -65,9 +67,10 @@ def settle(cluster, options):
     settings = dict(pair.split("=", 1) for pair in options.set or [])
     if not cluster.exists():
         count, port = options.nodes or 3, options.port or 6379
-        if not 1 <= port <= 65535 - PEER_PORT_OFFSET - count:
+        highest = max([PEER_PORT_OFFSET, *(FACE_PORT_OFFSETS.values() if options.faces else [])])
+        if not 1 <= port <= 65535 - highest - count:
             raise Failure(f"--port {port} leaves no room: nodes use ports from it on, and the same "
-                          "plus 10000 for each other")
+                          f"plus up to {highest} for each other and for other clients")
         cluster.define(count, port, secrets.token_hex(16), settings)
     for asked, has, what in ((options.nodes, cluster.count, "nodes"),
                              (options.port, cluster.port, "port")):
@@ -79,6 +82,7 @@ def settle(cluster, options):
         if cluster.running():
             raise Failure("nodes run without TLS: scripts/cluster stop, then start --tls")
         cluster.speak_tls()
+    cluster.faces = cluster.faces or options.faces
 
 
 def start(cluster, options, only=None):
@@ -245,6 +249,7 @@ def parse(argv):
     parser.add_argument("--restore")
     parser.add_argument("--tls", action="store_true")
     parser.add_argument("--set", action="append", metavar="name=value")
+    parser.add_argument("--faces", action="store_true")
     parser.add_argument("--no-build", action="store_true")
     parser.add_argument("-f", dest="follow", action="store_true")
     parser.add_argument("-h", "--help", action="store_true")

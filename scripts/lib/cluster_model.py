@@ -13,6 +13,7 @@ from processes import Process, port_is_free, port_owner
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PEER_PORT_OFFSET = 10000
 TLS_PORT_OFFSET = 500
+FACE_PORT_OFFSETS = {"cluster-client-port": 2000, "sentinel-port": 20000}  # with --faces
 START_SECONDS = 30
 STOP_SECONDS = 20
 PATIENCE_SECONDS = 2  # how long a missing majority may be a node that is about to answer
@@ -52,14 +53,19 @@ class Node:
             lines.append(f"tls-port {self.tls_port}")
             lines += [f'{name} "{value}"' for name, value in
                       certificates.server_options(self.cluster.tls_dir).items()]
+        lines += [f"{name} {port}" for name, port in self.face_ports().items()]
         lines += [f'{name} "{value}"' for name, value in self.cluster.settings.items()]
         with open(self.conf, "w") as file:
             os.chmod(self.conf, 0o600)
             file.write("\n".join(lines) + "\n")
 
+    def face_ports(self):
+        offsets = FACE_PORT_OFFSETS if self.cluster.faces else {}
+        return {name: self.port + offset for name, offset in offsets.items()}
+
     def check_ports(self):
         tls = [self.tls_port] if self.cluster.tls else []
-        for port in (self.port, self.port + PEER_PORT_OFFSET, *tls):
+        for port in (self.port, self.port + PEER_PORT_OFFSET, *tls, *self.face_ports().values()):
             if not port_is_free(port):
                 owner = port_owner(port)
                 raise Failure(f"port {port}, which node {self.number} needs, is in use"
@@ -116,9 +122,11 @@ class Cluster:
         self.nodes = []
         self.count, self.port, self.secret, self.settings = 0, 0, "", {}
         self.tls, self.tls_dir = False, os.path.join(self.dir, "tls")
+        self.faces = False  # listeners for other kinds of clients
         if os.path.exists(self.file):
             with open(self.file) as file:
                 saved = json.load(file)
+            self.faces = saved.get("faces", False)
             self.define(saved["nodes"], saved["port"], saved["secret"], saved["settings"],
                         saved.get("members"), saved.get("next"))
             self.tls = saved.get("tls", False)
@@ -152,7 +160,7 @@ class Cluster:
         with open(self.file + ".new", "w") as file:
             os.chmod(file.name, 0o600)
             json.dump({"nodes": self.count, "port": self.port, "secret": self.secret,
-                       "settings": self.settings, "next": self.next, "tls": self.tls,
+                       "settings": self.settings, "next": self.next, "tls": self.tls, "faces": self.faces,
                        "members": [node.number for node in self.nodes]}, file, indent=1)
         os.rename(self.file + ".new", self.file)
 
@@ -232,6 +240,11 @@ def print_lines_to_try(cluster, leaders):
         print(f"  scripts/cluster kill {min(leaders)} && scripts/cluster status"
               "   # another node leads within a second")
         print("  scripts/cluster start      # brings the killed node back")
+    if cluster.faces:
+        port = cluster.nodes[0].face_ports()["cluster-client-port"]
+        print(f"  redis-cli -c -p {port} cluster nodes      # as a Redis Cluster")
+        port = cluster.nodes[0].face_ports()["sentinel-port"]
+        print(f"  redis-cli -p {port} sentinel masters     # as a Sentinel")
     print("  scripts/cluster stop")
 
 

@@ -313,12 +313,14 @@ TEST_CASE("tagged fields of a hello survive, and those of a newer build are skip
                                                  "127.0.0.1:6380"
                                                  "\x06\x01\x08"));
   CHECK(*decode_hello(bytes) == h);
-  CHECK(*decode_hello(bytes + "\x08\x03new" + "\xac\x02\x01x") == h);
+  CHECK(*decode_hello(bytes + "\x20\x03new" + "\xac\x02\x01x") == h);
   CHECK_FALSE(decode_hello(bytes + "\x06\x01\x09").has_value());  // once is enough
   CHECK_FALSE(decode_hello(bare + "\x06\x02\x08x").has_value());  // no number
-  CHECK_FALSE(decode_hello(bytes + "\x08\x04new").has_value());   // cut off
+  CHECK_FALSE(decode_hello(bytes + "\x20\x04new").has_value());   // cut off
   CHECK_FALSE(decode_hello(bytes + "\x07\x03new").has_value());   // no marks
   h.known_marks = {{5, 55}, {5, 56}};
+  h.cluster_port = 7379;
+  h.sentinel_port = 26379;
   CHECK(*decode_hello(encode_hello(h)) == h);
 }
 

@@ -71,7 +71,7 @@ def seed(request) -> int:
 @pytest.fixture(scope="module")
 def shared():
     """Three healthy nodes for tests that leave them healthy."""
-    with Cluster(3, name="shared") as cluster:
+    with Cluster(3, faces=True, name="shared") as cluster:
         cluster.start()
         yield cluster
 
@@ -79,7 +79,7 @@ def shared():
 @pytest.fixture(scope="module")
 def single():
     """One node: a cluster of one."""
-    with Cluster(1, peers=False, name="single") as cluster:
+    with Cluster(1, peers=False, faces=True, name="single") as cluster:
         cluster.start()
         yield cluster
 

@@ -220,7 +220,8 @@ def test_readonly_serves_the_local_state_and_readwrite_goes_back(shared):
 
 
 def test_a_follower_without_proxy_answers_moved_with_the_leaders_address(make_cluster):
-    cluster = make_cluster(3, start=False, options={"raft.follower-proxy": "no"})
+    cluster = make_cluster(3, start=False,
+                           options={"raft.follower-proxy": "no", "cluster-enabled": "yes"})
     for node in cluster.nodes:
         node.start()
     leader = cluster.wait_leader()
@@ -236,6 +237,27 @@ def test_a_follower_without_proxy_answers_moved_with_the_leaders_address(make_cl
     with cluster.followers()[0].connect() as connection:
         connection.must("READONLY")
         assert connection.must("GET", "k") in (b"v", None)  # local, so no redirection
+
+
+def test_a_plain_server_without_proxy_reads_and_answers_writes_readonly(make_cluster):
+    cluster = make_cluster(3, start=False, options={"raft.follower-proxy": "no"})
+    for node in cluster.nodes:
+        node.start()
+    leader = cluster.wait_leader()
+    wait_until(lambda: leader.call("SET", "k", "v") == "OK", 10, "the leader to take a write")
+    readonly = RespError("READONLY You can't write against a read only replica.")
+    for node in cluster.followers():
+        assert wait_until(lambda: _settled(node.call("GET", "k")), 10, "a read") == b"v"
+        assert node.call("SET", "k", "w") == readonly
+        with node.connect() as connection:
+            connection.must("MULTI")
+            connection.must("SET", "k", "w")
+            assert connection.call("EXEC") == readonly
+    # It may be changed while the node runs.
+    follower = cluster.followers()[0]
+    assert follower.call("CONFIG", "SET", "raft.follower-proxy", "yes") == "OK"
+    assert follower.call("SET", "k", "w") == "OK"
+    assert leader.call("GET", "k") == b"w"
 
 
 def _settled(reply):

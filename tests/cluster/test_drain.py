@@ -10,6 +10,7 @@ import pytest
 from support.cluster import wait_serving
 from support.resp import Connection, RespError, encode
 from support.roaming import alive
+from support.waiting import wait_until
 
 
 class Talker(threading.Thread):
@@ -99,3 +100,58 @@ def test_who_connected_but_was_not_let_in_yet_is_served(single):
         assert node.process.wait(10) == 0
         node.start()
         wait_serving(node)
+
+
+def test_clients_that_listen_are_sent_elsewhere_and_served_until_they_went(make_cluster):
+    """[P7] MOVING to each, a node that serves on, and no wait for those that left."""
+    cluster = make_cluster(3, options={"drain-seconds": 5})
+    node = cluster.followers()[0]
+    ports = {n.port for n in cluster.nodes} - {node.port}
+    connection = node.connect()
+    connection.send_raw(b"HELLO 3\r\nCLIENT MAINT_NOTIFICATIONS ON\r\n")
+    connection.read_raw()
+    assert connection.read_raw() == b"+OK\r\n"
+    node.ended_by_us = True
+    begun = time.monotonic()
+    node.process.terminate()
+    moving = connection.read_raw().split(b"\r\n")
+    assert moving[0] == b">4" and moving[2] == b"MOVING" and moving[4] == b":5", moving
+    host, _, port = moving[6].decode().rpartition(":")
+    assert host == "127.0.0.1" and int(port) in ports
+    for number in range(50):  # it is served on
+        connection.send_raw(b"INCR served\r\n")
+        assert connection.read_raw() == b":%d\r\n" % (number + 1)
+        time.sleep(0.01)
+    connection.close()
+    assert node.process.wait(20) == 0
+    assert time.monotonic() - begun < 5, "it waited for a client that had gone"
+
+
+def test_a_failover_is_told_as_it_begins_and_ends(make_cluster):
+    """[P7] A client with a short timeout hears of the election before its command is late."""
+    cluster = make_cluster(3)
+    leader = cluster.wait_leader()
+    connection = cluster.followers()[0].connect()
+    connection.send_raw(b"HELLO 3\r\nCLIENT MAINT_NOTIFICATIONS ON\r\n")
+    connection.read_raw()
+    connection.read_raw()
+    leader.kill()
+    begun = time.monotonic()
+    failing = connection.read_raw()
+    assert failing.startswith(b">4\r\n$12\r\nFAILING_OVER\r\n"), failing
+    assert time.monotonic() - begun < 1
+    assert connection.read_raw().startswith(b">3\r\n$11\r\nFAILED_OVER\r\n")
+
+
+def test_raft_drain_moves_leadership_and_the_announcement_and_stops_nothing(make_cluster):
+    cluster = make_cluster(3, sentinel=True)
+    leader = cluster.wait_leader()
+    assert leader.call("RAFT.DRAIN") == "OK"
+    cluster.wait_leader(other_than=leader)
+
+    def announced():
+        return int(cluster.followers()[0].sentinel.call(
+            "SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster")[1])
+
+    wait_until(lambda: announced() != leader.port, 10, "another node to be announced")
+    assert leader.call("SET", "a", "1") == "OK"

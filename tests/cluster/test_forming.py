@@ -65,7 +65,7 @@ def test_a_node_without_peers_is_at_once_a_cluster_of_one(single):
     assert (info["raft_role"], info["raft_num_nodes"]) == ("leader", "1")
     assert single.node(1).call("SET", "k", "v") == "OK"
     assert single.node(1).call("GET", "k") == b"v"
-    assert "cluster_enabled:1" in single.node(1).call("INFO").decode()
+    assert "cluster_enabled:0" in single.node(1).call("INFO").decode()
 
 
 def test_manual_bootstrap_waits_for_raft_cluster_init(make_cluster):

@@ -24,7 +24,8 @@ def manual(make_cluster, size):
     """Nodes that wait to be told, on a command line as for redis-server with RedisRaft."""
     cluster = make_cluster(size, peers=False, start=False, options={
         "raft.bootstrap": "manual", "raft.cluster-secret": SECRET, "dbfilename": "raft.rdb",
-        "loadmodule": "/usr/lib/redisraft.so", "raft.log-filename": "raft.db"})
+        "loadmodule": "/usr/lib/redisraft.so", "raft.log-filename": "raft.db",
+        "raft.follower-proxy": "yes"})
     for node in cluster.nodes:
         node.options["raft.addr"] = f"127.0.0.1:{node.port}"
         node.start()
@@ -180,3 +181,61 @@ def test_shutdown_hands_over_and_ends_the_process_without_a_client_error(formed)
     with pytest.raises(OSError):
         asked.call("RAFT.NODESHUTDOWN", asked.id)
     asked.process.wait(20)
+
+
+def launched(make_cluster, size):
+    """As RedisRaft's own tools start their nodes: a module, the name of a log, numbers that are drawn."""
+    cluster = make_cluster(size, peers=False, start=False, options={
+        "loadmodule": "/usr/lib/redisraft.so", "dbfilename": "raft.rdb",
+        "raft.log-filename": "raft.db", "raft.id": 0, "raft.response-timeout": 1000})
+    for node in cluster.nodes:
+        node.options["raft.addr"] = f"127.0.0.1:{node.port}"
+        node.start()
+    wait_until(lambda: all(n.info().get("raft_state") == "uninitialized" for n in cluster.nodes), 20,
+               "all nodes to wait for RAFT.CLUSTER")
+    return cluster
+
+
+def test_whoever_was_told_ok_may_go_on(make_cluster):
+    """The answers of INIT and JOIN are not early: what follows at once is served."""
+    cluster = launched(make_cluster, 3)
+    first, *others = cluster.nodes
+    assert str(first.call("RAFT.CLUSTER", "INIT", timeout=30)).startswith("OK ")
+    assert first.call("SET", "n", 0) == "OK"
+    for node in others:
+        assert node.call("RAFT.CLUSTER", "JOIN", f"127.0.0.1:{first.port}", timeout=30) == "OK"
+        moved = node.call("SET", "n", 1)  # raft.follower-proxy is no in this dialect
+        assert moved == RespError(f"MOVED {node.call('CLUSTER', 'KEYSLOT', 'n')} "
+                                  f"127.0.0.1:{cluster.wait_leader().port}"), moved
+        assert node.call("CONFIG", "SET", "raft.follower-proxy", "yes") == "OK"
+        assert node.call("INCR", "n") >= 1
+        assert "cluster_enabled:1" in node.call("INFO").decode()
+        assert node.call("CONFIG", "GET", "cluster-enabled") == [b"cluster-enabled", b"no"]
+        assert b"mode" in node.call("HELLO", 2) and b"standalone" in node.call("HELLO", 2)
+    ids = {int(node.info()["raft_node_id"]) for node in cluster.nodes}
+    assert len(ids) == 3 and min(ids) > 1, "each drew a number of its own"
+    before = int(others[0].info()["raft_node_id"])
+    others[0].kill()
+    others[0].start()
+    wait_serving(others[0])
+    assert int(others[0].info()["raft_node_id"]) == before, "and keeps it"
+
+
+def test_a_removed_node_ends_and_comes_back_as_a_new_one(make_cluster):
+    cluster = launched(make_cluster, 3)
+    first, second, third = cluster.nodes
+    first.call("RAFT.CLUSTER", "INIT", timeout=30)
+    for node in (second, third):
+        assert node.call("RAFT.CLUSTER", "JOIN", f"127.0.0.1:{first.port}", timeout=30) == "OK"
+        wait_until(lambda node=node: votes(node), 20, "the new node to vote")
+    gone = int(third.info()["raft_node_id"])
+    third.ended_by_us = True
+    assert first.call("RAFT.NODE", "REMOVE", gone, timeout=30) == "OK"
+    assert third.process.wait(20) == 0
+    third.start()
+    wait_until(lambda: third.info().get("raft_state") == "uninitialized", 20, "an empty node")
+    assert any(path.name.startswith("removed-") for path in third.dir.iterdir())
+    assert third.call("RAFT.CLUSTER", "JOIN", f"127.0.0.1:{first.port}", timeout=30) == "OK"
+    assert int(third.info()["raft_node_id"]) != gone
+    assert sorted(first.call("RAFT.DEBUG", "USED_NODE_IDS")) == sorted(
+        {gone, *(int(node.info()["raft_node_id"]) for node in cluster.nodes)})

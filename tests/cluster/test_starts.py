@@ -70,7 +70,7 @@ def test_a_client_that_is_told_an_error_is_noticed():
 @pytest.mark.parametrize("pipelined", [False, True], ids=["one by one", "all at once"])
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 def test_a_client_starts_as_it_does_on_redis(single: Cluster, redis_servers, scenario, pipelined):
-    node = single.node(1)
+    node = single.node(1).cluster if scenario.cluster else single.node(1)
     redis = redis_servers[scenario.cluster]
     for server in (node, redis):
         with server.connect() as connection:

@@ -227,9 +227,9 @@ TEST_SUITE("config") {
       words.insert(words.end(), {"--tls-cert-file", "a", "--tls-auth-clients", "No"});
       return words;
     };
-    CHECK(error_of(with({"--tls-port", "6379"})).starts_with("tls-port and port are both 6379"));
+    CHECK(error_of(with({"--tls-port", "6379"})).starts_with("port and tls-port are both 6379"));
     CHECK(error_of(with({"--tls-port", "16379"}))
-              .starts_with("tls-port and the port for other nodes are both 16379"));
+              .starts_with("raft.peer-port and tls-port are both 16379"));
     CHECK(error_of(with({"--tls-port", "7000", "--raft.tls-addr", "here"}))
               .starts_with("raft.tls-addr: "));
     const auto both = parse(with({"--tls-port", "7000", "--raft.addr", "db:6379"}));
@@ -253,6 +253,17 @@ TEST_SUITE("config") {
           "raft.peer-port and port are both 7000: clients and nodes need a port each");
     CHECK(parse({"--port", "55536", "--raft.peer-port", "7000"})->peer_port() == 7000);
     CHECK(parse({"--port", "55535"})->peer_port() == 65535);
+    CHECK(error_of({"--port", "7000", "--cluster-client-port", "7000"}) ==
+          "cluster-client-port and port are both 7000: each needs a port of its own");
+    CHECK(error_of({"--port", "7000", "--cluster-client-port", "17000"}) ==
+          "cluster-client-port and raft.peer-port are both 17000: each needs a port of its own");
+    CHECK(error_of({"--cluster-client-port", "7000", "--sentinel-port", "7000"}) ==
+          "cluster-client-port and sentinel-port are both 7000: each needs a port of its own");
+    CHECK(error_of({"--sentinel-port", "7000", "--cluster-enabled", "yes"})
+              .starts_with("sentinel-port sends clients to port"));
+    CHECK(error_of({"--sentinel-port", "7000", "--raft.dialect", "redisraft"})
+              .starts_with("sentinel-port sends clients to port"));
+    CHECK(parse({"--role-shown", "announced"})->role_shown == RoleShown::kAnnounced);
   }
 
   TEST_CASE("the address told to others: raft.addr, else a bind address that is one") {
@@ -271,11 +282,104 @@ TEST_SUITE("config") {
     CHECK(options->port == 5001);
     CHECK(options->client_address() == HostPort{"localhost", 5001});
     CHECK(options->ignored == std::vector<std::string>{"dbfilename raft1.rdb",
-                                                       "loadmodule /x/redisraft.so raft-log=y",
-                                                       "raft.log-filename raft1.db"});
+                                                       "loadmodule /x/redisraft.so raft-log=y"});
+    CHECK(options->raft_dialect == Dialect::kRedisRaft);  // for its log has a name
+    CHECK(options->raft_follower_proxy);                  // as it is given
     CHECK(File("LoadModule /x/redisraft.so\n").parse()->ignored ==
           std::vector<std::string>{"LoadModule /x/redisraft.so"});
     CHECK(error_of({"--loadmodules", "x"}) != "");
+  }
+
+  TEST_CASE(
+      "raft.dialect redisraft forwards nothing unless it is told, and takes its times [P10]") {
+    CHECK_FALSE(parse({"--raft.dialect", "redisraft"})->raft_follower_proxy);
+    CHECK_FALSE(parse({"--raft.log-filename", "r.db"})->raft_follower_proxy);
+    CHECK(parse({"--raft.log-filename", "r.db"})->raft_bootstrap == Bootstrap::kManual);
+    CHECK(parse({"--raft.dialect", "redisraft", "--raft.peers", "1@a:1", "--raft.id", "1"})
+              ->raft_bootstrap == Bootstrap::kAuto);
+    auto plain = parse({"--raft.log-filename", "r.db", "--raft.dialect", "kiwi"});
+    REQUIRE(plain);
+    CHECK(plain->raft_follower_proxy);
+    CHECK(plain->raft_dialect == Dialect::kKiwi);
+    auto short_times = parse({"--raft.dialect", "redisraft", "--raft.response-timeout", "1000",
+                              "--raft.election-timeout", "1000"});
+    REQUIRE(short_times);
+    CHECK(short_times->raft_response_timeout == 5000);
+    CHECK(short_times->adapted.size() == 1);
+    auto quick = parse({"--raft.dialect", "redisraft", "--raft.election-timeout", "100"});
+    REQUIRE(quick);
+    CHECK(quick->raft_heartbeat_interval == 25);
+    CHECK(error_of({"--raft.dialect", "redisraft", "--cluster-enabled", "yes"})
+              .starts_with("cluster-enabled yes and raft.dialect redisraft exclude each other"));
+    CHECK(error_of({"--raft.response-timeout", "1000"}) != "");  // not in Kiwi's own
+  }
+
+  TEST_CASE(
+      "every option of RedisRaft is taken at its default; what nothing could keep is not [P10]") {
+    for (auto [name, value] : std::vector<std::pair<const char*, const char*>>{
+             {"--raft.id", "0"},
+             {"--raft.addr", ""},
+             {"--raft.log-filename", "redisraft.db"},
+             {"--raft.periodic-interval", "100"},
+             {"--raft.request-timeout", "200"},
+             {"--raft.election-timeout", "1000"},
+             {"--raft.connection-timeout", "3000"},
+             {"--raft.join-timeout", "120000"},
+             {"--raft.response-timeout", "10000"},
+             {"--raft.proxy-response-timeout", "10000"},
+             {"--raft.reconnect-interval", "100"},
+             {"--raft.append-req-max-count", "2"},
+             {"--raft.append-req-max-size", "2mb"},
+             {"--raft.snapshot-req-max-count", "32"},
+             {"--raft.snapshot-req-max-size", "64kb"},
+             {"--raft.log-max-cache-size", "64mb"},
+             {"--raft.log-max-file-size", "128mb"},
+             {"--raft.log-fsync", "yes"},
+             {"--raft.follower-proxy", "no"},
+             {"--raft.quorum-reads", "yes"},
+             {"--raft.tls-enabled", "no"},
+             {"--raft.cluster-user", "default"},
+             {"--raft.cluster-password", ""},
+             {"--raft.loglevel", "notice"},
+             {"--raft.trace", "off"},
+             {"--raft.ignored-commands", ""},
+             {"--raft.scan-size", "1000"},
+             {"--raft.sharding", "no"},
+             {"--raft.external-sharding", "no"},
+             {"--raft.slot-config", "0:16383"},
+             {"--raft.shardgroup-update-interval", "5000"},
+             {"--raft.log-delay-apply", "0"},
+             {"--raft.log-disable-apply", "no"},
+             {"--raft.snapshot-delay", "0"},
+             {"--raft.snapshot-fail", "no"},
+             {"--raft.snapshot-disable", "no"},
+             {"--raft.snapshot-disable-load", "no"},
+             {"--raft.migration-debug", "none"}}) {
+      CAPTURE(name);
+      CHECK(error_of({"--raft.dialect", "redisraft", name, value}) == "");
+    }
+    CHECK(error_of({"--raft.tls-enabled", "yes"}) != "");
+    CHECK(error_of({"--raft.sharding", "yes"}) != "");
+    CHECK(error_of({"--raft.slot-config", "0:100"}) != "");
+    CHECK(parse({"--raft.cluster-password", "secret"})->raft_cluster_secret == "secret");
+    CHECK(parse({"--raft.loglevel", "debug"})->loglevel == LogLevel::kDebug);
+  }
+
+  TEST_CASE(
+      "sizes are taken as RedisRaft takes them, and used as far as a node can live with them "
+      "[P10]") {
+    auto options =
+        parse({"--raft.log-max-cache-size", "1kb", "--raft.log-max-file-size", "1kb",
+               "--raft.append-req-max-size", "1gb", "--raft.append-req-max-count", "5000"});
+    REQUIRE(options);
+    CHECK(options->log_cache_bytes() == 65536);
+    CHECK(options->log_file_bytes() == 1024);
+    CHECK(options->append_message_bytes() == 67108864);
+    CHECK(options->append_messages() == 1024);
+    auto none = parse({"--raft.log-max-cache-size", "0", "--raft.log-max-file-size", "0"});
+    REQUIRE(none);
+    CHECK(none->log_cache_bytes() == 8388608);
+    CHECK(none->log_file_bytes() == INT64_MAX);
   }
 
   TEST_CASE("--restore names a backup beside the other options [F42]") {

@@ -117,6 +117,18 @@ TEST_SUITE("config") {
           "normal 2097152 1048576 10 slave 268435456 67108864 60 pubsub 33554432 8388608 60");
   }
 
+  TEST_CASE("raft.follower-proxy and RedisRaft's knobs may be changed while the node runs [P10]") {
+    Options options;
+    CHECK(set(options, Words{"raft.follower-proxy", "no", "raft.loglevel", "debug",
+                             "raft.log-max-file-size", "1kb", "raft.scan-size", "5"}));
+    CHECK_FALSE(options.raft_follower_proxy);
+    CHECK(options.loglevel == LogLevel::kDebug);
+    CHECK(shown(options, {"raft.loglevel"}).begin()->second == "debug");
+    CHECK(shown(options, {"raft.scan-size"}).begin()->second == "5");
+    options.raft_cluster_secret = "hunter2";
+    CHECK(shown(options, {"raft.cluster-password"}).begin()->second == "********");
+  }
+
   TEST_CASE("hidden options answer to their full name only; the cluster secret to none") {
     Options options;
     options.raft_cluster_secret = "hunter2";

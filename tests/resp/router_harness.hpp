@@ -52,6 +52,7 @@ class RouterHarness {
   void pipeline(ConnectionId connection, const std::vector<std::string>& commands) {
     RequestBatch batch;
     batch.connection = connection;
+    batch.face = face;
     for (const std::string& text : commands) {
       Request request;
       request.slot = ++slots[connection];
@@ -106,6 +107,7 @@ class RouterHarness {
   }
 
   Router router;
+  Face face = Face::kRedisRaft;  // of the connections
   int64_t now = 1'000'000;
   std::map<ConnectionId, uint64_t> slots;
   std::map<std::pair<ConnectionId, uint64_t>, std::string> replies;

@@ -17,6 +17,7 @@ Serve serve_of(ConnectionId connection, uint64_t waiter, uint64_t slot = 99) {
 void wait(RouterHarness& h, ConnectionId connection) {
   RequestBatch batch;
   batch.connection = connection;
+  batch.face = h.face;
   batch.buffer = "b";
   batch.requests.push_back({++h.slots[connection], RequestKind::kBlocking, 2, false, 0, 1, 77});
   h.router.requests(std::move(batch), h.now);

@@ -373,6 +373,7 @@ TEST_CASE(
   auto refused = [&](std::string packed) {
     RequestBatch batch;
     batch.connection = 9;
+    batch.face = h.face;
     batch.buffer = std::move(packed);
     Request request;
     request.slot = ++slot;

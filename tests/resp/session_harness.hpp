@@ -30,10 +30,11 @@ struct TestNode {
 
 class TestClient {
  public:
-  explicit TestClient(TestNode& node, ConnectionId id = 7)
-      : session(node.context,
-                SessionInfo{id, "127.0.0.1:" + std::to_string(50'000 + id), "127.0.0.1:6379", 9},
-                1000) {}
+  explicit TestClient(TestNode& node, ConnectionId id = 7, Face face = Face::kStandalone)
+      : session(
+            node.context,
+            SessionInfo{id, "127.0.0.1:" + std::to_string(50'000 + id), "127.0.0.1:6379", 9, face},
+            1000) {}
 
   // Sends and returns what is answered at once.
   std::string send(std::string_view bytes) {

@@ -68,12 +68,12 @@ std::vector<Conversation> read_conversations(const std::string& file) {
   return out;
 }
 
-void replay(const Conversation& conversation, bool byte_by_byte) {
+void replay(const Conversation& conversation, bool byte_by_byte, Face face) {
   TestNode node;
   node.options.requirepass = conversation.password ? "secret" : "";
   node.options.enable_debug_command =
       conversation.debug ? config::DebugAccess::kYes : config::DebugAccess::kNo;
-  TestClient client(node, 7);
+  TestClient client(node, 7, face);
   for (const Exchange& exchange : conversation.exchanges) {
     CAPTURE(exchange.sent);
     std::string answered;
@@ -90,13 +90,13 @@ void replay(const Conversation& conversation, bool byte_by_byte) {
   }
 }
 
-void replay_file(const std::string& file) {
+void replay_file(const std::string& file, Face face = Face::kStandalone) {
   std::vector<Conversation> conversations = read_conversations(file);
   REQUIRE(!conversations.empty());
   for (const Conversation& conversation : conversations) {
     CAPTURE(conversation.name);
-    replay(conversation, false);
-    replay(conversation, true);
+    replay(conversation, false, face);
+    replay(conversation, true, face);
   }
 }
 
@@ -111,7 +111,10 @@ TEST_SUITE("resp") {
     replay_file("transaction.txt");
   }
   TEST_CASE("what does not depend on the cluster's shape is said as a Redis Cluster node says it") {
-    replay_file("cluster.txt");
+    replay_file("cluster.txt", Face::kCluster);
+  }
+  TEST_CASE("a Sentinel's port knows what redis-sentinel knows, and refuses what it refuses") {
+    replay_file("sentinel.txt", Face::kSentinel);
   }
   TEST_CASE("subscribers and publishers of one connection are answered as by Redis 7.0") {
     replay_file("pubsub.txt");

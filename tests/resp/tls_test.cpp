@@ -21,6 +21,7 @@ TEST_CASE("MOVED names a port that speaks TLS to clients that do") {
     RequestBatch batch;
     batch.connection = connection;
     batch.tls = tls;
+    batch.face = Face::kRedisRaft;
     pack_command(batch.buffer, 0, std::vector<std::string_view>{"GET", "foo"});
     Request request;
     request.slot = 1;
@@ -54,6 +55,7 @@ TEST_CASE("clients that speak TLS are shown where it is spoken, the others where
   node.context.status.links[NodeId{3}] = {.up = true,
                                           .connected_at_ms = 1000};  // it has told of no such port
   TestClient client(node);
+  client.session.state().info.face = Face::kRedisRaft;
   const std::string plain = client.send("CLUSTER SLOTS\r\n");
   client.session.state().info.tls = true;
   const std::string tls = client.send("CLUSTER SLOTS\r\n");

@@ -18,6 +18,20 @@ from .waiting import WaitTimeout, wait_until
 SECRET = "the-cluster-secret-of-tests"
 
 
+class Face:
+    """One more client port of a node, and what it shows there."""
+
+    def __init__(self, node: "Node"):
+        self.node, self.host, self.port = node, node.host, free_port()
+
+    def connect(self, timeout: float = 15.0) -> Connection:
+        return self.node.connect(timeout, self.port)
+
+    def call(self, *args: object, timeout: float = 15.0):
+        with self.connect(timeout) as connection:
+            return connection.call(*args)
+
+
 class Node:
     """One node: its address, its directory, and its process while it runs."""
 
@@ -32,6 +46,8 @@ class Node:
         self.group_dir = self.dir / "group-1"
         self.log_path = root / f"node-{node_id}.log"
         self.options = dict(options)
+        self.cluster: Face | None = None  # where it shows a Redis Cluster
+        self.sentinel: Face | None = None  # and a Sentinel, if asked to
         self.environment: dict[str, str] = {}
         self.open_files: int | None = None  # ulimit -n; None: as this process
         self.clock_file: pathlib.Path | None = None
@@ -109,8 +125,16 @@ class Node:
 
     # ---- talking to it
 
-    def connect(self, timeout: float = 15.0) -> Connection:
-        connection = Connection(self.host, self.port, timeout=timeout)
+    def show_faces(self, sentinel: bool = False) -> "Node":
+        self.cluster = Face(self)
+        self.options["cluster-client-port"] = self.cluster.port
+        if sentinel:
+            self.sentinel = Face(self)
+            self.options["sentinel-port"] = self.sentinel.port
+        return self
+
+    def connect(self, timeout: float = 15.0, port: int | None = None) -> Connection:
+        connection = Connection(self.host, port or self.port, timeout=timeout)
         password = self.options.get("requirepass")
         if password:
             connection.must("AUTH", password)
@@ -157,11 +181,14 @@ class Cluster:
     """N nodes. Use as a context manager; `keep()` keeps the directory of a failed test."""
 
     def __init__(self, size: int = 3, *, proxies: bool = False, faketime: bool = False,
-                 peers: bool = True, options: dict[str, object] | None = None,
+                 peers: bool = True, faces: bool = False, sentinel: bool = False,
+                 options: dict[str, object] | None = None,
                  peer_order=None, name: str = "cluster", directory: str | None = None):
         self.root = pathlib.Path(tempfile.mkdtemp(prefix=f"kiwi-{name}-", dir=directory))
         options = {k: str(v) for k, v in (options or {}).items()}
         self.nodes = [Node(i, self.root, options) for i in range(1, size + 1)]
+        for node in self.nodes if faces or sentinel else []:
+            node.show_faces(sentinel)
         self.proxies: PeerProxies | None = None
         self._keep = False
         if proxies:
