@@ -39,6 +39,7 @@ Database::Database(rocks::Writer& writer, size_t entry_work_max, const Shape& sh
     rocks::drop_hidden(writer, record_.mutation_counter);
   }
   settings_.load(writer);
+  once_.load();
   for (uint32_t logical = 0; logical < config::limits::kDatabases; ++logical) {
     load_logical(logical);
   }
@@ -114,6 +115,8 @@ void Database::load_counts(DatabaseId database) {
 // ---------------------------------------------------------------- turns and undo
 
 void Database::end_entry(LogIndex index, Term term, int64_t stamp_ms) {
+  once_.end_entry(stamp_ms);
+  entry_index_ = {};
   record_.index = index;
   record_.term = term;
   record_.stamp_ms = stamp_ms;
@@ -147,6 +150,7 @@ void Database::end_turn() {
     writer.put(Family::kSystem, key_, value_);
   }
   dirty_counts_.clear();
+  once_.end_turn();
   keys::applied_record(key_);
   rocks::encode(value_, record_);
   writer.put(Family::kSystem, key_, value_);
@@ -184,7 +188,8 @@ size_t Database::buffer_bytes() const {
 void Database::mark() {
   effects_.mark();
   marks_.push_back({record_.mutation_counter, record_.next_database, counts_before_.size(),
-                    map_before_.size(), settings_.mark(), expiry_index_.mark(), outward_.mark()});
+                    map_before_.size(), settings_.mark(), expiry_index_.mark(), outward_.mark(),
+                    once_.mark()});
 }
 
 void Database::undo() {
@@ -204,6 +209,7 @@ void Database::undo() {
   settings_.undo_to(mark.settings);
   expiry_index_.undo_to(mark.floors);
   outward_.undo_to(mark.outward);
+  once_.undo_to(mark.once);
   marks_.pop_back();
 }
 
@@ -216,6 +222,7 @@ void Database::keep() {
     map_before_.clear();
     settings_.keep_all();
     expiry_index_.keep_all();
+    once_.keep_all();
   }
 }
 
