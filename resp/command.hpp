@@ -38,6 +38,8 @@ enum class SessionRole : uint8_t {
   kDebug,      // refused unless enable-debug-command lets its client
   kPublish,    // alone it goes beside the log, in a block it is one of its writes
   kAlone,      // refused inside a block: its answer comes later
+  kOnce,       // a token, or a producer and its numbers; the words behind it are the command
+  kReadLevel,  // how old reads may be; words behind it are the one command that it is about
 };
 
 // Redis' flags as COMMAND INFO shows them, and ours.
@@ -68,6 +70,8 @@ enum Flag : uint32_t {
   kNeutral = 1u << 23,          // a data row that Redis calls neither readonly nor write
   kBySha1 = 1u << 24,           // EVALSHA: what only this node knows is sent as a text
   kCalledReadonly = 1u << 25,   // a local row that Redis calls readonly
+  kTakes = 1u << 26,            // its reply may be the only copy of what it removes
+  kWraps = 1u << 27,            // a data row: the words behind its name are the command
 };
 
 using LocalHandler = void (*)(Session& session, Args args, ReplyWriter& reply);
@@ -100,6 +104,13 @@ struct CommandSpec {
   constexpr bool is_internal() const { return (flags & kInternal) != 0; }
   constexpr bool is_subcommand() const { return name.find('|') != std::string_view::npos; }
 };
+
+// How many words stand in front of the command that this one is about; 0: it is one itself.
+inline size_t words_in_front(const CommandSpec& row) {
+  return (row.flags & kWraps) != 0        ? 1
+         : row.role == SessionRole::kOnce ? static_cast<size_t>(-row.arity)
+                                          : 0;
+}
 
 inline bool arity_fits(const CommandSpec& row, size_t argc) {
   return row.arity >= 0 ? argc == static_cast<size_t>(row.arity)

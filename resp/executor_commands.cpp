@@ -260,6 +260,25 @@ void Executor::State::failed(const CommandSpec& row, const std::exception& error
   }
 }
 
+// A reply that does not fit is lost, with what stands behind it in its block. True: the command is
+// to be answered an error.
+bool Executor::State::lose_reply(const RespWriter& reply, size_t start, ReplySpace& out) {
+  out.shaped = out.shaped || reply.shaped();
+  if (!reply.lost()) {
+    return false;
+  }
+  if (out.undo_if_lost) {
+    throw Undone(std::string(texts::kTooLargeToKeep));
+  }
+  if (mutant(Mutant::kLostReplySaysErr)) {
+    return true;
+  }
+  out.lost = true;
+  out.bytes->resize(start);
+  out.bytes = nullptr;  // also for the rest of a block
+  return false;
+}
+
 bool Executor::State::run_handler(Route route,
                                   const Decoded& decoded,
                                   ReplySpace& out,
@@ -276,13 +295,7 @@ bool Executor::State::run_handler(Route route,
   try {
     decoded.row->data(context, decoded.command.args, reply);
     context.end();
-    if (!reply.lost()) {
-      return true;
-    }
-    if (!mutant(Mutant::kLostReplySaysErr)) {
-      out.lost = true;
-      out.bytes->resize(start);
-      out.bytes = nullptr;  // also for the rest of a block
+    if (!lose_reply(reply, start, out)) {
       return true;
     }
     error = kInternalError;
@@ -342,11 +355,15 @@ void Executor::State::execute_transaction(PackedCommand& transaction,
   if (has_ttl) {
     context.saw_ttl();  // only reads ask: they may have to be asked again
   }
+  block_takes = false;
   if (!unchanged) {
     reply.null_array();
     return;
   }
-  reply.array(transaction.commands.size());
+  reply.array(transaction.commands.size() + (transaction.once ? 1 : 0));
+  if (transaction.once) {
+    reply.ok();  // of KIWI.ONCE or KIWI.SEQ, the first command of the block
+  }
   for (std::string_view packed : transaction.commands) {
     const size_t begin = out.bytes != nullptr ? out.bytes->size() : 0;
     const int64_t began_ns = stopwatch.now_ns();
@@ -359,6 +376,7 @@ void Executor::State::execute_transaction(PackedCommand& transaction,
     if (put_aside) {
       return;  // the block goes as a whole
     }
+    block_takes = block_takes || takes(inner.row, inner.command.args);
     if (inner.row != nullptr) {
       const bool failed =
           out.bytes != nullptr && begin < out.bytes->size() && (*out.bytes)[begin] == '-';
@@ -379,12 +397,23 @@ void Executor::State::execute(Decoded& decoded, Moment moment, ReplySpace& out, 
     RespWriter(out.bytes, version).error(kInternalError);
     return;
   }
+  const bool block = decoded.command.kind == PackedKind::kTransaction;
+  entry_commands += block ? decoded.command.commands.size() : 1;
+  moment.serve = moment.serve || decoded.command.serve;
+  moment.user = decoded.command.user.value_or(0);
+  if (decoded.command.once) [[unlikely]] {
+    return execute_once(decoded, moment, out, version);
+  }
+  execute_inner(decoded, moment, out, version);
+}
+
+void Executor::State::execute_inner(Decoded& decoded,
+                                    const Moment& moment,
+                                    ReplySpace& out,
+                                    int version) {
   if (decoded.command.kind == PackedKind::kTransaction) {
-    entry_commands += decoded.command.commands.size();
     execute_transaction(decoded.command, moment, out, version);
   } else {
-    ++entry_commands;
-    moment.serve = moment.serve || decoded.command.serve;
     execute_plain(decoded, moment, out, version);
   }
 }

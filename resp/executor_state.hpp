@@ -36,6 +36,8 @@ struct ReplySpace {
   size_t read_end = 0;            // what `bytes` may grow to by a read
   size_t write_end = 0;           // and by a write
   bool lost = false;              // a write's reply did not fit, or a read's ended in the middle
+  bool undo_if_lost = false;      // a write whose reply does not fit is taken back
+  bool shaped = false;            // ReplyWriter::shaped(), of any part
   ReplyStream* stream = nullptr;  // a read's: it may leave in pieces
 };
 
@@ -193,6 +195,8 @@ struct Executor::State {
   void remember_keys(const ReplySlot& to, const Decoded& decoded);
   void remember_aside(uint64_t read, const ReplySlot& to, const Decoded& decoded);
   bool run_handler(Route route, const Decoded& decoded, ReplySpace& out, int version);
+  bool lose_reply(const RespWriter& reply, size_t start, ReplySpace& out);
+  void execute_inner(Decoded& decoded, const Moment& moment, ReplySpace& out, int version);
   void end_lap(const Decoded& decoded);  // an operation was executed
   void failed(const CommandSpec& row, const std::exception& error);
   std::string too_much(uint64_t steps_max);
@@ -212,6 +216,36 @@ struct Executor::State {
     return {op.to, op.kind, op.resp_version, op.wait_until_ms};
   }
   void run_read(const Asker& by, Decoded& decoded, const Moment& moment, ReplyGroups::Draft& draft);
+
+  // ---- executor_once.cpp
+  struct Attempt {
+    bool lost = false;    // the reply is larger than any that is made
+    bool shaped = false;  // OnceRecord::shaped
+    bool takes = false;   // OnceRecord::takes
+    bool done = false;    // it was executed: it counts
+  };
+  void execute_once(Decoded& decoded, Moment moment, ReplySpace& out, int version);
+  void execute_numbered(Decoded& decoded, const Moment& moment, ReplySpace& out, int version);
+  Attempt attempt(Decoded& decoded, const Moment& moment);  // its reply: once_reply
+  OnceRecord record_of(const Attempt& attempt,
+                       const Decoded& decoded,
+                       const Checksum128& fingerprint,
+                       size_t kept_max,
+                       const Moment& moment);
+  Checksum128 fingerprint_of(const Decoded& decoded);
+  // Why a token that is not known is refused; empty: it is not.
+  std::string once_refusal(const Decoded& decoded, const Once::Name& name, const Moment& moment);
+  void answer_known(OnceRecord& known,
+                    const Once::Name& name,
+                    const Decoded& decoded,
+                    ReplySpace& out,
+                    int version);
+  void replay(const OnceRecord& known, const Decoded& decoded, ReplySpace& out, int version);
+  void refuse_once(std::string_view text, ReplySpace& out, int version);
+  bool takes(const CommandSpec* row, Args args) const;
+  void give(std::string_view bytes, bool lost, ReplySpace& out);
+  void look_at_tokens();  // the state is another one: which of those that wait counted meanwhile?
+  bool is_decided(const PackedCommand& command);  // of a token: somebody else's attempt counted
 
   // ---- executor_waits.cpp
   std::optional<bool> look_first(const CommandSpec& row,
@@ -342,6 +376,12 @@ struct Executor::State {
   uint32_t cluster_version = 1;
   uint64_t settings_changes = 0;  // Settings::changes() that were told
   uint64_t failures = 0;          // commands that threw (F30)
+
+  std::string once_reply;         // of the command that counts once, on every node
+  size_t entry_once_bytes = 0;    // kept replies of this entry
+  uint64_t entry_once_steps = 0;  // of reads in its blocks that count once: every node takes them
+  bool block_takes = false;       // one of the last block's commands does (kTakes)
+  OnceStatus once_counts;         // what came of those whose clients are here
 
   Waiters waiters;
   std::vector<ReplySlot> answered;       // while this turn rested: clients_answered()

@@ -27,6 +27,9 @@ constexpr uint64_t kCountMax = uint64_t{1} << 32;
 
 std::string pack_for(const PackedCommand& command, Args args) {
   std::string plain;
+  if (command.once) {
+    pack_once(plain, *command.once);
+  }
   pack_command(plain, command.database, args);
   if (!command.user) {
     return plain;
@@ -123,7 +126,8 @@ bool Executor::State::shows_something(const Decoded& decoded, const Moment& mome
   context.begin(*row, command.database, moment);
   std::vector<std::string> pinned;
   RespWriter nobody(nullptr, 2);
-  const bool something = try_first(decoded, wait, pinned, nobody).value_or(false);
+  const bool something =
+      is_decided(command) || try_first(decoded, wait, pinned, nobody).value_or(false);
   turn_commands += database.steps().taken() / kStepsPerCommand;
   return something;
 }
@@ -155,12 +159,19 @@ void Executor::State::begin_wait(const Asker& by,
   ++commands;
   context.begin(*row, command.database, moment);
   std::vector<std::string> pinned;
-  const std::optional<bool> something = try_first(decoded, wait, pinned, reply);
+  // A token that counted is answered by a serve, whatever is there: it is a replay.
+  const bool decided = is_decided(command);
+  const std::optional<bool> something =
+      decided ? std::optional(true) : try_first(decoded, wait, pinned, reply);
   turn_commands += database.steps().taken() / kStepsPerCommand;
   if (!something) {
     return;
   }
   Waiter waiter;
+  if (command.once && route_of(*row, command.args) == Route::kWrite) {
+    waiter.token = Waiters::token_name(command.user.value_or(0), command.once->name);
+    waiter.decided = decided;
+  }
   waiter.to = by.to;
   waiter.resp_version = by.resp_version;
   waiter.reads = route_of(*row, command.args) == Route::kRead;

@@ -124,6 +124,7 @@ struct NodeStatus {
   SnapshotStatus snapshot;
   WaiterStatus waiters;
   ScriptStatus scripts;
+  OnceStatus once;
 };
 
 // Messages on their way, gathered so that each connection gets one batch of them.
@@ -201,6 +202,8 @@ struct NodeContext {
   std::function<int64_t()> behind_scripts_us;         // the same
   std::function<int64_t()> wall_microseconds = [] { return int64_t{0}; };  // since the epoch
   std::function<int64_t()> monotonic_ms = [] { return int64_t{0}; };
+  // Of the system, so that no two nodes draw the same.
+  std::function<uint64_t()> random_number = [] { return uint64_t{0}; };
   // DEBUG SLEEP: stops the client loop for so long.
   std::function<void(int64_t)> sleep_us = [](int64_t) {};
   std::function<ProcessUsage()> process_usage = read_process_usage;

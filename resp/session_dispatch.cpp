@@ -27,6 +27,11 @@ std::string upper_case(std::string_view text) {
 // saying: such a client is cut off before a line of its request can be taken for a command.
 bool is_http(std::string_view name) { return same_word(name, "post") || same_word(name, "host:"); }
 
+// The words behind it, and some of its own, are the command.
+bool is_prefix(SessionRole role) {
+  return role == SessionRole::kPrefix || role == SessionRole::kOnce;
+}
+
 constexpr std::string_view kNoDebug =
     "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", "
     "you can run it from a local connection, otherwise you need to set this option in the "
@@ -172,9 +177,18 @@ std::vector<std::string_view> Session::State::words_sent(const CommandSpec& row,
 }
 
 void Session::State::dispatch(Args args) {
+  const Args whole = args;
+  once.reset();
   Resolved found = resolve_for_client(node, args);
-  while (found.row != nullptr && found.row->role == SessionRole::kPrefix && args.size() > 1) {
-    args = args.subspan(1);
+  while (found.row != nullptr && is_prefix(found.row->role) && args.size() > 1) {
+    if (const std::string why = take_prefix(*found.row, args); !why.empty()) {
+      ++node.metrics.commands_processed;
+      skip_this_reply = std::exchange(skip_next_reply, false);
+      return reject(found.row, why);
+    }
+    if (args.empty()) {
+      return begin_once_block();
+    }
     found = resolve_for_client(node, args);
   }
   auto [row, unknown_subcommand] = found;
@@ -184,7 +198,7 @@ void Session::State::dispatch(Args args) {
   }
   if (node.pause.until_ms != 0 && row != nullptr && !unknown_subcommand && is_paused(*row, args) &&
       refusal_of(*row, args.size()).empty()) {
-    return hold(*row, args);
+    return hold(*row, whole, whole.size() - args.size());
   }
   ++node.metrics.commands_processed;
   skip_this_reply = std::exchange(skip_next_reply, false);
@@ -200,8 +214,13 @@ void Session::State::dispatch(Args args) {
   if (unknown_subcommand) {
     return reject(nullptr, unknown_subcommand_text(args));
   }
-  if (!is_plain(*row, args.size())) {
-    if (const std::string why = refusal_of(*row, args.size()); !why.empty()) {
+  const bool counts = once || transaction.once || (row->flags & kWraps) != 0;
+  if (counts || !is_plain(*row, args.size())) {
+    std::string why = refusal_of(*row, args.size());
+    if (why.empty() && counts) {
+      why = refusal_to_count(*row, args);
+    }
+    if (!why.empty()) {
       return reject(row, why);
     }
   }
@@ -226,7 +245,7 @@ void Session::State::dispatch(Args args) {
 }
 
 void Session::State::run(const CommandSpec& row, Args args) {
-  if (row.role == SessionRole::kPublish) {
+  if (row.role == SessionRole::kPublish && !once) {
     return publish(row, args);
   }
   if (row.role == SessionRole::kSubscribe) {
@@ -243,17 +262,22 @@ void Session::State::run(const CommandSpec& row, Args args) {
     return;
   }
   size_t begin = requests.buffer.size();
+  const Route route = route_of(row, args);
+  if (once && route == Route::kWrite) [[unlikely]] {
+    pack_once(requests.buffer, once->mark(resp_version));
+  }
   pack_command(requests.buffer, database, args);
   if (requests.buffer.size() - begin > static_cast<size_t>(node.options.raft_max_entry_size)) {
     requests.buffer.resize(begin);
     return reply_error("ERR command is larger than raft.max-entry-size");
   }
-  if (WaitFor wait; row.waiting != nullptr && row.waiting->wait(args, wait)) {
+  const bool numbered = once && once->form == OnceMark::Form::kProducer;
+  if (WaitFor wait; row.waiting != nullptr && !numbered && row.waiting->wait(args, wait)) {
     return block(wait, begin, may_be_long(row, args.size()));
   }
-  forward(route_of(row, args) == Route::kWrite ? RequestKind::kWrite
-          : may_read_stale()                   ? RequestKind::kStaleRead
-                                               : RequestKind::kRead,
+  forward(route == Route::kWrite ? RequestKind::kWrite
+          : may_read_stale()     ? RequestKind::kStaleRead
+                                 : RequestKind::kRead,
           begin, may_be_long(row, args.size()));
 }
 

@@ -43,6 +43,19 @@ struct TokenOrder {
   }
 };
 
+// What stands in front of a command or a block that counts once.
+struct AskedOnce {
+  OnceMark::Form form = OnceMark::Form::kToken;
+  std::string name;  // OnceMark::name
+  uint64_t number = 0;
+  uint64_t after = 0;
+  bool watched = false;
+
+  OnceMark mark(int resp_version) const {
+    return {form, name, number, after, static_cast<uint8_t>(resp_version), watched};
+  }
+};
+
 // MULTI .. EXEC, and what WATCH saw.
 struct Transaction {
   bool open = false;
@@ -55,7 +68,8 @@ struct Transaction {
   std::vector<std::string> packed;  // the data commands
   std::vector<QueuedLocal> locals;
   std::set<WatchToken, TokenOrder> tokens;
-  size_t token_bytes = 0;    // in the packed block, at most
+  std::optional<AskedOnce> once;  // of the block
+  size_t token_bytes = 0;         // in the packed block, at most
   bool tokens_lost = false;  // a WATCH failed: EXEC must not believe that nothing changed (F11)
 
   size_t memory_bytes() const { return bytes + token_bytes + tokens.size() * kTokenMemory; }
@@ -189,6 +203,7 @@ struct Session::State {
   bool running = false;   // process() is on the stack
   bool busy = false;      // a script ran for too long when process() began
   bool in_block = false;  // a local command of MULTI is executed
+  std::optional<AskedOnce> once;  // of the command that is dispatched
   bool close_after_replies = false;
   bool killed = false;
   const CommandSpec* last_command = nullptr;
@@ -209,6 +224,14 @@ struct Session::State {
   // Of an open slot: counts it, and hands its answer on.
   void answer(uint64_t slot, std::string_view bytes);
   AskedCommand asked() const { return {counted_row, arrival_ns}; }
+
+  // ---- session_once.cpp
+  // Takes what stands in front of a command off `args`. An error's text, or nothing; no words are
+  // left when they were about a block.
+  std::string take_prefix(const CommandSpec& row, Args& args);
+  std::string take_once(const CommandSpec& row, Args& args);
+  void begin_once_block();
+  std::string refusal_to_count(const CommandSpec& row, Args args) const;
 
   // ---- session_dispatch.cpp
   void dispatch(Args args);
@@ -291,7 +314,7 @@ struct Session::State {
 
   // ---- session_pause.cpp
   bool is_paused(const CommandSpec& row, Args args) const;  // CLIENT PAUSE holds it
-  void hold(const CommandSpec& row, Args args);
+  void hold(const CommandSpec& row, Args args, size_t prefix);
   void forget_hold();
   bool must_still_wait() const;  // `deferred`
 

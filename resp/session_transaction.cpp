@@ -106,11 +106,21 @@ void Session::State::exec(RespWriter& reply) {
   if (block.broken) {
     return reply.error(texts::kExecAborted);
   }
-  if (block.tokens_lost) {
+  if (block.once && block.once->watched && !block.writes && block.tokens.empty()) {
+    return reply.error(texts::kExpectsWatch);
+  }
+  if (block.tokens_lost && block.once && block.writes) {
+    // An earlier attempt may have counted, so it is looked for; a new one needs its WATCH.
+    block.once->watched = true;
+    block.tokens.clear();
+  } else if (block.tokens_lost) {
     return reply.null_array();
   }
   if (block.packed.empty() && block.tokens.empty()) {
     reply.array(block.count);
+    if (block.once) {
+      reply.ok();
+    }
     size_t room = config::limits::kLocalReplyBytes + block.bytes;
     for (const QueuedLocal& local : block.locals) {
       run_queued(local, reply, room);
@@ -123,6 +133,9 @@ void Session::State::exec(RespWriter& reply) {
     tokens.push_back(std::move(block.tokens.extract(block.tokens.begin()).value()));
   }
   size_t begin = requests.buffer.size();
+  if (block.once) {
+    pack_once(requests.buffer, block.once->mark(resp_version));
+  }
   pack_transaction(requests.buffer, database, tokens, block.packed);
   // Tokens are worth nothing against a state that may be old.
   bool stale = stale_reads && tokens.empty();

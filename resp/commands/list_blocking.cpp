@@ -94,7 +94,7 @@ bool wait_for_many(Args args, WaitFor& into) {
 const WaitRule waits_for_pop{.wait = wait_for_pop};
 const WaitRule waits_for_move{.wait = wait_for_move};
 const WaitRule waits_for_rotation{.wait = wait_for_rotation};
-const WaitRule waits_for_many{.wait = wait_for_many};
+const WaitRule waits_for_many{.wait = wait_for_many, .timeout = TimeoutAt::kFirst};
 
 void blpop(Context& context, Args args, ReplyWriter& reply) {
   pop(context, args, ListEnd::kHead, reply);

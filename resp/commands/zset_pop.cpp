@@ -130,7 +130,7 @@ bool wait_for_many(Args args, WaitFor& into) {
 
 }  // namespace
 
-const WaitRule waits_for_members{.wait = wait_for_many};
+const WaitRule waits_for_members{.wait = wait_for_many, .timeout = TimeoutAt::kFirst};
 
 void zmpop(Context& context, Args args, ReplyWriter& reply) {
   PopOptions options;

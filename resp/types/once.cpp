@@ -88,7 +88,7 @@ void Once::load() {
 
 uint64_t Once::hash_of(const Name& name) {
   keys::once_record(key_, name);
-  return std::max<uint64_t>(1, seeded_(key_));  // 0 is a free slot
+  return state_.hash(key_);
 }
 
 bool Once::may_be_there(const Name& name) {
@@ -96,8 +96,11 @@ bool Once::may_be_there(const Name& name) {
     return true;
   }
   const auto second = seconds_.find(name.ms / kSecondMs);
-  return second != seconds_.end() &&
-         (!second->second.whole || second->second.hashes.contains(hash_of(name)));
+  if (second == seconds_.end() || !second->second.whole) {
+    return second != seconds_.end();
+  }
+  const uint64_t hash = hash_of(name);
+  return hash == 0 || second->second.hashes.contains(hash);
 }
 
 std::optional<OnceRecord> Once::find(const Name& name) {
@@ -176,7 +179,7 @@ void Once::put(const Name& name, const OnceRecord& record) {
   const uint64_t hash = hash_of(name);  // leaves the record's key in key_
   effects_.put(Family::kSystem, key_, value_);
   add(second, known ? 0 : 1, key_.size() + value_.size() + kRecordBytes, bytes_before);
-  if (Second& of = seconds_[second]; of.whole) {
+  if (Second& of = seconds_[second]; of.whole && hash != 0) {
     of.hashes.insert(hash);
   }
   ++written_;

@@ -6,7 +6,8 @@
 //
 // Part of the Database. How many tokens each second has is in memory, and written once a turn: it
 // follows from the records. Of seconds that began since the state was opened the tokens' hashes are
-// there, too, so that a fresh one costs no read; they only save reads.
+// there, too, so that a fresh one costs no read; they only save reads, and a state that hashes
+// nothing has none.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +22,6 @@
 #include "resp/types/effects.hpp"
 #include "resp/types/once_record.hpp"
 #include "resp/types/settings.hpp"
-#include "rocks/hash_seed.hpp"
 #include "rocks/keys.hpp"
 #include "rocks/keyspace.hpp"
 
@@ -73,7 +73,8 @@ class Once {
   // Seconds that one record may drive out: so one entry never erases for long.
   static constexpr uint64_t kEvictionsPerRecord = 64;
 
-  // Seeded hashes, open addressing: 8 bytes a slot, at most half of them used (F63).
+  // Hashes as the state has them, with a seed that no client knows (F63); open addressing: 8 bytes
+  // a slot, at most half of them used.
   class Hashes {
    public:
     void insert(uint64_t hash);
@@ -106,7 +107,6 @@ class Once {
   rocks::Reader& state_;
   Effects& effects_;
   const Settings& settings_;
-  rocks::SeededHash seeded_{std::nullopt};
   std::map<uint64_t, Second> seconds_;  // those that have a record
   Count all_;
   uint64_t floor_ms_ = 0;

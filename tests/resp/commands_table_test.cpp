@@ -73,9 +73,10 @@ TEST_CASE("what the session does beside running a command is a role in its row")
   CHECK(special == std::set<std::string_view>{
                        "client|kill",    "client|pause",   "client|tracking", "client|unblock",
                        "client|unpause", "config|rewrite", "config|set",      "debug",
-                       "exec",           "monitor",        "select",          "raft",
-                       "publish",        "spublish",       "subscribe",       "psubscribe",
-                       "ssubscribe",     "unsubscribe",    "punsubscribe",    "sunsubscribe"});
+                       "exec",           "kiwi.once",      "kiwi.seq",        "monitor",
+                       "select",         "raft",           "publish",         "spublish",
+                       "subscribe",      "psubscribe",     "ssubscribe",      "unsubscribe",
+                       "punsubscribe",   "sunsubscribe"});
 }
 
 TEST_CASE("rows say what COMMAND INFO of Redis 7.0 says") {

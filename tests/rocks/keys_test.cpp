@@ -107,20 +107,6 @@ TEST_CASE("keys: golden bytes of the grammar [F33] [F40]") {
   CHECK(hex(made(script, std::string_view("01234567890123456789"))) ==
         "503031323334353637383930313233343536373839");
   CHECK(hex(made(script_order, uint64_t{0x0102})) == "510000000000000102");
-  once_record(out, {0x0102, 7, "foo"});
-  CHECK(hex(out) == "4f00000000000001020000000000000007666f6f");
-  REQUIRE(parse_once_record(out).has_value());
-  CHECK(parse_once_record(out)->ms == 0x0102);
-  CHECK(parse_once_record(out)->user == 7);
-  CHECK(parse_once_record(out)->name == "foo");
-  CHECK(!parse_once_record("O123456789012345").has_value());
-  CHECK(hex(made(once_second, uint64_t{0x0102})) == "6f0000000000000102");
-  CHECK(parse_once_second(made(once_second, uint64_t{0x0102})) == 0x0102);
-  CHECK(!parse_once_second(made(once_floor)).has_value());
-  CHECK(hex(made(once_floor)) == "6f");
-  CHECK(hex(made(producer, uint64_t{7}, std::string_view("foo"))) == "520000000000000007666f6f");
-  CHECK(producer_name(made(producer, uint64_t{7}, std::string_view("foo"))) == "foo");
-  CHECK(hex(made(producers_total)) == "52");
   CHECK(hex(made(library, std::string_view("foo"))) == "4c666f6f");
   CHECK(library_name(made(library, std::string_view("foo"))) == "foo");
   CHECK(hex(made(function, std::string_view("foo"))) == "46666f6f");
@@ -154,6 +140,25 @@ TEST_CASE("keys: golden bytes of the grammar [F33] [F40]") {
   CHECK(hex(out) + hex(to) == "4c4d");
   function_range(out, to);
   CHECK(hex(out) + hex(to) == "4647");
+}
+
+TEST_CASE("keys: golden bytes of tokens and producers") {
+  using namespace keys;
+  std::string out;
+  once_record(out, {0x0102, 7, "foo"});
+  CHECK(hex(out) == "4f00000000000001020000000000000007666f6f");
+  REQUIRE(parse_once_record(out).has_value());
+  CHECK(parse_once_record(out)->ms == 0x0102);
+  CHECK(parse_once_record(out)->user == 7);
+  CHECK(parse_once_record(out)->name == "foo");
+  CHECK(!parse_once_record("O123456789012345").has_value());
+  CHECK(hex(made(once_second, uint64_t{0x0102})) == "6f0000000000000102");
+  CHECK(parse_once_second(made(once_second, uint64_t{0x0102})) == 0x0102);
+  CHECK(!parse_once_second(made(once_floor)).has_value());
+  CHECK(hex(made(once_floor)) == "6f");
+  CHECK(hex(made(producer, uint64_t{7}, std::string_view("foo"))) == "520000000000000007666f6f");
+  CHECK(producer_name(made(producer, uint64_t{7}, std::string_view("foo"))) == "foo");
+  CHECK(hex(made(producers_total)) == "52");
 }
 
 TEST_CASE("keys: what was put in comes out") {
