@@ -136,7 +136,7 @@ void Executor::State::put_read_aside(uint64_t batch,
   }
   remember_aside(id, op.to, decoded);           // a view into op.packed
   op.packed = PackedBytes::copy_of(op.packed);  // it takes long, and should keep nothing else
-  effects.reads.split.push_back({batch, id, connection, !is_local(op.kind)});
+  effects.reads.split.push_back({batch, id, connection, is_linear(op.kind)});
   effects.long_reads.push_back(
       {id, std::move(op), moment.now_ms, ++reads_executed, options.reply_bytes_max,
        scripts.shared_read_scripts(),

@@ -29,7 +29,8 @@ bool is_http(std::string_view name) { return same_word(name, "post") || same_wor
 
 // The words behind it, and some of its own, are the command.
 bool is_prefix(SessionRole role) {
-  return role == SessionRole::kPrefix || role == SessionRole::kOnce;
+  return role == SessionRole::kPrefix || role == SessionRole::kOnce ||
+         role == SessionRole::kReadLevel;
 }
 
 constexpr std::string_view kNoDebug =
@@ -179,6 +180,7 @@ std::vector<std::string_view> Session::State::words_sent(const CommandSpec& row,
 void Session::State::dispatch(Args args) {
   const Args whole = args;
   once.reset();
+  read_level.reset();
   Resolved found = resolve_for_client(node, args);
   while (found.row != nullptr && is_prefix(found.row->role) && args.size() > 1) {
     if (const std::string why = take_prefix(*found.row, args); !why.empty()) {
@@ -187,7 +189,7 @@ void Session::State::dispatch(Args args) {
       return reject(found.row, why);
     }
     if (args.empty()) {
-      return begin_once_block();
+      return found.row->role == SessionRole::kOnce ? begin_once_block() : set_read_level();
     }
     found = resolve_for_client(node, args);
   }
@@ -275,10 +277,10 @@ void Session::State::run(const CommandSpec& row, Args args) {
   if (WaitFor wait; row.waiting != nullptr && !numbered && row.waiting->wait(args, wait)) {
     return block(wait, begin, may_be_long(row, args.size()));
   }
-  forward(route == Route::kWrite ? RequestKind::kWrite
-          : may_read_stale()     ? RequestKind::kStaleRead
-                                 : RequestKind::kRead,
-          begin, may_be_long(row, args.size()));
+  const ReadLevel level = level_of_reads(!transaction.tokens.empty());
+  forward(route == Route::kWrite ? RequestKind::kWrite : level.kind, begin,
+          may_be_long(row, args.size()));
+  requests.requests.back().wait_until_ms = level.number;
 }
 
 void Session::State::run_local(const CommandSpec& row, Args args, RespWriter& reply, size_t room) {

@@ -1,5 +1,7 @@
-// What may stand in front of a command, and makes it count once: KIWI.ONCE token, KIWI.SEQ producer
-// n AFTER m. As the first command of MULTI it is about the block.
+// What may stand in front of a command. It makes the command count once: KIWI.ONCE token, KIWI.SEQ
+// producer n AFTER m; as the first command of MULTI it is about the block. Or it says how old what
+// is read may be: KIWI.READ; without a command it is about the connection.
+#include "config/base/check.hpp"
 #include "resp/numbers.hpp"
 #include "resp/once_token.hpp"
 #include "resp/session_state.hpp"
@@ -58,7 +60,52 @@ std::string Session::State::take_prefix(const CommandSpec& row, Args& args) {
     args = args.subspan(1);
     return {};
   }
-  return take_once(row, args);
+  return row.role == SessionRole::kOnce ? take_once(row, args) : take_read_level(args);
+}
+
+// LINEARIZABLE | ATLEAST index | STALE [MAXLAG milliseconds]
+std::string Session::State::take_read_level(Args& args) {
+  if (must_authenticate()) {
+    return std::string(texts::kNoAuth);
+  }
+  if (transaction.open) {
+    return "ERR Command not allowed inside a transaction";
+  }
+  args = args.subspan(1);
+  const std::string_view word = args[0];
+  ReadLevel level;
+  size_t words = 1;
+  const auto with_number = [&](RequestKind kind, size_t at) {
+    const std::optional<uint64_t> value =
+        args.size() > at ? number(args[at]) : std::optional<uint64_t>();
+    level = {kind, static_cast<int64_t>(value.value_or(0))};
+    words = at + 1;
+    return value.has_value();
+  };
+  bool fits = true;
+  if (same_word(word, "atleast")) {
+    fits = with_number(RequestKind::kAtLeast, 1);
+  } else if (same_word(word, "stale") && args.size() > 1 && same_word(args[1], "maxlag")) {
+    fits = with_number(RequestKind::kMaxLag, 2) && level.number > 0;
+  } else if (same_word(word, "stale")) {
+    level.kind = RequestKind::kStaleRead;
+  } else {
+    fits = same_word(word, "linearizable");
+  }
+  if (!fits) {
+    return std::string(texts::kSyntax);
+  }
+  args = args.subspan(words);
+  read_level = level;
+  return {};
+}
+
+void Session::State::set_read_level() {
+  CHECK_INVARIANT(read_level.has_value());
+  ++node.metrics.commands_processed;
+  skip_this_reply = std::exchange(skip_next_reply, false);
+  reads = *read_level;
+  reply_now([](ReplyWriter& reply) { reply.ok(); });
 }
 
 std::string Session::State::take_once(const CommandSpec& row, Args& args) {

@@ -56,6 +56,12 @@ struct AskedOnce {
   }
 };
 
+// How old what reads show may be.
+struct ReadLevel {
+  RequestKind kind = RequestKind::kRead;  // or kStaleRead, kAtLeast, kMaxLag
+  int64_t number = 0;                     // kAtLeast: index; kMaxLag: milliseconds
+};
+
 // MULTI .. EXEC, and what WATCH saw.
 struct Transaction {
   bool open = false;
@@ -147,7 +153,7 @@ struct Session::State {
   int resp_version = 2;
   uint32_t database = 0;
   bool authenticated = false;
-  bool stale_reads = false;  // READONLY
+  ReadLevel reads;  // READONLY, KIWI.READ
   std::string name;
   std::string library_name;
   std::string library_version;
@@ -199,11 +205,12 @@ struct Session::State {
   InPieces in_pieces;
   bool gave_back = false;  // since it was last active
   int64_t over_soft_limit_since_ms = -1;
-  bool paused = false;    // too much unanswered or unsent (F28)
-  bool running = false;   // process() is on the stack
-  bool busy = false;      // a script ran for too long when process() began
-  bool in_block = false;  // a local command of MULTI is executed
-  std::optional<AskedOnce> once;  // of the command that is dispatched
+  bool paused = false;                  // too much unanswered or unsent (F28)
+  bool running = false;                 // process() is on the stack
+  bool busy = false;                    // a script ran for too long when process() began
+  bool in_block = false;                // a local command of MULTI is executed
+  std::optional<AskedOnce> once;        // of the command that is dispatched
+  std::optional<ReadLevel> read_level;  // the same: another one than `reads`
   bool close_after_replies = false;
   bool killed = false;
   const CommandSpec* last_command = nullptr;
@@ -231,6 +238,8 @@ struct Session::State {
   std::string take_prefix(const CommandSpec& row, Args& args);
   std::string take_once(const CommandSpec& row, Args& args);
   void begin_once_block();
+  void set_read_level();  // of the connection
+  std::string take_read_level(Args& args);
   std::string refusal_to_count(const CommandSpec& row, Args args) const;
 
   // ---- session_dispatch.cpp
@@ -270,7 +279,9 @@ struct Session::State {
   bool must_authenticate() const { return !authenticated && !node.options.requirepass.empty(); }
   // Not between WATCH and EXEC, also on a READONLY connection: a value older than its token would
   // pass for unchanged (F11).
-  bool may_read_stale() const { return stale_reads && transaction.tokens.empty(); }
+  ReadLevel level_of_reads(bool watches) const {
+    return watches ? ReadLevel{} : read_level.value_or(reads);
+  }
   bool is_silent() const { return replies_off || skip_this_reply; }
 
   // ---- session_migration.cpp

@@ -138,11 +138,9 @@ void Session::State::exec(RespWriter& reply) {
   }
   pack_transaction(requests.buffer, database, tokens, block.packed);
   // Tokens are worth nothing against a state that may be old.
-  bool stale = stale_reads && tokens.empty();
-  forward(block.writes ? RequestKind::kWrite
-          : stale      ? RequestKind::kStaleRead
-                       : RequestKind::kRead,
-          begin, block.may_be_long);
+  const ReadLevel level = level_of_reads(!tokens.empty());
+  forward(block.writes ? RequestKind::kWrite : level.kind, begin, block.may_be_long);
+  requests.requests.back().wait_until_ms = level.number;
   if (!block.locals.empty()) {
     barrier = Barrier{requests.requests.back().slot, Barrier::Kind::kExec};
     exec_locals = std::move(block.locals);

@@ -169,6 +169,38 @@ TEST_CASE("a fence refuses what the command inside would be refused for") {
         "-ERR this command cannot be executed inside another one\r\n");
 }
 
+TEST_CASE("KIWI.READ says how old reads may be, for the connection or for one command") {
+  One one;
+  const auto kind_of = [&one](const std::string& line) {
+    const Request request = one.request(line);
+    one.client.answer(request.slot, "$-1\r\n");
+    return std::pair(request.kind, request.wait_until_ms);
+  };
+  using Level = std::pair<RequestKind, int64_t>;
+  CHECK(kind_of("KIWI.READ ATLEAST 77 GET k\r\n") == Level(RequestKind::kAtLeast, 77));
+  CHECK(kind_of("GET k\r\n") == Level(RequestKind::kRead, 0));
+  CHECK(one.refusal("KIWI.READ STALE MAXLAG 100\r\n") == "+OK\r\n");
+  CHECK(kind_of("GET k\r\n") == Level(RequestKind::kMaxLag, 100));
+  CHECK(kind_of("KIWI.READ LINEARIZABLE GET k\r\n") == Level(RequestKind::kRead, 0));
+  CHECK(kind_of("SET k v\r\n") == Level(RequestKind::kWrite, 100));  // the number means nothing
+  one.client.send("MULTI\r\nGET k\r\n");
+  CHECK(kind_of("EXEC\r\n") == Level(RequestKind::kMaxLag, 100));
+  CHECK(one.refusal("KIWI.READ STALE\r\n") == "+OK\r\n");
+  CHECK(kind_of("GET k\r\n") == Level(RequestKind::kStaleRead, 0));
+  CHECK(one.refusal("READWRITE\r\n") == "+OK\r\n");
+  CHECK(kind_of("GET k\r\n") == Level(RequestKind::kRead, 0));
+  one.refusal("KIWI.READ ATLEAST 5\r\n");
+  one.refusal("RESET\r\n");
+  CHECK(kind_of("GET k\r\n") == Level(RequestKind::kRead, 0));
+  for (const char* wrong : {"ATLEAST", "ATLEAST x", "ATLEAST -1 GET k", "STALE MAXLAG",
+                            "STALE MAXLAG 0", "nonsense", "nonsense GET k"}) {
+    CAPTURE(wrong);
+    CHECK(one.refusal("KIWI.READ " + std::string(wrong) + "\r\n") == "-ERR syntax error\r\n");
+  }
+  CHECK(one.client.send("MULTI\r\nKIWI.READ STALE\r\nEXEC\r\n").find("-EXECABORT") !=
+        std::string::npos);
+}
+
 TEST_CASE("keys are those of the command inside") {
   One one;
   CHECK(one.refusal("COMMAND GETKEYS KIWI.ONCE 1000-a SET k v\r\n") == "*1\r\n$1\r\nk\r\n");
