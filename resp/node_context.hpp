@@ -23,6 +23,7 @@
 #include "resp/client_pause.hpp"
 #include "resp/executor_status.hpp"
 #include "resp/fanout.hpp"
+#include "resp/faults.hpp"
 #include "resp/measures.hpp"
 #include "resp/monitors.hpp"
 #include "resp/process_usage.hpp"
@@ -178,6 +179,7 @@ struct NodeContext {
   Tracking tracking{options};  // who caches what
   Monitors monitors;           // who said MONITOR
   ClientPause pause;
+  Faults faults;
 
   // Every live session; sessions enter and leave by themselves.
   std::map<ConnectionId, Session*> sessions;

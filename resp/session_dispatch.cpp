@@ -273,6 +273,10 @@ void Session::State::run(const CommandSpec& row, Args args) {
     requests.buffer.resize(begin);
     return reply_error("ERR command is larger than raft.max-entry-size");
   }
+  if (node.faults.any() && fault_before(row.name)) [[unlikely]] {
+    requests.buffer.resize(begin);
+    return killed ? void() : reply_error(texts::kTimeout);
+  }
   const bool numbered = once && once->form == OnceMark::Form::kProducer;
   if (WaitFor wait; row.waiting != nullptr && !numbered && row.waiting->wait(args, wait)) {
     return block(wait, begin, may_be_long(row, args.size()));
@@ -325,6 +329,7 @@ void Session::State::forward(RequestKind kind, size_t begin, bool may_be_long) {
   Request request;
   const bool pops = kind == RequestKind::kWrite || kind == RequestKind::kBlocking;
   request.slot = slots.open(size, is_silent(), !pops, asked());
+  note_fault(request.slot);
   if (caching) {
     node.tracking.mark(info.id, request.slot, slots.first_number());
   }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <list>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "resp/command.hpp"
+#include "resp/faults.hpp"
 #include "resp/help.hpp"
 #include "resp/measures.hpp"
 #include "resp/migration.hpp"
@@ -60,6 +62,12 @@ struct AskedOnce {
 struct ReadLevel {
   RequestKind kind = RequestKind::kRead;  // or kStaleRead, kAtLeast, kMaxLag
   int64_t number = 0;                     // kAtLeast: index; kMaxLag: milliseconds
+};
+
+// A command whose answer KIWI.FAULT takes.
+struct FaultedSlot {
+  uint64_t id = 0;  // of Faults::begin()
+  FaultKind kind = FaultKind::kLostReply;
 };
 
 // MULTI .. EXEC, and what WATCH saw.
@@ -211,6 +219,9 @@ struct Session::State {
   bool in_block = false;                // a local command of MULTI is executed
   std::optional<AskedOnce> once;        // of the command that is dispatched
   std::optional<ReadLevel> read_level;  // the same: another one than `reads`
+  std::optional<FaultedSlot> next_fault;    // of the command that is handed on next
+  std::map<uint64_t, FaultedSlot> faulted;  // by slot
+  bool cut_off = false;                     // half an answer was the last that it gets
   bool close_after_replies = false;
   bool killed = false;
   const CommandSpec* last_command = nullptr;
@@ -241,6 +252,11 @@ struct Session::State {
   void set_read_level();  // of the connection
   std::string take_read_level(Args& args);
   std::string refusal_to_count(const CommandSpec& row, Args args) const;
+
+  // ---- session_faults.cpp
+  bool fault_before(std::string_view command);
+  void note_fault(uint64_t slot);
+  std::string faulted_answer(uint64_t slot, std::string_view bytes);
 
   // ---- session_dispatch.cpp
   void dispatch(Args args);

@@ -137,6 +137,10 @@ void Session::State::exec(RespWriter& reply) {
     pack_once(requests.buffer, block.once->mark(resp_version));
   }
   pack_transaction(requests.buffer, database, tokens, block.packed);
+  if (node.faults.any() && fault_before("exec")) [[unlikely]] {
+    requests.buffer.resize(begin);
+    return reply.error(texts::kTimeout);
+  }
   // Tokens are worth nothing against a state that may be old.
   const ReadLevel level = level_of_reads(!tokens.empty());
   forward(block.writes ? RequestKind::kWrite : level.kind, begin, block.may_be_long);

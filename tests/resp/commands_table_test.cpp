@@ -73,7 +73,7 @@ TEST_CASE("what the session does beside running a command is a role in its row")
   CHECK(special ==
         std::set<std::string_view>{
             "client|kill",    "client|pause", "client|tracking", "client|unblock", "client|unpause",
-            "config|rewrite", "config|set",   "debug",           "exec",           "kiwi.once",
+            "config|rewrite", "config|set",   "debug",           "exec",           "kiwi.fault", "kiwi.once",
             "kiwi.read",      "kiwi.seq",     "monitor",         "select",         "raft",
             "publish",        "spublish",     "subscribe",       "psubscribe",     "ssubscribe",
             "unsubscribe",    "punsubscribe", "sunsubscribe"});
