@@ -78,7 +78,11 @@ void Executor::State::run_commands(const raft::Entry& entry, const PendingBatch*
         Decoded& decoded = look.next(ahead);
         database.outward().set_origin(op.to.connection);
         remember_keys(op.to, decoded);  // before it: what a block changes itself comes behind
-        execute(decoded, moment, draft.space, op.resp_version);
+        if (op.waiter != 0 && draft.batch == nullptr) [[unlikely]] {
+          serve_nobody(decoded, moment);
+        } else {
+          execute(decoded, moment, draft.space, op.resp_version);
+        }
         end_lap(decoded);
         ++executed;
         end_write(op, draft);

@@ -268,6 +268,8 @@ struct Executor::State {
   void end_read(const ReplyGroups::Draft& draft, uint64_t slot);
   void drop_read(const ReplyGroups::Draft& draft);  // as if it had not been executed
   void end_write(const PendingOp& op, const ReplyGroups::Draft& draft);
+  // Its client is gone: what it takes goes back.
+  void serve_nobody(Decoded& decoded, const Moment& moment);
   void lose_serves(const PendingBatch& batch);
   void return_serves(const PendingBatch& batch);
   bool look_at_waits();  // true: there is more to look at

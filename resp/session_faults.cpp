@@ -147,8 +147,8 @@ void kiwi_fault(Session& session, Args args, ReplyWriter& reply) {
     rule.pattern = words[1];
     words = words.subspan(2);
   }
-  const auto kind = words.size() > 1 && same_word(words[0], "on") ? fault_kind(words[1])
-                                                                  : std::nullopt;
+  const auto kind =
+      words.size() > 1 && same_word(words[0], "on") ? fault_kind(words[1]) : std::nullopt;
   if (!kind) {
     return reply.error(texts::kSyntax);
   }

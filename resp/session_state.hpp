@@ -213,12 +213,12 @@ struct Session::State {
   InPieces in_pieces;
   bool gave_back = false;  // since it was last active
   int64_t over_soft_limit_since_ms = -1;
-  bool paused = false;                  // too much unanswered or unsent (F28)
-  bool running = false;                 // process() is on the stack
-  bool busy = false;                    // a script ran for too long when process() began
-  bool in_block = false;                // a local command of MULTI is executed
-  std::optional<AskedOnce> once;        // of the command that is dispatched
-  std::optional<ReadLevel> read_level;  // the same: another one than `reads`
+  bool paused = false;                      // too much unanswered or unsent (F28)
+  bool running = false;                     // process() is on the stack
+  bool busy = false;                        // a script ran for too long when process() began
+  bool in_block = false;                    // a local command of MULTI is executed
+  std::optional<AskedOnce> once;            // of the command that is dispatched
+  std::optional<ReadLevel> read_level;      // the same: another one than `reads`
   std::optional<FaultedSlot> next_fault;    // of the command that is handed on next
   std::map<uint64_t, FaultedSlot> faulted;  // by slot
   bool cut_off = false;                     // half an answer was the last that it gets

@@ -70,13 +70,13 @@ TEST_CASE("what the session does beside running a command is a role in its row")
       special.insert(row.name);
     }
   }
-  CHECK(special ==
-        std::set<std::string_view>{
-            "client|kill",    "client|pause", "client|tracking", "client|unblock", "client|unpause",
-            "config|rewrite", "config|set",   "debug",           "exec",           "kiwi.fault", "kiwi.once",
-            "kiwi.read",      "kiwi.seq",     "monitor",         "select",         "raft",
-            "publish",        "spublish",     "subscribe",       "psubscribe",     "ssubscribe",
-            "unsubscribe",    "punsubscribe", "sunsubscribe"});
+  CHECK(special == std::set<std::string_view>{
+                       "client|kill",    "client|pause",   "client|tracking", "client|unblock",
+                       "client|unpause", "config|rewrite", "config|set",      "debug",
+                       "exec",           "kiwi.fault",     "kiwi.once",       "kiwi.read",
+                       "kiwi.seq",       "monitor",        "select",          "raft",
+                       "publish",        "spublish",       "subscribe",       "psubscribe",
+                       "ssubscribe",     "unsubscribe",    "punsubscribe",    "sunsubscribe"});
 }
 
 TEST_CASE("rows say what COMMAND INFO of Redis 7.0 says") {

@@ -106,6 +106,71 @@ TEST_CASE("entries of a group's stream are repeated, too, whatever COUNT a wait 
   CHECK(origin.replies[8] == reply);
 }
 
+// Applies the serve that was asked for, whose client has left by then, and what its node proposes.
+std::vector<std::string> served_to_nobody(Origin& origin, ConnectionId gone) {
+  const std::string serve = origin.serves.at(0).packed;
+  const raft::ProposalNumber number = origin.expect_serves();
+  origin.node.executor().forget_connection(gone);
+  origin.node.log().batch(number, {serve});
+  return origin.node.deliver().proposals;
+}
+
+TEST_CASE("what was taken for a client that had left goes back to its end of the list [F31]") {
+  for (const bool many : {false, true}) {
+    for (const bool head : {false, true}) {
+      CAPTURE(many);
+      CAPTURE(head);
+      Held world;
+      Origin& origin = world.origin;
+      origin.block(7, many ? std::string("blmpop 5 1 q ") + (head ? "left" : "right") + " count 2"
+                           : std::string(head ? "blpop" : "brpop") + " q 5");
+      origin.elsewhere("rpush q a b c");
+      const auto proposals = served_to_nobody(origin, 7);
+      REQUIRE(proposals.size() == 1);
+      CHECK(origin.node("llen q") == (many ? ":1\r\n" : ":2\r\n"));
+      origin.elsewhere_packed(proposals[0]);
+      CHECK(origin.node("lrange q 0 -1") == "*3\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n");
+      CHECK(origin.node.executor().once().given_back == 1);
+    }
+  }
+}
+
+TEST_CASE("members go back with their scores, and only if they are absent") {
+  Held world;
+  Origin& origin = world.origin;
+  origin.block(7, "bzpopmin z 5");
+  origin.elsewhere("zadd z 1.5 a 2 b");
+  const auto proposals = served_to_nobody(origin, 7);
+  REQUIRE(proposals.size() == 1);
+  origin.elsewhere_packed(proposals[0]);
+  CHECK(origin.node("zscore z a") == "$3\r\n1.5\r\n");
+  origin.elsewhere("zadd z 7 a");
+  origin.elsewhere_packed(proposals[0]);
+  CHECK(origin.node("zscore z a") == "$1\r\n7\r\n");
+}
+
+TEST_CASE("with a token it goes back unless somebody was answered with it") {
+  for (const bool asked_again : {false, true}) {
+    CAPTURE(asked_again);
+    Held world;
+    Origin& origin = world.origin;
+    const std::string pop = once("1000000-a", {"blpop", "q", "5"});
+    block(origin, 7, pop);
+    origin.elsewhere("rpush q one");
+    const auto proposals = served_to_nobody(origin, 7);
+    REQUIRE(proposals.size() == 1);
+    if (asked_again) {
+      origin.elsewhere_packed(pop);  // answered on another node
+    }
+    origin.elsewhere_packed(proposals[0]);
+    CHECK(origin.node("llen q") == (asked_again ? ":0\r\n" : ":1\r\n"));
+    block(origin, 8, pop);
+    origin.serve_all();
+    CHECK(origin.replies[8] == popped("q", "one"));  // either way it is its job
+    CHECK(origin.node("llen q") == ":0\r\n");
+  }
+}
+
 TEST_SUITE_END();
 
 }  // namespace

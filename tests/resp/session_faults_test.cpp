@@ -47,8 +47,7 @@ TEST_CASE("a lost reply: executed, then the connection ends without a byte") {
   REQUIRE(requests.size() == 1);
   CHECK(t.client.answer(requests[0].slot, "+OK\r\n") == "");
   CHECK(t.node.closed == std::vector<ConnectionId>{7});
-  CHECK(t.truth() ==
-        "*1\r\n*4\r\n:1\r\n$10\r\nlost-reply\r\n$3\r\nset\r\n$8\r\nexecuted\r\n");
+  CHECK(t.truth() == "*1\r\n*4\r\n:1\r\n$10\r\nlost-reply\r\n$3\r\nset\r\n$8\r\nexecuted\r\n");
 }
 
 TEST_CASE("half an answer is the last that a client gets") {

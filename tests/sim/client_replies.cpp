@@ -165,6 +165,25 @@ void Clients::on_final_reply(Client& client, uint64_t slot, std::string_view tex
   --final_waiting_;
 }
 
+// Of an operation that waits for it.
+void Clients::on_answer(Client& client, uint64_t slot, std::string_view text) {
+  const auto it = client.waiting.find(slot);
+  const size_t index = it->second;
+  Op& op = history_.ops[index];
+  client.waiting.erase(it);
+  if (text.starts_with("-TIMEOUT")) {
+    client.timed_out.insert(slot);
+  }
+  if (op.kind == OpKind::kOncePush) {
+    return finish_once(client, index, text);
+  }
+  finish(op, text);
+  if (client.swapping) {
+    client.swapping = op.fate == Fate::kOk;
+    client.swap_expected = op.value;
+  }
+}
+
 void Clients::on_replies(const resp::ReplyBatch& batch) {
   auto found = by_connection_.find(batch.connection);
   if (found == by_connection_.end()) {
@@ -205,21 +224,7 @@ void Clients::on_replies(const resp::ReplyBatch& batch) {
       throw Violation{"answered once", client_name(client) + " got a second answer: " +
                                            std::string(text.substr(0, 40))};
     }
-    const size_t index = it->second;
-    Op& op = history_.ops[index];
-    client.waiting.erase(it);
-    if (text.starts_with("-TIMEOUT")) {
-      client.timed_out.insert(part.slot);
-    }
-    if (op.kind == OpKind::kOncePush) {
-      finish_once(client, index, text);
-      continue;
-    }
-    finish(op, text);
-    if (client.swapping) {
-      client.swapping = op.fate == Fate::kOk;
-      client.swap_expected = op.value;
-    }
+    on_answer(client, it->first, text);
   }
   if (client.id == clients_.size()) {
     if (client.final_waiting.empty()) {

@@ -106,6 +106,7 @@ class Clients {
   std::string key_for(OpKind kind);
   void finish(Op& op, std::string_view reply);
   void finish_once(Client& client, size_t op, std::string_view reply);
+  void on_answer(Client& client, uint64_t slot, std::string_view text);
   void on_final_reply(Client& client, uint64_t slot, std::string_view text);
   void on_swap_reply(Client& client, const resp::ReplyBatch& batch, std::string_view reply);
 
