@@ -50,6 +50,13 @@ constexpr uint64_t kEntrySteps = 50'000'000;
 // applied, on their origin only.
 constexpr uint64_t kEntryReadSteps = 10'000'000;
 
+// ---- commands that count once (KIWI.ONCE): all three decide what entries mean
+// A reply that may be the only copy of what its command took is kept up to here, whatever
+// once-max-reply says; a longer one is refused and nothing is taken.
+constexpr size_t kOnceTakenBytes = 8 * kMiB;
+constexpr size_t kOnceEntryBytes = 64 * kMiB;  // replies kept of one entry, all together
+constexpr size_t kOnceShortBytes = 1 * kKiB;   // those are kept beyond that, too
+
 // ---- replies
 // One reply while it is built (F45): the longest string with room to spare, and half of what
 // client-output-buffer-limit closes a normal client at by default, so that whoever asks for too

@@ -17,6 +17,15 @@ inline constexpr std::string_view kAclPubSubDefaultSetting = "acl-pubsub-default
 inline constexpr std::string_view kKeyEventsSetting = "notify-keyspace-events";
 inline constexpr std::string_view kLuaStepsMaxSetting = "lua-steps-max";
 inline constexpr int64_t kLuaStepsMax = 1'000'000'000;  // its default
+// What is kept of tokens (KIWI.ONCE), and the defaults: seconds, records, bytes, bytes of a reply.
+inline constexpr std::string_view kOnceWindowSetting = "once-window";
+inline constexpr std::string_view kOnceMaxRecordsSetting = "once-max-records";
+inline constexpr std::string_view kOnceMaxBytesSetting = "once-max-bytes";
+inline constexpr std::string_view kOnceMaxReplySetting = "once-max-reply";
+inline constexpr int64_t kOnceWindow = 3600;
+inline constexpr int64_t kOnceMaxRecords = 1'000'000;
+inline constexpr int64_t kOnceMaxBytes = int64_t{256} << 20;
+inline constexpr int64_t kOnceMaxReply = int64_t{64} << 10;
 
 struct Setting {
   std::string name;   // as options.def spells it

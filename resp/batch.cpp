@@ -6,6 +6,7 @@
 #include "config/base/bytes.hpp"
 #include "config/base/check.hpp"
 #include "config/base/reuse.hpp"
+#include "resp/once_token.hpp"
 
 namespace kiwi::resp {
 
@@ -13,6 +14,7 @@ namespace {
 
 constexpr uint8_t kTokenExists = 1;
 constexpr uint8_t kTokenFields = 2;  // their next deadline follows; the other flag bits are 0
+constexpr uint8_t kOnceWatched = 1;
 
 bool read_token(ByteReader& in, WatchToken& token) {
   uint64_t database = in.varint();
@@ -29,6 +31,22 @@ bool read_token(ByteReader& in, WatchToken& token) {
 // A list's length as the bytes claim it: at least one byte stands behind each of its items.
 bool plausible(const ByteReader& in, uint64_t count) {
   return in.ok() && count <= in.rest().size();
+}
+
+bool read_once(ByteReader& in, OnceMark& mark) {
+  const uint8_t form = in.le<uint8_t>();
+  mark.form = static_cast<OnceMark::Form>(form);
+  mark.name = in.sized();
+  const bool producer = mark.form == OnceMark::Form::kProducer;
+  mark.number = producer ? in.varint() : 0;
+  mark.after = producer ? in.varint() : 0;
+  mark.resp = in.le<uint8_t>();
+  const uint8_t flags = in.le<uint8_t>();
+  mark.watched = (flags & kOnceWatched) != 0;
+  const bool known =
+      producer || (mark.form == OnceMark::Form::kToken && mark.name.size() > kOnceTokenHead);
+  return in.ok() && known && !mark.name.empty() && (mark.resp == 2 || mark.resp == 3) &&
+         (flags & ~kOnceWatched) == 0;
 }
 
 bool read_plain(ByteReader& in, PackedCommand& into) {
@@ -108,13 +126,34 @@ void pack_as_user(std::string& out, uint64_t user, std::string_view command) {
   out.append(command);
 }
 
+void pack_once(std::string& out, const OnceMark& mark) {
+  CHECK_INVARIANT(!mark.name.empty() && (mark.resp == 2 || mark.resp == 3));
+  put_u8(out, static_cast<uint8_t>(PackedKind::kOnce));
+  put_u8(out, static_cast<uint8_t>(mark.form));
+  put_sized(out, mark.name);
+  if (mark.form == OnceMark::Form::kProducer) {
+    put_varint(out, mark.number);
+    put_varint(out, mark.after);
+  }
+  put_u8(out, mark.resp);
+  put_u8(out, mark.watched ? kOnceWatched : 0);
+}
+
 void pack_serve(std::string& out, std::string_view command) {
+  const std::string_view whole = command;
   ByteReader in(command);
-  if (static_cast<PackedKind>(in.le<uint8_t>()) == PackedKind::kOfUser) {
+  auto kind = static_cast<PackedKind>(in.le<uint8_t>());
+  if (kind == PackedKind::kOfUser) {
     in.varint();
-    out.append(command.substr(0, command.size() - in.rest().size()));
+    command = in.rest();
+    kind = static_cast<PackedKind>(in.le<uint8_t>());
+  }
+  if (kind == PackedKind::kOnce) {
+    OnceMark mark;
+    CHECK_INVARIANT(read_once(in, mark));
     command = in.rest();
   }
+  out.append(whole.substr(0, whole.size() - command.size()));
   CHECK_INVARIANT(!command.empty() && static_cast<PackedKind>(command[0]) == PackedKind::kPlain);
   put_u8(out, static_cast<uint8_t>(PackedKind::kServe));
   out.append(command);
@@ -128,11 +167,18 @@ bool unpack_command(std::string_view bytes, PackedCommand& into) {
   into.tokens.clear();
   into.commands.clear();
   into.user.reset();
+  into.once.reset();
   into.serve = false;
   ByteReader in(bytes);
   auto kind = in.le<uint8_t>();
   if (kind == static_cast<uint8_t>(PackedKind::kOfUser)) {
     into.user = in.varint();
+    kind = in.le<uint8_t>();
+  }
+  if (kind == static_cast<uint8_t>(PackedKind::kOnce)) {
+    if (!read_once(in, into.once.emplace())) {
+      return false;
+    }
     kind = in.le<uint8_t>();
   }
   if (kind == static_cast<uint8_t>(PackedKind::kServe)) {

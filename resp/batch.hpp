@@ -8,7 +8,10 @@
 //   transaction  (kind 2) database:varint tokens:varint token* commands:varint
 //                         (size:varint command[plain])*
 //   serve        (kind 4) command[plain]     for a client that waits: it takes what is there (F31)
-//   of a user    (kind 3) user:varint command[plain, transaction or serve]   in version 2 only
+//   of a user    (kind 3) user:varint command[plain, transaction, serve or once]   in version 2
+//   only once         (kind 5) form:u8 (1 token, 2 producer) name:sized [number:varint
+//   after:varint]
+//                         protocol:u8 flags:u8 (1 WATCHED) command[plain, transaction or serve]
 //   token   := database:varint incarnation:u64 key:sized flags:u8 counter:u64   (WATCH, F11)
 //
 // Decoding takes untrusted bytes; views point into them.
@@ -36,7 +39,24 @@ enum class BatchFormat : uint8_t { kPlain = 1, kWithUsers = 2 };
 inline constexpr uint64_t kUnchecked = 0;
 inline constexpr uint64_t kNeedsNoCheck = UINT64_MAX;  // of nodes themselves
 
-enum class PackedKind : uint8_t { kPlain = 1, kTransaction = 2, kOfUser = 3, kServe = 4 };
+enum class PackedKind : uint8_t {
+  kPlain = 1,
+  kTransaction = 2,
+  kOfUser = 3,
+  kServe = 4,
+  kOnce = 5
+};
+
+// By what a command counts once, however often it is sent (KIWI.ONCE, KIWI.SEQ).
+struct OnceMark {
+  enum class Form : uint8_t { kToken = 1, kProducer = 2 };
+  Form form = Form::kToken;
+  std::string_view name;  // a token's one form (once_token.hpp), or a producer
+  uint64_t number = 0;    // producers: of this command, and of the one before it
+  uint64_t after = 0;
+  uint8_t resp = 2;      // the protocol that its reply is kept in
+  bool watched = false;  // a block that is worth nothing without the tokens of its WATCH
+};
 
 // Appends one command (without its size prefix) to out.
 void pack_command(std::string& out, uint32_t database, Args args);
@@ -49,7 +69,11 @@ void pack_transaction(std::string& out,
 // `command`: packed, plain, whoever's. Appends it as a serve.
 void pack_serve(std::string& out, std::string_view command);
 
-// What is packed behind it, a plain command, a transaction or a serve, this user asked for.
+// What stands in front of a packed command, plain, a transaction or a serve, that counts once. No
+// user's prefix may stand behind it.
+void pack_once(std::string& out, const OnceMark& mark);
+
+// What is packed behind it, a plain command, a transaction, a serve or once, this user asked for.
 void begin_of_user(std::string& out, uint64_t user);
 // The same of one that is packed.
 void pack_as_user(std::string& out, uint64_t user, std::string_view command);
@@ -58,6 +82,7 @@ struct PackedCommand {
   PackedKind kind = PackedKind::kPlain;  // what it is, whoever asked for it: one of the first two
   bool serve = false;                    // plain: nothing there is no reply
   std::optional<uint64_t> user;          // none: the user who may do everything
+  std::optional<OnceMark> once;
   uint32_t database = 0;
   std::vector<std::string_view> args;      // plain
   std::vector<WatchToken> tokens;          // transaction

@@ -40,6 +40,8 @@ enum class SessionRole : uint8_t {
   kPublish,     // alone it goes beside the log, in a block it is one of its writes
   kAlone,       // refused inside a block: its answer comes later
   kWaitsAlone,  // the same, and it waits for what stands before it
+  kOnce,        // a token, or a producer and its numbers; the words behind it are the command
+  kReadLevel,   // how old reads may be; words behind it are the one command that it is about
 };
 
 // Redis' flags as COMMAND INFO shows them, and ours.
@@ -71,6 +73,8 @@ enum Flag : uint32_t {
   kBySha1 = 1u << 24,           // EVALSHA: what only this node knows is sent as a text
   kCalledReadonly = 1u << 25,   // a local row that Redis calls readonly
   kChangesUsers = 1u << 26,     // ACL SETUSER, DELUSER: no password leaves the session
+  kTakes = 1u << 27,            // its reply may be the only copy of what it removes
+  kWraps = 1u << 28,            // a data row: the words behind its name are the command
   kSentinelOnly = 1u << 29,     // unknown but to clients of a Sentinel (face.hpp)
   kSentinelToo = 1u << 30,      // known to them, too; what is neither they do not know
   kClusterFace = 1u << 31,      // refused where no cluster is shown
@@ -111,6 +115,13 @@ struct CommandSpec {
 constexpr bool is_known_to(const CommandSpec& row, Face face) {
   return face == Face::kSentinel ? (row.flags & (kSentinelOnly | kSentinelToo)) != 0
                                  : (row.flags & kSentinelOnly) == 0;
+}
+
+// How many words stand in front of the command that this one is about; 0: it is one itself.
+inline size_t words_in_front(const CommandSpec& row) {
+  return (row.flags & kWraps) != 0        ? 1
+         : row.role == SessionRole::kOnce ? static_cast<size_t>(-row.arity)
+                                          : 0;
 }
 
 inline bool arity_fits(const CommandSpec& row, size_t argc) {

@@ -110,7 +110,29 @@ bool Keys::fit() const {
                              [&](const KeySpec& spec) { return find_keys(spec, argv_).fits; });
 }
 
-Keys keys_of(const CommandSpec& row, Args argv) { return {row.keys, argv}; }
+namespace {
+
+// The command that stands behind the words of another one: its keys are the keys. Positions count
+// from its name on.
+Keys keys_inside(const CommandSpec& row, Args argv) {
+  const size_t words = words_in_front(row);
+  if (argv.size() <= words) {
+    return {row.keys, argv};
+  }
+  const Args inside = argv.subspan(words);
+  const CommandSpec* inner = resolve_command(inside, kAnyVersion).row;
+  const bool again = inner != nullptr && inner->role == SessionRole::kOnce;  // refused anyway
+  return inner == nullptr || again ? Keys{row.keys, argv} : keys_of(*inner, inside);
+}
+
+}  // namespace
+
+Keys keys_of(const CommandSpec& row, Args argv) {
+  if ((row.flags & kWraps) != 0 || row.role == SessionRole::kOnce) [[unlikely]] {
+    return keys_inside(row, argv);
+  }
+  return {row.keys, argv};
+}
 
 std::optional<std::string_view> first_key(std::string_view packed_command) {
   PackedCommand command;

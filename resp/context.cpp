@@ -9,6 +9,7 @@ void Context::begin(const CommandSpec& command, uint32_t database, const Moment&
   database_ = database;
   moment_ = moment;
   found_nothing_ = false;
+  found_no_script_ = false;
   give_back_if_big(scratch_);
   state_.begin_command();
   handles_.begin();

@@ -28,6 +28,10 @@ struct Moment {
   uint64_t ordinal = 0;
   bool may_write = false;
   bool serve = false;  // for a client that waits (F31)
+  uint64_t user = 0;   // who asks; 0: the default user, with a number or without
+  // The reply is kept in the state: nothing in it may be what only this node knows.
+  bool kept_reply = false;
+  bool quiet = false;  // the reply is made, and nobody here waits for it
 };
 
 class ScriptEngine;
@@ -66,6 +70,9 @@ class Context {
 
   // It looked for something to take and there was nothing; so it did nothing (F31).
   bool found_nothing() const { return found_nothing_; }
+  // What it was to run is not there; so it did nothing, and may be asked for again.
+  bool found_no_script() const { return found_no_script_; }
+  void forget_found() { found_nothing_ = found_no_script_ = false; }
 
   // ---- for a command that runs others inside itself (script_host.hpp); it has no handle open
   struct Frame {
@@ -121,6 +128,9 @@ class Context {
   }
   // Of a blocking command, beside the reply that it gives in a block of MULTI.
   void nothing_there() { found_nothing_ = true; }
+  void no_script() { found_no_script_ = true; }  // the same, of a script
+  bool keeps_reply() const { return moment_.kept_reply; }
+  uint64_t user_number() const { return moment_.user; }
   bool serves() const { return moment_.serve; }
   // Of a blocking command: whether it may take from the key. Who waits goes on waiting beside a key
   // that got another type; who does not is told so by open().
@@ -138,7 +148,8 @@ class Context {
   // A message of PUBLISH or SPUBLISH that leaves once the entry is committed, on every node. The
   // number of its receivers on this node: for the reply only, since no two nodes have the same.
   int64_t publish(bool sharded, std::string_view channel, std::string_view message) {
-    return static_cast<int64_t>(state_.outward().publish(sharded, channel, message));
+    const uint64_t here = state_.outward().publish(sharded, channel, message);
+    return moment_.kept_reply ? 0 : static_cast<int64_t>(here);
   }
   // For notify-keyspace-events: something happened to the key.
   void notify(config::KeyClass of, std::string_view event, std::string_view key) {
@@ -196,6 +207,7 @@ class Context {
   Moment moment_;
   bool met_ttl_ = false;
   bool found_nothing_ = false;
+  bool found_no_script_ = false;
   Stats stats_;
   uint64_t expire_commands_ = 0;
   std::string scratch_;

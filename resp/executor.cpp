@@ -165,6 +165,8 @@ void Executor::State::apply_entry(const raft::Entry& entry) {
   entry_commands = 0;
   entry_steps = 0;
   entry_read_steps = 0;
+  entry_once_bytes = 0;
+  entry_once_steps = 0;
   applying = &entry;
   const bool skips = must_skip(entry);
   skipped = skipped || skips;
@@ -394,6 +396,7 @@ void Executor::take_over(Executor& old) {
   s.replies = std::move(old.state_->replies);
   s.waiters = std::move(old.state_->waiters);
   s.waiters.look_at_all();
+  s.look_at_tokens();
   s.long_reads = old.state_->long_reads;
   s.long_replies = std::move(old.state_->long_replies);
   s.long_answered = std::exchange(old.state_->long_answered, {});
@@ -403,6 +406,7 @@ void Executor::take_over(Executor& old) {
   s.commands = old.state_->commands;
   s.skipped = old.state_->skipped;
   s.failures = old.state_->failures;
+  s.once_counts = old.state_->once_counts;
   s.context.add(old.state_->context.stats());
   for (const raft::SessionRow& row : s.sessions.rows()) {
     if (row.node == s.options.node && row.incarnation == s.options.incarnation &&

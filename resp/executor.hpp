@@ -188,6 +188,7 @@ class Executor {
   using DatabaseSize = resp::DatabaseSize;
   std::vector<DatabaseSize> database_sizes() const;
   ScriptStatus scripts() const;
+  OnceStatus once() const;
   bool skipped_entry() const;       // ExecutorOptions::skip_entry was, since the start
   uint64_t state_checksum() const;  // rolling, over logical effects (F34)
   using Counters = ExecutorCounters;

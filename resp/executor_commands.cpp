@@ -23,8 +23,6 @@ constexpr uint64_t kBetweenRests = 64;
 // Words of a command that do not make it long: its name and options.
 constexpr size_t kOptionWords = 16;
 
-constexpr std::string_view kInternalError = "ERR internal error: the command was not applied";
-
 // What one huge command left in a decoder's vectors is given back: a block has sixteen of them.
 constexpr size_t kKeptArgs = 4096;
 
@@ -81,7 +79,11 @@ void Executor::State::run_commands(const raft::Entry& entry, const PendingBatch*
         Decoded& decoded = look.next(ahead);
         database.outward().set_origin(op.to.connection);
         remember_keys(op.to, decoded);  // before it: what a block changes itself comes behind
-        execute(decoded, moment, draft.space, op.resp_version);
+        if (op.waiter != 0 && draft.batch == nullptr) [[unlikely]] {
+          serve_nobody(decoded, moment);
+        } else {
+          execute(decoded, moment, draft.space, op.resp_version);
+        }
         end_lap(decoded);
         ++executed;
         end_write(op, draft);
@@ -271,6 +273,25 @@ void Executor::State::failed(const CommandSpec& row, const std::exception& error
   }
 }
 
+// A reply that does not fit is lost, with what stands behind it in its block. True: the command is
+// to be answered an error.
+bool Executor::State::lose_reply(const RespWriter& reply, size_t start, ReplySpace& out) {
+  out.shaped = out.shaped || reply.shaped();
+  if (!reply.lost()) {
+    return false;
+  }
+  if (out.undo_if_lost) {
+    throw Undone(std::string(texts::kTooLargeToKeep));
+  }
+  if (mutant(Mutant::kLostReplySaysErr)) {
+    return true;
+  }
+  out.lost = true;
+  out.bytes->resize(start);
+  out.bytes = nullptr;  // also for the rest of a block
+  return false;
+}
+
 bool Executor::State::run_handler(Route route,
                                   const Decoded& decoded,
                                   ReplySpace& out,
@@ -287,13 +308,7 @@ bool Executor::State::run_handler(Route route,
   try {
     decoded.row->data(context, decoded.command.args, reply);
     context.end();
-    if (!reply.lost()) {
-      return true;
-    }
-    if (!mutant(Mutant::kLostReplySaysErr)) {
-      out.lost = true;
-      out.bytes->resize(start);
-      out.bytes = nullptr;  // also for the rest of a block
+    if (!lose_reply(reply, start, out)) {
       return true;
     }
     error = kInternalError;
@@ -353,11 +368,15 @@ void Executor::State::execute_transaction(PackedCommand& transaction,
   if (has_ttl) {
     context.saw_ttl();  // only reads ask: they may have to be asked again
   }
+  block_takes = false;
   if (!unchanged) {
     reply.null_array();
     return;
   }
-  reply.array(transaction.commands.size());
+  reply.array(transaction.commands.size() + (transaction.once ? 1 : 0));
+  if (transaction.once) {
+    reply.ok();  // of KIWI.ONCE or KIWI.SEQ, the first command of the block
+  }
   for (std::string_view packed : transaction.commands) {
     const size_t begin = out.bytes != nullptr ? out.bytes->size() : 0;
     const int64_t began_ns = stopwatch.now_ns();
@@ -370,6 +389,7 @@ void Executor::State::execute_transaction(PackedCommand& transaction,
     if (put_aside) {
       return;  // the block goes as a whole
     }
+    block_takes = block_takes || takes(inner.row, inner.command.args);
     if (inner.row != nullptr) {
       const bool failed =
           out.bytes != nullptr && begin < out.bytes->size() && (*out.bytes)[begin] == '-';
@@ -392,14 +412,25 @@ void Executor::State::execute(Decoded& decoded, Moment moment, ReplySpace& out, 
   }
   by_user = decoded.command.user.has_value();
   asked_by(decoded.command, moment.may_write ? checked_under : 0);
+  const bool block = decoded.command.kind == PackedKind::kTransaction;
+  entry_commands += block ? decoded.command.commands.size() : 1;
+  moment.serve = moment.serve || decoded.command.serve;
+  moment.user = once_scope(decoded.command);
+  if (decoded.command.once) [[unlikely]] {
+    return execute_once(decoded, moment, out, version);
+  }
+  execute_inner(decoded, moment, out, version);
+}
+
+void Executor::State::execute_inner(Decoded& decoded,
+                                    const Moment& moment,
+                                    ReplySpace& out,
+                                    int version) {
   if (decoded.command.kind == PackedKind::kTransaction) {
-    entry_commands += decoded.command.commands.size();
     in_transaction = true;
     execute_transaction(decoded.command, moment, out, version);
     in_transaction = false;
   } else {
-    ++entry_commands;
-    moment.serve = moment.serve || decoded.command.serve;
     execute_plain(decoded, moment, out, version);
   }
 }
@@ -408,34 +439,6 @@ void Executor::State::end_lap(const Decoded& decoded) {
   const bool block = decoded.well_formed && decoded.command.kind == PackedKind::kTransaction &&
                      exec_row != nullptr;
   stopwatch.lap(block ? exec_row : decoded.row, decoded.command.args);
-}
-
-void Executor::State::watch(const Decoded& decoded,
-                            int64_t now_ms,
-                            const ReplyGroups::Draft& draft,
-                            int version) {
-  RespWriter reply(draft.bytes(), version);
-  if (draft.batch == nullptr) {
-    return;
-  }
-  const PackedCommand& command = decoded.command;
-  if (decoded.row == nullptr) {
-    reply.error(kInternalError);
-    return;
-  }
-  if (may_put_aside && command.args.size() > options.long_read_elements) {
-    put_aside = true;
-    return;
-  }
-  bool has_ttl = false;
-  database.begin_command();
-  for (const FoundKey& key : keys_of(*decoded.row, command.args)) {
-    draft.batch->tokens.push_back(database.watch(command.database, key.name, now_ms, has_ttl));
-  }
-  if (has_ttl) {
-    context.saw_ttl();
-  }
-  reply.ok();
 }
 
 void Executor::State::run_read(const Asker& by,

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "config/base/check.hpp"
+#include "resp/command_keys.hpp"
 #include "resp/executor_state.hpp"
 #include "resp/mutants.hpp"
 #include "resp/types/reclaim.hpp"
@@ -137,7 +138,7 @@ void Executor::State::put_read_aside(uint64_t batch,
   }
   remember_aside(id, op.to, decoded);           // a view into op.packed
   op.packed = PackedBytes::copy_of(op.packed);  // it takes long, and should keep nothing else
-  effects.reads.split.push_back({batch, id, connection, !is_local(op.kind)});
+  effects.reads.split.push_back({batch, id, connection, is_linear(op.kind)});
   effects.long_reads.push_back(
       {id, std::move(op), moment.now_ms, ++reads_executed, options.reply_bytes_max,
        scripts.shared_read_scripts(),
@@ -266,6 +267,34 @@ std::string Executor::compare_command() {
   const std::string_view argv[] = {"kiwi.compare"};
   pack_command(command, 0, argv);
   return command;
+}
+
+void Executor::State::watch(const Decoded& decoded,
+                            int64_t now_ms,
+                            const ReplyGroups::Draft& draft,
+                            int version) {
+  RespWriter reply(draft.bytes(), version);
+  if (draft.batch == nullptr) {
+    return;
+  }
+  const PackedCommand& command = decoded.command;
+  if (decoded.row == nullptr) {
+    reply.error(kInternalError);
+    return;
+  }
+  if (may_put_aside && command.args.size() > options.long_read_elements) {
+    put_aside = true;
+    return;
+  }
+  bool has_ttl = false;
+  database.begin_command();
+  for (const FoundKey& key : keys_of(*decoded.row, command.args)) {
+    draft.batch->tokens.push_back(database.watch(command.database, key.name, now_ms, has_ttl));
+  }
+  if (has_ttl) {
+    context.saw_ttl();
+  }
+  reply.ok();
 }
 
 }  // namespace kiwi::resp

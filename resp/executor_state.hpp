@@ -36,6 +36,8 @@ struct ReplySpace {
   size_t read_end = 0;            // what `bytes` may grow to by a read
   size_t write_end = 0;           // and by a write
   bool lost = false;              // a write's reply did not fit, or a read's ended in the middle
+  bool undo_if_lost = false;      // a write whose reply does not fit is taken back
+  bool shaped = false;            // ReplyWriter::shaped(), of any part
   ReplyStream* stream = nullptr;  // a read's: it may leave in pieces
 };
 
@@ -96,6 +98,13 @@ struct Decoded {
   const CommandSpec* row = nullptr;
 };
 void decode(std::string_view packed, uint32_t cluster_version, Decoded& into);
+inline constexpr std::string_view kInternalError =
+    "ERR internal error: the command was not applied";
+// Whose tokens and producers it names: of the default user with its number or without.
+inline uint64_t once_scope(const PackedCommand& command) {
+  const uint64_t user = command.user.value_or(acl::kDefaultId);
+  return user == acl::kDefaultId ? 0 : user;
+}
 
 // Decodes commands in blocks before they are executed, and tells the Database which keys come next:
 // commands wait for memory more than for anything else once the keys are many. Reused, so that the
@@ -193,13 +202,14 @@ struct Executor::State {
   void remember_keys(const ReplySlot& to, const Decoded& decoded);
   void remember_aside(uint64_t read, const ReplySlot& to, const Decoded& decoded);
   bool run_handler(Route route, const Decoded& decoded, ReplySpace& out, int version);
+  bool lose_reply(const RespWriter& reply, size_t start, ReplySpace& out);
+  void execute_inner(Decoded& decoded, const Moment& moment, ReplySpace& out, int version);
   void end_lap(const Decoded& decoded);  // an operation was executed
   void failed(const CommandSpec& row, const std::exception& error);
   std::string too_much(uint64_t steps_max);
   uint64_t read_steps_left() const;                    // of this entry
   bool looks_long(const CommandSpec& row, Args args);  // the context was begun for it
   bool foreseen_long(RequestKind kind, const Decoded& decoded, const Moment& moment);
-  void watch(const Decoded& decoded, int64_t now_ms, const ReplyGroups::Draft& draft, int version);
   // Whose operation it is, and what it is; of a PendingOp or a ReadOp.
   struct Asker {
     ReplySlot to;
@@ -217,6 +227,36 @@ struct Executor::State {
   void asked_by(const PackedCommand& command, uint64_t checked_by);
   std::string denied(const CommandSpec& row, Args argv);
   void take_users();  // what the state says of them now
+
+  // ---- executor_once.cpp
+  struct Attempt {
+    bool lost = false;    // the reply is larger than any that is made
+    bool shaped = false;  // OnceRecord::shaped
+    bool takes = false;   // OnceRecord::takes
+    bool done = false;    // it was executed: it counts
+  };
+  void execute_once(Decoded& decoded, Moment moment, ReplySpace& out, int version);
+  void execute_numbered(Decoded& decoded, const Moment& moment, ReplySpace& out, int version);
+  Attempt attempt(Decoded& decoded, const Moment& moment);  // its reply: once_reply
+  OnceRecord record_of(const Attempt& attempt,
+                       const Decoded& decoded,
+                       const Checksum128& fingerprint,
+                       size_t kept_max,
+                       const Moment& moment);
+  Checksum128 fingerprint_of(const Decoded& decoded);
+  // Why a token that is not known is refused; empty: it is not.
+  std::string once_refusal(const Decoded& decoded, const Once::Name& name, const Moment& moment);
+  void answer_known(OnceRecord& known,
+                    const Once::Name& name,
+                    const Decoded& decoded,
+                    ReplySpace& out,
+                    int version);
+  void replay(const OnceRecord& known, const Decoded& decoded, ReplySpace& out, int version);
+  void refuse_once(std::string_view text, ReplySpace& out, int version);
+  bool takes(const CommandSpec* row, Args args) const;
+  void give(std::string_view bytes, bool lost, ReplySpace& out);
+  void look_at_tokens();  // the state is another one: which of those that wait counted meanwhile?
+  bool is_decided(const PackedCommand& command);  // of a token: somebody else's attempt counted
 
   // ---- executor_waits.cpp
   std::optional<bool> look_first(const CommandSpec& row,
@@ -239,6 +279,8 @@ struct Executor::State {
   void end_read(const ReplyGroups::Draft& draft, uint64_t slot);
   void drop_read(const ReplyGroups::Draft& draft);  // as if it had not been executed
   void end_write(const PendingOp& op, const ReplyGroups::Draft& draft);
+  // Its client is gone: what it takes goes back.
+  void serve_nobody(Decoded& decoded, const Moment& moment);
   void lose_serves(const PendingBatch& batch);
   void return_serves(const PendingBatch& batch);
   bool look_at_waits();  // true: there is more to look at
@@ -247,6 +289,7 @@ struct Executor::State {
   void answer_waits();
 
   // ---- executor_reads.cpp
+  void watch(const Decoded& decoded, int64_t now_ms, const ReplyGroups::Draft& draft, int version);
   struct WaitingReads {
     ReadBatch batch;
     size_t next = 0;                    // op to execute
@@ -355,6 +398,12 @@ struct Executor::State {
   bool in_transaction = false;
   ConnectionId asking = 0;  // the client's, if it is one of this node
   uint64_t failures = 0;    // commands that threw (F30)
+
+  std::string once_reply;         // of the command that counts once, on every node
+  size_t entry_once_bytes = 0;    // kept replies of this entry
+  uint64_t entry_once_steps = 0;  // of reads in its blocks that count once: every node takes them
+  bool block_takes = false;       // one of the last block's commands does (kTakes)
+  OnceStatus once_counts;         // what came of those whose clients are here
 
   Waiters waiters;
   std::vector<ReplySlot> answered;       // while this turn rested: clients_answered()

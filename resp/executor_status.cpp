@@ -35,6 +35,19 @@ ScriptStatus Executor::scripts() const {
   return status;
 }
 
+OnceStatus Executor::once() const {
+  OnceStatus& status = state_->once_counts;
+  if (!state_->rests) {
+    const Once::Total total = state_->database.once().total();
+    status.records = total.records;
+    status.bytes = total.bytes;
+    status.floor_ms = total.floor_ms;
+    status.oldest_ms = total.oldest_ms;
+  }
+  status.stamp_ms = state_->record().stamp_ms;
+  return status;
+}
+
 bool Executor::skipped_entry() const { return state_->skipped; }
 
 uint64_t Executor::state_checksum() const { return state_->record().checksum; }

@@ -27,6 +27,29 @@ struct WaiterStatus {
   uint64_t timeouts = 0;  // waits
 };
 
+// Tokens of commands that count once, and what came of those that clients of this node repeated.
+struct OnceStatus {
+  uint64_t records = 0;
+  uint64_t bytes = 0;
+  uint64_t floor_ms = 0;   // every token up to there is forgotten
+  uint64_t oldest_ms = 0;  // 0: none is remembered
+  int64_t stamp_ms = 0;    // the cluster's clock, at the last entry applied
+  // Since the start.
+  uint64_t replays = 0;
+  uint64_t done = 0;  // the reply was not kept
+  uint64_t expired = 0;
+  uint64_t mismatch = 0;
+  uint64_t clock = 0;
+  uint64_t closed = 0;
+  uint64_t gap = 0;
+  uint64_t given_back = 0;  // elements whose client was gone
+
+  // For how long a repeated command still gets its reply.
+  int64_t span_seconds() const {
+    return oldest_ms == 0 ? 0 : (stamp_ms - static_cast<int64_t>(oldest_ms)) / 1000;
+  }
+};
+
 // INFO keyspace: logical database, keys, keys with TTL.
 struct DatabaseSize {
   uint32_t database = 0;

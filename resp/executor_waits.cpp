@@ -27,6 +27,9 @@ constexpr uint64_t kCountMax = uint64_t{1} << 32;
 
 std::string pack_for(const PackedCommand& command, Args args) {
   std::string plain;
+  if (command.once) {
+    pack_once(plain, *command.once);
+  }
   pack_command(plain, command.database, args);
   if (!command.user) {
     return plain;
@@ -123,7 +126,8 @@ bool Executor::State::shows_something(const Decoded& decoded, const Moment& mome
   context.begin(*row, command.database, moment);
   std::vector<std::string> pinned;
   RespWriter nobody(nullptr, 2);
-  const bool something = try_first(decoded, wait, pinned, nobody).value_or(false);
+  const bool something =
+      is_decided(command) || try_first(decoded, wait, pinned, nobody).value_or(false);
   turn_commands += database.steps().taken() / kStepsPerCommand;
   return something;
 }
@@ -162,12 +166,19 @@ void Executor::State::begin_wait(const Asker& by,
   ++commands;
   context.begin(*row, command.database, moment);
   std::vector<std::string> pinned;
-  const std::optional<bool> something = try_first(decoded, wait, pinned, reply);
+  // A token that counted is answered by a serve, whatever is there: it is a replay.
+  const bool decided = is_decided(command);
+  const std::optional<bool> something =
+      decided ? std::optional(true) : try_first(decoded, wait, pinned, reply);
   turn_commands += database.steps().taken() / kStepsPerCommand;
   if (!something) {
     return;
   }
   Waiter waiter;
+  if (command.once && route_of(*row, command.args) == Route::kWrite) {
+    waiter.token = Waiters::token_name(once_scope(command), command.once->name);
+    waiter.decided = decided;
+  }
   waiter.to = by.to;
   waiter.resp_version = by.resp_version;
   waiter.reads = route_of(*row, command.args) == Route::kRead;
@@ -227,6 +238,57 @@ void Executor::State::end_write(const PendingOp& op, const ReplyGroups::Draft& d
     replies.end(draft, op.to.slot);
     waiters.served(op.waiter);
   }
+}
+
+namespace {
+
+// The strings and numbers of a reply, without its frame.
+std::vector<std::string> parts_of(std::string_view reply) {
+  std::vector<std::string> parts;
+  for (size_t at = 0; at < reply.size();) {
+    const size_t end = reply.find("\r\n", at);
+    CHECK_INVARIANT(end != std::string_view::npos);
+    const char type = reply[at];
+    const std::string_view line = reply.substr(at + 1, end - at - 1);
+    at = end + 2;
+    const std::optional<int64_t> size = type == '$' ? parse_decimal(line) : std::nullopt;
+    if (size && *size >= 0) {
+      parts.emplace_back(reply.substr(at, static_cast<size_t>(*size)));
+      at += static_cast<size_t>(*size) + 2;
+    } else if (type == ',') {
+      parts.emplace_back(line);
+    }
+  }
+  return parts;
+}
+
+}  // namespace
+
+// Nobody was told anything, so nobody can miss what is put back. One byte more, and the client may
+// have it: then it stays taken.
+void Executor::State::serve_nobody(Decoded& decoded, const Moment& moment) {
+  std::string taken;
+  ReplySpace space;
+  space.bytes = &taken;
+  space.read_end = space.write_end = config::limits::kOnceTakenBytes;
+  execute(decoded, moment, space, 2);
+  const WaitRule* rule = decoded.row != nullptr ? decoded.row->waiting : nullptr;
+  if (keeps_waiting || space.lost || rule == nullptr || rule->give_back == nullptr ||
+      !taken.starts_with('*')) {
+    return;
+  }
+  const std::vector<std::string> parts = parts_of(taken);
+  if (parts.size() < 2) {
+    return;
+  }
+  const PackedCommand& command = decoded.command;
+  std::vector<std::string> words{"kiwi.giveback",
+                                 command.once ? std::string(command.once->name) : std::string(),
+                                 std::to_string(once_scope(command))};
+  rule->give_back(command.args, parts, words);
+  const std::vector<std::string_view> views(words.begin(), words.end());
+  pack_command(effects.proposals.emplace_back(), command.database, views);
+  ++once_counts.given_back;
 }
 
 void Executor::State::lose_serves(const PendingBatch& batch) {

@@ -26,6 +26,11 @@ const char* mutant_name(Mutant mutant) {
       "round-beside-clamped",
       "serve-in-vain-answered",
       "timeout-beside-serve",
+      "once-age-first",
+      "once-floor-ignored",
+      "once-nil-not-kept",
+      "once-no-script-kept",
+      "once-waiter-not-woken",
   };
   static_assert(kNames.size() == static_cast<size_t>(Mutant::kCount));
   return kNames[static_cast<size_t>(mutant)];

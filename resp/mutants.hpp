@@ -28,6 +28,11 @@ enum class Mutant : uint8_t {
   kRoundBesideClamped,   // reads are asked for while others may have to be asked again (F9)
   kServeInVainAnswered,  // a serve that finds nothing answers its waiter nil (F31)
   kTimeoutBesideServe,   // a waiter's time ends it while a serve of it is under way (F31)
+  kOnceAgeFirst,         // a token that is too old is refused although its record is there
+  kOnceFloorIgnored,     // what a bound drove out may be executed again
+  kOnceNilNotKept,       // the nil of a block whose WATCH failed leaves its token unused
+  kOnceNoScriptKept,     // NOSCRIPT uses the token
+  kOnceWaiterNotWoken,   // who waits with a token is not told that it was decided elsewhere
   kCount,
 };
 

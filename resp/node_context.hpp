@@ -27,6 +27,7 @@
 #include "resp/client_pause.hpp"
 #include "resp/executor_status.hpp"
 #include "resp/fanout.hpp"
+#include "resp/faults.hpp"
 #include "resp/maintenance.hpp"
 #include "resp/master_names.hpp"
 #include "resp/measures.hpp"
@@ -142,6 +143,7 @@ struct NodeStatus {
   WaiterStatus waiters;
   ScriptStatus scripts;
   int64_t tls_certificate_expires_s = 0;  // unix time; 0: there is none
+  OnceStatus once;
 };
 
 // Messages on their way, gathered so that each connection gets one batch of them.
@@ -215,6 +217,7 @@ struct NodeContext {
   Tracking tracking{options};  // who caches what
   Monitors monitors;           // who said MONITOR
   ClientPause pause;
+  Faults faults;
 
   // Every live session; sessions enter and leave by themselves.
   std::map<ConnectionId, Session*> sessions;
@@ -249,6 +252,8 @@ struct NodeContext {
     return Error{Errc::kIo, "this node cannot read files"};
   };
   std::function<void(std::string)> trail;  // takes lines of the audit log; none: there is none
+  // Of the system, so that no two nodes draw the same.
+  std::function<uint64_t()> random_number = [] { return uint64_t{0}; };
   // DEBUG SLEEP: stops the client loop for so long.
   std::function<void(int64_t)> sleep_us = [](int64_t) {};
   std::function<ProcessUsage()> process_usage = read_process_usage;

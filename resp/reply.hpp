@@ -18,10 +18,16 @@ class ReplyWriter {
   ReplyWriter& operator=(const ReplyWriter&) = delete;
 
   // The protocol that the reader chose, 2 or 3: some commands answer in another shape.
-  int version() const { return version_; }
+  int version() const {
+    shaped_ = true;
+    return version_;
+  }
   void set_version(int version) { version_ = version; }  // HELLO answers in the new one
   // Nobody will read it: what only makes a reply may be left out.
   bool discards() const { return discards_; }
+  // In the other protocol it has other elements, or others may read it otherwise: a map was
+  // written, or somebody asked for version().
+  bool shaped() const { return shaped_; }
   bool lost() const { return lost_; }  // there was more than fits: the same from here on
 
   void ok() { simple("OK"); }
@@ -58,6 +64,7 @@ class ReplyWriter {
   int version_;
   bool discards_;
   bool lost_ = false;
+  mutable bool shaped_ = false;
 };
 
 }  // namespace kiwi::resp

@@ -32,10 +32,17 @@ enum class RequestKind : uint8_t {
   kWatch,      // a linearizable read that also answers tokens
   kBlocking,   // a blocking command: a linearizable read that begins to wait (F31)
   kUnblock,    // CLIENT UNBLOCK: ends a wait of this node
+  kAtLeast,    // this node's state once it has an index
+  kMaxLag,     // a linearizable read that may be so many milliseconds old
 };
 // Answered from this node's state as it is, whoever leads.
 constexpr bool is_local(RequestKind kind) {
-  return kind == RequestKind::kStaleRead || kind == RequestKind::kUnblock;
+  return kind == RequestKind::kStaleRead || kind == RequestKind::kUnblock ||
+         kind == RequestKind::kAtLeast;
+}
+// Local reads of its connection behind it wait for it: they must not show an older state.
+constexpr bool is_linear(RequestKind kind) {
+  return !is_local(kind) || kind == RequestKind::kAtLeast;
 }
 
 // One command (or one MULTI/EXEC) on its way.
@@ -46,7 +53,8 @@ struct Request {
   bool may_be_long = false;  // a read that may look at any number of records
   uint32_t offset = 0;       // of its packed command in RequestBatch::buffer
   uint32_t size = 0;
-  int64_t wait_until_ms = 0;  // kBlocking: monotonic; 0: for ever
+  // kBlocking: monotonic; 0: for ever. kAtLeast: the index. kMaxLag: how old it may be.
+  int64_t wait_until_ms = 0;
 };
 
 // Everything that one socket read produced for the router; program order.

@@ -146,6 +146,7 @@ void RespWriter::array(size_t elements) {
 }
 
 void RespWriter::map(size_t pairs) {
+  shaped_ = true;
   if (fits(kFrame)) {
     bool resp2 = version_ == 2;
     append_header(*out_, resp2 ? '*' : '%', static_cast<int64_t>(resp2 ? 2 * pairs : pairs));

@@ -82,7 +82,11 @@ bool Router::State::try_place(Connection& c, const Item& item) {
   if (c.open_ops != 0 && waits) {
     return !item.may_be_long && attach_read(c, item);
   }
-  if (is_local(item.kind) && c.linear_reads_out != 0) {
+  const bool indexed_matter = c.indexed_out != 0 || item.kind == RequestKind::kAtLeast;
+  if (indexed_matter && must_wait_for_indexed(c, item)) {
+    return false;
+  }
+  if (is_local(item.kind) && c.linear_reads_out != c.indexed_out) {
     return false;  // must not show an older state than the reads before it
   }
   if (c.aside != 0 && !mutant(Mutant::kLongReadOvertaken)) {
@@ -312,7 +316,7 @@ void Router::end_delay(Waiting what, int64_t now_ms) {
 
 bool Router::needs_end_of_turn() const {
   const State& s = *state_;
-  bool reads = !s.stale.empty() || s.may_ask_round();
+  bool reads = !s.stale.empty() || !s.indexed.empty() || s.may_ask_round();
   bool resends = s.can_send() && s.resend_next < s.next_sequence();
   return reads || resends || s.may_hand_over();
 }

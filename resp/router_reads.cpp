@@ -38,6 +38,10 @@ bool router::reads_may_keep(const RequestBatch& batch) {
 // A blocking command is tried on this node's state first, as it is: if something is there, a serve
 // decides. If not, the executor gives it back, and it becomes a linearizable read.
 void Router::State::add_read(Connection& c, ReadOp&& op, int64_t arrival_ms) {
+  const bool leveled = op.kind == RequestKind::kAtLeast || op.kind == RequestKind::kMaxLag;
+  if (leveled && add_indexed(c, op, arrival_ms)) {
+    return;
+  }
   const bool linear = !is_local(op.kind) && op.kind != RequestKind::kBlocking;
   ++c.reads_out;
   if (linear) {
@@ -102,6 +106,7 @@ void Router::State::ask_round(int64_t now_ms) {
     round->reads = std::exchange(gathering, std::exchange(spare_reads, {}));
     round->with_tick = std::exchange(gathering_tick, false);
     round->first_ask = last_ask + 1;
+    round->asked_ms = now_ms;
   }
   round->last_ask = ++last_ask;
   CHECK_INVARIANT(!round->reads.empty() && round->first_ask <= round->last_ask);
@@ -123,6 +128,9 @@ void Router::State::end_reads(int64_t now_ms, bool may_delay) {
       0;  // also without a leader: nobody may wait, timer after timer, for what cannot go
   if (service == Service::kUp && !stale.empty()) {
     run(std::exchange(stale, {}), {std::exchange(stale_runs, {}), now_ms}, nullptr);
+  }
+  if (service == Service::kUp && !indexed.empty()) {
+    run_indexed();
   }
   if (!can_send()) {
     return;
@@ -198,6 +206,7 @@ void Router::read_ready(const raft::ReadReady& ready, int64_t now_ms) {
   }
   s.wanted_commit_ms = now_ms;
   std::unique_ptr<Round> round = std::move(s.round);
+  s.note_round(*round, ready);
   s.last_round_reads = round->reads.size() + s.gathering.size();
   s.last_round_ms = now_ms;
   std::vector<ReadOp> ops;
@@ -245,6 +254,7 @@ void Router::read_split(const SplitRead& split) {
       own.runs.push_back({run.connection, 1, split.linear ? size_t{1} : 0});
       own.arrival_ms = it->second.arrival_ms;
       own.aside = true;
+      own.indexed = it->second.indexed;
       ++run.connection->aside;
       const bool is_new = s.executing.emplace(split.id, std::move(own)).second;
       CHECK_INVARIANT(is_new);
@@ -275,9 +285,11 @@ void Router::reads_done(uint64_t id, int64_t /*now_ms*/) {
   }
   std::vector<Run> runs = std::move(it->second.runs);
   const bool aside = it->second.aside;
+  const bool indexed = it->second.indexed;
   s.executed(it);
   s.end_new_waits();
   for (const Run& run : runs) {
+    router::take_off(run.connection->indexed_out, indexed ? run.count : 0);
     router::take_off(run.connection->aside, aside ? 1 : 0);
     s.read_over(*run.connection, run.count, run.linear);
   }

@@ -199,6 +199,7 @@ void Router::State::refuse_waiting(Answer why, int64_t now_ms, Whom whom) {
     }
   }
   if (service != Service::kUp) {
+    refuse_indexed(why);
     for (const ReadOp& op : std::exchange(stale, {})) {
       answer(op.to, op.kind, why);
     }

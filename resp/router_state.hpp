@@ -137,6 +137,8 @@ struct Connection {
   size_t pending_ops = 0;       // in pending batches, not answered
   size_t reads_out = 0;         // in stale, gathering, round or executing
   size_t linear_reads_out = 0;  // those that are not stale
+  size_t indexed_out = 0;       // of them, those that asked for no round (router_levels.cpp)
+  LogIndex indexed_at;          // the highest index that one of those was given
   size_t aside = 0;     // those that the executor put aside: later reads wait for them (F44)
   bool listed = false;  // in State::deferred
   // F31: whoever waited in a slot below was answered here, which the executor may not know yet.
@@ -200,12 +202,31 @@ struct WaitingRead {
   int64_t arrival_ms = 0;
 };
 
+// A read that needs no round: the index that its state must have is known.
+struct IndexedRead {
+  ReadOp op;
+  Connection* connection = nullptr;
+  LogIndex index;
+  int64_t clock_ms = 0;  // 0: the state's
+  int64_t arrival_ms = 0;
+};
+
+// A round that was answered: everything that was committed before it was asked is at or below its
+// index (F36).
+struct LastRound {
+  bool usable = false;
+  int64_t asked_ms = 0;
+  LogIndex index;
+  int64_t clock_ms = 0;  // for readers (F9)
+};
+
 // Reads that share one ReadIndex confirmation. All arrived before it was asked for the first time,
 // so the answer to any of its asks serves them (F36).
 struct Round {
   std::vector<WaitingRead> reads;
   uint64_t first_ask = 0;
   uint64_t last_ask = 0;
+  int64_t asked_ms = 0;  // the first time
   int64_t ask_again_ms = 0;
   bool with_tick = false;
 };
@@ -217,6 +238,7 @@ struct Executing {
   bool cancelled = false;
   bool aside = false;    // one read that takes long
   bool clamped = false;  // some of it may have to be asked again (F9)
+  bool indexed = false;  // its reads are Connection::indexed_out
 };
 
 }  // namespace router
@@ -276,6 +298,8 @@ struct Router::State {
 
   std::vector<ReadOp> stale;
   std::vector<router::Run> stale_runs;
+  std::vector<router::IndexedRead> indexed;
+  router::LastRound last_round;
   std::vector<router::WaitingRead> gathering;
   bool gathering_tick = false;
   // Empty: the room of those that a round answered. Without it, each read would be moved twice
@@ -356,6 +380,14 @@ struct Router::State {
   // Nothing was done for it and nothing will be.
   void answer_in_vain(const ReplySlot& to, RequestKind kind);
   void give_up(int64_t now_ms);
+
+  // ---- router_levels.cpp
+  bool must_wait_for_indexed(const router::Connection& connection, const router::Item& item) const;
+  // False: it needs a round.
+  bool add_indexed(router::Connection& connection, ReadOp& op, int64_t arrival_ms);
+  void run_indexed();
+  void refuse_indexed(router::Answer why);
+  void note_round(const router::Round& round, const raft::ReadReady& answer_at);
 
   // ---- router_waits.cpp
   // Of a connection that is closed: what was not handed over.

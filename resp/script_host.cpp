@@ -71,7 +71,7 @@ class InnerMark {
 ScriptHost::ScriptHost(Context& context, const ReplyWriter& reply, bool read_only)
     : context_(context),
       outer_(context.frame()),
-      silent_(reply.discards()),
+      silent_(reply.discards() || outer_.moment.quiet),
       read_only_(read_only || !outer_.moment.may_write),
       cluster_version_(context.state().settings().cluster_version()),
       seed_(context.prng().next()),

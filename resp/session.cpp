@@ -47,6 +47,7 @@ Session::~Session() {
   state_->stop_monitoring();
   state_->forget_hold();
   state_->node.replica_waits.forget(state_->info.id);
+  state_->node.faults.remove_of(state_->info.id);
   state_->node.sessions.erase(state_->info.id);
 }
 
@@ -320,6 +321,10 @@ void Session::State::answer(uint64_t slot, std::string_view bytes) {
   node.measures.answered(asked.row, now_ns - asked.arrival_ns,
                          bytes.starts_with('-') && !slots.has_begun(slot));
   tell_outcome(asked.row, bytes.starts_with('-') ? bytes : std::string_view());
+  if (!faulted.empty() || cut_off) [[unlikely]] {
+    const std::string other = faulted_answer(slot, bytes);
+    return killed ? void() : slots.answer(slot, other, output);
+  }
   slots.answer(slot, bytes, output);
 }
 

@@ -28,6 +28,12 @@ std::string upper_case(std::string_view text) {
 // saying: such a client is cut off before a line of its request can be taken for a command.
 bool is_http(std::string_view name) { return same_word(name, "post") || same_word(name, "host:"); }
 
+// The words behind it, and some of its own, are the command.
+bool is_prefix(SessionRole role) {
+  return role == SessionRole::kPrefix || role == SessionRole::kOnce ||
+         role == SessionRole::kReadLevel;
+}
+
 constexpr std::string_view kNoDebug =
     "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", "
     "you can run it from a local connection, otherwise you need to set this option in the "
@@ -180,7 +186,12 @@ std::vector<std::string_view> Session::State::words_sent(const CommandSpec& row,
 }
 
 // By the names that this node gives commands; `args` becomes what is meant, in `space` if need be.
-Resolved Session::State::resolve(Args& args, std::vector<std::string_view>& space) const {
+// What stands in front of a command is taken off; `why`: the error that it is.
+Resolved Session::State::resolve(Args& args,
+                                 std::vector<std::string_view>& space,
+                                 std::string& why) {
+  once.reset();
+  read_level.reset();
   while (true) {
     if (node.renames.any()) [[unlikely]] {
       const auto meant = node.renames.real_name(args[0]);
@@ -195,24 +206,36 @@ Resolved Session::State::resolve(Args& args, std::vector<std::string_view>& spac
       }
     }
     const Resolved found = resolve_for_client(node, args, info.face);
-    if (found.row == nullptr || found.row->role != SessionRole::kPrefix || args.size() < 2) {
+    if (found.row == nullptr || !is_prefix(found.row->role) || args.size() < 2) {
       return found;
     }
-    args = args.subspan(1);
+    why = take_prefix(*found.row, args);
+    if (!why.empty() || args.empty()) {
+      return found;
+    }
   }
 }
 
 void Session::State::dispatch(Args args) {
   const Args words_said = args;
   std::vector<std::string_view> space;
-  auto [row, unknown_subcommand] = resolve(args, space);
+  std::string wrong;
+  auto [row, unknown_subcommand] = resolve(args, space, wrong);
+  if (!wrong.empty()) {
+    ++node.metrics.commands_processed;
+    skip_this_reply = std::exchange(skip_next_reply, false);
+    return reject(row, wrong);
+  }
+  if (args.empty()) {
+    return row->role == SessionRole::kOnce ? begin_once_block() : set_read_level();
+  }
   if (row != nullptr && must_wait(*row)) {
     deferred = QueuedLocal{0, row, {words_said.begin(), words_said.end()}};
     return;
   }
   if (node.pause.until_ms != 0 && row != nullptr && !unknown_subcommand && is_paused(*row, args) &&
       refusal_of(*row, args.size()).empty()) {
-    return hold(*row, words_said);
+    return hold(*row, words_said, words_said.size() - args.size());
   }
   ++node.metrics.commands_processed;
   skip_this_reply = std::exchange(skip_next_reply, false);
@@ -228,8 +251,13 @@ void Session::State::dispatch(Args args) {
   if (unknown_subcommand) {
     return reject(nullptr, unknown_subcommand_text(args));
   }
-  if (!is_plain(*row, args.size())) {
-    if (const std::string why = refusal_of(*row, args.size()); !why.empty()) {
+  const bool counts = once || transaction.once || (row->flags & kWraps) != 0;
+  if (counts || !is_plain(*row, args.size())) {
+    std::string why = refusal_of(*row, args.size());
+    if (why.empty() && counts) {
+      why = refusal_to_count(*row, args);
+    }
+    if (!why.empty()) {
       return reject(row, why);
     }
   }
@@ -238,6 +266,11 @@ void Session::State::dispatch(Args args) {
       return reject(row, why);
     }
   }
+  carry_out(row, args);
+}
+
+// Of what nothing refused: as it is sent, or done here.
+void Session::State::carry_out(const CommandSpec* row, Args args) {
   const Args said = args;
   std::vector<std::string> hidden;  // what stands in its place
   if ((row->flags & kChangesUsers) != 0) {
@@ -268,7 +301,7 @@ void Session::State::dispatch(Args args) {
 }
 
 void Session::State::run(const CommandSpec& row, Args args) {
-  if (row.role == SessionRole::kPublish) {
+  if (row.role == SessionRole::kPublish && !once) {
     if (is_sentinel()) {
       return reply_error("ERR Only HELLO messages are accepted by Sentinel instances.");
     }
@@ -294,18 +327,27 @@ void Session::State::run(const CommandSpec& row, Args args) {
   }
   size_t begin = requests.buffer.size();
   begin_packed(row.is_internal());
+  const Route route = route_of(row, args);
+  if (once && route == Route::kWrite) [[unlikely]] {
+    pack_once(requests.buffer, once->mark(resp_version));
+  }
   pack_command(requests.buffer, database, args);
   if (requests.buffer.size() - begin > static_cast<size_t>(node.options.raft_max_entry_size)) {
     requests.buffer.resize(begin);
     return reply_error("ERR command is larger than raft.max-entry-size");
   }
-  if (WaitFor wait; row.waiting != nullptr && row.waiting->wait(args, wait)) {
+  if (node.faults.any() && fault_before(row.name)) [[unlikely]] {
+    requests.buffer.resize(begin);
+    return killed ? void() : reply_error(texts::kTimeout);
+  }
+  const bool numbered = once && once->form == OnceMark::Form::kProducer;
+  if (WaitFor wait; row.waiting != nullptr && !numbered && row.waiting->wait(args, wait)) {
     return block(wait, begin, may_be_long(row, args.size()));
   }
-  forward(route_of(row, args) == Route::kWrite ? RequestKind::kWrite
-          : may_read_stale()                   ? RequestKind::kStaleRead
-                                               : RequestKind::kRead,
-          begin, may_be_long(row, args.size()));
+  const ReadLevel level = level_of_reads(!transaction.tokens.empty());
+  forward(route == Route::kWrite ? RequestKind::kWrite : level.kind, begin,
+          may_be_long(row, args.size()));
+  requests.requests.back().wait_until_ms = level.number;
 }
 
 void Session::State::run_local(const CommandSpec& row, Args args, RespWriter& reply, size_t room) {
@@ -358,6 +400,7 @@ void Session::State::forward(RequestKind kind, size_t begin, bool may_be_long) {
   if (requests.requests.empty()) {
     requests.acl_version = node.accounts.version();
   }
+  note_fault(request.slot);
   if (caching) {
     node.tracking.mark(info.id, request.slot, slots.first_number());
   }

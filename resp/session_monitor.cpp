@@ -42,7 +42,7 @@ void Session::State::show_block() {
   auto local = transaction.locals.begin();
   auto packed = transaction.packed.begin();
   std::vector<std::string_view> args;
-  for (size_t position = 0; position < transaction.count; ++position) {
+  for (size_t position = transaction.once ? 1 : 0; position < transaction.count; ++position) {
     const CommandSpec* row = nullptr;
     PackedCommand command;
     if (local != transaction.locals.end() && local->position == position) {

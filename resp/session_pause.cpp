@@ -32,11 +32,12 @@ bool Session::State::is_paused(const CommandSpec& row, Args args) const {
   return writes && (!arity_fits(row, args.size()) || name_as_read(row, args).empty());
 }
 
-void Session::State::hold(const CommandSpec& row, Args args) {
+// `prefix`: words in front of the command.
+void Session::State::hold(const CommandSpec& row, Args args, size_t prefix) {
   CHECK_INVARIANT(!deferred && !held);
   held = true;
   last_command = &row;
-  deferred = QueuedLocal{0, &row, {args.begin(), args.end()}};
+  deferred = QueuedLocal{prefix, &row, {args.begin(), args.end()}};
   node.pause.waiting.insert(info.id);
 }
 
@@ -52,7 +53,7 @@ bool Session::State::must_still_wait() const {
     return must_wait(*deferred->row);
   }
   const std::vector<std::string_view> args(deferred->args.begin(), deferred->args.end());
-  return is_paused(*deferred->row, args);
+  return is_paused(*deferred->row, Args(args).subspan(deferred->position));
 }
 
 // ---------------------------------------------------------------- the node

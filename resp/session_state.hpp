@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <list>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include "resp/acl/trail.hpp"
 #include "resp/command.hpp"
+#include "resp/faults.hpp"
 #include "resp/help.hpp"
 #include "resp/maintenance.hpp"
 #include "resp/measures.hpp"
@@ -45,6 +47,31 @@ struct TokenOrder {
   }
 };
 
+// What stands in front of a command or a block that counts once.
+struct AskedOnce {
+  OnceMark::Form form = OnceMark::Form::kToken;
+  std::string name;  // OnceMark::name
+  uint64_t number = 0;
+  uint64_t after = 0;
+  bool watched = false;
+
+  OnceMark mark(int resp_version) const {
+    return {form, name, number, after, static_cast<uint8_t>(resp_version), watched};
+  }
+};
+
+// How old what reads show may be.
+struct ReadLevel {
+  RequestKind kind = RequestKind::kRead;  // or kStaleRead, kAtLeast, kMaxLag
+  int64_t number = 0;                     // kAtLeast: index; kMaxLag: milliseconds
+};
+
+// A command whose answer KIWI.FAULT takes.
+struct FaultedSlot {
+  uint64_t id = 0;  // of Faults::begin()
+  FaultKind kind = FaultKind::kLostReply;
+};
+
 // MULTI .. EXEC, and what WATCH saw.
 struct Transaction {
   bool open = false;
@@ -59,6 +86,7 @@ struct Transaction {
   std::set<WatchToken, TokenOrder> tokens;
   size_t token_bytes = 0;                // in the packed block, at most
   uint64_t acl_version = kNeedsNoCheck;  // the oldest by which one of them was checked
+  std::optional<AskedOnce> once;         // of the block
   bool tokens_lost = false;  // a WATCH failed: EXEC must not believe that nothing changed (F11)
 
   size_t memory_bytes() const { return bytes + token_bytes + tokens.size() * kTokenMemory; }
@@ -148,7 +176,7 @@ struct Session::State {
   const acl::NamedUser* limited = nullptr;
   bool authenticated = false;
   std::optional<Login> login;  // behind a kLogin barrier
-  bool stale_reads = false;    // READONLY
+  ReadLevel reads;             // READONLY, KIWI.READ
   std::string name;
   std::string library_name;
   std::string library_version;
@@ -203,10 +231,15 @@ struct Session::State {
   InPieces in_pieces;
   bool gave_back = false;  // since it was last active
   int64_t over_soft_limit_since_ms = -1;
-  bool paused = false;    // too much unanswered or unsent (F28)
-  bool running = false;   // process() is on the stack
-  bool busy = false;      // a script ran for too long when process() began
-  bool in_block = false;  // a local command of MULTI is executed
+  bool paused = false;                      // too much unanswered or unsent (F28)
+  bool running = false;                     // process() is on the stack
+  bool busy = false;                        // a script ran for too long when process() began
+  bool in_block = false;                    // a local command of MULTI is executed
+  std::optional<AskedOnce> once;            // of the command that is dispatched
+  std::optional<ReadLevel> read_level;      // the same: another one than `reads`
+  std::optional<FaultedSlot> next_fault;    // of the command that is handed on next
+  std::map<uint64_t, FaultedSlot> faulted;  // by slot
+  bool cut_off = false;                     // half an answer was the last that it gets
   bool close_after_replies = false;
   bool killed = false;
   const CommandSpec* last_command = nullptr;
@@ -229,9 +262,25 @@ struct Session::State {
   void answer(uint64_t slot, std::string_view bytes);
   AskedCommand asked() const { return {counted_row, arrival_ns}; }
 
+  // ---- session_once.cpp
+  // Takes what stands in front of a command off `args`. An error's text, or nothing; no words are
+  // left when they were about a block.
+  std::string take_prefix(const CommandSpec& row, Args& args);
+  std::string take_once(const CommandSpec& row, Args& args);
+  void begin_once_block();
+  void set_read_level();  // of the connection
+  std::string take_read_level(Args& args);
+  std::string refusal_to_count(const CommandSpec& row, Args args) const;
+
+  // ---- session_faults.cpp
+  bool fault_before(std::string_view command);
+  void note_fault(uint64_t slot);
+  std::string faulted_answer(uint64_t slot, std::string_view bytes);
+
   // ---- session_dispatch.cpp
-  Resolved resolve(Args& args, std::vector<std::string_view>& space) const;
+  Resolved resolve(Args& args, std::vector<std::string_view>& space, std::string& why);
   void dispatch(Args args);
+  void carry_out(const CommandSpec* row, Args args);
   void run(const CommandSpec& row, Args args);  // that is not refused, nor queued
   std::optional<std::string> script_of(const CommandSpec& row, Args args) const;
   // The name under which it is sent as a read; empty: it is not.
@@ -266,7 +315,9 @@ struct Session::State {
   LaterReply defer();
   // Not between WATCH and EXEC, also on a READONLY connection: a value older than its token would
   // pass for unchanged (F11).
-  bool may_read_stale() const { return stale_reads && transaction.tokens.empty(); }
+  ReadLevel level_of_reads(bool watches) const {
+    return watches ? ReadLevel{} : read_level.value_or(reads);
+  }
   bool is_silent() const { return replies_off || skip_this_reply; }
 
   // ---- session_users.cpp
@@ -352,7 +403,7 @@ struct Session::State {
 
   // ---- session_pause.cpp
   bool is_paused(const CommandSpec& row, Args args) const;  // CLIENT PAUSE holds it
-  void hold(const CommandSpec& row, Args args);
+  void hold(const CommandSpec& row, Args args, size_t prefix);
   void forget_hold();
   bool must_still_wait() const;  // `deferred`
 

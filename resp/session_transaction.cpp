@@ -108,11 +108,21 @@ void Session::State::exec(RespWriter& reply) {
   if (block.broken) {
     return reply.error(texts::kExecAborted);
   }
-  if (block.tokens_lost) {
+  if (block.once && block.once->watched && !block.writes && block.tokens.empty()) {
+    return reply.error(texts::kExpectsWatch);
+  }
+  if (block.tokens_lost && block.once && block.writes) {
+    // An earlier attempt may have counted, so it is looked for; a new one needs its WATCH.
+    block.once->watched = true;
+    block.tokens.clear();
+  } else if (block.tokens_lost) {
     return reply.null_array();
   }
   if (block.packed.empty() && block.tokens.empty()) {
     reply.array(block.count);
+    if (block.once) {
+      reply.ok();
+    }
     size_t room = config::limits::kLocalReplyBytes + block.bytes;
     for (const QueuedLocal& local : block.locals) {
       run_queued(local, reply, room);
@@ -126,14 +136,19 @@ void Session::State::exec(RespWriter& reply) {
   }
   size_t begin = requests.buffer.size();
   begin_packed();
+  if (block.once) {
+    pack_once(requests.buffer, block.once->mark(resp_version));
+  }
   pack_transaction(requests.buffer, database, tokens, block.packed);
+  if (node.faults.any() && fault_before("exec")) [[unlikely]] {
+    requests.buffer.resize(begin);
+    return reply.error(texts::kTimeout);
+  }
   // Tokens are worth nothing against a state that may be old.
-  bool stale = stale_reads && tokens.empty();
-  forward(block.writes ? RequestKind::kWrite
-          : stale      ? RequestKind::kStaleRead
-                       : RequestKind::kRead,
-          begin, block.may_be_long);
+  const ReadLevel level = level_of_reads(!tokens.empty());
+  forward(block.writes ? RequestKind::kWrite : level.kind, begin, block.may_be_long);
   requests.acl_version = std::min(requests.acl_version, block.acl_version);
+  requests.requests.back().wait_until_ms = level.number;
   if (!block.locals.empty()) {
     barrier = Barrier{requests.requests.back().slot, Barrier::Kind::kExec};
     exec_locals = std::move(block.locals);

@@ -5,6 +5,8 @@
 //   NOCLUSTER CLUSTERDOWN LOADING MOVED OOM NOAUTH WRONGPASS NOPERM NOPROTO EXECABORT WRONGTYPE
 //   INVALIDOBJ UNBLOCKED NOSCRIPT NOTBUSY BUSY UNKILLABLE TRYAGAIN DENIED READONLY REDIRECT
 //   ERR   certainly not applied (a block: nothing of it)
+//   ONCEEXPIRED ONCEMISMATCH ONCECLOCK ONCECLOSED ONCEGAP   the same; an earlier attempt may have
+//   been ONCEDONE   applied, once, by an earlier attempt
 #pragma once
 
 #include <string>
@@ -90,6 +92,43 @@ inline constexpr std::string_view kUsersSeededBefore = "ERR this cluster has use
 inline constexpr std::string_view kUsersComing =
     "TRYAGAIN the users that this node's options name are on their way into the cluster's data: "
     "try again";
+
+// ---- commands that count once (KIWI.ONCE, KIWI.SEQ)
+inline constexpr std::string_view kBadToken =
+    "ERR bad token: a UUID of version 7 or a ULID, maybe with .suffix of up to 32 bytes, or "
+    "<unix milliseconds>-<1 to 64 bytes>";
+inline constexpr std::string_view kNotOnce = "ERR this command cannot be made once";
+inline constexpr std::string_view kOnceNotFirst =
+    "ERR in a transaction it is the first command, and stands for the whole block";
+inline constexpr std::string_view kOnceTakes =
+    "ERR a producer's command takes nothing: its reply would be the only copy";
+inline constexpr std::string_view kExpectsWatch = "ERR this block expects WATCH";
+inline constexpr std::string_view kTooLargeToKeep =
+    "ERR the reply is too large to be kept; nothing was taken";
+inline constexpr std::string_view kNoRoomForProducer =
+    "ERR there are too many producers: KIWI.PRODUCER DROP makes room";
+inline constexpr std::string_view kOnceClosed =
+    "ONCECLOSED the token was closed before it was used";
+inline constexpr std::string_view kOnceMismatch =
+    "ONCEMISMATCH the token was used for another command";
+inline std::string once_clock(int64_t ahead_ms) {
+  return "ONCECLOCK the token is " + std::to_string(ahead_ms) + " ms ahead of the cluster's clock";
+}
+inline std::string once_expired(int64_t until_ms) {
+  return "ONCEEXPIRED tokens up to " + std::to_string(until_ms) +
+         " are forgotten: not applied now, an earlier attempt may have been";
+}
+inline std::string once_gap(uint64_t last) { return "ONCEGAP last is " + std::to_string(last); }
+inline std::string once_done(uint64_t index) {
+  return "ONCEDONE applied at index " + std::to_string(index) + "; its reply was not kept";
+}
+inline std::string once_done_otherwise(uint64_t index) {
+  return "ONCEDONE applied at index " + std::to_string(index) +
+         "; its reply has another shape in this protocol";
+}
+inline std::string once_superseded(uint64_t last) {
+  return "ONCEDONE superseded: last is " + std::to_string(last);
+}
 
 inline constexpr std::string_view kNoScript = "NOSCRIPT No matching script. Please use EVAL.";
 // Redis' words: of commands that would wait for a script.

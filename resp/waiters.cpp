@@ -95,6 +95,12 @@ void Waiters::add(Waiter waiter) {
   }
   of_connection_.insert_or_assign(waiter.to.connection, id);
   enter_lanes(id, waiter);
+  if (!waiter.token.empty()) {
+    of_token_.emplace(waiter.token, id);
+    if (waiter.decided) {
+      decided_.insert(id);
+    }
+  }
   if (!waiter.saw_nothing) {
     mark_all_of(waiter);
   }
@@ -107,6 +113,10 @@ void Waiters::erase(BlockedMap::iterator it) {
   deadlines_.erase({blocked.waiter.until_ms, id});
   for (const std::string& key : blocked.waiter.keys) {
     waited_keys_.forget(key);
+  }
+  if (!blocked.waiter.token.empty()) {
+    of_token_.erase({blocked.waiter.token, id});
+    decided_.erase(id);
   }
   const auto of = of_connection_.find(blocked.waiter.to.connection);
   if (of != of_connection_.end() && of->second == id) {
@@ -228,7 +238,7 @@ std::optional<int64_t> Waiters::wake_at_ms() const {
   if (!deadlines_.empty()) {
     at = deadlines_.begin()->first;
   }
-  if (!marked_.empty() && anybody()) {
+  if ((!marked_.empty() || !decided_.empty()) && anybody()) {
     at = std::min(at.value_or(quiet_until_ms_), quiet_until_ms_);
   }
   return at;
@@ -317,6 +327,7 @@ void Waiters::not_served(uint64_t id) {
   in_trouble_ = false;
   quiet_until_ms_ = 0;
   it->second.waiter.saw_nothing = true;
+  decided_.erase(id);  // else it would have been answered
   mark(take_back(it->second));
   if (go_on(it)) {
     mark_all_of(it->second.waiter);
@@ -339,6 +350,49 @@ void Waiters::returned(uint64_t id) {
 }
 
 // ---------------------------------------------------------------- looking
+
+std::string Waiters::token_name(uint64_t user, std::string_view token) {
+  std::string name;
+  put_be(name, user);
+  return name.append(token);
+}
+
+void Waiters::token_decided(const std::string& name) {
+  for (auto it = of_token_.lower_bound({name, 0}); it != of_token_.end() && it->first == name;
+       ++it) {
+    decided_.insert(it->second);
+  }
+}
+
+std::vector<std::string> Waiters::tokens() const {
+  std::vector<std::string> names;
+  for (const auto& [name, id] : of_token_) {
+    if (names.empty() || names.back() != name) {
+      names.push_back(name);
+    }
+  }
+  return names;
+}
+
+// Whose serve is under way is answered by it; if that comes back, the next one is asked for here.
+bool Waiters::serve_decided(Room& room) {
+  for (auto next = decided_.begin(); next != decided_.end();) {
+    const auto it = blocked_.find(*next);
+    CHECK_INVARIANT(it != blocked_.end());
+    if (it->second.aim) {
+      ++next;
+      continue;
+    }
+    if (room.over() || now_ms_ < quiet_until_ms_) {
+      return false;
+    }
+    --room.left;
+    ++next;
+    ask_serve(it->first, it->second, lane_of(it->second.waiter, 0));
+    quiet_until_ms_ = in_trouble_ ? now_ms_ + kAgainMs : 0;
+  }
+  return true;
+}
 
 // Each one that reads, once: what is there is there for all of them. False: there are more.
 bool Waiters::serve_readers(Marks::iterator mark, const ServeHere& serve_here, Room& room) {
@@ -415,7 +469,8 @@ bool Waiters::look(const Supply& supply, const ServeHere& serve_here, Room room)
     mark = look_at(mark, supply, serve_here, room) ? marked_.erase(mark) : std::next(mark);
   }
   look_from_ = mark == marked_.end() ? LaneName{} : mark->first;
-  return room.over() && !marked_.empty();
+  const bool all_decided = decided_.empty() || serve_decided(room);
+  return room.over() && (!marked_.empty() || !all_decided);
 }
 
 Waiters::Effects Waiters::take_effects() { return std::exchange(effects_, {}); }

@@ -41,7 +41,9 @@ struct Waiter {
   int64_t until_ms = 0;                   // monotonic; 0: for ever
   std::string packed;                     // its command, plain
   std::string lane;                       // who waits in another lane wants other elements
-  std::vector<std::string> keys;          // no two alike
+  std::string token;                      // by which its command counts once; empty: it has none
+  bool decided = false;           // of a token: an attempt counted already, so a serve answers
+  std::vector<std::string> keys;  // no two alike
   // There was a moment since its call at which there was nothing for it. Only then nil is true.
   bool saw_nothing = true;
 };
@@ -99,6 +101,10 @@ class Waiters {
   void unblock(ConnectionId connection, WaitEnd how, const Answer& by);
   void end_all(WaitEnd how);
   void look_at_all();  // the state is another one
+  // An attempt with that token counted: a serve gives its reply to whoever waits with it.
+  void token_decided(const std::string& name);
+  static std::string token_name(uint64_t user, std::string_view token);
+  std::vector<std::string> tokens() const;  // that somebody waits with, by name
   void set_clock(int64_t now_ms);
 
   // ---- once a turn, after whole entries
@@ -108,7 +114,9 @@ class Waiters {
 
   bool anybody() const { return !blocked_.empty(); }
   // No look is needed.
-  bool idle() const { return !anybody() && marked_.empty() && effects_.empty(); }
+  bool idle() const {
+    return !anybody() && marked_.empty() && effects_.empty() && decided_.empty();
+  }
   std::optional<int64_t> wake_at_ms() const;  // when set_clock() has something to do
   WaitedKeys& waited_keys() { return waited_keys_; }
   WaiterStatus status() const;
@@ -148,6 +156,7 @@ class Waiters {
   void mark_changes();
   bool look_at(Marks::iterator mark, const Supply& supply, const ServeHere& serve_here, Room& room);
   bool serve_readers(Marks::iterator mark, const ServeHere& serve_here, Room& room);
+  bool serve_decided(Room& room);  // false: there are more
   void ask_serve(uint64_t id, Blocked& blocked, const LaneName& because);
   void end_served(BlockedMap::iterator it);
   LaneName take_back(Blocked& blocked);  // its serve is over; gives the lane that it was for
@@ -166,6 +175,8 @@ class Waiters {
   Marks marked_;        // to be looked at
   LaneName look_from_;  // where the last look ended, so that no lane always comes last
   std::unordered_map<ConnectionId, uint64_t> of_connection_;
+  std::set<std::pair<std::string, uint64_t>> of_token_;  // ordered: clients choose the names (F63)
+  std::set<uint64_t> decided_;  // of them, those to be served whatever is there
   std::set<std::pair<int64_t, uint64_t>> deadlines_;
   // A serve came back: until one is decided again they are asked for one at a time, none before.
   bool in_trouble_ = false;

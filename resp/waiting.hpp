@@ -23,6 +23,9 @@ struct WaitFor {
   std::string_view lane;               // who waits in another one wants other elements (a group)
 };
 
+// Which words of argv say how long it waits, and not what it takes.
+enum class TimeoutAt : uint8_t { kLast, kFirst, kOptions };
+
 struct WaitRule {
   // A pure function of argv. False: this argv does not block; it goes the way of its row, and what
   // is wrong with it the handler says.
@@ -37,6 +40,13 @@ struct WaitRule {
   // The argv that it waits with, where that is another one: a word means the moment of the call
   // (`$` of XREAD), or it gets less when it had to wait. Only asked if there was nothing.
   std::vector<std::string> (*pin)(Context& context, Args args) = nullptr;
+  // Of a client that was gone before it was served: what was taken, and where from, as the
+  // arguments of kiwi.giveback (commands/give_back.cpp). `taken`: the strings and numbers of the
+  // reply, its key first. None: nothing is lost.
+  void (*give_back)(Args args,
+                    const std::vector<std::string>& taken,
+                    std::vector<std::string>& words) = nullptr;
+  TimeoutAt timeout = TimeoutAt::kLast;  // kOptions: BLOCK and COUNT, which pin() may add
 };
 
 }  // namespace kiwi::resp

@@ -1,5 +1,6 @@
 #include "rocks/backup.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -19,6 +20,9 @@ namespace kiwi::rocks {
 namespace fs = std::filesystem;
 
 namespace {
+
+// Stamps may be ahead of their leader's clock by an election timeout.
+constexpr int64_t kStampAheadMs = 2000;
 
 // F46: of a state that this build cannot apply entries to. The first start would say so, after an
 // hour of copying.
@@ -72,7 +76,9 @@ Result<SnapshotInfo> copy_backup(const std::string& backup, const std::string& d
   return (*copy)->info();
 }
 
-Result<void> reset_members(const std::string& directory, const raft::Configuration& configuration) {
+Result<void> reset_members(const std::string& directory,
+                           const raft::Configuration& configuration,
+                           int64_t now_ms) {
   KeyspaceOptions options;
   options.path = directory;
   options.block_cache_bytes = 8 << 20;
@@ -90,10 +96,24 @@ Result<void> reset_members(const std::string& directory, const raft::Configurati
   if (!applied) {
     return Error{Errc::kCorrupt, "the state in " + directory + " does not say how far it goes"};
   }
-  state.put(Family::kSystem, key, record);
+  if (now_ms + kStampAheadMs < applied->stamp_ms) {
+    return Error{Errc::kInvalid,
+                 "the clock of this machine is " + std::to_string(applied->stamp_ms - now_ms) +
+                     " ms behind the last change in " + directory +
+                     ": set it, for fences that were given out since the backup must stay below "
+                     "those to come"};
+  }
+  // What was being built would pass for what is there.
+  drop_hidden(state, applied->mutation_counter);
+  AppliedRecord lifted = *applied;
+  lifted.mutation_counter =
+      std::max(lifted.mutation_counter, static_cast<uint64_t>(std::max<int64_t>(0, now_ms)) * 1000);
+  keys::applied_record(key);
+  std::string row;
+  encode(row, lifted);
+  state.put(Family::kSystem, key, row);
   keys::session_range(key, end);
   state.erase_range(Family::kSystem, key, end);
-  std::string row;
   encode(row, SessionValue{});
   for (const raft::Member& member : configuration.members) {
     keys::session(key, kFirstGroup, member.id, member.incarnation);

@@ -14,7 +14,13 @@ namespace kiwi::rocks {
 Result<SnapshotInfo> copy_backup(const std::string& backup, const std::string& directory);
 
 // The state's members become those of `configuration`, each with a session row that has seen
-// nothing. Keys, mutation counter, clock and physical database numbers stay as they are. Durable.
-Result<void> reset_members(const std::string& directory, const raft::Configuration& configuration);
+// nothing. The mutation counter becomes the microseconds since 1970, if it is not above them: more
+// than any that was given out since the backup, as long as a cluster makes less than a million
+// changes a second, so that a fence of before is never larger than one of now. A clock that is
+// behind the backup's last stamp is refused. Keys, clock and physical database numbers stay as they
+// are. Durable.
+Result<void> reset_members(const std::string& directory,
+                           const raft::Configuration& configuration,
+                           int64_t now_ms);
 
 }  // namespace kiwi::rocks

@@ -59,5 +59,20 @@ bool is_deletion_bucket(std::string_view key) {
 }
 bool is_expiry(std::string_view key) { return keys::parse_expiry(key).has_value(); }
 uint64_t bucket_counter(std::string_view value) { return ByteReader(value).le<uint64_t>(); }
+bool is_once(std::string_view key) { return keys::parse_once_record(key).has_value(); }
+
+// Both begin with a format byte (resp/types/once_record.cpp).
+LogIndex once_changed(std::string_view value) {
+  ByteReader in(value.substr(value.empty() ? 0 : 1));
+  return LogIndex{in.le<uint64_t>()};
+}
+
+uint64_t once_floor(Reader& state) {
+  std::string key;
+  keys::once_floor(key);
+  const std::string_view value = state.get(Family::kSystem, key).value_or(std::string_view());
+  ByteReader in(value.substr(value.empty() ? 0 : 1));
+  return in.le<uint64_t>();
+}
 
 }  // namespace kiwi::rocks::delta

@@ -10,7 +10,7 @@
 //
 // Phases, in this order, keys ascending within each:
 //   kSystem   system records: all but 'X'; of 'B' those that are newer than the base's mutation
-//             counter
+//             counter, of 'O' those that changed behind the base's index
 //   kMeta     kPut for every key with last_modified above the base's mutation counter, and for its
 //             bucket if that has a counter but did not move; kKeep for the other keys that are
 //             suspect: a deletion bucket that moved, or a deadline that passed, may mean that the
@@ -18,7 +18,8 @@
 //   kElement, kNode    all records of the collections that kMeta put; what is packed has none. The
 //             deadlines of a hash's fields are of kNode
 // All else the receiver derives: the 'X' of the keys that it puts and drops, the bucket of a key
-// that expired, what FLUSHDB took.
+// that expired, what FLUSHDB took, and that 'O' are gone up to the millisecond that 'o' names: a
+// token's record leaves in no other way.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +32,8 @@
 namespace kiwi::rocks::delta {
 
 // 1: another digest; 2: 'X' of all databases that are gone; 3: metadata of format 1; 4: elements of
-// lists by position; 5: 'X' by deadline first
-inline constexpr uint8_t kVersion = 6;
+// lists by position; 5: 'X' by deadline first; 6: all of 'O'
+inline constexpr uint8_t kVersion = 7;
 
 enum Op : uint8_t { kPut = 1, kPart = 2, kKeep = 3, kPhase = 4, kEnd = 5 };
 enum class Phase : uint8_t { kSystem = 1, kMeta = 2, kElement = 3, kNode = 4 };
@@ -64,5 +65,8 @@ bool suspect(const Buckets& moved,
 bool is_deletion_bucket(std::string_view key);
 bool is_expiry(std::string_view key);  // derived from the key that it is of
 uint64_t bucket_counter(std::string_view value);
+bool is_once(std::string_view key);
+LogIndex once_changed(std::string_view value);  // the entry that wrote the record last
+uint64_t once_floor(Reader& state);  // no 'O' of a millisecond up to there; 0: none was dropped
 
 }  // namespace kiwi::rocks::delta

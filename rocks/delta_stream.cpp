@@ -215,7 +215,8 @@ void Stream::step_system() {
       return move_on();
     }
     moved_.add(bucket->database, bucket->bucket);
-  } else if (delta::is_expiry(key)) {
+  } else if (delta::is_expiry(key) || (delta::is_once(key) && value_done_ == 0 &&
+                                       delta::once_changed(cursor_->value()) <= base_.index)) {
     return move_on();
   }
   put(Family::kSystem);

@@ -62,6 +62,7 @@ class Target final : public DeltaTarget {
   bool put_meta(std::string_view key, std::string_view value);
   bool keep(DatabaseId database, std::string_view hash);
   void settle_databases();
+  void settle_tokens();
   void pass_own_before(std::string_view key);  // those that were not kept and may be gone, go
   void drop_own(std::string_view key, const Metadata& metadata);
   void drop_elements(const Metadata& metadata, DatabaseId database);
@@ -170,9 +171,10 @@ bool Target::begin(uint8_t phase) {
   phase_ = phase;
   switch (static_cast<Phase>(phase)) {
     case Phase::kSystem:
-      // All but the buckets 'B' and the deadlines 'X' comes anew.
+      // All but the buckets 'B', the tokens 'O' and the deadlines 'X' comes anew.
       keyspace_->erase_range(Family::kSystem, "", "B");
-      keyspace_->erase_range(Family::kSystem, "C", "X");
+      keyspace_->erase_range(Family::kSystem, "C", "O");
+      keyspace_->erase_range(Family::kSystem, "P", "X");
       keyspace_->erase_range(Family::kSystem, "Y", "");
       return true;
     case Phase::kMeta:
@@ -180,6 +182,7 @@ bool Target::begin(uint8_t phase) {
         return false;
       }
       settle_databases();
+      settle_tokens();
       own_ = before_->cursor(Family::kMeta, {}, {});
       return true;
     case Phase::kElement:
@@ -275,6 +278,15 @@ void Target::settle_databases() {
     to_.push_back('\0');
     keyspace_->erase_range(Family::kSystem, from_, to_);
     keys::expiry_range(from_, to_, gone);
+    keyspace_->erase_range(Family::kSystem, from_, to_);
+  }
+}
+
+// Once the system records are in: tokens that were forgotten since the base go. Those that came are
+// all above the floor.
+void Target::settle_tokens() {
+  if (const uint64_t floor = delta::once_floor(*keyspace_); floor != 0) {
+    keys::once_range(from_, to_, 0, floor + 1);
     keyspace_->erase_range(Family::kSystem, from_, to_);
   }
 }

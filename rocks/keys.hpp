@@ -169,6 +169,26 @@ void user(std::string& out, std::string_view name);
 void users_total(std::string& out);
 void user_range(std::string& from, std::string& to);              // what all take comes first
 std::optional<std::string_view> user_name(std::string_view key);  // none: what all take
+// 'O', the milliseconds that the token names, user and name -> what became of that attempt
+// (types/once.hpp). 'o' and a second -> how many of its tokens are kept, and their bytes; 'o' alone
+// -> up to which millisecond all are forgotten.
+struct OnceKey {
+  uint64_t ms = 0;
+  uint64_t user = 0;
+  std::string_view name;
+};
+void once_record(std::string& out, const OnceKey& key);
+void once_range(std::string& from, std::string& to, uint64_t from_ms, uint64_t to_ms);
+std::optional<OnceKey> parse_once_record(std::string_view key);
+void once_second(std::string& out, uint64_t second);
+void once_second_range(std::string& from, std::string& to);
+std::optional<uint64_t> parse_once_second(std::string_view key);
+void once_floor(std::string& out);
+// 'R', user and name -> the last command of that producer; 'R' alone -> how many there are.
+void producer(std::string& out, uint64_t user, std::string_view name);
+void producer_range(std::string& from, std::string& to, uint64_t user);
+std::string_view producer_name(std::string_view key);
+void producers_total(std::string& out);
 
 }  // namespace keys
 }  // namespace kiwi::rocks

@@ -11,6 +11,7 @@ namespace {
 
 constexpr size_t kDatabaseBytes = 4;
 constexpr size_t kDeadlineBytes = 8;
+constexpr size_t kNumberBytes = 8;
 constexpr size_t kSha1Bytes = 20;
 constexpr uint64_t kSignBit = uint64_t{1} << 63;
 
@@ -28,17 +29,22 @@ constexpr char kFunctionTag = 'F';
 constexpr char kSettingTag = 'G';
 constexpr char kLibraryTag = 'L';
 constexpr char kKeyCountTag = 'N';
+constexpr char kOnceTag = 'O';
 constexpr char kScriptTag = 'P';
 constexpr char kScriptOrderTag = 'Q';
+constexpr char kProducerTag = 'R';
 constexpr char kSessionTag = 'S';
 constexpr char kUserTag = 'U';
 constexpr char kExpiryTag = 'X';
+constexpr char kOnceSecondTag = 'o';
 static_assert(kAppliedTag < kDeletionBucketTag && kDeletionBucketTag < kConfigurationTag &&
                   kConfigurationTag < kDatabaseMapTag && kDatabaseMapTag < kExpiryFloorTag &&
                   kExpiryFloorTag < kFunctionTag && kFunctionTag < kSettingTag &&
                   kSettingTag < kLibraryTag && kLibraryTag < kKeyCountTag &&
-                  kKeyCountTag < kScriptTag && kScriptTag + 1 == kScriptOrderTag &&
-                  kScriptOrderTag < kSessionTag && kSessionTag < kUserTag && kUserTag < kExpiryTag,
+                  kKeyCountTag < kOnceTag && kOnceTag < kScriptTag &&
+                  kScriptTag + 1 == kScriptOrderTag && kScriptOrderTag < kProducerTag &&
+                  kProducerTag < kSessionTag && kSessionTag < kUserTag && kUserTag < kExpiryTag &&
+                  kExpiryTag < kOnceSecondTag,
               "each tag is a range of its own");
 
 }  // namespace
@@ -193,6 +199,68 @@ std::optional<std::string_view> user_name(std::string_view key) {
   CHECK_INVARIANT(!key.empty() && key[0] == kUserTag);
   return key.size() > 1 ? std::optional(key.substr(2)) : std::nullopt;
 }
+
+void once_record(std::string& out, const OnceKey& key) {
+  tag(out, kOnceTag);
+  put_be(out, key.ms);
+  put_be(out, key.user);
+  out.append(key.name);
+}
+
+void once_range(std::string& from, std::string& to, uint64_t from_ms, uint64_t to_ms) {
+  tag(from, kOnceTag);
+  put_be(from, from_ms);
+  tag(to, kOnceTag);
+  put_be(to, to_ms);
+}
+
+std::optional<OnceKey> parse_once_record(std::string_view key) {
+  if (key.size() < 1 + 2 * kNumberBytes || key[0] != kOnceTag) {
+    return std::nullopt;
+  }
+  return OnceKey{get_be<uint64_t>(key.substr(1)), get_be<uint64_t>(key.substr(1 + kNumberBytes)),
+                 key.substr(1 + 2 * kNumberBytes)};
+}
+
+void once_second(std::string& out, uint64_t second) {
+  tag(out, kOnceSecondTag);
+  put_be(out, second);
+}
+
+void once_second_range(std::string& from, std::string& to) {
+  once_second(from, 0);
+  tag(to, static_cast<char>(kOnceSecondTag + 1));
+}
+
+std::optional<uint64_t> parse_once_second(std::string_view key) {
+  return key.size() == 1 + kNumberBytes && key[0] == kOnceSecondTag
+             ? std::optional(get_be<uint64_t>(key.substr(1)))
+             : std::nullopt;
+}
+
+void once_floor(std::string& out) { tag(out, kOnceSecondTag); }
+
+void producer(std::string& out, uint64_t user, std::string_view name) {
+  tag(out, kProducerTag);
+  put_be(out, user);
+  out.append(name);
+}
+
+void producer_range(std::string& from, std::string& to, uint64_t user) {
+  producer(from, user, {});
+  if (user == std::numeric_limits<uint64_t>::max()) {
+    tag(to, static_cast<char>(kProducerTag + 1));
+  } else {
+    producer(to, user + 1, {});
+  }
+}
+
+std::string_view producer_name(std::string_view key) {
+  CHECK_INVARIANT(key.size() >= 1 + kNumberBytes && key[0] == kProducerTag);
+  return key.substr(1 + kNumberBytes);
+}
+
+void producers_total(std::string& out) { tag(out, kProducerTag); }
 
 }  // namespace keys
 }  // namespace kiwi::rocks

@@ -155,7 +155,8 @@ Result<Import> import_rdb(const config::Options& options,
     return Error{report.error().code,
                  "cannot import " + options.import + ": " + report.error().text};
   }
-  if (Result<void> reset = rocks::reset_members(fresh->state(), fresh->configuration()); !reset) {
+  if (Result<void> reset = rocks::reset_members(fresh->state(), fresh->configuration(), now_ms);
+      !reset) {
     return reset.error();
   }
   if (Result<void> finished = fresh->finish(LogIndex{report->entries}, RdbImport::kTerm);

@@ -38,12 +38,15 @@ void select_mutant() {
 void select_mutant() {}
 #endif
 
+int64_t wall_ms() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
 // Exit status 2: something in the file has no place here yet and was left out, as was allowed.
 int import_and_end(const kiwi::config::Options& options) {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  const int64_t now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
   const kiwi::Result<kiwi::actors::Import> done =
-      kiwi::actors::import_rdb(options, now_ms, [](const std::string& line) {
+      kiwi::actors::import_rdb(options, wall_ms(), [](const std::string& line) {
         std::printf("%s\n", line.c_str());
         std::fflush(stdout);
       });
@@ -83,7 +86,7 @@ int main(int argc, char** argv) {
     refuse(raised.error().text);
   }
   if (!options->restore.empty()) {
-    const kiwi::Result<std::string> restored = kiwi::actors::restore_backup(*options);
+    const kiwi::Result<std::string> restored = kiwi::actors::restore_backup(*options, wall_ms());
     if (!restored) {
       refuse(restored.error().text);
     }

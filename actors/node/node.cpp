@@ -40,6 +40,7 @@
 #include "config/base/log.hpp"
 #include "resp/memory_report.hpp"
 #include "resp/router.hpp"
+#include "rocks/hash_seed.hpp"
 
 namespace kiwi::actors {
 
@@ -294,6 +295,7 @@ void Node::State::fill_context() {
   context.read_scripts = parts.storage->read_scripts();
   context.script_us = [this] { return parts.storage->executor().script_us(); };
   context.behind_scripts_us = [this] { return parts.storage->executor().behind_scripts_us(); };
+  context.random_number = rocks::random_seed;
   context.wall_microseconds = [] {
     timespec now{};
     ::clock_gettime(CLOCK_REALTIME, &now);
@@ -414,6 +416,7 @@ void Node::State::refresh_status() {
   status.state_checksum = executor.state_checksum();
   status.waiters = executor.waiters();
   status.scripts = executor.scripts();
+  status.once = executor.once();
   if (!executor.rests()) {
     status.keyspace = parts.storage->keyspace().usage();
   }

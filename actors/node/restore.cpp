@@ -6,7 +6,7 @@
 
 namespace kiwi::actors {
 
-Result<std::string> restore_backup(const config::Options& options) {
+Result<std::string> restore_backup(const config::Options& options, int64_t now_ms) {
   Result<FreshDirectory> fresh = FreshDirectory::begin(options);
   if (!fresh) {
     return fresh.error();
@@ -17,7 +17,8 @@ Result<std::string> restore_backup(const config::Options& options) {
                  "cannot restore the backup " + options.restore + ": " + info.error().text};
   }
   failpoint("restore-copied");
-  if (Result<void> reset = rocks::reset_members(fresh->state(), fresh->configuration()); !reset) {
+  if (Result<void> reset = rocks::reset_members(fresh->state(), fresh->configuration(), now_ms);
+      !reset) {
     return reset.error();
   }
   failpoint("restore-reset");

@@ -92,6 +92,17 @@ Verdict check_selector(const Selector& selector, const CommandSpec& row, Args ar
   if (!may_run(selector, row, argv)) {
     return {Denied::kCommand, 0};
   }
+  const size_t in_front = words_in_front(row);
+  if (in_front != 0 && argv.size() > in_front) {  // what it is about must be allowed, too
+    const Args inside = argv.subspan(in_front);
+    const CommandSpec* about = resolve_command(inside, kAnyVersion).row;
+    if (about == nullptr || words_in_front(*about) != 0) {
+      return {};  // refused for that, whoever asks
+    }
+    Verdict verdict = check_selector(selector, *about, inside);
+    verdict.position += verdict.allowed() ? 0 : in_front;
+    return verdict;
+  }
   const Verdict keys = check_keys(selector, row, argv);
   return keys.allowed() ? check_channels(selector, row, argv) : keys;
 }

@@ -44,7 +44,7 @@ std::string flags_of(const Session::State& s) {
   flags += tracking != nullptr && tracking->broken ? "R" : "";
   flags += tracking != nullptr && tracking->mode.broadcast ? "B" : "";
   flags += s.close_after_replies ? "c" : "";
-  flags += s.stale_reads ? "r" : "";
+  flags += s.reads.kind == RequestKind::kStaleRead ? "r" : "";
   flags += s.no_evict ? "e" : "";
   flags += s.no_touch ? "T" : "";
   return flags.empty() ? "N" : flags;

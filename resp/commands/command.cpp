@@ -50,6 +50,11 @@ const CommandSpec* find_shown(Session& session, std::string_view name) {
 std::optional<std::vector<FoundKey>> find_keys(Session& session, Args args, ReplyWriter& reply) {
   Args words = args.subspan(2);
   Resolved found = resolve_for_client(session.state().node, words, session.state().info.face);
+  while (found.row != nullptr && words_in_front(*found.row) != 0 &&
+         words.size() > words_in_front(*found.row)) {
+    words = words.subspan(words_in_front(*found.row));
+    found = resolve_for_client(session.state().node, words, session.state().info.face);
+  }
   if (found.row == nullptr || found.unknown_subcommand) {
     reply.error("ERR Invalid command specified");
     return std::nullopt;

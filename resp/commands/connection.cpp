@@ -100,7 +100,7 @@ void reset(Session& session, Args, ReplyWriter& reply) {
   s.stop_monitoring();
   s.database = 0;
   s.resp_version = 2;
-  s.stale_reads = false;
+  s.reads = {};
   s.no_touch = false;
   s.redirects = false;
   s.maintenance.reset();
@@ -176,7 +176,7 @@ void select(Session& session, Args args, ReplyWriter& reply) {
 }
 
 void readonly(Session& session, Args, ReplyWriter& reply) {
-  session.state().stale_reads = true;
+  session.state().reads = {RequestKind::kStaleRead, 0};
   reply.ok();
 }
 
@@ -184,7 +184,7 @@ void readonly(Session& session, Args, ReplyWriter& reply) {
 void asking(Session&, Args, ReplyWriter& reply) { reply.ok(); }
 
 void readwrite(Session& session, Args, ReplyWriter& reply) {
-  session.state().stale_reads = false;
+  session.state().reads = {};
   reply.ok();
 }
 

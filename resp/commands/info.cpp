@@ -201,6 +201,24 @@ struct Section {
   bool of_sentinel = false;  // a Sentinel tells it, too
   bool of_sentinel_only = false;
 };
+
+// Commands that count once; refused: since the start, of this node's clients, by the error's word.
+void once(NodeContext& node, InfoText& out) {
+  const OnceStatus& status = node.status.once;
+  out.line("once_records", status.records);
+  out.line("once_bytes", status.bytes);
+  out.line("once_span_seconds", status.span_seconds());
+  out.line("once_floor_ms", status.floor_ms);
+  out.line("once_replays", status.replays);
+  out.line("once_refused_done", status.done);
+  out.line("once_refused_expired", status.expired);
+  out.line("once_refused_mismatch", status.mismatch);
+  out.line("once_refused_clock", status.clock);
+  out.line("once_refused_closed", status.closed);
+  out.line("once_refused_gap", status.gap);
+  out.line("once_given_back", status.given_back);
+}
+
 constexpr Section kSections[] = {
     {"server", "Server", server, true, true},
     {"clients", "Clients", clients, true, true},
@@ -213,6 +231,7 @@ constexpr Section kSections[] = {
     {"commandstats", "Commandstats", write_command_stats, false},
     {"errorstats", "Errorstats", write_error_stats},
     {"latencystats", "Latencystats", write_latency_stats, false},
+    {"once", "Once", once, false},
     {"cluster", "Cluster", cluster},
     {"keyspace", "Keyspace", keyspace},
     {"sentinel", "Sentinel", write_sentinel_info, true, true, true},

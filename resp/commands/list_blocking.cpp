@@ -3,6 +3,7 @@
 #include "resp/commands/blocking.hpp"
 #include "resp/commands/list_support.hpp"
 #include "resp/commands/support.hpp"
+#include "resp/words.hpp"
 
 namespace kiwi::resp::commands {
 
@@ -89,12 +90,38 @@ bool wait_for_many(Args args, WaitFor& into) {
   return waits;
 }
 
+// To the end that they came from, the last one first.
+void give_back(ListEnd end,
+               const std::vector<std::string>& taken,
+               std::vector<std::string>& words) {
+  words.emplace_back("list");
+  words.emplace_back(end == ListEnd::kHead ? "head" : "tail");
+  words.push_back(taken.front());
+  words.insert(words.end(), taken.rbegin(), taken.rend() - 1);
+}
+
+void give_back_popped(Args args,
+                      const std::vector<std::string>& taken,
+                      std::vector<std::string>& words) {
+  give_back(same_word(args[0], "brpop") ? ListEnd::kTail : ListEnd::kHead, taken, words);
+}
+
+void give_back_many(Args args,
+                    const std::vector<std::string>& taken,
+                    std::vector<std::string>& words) {
+  ListPop pop;
+  int64_t timeout_ms = 0;
+  read_many(args, pop, timeout_ms);
+  give_back(pop.end, taken, words);
+}
+
 }  // namespace
 
-const WaitRule waits_for_pop{.wait = wait_for_pop};
+const WaitRule waits_for_pop{.wait = wait_for_pop, .give_back = give_back_popped};
 const WaitRule waits_for_move{.wait = wait_for_move};
 const WaitRule waits_for_rotation{.wait = wait_for_rotation};
-const WaitRule waits_for_many{.wait = wait_for_many};
+const WaitRule waits_for_many{
+    .wait = wait_for_many, .give_back = give_back_many, .timeout = TimeoutAt::kFirst};
 
 void blpop(Context& context, Args args, ReplyWriter& reply) {
   pop(context, args, ListEnd::kHead, reply);

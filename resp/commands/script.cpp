@@ -100,6 +100,7 @@ void evaluate(Context& context, Args args, Reading reading, ReplyWriter& reply) 
 void evaluate_known(Context& context, Args args, Reading reading, ReplyWriter& reply) {
   const auto sha1 = read_sha1(args[1]);
   if (!sha1) {
+    context.no_script();
     return reply.error(texts::kNoScript);
   }
   const auto words = read_script_words(args, texts::kNotInteger, reply);
@@ -108,10 +109,11 @@ void evaluate_known(Context& context, Args args, Reading reading, ReplyWriter& r
   }
   std::optional<std::string> text = context.state().scripts().text(sha1->bytes);
   // What only this node knows must not decide what an entry does; EVALSHA may be one.
-  if (!text && reading == Reading::kOnlyReads) {
+  if (!text && reading == Reading::kOnlyReads && !context.keeps_reply()) {
     text = context.scripts().read_scripts().find(sha1->hex);
   }
   if (!text) {
+    context.no_script();
     return reply.error(texts::kNoScript);
   }
   std::string error;
@@ -175,8 +177,10 @@ void script_exists(Context& context, Args args, ReplyWriter& reply) {
   for (std::string_view name : wanted) {
     context.state().step();
     const auto sha1 = read_sha1(name);
-    const bool known = sha1 && (context.state().scripts().contains(sha1->bytes) ||
-                                context.scripts().read_scripts().find(sha1->hex).has_value());
+    const bool known =
+        sha1 &&
+        (context.state().scripts().contains(sha1->bytes) ||
+         (!context.keeps_reply() && context.scripts().read_scripts().find(sha1->hex).has_value()));
     reply.integer(known ? 1 : 0);
   }
 }

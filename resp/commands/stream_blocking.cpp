@@ -171,9 +171,13 @@ bool says_block(Args args) {
 
 namespace commands {
 
-const WaitRule waits_for_entries{.wait = wait_for_entries, .pin = pin_entries};
-const WaitRule waits_for_delivery{
-    .wait = wait_for_delivery, .check = check_delivery, .supply = undelivered, .pin = pin_delivery};
+const WaitRule waits_for_entries{
+    .wait = wait_for_entries, .pin = pin_entries, .timeout = TimeoutAt::kOptions};
+const WaitRule waits_for_delivery{.wait = wait_for_delivery,
+                                  .check = check_delivery,
+                                  .supply = undelivered,
+                                  .pin = pin_delivery,
+                                  .timeout = TimeoutAt::kOptions};
 
 void xread(Context& context, Args args, ReplyWriter& reply) {
   std::optional<StreamReadQuery> query = read_stream_query(args, false, reply);

@@ -119,6 +119,15 @@ std::string_view read_blocking_pop(Args args, PopOptions& options, int64_t& time
   return error.empty() ? read_timeout(args[1], timeout_ms) : error;
 }
 
+// Members with their scores, as the reply has them.
+void give_back_members(Args,
+                       const std::vector<std::string>& taken,
+                       std::vector<std::string>& words) {
+  words.emplace_back("zset");
+  words.emplace_back();  // no end: they have their places
+  words.insert(words.end(), taken.begin(), taken.end());
+}
+
 bool wait_for_many(Args args, WaitFor& into) {
   PopOptions options;
   const bool waits = read_blocking_pop(args, options, into.timeout_ms).empty();
@@ -130,7 +139,8 @@ bool wait_for_many(Args args, WaitFor& into) {
 
 }  // namespace
 
-const WaitRule waits_for_members{.wait = wait_for_many};
+const WaitRule waits_for_members{
+    .wait = wait_for_many, .give_back = give_back_members, .timeout = TimeoutAt::kFirst};
 
 void zmpop(Context& context, Args args, ReplyWriter& reply) {
   PopOptions options;
@@ -187,7 +197,7 @@ void pop_blocking(Context& context, Args args, ScoreEnd end, ReplyWriter& reply)
 
 }  // namespace
 
-const WaitRule waits_for_member{.wait = wait_for_member};
+const WaitRule waits_for_member{.wait = wait_for_member, .give_back = give_back_members};
 
 void bzpopmin(Context& context, Args args, ReplyWriter& reply) {
   pop_blocking(context, args, ScoreEnd::kLowest, reply);

@@ -40,6 +40,7 @@ Database::Database(rocks::Writer& writer, size_t entry_work_max, const Shape& sh
   }
   settings_.load(writer);
   users_.load(writer);
+  once_.load();
   for (uint32_t logical = 0; logical < config::limits::kDatabases; ++logical) {
     load_logical(logical);
   }
@@ -115,6 +116,8 @@ void Database::load_counts(DatabaseId database) {
 // ---------------------------------------------------------------- turns and undo
 
 void Database::end_entry(LogIndex index, Term term, int64_t stamp_ms) {
+  once_.end_entry(stamp_ms);
+  entry_index_ = {};
   record_.index = index;
   record_.term = term;
   record_.stamp_ms = stamp_ms;
@@ -148,6 +151,7 @@ void Database::end_turn() {
     writer.put(Family::kSystem, key_, value_);
   }
   dirty_counts_.clear();
+  once_.end_turn();
   keys::applied_record(key_);
   rocks::encode(value_, record_);
   writer.put(Family::kSystem, key_, value_);
@@ -186,7 +190,7 @@ void Database::mark() {
   effects_.mark();
   marks_.push_back({record_.mutation_counter, record_.next_database, counts_before_.size(),
                     map_before_.size(), settings_.mark(), users_.mark(), expiry_index_.mark(),
-                    outward_.mark()});
+                    outward_.mark(), once_.mark()});
 }
 
 void Database::undo() {
@@ -207,6 +211,7 @@ void Database::undo() {
   users_.undo_to(mark.users);
   expiry_index_.undo_to(mark.floors);
   outward_.undo_to(mark.outward);
+  once_.undo_to(mark.once);
   marks_.pop_back();
 }
 
@@ -220,6 +225,7 @@ void Database::keep() {
     settings_.keep_all();
     users_.keep_all();
     expiry_index_.keep_all();
+    once_.keep_all();
   }
 }
 

@@ -32,7 +32,9 @@
 #include "resp/types/key_counts.hpp"
 #include "resp/types/libraries.hpp"
 #include "resp/types/nodes.hpp"
+#include "resp/types/once.hpp"
 #include "resp/types/outward.hpp"
+#include "resp/types/producers.hpp"
 #include "resp/types/scripts.hpp"
 #include "resp/types/settings.hpp"
 #include "resp/types/shape.hpp"
@@ -62,7 +64,10 @@ class Database {
 
   // ---- turns and undo
   const rocks::AppliedRecord& record() const { return record_; }
+  // Of the entry that is being applied; between two, of the last one.
+  LogIndex index_now() const { return entry_index_.value != 0 ? entry_index_ : record_.index; }
   void begin_entry(LogIndex index = {}) {  // without one it tells nobody anything
+    entry_index_ = index;
     effects_.begin_entry(record_.mutation_counter);
     outward_.begin_entry(index);
     comparison_.begin_entry(index, outward_.live());
@@ -96,6 +101,9 @@ class Database {
   const UserRecords& users() const { return users_; }
   Scripts& scripts() { return scripts_; }
   Comparison& comparison() { return comparison_; }
+  Once& once() { return once_; }
+  const Once& once() const { return once_; }
+  Producers& producers() { return producers_; }
   Libraries& libraries() { return libraries_; }
   void step() { steps_.step(); }
 
@@ -187,6 +195,7 @@ class Database {
     size_t users;
     size_t floors;  // of expiry_index_
     size_t outward;
+    size_t once;
   };
 
   uint64_t next_mutation() { return ++record_.mutation_counter; }
@@ -243,7 +252,10 @@ class Database {
   Comparison comparison_;
   Scripts scripts_{reader_, effects_};
   Libraries libraries_{reader_, effects_};
+  Once once_{reader_, effects_, settings_};
+  Producers producers_{reader_, effects_};
   rocks::AppliedRecord record_;
+  LogIndex entry_index_;                          // 0: between two entries
   std::unordered_map<uint32_t, Counted> counts_;  // by physical number
   std::unordered_map<uint32_t, Mapped> map_;  // by logical number; absent = itself, never changed
   std::vector<Mark> marks_;                   // open ones, the outermost first

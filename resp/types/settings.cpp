@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "config/base/check.hpp"
+#include "config/base/decimal.hpp"
 #include "config/setting.hpp"
 #include "rocks/keys.hpp"
 
@@ -61,18 +62,24 @@ std::string_view Settings::value(std::string_view name) const {
 }
 
 // As setting_of() let it in; until somebody says it, what the option's default says.
-uint64_t Settings::lua_steps_max() const {
-  const auto found = values_.find(config::kLuaStepsMaxSetting);
+int64_t Settings::number(std::string_view name, int64_t unless_set) const {
+  const auto found = values_.find(name);
   if (found == values_.end()) {
-    return static_cast<uint64_t>(config::kLuaStepsMax);
+    return unless_set;
   }
-  uint64_t number = 0;
-  const char* end = found->second.data() + found->second.size();
-  const auto [stop, failed] = std::from_chars(found->second.data(), end, number);
-  if (failed != std::errc() || stop != end || number == 0) {
+  const std::optional<int64_t> number = parse_decimal(found->second);
+  if (!number || *number < 0) {
+    fatal(std::string(name) + " in the state database is corrupt; replace this node's data");
+  }
+  return *number;
+}
+
+uint64_t Settings::lua_steps_max() const {
+  const int64_t steps = number(config::kLuaStepsMaxSetting, config::kLuaStepsMax);
+  if (steps == 0) {
     fatal("lua-steps-max in the state database is corrupt; replace this node's data");
   }
-  return number;
+  return static_cast<uint64_t>(steps);
 }
 
 void Settings::put(std::string_view name, std::string_view value) {

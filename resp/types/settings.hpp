@@ -33,8 +33,9 @@ class Settings {
   // By name; the mark that says that they were seeded is one of them.
   const Values& values() const { return values_; }
   bool says_no(std::string_view name) const;  // one that is yes or no; yes until it was set
-  std::string_view value(std::string_view name) const;  // empty until it was set
-  uint64_t lua_steps_max() const;                       // what one script may do
+  std::string_view value(std::string_view name) const;              // empty until it was set
+  int64_t number(std::string_view name, int64_t unless_set) const;  // of an option that is one
+  uint64_t lua_steps_max() const;                                   // what one script may do
   uint64_t changes() const { return changes_; }  // grows with each, and when one is taken back
 
   void put(std::string_view name, std::string_view value);

@@ -144,6 +144,54 @@ TEST_CASE("users stand in batches of format 2 only, and in one layer") {
   CHECK_FALSE(BatchReader::knows_format_of("\x03"));
 }
 
+TEST_CASE("once: its bytes, and what may stand around it and inside [ON DISK]") {
+  using namespace std::string_literals;
+  const std::string token("\0\0\0\0\0\0\1\2\2key", 12);
+  const std::string command = plain({"INCR", "n"}, 3);
+  std::string head;
+  pack_once(head, {OnceMark::Form::kToken, token, 0, 0, 3, true});
+  CHECK(head == "\x05\x01\x0c"s + token + "\x03\x01"s);
+  PackedCommand unpacked;
+  REQUIRE(unpack_command(head + command, unpacked));
+  REQUIRE(unpacked.once.has_value());
+  CHECK(unpacked.once->name == token);
+  CHECK(unpacked.once->resp == 3);
+  CHECK(unpacked.once->watched);
+  CHECK(unpacked.database == 3);
+  CHECK(unpacked.args.size() == 2);
+  REQUIRE(unpack_command(head + transaction(), unpacked));
+  CHECK(unpacked.kind == PackedKind::kTransaction);
+  CHECK(unpacked.once.has_value());
+  std::string serve;
+  pack_serve(serve, head + command);
+  CHECK(serve == head + "\x04"s + command);
+  std::string of_user;
+  pack_as_user(of_user, 300, serve);
+  REQUIRE(unpack_command(of_user, unpacked));
+  CHECK((unpacked.user == 300 && unpacked.once.has_value() && unpacked.serve));
+  std::string again;
+  pack_as_user(again, 300, head + command);
+  std::string users_serve;
+  pack_serve(users_serve, again);
+  CHECK(users_serve == of_user);
+  std::string producer;
+  pack_once(producer, {OnceMark::Form::kProducer, "p", 300, 7, 2, false});
+  CHECK(producer == "\x05\x02\x01p\xac\x02\x07\x02\x00"s);
+  REQUIRE(unpack_command(producer + command, unpacked));
+  CHECK((unpacked.once->number == 300 && unpacked.once->after == 7));
+  REQUIRE(unpack_command(command, unpacked));
+  CHECK_FALSE(unpacked.once.has_value());
+  CHECK_FALSE(unpack_command(head + of_user, unpacked));         // nobody's prefix stands inside
+  CHECK_FALSE(unpack_command(head + head + command, unpacked));  // one layer
+  for (size_t size = 0; size < (head + command).size(); ++size) {
+    CHECK_FALSE(unpack_command((head + command).substr(0, size), unpacked));
+  }
+  CHECK_FALSE(unpack_command("\x05\x03\x01p\x02\x00"s + command, unpacked));         // no such form
+  CHECK_FALSE(unpack_command("\x05\x02\x00\x01\x00\x02\x00"s + command, unpacked));  // no name
+  CHECK_FALSE(unpack_command("\x05\x02\x01p\x01\x00\x04\x00"s + command, unpacked));
+  CHECK_FALSE(unpack_command("\x05\x02\x01p\x01\x00\x02\x02"s + command, unpacked));
+}
+
 TEST_CASE("a serve: its bytes, whoever's it is, and in one layer [ON DISK]") {
   using namespace std::string_literals;
   const std::string command = plain({"BLPOP", "k", "0"}, 7);

@@ -74,9 +74,10 @@ TEST_CASE("what the session does beside running a command is a role in its row")
         std::set<std::string_view>{
             "acl|load",        "acl|log",        "acl|save",       "client|kill",    "client|pause",
             "client|tracking", "client|unblock", "client|unpause", "config|rewrite", "config|set",
-            "debug",           "exec",           "monitor",        "select",         "raft",
-            "publish",         "spublish",       "subscribe",      "psubscribe",     "ssubscribe",
-            "unsubscribe",     "punsubscribe",   "sunsubscribe",   "wait",           "waitaof"});
+            "debug",           "exec",           "kiwi.fault",     "kiwi.once",      "kiwi.read",
+            "kiwi.seq",        "monitor",        "select",         "raft",           "publish",
+            "spublish",        "subscribe",      "psubscribe",     "ssubscribe",     "unsubscribe",
+            "punsubscribe",    "sunsubscribe",   "wait",           "waitaof"});
 }
 
 TEST_CASE("rows say what COMMAND INFO of Redis 7.0 says") {

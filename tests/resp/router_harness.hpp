@@ -2,6 +2,7 @@
 // said, collected. Replies are checked to be given once per slot.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <utility>
@@ -48,7 +49,7 @@ class RouterHarness {
   }
 
   // One socket read: "w.." is a write, "r.." a read, "l.." one that may be long, "s.." a stale
-  // read, "t.." a WATCH.
+  // read, "t.." a WATCH, "a<index>" a read at that index or later, "m<ms>" one of at most that age.
   void pipeline(ConnectionId connection, const std::vector<std::string>& commands) {
     RequestBatch batch;
     batch.connection = connection;
@@ -60,7 +61,12 @@ class RouterHarness {
                      : text[0] == 'r' ? RequestKind::kRead
                      : text[0] == 'l' ? RequestKind::kRead
                      : text[0] == 's' ? RequestKind::kStaleRead
+                     : text[0] == 'a' ? RequestKind::kAtLeast
+                     : text[0] == 'm' ? RequestKind::kMaxLag
                                       : RequestKind::kWatch;
+      if (text[0] == 'a' || text[0] == 'm') {
+        request.wait_until_ms = std::stoll(text.substr(1));
+      }
       request.may_be_long = text[0] == 'l';
       request.offset = static_cast<uint32_t>(batch.buffer.size());
       request.size = static_cast<uint32_t>(text.size());

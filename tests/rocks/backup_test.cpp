@@ -13,6 +13,7 @@
 #include "rocks/keys.hpp"
 #include "rocks/keyspace.hpp"
 #include "rocks/metadata.hpp"
+#include "rocks/read_only_state.hpp"
 #include "tests/rocks/support.hpp"
 
 namespace kiwi::rocks::test {
@@ -22,13 +23,14 @@ TEST_SUITE_BEGIN("rocks/backup");
 namespace {
 
 // A state at entry 7, with the cluster's version; empty: as it was before there was one.
-void write_state(const std::string& directory, const std::string& version) {
+void write_state(const std::string& directory, const std::string& version, int64_t stamp_ms = 0) {
   KeyspaceOptions options;
   options.path = directory;
   auto keyspace = open_plain_keyspace(options);
   REQUIRE(keyspace);
   AppliedRecord applied;
   applied.index = LogIndex{7};
+  applied.stamp_ms = stamp_ms;
   std::string key;
   std::string value;
   keys::applied_record(key);
@@ -70,6 +72,36 @@ TEST_CASE("a backup of a later cluster version is refused before it is copied [F
     CHECK(refused.error().text.find("version") != std::string::npos);
     CHECK_FALSE(std::filesystem::exists(directory.path("copy")));
   }
+}
+
+TEST_CASE("a restored counter is above all that was given out since the backup [F42]") {
+  const TempDirectory directory;
+  write_state(directory.path("backup"), "1");
+  raft::Configuration members;
+  members.members = {{NodeId{4}, {}, "", ""}};
+  members.voters = {NodeId{4}};
+  constexpr int64_t kNowMs = 1'700'000'000'000;
+  REQUIRE(reset_members(directory.path("backup"), members, kNowMs));
+  auto once = ReadOnlyState::open(directory.path("backup"));
+  REQUIRE(once);
+  CHECK((*once)->info()->applied.mutation_counter == 1'700'000'000'000'000);
+  once->reset();
+  REQUIRE(reset_members(directory.path("backup"), members, kNowMs - 1000));
+  auto twice = ReadOnlyState::open(directory.path("backup"));
+  REQUIRE(twice);
+  CHECK((*twice)->info()->applied.mutation_counter == 1'700'000'000'000'000);  // it never falls
+}
+
+TEST_CASE("a clock that is behind the last change of a backup is refused [F42]") {
+  const TempDirectory directory;
+  write_state(directory.path("backup"), "1", 5'000'000);
+  raft::Configuration members;
+  members.members = {{NodeId{4}, {}, "", ""}};
+  members.voters = {NodeId{4}};
+  const auto refused = reset_members(directory.path("backup"), members, 4'997'999);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().text.find("2001 ms behind") != std::string::npos);
+  CHECK(reset_members(directory.path("backup"), members, 4'998'000));
 }
 
 TEST_SUITE_END();

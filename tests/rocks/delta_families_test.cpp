@@ -67,6 +67,22 @@ class Written {
     keys::setting(key_, name);
     keys_.put(Family::kSystem, key_, value);
   }
+  // As Once writes them: format, and the entry that is being written.
+  void token(uint64_t ms, const std::string& rest) {
+    keys::once_record(key_, {ms, 0, "t"});
+    value_.assign(1, '\1');
+    put_le(value_, record_.index.value + 1);
+    keys_.put(Family::kSystem, key_, value_ + rest);
+  }
+  void forget_tokens(uint64_t until_ms) {
+    std::string to;
+    keys::once_range(key_, to, 0, until_ms + 1);
+    keys_.erase_range(Family::kSystem, key_, to);
+    keys::once_floor(key_);
+    value_.assign(1, '\1');
+    put_le(value_, until_ms);
+    keys_.put(Family::kSystem, key_, value_);
+  }
   std::string checkpoint(const std::string& directory) { return node_.checkpoint(directory); }
 
  private:
@@ -281,6 +297,29 @@ TEST_CASE("delta: settings of the cluster travel, new ones and changed ones [F17
   std::string key;
   keys::setting(key, "cluster-version");
   CHECK(got->get(Family::kSystem, key) == std::optional<std::string_view>("2"));
+}
+
+// A token's record leaves with its second only, and the floor says so.
+TEST_CASE("delta: of tokens travels what is new, what changed, and what is forgotten [F17]") {
+  TempDirectory directory;
+  Written sender(directory.path("sender"));
+  Written receiver(directory.path("receiver"));
+  for (Written* state : {&sender, &receiver}) {
+    for (uint64_t ms = 1000; ms < 5000; ++ms) {
+      state->token(ms, std::string(64, 'r'));
+    }
+    state->end_entry();
+  }
+  sender.forget_tokens(1999);
+  sender.token(3000, "claimed");
+  sender.token(6000, "new");
+  sender.end_entry();
+  auto source = source_at(sender.checkpoint(directory.path("sent")));
+  const std::string base = receiver.checkpoint(directory.path("base"));
+  DeltaResult result = send_delta(*source, base);
+  REQUIRE(result.info.has_value());
+  CHECK(result.bytes < 2000);  // those that did not change stayed at home
+  check_same_state(base, source->directory());
 }
 
 // What a change costs: there is no mark on elements, so one changed member brings the collection.

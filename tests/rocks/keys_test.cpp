@@ -147,6 +147,25 @@ TEST_CASE("keys: golden bytes of the grammar [F33] [F40]") {
   CHECK(hex(out) + hex(to) == "5556");
 }
 
+TEST_CASE("keys: golden bytes of tokens and producers") {
+  using namespace keys;
+  std::string out;
+  once_record(out, {0x0102, 7, "foo"});
+  CHECK(hex(out) == "4f00000000000001020000000000000007666f6f");
+  REQUIRE(parse_once_record(out).has_value());
+  CHECK(parse_once_record(out)->ms == 0x0102);
+  CHECK(parse_once_record(out)->user == 7);
+  CHECK(parse_once_record(out)->name == "foo");
+  CHECK(!parse_once_record("O123456789012345").has_value());
+  CHECK(hex(made(once_second, uint64_t{0x0102})) == "6f0000000000000102");
+  CHECK(parse_once_second(made(once_second, uint64_t{0x0102})) == 0x0102);
+  CHECK(!parse_once_second(made(once_floor)).has_value());
+  CHECK(hex(made(once_floor)) == "6f");
+  CHECK(hex(made(producer, uint64_t{7}, std::string_view("foo"))) == "520000000000000007666f6f");
+  CHECK(producer_name(made(producer, uint64_t{7}, std::string_view("foo"))) == "foo");
+  CHECK(hex(made(producers_total)) == "52");
+}
+
 TEST_CASE("keys: what was put in comes out") {
   std::string key;
   DatabaseId db{7};

@@ -265,6 +265,23 @@ TEST_CASE("queues: lost and doubled elements, overtaking, and nil beside an elem
   CHECK_THROWS_AS(check_queues({{early}}, none), Violation);
 }
 
+TEST_CASE("tokens: what counted twice, elsewhere, or after it was refused") {
+  const auto push = [](const char* value, Fate fate, int64_t number) {
+    Op made = op(OpKind::kOncePush, "o0.1", value, 0, 1);
+    made.fate = fate;
+    made.number = number;
+    return made;
+  };
+  CHECK_NOTHROW(check_once({{push("a", Fate::kOk, 1)}}, {{"o0.1", {"a"}}}));
+  CHECK_NOTHROW(check_once({{push("a", Fate::kUnknown, 0)}}, {}));
+  CHECK_NOTHROW(check_once({{push("a", Fate::kUnknown, 0)}}, {{"o0.1", {"a"}}}));
+  CHECK_THROWS_AS(check_once({{push("a", Fate::kOk, 1)}}, {{"o0.1", {"a", "a"}}}), Violation);
+  CHECK_THROWS_AS(check_once({{push("a", Fate::kOk, 1)}}, {}), Violation);
+  CHECK_THROWS_AS(check_once({{push("a", Fate::kOk, 2)}}, {{"o0.1", {"a"}}}), Violation);
+  CHECK_THROWS_AS(check_once({{push("a", Fate::kFailed, 0)}}, {{"o0.1", {"a"}}}), Violation);
+  CHECK_THROWS_AS(check_once({{push("a", Fate::kOk, 1)}}, {{"o0.1", {"a", "b"}}}), Violation);
+}
+
 TEST_SUITE_END();
 
 }  // namespace kiwi::sim

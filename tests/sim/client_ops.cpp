@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "config/base/check.hpp"
 #include "resp/batch.hpp"
+#include "resp/once_token.hpp"
 #include "tests/sim/clients.hpp"
 #include "tests/sim/world.hpp"
 
@@ -91,7 +93,8 @@ std::string Clients::key_for(OpKind kind) {
       kind == OpKind::kSetExpiring || kind == OpKind::kGetExpiring || kind == OpKind::kSetForGood;
   const bool is_heap = kind == OpKind::kStore || kind == OpKind::kTake;
   const bool is_queue = kind == OpKind::kEnqueue || kind == OpKind::kDequeue;
-  std::string base = is_heap                      ? "h"
+  std::string base = kind == OpKind::kOncePush    ? "o"
+                     : is_heap                    ? "h"
                      : is_queue                   ? "q"
                      : has_deadlines(kind)        ? "d"
                      : is_list                    ? "l"
@@ -99,11 +102,11 @@ std::string Clients::key_for(OpKind kind) {
                      : kind == OpKind::kIncrement ? "c"
                                                   : "r";
   base += std::to_string(world_.prng.below(2));
-  uint64_t most = is_heap    ? kUsesOfHeap
-                  : is_queue ? kUsesOfQueue
-                  : is_list  ? kUsesOfList
-                  : expires  ? kUsesOfExpiring
-                             : kUsesOfRegister;
+  uint64_t most = is_heap                                ? kUsesOfHeap
+                  : is_queue                             ? kUsesOfQueue
+                  : is_list || kind == OpKind::kOncePush ? kUsesOfList
+                  : expires                              ? kUsesOfExpiring
+                                                         : kUsesOfRegister;
   // An expiring key is set once.
   if (kind == OpKind::kSetExpiring || (kind != OpKind::kIncrement && ++uses_[base] > most)) {
     uses_[base] = 1;
@@ -166,6 +169,45 @@ size_t Clients::ask(
   history_.ops.push_back(std::move(op));
   client.waiting[client.slot] = history_.ops.size() - 1;
   return history_.ops.size() - 1;
+}
+
+// By the cluster's clock, some of them made a while ago; now and then with other bounds on how many
+// are remembered.
+void Clients::ask_once(Client& client, resp::RequestBatch& batch) {
+  Op op;
+  op.client = client.id;
+  op.invoked_us = world_.timeline.now_us();
+  if (world_.prng.chance(1, 30)) {
+    op.kind = OpKind::kOnceBounds;
+    op.key = "g";
+    const std::string most = std::to_string(1 + world_.prng.below(30));
+    add(client, batch, resp::RequestKind::kWrite, {"kiwi.setting", "once-max-records", most});
+    history_.ops.push_back(std::move(op));
+    client.waiting[client.slot] = history_.ops.size() - 1;
+    return;
+  }
+  op.kind = OpKind::kOncePush;
+  op.key = key_for(OpKind::kOncePush);
+  op.value = std::to_string(++last_value_);
+  const int64_t made_ms = world_.lowest_stamp_ms() - static_cast<int64_t>(world_.prng.below(3'000));
+  const auto token =
+      resp::read_once_token(std::to_string(std::max<int64_t>(1, made_ms)) + "-" + op.value);
+  CHECK_INVARIANT(token.has_value());
+  op.token = *token;
+  history_.ops.push_back(std::move(op));
+  repeat(client, batch, history_.ops.size() - 1);
+}
+
+void Clients::repeat(Client& client, resp::RequestBatch& batch, size_t op) {
+  const Op& asked = history_.ops[op];
+  std::string packed;
+  resp::pack_once(packed, {resp::OnceMark::Form::kToken, asked.token, 0, 0, 2, false});
+  packed += pack({"RPUSH", asked.key, asked.value});
+  batch.requests.push_back({++client.slot, resp::RequestKind::kWrite, 2, 0,
+                            static_cast<uint32_t>(batch.buffer.size()),
+                            static_cast<uint32_t>(packed.size())});
+  batch.buffer += packed;
+  client.waiting[client.slot] = op;
 }
 
 void Clients::start_swap(Client& client, resp::RequestBatch& batch) {

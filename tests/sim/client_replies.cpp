@@ -108,6 +108,45 @@ void Clients::finish(Op& op, std::string_view encoded) {
   }
 }
 
+// What no answer settled is asked again, of any node; and of what one settled some is asked again,
+// too: the answer must be the same, or say that it is not known any more.
+void Clients::finish_once(Client& client, size_t index, std::string_view encoded) {
+  constexpr uint64_t kRepeatsMax = 3;
+  Op& op = history_.ops[index];
+  const Reply reply = parse(encoded);
+  const bool settled = op.fate != Fate::kPending;
+  if (reply.type == ':') {
+    const int64_t number = std::stoll(reply.text);
+    if (settled && op.number != 0 && op.number != number) {
+      throw Violation{"once", op.key + ": " + op.value + " was answered " +
+                                  std::to_string(op.number) + ", and when it was repeated " +
+                                  std::to_string(number)};
+    }
+    if (settled && op.fate == Fate::kUnknown && !op.maybe) {
+      throw Violation{"once", op.key + ": " + op.value + " counts after it was refused"};
+    }
+    op.number = number;
+    op.fate = Fate::kOk;
+    op.returned_us = settled ? op.returned_us : world_.timeline.now_us();
+    world_.coverage.hit(settled ? Mark::kOnceReplayed : Mark::kOnceCounted);
+  } else if (reply.text.starts_with("ONCEEXPIRED")) {
+    // What is forgotten is never executed again, so its fate is what it was.
+    op.fate = settled ? op.fate : op.maybe ? Fate::kUnknown : Fate::kFailed;
+    world_.coverage.hit(Mark::kOnceForgotten);
+    return;
+  } else if (reply.type == '-' && !settled) {
+    op.maybe = op.maybe || reply.text.starts_with("TIMEOUT");
+    client.repeats.push_back(index);
+    return;
+  } else if (reply.type != '-') {
+    throw Violation{"harness", op.key + ": a push with a token answers " + reply.text};
+  }
+  if (!stopping_ && op.repeats < kRepeatsMax && world_.prng.chance(1, 3)) {
+    ++op.repeats;
+    client.repeats.push_back(index);
+  }
+}
+
 void Clients::on_final_reply(Client& client, uint64_t slot, std::string_view text) {
   Reply reply = parse(text);
   if (reply.type == '-') {
@@ -124,6 +163,25 @@ void Clients::on_final_reply(Client& client, uint64_t slot, std::string_view tex
   }
   client.final_waiting.erase(asked);
   --final_waiting_;
+}
+
+// Of an operation that waits for it.
+void Clients::on_answer(Client& client, uint64_t slot, std::string_view text) {
+  const auto it = client.waiting.find(slot);
+  const size_t index = it->second;
+  Op& op = history_.ops[index];
+  client.waiting.erase(it);
+  if (text.starts_with("-TIMEOUT")) {
+    client.timed_out.insert(slot);
+  }
+  if (op.kind == OpKind::kOncePush) {
+    return finish_once(client, index, text);
+  }
+  finish(op, text);
+  if (client.swapping) {
+    client.swapping = op.fate == Fate::kOk;
+    client.swap_expected = op.value;
+  }
 }
 
 void Clients::on_replies(const resp::ReplyBatch& batch) {
@@ -166,16 +224,7 @@ void Clients::on_replies(const resp::ReplyBatch& batch) {
       throw Violation{"answered once", client_name(client) + " got a second answer: " +
                                            std::string(text.substr(0, 40))};
     }
-    Op& op = history_.ops[it->second];
-    client.waiting.erase(it);
-    if (text.starts_with("-TIMEOUT")) {
-      client.timed_out.insert(part.slot);
-    }
-    finish(op, text);
-    if (client.swapping) {
-      client.swapping = op.fate == Fate::kOk;
-      client.swap_expected = op.value;
-    }
+    on_answer(client, it->first, text);
   }
   if (client.id == clients_.size()) {
     if (client.final_waiting.empty()) {

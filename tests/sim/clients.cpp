@@ -41,7 +41,7 @@ void Clients::start(size_t count) {
 
 bool Clients::idle() const {
   for (const Client& client : clients_) {
-    if (!client.waiting.empty() || client.swapping) {
+    if (!client.waiting.empty() || client.swapping || !client.repeats.empty()) {
       return false;
     }
   }
@@ -102,6 +102,11 @@ void Clients::hang_up(Client& client) {
   client.watch_slot = 0;
   client.timed_out.clear();
   for (const auto& [slot, op] : std::exchange(client.waiting, {})) {
+    if (history_.ops[op].kind == OpKind::kOncePush) {
+      history_.ops[op].maybe = true;
+      client.repeats.push_back(op);
+      continue;
+    }
     // Cut off: nobody knows. A read certainly changed nothing.
     history_.ops[op].fate = is_read(history_.ops[op].kind) ? Fate::kFailed : Fate::kUnknown;
   }
@@ -174,7 +179,7 @@ std::string Clients::client_name(const Client& client) {
 }
 
 void Clients::next(Client& client) {
-  if (stopping_ && !client.swapping) {
+  if (stopping_ && !client.swapping && client.repeats.empty()) {
     return;
   }
   if (mood.quiet && !client.swapping) {
@@ -191,6 +196,13 @@ void Clients::next(Client& client) {
   resp::RequestBatch batch;
   if (client.swapping) {
     finish_swap(client, batch);
+  } else if (!client.repeats.empty() && (stopping_ || world_.prng.chance(1, 2))) {
+    const size_t op = client.repeats.front();
+    client.repeats.pop_front();
+    repeat(client, batch, op);
+  } else if (mood.once_percent != 0 && !client.visiting &&
+             world_.prng.chance(mood.once_percent, 100)) {
+    ask_once(client, batch);
   } else if (mood.kinds.empty() && !client.visiting && world_.prng.chance(1, 10)) {
     start_swap(client, batch);
   } else {
@@ -248,13 +260,16 @@ void Clients::ask_everything(NodeId node) {
     if (key[0] == 't' || key[0] == 'd') {
       continue;  // may expire between one node's answer and another's
     }
+    if (key[0] == 'g') {
+      continue;  // no key
+    }
     if (key[0] == 'h') {  // in pieces that a reply may hold
       constexpr size_t kPiece = 4;
       for (size_t from = 0; from < of_key.size() * kStoredAtOnce; from += kPiece) {
         final_asks_.push_back(
             {key, {"LRANGE", key, std::to_string(from), std::to_string(from + kPiece - 1)}});
       }
-    } else if (key[0] == 'l' || key[0] == 'q') {
+    } else if (key[0] == 'l' || key[0] == 'q' || key[0] == 'o') {
       final_asks_.push_back({key, {"LRANGE", key, "0", "-1"}});
     } else if (key[0] == 'r') {  // some are long
       final_asks_.push_back({key, {"GETRANGE", key, "0", "99"}});

@@ -30,6 +30,7 @@ struct Mood {
   uint64_t long_values_percent = 0;
   uint64_t heaps_percent = 0;
   uint64_t queues_percent = 0;
+  uint64_t once_percent = 0;
   uint64_t lasts_ms = 0;  // every deadline, unless 0
 };
 
@@ -70,6 +71,7 @@ class Clients {
     std::map<uint64_t, size_t> waiting;  // slot -> op
     std::set<uint64_t> timed_out;        // slots that were answered TIMEOUT
     std::map<uint64_t, std::string> final_waiting;  // slot -> key
+    std::deque<size_t> repeats;                     // operations with tokens, to be asked again
     // A swap in the making (WATCH and GET were sent).
     bool swapping = false;
     uint64_t watch_slot = 0;  // WATCH that was not answered yet
@@ -99,8 +101,12 @@ class Clients {
            const std::vector<std::string>& argv);
   void start_swap(Client& client, resp::RequestBatch& batch);
   void finish_swap(Client& client, resp::RequestBatch& batch);
+  void ask_once(Client& client, resp::RequestBatch& batch);
+  void repeat(Client& client, resp::RequestBatch& batch, size_t op);
   std::string key_for(OpKind kind);
   void finish(Op& op, std::string_view reply);
+  void finish_once(Client& client, size_t op, std::string_view reply);
+  void on_answer(Client& client, uint64_t slot, std::string_view text);
   void on_final_reply(Client& client, uint64_t slot, std::string_view text);
   void on_swap_reply(Client& client, const resp::ReplyBatch& batch, std::string_view reply);
 

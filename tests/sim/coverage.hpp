@@ -44,6 +44,9 @@ enum class Mark : uint8_t {
   kOneLoopPaused,    // and the other not
   kForgetfulLeader,  // a batch came into the log a second time (F4)
   kLoudLeader,       // announced a commit index above what the follower is known to have (F19)
+  kOnceCounted,      // a command with a token
+  kOnceReplayed,     // it was repeated, and answered as before
+  kOnceForgotten,    // it was repeated after a bound drove it out
   kReplyLost,        // too large to be kept (F45)
   kOldCopyFound,     // F52
   kOrderForwarded,   // an operator asked a node that does not lead
@@ -101,6 +104,9 @@ inline const char* name_of(Mark mark) {
                                         "one loop paused",
                                         "forgetful leader",
                                         "loud leader",
+                                        "once counted",
+                                        "once replayed",
+                                        "once forgotten",
                                         "reply lost",
                                         "old copy found",
                                         "order forwarded",

@@ -23,6 +23,8 @@ enum class OpKind : uint8_t {
   kTake,         // heap: LPOP key many, maybe more than a reply may hold (F45)
   kEnqueue,      // queue: RPUSH key value
   kDequeue,      // queue: BLPOP key, for a short while; `value` is what it took ("" = nil)
+  kOncePush,    // list: KIWI.ONCE token RPUSH key value, repeated until its fate is known, and then
+  kOnceBounds,  // how many tokens are remembered
   // Deadline registers: a value that may have a deadline, in cluster time.
   kLend,        // SET key value PX ms
   kKeep,        // SET key value
@@ -73,6 +75,10 @@ struct Op {
   Fate fate = Fate::kPending;
   bool stale = false;        // asked of a READONLY connection: promises nothing
   size_t before = SIZE_MAX;  // the operation before it in the same pipeline
+  // kOncePush.
+  std::string token;
+  bool maybe = false;    // an attempt may have counted: its answer never came
+  uint64_t repeats = 0;  // after its fate was known
 };
 
 struct History {
@@ -94,6 +100,9 @@ void check_heaps(const History& history, const FinalState& final_state);
 // Queues: pushed = popped + left, nothing twice, in order; and nil only where there was a moment
 // without an element (F31).
 void check_queues(const History& history, const FinalState& final_state);
+// Lists that are pushed to with tokens: each element once, where its first answer says, whatever
+// was repeated; what nobody ever answered at most once.
+void check_once(const History& history, const FinalState& final_state);
 inline constexpr int kStoredAtOnce = 6;
 // The elements of a kStore, without what makes them long.
 std::string stored_element(const Op& op, int number);

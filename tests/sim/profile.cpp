@@ -21,6 +21,7 @@ void deposed(WorldOptions& options, Mood& mood, Prng& prng) {
   options.forgetful_leaders = prng.chance(1, 2);
   mood.think_us_max = 15'000;
   mood.queues_percent = 30;
+  mood.once_percent = 25;
 }
 
 void rewritten(WorldOptions& options, Mood& mood, Prng& prng) {
@@ -62,6 +63,7 @@ void snapshots(WorldOptions& options, Mood& mood, Prng& prng) {
   options.keep_entries = prng.below(4);
   options.keep_laggards = prng.chance(1, 2) ? 0 : prng.below(20);
   mood.think_us_max = 10'000;
+  mood.once_percent = 25;
 }
 
 void overload(WorldOptions& options, Mood& mood, Prng& prng) {

@@ -30,6 +30,7 @@ constexpr std::string_view kS0[] = {
     "timeout-says-failed", "read-ignores-writes", "write-overtakes-reads", "duplicate-applied",
     "read-before-index", "expire-unconditional", "long-read-old-clock", "long-read-overtaken",
     "lost-reply-says-err", "round-beside-clamped", "serve-in-vain-answered", "timeout-beside-serve",
+    "once-floor-ignored",
     // storage
     "vote-not-persisted", "applied-index-not-in-batch", "sync-lies", "epoch-not-raised",
     "wiped-node-keeps-id", "checkpoint-index-from-memory", "installed-state-not-synced"};

@@ -279,6 +279,7 @@ void World::check_final_state() {
   check_exactly_once(clients.history(), first);
   check_heaps(clients.history(), first);
   check_queues(clients.history(), first);
+  check_once(clients.history(), first);
   check_linearizable(clients.history());
   check_expiry(clients.history());
 }

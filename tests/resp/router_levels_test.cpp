@@ -1,0 +1,172 @@
+// Reads that say how old what they show may be: which of them need a round, and at which index they
+// are evaluated.
+#include "tests/resp/router_harness.hpp"
+
+namespace kiwi::resp {
+
+TEST_SUITE_BEGIN("resp/router: levels");
+
+namespace {
+
+// A router that follows, and the answers to its rounds.
+struct Follower {
+  Follower() { h.up(RouterHarness::kOther); }
+  RouterHarness h;
+  uint64_t asked = 0;
+  // What this turn hands to the executor; a round that it asks for stays open.
+  std::vector<ReadBatch> turn() {
+    RouterEffects effects = h.turn();
+    if (!effects.read_index.empty()) {
+      asked = effects.read_index.back().id;
+    }
+    rounds += effects.read_index.size();
+    return std::move(effects.run_reads);
+  }
+  void answer(uint64_t index, bool clamped = false) {
+    h.router.read_ready({asked, true, false, LogIndex{index}, 777, clamped}, h.now);
+  }
+  void done(const ReadBatch& batch) { h.router.reads_done(batch.id, h.now); }
+  size_t rounds = 0;
+};
+
+std::string text_of(const ReadBatch& batch) {
+  std::string all;
+  for (const ReadOp& op : batch.ops) {
+    all += op.packed.view();
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("ATLEAST asks for no round, also without a leader, and waits for its index") {
+  Follower f;
+  f.h.lead(NodeId{0}, 2, false);
+  f.h.pipeline(1, {"a50", "a40", "a60"});
+  f.h.pipeline(2, {"a10"});
+  const std::vector<ReadBatch> batches = f.turn();
+  CHECK(f.rounds == 0);
+  REQUIRE(batches.size() == 3);
+  CHECK(batches[0].index == LogIndex{10});
+  CHECK(batches[1].index == LogIndex{50});
+  CHECK(text_of(batches[1]) == "a50a40");  // behind it: not below its index
+  CHECK(batches[2].index == LogIndex{60});
+  CHECK(batches[0].now_ms == 0);
+}
+
+TEST_CASE("others of its connection wait until an ATLEAST read was evaluated [F6]") {
+  Follower f;
+  f.h.pipeline(1, {"a50", "s", "r"});
+  std::vector<ReadBatch> batches = f.turn();
+  REQUIRE(batches.size() == 1);
+  CHECK(f.rounds == 0);
+  f.done(batches[0]);
+  batches = f.turn();
+  REQUIRE(batches.size() == 1);
+  CHECK(text_of(batches[0]) == "s");
+  CHECK(f.rounds == 1);
+}
+
+TEST_CASE("an ATLEAST read waits for its connection's own writes") {
+  Follower f;
+  f.h.pipeline(1, {"w"});
+  f.turn();
+  f.h.pipeline(1, {"a5"});
+  CHECK(f.turn().empty());
+  f.h.settle(1);
+  CHECK(f.turn().size() == 1);
+}
+
+TEST_CASE("an index that does not come is given up after the response timeout") {
+  Follower f;
+  f.h.pipeline(1, {"a999"});
+  const std::vector<ReadBatch> batches = f.turn();
+  REQUIRE(batches.size() == 1);
+  const RouterEffects effects = f.h.tick(10'000);
+  REQUIRE(effects.cancel_reads.size() == 1);
+  CHECK(effects.cancel_reads[0] == batches[0].id);
+}
+
+TEST_CASE("a round serves reads of an age from when it was asked, not from its answer") {
+  Follower f;
+  f.h.pipeline(1, {"m100"});
+  CHECK(f.turn().empty());  // nothing is known yet
+  CHECK(f.rounds == 1);
+  f.h.now += 90;  // a slow answer
+  f.answer(5);
+  std::vector<ReadBatch> batches = f.turn();
+  REQUIRE(batches.size() == 1);
+  f.done(batches[0]);
+  f.h.pipeline(2, {"m1000"});
+  batches = f.turn();
+  REQUIRE(batches.size() == 1);
+  CHECK(batches[0].index == LogIndex{5});
+  CHECK(batches[0].now_ms == 777);
+  CHECK(f.rounds == 1);
+  f.done(batches[0]);
+  f.h.now += 10;  // 100 ms since it was asked
+  f.h.pipeline(1, {"m100"});
+  CHECK(f.turn().empty());
+  CHECK(f.rounds == 2);
+}
+
+TEST_CASE("while such reads come one of them asks for a round each half of the age") {
+  Follower f;
+  f.h.pipeline(1, {"m100"});
+  f.turn();
+  f.answer(5);
+  f.done(f.turn().at(0));
+  f.h.now += 50;
+  f.h.pipeline(1, {"m100"});
+  CHECK(f.turn().empty());
+  CHECK(f.rounds == 2);
+  f.h.pipeline(2, {"m100", "m100"});  // the old answer will do for others meanwhile
+  std::vector<ReadBatch> batches = f.turn();
+  REQUIRE(batches.size() == 1);
+  CHECK(batches[0].index == LogIndex{5});
+  f.done(batches[0]);
+  f.answer(9);
+  f.done(f.turn().at(0));
+  f.h.pipeline(3, {"m100"});
+  CHECK(f.turn().at(0).index == LogIndex{9});
+  CHECK(f.rounds == 2);
+}
+
+TEST_CASE("a read of an age never goes before a read of its connection that asked for a round") {
+  Follower f;
+  f.h.pipeline(1, {"m1000"});
+  f.turn();
+  f.answer(5);
+  f.done(f.turn().at(0));
+  f.h.pipeline(1, {"r", "m1000"});
+  CHECK(f.turn().empty());
+  CHECK(f.rounds == 2);
+  f.answer(8);
+  const std::vector<ReadBatch> batches = f.turn();
+  REQUIRE(batches.size() == 1);
+  CHECK(batches[0].index == LogIndex{8});
+  CHECK(batches[0].ops.size() == 2);
+}
+
+TEST_CASE("a clock that was held back is used for its own round only [F9]") {
+  Follower f;
+  f.h.pipeline(1, {"m1000"});
+  f.turn();
+  f.answer(5, true);
+  f.done(f.turn().at(0));
+  f.h.pipeline(1, {"m1000"});
+  CHECK(f.turn().empty());
+  CHECK(f.rounds == 2);
+}
+
+TEST_CASE("a node that serves no more answers what waits for an index") {
+  Follower f;
+  f.h.pipeline(1, {"a5"});
+  f.h.router.set_service(Service::kLoading, f.h.now);
+  f.h.take();
+  CHECK(f.h.reply(1, 1) == error_line(texts::kLoading));
+}
+
+TEST_SUITE_END();
+
+}  // namespace kiwi::resp
