@@ -1,9 +1,11 @@
 #include "actors/clients/resp_connection.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "config/base/check.hpp"
+#include "config/limits.hpp"
 
 namespace kiwi::actors {
 
@@ -46,10 +48,27 @@ RespConnection::behavior_type RespConnection::make_behavior() {
 }
 
 void RespConnection::received(std::string_view bytes) {
-  if (!closed_) {
-    session_->receive(bytes, options_.now_ms());
-    settle();
+  if (closed_) {
+    return;
   }
+  session_->receive(bytes, options_.now_ms());
+  // It has an answer already, or the rest of what it says is awaited.
+  const bool more = bytes.size() >= config::limits::kSocketReadBytes || !session_->has_requests();
+  if (options_.rule && (more || session_->has_output())) {
+    options_.rule->can_gain();
+  }
+  settle();
+}
+
+void RespConnection::forward() {
+  resp::RequestBatch batch = session_->take_requests();
+  const auto is_other = [](const resp::Request& request) {
+    return request.kind != resp::RequestKind::kWrite;
+  };
+  if (options_.rule && std::ranges::any_of(batch.requests, is_other)) {
+    options_.rule->can_gain();
+  }
+  send(options_.router, std::move(batch));
 }
 
 void RespConnection::settle() {
@@ -66,7 +85,7 @@ void RespConnection::settle() {
   // Telling how much is unsent can set the session going again, so once may not be enough.
   do {
     if (session_->has_requests()) {
-      send(options_.router, session_->take_requests());
+      forward();
     }
     if (session_->has_output() && !session_->killed()) {
       options_.stream->write(session_->take_output());

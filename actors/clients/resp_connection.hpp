@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "actors/clients/byte_stream.hpp"
+#include "actors/clients/look_rule.hpp"
 #include "actors/handles.hpp"
 #include "actors/hosting.hpp"
 #include "resp/node_context.hpp"
@@ -25,6 +26,7 @@ struct RespConnectionOptions {
   StateMachineHandle state_machine;
   std::function<int64_t()> now_ms;
   std::function<void(resp::ConnectionId)> ended;  // called once, when the connection is gone
+  std::shared_ptr<LookRule> rule;                 // hears of what is no write; none: nobody does
 };
 
 class RespConnection final : public Hosted<ConnectionHandle> {
@@ -38,6 +40,7 @@ class RespConnection final : public Hosted<ConnectionHandle> {
 
  private:
   void received(std::string_view bytes);
+  void forward();
   void settle();  // after anything happened: forward, write, close, pause or go on reading
   void close();
 

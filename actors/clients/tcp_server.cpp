@@ -11,6 +11,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "actors/clients/asio_stream.hpp"
+#include "actors/clients/look_rule.hpp"
 #include "actors/clients/resp_connection.hpp"
 #include "actors/listeners.hpp"
 #include "config/base/check.hpp"
@@ -42,12 +43,17 @@ struct TcpServer::State : std::enable_shared_from_this<TcpServer::State> {
   template <class Atom>
   void tell_all(Atom atom);
   void set_socket_options(tcp::socket& socket) const;
+  void look_always() {
+    rule->end();
+    readable->hold(false);
+  }
 
   caf::actor_system& system;
   ClientLoop& loop;
   TcpServerOptions options;
   std::shared_ptr<ReadableSockets> readable;
   std::shared_ptr<std::string> read_buffer;
+  std::shared_ptr<LookRule> rule = std::make_shared<LookRule>();
   std::vector<std::shared_ptr<tcp::acceptor>> acceptors;
   std::unordered_map<resp::ConnectionId, ConnectionHandle> connections;
   resp::ConnectionId next_id = 1;
@@ -130,11 +136,13 @@ void TcpServer::stop_accepting() {
 
 void TcpServer::part() {
   state_->parting = true;
+  state_->look_always();
   state_->tell_all(part_atom_v);
 }
 
 void TcpServer::finish() {
   state_->finishing = true;
+  state_->look_always();
   state_->tell_all(end_now_atom_v);
 }
 
@@ -171,7 +179,16 @@ void TcpServer::tick() {
   }
 }
 
-void TcpServer::expect_requests(bool expected) { state_->readable->expect_requests(expected); }
+bool TcpServer::router_turned(const resp::Flight& flight) {
+  State& s = *state_;
+  const bool sleeps = s.rule->may_sleep(flight, s.connections.size(), ClientLoop::monotonic_us());
+  s.readable->expect_requests(flight.gathers);
+  s.readable->hold(sleeps);
+  return sleeps;
+}
+
+void TcpServer::look_at_sockets() { state_->readable->look(); }
+uint64_t TcpServer::looks_at_commits() const { return state_->readable->looks(); }
 
 size_t TcpServer::clients() const { return state_->connections.size(); }
 
@@ -229,6 +246,7 @@ void TcpServer::State::welcome(tcp::socket socket) {
   connection.router = options.router;
   connection.state_machine = options.state_machine;
   connection.now_ms = ClientLoop::monotonic_ms;
+  connection.rule = rule;
   connection.ended = [weak = weak_from_this()](resp::ConnectionId id) {
     if (const auto self = weak.lock()) {
       self->connections.erase(id);
@@ -238,6 +256,8 @@ void TcpServer::State::welcome(tcp::socket socket) {
   const auto [made, is_new] =
       connections.emplace(id, spawn_resp_connection(system, loop.hosting(), std::move(connection)));
   CHECK_INVARIANT(is_new);
+  rule->can_gain();
+  readable->hold(false);
   if (finishing) {
     caf::anon_send(made->second, end_now_atom_v);
   } else if (parting) {

@@ -39,7 +39,11 @@ class TcpServer {
   void deliver(resp::ReplyBatch batch);  // an answer that came later
   void tick();                           // every second or so: idle clients, soft output limits
   size_t clients() const;
-  void expect_requests(bool expected);  // readable_sockets.hpp
+  // At the end of each turn of the router: whether the sockets are left alone until what it has
+  // under way is committed (look_rule.hpp).
+  bool router_turned(const resp::Flight& flight);
+  void look_at_sockets();             // own writes are committed: what came meanwhile is read now
+  uint64_t looks_at_commits() const;  // of those, that found somebody
 
  private:
   struct State;

@@ -240,6 +240,11 @@ void Node::State::spawn_state_machine_and_router() {
   };
   applying.latency = &parts.context.measures.latency();
   applying.settings_changed = [this] { versions.settings_applied(); };
+  applying.before_answers = [this] {
+    if (parts.server) {
+      parts.server->look_at_sockets();
+    }
+  };
   parts.state_machine =
       spawn_state_machine(*parts.system, parts.client_loop->polite_hosting(), std::move(applying));
   CommandRouterOptions routing;
@@ -250,10 +255,8 @@ void Node::State::spawn_state_machine_and_router() {
   routing.after_us = [this](size_t alarm, int64_t wait, std::function<void()> work) {
     parts.client_loop->after_us(alarm, wait, std::move(work));
   };
-  routing.expect_requests = [this](bool expected) {
-    if (parts.server) {
-      parts.server->expect_requests(expected);
-    }
+  routing.turned = [this](const resp::Flight& flight) {
+    return parts.server && parts.server->router_turned(flight);
   };
   routing.observe_raft = [this](const RaftReport& report) { observe(report); };
   routing.observe_service = [this](resp::Service service) {
@@ -413,6 +416,7 @@ void Node::State::refresh_status() {
   metrics.proposed_commands = status.router.proposed_commands;
   metrics.cluster_down_replies = status.router.cluster_down;
   metrics.read_rounds = status.router.read_rounds;
+  metrics.commit_looks = parts.server->looks_at_commits();
 }
 
 void Node::State::observe(const RaftReport& report) {

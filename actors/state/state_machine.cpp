@@ -212,6 +212,9 @@ void StateMachine::await_room() {
 }
 
 void StateMachine::ship(resp::ExecutorEffects effects) {
+  if (!effects.settled.empty() && options_.before_answers) {
+    options_.before_answers();
+  }
   if (options_.outward && !options_.executor->rests()) {
     options_.outward(std::move(effects.outward), effects.replies);
   }
