@@ -1,16 +1,16 @@
 #include "actors/clients/tcp_server.hpp"
 
 #include <algorithm>
-#include <exception>
+#include <array>
+#include <netdb.h>
+#include <netinet/tcp.h>
 #include <string>
+#include <string_view>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <unordered_map>
 #include <utility>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/steady_timer.hpp>
-
-#include "actors/clients/asio_stream.hpp"
 #include "actors/clients/look_rule.hpp"
 #include "actors/clients/resp_connection.hpp"
 #include "actors/listeners.hpp"
@@ -21,40 +21,40 @@
 
 namespace kiwi::actors {
 
-namespace asio = boost::asio;
-using asio::ip::tcp;
-using ErrorCode = boost::system::error_code;
+// What the connections read is routed in the same handler.
+LoopHooks loop_hooks(ClientLoop& loop) {
+  return {[&loop] { return loop.hold_actors(); }, [&loop] { loop.run_held_actors(); },
+          [&loop] { return loop.runs_actors(); }};
+}
 
 struct TcpServer::State : std::enable_shared_from_this<TcpServer::State> {
   State(caf::actor_system& s, ClientLoop& l, TcpServerOptions o)
-      : system(s),
-        loop(l),
-        options(std::move(o)),
-        // What the connections read is routed in the same handler.
-        readable(std::make_shared<ReadableSockets>(
-            l.io(),
-            ReadableSockets::Around{[&l] { return l.hold_actors(); },
-                                    [&l] { l.run_held_actors(); }})),
-        read_buffer(std::make_shared<std::string>(config::limits::kSocketReadBytes, '\0')) {}
-  ~State() { readable->clear(); }
+      : system(s), loop(l), options(std::move(o)), engine(options.engine) {
+    if (!engine) {
+      engine = make_epoll_engine(l.io(), loop_hooks(l));
+    }
+    loop.behind_actors([flushed = engine] { flushed->flush(); });
+  }
+  ~State() {
+    loop.behind_actors(nullptr);
+    engine->clear();
+  }
 
-  void accept(const std::shared_ptr<tcp::acceptor>& acceptor);
-  void welcome(tcp::socket socket);
+  void welcome(int socket);
   template <class Atom>
   void tell_all(Atom atom);
-  void set_socket_options(tcp::socket& socket) const;
+  void set_socket_options(int socket) const;
   void look_always() {
     rule->end();
-    readable->hold(false);
+    engine->hold(false);
   }
 
   caf::actor_system& system;
   ClientLoop& loop;
   TcpServerOptions options;
-  std::shared_ptr<ReadableSockets> readable;
-  std::shared_ptr<std::string> read_buffer;
+  std::shared_ptr<SocketEngine> engine;
   std::shared_ptr<LookRule> rule = std::make_shared<LookRule>();
-  std::vector<std::shared_ptr<tcp::acceptor>> acceptors;
+  std::vector<int> listeners;  // until start()
   std::unordered_map<resp::ConnectionId, ConnectionHandle> connections;
   resp::ConnectionId next_id = 1;
   size_t clients_max = 0;  // that there are descriptors for
@@ -65,10 +65,39 @@ struct TcpServer::State : std::enable_shared_from_this<TcpServer::State> {
 
 namespace {
 
-std::string text(const tcp::endpoint& endpoint) {
-  const std::string address = endpoint.address().to_string();
-  return (endpoint.address().is_v6() ? "[" + address + "]" : address) + ":" +
-         std::to_string(endpoint.port());
+// Closes a socket that nobody took.
+class OwnSocket {
+ public:
+  explicit OwnSocket(int fd) : fd_(fd) { CHECK_INVARIANT(fd >= 0); }
+  ~OwnSocket() {
+    if (fd_ >= 0) {
+      ::close(fd_);
+    }
+  }
+  OwnSocket(const OwnSocket&) = delete;
+  OwnSocket& operator=(const OwnSocket&) = delete;
+  int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
+// ip:port of one end; empty: the connection is gone.
+std::string address_of(int socket, int (*name)(int, sockaddr*, socklen_t*)) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof(address);
+  auto* const generic = reinterpret_cast<sockaddr*>(&address);
+  std::array<char, NI_MAXHOST> host{};
+  std::array<char, NI_MAXSERV> port{};
+  if (name(socket, generic, &size) != 0 ||
+      ::getnameinfo(generic, size, host.data(), host.size(), port.data(), port.size(),
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+    return {};
+  }
+  const std::string_view where = host.data();
+  return (address.ss_family == AF_INET6 ? "[" + std::string(where) + "]" : std::string(where)) +
+         ":" + port.data();
 }
 
 }  // namespace
@@ -102,37 +131,22 @@ Result<void> TcpServer::listen() {
   if (!fds) {
     return fds.error();
   }
-  for (const int fd : *fds) {
-    sockaddr_storage address{};
-    socklen_t size = sizeof(address);
-    ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-    const tcp protocol = address.ss_family == AF_INET6 ? tcp::v6() : tcp::v4();
-    state_->acceptors.push_back(std::make_shared<tcp::acceptor>(state_->loop.io(), protocol, fd));
-  }
+  state_->listeners = std::move(*fds);
   return {};
 }
 
 void TcpServer::start() {
-  for (const auto& acceptor : state_->acceptors) {
-    state_->accept(acceptor);
-  }
+  state_->engine->accept(std::exchange(state_->listeners, {}),
+                         [weak = std::weak_ptr<State>(state_)](int socket) {
+                           if (const auto state = weak.lock()) {
+                             state->welcome(socket);
+                           } else {
+                             ::close(socket);
+                           }
+                         });
 }
 
-void TcpServer::stop_accepting() {
-  for (const auto& acceptor : state_->acceptors) {
-    // Who the kernel has let in already is a client like the others.
-    ErrorCode error;
-    acceptor->non_blocking(true, error);
-    while (!error) {
-      tcp::socket socket(state_->loop.io());
-      acceptor->accept(socket, error);
-      if (!error) {
-        state_->welcome(std::move(socket));
-      }
-    }
-    acceptor->close(error);
-  }
-}
+void TcpServer::stop_accepting() { state_->engine->stop_accepting(); }
 
 void TcpServer::part() {
   state_->parting = true;
@@ -182,67 +196,41 @@ void TcpServer::tick() {
 bool TcpServer::router_turned(const resp::Flight& flight) {
   State& s = *state_;
   const bool sleeps = s.rule->may_sleep(flight, s.connections.size(), ClientLoop::monotonic_us());
-  s.readable->expect_requests(flight.gathers);
-  s.readable->hold(sleeps);
+  s.engine->expect_requests(flight.gathers);
+  s.engine->hold(sleeps);
   return sleeps;
 }
 
-void TcpServer::look_at_sockets() { state_->readable->look(); }
-uint64_t TcpServer::looks_at_commits() const { return state_->readable->looks(); }
+void TcpServer::look_at_sockets() { state_->engine->look(); }
+uint64_t TcpServer::looks_at_commits() const { return state_->engine->looks(); }
 
 size_t TcpServer::clients() const { return state_->connections.size(); }
 
-void TcpServer::State::accept(const std::shared_ptr<tcp::acceptor>& acceptor) {
-  acceptor->async_accept(
-      [self = shared_from_this(), acceptor](const ErrorCode& error, tcp::socket socket) {
-        if (!error) {
-          try {
-            self->welcome(std::move(socket));
-          } catch (const std::exception& thrown) {  // no memory for one more
-            log_warning("a client was turned away: " + std::string(thrown.what()));
-          }
-        }
-        if (!acceptor->is_open()) {
-          return;
-        }
-        if (!error) {
-          self->accept(acceptor);
-          return;
-        }
-        // Out of descriptors, most likely: try again a little later instead of spinning.
-        log_warning("accepting a client failed: " + error.message());
-        auto timer =
-            std::make_shared<asio::steady_timer>(self->loop.io(), std::chrono::milliseconds(100));
-        timer->async_wait([self, acceptor, timer](const ErrorCode& cancelled) {
-          if (!cancelled && acceptor->is_open()) {
-            self->accept(acceptor);
-          }
-        });
-      });
-}
-
-void TcpServer::State::welcome(tcp::socket socket) {
+void TcpServer::State::welcome(int socket) {
   resp::NodeContext& node = *options.node;
-  ErrorCode error;
-  const tcp::endpoint remote = socket.remote_endpoint(error);
-  const tcp::endpoint local = socket.local_endpoint(error);
-  socket.non_blocking(true, error);
-  if (error) {
+  OwnSocket own(socket);
+  std::string remote = address_of(socket, ::getpeername);
+  std::string local = address_of(socket, ::getsockname);
+  if (remote.empty() || local.empty()) {
     return;  // gone already
   }
   // More than the files leave there are never, whatever CONFIG SET says.
   if (connections.size() >= std::min(static_cast<size_t>(node.options.maxclients), clients_max)) {
-    socket.write_some(asio::buffer(resp::kTooManyClients.data(), resp::kTooManyClients.size()),
-                      error);
+    const std::string_view words = resp::kTooManyClients;
+    [[maybe_unused]] const ssize_t sent =
+        ::send(socket, words.data(), words.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     ++node.metrics.rejected_connections;
     return;
   }
   set_socket_options(socket);
-  ++node.metrics.connections_received;
   RespConnectionOptions connection;
+  connection.stream = engine->make_stream(own.release());
+  if (!connection.stream) {
+    return;
+  }
+  ++node.metrics.connections_received;
   connection.node = &node;
-  connection.info = {next_id++, text(remote), text(local), socket.native_handle()};
-  connection.stream = make_asio_stream(std::move(socket), readable, read_buffer);
+  connection.info = {next_id++, std::move(remote), std::move(local), socket};
   connection.router = options.router;
   connection.state_machine = options.state_machine;
   connection.now_ms = ClientLoop::monotonic_ms;
@@ -257,7 +245,7 @@ void TcpServer::State::welcome(tcp::socket socket) {
       connections.emplace(id, spawn_resp_connection(system, loop.hosting(), std::move(connection)));
   CHECK_INVARIANT(is_new);
   rule->can_gain();
-  readable->hold(false);
+  engine->hold(false);
   if (finishing) {
     caf::anon_send(made->second, end_now_atom_v);
   } else if (parting) {
@@ -265,19 +253,18 @@ void TcpServer::State::welcome(tcp::socket socket) {
   }
 }
 
-void TcpServer::State::set_socket_options(tcp::socket& socket) const {
-  ErrorCode ignored;
-  socket.set_option(tcp::no_delay(true), ignored);
+void TcpServer::State::set_socket_options(int socket) const {
+  const auto set = [socket](int level, int option, int value) {
+    ::setsockopt(socket, level, option, &value, sizeof(value));
+  };
+  set(IPPROTO_TCP, TCP_NODELAY, 1);
   const auto keepalive = static_cast<int>(options.node->options.tcp_keepalive);
   if (keepalive > 0) {
     // As Redis: first probe after the interval, then three more a third of it apart.
-    const int fd = socket.native_handle();
-    const int third = std::max(1, keepalive / 3);
-    const int probes = 3;
-    socket.set_option(asio::socket_base::keep_alive(true), ignored);
-    ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &keepalive, sizeof(keepalive));
-    ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &third, sizeof(third));
-    ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+    set(SOL_SOCKET, SO_KEEPALIVE, 1);
+    set(IPPROTO_TCP, TCP_KEEPIDLE, keepalive);
+    set(IPPROTO_TCP, TCP_KEEPINTVL, std::max(1, keepalive / 3));
+    set(IPPROTO_TCP, TCP_KEEPCNT, 3);
   }
 }
 

@@ -1,5 +1,5 @@
-// TcpServer: the listening sockets for clients. Accepts, sets socket options, keeps maxclients, and
-// starts a RespConnection for each client; closes idle ones. Plain Asio, no actor; client loop;
+// TcpServer: the clients of this node. Opens the listening sockets, sets socket options, keeps
+// maxclients, and starts a RespConnection for each client; closes idle ones. No actor; client loop;
 // owned by Node.
 #pragma once
 
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "actors/client_loop.hpp"
+#include "actors/clients/socket_engine.hpp"
 #include "actors/handles.hpp"
 #include "config/base/result.hpp"
 #include "config/options.hpp"
@@ -21,7 +22,11 @@ struct TcpServerOptions {
   resp::NodeContext* node = nullptr;  // outlives the server
   RouterHandle router;
   StateMachineHandle state_machine;
+  std::shared_ptr<SocketEngine> engine;  // none: epoll
 };
+
+// What an engine on this loop does around its events.
+LoopHooks loop_hooks(ClientLoop& loop);
 
 class TcpServer {
  public:

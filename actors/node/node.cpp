@@ -188,7 +188,7 @@ Result<void> Node::State::open() {
   spawn_log();
   parts.server = std::make_unique<TcpServer>(
       *parts.system, *parts.client_loop,
-      TcpServerOptions{&parts.context, parts.router_actor, parts.state_machine});
+      TcpServerOptions{&parts.context, parts.router_actor, parts.state_machine, nullptr});
   fill_context();
   if (Result<void> listening = parts.server->listen(); !listening) {
     return listening;
