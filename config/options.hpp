@@ -24,6 +24,7 @@
 namespace kiwi::config {
 
 enum class Bootstrap : uint8_t { kAuto, kManual };
+enum class IoEngine : uint8_t { kAuto, kEpoll, kUring };
 enum class StateEngine : uint8_t { kPlain, kTable };
 enum class DebugAccess : uint8_t { kNo, kYes, kLocal };  // who may say DEBUG
 

@@ -147,7 +147,9 @@ struct NodeContext {
   NodeStatus status;
   SaveStatus save;
   Rates rates;
-  uint64_t startup_bytes = 0;  // memory_report.hpp
+  std::string io_engine = "epoll";  // how clients' sockets are read
+  std::string io_engine_reason;     // why
+  uint64_t startup_bytes = 0;       // memory_report.hpp
   uint64_t peak_bytes = 0;
 
   // What clients had executed; the executor tells it, too.

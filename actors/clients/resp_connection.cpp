@@ -23,7 +23,7 @@ RespConnection::behavior_type RespConnection::make_behavior() {
   ByteStream::Events events;
   // The events hold the actor, so it lives as long as its socket is open.
   events.received = [this, self](std::string_view bytes) { received(bytes); };
-  events.drained = [this, self] { settle(); };
+  events.drained = [this, self] { settle(true); };  // behind an answer, too
   events.closed = [this, self] { close(); };
   options_.stream->start(std::move(events));
   return {
@@ -71,11 +71,10 @@ void RespConnection::forward() {
   send(options_.router, std::move(batch));
 }
 
-void RespConnection::settle() {
+void RespConnection::settle(bool answered) {
   if (closed_) {
     return;
   }
-  bool answered = false;
   if (stopping_ != Stopping::kNo) {
     session_->end_wait();
   }
@@ -125,6 +124,9 @@ bool RespConnection::try_finish(bool answered) {
       stream.pause();
     }
     return true;
+  }
+  if (answered && stream.unsent_bytes() != 0) {
+    return false;  // it has not left yet: drained() looks again
   }
   if (answered && session_->between_commands() && !stream.has_unread()) {
     finished_ = true;

@@ -41,7 +41,9 @@ class RespConnection final : public Hosted<ConnectionHandle> {
  private:
   void received(std::string_view bytes);
   void forward();
-  void settle();  // after anything happened: forward, write, close, pause or go on reading
+  // After anything happened: forward, write, close, pause or go on reading. `answered`: an answer
+  // has just left.
+  void settle(bool answered = false);
   void close();
 
   RespConnectionOptions options_;

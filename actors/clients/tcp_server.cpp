@@ -21,18 +21,10 @@
 
 namespace kiwi::actors {
 
-// What the connections read is routed in the same handler.
-LoopHooks loop_hooks(ClientLoop& loop) {
-  return {[&loop] { return loop.hold_actors(); }, [&loop] { loop.run_held_actors(); },
-          [&loop] { return loop.runs_actors(); }};
-}
-
 struct TcpServer::State : std::enable_shared_from_this<TcpServer::State> {
   State(caf::actor_system& s, ClientLoop& l, TcpServerOptions o)
       : system(s), loop(l), options(std::move(o)), engine(options.engine) {
-    if (!engine) {
-      engine = make_epoll_engine(l.io(), loop_hooks(l));
-    }
+    CHECK_INVARIANT(engine != nullptr);
     loop.behind_actors([flushed = engine] { flushed->flush(); });
   }
   ~State() {

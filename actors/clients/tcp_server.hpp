@@ -22,11 +22,8 @@ struct TcpServerOptions {
   resp::NodeContext* node = nullptr;  // outlives the server
   RouterHandle router;
   StateMachineHandle state_machine;
-  std::shared_ptr<SocketEngine> engine;  // none: epoll
+  std::shared_ptr<SocketEngine> engine;
 };
-
-// What an engine on this loop does around its events.
-LoopHooks loop_hooks(ClientLoop& loop);
 
 class TcpServer {
  public:

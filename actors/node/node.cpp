@@ -14,6 +14,7 @@
 #include "actors/caf_system.hpp"
 #include "actors/client_loop.hpp"
 #include "actors/clients/command_router.hpp"
+#include "actors/clients/engine_choice.hpp"
 #include "actors/clients/exchange.hpp"
 #include "actors/clients/tcp_server.hpp"
 #include "actors/listeners.hpp"
@@ -186,9 +187,16 @@ Result<void> Node::State::open() {
   open_loops();
   spawn_state_machine_and_router();
   spawn_log();
+  Result<EngineChoice> engine = choose_engine(*parts.client_loop, options.io_engine);
+  if (!engine) {
+    return engine.error();
+  }
+  log_notice("clients' sockets: " + engine->name + " (" + engine->reason + ")");
+  parts.context.io_engine = engine->name;
+  parts.context.io_engine_reason = engine->reason;
   parts.server = std::make_unique<TcpServer>(
       *parts.system, *parts.client_loop,
-      TcpServerOptions{&parts.context, parts.router_actor, parts.state_machine, nullptr});
+      TcpServerOptions{&parts.context, parts.router_actor, parts.state_machine, engine->engine});
   fill_context();
   if (Result<void> listening = parts.server->listen(); !listening) {
     return listening;

@@ -35,7 +35,8 @@ void server(NodeContext& node, InfoText& out) {
   out.line("os", std::string(system.sysname) + " " + system.release + " " + system.machine);
   out.line("arch_bits", 64);
   out.line("monotonic_clock", "POSIX clock_gettime");
-  out.line("multiplexing_api", "epoll");
+  out.line("multiplexing_api", node.io_engine);
+  out.line("io_engine_reason", node.io_engine_reason);
   out.line("gcc_version", std::to_string(__GNUC__) + "." + std::to_string(__GNUC_MINOR__) + "." +
                               std::to_string(__GNUC_PATCHLEVEL__));
   out.line("process_id", node.process_id);

@@ -1,10 +1,18 @@
-"""Sockets that are looked at once per group of commits: nobody is forgotten, and readers pay nothing."""
+"""Sockets that are looked at once per group of commits: nobody is forgotten, and readers pay nothing. By
+epoll, and by io_uring where that works."""
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import threading
 import time
+
+import pytest
+
+from support import engines
+from support.processes import run_server
+from support.waiting import wait_until
 
 SLEEPS = "socket_looks_at_commits"  # INFO stats: groups of writes whose sockets were left alone
 
@@ -106,3 +114,78 @@ def test_clients_that_were_silent_are_heard_beside_writers_also_when_nothing_com
             for follower in followers:
                 follower.resume()
     cluster.wait_ready()
+
+
+NAMES = {"epoll": "epoll", "uring": "io_uring"}
+
+
+def test_info_and_log_say_which_engine_it_is(make_cluster, io_engine):
+    node = make_cluster(1, peers=False).node(1)
+    info = node.info("server")
+    assert info["multiplexing_api"] == NAMES[io_engine]
+    assert info["io_engine_reason"]
+    assert f"clients' sockets: {NAMES[io_engine]} ({info['io_engine_reason']})" in node.log_text()
+    assert node.call("CONFIG", "GET", "io-engine") == [b"io-engine", io_engine.encode()]
+
+
+def test_idle_clients_cost_no_buffers(make_cluster):
+    node = make_cluster(1, peers=False).node(1)
+    node.call("SET", "warm", "x" * 100)
+    idle = [node.connect() for _ in range(50)]
+    before = node.rss_bytes()
+    idle += [node.connect() for _ in range(500)]
+    for connection in idle:
+        assert connection.call("PING") == "PONG"
+    grown = node.rss_bytes() - before
+    print(f"{grown / 500 / 1024:.1f} KiB a client")
+    assert grown < 500 * 16 * 1024
+    for connection in idle:
+        connection.close()
+    wait_until(lambda: int(node.info("clients")["connected_clients"]) == 1, 10, "clients to be gone")
+
+
+def test_connections_that_come_and_go_leave_nothing(make_cluster):
+    node = make_cluster(1, peers=False).node(1)
+    with node.connect() as watcher:
+        watcher.call("PING")
+        def open_descriptors():
+            return len(os.listdir(f"/proc/{node.pid}/fd"))
+        descriptors = open_descriptors()
+        for _ in range(1000):
+            with node.connect() as connection:
+                assert connection.call("INCR", "came") > 0
+        assert watcher.call("GET", "came") == b"1000"
+        wait_until(lambda: open_descriptors() <= descriptors + 2, 10, "descriptors to be closed")
+
+
+FORBIDDEN = [("setup", 1), ("setup", 38), ("enter", 1), ("register", 1)]
+
+
+@pytest.mark.parametrize("call,errno", FORBIDDEN)
+def test_where_io_uring_is_forbidden_epoll_serves_and_says_why(make_cluster, io_engine, call, errno):
+    if io_engine == "epoll":
+        pytest.skip("nothing is forbidden then")
+    cluster = make_cluster(3, start=False, options={"io-engine": "auto"})
+    for node in cluster.nodes:
+        engines.forbid(node, call, errno)
+    cluster.start()
+    node = cluster.wait_leader()
+    info = node.info("server")
+    assert info["multiplexing_api"] == "epoll"
+    assert info["io_engine_reason"].startswith("io_uring does not work here: ")
+    assert "clients' sockets: epoll (io_uring does not work here: " in node.log_text()
+    run_askers([Asker(node, i, "INCR") for i in range(8)], 1.0)
+    assert all(member.terminate() == 0 for member in cluster.nodes)
+
+
+def test_who_asks_for_io_uring_where_it_is_forbidden_is_told(make_cluster, io_engine):
+    if io_engine == "epoll":
+        pytest.skip("nothing is forbidden then")
+    cluster = make_cluster(1, peers=False, start=False, options={"io-engine": "uring"})
+    node = cluster.node(1)
+    engines.forbid(node, "setup", 1)
+    node.start()
+    wait_until(lambda: not node.alive(), 10, "the node to end")
+    assert "io-engine uring, but io_uring does not work here: io_uring_setup: " in node.log_text()
+    _, words = run_server("--io-engine", "kqueue")
+    assert "auto, epoll or uring" in words
