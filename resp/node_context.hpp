@@ -21,6 +21,7 @@
 #include "resp/admin.hpp"
 #include "resp/client_memory.hpp"
 #include "resp/client_pause.hpp"
+#include "resp/client_sessions.hpp"
 #include "resp/executor_status.hpp"
 #include "resp/fanout.hpp"
 #include "resp/measures.hpp"
@@ -180,8 +181,7 @@ struct NodeContext {
   Monitors monitors;           // who said MONITOR
   ClientPause pause;
 
-  // Every live session; sessions enter and leave by themselves.
-  std::map<ConnectionId, Session*> sessions;
+  ClientSessions sessions;
 
   // A script runs for longer than the option says: commands that would wait for it are refused.
   bool is_busy() const {

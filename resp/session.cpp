@@ -36,8 +36,7 @@ Session::Session(NodeContext& node, SessionInfo info, int64_t now_ms)
   state_->self = this;
   // Without a password everybody is the default user, also when one is set later (as in Redis).
   state_->authenticated = node.options.requirepass.empty();
-  bool is_new = node.sessions.emplace(state_->info.id, this).second;
-  CHECK_INVARIANT(is_new);
+  node.sessions.enter(state_->info.id, *this);
 }
 
 Session::~Session() {
@@ -47,7 +46,7 @@ Session::~Session() {
   state_->turn_tracking_off();
   state_->stop_monitoring();
   state_->forget_hold();
-  state_->node.sessions.erase(state_->info.id);
+  state_->node.sessions.leave(state_->info.id);
 }
 
 void Session::receive(std::string_view bytes, int64_t now_ms) {
@@ -225,12 +224,11 @@ bool Session::between_commands() const {
 ConnectionId Session::id() const { return state_->info.id; }
 
 Measures::Client NodeContext::client_of(ConnectionId id) const {
-  const auto found = sessions.find(id);
-  if (found == sessions.end()) {
-    return {"?:0", ""};
-  }
-  const Session::State& client = found->second->state();
-  return {client.info.peer_address, client.name};
+  Measures::Client client{"?:0", ""};
+  sessions.with(id, [&client](Session& session) {
+    client = {session.state().info.peer_address, session.state().name};
+  });
+  return client;
 }
 
 // ---------------------------------------------------------------- State

@@ -160,8 +160,10 @@ void TcpServer::State::tell_all(Atom atom) {
 }
 
 bool TcpServer::idle() const {
-  return std::ranges::all_of(state_->options.node->sessions,
-                             [](const auto& item) { return item.second->idle(); });
+  bool idle = true;
+  state_->options.node->sessions.each(
+      [&idle](const resp::Session& session) { idle = idle && session.idle(); });
+  return idle;
 }
 
 void TcpServer::close(resp::ConnectionId id) {
@@ -180,9 +182,7 @@ void TcpServer::deliver(resp::ReplyBatch batch) {
 
 void TcpServer::tick() {
   const int64_t now_ms = ClientLoop::monotonic_ms();
-  for (const auto& [id, session] : state_->options.node->sessions) {
-    session->tick(now_ms);
-  }
+  state_->options.node->sessions.each([now_ms](resp::Session& session) { session.tick(now_ms); });
 }
 
 bool TcpServer::router_turned(const resp::Flight& flight) {

@@ -55,11 +55,11 @@ void clients(NodeContext& node, InfoText& out) {
   uint64_t input = 0;
   uint64_t output = 0;
   uint64_t blocked = 0;
-  for (const auto& [id, session] : node.sessions) {
-    blocked += session->blocked() || session->state().held ? 1 : 0;
-    input = std::max<uint64_t>(input, session->state().parser.unread_bytes());
-    output = std::max<uint64_t>(output, session->state().output_bytes());
-  }
+  node.sessions.each([&](Session& session) {
+    blocked += session.blocked() || session.state().held ? 1 : 0;
+    input = std::max<uint64_t>(input, session.state().parser.unread_bytes());
+    output = std::max<uint64_t>(output, session.state().output_bytes());
+  });
   out.line("connected_clients", node.sessions.size());
   out.line("cluster_connections", node.status.links.size());
   out.line("maxclients", node.options.maxclients);
