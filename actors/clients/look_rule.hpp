@@ -17,8 +17,9 @@ namespace kiwi::actors {
 class LookRule {
  public:
   // Whoever gained from being read will again, so long after it. A first read behind a longer
-  // silence may find the loop asleep, for kShortUs at most.
-  static constexpr int64_t kGainUs = 1'000'000;
+  // silence may find the loop asleep until the commit under way: kShortUs at most, where those are
+  // short. Longer, and whoever asks INFO each second would keep the loop awake for all.
+  static constexpr int64_t kGainUs = 200'000;
   // Where commits take longer than this, groups overlap instead of taking turns: a client that
   // writes would wait too long to be read. Four times what the router lets writes wait behind
   // others.

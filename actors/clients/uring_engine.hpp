@@ -69,6 +69,7 @@ class UringEngine final : public SocketEngine, public std::enable_shared_from_th
 
   void wait_for_bell();
   void answer_bell();
+  void watch_door(size_t index, bool watched);
   void rung(bool surely);
   void pass();
   void pass_later();
@@ -87,7 +88,6 @@ class UringEngine final : public SocketEngine, public std::enable_shared_from_th
   void shut_door(size_t index, int error);
   void accepted(const Uring::Done& done);
   static void let_in(const Door& door, int socket);
-  void watch_door(size_t index, bool watched);
 
   boost::asio::io_context& io_;
   const LoopHooks hooks_;

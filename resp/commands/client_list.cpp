@@ -170,8 +170,7 @@ void client_list(Session& session, Args args, ReplyWriter& reply) {
       }
     }
     for (uint64_t id : ids) {
-      me.node.sessions.with(
-          id, [&](Session& other) { out += describe(other.state(), me.now_ms); });
+      me.node.sessions.with(id, [&](Session& other) { out += describe(other.state(), me.now_ms); });
       refuse_too_large(out);
     }
     return reply.verbatim(out);

@@ -71,7 +71,7 @@ TEST_CASE("a client alone is looked for") {
   CHECK(w.turn());
 }
 
-TEST_CASE("who gained from being read is looked for, for a second") {
+TEST_CASE("who gained from being read is looked for, for a while") {
   World w;
   w.settle_in();
   w.rule.can_gain();

@@ -221,7 +221,7 @@ def parse(words):
     parser.add_argument("--clients", type=tools.counts, default=list(CLIENTS))
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=3.0,
-                        help="each run takes about so long; the first second of one looks at sockets as they come")
+                        help="each run takes about so long; at the begin of each the loop looks at sockets as they come")
     parser.add_argument("--keys", type=tools.count, default=100_000)
     parser.add_argument("--idle", type=tools.count, default=10_000, help="idle connections")
     parser.add_argument("--churn", type=tools.count, default=1000, help="connections a second")
