@@ -6,6 +6,18 @@
 
 namespace kiwi::resp {
 
+namespace {
+
+// More commands of one client in a batch are a pipeline.
+constexpr size_t kFewOfOneClient = 4;
+
+// Clients with pipelines fill batches, and full ones go at once, whatever is under way.
+bool is_of_pipelines(const router::Pending& pending) {
+  return pending.batch->ops.size() > kFewOfOneClient * pending.runs.size();
+}
+
+}  // namespace
+
 Flight Router::flight() const {
   const State& s = *state_;
   Flight flight;
@@ -16,7 +28,7 @@ Flight Router::flight() const {
   const bool reads =
       !s.stale.empty() || !s.gathering.empty() || s.round != nullptr || !s.executing.empty();
   flight.writes_only = !s.pending.empty() && s.can_send() && s.resend_next == flight.next &&
-                       s.retry_at_ms == 0 && !reads;
+                       s.retry_at_ms == 0 && !reads && !is_of_pipelines(s.pending.back());
   return flight;
 }
 

@@ -17,7 +17,7 @@ enum class Service : uint8_t {
 // at before that is over.
 struct Flight {
   // Own writes are on their way and nothing else is: no read, nothing that waits for a leader, and
-  // nothing that gathers. What is read now would wait until they are over.
+  // no pipelines. What is read now would wait until they are over.
   bool writes_only = false;
   bool gathers = false;  // clients that were just answered should ask again at once
   uint64_t oldest = 0;   // batches [oldest, next) are under way

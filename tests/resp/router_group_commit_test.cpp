@@ -153,6 +153,12 @@ TEST_CASE("what is under way: writes and nothing else, or something that a clien
     h.router.reads_done(effects.run_reads.at(0).id, h.now);
     CHECK(h.router.flight().writes_only);
   }
+  SUBCASE("pipelines, whose full batches go at once") {
+    h.pipeline(2, std::vector<std::string>(200, "w"));
+    h.turn();
+    CHECK(h.router.flight().next == 3);
+    CHECK_FALSE(h.router.flight().writes_only);
+  }
   SUBCASE("no leader, or one that is not ready") {
     h.lead(NodeId{}, 2, false);
     h.turn();
