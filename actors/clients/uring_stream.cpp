@@ -197,6 +197,12 @@ void UringStream::close() {
   }
   const auto self = shared_from_this();  // the slot may be all that it lives by
   events_ = {};
+  if (!send_under_way_ && sent_ < sending_.size()) {
+    // Last words: what the kernel takes at once has left, as if it had been sent when it was
+    // written.
+    [[maybe_unused]] const ssize_t sent =
+        ::send(fd_, sending_.data() + sent_, sending_.size() - sent_, MSG_DONTWAIT | MSG_NOSIGNAL);
+  }
   if (under_way_ != 0 && ::shutdown(fd_, SHUT_RDWR) != 0 && engine_->ring() != nullptr) {
     if (receiving_) {
       engine_->ring()->cancel(engine_->tag_of_receive(slot_));

@@ -13,6 +13,22 @@
 
 namespace kiwi::actors::engine_tests {
 
+TEST_CASE_TEMPLATE("engines: last words behind which a stream is closed arrive", E, ENGINES) {
+  World<E> w;
+  if (!w.engine) {
+    return;
+  }
+  const auto client = w.connect();
+  client->stream->write("-ERR ");
+  client->stream->write("go away\r\n");
+  client->stream->close();
+  w.run();
+  w.run();
+  client->read_what_is_there();
+  CHECK(client->answer == "-ERR go away\r\n");
+  CHECK(client->ended);
+}
+
 TEST_CASE_TEMPLATE("engines: who is finished gets all answers, then the end, and is heard no more",
                    E,
                    ENGINES) {
