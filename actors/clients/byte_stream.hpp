@@ -29,7 +29,7 @@ class ByteStream {
   virtual size_t unsent_bytes() const = 0;
   virtual bool has_unread() const = 0;  // bytes that came and were not given to received yet
   virtual void cork(bool yes) = 0;      // small writes wait for more of them, or for finish()
-  virtual void close() = 0;  // what was written and the kernel has no room for is lost
+  virtual void close() = 0;             // what was written and the kernel has no room for is lost
   // Nothing more will be written: tells the peer so once all bytes are with the kernel, then throws
   // away what it still sends (closing at once could destroy replies that it has not read yet).
   virtual void finish() = 0;
