@@ -44,6 +44,8 @@ class ClientLoop::Ready {
   // On the loop: what is queued behind the first is run by the second, in the handler at hand.
   // False: it is seen to already.
   bool hold() { return !std::exchange(coming_, true); }
+  bool running() const { return running_; }
+  void behind(std::function<void()> work) { behind_ = std::move(work); }
   void run_held() {
     CHECK_INVARIANT(coming_);
     if (waiting_.empty()) {
@@ -65,12 +67,15 @@ class ClientLoop::Ready {
     return !std::exchange(coming_, true);
   }
   void run();
+  bool run_some();
 
   asio::io_context& io_;
   const std::function<int64_t()> now_us_;
   std::vector<Waiting> waiting_;  // [next_, end)
   size_t next_ = 0;
   bool coming_ = false;  // run() is posted or at work
+  bool running_ = false;
+  std::function<void()> behind_;
 };
 
 // How CAF hands an actor with mail to this loop.
@@ -106,8 +111,20 @@ class ClientLoop::Unit final : public caf::execution_unit {
   Running running_;
 };
 
-// Also those that get mail meanwhile, until the sockets should be looked at again.
 void ClientLoop::Ready::run() {
+  running_ = true;
+  const bool more = run_some();
+  running_ = false;
+  if (behind_) {
+    behind_();
+  }
+  if (more) {
+    asio::post(io_, [this] { run(); });
+  }
+}
+
+// Also those that get mail meanwhile, until the sockets should be looked at again: true.
+bool ClientLoop::Ready::run_some() {
   const int64_t until_us = now_us_() + kActorsUs;
   do {
     CHECK_INVARIANT(coming_ && next_ < waiting_.size());
@@ -120,11 +137,11 @@ void ClientLoop::Ready::run() {
   } while (!waiting_.empty() && !io_.stopped() && now_us_() < until_us);
   if (waiting_.empty()) {
     coming_ = false;
-    return;
+    return false;
   }
   waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<ptrdiff_t>(next_));
   next_ = 0;
-  asio::post(io_, [this] { run(); });
+  return true;
 }
 
 struct ClientLoop::Parts {
@@ -160,6 +177,11 @@ Hosting ClientLoop::polite_hosting() {
 
 bool ClientLoop::hold_actors() { return parts_->ready.hold(); }
 void ClientLoop::run_held_actors() { parts_->ready.run_held(); }
+
+bool ClientLoop::runs_actors() const { return parts_->ready.running(); }
+void ClientLoop::behind_actors(std::function<void()> work) {
+  parts_->ready.behind(std::move(work));
+}
 
 asio::io_context& ClientLoop::io() { return parts_->io; }
 void ClientLoop::run() { parts_->io.run(); }

@@ -33,6 +33,10 @@ class ClientLoop {
   // sockets in between. If hold is false they are run anyway, and not by this handler.
   [[nodiscard]] bool hold_actors();
   void run_held_actors();
+  // Whether actors are running now; and what is done behind the last of them, each time that none
+  // is left or that the sockets get their turn: one piece of work, none if empty.
+  bool runs_actors() const;
+  void behind_actors(std::function<void()> work);
 
   boost::asio::io_context& io();
   void run();                             // until stop()

@@ -26,6 +26,7 @@
 namespace kiwi::config {
 
 enum class Bootstrap : uint8_t { kAuto, kManual };
+enum class IoEngine : uint8_t { kAuto, kEpoll, kUring };
 enum class StateEngine : uint8_t { kPlain, kTable };
 enum class TlsAuthClients : uint8_t { kNo, kYes, kOptional };         // who shows a certificate
 enum class TlsUserOf : uint8_t { kOff, kCommonName };                 // whom a certificate logs in

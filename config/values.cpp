@@ -20,6 +20,11 @@ constexpr std::array<std::pair<std::string_view, LogFormat>, 2> kLogFormats{{
     {"text", LogFormat::kText},
     {"json", LogFormat::kJson},
 }};
+constexpr std::array<std::pair<std::string_view, IoEngine>, 3> kIoEngines{{
+    {"auto", IoEngine::kAuto},
+    {"epoll", IoEngine::kEpoll},
+    {"uring", IoEngine::kUring},
+}};
 constexpr std::array<std::pair<std::string_view, StateEngine>, 2> kStateEngines{{
     {"plain", StateEngine::kPlain},
     {"table", StateEngine::kTable},
@@ -195,6 +200,10 @@ Refusal parse_value(std::string_view text, LogLevel& out) {
   return parse_enum(text, kLogLevels, out);
 }
 
+Refusal parse_value(std::string_view text, IoEngine& out) {
+  return parse_enum(text, kIoEngines, out);
+}
+
 Refusal parse_value(std::string_view text, SkipEntry& out) {
   if (text.empty()) {
     out = {};
@@ -352,6 +361,7 @@ std::string option_text(const SkipEntry& value) {
                 static_cast<unsigned long long>(value.checksum));
   return std::to_string(value.index) + ":" + checksum;
 }
+std::string format_value(IoEngine value) { return enum_name(kIoEngines, value); }
 std::string format_value(const SkipEntry& value) { return option_text(value); }
 std::string format_value(Bootstrap value) { return enum_name(kBootstraps, value); }
 std::string format_value(StateEngine value) { return enum_name(kStateEngines, value); }
@@ -405,6 +415,7 @@ std::string describe(const bool*) { return "yes or no"; }
 std::string describe(const std::string*) { return "one word, or text in quotes"; }
 std::string describe(const LogFormat*) { return describe_enum(kLogFormats); }
 std::string describe(const LogLevel*) { return describe_enum(kLogLevels); }
+std::string describe(const IoEngine*) { return describe_enum(kIoEngines); }
 std::string describe(const SkipEntry*) {
   return "index:checksum as the node's last words gave it, like 4711:00c0ffee00c0ffee";
 }

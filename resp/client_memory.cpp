@@ -1,5 +1,6 @@
 #include "resp/client_memory.hpp"
 
+#include <optional>
 #include <string>
 
 #include "config/base/log.hpp"
@@ -11,16 +12,16 @@ namespace {
 
 constexpr int64_t kLookAgainMs = 100;
 
-Session* heaviest(const NodeContext& node) {
-  Session* found = nullptr;
+std::optional<ConnectionId> heaviest(const NodeContext& node) {
+  std::optional<ConnectionId> found;
   size_t most = 0;
-  for (const auto& [id, session] : node.sessions) {
-    const Session::State& s = session->state();
+  node.sessions.each([&](Session& session) {
+    const Session::State& s = session.state();
     if (!s.killed && !s.no_evict && s.counted_bytes > most) {
       most = s.counted_bytes;
-      found = session;
+      found = session.id();
     }
-  }
+  });
   return found;
 }
 
@@ -47,18 +48,20 @@ void ClientMemory::enforce(NodeContext& node) {
   }
   nobody_left_ms_ = -1;
   while (used_ > bound) {
-    Session* victim = heaviest(node);
-    if (victim == nullptr) {
+    const std::optional<ConnectionId> victim = heaviest(node);
+    if (!victim) {
       nobody_left_ms_ = now_ms;
       return;
     }
-    Session::State& s = victim->state();
-    ++node.metrics.evicted_clients;
-    log_warning("Closing client " + s.info.peer_address + ": the clients of this node hold " +
-                std::to_string(used_) + " bytes, more than maxmemory-clients allows (" +
-                std::to_string(bound) + "), and it holds most of them, " +
-                std::to_string(s.counted_bytes) + ".");
-    s.kill();
+    node.sessions.with(*victim, [&](Session& session) {
+      Session::State& s = session.state();
+      ++node.metrics.evicted_clients;
+      log_warning("Closing client " + s.info.peer_address + ": the clients of this node hold " +
+                  std::to_string(used_) + " bytes, more than maxmemory-clients allows (" +
+                  std::to_string(bound) + "), and it holds most of them, " +
+                  std::to_string(s.counted_bytes) + ".");
+      s.kill();
+    });
   }
 }
 

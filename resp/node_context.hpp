@@ -25,6 +25,7 @@
 #include "resp/batch_trace.hpp"
 #include "resp/client_memory.hpp"
 #include "resp/client_pause.hpp"
+#include "resp/client_sessions.hpp"
 #include "resp/executor_status.hpp"
 #include "resp/fanout.hpp"
 #include "resp/faults.hpp"
@@ -167,7 +168,9 @@ struct NodeContext {
   NodeStatus status;
   SaveStatus save;
   Rates rates;
-  uint64_t startup_bytes = 0;  // memory_report.hpp
+  std::string io_engine = "epoll";  // how clients' sockets are read
+  std::string io_engine_reason;     // why
+  uint64_t startup_bytes = 0;       // memory_report.hpp
   uint64_t peak_bytes = 0;
 
   // What clients had executed; the executor tells it, too.
@@ -219,8 +222,7 @@ struct NodeContext {
   ClientPause pause;
   Faults faults;
 
-  // Every live session; sessions enter and leave by themselves.
-  std::map<ConnectionId, Session*> sessions;
+  ClientSessions sessions;
 
   // A script runs for longer than the option says: commands that would wait for it are refused.
   bool is_busy() const {
@@ -295,7 +297,7 @@ struct NodeContext {
   // them were told now, and who is still here of those that were.
   size_t move_clients(uint64_t sequence,
                       int64_t seconds,
-                      const std::function<std::vector<MovingTarget>(Face)>& targets_of);
+                      const std::function<std::vector<MovingTarget>(Face, bool tls)>& targets_of);
   size_t clients_moving() const;
   // What entries told, in order, and what changed of cached keys: it joins the replies of the same
   // turn, behind them.

@@ -321,6 +321,8 @@ bool Router::needs_end_of_turn() const {
   return reads || resends || s.may_hand_over();
 }
 
+void Router::set_looks_at_commits(bool so) { state_->looks_at_commits = so; }
+
 RouterEffects Router::take_effects() {
   State& s = *state_;
   if (!s.wants_commit && s.waits_for_commit()) {
@@ -329,21 +331,6 @@ RouterEffects Router::take_effects() {
   }
   s.effects.wants_commit = s.wants_commit;
   return std::exchange(s.effects, {});
-}
-
-RouterStatus Router::status() const {
-  const State& s = *state_;
-  RouterStatus status = s.counters;
-  status.pending_batches = s.pending.size();
-  status.pending_bytes = s.pending_bytes;
-  status.pressure = s.own_pressure;
-  status.deferred_requests = s.deferred_requests;
-  for (const auto& [id, c] : s.connections) {
-    status.deferred_capacity_bytes += c.queue.capacity_bytes();
-  }
-  status.waiting_bytes = s.waiting_bytes;
-  status.waiting_reads = s.gathering.size() + (s.round ? s.round->reads.size() : 0);
-  return status;
 }
 
 }  // namespace kiwi::resp

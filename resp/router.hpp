@@ -103,6 +103,10 @@ class Router {
   void set_leader_pressure(uint32_t pressure, int64_t now_ms);
   void tick(int64_t now_ms);  // every 50-100 ms
 
+  // Whether sockets were not looked at while the last batches were under way, but right before they
+  // were settled: whoever was ready to write has written.
+  void set_looks_at_commits(bool so);
+
   using Waiting = resp::Waiting;
   // What waits for others, and writes that wait because a state lags behind: call end_delay() after
   // wait_us, then look again. Another id is another wait.
@@ -119,6 +123,7 @@ class Router {
   RouterStatus status() const;
   RouterDelays take_slowest();     // since the last call
   bool needs_end_of_turn() const;  // something is packed and not handed over
+  Flight flight() const;
 
  private:
   struct State;

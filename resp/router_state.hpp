@@ -290,11 +290,13 @@ struct Router::State {
   bool waiting_clients = false;  // the executor has some
 
   // Group commit (RouterOptions::group_commit_us).
-  size_t in_flight_ops = 0;   // handed over since nothing was pending
-  size_t last_batch_ops = 0;  // under way or held when the last pending batch was applied
-  int64_t last_batch_ms = 0;  // when that was
-  int64_t delay_us = 0;       // of what waits for others now
-  uint64_t hand_overs = 0;    // turns that handed something over
+  size_t in_flight_ops = 0;       // handed over since nothing was pending
+  size_t last_batch_ops = 0;      // under way or held when the last pending batch was applied
+  size_t last_flight_ops = 0;     // of them, under way
+  bool looks_at_commits = false;  // Router::set_looks_at_commits()
+  int64_t last_batch_ms = 0;      // when that was
+  int64_t delay_us = 0;           // of what waits for others now
+  uint64_t hand_overs = 0;        // turns that handed something over
 
   std::vector<ReadOp> stale;
   std::vector<router::Run> stale_runs;

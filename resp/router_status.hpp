@@ -13,6 +13,17 @@ enum class Service : uint8_t {
   kRemoved,  // F25
 };
 
+// What a router has under way at the end of a turn, for who decides whether the sockets are looked
+// at before that is over.
+struct Flight {
+  // Own writes are on their way and nothing else is: no read, nothing that waits for a leader, and
+  // no pipelines. What is read now would wait until they are over.
+  bool writes_only = false;
+  bool gathers = false;  // clients that were just answered should ask again at once
+  uint64_t oldest = 0;   // batches [oldest, next) are under way
+  uint64_t next = 0;
+};
+
 // The slowest of a while, from the arrival of the first of those who shared the way.
 struct RouterDelays {
   int64_t commit_ms = 0;      // to the writes' place in the state

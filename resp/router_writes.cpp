@@ -31,6 +31,8 @@ constexpr int64_t kResendWaitFactorMax = 8;
 constexpr int64_t kBehindOthersUs = 1000;
 // Clients that write again do so at once; milliseconds, since only those are told here.
 constexpr int64_t kWritesAgainMs = 1;
+// A group that came while another one was under way goes by itself from this part of it on.
+constexpr size_t kTurnsPart = 2;
 // While a state lags behind: a batch of so many bytes is followed by a pause of so many
 // milliseconds at full pressure, which is 3 MB/s a node; at low pressure by one.
 // Larger ones by more, but not much longer than a client should wait.
@@ -263,8 +265,12 @@ int64_t Router::State::group_commit_wait_us(int64_t now_ms) const {
   if (!pending.empty()) {
     return kBehindOthersUs;
   }
-  bool expected = now_ms - last_batch_ms <= kWritesAgainMs && batch.ops.size() < last_batch_ops;
-  return expected ? options.group_commit_us : 0;
+  // Two groups that take turns: to wait for the one that is being answered would make them one, for
+  // the price of a wake-up a client. A few stragglers are no group.
+  const bool alternate = looks_at_commits && batch.ops.size() >= last_flight_ops / kTurnsPart;
+  const bool expected =
+      now_ms - last_batch_ms <= kWritesAgainMs && batch.ops.size() < last_batch_ops;
+  return expected && !alternate ? options.group_commit_us : 0;
 }
 
 void Router::State::end_writes(int64_t now_ms, bool may_delay) {
@@ -387,6 +393,7 @@ void Router::settled(const Settled& settled, int64_t now_ms) {
   s.end_new_waits();
   if (s.pending.empty()) {
     s.last_batch_ops = s.in_flight_ops + (s.open.empty() ? 0 : s.open.front().ops.size());
+    s.last_flight_ops = s.in_flight_ops;
     s.in_flight_ops = 0;
     s.last_batch_ms = now_ms;
   }

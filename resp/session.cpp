@@ -35,8 +35,7 @@ Session::Session(NodeContext& node, SessionInfo info, int64_t now_ms)
   state_->last_active_ms = now_ms;
   state_->self = this;
   state_->belong_as_new();
-  bool is_new = node.sessions.emplace(state_->info.id, this).second;
-  CHECK_INVARIANT(is_new);
+  node.sessions.enter(state_->info.id, *this);
 }
 
 Session::~Session() {
@@ -48,7 +47,7 @@ Session::~Session() {
   state_->forget_hold();
   state_->node.replica_waits.forget(state_->info.id);
   state_->node.faults.remove_of(state_->info.id);
-  state_->node.sessions.erase(state_->info.id);
+  state_->node.sessions.leave(state_->info.id);
 }
 
 void Session::receive(std::string_view bytes, int64_t now_ms) {
@@ -232,12 +231,11 @@ bool Session::between_commands() const {
 ConnectionId Session::id() const { return state_->info.id; }
 
 Measures::Client NodeContext::client_of(ConnectionId id) const {
-  const auto found = sessions.find(id);
-  if (found == sessions.end()) {
-    return {"?:0", ""};
-  }
-  const Session::State& client = found->second->state();
-  return {client.info.peer_address, client.name};
+  Measures::Client client{"?:0", ""};
+  sessions.with(id, [&client](Session& session) {
+    client = {session.state().info.peer_address, session.state().name};
+  });
+  return client;
 }
 
 // ---------------------------------------------------------------- State

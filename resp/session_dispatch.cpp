@@ -432,8 +432,8 @@ void Session::State::block(const WaitFor& wait, size_t begin, bool may_be_long) 
 void Session::State::unblock(ConnectionId connection, std::string_view how) {
   const std::string id = std::to_string(connection);
   const std::string_view argv[] = {"client", "unblock", id, how, "blocked"};
-  const auto target = node.sessions.find(connection);
-  const bool blocked = target != node.sessions.end() && target->second->blocked();
+  bool blocked = false;
+  node.sessions.with(connection, [&blocked](Session& target) { blocked = target.blocked(); });
   const size_t begin = requests.buffer.size();
   pack_command(requests.buffer, 0, Args(argv).first(blocked ? 5 : 4));
   forward(RequestKind::kUnblock, begin);

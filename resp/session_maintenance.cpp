@@ -22,36 +22,40 @@ bool listens(const Session::State& client) {
 
 void NodeContext::tell_of_failover(const Push& message) const {
   Pushes pushes;
-  for (const auto& [id, session] : sessions) {
-    if (listens(session->state())) {
-      pushes[id].push_back(message);
+  sessions.each([&](Session& session) {
+    if (listens(session.state())) {
+      pushes[session.state().info.id].push_back(message);
     }
-  }
+  });
   deliver_pushes(std::move(pushes));
 }
 
-size_t NodeContext::move_clients(uint64_t sequence,
-                                 int64_t seconds,
-                                 const std::function<std::vector<MovingTarget>(Face)>& targets_of) {
+size_t NodeContext::move_clients(
+    uint64_t sequence,
+    int64_t seconds,
+    const std::function<std::vector<MovingTarget>(Face, bool tls)>& targets_of) {
   Pushes pushes;
-  for (const auto& [id, session] : sessions) {
-    Session::State& client = session->state();
+  sessions.each([&](Session& session) {
+    Session::State& client = session.state();
     if (!listens(client) || client.told_to_move) {
-      continue;
+      return;
     }
-    const std::vector<MovingTarget> targets = targets_of(client.info.face);
+    const ConnectionId id = client.info.id;
+    const std::vector<MovingTarget> targets = targets_of(client.info.face, client.info.tls);
     const bool keeps_port = client.library_name.starts_with(kKeepsPort);
-    const auto port = keeps_port ? std::optional(port_of(options, client.info.face)) : std::nullopt;
-    const MovingTarget* target = target_for(targets, id, port);
+    const uint16_t own_port = client.info.tls ? static_cast<uint16_t>(options.tls_port)
+                                              : port_of(options, client.info.face);
+    const MovingTarget* target =
+        target_for(targets, id, keeps_port ? std::optional(own_port) : std::nullopt);
     if (target == nullptr) {
-      continue;  // it is parted with as others are
+      return;  // it is parted with as others are
     }
     const bool wants_address = *client.maintenance != Endpoint::kNone;
     client.told_to_move = true;
     pushes[id].push_back(moving_message(
         sequence, seconds,
         wants_address ? std::optional(plain_address(target->host, target->port)) : std::nullopt));
-  }
+  });
   const size_t told = pushes.size();
   deliver_pushes(std::move(pushes));
   return told;
@@ -59,9 +63,7 @@ size_t NodeContext::move_clients(uint64_t sequence,
 
 size_t NodeContext::clients_moving() const {
   size_t count = 0;
-  for (const auto& [id, session] : sessions) {
-    count += session->state().told_to_move ? 1 : 0;
-  }
+  sessions.each([&count](Session& session) { count += session.state().told_to_move ? 1 : 0; });
   return count;
 }
 

@@ -90,9 +90,9 @@ void NodeContext::show_command(uint32_t database,
                                const std::vector<std::string_view>& words) const {
   const std::string line = monitor_line(wall_microseconds(), database, from, words);
   for (const ConnectionId connection : monitors.connections()) {
-    const auto found = sessions.find(connection);
-    CHECK_INVARIANT(found != sessions.end());  // it would have left
-    found->second->state().take_monitor_line(line);
+    const bool there = sessions.with(
+        connection, [&line](Session& session) { session.state().take_monitor_line(line); });
+    CHECK_INVARIANT(there);  // it would have left
   }
 }
 

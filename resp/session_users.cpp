@@ -221,11 +221,11 @@ std::string Session::State::hide_passwords(Args args, std::vector<std::string>& 
 
 void NodeContext::take_users(Accounts::Users users, bool seeded) {
   accounts.set_state(std::move(users), seeded);
-  for (const auto& [id, session] : sessions) {
-    if (!session->killed()) {
-      session->state().users_changed();
+  sessions.each([](Session& session) {
+    if (!session.killed()) {
+      session.state().users_changed();
     }
-  }
+  });
 }
 
 void NodeContext::note_denial(const Session& by,
@@ -250,11 +250,9 @@ void NodeContext::note_denial(const Session& by,
 }
 
 void NodeContext::note_denial(const acl::Refusal& refusal) {
-  const auto client = sessions.find(refusal.connection);
-  if (client != sessions.end()) {
-    const Session& by = *client->second;
+  sessions.with(refusal.connection, [&](const Session& by) {
     note_denial(by, refusal.denied, refusal.where, refusal.object, by.state().user->name);
-  }
+  });
 }
 
 }  // namespace kiwi::resp

@@ -1,5 +1,5 @@
-// A client's socket as RespConnection sees it. asio_stream.cpp is the real one, tests have another.
-// Client loop only.
+// A client's socket as RespConnection sees it. An engine makes them (socket_engine.hpp); what lies
+// above one, as a cipher would, is a ByteStream again. Client loop only.
 #pragma once
 
 #include <cstddef>
@@ -20,13 +20,16 @@ class ByteStream {
   };
   // From here on events come, never from inside a call to the stream. close() ends them.
   virtual void start(Events events) = 0;
-  virtual void pause() = 0;  // stop reading
+  // Stop reading. What is on its way already may still be given: it is bounded.
+  virtual void pause() = 0;
   virtual void resume() = 0;
-  virtual void write(std::string bytes) = 0;  // what the kernel does not take is kept
+  // What the kernel does not take is kept. It may be given to the kernel no sooner than the turn of
+  // the loop ends, with what others write; drained() comes behind it then.
+  virtual void write(std::string bytes) = 0;
   virtual size_t unsent_bytes() const = 0;
   virtual bool has_unread() const = 0;  // bytes that came and were not given to received yet
   virtual void cork(bool yes) = 0;      // small writes wait for more of them, or for finish()
-  virtual void close() = 0;
+  virtual void close() = 0;             // what was written and the kernel has no room for is lost
   // Nothing more will be written: tells the peer so once all bytes are with the kernel, then throws
   // away what it still sends (closing at once could destroy replies that it has not read yet).
   virtual void finish() = 0;

@@ -84,9 +84,8 @@ void CommandRouter::turn() {
   ship(options_.router->take_effects());
   let_wait(resp::Router::Waiting::kWrites);
   let_wait(resp::Router::Waiting::kReads);
-  const bool expected = options_.router->delay(resp::Router::Waiting::kWrites).soon;
-  if (std::exchange(requests_expected_, expected) != expected && options_.expect_requests) {
-    options_.expect_requests(expected);
+  if (options_.turned) {
+    options_.router->set_looks_at_commits(options_.turned(options_.router->flight()));
   }
 }
 

@@ -32,8 +32,9 @@ struct CommandRouterOptions {
   // Runs the work on this loop after so many microseconds, instead of what that alarm (0 or 1) was
   // set to before; needed if the router lets anything wait.
   std::function<void(size_t, int64_t, std::function<void()>)> after_us;
-  // Whether clients that were just answered are waited for; called when that changes.
-  std::function<void(bool)> expect_requests;
+  // Called at the end of each turn; tells whether the sockets are left alone until what is under
+  // way is committed.
+  std::function<bool(const resp::Flight&)> turned;
   // What the node wants to know, in the same message: one of its own would cost a wake-up a turn.
   std::function<void(const RaftReport&)> observe_raft;
   // Where the member shows the cluster face; empty: not known, or nowhere.
@@ -76,7 +77,6 @@ class CommandRouter final : public Hosted<RouterHandle> {
   resp::Service service_ = resp::Service::kUninitialized;
   CommitClock commit_clock_;
   bool turn_wanted_ = false;
-  bool requests_expected_ = false;
   uint64_t delayed_[2] = {};  // by Waiting: the wait for a group commit that a timer runs for
 };
 

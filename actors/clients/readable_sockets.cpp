@@ -5,6 +5,7 @@
 #include <cstring>
 #include <string>
 #include <sys/epoll.h>
+#include <unistd.h>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -17,6 +18,9 @@ namespace {
 
 // As many sockets are visited before other work of the loop gets its turn.
 constexpr int kVisitsMax = 128;
+// And so many times as many when a commit was waited for: all of them should be in the next group,
+// if that is possible.
+constexpr int kLooksMax = 8;
 // Longer than a client on this machine takes between two commands, shorter than what a sleep and a
 // wake-up cost both of them; no longer than that is ever spent for nothing.
 constexpr std::chrono::microseconds kAwake{30};
@@ -36,7 +40,13 @@ int new_epoll() {
 ReadableSockets::ReadableSockets(boost::asio::io_context& io,
                                  Around around,
                                  std::function<Clock::time_point()> now)
-    : epoll_(io, new_epoll()), around_(std::move(around)), now_(std::move(now)) {}
+    : fd_(new_epoll()), epoll_(io, fd_), around_(std::move(around)), now_(std::move(now)) {}
+
+ReadableSockets::~ReadableSockets() {
+  if (fd_ >= 0 && !epoll_.is_open()) {
+    ::close(fd_);  // otherwise Asio does
+  }
+}
 
 bool ReadableSockets::watch(int socket, std::shared_ptr<Reader> reader) {
   CHECK_INVARIANT(socket >= 0);
@@ -48,7 +58,7 @@ bool ReadableSockets::watch(int socket, std::shared_ptr<Reader> reader) {
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.fd = socket;
-  if (::epoll_ctl(epoll_.native_handle(), EPOLL_CTL_ADD, socket, &event) != 0) {
+  if (::epoll_ctl(fd_, EPOLL_CTL_ADD, socket, &event) != 0) {
     return false;
   }
   readers_[index] = std::move(reader);
@@ -59,44 +69,91 @@ bool ReadableSockets::watch(int socket, std::shared_ptr<Reader> reader) {
 void ReadableSockets::unwatch(int socket) {
   const auto index = static_cast<size_t>(socket);
   if (index < readers_.size() && readers_[index] != nullptr) {
-    ::epoll_ctl(epoll_.native_handle(), EPOLL_CTL_DEL, socket, nullptr);
+    ::epoll_ctl(fd_, EPOLL_CTL_DEL, socket, nullptr);
     readers_[index] = nullptr;
   }
 }
 
 void ReadableSockets::clear() {
   const auto readers = std::exchange(readers_, {});
-  boost::system::error_code ignored;
-  epoll_.close(ignored);
+  let_go();
+  if (fd_ >= 0) {
+    ::close(std::exchange(fd_, -1));
+  }
+}
+
+void ReadableSockets::let_go() {
+  if (epoll_.is_open()) {
+    epoll_.release();
+  }
+  if (coming_ == Coming::kWithEvent) {
+    coming_ = Coming::kNo;
+  }
+}
+
+void ReadableSockets::hold(bool held) {
+  if (std::exchange(held_, held) == held || fd_ < 0) {
+    return;
+  }
+  if (!held) {
+    look_again();
+  } else if (crowded_) {
+    let_go();
+  }
 }
 
 void ReadableSockets::wait() {
-  if (std::exchange(coming_, true)) {
+  if (coming_ != Coming::kNo) {
     return;
   }
-  epoll_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
-                    [self = shared_from_this()](const boost::system::error_code& error) {
-                      self->coming_ = false;
-                      if (!error) {
-                        self->visit();
-                      }
-                    });
+  if (held_ && crowded_) {
+    let_go();
+    return;
+  }
+  if (!epoll_.is_open()) {
+    boost::system::error_code error;
+    epoll_.assign(fd_, error);
+    if (error) {
+      fatal("the client loop cannot watch its sockets: " + error.message());
+    }
+  }
+  coming_ = Coming::kWithEvent;
+  epoll_.async_wait(
+      boost::asio::posix::stream_descriptor::wait_read,
+      [self = shared_from_this(), number = ++waits_](const boost::system::error_code& error) {
+        if (!error && number == self->waits_ && self->coming_ == Coming::kWithEvent) {
+          self->coming_ = Coming::kNo;
+          self->woken();
+        }
+      });
+}
+
+void ReadableSockets::woken() {
+  if (held_) {
+    crowded_ = true;
+    let_go();
+  } else {
+    visit();
+  }
 }
 
 void ReadableSockets::look_again() {
-  if (std::exchange(coming_, true)) {
+  if (coming_ != Coming::kNo) {
     return;
   }
+  coming_ = Coming::kPosted;
   boost::asio::post(epoll_.get_executor(), [self = shared_from_this()] {
-    self->coming_ = false;
-    self->visit();
+    self->coming_ = Coming::kNo;
+    if (self->fd_ < 0) {
+      return;
+    }
+    self->held_ ? self->wait() : self->visit();
   });
 }
 
 // Fills in who is readable; waits for it a little while somebody is expected.
 int ReadableSockets::ready(epoll_event* events, int max) {
-  const int epoll = epoll_.native_handle();
-  int count = ::epoll_wait(epoll, events, max, 0);
+  int count = ::epoll_wait(fd_, events, max, 0);
   if (!expected_) {
     awake_ = false;
     return count;
@@ -104,7 +161,7 @@ int ReadableSockets::ready(epoll_event* events, int max) {
   const Clock::time_point begin = now_();
   Clock::time_point now = begin;
   while (awake_ && count == 0 && now - begin < kAwake) {
-    count = ::epoll_wait(epoll, events, max, 0);
+    count = ::epoll_wait(fd_, events, max, 0);
     now = now_();
   }
   awake_ = count > 0 && now - last_found_ < kClose;
@@ -116,23 +173,43 @@ int ReadableSockets::ready(epoll_event* events, int max) {
 
 void ReadableSockets::visit() {
   std::array<epoll_event, kVisitsMax> events;
-  const int count = ready(events.data(), kVisitsMax);
-  const bool held = count > 0 && around_.before && around_.before();
+  visit(events.data(), ready(events.data(), kVisitsMax));
+  if (fd_ >= 0) {
+    awake_ ? look_again() : wait();
+  }
+}
+
+void ReadableSockets::visit(const epoll_event* events, int count) {
+  const bool around = count > 0 && around_.before && around_.before();
   for (int i = 0; i < count; ++i) {
     // One that a visit before it has closed is not watched any more.
-    const auto index = static_cast<size_t>(events[static_cast<size_t>(i)].data.fd);
+    const auto index = static_cast<size_t>(events[i].data.fd);
     if (index < readers_.size() && readers_[index] != nullptr) {
       const std::shared_ptr<Reader> reader = readers_[index];
       reader->readable();
     }
   }
-  if (held) {
+  if (around) {
     around_.behind();
   }
-  if (!epoll_.is_open()) {
-    return;
+}
+
+void ReadableSockets::look() {
+  if (!held_ || coming_ != Coming::kNo) {
+    return;  // nobody came
   }
-  awake_ ? look_again() : wait();
+  std::array<epoll_event, kVisitsMax> events;
+  bool found = false;
+  for (int i = 0; i < kLooksMax && fd_ >= 0; ++i) {
+    const int count = ::epoll_wait(fd_, events.data(), kVisitsMax, 0);
+    found = found || count > 0;
+    visit(events.data(), count);
+    if (count < kVisitsMax) {
+      break;
+    }
+  }
+  looks_ += found ? 1 : 0;
+  crowded_ = found;
 }
 
 }  // namespace kiwi::actors

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -37,6 +38,9 @@ class ReadableSockets : public std::enable_shared_from_this<ReadableSockets> {
   explicit ReadableSockets(boost::asio::io_context& io,
                            Around around = {},
                            std::function<Clock::time_point()> now = Clock::now);
+  ~ReadableSockets();
+  ReadableSockets(const ReadableSockets&) = delete;
+  ReadableSockets& operator=(const ReadableSockets&) = delete;
 
   // false: the kernel has no room for one more (the stream is of no use then).
   [[nodiscard]] bool watch(int socket, std::shared_ptr<Reader> reader);
@@ -46,18 +50,39 @@ class ReadableSockets : public std::enable_shared_from_this<ReadableSockets> {
   // and each would have to wake this thread up, which costs it more than its request: so while they
   // come, the loop looks for the next one a little while before it goes to sleep.
   void expect_requests(bool expected) { expected_ = expected; }
+  // While it is held nobody is visited but by look(): whoever could be read waits for something
+  // anyway (look_rule.hpp). The first one that comes still wakes the loop, the others do not: Asio
+  // wakes for a descriptor that it knows, whether somebody waits for it or not, so it is taken from
+  // Asio then. Where somebody came it is taken at once the next time. So a client that is alone,
+  // and never comes meanwhile, pays nothing.
+  void hold(bool held);
+  // Visits all that can be read, once; only if it is held and somebody came, or may have.
+  void look();
+  bool held() const { return held_; }
+  uint64_t looks() const { return looks_; }  // that found somebody
 
  private:
+  // Of a visit: one at a time, or each new client would bring one more.
+  enum class Coming : uint8_t { kNo, kWithEvent, kPosted };
+
   void wait();
+  void woken();
   void look_again();
+  void let_go();  // Asio knows of no epoll any more
   void visit();
+  void visit(const epoll_event* events, int count);
   int ready(epoll_event* events, int max);
 
-  boost::asio::posix::stream_descriptor epoll_;
+  int fd_;                                       // the epoll; < 0 after clear()
+  boost::asio::posix::stream_descriptor epoll_;  // the same, while Asio knows it
   const Around around_;
   std::function<Clock::time_point()> now_;
   std::vector<std::shared_ptr<Reader>> readers_;  // by socket
-  bool coming_ = false;  // a visit: one at a time, or each new client would bring one more
+  Coming coming_ = Coming::kNo;
+  uint64_t waits_ = 0;  // the number of the last one: an event of an earlier one says nothing
+  uint64_t looks_ = 0;
+  bool held_ = false;
+  bool crowded_ = false;  // somebody came while it was held last
   bool expected_ = false;
   bool awake_ = false;  // the last visit was followed at once by another look
   Clock::time_point last_found_;

@@ -1,10 +1,12 @@
 #include "actors/clients/resp_connection.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "config/base/check.hpp"
 #include "config/base/log.hpp"
+#include "config/limits.hpp"
 
 namespace kiwi::actors {
 
@@ -22,7 +24,7 @@ RespConnection::behavior_type RespConnection::make_behavior() {
   ByteStream::Events events;
   // The events hold the actor, so it lives as long as its socket is open.
   events.received = [this, self](std::string_view bytes) { received(bytes); };
-  events.drained = [this, self] { settle(); };
+  events.drained = [this, self] { settle(true); };  // behind an answer, too
   events.closed = [this, self] { close(); };
   options_.stream->start(std::move(events));
   return {
@@ -61,17 +63,33 @@ bool RespConnection::refuses_tls(std::string_view bytes) {
 }
 
 void RespConnection::received(std::string_view bytes) {
-  if (!closed_ && !refuses_tls(bytes)) {
-    session_->receive(bytes, options_.now_ms());
-    settle();
+  if (closed_ || refuses_tls(bytes)) {
+    return;
   }
+  session_->receive(bytes, options_.now_ms());
+  // It has an answer already, or the rest of what it says is awaited.
+  const bool more = bytes.size() >= config::limits::kSocketReadBytes || !session_->has_requests();
+  if (options_.rule && (more || session_->has_output())) {
+    options_.rule->can_gain();
+  }
+  settle();
 }
 
-void RespConnection::settle() {
+void RespConnection::forward() {
+  resp::RequestBatch batch = session_->take_requests();
+  const auto is_other = [](const resp::Request& request) {
+    return request.kind != resp::RequestKind::kWrite;
+  };
+  if (options_.rule && std::ranges::any_of(batch.requests, is_other)) {
+    options_.rule->can_gain();
+  }
+  send(options_.router, std::move(batch));
+}
+
+void RespConnection::settle(bool answered) {
   if (closed_) {
     return;
   }
-  bool answered = false;
   if (stopping_ != Stopping::kNo) {
     session_->end_wait();
   }
@@ -81,7 +99,7 @@ void RespConnection::settle() {
   // Telling how much is unsent can set the session going again, so once may not be enough.
   do {
     if (session_->has_requests()) {
-      send(options_.router, session_->take_requests());
+      forward();
     }
     if (session_->has_output() && !session_->killed()) {
       options_.stream->write(session_->take_output());
@@ -121,6 +139,9 @@ bool RespConnection::try_finish(bool answered) {
       stream.pause();
     }
     return true;
+  }
+  if (answered && stream.unsent_bytes() != 0) {
+    return false;  // it has not left yet: drained() looks again
   }
   if (answered && session_->between_commands() && !stream.has_unread()) {
     finished_ = true;

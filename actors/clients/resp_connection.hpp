@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "actors/clients/byte_stream.hpp"
+#include "actors/clients/look_rule.hpp"
 #include "actors/handles.hpp"
 #include "actors/hosting.hpp"
 #include "resp/node_context.hpp"
@@ -26,6 +27,7 @@ struct RespConnectionOptions {
   StateMachineHandle state_machine;
   std::function<int64_t()> now_ms;
   std::function<void(resp::ConnectionId)> ended;  // called once, when the connection is gone
+  std::shared_ptr<LookRule> rule;                 // hears of what is no write; none: nobody does
 };
 
 class RespConnection final : public Hosted<ConnectionHandle> {
@@ -40,7 +42,10 @@ class RespConnection final : public Hosted<ConnectionHandle> {
  private:
   void received(std::string_view bytes);
   bool refuses_tls(std::string_view bytes);
-  void settle();  // after anything happened: forward, write, close, pause or go on reading
+  void forward();
+  // After anything happened: forward, write, close, pause or go on reading. `answered`: an answer
+  // has just left.
+  void settle(bool answered = false);
   void close();
 
   RespConnectionOptions options_;

@@ -1,16 +1,18 @@
 #include "actors/clients/tcp_server.hpp"
 
 #include <algorithm>
-#include <exception>
+#include <arpa/inet.h>
+#include <array>
+#include <netdb.h>
+#include <netinet/tcp.h>
 #include <string>
+#include <string_view>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <unordered_map>
 #include <utility>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/steady_timer.hpp>
-
-#include "actors/clients/asio_stream.hpp"
+#include "actors/clients/look_rule.hpp"
 #include "actors/clients/resp_connection.hpp"
 #include "actors/clients/tls_port.hpp"
 #include "actors/listeners.hpp"
@@ -18,57 +20,55 @@
 #include "config/base/log.hpp"
 #include "config/base/open_files.hpp"
 #include "config/limits.hpp"
+#include "resp/addresses.hpp"
 #include "resp/texts.hpp"
 
 namespace kiwi::actors {
-
-namespace asio = boost::asio;
-using asio::ip::tcp;
-using ErrorCode = boost::system::error_code;
 
 struct TcpServer::State : std::enable_shared_from_this<TcpServer::State> {
   State(caf::actor_system& s, ClientLoop& l, TcpServerOptions o)
       : system(s),
         loop(l),
         options(std::move(o)),
-        // What the connections read is routed in the same handler.
-        readable(std::make_shared<ReadableSockets>(
-            l.io(),
-            ReadableSockets::Around{[&l] { return l.hold_actors(); },
-                                    [&l] { l.run_held_actors(); }})),
-        read_buffer(std::make_shared<std::string>(config::limits::kSocketReadBytes, '\0')),
+        engine(options.engine),
         tls(std::make_shared<TlsPort>(TlsPort::Surroundings{
             &options.node->metrics, [&l](std::function<void()> work) { l.post(std::move(work)); },
-            ClientLoop::monotonic_ms, [] { return ClientLoop::wall_ms() / 1000; }})) {}
+            ClientLoop::monotonic_ms, [] { return ClientLoop::wall_ms() / 1000; }})) {
+    CHECK_INVARIANT(engine != nullptr);
+    loop.behind_actors([flushed = engine] { flushed->flush(); });
+  }
   ~State() {
+    loop.behind_actors(nullptr);
     tls->close();
-    readable->clear();
+    engine->clear();
   }
 
-  // A listening socket, and what it shows the node to be.
-  struct Listener {
-    Listener(asio::io_context& io, tcp protocol, int fd, resp::Face face_in, bool tls_in)
-        : acceptor(io, protocol, fd), face(face_in), tls(tls_in) {}
-    tcp::acceptor acceptor;
-    const resp::Face face;
-    const bool tls;
+  // Listening sockets, until start(), and what they show the node to be.
+  struct Port {
+    std::vector<int> fds;
+    resp::Face face;
+    bool speaks_tls;
   };
   Result<void> listen(int64_t port, resp::Face face, bool speaks_tls);
-  void accept(const std::shared_ptr<Listener>& listener);
-  void welcome(tcp::socket socket, resp::Face face, bool speaks_tls);
+  void welcome(int socket, resp::Face face, bool speaks_tls);
+  bool takes_in(int socket, bool speaks_tls);
   void admit(std::shared_ptr<ByteStream> stream, resp::SessionInfo info);
   bool has_room() const;
   template <class Atom>
   void tell_all(Atom atom);
-  void set_socket_options(tcp::socket& socket) const;
+  void set_socket_options(int socket) const;
+  void look_always() {
+    rule->end();
+    engine->hold(false);
+  }
 
   caf::actor_system& system;
   ClientLoop& loop;
   TcpServerOptions options;
-  std::shared_ptr<ReadableSockets> readable;
-  std::shared_ptr<std::string> read_buffer;
+  std::shared_ptr<SocketEngine> engine;
+  std::shared_ptr<LookRule> rule = std::make_shared<LookRule>();
   std::shared_ptr<TlsPort> tls;
-  std::vector<std::shared_ptr<Listener>> listeners;
+  std::vector<Port> ports;
   std::unordered_map<resp::ConnectionId, ConnectionHandle> connections;
   resp::ConnectionId next_id = 1;
   size_t clients_max = 0;  // that there are descriptors for
@@ -79,17 +79,56 @@ struct TcpServer::State : std::enable_shared_from_this<TcpServer::State> {
 
 namespace {
 
-std::string text(const tcp::endpoint& endpoint) {
-  const std::string address = endpoint.address().to_string();
-  return (endpoint.address().is_v6() ? "[" + address + "]" : address) + ":" +
-         std::to_string(endpoint.port());
+// Closes a socket that nobody took.
+class OwnSocket {
+ public:
+  explicit OwnSocket(int fd) : fd_(fd) { CHECK_INVARIANT(fd >= 0); }
+  ~OwnSocket() {
+    if (fd_ >= 0) {
+      ::close(fd_);
+    }
+  }
+  OwnSocket(const OwnSocket&) = delete;
+  OwnSocket& operator=(const OwnSocket&) = delete;
+  int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
+// ip:port of one end; empty: the connection is gone.
+std::string address_of(int socket, int (*name)(int, sockaddr*, socklen_t*)) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof(address);
+  auto* const generic = reinterpret_cast<sockaddr*>(&address);
+  std::array<char, NI_MAXHOST> host{};
+  std::array<char, NI_MAXSERV> port{};
+  if (name(socket, generic, &size) != 0 ||
+      ::getnameinfo(generic, size, host.data(), host.size(), port.data(), port.size(),
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+    return {};
+  }
+  const std::string_view where = host.data();
+  return (address.ss_family == AF_INET6 ? "[" + std::string(where) + "]" : std::string(where)) +
+         ":" + port.data();
 }
 
-bool is_loopback(const asio::ip::address& address) {
-  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
-    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).is_loopback();
+bool is_from_this_machine(int socket) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof(address);
+  if (::getpeername(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    return false;
   }
-  return address.is_loopback();
+  constexpr uint32_t kLoopbackNet = 127;
+  if (address.ss_family == AF_INET) {
+    const auto* v4 = reinterpret_cast<const sockaddr_in*>(&address);
+    return (ntohl(v4->sin_addr.s_addr) >> 24) == kLoopbackNet;
+  }
+  const in6_addr& v6 = reinterpret_cast<const sockaddr_in6*>(&address)->sin6_addr;
+  const bool mapped = IN6_IS_ADDR_V4MAPPED(&v6);
+  return address.ss_family == AF_INET6 &&
+         (IN6_IS_ADDR_LOOPBACK(&v6) || (mapped && v6.s6_addr[12] == kLoopbackNet));
 }
 
 }  // namespace
@@ -172,46 +211,35 @@ Result<void> TcpServer::State::listen(int64_t port, resp::Face face, bool speaks
   if (!fds) {
     return fds.error();
   }
-  for (const int fd : *fds) {
-    sockaddr_storage address{};
-    socklen_t size = sizeof(address);
-    ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-    const tcp protocol = address.ss_family == AF_INET6 ? tcp::v6() : tcp::v4();
-    listeners.push_back(std::make_shared<Listener>(loop.io(), protocol, fd, face, speaks_tls));
-  }
+  ports.push_back({std::move(*fds), face, speaks_tls});
   return {};
 }
 
 void TcpServer::start() {
-  for (const auto& listener : state_->listeners) {
-    state_->accept(listener);
+  for (State::Port& port : std::exchange(state_->ports, {})) {
+    state_->engine->accept(std::move(port.fds),
+                           [weak = std::weak_ptr<State>(state_), face = port.face,
+                            speaks_tls = port.speaks_tls](int socket) {
+                             if (const auto state = weak.lock()) {
+                               state->welcome(socket, face, speaks_tls);
+                             } else {
+                               ::close(socket);
+                             }
+                           });
   }
 }
 
-void TcpServer::stop_accepting() {
-  for (const auto& listener : state_->listeners) {
-    // Who the kernel has let in already is a client like the others.
-    tcp::acceptor& acceptor = listener->acceptor;
-    ErrorCode error;
-    acceptor.non_blocking(true, error);
-    while (!error) {
-      tcp::socket socket(state_->loop.io());
-      acceptor.accept(socket, error);
-      if (!error) {
-        state_->welcome(std::move(socket), listener->face, listener->tls);
-      }
-    }
-    acceptor.close(error);
-  }
-}
+void TcpServer::stop_accepting() { state_->engine->stop_accepting(); }
 
 void TcpServer::part() {
   state_->parting = true;
+  state_->look_always();
   state_->tell_all(part_atom_v);
 }
 
 void TcpServer::finish() {
   state_->finishing = true;
+  state_->look_always();
   state_->tls->close();
   state_->tell_all(end_now_atom_v);
 }
@@ -224,8 +252,10 @@ void TcpServer::State::tell_all(Atom atom) {
 }
 
 bool TcpServer::idle() const {
-  return std::ranges::all_of(state_->options.node->sessions,
-                             [](const auto& item) { return item.second->idle(); });
+  bool idle = true;
+  state_->options.node->sessions.each(
+      [&idle](const resp::Session& session) { idle = idle && session.idle(); });
+  return idle;
 }
 
 void TcpServer::close(resp::ConnectionId id) {
@@ -244,84 +274,51 @@ void TcpServer::deliver(resp::ReplyBatch batch) {
 
 void TcpServer::tick() {
   const int64_t now_ms = ClientLoop::monotonic_ms();
-  for (const auto& [id, session] : state_->options.node->sessions) {
-    session->tick(now_ms);
-  }
+  state_->options.node->sessions.each([now_ms](resp::Session& session) { session.tick(now_ms); });
   state_->tls->tick();
 }
 
-void TcpServer::expect_requests(bool expected) { state_->readable->expect_requests(expected); }
+bool TcpServer::router_turned(const resp::Flight& flight) {
+  State& s = *state_;
+  const bool sleeps = s.rule->may_sleep(flight, s.connections.size(), ClientLoop::monotonic_us());
+  s.engine->expect_requests(flight.gathers);
+  s.engine->hold(sleeps);
+  return sleeps;
+}
+
+void TcpServer::look_at_sockets() { state_->engine->look(); }
+uint64_t TcpServer::looks_at_commits() const { return state_->engine->looks(); }
 
 size_t TcpServer::clients() const { return state_->connections.size(); }
 
-void TcpServer::State::accept(const std::shared_ptr<Listener>& listener) {
-  listener->acceptor.async_accept(
-      [self = shared_from_this(), listener](const ErrorCode& error, tcp::socket socket) {
-        if (!error) {
-          try {
-            self->welcome(std::move(socket), listener->face, listener->tls);
-          } catch (const std::exception& thrown) {  // no memory for one more
-            log_warning("a client was turned away: " + std::string(thrown.what()));
-          }
-        }
-        if (!listener->acceptor.is_open()) {
-          return;
-        }
-        if (!error) {
-          self->accept(listener);
-          return;
-        }
-        // Out of descriptors, most likely: try again a little later instead of spinning.
-        log_warning("accepting a client failed: " + error.message());
-        auto timer =
-            std::make_shared<asio::steady_timer>(self->loop.io(), std::chrono::milliseconds(100));
-        timer->async_wait([self, listener, timer](const ErrorCode& cancelled) {
-          if (!cancelled && listener->acceptor.is_open()) {
-            self->accept(listener);
-          }
-        });
-      });
-}
-
-void TcpServer::State::welcome(tcp::socket socket, resp::Face face, bool speaks_tls) {
-  resp::NodeContext& node = *options.node;
-  ErrorCode error;
-  const tcp::endpoint remote = socket.remote_endpoint(error);
-  const tcp::endpoint local = socket.local_endpoint(error);
-  socket.non_blocking(true, error);
-  if (error) {
+void TcpServer::State::welcome(int socket, resp::Face face, bool speaks_tls) {
+  OwnSocket own(socket);
+  resp::SessionInfo info;
+  info.peer_address = address_of(socket, ::getpeername);
+  info.local_address = address_of(socket, ::getsockname);
+  info.file_descriptor = socket;
+  info.face = face;
+  info.tls = speaks_tls;
+  if (info.peer_address.empty() || info.local_address.empty()) {
     return;  // gone already
   }
-  if (!has_room()) {
-    if (!speaks_tls) {  // to whom no word means anything yet
-      socket.write_some(asio::buffer(resp::kTooManyClients.data(), resp::kTooManyClients.size()),
-                        error);
-    }
-    ++node.metrics.rejected_connections;
-    return;
-  }
-  if (node.turns_away(is_loopback(remote.address()))) {
-    if (!speaks_tls) {
-      socket.write_some(
-          asio::buffer(resp::texts::kProtectedMode.data(), resp::texts::kProtectedMode.size()),
-          error);
-    }
-    ++node.metrics.rejected_connections;
+  if (!takes_in(socket, speaks_tls)) {
+    ++options.node->metrics.rejected_connections;
     return;
   }
   set_socket_options(socket);
-  ++node.metrics.connections_received;
-  resp::SessionInfo info;
-  info.peer_address = text(remote);
-  info.local_address = text(local);
-  info.file_descriptor = socket.native_handle();
-  info.face = face;
-  info.tls = speaks_tls;
-  std::shared_ptr<ByteStream> stream = make_asio_stream(std::move(socket), readable, read_buffer);
+  std::shared_ptr<ByteStream> stream = engine->make_stream(own.release());
+  if (!stream) {
+    return;
+  }
+  ++options.node->metrics.connections_received;
   if (!speaks_tls) {
     admit(std::move(stream), std::move(info));
     return;
   }
+  // Its handshake is read although commits are under way.
+  rule->can_gain();
+  engine->hold(false);
   std::string who = info.peer_address;
   tls->welcome(std::move(stream), std::move(who),
                [weak = weak_from_this(), info](const std::shared_ptr<TlsStream>& open) {
@@ -333,6 +330,23 @@ void TcpServer::State::welcome(tcp::socket socket, resp::Face face, bool speaks_
                    self->admit(open, std::move(known));
                  }
                });
+}
+
+// Who is turned away is told why, but where no word means anything yet.
+bool TcpServer::State::takes_in(int socket, bool speaks_tls) {
+  std::string_view words;
+  if (!has_room()) {
+    words = resp::kTooManyClients;
+  } else if (options.node->turns_away(is_from_this_machine(socket))) {
+    words = resp::texts::kProtectedMode;
+  } else {
+    return true;
+  }
+  if (!speaks_tls) {
+    [[maybe_unused]] const ssize_t sent =
+        ::send(socket, words.data(), words.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  }
+  return false;
 }
 
 // More than the files leave there are never, whatever CONFIG SET says. Who shakes hands counts.
@@ -350,6 +364,7 @@ void TcpServer::State::admit(std::shared_ptr<ByteStream> stream, resp::SessionIn
   connection.router = options.router;
   connection.state_machine = options.state_machine;
   connection.now_ms = ClientLoop::monotonic_ms;
+  connection.rule = rule;
   connection.ended = [weak = weak_from_this()](resp::ConnectionId id) {
     if (const auto self = weak.lock()) {
       self->connections.erase(id);
@@ -359,6 +374,8 @@ void TcpServer::State::admit(std::shared_ptr<ByteStream> stream, resp::SessionIn
   const auto [made, is_new] =
       connections.emplace(id, spawn_resp_connection(system, loop.hosting(), std::move(connection)));
   CHECK_INVARIANT(is_new);
+  rule->can_gain();
+  engine->hold(false);
   if (finishing) {
     caf::anon_send(made->second, end_now_atom_v);
   } else if (parting) {
@@ -379,19 +396,18 @@ bool TcpServer::adopt(std::shared_ptr<ByteStream> stream, const std::string& add
   return true;
 }
 
-void TcpServer::State::set_socket_options(tcp::socket& socket) const {
-  ErrorCode ignored;
-  socket.set_option(tcp::no_delay(true), ignored);
+void TcpServer::State::set_socket_options(int socket) const {
+  const auto set = [socket](int level, int option, int value) {
+    ::setsockopt(socket, level, option, &value, sizeof(value));
+  };
+  set(IPPROTO_TCP, TCP_NODELAY, 1);
   const auto keepalive = static_cast<int>(options.node->options.tcp_keepalive);
   if (keepalive > 0) {
     // As Redis: first probe after the interval, then three more a third of it apart.
-    const int fd = socket.native_handle();
-    const int third = std::max(1, keepalive / 3);
-    const int probes = 3;
-    socket.set_option(asio::socket_base::keep_alive(true), ignored);
-    ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &keepalive, sizeof(keepalive));
-    ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &third, sizeof(third));
-    ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+    set(SOL_SOCKET, SO_KEEPALIVE, 1);
+    set(IPPROTO_TCP, TCP_KEEPIDLE, keepalive);
+    set(IPPROTO_TCP, TCP_KEEPINTVL, std::max(1, keepalive / 3));
+    set(IPPROTO_TCP, TCP_KEEPCNT, 3);
   }
 }
 

@@ -1,6 +1,6 @@
-// TcpServer: the listening sockets for clients, with and without TLS. Accepts, sets socket options,
-// keeps maxclients, and starts a RespConnection for each client; closes idle ones. Plain Asio, no
-// actor; client loop; owned by Node.
+// TcpServer: the clients of this node, with and without TLS. Opens the listening sockets, sets
+// socket options, keeps maxclients, and starts a RespConnection for each client; closes idle ones.
+// No actor; client loop; owned by Node.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,7 @@
 
 #include "actors/client_loop.hpp"
 #include "actors/clients/byte_stream.hpp"
+#include "actors/clients/socket_engine.hpp"
 #include "actors/handles.hpp"
 #include "config/base/result.hpp"
 #include "config/options.hpp"
@@ -22,6 +23,7 @@ struct TcpServerOptions {
   resp::NodeContext* node = nullptr;  // outlives the server
   RouterHandle router;
   StateMachineHandle state_machine;
+  std::shared_ptr<SocketEngine> engine;
 };
 
 class TcpServer {
@@ -42,7 +44,11 @@ class TcpServer {
   void deliver(resp::ReplyBatch batch);  // an answer that came later
   void tick();                           // every second or so: idle clients, soft output limits
   size_t clients() const;
-  void expect_requests(bool expected);  // readable_sockets.hpp
+  // At the end of each turn of the router: whether the sockets are left alone until what it has
+  // under way is committed (look_rule.hpp).
+  bool router_turned(const resp::Flight& flight);
+  void look_at_sockets();             // own writes are committed: what came meanwhile is read now
+  uint64_t looks_at_commits() const;  // of those, that found somebody
   // Reads the files of the TLS port again, for new connections. An error changes nothing.
   Result<void> reload_tls(const config::Options& options);
   void reload_at_hangup();  // the same at SIGHUP; the log says what became of it

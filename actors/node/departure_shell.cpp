@@ -84,22 +84,26 @@ void DepartureShell::hand_over() const {
 void DepartureShell::move_clients() {
   ++drains_;
   const uint64_t sequence = (node_.facts.boot_epoch << 20) + drains_;
-  const size_t told = node_.context.move_clients(sequence, node_.options.drain_seconds,
-                                                 [this](resp::Face face) { return targets(face); });
+  const size_t told =
+      node_.context.move_clients(sequence, node_.options.drain_seconds,
+                                 [this](resp::Face face, bool tls) { return targets(face, tls); });
   if (told != 0) {
     log_notice(std::to_string(told) + " clients were told to go to other nodes");
   }
 }
 
-std::vector<resp::MovingTarget> DepartureShell::targets(resp::Face face) const {
+std::vector<resp::MovingTarget> DepartureShell::targets(resp::Face face, bool tls) const {
   std::vector<resp::MovingTarget> out;
   for (const raft::Member& member : node_.facts.committed.members) {
     const auto link = node_.context.status.links.find(member.id);
     const bool serves = link != node_.context.status.links.end() && link->second.up &&
                         link->second.serves && !link->second.drains;
-    const Result<config::HostPort> client = config::parse_host_port(member.client_address);
+    const std::string address =
+        tls ? resp::tls_address(node_.context, member) : member.client_address;
+    const Result<config::HostPort> client = config::parse_host_port(address);
     if (serves && client) {
-      out.push_back({client->host, resp::face_port(node_.context, member, face)});
+      out.push_back({client->host, tls ? static_cast<uint16_t>(client->port)
+                                       : resp::face_port(node_.context, member, face)});
     }
   }
   return out;

@@ -31,7 +31,7 @@ class DepartureShell {
   void drain(resp::AdminDone done);
   void hand_over() const;
   void move_clients();
-  std::vector<resp::MovingTarget> targets(resp::Face face) const;
+  std::vector<resp::MovingTarget> targets(resp::Face face, bool tls) const;
   void step();
   void finish();
 

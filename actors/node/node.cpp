@@ -9,6 +9,7 @@
 #include "actors/caf_system.hpp"
 #include "actors/client_loop.hpp"
 #include "actors/clients/command_router.hpp"
+#include "actors/clients/engine_choice.hpp"
 #include "actors/clients/exchange.hpp"
 #include "actors/clients/tcp_server.hpp"
 #include "actors/listeners.hpp"
@@ -175,9 +176,16 @@ Result<void> Node::State::open() {
   open_loops();
   spawn_state_machine_and_router();
   spawn_log();
+  Result<EngineChoice> engine = choose_engine(*parts.client_loop, options.io_engine);
+  if (!engine) {
+    return engine.error();
+  }
+  log_notice("clients' sockets: " + engine->name + " (" + engine->reason + ")");
+  parts.context.io_engine = engine->name;
+  parts.context.io_engine_reason = engine->reason;
   parts.server = std::make_unique<TcpServer>(
       *parts.system, *parts.client_loop,
-      TcpServerOptions{&parts.context, parts.router_actor, parts.state_machine});
+      TcpServerOptions{&parts.context, parts.router_actor, parts.state_machine, engine->engine});
   fill_context();
   if (Result<void> listening = parts.server->listen(); !listening) {
     return listening;
@@ -232,6 +240,11 @@ void Node::State::spawn_state_machine_and_router() {
   applying.settings_changed = [this] { versions.settings_applied(); };
   applying.trace = &parts.context.trace;
   applying.users_changed = [this] { users.users_applied(); };
+  applying.before_answers = [this] {
+    if (parts.server) {
+      parts.server->look_at_sockets();
+    }
+  };
   parts.state_machine =
       spawn_state_machine(*parts.system, parts.client_loop->polite_hosting(), std::move(applying));
   CommandRouterOptions routing;
@@ -246,10 +259,8 @@ void Node::State::spawn_state_machine_and_router() {
   routing.after_us = [this](size_t alarm, int64_t wait, std::function<void()> work) {
     parts.client_loop->after_us(alarm, wait, std::move(work));
   };
-  routing.expect_requests = [this](bool expected) {
-    if (parts.server) {
-      parts.server->expect_requests(expected);
-    }
+  routing.turned = [this](const resp::Flight& flight) {
+    return parts.server && parts.server->router_turned(flight);
   };
   routing.tls_client_address = [this](NodeId node) {
     const auto& links = parts.context.status.links;
@@ -435,6 +446,7 @@ void Node::State::refresh_status() {
   metrics.proposed_commands = status.router.proposed_commands;
   metrics.cluster_down_replies = status.router.cluster_down;
   metrics.read_rounds = status.router.read_rounds;
+  metrics.commit_looks = parts.server->looks_at_commits();
 }
 
 void Node::State::observe(const RaftReport& report) {

@@ -215,6 +215,9 @@ void StateMachine::ship(resp::ExecutorEffects effects) {
   if (effects.users_changed && options_.users_changed) {
     options_.users_changed();
   }
+  if (!effects.settled.empty() && options_.before_answers) {
+    options_.before_answers();
+  }
   if (options_.outward && !options_.executor->rests()) {
     options_.outward(std::move(effects.outward), effects.replies);
   }

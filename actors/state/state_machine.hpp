@@ -41,6 +41,9 @@ struct StateMachineOptions {
   std::function<void(std::vector<resp::OutwardEvent>, std::vector<resp::ReplyBatch>&)> outward =
       nullptr;
   resp::LatencyMonitor* latency = nullptr;  // told of turns that took long; none: nobody is
+  // Own writes are applied, and nobody was told yet: whoever wrote meanwhile is read first, so that
+  // the next group is on its way while this one is answered. Same thread; none: nobody is.
+  std::function<void()> before_answers = nullptr;
   // Executor::settings() are others now. Same thread; none: nobody wants to know.
   std::function<void()> settings_changed = nullptr;
   resp::BatchTrace* trace = nullptr;  // none: nothing is traced

@@ -109,18 +109,19 @@ std::string take_option(KillFilter& filter,
 }
 
 int64_t kill_matching(Session& me, const KillFilter& filter) {
-  std::vector<Session*> victims;
-  for (const auto& [id, session] : me.state().node.sessions) {
-    bool taken = filter.takes(session->state()) && !session->killed();
-    if (taken && (session != &me || !filter.skip_me)) {
-      victims.push_back(session);
+  const ClientSessions& sessions = me.state().node.sessions;
+  std::vector<ConnectionId> victims;
+  sessions.each([&](Session& session) {
+    const bool taken = filter.takes(session.state()) && !session.killed();
+    if (taken && (session.id() != me.id() || !filter.skip_me)) {
+      victims.push_back(session.id());
     }
-  }
-  for (Session* victim : victims) {
-    if (victim == &me) {
+  });
+  for (const ConnectionId victim : victims) {
+    if (victim == me.id()) {
       me.state().close_after_replies = true;  // it gets its reply first
     } else {
-      victim->state().kill();
+      sessions.with(victim, [](Session& session) { session.state().kill(); });
     }
   }
   return static_cast<int64_t>(victims.size());
@@ -148,8 +149,7 @@ void client_list(Session& session, Args args, ReplyWriter& reply) {
       }
     }
     for (uint64_t id : ids) {
-      auto found = me.node.sessions.find(id);
-      out += found != me.node.sessions.end() ? describe(found->second->state(), me.now_ms) : "";
+      me.node.sessions.with(id, [&](Session& other) { out += describe(other.state(), me.now_ms); });
       refuse_too_large(out);
     }
     return reply.verbatim(out);
@@ -164,12 +164,12 @@ void client_list(Session& session, Args args, ReplyWriter& reply) {
   } else if (args.size() != 2) {
     return reply.error(texts::kSyntax);
   }
-  for (const auto& [id, other] : me.node.sessions) {
-    if (!type || *type == type_of(other->state())) {
-      out += describe(other->state(), me.now_ms);
+  me.node.sessions.each([&](Session& other) {
+    if (!type || *type == type_of(other.state())) {
+      out += describe(other.state(), me.now_ms);
       refuse_too_large(out);
     }
-  }
+  });
   reply.verbatim(out);
 }
 

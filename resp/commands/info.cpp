@@ -36,7 +36,8 @@ void server(NodeContext& node, InfoText& out) {
   out.line("os", std::string(system.sysname) + " " + system.release + " " + system.machine);
   out.line("arch_bits", 64);
   out.line("monotonic_clock", "POSIX clock_gettime");
-  out.line("multiplexing_api", "epoll");
+  out.line("multiplexing_api", node.io_engine);
+  out.line("io_engine_reason", node.io_engine_reason);
   out.line("gcc_version", std::to_string(__GNUC__) + "." + std::to_string(__GNUC_MINOR__) + "." +
                               std::to_string(__GNUC_PATCHLEVEL__));
   out.line("process_id", node.process_id);
@@ -59,11 +60,11 @@ void clients(NodeContext& node, InfoText& out) {
   uint64_t input = 0;
   uint64_t output = 0;
   uint64_t blocked = 0;
-  for (const auto& [id, session] : node.sessions) {
-    blocked += session->blocked() || session->state().held ? 1 : 0;
-    input = std::max<uint64_t>(input, session->state().parser.unread_bytes());
-    output = std::max<uint64_t>(output, session->state().output_bytes());
-  }
+  node.sessions.each([&](Session& session) {
+    blocked += session.blocked() || session.state().held ? 1 : 0;
+    input = std::max<uint64_t>(input, session.state().parser.unread_bytes());
+    output = std::max<uint64_t>(output, session.state().output_bytes());
+  });
   out.line("connected_clients", node.sessions.size());
   out.line("cluster_connections", node.status.links.size());
   out.line("maxclients", node.options.maxclients);

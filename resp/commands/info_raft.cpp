@@ -1,6 +1,4 @@
 // INFO raft: names and values as RedisRaft's operators know them, each with the prefix raft_.
-#include <algorithm>
-
 #include "config/version.hpp"
 #include "resp/commands/info_text.hpp"
 #include "resp/session_state.hpp"
@@ -195,9 +193,10 @@ void clients(const NodeContext& node, InfoText& out) {
 
 void stats(const NodeContext& node, InfoText& out) {
   // RedisRaft's sessions belong to clients that watch keys or build a transaction.
-  auto sessions = std::ranges::count_if(node.sessions, [](const auto& entry) {
-    const Transaction& transaction = entry.second->state().transaction;
-    return transaction.open || !transaction.tokens.empty();
+  int64_t sessions = 0;
+  node.sessions.each([&sessions](Session& session) {
+    const Transaction& transaction = session.state().transaction;
+    sessions += transaction.open || !transaction.tokens.empty() ? 1 : 0;
   });
   out.metrics("raft_stats", node);
   out.line("raft_num_sessions", sessions);

@@ -338,10 +338,9 @@ Scrape take_scrape(NodeContext& node) {
   out.cluster_version = node.cluster_version;
   out.clients = node.sessions.size();
   out.clients_max = static_cast<uint64_t>(node.options.maxclients);
-  out.blocked_clients =
-      static_cast<uint64_t>(std::ranges::count_if(node.sessions, [](const auto& entry) {
-        return entry.second->blocked() || entry.second->state().held;
-      }));
+  node.sessions.each([&out](Session& session) {
+    out.blocked_clients += session.blocked() || session.state().held ? 1 : 0;
+  });
   out.channels = node.pubsub.size(Topic::kChannel);
   out.patterns = node.pubsub.size(Topic::kPattern);
   out.shard_channels = node.pubsub.size(Topic::kShard);

@@ -12,7 +12,7 @@ fail() {
 
 # What the product is built from, and what its tests use.
 KIWI_BUILD_PACKAGES=(g++ cmake ninja-build ccache lld libcaf-dev libjemalloc-dev librocksdb-dev libboost-dev
-  libboost-context1.74-dev liblua5.1-0-dev libcereal-dev doctest-dev libspdlog-dev libfmt-dev libssl-dev libxxhash-dev
+  libboost-context1.74-dev liblua5.1-0-dev libcereal-dev doctest-dev libspdlog-dev libfmt-dev libssl-dev liburing-dev libxxhash-dev
   libisal-dev librapidcheck-dev python3)
 KIWI_TEST_PACKAGES=(python3-pytest python3-redis redis-server redis-tools prometheus prometheus-redis-exporter clang-format iproute2 openssl)
 

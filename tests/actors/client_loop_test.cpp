@@ -164,4 +164,34 @@ TEST_CASE("mail from another thread runs its actor and those behind it at once")
   CHECK(seen == "ab");
 }
 
+TEST_CASE(
+    "what belongs behind the actors comes once none is left, or when the sockets get their turn") {
+  World w;
+  w.a = w.spawn(w.loop->hosting(), [&w](Hand&) {
+    CHECK(w.loop->runs_actors());
+    w.order += 'a';
+    w.now_us += ClientLoop::kActorsUs / 2;
+    if (w.order.size() < 5) {
+      caf::anon_send(w.b, timer_atom_v);
+    }
+  });
+  w.b = w.spawn(w.loop->hosting(), [&w](Hand&) {
+    w.order += 'b';
+    w.now_us += ClientLoop::kActorsUs / 2;
+    caf::anon_send(w.a, timer_atom_v);
+  });
+  w.settle();
+  w.loop->behind_actors([&w] {
+    CHECK_FALSE(w.loop->runs_actors());
+    w.order += '|';
+  });
+  caf::anon_send(w.a, timer_atom_v);
+  w.settle();
+  CHECK(w.order == "ab|ab|a|");
+  w.loop->behind_actors(nullptr);
+  caf::anon_send(w.a, timer_atom_v);
+  w.settle();
+  CHECK(w.order == "ab|ab|a|a");
+}
+
 }  // namespace kiwi::actors

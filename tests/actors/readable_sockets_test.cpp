@@ -78,10 +78,10 @@ struct Loop {
     client->ask();
     return client;
   }
-  // Whatever can be done without going to sleep.
-  void run() {
+  // Whatever can be done without going to sleep: how many events there were.
+  size_t run() {
     io.restart();
-    io.poll();
+    return io.poll();
   }
   // How often a client is visited in one round of the loop, that is, between two handlers of which
   // the one posted the other.
@@ -247,6 +247,154 @@ TEST_CASE("a visit may end the clients that come behind it, and itself") {
   four->ask();
   loop.run();
   CHECK(three->visits + four->visits == 1);
+}
+
+TEST_CASE("while they are held nobody is visited but with the look behind a commit") {
+  Loop loop;
+  const auto one = loop.add();
+  const auto two = loop.add();
+  loop.run();
+  loop.sockets->hold(true);
+  one->ask();
+  loop.run();
+  two->ask();
+  loop.run();
+  CHECK(one->visits + two->visits == 0);
+  loop.sockets->look();
+  CHECK(one->visits == 1);
+  CHECK(two->visits == 1);
+  CHECK(loop.sockets->looks() == 1);
+}
+
+TEST_CASE("who comes while they are held wakes the loop once, and the next time nobody does") {
+  Loop loop;
+  const auto one = loop.add();
+  const auto two = loop.add();
+  loop.run();
+  loop.sockets->hold(true);
+  one->ask();
+  CHECK(loop.run() == 1);
+  two->ask();
+  CHECK(loop.run() == 0);
+  loop.sockets->look();
+  one->ask();
+  CHECK(loop.run() == 0);  // the next group is under way at once
+  loop.sockets->look();
+  CHECK(one->visits == 2);
+  loop.sockets->hold(false);
+  loop.run();
+  loop.sockets->hold(true);
+  loop.run();
+  one->ask();
+  CHECK(loop.run() == 0);
+  loop.sockets->look();
+  CHECK(one->visits == 3);
+  SUBCASE("until nobody came") {
+    loop.sockets->look();
+    CHECK(loop.sockets->looks() == 3);
+    loop.sockets->hold(false);
+    loop.run();
+    loop.sockets->hold(true);
+    one->ask();
+    CHECK(loop.run() == 1);
+  }
+}
+
+TEST_CASE("a client that never comes while they are held costs no look") {
+  Loop loop;
+  const auto client = loop.add();
+  for (int i = 0; i < 10; ++i) {
+    client->ask();
+    CHECK(loop.run() == 1);
+    loop.sockets->hold(true);
+    loop.sockets->look();
+    loop.sockets->hold(false);
+  }
+  CHECK(client->visits == 10);
+  CHECK(loop.sockets->looks() == 0);
+}
+
+TEST_CASE("who came while they were held is visited when they are held no more") {
+  Loop loop;
+  const auto one = loop.add();
+  const auto two = loop.add();
+  loop.run();
+  loop.sockets->hold(true);
+  SUBCASE("and woke the loop") {
+    one->ask();
+    loop.run();
+  }
+  SUBCASE("or had no time to") { one->ask(); }
+  two->ask();
+  loop.sockets->hold(false);
+  loop.run();
+  CHECK(one->visits == 1);
+  CHECK(two->visits == 1);
+  one->ask();
+  loop.run();
+  CHECK(one->visits == 2);
+}
+
+TEST_CASE("a visit may hold them, and the loop that was awake for more does not go on") {
+  Loop loop;
+  const auto client = loop.add_twice_asking();
+  client->then = [&] { loop.sockets->hold(true); };
+  loop.run();
+  CHECK(client->visits == 2);
+  client->ask();
+  loop.run();
+  CHECK(client->visits == 2);
+  loop.sockets->look();
+  CHECK(client->visits == 3);
+}
+
+TEST_CASE("who is watched while they are held is found with the others") {
+  Loop loop;
+  const auto one = loop.add();
+  loop.sockets->hold(true);
+  one->ask();
+  loop.run();
+  const auto late = loop.add();
+  late->ask();
+  CHECK(loop.run() == 0);
+  loop.sockets->look();
+  CHECK(late->visits == 1);
+  loop.sockets->unwatch(one->socket());
+  loop.sockets->hold(false);
+  loop.run();
+  late->ask();
+  loop.run();
+  CHECK(late->visits == 2);
+}
+
+TEST_CASE("a look behind a commit finds all of several hundred, and may end them") {
+  Loop loop;
+  std::vector<std::shared_ptr<Client>> clients;
+  for (int i = 0; i < 300; ++i) {
+    clients.push_back(loop.add());
+  }
+  loop.run();
+  loop.sockets->hold(true);
+  for (const auto& client : clients) {
+    client->ask();
+  }
+  loop.run();
+  loop.sockets->look();
+  for (const auto& client : clients) {
+    REQUIRE(client->visits == 1);
+  }
+  for (const auto& client : clients) {
+    client->then = [&loop] { loop.sockets->clear(); };
+    client->ask();
+  }
+  loop.sockets->look();
+  int again = 0;
+  for (const auto& client : clients) {
+    again += client->visits - 1;
+  }
+  CHECK(again == 1);
+  loop.sockets->hold(false);
+  CHECK(loop.run() == 0);
 }
 
 }  // namespace kiwi::actors

@@ -10,10 +10,14 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+from support import engines  # noqa: E402
 from support.cluster import Cluster  # noqa: E402
 from support.processes import server_binary  # noqa: E402
 
 NEEDS_NO_SERVER = {"test_checker.py", "test_harness.py"}
+# What is about sockets is tested with each way to read them.
+BOTH_ENGINES = {"test_chaos.py", "test_clients.py", "test_drain.py", "test_garbage.py", "test_limits.py",
+                "test_sockets.py"}
 
 
 def pytest_addoption(parser):
@@ -68,8 +72,26 @@ def seed(request) -> int:
     return chosen
 
 
+def pytest_generate_tests(metafunc):
+    where = pathlib.Path(metafunc.module.__file__).name
+    if where in BOTH_ENGINES and "io_engine" in metafunc.fixturenames:
+        metafunc.parametrize("io_engine", engines.ENGINES, indirect=True, scope="module")
+
+
 @pytest.fixture(scope="module")
-def shared():
+def io_engine(request):
+    """How servers read their clients' sockets: each way in the modules named above, elsewhere as
+    KIWI_IO_ENGINE says, or as they do by themselves."""
+    engine = getattr(request, "param", None) or os.environ.get("KIWI_IO_ENGINE")
+    if engine:
+        engines.need(engine)
+    Cluster.io_engine = engine
+    yield engine
+    Cluster.io_engine = None
+
+
+@pytest.fixture(scope="module")
+def shared(io_engine):
     """Three healthy nodes for tests that leave them healthy."""
     with Cluster(3, faces=True, name="shared") as cluster:
         cluster.start()
@@ -77,7 +99,7 @@ def shared():
 
 
 @pytest.fixture(scope="module")
-def single():
+def single(io_engine):
     """One node: a cluster of one."""
     with Cluster(1, peers=False, faces=True, name="single") as cluster:
         cluster.start()
@@ -95,7 +117,7 @@ class Maker:
 
 
 @pytest.fixture
-def make_cluster():
+def make_cluster(io_engine):
     """make_cluster(size, **Cluster options): clusters of this one test."""
     maker = Maker()
     yield maker

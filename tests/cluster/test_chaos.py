@@ -20,7 +20,7 @@ MUTANT_SERVER = os.environ.get("KIWI_MUTANT_SERVER") or str(
     pathlib.Path(__file__).resolve().parents[2] / "build-mutants" / "actors" / "kiwi-server")
 
 
-def test_a_minute_of_every_nemesis_leaves_a_linearizable_history(seed):
+def test_a_minute_of_every_nemesis_leaves_a_linearizable_history(seed, io_engine):
     plan = chaosrun.Plan(seconds=45, nodes=3, seed=seed, nemesis=nemesis.KINDS, heal_seconds=45)
     outcome = chaosrun.run(plan)
     print(outcome.table())

@@ -98,6 +98,91 @@ TEST_CASE("behind others for a millisecond at most, so that cohorts overlap on s
   CHECK(sequences_of(h.take()) == Sequences{2});
 }
 
+TEST_CASE("where sockets are looked at with each commit, two groups take turns") {
+  RouterHarness h(gathering());
+  h.up();
+  const auto group_and_who_came_meanwhile = [&h](int came) {
+    for (const ConnectionId client : {1, 2, 3, 4}) {
+      h.pipeline(client, {"w1"});
+    }
+    CHECK(sequences_of(h.turn()) == Sequences{1});
+    for (int i = 0; i < came; ++i) {
+      h.pipeline(ConnectionId{10} + static_cast<ConnectionId>(i), {"w1"});
+    }
+    h.settle(1);
+    return h.turn();
+  };
+  SUBCASE("half as many as were under way go at once") {
+    h.router.set_looks_at_commits(true);
+    CHECK(sequences_of(group_and_who_came_meanwhile(2)) == Sequences{2});
+    CHECK(h.router.delay(kWrites).wait_us == 0);
+  }
+  SUBCASE("a few wait for those that are being answered") {
+    h.router.set_looks_at_commits(true);
+    CHECK(group_and_who_came_meanwhile(1).propose.empty());
+    CHECK(h.router.delay(kWrites).wait_us == 200);
+  }
+  SUBCASE("where they are read as they come, all make one group") {
+    CHECK(group_and_who_came_meanwhile(3).propose.empty());
+    CHECK(h.router.delay(kWrites).wait_us == 200);
+  }
+}
+
+TEST_CASE("what is under way: writes and nothing else, or something that a client may gain from") {
+  RouterHarness h(gathering());
+  h.up();
+  CHECK_FALSE(h.router.flight().writes_only);
+  h.pipeline(1, {"w1"});
+  CHECK_FALSE(h.router.flight().writes_only);  // not handed over
+  h.turn();
+  CHECK(h.router.flight().writes_only);
+  CHECK(h.router.flight().oldest == 1);
+  CHECK(h.router.flight().next == 2);
+  SUBCASE("a read") {
+    h.pipeline(2, {"r1"});
+    CHECK_FALSE(h.router.flight().writes_only);
+    const RouterEffects asked = h.turn();
+    CHECK_FALSE(h.router.flight().writes_only);
+    answer_round(h, asked);
+    CHECK(h.router.flight().writes_only);
+  }
+  SUBCASE("a stale read") {
+    h.pipeline(2, {"s1"});
+    const RouterEffects effects = h.turn();
+    CHECK_FALSE(h.router.flight().writes_only);
+    h.router.reads_done(effects.run_reads.at(0).id, h.now);
+    CHECK(h.router.flight().writes_only);
+  }
+  SUBCASE("pipelines, whose full batches go at once") {
+    h.pipeline(2, std::vector<std::string>(200, "w"));
+    h.turn();
+    CHECK(h.router.flight().next == 3);
+    CHECK_FALSE(h.router.flight().writes_only);
+  }
+  SUBCASE("no leader, or one that is not ready") {
+    h.lead(NodeId{}, 2, false);
+    h.turn();
+    CHECK_FALSE(h.router.flight().writes_only);
+    h.lead(RouterHarness::kOther, 2);
+    h.turn();
+    CHECK(h.router.flight().writes_only);  // sent again
+  }
+  SUBCASE("clients that were just answered") {
+    h.pipeline(2, {"w1"});
+    h.settle(1);
+    h.turn();
+    CHECK(h.router.flight().gathers);
+    CHECK_FALSE(h.router.flight().writes_only);
+    CHECK(h.router.flight().oldest == 2);
+  }
+  SUBCASE("all of it is over") {
+    h.settle(1);
+    h.turn();
+    CHECK_FALSE(h.router.flight().writes_only);
+    CHECK_FALSE(h.router.flight().gathers);
+  }
+}
+
 TEST_CASE("a timer that was lost costs a tick, no more") {
   RouterHarness h(gathering());
   h.up();

@@ -323,4 +323,25 @@ TEST_SUITE("resp") {
   }
 }
 
+TEST_CASE("sessions are reached by their ids, for as long as they are there") {
+  TestNode node;
+  const ClientSessions& sessions = node.context.sessions;
+  TestClient one(node, 1);
+  std::vector<ConnectionId> seen;
+  const auto note = [&seen](Session& session) { seen.push_back(session.id()); };
+  {
+    TestClient three(node, 3);
+    TestClient two(node, 2);
+    CHECK(sessions.size() == 3);
+    CHECK(sessions.with(3, note));
+    sessions.each(note);
+    CHECK(seen == std::vector<ConnectionId>{3, 1, 2, 3});
+  }
+  seen.clear();
+  CHECK_FALSE(sessions.contains(3));
+  CHECK_FALSE(sessions.with(3, note));
+  sessions.each(note);
+  CHECK(seen == std::vector<ConnectionId>{1});
+}
+
 }  // namespace kiwi::resp

@@ -22,7 +22,9 @@ struct Client3 : TestClient {
   }
 };
 
-std::vector<MovingTarget> two_targets(Face) { return {{"10.0.0.1", 7001}, {"10.0.0.3", 7003}}; }
+std::vector<MovingTarget> two_targets(Face, bool) {
+  return {{"10.0.0.1", 7001}, {"10.0.0.3", 7003}};
+}
 
 std::string bytes_of(const Push& push) { return push->push; }
 
@@ -107,7 +109,7 @@ TEST_SUITE("resp") {
     node.options.port = 7003;
     Client3 keeps(node, 2);
     keeps.send("CLIENT SETINFO LIB-NAME redis-py\r\n");
-    CHECK(node.context.move_clients(1, 5, [](Face) {
+    CHECK(node.context.move_clients(1, 5, [](Face, bool) {
       return std::vector<MovingTarget>{{"10.0.0.1", 7001}, {"::1", 7003}};
     }) == 0);
     CHECK(node.context.clients_moving() == 0);

@@ -22,6 +22,7 @@ MEASUREMENTS = {
     "deep": ("deep", "memory of a node while one client keeps thousands of requests under way"),
     "removal": ("removal", "what another client feels while many keys or members go at once"),
     "queues": ("queues", "clients in blocking commands: latency, herds, idle polls"),
+    "engines": ("engines", "clients' sockets by epoll and by io_uring, idle connections, connections that come and go"),
     "disk": ("disk", "disk use over a long run of writes"),
     "profile": ("profiling", "where instructions, allocations, system calls and messages go"),
 }

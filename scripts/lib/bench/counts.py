@@ -15,7 +15,7 @@ import cluster as clusters
 from bench import tools
 
 SYSCALLS = ("read", "write", "readv", "writev", "pread64", "pwrite64", "recvfrom", "recvmsg",
-            "sendto", "sendmsg", "epoll_wait", "futex", "fdatasync", "fsync")
+            "sendto", "sendmsg", "epoll_wait", "epoll_ctl", "io_uring_enter", "futex", "fdatasync", "fsync")
 TRACING = "/sys/kernel/tracing"
 # What counts as a hop: a message put into an actor's mailbox, a function posted to the client loop.
 PROBES = {"actor messages": ("libcaf_core", "_ZN3caf15scheduled_actor7enqueueESt10unique_ptrI"),

@@ -180,12 +180,16 @@ def parse_info(reply: object) -> dict[str, str]:
 class Cluster:
     """N nodes. Use as a context manager; `keep()` keeps the directory of a failed test."""
 
+    io_engine: str | None = None  # of all that are made from now on (conftest.py)
+
     def __init__(self, size: int = 3, *, proxies: bool = False, faketime: bool = False,
                  peers: bool = True, faces: bool = False, sentinel: bool = False,
                  options: dict[str, object] | None = None,
                  peer_order=None, name: str = "cluster", directory: str | None = None):
         self.root = pathlib.Path(tempfile.mkdtemp(prefix=f"kiwi-{name}-", dir=directory))
         options = {k: str(v) for k, v in (options or {}).items()}
+        if self.io_engine:
+            options.setdefault("io-engine", self.io_engine)
         self.nodes = [Node(i, self.root, options) for i in range(1, size + 1)]
         for node in self.nodes if faces or sentinel else []:
             node.show_faces(sentinel)
