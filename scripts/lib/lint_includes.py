@@ -20,10 +20,11 @@ MAY_INCLUDE = {
     # What keys hold: no protocol, no argv, no reply.
     "resp/types": ("config/", "rocks/keyspace.hpp", "rocks/keys.hpp", "rocks/metadata.hpp"),
     "actors": BELOW_ACTORS,
-    "actors/clients": (*BELOW_ACTORS, "actors/."),
+    "actors/tls": ("config/",),
+    "actors/clients": (*BELOW_ACTORS, "actors/.", "actors/tls/"),
     "actors/snapshots": (*BELOW_ACTORS, "actors/."),
     "actors/state": (*BELOW_ACTORS, "actors/."),
-    "actors/peers": (*BELOW_ACTORS, "actors/.", "actors/snapshots/"),
+    "actors/peers": (*BELOW_ACTORS, "actors/.", "actors/snapshots/", "actors/tls/"),
     "actors/replica": (*BELOW_ACTORS, "actors/.", "actors/peers/"),
     "actors/node": (*BELOW_ACTORS, "actors/"),
     "scripts": (),
@@ -49,6 +50,7 @@ MUST_NOT_LEAK = {
     "rocksdb/": ("rocks/", "tests/rocks/"),
     "caf/": ("actors/", "tests/actors/"),
     "boost/asio": ("actors/", "tests/actors/"),
+    "openssl/": ("actors/tls/", "actors/peers/", "tests/actors/"),
 }
 
 # The core has no thread, clock, device, file, socket: what would give it one.
