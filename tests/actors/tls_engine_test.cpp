@@ -92,8 +92,8 @@ TEST_CASE("TLS 1.2 works, and only if both allow it") {
 
 TEST_CASE("plain text is told apart at its first byte") {
   Authority authority;
-  for (const std::string text :
-       {"PING\r\n", "*1\r\n$4\r\nPING\r\n", "GET / HTTP/1.1\r\n", std::string(2, '\0')}) {
+  for (const std::string& text : std::vector<std::string>{
+           "PING\r\n", "*1\r\n$4\r\nPING\r\n", "GET / HTTP/1.1\r\n", std::string(2, '\0')}) {
     TlsEngine server(made(server_of(authority.sign())));
     std::string plain;
     CHECK(server.receive(text, plain) == TlsState::kFailed);
