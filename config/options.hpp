@@ -24,6 +24,7 @@
 namespace kiwi::config {
 
 enum class Bootstrap : uint8_t { kAuto, kManual };
+enum class PeerTls : uint8_t { kNo, kPrefer, kYes };  // of links between nodes
 enum class StateEngine : uint8_t { kPlain, kTable };
 enum class DebugAccess : uint8_t { kNo, kYes, kLocal };  // who may say DEBUG
 

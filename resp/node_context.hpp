@@ -41,6 +41,7 @@ class Session;
 // One link to a peer, as INFO raft shows it.
 struct LinkStatus {
   bool up = false;
+  bool encrypted = false;            // while it is up
   int64_t connected_at_ms = -1;      // monotonic; -1 = never
   uint64_t connections = 0;          // handshakes that succeeded
   uint64_t errors = 0;               // and those that did not
@@ -209,6 +210,10 @@ struct NodeContext {
   std::function<void()> refresh_status = [] {};
   // CONFIG SET succeeded: put into force what needs it (log level, maxclients, ...).
   std::function<void()> options_changed = [] {};
+  // CONFIG SET of what protects the links to other nodes: reads files, derives keys, as the options
+  // would be; an error changes nothing.
+  std::function<Result<void>(const config::Options&)> secure_links =
+      [](const config::Options&) -> Result<void> { return {}; };
   // The session is killed(): close its socket now. May be called from within another session's
   // receive(); the session must outlive that call.
   std::function<void(ConnectionId)> close_connection = [](ConnectionId) {};

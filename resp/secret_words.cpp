@@ -11,7 +11,7 @@ namespace kiwi::resp {
 namespace {
 
 constexpr std::string_view kSecretOptions[] = {"requirepass", "masterauth", "masteruser",
-                                               "raft.cluster-secret"};
+                                               "raft.cluster-secret", "raft.cluster-secret-also"};
 
 bool is_secret_option(std::string_view name) {
   return std::ranges::any_of(kSecretOptions,

@@ -298,6 +298,7 @@ void Node::State::fill_context() {
   context.sleep_us = [](int64_t us) { std::this_thread::sleep_for(std::chrono::microseconds(us)); };
   context.refresh_status = [this] { refresh_status(); };
   context.options_changed = [this] { log_set_level(parts.options.loglevel); };
+  context.secure_links = [this](const config::Options& options) { return peers.secure(options); };
   context.close_connection = [this](resp::ConnectionId id) { parts.server->close(id); };
   context.deliver = [this](resp::ReplyBatch batch) { parts.server->deliver(std::move(batch)); };
   context.init_cluster = [this](std::optional<ClusterId> cluster) {

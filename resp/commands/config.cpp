@@ -1,6 +1,7 @@
 // CONFIG GET, SET, REWRITE, RESETSTAT, HELP; the options themselves: config/options.def.
 #include "config/cluster_settings.hpp"
 #include "resp/session_state.hpp"
+#include "resp/words.hpp"
 
 namespace kiwi::resp::commands {
 
@@ -19,6 +20,18 @@ void set_for_the_cluster(Session& session, Args words, ReplyWriter& reply) {
     argv.push_back(setting.value);
   }
   session.state().forward_write(argv);
+}
+
+// The first name of an option that protects the links to other nodes; empty: there is none.
+std::string_view first_of_links(Args names_and_values) {
+  for (size_t i = 0; i < names_and_values.size(); i += 2) {
+    for (const std::string_view prefix : {"raft.tls-", "raft.cluster-secret"}) {
+      if (same_word(names_and_values[i].substr(0, prefix.size()), prefix)) {
+        return names_and_values[i];
+      }
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -45,6 +58,12 @@ void config_set(Session& session, Args args, ReplyWriter& reply) {
   }
   if (whose == config::Whose::kBoth) {
     return reply.error(texts::kMixedSettings);
+  }
+  if (const std::string_view name = first_of_links(words); !name.empty()) {
+    if (Result<void> secured = node.secure_links(changed); !secured) {
+      return reply.error("ERR CONFIG SET failed (possibly related to argument '" +
+                         std::string(name) + "') - " + secured.error().text);
+    }
   }
   node.options = std::move(changed);
   node.options_changed();

@@ -65,6 +65,7 @@ void remote_nodes(const NodeContext& node, InfoText& out) {
     text += ",addr=" + member.client_address.substr(0, colon);
     text += ",port=" + (colon == std::string::npos ? "0" : member.client_address.substr(colon + 1));
     text += ",last_conn_secs=" + std::to_string(age_s);
+    text += std::string(",encrypted=") + (link.up && link.encrypted ? "yes" : "no");
     text += ",conn_errors=" + std::to_string(link.errors);
     text += ",conn_oks=" + std::to_string(link.connections);
     for (const raft::PeerStatus& peer : node.status.raft.peers) {
