@@ -202,9 +202,7 @@ Refusal parse_value(std::string_view text, Bootstrap& out) {
   return parse_enum(text, kBootstraps, out);
 }
 
-Refusal parse_value(std::string_view text, PeerTls& out) {
-  return parse_enum(text, kPeerTls, out);
-}
+Refusal parse_value(std::string_view text, PeerTls& out) { return parse_enum(text, kPeerTls, out); }
 
 Refusal parse_value(std::string_view text, StateEngine& out) {
   return parse_enum(text, kStateEngines, out);

@@ -65,8 +65,7 @@ void PeersShell::renew_links() {
   }
   for (const auto& [peer, link] : links_) {
     if (link.renew()) {
-      log_notice("the link to " + name(peer) +
-                 " is made anew: what protects it has changed here");
+      log_notice("the link to " + name(peer) + " is made anew: what protects it has changed here");
       next_renewal_ms_ = now_ms + kRenewalMs;
       return;
     }

@@ -237,7 +237,8 @@ class AsioFrameSocket final : public FrameSocket,
   }
 
   // An older build takes the first record for a frame that is far too long. If it is none, but
-  // somebody between the two who wants to read, the proof shows it (PeerProof::Options::speaks_tls).
+  // somebody between the two who wants to read, the proof shows it
+  // (PeerProof::Options::speaks_tls).
   void dial_plain() {
     plain_again_ = true;
     tls_.reset();
@@ -354,7 +355,8 @@ class AsioFrameSocket final : public FrameSocket,
 
   // The first bytes of a dialer. False: they are no size of a frame.
   bool accept_first(const std::array<char, sizeof(uint32_t)>& bytes) {
-    if (security_ != nullptr && security_->accepts != nullptr && std::string_view(bytes.data(), bytes.size()).starts_with(kTlsRecord)) {
+    if (security_ != nullptr && security_->accepts != nullptr &&
+        std::string_view(bytes.data(), bytes.size()).starts_with(kTlsRecord)) {
       begin_tls(security_->accepts, {});
       if (!closed_) {
         receive({bytes.data(), bytes.size()});

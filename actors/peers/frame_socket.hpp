@@ -40,12 +40,12 @@ class FrameSocket {
   virtual void set_events(Events events) = 0;    // a new owner takes over
   virtual void set_frame_max(size_t bytes) = 0;  // longer frames close the socket
   virtual void set_deadline(int64_t ms) = 0;     // close after so long; 0 = never
-  virtual bool ready() const = 0;          // frames may be sent; always once one was received
-  virtual PeerChannel channel() const = 0;  // once ready; of plain text: empty
+  virtual bool ready() const = 0;                // frames may be sent; always once one was received
+  virtual PeerChannel channel() const = 0;       // once ready; of plain text: empty
   virtual const PeerSecurityPtr& security() const = 0;  // that it was made with; may be none
   virtual void send(const std::string& frame) = 0;      // once ready
-  virtual std::string remote() const = 0;  // ip:port, for the log
-  virtual PeerWire release() = 0;          // no events any more
+  virtual std::string remote() const = 0;               // ip:port, for the log
+  virtual PeerWire release() = 0;                       // no events any more
   virtual void close() = 0;
 };
 

@@ -104,8 +104,8 @@ class PeerLink final : public Hosted<LinkHandle> {
   std::optional<Rival> rival_;
   std::string rival_said_;  // whom the log knows already
   Incarnation peer_incarnation_;
-  std::string peer_remote_;      // where the present link comes from
-  LinkToken token_;              // of the socket that was handed over last
+  std::string peer_remote_;          // where the present link comes from
+  LinkToken token_;                  // of the socket that was handed over last
   PeerSecurityPtr handed_security_;  // that it was made with
   bool handed_encrypted_ = false;
   int handed_fd_ = -1;           // a duplicate of it, to cut it

@@ -161,8 +161,7 @@ class PeerStream final : public net::stream {
 class PeerScribe final : public caf::io::scribe {
  public:
   PeerScribe(net::default_multiplexer& multiplexer, PeerWire wire)
-      : scribe(net::conn_hdl_from_socket(wire.descriptor)),
-        stream_(multiplexer, std::move(wire)) {}
+      : scribe(net::conn_hdl_from_socket(wire.descriptor)), stream_(multiplexer, std::move(wire)) {}
 
   void configure_read(caf::io::receive_policy::config config) override {
     stream_.configure_read(config);

@@ -28,7 +28,8 @@ struct PeerSecurity {
   std::shared_ptr<const TlsContext> accepts;  // none: it takes only what is not encrypted
   bool by_certificate = false;  // the node that is dialled must have the name it is dialled by
   bool accepts_plain = true;
-  // Who ends the connection at the first byte of TLS is an older build: it is dialled again without.
+  // Who ends the connection at the first byte of TLS is an older build: it is dialled again
+  // without.
   bool dials_plain_again = false;
 
   std::map<std::string, TlsPsk, std::less<>> keys;  // by secret: deriving one takes 0.1 s

@@ -79,8 +79,9 @@ struct Fixture {
     peer = pair[0];
     const int small = 4096;
     ::setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
-    broker = system->middleman().spawn_broker(framed, make_peer_scribe(*system, PeerWire{pair[1], std::move(tls), std::move(plain)}),
-                                                &seen);
+    broker = system->middleman().spawn_broker(
+        framed, make_peer_scribe(*system, PeerWire{pair[1], std::move(tls), std::move(plain)}),
+        &seen);
   }
   ~Fixture() {
     caf::anon_send_exit(broker, caf::exit_reason::user_shutdown);

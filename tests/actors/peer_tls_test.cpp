@@ -169,8 +169,8 @@ TEST_CASE("encryption that both ends wanted and that is not there was taken away
 TEST_CASE("a certificate of another authority, one that is over, or one of another name") {
   Authority authority;
   Authority stranger("another authority");
-  const PeerSecurityPtr node = security_of(
-      with_certificate(options_with(kSecret), authority, authority.sign()));
+  const PeerSecurityPtr node =
+      security_of(with_certificate(options_with(kSecret), authority, authority.sign()));
   const auto refused = [&](const CertificateFiles& files, const std::string& name) {
     const PeerSecurityPtr other =
         security_of(with_certificate(options_with(kSecret), authority, files));
