@@ -27,6 +27,7 @@ namespace kiwi::config {
 
 enum class Bootstrap : uint8_t { kAuto, kManual };
 enum class IoEngine : uint8_t { kAuto, kEpoll, kUring };
+enum class PeerTls : uint8_t { kNo, kPrefer, kYes };  // of links between nodes
 enum class StateEngine : uint8_t { kPlain, kTable };
 enum class TlsAuthClients : uint8_t { kNo, kYes, kOptional };         // who shows a certificate
 enum class TlsUserOf : uint8_t { kOff, kCommonName };                 // whom a certificate logs in

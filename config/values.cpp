@@ -29,6 +29,11 @@ constexpr std::array<std::pair<std::string_view, StateEngine>, 2> kStateEngines{
     {"plain", StateEngine::kPlain},
     {"table", StateEngine::kTable},
 }};
+constexpr std::array<std::pair<std::string_view, PeerTls>, 3> kPeerTls{{
+    {"no", PeerTls::kNo},
+    {"prefer", PeerTls::kPrefer},
+    {"yes", PeerTls::kYes},
+}};
 constexpr std::array<std::pair<std::string_view, Bootstrap>, 2> kBootstraps{{
     {"auto", Bootstrap::kAuto},
     {"manual", Bootstrap::kManual},
@@ -240,6 +245,8 @@ Refusal parse_value(std::string_view text, Bootstrap& out) {
   return parse_enum(text, kBootstraps, out);
 }
 
+Refusal parse_value(std::string_view text, PeerTls& out) { return parse_enum(text, kPeerTls, out); }
+
 Refusal parse_value(std::string_view text, StateEngine& out) {
   return parse_enum(text, kStateEngines, out);
 }
@@ -364,6 +371,7 @@ std::string option_text(const SkipEntry& value) {
 std::string format_value(IoEngine value) { return enum_name(kIoEngines, value); }
 std::string format_value(const SkipEntry& value) { return option_text(value); }
 std::string format_value(Bootstrap value) { return enum_name(kBootstraps, value); }
+std::string format_value(PeerTls value) { return enum_name(kPeerTls, value); }
 std::string format_value(StateEngine value) { return enum_name(kStateEngines, value); }
 std::string format_value(DebugAccess value) { return enum_name(kDebugAccesses, value); }
 std::string format_value(TlsAuthClients value) { return enum_name(kTlsAuthClients, value); }
@@ -423,6 +431,7 @@ std::string describe(const KeyEventChoice*) {
   return "none or some of the letters Ag$lshzxeKEtmdn, as in Redis";
 }
 std::string describe(const Bootstrap*) { return describe_enum(kBootstraps); }
+std::string describe(const PeerTls*) { return describe_enum(kPeerTls); }
 std::string describe(const StateEngine*) { return describe_enum(kStateEngines); }
 std::string describe(const DebugAccess*) { return describe_enum(kDebugAccesses); }
 std::string describe(const TlsAuthClients*) { return describe_enum(kTlsAuthClients); }

@@ -54,6 +54,7 @@ class Session;
 // One link to a peer, as INFO raft shows it.
 struct LinkStatus {
   bool up = false;
+  bool encrypted = false;               // while it is up
   int64_t connected_at_ms = -1;         // monotonic; -1 = never
   uint64_t connections = 0;             // handshakes that succeeded
   uint64_t errors = 0;                  // and those that did not
@@ -267,6 +268,10 @@ struct NodeContext {
   // CONFIG SET of tls options: reads their files, as the options would be; an error changes
   // nothing.
   std::function<Result<void>(const config::Options&)> reload_tls =
+      [](const config::Options&) -> Result<void> { return {}; };
+  // CONFIG SET of what protects the links to other nodes: reads files, derives keys, as the options
+  // would be; an error changes nothing.
+  std::function<Result<void>(const config::Options&)> secure_links =
       [](const config::Options&) -> Result<void> { return {}; };
   // The session is killed(): close its socket now. May be called from within another session's
   // receive(); the session must outlive that call.

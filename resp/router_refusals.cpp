@@ -1,10 +1,12 @@
 // Router: who is refused, and with which words. See router_state.hpp.
+#include <algorithm>
 #include <utility>
 
 #include "config/base/check.hpp"
 #include "resp/command.hpp"
 #include "resp/command_keys.hpp"
 #include "resp/router_state.hpp"
+#include "resp/words.hpp"
 #include "rocks/keys.hpp"
 
 namespace kiwi::resp {
@@ -58,6 +60,21 @@ bool writes(RequestKind kind, std::string_view packed) {
 }
 
 }  // namespace
+
+// A block with such a command, too. What a script will call nobody knows here.
+bool router::may_build(std::string_view packed) {
+  PackedCommand command;
+  if (!unpack_command(packed, command)) {
+    return false;
+  }
+  if (command.kind == PackedKind::kTransaction) {
+    return std::ranges::any_of(command.commands, may_build);
+  }
+  const bool wrapped = command.args.size() > 1 && same_word(command.args[0], "kiwi.fence");
+  const std::string_view name =
+      command.args.empty() ? std::string_view() : command.args[wrapped ? 1 : 0];
+  return same_word(name, "copy") || same_word(name, "move");
+}
 
 // What a client is told that has to go elsewhere: whoever knows no clusters learns no address.
 Answer Router::State::elsewhere(const Connection& c) const {

@@ -4,7 +4,6 @@
 
 #include "config/base/check.hpp"
 #include "resp/router_state.hpp"
-#include "resp/words.hpp"
 #include "rocks/keyspace.hpp"
 
 namespace kiwi::resp {
@@ -51,19 +50,6 @@ constexpr int64_t kLeaderFullMs = 500;
 }  // namespace
 
 // ---------------------------------------------------------------- packing
-
-// A block with such a command, too. What a script will call nobody knows here.
-bool router::may_build(std::string_view packed) {
-  PackedCommand command;
-  if (!unpack_command(packed, command)) {
-    return false;
-  }
-  if (command.kind == PackedKind::kTransaction) {
-    return std::ranges::any_of(command.commands, may_build);
-  }
-  return !command.args.empty() &&
-         (same_word(command.args[0], "copy") || same_word(command.args[0], "move"));
-}
 
 void Router::State::add_write(Connection& c, const Item& item) {
   bool fits = !open.empty() && !open.back().dead && open.back().builder.count() != 0;

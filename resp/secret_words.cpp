@@ -10,9 +10,13 @@ namespace kiwi::resp {
 
 namespace {
 
-constexpr std::string_view kSecretOptions[] = {"requirepass",       "masterauth",
-                                               "masteruser",        "raft.cluster-secret",
-                                               "tls-key-file-pass", "tls-client-key-file-pass"};
+constexpr std::string_view kSecretOptions[] = {"requirepass",
+                                               "masterauth",
+                                               "masteruser",
+                                               "raft.cluster-secret",
+                                               "tls-key-file-pass",
+                                               "tls-client-key-file-pass",
+                                               "raft.cluster-secret-also"};
 
 bool is_secret_option(std::string_view name) {
   return std::ranges::any_of(kSecretOptions,

@@ -74,8 +74,7 @@ void JoiningShell::visit(const config::HostPort& address,
                          Heard heard) {
   VisitQuestion asked = question;
   asked.build = node_.facts.build;
-  Visit visit{node_.facts.self, node_.options.raft_cluster_secret, address, encode_question(asked),
-              timeout_ms};
+  Visit visit{node_.facts.self, node_.peer_security, address, encode_question(asked), timeout_ms};
   pay_visit(*node_.client_loop, std::move(visit),
             [heard = std::move(heard)](const Result<VisitAnswer>& answer, bool was_asked) {
               heard(outcome_of(answer, was_asked));

@@ -15,6 +15,7 @@
 #include "actors/node/node_note.hpp"
 #include "actors/node/peer_directory.hpp"
 #include "actors/node/pulse.hpp"
+#include "actors/peers/peer_security.hpp"
 #include "actors/replica_requests.hpp"
 #include "config/metrics.hpp"
 #include "config/options.hpp"
@@ -56,6 +57,7 @@ struct NodeParts {
   ServiceGate gate;
   ClusterFacts facts;
   OwnNode own;
+  PeerSecurityPtr peer_security;  // replaced as a whole; set before the peer port opens
 
   std::unique_ptr<caf::actor_system_config> system_config;
   std::unique_ptr<caf::actor_system> system;

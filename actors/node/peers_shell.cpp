@@ -14,6 +14,7 @@ namespace {
 constexpr uint64_t kListenerRounds = 300;  // half a minute
 // A copy of a running node's directory that is older than this is recognised when it is put back.
 constexpr int64_t kMarkEveryMs = 60'000;
+constexpr int64_t kRenewalMs = 1000;
 constexpr int64_t kStoreAgainMs = 1000;  // what could not be written
 
 std::string name(NodeId id) { return "node " + std::to_string(id.value); }
@@ -43,7 +44,42 @@ PeersShell::PeersShell(NodeParts& node,
 
 // ---------------------------------------------------------------- links
 
+Result<void> PeersShell::secure(const config::Options& options) {
+  const PeerSecurityPtr& now = node_.peer_security;
+  if (now != nullptr && !now->secret.empty() && options.raft_cluster_secret.empty()) {
+    return Error{Errc::kInvalid,
+                 "raft.cluster-secret cannot be taken away while the node runs, only replaced"};
+  }
+  Result<PeerSecurityPtr> made = make_peer_security(options, now);
+  if (!made) {
+    return made.error();
+  }
+  if (const std::string weakness = weakness_of(**made); !weakness.empty()) {
+    log_warning(weakness);
+  }
+  node_.peer_security = std::move(*made);
+  return {};
+}
+
+// One a second, so that a majority is linked all the time.
+void PeersShell::renew_links() {
+  const int64_t now_ms = ClientLoop::monotonic_ms();
+  if (now_ms < next_renewal_ms_) {
+    return;
+  }
+  for (const auto& [peer, link] : links_) {
+    if (link.renew()) {
+      log_notice("the link to " + name(peer) + " is made anew: what protects it has changed here");
+      next_renewal_ms_ = now_ms + kRenewalMs;
+      return;
+    }
+  }
+}
+
 Result<void> PeersShell::open_port() {
+  if (Result<void> secured = secure(node_.options); !secured) {
+    return secured;
+  }
   Result<KnownMarks> known = KnownMarks::load(node_.options.dir);
   if (!known) {
     return known.error();
@@ -51,7 +87,7 @@ Result<void> PeersShell::open_port() {
   directory_.remembers(std::move(*known));
   PeerListenerOptions listening;
   listening.self = node_.facts.self;
-  listening.secret = node_.options.raft_cluster_secret;
+  listening.security = [this] { return node_.peer_security; };
   listening.bind = node_.options.bind;
   listening.port = node_.options.peer_port();
   listening.backlog = 128;
@@ -88,7 +124,7 @@ void PeersShell::add_link(NodeId peer) {
   PeerLinkOptions link;
   link.self = node_.facts.self;
   link.peer = peer;
-  link.secret = node_.options.raft_cluster_secret;
+  link.security = [this] { return node_.peer_security; };
   link.connection_timeout_ms = std::min<int64_t>(node_.options.raft_connection_timeout, 1000);
   link.reconnect_interval_ms = node_.options.raft_reconnect_interval;
   link.loop = node_.client_loop.get();
@@ -203,6 +239,7 @@ void PeersShell::timer() {
   for (const auto& [peer, link] : links_) {
     caf::anon_send(link.handle, timer_atom_v);
   }
+  renew_links();
   joining_.returned(directory_.returned());
   draw_mark();
   store_marks_of_peers();

@@ -24,6 +24,9 @@ class PeersShell {
   PeersShell(NodeParts& node, FoundingShell& founding, JoiningShell& joining, OrdersShell& orders);
 
   Result<void> open_port();
+  // Puts into force what these options say of secrets and certificates, for new links; those that
+  // there are follow, one after the other. An error changes nothing.
+  Result<void> secure(const config::Options& options);
   void ensure_links();
   void no_more_links() { closed_ = true; }
   void timer();
@@ -39,6 +42,7 @@ class PeersShell {
 
  private:
   void tell_listener_of_members();
+  void renew_links();
   void add_link(NodeId peer);
   void peer_said(const PeerHello& hello);
   void peer_gone(NodeId peer);
@@ -60,6 +64,7 @@ class PeersShell {
   std::unique_ptr<PeerListener> listener_;
   std::map<NodeId, SpawnedLink> links_;
   bool closed_ = false;
+  int64_t next_renewal_ms_ = 0;
   int64_t next_mark_ms_ = 0;
   bool mark_under_way_ = false;
   bool peers_store_under_way_ = false;

@@ -3,10 +3,13 @@
 #include <array>
 #include <cstring>
 #include <exception>
+#include <memory>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string_view>
 #include <sys/socket.h>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -17,6 +20,7 @@
 
 #include "actors/client_loop.hpp"
 #include "config/base/bytes.hpp"
+#include "config/base/check.hpp"
 #include "config/base/log.hpp"
 #include "config/limits.hpp"
 
@@ -32,6 +36,14 @@ namespace {
 constexpr int kAskIdleSeconds = 2;
 constexpr int kUnacknowledgedMs = 6000;
 
+constexpr std::string_view kTlsRecord = "\x16\x03";  // the first bytes of a TLS client
+constexpr size_t kEncryptedBytes = size_t{4} * 1024;
+constexpr const char* kNotOurs = "it does not speak the protocol of nodes";
+// The label is registered nowhere, so it says that it is of nobody's protocol but this one.
+constexpr std::string_view kBindingLabel = "EXPORTER-kiwi-peer";
+// As the size of a first frame they mean at least 790 bytes: it would be taken for TLS.
+static_assert(kNonceBytes + 32 < 0x0316);
+
 std::string text_of(const tcp::endpoint& endpoint) {
   const std::string host = endpoint.address().to_string();
   return config::HostPort{host, endpoint.port()}.text();
@@ -40,8 +52,11 @@ std::string text_of(const tcp::endpoint& endpoint) {
 class AsioFrameSocket final : public FrameSocket,
                               public std::enable_shared_from_this<AsioFrameSocket> {
  public:
-  explicit AsioFrameSocket(ClientLoop& loop)
-      : socket_(loop.io()), resolver_(loop.io()), timer_(loop.io()) {}
+  AsioFrameSocket(ClientLoop& loop, PeerSecurityPtr security)
+      : socket_(loop.io()),
+        resolver_(loop.io()),
+        timer_(loop.io()),
+        security_(std::move(security)) {}
 
   void dial_to(config::HostPort address) { address_ = std::move(address); }
   void adopt(int descriptor) {
@@ -79,32 +94,37 @@ class AsioFrameSocket final : public FrameSocket,
     });
   }
 
-  // Frames are few and small: the kernel takes them at once, or the peer does not read at all.
+  bool ready() const override { return ready_; }
+  const PeerSecurityPtr& security() const override { return security_; }
+
+  PeerChannel channel() const override { return channel_; }
+
   void send(const std::string& frame) override {
     if (closed_) {
       return;
     }
+    CHECK_INVARIANT(ready_);
     std::string bytes;
     put_le(bytes, static_cast<uint32_t>(frame.size()));
     bytes += frame;
-    ErrorCode error;
-    const size_t sent = socket_.write_some(asio::buffer(bytes), error);
-    if (error || sent != bytes.size()) {
-      asio::post(socket_.get_executor(), [self = shared_from_this()] {
-        self->fail("it does not take what is sent to it");
-      });
+    if (tls_ != nullptr) {
+      tls_->send(bytes);
+      bytes = tls_->take_output();
     }
+    write(bytes);
   }
 
   std::string remote() const override { return remote_; }
 
-  int release() override {
+  PeerWire release() override {
     closed_ = true;
     events_ = {};
     timer_.cancel();
     notice_when_it_is_dead(false);
     ErrorCode error;
-    return socket_.release(error);
+    PeerWire wire{socket_.release(error), std::move(tls_), std::move(plain_)};
+    CHECK_INVARIANT(wire.tls != nullptr || wire.plain.empty());
+    return wire;
   }
 
   void close() override {
@@ -157,6 +177,19 @@ class AsioFrameSocket final : public FrameSocket,
 
   void connected() {
     opened();
+    if (security_ != nullptr && security_->dials != nullptr && !plain_again_) {
+      begin_tls(security_->dials, security_->by_certificate ? address_.host : std::string());
+      read_encrypted();
+      return;
+    }
+    ready_ = true;
+    tell_connected();
+    if (!closed_) {
+      read_size();
+    }
+  }
+
+  void tell_connected() {
     const auto told = events_.connected;  // the owner may change while it runs
     try {
       if (told) {
@@ -164,10 +197,113 @@ class AsioFrameSocket final : public FrameSocket,
       }
     } catch (const std::exception& thrown) {
       fail(thrown.what());
+    }
+  }
+
+  // ---- TLS
+
+  void begin_tls(std::shared_ptr<const TlsContext> context, std::string name) {
+    tls_ = std::make_unique<TlsEngine>(std::move(context), TlsEngineOptions{std::move(name)});
+    encrypted_.resize(kEncryptedBytes);
+    write(tls_->take_output());
+    if (tls_->state() == TlsState::kFailed) {
+      fail(tls_->error());
+    }
+  }
+
+  void read_encrypted() {
+    if (closed_) {
       return;
     }
-    if (!closed_) {
-      read_size();
+    socket_.async_read_some(asio::buffer(encrypted_),
+                            [self = shared_from_this()](const ErrorCode& error, size_t size) {
+                              self->encrypted_is_here(error, size);
+                            });
+  }
+
+  void encrypted_is_here(const ErrorCode& error, size_t size) {
+    if (closed_) {
+      return;
+    }
+    if (error && !tls_answered_ && security_->dials_plain_again && !address_.host.empty()) {
+      dial_plain();
+    } else if (error) {
+      fail(ready_ ? error.message() : "it ended the TLS handshake: " + error.message());
+    } else {
+      tls_answered_ = true;
+      receive(std::string_view(encrypted_).substr(0, size));
+      read_encrypted();
+    }
+  }
+
+  // An older build takes the first record for a frame that is far too long. If it is none, but
+  // somebody between the two who wants to read, the proof shows it
+  // (PeerProof::Options::speaks_tls).
+  void dial_plain() {
+    plain_again_ = true;
+    tls_.reset();
+    ErrorCode ignored;
+    socket_.close(ignored);
+    remote_.clear();
+    dial();
+  }
+
+  void receive(std::string_view bytes) {
+    const TlsState state = tls_->receive(bytes, plain_);
+    write(tls_->take_output());
+    if (!ready_ && state == TlsState::kOpen) {
+      // Now, for a connection that has failed tells nothing any more.
+      channel_.binding = tls_->exporter(kBindingLabel, kBindingBytes);
+      if (tls_->proof() == TlsProof::kCertificate) {
+        channel_.uris = tls_->peer_uris();
+      }
+      ready_ = true;
+      if (!address_.host.empty()) {
+        tell_connected();
+      }
+    }
+    if (ready_) {
+      deliver_frames();
+    }
+    if (closed_) {
+      return;  // or another owner has the socket, and the TLS
+    }
+    if (state == TlsState::kFailed) {
+      const bool key = tls_->failure() == TlsFailure::kHandshake && address_.host.empty() &&
+                       !tls_->context().psks().empty();
+      fail("TLS: " + tls_->error() +
+           (key ? "; is raft.cluster-secret the same on both nodes?" : ""));
+    } else if (state == TlsState::kEnded) {
+      fail("it ended the connection");
+    }
+  }
+
+  // At most one frame, and as many bytes as one read brought, wait here.
+  void deliver_frames() {
+    uint32_t size = 0;
+    while (!closed_ && plain_.size() >= sizeof(size)) {
+      std::memcpy(&size, plain_.data(), sizeof(size));
+      if (size == 0 || size > frame_max_) {
+        fail(kNotOurs);
+        return;
+      }
+      if (plain_.size() - sizeof(size) < size) {
+        return;
+      }
+      std::string frame = plain_.substr(sizeof(size), size);
+      plain_.erase(0, sizeof(size) + size);
+      give(std::move(frame));
+    }
+  }
+
+  // Frames are few and small: the kernel takes them at once, or the peer does not read at all.
+  void write(const std::string& bytes) {
+    ErrorCode error;
+    const size_t sent = bytes.empty() ? 0 : socket_.write_some(asio::buffer(bytes), error);
+    if (error || sent != bytes.size()) {
+      asio::post(socket_.get_executor(), [self = shared_from_this()] {
+        self->fail("it does not take what is sent to it");
+      });
     }
   }
 
@@ -201,13 +337,13 @@ class AsioFrameSocket final : public FrameSocket,
   }
 
   void size_is_here(const ErrorCode& error) {
-    if (closed_) {
+    if (closed_ || (!error && !ready_ && !accept_first(size_bytes_))) {
       return;
     }
     uint32_t size = 0;
     std::memcpy(&size, size_bytes_.data(), sizeof(size));
     if (error || size == 0 || size > frame_max_) {
-      fail(error ? error.message() : "it does not speak the protocol of nodes");
+      fail(error ? error.message() : kNotOurs);
       return;
     }
     frame_.resize(size);
@@ -215,6 +351,25 @@ class AsioFrameSocket final : public FrameSocket,
                      [self = shared_from_this()](const ErrorCode& failed, size_t) {
                        self->frame_is_here(failed);
                      });
+  }
+
+  // The first bytes of a dialer. False: they are no size of a frame.
+  bool accept_first(const std::array<char, sizeof(uint32_t)>& bytes) {
+    if (security_ != nullptr && security_->accepts != nullptr &&
+        std::string_view(bytes.data(), bytes.size()).starts_with(kTlsRecord)) {
+      begin_tls(security_->accepts, {});
+      if (!closed_) {
+        receive({bytes.data(), bytes.size()});
+      }
+      read_encrypted();
+      return false;
+    }
+    if (security_ != nullptr && !security_->accepts_plain) {
+      fail("it does not encrypt, and this node takes only encrypted links (raft.tls-enabled)");
+      return false;
+    }
+    ready_ = true;
+    return true;
   }
 
   void frame_is_here(const ErrorCode& error) {
@@ -225,18 +380,20 @@ class AsioFrameSocket final : public FrameSocket,
       fail(error.message());
       return;
     }
+    give(std::exchange(frame_, {}));
+    if (!closed_) {
+      read_size();
+    }
+  }
+
+  void give(std::string frame) {
     const auto received = events_.received;  // the owner may change while it runs
     try {
       if (received) {
-        received(std::move(frame_));
+        received(std::move(frame));
       }
     } catch (const std::exception& thrown) {  // ends this connection and nobody else's
       fail(thrown.what());
-      return;
-    }
-    frame_.clear();
-    if (!closed_) {
-      read_size();
     }
   }
 
@@ -265,21 +422,33 @@ class AsioFrameSocket final : public FrameSocket,
   std::string frame_;
   size_t frame_max_ = config::limits::kHelloBytes;
   bool closed_ = false;
+
+  PeerSecurityPtr security_;
+  std::unique_ptr<TlsEngine> tls_;
+  PeerChannel channel_;
+  std::string encrypted_;      // what one read brought
+  std::string plain_;          // of TLS: what no frame has taken
+  bool ready_ = false;         // frames may be sent
+  bool tls_answered_ = false;  // something came behind the first record
+  bool plain_again_ = false;   // an older build is there
 };
 
 }  // namespace
 
 std::shared_ptr<FrameSocket> dial_frame_socket(ClientLoop& loop,
                                                const config::HostPort& address,
-                                               int64_t timeout_ms) {
-  auto socket = std::make_shared<AsioFrameSocket>(loop);
+                                               int64_t timeout_ms,
+                                               PeerSecurityPtr security) {
+  auto socket = std::make_shared<AsioFrameSocket>(loop, std::move(security));
   socket->dial_to(address);
   socket->set_deadline(timeout_ms);
   return socket;
 }
 
-std::shared_ptr<FrameSocket> adopt_frame_socket(ClientLoop& loop, int descriptor) {
-  auto socket = std::make_shared<AsioFrameSocket>(loop);
+std::shared_ptr<FrameSocket> adopt_frame_socket(ClientLoop& loop,
+                                                int descriptor,
+                                                PeerSecurityPtr security) {
+  auto socket = std::make_shared<AsioFrameSocket>(loop, std::move(security));
   socket->adopt(descriptor);
   return socket;
 }

@@ -15,6 +15,10 @@ std::string prove(std::string_view secret, Side side, const Opening& opening) {
   put_u8(text, static_cast<uint8_t>(side));
   put_sized(text, opening.open);
   put_sized(text, opening.challenge);
+  if (!opening.binding.empty()) {
+    CHECK_INVARIANT(opening.binding.size() == kBindingBytes);
+    put_sized(text, opening.binding);
+  }
   std::string proof(kProofBytes, '\0');
   unsigned size = 0;
   const unsigned char* done =

@@ -26,6 +26,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "actors/peers/peer_hello.hpp"
@@ -43,6 +44,7 @@ class PeerHandshake {
   enum class Phase : uint8_t { kProving, kTalking, kSwitched, kFailed };
 
   // ---- inputs
+  void bind(PeerChannel channel) { proof_.bind(std::move(channel)); }  // before the first frame
   void receive(std::string_view frame);
   void say(const PeerHello& hello);  // kept until it may be sent; sent again only if it changed
   void delay_switch(bool delay);     // acceptor: an earlier link has to go first

@@ -111,11 +111,13 @@ void PeerLink::dial() {
   phase_ = Phase::kTalking;
   heard_ms_ = ClientLoop::monotonic_ms();
   dialled_here_ = true;
-  PeerHandshake::Options options{options_.self, options_.secret, {}, random_nonce()};
+  const PeerSecurityPtr security = options_.security();
+  PeerHandshake::Options options{options_.self, security->secret, {}, random_nonce()};
+  options.speaks_tls = security->encrypts();
   handshake_ = std::make_shared<PeerHandshake>(
       PeerHandshake::dialer(std::move(options), options_.peer, random_nonce(16)));
   handshake_->approve(false);
-  socket_ = dial_frame_socket(*options_.loop, address, options_.connection_timeout_ms);
+  socket_ = dial_frame_socket(*options_.loop, address, options_.connection_timeout_ms, security);
   watch(socket_);
 }
 
@@ -158,6 +160,15 @@ void PeerLink::refuse(const std::string& why) {
     send(options_.replica(), LinkRefused{options_.peer});
     lost(why);
   }  // else whoever talks is judged by its hello
+}
+
+bool PeerLink::renew() {
+  if ((phase_ != Phase::kHandedOver && phase_ != Phase::kUp) ||
+      handed_security_ == options_.security()) {
+    return false;
+  }
+  lost("");
+  return true;
 }
 
 void PeerLink::take_over(AcceptedPeer accepted) {
@@ -240,7 +251,12 @@ void PeerLink::watch(const std::shared_ptr<FrameSocket>& socket) {
   const LinkHandle self = this;
   const FrameSocket* which = socket.get();
   FrameSocket::Events events;
-  events.connected = [this, self] { talk(); };
+  events.connected = [this, self, which] {
+    if (socket_.get() == which) {
+      handshake_->bind(socket_->channel());
+      talk();
+    }
+  };
   events.received = [this, self, which](const std::string& frame) {
     if (socket_.get() == which) {
       heard_ms_ = ClientLoop::monotonic_ms();
@@ -295,7 +311,7 @@ void PeerLink::talk() {
                 !misfit(mine.build_facts(), hello.build_facts()).empty();
     handshake->say(mine);  // what it said may have made this node a member
   }
-  if (socket->remote().empty()) {
+  if (!socket->ready()) {
     return;  // still dialling: kOpen waits
   }
   for (const std::string& frame : handshake->take_frames()) {
@@ -313,7 +329,10 @@ void PeerLink::hand_over() {
   const ReplicaHandle replica = options_.replica();
   token_ = handshake_->token();
   peer_remote_ = socket_->remote();
-  const int fd = socket_->release();
+  handed_security_ = socket_->security();
+  PeerWire wire = socket_->release();
+  handed_encrypted_ = wire.tls != nullptr;
+  const int fd = wire.descriptor;
   socket_.reset();
   handshake_.reset();
   options_.peer_gone();
@@ -329,7 +348,7 @@ void PeerLink::hand_over() {
   deadline_ms_ = ClientLoop::monotonic_ms() + kHelloAnswerMs;
   auto& middleman = system().middleman();
   const auto basp = middleman.named_broker<caf::io::basp_broker>(caf::atom("BASP"));
-  auto scribe = make_peer_scribe(system(), fd);
+  auto scribe = make_peer_scribe(system(), std::move(wire));
   send(replica, LinkRegistered{options_.peer, LinkHandle(this)});
   if (dialled_here_) {
     request(basp, std::chrono::milliseconds(kHelloAnswerMs), caf::connect_atom_v, std::move(scribe),
@@ -385,6 +404,7 @@ void PeerLink::take(const LinkState& state) {
     last_said_.clear();
     if (options_.status != nullptr) {
       options_.status->up = true;
+      options_.status->encrypted = handed_encrypted_;
       options_.status->connected_at_ms = ClientLoop::monotonic_ms();
       ++options_.status->connections;
     }
@@ -451,7 +471,8 @@ SpawnedLink spawn_peer_link(caf::actor_system& system,
   LinkHandle handle = spawn_hosted<PeerLink>(system, hosting, std::move(options));
   auto* link = static_cast<PeerLink*>(caf::actor_cast<caf::abstract_actor*>(handle));
   return {handle, [handle, link](AcceptedPeer accepted) { link->accept(std::move(accepted)); },
-          [handle, link](const std::string& why) { link->refuse(why); }};
+          [handle, link](const std::string& why) { link->refuse(why); },
+          [handle, link] { return link->renew(); }};
 }
 
 }  // namespace kiwi::actors

@@ -28,7 +28,7 @@ class ClientLoop;
 struct PeerLinkOptions {
   NodeId self;
   NodeId peer;
-  std::string secret;
+  std::function<PeerSecurityPtr()> security;  // as it is now; links of an earlier one are renewed
   int64_t connection_timeout_ms = 1000;
   int64_t reconnect_interval_ms = 100;
   ClientLoop* loop = nullptr;                 // outlives the actor
@@ -56,6 +56,9 @@ class PeerLink final : public Hosted<LinkHandle> {
   void accept(AcceptedPeer accepted);  // same thread: called by the listener directly
   // Same thread: ends the link there is. Nothing that came on it counts from now on (F52).
   void refuse(const std::string& why);
+  // Same thread: ends a link that was made with another secret or certificate than is in force now.
+  // False: there is none.
+  bool renew();
 
  protected:
   void stopped() override;
@@ -101,8 +104,10 @@ class PeerLink final : public Hosted<LinkHandle> {
   std::optional<Rival> rival_;
   std::string rival_said_;  // whom the log knows already
   Incarnation peer_incarnation_;
-  std::string peer_remote_;      // where the present link comes from
-  LinkToken token_;              // of the socket that was handed over last
+  std::string peer_remote_;          // where the present link comes from
+  LinkToken token_;                  // of the socket that was handed over last
+  PeerSecurityPtr handed_security_;  // that it was made with
+  bool handed_encrypted_ = false;
   int handed_fd_ = -1;           // a duplicate of it, to cut it
   bool replica_has_it_ = false;  // the replica will say when it is down
   int64_t next_dial_ms_ = 0;
@@ -119,6 +124,7 @@ struct SpawnedLink {
   LinkHandle handle;
   std::function<void(AcceptedPeer)> accept;
   std::function<void(const std::string&)> refuse;
+  std::function<bool()> renew;
 };
 SpawnedLink spawn_peer_link(caf::actor_system& system,
                             const Hosting& hosting,

@@ -145,9 +145,12 @@ void PeerListener::State::accept(const std::shared_ptr<tcp::acceptor>& acceptor)
 }
 
 void PeerListener::State::examine(int descriptor) {
-  PeerHandshake::Options handshake{options.self, options.secret, options.knows, random_nonce()};
+  const PeerSecurityPtr security = options.security();
+  PeerHandshake::Options handshake{options.self, security->secret, options.knows, random_nonce()};
+  handshake.secret_also = security->secret_also;
+  handshake.speaks_tls = security->accepts != nullptr;
   AcceptedPeer stranger{
-      adopt_frame_socket(loop, descriptor),
+      adopt_frame_socket(loop, descriptor, security),
       std::make_shared<PeerHandshake>(PeerHandshake::acceptor(std::move(handshake)))};
   const std::string source = source_of(ip_of(*stranger.socket));
   const Strangers::Welcome welcome = strangers.come(source, is_of_a_member(source));
@@ -176,6 +179,9 @@ void PeerListener::State::examine(int descriptor) {
 
 void PeerListener::State::received(Id id, const AcceptedPeer& stranger, const std::string& frame) {
   const AcceptedPeer kept = stranger;  // the events that hold it may be replaced below
+  if (kept.handshake->phase() == PeerHandshake::Phase::kProving) {
+    kept.handshake->bind(kept.socket->channel());
+  }
   kept.handshake->receive(frame);
   for (const std::string& answer : kept.handshake->take_frames()) {
     kept.socket->send(answer);

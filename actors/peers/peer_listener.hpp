@@ -18,7 +18,7 @@ namespace kiwi::actors {
 
 struct PeerListenerOptions {
   NodeId self;
-  std::string secret;
+  std::function<PeerSecurityPtr()> security;  // as it is now
   std::vector<std::string> bind;
   uint16_t port = 0;
   int backlog = 128;

@@ -12,10 +12,20 @@ namespace {
 
 constexpr uint32_t kMagic = 0x4957494b;  // "KIWI"
 constexpr const char* kNotOurs = "it does not speak the protocol of nodes";
+// Of a URI in a certificate that may be one node's only; the node's id follows.
+constexpr std::string_view kNodeUri = "kiwi:node:";
+// At the end of kOpen: the dialer wants the connection encrypted. Builds that know no TLS skip it.
+constexpr uint8_t kWantsTls = 1;
 
 }  // namespace
 
 PeerProof::PeerProof(Options options, Side side) : options_(std::move(options)), side_(side) {}
+
+void PeerProof::bind(PeerChannel channel) {
+  CHECK_INVARIANT(!proven_);
+  opening_.binding = std::move(channel.binding);
+  uris_ = std::move(channel.uris);
+}
 
 std::string PeerProof::open(NodeId peer) {
   CHECK_INVARIANT(side_ == Side::kDialer && !opened_);
@@ -28,6 +38,9 @@ std::string PeerProof::open(NodeId peer) {
   put_le(body, options_.self.value);
   put_le(body, peer.value);
   body += options_.nonce;
+  if (options_.speaks_tls) {
+    put_u8(body, kWantsTls);
+  }
   return body;
 }
 
@@ -39,6 +52,8 @@ PeerProof::Answer PeerProof::receive_open(std::string_view body) {
   const NodeId from{reader.le<uint64_t>()};
   const NodeId to{reader.le<uint64_t>()};
   reader.take(kNonceBytes);
+  const std::string_view more = reader.ok() ? reader.rest() : std::string_view();
+  const bool wants_tls = !more.empty() && more.front() == static_cast<char>(kWantsTls);
   if (!reader.ok() || magic != kMagic) {
     return fail(kNotOurs);
   }
@@ -62,6 +77,15 @@ PeerProof::Answer PeerProof::receive_open(std::string_view body) {
     return fail("it says that it is node " + std::to_string(from.value) +
                 ", which is none of the peers");
   }
+  // Both would have encrypted, so somebody between them made each believe that the other cannot.
+  if (wants_tls && options_.speaks_tls && opening_.binding.empty()) {
+    return fail(
+        "it wanted an encrypted connection, as this node does, and got a plain one: somebody "
+        "between the two takes the encryption away");
+  }
+  if (!is_certified(from)) {
+    return std::nullopt;
+  }
   peer_ = from;
   opened_ = true;
   opening_.open = body;
@@ -83,6 +107,9 @@ PeerProof::Answer PeerProof::receive_challenge(std::string_view body) {
   if ((peer_ && answering != peer_) || !answering) {
     return fail("node " + std::to_string(answering.value) + " answers there");
   }
+  if (!is_certified(answering)) {
+    return std::nullopt;
+  }
   peer_ = answering;
   opened_ = true;
   opening_.challenge = body;
@@ -92,14 +119,46 @@ PeerProof::Answer PeerProof::receive_challenge(std::string_view body) {
 PeerProof::Answer PeerProof::receive_proof(std::string_view body) {
   CHECK_INVARIANT(opened_ && !proven_);
   const Side prover = side_ == Side::kDialer ? Side::kAcceptor : Side::kDialer;
-  if (!same_bytes(body, prove(options_.secret, prover, opening_))) {
-    return fail("it does not know the cluster's secret (raft.cluster-secret)");
+  if (!recognise(body, prover)) {
+    return fail(opening_.binding.empty()
+                    ? "it does not know the cluster's secret (raft.cluster-secret)"
+                    : "it does not know the cluster's secret (raft.cluster-secret), or is not the "
+                      "other end of this TLS connection");
   }
   proven_ = true;
   if (side_ == Side::kAcceptor) {
     return prove(options_.secret, Side::kAcceptor, opening_);
   }
   return std::nullopt;
+}
+
+// Which of two secrets it was is the one that the answer is proved with.
+bool PeerProof::recognise(std::string_view proof, Side prover) {
+  if (same_bytes(proof, prove(options_.secret, prover, opening_))) {
+    return true;
+  }
+  if (side_ == Side::kDialer || options_.secret_also.empty() ||
+      !same_bytes(proof, prove(options_.secret_also, prover, opening_))) {
+    return false;
+  }
+  options_.secret = options_.secret_also;
+  return true;
+}
+
+// A certificate that names nodes is good for those nodes only; one that names none for any.
+bool PeerProof::is_certified(NodeId id) {
+  bool names_nodes = false;
+  for (const std::string& uri : uris_) {
+    if (uri == std::string(kNodeUri) + std::to_string(id.value)) {
+      return true;
+    }
+    names_nodes = names_nodes || uri.starts_with(kNodeUri);
+  }
+  if (names_nodes) {
+    fail("it says that it is node " + std::to_string(id.value) +
+         ", but its certificate is another node's");
+  }
+  return !names_nodes;
 }
 
 bool PeerProof::agree(ProtocolRange theirs) {

@@ -22,10 +22,16 @@ class PeerProof {
     std::function<bool(NodeId)> knows;  // acceptor: is this id one of ours?
     std::string nonce;                  // own, kNonceBytes
     ProtocolRange protocols = kPeerProtocols;
+    std::string secret_also = {};  // acceptor: the dialer may prove this one instead; empty: none
+    // Dialer: it wants this connection encrypted. Acceptor: it would have encrypted it.
+    bool speaks_tls = false;
   };
   using Answer = std::optional<std::string>;  // the body to be sent, if any
 
   PeerProof(Options options, Side side);
+
+  // Before the other's first frame.
+  void bind(PeerChannel channel);
 
   // ---- inputs: what the other sent. The shell of the talk keeps their order.
   std::string open(NodeId peer);                    // dialer, first; 0: a visit, whoever is there
@@ -43,12 +49,15 @@ class PeerProof {
 
  private:
   bool agree(ProtocolRange theirs);
+  bool is_certified(NodeId id);
+  bool recognise(std::string_view proof, Side prover);
   std::nullopt_t fail(std::string why);
 
   Options options_;
   Side side_;
   NodeId peer_;
   Opening opening_;
+  std::vector<std::string> uris_;  // of the peer's certificate
   uint16_t protocol_ = 0;
   bool opened_ = false;
   bool proven_ = false;

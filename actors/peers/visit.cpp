@@ -17,8 +17,13 @@ struct Visiting : std::enable_shared_from_this<Visiting> {
       : question(std::move(visit.question)),
         address(visit.address.text()),
         done(std::move(answered)),
-        handshake(
-            PeerHandshake::visitor({visit.self, std::move(visit.secret), {}, random_nonce()})) {}
+        handshake(PeerHandshake::visitor(handshake_options(visit))) {}
+
+  static PeerHandshake::Options handshake_options(const Visit& visit) {
+    PeerHandshake::Options options{visit.self, visit.security->secret, {}, random_nonce()};
+    options.speaks_tls = visit.security->encrypts();
+    return options;
+  }
 
   void talk() {
     if (handshake.proven() && !question.empty()) {
@@ -64,10 +69,14 @@ struct Visiting : std::enable_shared_from_this<Visiting> {
 void pay_visit(ClientLoop& loop, Visit visit, VisitDone done) {
   const config::HostPort address = visit.address;
   const int64_t timeout_ms = visit.timeout_ms;
+  const PeerSecurityPtr security = visit.security;
   auto visiting = std::make_shared<Visiting>(std::move(visit), std::move(done));
-  visiting->socket = dial_frame_socket(loop, address, timeout_ms);
+  visiting->socket = dial_frame_socket(loop, address, timeout_ms, security);
   FrameSocket::Events events;
-  events.connected = [visiting] { visiting->talk(); };
+  events.connected = [visiting] {
+    visiting->handshake.bind(visiting->socket->channel());
+    visiting->talk();
+  };
   events.received = [visiting](const std::string& frame) {
     visiting->handshake.receive(frame);
     visiting->talk();

@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 
+#include "actors/peers/peer_security.hpp"
 #include "config/address.hpp"
 #include "config/base/ids.hpp"
 #include "config/base/result.hpp"
@@ -16,7 +17,7 @@ class ClientLoop;
 
 struct Visit {
   NodeId self;
-  std::string secret;
+  PeerSecurityPtr security;
   config::HostPort address;  // of a peer port
   std::string question;
   int64_t timeout_ms = 5000;

@@ -353,10 +353,6 @@ void StateMachine::pump_long_reads() {
   }
 }
 
-int64_t StateMachine::now_us() const {
-  return options_.now_us ? options_.now_us() : options_.now_ms() * 1000;
-}
-
 void StateMachine::expire() {
   if (options_.executor->rests() ||
       options_.executor->settings().says_no(config::kActiveExpireSetting)) {

@@ -74,7 +74,7 @@ class StateMachine final : public Hosted<StateMachineHandle> {
   void tell_latency(bool expired, int64_t turn_us);
   void tidy();
   void compare();
-  int64_t now_us() const;
+  int64_t now_us() const { return options_.now_us ? options_.now_us() : options_.now_ms() * 1000; }
   void order_long_reads(resp::ExecutorEffects& effects);
   void pump_long_reads();
   void long_read_done(LongReadDone& answer);

@@ -65,6 +65,18 @@ void set_password(Session& session, std::string_view password, ReplyWriter& repl
   s.forward_write(std::array<std::string_view, 2>{"kiwi.password", hash});
 }
 
+// The first name of an option that protects the links to other nodes; empty: there is none.
+std::string_view first_of_links(Args names_and_values) {
+  for (size_t i = 0; i < names_and_values.size(); i += 2) {
+    for (const std::string_view prefix : {"raft.tls-", "raft.cluster-secret"}) {
+      if (same_word(names_and_values[i].substr(0, prefix.size()), prefix)) {
+        return names_and_values[i];
+      }
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 void config_get(Session& session, Args args, ReplyWriter& reply) {
@@ -109,6 +121,13 @@ void config_set(Session& session, Args args, ReplyWriter& reply) {
       return reply.error("ERR CONFIG SET failed (possibly related to argument '" +
                          std::string(name) +
                          "') - Unable to update TLS configuration: " + loaded.error().text);
+    }
+  }
+  if (const std::string_view name = first_of_links(words); !name.empty()) {
+    if (Result<void> secured = node.secure_links(changed); !secured) {
+      static_cast<void>(node.reload_tls(node.options));  // it goes on as before, too
+      return reply.error("ERR CONFIG SET failed (possibly related to argument '" +
+                         std::string(name) + "') - " + secured.error().text);
     }
   }
   node.options = std::move(changed);

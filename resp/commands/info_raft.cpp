@@ -67,6 +67,7 @@ void remote_nodes(const NodeContext& node, InfoText& out) {
       text += ",tls_port=" + link.tls_client_address.substr(tls_colon + 1);
     }
     text += ",last_conn_secs=" + std::to_string(age_s);
+    text += std::string(",encrypted=") + (link.up && link.encrypted ? "yes" : "no");
     text += ",conn_errors=" + std::to_string(link.errors);
     text += ",conn_oks=" + std::to_string(link.connections);
     for (const raft::PeerStatus& peer : node.status.raft.peers) {

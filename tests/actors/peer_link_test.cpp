@@ -52,7 +52,7 @@ struct Fixture {
     PeerLinkOptions options;
     options.self = NodeId{1};
     options.peer = NodeId{2};
-    options.secret = kSecret;
+    options.security = [this] { return security; };
     options.reconnect_interval_ms = 10;
     options.loop = &*loop;
     options.address = [this] {
@@ -142,6 +142,7 @@ struct Fixture {
   config::HostPort address;
   int address_throws = 0;
   std::string failure;
+  PeerSecurityPtr security = plain_peer_security(kSecret);
   std::shared_ptr<FrameSocket> talk;
   std::optional<PeerHandshake> handshake;
   std::optional<PeerHello> says;

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <functional>
 #include <future>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <random>
@@ -19,6 +20,8 @@
 #include <caf/all.hpp>
 #include <caf/io/all.hpp>
 #include <doctest/doctest.h>
+
+#include "tls_pair.hpp"
 
 namespace kiwi::actors {
 
@@ -68,7 +71,7 @@ caf::behavior framed(caf::io::broker* self, const caf::io::scribe_ptr& scribe, S
 }
 
 struct Fixture {
-  Fixture() {
+  explicit Fixture(std::unique_ptr<TlsEngine> tls = nullptr, std::string plain = {}) {
     config.load<caf::io::middleman>();
     system.emplace(config);
     int pair[2];
@@ -76,7 +79,9 @@ struct Fixture {
     peer = pair[0];
     const int small = 4096;
     ::setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
-    broker = system->middleman().spawn_broker(framed, make_peer_scribe(*system, pair[1]), &seen);
+    broker = system->middleman().spawn_broker(
+        framed, make_peer_scribe(*system, PeerWire{pair[1], std::move(tls), std::move(plain)}),
+        &seen);
   }
   ~Fixture() {
     caf::anon_send_exit(broker, caf::exit_reason::user_shutdown);
@@ -182,6 +187,74 @@ TEST_CASE("a peer's scribe tells of the end of the connection, behind what was s
   ::shutdown(f.peer, SHUT_RDWR);
   REQUIRE(Fixture::wait_for([&] { return f.seen.closed.load(); }));
   CHECK(f.seen.bodies == std::vector<std::string>{"last words"});
+}
+
+// Both ends of a TLS connection that is open: the scribe has one, the test is the other.
+TEST_CASE("what is flipped, inserted or sent twice on an encrypted link ends it, unread by BASP") {
+  for (const std::string attack : {"flip", "twice", "insert"}) {
+    CAPTURE(attack);
+    auto engine = std::make_unique<TlsEngine>(made(psk_side(TlsRole::kServer, {psk("name", 'k')})));
+    TlsEngine test(made(psk_side(TlsRole::kClient, {psk("name", 'k')})));
+    std::string ignored;
+    while (test.has_output() || engine->has_output()) {
+      engine->receive(test.take_output(), ignored);
+      test.receive(engine->take_output(), ignored);
+    }
+    REQUIRE(engine->state() == TlsState::kOpen);
+    // What came with the last frame of the talk is handed out without an event of the socket.
+    Fixture f(std::move(engine), frame("before"));
+    REQUIRE(Fixture::wait_for([&] { return f.seen.count() == 1; }));
+    test.send(frame("good"));
+    const std::string good = test.take_output();
+    CHECK(good.find("good") == std::string::npos);
+    f.send(good);
+    REQUIRE(Fixture::wait_for([&] { return f.seen.count() == 2; }));
+    test.send(frame("bad"));
+    std::string bad = test.take_output();
+    if (attack == "flip") {
+      bad[bad.size() / 2] = static_cast<char>(bad[bad.size() / 2] ^ 1);
+    } else if (attack == "twice") {
+      bad = good;
+    } else {
+      bad = std::string(32, '\0');  // what ends a bare BASP
+    }
+    f.send(bad);
+    REQUIRE(Fixture::wait_for([&] { return f.seen.closed.load(); }));
+    CHECK(f.seen.bodies == std::vector<std::string>{"before", "good"});
+  }
+}
+
+TEST_CASE("an encrypted link carries what is written in any portions, both ways") {
+  auto engine = std::make_unique<TlsEngine>(made(psk_side(TlsRole::kServer, {psk("name", 'k')})));
+  TlsEngine test(made(psk_side(TlsRole::kClient, {psk("name", 'k')})));
+  std::string got;
+  while (test.has_output() || engine->has_output()) {
+    engine->receive(test.take_output(), got);
+    test.receive(engine->take_output(), got);
+  }
+  Fixture f(std::move(engine), {});
+  std::string expected;
+  for (int i = 0; i < 300; ++i) {
+    const std::string text(i % 10 == 0 ? 30'000 : 100, static_cast<char>('a' + i % 26));
+    expected += text;
+    caf::anon_send(f.broker, text);
+  }
+  std::string buffer(10'000, '\0');
+  while (got.size() < expected.size()) {
+    const ssize_t n = ::recv(f.peer, buffer.data(), buffer.size(), 0);
+    REQUIRE(n > 0);
+    REQUIRE(test.receive({buffer.data(), static_cast<size_t>(n)}, got) == TlsState::kOpen);
+  }
+  CHECK((got == expected));
+  std::string bytes;
+  for (int i = 0; i < 200; ++i) {
+    test.send(frame(std::string(1 + static_cast<size_t>(i) * 200, 'x')));
+    bytes += test.take_output();
+  }
+  for (size_t at = 0; at < bytes.size(); at += 777) {
+    f.send(std::string_view(bytes).substr(at, 777));
+  }
+  CHECK(Fixture::wait_for([&] { return f.seen.count() == 200; }));
 }
 
 }  // namespace kiwi::actors

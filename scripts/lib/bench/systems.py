@@ -223,6 +223,9 @@ SYSTEMS = {
     "kiwi-1": lambda *where: Kiwi(*where, nodes=1),
     "kiwi-3": lambda *where: Kiwi(*where, nodes=3),
     "kiwi-3-follower": lambda *where: Kiwi(*where, nodes=3, follower=True),
+    # Links between its nodes are not encrypted; who asks for it names it (--systems).
+    "kiwi-3-plain-links": lambda directory, port, settings: Kiwi(
+        directory, port, {**settings, "raft.tls-enabled": "no"}, nodes=3),
     "kiwi-5": lambda *where: Kiwi(*where, nodes=5),
     # Clients speak TLS; who asks for them names them (--systems).
     "redis-tls": lambda *where: Redis(*where, "--appendonly", "no", tls=True),

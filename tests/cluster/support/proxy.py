@@ -42,6 +42,8 @@ class PeerProxies:
         self._pairs: set[_Pair] = set()
         self._servers = []
         self.ports: dict[int, int] = {}
+        # Somebody on the path: (source, target, bytes) -> what is sent on; on the proxies' thread.
+        self.tap = None
         self._loop = asyncio.new_event_loop()
         self._changed: asyncio.Event | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="proxies")
@@ -159,7 +161,8 @@ class PeerProxies:
                 pause = self._delay.get((source, target), 0)
                 if pause:
                     await asyncio.sleep(pause)
-                writer.write(data)
+                tap = self.tap
+                writer.write(tap(source, target, data) if tap else data)
                 await writer.drain()
         except (OSError, asyncio.IncompleteReadError):
             return
