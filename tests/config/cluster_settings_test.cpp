@@ -76,7 +76,8 @@ TEST_SUITE("config") {
     CHECK(std::ranges::count(seeds, Setting{"lua-steps-max", "1000000000"}) == 1);
     CHECK(std::ranges::count(seeds, Setting{"sentinel-master-names", "mymaster"}) == 1);
     CHECK(std::ranges::count(seeds, Setting{"once-max-bytes", "268435456"}) == 1);
-    CHECK(seeds.size() == 9);
+    CHECK(std::ranges::count(seeds, Setting{"acl-pubsub-default", "resetchannels"}) == 1);
+    CHECK(seeds.size() == 10);
     for (const Setting& seed : seeds) {
       CHECK(setting_of(seed.name, seed.value, 1) == seed);
     }

@@ -48,6 +48,16 @@ std::string refused(const User& user, std::string_view line) {
 
 TEST_SUITE_BEGIN("acl permission");
 
+TEST_CASE("a command inside another one must be allowed, too") {
+  const User user = user_of({"~a*", "&c", "+kiwi.fence", "+get", "+publish"});
+  CHECK(refused(user, "kiwi.fence get a") == "");
+  CHECK(refused(user, "kiwi.fence set a 1") == "command");
+  CHECK(refused(user, "kiwi.fence get b") == "key b");
+  CHECK(refused(user, "kiwi.fence publish c x") == "");
+  CHECK(refused(user, "kiwi.fence publish d x") == "channel d");
+  CHECK(refused(user_of({"~a*", "+get"}), "kiwi.fence get a") == "command");
+}
+
 TEST_CASE("commands and sub-commands") {
   const User user = user_of({"allkeys", "+get", "+config|get", "+select|1", "+raft.node|add"});
   CHECK(refused(user, "get a") == "");

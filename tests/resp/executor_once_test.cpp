@@ -41,6 +41,27 @@ TEST_CASE("errors and nil of what was executed are outcomes, too") {
   CHECK(nodes.get("s") == "$-1\r\n");
 }
 
+TEST_CASE("each user has tokens of its own, and rights are asked before records") {
+  OnceNodes nodes;
+  nodes.plain({"acl", "setuser", "bob", "on", "nopass", "~*", "+incr"});
+  const acl::Users::Ptr bob = nodes.first.executor().users()->named("bob");
+  REQUIRE(bob != nullptr);
+  const auto as_user = [&nodes](uint64_t user) {
+    std::string out;
+    pack_as_user(out, user, token_mark("1000000-a") + packed({"incr", "n"}));
+    return nodes.write(out);
+  };
+  CHECK(as_user(bob->id) == ":1\r\n");
+  CHECK(nodes("1000000-a", {"incr", "n"}) == ":2\r\n");
+  CHECK(as_user(acl::kDefaultId) == ":2\r\n");  // with its number or without
+  CHECK(as_user(bob->id) == ":1\r\n");
+  nodes.plain({"acl", "setuser", "bob", "-incr"});
+  CHECK(as_user(bob->id).starts_with("-NOPERM"));
+  nodes.plain({"acl", "setuser", "bob", "+incr"});
+  CHECK(as_user(bob->id) == ":1\r\n");  // the refusal was no outcome
+  CHECK(nodes.get("n") == "$1\r\n2\r\n");
+}
+
 TEST_CASE("a token is for one command") {
   OnceNodes nodes;
   CHECK(nodes("1000000-a", {"incr", "n"}) == ":1\r\n");
