@@ -200,8 +200,14 @@ def test_a_certificate_logs_in_by_its_name(make_cluster):
     where = directory(node)
     certificates.sign(str(where), "default", "default")
     certificates.sign(str(where), "other", "nobody-of-that-name")
+    certificates.sign(str(where), "reader", "reader")
+    assert node.call("ACL", "SETUSER", "reader", "on", ">another", "~*", "+get", "+acl|whoami") == "OK"
     with TlsConnection(node, made=context(node, certificate="default")) as connection:
         assert connection.must("SET", "a", 1) == "OK"
+    with TlsConnection(node, made=context(node, certificate="reader")) as connection:
+        assert connection.must("ACL", "WHOAMI") == b"reader"
+        assert connection.must("GET", "a") == b"1"
+        assert str(connection.call("SET", "a", 2)).startswith("NOPERM")
     with TlsConnection(node, made=context(node, certificate="other")) as connection:
         assert str(connection.call("GET", "a")).startswith("NOAUTH")
         assert connection.must("AUTH", "secret") == "OK"
@@ -211,7 +217,8 @@ def test_a_certificate_logs_in_by_its_name(make_cluster):
 
 
 def test_redirections_name_the_port_that_the_client_speaks(make_cluster):
-    cluster = make_cluster(3, start=False, name="redirect", options={"raft.follower-proxy": "no"})
+    cluster = make_cluster(3, start=False, name="redirect",
+                           options={"raft.follower-proxy": "no", "cluster-enabled": "yes"})
     speak_tls(cluster).start()
     leader = cluster.wait_leader()
     follower = cluster.followers()[0]
