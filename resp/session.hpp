@@ -26,10 +26,10 @@ struct SessionInfo {
   std::string peer_address;  // ip:port
   std::string local_address;
   int file_descriptor = -1;  // shown by CLIENT LIST, used for nothing
-  bool tls = false;
-  std::string certificate_name =
-      {};  // the common name of the certificate that it proved; empty: none
   Face face = Face::kStandalone;
+  bool tls = false;
+  // The common name of the certificate that it proved; empty: none.
+  std::string certificate_name = {};
 };
 
 // What a connection above maxclients is told before it is closed.
