@@ -289,7 +289,9 @@ void Executor::State::execute_once(Decoded& decoded, Moment moment, ReplySpace& 
   }
   // Rights count before records do: what a user may not ask any more it is not told again either,
   // and a refusal is no outcome that counts. In a block each command is asked for, as always.
-  if (must_check && decoded.row != nullptr && decoded.command.kind == PackedKind::kPlain) {
+  const bool fits = decoded.command.kind == PackedKind::kPlain && decoded.row != nullptr &&
+                    decoded.row->is_data() && arity_fits(*decoded.row, decoded.command.args.size());
+  if (must_check && fits) {
     if (const std::string why = denied(*decoded.row, decoded.command.args); !why.empty()) {
       return refuse_once(why, out, version);
     }
