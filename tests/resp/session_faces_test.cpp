@@ -117,6 +117,12 @@ TEST_SUITE("resp") {
     TestClient client(node, 7, main_face(node.options));
     CHECK(has(client.send("CLUSTER NODES\r\n"), "10.0.0.3:7003@17003 slave,fail?"));
     CHECK(has(client.send("INFO server\r\n"), "tcp_port:7002\r\n"));
+    // Who speaks TLS is sent to where it is spoken.
+    node.context.status.links[NodeId{1}].tls_client_address = "10.0.0.1:7501";
+    node.context.advice = advise(node.context, node.context.status.raft);
+    client.session.state().info.tls = true;
+    CHECK(client.send("SET a 1\r\n") == "-MOVED 15495 10.0.0.1:7501\r\n");
+    CHECK(has(client.send("CLUSTER NODES\r\n"), "10.0.0.1:7501@17001 master"));
   }
 
   TEST_CASE("a follower sends plain keyed writes of cluster clients to a ready leader [P3]") {
