@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include "resp/session_state.hpp"
 #include "tests/resp/three_nodes.hpp"
 
 namespace kiwi::resp {
