@@ -217,7 +217,7 @@ class KeyLoader final : public ObjectVisitor {
   StreamLoader stream_;
   size_t longest_ = 0;                    // member of a sorted set
   std::vector<std::string> minus_zeros_;  // members; at most what a listpack holds
-  size_t used_ = 0;           // of the free bytes, by elements
+  size_t used_ = 0;                       // of the free bytes, by elements
   size_t free_unpacked_ = 0;  // of as many again, by what strings grew when they were unpacked
   size_t paid_ = 0;           // such bytes that were spent, and are no element yet
   size_t since_pause_ = 0;
