@@ -92,13 +92,6 @@ size_t Session::State::deferred_bytes() const {
   return bytes;
 }
 
-// At a glance: nothing of refusal_of() can hold. So it is with nearly every command.
-bool Session::State::is_plain(const CommandSpec& row, size_t argc) const {
-  return !busy && row.is_data() && (row.acl_categories & kAclScripting) == 0 &&
-         arity_fits(row, argc) && !must_authenticate() && !is_subscriber() && !monitoring &&
-         !transaction.open;
-}
-
 std::string Session::State::refusal_of(const CommandSpec& row, size_t argc) const {
   if (!arity_fits(row, argc)) {
     return arity_text(row);
@@ -122,7 +115,7 @@ std::string Session::State::refusal_of(const CommandSpec& row, size_t argc) cons
   }
   const bool script = (row.acl_categories & kAclScripting) != 0;
   if (row.is_data() && (row.flags & kAllowBusy) == 0 &&
-      (node.is_busy() || (script && node.refuses_scripts()))) {
+      (busy || (script && node.refuses_scripts()))) {
     return std::string(texts::kBusy);
   }
   return {};
@@ -200,10 +193,8 @@ void Session::State::dispatch(Args args) {
   if (unknown_subcommand) {
     return reject(nullptr, unknown_subcommand_text(args));
   }
-  if (!is_plain(*row, args.size())) {
-    if (const std::string why = refusal_of(*row, args.size()); !why.empty()) {
-      return reject(row, why);
-    }
+  if (const std::string why = refusal_of(*row, args.size()); !why.empty()) {
+    return reject(row, why);
   }
   const Args said = args;
   counted_row = node.measures.index_of(*row);  // as it was said
