@@ -102,13 +102,6 @@ size_t Session::State::deferred_bytes() const {
   return bytes;
 }
 
-// At a glance: nothing of refusal_of() can hold. So it is with nearly every command.
-bool Session::State::is_plain(const CommandSpec& row, size_t argc) const {
-  return !busy && row.is_data() && (row.acl_categories & kAclScripting) == 0 &&
-         arity_fits(row, argc) && !must_authenticate() && !is_subscriber() && !monitoring &&
-         !transaction.open && !has_no(row);
-}
-
 std::string Session::State::refusal_of(const CommandSpec& row, size_t argc) const {
   if (!arity_fits(row, argc)) {
     return arity_text(row);
@@ -135,7 +128,7 @@ std::string Session::State::refusal_of(const CommandSpec& row, size_t argc) cons
   }
   const bool script = (row.acl_categories & kAclScripting) != 0;
   if (row.is_data() && (row.flags & kAllowBusy) == 0 &&
-      (node.is_busy() || (script && node.refuses_scripts()))) {
+      (busy || (script && node.refuses_scripts()))) {
     return std::string(texts::kBusy);
   }
   return {};
@@ -251,15 +244,12 @@ void Session::State::dispatch(Args args) {
   if (unknown_subcommand) {
     return reject(nullptr, unknown_subcommand_text(args));
   }
-  const bool counts = once || transaction.once || (row->flags & kWraps) != 0;
-  if (counts || !is_plain(*row, args.size())) {
-    std::string why = refusal_of(*row, args.size());
-    if (why.empty() && counts) {
-      why = refusal_to_count(*row, args);
-    }
-    if (!why.empty()) {
-      return reject(row, why);
-    }
+  std::string why = refusal_of(*row, args.size());
+  if (why.empty() && (once || transaction.once || (row->flags & kWraps) != 0)) {
+    why = refusal_to_count(*row, args);
+  }
+  if (!why.empty()) {
+    return reject(row, why);
   }
   if (limited != nullptr) [[unlikely]] {
     if (const std::string why = denial_of(*row, args); !why.empty()) {

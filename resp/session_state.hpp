@@ -292,7 +292,6 @@ struct Session::State {
   // find other subscriptions.
   bool must_wait(const CommandSpec& row) const;
   // Why a command that is known is refused before it runs; empty: it is not.
-  bool is_plain(const CommandSpec& row, size_t argc) const;
   std::string refusal_of(const CommandSpec& row, size_t argc) const;
   bool is_let(config::DebugAccess access) const;  // everybody, or clients of this machine
   size_t deferred_bytes() const;

@@ -449,7 +449,8 @@ void Stream::each_group(
 }
 
 bool Stream::may_lack_entries_from(const StreamId& id) const {
-  return !empty() && tail().max_deleted_id != StreamId{} && id <= tail().max_deleted_id;
+  const StreamId& deleted = tail().max_deleted_id;
+  return !empty() && deleted != StreamId{} && tail().first_id <= deleted && id <= deleted;
 }
 
 // As Redis 7.0 estimates it.

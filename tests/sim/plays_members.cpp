@@ -110,11 +110,11 @@ void play_old_copy(World& world, Then then) {
   script->when(kCastUs, [&world, a] { return cast_whole(world, *a); })
       .then([&world, a, copy] { *copy = world.find(a->others[0])->copy_directory(); })
       .pause(5 * kMs)
+      // Everybody hears of it: whoever alone remembers must not be away when the copy comes back.
+      .when(500 * kMs, [&world, a] { return world.find(a->others[0])->running(); })
       .then([&world, a, from] {
-        if (Node& node = *world.find(a->others[0]); node.running()) {
-          node.draw_mark();
-          world.hear_hellos();
-        }
+        world.find(a->others[0])->draw_mark();
+        world.hear_hellos();
         world.isolate(a->others[1]);
         *from = world.find(a->leader)->status().commit;
       })

@@ -1,8 +1,11 @@
 #include "resp/types/dump/key_loader.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "config/base/check.hpp"
 #include "config/limits.hpp"
@@ -86,8 +89,18 @@ class KeyLoader final : public ObjectVisitor {
 
   bool on_sorted_set_member(std::string_view member, double score) override {
     count(member.size());
-    return fits(member) &&
-           sorted_.add(score, member).outcome == AddOutcome::kAdded;  // else it came twice
+    if (!fits(member) || sorted_.add(score, member).outcome != AddOutcome::kAdded) {
+      return false;  // it is too long, or came twice
+    }
+    longest_ = std::max(longest_, member.size());
+    if (ZSet::fits_listpack(sorted_.size(), longest_)) {
+      if (score == 0 && std::signbit(score)) {
+        minus_zeros_.emplace_back(member);
+      }
+    } else {
+      put_signs_back();
+    }
+    return true;
   }
 
   bool on_hash_field(std::string_view field,
@@ -169,6 +182,17 @@ class KeyLoader final : public ObjectVisitor {
     }
   }
 
+  // What came while a listpack could still hold it lost its -0. What no listpack holds keeps them,
+  // also those that came before the member that decided it, as Redis builds a table at first.
+  void put_signs_back() {
+    for (const std::string& member : minus_zeros_) {
+      const bool was_there = sorted_.remove(member);
+      CHECK_INVARIANT(was_there);
+      sorted_.add(-0.0, member);
+    }
+    minus_zeros_.clear();
+  }
+
   // Strings have theirs already.
   void set_deadline() {
     if (options_.expire_at_ms == 0 || kind_ == ObjectKind::kString) {
@@ -191,7 +215,9 @@ class KeyLoader final : public ObjectVisitor {
   Hash hash_;
   ZSet sorted_;
   StreamLoader stream_;
-  size_t used_ = 0;           // of the free bytes, by elements
+  size_t longest_ = 0;                    // member of a sorted set
+  std::vector<std::string> minus_zeros_;  // members; at most what a listpack holds
+  size_t used_ = 0;                       // of the free bytes, by elements
   size_t free_unpacked_ = 0;  // of as many again, by what strings grew when they were unpacked
   size_t paid_ = 0;           // such bytes that were spent, and are no element yet
   size_t since_pause_ = 0;
