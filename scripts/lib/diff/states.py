@@ -26,6 +26,11 @@ def has_dump(pair):
     return not isinstance(pair.ours.call(b"DUMP", COPY), Error)
 
 
+def held(side, argv, key):
+    answer = side.call(*[word if word != b"KEY" else key for word in argv])
+    return sorted(map(repr, answer or []))
+
+
 def exchange(pair, key, kind):
     """What each side dumps, the other restores; then both copies hold what the key holds."""
     dumps = [side.call(b"DUMP", key) for side in (pair.ours, pair.theirs)]
@@ -36,9 +41,13 @@ def exchange(pair, key, kind):
     contents(pair, COPY, kind)
     # The copies agree with each other: do they agree with the key?
     for argv in CONTENTS.get(kind, ())[:1]:
-        side = pair.theirs
-        before, after = (side.call(*[word if word != b"KEY" else name for word in argv]) for name in (key, COPY))
-        if sorted(map(repr, before or [])) != sorted(map(repr, after or [])):
+        before, after = (held(pair.theirs, argv, name) for name in (key, COPY))
+        if before != after:
+            # Redis itself may lose something on this way: a sorted set that grew small again keeps a
+            # score of -0 until it is restored as a listpack. What its own dump gives back counts.
+            pair.theirs.call(b"RESTORE", COPY, b"0", dumps[1], b"REPLACE")
+            before = held(pair.theirs, argv, COPY)
+        if before != after:
             pair.refuse([b"RESTORE", key], repr(after).encode(), repr(before).encode())
     pair.run([b"DEL", COPY])
 

@@ -96,8 +96,9 @@ class RoamingClient(threading.Thread):
                     self.load.moved()
                     connection = self._leave(connection)
                 if connection is None:
-                    connection, seat = self._connect(), self.node
-                elif not self._step(connection):
+                    seat = self.node
+                    connection = self._connect(seat)
+                elif not self._step(connection, seat):
                     connection = self._leave(connection)
         except BaseException as violation:  # kept for the main thread
             self.violation = violation
@@ -109,17 +110,18 @@ class RoamingClient(threading.Thread):
         connection.close()
         self.node = self.rng.choice(self.load.roster.without(self.node))
 
-    def _connect(self) -> Connection | None:
+    def _connect(self, seat: Node) -> Connection | None:
         try:
-            return Connection(self.node.host, self.node.port, timeout=15, connect_timeout=2)
+            return Connection(seat.host, seat.port, timeout=15, connect_timeout=2)
         except OSError:
             self.node = self.rng.choice(self.load.roster.without(self.node))
             self.stopping.wait(0.01)
             return None
 
-    def _step(self, connection: Connection) -> bool:
-        """False: this connection is of no use any more."""
-        seat, asked = self.node, time.monotonic()
+    def _step(self, connection: Connection, seat: Node) -> bool:
+        """False: this connection is of no use any more. Its node is not self.node: the test may send
+        the client elsewhere at any moment, and an error belongs to who answered it."""
+        asked = time.monotonic()
         try:
             op = self.workload.step(connection, self.rng, self.number, seat.id)
         except OSError as error:
