@@ -248,13 +248,11 @@ void Session::State::dispatch(Args args) {
   if (why.empty() && (once || transaction.once || (row->flags & kWraps) != 0)) {
     why = refusal_to_count(*row, args);
   }
+  if (why.empty() && limited != nullptr) [[unlikely]] {
+    why = denial_of(*row, args);
+  }
   if (!why.empty()) {
     return reject(row, why);
-  }
-  if (limited != nullptr) [[unlikely]] {
-    if (const std::string why = denial_of(*row, args); !why.empty()) {
-      return reject(row, why);
-    }
   }
   carry_out(row, args);
 }
