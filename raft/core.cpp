@@ -8,6 +8,7 @@
 #include "config/base/check.hpp"
 #include "raft/codec.hpp"
 #include "raft/core_state.hpp"
+#include "raft/members_at_start.hpp"
 
 namespace kiwi::raft {
 
@@ -63,7 +64,7 @@ Core::State::State(const CoreOptions& core_options, StartState start)
       issued_hard_state(start.log.hard_state),
       issued(start.log.last_index),
       persisted(start.log.last_index),
-      commit(std::max({start.log.commit, start.applied, start.log.snapshot.index})),
+      commit(committed_at_start(start)),
       emitted(start.applied),
       applied(start.applied),
       clock(kReadBoundMs),
@@ -76,7 +77,6 @@ Core::State::State(const CoreOptions& core_options, StartState start)
   CHECK_INVARIANT(applied <= log.last_index());
   CHECK_INVARIANT(snapshot_index <= applied);
   CHECK_INVARIANT(first_index <= applied + 1);  // F13: nothing is missing between state and log
-  commit = std::min(commit, log.last_index());
   counted_from = commit;
   CHECK_INVARIANT(log.base_index() <= std::max(commit, applied));
   CHECK_INVARIANT(log.last_index() <= applied || log.holds(log.last_index()));

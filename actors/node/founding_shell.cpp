@@ -10,7 +10,7 @@
 #include "config/base/failpoint.hpp"
 #include "config/base/log.hpp"
 #include "config/limits.hpp"
-#include "raft/codec.hpp"
+#include "raft/members_at_start.hpp"
 
 namespace kiwi::actors {
 
@@ -161,20 +161,14 @@ raft::CoreOptions FoundingShell::core_options() const {
   return core;
 }
 
-void FoundingShell::learn_members(const raft::LoadedLog& log) {
-  ClusterFacts& facts = node_.facts;
-  facts.latest = log.snapshot.configuration;
-  facts.committed = facts.latest;
-  for (const raft::Entry& entry : log.configurations) {
-    Result<raft::Configuration> one = raft::decode_configuration(entry.payload.view());
-    if (!one) {
-      fatal("the log's configuration is unreadable: " + one.error().text);
-    }
-    facts.latest = std::move(*one);
-    if (entry.index <= log.commit) {
-      facts.committed = facts.latest;
-    }
+void FoundingShell::learn_members(const raft::StartState& start) {
+  Result<raft::MembersAtStart> members = raft::members_at_start(start);
+  if (!members) {
+    fatal(members.error().text);
   }
+  ClusterFacts& facts = node_.facts;
+  facts.latest = std::move(members->latest);
+  facts.committed = std::move(members->committed);
   if (facts.latest.members.empty()) {
     joining_.remember_members();  // let in, and no entry has come yet
   }
@@ -189,7 +183,7 @@ void FoundingShell::start_core() {
   }
   node_.own.cluster = node_.storage->identity().cluster;
   node_.own.first_entry = std::move(*first);
-  learn_members(start->log);
+  learn_members(*start);
   joining_.core_runs(is_removed(node_.facts.committed, node_.facts.self));
   node_.gate.applied(start->applied);  // on a quiet cluster nothing else would ever tell
   const LogIndex commit_hint = std::min(start->log.commit, start->log.last_index);

@@ -30,7 +30,7 @@ class FoundingShell {
   void found(const std::vector<raft::Member>& members);
   void join(const Bootstrap::Join& join);
   void start_core();
-  void learn_members(const raft::LoadedLog& log);
+  void learn_members(const raft::StartState& start);
   raft::CoreOptions core_options() const;
 
   NodeParts& node_;

@@ -150,7 +150,7 @@ void Node::open_core(uint64_t epoch) {
   core_options.inflight_messages_max = options_.inflight_messages_max;
   core_options.uncommitted_bytes_max = options_.uncommitted_bytes_max;
   raft::StartState loaded = load();
-  begin_life(loaded.log);
+  begin_life(loaded);
   gate_.emplace(kPatienceMs, kLagMs);
   gate_->applied(loaded.applied);
   gate_started_ = loaded.log.last_index != LogIndex{};

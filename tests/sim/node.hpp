@@ -146,7 +146,7 @@ class Node {
   void persist(raft::PersistRequest request);
   void write(DiskWrite write);
   void to_disk(const DiskWrite& write);
-  void begin_life(const raft::LoadedLog& log);
+  void begin_life(const raft::StartState& start);
   void observe_life(const raft::Event& event);
   void life_tick();
   void carry_out_orders();

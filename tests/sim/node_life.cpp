@@ -5,7 +5,7 @@
 #include <utility>
 #include <variant>
 
-#include "raft/codec.hpp"
+#include "raft/members_at_start.hpp"
 #include "tests/sim/node.hpp"
 #include "tests/sim/world.hpp"
 
@@ -19,18 +19,14 @@ constexpr uint64_t kNoMatter = uint64_t{1} << 60;
 
 }  // namespace
 
-void Node::begin_life(const raft::LoadedLog& log) {
+void Node::begin_life(const raft::StartState& start) {
+  raft::MembersAtStart members = raft::members_at_start(start).value();
   facts_ = {};
   facts_.self = id_;
   facts_.boot_epoch = executor_options_.epoch;
   facts_.core_runs = true;
-  facts_.latest = facts_.committed = log.snapshot.configuration;
-  for (const raft::Entry& entry : log.configurations) {
-    facts_.latest = raft::decode_configuration(entry.payload.view()).value();
-    if (entry.index <= log.commit) {
-      facts_.committed = facts_.latest;
-    }
-  }
+  facts_.latest = std::move(members.latest);
+  facts_.committed = std::move(members.committed);
   orders_ = std::make_unique<actors::Orders>(facts_, kOrderTimeoutMs);
   orders_given_ms_.clear();
   home_ = std::make_unique<actors::Homecoming>(facts_);
