@@ -57,7 +57,7 @@ Result<void> validate_ports(const Options& o) {
     return invalid("port " + std::to_string(o.main_port()) +
                    " leaves no port 10000 above it for other nodes: set raft.peer-port");
   }
-  if (o.raft_peer_port == o.port) {
+  if (o.raft_peer_port != 0 && o.raft_peer_port == o.port) {
     return invalid("raft.peer-port and port are both " + std::to_string(o.port) +
                    ": clients and nodes need a port each");
   }

@@ -129,7 +129,7 @@ std::string Session::State::take_once(const CommandSpec& row, Args& args) {
     if (args.size() == words) {
       return arity_text(row);
     }
-    once = std::move(asked);
+    once = std::make_unique<AskedOnce>(std::move(asked));
     args = args.subspan(words);
     return {};
   }
@@ -139,7 +139,7 @@ std::string Session::State::take_once(const CommandSpec& row, Args& args) {
     return std::string(texts::kOnceNotFirst);
   }
   asked.watched = watched;
-  transaction.once = std::move(asked);
+  transaction.once = std::make_unique<AskedOnce>(std::move(asked));
   args = {};
   return {};
 }
@@ -179,7 +179,7 @@ std::string Session::State::refusal_to_count(const CommandSpec& row, Args args) 
     }
     inner = found.row;
   }
-  const std::optional<AskedOnce>& asked = transaction.open ? transaction.once : once;
+  const std::unique_ptr<AskedOnce>& asked = transaction.open ? transaction.once : once;
   const bool numbered = asked && asked->form == OnceMark::Form::kProducer;
   return numbered && (inner->flags & kTakes) != 0 ? std::string(texts::kOnceTakes) : std::string();
 }

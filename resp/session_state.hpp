@@ -86,7 +86,7 @@ struct Transaction {
   std::set<WatchToken, TokenOrder> tokens;
   size_t token_bytes = 0;                // in the packed block, at most
   uint64_t acl_version = kNeedsNoCheck;  // the oldest by which one of them was checked
-  std::optional<AskedOnce> once;         // of the block
+  std::unique_ptr<AskedOnce> once;       // of the block; few connections have one
   bool tokens_lost = false;  // a WATCH failed: EXEC must not believe that nothing changed (F11)
 
   size_t memory_bytes() const { return bytes + token_bytes + tokens.size() * kTokenMemory; }
@@ -175,8 +175,8 @@ struct Session::State {
   // The same if what it asks has to be looked at; nullptr: the default user without any bound.
   const acl::NamedUser* limited = nullptr;
   bool authenticated = false;
-  std::optional<Login> login;  // behind a kLogin barrier
-  ReadLevel reads;             // READONLY, KIWI.READ
+  std::unique_ptr<Login> login;  // behind a kLogin barrier
+  ReadLevel reads;               // READONLY, KIWI.READ
   std::string name;
   std::string library_name;
   std::string library_version;
@@ -235,7 +235,7 @@ struct Session::State {
   bool running = false;                     // process() is on the stack
   bool busy = false;                        // a script ran for too long when process() began
   bool in_block = false;                    // a local command of MULTI is executed
-  std::optional<AskedOnce> once;            // of the command that is dispatched
+  std::unique_ptr<AskedOnce> once;          // of the command that is dispatched
   std::optional<ReadLevel> read_level;      // the same: another one than `reads`
   std::optional<FaultedSlot> next_fault;    // of the command that is handed on next
   std::map<uint64_t, FaultedSlot> faulted;  // by slot

@@ -66,7 +66,7 @@ bool Session::State::ask_login(const CommandSpec& row, Args args) {
   if (in_block || login || !node.may_ask_login || !node.may_ask_login()) {
     return false;
   }
-  login = Login{{0, &row, {args.begin(), args.end()}}, now_ms + kAskLoginMs};
+  login.reset(new Login{{0, &row, {args.begin(), args.end()}}, now_ms + kAskLoginMs});
   const std::string_view argv[] = {"kiwi.settled"};
   const size_t begin = requests.buffer.size();
   pack_command(requests.buffer, 0, argv);
@@ -77,7 +77,7 @@ bool Session::State::ask_login(const CommandSpec& row, Args args) {
 
 // Whatever the answer was: what is known now counts.
 std::string Session::State::run_login() {
-  CHECK_INVARIANT(login.has_value());
+  CHECK_INVARIANT(login != nullptr);
   const QueuedLocal local = std::exchange(login->command, {});
   const std::vector<std::string_view> args(local.args.begin(), local.args.end());
   std::string bytes;

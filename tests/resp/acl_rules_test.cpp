@@ -121,7 +121,7 @@ TEST_CASE("channels") {
 TEST_CASE("commands, sub-commands and categories") {
   CHECK(described({"+@all"}) == "off resetchannels +@all");
   CHECK(described({"+@all", "-get"}) == "off resetchannels +@all -get");
-  CHECK(described({"+get", "+SET"}) == "off resetchannels -@all +set +get");
+  CHECK(described({"+get", "+SET"}) == "off resetchannels -@all +get +set");
   CHECK(described({"+@all", "-@dangerous"}) == "off resetchannels +@all -@dangerous");
   CHECK(described({"+config|get"}) == "off resetchannels -@all +config|get");
   CHECK(described({"+@hash", "-@hash"}) == "off resetchannels -@all");

@@ -152,14 +152,16 @@ TEST_CASE("once: its bytes, and what may stand around it and inside [ON DISK]") 
   pack_once(head, {OnceMark::Form::kToken, token, 0, 0, 3, true});
   CHECK(head == "\x05\x01\x0c"s + token + "\x03\x01"s);
   PackedCommand unpacked;
-  REQUIRE(unpack_command(head + command, unpacked));
+  const std::string one = head + command;
+  REQUIRE(unpack_command(one, unpacked));
   REQUIRE(unpacked.once.has_value());
   CHECK(unpacked.once->name == token);
   CHECK(unpacked.once->resp == 3);
   CHECK(unpacked.once->watched);
   CHECK(unpacked.database == 3);
   CHECK(unpacked.args.size() == 2);
-  REQUIRE(unpack_command(head + transaction(), unpacked));
+  const std::string block = head + transaction();
+  REQUIRE(unpack_command(block, unpacked));
   CHECK(unpacked.kind == PackedKind::kTransaction);
   CHECK(unpacked.once.has_value());
   std::string serve;

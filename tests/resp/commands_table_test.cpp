@@ -123,6 +123,9 @@ TEST_CASE("a read that is not fast has a cost, or stands here because it looks a
       without.insert(row.name);
     }
   }
+  for (const std::string_view name : without) {
+    MESSAGE(std::string(name));
+  }
   CHECK(without == std::set<std::string_view>{"function|stats",   // one record
                                               "geodist",          // two members
                                               "lindex",           // one element

@@ -225,8 +225,7 @@ TEST_SUITE("resp") {
           "conn_errors=1,conn_oks=3",
           "raft_node2:id=3,state=disconnected,voting=no,addr=10.0.0.1,port=6381,last_conn_secs=-1,"
           "conn_errors=0,conn_oks=0"}) {
-      CAPTURE(line);
-      CHECK(has_line(info, line));
+      CHECK_MESSAGE(has_line(info, line), std::string(line));
     }
     CHECK(info.find("raft_node1:") == std::string::npos);
     CHECK(info.find("# Server") == std::string::npos);

@@ -78,10 +78,10 @@ struct World {
     return out;
   }
   WebAnswer ask(const WebRequest& asked) {
-    WebAnswer answer;
-    answer.status = 0;
-    console->handle(asked, [&answer](WebAnswer told) { answer = std::move(told); });
-    return answer;
+    const auto answer = std::make_shared<WebAnswer>();  // it may come after ask()
+    answer->status = 0;
+    console->handle(asked, [answer](WebAnswer told) { *answer = std::move(told); });
+    return *answer;
   }
   unsigned status(Method method, const std::string& target, std::string body = {}) {
     return ask(request(method, target, std::move(body))).status;
@@ -198,7 +198,8 @@ TEST_SUITE("console") {
   TEST_CASE("with a password, only that unlocks") {
     World world;
     world.node.options.requirepass = "secret";
-    world.log_in("secret");
+    world.reply = "+OK\r\n";
+    CHECK(world.log_in("secret").status == 200);
     world.reply = "-WRONGPASS no\r\n";
     CHECK(world.status(Method::kPost, "/api/unlock", body_of({"wrong"})) == 401);
     world.reply = "+OK\r\n$-1\r\n";
