@@ -368,6 +368,46 @@ TEST_CASE("a record that was changed ends the connection, and its owner hears it
   CHECK(client.below->closed);
 }
 
+TEST_CASE("who reads slowly and sends a command in pieces is none who floods") {
+  Fixture f;
+  Client client(f);
+  client.talk();
+  REQUIRE(client.stream != nullptr);
+  client.own();
+  client.below->room = false;
+  client.stream->write(std::string(200 * size_t{1024}, 'v'));
+  REQUIRE(client.below->unsent_bytes() > TlsStream::kControlBytesMax);
+  client.engine.send(std::string(8000, 'x'));
+  const std::string record = client.engine.take_output();
+  // No whole record yet, and everything written before is encrypted and with the stream below.
+  client.below->bring(std::string_view(record).substr(0, 1000));
+  CHECK_FALSE(client.closed);
+  client.below->bring(std::string_view(record).substr(1000));
+  CHECK(client.received == std::string(8000, 'x'));
+}
+
+TEST_CASE("a connection that ended by TLS and then altogether, before its owner starts it") {
+  Fixture f;
+  for (const bool damaged : {false, true}) {
+    CAPTURE(damaged);
+    Client client(f);
+    client.below->bring(client.engine.take_output());
+    client.hear();
+    REQUIRE(client.engine.state() == TlsState::kOpen);
+    client.engine.send("PING\r\n");
+    if (!damaged) {
+      client.engine.finish();
+    }
+    client.below->bring(client.engine.take_output() +
+                        (damaged ? std::string(32, '\0') : std::string()));
+    REQUIRE(client.stream != nullptr);
+    client.below->end();
+    client.own();
+    CHECK(client.received == "PING\r\n");
+    CHECK(client.closed);
+  }
+}
+
 TEST_CASE("a connection that is lost before its owner starts it is told then") {
   Fixture f;
   Client client(f);
