@@ -32,6 +32,10 @@ struct PeerSecurity {
   // without.
   bool dials_plain_again = false;
 
+  // A digest of the options that it was made of and of what stood in their files: equal, and
+  // nothing has changed.
+  std::string made_of;
+
   std::map<std::string, TlsPsk, std::less<>> keys;  // by secret: deriving one takes 0.1 s
 
   bool encrypts() const { return dials != nullptr; }
