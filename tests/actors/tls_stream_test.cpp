@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <memory>
+#include <openssl/ssl.h>
 #include <string>
 #include <vector>
 
@@ -384,6 +385,44 @@ TEST_CASE("who reads slowly and sends a command in pieces is none who floods") {
   CHECK_FALSE(client.closed);
   client.below->bring(std::string_view(record).substr(1000));
   CHECK(client.received == std::string(8000, 'x'));
+}
+
+// A TlsEngine never does it, so it is OpenSSL's own client that asks for new keys all the time.
+TEST_CASE("who makes TLS answer and does not read the answers is ended") {
+  Fixture f;
+  Client node(f);  // its stream and its owner
+  SSL_CTX* context = ::SSL_CTX_new(::TLS_client_method());
+  SSL* client = ::SSL_new(context);
+  BIO* hears = ::BIO_new(::BIO_s_mem());
+  BIO* says = ::BIO_new(::BIO_s_mem());
+  ::SSL_set_bio(client, hears, says);
+  ::SSL_set_connect_state(client);
+  const auto speak = [&] {
+    std::string bytes(::BIO_ctrl_pending(says), '\0');
+    REQUIRE(::BIO_read(says, bytes.data(), static_cast<int>(bytes.size())) ==
+            static_cast<int>(bytes.size()));
+    node.below->bring(bytes);
+    f.run();
+  };
+  CHECK(::SSL_do_handshake(client) != 1);
+  speak();
+  const std::string answer = std::exchange(node.below->wire, {});
+  REQUIRE(::BIO_write(hears, answer.data(), static_cast<int>(answer.size())) ==
+          static_cast<int>(answer.size()));
+  REQUIRE(::SSL_do_handshake(client) == 1);
+  speak();
+  REQUIRE(node.stream != nullptr);
+  node.own();
+  node.below->room = false;
+  for (int i = 0; i < 10'000 && !node.closed; ++i) {
+    REQUIRE(::SSL_key_update(client, SSL_KEY_UPDATE_REQUESTED) == 1);
+    REQUIRE(::SSL_do_handshake(client) == 1);
+    speak();
+  }
+  CHECK(node.closed);
+  CHECK(node.below->unsent_bytes() < TlsStream::kControlBytesMax + 1024);
+  ::SSL_free(client);
+  ::SSL_CTX_free(context);
 }
 
 TEST_CASE("a connection that ended by TLS and then altogether, before its owner starts it") {
