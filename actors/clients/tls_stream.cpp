@@ -257,7 +257,9 @@ void TlsStream::end_output() {
   CHECK_INVARIANT(finishing_);
   engine_.finish();
   send_output();
-  below_->finish();
+  if (below_->unsent_bytes() == 0) {
+    below_->finish();  // or drained() does: it would cut off what the kernel has no room for
+  }
 }
 
 void TlsStream::close() {

@@ -22,6 +22,8 @@ constexpr uint64_t kScryptP = 1;
 constexpr uint64_t kScryptMemory = uint64_t{64} << 20;
 constexpr size_t kNameBytes = 8;
 constexpr size_t kShortSecret = 16;
+constexpr int64_t kDayS = 86'400;
+constexpr int64_t kWarnedS = 30 * kDayS;            // before a certificate ends
 constexpr size_t kFileBytesMax = size_t{1} << 20U;  // of a certificate's file that is compared
 
 bool scrypt(std::string_view secret, std::string& out) {
@@ -189,6 +191,21 @@ std::string weakness_of(const PeerSecurity& security) {
     }
   }
   return {};
+}
+
+std::string end_of_certificate(const PeerSecurity& security, int64_t wall_s) {
+  if (!security.by_certificate) {
+    return {};
+  }
+  CHECK_INVARIANT(security.accepts != nullptr);
+  const TlsCertificate& own = security.accepts->certificate();
+  const int64_t left_s = own.expires_s - wall_s;
+  if (left_s >= kWarnedS) {
+    return {};
+  }
+  return "the certificate of links to other nodes (raft.tls-cert-file) " +
+         (left_s <= 0 ? "has expired" : "expires in " + std::to_string(left_s / kDayS) + " days") +
+         ": " + own.subject + "; with an expired one no link is made anew";
 }
 
 }  // namespace kiwi::actors

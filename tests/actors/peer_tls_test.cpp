@@ -223,6 +223,20 @@ TEST_CASE("what nobody changed is known as the same, and a file that was replace
   CHECK(security_of(options)->made_of != before);
 }
 
+TEST_CASE("a certificate's end is told 30 days ahead, and where there is none nothing is") {
+  Authority authority;
+  CertificateWish wish;
+  wish.ends_s = 100 * 86'400;
+  const PeerSecurityPtr security =
+      security_of(with_certificate(options_with(kSecret), authority, authority.sign(wish)));
+  const int64_t ends_s = security->accepts->certificate().expires_s;
+  CHECK(end_of_certificate(*security, ends_s - 30 * 86'400).empty());
+  CHECK(has(end_of_certificate(*security, ends_s - 30 * 86'400 + 1), "expires in 29 days"));
+  CHECK(has(end_of_certificate(*security, ends_s), "has expired"));
+  CHECK(end_of_certificate(*security_of(options_with(kSecret)), ends_s).empty());
+  CHECK(end_of_certificate(*security_of({}), ends_s).empty());
+}
+
 TEST_CASE("options that are half of something are refused in one sentence") {
   config::Options options;
   options.raft_tls_cert_file = "/nowhere.crt";
