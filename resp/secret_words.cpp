@@ -16,7 +16,9 @@ constexpr std::string_view kSecretOptions[] = {"requirepass",
                                                "raft.cluster-secret",
                                                "tls-key-file-pass",
                                                "tls-client-key-file-pass",
-                                               "raft.cluster-secret-also"};
+                                               "raft.cluster-secret-also",
+                                               "raft.cluster-password",
+                                               "raft.reset-default-user"};
 
 bool is_secret_option(std::string_view name) {
   return std::ranges::any_of(kSecretOptions,

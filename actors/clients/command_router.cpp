@@ -57,7 +57,7 @@ CommandRouter::behavior_type CommandRouter::make_behavior() {
       },
       [this](timer_atom) {
         check_service();
-        tell_cluster_address();  // its hello may have come later
+        tell_leader_addresses();  // its hello may have come later
         options_.router->tick(options_.now_ms());
         want_turn();
       },
@@ -174,11 +174,8 @@ void CommandRouter::take(const RaftReport& report) {
   }
   for (const raft::Event& event : report.events) {
     if (const auto* leader = std::get_if<raft::LeaderChanged>(&event)) {
-      if (options_.tls_client_address) {
-        options_.router->set_leader_tls_address(options_.tls_client_address(leader->leader));
-      }
       leader_ = leader->leader;
-      tell_cluster_address();
+      tell_leader_addresses();
       options_.router->leader_changed(*leader, client_address(leader->leader), now_ms);
     } else if (const auto* changed = std::get_if<raft::ConfigurationChanged>(&event)) {
       configuration_ = changed->configuration;
@@ -278,7 +275,10 @@ std::string CommandRouter::client_address(NodeId node) const {
   return member == nullptr ? std::string() : member->client_address;
 }
 
-void CommandRouter::tell_cluster_address() {
+void CommandRouter::tell_leader_addresses() {
+  if (options_.tls_client_address) {
+    options_.router->set_leader_tls_address(options_.tls_client_address(leader_));
+  }
   const raft::Member* member = configuration_.find(leader_);
   if (options_.cluster_address) {
     options_.router->set_leader_cluster_address(

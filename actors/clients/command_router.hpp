@@ -66,7 +66,7 @@ class CommandRouter final : public Hosted<RouterHandle> {
   void trace_hand_over(const resp::RouterEffects& effects);
   void clock_settled(const std::vector<resp::Settled>& settled);
   std::string client_address(NodeId node) const;
-  void tell_cluster_address();
+  void tell_leader_addresses();
 
   CommandRouterOptions options_;
   ReplicaHandle replica_;

@@ -83,6 +83,7 @@ void TlsStream::take(std::string_view bytes) {
   std::string& plain = port_->scratch();
   plain.clear();
   engine_.receive(bytes, plain);
+  control_bytes_ += engine_.output_bytes();
   send_output();
   if (shaking && engine_.state() == TlsState::kHandshake) {
     return;
@@ -128,9 +129,9 @@ void TlsStream::deliver(std::string_view plain) {
   if (closed_) {
     return;
   }
-  const bool floods =
-      plain.empty() && below_->unsent_bytes() > kControlBytesMax && sent_ == pending_.size();
-  if (engine_.state() != TlsState::kOpen || floods) {
+  // What is unsent says nothing of it: most of that may be answers to commands.
+  control_bytes_ = below_->unsent_bytes() == 0 ? 0 : control_bytes_;
+  if (engine_.state() != TlsState::kOpen || control_bytes_ > kControlBytesMax) {
     fail();
   }
 }
@@ -172,8 +173,8 @@ void TlsStream::resume() {
 // ---------------------------------------------------------------- what goes
 
 void TlsStream::write(std::string bytes) {
-  if (closed_ || finishing_ || bytes.empty()) {
-    return;
+  if (closed_ || finishing_ || bytes.empty() || engine_.state() == TlsState::kFailed) {
+    return;  // failed: the owner is told so in a moment
   }
   CHECK_INVARIANT(started_ || pending_.empty());
   if (sent_ < pending_.size()) {
@@ -256,7 +257,9 @@ void TlsStream::end_output() {
   CHECK_INVARIANT(finishing_);
   engine_.finish();
   send_output();
-  below_->finish();
+  if (below_->unsent_bytes() == 0) {
+    below_->finish();  // or drained() does: it would cut off what the kernel has no room for
+  }
 }
 
 void TlsStream::close() {
@@ -276,8 +279,8 @@ void TlsStream::close() {
 void TlsStream::lost() {
   const auto self = shared_from_this();
   lost_ = true;
-  if (engine_.state() == TlsState::kOpen && !started_) {
-    return;  // its owner hears it when it starts
+  if (engine_.state() != TlsState::kHandshake && !refused_ && !started_) {
+    return;  // its owner hears it when it starts, also if TLS had ended or failed by then
   }
   fail();
 }

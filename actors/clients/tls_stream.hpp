@@ -83,6 +83,8 @@ class TlsStream final : public ByteStream, public std::enable_shared_from_this<T
   size_t sent_ = 0;
   std::string waiting_;  // encrypted: came while its turn has not
   std::string early_;    // plain: came behind the handshake, before start()
+  // Of the answers to what carries no data, since all was with the kernel last.
+  size_t control_bytes_ = 0;
   bool queued_ = false;
   bool started_ = false;
   bool refused_ = false;

@@ -11,7 +11,9 @@ namespace kiwi::actors {
 
 namespace {
 
-constexpr uint64_t kListenerRounds = 300;  // half a minute
+constexpr uint64_t kListenerRounds = 300;    // half a minute
+constexpr uint64_t kExpiryRounds = 864'000;  // a day
+constexpr int64_t kMsPerSecond = 1000;
 // A copy of a running node's directory that is older than this is recognised when it is put back.
 constexpr int64_t kMarkEveryMs = 60'000;
 constexpr int64_t kRenewalMs = 1000;
@@ -54,11 +56,23 @@ Result<void> PeersShell::secure(const config::Options& options) {
   if (!made) {
     return made.error();
   }
+  if (now != nullptr && now->made_of == (*made)->made_of) {
+    return {};  // links stay as they are: SIGHUP comes for the log file, too
+  }
   if (const std::string weakness = weakness_of(**made); !weakness.empty()) {
     log_warning(weakness);
   }
   node_.peer_security = std::move(*made);
+  warn_of_expiry();
   return {};
+}
+
+void PeersShell::warn_of_expiry() const {
+  const std::string end =
+      end_of_certificate(*node_.peer_security, ClientLoop::wall_ms() / kMsPerSecond);
+  if (!end.empty()) {
+    log_warning(end);
+  }
 }
 
 // One a second, so that a majority is linked all the time.
@@ -240,6 +254,9 @@ void PeersShell::timer() {
     caf::anon_send(link.handle, timer_atom_v);
   }
   renew_links();
+  if (node_.timer_rounds % kExpiryRounds == kExpiryRounds - 1) {
+    warn_of_expiry();
+  }
   joining_.returned(directory_.returned());
   draw_mark();
   store_marks_of_peers();

@@ -43,6 +43,7 @@ class PeersShell {
  private:
   void tell_listener_of_members();
   void renew_links();
+  void warn_of_expiry() const;
   void add_link(NodeId peer);
   void peer_said(const PeerHello& hello);
   void peer_gone(NodeId peer);

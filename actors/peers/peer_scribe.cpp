@@ -81,12 +81,14 @@ class PeerStream final : public net::stream {
       if (!read_ahead(socket)) {
         return net::rw_state::failure;
       }
+      if (rest_.empty()) {
+        drained_ = false;  // this visit ends here: the next one reads
+        return net::rw_state::success;
+      }
     }
     result = std::min(size, rest_.size());
-    if (result != 0) {
-      std::memcpy(to, rest_.data(), result);
-      rest_.remove_prefix(result);
-    }
+    std::memcpy(to, rest_.data(), result);
+    rest_.remove_prefix(result);
     return net::rw_state::success;
   }
   // Nothing tells of bytes that were read ahead, so no visit ends before them; nor of a TLS

@@ -1,11 +1,14 @@
 #include "actors/peers/peer_security.hpp"
 
+#include <fstream>
 #include <openssl/evp.h>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "config/base/bytes.hpp"
 #include "config/base/check.hpp"
+#include "config/base/sha256.hpp"
 
 namespace kiwi::actors {
 
@@ -19,6 +22,9 @@ constexpr uint64_t kScryptP = 1;
 constexpr uint64_t kScryptMemory = uint64_t{64} << 20;
 constexpr size_t kNameBytes = 8;
 constexpr size_t kShortSecret = 16;
+constexpr int64_t kDayS = 86'400;
+constexpr int64_t kWarnedS = 30 * kDayS;            // before a certificate ends
+constexpr size_t kFileBytesMax = size_t{1} << 20U;  // of a certificate's file that is compared
 
 bool scrypt(std::string_view secret, std::string& out) {
   return ::EVP_PBE_scrypt(secret.data(), secret.size(),
@@ -67,6 +73,27 @@ Result<void> check_files(const config::Options& options) {
   return {};
 }
 
+std::string content_of(const std::string& path) {
+  std::string content(path.empty() ? 0 : kFileBytesMax, '\0');
+  std::ifstream file(path, std::ios::binary);
+  file.read(content.data(), static_cast<std::streamsize>(content.size()));
+  content.resize(static_cast<size_t>(file.gcount()));
+  return content;
+}
+
+std::string digest_of(const config::Options& options) {
+  std::string all;
+  put_u8(all, static_cast<uint8_t>(options.raft_tls_enabled));
+  put_sized(all, options.raft_cluster_secret);
+  put_sized(all, options.raft_cluster_secret_also);
+  for (const std::string* path :
+       {&options.raft_tls_cert_file, &options.raft_tls_key_file, &options.raft_tls_ca_cert_file}) {
+    put_sized(all, *path);
+    put_sized(all, content_of(*path));
+  }
+  return sha256(all);
+}
+
 TlsSettings settings_of(const config::Options& options, TlsRole role) {
   TlsSettings settings;
   settings.role = role;
@@ -98,6 +125,7 @@ PeerSecurityPtr plain_peer_security(std::string secret) {
 Result<PeerSecurityPtr> make_peer_security(const config::Options& options,
                                            const PeerSecurityPtr& former) {
   auto security = std::make_shared<PeerSecurity>();
+  security->made_of = digest_of(options);  // before the files are read: one replaced now is news
   security->secret = options.raft_cluster_secret;
   security->secret_also = options.raft_cluster_secret_also;
   security->by_certificate = !options.raft_tls_cert_file.empty();
@@ -158,10 +186,26 @@ std::string weakness_of(const PeerSecurity& security) {
   for (const std::string* secret : {&security.secret, &security.secret_also}) {
     if (!secret->empty() && secret->size() < kShortSecret && !security.by_certificate) {
       return "raft.cluster-secret is shorter than " + std::to_string(kShortSecret) +
-             " characters: whoever dials this node may guess it at leisure";
+             " characters: whoever dials this node, or hears one dial another, may guess it at "
+             "leisure";
     }
   }
   return {};
+}
+
+std::string end_of_certificate(const PeerSecurity& security, int64_t wall_s) {
+  if (!security.by_certificate) {
+    return {};
+  }
+  CHECK_INVARIANT(security.accepts != nullptr);
+  const TlsCertificate& own = security.accepts->certificate();
+  const int64_t left_s = own.expires_s - wall_s;
+  if (left_s >= kWarnedS) {
+    return {};
+  }
+  return "the certificate of links to other nodes (raft.tls-cert-file) " +
+         (left_s <= 0 ? "has expired" : "expires in " + std::to_string(left_s / kDayS) + " days") +
+         ": " + own.subject + "; with an expired one no link is made anew";
 }
 
 }  // namespace kiwi::actors

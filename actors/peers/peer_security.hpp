@@ -10,6 +10,7 @@
 //   neither                  plain text
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -32,6 +33,10 @@ struct PeerSecurity {
   // without.
   bool dials_plain_again = false;
 
+  // A digest of the options that it was made of and of what stood in their files: equal, and
+  // nothing has changed.
+  std::string made_of;
+
   std::map<std::string, TlsPsk, std::less<>> keys;  // by secret: deriving one takes 0.1 s
 
   bool encrypts() const { return dials != nullptr; }
@@ -47,6 +52,8 @@ PeerSecurityPtr plain_peer_security(std::string secret);
 
 // What a warning should say of it; empty: nothing.
 std::string weakness_of(const PeerSecurity& security);
+// The same of its certificate's end; empty: there is none, or that is more than 30 days away.
+std::string end_of_certificate(const PeerSecurity& security, int64_t wall_s);
 
 // The key that a secret stands for, and its name on the wire, which tells nothing of the secret
 // that the key would not: both ends must do the same work for a guess.

@@ -25,7 +25,7 @@ constexpr char kPskCipherSuites[] = "TLS_AES_128_GCM_SHA256";
 constexpr unsigned char kPskCipher[] = {0x13, 0x01};
 
 // The context of sessions that may be resumed. Without one a client with a certificate could not
-// resume at all.
+// resume at all. Servers only: a client's session of a PSK has none, and OpenSSL compares the two.
 constexpr char kSessionContext[] = "kiwi";
 
 struct Versions {
@@ -302,11 +302,14 @@ Result<void> TlsContext::load_dh_params() {
 }
 
 void TlsContext::set_up_sessions() {
-  const bool done = ::SSL_CTX_set_session_id_context(
-                        context_, reinterpret_cast<const unsigned char*>(kSessionContext),
-                        sizeof(kSessionContext) - 1) == 1;
-  CHECK_INVARIANT(done);
-  if (settings_.role == TlsRole::kServer && settings_.session_caching) {
+  const bool serves = settings_.role == TlsRole::kServer;
+  if (serves) {
+    const bool done = ::SSL_CTX_set_session_id_context(
+                          context_, reinterpret_cast<const unsigned char*>(kSessionContext),
+                          sizeof(kSessionContext) - 1) == 1;
+    CHECK_INVARIANT(done);
+  }
+  if (serves && settings_.session_caching) {
     SSL_CTX_set_session_cache_mode(context_, SSL_SESS_CACHE_SERVER);
     SSL_CTX_sess_set_cache_size(context_, static_cast<long>(settings_.session_cache_size));
     ::SSL_CTX_set_timeout(context_, static_cast<long>(settings_.session_cache_timeout_s));

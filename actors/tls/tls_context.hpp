@@ -52,6 +52,11 @@ struct TlsSettings {
   std::string ciphersuites;  // of TLS 1.3
   bool prefer_server_ciphers = false;
 
+  // TLS 1.3: so many bytes are sent under one key, then comes the next. AES-GCM wears out a little
+  // with each block (RFC 8446 5.5 stops at 2^38.5 bytes), and a link between nodes lives for
+  // months.
+  uint64_t key_bytes_max = uint64_t{1} << 36U;
+
   // Sessions that a client may resume (servers; never together with a PSK).
   bool session_caching = false;
   int64_t session_cache_size = 0;  // 0: no bound
@@ -78,6 +83,7 @@ class TlsContext {
 
   TlsRole role() const { return settings_.role; }
   const std::vector<TlsPsk>& psks() const { return settings_.psks; }
+  uint64_t key_bytes_max() const { return settings_.key_bytes_max; }
   // Its own certificate; an empty subject: none.
   const TlsCertificate& certificate() const { return certificate_; }
   ssl_ctx_st* native() const { return context_; }

@@ -174,6 +174,8 @@ void TlsEngine::go_on() {
 }
 
 void TlsEngine::opened() {
+  // What a handshake that worked left there must not be taken for a failure of the next call.
+  ::ERR_clear_error();
   // Whoever offered a PSK and was answered with a certificate has proven nothing by the PSK.
   if (::SSL_session_reused(ssl_) != 1) {
     psk_identity_.clear();
@@ -221,6 +223,7 @@ void TlsEngine::send(std::string_view plain) {
   CHECK_INVARIANT(state_ == TlsState::kOpen || state_ == TlsState::kEnded);
   CHECK_INVARIANT(!finished_);
   ::ERR_clear_error();
+  change_worn_key();
   size_t done = 0;
   const int result = ::SSL_write_ex(ssl_, plain.data(), plain.size(), &done);
   if (result != 1) {
@@ -230,6 +233,20 @@ void TlsEngine::send(std::string_view plain) {
     return;
   }
   CHECK_INVARIANT(done == plain.size());
+  sent_by_key_ += plain.size();
+}
+
+// Says so to the other side in a record ahead of what is sent next. In the middle of such a word of
+// the other side it cannot be done: the next send() tries again.
+void TlsEngine::change_worn_key() {
+  if (sent_by_key_ < context_->key_bytes_max() || ::SSL_version(ssl_) != TLS1_3_VERSION) {
+    return;
+  }
+  if (::SSL_key_update(ssl_, SSL_KEY_UPDATE_NOT_REQUESTED) == 1) {
+    sent_by_key_ = 0;
+    ++key_changes_;
+  }
+  ::ERR_clear_error();
 }
 
 void TlsEngine::finish() {

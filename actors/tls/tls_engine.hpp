@@ -80,6 +80,7 @@ class TlsEngine {
   std::string version() const;                 // "TLSv1.3"
   std::string cipher() const;
   bool resumed() const;
+  uint64_t key_changes() const { return key_changes_; }  // of what is sent, behind the handshake
   // Both sides compute the same bytes, nobody between them can: to bind a proof to this connection
   // (RFC 5705).
   std::string exporter(std::string_view label, size_t bytes) const;
@@ -94,6 +95,7 @@ class TlsEngine {
   void go_on();  // with the handshake
   void read(std::string& plain);
   void opened();
+  void change_worn_key();
   void failed(int result);  // of the call into OpenSSL that did not work
   void fail(TlsFailure failure, std::string error);
 
@@ -105,6 +107,8 @@ class TlsEngine {
   bool first_seen_ = false;  // the first byte that came
   bool was_open_ = false;
   bool finished_ = false;
+  uint64_t sent_by_key_ = 0;  // plain bytes, by the present one
+  uint64_t key_changes_ = 0;
   std::string psk_identity_;
   std::string error_;
 };

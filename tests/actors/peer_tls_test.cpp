@@ -1,5 +1,7 @@
 // What protects a link between nodes, without a socket: the talk of two nodes through two TLS
 // engines, and everybody who must not get through.
+#include <filesystem>
+
 #include <doctest/doctest.h>
 
 #include "actors/peers/peer_handshake.hpp"
@@ -199,6 +201,40 @@ TEST_CASE("a certificate that names a node is good for that node only") {
   CHECK(talk({"https://example.com", "kiwi:node:3", "kiwi:node:1"}, {}).proven());
   CHECK(has(talk({"kiwi:node:3"}, {}).acceptor.failure(), "another node's"));
   CHECK(has(talk({}, {"kiwi:node:21"}).dialer.failure(), "another node's"));
+}
+
+TEST_CASE("what nobody changed is known as the same, and a file that was replaced is not") {
+  Authority authority;
+  const CertificateFiles files = authority.sign();
+  const config::Options options = with_certificate(options_with(kSecret), authority, files);
+  const std::string before = security_of(options)->made_of;
+  CHECK(security_of(options)->made_of == before);
+  config::Options prefers = options;
+  prefers.raft_tls_enabled = config::PeerTls::kPrefer;
+  CHECK(security_of(prefers)->made_of != before);
+  CHECK(
+      security_of(with_certificate(options_with(kSecret, kNewSecret), authority, files))->made_of !=
+      before);
+  // Another certificate and its key at the same paths.
+  const CertificateFiles next = authority.sign();
+  const auto replace = std::filesystem::copy_options::overwrite_existing;
+  std::filesystem::copy_file(next.cert, files.cert, replace);
+  std::filesystem::copy_file(next.key, files.key, replace);
+  CHECK(security_of(options)->made_of != before);
+}
+
+TEST_CASE("a certificate's end is told 30 days ahead, and where there is none nothing is") {
+  Authority authority;
+  CertificateWish wish;
+  wish.ends_s = 100 * 86'400;
+  const PeerSecurityPtr security =
+      security_of(with_certificate(options_with(kSecret), authority, authority.sign(wish)));
+  const int64_t ends_s = security->accepts->certificate().expires_s;
+  CHECK(end_of_certificate(*security, ends_s - 30 * 86'400).empty());
+  CHECK(has(end_of_certificate(*security, ends_s - 30 * 86'400 + 1), "expires in 29 days"));
+  CHECK(has(end_of_certificate(*security, ends_s), "has expired"));
+  CHECK(end_of_certificate(*security_of(options_with(kSecret)), ends_s).empty());
+  CHECK(end_of_certificate(*security_of({}), ends_s).empty());
 }
 
 TEST_CASE("options that are half of something are refused in one sentence") {

@@ -241,6 +241,41 @@ TEST_CASE("a record that is replayed or left out ends the connection") {
   CHECK(replay.server.failure() == TlsFailure::kDamaged);
 }
 
+TEST_CASE("a key that has sent enough is changed, and nobody above notices") {
+  Authority authority;
+  TlsSettings wearing = client_of(authority.cert());
+  wearing.key_bytes_max = 1000;
+  TlsPair pair(wearing, server_of(authority.sign()));
+  pair.talk();
+  REQUIRE(pair.open());
+  std::string said;
+  for (int i = 0; i < 50; ++i) {
+    const std::string part(100, static_cast<char>('a' + i % 26));
+    said += part;
+    pair.client.send(part);
+    if (i % 3 == 0) {
+      pair.talk(7);
+      pair.server.send("answer");
+    }
+  }
+  pair.talk();
+  CHECK(pair.client.key_changes() == 4);
+  CHECK(pair.server.key_changes() == 0);
+  CHECK(pair.at_server == said);
+  CHECK(pair.at_client.size() == 17 * std::string_view("answer").size());
+  CHECK(pair.open());
+
+  wearing.protocols = "TLSv1.2";  // it has no such word
+  TlsPair old(wearing, server_of(authority.sign()));
+  old.talk();
+  REQUIRE(old.open());
+  old.client.send(std::string(2000, 'x'));
+  old.client.send("y");
+  old.talk();
+  CHECK(old.client.key_changes() == 0);
+  CHECK(old.at_server.size() == 2001);
+}
+
 TEST_CASE("a client cannot have the keys of TLS 1.2 negotiated anew") {
   Authority authority;
   TlsSettings settings = client_of(authority.cert());

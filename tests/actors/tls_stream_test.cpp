@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <memory>
+#include <openssl/ssl.h>
 #include <string>
 #include <vector>
 
@@ -345,7 +346,8 @@ TEST_CASE("the end waits for what was written before") {
   client.stream->write("+OK\r\n");
   client.stream->finish();
   CHECK_FALSE(client.below->finished);
-  client.below->room = true;
+  client.below->drain();  // there was room for that, and for no byte more
+  CHECK_FALSE(client.below->finished);
   client.below->drain();
   CHECK(client.below->finished);
   client.hear();
@@ -366,6 +368,82 @@ TEST_CASE("a record that was changed ends the connection, and its owner hears it
   CHECK(client.closed);
   CHECK(client.received.empty());
   CHECK(client.below->closed);
+}
+
+TEST_CASE("who reads slowly and sends a command in pieces is none who floods") {
+  Fixture f;
+  Client client(f);
+  client.talk();
+  REQUIRE(client.stream != nullptr);
+  client.own();
+  client.below->room = false;
+  client.stream->write(std::string(200 * size_t{1024}, 'v'));
+  REQUIRE(client.below->unsent_bytes() > TlsStream::kControlBytesMax);
+  client.engine.send(std::string(8000, 'x'));
+  const std::string record = client.engine.take_output();
+  // No whole record yet, and everything written before is encrypted and with the stream below.
+  client.below->bring(std::string_view(record).substr(0, 1000));
+  CHECK_FALSE(client.closed);
+  client.below->bring(std::string_view(record).substr(1000));
+  CHECK(client.received == std::string(8000, 'x'));
+}
+
+// A TlsEngine never does it, so it is OpenSSL's own client that asks for new keys all the time.
+TEST_CASE("who makes TLS answer and does not read the answers is ended") {
+  Fixture f;
+  Client node(f);  // its stream and its owner
+  SSL_CTX* context = ::SSL_CTX_new(::TLS_client_method());
+  SSL* client = ::SSL_new(context);
+  BIO* hears = ::BIO_new(::BIO_s_mem());
+  BIO* says = ::BIO_new(::BIO_s_mem());
+  ::SSL_set_bio(client, hears, says);
+  ::SSL_set_connect_state(client);
+  const auto speak = [&] {
+    std::string bytes(::BIO_ctrl_pending(says), '\0');
+    REQUIRE(::BIO_read(says, bytes.data(), static_cast<int>(bytes.size())) ==
+            static_cast<int>(bytes.size()));
+    node.below->bring(bytes);
+    f.run();
+  };
+  CHECK(::SSL_do_handshake(client) != 1);
+  speak();
+  ::BIO_write(hears, node.below->wire.data(), static_cast<int>(node.below->wire.size()));
+  REQUIRE(::SSL_do_handshake(client) == 1);
+  speak();
+  REQUIRE(node.stream != nullptr);
+  node.own();
+  node.below->room = false;
+  for (int i = 0; i < 10'000 && !node.closed; ++i) {
+    REQUIRE(::SSL_key_update(client, SSL_KEY_UPDATE_REQUESTED) == 1);
+    REQUIRE(::SSL_do_handshake(client) == 1);
+    speak();
+  }
+  CHECK(node.closed);
+  CHECK(node.below->unsent_bytes() < TlsStream::kControlBytesMax + 1024);
+  ::SSL_free(client);
+  ::SSL_CTX_free(context);
+}
+
+TEST_CASE("a connection that ended by TLS and then altogether, before its owner starts it") {
+  Fixture f;
+  for (const bool damaged : {false, true}) {
+    CAPTURE(damaged);
+    Client client(f);
+    client.below->bring(client.engine.take_output());
+    client.hear();
+    REQUIRE(client.engine.state() == TlsState::kOpen);
+    client.engine.send("PING\r\n");
+    if (!damaged) {
+      client.engine.finish();
+    }
+    client.below->bring(client.engine.take_output() +
+                        (damaged ? std::string(32, '\0') : std::string()));
+    REQUIRE(client.stream != nullptr);
+    client.below->end();
+    client.own();
+    CHECK(client.received == "PING\r\n");
+    CHECK(client.closed);
+  }
 }
 
 TEST_CASE("a connection that is lost before its owner starts it is told then") {

@@ -22,7 +22,8 @@ from support.waiting import wait_until
 @pytest.fixture(scope="module")
 def secured():
     from support.cluster import Cluster
-    with Cluster(3, name="tls") as cluster:
+    # Values of MiB on a machine that does much else: no election for them.
+    with Cluster(3, name="tls", options={"raft.election-timeout": "1500"}) as cluster:
         speak_tls(cluster)
         cluster.start()
         yield cluster

@@ -2,6 +2,7 @@
 // commands, but for the time and the address; one's own commands: transcripts/monitor.txt.
 #include <doctest/doctest.h>
 
+#include "config/options_table.hpp"
 #include "resp/monitors.hpp"
 #include "resp/session_state.hpp"
 #include "tests/resp/session_harness.hpp"
@@ -80,6 +81,16 @@ TEST_SUITE("resp") {
     CHECK(words[7] == "(redacted)");
     CHECK(words[8] == "(redacted)");
     CHECK(words[11] == "k");
+    const CommandSpec* config_row = find_command("config");
+    REQUIRE(config_row != nullptr);
+    const CommandSpec* set = find_subcommand(*config_row, "set");
+    REQUIRE(set != nullptr);
+    for (const config::OptionRow& option : config::option_rows()) {
+      CAPTURE(option.name);
+      const std::vector<std::string_view> said{"config", "set", option.name, "hunter2"};
+      const bool is_secret = (option.flags & config::kSecret) != 0;
+      CHECK((words_to_show(*set, said)[3] == "(redacted)") == is_secret);
+    }
   }
 
   TEST_CASE("a block is shown when it is executed, in its databases") {
