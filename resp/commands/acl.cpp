@@ -37,9 +37,14 @@ void write_selector(const Selector& selector, ReplyWriter& reply) {
 // The root among them. A selector is a few bytes in the record and hundreds in memory, and each may
 // be asked for each command. A part of what entries mean.
 constexpr size_t kSelectorsMax = 64;
+constexpr size_t kNameBytesMax = 4096;  // of a user: it is the key of its record
 
 // False: there is no room, which was answered.
 bool keep(Context& context, std::string_view name, const User& user, ReplyWriter& reply) {
+  if (name.size() > kNameBytesMax) {
+    reply.error("ERR the name of a user has at most " + std::to_string(kNameBytesMax) + " bytes");
+    return false;
+  }
   if (user.selectors().size() > kSelectorsMax) {
     reply.error("ERR a user has at most " + std::to_string(kSelectorsMax - 1) + " selectors");
     return false;

@@ -308,8 +308,10 @@ TEST_CASE("a seed that has no room seeds nobody") {
   CHECK(r.node("acl users") == "*1\r\n$7\r\ndefault\r\n");
 }
 
-TEST_CASE("a user has so many selectors, and no more") {
+TEST_CASE("a user has so many selectors and such a long name, and no more") {
   Running r;
+  CHECK(r.node.write(packed({"acl", "setuser", std::string(4097, 'n'), "on"})) ==
+        "-ERR the name of a user has at most 4096 bytes\r\n");
   std::vector<std::string> words{"acl", "setuser", "bob"};
   words.insert(words.end(), 63, "(+get)");
   CHECK(r.node.write(packed(words)) == "+OK\r\n");
