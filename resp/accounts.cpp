@@ -36,8 +36,9 @@ bool Accounts::login_wanted() {
 acl::Rights Accounts::rights() const {
   acl::Rights rights = own_;
   const auto [user, is_new] = rights.emplace(acl::kDefaultName, acl::User::unrestricted());
-  // As in Redis, a password is the default user's, whatever else is said of it.
-  if (!options_.requirepass.empty()) {
+  // Who names the default user with passwords means those, as in Redis; who names it without one
+  // and gives requirepass does not mean it to be open.
+  if (!options_.requirepass.empty() && user->second.passwords().empty()) {
     for (const std::string& rule : {std::string("resetpass"), ">" + options_.requirepass}) {
       const auto error = user->second.set(rule, {});
       CHECK_INVARIANT(!error);

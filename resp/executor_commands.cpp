@@ -377,7 +377,11 @@ void Executor::State::execute_transaction(PackedCommand& transaction,
   if (transaction.once) {
     reply.ok();  // of KIWI.ONCE or KIWI.SEQ, the first command of the block
   }
+  const uint64_t users_before = database.users().changes();
   for (std::string_view packed : transaction.commands) {
+    if (database.users().changes() != users_before) [[unlikely]] {
+      asked_by(transaction, kUnchecked);  // a command of the block changed them
+    }
     const size_t begin = out.bytes != nullptr ? out.bytes->size() : 0;
     const int64_t began_ns = stopwatch.now_ns();
     decode(packed, cluster_version, inner);

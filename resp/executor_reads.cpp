@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "config/base/check.hpp"
+#include "resp/acl/permission.hpp"
 #include "resp/command_keys.hpp"
 #include "resp/executor_state.hpp"
 #include "resp/mutants.hpp"
@@ -285,6 +286,12 @@ void Executor::State::watch(const Decoded& decoded,
   if (may_put_aside && command.args.size() > options.long_read_elements) {
     put_aside = true;
     return;
+  }
+  by_user = command.user.has_value();
+  asked_by(command, kUnchecked);
+  if (asker_gone) [[unlikely]] {  // MIGRATE watches, too, for who may not say WATCH
+    draft.batch->failed_watch = true;
+    return reply.error(acl::refusal_text(acl::Denied::kCommand, *decoded.row));
   }
   bool has_ttl = false;
   database.begin_command();

@@ -50,6 +50,8 @@ void ask_to_delete(Session::State& s) {
   s.begin_packed(s.limited != nullptr);
   pack_transaction(s.requests.buffer, s.migrating->database, migration.tokens(), {&del, 1});
   ask(s, RequestKind::kWrite, begin);
+  // MIGRATE was allowed when it was said, which may be long ago.
+  s.requests.acl_version = kUnchecked;
 }
 
 // Its answer comes in the client's slot, by way of the node: the connection may go meanwhile.

@@ -175,6 +175,10 @@ struct Session::State {
   // The same if what it asks has to be looked at; nullptr: the default user without any bound.
   const acl::NamedUser* limited = nullptr;
   bool authenticated = false;
+  // Without a password, by a node that did not know yet what the cluster has: what it learns until
+  // it serves counts for this connection, too.
+  bool let_in_early = false;
+  bool user_gone = false;        // it was deleted, and the connection is about to end
   std::unique_ptr<Login> login;  // behind a kLogin barrier
   ReadLevel reads;               // READONLY, KIWI.READ
   std::string name;
@@ -344,6 +348,7 @@ struct Session::State {
   }
   void write_outcome(uint16_t row, std::string_view error) const;
   void users_changed();
+  void lose_user();
   std::string changes_users(const CommandSpec& row,
                             Args args,
                             std::vector<std::string>& words) const;

@@ -31,6 +31,7 @@ void Session::State::belong_as_new() {
   if (known != nullptr && known->rights.on()) {
     belong_to(std::move(known));
     authenticated = true;
+    let_in_early = false;
     if (node.trail) {
       node.trail(acl::login_line(doer()));
     }
@@ -39,6 +40,7 @@ void Session::State::belong_as_new() {
   belong_to(node.accounts.users().default_user());
   // Without a password everybody is the default user, also when one is set later (as in Redis).
   authenticated = user->rights.on() && user->rights.needs_no_password();
+  let_in_early = authenticated && node.status.service != Service::kUp;
 }
 
 bool Session::State::log_in(std::string_view as, std::string_view password) {
@@ -48,6 +50,7 @@ bool Session::State::log_in(std::string_view as, std::string_view password) {
   }
   belong_to(std::move(found));
   authenticated = true;
+  let_in_early = false;
   if (node.trail) {
     node.trail(acl::login_line(doer()));
   }
@@ -140,20 +143,38 @@ bool Session::State::subscriptions_allowed() const {
   return true;
 }
 
-// The users changed. Of a user who is gone nothing more is taken; what it asked before is answered,
-// and refused where it is applied.
+// Of a user who is gone nothing more is taken; what it asked before is answered, and refused where
+// it is applied. Local commands of a block that is under way are refused, too: from now on it may
+// do nothing, by the name and number that it had.
+void Session::State::lose_user() {
+  log_verbose("Closing client " + info.peer_address + ": its user was deleted.");
+  belong_to(
+      std::make_shared<const acl::NamedUser>(acl::NamedUser{user->name, user->id, acl::User()}));
+  CHECK_INVARIANT(limited != nullptr && !user_gone);
+  user_gone = true;
+  authenticated = false;
+  close_after_replies = true;
+  self->end_wait();
+  node.close_connection(info.id);
+}
+
+// The users changed.
 void Session::State::users_changed() {
+  if (user_gone) {
+    return;
+  }
   const acl::Users& users = node.accounts.users();
   // Those that only options named go by their names, into the state too.
   const bool by_name = Accounts::is_own(user->id);
   acl::Users::Ptr now = by_name ? users.named(user->name) : users.with_id(user->id);
   if (now == nullptr) {
-    log_verbose("Closing client " + info.peer_address + ": its user was deleted.");
-    belong_to(users.default_user());
-    authenticated = false;
-    close_after_replies = true;
-    self->end_wait();
-    node.close_connection(info.id);
+    return lose_user();
+  }
+  const bool learned = node.status.service != Service::kUp;  // what was so before it came
+  if (std::exchange(let_in_early, let_in_early && learned)) {
+    authenticated = !learned || (now->rights.on() && now->rights.needs_no_password());
+  }
+  if (now == user) {
     return;
   }
   belong_to(std::move(now));

@@ -8,6 +8,7 @@
 #include "config/base/check.hpp"
 #include "config/base/log.hpp"
 #include "resp/command.hpp"
+#include "resp/web/console_rules.hpp"
 #include "resp/web/scrape.hpp"
 
 namespace kiwi::actors {
@@ -216,7 +217,7 @@ void HttpShell::ask_for_drain(const WebRequest& request, Respond respond) {
 bool HttpShell::may_drain(std::string_view authorization) const {
   resp::Accounts& accounts = node_.context.accounts;
   resp::web::Credentials given;
-  if (!accounts.login_wanted()) {
+  if (!accounts.login_wanted() && resp::web::may_drain(accounts.users(), resp::acl::kDefaultName)) {
     return true;
   }
   if (!resp::web::basic_credentials(authorization, given)) {
@@ -224,7 +225,7 @@ bool HttpShell::may_drain(std::string_view authorization) const {
   }
   const resp::acl::Users::Ptr user = accounts.users().named(given.user);
   return user != nullptr && user->rights.accepts(given.password) &&
-         user->rights.selectors().front().commands().has(*resp::find_command("raft.drain"));
+         resp::web::may_drain(accounts.users(), given.user);
 }
 
 void HttpShell::take(DrainAsk ask) {

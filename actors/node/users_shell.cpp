@@ -1,5 +1,6 @@
 #include "actors/node/users_shell.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "config/base/sha256.hpp"
 #include "resp/acl/file.hpp"
 #include "resp/batch.hpp"
+#include "resp/types/user_records.hpp"
 #include "rocks/files.hpp"
 
 namespace kiwi::actors {
@@ -21,12 +23,26 @@ namespace kiwi::actors {
 namespace {
 
 constexpr int64_t kProposeAgainMs = 2000;  // what was lost; a duplicate is refused by the state
+constexpr int kSeedsAtThatPace = 5;        // then each after twice as long as the one before
+constexpr int kSlowestSeed = 10;           // doublings: about half an hour
 // A leader is the first to say what its options say; others say theirs if it has nothing to say.
 constexpr int64_t kOthersFirstMs = 3000;
 constexpr int kAsksPerSecond = 10;
 constexpr size_t kAclFileBytesMax = size_t{16} << 20;  // more users have no room in the state
 
 Error invalid(std::string text) { return Error{Errc::kInvalid, std::move(text)}; }
+
+// In the state, with the default user, whom they may not name.
+bool have_room(const resp::acl::Rights& rights) {
+  constexpr uint64_t kEach = 128;  // more than the state counts beside names and rights
+  uint64_t bytes = kEach * (rights.size() + 1);
+  for (const auto& [name, user] : rights) {
+    std::string record;
+    user.encode(record);
+    bytes += name.size() + record.size();
+  }
+  return rights.size() < resp::UserRecords::kCount && bytes <= resp::UserRecords::kBytes;
+}
 
 }  // namespace
 
@@ -59,6 +75,11 @@ Result<void> UsersShell::open() {
     if (!user.on()) {
       log_notice("the user " + name + " is off: there is no 'on' in its line");
     }
+  }
+  if (!have_room(*rights)) {
+    return invalid("the options name more users than a cluster has room for: " +
+                   std::to_string(resp::UserRecords::kCount) + ", or " +
+                   std::to_string(resp::UserRecords::kBytes) + " bytes of them");
   }
   node_.context.accounts.set_own(std::move(*rights));
   node_.context.renames = resp::Renames(options.renamed);
@@ -134,6 +155,11 @@ void UsersShell::users_applied() {
   if (!seeded || std::exchange(said_ignored_, true)) {
     return;
   }
+  if (node_.options.backup_dir.empty()) {
+    log_notice(
+        "backup-dir is empty: users who may say RAFT.BACKUP may have this node write into any "
+        "directory");
+  }
   for (const std::string& name : node_.context.accounts.ignored()) {
     log_warning("what this node's options say of the user " + name +
                 " is ignored: the cluster has users of its own; ACL SETUSER and ACL LOAD change "
@@ -159,7 +185,9 @@ void UsersShell::seed(int64_t now_ms) {
       (!first && now_ms - serves_since_ms_ < kOthersFirstMs)) {
     return;
   }
-  next_seed_ms_ = now_ms + kProposeAgainMs;
+  // One that the state has no room for would fill the log.
+  next_seed_ms_ =
+      now_ms + (kProposeAgainMs << std::clamp(++seeds_ - kSeedsAtThatPace, 0, kSlowestSeed));
   std::vector<std::string> words = accounts.to_seed();
   words.insert(words.begin(), "kiwi.seedusers");
   propose(words);
@@ -170,6 +198,10 @@ void UsersShell::reset_default_user(int64_t now_ms) {
   const std::string& password = node_.options.raft_reset_default_user;
   if (password.empty() || reset_done_ || now_ms < next_reset_ms_) {
     return;
+  }
+  const resp::Accounts& own = node_.context.accounts;
+  if (!own.seeded() && own.says_something()) {
+    return;  // else the cluster would count as seeded, without the other users of the options
   }
   const std::string hash = sha256_hex(password);
   const resp::acl::User& user = node_.context.accounts.users().default_user()->rights;

@@ -38,6 +38,7 @@ class UsersShell {
   AuditFile audit_;
   int64_t serves_since_ms_ = -1;
   int64_t next_seed_ms_ = 0;
+  int seeds_ = 0;  // that were proposed
   int64_t next_reset_ms_ = 0;
   bool reset_done_ = false;
   bool said_ignored_ = false;

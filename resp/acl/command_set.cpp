@@ -96,11 +96,11 @@ void CommandSet::change(const CommandSpec& row, bool allow) {
 }
 
 void CommandSet::change_category(uint32_t bit, bool allow) {
-  for_each_command([&](const CommandSpec& row) {
-    if ((row.acl_categories & bit) != 0) {
+  for (const CommandSpec& row : all_commands()) {
+    if (!row.is_internal() && (row.acl_categories & bit) != 0) {
       change(row, allow);
     }
-  });
+  }
 }
 
 void CommandSet::allow_first_word(const CommandSpec& row, std::string_view word) {

@@ -46,8 +46,8 @@ size_t DenialLog::bytes_of(const Denial& denial) {
 
 void DenialLog::add(Denial denial, size_t most) {
   CHECK_INVARIANT(denial.reason != Denied::kNothing && denial.count == 1);
-  if (denial.object.size() > kObjectBytes) {
-    denial.object.resize(kObjectBytes);
+  for (std::string* text : {&denial.object, &denial.user, &denial.client}) {
+    text->resize(std::min(text->size(), kObjectBytes));  // each is what a client chose to say
   }
   const auto end = entries_.begin() + static_cast<ptrdiff_t>(std::min(kLookedAt, entries_.size()));
   const auto same = std::find_if(entries_.begin(), end,

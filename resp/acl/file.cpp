@@ -59,11 +59,20 @@ void parse_line(std::string_view line,
     errors += where + ": Unmatched parenthesis in selector definition.";
     return;
   }
+  bool said_other = false;
   for (const std::string& rule : *rules) {
     const std::string_view said = trimmed(rule, "\t\r\n");
-    if (const auto error = user->second.set(said, context)) {
-      errors += where + ": Error in applying operation '" + std::string(said) +
-                "': " + std::string(text_of(*error)) + ". ";
+    const auto error = user->second.set(said, context);
+    if (!error) {
+      continue;
+    }
+    // Of what is no name of a command the words are not repeated: a password may stand in them. And
+    // it may be what makes those behind it wrong, so it is said once.
+    const bool no_command = *error == RuleError::kUnknownCommand;
+    if (no_command || !std::exchange(said_other, true)) {
+      errors += where + ": " +
+                (no_command ? "Error in applying operation '" + std::string(said) + "': " : "") +
+                std::string(text_of(*error)) + ". ";
     }
   }
 }
@@ -99,7 +108,9 @@ Result<Rights> parse_lines(const std::vector<std::vector<std::string>>& lines,
   for (const std::vector<std::string>& line : lines) {
     const auto failed = [&](std::string_view rule, std::string_view why) {
       const std::string name = line.empty() ? std::string() : line.front();
-      return Error{Errc::kInvalid, "user " + name + ": '" + std::string(rule) +
+      const bool secret = rule.find_first_of("<>") != std::string_view::npos;  // maybe
+      return Error{Errc::kInvalid, "user " + name + ": '" +
+                                       std::string(secret ? "(redacted)" : rule) +
                                        "' is no rule: " + std::string(why)};
     };
     if (line.empty() || line.front().empty() || has_blanks(line.front())) {

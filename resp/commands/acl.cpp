@@ -34,8 +34,21 @@ void write_selector(const Selector& selector, ReplyWriter& reply) {
   reply.bulk(selector.channel_rules());
 }
 
+// The root among them. A selector is a few bytes in the record and hundreds in memory, and each may
+// be asked for each command. A part of what entries mean.
+constexpr size_t kSelectorsMax = 64;
+constexpr size_t kNameBytesMax = 4096;  // of a user: it is the key of its record
+
 // False: there is no room, which was answered.
 bool keep(Context& context, std::string_view name, const User& user, ReplyWriter& reply) {
+  if (name.size() > kNameBytesMax) {
+    reply.error("ERR the name of a user has at most " + std::to_string(kNameBytesMax) + " bytes");
+    return false;
+  }
+  if (user.selectors().size() > kSelectorsMax) {
+    reply.error("ERR a user has at most " + std::to_string(kSelectorsMax - 1) + " selectors");
+    return false;
+  }
   std::string record;
   user.encode(record);
   if (context.state().users().put(name, record)) {
@@ -81,7 +94,8 @@ void set_default(Context& context, Args rules, ReplyWriter& reply) {
 void acl_list(Context& context, Args, ReplyWriter& reply) {
   reply.array(context.users().by_name().size());
   for (const auto& [name, user] : context.users().by_name()) {
-    context.state().step();
+    constexpr uint64_t kSteps = 32;  // about as long as it takes to put one into words
+    context.state().steps().step(kSteps);
     reply.bulk(acl::describe(*user));
   }
 }
@@ -208,7 +222,7 @@ void seed_users(Context& context, Args args, ReplyWriter& reply) {
   for (const auto& [name, user] : *rights) {
     // ACL SETUSER may have been quicker; then it is what counts.
     if (context.state().users().find(name) == nullptr && !keep(context, name, user, reply)) {
-      return;
+      throw Undone("ERR the users of this node's options have no room");  // all or none
     }
   }
   reply.ok();

@@ -7,6 +7,7 @@
 #include "resp/command_docs.hpp"
 #include "resp/numbers.hpp"
 #include "resp/session_state.hpp"
+#include "resp/types/user_records.hpp"
 #include "resp/words.hpp"
 
 namespace kiwi::resp::commands {
@@ -144,9 +145,16 @@ void acl_load(Session& session, Args, ReplyWriter& reply) {
     return reply.error("ERR " + rights.error().text);
   }
   std::vector<std::string> words{"kiwi.users"};
+  uint64_t bytes = 0;
   for (const auto& [name, user] : *rights) {
     words.push_back(name);
     user.encode(words.emplace_back());
+    bytes += name.size() + words.back().size();
+  }
+  // F50: neither the state nor the log would take them.
+  const auto entry_max = static_cast<uint64_t>(s.node.options.raft_max_entry_size);
+  if (rights->size() > UserRecords::kCount || bytes > std::min(UserRecords::kBytes, entry_max)) {
+    return reply.error("ERR the users of the file have no room");
   }
   s.forward_write(std::vector<std::string_view>(words.begin(), words.end()));
 }

@@ -95,6 +95,10 @@ void exec_here(Session& session, Args words, ReplyWriter& reply) {
         "differ "
         "from the others");
   }
+  if (const std::string why = s.limited != nullptr ? s.denial_of(*found.row, words) : std::string();
+      !why.empty()) {
+    return reply.error(why);
+  }
   size_t begin = s.requests.buffer.size();
   s.begin_packed();
   pack_command(s.requests.buffer, s.database, words);

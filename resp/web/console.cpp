@@ -308,6 +308,11 @@ void Console::drain(const LoginPtr& login, bool on, Respond respond) {
   if (!is_unlocked(*login)) {
     return respond(refusal(423, "that changes something: unlock changes first"));
   }
+  // No line is asked, so nobody else looks.
+  const std::string_view user = login->user.empty() ? acl::kDefaultName : login->user;
+  if (!may_drain(needs_.node->accounts.users(), user)) {
+    return respond(refusal(403, "this takes a user who may say RAFT.DRAIN"));
+  }
   if (!needs_.drain) {
     return respond(refusal(404, "this node cannot be drained"));
   }

@@ -123,4 +123,14 @@ ConsoleRule console_rule(Args argv, uint32_t cluster_version) {
   return tells ? ConsoleRule::kLooks : ConsoleRule::kChanges;
 }
 
+bool may_drain(const acl::Users& users, std::string_view user) {
+  const CommandSpec* row = find_command("raft.drain");
+  CHECK_INVARIANT(row != nullptr);
+  const acl::Users::Ptr known = users.named(user);
+  return known != nullptr &&
+         std::ranges::any_of(known->rights.selectors(), [row](const acl::Selector& selector) {
+           return selector.commands().has(*row);
+         });
+}
+
 }  // namespace kiwi::resp::web

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
+#include "resp/acl/users.hpp"
 #include "resp/command.hpp"
 
 namespace kiwi::resp::web {
@@ -17,5 +19,8 @@ enum class ConsoleRule : uint8_t {
 
 // argv is not empty. What is no command, or has too few words, the node itself refuses: kLooks.
 ConsoleRule console_rule(Args argv, uint32_t cluster_version);
+
+// Who asks for it over HTTP says no command: may that user say RAFT.DRAIN?
+bool may_drain(const acl::Users& users, std::string_view user);
 
 }  // namespace kiwi::resp::web

@@ -175,6 +175,10 @@ TEST_CASE("what the log keeps is bounded in bytes") {
   }
   CHECK(log.newest_first().front().object.size() == DenialLog::kObjectBytes);
   CHECK(log.bytes() <= DenialLog::kBytes + 2 * DenialLog::kObjectBytes);
+  Denial long_names = denial("auth", 0);  // who logs in says any name
+  long_names.user = long_names.client = std::string(100'000, 'n');
+  log.add(long_names, 1);
+  CHECK(log.bytes() <= 3 * DenialLog::kObjectBytes);
 }
 
 // ---------------------------------------------------------------- files
@@ -206,6 +210,20 @@ TEST_CASE("an ACL file with errors is refused with all of them") {
         "/f:2 should start with user keyword followed by the username. "
         "WARNING: Duplicate user 'eve' found on line 4. "
         "WARNING: ACL errors detected, no change to the previously active ACL rules was performed");
+}
+
+TEST_CASE(
+    "of what is no name of a command an ACL file's error says no word, for it may be secret") {
+  const auto rights = parse_file("user bob p4ss (~a +p4ss2) -nope\nuser eve (>p4ss3)\n", "/f", {});
+  REQUIRE_FALSE(rights);
+  CHECK(rights.error().text.starts_with(
+      "/f:1: Syntax error. /f:1: Error in applying operation '(~a +p4ss2)': Unknown command or "
+      "category name in ACL. /f:1: Error in applying operation '-nope': Unknown command or "
+      "category name in ACL. /f:2: Syntax error. WARNING: "));
+  CHECK(rights.error().text.find("p4ss3") == std::string::npos);
+  const auto lines = parse_lines({{"bob", "<p4ss"}}, {});
+  REQUIRE_FALSE(lines);
+  CHECK(lines.error().text.find("p4ss") == std::string::npos);
 }
 
 TEST_CASE("lines of a configuration file") {

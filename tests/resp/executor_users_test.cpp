@@ -149,6 +149,35 @@ TEST_CASE("commands of a block are refused one by one") {
   CHECK(r.node("exists a") == ":0\r\n");
 }
 
+TEST_CASE("what a command of a block changes counts for those behind it") {
+  Running r;
+  r.node("acl setuser bob on +@all ~*");
+  std::string block;
+  const std::vector<std::string> commands{packed({"set", "a", "1"}),
+                                          packed({"acl", "setuser", "bob", "-set"}),
+                                          packed({"set", "a", "2"})};
+  pack_transaction(block, 0, {}, commands);
+  std::string of_bob;
+  pack_as_user(of_bob, id_of(r.node, "bob"), block);
+  const uint64_t now = r.node.executor().users()->version();
+  CHECK(write_checked(r.node, of_bob, now)
+            .starts_with("*3\r\n+OK\r\n+OK\r\n-NOPERM ACLs rules changed between"));
+  CHECK(r.node("get a") == "$1\r\n1\r\n");
+}
+
+TEST_CASE("a user who is gone watches nothing") {
+  Running r;
+  r.node("acl setuser bob on +watch ~*");
+  const uint64_t bob = id_of(r.node, "bob");
+  const auto watch = [&] {
+    return Node::bytes_of(
+        r.node.read_effects(of_user(bob, {"watch", "a"}), RequestKind::kWatch, r.node.clock()));
+  };
+  CHECK(watch() == "+OK\r\n");
+  r.node("acl deluser bob");
+  CHECK(watch() == "-NOPERM this user has no permissions to run the 'watch' command\r\n");
+}
+
 TEST_CASE("what a script calls is looked at for who runs it") {
   Running r;
   r.node("acl setuser bob on +eval +get +publish ~a");
@@ -263,6 +292,32 @@ TEST_CASE("the first seed counts, and users that were quicker stay") {
         "+get\r\n$34\r\nuser default on nopass ~* &* +@all\r\n");
   CHECK(r.node.write(packed({"kiwi.seedusers", "eve", one})) ==
         "-ERR this cluster has users already\r\n");
+}
+
+TEST_CASE("a seed that has no room seeds nobody") {
+  Running r;
+  std::vector<std::string> seed{"kiwi.seedusers"};
+  std::string rights;
+  acl::User().encode(rights);
+  for (size_t i = 0; i < UserRecords::kCount; ++i) {
+    seed.push_back("user" + std::to_string(i));
+    seed.push_back(rights);
+  }
+  CHECK(r.node.write(packed(seed)) == "-ERR the users of this node's options have no room\r\n");
+  CHECK_FALSE(r.node.executor().users_seeded());
+  CHECK(r.node("acl users") == "*1\r\n$7\r\ndefault\r\n");
+}
+
+TEST_CASE("a user has so many selectors and such a long name, and no more") {
+  Running r;
+  CHECK(r.node.write(packed({"acl", "setuser", std::string(4097, 'n'), "on"})) ==
+        "-ERR the name of a user has at most 4096 bytes\r\n");
+  std::vector<std::string> words{"acl", "setuser", "bob"};
+  words.insert(words.end(), 63, "(+get)");
+  CHECK(r.node.write(packed(words)) == "+OK\r\n");
+  CHECK(r.node.write(packed({"acl", "setuser", "bob", "()"})) ==
+        "-ERR a user has at most 63 selectors\r\n");
+  CHECK(r.node.write(packed({"acl", "setuser", "bob", "clearselectors", "()"})) == "+OK\r\n");
 }
 
 TEST_CASE("ACL LOAD makes exactly these the users, all of them new but the default one") {

@@ -121,6 +121,20 @@ TEST_CASE("a key goes to the target and is deleted if it is still what was read"
   CHECK(w.client.session.idle());
 }
 
+TEST_CASE("what a MIGRATE deletes is looked at again where it is applied, however long it took") {
+  World w;
+  w.node.context.take_users(std::make_shared<const acl::Users>(acl::Users::ByName(), 9), false);
+  w.send("MIGRATE 10.0.0.9 7000 k 3 500");
+  w.read_keys({"k"}, {token("k", 7)}, "*2\r\n:1500\r\n" + bulk("x"));
+  REQUIRE(w.answer_of_target != nullptr);
+  std::exchange(w.answer_of_target, nullptr)(kTwo);
+  REQUIRE(w.delivered.size() == 1);
+  w.client.session.reply(w.delivered[0], w.client.now_ms);
+  const RequestBatch sent = w.client.session.take_requests();
+  REQUIRE(sent.requests.size() == 1);
+  CHECK(sent.acl_version == kUnchecked);
+}
+
 TEST_CASE("what stands behind MIGRATE in a pipeline waits; what stands before is answered first") {
   World w;
   CHECK(w.send("GET a\r\nMIGRATE h 1 k 0 0 COPY\r\nPING").empty());

@@ -6,41 +6,13 @@
 
 #include "config/base/sha256.hpp"
 #include "resp/session_state.hpp"
+#include "tests/resp/said_users.hpp"
 #include "tests/resp/session_harness.hpp"
 
 namespace kiwi::resp {
 namespace {
 
-using acl::NamedUser;
 using acl::User;
-
-struct Said {
-  std::string name;
-  uint64_t id = 0;
-  std::vector<std::string> rules;
-};
-
-// The users of the state as applied on this node.
-void apply(TestNode& node, const std::vector<Said>& users, uint64_t version = 2) {
-  acl::Users::ByName all;
-  for (const Said& said : users) {
-    User user;
-    for (const std::string& rule : said.rules) {
-      REQUIRE_FALSE(user.set(rule, {}));
-    }
-    all[said.name] = std::make_shared<const NamedUser>(NamedUser{said.name, said.id, user});
-  }
-  const bool seeded = all.contains("default");
-  node.context.take_users(std::make_shared<const acl::Users>(std::move(all), version), seeded);
-}
-
-const std::vector<std::string> kFree{"on", "nopass", "+@all", "~*", "&*"};
-
-constexpr const char* kNoGet = "-NOPERM this user has no permissions to run the 'get' command\r\n";
-constexpr const char* kNoKey =
-    "-NOPERM this user has no permissions to access one of the keys used as arguments\r\n";
-constexpr const char* kNoChannel =
-    "-NOPERM this user has no permissions to access one of the channels used as arguments\r\n";
 
 TEST_SUITE_BEGIN("session users");
 
@@ -423,6 +395,11 @@ TEST_CASE("ACL LOAD sends the users of the file, SAVE writes those of the cluste
   CHECK(command.args[0] == "kiwi.users");
   CHECK(client.bytes_of(request).find("pw") == std::string_view::npos);
   client.answer(request.slot, "+OK\r\n");
+  node.options.raft_max_entry_size = 1024;
+  node.context.read_acl_file = []() -> Result<std::string> {
+    return "user bob on ~" + std::string(1024, 'a') + "\n";
+  };
+  CHECK(client.send("ACL LOAD\r\n") == "-ERR the users of the file have no room\r\n");
   node.context.read_acl_file = []() -> Result<std::string> { return std::string("nonsense\n"); };
   CHECK(client.send("ACL LOAD\r\n").starts_with("-ERR /f:1 should start with user keyword"));
   client.send("ACL SAVE\r\n");

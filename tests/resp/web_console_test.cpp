@@ -195,6 +195,19 @@ TEST_SUITE("console") {
     CHECK(world.command({"SET", "k", "v"}) == 423);
   }
 
+  TEST_CASE("only who may say RAFT.DRAIN drains") {
+    World world;
+    acl::User user = acl::User::unrestricted();
+    REQUIRE_FALSE(user.set("-raft.drain", {}));
+    acl::Rights own;
+    own.emplace("default", user);
+    world.node.context.accounts.set_own(std::move(own));
+    world.log_in();
+    CHECK(world.status(Method::kPost, "/api/unlock", body_of({""})) == 200);
+    CHECK(world.status(Method::kPost, "/api/drain") == 403);
+    CHECK_FALSE(world.drained);
+  }
+
   TEST_CASE("with a password, only that unlocks") {
     World world;
     world.node.options.requirepass = "secret";
