@@ -358,6 +358,9 @@ void Executor::State::execute_numbered(Decoded& decoded,
     once_counts.gap += here;
     return refuse_once(texts::once_gap(last), out, version);
   }
+  if (mark.watched && decoded.command.tokens.empty()) {  // a block whose WATCH failed (F11)
+    return refuse_once(texts::kExpectsWatch, out, version);
+  }
   if (!row && !producers.has_room()) {
     return refuse_once(texts::kNoRoomForProducer, out, version);
   }

@@ -171,6 +171,22 @@ TEST_CASE("with a token it goes back unless somebody was answered with it") {
   }
 }
 
+TEST_CASE("what KIWI.TOKEN CLOSE says is applied stays with its token") {
+  Held world;
+  Origin& origin = world.origin;
+  const std::string pop = once("1000000-a", {"blpop", "q", "5"});
+  block(origin, 7, pop);
+  origin.elsewhere("rpush q one");
+  const auto proposals = served_to_nobody(origin, 7);
+  REQUIRE(proposals.size() == 1);
+  origin.elsewhere("kiwi.token close 1000000-a");
+  origin.elsewhere_packed(proposals[0]);
+  CHECK(origin.node("llen q") == ":0\r\n");
+  block(origin, 8, pop);
+  origin.serve_all();
+  CHECK(origin.replies[8] == popped("q", "one"));
+}
+
 TEST_SUITE_END();
 
 }  // namespace
