@@ -224,6 +224,16 @@ void Executor::State::look_at_tokens() {
   }
 }
 
+// Who waits with a token that was closed is told so.
+void Executor::State::tell_if_closed(const CommandSpec& row, Args args, uint64_t user) {
+  if (row.name != "kiwi.token|close") {
+    return;
+  }
+  if (const std::optional<std::string> token = read_once_token(args[2])) {
+    waiters.token_decided(Waiters::token_name(user, *token));
+  }
+}
+
 // ---------------------------------------------------------------- execution
 
 // Into a buffer, in one protocol, whoever waits for it. Its reads have a bound of their own, since

@@ -310,7 +310,7 @@ struct Router::State {
   std::unique_ptr<router::Round> round;
   std::unordered_map<uint64_t, router::Executing> executing;
   size_t executing_bytes = 0;
-  size_t indexed_bytes = 0;  // of those that asked for no round
+  size_t indexed_bytes = 0;      // of those that asked for no round
   size_t executing_clamped = 0;  // batches
   uint64_t last_ask;  // F66: holds the boot, so that no number is used again in a later one
   uint64_t last_read_batch = 0;

@@ -309,7 +309,8 @@ TEST_CASE("a producer's commands count in their order, once each") {
   CHECK(nodes.write(numbered("p", 9, 5, {"rpush", "l", "b"})) == "-ONCEGAP last is 0\r\n");
 }
 
-TEST_CASE("a producer's block whose WATCH failed is executed by nobody, and replayed all the same") {
+TEST_CASE(
+    "a producer's block whose WATCH failed is executed by nobody, and replayed all the same") {
   OnceNodes nodes;
   const auto block = [](bool watched) {
     std::string out;

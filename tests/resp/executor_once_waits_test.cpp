@@ -88,6 +88,19 @@ TEST_CASE("a token that was closed ends the wait that comes with it") {
   CHECK(origin.replies[7] == "-ONCECLOSED the token was closed before it was used\r\n");
 }
 
+TEST_CASE("a wait ends when its token is closed meanwhile") {
+  Held world;
+  Origin& origin = world.origin;
+  block(origin, 7, once("1000000-a", {"blpop", "q", "0"}));
+  block(origin, 8, once("1000000-b", {"blpop", "q", "0"}));
+  origin.elsewhere("kiwi.token close 1000000-a");
+  REQUIRE(origin.serves.size() == 1);
+  CHECK(origin.serves[0].to.connection == 7);
+  origin.serve_all();
+  CHECK(origin.replies[7].starts_with("-ONCECLOSED"));
+  CHECK(origin.replies[8].empty());
+}
+
 TEST_CASE("entries of a group's stream are repeated, too, whatever COUNT a wait added") {
   Held world;
   Origin& origin = world.origin;

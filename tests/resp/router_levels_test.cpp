@@ -179,7 +179,8 @@ TEST_CASE("an index that never came binds no later read of its connection") {
   CHECK(f.turn().at(0).index == LogIndex{5});
 }
 
-TEST_CASE("what waits for indexes that never come keeps nobody from a round, and has a bound [F47]") {
+TEST_CASE(
+    "what waits for indexes that never come keeps nobody from a round, and has a bound [F47]") {
   RouterOptions options = RouterHarness::default_options();
   options.inflight_bytes_max = 1;
   RouterHarness h(options);
