@@ -121,7 +121,7 @@ Keys keys_inside(const CommandSpec& row, Args argv) {
   }
   const Args inside = argv.subspan(words);
   const CommandSpec* inner = resolve_command(inside, kAnyVersion).row;
-  const bool again = inner != nullptr && inner->role == SessionRole::kOnce;  // refused anyway
+  const bool again = inner != nullptr && words_in_front(*inner) != 0;  // refused; and no recursion
   return inner == nullptr || again ? Keys{row.keys, argv} : keys_of(*inner, inside);
 }
 

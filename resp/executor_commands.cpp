@@ -192,6 +192,9 @@ void Executor::State::execute_plain(const Decoded& decoded,
     if (run_handler(route, decoded, out, version)) {
       database.keep();
       keeps_waiting = moment.serve && context.found_nothing();
+      if (waiters.anybody()) {
+        tell_if_closed(*row, command.args, moment.user);
+      }
     } else {
       database.undo();
     }

@@ -224,6 +224,16 @@ void Executor::State::look_at_tokens() {
   }
 }
 
+// Who waits with a token that was closed is told so.
+void Executor::State::tell_if_closed(const CommandSpec& row, Args args, uint64_t user) {
+  if (row.name != "kiwi.token|close") {
+    return;
+  }
+  if (const std::optional<std::string> token = read_once_token(args[2])) {
+    waiters.token_decided(Waiters::token_name(user, *token));
+  }
+}
+
 // ---------------------------------------------------------------- execution
 
 // Into a buffer, in one protocol, whoever waits for it. Its reads have a bound of their own, since
@@ -357,6 +367,9 @@ void Executor::State::execute_numbered(Decoded& decoded,
   if (mark.after != last) {
     once_counts.gap += here;
     return refuse_once(texts::once_gap(last), out, version);
+  }
+  if (mark.watched && decoded.command.tokens.empty()) {  // a block whose WATCH failed (F11)
+    return refuse_once(texts::kExpectsWatch, out, version);
   }
   if (!row && !producers.has_room()) {
     return refuse_once(texts::kNoRoomForProducer, out, version);

@@ -256,6 +256,7 @@ struct Executor::State {
   bool takes(const CommandSpec* row, Args args) const;
   void give(std::string_view bytes, bool lost, ReplySpace& out);
   void look_at_tokens();  // the state is another one: which of those that wait counted meanwhile?
+  void tell_if_closed(const CommandSpec& row, Args args, uint64_t user);
   bool is_decided(const PackedCommand& command);  // of a token: somebody else's attempt counted
 
   // ---- executor_waits.cpp

@@ -21,10 +21,11 @@ using router::Item;
 
 // Others are evaluated behind those of their connection that wait for an index; such ones are given
 // no lower index than those before them. And of what waits for indexes that may never come there
-// must not be too much, wherever its connections are by then (F47).
+// must not be too much, wherever its connections are by then (F47); nor may that keep others from
+// their rounds, so it has a bound of its own.
 bool Router::State::must_wait_for_indexed(const Connection& c, const Item& item) const {
   if (item.kind == RequestKind::kAtLeast) {
-    return executing_bytes > options.inflight_bytes_max;
+    return indexed_bytes > options.inflight_bytes_max;
   }
   const bool may_join = item.kind == RequestKind::kMaxLag && c.indexed_at <= last_round.index;
   return c.indexed_out != 0 && !may_join;
@@ -33,17 +34,20 @@ bool Router::State::must_wait_for_indexed(const Connection& c, const Item& item)
 // A round each half of the age, as long as such reads come: one of them asks for it.
 bool Router::State::add_indexed(Connection& c, ReadOp& op, int64_t arrival_ms) {
   IndexedRead read;
+  read.clock_ms = reader_clock_ms;
   if (op.kind == RequestKind::kAtLeast) {
     read.index.value = static_cast<uint64_t>(op.wait_until_ms);
   } else {
     const int64_t age_ms = arrival_ms - last_round.asked_ms;
     const bool due = age_ms >= op.wait_until_ms / 2 && !round && gathering.empty();
     if (!last_round.usable || age_ms >= op.wait_until_ms || due ||
-        c.linear_reads_out != c.indexed_out) {
+        c.linear_reads_out != c.indexed_out || indexed_bytes > options.inflight_bytes_max) {
       return false;
     }
     read.index = last_round.index;
-    read.clock_ms = last_round.clock_ms;
+  }
+  if (c.indexed_out == 0) {
+    c.indexed_at = {};  // those before were evaluated, or given up: one may have named any index
   }
   c.indexed_at = std::max(c.indexed_at, read.index);
   read.index = c.indexed_at;
@@ -91,13 +95,15 @@ void Router::State::refuse_indexed(Answer why) {
 }
 
 // The first time that it was asked counts, for any of its asks may have been the one that was
-// answered. A clock that was held back is nobody else's (F9).
+// answered. One whose clock was held back serves nobody else (F9). But no clock that readers of
+// this node had is too high for later ones: what had expired for one is not there for the next.
 void Router::State::note_round(const router::Round& answered, const raft::ReadReady& answer_at) {
   CHECK_INVARIANT(answer_at.ok);
+  reader_clock_ms = std::max(reader_clock_ms, answer_at.now_ms);
   const bool newer =
       answer_at.index >= last_round.index && answered.asked_ms >= last_round.asked_ms;
   if (!answer_at.clamped && (newer || !last_round.usable)) {
-    last_round = {true, answered.asked_ms, answer_at.index, answer_at.now_ms};
+    last_round = {true, answered.asked_ms, answer_at.index};
   }
 }
 

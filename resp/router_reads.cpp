@@ -75,7 +75,7 @@ void Router::State::run(std::vector<ReadOp>&& ops, Executing&& record, const raf
   for (const ReadOp& op : batch.ops) {
     record.bytes += sizeof(ReadOp) + op.packed.size();
   }
-  executing_bytes += record.bytes;
+  (record.indexed ? indexed_bytes : executing_bytes) += record.bytes;
   executing_clamped += record.clamped ? 1 : 0;
   CHECK_INVARIANT(!batch.ops.empty());
   const bool is_new = executing.emplace(batch.id, std::move(record)).second;
@@ -83,7 +83,7 @@ void Router::State::run(std::vector<ReadOp>&& ops, Executing&& record, const raf
 }
 
 void Router::State::executed(std::unordered_map<uint64_t, Executing>::iterator record) {
-  router::take_off(executing_bytes, record->second.bytes);
+  router::take_off(record->second.indexed ? indexed_bytes : executing_bytes, record->second.bytes);
   router::take_off(executing_clamped, record->second.clamped ? 1 : 0);
   executing.erase(record);
 }

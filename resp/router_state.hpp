@@ -217,7 +217,6 @@ struct LastRound {
   bool usable = false;
   int64_t asked_ms = 0;
   LogIndex index;
-  int64_t clock_ms = 0;  // for readers (F9)
 };
 
 // Reads that share one ReadIndex confirmation. All arrived before it was asked for the first time,
@@ -302,6 +301,7 @@ struct Router::State {
   std::vector<router::Run> stale_runs;
   std::vector<router::IndexedRead> indexed;
   router::LastRound last_round;
+  int64_t reader_clock_ms = 0;  // the highest that a round gave to readers (F9)
   std::vector<router::WaitingRead> gathering;
   bool gathering_tick = false;
   // Empty: the room of those that a round answered. Without it, each read would be moved twice
@@ -310,6 +310,7 @@ struct Router::State {
   std::unique_ptr<router::Round> round;
   std::unordered_map<uint64_t, router::Executing> executing;
   size_t executing_bytes = 0;
+  size_t indexed_bytes = 0;      // of those that asked for no round
   size_t executing_clamped = 0;  // batches
   uint64_t last_ask;  // F66: holds the boot, so that no number is used again in a later one
   uint64_t last_read_batch = 0;

@@ -104,7 +104,7 @@ void Router::State::kill_open(OpenBatch& batch, std::optional<Answer> why, int64
       router::take_off(open_serves, 1);
     } else if (is_local(op.kind) && !service_refusal()) {
       add_read(connection(op.to.connection),
-               {op.to, op.kind, op.resp_version, std::move(op.packed)}, now_ms);
+               {op.to, op.kind, op.resp_version, std::move(op.packed), op.wait_until_ms}, now_ms);
     } else if (!why) {
       answer_in_vain(op.to, op.kind);
     } else {

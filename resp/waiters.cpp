@@ -253,6 +253,7 @@ void Waiters::ask_serve(uint64_t id, Blocked& blocked, const LaneName& because) 
   // Before it leaves: the lane stays while something is in flight for it.
   lanes_.at(because).in_flight += waiter.count;
   leave_lanes(id, waiter);
+  decided_.erase(id);
   blocked.aim = static_cast<size_t>(key - waiter.keys.begin());
   ++counters_.serves;
   ++counters_.in_flight;
@@ -317,6 +318,9 @@ bool Waiters::go_on(BlockedMap::iterator it) {
     return false;
   }
   enter_lanes(it->first, blocked.waiter);
+  if (blocked.waiter.decided) {
+    decided_.insert(it->first);
+  }
   return true;
 }
 
@@ -327,7 +331,7 @@ void Waiters::not_served(uint64_t id) {
   in_trouble_ = false;
   quiet_until_ms_ = 0;
   it->second.waiter.saw_nothing = true;
-  decided_.erase(id);  // else it would have been answered
+  it->second.waiter.decided = false;  // else it would have been answered
   mark(take_back(it->second));
   if (go_on(it)) {
     mark_all_of(it->second.waiter);
@@ -360,7 +364,12 @@ std::string Waiters::token_name(uint64_t user, std::string_view token) {
 void Waiters::token_decided(const std::string& name) {
   for (auto it = of_token_.lower_bound({name, 0}); it != of_token_.end() && it->first == name;
        ++it) {
-    decided_.insert(it->second);
+    const auto blocked = blocked_.find(it->second);
+    CHECK_INVARIANT(blocked != blocked_.end());
+    blocked->second.waiter.decided = true;
+    if (!blocked->second.aim) {  // else its serve answers, or it is asked for again
+      decided_.insert(it->second);
+    }
   }
 }
 
@@ -374,20 +383,14 @@ std::vector<std::string> Waiters::tokens() const {
   return names;
 }
 
-// Whose serve is under way is answered by it; if that comes back, the next one is asked for here.
 bool Waiters::serve_decided(Room& room) {
-  for (auto next = decided_.begin(); next != decided_.end();) {
-    const auto it = blocked_.find(*next);
-    CHECK_INVARIANT(it != blocked_.end());
-    if (it->second.aim) {
-      ++next;
-      continue;
-    }
+  while (!decided_.empty()) {
     if (room.over() || now_ms_ < quiet_until_ms_) {
       return false;
     }
     --room.left;
-    ++next;
+    const auto it = blocked_.find(*decided_.begin());
+    CHECK_INVARIANT(it != blocked_.end());
     ask_serve(it->first, it->second, lane_of(it->second.waiter, 0));
     quiet_until_ms_ = in_trouble_ ? now_ms_ + kAgainMs : 0;
   }

@@ -176,7 +176,9 @@ class Waiters {
   LaneName look_from_;  // where the last look ended, so that no lane always comes last
   std::unordered_map<ConnectionId, uint64_t> of_connection_;
   std::set<std::pair<std::string, uint64_t>> of_token_;  // ordered: clients choose the names (F63)
-  std::set<uint64_t> decided_;  // of them, those to be served whatever is there
+  // Of them, those to be served whatever is there. Not while a serve is under way, which answers:
+  // nobody has to be woken for that.
+  std::set<uint64_t> decided_;
   std::set<std::pair<int64_t, uint64_t>> deadlines_;
   // A serve came back: until one is decided again they are asked for one at a time, none before.
   bool in_trouble_ = false;

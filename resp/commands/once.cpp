@@ -67,7 +67,8 @@ void token_get(Context& context, Args args, ReplyWriter& reply) {
   write_fate(*record, reply);
 }
 
-// Afterwards its fate is final: what is under way finds the record.
+// Afterwards its fate is final: what is under way finds the record, and what was taken for a client
+// that had left stays with the token (give_back.cpp), since this one was told that it is there.
 void token_close(Context& context, Args args, ReplyWriter& reply) {
   std::string token;
   const auto name = name_of(context, args[2], token, reply);
@@ -75,8 +76,13 @@ void token_close(Context& context, Args args, ReplyWriter& reply) {
     return;
   }
   Once& once = context.state().once();
-  const std::optional<OnceRecord> known = once.find(*name);
+  std::optional<OnceRecord> known = once.find(*name);
   if (known && !known->unused) {
+    if (known->takes && !known->claimed) {
+      known->claimed = true;
+      known->changed = context.state().index_now();
+      once.put(*name, *known);
+    }
     return write_fate(*known, reply);
   }
   const auto token_ms = static_cast<int64_t>(name->ms);

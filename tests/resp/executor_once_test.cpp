@@ -309,6 +309,21 @@ TEST_CASE("a producer's commands count in their order, once each") {
   CHECK(nodes.write(numbered("p", 9, 5, {"rpush", "l", "b"})) == "-ONCEGAP last is 0\r\n");
 }
 
+TEST_CASE(
+    "a producer's block whose WATCH failed is executed by nobody, and replayed all the same") {
+  OnceNodes nodes;
+  const auto block = [](bool watched) {
+    std::string out;
+    pack_once(out, {OnceMark::Form::kProducer, "p", 1, 0, 2, watched});
+    return out + block_of({{"rpush", "l", "a"}});
+  };
+  CHECK(nodes.write(block(true)) == "-ERR this block expects WATCH\r\n");
+  CHECK(nodes.first.run({"llen", "l"}) == ":0\r\n");
+  CHECK(nodes.first.run({"kiwi.producer", "get", "p"}) == "$-1\r\n");
+  CHECK(nodes.write(block(false)) == "*2\r\n+OK\r\n:1\r\n");
+  CHECK(nodes.write(block(true)) == "*2\r\n+OK\r\n:1\r\n");
+}
+
 // The model forgets nothing: each token's first answer, and how often each counted.
 TEST_CASE("random attempts against a model that forgets nothing") {
   for (uint64_t seed = 1; seed <= 8; ++seed) {

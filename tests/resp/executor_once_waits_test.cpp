@@ -88,6 +88,19 @@ TEST_CASE("a token that was closed ends the wait that comes with it") {
   CHECK(origin.replies[7] == "-ONCECLOSED the token was closed before it was used\r\n");
 }
 
+TEST_CASE("a wait ends when its token is closed meanwhile") {
+  Held world;
+  Origin& origin = world.origin;
+  block(origin, 7, once("1000000-a", {"blpop", "q", "0"}));
+  block(origin, 8, once("1000000-b", {"blpop", "q", "0"}));
+  origin.elsewhere("kiwi.token close 1000000-a");
+  REQUIRE(origin.serves.size() == 1);
+  CHECK(origin.serves[0].to.connection == 7);
+  origin.serve_all();
+  CHECK(origin.replies[7].starts_with("-ONCECLOSED"));
+  CHECK(origin.replies[8].empty());
+}
+
 TEST_CASE("entries of a group's stream are repeated, too, whatever COUNT a wait added") {
   Held world;
   Origin& origin = world.origin;
@@ -169,6 +182,22 @@ TEST_CASE("with a token it goes back unless somebody was answered with it") {
     CHECK(origin.replies[8] == popped("q", "one"));  // either way it is its job
     CHECK(origin.node("llen q") == ":0\r\n");
   }
+}
+
+TEST_CASE("what KIWI.TOKEN CLOSE says is applied stays with its token") {
+  Held world;
+  Origin& origin = world.origin;
+  const std::string pop = once("1000000-a", {"blpop", "q", "5"});
+  block(origin, 7, pop);
+  origin.elsewhere("rpush q one");
+  const auto proposals = served_to_nobody(origin, 7);
+  REQUIRE(proposals.size() == 1);
+  origin.elsewhere("kiwi.token close 1000000-a");
+  origin.elsewhere_packed(proposals[0]);
+  CHECK(origin.node("llen q") == ":0\r\n");
+  block(origin, 8, pop);
+  origin.serve_all();
+  CHECK(origin.replies[8] == popped("q", "one"));
 }
 
 TEST_SUITE_END();

@@ -159,6 +159,50 @@ TEST_CASE("a clock that was held back is used for its own round only [F9]") {
   CHECK(f.rounds == 2);
 }
 
+TEST_CASE("an ATLEAST read behind a write that was given up keeps its index") {
+  Follower f;
+  f.h.lead(NodeId{0}, 2, false);
+  f.h.pipeline(1, {"w", "a50"});
+  CHECK(f.turn().empty());
+  const RouterEffects effects = f.h.tick(10'000);
+  CHECK(f.h.reply(1, 1) == error_line(texts::kNoLeader));
+  REQUIRE(effects.run_reads.size() == 1);
+  CHECK(effects.run_reads[0].index == LogIndex{50});
+  CHECK(f.h.reply(1, 2).empty());
+}
+
+TEST_CASE("an index that never came binds no later read of its connection") {
+  Follower f;
+  f.h.pipeline(1, {"a999"});
+  f.done(f.turn().at(0));  // given up
+  f.h.pipeline(1, {"a5"});
+  CHECK(f.turn().at(0).index == LogIndex{5});
+}
+
+TEST_CASE(
+    "what waits for indexes that never come keeps nobody from a round, and has a bound [F47]") {
+  RouterOptions options = RouterHarness::default_options();
+  options.inflight_bytes_max = 1;
+  RouterHarness h(options);
+  h.up(RouterHarness::kOther);
+  h.pipeline(1, {"a999"});
+  CHECK(h.turn().run_reads.size() == 1);
+  h.pipeline(2, {"a999"});
+  CHECK(h.turn().run_reads.empty());
+  h.pipeline(3, {"r"});
+  CHECK(h.turn().read_index.size() == 1);
+}
+
+TEST_CASE("no clock that a reader had is taken back for later reads [F9]") {
+  Follower f;
+  f.h.pipeline(1, {"r"});
+  f.turn();
+  f.answer(5, true);  // held back: good for no age, but who read by it saw what had expired
+  f.done(f.turn().at(0));
+  f.h.pipeline(1, {"a5"});
+  CHECK(f.turn().at(0).now_ms == 777);
+}
+
 TEST_CASE("a node that serves no more answers what waits for an index") {
   Follower f;
   f.h.pipeline(1, {"a5"});

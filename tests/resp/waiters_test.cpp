@@ -48,6 +48,30 @@ TEST_CASE("who was not served keeps its place, and its client hears nothing [F31
   CHECK(world.served == std::vector<ConnectionId>{1, 2});
 }
 
+TEST_CASE("who waits with a token that counted is served once, and wakes nobody meanwhile") {
+  World world;
+  world.waiters.set_clock(1000);
+  world.wait(1, "k", 0, 1, false, "t");
+  world.wait(2, "k", 0, 1, false, "u");
+  world.waiters.token_decided("t");
+  REQUIRE(world.turn() == 1);
+  CHECK(world.turn() == 0);
+  CHECK_FALSE(world.waiters.wake_at_ms().has_value());  // its serve is under way
+  world.waiters.token_decided("t");
+  CHECK(world.turn() == 0);
+  CHECK(world.waiters.idle());
+  world.give_back();  // no leader: again in a while
+  CHECK(world.turn() == 0);
+  REQUIRE(world.waiters.wake_at_ms() == 1100);
+  world.waiters.set_clock(1100);
+  REQUIRE(world.turn() == 1);
+  CHECK(world.serves[0].to.connection == 1);
+  CHECK_FALSE(world.apply());  // what it had taken was given back: as before
+  CHECK(world.turn() == 0);
+  CHECK_FALSE(world.waiters.wake_at_ms().has_value());
+  CHECK(world.waiters.status().waiting == 2);
+}
+
 TEST_CASE("a waiter that takes many counts for as many") {
   World world;
   world.wait(1, "k", 0, 10);

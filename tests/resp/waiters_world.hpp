@@ -39,8 +39,10 @@ class WaitersWorld {
             const std::string& keys,
             int64_t until_ms = 0,
             uint64_t count = 1,
-            bool reads = false) {
+            bool reads = false,
+            const std::string& token = {}) {
     Waiter waiter;
+    waiter.token = token;
     waiter.to = {connection, connection * 10};
     waiter.count = count;
     waiter.until_ms = until_ms;
