@@ -28,6 +28,8 @@ inline constexpr const char* kNodeId = "node-id";
 inline constexpr const char* kRemoved = "removed";
 inline constexpr std::string_view kRemovedPrefix = "removed-";
 
+inline constexpr std::string_view kGroupPrefix = "group-";
+
 // ---- of a group
 inline constexpr const char* kLog = "log";
 inline constexpr std::string_view kStatePrefix = "state-";
@@ -36,7 +38,7 @@ inline constexpr const char* kCheckpoint = "checkpoint";
 inline constexpr const char* kOwnCopy = "own-copy";
 
 inline std::string group(const std::string& dir, GroupId id) {
-  return dir + "/group-" + std::to_string(id.value);
+  return dir + "/" + std::string(kGroupPrefix) + std::to_string(id.value);
 }
 
 }  // namespace kiwi::actors::data_directory

@@ -19,14 +19,18 @@ std::string plain_address(const std::string& host, uint16_t port) {
 }
 
 uint16_t face_port(const NodeContext& node, const raft::Member& member, Face face) {
-  if (face != Face::kCluster) {
+  if (face != Face::kCluster && face != Face::kSentinel) {
     return client_of(member).port;
   }
   if (member.id == node.status.raft.id) {
     return port_of(node.options, face);
   }
   const auto link = node.status.links.find(member.id);
-  if (link != node.status.links.end() && link->second.cluster_port != 0) {
+  const bool heard = link != node.status.links.end();
+  if (face == Face::kSentinel) {
+    return heard ? link->second.sentinel_port : uint16_t{0};
+  }
+  if (heard && link->second.cluster_port != 0) {
     return link->second.cluster_port;
   }
   // A cluster whose main ports show it is configured so on all nodes.
@@ -50,8 +54,9 @@ std::string tls_address(const NodeContext& node, const raft::Member& member) {
 LeaderAdvice advise(const NodeContext& node, const raft::Status& raft) {
   const raft::Member* leader = raft.configuration.find(raft.leader);
   const auto link = node.status.links.find(raft.leader);
-  const bool linked = link != node.status.links.end() && link->second.up;
-  if (leader == nullptr || !raft.ready || raft.leader == raft.id || !linked) {
+  // One that is about to go may take no new connections any more.
+  const bool stays = link != node.status.links.end() && link->second.up && !link->second.drains;
+  if (leader == nullptr || !raft.ready || raft.leader == raft.id || !stays) {
     return {};
   }
   return {face_address(node, *leader, Face::kStandalone),

@@ -129,6 +129,7 @@ struct Rates {
 struct NodeStatus {
   Service service = Service::kLoading;
   raft::Status raft;
+  raft::Configuration committed;  // raft.configuration may be one that is cut away again
   RouterStatus router;
   LogIndex applied;
   std::vector<DatabaseSize> databases;
@@ -304,6 +305,7 @@ struct NodeContext {
                       int64_t seconds,
                       const std::function<std::vector<MovingTarget>(Face, bool tls)>& targets_of);
   size_t clients_moving() const;
+  void clients_stay() const;  // it does not go after all: who is still here may be told again
   // What entries told, in order, and what changed of cached keys: it joins the replies of the same
   // turn, behind them.
   void publish_outward(std::vector<OutwardEvent> events, std::vector<ReplyBatch>& replies);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "config/base/check.hpp"
+
 namespace kiwi::resp {
 
 namespace {
@@ -79,9 +81,7 @@ class Teller {
 void tell_changes(const Teller& teller, const SentinelView& before, const SentinelView& now) {
   const SentinelMember* then = before.master();
   const SentinelMember* master = now.master();
-  if (then == nullptr || master == nullptr) {
-    return;
-  }
+  CHECK_INVARIANT(then != nullptr && master != nullptr);
   const auto was_down = [&before](const SentinelMember& member) {
     const SentinelMember* same = find(before, member.id);
     return same != nullptr && same->down;
@@ -110,6 +110,9 @@ void tell_changes(const Teller& teller, const SentinelView& before, const Sentin
 std::vector<Publication> SentinelEvents::look(const SentinelView& now,
                                               const std::vector<std::string>& names) {
   std::vector<Publication> out;
+  if (now.master() == nullptr) {
+    return out;  // for a moment, and then what changed since the last one counts
+  }
   std::set<NodeId> sentinels;
   for (const SentinelMember& member : now.members) {
     if (!member.myself && member.sentinel_port != 0) {
@@ -117,14 +120,13 @@ std::vector<Publication> SentinelEvents::look(const SentinelView& now,
     }
   }
   if (before_) {
-    const SentinelMember* master = now.master();
     for (const std::string& name : names) {
       const Teller teller(name, out);
       tell_changes(teller, *before_, now);
       for (const SentinelMember& member : now.members) {
         const bool fresh = sentinels.contains(member.id) && !sentinels_.contains(member.id);
-        if (fresh && master != nullptr) {
-          teller.tell("+sentinel", teller.sentinel(member, *master));
+        if (fresh) {
+          teller.tell("+sentinel", teller.sentinel(member, *now.master()));
         }
       }
     }

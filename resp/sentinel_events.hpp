@@ -15,7 +15,8 @@ namespace kiwi::resp {
 
 class SentinelEvents {
  public:
-  // What changed since the last call, for each of the names. The first one tells nothing.
+  // What changed since the last call, for each of the names. The first one tells nothing, and while
+  // no master is known nothing is told.
   std::vector<Publication> look(const SentinelView& now, const std::vector<std::string>& names);
 
  private:

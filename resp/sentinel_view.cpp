@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "config/base/check.hpp"
 #include "resp/commands/cluster_view.hpp"
 #include "resp/node_context.hpp"
 
@@ -58,10 +59,9 @@ SentinelView view_sentinel(const NodeContext& node) {
     member.name = one.name;
     member.host = one.host;
     member.port = one.port;
-    const auto link = node.status.links.find(one.id);
-    member.sentinel_port = one.myself ? port_of(node.options, Face::kSentinel)
-                           : link != node.status.links.end() ? link->second.sentinel_port
-                                                             : uint16_t{0};
+    const raft::Member* known = node.status.raft.configuration.find(one.id);
+    CHECK_INVARIANT(known != nullptr);  // the view is made of them
+    member.sentinel_port = face_port(node, *known, Face::kSentinel);
     member.myself = one.myself;
     member.master = one.id == master;
     member.voter = one.voter;

@@ -1,5 +1,6 @@
 // CLIENT MAINT_NOTIFICATIONS, and who gets the messages (maintenance.hpp): clients that asked, in
 // RESP3, and that neither block nor subscribe, for those are not moved by any client.
+#include <map>
 #include <utility>
 
 #include "resp/addresses.hpp"
@@ -35,13 +36,18 @@ size_t NodeContext::move_clients(
     int64_t seconds,
     const std::function<std::vector<MovingTarget>(Face, bool tls)>& targets_of) {
   Pushes pushes;
+  std::map<std::pair<Face, bool>, std::vector<MovingTarget>> known;  // the same for many clients
   sessions.each([&](Session& session) {
     Session::State& client = session.state();
     if (!listens(client) || client.told_to_move) {
       return;
     }
     const ConnectionId id = client.info.id;
-    const std::vector<MovingTarget> targets = targets_of(client.info.face, client.info.tls);
+    const auto [at, is_new] = known.try_emplace({client.info.face, client.info.tls});
+    if (is_new) {
+      at->second = targets_of(client.info.face, client.info.tls);
+    }
+    const std::vector<MovingTarget>& targets = at->second;
     const bool keeps_port = client.library_name.starts_with(kKeepsPort);
     const uint16_t own_port = client.info.tls ? static_cast<uint16_t>(options.tls_port)
                                               : port_of(options, client.info.face);
@@ -65,6 +71,10 @@ size_t NodeContext::clients_moving() const {
   size_t count = 0;
   sessions.each([&count](Session& session) { count += session.state().told_to_move ? 1 : 0; });
   return count;
+}
+
+void NodeContext::clients_stay() const {
+  sessions.each([](Session& session) { session.state().told_to_move = false; });
 }
 
 namespace commands {

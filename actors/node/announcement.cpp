@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "config/base/check.hpp"
+#include "raft/configuration.hpp"
 
 namespace kiwi::actors {
 
@@ -25,6 +26,14 @@ bool Announcement::is_fit(NodeId node,
   return there && state.serves && !state.drains;
 }
 
+// A leader that is about to learn that it leads no more would see everybody gone, and what it
+// announces then would win over what the others agree on. Of a joint configuration both halves.
+bool Announcement::is_cut_off(const std::function<MemberState(NodeId)>& state_of) const {
+  return !raft::has_quorum(cluster_.latest, [&](NodeId voter) {
+    return voter == cluster_.self || state_of(voter).linked;
+  });
+}
+
 bool Announcement::look(const std::function<MemberState(NodeId)>& state_of, int64_t now_ms) {
   const std::optional<NodeId> wished = std::exchange(wished_, std::nullopt);
   // A later term's announcement says that this node leads no more, and has not heard it yet.
@@ -36,6 +45,9 @@ bool Announcement::look(const std::function<MemberState(NodeId)>& state_of, int6
     return true;
   }
   if (now_.node && is_fit(now_.node, state_of, now_ms)) {
+    return false;
+  }
+  if (is_cut_off(state_of)) {
     return false;
   }
   if (now_.node != cluster_.self && is_fit(cluster_.self, state_of, now_ms)) {

@@ -2,7 +2,7 @@
 // tells all; the highest announcement wins. It stays while its node serves and is linked, even when
 // leadership moves, for clients drop their connections on every change, with commands under way. It
 // moves to the leader when its node is down for the leader, drains, loads or is removed, or where
-// an operator wishes it.
+// an operator wishes it. A leader without a quorum of links announces nothing.
 //
 // Plain class: what it sees in, an announcement out. Owned by Node, client loop. Times are
 // monotonic.
@@ -53,6 +53,7 @@ class Announcement {
   bool look(const std::function<MemberState(NodeId)>& state_of, int64_t now_ms);
 
  private:
+  bool is_cut_off(const std::function<MemberState(NodeId)>& state_of) const;
   bool is_fit(NodeId node,
               const std::function<MemberState(NodeId)>& state_of,
               int64_t now_ms) const;

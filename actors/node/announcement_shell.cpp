@@ -10,6 +10,8 @@ namespace kiwi::actors {
 
 namespace {
 constexpr int64_t kWishMs = 5000;
+// A member that just joins takes notes of nobody, for it does not know the members yet.
+constexpr uint64_t kAgainRounds = 20;  // two seconds
 }  // namespace
 
 void AnnouncementShell::fill(resp::Admin& admin) {
@@ -24,6 +26,13 @@ void AnnouncementShell::timer() {
   look();
   tell_names();
   tell_events();
+  if (node_.timer_rounds % kAgainRounds == 0) {
+    for (const raft::Member& member : node_.facts.latest.members) {
+      if (member.id != node_.facts.self) {
+        tell_what_is(member.id);
+      }
+    }
+  }
 }
 
 void AnnouncementShell::notice_links(int64_t now_ms) const {
@@ -41,8 +50,10 @@ bool AnnouncementShell::serves() const {
 }
 
 MemberState AnnouncementShell::state_of(NodeId node) const {
+  // Clients of Sentinel write: without a proxy only the leader takes that.
+  const bool takes_writes = node_.options.raft_follower_proxy || node == node_.facts.raft.leader;
   if (node == node_.facts.self) {
-    return {true, 0, serves(), node_.draining};
+    return {true, 0, serves() && takes_writes, node_.draining};
   }
   const auto found = node_.context.status.links.find(node);
   if (found == node_.context.status.links.end()) {
@@ -50,7 +61,7 @@ MemberState AnnouncementShell::state_of(NodeId node) const {
   }
   const resp::LinkStatus& link = found->second;
   return {link.up, link.down_since_ms < 0 ? ClientLoop::monotonic_ms() : link.down_since_ms,
-          link.serves, link.drains};
+          link.serves && takes_writes, link.drains};
 }
 
 // ---------------------------------------------------------------- the announcement
@@ -169,7 +180,8 @@ void AnnouncementShell::tell_all(const FaceNote& note) const {
   }
 }
 
-void AnnouncementShell::link_is_up(NodeId peer) {
+// All of it; what is known there already changes nothing.
+void AnnouncementShell::tell_what_is(NodeId peer) {
   tell_(peer, ServingNote{serves(), node_.draining});
   if (announcement_.now().node) {
     tell_(peer, AnnouncedNote{announcement_.now()});

@@ -24,7 +24,7 @@ class AnnouncementShell {
 
   void fill(resp::Admin& admin);
   void timer();
-  void link_is_up(NodeId peer);
+  void tell_what_is(NodeId peer);  // whose link is up
 
   void take(NodeId from, const AnnouncedNote& note);
   void take(NodeId from, const WishNote& note);

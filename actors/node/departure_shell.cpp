@@ -62,19 +62,30 @@ void DepartureShell::drain(resp::AdminDone done) {
 
 void DepartureShell::timer() {
   if (!node_.draining) {
-    clients_sent_ = false;  // it was taken back
+    if (std::exchange(clients_sent_, false)) {
+      node_.context.clients_stay();  // it was taken back
+    }
     return;
   }
   if (departure_.stage() != Departure::Stage::kNotYet) {
     return;
   }
-  const bool could_hand_over = node_.facts.leads() && node_.facts.latest.voters.size() > 1;
+  const bool could_hand_over = node_.facts.leads() && another_voter_stays();
   if (could_hand_over && node_.timer_rounds % kHandOverRounds == 0) {
     hand_over();  // it may be elected again
   }
   if (!could_hand_over && !std::exchange(clients_sent_, true)) {
     move_clients();
   }
+}
+
+// Two nodes that drain would hand leadership to each other, again and again.
+bool DepartureShell::another_voter_stays() const {
+  return std::ranges::any_of(node_.facts.latest.voters, [this](NodeId voter) {
+    const auto link = node_.context.status.links.find(voter);
+    return voter != node_.facts.self && link != node_.context.status.links.end() &&
+           link->second.up && link->second.serves && !link->second.drains;
+  });
 }
 
 void DepartureShell::hand_over() const {

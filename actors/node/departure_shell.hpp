@@ -29,6 +29,7 @@ class DepartureShell {
 
  private:
   void drain(resp::AdminDone done);
+  bool another_voter_stays() const;
   void hand_over() const;
   void move_clients();
   std::vector<resp::MovingTarget> targets(resp::Face face, bool tls) const;

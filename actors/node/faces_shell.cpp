@@ -93,8 +93,9 @@ void FacesShell::look_for_leader() {
 // Clients hear of a leader that is gone as soon as this node does, and wait for the next one.
 void FacesShell::tell_of_failover() {
   const raft::Status& raft = node_.facts.raft;
-  const resp::FailoverNews::Sight now{raft.term, raft.leader && raft.ready,
-                                      raft.leads() && node_.draining};
+  // Nobody else could lead a node alone.
+  const bool hands_over = raft.leads() && node_.draining && node_.facts.latest.voters.size() > 1;
+  const resp::FailoverNews::Sight now{raft.term, raft.leader && raft.ready, hands_over};
   if (const auto message = failover_news_.look(now, node_.options.raft_response_timeout)) {
     node_.context.tell_of_failover(*message);
   }
@@ -117,7 +118,7 @@ void FacesShell::observe(const RaftReport& report) {
     announcement_.timer();
   }
   for (const NodeId peer : report.links_up) {
-    announcement_.link_is_up(peer);
+    announcement_.tell_what_is(peer);
   }
 }
 

@@ -31,6 +31,7 @@ void Node::State::refresh_status() {
   resp::NodeStatus& status = parts.context.status;
   resp::Executor& executor = parts.storage->executor();
   status.raft = parts.facts.raft;
+  status.committed = parts.facts.committed;
   status.router = parts.router->status();
   status.applied = executor.applied();
   status.databases = executor.database_sizes();

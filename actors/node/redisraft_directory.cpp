@@ -1,6 +1,9 @@
 #include "actors/node/redisraft_directory.hpp"
 
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
+#include <string_view>
 #include <sys/random.h>
 #include <vector>
 
@@ -25,6 +28,16 @@ NodeId draw() {
     CHECK_INVARIANT(::getrandom(&drawn, sizeof(drawn), 0) == ssize_t{sizeof(drawn)});
   }
   return NodeId{drawn & kIdMask};
+}
+
+// Of what a node keeps. By default the directory is the one that it was started in, where
+// certificates, ACL files and whatever else may stand, too: the next start needs them.
+bool is_of_node(std::string_view name) {
+  constexpr std::string_view kNames[] = {data_directory::kMarks,     data_directory::kPeers,
+                                         data_directory::kOldCopy,   data_directory::kMembers,
+                                         data_directory::kRestoring, data_directory::kNodeId};
+  return name.starts_with(data_directory::kGroupPrefix) ||
+         std::ranges::find(kNames, name) != std::end(kNames);
 }
 
 Error failed_at(const std::string& path, const std::string& why) {
@@ -84,8 +97,7 @@ Result<bool> set_removed_aside(const std::string& dir) {
     names.push_back(at->path().filename().string());
   }
   for (const std::string& name : names) {
-    if (!failed && name != data_directory::kRemoved &&
-        !name.starts_with(data_directory::kRemovedPrefix)) {
+    if (!failed && is_of_node(name)) {
       fs::rename(fs::path(dir) / name, to / name, failed);
     }
   }

@@ -17,7 +17,7 @@ namespace kiwi::actors {
 // 0: of a directory from before, whose node is number 1.
 Result<NodeId> drawn_node_id(const std::string& dir);
 
-// Durable: from the next start on the directory is empty, and all it had stands in
+// Durable: from the next start on nothing of a node is in the directory: all of that stands in
 // <dir>/removed-<name>.
 Result<void> note_removal(const std::string& dir, const std::string& name);
 // Does what was noted, if anything; a crash in it leaves the rest to the next start. True: it did.

@@ -136,7 +136,10 @@ bool shows_replica(const NodeContext& node, Face face) {
   const NodeStatus& status = node.status;
   if (!speaks_cluster(face)) {
     const NodeId announced = shows_announced(node.options) ? announced_master(node) : NodeId{};
-    return status.service != Service::kUp || (announced && announced != status.raft.id);
+    const bool takes_writes =
+        node.options.raft_follower_proxy || status.raft.role == raft::Role::kLeader;
+    return status.service != Service::kUp || !takes_writes ||
+           (announced && announced != status.raft.id);
   }
   bool in_cluster = status.service == Service::kUp || status.service == Service::kLoading;
   return in_cluster && status.raft.configuration.find(status.raft.id) != nullptr &&

@@ -48,6 +48,7 @@ ClusterView cluster_as_known(const NodeContext& node, bool tls, Face face);
 // What ROLE, HELLO and INFO call a replica. Where a cluster is shown, whoever does not lead. A
 // plain server is a master while it serves, for it takes every write, and behind one address a
 // client that reads "slave" refuses to send one; or, by role-shown, if it is the announced one.
+// Without a proxy only the leader takes writes.
 bool shows_replica(const NodeContext& node, Face face);
 
 // HELLO's mode, and INFO's redis_mode.

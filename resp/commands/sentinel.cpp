@@ -5,6 +5,7 @@
 
 #include "config/base/glob.hpp"
 #include "resp/commands/info_text.hpp"
+#include "resp/numbers.hpp"
 #include "resp/session_state.hpp"
 #include "resp/words.hpp"
 
@@ -55,7 +56,8 @@ Fields common_fields(const NodeContext& node,
                      uint16_t port,
                      std::string flags) {
   const auto link = node.status.links.find(member.id);
-  const bool known = link != node.status.links.end() && !member.linked && !member.myself;
+  const bool known = link != node.status.links.end() && !member.linked && !member.myself &&
+                     link->second.down_since_ms >= 0;
   const int64_t since_ms =
       known ? std::max<int64_t>(0, node.monotonic_ms() - link->second.down_since_ms) : 0;
   Fields fields = {
@@ -231,7 +233,10 @@ void sentinel_ckquorum(Session& session, Args args, ReplyWriter& reply) {
 }
 
 // What only Sentinels ask each other: no vote is to be had here.
-void sentinel_is_master_down_by_addr(Session&, Args, ReplyWriter& reply) {
+void sentinel_is_master_down_by_addr(Session&, Args args, ReplyWriter& reply) {
+  if (!parse_integer(args[3]) || !parse_integer(args[4])) {
+    return reply.error(texts::kNotInteger);
+  }
   reply.array(3);
   reply.integer(0);
   reply.bulk("*");
@@ -274,18 +279,19 @@ void sentinel_reset(Session&, Args, ReplyWriter& reply) { reply.integer(0); }
 void sentinel_flushconfig(Session&, Args, ReplyWriter& reply) { reply.ok(); }
 
 void sentinel_config(Session&, Args args, ReplyWriter& reply) {
-  if (!same_word(args[2], "get")) {
+  if (same_word(args[2], "set") && args.size() == 5) {
     return reply.error("ERR a node's own options decide; only SENTINEL CONFIG GET is taken");
+  }
+  if (!same_word(args[2], "get") || args.size() != 4) {
+    return reply.error(
+        "ERR Only SENTINEL CONFIG GET <option> / SET <option> <value> are supported.");
   }
   constexpr std::pair<std::string_view, std::string_view> kParameters[] = {
       {"resolve-hostnames", "no"}, {"announce-hostnames", "no"}, {"announce-ip", ""},
       {"announce-port", "0"},      {"sentinel-user", ""},        {"sentinel-pass", ""}};
   Fields found;
   for (const auto& [name, value] : kParameters) {
-    const bool asked = std::any_of(args.begin() + 3, args.end(), [&](std::string_view pattern) {
-      return glob_match(pattern, name, /*ignore_case=*/true);
-    });
-    if (asked) {
+    if (glob_match(args[3], name, /*ignore_case=*/true)) {
       found.emplace_back(name, std::string(value));
     }
   }

@@ -10,9 +10,8 @@ namespace kiwi::resp {
 
 namespace {
 
-// How many other nodes hold, for certain, everything that any client was told is done: a majority's
-// disks, less one. Of a joint configuration the smaller half counts.
-int64_t certain_replicas(const raft::Configuration& configuration) {
+// A majority's disks, less one. Of a joint configuration the smaller half counts.
+int64_t others_of_majority(const raft::Configuration& configuration) {
   auto others = [](size_t voters) { return static_cast<int64_t>(voters / 2); };
   int64_t certain = others(configuration.voters.size());
   if (configuration.is_joint()) {
@@ -21,12 +20,25 @@ int64_t certain_replicas(const raft::Configuration& configuration) {
   return certain;
 }
 
+// How many other nodes hold, for certain, everything that any client was told is done. A new
+// configuration counts from its entry on, but what stands before that may be on the old one's
+// majority only until the entry is committed, too.
+int64_t certain_replicas(const NodeStatus& status) {
+  return std::min(others_of_majority(status.raft.configuration),
+                  others_of_majority(status.committed));
+}
+
 }  // namespace
 
 // What another leader said counts only in its term: the entry at an index may be another one there.
+// The status may be older than what is applied, and of a term that is over: only what is committed
+// by that same status is in the log of its leader.
 int64_t NodeContext::replicas_with(LogIndex index) const {
   const raft::Status& raft = status.raft;
   int64_t known = 0;
+  if (index > raft.commit) {
+    return certain_replicas(status);
+  }
   if (raft.role == raft::Role::kLeader) {
     known = std::ranges::count_if(raft.peers, [&](const raft::PeerStatus& peer) {
       return peer.member.id != raft.id && peer.match >= index;
@@ -36,7 +48,7 @@ int64_t NodeContext::replicas_with(LogIndex index) const {
       return member.first != raft.id && member.second >= index;
     });
   }
-  return std::max(certain_replicas(raft.configuration), known);
+  return std::max(certain_replicas(status), known);
 }
 
 void NodeContext::look_after_replica_waits() {
@@ -64,7 +76,8 @@ std::optional<int64_t> parse_timeout(std::string_view text, ReplyWriter& reply) 
 
 using Answer = std::function<void(ReplyWriter& reply, int64_t replicas)>;
 
-// At once, if so many have it, or if nobody can wait: a block has no place for it.
+// At once, if so many have it, or if nobody can wait: a block has no place for it, and one without
+// data may be executed before earlier writes of its connection are applied.
 void wait_for(Session& session,
               int64_t wanted,
               int64_t timeout_ms,
@@ -73,9 +86,12 @@ void wait_for(Session& session,
   Session::State& s = session.state();
   NodeContext& node = s.node;
   node.refresh_status();
+  if (s.in_block) {
+    return answer(reply, certain_replicas(node.status));
+  }
   const LogIndex index = node.status.applied;  // what this connection was answered is in it
   const int64_t have = node.replicas_with(index);
-  if (s.in_block || have >= wanted) {
+  if (have >= wanted) {
     return answer(reply, have);
   }
   const LaterReply later = s.defer();
@@ -106,7 +122,8 @@ void wait(Session& session, Args args, ReplyWriter& reply) {
   }
 }
 
-// Applied here is synced here, but for raft.log-fsync no, where nothing ever is for certain.
+// Applied here is synced here, but for raft.log-fsync no, where nothing ever is for certain,
+// neither here nor on the other nodes, which have the same option.
 void waitaof(Session& session, Args args, ReplyWriter& reply) {
   const std::optional<int64_t> local = parse_integer(args[1]);
   if (!local) {
@@ -122,17 +139,20 @@ void waitaof(Session& session, Args args, ReplyWriter& reply) {
   if (*wanted < 0) {
     return reply.error("ERR value is out of range, must be positive");
   }
-  const int64_t synced = session.state().node.options.raft_log_fsync ? 1 : 0;
-  if (const auto timeout_ms = parse_timeout(args[3], reply)) {
-    wait_for(
-        session, *wanted, *timeout_ms,
-        [synced](ReplyWriter& writer, int64_t replicas) {
-          writer.array(2);
-          writer.integer(synced);
-          writer.integer(replicas);
-        },
-        reply);
+  const auto timeout_ms = parse_timeout(args[3], reply);
+  if (!timeout_ms) {
+    return;
   }
+  const bool synced = session.state().node.options.raft_log_fsync;
+  const auto answer = [synced](ReplyWriter& writer, int64_t replicas) {
+    writer.array(2);
+    writer.integer(synced ? 1 : 0);
+    writer.integer(synced ? replicas : 0);
+  };
+  if (!synced) {
+    return answer(reply, 0);  // nobody would ever come to have it
+  }
+  wait_for(session, *wanted, *timeout_ms, answer, reply);
 }
 
 }  // namespace commands

@@ -99,6 +99,20 @@ TEST_CASE("a leader that drains gives the place to a voter that serves, else kee
   CHECK(alone.node() == NodeId{1});
 }
 
+TEST_CASE("a leader that is cut off announces nothing new [P5]") {
+  Scene scene;
+  scene.announcement.take({Term{5}, 7, NodeId{2}});
+  for (const uint64_t away : {2, 3}) {
+    scene.states[NodeId{away}].linked = false;
+    scene.states[NodeId{away}].unlinked_since_ms = 10'000;
+  }
+  CHECK_FALSE(scene.look(10'000 + 10 * kPatienceMs));
+  CHECK(scene.node() == NodeId{2});
+  scene.states[NodeId{3}].linked = true;
+  CHECK(scene.look(10'000 + 10 * kPatienceMs));
+  CHECK(scene.node() == NodeId{1});
+}
+
 TEST_CASE("the highest announcement wins, and its epoch grows [P5]") {
   Scene scene;
   CHECK(scene.announcement.take({Term{5}, 2, NodeId{2}}));

@@ -52,6 +52,8 @@ TEST_CASE("what a removed node had is set aside at its next start, also after a 
   dir.write("group-1/log/x");
   dir.write("marks");
   dir.write("node-id");
+  dir.write("server.crt");  // the directory may be the one that the node was started in
+  dir.write("other/x");
   CHECK_FALSE(*set_removed_aside(dir.path));  // nobody noted it
   REQUIRE(note_removal(dir.path, "abc"));
   // An attempt before this one came as far as the first name.
@@ -63,6 +65,8 @@ TEST_CASE("what a removed node had is set aside at its next start, also after a 
   CHECK(dir.has("removed-abc/node-id"));
   CHECK_FALSE(dir.has("group-1"));
   CHECK_FALSE(dir.has("removed"));
+  CHECK(dir.has("server.crt"));
+  CHECK(dir.has("other/x"));
   CHECK_FALSE(*set_removed_aside(dir.path));
   dir.write("group-1/log/y");
   REQUIRE(note_removal(dir.path, "def"));  // and once more: both stay

@@ -155,3 +155,20 @@ def test_raft_drain_moves_leadership_and_the_announcement_and_stops_nothing(make
 
     wait_until(lambda: announced() != leader.port, 10, "another node to be announced")
     assert leader.call("SET", "a", "1") == "OK"
+
+
+def test_two_nodes_that_drain_leave_leadership_with_the_third(make_cluster):
+    """Nor do they hand it to each other once the third is gone, second after second."""
+    cluster = make_cluster(3)
+    stays = cluster.followers()[0]
+    drained = [n for n in cluster.nodes if n is not stays]
+    for node in drained:
+        assert node.call("RAFT.DRAIN") == "OK"
+    wait_until(lambda: cluster.leader() is stays, 20, "the third to lead")
+    stays.kill()
+    cluster.wait_leader(other_than=stays)
+    time.sleep(0.5)  # the link that broke is noticed
+    term = drained[0].info()["raft_current_term"]
+    time.sleep(3)
+    assert drained[0].info()["raft_current_term"] == term
+    assert drained[0].call("SET", "a", "1") == "OK"

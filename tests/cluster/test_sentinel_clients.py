@@ -12,10 +12,12 @@ import time
 import pytest
 from redis.sentinel import Sentinel
 
+from support.cluster import wait_serving
 from support.resp import RespError
 from support.waiting import wait_until
 from test_clients import ioredis_directory
 from test_cluster_clients import Writer
+from test_membership import new_node
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -85,6 +87,31 @@ def test_every_node_tells_of_the_same_master(watched):
         wait_until(lambda node=node: [fields(one)["name"] for one in
                                       node.sentinel.call("SENTINEL", "MASTERS")] == ["mymaster", "queue"],
                    5, "both names")
+
+
+def test_a_node_that_joins_tells_of_the_same_master(watched):
+    """It knew nobody when its first links came up, and who is announced need not lead."""
+    port = announced(watched.node(1))
+    master = next(n for n in watched.nodes if n.port == port)
+    other = next(n for n in watched.nodes if n is not master)
+    if watched.wait_leader() is not other:
+        assert other.call("RAFT.TRANSFER_LEADER", other.id, timeout=20) == "OK"
+    joiner = new_node(watched, 4, **{"raft.join": f"127.0.0.1:{other.port}"}).show_faces(sentinel=True)
+    joiner.start()
+    wait_serving(joiner, 20)
+    wait_until(lambda: announced(joiner) == port, 10, "the new node to tell of the same master")
+    assert {announced(n) for n in watched.nodes} == {port}
+
+
+def test_without_a_proxy_the_leader_is_the_master(make_cluster):
+    cluster = make_cluster(3, sentinel=True, options={"raft.follower-proxy": "no"})
+    leader = cluster.wait_leader()
+    wait_until(lambda: {announced(n) for n in cluster.nodes} == {leader.port}, 10, "it to be announced")
+    target = cluster.followers()[0]
+    assert target.call("RAFT.TRANSFER_LEADER", target.id, timeout=20) == "OK"
+    wait_until(lambda: {announced(n) for n in cluster.nodes} == {target.port}, 10, "the next one to be")
+    assert target.call("ROLE")[0] == b"master" and leader.call("ROLE")[0] == b"slave"
+    wait_until(lambda: target.call("SET", "a", "1") == "OK", 10, "it to take a write")
 
 
 def test_a_transfer_of_leadership_is_no_failover(watched):

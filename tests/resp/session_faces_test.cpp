@@ -68,6 +68,9 @@ TEST_SUITE("resp") {
     const std::string master = client.send("ROLE\r\n");
     CHECK(master.starts_with("*3\r\n$6\r\nmaster\r\n:42\r\n*1\r\n*3\r\n$8\r\n10.0.0.1\r\n"));
     CHECK(has(client.send("INFO replication\r\n"), "slave0:ip=10.0.0.1,port=7001,state=online"));
+    node.options.raft_follower_proxy = false;  // it answers writes READONLY
+    CHECK(client.send("ROLE\r\n").starts_with("*5\r\n$5\r\nslave\r\n$8\r\n10.0.0.1\r\n:7001\r\n"));
+    node.options.raft_follower_proxy = true;
     node.context.status.service = Service::kLoading;
     CHECK(client.send("ROLE\r\n").starts_with("*5\r\n$5\r\nslave\r\n$8\r\n10.0.0.1\r\n:7001\r\n"));
     CHECK(has(client.send("HELLO 2\r\n"), field("role", "replica")));
@@ -149,7 +152,7 @@ TEST_SUITE("resp") {
     CHECK(client.forwarded().size() == 1);
   }
 
-  TEST_CASE("nobody is sent to a leader that is away, not ready, or this node [P3]") {
+  TEST_CASE("nobody is sent to a leader that is away, not ready, about to go, or this node [P3]") {
     Faces node;
     raft::Status& raft = node.context.status.raft;
     const auto here = [&] {
@@ -164,6 +167,9 @@ TEST_SUITE("resp") {
     node.context.status.links[NodeId{1}].up = false;
     CHECK(here());
     node.context.status.links[NodeId{1}].up = true;
+    node.context.status.links[NodeId{1}].drains = true;
+    CHECK(here());  // it may take no new connections any more
+    node.context.status.links[NodeId{1}].drains = false;
     node.context.status.service = Service::kLoading;
     CHECK(here());  // the router answers
     node.context.status.service = Service::kUp;

@@ -102,6 +102,22 @@ TEST_SUITE("resp") {
     CHECK(sent(1) == ">4\r\n$6\r\nMOVING\r\n:65\r\n:5\r\n$13\r\n10.0.0.3:7003\r\n");
     CHECK(sent(2) == ">4\r\n$6\r\nMOVING\r\n:65\r\n:5\r\n_\r\n");
     CHECK(node.context.move_clients(66, 5, two_targets) == 0);
+    node.context.clients_stay();  // the drain was taken back, and begins once more
+    CHECK(node.context.clients_moving() == 0);
+    CHECK(node.context.move_clients(67, 5, two_targets) == 3);
+  }
+
+  TEST_CASE(
+      "clients of a Sentinel's port are sent to such a port, of members that told of it [P7]") {
+    ThreeNodes node;
+    const raft::Configuration& members = node.context.status.raft.configuration;
+    const raft::Member& first = *members.find(NodeId{1});
+    CHECK(face_port(node.context, first, Face::kSentinel) == 0);
+    node.context.status.links[NodeId{1}].sentinel_port = 27001;
+    CHECK(face_port(node.context, first, Face::kSentinel) == 27001);
+    CHECK(face_port(node.context, first, Face::kStandalone) == 7001);
+    node.options.sentinel_port = 27002;
+    CHECK(face_port(node.context, *members.find(NodeId{2}), Face::kSentinel) == 27002);
   }
 
   TEST_CASE("no target: none of IPv6, none of another port for whom keeps its port [P7]") {

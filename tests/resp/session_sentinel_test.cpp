@@ -233,6 +233,23 @@ TEST_SUITE("resp") {
     CHECK(node.events().empty());  // it is down as long as it is away
   }
 
+  TEST_CASE("a master that is known again after a while of none: what changed is told [P6]") {
+    Watched node;
+    CHECK(node.events().empty());
+    raft::Status& raft = node.context.status.raft;
+    const raft::Configuration all = raft.configuration;
+    raft.configuration = {};
+    REQUIRE(announced_master(node.context) == NodeId{});
+    CHECK(node.events().empty());
+    raft.configuration = all;
+    CHECK(node.events().empty());  // nothing changed
+    raft.configuration = {};
+    CHECK(node.events().empty());
+    raft.configuration = all;
+    node.context.announced = {NodeId{2}, 131073, 61'000};
+    CHECK(node.events().starts_with("+switch-master mymaster 10.0.0.1 7001 10.0.0.2 7002\n"));
+  }
+
   TEST_CASE("+sentinel at a member's first hello; a member that loads is down [P6]") {
     Watched node;
     CHECK(node.events().empty());

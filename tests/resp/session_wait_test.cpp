@@ -46,7 +46,9 @@ TEST_SUITE("resp") {
     CHECK(node.asked == 0);
     node.options.raft_log_fsync = false;
     TestClient client(node);
-    CHECK(client.send("WAITAOF 1 0 0\r\n") == "*2\r\n:0\r\n:1\r\n");
+    CHECK(client.send("WAITAOF 1 0 0\r\n") == "*2\r\n:0\r\n:0\r\n");  // nor are the others'
+    CHECK(client.send("WAITAOF 0 1 0\r\n") == "*2\r\n:0\r\n:0\r\n");  // no wait in vain
+    CHECK(client.send("WAIT 1 0\r\n") == ":1\r\n");
   }
 
   TEST_CASE("WAIT and WAITAOF refuse nonsense in Redis' words [P8]") {
@@ -106,6 +108,39 @@ TEST_SUITE("resp") {
     CHECK(node.later(client) == ":1\r\n");
   }
 
+  // A fourth voter makes three of four the majority, but what was committed before may be on two.
+  TEST_CASE(
+      "a new configuration counts for WAIT when it is committed, an old one until then [P8]") {
+    WaitNode node;
+    raft::Configuration four = node.context.status.raft.configuration;
+    four.members.push_back({NodeId{4}, {}, "10.0.0.4:7004", "10.0.0.9:17004"});
+    four.voters.push_back(NodeId{4});
+    TestClient client(node);
+    node.context.status.raft.configuration = four;
+    CHECK(client.send("WAIT 1 0\r\n") == ":1\r\n");
+    node.context.status.committed = four;
+    CHECK(client.send("WAIT 0 0\r\n") == ":2\r\n");
+    node.context.status.raft.configuration.voters.pop_back();  // it goes again: two of three
+    CHECK(client.send("WAIT 0 0\r\n") == ":1\r\n");
+  }
+
+  TEST_CASE("a status from before what is applied says nothing of who has that [P8]") {
+    WaitNode node;
+    node.lead();
+    node.context.status.raft.peers[1].match = LogIndex{50};
+    TestClient client(node);
+    CHECK(client.send("WAIT 2 0\r\n") == ":2\r\n");
+    // Entries of a later leader were applied, and this one has not heard that it leads no more.
+    node.context.status.applied = LogIndex{45};
+    CHECK(client.send("WAIT 2 100\r\n").empty());
+    node.pass(50);
+    CHECK(node.later(client).empty());
+    node.context.status.raft.commit = LogIndex{45};
+    node.context.status.raft.peers[0].match = LogIndex{45};
+    node.pass(0);
+    CHECK(node.later(client) == ":2\r\n");
+  }
+
   TEST_CASE("WAIT is behind the writes of its connection; in a block it does not wait [P8]") {
     WaitNode node;
     TestClient client(node);
@@ -113,6 +148,12 @@ TEST_SUITE("resp") {
     CHECK(client.answer(client.forwarded()[0].slot, "+OK\r\n") == "+OK\r\n:1\r\n");
     CHECK(client.send("MULTI\r\nWAIT 2 0\r\nEXEC\r\n") == "+OK\r\n+QUEUED\r\n*1\r\n:1\r\n");
     CHECK_FALSE(node.context.replica_waits.any());
+    // A block without data is executed at once: of a write before it only the sure is told.
+    node.lead();
+    node.context.status.raft.peers[1].match = LogIndex{42};
+    CHECK(client.send("SET a 2\r\nMULTI\r\nWAIT 2 0\r\nEXEC\r\n").empty());
+    CHECK(client.answer(client.forwarded()[0].slot, "+OK\r\n") ==
+          "+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n:1\r\n");
   }
 
   TEST_CASE("who leaves waits no longer, and a node that ends tells who waits [P8]") {

@@ -39,6 +39,7 @@ struct ThreeNodes : TestNode {
           {NodeId{id}, {}, "10.0.0." + std::to_string(id) + ":" + port, "10.0.0.9:1" + port});
       raft.configuration.voters.push_back(NodeId{id});
     }
+    context.status.committed = raft.configuration;
     context.status.links[NodeId{1}] = {.up = true, .connected_at_ms = 1000, .connections = 1};
     context.status.links[NodeId{3}] = {.up = false, .connected_at_ms = -1};
     context.monotonic_ms = [] { return int64_t{61'000}; };
