@@ -21,9 +21,7 @@ namespace {
 constexpr int64_t kAcceptAgainUs = 100'000;
 
 // One client's own, or none at all: the next one may be let in at once.
-bool is_passing(int error) {
-  return error == ECONNABORTED || error == EINTR || error == ECANCELED;
-}
+bool is_passing(int error) { return error == ECONNABORTED || error == EINTR || error == ECANCELED; }
 
 void set_blocking(int fd, bool blocking) {
   const int flags = ::fcntl(fd, F_GETFL);

@@ -129,9 +129,7 @@ void UringEngine::flush() {
   if (reaping_) {
     return;  // whoever reaps flushes behind it
   }
-  const auto is_over = [this] {
-    return !ring_ || (to_send_.empty() && !ring_->has_requests());
-  };
+  const auto is_over = [this] { return !ring_ || (to_send_.empty() && !ring_->has_requests()); };
   if (is_over()) {
     return;
   }
@@ -279,8 +277,8 @@ void UringEngine::look() {
   }
 }
 
-// All that is there, but for what so many pieces leave; how many came. What stays rings, or is found
-// by rest().
+// All that is there, but for what so many pieces leave; how many came. What stays rings, or is
+// found by rest().
 size_t UringEngine::take(bool surely, size_t pieces) {
   if (reaping_) {
     return 0;
