@@ -180,7 +180,7 @@ Result<std::unique_ptr<Uring>> Uring::open() {
     int error = state->open_ring(sizes);
     if (error == 0) {
       error = state->register_buffers();
-      why = error == 0 ? std::string() : failed("its buffer ring", error);
+      why = failed("its buffer ring", error) + (error == ENOMEM ? hint(error) : "");
     } else {
       why = failed("io_uring_setup", error) + hint(error);
     }

@@ -20,9 +20,8 @@ namespace {
 // Out of descriptors, most likely: try again a little later instead of spinning.
 constexpr int64_t kAcceptAgainUs = 100'000;
 
-bool is_shortage(int error) {
-  return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
-}
+// One client's own, or none at all: the next one may be let in at once.
+bool is_passing(int error) { return error == ECONNABORTED || error == EINTR || error == ECANCELED; }
 
 void set_blocking(int fd, bool blocking) {
   const int flags = ::fcntl(fd, F_GETFL);
@@ -88,6 +87,19 @@ void UringEngine::let_in(const Door& door, int socket) {
   }
 }
 
+// Whom the kernel has let in and the request has not.
+void UringEngine::let_in_the_rest(const Door& door) {
+  set_blocking(door.fd, false);
+  for (;;) {
+    const int socket = ::accept4(door.fd, nullptr, nullptr, SOCK_CLOEXEC);
+    if (socket >= 0) {
+      let_in(door, socket);
+    } else if (errno != EINTR && errno != ECONNABORTED) {
+      return;
+    }
+  }
+}
+
 void UringEngine::accepted(const Uring::Done& done) {
   const size_t index = index_of(done.tag);
   const std::shared_ptr<Door> door = doors_.at(index);
@@ -98,10 +110,10 @@ void UringEngine::accepted(const Uring::Done& done) {
     return;
   }
   door->accepting = false;
-  if (door->fd < 0 || done.result == -ECANCELED) {
+  if (door->fd < 0 || door->closing) {
     return;
   }
-  if (done.result < 0 && is_shortage(-done.result)) {
+  if (done.result < 0 && !is_passing(-done.result)) {
     shut_door(index, -done.result);
   } else {
     open_door(index);
@@ -113,21 +125,17 @@ void UringEngine::stop_accepting() {
     return;
   }
   for (size_t i = 0; i < doors_.size(); ++i) {
+    doors_[i]->closing = true;
     if (doors_[i]->accepting) {
       ring_->cancel(make_tag(i, Kind::kAccept));
     }
   }
-  (void)take(true);  // whom the request has let in
+  (void)take(true, kPiecesOfLook);  // whom the request has let in
   for (const std::shared_ptr<Door>& door : doors_) {
-    if (door->fd < 0) {
-      continue;
+    if (door->fd >= 0) {
+      let_in_the_rest(*door);
+      door->close();
     }
-    set_blocking(door->fd, false);
-    int socket = 0;
-    while ((socket = ::accept4(door->fd, nullptr, nullptr, SOCK_CLOEXEC)) >= 0) {
-      let_in(*door, socket);
-    }
-    door->close();
   }
   shut_doors_ = 0;
   flush();

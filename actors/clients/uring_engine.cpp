@@ -129,10 +129,16 @@ void UringEngine::flush() {
   if (reaping_) {
     return;  // whoever reaps flushes behind it
   }
-  for (int round = 0; round < kRoundsMax && ring_; ++round) {
-    if (to_send_.empty() && !ring_->has_requests()) {
-      return;
-    }
+  const auto is_over = [this] { return !ring_ || (to_send_.empty() && !ring_->has_requests()); };
+  if (is_over()) {
+    return;
+  }
+  // What is done at once would ring, for nothing: it is reaped here.
+  const bool quiet = !held_ && !passing_;
+  if (quiet) {
+    ring_->signal(false);
+  }
+  for (int round = 0; round < kRoundsMax && !is_over(); ++round) {
     sending_.swap(to_send_);
     for (const std::shared_ptr<UringStream>& stream : sending_) {
       stream->make_send();
@@ -141,8 +147,11 @@ void UringEngine::flush() {
     ring_->submit();
     (void)reap(held_ ? Receives::kKept : Receives::kGiven);
   }
-  if (ring_) {
+  if (!is_over()) {
     will_submit();
+  }
+  if (quiet) {
+    rest();
   }
 }
 
@@ -169,7 +178,7 @@ void UringEngine::answer_bell() {
     knocks = knocks || events[static_cast<size_t>(i)].data.u64 != Bell::kWork;
   }
   if (held_ && knocks) {
-    (void)take(true);
+    (void)take(true, kPiecesOfPass);
     flush();
   } else {
     rung(count > 0);
@@ -192,9 +201,9 @@ void UringEngine::rung(bool surely) {
   if (!held_ && !passing_) {
     passing_ = true;
     ring_->signal(false);
-    size_t found = take(surely);
+    size_t found = take(surely, kPiecesOfPass);
     if (found == 0 && expected_ && awake_ && wait_a_little()) {
-      found = take(false);
+      found = take(false, kPiecesOfPass);
     }
     const int64_t now_us = expected_ ? boot_clock_us() : 0;
     awake_ = expected_ && found > 0 && now_us - last_found_us_ < kCloseUs;
@@ -262,20 +271,21 @@ void UringEngine::look() {
   if (!ring_ || !held_ || (next_kept_ == kept_.size() && !ring_->has_news())) {
     return;
   }
-  looks_ += take(false) > 0 ? 1 : 0;
+  looks_ += take(false, kPiecesOfLook) > 0 ? 1 : 0;
   if (!hooks_.flushes || !hooks_.flushes()) {
     flush();
   }
 }
 
-// All that is there; how many came.
-size_t UringEngine::take(bool surely) {
+// All that is there, but for what so many pieces leave; how many came. What stays rings, or is
+// found by rest().
+size_t UringEngine::take(bool surely, size_t pieces) {
   if (reaping_) {
     return 0;
   }
   bool around = false;
   size_t found = 0;
-  for (int round = 0; round < kRoundsMax && ring_; ++round) {
+  for (int round = 0; round < kRoundsMax && ring_ && found < pieces; ++round) {
     if (surely || ring_->has_news() || ring_->has_requests()) {
       ring_->fetch();
     }

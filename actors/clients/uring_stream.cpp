@@ -87,12 +87,17 @@ void UringStream::receive_done(int32_t result, bool more) {
     leave_if_over();
     return;
   }
+  // Nobody looks at what a paused client said before it ended, so it has not ended yet. resume()
+  // asks the kernel again, which says so again.
+  if (paused_) {
+    return;
+  }
   // No buffer was free, or it was cancelled: it goes on if it should.
   const bool goes_on = result > 0 || result == -ENOBUFS || result == -ECANCELED ||
                        result == -EINTR || result == -EAGAIN;
   if (!goes_on) {
     fail();
-  } else if (!paused_) {
+  } else {
     want_receive();
   }
 }

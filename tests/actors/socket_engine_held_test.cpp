@@ -2,6 +2,7 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -157,6 +158,26 @@ TEST_CASE_TEMPLATE("engines: what is expected is found, and the loop comes to re
   client->stream->close();
 }
 
+TEST_CASE_TEMPLATE("engines: what the kernel takes at once does not wake the loop", E, ENGINES) {
+  World<E> w;
+  if (!w.engine) {
+    return;
+  }
+  const auto client = w.connect();
+  w.run();
+  client->stream->write("answer");
+  w.engine->flush();
+  w.io.restart();
+  CHECK(w.io.poll() <= 1);  // the flush that the write asked for
+  client->read_what_is_there();
+  CHECK(client->answer == "answer");
+  CHECK(client->drained <= 1);
+  client->say("question");
+  w.run();
+  CHECK(client->heard == "question");
+  client->stream->close();
+}
+
 namespace {
 
 // A listening socket without a port: of the abstract namespace.
@@ -245,6 +266,43 @@ TEST_CASE_TEMPLATE("engines: who connects is let in, also while sockets are held
       ::close(socket);
     }
   }
+}
+
+TEST_CASE_TEMPLATE("engines: without a free descriptor nobody is let in, and the others are served",
+                   E,
+                   ENGINES) {
+  World<E> w;
+  if (!w.engine) {
+    return;
+  }
+  const auto client = w.connect();
+  const Listener door;
+  const int outside = door.knock();
+  REQUIRE(outside >= 0);
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const int free_one = ::dup(outside);
+  REQUIRE(free_one >= 0);
+  ::close(free_one);
+  const rlimit none{static_cast<rlim_t>(free_one), before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  std::vector<int> in;
+  w.engine->accept({door.fd}, [&in](int socket) { in.push_back(socket); });
+  for (int i = 0; i < 3; ++i) {
+    client->say("x");
+    w.run();
+  }
+  const bool restored = ::setrlimit(RLIMIT_NOFILE, &before) == 0;
+  REQUIRE(restored);
+  CHECK(in.empty());
+  CHECK(client->heard == "xxx");
+  w.engine->stop_accepting();
+  CHECK(in.size() == 1);
+  for (const int socket : in) {
+    ::close(socket);
+  }
+  ::close(outside);
+  client->stream->close();
 }
 
 TEST_CASE_TEMPLATE("engines: whoever is left is let go at the end, with what is under way",

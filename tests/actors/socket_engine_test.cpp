@@ -217,6 +217,29 @@ TEST_CASE_TEMPLATE("engines: the end of a client is told once, behind all that i
   CHECK(client->stream->unsent_bytes() == 0);
 }
 
+TEST_CASE_TEMPLATE("engines: who ends while it is paused has not ended before it goes on",
+                   E,
+                   ENGINES) {
+  World<E> w;
+  if (!w.engine) {
+    return;
+  }
+  const auto client = w.connect();
+  client->stream->pause();
+  client->say("all that it had to say");
+  client->hang_up();
+  for (int i = 0; i < 3; ++i) {
+    w.run();
+  }
+  CHECK(client->closed == 0);  // its owner has not looked at what it said
+  client->stream->resume();
+  for (int i = 0; i < 3; ++i) {
+    w.run();
+  }
+  CHECK(client->heard == "all that it had to say");
+  CHECK(client->closed == 1);
+}
+
 TEST_CASE_TEMPLATE("engines: a write to a client that is gone ends its stream", E, ENGINES) {
   World<E> w;
   if (!w.engine) {
