@@ -1,5 +1,6 @@
 #include "actors/http/http_server.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
 #include <iterator>
@@ -88,7 +89,7 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
   const HttpLimits limits;
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> guard;
-  Connections connections;  // in the order of their coming
+  Connections connections;  // by when what they do now began
   std::thread thread;
 };
 
@@ -105,8 +106,9 @@ class HttpServer::State::Connection : public std::enable_shared_from_this<Connec
     place_ = place;
     read();
   }
-  // It keeps the node waiting: between two requests, or in the middle of one.
-  bool waits() const { return reading_; }
+  // Else it keeps the node waiting: between two requests, in the middle of one, or for room to send
+  // its answer.
+  bool is_unanswered() const { return answering_; }
   void close() {
     if (!std::exchange(closed_, true)) {
       stream_.close();
@@ -118,6 +120,10 @@ class HttpServer::State::Connection : public std::enable_shared_from_this<Connec
   void read();
   void got(const ErrorCode& error);
   void answer(WebAnswer answer);
+  // From now on it is the node that waits.
+  void begin_to_wait() {
+    server_.connections.splice(server_.connections.end(), server_.connections, place_);
+  }
 
   State& server_;
   beast::tcp_stream stream_;
@@ -125,7 +131,6 @@ class HttpServer::State::Connection : public std::enable_shared_from_this<Connec
   std::optional<http::request_parser<http::string_body>> parser_;
   http::response<http::string_body> response_;
   Connections::iterator place_;
-  bool reading_ = false;
   bool answering_ = false;  // the handler has a request
   bool closed_ = false;
   bool head_ = false;
@@ -137,7 +142,7 @@ void HttpServer::State::Connection::read() {
   parser_.emplace();
   parser_->header_limit(static_cast<uint32_t>(server_.limits.header_bytes));
   parser_->body_limit(server_.limits.body_bytes);
-  reading_ = true;
+  begin_to_wait();
   stream_.expires_after(std::chrono::milliseconds(server_.limits.request_ms));
   http::async_read(stream_, buffer_, *parser_,
                    [self = shared_from_this()](const ErrorCode& error, size_t) {
@@ -150,7 +155,6 @@ void HttpServer::State::Connection::read() {
 }
 
 void HttpServer::State::Connection::got(const ErrorCode& error) {
-  reading_ = false;
   if (closed_) {
     return;
   }
@@ -229,6 +233,7 @@ void HttpServer::State::Connection::answer(WebAnswer said) {
     response_.body() = std::move(said.body);
     response_.prepare_payload();
   }
+  begin_to_wait();
   stream_.expires_after(std::chrono::milliseconds(server_.limits.answer_ms));
   http::async_write(stream_, response_,
                     [self = shared_from_this()](const ErrorCode& error, size_t) {
@@ -246,13 +251,15 @@ void HttpServer::State::Connection::answer(WebAnswer said) {
                     });
 }
 
-// The one that has kept the node waiting since longest ago goes.
+// The one that has kept the node waiting since longest ago goes. Who takes no answer does so, too:
+// else a few that ask for much and read nothing would keep everybody out, who asks after health first
+// of all.
 bool HttpServer::State::make_room() {
   if (connections.size() < limits.connections) {
     return true;
   }
   for (const std::shared_ptr<Connection>& connection : connections) {
-    if (connection->waits()) {
+    if (!connection->is_unanswered()) {
       const std::shared_ptr<Connection> held = connection;
       held->close();
       return true;
@@ -330,6 +337,13 @@ void HttpServer::start(const std::vector<int>& listening) {
       }
     }
   });
+}
+
+size_t HttpServer::unanswered() const {
+  const auto count = std::ranges::count_if(
+      state_->connections, [](const auto& connection) { return connection->is_unanswered(); });
+  CHECK_INVARIANT(static_cast<size_t>(count) <= state_->limits.connections);
+  return static_cast<size_t>(count);
 }
 
 void HttpServer::post(std::function<void()> work) { asio::post(state_->io, std::move(work)); }

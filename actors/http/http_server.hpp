@@ -2,8 +2,9 @@
 // told while the node's loops stand still. What requests mean is the handler's business.
 //
 // Everything a stranger sends is bounded: connections, bytes of a request, time to send one and to
-// take an answer. When all places are taken, whoever has kept the node waiting longest gives his to
-// the newcomer. Owned by HttpShell; the process ends with the thread running.
+// take an answer. When all places are taken, whoever has kept the node waiting longest, for a request
+// or for taking an answer, gives his to the newcomer. Owned by HttpShell; the process ends with the
+// thread running.
 #pragma once
 
 #include <cstddef>
@@ -38,6 +39,10 @@ class HttpServer {
 
   // Takes the listening sockets over, starts the thread.
   void start(const std::vector<int>& listening);
+
+  // Requests that the handler has and has not answered, the one that it is just given included.
+  // Their places cannot be had, so whoever lets requests wait bounds how many. On the admin loop.
+  size_t unanswered() const;
 
   // ---- any thread
   void post(std::function<void()> work);

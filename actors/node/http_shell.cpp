@@ -29,6 +29,9 @@ constexpr int64_t kScrapeMs = 1000;  // what a loop has to answer in
 constexpr int64_t kSameTextMs = 200;
 constexpr uint64_t kConsoleRounds = 100;  // logins are looked at every ten seconds
 constexpr size_t kDrainsMax = 16;         // that wait to be answered
+// That wait for the client loop, of the 64 places: while it stands still, or its clients are paused,
+// health still finds one.
+constexpr size_t kUnanswered = 32;
 constexpr const char* kMetricsType = "text/plain; version=0.0.4; charset=utf-8";
 
 WebAnswer metrics_answer(std::string text) {
@@ -116,6 +119,10 @@ void HttpShell::handle(WebRequest request, Respond respond) {
     return;
   }
   const std::string_view path = request.path();
+  const bool asks_loop = path == "/drain" || path.starts_with("/api/");
+  if (asks_loop && server_->unanswered() > kUnanswered) {
+    return respond(WebAnswer::text(503, "too many requests wait for this node already"));
+  }
   if (path == "/metrics") {
     return reads(request) ? metrics(std::move(respond)) : respond(wrong_method("GET"));
   }
@@ -157,7 +164,7 @@ void HttpShell::metrics(Respond respond) {
   if (!last_text_.empty() && now_ms - last_ms_ < kSameTextMs) {
     return respond(metrics_answer(last_text_));
   }
-  if (!node_.pulse.opened) {
+  if (!node_.pulse.opened || server_->unanswered() > kUnanswered) {
     return respond(metrics_answer(resp::web::write_scrape(nullptr, vitals())));
   }
   const uint64_t id = ++scrape_id_;

@@ -4,10 +4,9 @@
 #include <optional>
 
 #include "config/base/check.hpp"
-#include "resp/acl/user.hpp"
+#include "resp/acl/permission.hpp"
 #include "resp/numbers.hpp"
 #include "resp/parser.hpp"
-#include "resp/reply_size.hpp"
 #include "resp/web/console_rules.hpp"
 #include "resp/web/json.hpp"
 
@@ -68,10 +67,20 @@ std::string cookie_value(std::string_view header, std::string_view name) {
   return {};
 }
 
+// At the end of a target: the page asks this by itself, and nobody need sit before it.
+constexpr std::string_view kByItself = "&watch";
+
 // db=3 of the query; nothing: it is no number.
 std::optional<int64_t> database_of(std::string_view target) {
+  if (target.ends_with(kByItself)) {
+    target.remove_suffix(kByItself.size());
+  }
   const size_t at = target.find("?db=");
   return at == std::string_view::npos ? 0 : parse_integer(target.substr(at + 4));
+}
+
+bool is_by_itself(const WebRequest& request) {
+  return request.path() == "/api/state" || request.target.ends_with(kByItself);
 }
 
 // A browser says so of every POST; programs that are none can say what they like, and need not.
@@ -113,11 +122,30 @@ void Console::tick() {
   std::erase_if(logins_, [this](const auto& entry) { return is_over(*entry.second); });
 }
 
-bool Console::too_many_failures() {
-  while (!failures_ms_.empty() && needs_.now_ms() - failures_ms_.front() > kFailuresMs) {
-    failures_ms_.pop_front();
+// By address: a stranger who guesses keeps nobody else from logging in.
+bool Console::too_many_failures(const std::string& address) {
+  while (!failures_.empty() && needs_.now_ms() - failures_.front().at_ms > kFailuresMs) {
+    failures_.pop_front();
   }
-  return failures_ms_.size() >= kFailures;
+  return static_cast<size_t>(std::ranges::count(failures_, address, &Failure::address)) >=
+         kFailures;
+}
+
+void Console::failed(const std::string& address) {
+  failures_.push_back({needs_.now_ms(), address});
+  if (failures_.size() > kFailuresKept) {
+    failures_.pop_front();
+  }
+  CHECK_INVARIANT(failures_.size() <= kFailuresKept);
+}
+
+// What is no command of the login's connection is asked here, by the rights that hold now.
+bool Console::may_say(const Login& login, std::string_view command) const {
+  const acl::Users::Ptr user = needs_.node->accounts.users().named(login.user);
+  const CommandSpec* row = find_command(command);
+  CHECK_INVARIANT(row != nullptr);
+  const std::string_view argv[] = {command};
+  return user != nullptr && acl::check(user->rights, *row, argv).allowed();
 }
 
 void Console::handle(const WebRequest& request, Respond respond) {
@@ -141,11 +169,14 @@ void Console::handle(const WebRequest& request, Respond respond) {
   if (changes && !same_secret(request.token, login->token)) {
     return respond(refusal(403, "the token is not that of the login"));
   }
-  login->seen_ms = needs_.now_ms();
+  login->seen_ms = is_by_itself(request) ? login->seen_ms : needs_.now_ms();
   if (path == "/api/session" && !changes) {
     return respond(describe(*login));
   }
   if (path == "/api/state" && !changes) {
+    if (!may_say(*login, "info")) {
+      return respond(refusal(403, "this user may not say INFO"));
+    }
     return respond(json(200, console_state(*needs_.node, needs_.drained && needs_.drained())));
   }
   if (path == "/api/command" && request.method == Method::kPost) {
@@ -196,7 +227,10 @@ void Console::log_in(const WebRequest& request, Respond respond) {
   if (open && !request.loopback) {
     return respond(refusal(403, "without a password the console is for this machine only"));
   }
-  if (too_many_failures()) {
+  if (needs_.node->turns_away(request.loopback)) {
+    return respond(refusal(403, "protected-mode: the default user has no password"));
+  }
+  if (too_many_failures(request.address)) {
     return respond(refusal(429, "too many wrong passwords: wait a minute"));
   }
   auto login = std::make_shared<Login>();
@@ -214,11 +248,11 @@ void Console::log_in(const WebRequest& request, Respond respond) {
   }
   // The line keeps the login until it is answered.
   login->line->ask(resp_of({"AUTH", words->front(), words->back()}), 1,
-                   [this, login, respond](const std::string& reply) {
+                   [this, login, respond, address = request.address](const std::string& reply) {
                      if (reply == "+OK\r\n") {
                        return logged_in(login, respond);
                      }
-                     failures_ms_.push_back(needs_.now_ms());
+                     failed(address);
                      respond(refusal(401, "wrong user or password"));
                    });
 }
@@ -244,7 +278,7 @@ void Console::unlock(const LoginPtr& login, const WebRequest& request, Respond r
   if (!words || words->size() != 1) {
     return respond(refusal(400, "a password"));
   }
-  if (too_many_failures()) {
+  if (too_many_failures(request.address)) {
     return respond(refusal(429, "too many wrong passwords: wait a minute"));
   }
   if (needs_nothing(login->user)) {
@@ -252,9 +286,9 @@ void Console::unlock(const LoginPtr& login, const WebRequest& request, Respond r
     return respond(describe(*login));
   }
   login->line->ask(resp_of({"AUTH", login->user, words->front()}), 1,
-                   [this, login, respond](const std::string& reply) {
+                   [this, login, respond, address = request.address](const std::string& reply) {
                      if (reply != "+OK\r\n") {
-                       failures_ms_.push_back(needs_.now_ms());
+                       failed(address);
                        return respond(refusal(401, "wrong password"));
                      }
                      login->unlocked_until_ms = needs_.now_ms() + kUnlockedMs;
@@ -270,7 +304,9 @@ void Console::command(const LoginPtr& login, const WebRequest& request, Respond 
   if (!words || !database || *database < 0 || *database >= needs_.node->options.databases) {
     return respond(refusal(400, "a command, and ?db= with the number of a database"));
   }
-  const std::vector<std::string_view> argv(words->begin(), words->end());
+  // By the names that this node gives commands: a new name changes as much as the old one did.
+  std::vector<std::string_view> argv(words->begin(), words->end());
+  argv[0] = needs_.node->renames.real_name(argv[0]).value_or(argv[0]);
   switch (console_rule(argv, needs_.node->cluster_version)) {
     case ConsoleRule::kLooks:
       break;
@@ -282,36 +318,63 @@ void Console::command(const LoginPtr& login, const WebRequest& request, Respond 
     case ConsoleRule::kNever:
       return respond(refusal(422, "that is for clients of their own connection"));
   }
-  if (login->asked >= kAsked) {
+  if (login->asked.size() >= kAsked) {
     return respond(refusal(429, "too many commands at a time"));
   }
-  ++login->asked;
-  login->line->ask(resp_of({"SELECT", std::to_string(*database)}) + resp_of(*words), 2,
-                   [this, login, respond](const std::string& replies) {
-                     --login->asked;
-                     if (replies.empty()) {
-                       end(*login);  // killed, or its reply was too long
-                       return respond(refusal(502, "the connection ended; log in again"));
+  login->asked.push_back({std::move(*words), *database, std::move(respond)});
+  if (login->asked.size() == 1) {
+    ask_next(login);
+  }
+}
+
+// One at a time: a command must not run where its database could not be selected, nor where another
+// one's was.
+void Console::ask_next(const LoginPtr& login) {
+  if (login->asked.empty()) {
+    return;
+  }
+  const int64_t database = login->asked.front().database;
+  if (database == login->database) {
+    return ask_command(login);
+  }
+  // The line keeps the login until it is answered.
+  login->line->ask(resp_of({"SELECT", std::to_string(database)}), 1,
+                   [this, login, database](const std::string& reply) {
+                     if (reply != "+OK\r\n") {
+                       return answered(login, reply);
                      }
-                     const size_t selected = reply_size(replies);
-                     CHECK_INVARIANT(selected != 0 && selected <= replies.size());
-                     const std::string_view reply =
-                         replies.starts_with('+') ? std::string_view(replies).substr(selected)
-                                                  : std::string_view(replies).substr(0, selected);
-                     const std::optional<std::string> value = json_of_reply(reply);
-                     respond(value ? json(200, JsonObject().add_raw("reply", *value).take())
-                                   : refusal(502, "a reply that cannot be shown"));
+                     login->database = database;
+                     ask_command(login);
                    });
+}
+
+void Console::ask_command(const LoginPtr& login) {
+  CHECK_INVARIANT(!login->asked.empty());
+  login->line->ask(resp_of(login->asked.front().words), 1,
+                   [this, login](const std::string& reply) { answered(login, reply); });
+}
+
+void Console::answered(const LoginPtr& login, const std::string& reply) {
+  CHECK_INVARIANT(!login->asked.empty());
+  const Respond respond = std::move(login->asked.front().respond);
+  login->asked.pop_front();
+  if (reply.empty()) {
+    end(*login);  // killed, or its reply was too long
+    respond(refusal(502, "the connection ended; log in again"));
+  } else {
+    const std::optional<std::string> value = json_of_reply(reply);
+    respond(value ? json(200, JsonObject().add_raw("reply", *value).take())
+                  : refusal(502, "a reply that cannot be shown"));
+  }
+  ask_next(login);
 }
 
 void Console::drain(const LoginPtr& login, bool on, Respond respond) {
   if (!is_unlocked(*login)) {
     return respond(refusal(423, "that changes something: unlock changes first"));
   }
-  // No line is asked, so nobody else looks.
-  const std::string_view user = login->user.empty() ? acl::kDefaultName : login->user;
-  if (!may_drain(needs_.node->accounts.users(), user)) {
-    return respond(refusal(403, "this takes a user who may say RAFT.DRAIN"));
+  if (!may_say(*login, "raft.drain")) {
+    return respond(refusal(403, "this user may not say RAFT.DRAIN"));
   }
   if (!needs_.drain) {
     return respond(refusal(404, "this node cannot be drained"));

@@ -5,8 +5,8 @@
 // Safety. A login is a cookie of 256 random bits that scripts cannot read and other sites' pages
 // cannot send. What changes anything must also carry the login's token in a header and come from a
 // page of this origin, so a page of somebody else cannot make a browser do it. A login only looks
-// until changes are unlocked by the password, for ten minutes. It ends after 15 idle minutes, after
-// 8 hours, or with the process.
+// until changes are unlocked by the password, for ten minutes. It ends after 15 minutes in which the
+// page only kept itself up to date, after 8 hours, or with the process.
 //
 // Plain class; client loop only; no socket, clock or random numbers of its own.
 #pragma once
@@ -57,8 +57,9 @@ class Console {
   static constexpr int64_t kUnlockedMs = int64_t{10} * 60 * 1000;
   static constexpr size_t kLogins = 32;
   static constexpr size_t kAsked = 8;      // that one login has not been answered
-  static constexpr size_t kFailures = 10;  // refused passwords in kFailuresMs
+  static constexpr size_t kFailures = 10;  // refused passwords of one address in kFailuresMs
   static constexpr int64_t kFailuresMs = 60'000;
+  static constexpr size_t kFailuresKept = 1024;  // of all addresses
 
   explicit Console(ConsoleNeeds needs);
 
@@ -70,6 +71,11 @@ class Console {
  private:
   bool needs_nothing(std::string_view user) const;  // no password is asked of it
 
+  struct Asked {
+    std::vector<std::string> words;
+    int64_t database = 0;
+    Respond respond;
+  };
   struct Login {
     std::string id;
     std::string token;
@@ -77,8 +83,13 @@ class Console {
     int64_t began_ms = 0;
     int64_t seen_ms = 0;
     int64_t unlocked_until_ms = 0;
-    size_t asked = 0;
+    int64_t database = 0;     // that the line has selected
+    std::deque<Asked> asked;  // commands; the first is on its way
     std::unique_ptr<ConsoleLine> line;
+  };
+  struct Failure {
+    int64_t at_ms = 0;
+    std::string address;
   };
   using LoginPtr = std::shared_ptr<Login>;
 
@@ -86,17 +97,22 @@ class Console {
   void logged_in(const LoginPtr& login, const Respond& respond);
   void unlock(const LoginPtr& login, const WebRequest& request, Respond respond);
   void command(const LoginPtr& login, const WebRequest& request, Respond respond);
+  void ask_next(const LoginPtr& login);
+  void ask_command(const LoginPtr& login);
+  void answered(const LoginPtr& login, const std::string& reply);
   void drain(const LoginPtr& login, bool on, Respond respond);
   WebAnswer describe(const Login& login) const;
   LoginPtr find(const WebRequest& request);
   bool is_over(const Login& login) const;
   bool is_unlocked(const Login& login) const;
-  bool too_many_failures();
+  bool may_say(const Login& login, std::string_view command) const;
+  bool too_many_failures(const std::string& address);
+  void failed(const std::string& address);
   void end(const Login& login);
 
   ConsoleNeeds needs_;
   std::map<std::string, LoginPtr> logins_;  // by id
-  std::deque<int64_t> failures_ms_;
+  std::deque<Failure> failures_;
 };
 
 // What the page shows of this node, as JSON; console_state.cpp.

@@ -83,12 +83,12 @@ constexpr std::string_view kOfTheConnection[] = {"asking",         "auth",
                                                  "exec",           "hello",
                                                  "monitor",        "multi",
                                                  "psubscribe",     "punsubscribe",
-                                                 "quit",           "raft",
-                                                 "readonly",       "readwrite",
-                                                 "reset",          "select",
-                                                 "ssubscribe",     "subscribe",
-                                                 "sunsubscribe",   "unsubscribe",
-                                                 "unwatch",        "wait",
+                                                 "quit",           "readonly",
+                                                 "readwrite",      "reset",
+                                                 "select",         "ssubscribe",
+                                                 "subscribe",      "sunsubscribe",
+                                                 "unsubscribe",    "unwatch",
+                                                 "wait",           "waitaof",
                                                  "watch"};
 static_assert(std::ranges::is_sorted(kOfTheConnection));
 
@@ -105,7 +105,9 @@ ConsoleRule console_rule(Args argv, uint32_t cluster_version) {
     return ConsoleRule::kLooks;
   }
   const CommandSpec& row = *found.row;
-  if (is_in(row.name, kOfTheConnection)) {
+  const bool in_front = row.role == SessionRole::kPrefix || row.role == SessionRole::kOnce ||
+                        row.role == SessionRole::kReadLevel;  // of a command that nobody looked at
+  if (in_front || is_in(row.name, kOfTheConnection)) {
     return ConsoleRule::kNever;
   }
   if (found.unknown_subcommand || !arity_fits(row, argv.size())) {

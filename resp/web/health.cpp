@@ -85,8 +85,11 @@ Health ready(const Vitals& vitals) {
 }
 
 Health leads(const Vitals& vitals) {
-  const Health health = ready(vitals);
-  if (!health.ok && vitals.readiness != Readiness::kDraining) {
+  Vitals serving = vitals;
+  if (serving.readiness == Readiness::kDraining) {
+    serving.readiness = Readiness::kReady;  // until another node leads, it serves on
+  }
+  if (const Health health = ready(serving); !health.ok) {
     return health;
   }
   return {vitals.leads, vitals.leads ? "this node leads" : "another node leads"};

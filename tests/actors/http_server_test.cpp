@@ -1,8 +1,10 @@
 // The HTTP port against clients that send anything, slowly, or nothing: real sockets on loopback.
 #include "actors/http/http_server.hpp"
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <atomic>
+#include <list>
 #include <netinet/in.h>
 #include <poll.h>
 #include <string>
@@ -182,6 +184,95 @@ TEST_CASE("who says nothing, or half a request, is cut off, and gives his place 
   CHECK(third.read_until("/third h").find("200 OK") != std::string::npos);
   CHECK(silent.read_all().empty());
   CHECK(half.read_all().empty());
+}
+
+TEST_CASE("who takes no answer gives his place, and keeps nobody out meanwhile") {
+  HttpLimits limits;
+  limits.connections = 3;
+  const std::string much(32 << 20, 'x');
+  uint16_t port = 0;
+  std::atomic<int> large{0};
+  HttpServer server(
+      [&](const WebRequest& request, const HttpServer::Respond& respond) {
+        const bool is_large = request.target == "/much";
+        large += is_large ? 1 : 0;
+        respond(WebAnswer::text(200, is_large ? much : request.target));
+      },
+      limits);
+  server.start({listening_socket(port)});
+  std::list<Client> slow;
+  for (int i = 1; i <= 3; ++i) {
+    slow.emplace_back(port).send("GET /much HTTP/1.1\r\nHost: h\r\n\r\n");
+    while (large < i) {
+      ::poll(nullptr, 0, 5);
+    }
+  }
+  for (int i = 0; i < 5; ++i) {
+    Client client(port);
+    client.send("GET /small HTTP/1.1\r\nHost: h\r\n\r\n");
+    CHECK(client.read_until("/small\n").find("200 OK") != std::string::npos);
+  }
+  CHECK(slow.front().read_all().size() < much.size());
+}
+
+TEST_CASE("the one that waits longest gives his place, not the one that came first") {
+  HttpLimits limits;
+  limits.connections = 2;
+  Echo echo(limits);
+  Client first(echo.port);
+  first.send("GET /1 HTTP/1.1\r\nHost: h\r\n\r\n");
+  CHECK(first.read_until("/1 h").find("200 OK") != std::string::npos);
+  Client silent(echo.port);
+  silent.send("GET /silent HTTP/1.1\r\nHost: h\r\n\r\n");
+  CHECK(silent.read_until("/silent h").find("200 OK") != std::string::npos);
+  first.send("GET /2 HTTP/1.1\r\nHost: h\r\n\r\n");
+  CHECK(first.read_until("/2 h").find("200 OK") != std::string::npos);
+  Client third(echo.port);
+  third.send("GET /3 HTTP/1.1\r\nHost: h\r\n\r\n");
+  CHECK(third.read_until("/3 h").find("200 OK") != std::string::npos);
+  CHECK(silent.read_all().find("HTTP") == std::string::npos);
+  first.send("GET /4 HTTP/1.1\r\nHost: h\r\n\r\n");
+  CHECK(first.read_until("/4 h").find("200 OK") != std::string::npos);
+}
+
+TEST_CASE("what is asked and not answered is counted") {
+  std::vector<HttpServer::Respond> kept;
+  std::atomic<size_t> most{0};
+  std::atomic<size_t> asked{0};
+  uint16_t port = 0;
+  HttpServer* self = nullptr;
+  HttpServer server([&](const WebRequest& request, HttpServer::Respond respond) {
+    most = std::max(most.load(), self->unanswered());
+    if (request.target == "/all") {
+      for (const HttpServer::Respond& one : std::exchange(kept, {})) {
+        one(WebAnswer::text(200, "late"));
+      }
+      return respond(WebAnswer::text(200, "all"));
+    }
+    kept.push_back(std::move(respond));
+    ++asked;
+  });
+  self = &server;
+  server.start({listening_socket(port)});
+  std::list<Client> clients;
+  for (size_t i = 1; i <= 3; ++i) {
+    clients.emplace_back(port).send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    while (asked < i) {
+      ::poll(nullptr, 0, 5);
+    }
+  }
+  CHECK(most == 3);
+  Client client(port);
+  client.send("GET /all HTTP/1.1\r\nHost: h\r\n\r\n");
+  CHECK(client.read_until("all\n").find("200 OK") != std::string::npos);
+  CHECK(most == 4);
+  for (Client& one : clients) {
+    CHECK(one.read_until("late\n").find("200 OK") != std::string::npos);
+  }
+  most = 0;
+  client.send("GET /all HTTP/1.1\r\nHost: h\r\n\r\n");
+  CHECK(client.read_until("all\n").find("200 OK") != std::string::npos);
+  CHECK(most == 1);
 }
 
 TEST_CASE("a client that takes no answer is cut off") {

@@ -26,9 +26,9 @@ needs_browser = pytest.mark.skipif(browser.why_not() is not None, reason=str(bro
 class Login:
     """A page without a browser."""
 
-    def __init__(self, node, password: str | None = None):
+    def __init__(self, node, password: str | None = None, user: str = "default"):
         self.node, self.cookie, self.token = node, "", ""
-        code, said = self.ask("POST", "/api/login", encode("default", password or ""))
+        code, said = self.ask("POST", "/api/login", encode(user, password or ""))
         self.code = code
         if code == 200:
             self.token = said["token"]
@@ -101,6 +101,24 @@ def test_attacks_are_refused(shared):
     connection.close()
     for path in ("/console/../main.js", "/console/%2e%2e/x", "/console/", "/api/", "/api/../metrics"):
         assert login.ask("GET", path)[0] == 404, path
+
+
+def test_a_login_may_what_its_user_may(make_cluster):
+    node = make_cluster(1, peers=False, options={"requirepass": "right"}).nodes[0]
+    with node.connect() as connection:
+        connection.must("AUTH", "right")
+        connection.must("ACL", "SETUSER", "narrow", "on", ">pw", "+get", "+set", "~k")
+    login = Login(node, "pw", user="narrow")
+    assert login.code == 200 and login.command("GET", "k") == (200, {"reply": None})
+    assert login.ask("GET", "/api/state")[0] == 403
+    assert login.ask("POST", "/api/unlock", encode("pw"))[0] == 200
+    assert login.ask("POST", "/api/drain")[0] == 403
+    assert web.status(node, "/readyz") == 200
+    # It may not select: the command must not run where it is.
+    code, said = login.ask("POST", "/api/command?db=3", encode("SET", "k", "v"))
+    assert code == 200 and "NOPERM" in said["reply"]["error"]
+    assert login.command("GET", "k") == (200, {"reply": None})
+    assert login.command("SET", "k", "v") == (200, {"reply": "OK"})
 
 
 def test_guessing_a_password_has_an_end(make_cluster):

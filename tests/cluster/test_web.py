@@ -229,6 +229,56 @@ def test_who_holds_every_place_does_not_keep_others_out(single):
             connection.close()
 
 
+def test_requests_that_wait_for_a_loop_keep_nobody_out(make_cluster):
+    cluster = make_cluster(1, peers=False, options={"enable-debug-command": "yes"})
+    node = cluster.nodes[0]
+    wait_said(node, {"/readyz": 200})
+    with node.connect(30) as connection:
+        connection.send("DEBUG", "SLEEP", 5)
+        time.sleep(0.2)
+        waiting = [socket.create_connection((node.host, node.web_port), timeout=20) for _ in range(100)]
+        try:
+            for one in waiting:
+                one.send(b"GET /api/state HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            for _ in range(10):
+                assert web.status(node, "/livez") == 200
+            assert web.ask(node, "/api/state")[0] == 503
+            assert web.metrics(node)['kiwi_loop_stalled{loop="raft"}'] == 0
+            assert connection.read() == "OK"
+            codes = []
+            for one in waiting:
+                try:
+                    codes.append(one.recv(12)[9:].decode())
+                except OSError:
+                    codes.append("")
+            # Those that have a place are answered when the loop goes on.
+            assert codes.count("401") >= 20 and set(codes) <= {"401", "503", ""}, codes
+        finally:
+            for one in waiting:
+                one.close()
+
+
+def test_who_takes_no_answer_does_not_keep_others_out(single):
+    node = single.node(1)
+    greedy = []
+    try:
+        for _ in range(80):
+            one = socket.socket()
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            one.connect((node.host, node.web_port))
+            greedy.append(one)
+            one.setblocking(False)
+            try:
+                one.send(b"GET /console/main.js HTTP/1.1\r\nHost: localhost\r\n\r\n" * 900)
+            except BlockingIOError:
+                pass
+        for _ in range(10):
+            assert web.status(node, "/livez") == 200
+    finally:
+        for one in greedy:
+            one.close()
+
+
 def test_a_scrape_each_moment_takes_little_of_the_loop(single):
     node = single.node(1)
     before = web.metrics(node)['kiwi_loop_cpu_seconds_total{loop="client"}']

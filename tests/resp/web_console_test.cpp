@@ -1,7 +1,9 @@
 // The console's side of the node: logins, what locked and unlocked ones may do, what a page of
 // somebody else may not; replies as JSON.
 #include <algorithm>
+#include <deque>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -33,12 +35,13 @@ struct World {
     Line(const Line&) = delete;
     Line& operator=(const Line&) = delete;
     void ask(std::string bytes, size_t replies, std::function<void(std::string)> done) override {
+      const bool selects = bytes.find("SELECT") != std::string::npos;
       world.said.push_back(bytes);
-      world.replies = replies;
+      CHECK(replies == 1);
       if (world.holds) {
         world.held.push_back(std::move(done));
       } else {
-        done(world.reply);
+        done(selects ? world.selected : world.reply);
       }
     }
     World& world;
@@ -78,7 +81,7 @@ struct World {
     return out;
   }
   WebAnswer ask(const WebRequest& asked) {
-    const auto answer = std::make_shared<WebAnswer>();  // it may come after ask()
+    const auto answer = std::make_shared<WebAnswer>();  // it may come later
     answer->status = 0;
     console->handle(asked, [answer](WebAnswer told) { *answer = std::move(told); });
     return *answer;
@@ -86,12 +89,11 @@ struct World {
   unsigned status(Method method, const std::string& target, std::string body = {}) {
     return ask(request(method, target, std::move(body))).status;
   }
-  unsigned command(const std::vector<std::string>& words) {
-    return status(Method::kPost, "/api/command?db=0", body_of(words));
+  unsigned command(const std::vector<std::string>& words, const std::string& database = "0") {
+    return status(Method::kPost, "/api/command?db=" + database, body_of(words));
   }
-  WebAnswer log_in(const std::string& password = "") {
-    const WebAnswer answer =
-        ask(request(Method::kPost, "/api/login", body_of({"default", password})));
+  WebAnswer log_in(const std::string& password = "", const std::string& user = "default") {
+    const WebAnswer answer = ask(request(Method::kPost, "/api/login", body_of({user, password})));
     for (const auto& [name, value] : answer.headers) {
       if (name == "Set-Cookie") {
         set_cookie = value;
@@ -110,10 +112,10 @@ struct World {
   bool full = false;
   bool holds = false;
   bool drained = false;
-  size_t replies = 0;
-  std::string reply = "+OK\r\n$5\r\nvalue\r\n";
+  std::string reply = "$5\r\nvalue\r\n";
+  std::string selected = "+OK\r\n";
   std::vector<std::string> said;
-  std::vector<std::function<void(std::string)>> held;
+  std::deque<std::function<void(std::string)>> held;
   std::string cookie;
   std::string token;
   std::string set_cookie;
@@ -145,9 +147,12 @@ TEST_SUITE("console") {
     CHECK(world.lines == 0);
     world.reply = "+OK\r\n";
     CHECK(world.log_in("secret").status == 429);
+    WebRequest other = world.request(Method::kPost, "/api/login", body_of({"default", "secret"}));
+    other.address = "::1";
+    CHECK(world.ask(other).status == 200);  // who guesses keeps nobody else out
     world.now_ms += Console::kFailuresMs + 1;
     CHECK(world.log_in("secret").status == 200);
-    CHECK(world.lines == 1);
+    CHECK(world.lines == 2);
     world.full = true;
     CHECK(world.log_in("secret").status == 503);
   }
@@ -183,8 +188,7 @@ TEST_SUITE("console") {
     CHECK_FALSE(world.drained);
     CHECK(world.status(Method::kPost, "/api/unlock", body_of({""})) == 200);
     CHECK(world.command({"SET", "k", "v"}) == 200);
-    CHECK(world.said.back() == body_of({"SELECT", "0"}) + body_of({"SET", "k", "v"}));
-    CHECK(world.replies == 2);
+    CHECK(world.said.back() == body_of({"SET", "k", "v"}));
     CHECK(world.status(Method::kPost, "/api/drain") == 200);
     CHECK(world.drained);
     CHECK(world.command({"SUBSCRIBE", "c"}) == 422);
@@ -215,7 +219,7 @@ TEST_SUITE("console") {
     CHECK(world.log_in("secret").status == 200);
     world.reply = "-WRONGPASS no\r\n";
     CHECK(world.status(Method::kPost, "/api/unlock", body_of({"wrong"})) == 401);
-    world.reply = "+OK\r\n$-1\r\n";
+    world.reply = "$-1\r\n";
     CHECK(world.command({"SET", "k", "v"}) == 423);
     world.reply = "+OK\r\n";
     CHECK(world.status(Method::kPost, "/api/unlock", body_of({"secret"})) == 200);
@@ -226,13 +230,17 @@ TEST_SUITE("console") {
     World world;
     world.log_in();
     world.now_ms += Console::kIdleMs;
+    CHECK(world.command({"GET", "k"}) == 200);
+    // A page before which nobody sits asks on.
+    world.now_ms += Console::kIdleMs;
     CHECK(world.status(Method::kGet, "/api/state") == 200);
-    world.now_ms += Console::kIdleMs + 1;
+    CHECK(world.command({"SLOWLOG", "GET"}, "0&watch") == 200);
+    world.now_ms += 1;
     CHECK(world.status(Method::kGet, "/api/state") == 401);
     CHECK(world.lines == 0);
     world.log_in();
     for (int64_t slept = 0; slept <= Console::kLifeMs; slept += Console::kIdleMs) {
-      world.status(Method::kGet, "/api/state");
+      world.status(Method::kGet, "/api/session");
       world.now_ms += Console::kIdleMs;
     }
     CHECK(world.status(Method::kGet, "/api/state") == 401);
@@ -262,8 +270,105 @@ TEST_SUITE("console") {
       CHECK(world.command({"GET", "k"}) == 0);
     }
     CHECK(world.command({"GET", "k"}) == 429);
-    world.held.front()("+OK\r\n:1\r\n");
+    CHECK(world.held.size() == 1);  // one at a time
+    world.held[0](":1\r\n");
+    CHECK(world.held.size() == 2);
     CHECK(world.command({"GET", "k"}) == 0);
+    CHECK(world.command({"GET", "k"}) == 429);
+  }
+
+  TEST_CASE("a command runs in its own database or not at all") {
+    World world;
+    world.log_in();
+    world.status(Method::kPost, "/api/unlock", body_of({""}));
+    world.holds = true;
+    CHECK(world.command({"SET", "k", "1"}, "3") == 0);
+    CHECK(world.command({"SET", "k", "2"}, "0") == 0);
+    CHECK(world.said == std::vector<std::string>{body_of({"SELECT", "3"})});
+    world.held[0]("+OK\r\n");
+    world.held[1]("+OK\r\n");
+    world.held[2]("+OK\r\n");
+    CHECK(world.said == std::vector<std::string>{body_of({"SELECT", "3"}),
+                                                 body_of({"SET", "k", "1"}),
+                                                 body_of({"SELECT", "0"}),
+                                                 body_of({"SET", "k", "2"})});
+    world.held[3]("+OK\r\n");
+    world.holds = false;
+    world.said.clear();
+    world.selected = "-NOPERM no\r\n";
+    const WebAnswer answer =
+        world.ask(world.request(Method::kPost, "/api/command?db=3", body_of({"DEL", "k"})));
+    CHECK(answer.body == "{\"reply\":{\"error\":\"NOPERM no\"}}");
+    CHECK(world.said == std::vector<std::string>{body_of({"SELECT", "3"})});
+    CHECK(world.command({"GET", "k"}) == 200);  // where it is already
+    CHECK(world.said.back() == body_of({"GET", "k"}));
+  }
+
+  TEST_CASE("a connection that ends answers all that was asked") {
+    World world;
+    world.log_in();
+    world.holds = true;
+    std::vector<unsigned> answers;
+    for (size_t i = 0; i < 3; ++i) {
+      world.console->handle(
+          world.request(Method::kPost, "/api/command?db=1", body_of({"GET", "k"})),
+          [&answers](const WebAnswer& told) { answers.push_back(told.status); });
+    }
+    for (size_t i = 0; i < world.held.size(); ++i) {
+      std::exchange(world.held[i], {})("");
+    }
+    CHECK(answers == std::vector<unsigned>{502, 502, 502});
+    world.held.clear();
+    CHECK(world.console->logins() == 0);
+    CHECK(world.lines == 0);
+  }
+
+  TEST_CASE("a login may what its user may") {
+    World world;
+    acl::User narrow;
+    for (const char* rule : {"on", ">secret", "+get", "~k"}) {
+      REQUIRE_FALSE(narrow.set(rule, {}));
+    }
+    acl::User wide = narrow;
+    for (const char* rule : {"+info", "+raft.drain"}) {
+      REQUIRE_FALSE(wide.set(rule, {}));
+    }
+    world.node.options.requirepass = "secret";
+    world.node.context.accounts.set_own({{"narrow", narrow}, {"wide", wide}});
+    world.reply = "+OK\r\n";
+    for (const bool may : {false, true}) {
+      CHECK(world.log_in("secret", may ? "wide" : "narrow").status == 200);
+      CHECK(world.status(Method::kGet, "/api/state") == (may ? 200 : 403));
+      CHECK(world.status(Method::kPost, "/api/unlock", body_of({"secret"})) == 200);
+      CHECK(world.status(Method::kPost, "/api/drain") == (may ? 200 : 403));
+      CHECK(world.drained == may);
+    }
+  }
+
+  TEST_CASE("protected mode holds for the console") {
+    World world;
+    acl::User other;
+    for (const char* rule : {"on", ">secret", "+@all", "~*"}) {
+      REQUIRE_FALSE(other.set(rule, {}));
+    }
+    world.node.context.accounts.set_own({{"other", other}});
+    world.reply = "+OK\r\n";
+    WebRequest far = world.request(Method::kPost, "/api/login", body_of({"other", "secret"}));
+    far.loopback = false;
+    far.address = "192.0.2.7";
+    CHECK(world.ask(far).status == 403);
+    world.node.options.protected_mode = false;
+    CHECK(world.ask(far).status == 200);
+  }
+
+  TEST_CASE("commands with other names here are what they were") {
+    World world;
+    world.node.context.renames = Renames({{"flushall", "wipe"}, {"get", ""}, {"monitor", "spy"}});
+    world.log_in();
+    CHECK(world.command({"WIPE"}) == 423);
+    CHECK(world.command({"SPY"}) == 422);
+    CHECK(world.command({"GET", "k"}) == 200);  // the node says that there is none
+    CHECK(world.said == std::vector<std::string>{body_of({"GET", "k"})});
   }
 
   TEST_CASE("bodies that are no command, and databases that are none, are refused") {
@@ -279,15 +384,6 @@ TEST_SUITE("console") {
     }
     CHECK(world.said.empty());
     CHECK(world.status(Method::kPost, "/api/other") == 404);
-  }
-
-  TEST_CASE("a database that cannot be selected is what is told") {
-    World world;
-    world.log_in();
-    world.reply = "-LOADING it is\r\n-ERR second\r\n";
-    const WebAnswer answer =
-        world.ask(world.request(Method::kPost, "/api/command?db=0", body_of({"GET", "k"})));
-    CHECK(answer.body == "{\"reply\":{\"error\":\"LOADING it is\"}}");
   }
 
   TEST_CASE("of every command it is known whether it only looks") {
@@ -310,8 +406,9 @@ TEST_SUITE("console") {
       if (row.route == Route::kAdmin) {
         CHECK_MESSAGE(found != ConsoleRule::kLooks, argv[0]);
       }
-      if (row.role == SessionRole::kSubscribe || row.role == SessionRole::kPrefix) {
-        CHECK_MESSAGE(found == ConsoleRule::kNever, argv[0]);
+      for (const SessionRole role : {SessionRole::kSubscribe, SessionRole::kPrefix,
+                                     SessionRole::kOnce, SessionRole::kReadLevel}) {
+        CHECK_MESSAGE((row.role != role || found == ConsoleRule::kNever), argv[0]);
       }
     }
     CHECK(rule({"GET", "k"}) == ConsoleRule::kLooks);
@@ -337,6 +434,11 @@ TEST_SUITE("console") {
     CHECK(rule({"XREAD", "BLOCK", "0", "STREAMS", "k", "$"}) == ConsoleRule::kNever);
     CHECK(rule({"XREAD", "STREAMS", "k", "0"}) == ConsoleRule::kLooks);
     CHECK(rule({"MULTI"}) == ConsoleRule::kNever);
+    CHECK(rule({"WAITAOF", "1", "1", "0"}) == ConsoleRule::kNever);
+    CHECK(rule({"KIWI.READ", "STALE"}) == ConsoleRule::kNever);
+    CHECK(rule({"KIWI.ONCE", "t", "BLPOP", "k", "0"}) == ConsoleRule::kNever);
+    CHECK(rule({"KIWI.FENCE", "GET", "k"}) == ConsoleRule::kLooks);
+    CHECK(rule({"KIWI.FENCE", "SET", "k", "v"}) == ConsoleRule::kChanges);
     CHECK(rule({"AUTH", "x"}) == ConsoleRule::kNever);
     CHECK(rule({"MONITOR"}) == ConsoleRule::kNever);
     CHECK(rule({"SORT", "k"}) == ConsoleRule::kLooks);

@@ -111,6 +111,15 @@ TEST_SUITE("web") {
     CHECK(leads(vitals).ok);
     vitals.readiness = Readiness::kDraining;
     CHECK(leads(vitals).ok);
+    vitals.raft_beat_ms = kNow - 5 * kStalledMs;  // nobody knows that it leads still
+    CHECK_FALSE(leads(vitals).ok);
+    vitals.raft_beat_ms = kNow;
+    vitals.client_beat_ms = kNow - 5 * kStalledMs;
+    CHECK_FALSE(leads(vitals).ok);
+    vitals.client_beat_ms = kNow;
+    vitals.opened = false;
+    CHECK_FALSE(leads(vitals).ok);
+    vitals.opened = true;
     vitals.readiness = Readiness::kLoading;
     CHECK_FALSE(leads(vitals).ok);
   }

@@ -36,7 +36,13 @@ async function ask(method, path, body) {
     options.body = body;
   }
   const answer = await fetch(path, options);
-  const said = await answer.json();
+  const text = await answer.text();
+  let said = {};
+  try {
+    said = JSON.parse(text);
+  } catch {
+    said = { error: text.trim() };  // a node that opens its data, or has too much to do
+  }
   if (!answer.ok) {
     throw Object.assign(new Refused(answer.status, said.error ?? said.text ?? answer.statusText),
                         { said });
@@ -75,13 +81,16 @@ async function turn(work) {
 }
 
 // The reply as it is, {error} too.
-export const raw = (db, words) => turn(async () =>
-  (await ask('POST', `/api/command?db=${encodeURIComponent(db)}`, resp(words))).reply);
+export const raw = (db, words, query = '') => turn(async () =>
+  (await ask('POST', `/api/command?db=${encodeURIComponent(db)}${query}`, resp(words))).reply);
 
-export async function run(db, ...words) {
-  const reply = await raw(db, words);
+function good(reply) {
   if (reply !== null && typeof reply === 'object' && reply.error !== undefined) {
     throw new Error(reply.error);
   }
   return reply;
 }
+
+export const run = async (db, ...words) => good(await raw(db, words));
+// What the page asks by itself again and again: nobody need sit before it, so it keeps no login alive.
+export const watch = async (db, ...words) => good(await raw(db, words, '&watch'));

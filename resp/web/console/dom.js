@@ -60,8 +60,6 @@ export function visible(value) {
     });
 }
 
-export const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
-
 export function amount(bytes) {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
   let value = bytes;

@@ -1,10 +1,11 @@
 // Keys by SCAN, and what they hold, a page at a time.
 
 import { raw, run } from './api.js';
-import { amount, fill, h, same, span, visible } from './dom.js';
+import { amount, fill, h, span, visible } from './dom.js';
 
 const PAGE = 100;
 const KEYS_MAX = 5000;
+const SCANS = 50;  // of one look: where little fits, "more" goes on
 const STRING_BYTES = 4096;
 
 // How a page of each type is asked for: (db, key, from) -> {rows, next}; next null: that is all.
@@ -141,7 +142,7 @@ export function keys(page) {
   const said = h('p', { class: 'dim', role: 'status' });
   const right = h('div');
   let cursor = '0';
-  let found = [];
+  const found = new Set();  // as JSON: SCAN may tell a key twice
   let asked = 0;  // what an older search brings is thrown away
 
   for (let db = 0; db < Math.min(64, page.databases()); db += 1) {
@@ -167,13 +168,14 @@ export function keys(page) {
     const db = Number(database.value);
     if (fresh) {
       cursor = '0';
-      found = [];
+      found.clear();
       fill(list);
       fill(right);
     }
     more.disabled = true;
     try {
-      const target = found.length + PAGE;
+      const target = found.size + PAGE;
+      let scans = 0;
       do {
         const words = ['SCAN', cursor, 'MATCH', pattern.value || '*', 'COUNT', 500];
         if (type.selectedIndex > 0) {
@@ -184,19 +186,21 @@ export function keys(page) {
           return;
         }
         cursor = next;
+        scans += 1;
         for (const key of page_of) {
-          if (found.length < KEYS_MAX && !found.some((one) => same(one, key))) {
-            found.push(key);
+          const name = JSON.stringify(key);
+          if (found.size < KEYS_MAX && !found.has(name)) {
+            found.add(name);
             list.append(entry(db, key));
           }
         }
-      } while (cursor !== '0' && found.length < target);
-      said.textContent = `${found.length} keys${cursor === '0' ? '' : ', and there are more'}`;
+      } while (cursor !== '0' && found.size < target && scans < SCANS);
+      said.textContent = `${found.size} keys${cursor === '0' ? '' : ', and there may be more'}`;
     } catch (error) {
       said.textContent = error.message;
     }
     more.disabled = false;
-    more.hidden = cursor === '0' || found.length >= KEYS_MAX;
+    more.hidden = cursor === '0' || found.size >= KEYS_MAX;
   }
 
   pattern.addEventListener('keydown', (event) => event.key === 'Enter' && scan(true));

@@ -197,8 +197,9 @@ function drawTools() {
     } }, isUnlocked() ? 'changes unlocked' : 'read only'),
     h('button', { title: 'key t', onclick: () => setTheme(otherTheme()) }, 'theme'),
     h('button', { onclick: async () => {
+      const password = session?.password ?? true;
       await api.logout().catch(() => {});
-      showLogin(session.password);
+      showLogin(password);
     } }, 'log out'));
 }
 
@@ -233,7 +234,8 @@ async function look() {
       showLogin(error.said?.password !== false, 'the login is over');
       return;
     }
-    banner.textContent = `this node does not answer: ${error.message}`;
+    banner.textContent = error.status === 403 ? error.message
+      : `this node does not answer: ${error.message}`;
     banner.hidden = false;
   }
 }

@@ -1,6 +1,6 @@
 // What took long: commands, and events of the node.
 
-import { run } from './api.js';
+import { watch } from './api.js';
 import { fill, h, span, visible } from './dom.js';
 
 const EVERY_MS = 5000;
@@ -22,8 +22,8 @@ export function slow() {
   async function look() {
     try {
       const [log, latest, least] = await Promise.all([
-        run(0, 'SLOWLOG', 'GET', 64), run(0, 'LATENCY', 'LATEST'),
-        run(0, 'CONFIG', 'GET', 'slowlog-log-slower-than')]);
+        watch(0, 'SLOWLOG', 'GET', 64), watch(0, 'LATENCY', 'LATEST'),
+        watch(0, 'CONFIG', 'GET', 'slowlog-log-slower-than')]);
       fill(commands, h('h2', {}, 'Slow commands of this node\'s clients'),
         h('p', { class: 'dim' }, `executed for at least ${visible(least[1])} us (slowlog-log-slower-than)`),
         table(['at', 'took', 'client', 'command'], log.map(([, at, us, words, address, name]) => [
