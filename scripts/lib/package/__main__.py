@@ -22,6 +22,8 @@ symbols, and kiwi-tools (kiwi-backup, kiwi-bench, kiwi-cluster).
                  0.1.0~git20261201120000.1234abc
   --quick        for tests: no debug symbols, and little time spent on compression
   --check        lintian must be silent
+
+DEBFULLNAME and DEBEMAIL say who makes them.
 """
 
 
@@ -83,8 +85,10 @@ def build(staged, seconds, quick):
 
 
 def check(changes):
-    done = subprocess.run(["lintian", "--allow-root", "--fail-on", "error,warning", changes], text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    nobody = [] if os.environ.get("DEBEMAIL") else \
+        ["--suppress-tags", "bogus-mail-host,bogus-mail-host-in-debian-changelog"]
+    done = subprocess.run(["lintian", "--allow-root", *nobody, changes], text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT)
     if done.returncode != 0 or done.stdout.strip():
         raise Failure(f"lintian says:\n{done.stdout}")
 

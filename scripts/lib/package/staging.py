@@ -91,11 +91,16 @@ def stage_tools(built):
         write(WRAPPER.replace("MODULE", module), built, "tools", "bin", name, mode=0o755)
 
 
+def maintainer():
+    """Whoever gives the packages to others says who they are, as for all of Debian's tools."""
+    name = os.environ.get("DEBFULLNAME") or "The Kiwi developers"
+    return f"{name} <{os.environ.get('DEBEMAIL') or 'kiwi@packages.invalid'}>"
+
+
 def changelog(version, seconds):
     return (f"kiwi ({version}) unstable; urgency=medium\n\n"
             "  * Built from the tree; CHANGELOG.md says what is new.\n\n"
-            " -- The Kiwi developers <kiwi@localhost.localdomain>  "
-            f"{email.utils.formatdate(seconds)}\n")
+            f" -- {maintainer()}  {email.utils.formatdate(seconds)}\n")
 
 
 def stage(directory, server, version, date, seconds):
@@ -103,6 +108,9 @@ def stage(directory, server, version, date, seconds):
     built = os.path.join(directory, "built")
     shutil.copytree(DEBIAN, os.path.join(directory, "debian"))
     write(changelog(version, seconds), directory, "debian", "changelog")
+    control = re.sub("^Maintainer: .*$", lambda _: f"Maintainer: {maintainer()}",
+                     read("config", "package", "debian", "control"), flags=re.M)
+    write(control, directory, "debian", "control")
     os.makedirs(built)
     shutil.copy(server, os.path.join(built, "kiwi-server"))
     os.chmod(os.path.join(built, "kiwi-server"), 0o755)
