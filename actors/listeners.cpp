@@ -105,13 +105,13 @@ Result<std::vector<int>> open_listeners(const std::vector<std::string>& addresse
     }
     if (!opened_any && !(optional && missing)) {
       close_all(fds);
-      return Error{Errc::kConflict,
+      return Error{Errc::kIo,
                    "cannot listen on " + name + " port " + service + ": " + why +
                        "; is another server running there, or is the port or bind option wrong?"};
     }
   }
   if (fds.empty()) {
-    return Error{Errc::kInvalid,
+    return Error{Errc::kNotFound,
                  "none of the bind addresses exists on this machine, so nobody could connect"};
   }
   return fds;

@@ -34,7 +34,7 @@ void DepartureShell::fill(resp::Admin& admin) {
 
 void DepartureShell::begin(const char* why) {
   const int64_t move_s = node_.options.drain_seconds;
-  guard_.arm(kPatience + std::chrono::seconds(move_s));
+  guard_.arm(std::chrono::milliseconds(patience_ms()));
   if (!departure_.begin(ClientLoop::monotonic_ms(), move_s * 1000)) {
     return;
   }
@@ -47,6 +47,10 @@ void DepartureShell::begin(const char* why) {
     step();
     return departure_.stage() != Departure::Stage::kGone;
   });
+}
+
+int64_t DepartureShell::patience_ms() const {
+  return std::chrono::milliseconds(kPatience).count() + node_.options.drain_seconds * 1000;
 }
 
 // ---------------------------------------------------------------- before it

@@ -21,6 +21,8 @@ class DepartureShell {
   void fill(resp::Admin& admin);
   void begin(const char* why);
   bool begun() const { return departure_.stage() != Departure::Stage::kNotYet; }
+  bool ends() const { return guard_.armed(); }  // begun, or without any order
+  int64_t patience_ms() const;                  // what the end may take; then StopGuard makes it
   void timer();
   void handed_over(const raft::ChangeOutcome& outcome);
   // raft.dialect redisraft: a node that was removed for good ends, and comes back empty.

@@ -1,5 +1,5 @@
 // kiwi-server: reads the options, opens the log file, runs the node. Any error at start is one
-// sentence on standard error and exit status 1.
+// sentence on standard error. The exit status says whether another attempt may go better.
 #include <chrono>
 #include <csignal>
 #include <cstdint>
@@ -20,10 +20,18 @@
 
 namespace {
 
-[[noreturn]] void refuse(const std::string& sentence) {
+constexpr int kNotNow = 1;    // the machine: a port that is taken, an address that is not there yet
+constexpr int kRefused = 78;  // options or data: a person has to look (EX_CONFIG of sysexits.h)
+
+[[noreturn]] void refuse(const std::string& sentence, int status = kRefused) {
   kiwi::log_flush();
   std::fprintf(stderr, "kiwi-server: %s\n", sentence.c_str());
-  std::_Exit(1);
+  std::_Exit(status);
+}
+
+int status_of(const kiwi::Error& error) {
+  const bool may_pass = error.code == kiwi::Errc::kIo || error.code == kiwi::Errc::kNotFound;
+  return may_pass ? kNotNow : kRefused;
 }
 
 #ifdef KIWI_MUTANTS
@@ -51,7 +59,7 @@ int import_and_end(const kiwi::config::Options& options) {
         std::fflush(stdout);
       });
   if (!done) {
-    refuse(done.error().text);
+    refuse(done.error().text, kNotNow);
   }
   std::printf("%s\n", done->sentence.c_str());
   return done->complete ? 0 : 2;
@@ -88,7 +96,7 @@ int main(int argc, char** argv) {
   if (!options->restore.empty()) {
     const kiwi::Result<std::string> restored = kiwi::actors::restore_backup(*options, wall_ms());
     if (!restored) {
-      refuse(restored.error().text);
+      refuse(restored.error().text, kNotNow);
     }
     std::printf("%s\n", restored->c_str());
     return 0;
@@ -97,11 +105,11 @@ int main(int argc, char** argv) {
     return import_and_end(*options);
   }
   if (const kiwi::Result<void> ready = kiwi::actors::prepare_directory(*options); !ready) {
-    refuse(ready.error().text);
+    refuse(ready.error().text, status_of(ready.error()));
   }
   kiwi::Result<std::unique_ptr<kiwi::actors::Node>> node = kiwi::actors::Node::open(*options);
   if (!node) {
-    refuse(node.error().text);
+    refuse(node.error().text, status_of(node.error()));
   }
   return (*node)->run();
 }

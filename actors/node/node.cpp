@@ -95,6 +95,7 @@ Result<void> Node::State::open() {
   if (Result<void> guarded = check_public_ports(options); !guarded) {
     return guarded;
   }
+  tell_manager();
   http.start();
   if (Result<void> named = users.open(); !named) {
     return named;
@@ -149,6 +150,7 @@ Result<void> Node::State::open() {
   founding.begin();
   peers.ensure_links();
   http.opened();
+  tell_manager();
   return {};
 }
 
@@ -308,6 +310,7 @@ void Node::State::timer() {
   departure.timer();
   fanout.tick();
   http.timer();
+  tell_manager();
   look_after_caches();
   look_at_latency();
   parts.context.look_after_pause(ClientLoop::monotonic_ms());

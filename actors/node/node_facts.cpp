@@ -61,6 +61,22 @@ void Node::State::refresh_status() {
   metrics.commit_looks = parts.server->looks_at_commits();
 }
 
+// Whoever started the process: systemd, as a rule.
+void Node::State::tell_manager() {
+  if (!manager.present()) {
+    return;
+  }
+  Supervision::Seen seen;
+  seen.vitals = parts.pulse.seen(ClientLoop::monotonic_ms(), parts.options.raft_election_timeout);
+  seen.leader = parts.facts.raft.leader.value;
+  seen.stopping = departure.ends();
+  seen.stop_ms = departure.patience_ms();
+  const std::string text = supervision.step(seen);
+  if (!text.empty() && manager.send(text)) {
+    supervision.said();
+  }
+}
+
 void Node::State::observe(const RaftReport& report) {
   if (report.status) {
     parts.facts.raft = *report.status;

@@ -14,9 +14,11 @@
 #include "actors/node/load_shell.hpp"
 #include "actors/node/node.hpp"
 #include "actors/node/node_parts.hpp"
+#include "actors/node/notify_socket.hpp"
 #include "actors/node/orders_shell.hpp"
 #include "actors/node/peers_shell.hpp"
 #include "actors/node/snapshots_shell.hpp"
+#include "actors/node/supervision.hpp"
 #include "actors/node/users_shell.hpp"
 #include "actors/node/versions_shell.hpp"
 #include "resp/admin.hpp"
@@ -41,10 +43,13 @@ struct Node::State {
   void look_after_caches();
   void look_at_latency();
   void refresh_status();
+  void tell_manager();
   void observe(const RaftReport& report);
   void observe(const raft::Event& event);
   void take(const PeerNote& from);
 
+  const NotifySocket manager{NotifySocket::of_environment()};  // first: no other thread yet
+  Supervision supervision{manager.watchdog_us()};
   NodeParts parts;
   OrdersShell orders{parts};
   JoiningShell joining{parts, orders};

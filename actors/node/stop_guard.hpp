@@ -15,6 +15,7 @@ class StopGuard {
 
   // Takes SIGTERM and SIGINT over; the second call changes nothing.
   void arm(std::chrono::milliseconds patience);
+  bool armed() const { return armed_; }
 
  private:
   bool armed_ = false;

@@ -75,7 +75,7 @@ def test_a_flipped_byte_in_the_log_is_refused_with_the_files_name(killed_single,
         file.seek(offset)
         file.write(bytes([byte ^ 0x10]))
     code, output = run_server(*killed_single.argv()[1:])
-    assert code == 1, (code, output)
+    assert code == 78, (code, output)  # no restart would help
     assert "damaged" in output or "corrupt" in output, output
     assert str(wal) in output, "the sentence must say which file"
     assert "terminate called" not in output
@@ -88,7 +88,7 @@ def test_a_missing_state_file_is_refused_or_recovered_but_never_served_wrong(kil
     state[0].unlink()
     code, output = run_server(*killed_single.argv()[1:], timeout=4)
     if code is not None:
-        assert code == 1 and "terminate called" not in output, output
+        assert code in (1, 78) and "terminate called" not in output, output
         assert "state" in output
         return
     killed_single.start()

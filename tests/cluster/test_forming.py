@@ -111,9 +111,13 @@ def test_sigterm_hands_leadership_over_and_exits_with_0(make_cluster):
 
 # ---------------------------------------------------------------- refusals at start
 
-def one_sentence(code, output: str, *words: str) -> None:
-    """Exit code 1 and one clear sentence that names what matters."""
-    assert code == 1, (code, output)
+REFUSED = 78  # another start would be refused, too: systemd does not try
+NOT_NOW = 1
+
+
+def one_sentence(code, output: str, *words: str, status: int = REFUSED) -> None:
+    """One clear sentence that names what matters, and whether a restart may help."""
+    assert code == status, (code, output)
     lines = [line for line in output.splitlines() if line.strip()]
     assert lines and len(lines[-1]) > 20, output
     assert any(all(word.lower() in line.lower() for word in words) for line in lines), output
@@ -144,7 +148,7 @@ def test_a_bad_value_is_refused_and_names_its_option(tmp_path, option, value):
 def test_a_client_port_in_use_is_refused(tmp_path):
     port = free_port()
     with socket.create_server(("127.0.0.1", port)):
-        one_sentence(*run_server(*start_args(tmp_path, port)), str(port))
+        one_sentence(*run_server(*start_args(tmp_path, port)), str(port), status=NOT_NOW)
 
 
 def test_a_peer_port_in_use_is_refused(tmp_path):
@@ -152,7 +156,7 @@ def test_a_peer_port_in_use_is_refused(tmp_path):
     with socket.create_server(("127.0.0.1", port + PEER_OFFSET)):
         entry = f"1@127.0.0.1:{port},2@127.0.0.1:{free_port()}"
         one_sentence(*run_server(*start_args(tmp_path, port, raft__id=1, raft__peers=entry)),
-                     str(port + PEER_OFFSET))
+                     str(port + PEER_OFFSET), status=NOT_NOW)
 
 
 def test_a_locked_data_directory_is_refused(single):
@@ -239,7 +243,7 @@ def test_a_public_bind_without_a_secret_is_refused(tmp_path, bind):
     port = free_port()
     words = ["--port", str(port), "--bind", *bind.split(), "--dir", str(tmp_path)]
     code, output = run_server(*words, timeout=5)
-    assert code == 1, (code, output)
+    assert code == REFUSED, (code, output)
     sentence = [line for line in output.splitlines() if line.startswith("kiwi-server: ")]
     assert len(sentence) == 1 and "raft.cluster-secret" in sentence[0], output
     assert not list(tmp_path.iterdir()), "a refused start leaves no data directory"

@@ -358,6 +358,7 @@ TEST_SUITE("config") {
       CAPTURE(name);
       CHECK(error_of({"--raft.dialect", "redisraft", name, value}) == "");
     }
+    CHECK(error_of({"--raft.tls-enabled", "perhaps"}) != "");
     CHECK(error_of({"--raft.sharding", "yes"}) != "");
     CHECK(error_of({"--raft.slot-config", "0:100"}) != "");
     CHECK(parse({"--raft.cluster-password", "secret"})->raft_cluster_secret == "secret");

@@ -29,11 +29,15 @@ MEASUREMENTS = {
 HELP = "scripts/bench [measurement] [options]; scripts/bench MEASUREMENT --help says more\n\n"
 
 
+def help_text():
+    rows = [f"  {name:<9}{what}{'  (the default)' if name == 'matrix' else ''}"
+            for name, (_, what) in MEASUREMENTS.items()]
+    return HELP + "\n".join(rows)
+
+
 def main(words):
     if words and words[0] in ("-h", "--help", "help"):
-        rows = [f"  {name:<9}{what}{'  (the default)' if name == 'matrix' else ''}"
-                for name, (_, what) in MEASUREMENTS.items()]
-        print(HELP + "\n".join(rows))
+        print(help_text())
         return 0
     name = words.pop(0) if words and words[0] in MEASUREMENTS else "matrix"
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers are stopped on the way out

@@ -3,6 +3,7 @@
 import os
 import platform
 import resource
+import shutil
 import subprocess
 import time
 
@@ -115,8 +116,10 @@ def describe():
         for line in file:
             if line.startswith("model name"):
                 model = line.split(":", 1)[1].strip()
-    commit = subprocess.run(["git", "-C", clusters.ROOT, "describe", "--always", "--dirty"],
-                            capture_output=True, text=True).stdout.strip()
+    commit = ""
+    if shutil.which("git"):
+        commit = subprocess.run(["git", "-C", clusters.ROOT, "describe", "--always", "--dirty"],
+                                capture_output=True, text=True).stdout.strip()
     return {"time": time.strftime("%Y-%m-%d %H:%M:%S %Z"), "cores": os.cpu_count(), "cpu": model,
             "kernel": platform.release(), "commit": commit,
             "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)}

@@ -15,7 +15,8 @@ PORT = 22379  # peers below 32768, where the kernel begins to hand out ports of 
 def parser(name, about):
     made = argparse.ArgumentParser(prog=f"scripts/bench {name}", description=about,
                                    formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--dir", default=os.path.join(clusters.ROOT, "run", "bench"),
+    run = os.environ.get("KIWI_RUN_DIR") or os.path.join(clusters.ROOT, "run")
+    made.add_argument("--dir", default=os.path.join(run, "bench"),
                       help="where the data goes: a disk, /tmp may be none")
     made.add_argument("--port", type=int, default=PORT,
                       help="the first client port; peers use it + 10000")

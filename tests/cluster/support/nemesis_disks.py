@@ -125,7 +125,7 @@ class Disks:
             self.damaged.append(f"{kind} recovered")  # nothing was lost that counts, or not yet met
         else:
             said = node.log_text()[told:]
-            assert node.process.returncode in (1, 70) and any(word in said for word in WORDS), (
+            assert node.process.returncode in (1, 70, 78) and any(word in said for word in WORDS), (
                 f"{what}: exit {node.process.returncode} and no sentence:\n{said[-1500:]}")
             self.damaged.append(f"{kind} refused")
         node.kill()
@@ -166,7 +166,7 @@ class Disks:
         node.start()
         wait_until(lambda: not node.alive(), 60, f"node {node.id} to refuse an old copy", interval=0.1)
         said = node.log_text()[told:]
-        assert node.process.returncode in (0, 1, 70) and "old copy" in said, (
+        assert node.process.returncode in (0, 1, 70, 78) and "old copy" in said, (
             f"old copy: exit {node.process.returncode}: {said[-1500:]}")
         node.ended_by_us = True
         self._wipe_and_return(node)

@@ -1,0 +1,1 @@
+"""scripts/package: Debian packages, with manuals and completion made of the tables."""
