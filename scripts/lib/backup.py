@@ -3,9 +3,11 @@
 import argparse
 import os
 import sys
+import threading
 import time
 
 import resp
+from progress import Progress, part, size
 
 HELP = """\
 A consistent copy of a running cluster's data, taken by one of its nodes while it serves.
@@ -24,7 +26,8 @@ Restored into the first node of a new cluster, whose other nodes then join:
   kiwi-server --restore DIRECTORY --dir NEW --raft.id 1     and then kiwi-server --dir NEW ...
   scripts/cluster start --restore DIRECTORY --nodes 3
 """
-BACKUP_SECONDS = 600
+BACKUP_SECONDS = 3600
+LOOK_SECONDS = 0.2
 
 
 class Failure(Exception):
@@ -32,8 +35,40 @@ class Failure(Exception):
 
 
 def bytes_below(directory):
-    return sum(os.path.getsize(os.path.join(where, name))
-               for where, _, names in os.walk(directory) for name in names)
+    total = 0
+    for where, _, names in os.walk(directory):
+        for name in names:
+            try:
+                total += os.path.getsize(os.path.join(where, name))
+            except OSError:
+                continue  # it was renamed while the node writes
+    return total
+
+
+class Watch(threading.Thread):
+    """Tells how much of the backup is written, while another thread waits for it."""
+
+    def __init__(self, directory, expected):
+        super().__init__(daemon=True)
+        self._directory, self._expected = directory, expected
+        self._ended, self._progress = threading.Event(), Progress("backup")
+
+    def run(self):
+        before = -1
+        while not self._ended.wait(LOOK_SECONDS):
+            written = bytes_below(self._directory)
+            grows, before = written != before, written
+            self._progress.tell(part(written, self._expected) if grows or not written
+                                else f"{size(written)} written, being read back")
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self._ended.set()
+        self.join()
+        self._progress.close()
 
 
 def back_up(port, password, directory):
@@ -46,7 +81,9 @@ def back_up(port, password, directory):
         with resp.Client("127.0.0.1", port, BACKUP_SECONDS, password) as client:
             # A linearizable read: the node has applied whatever was acknowledged before it.
             client.call("EXISTS", "")
-            made = client.call("RAFT.BACKUP", directory).decode()
+            expected = int(client.info("persistence").get("keyspace_disk_bytes", 0))
+            with Watch(directory, expected):
+                made = client.call("RAFT.BACKUP", directory).decode()
     except resp.ServerError as error:
         raise Failure(f"the node refused: {error}") from None
     except OSError as error:

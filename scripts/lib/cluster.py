@@ -8,7 +8,10 @@ import signal
 import subprocess
 import sys
 
+import cluster_console
+import cluster_doctor
 import cluster_members
+import cluster_top
 from cluster_model import (FACE_PORT_OFFSETS, PEER_PORT_OFFSET, ROOT, STOP_SECONDS, Cluster, Failure, print_status,
                            print_lines_to_try, wait_for_leader)
 
@@ -17,6 +20,9 @@ A Kiwi cluster on this machine.
 
   start        build, start every node that does not run, wait for a leader
   status       what runs, who leads, how far each node is
+  top          what every node does, once a second, and what takes long: snapshots, catching up
+  doctor       looks for what is wrong, and says what to do; exits with 1 if it found something
+  console [N]  prints the link to a node's console
   stop         stop all nodes (SIGTERM; their data stays)
   restart [N]  build, stop and start all nodes, or node N
   rolling-restart   build, then restart node after node, the leader last; the cluster serves on
@@ -33,6 +39,7 @@ options, before or after the command:
   --port P        client port of node 1, the others follow (6379); peers use P + 10000
   --dir D         where the cluster lives (run/ in the tree, or $KIWI_CLUSTER_DIR)
   --restore D     a new cluster gets the data of a backup (scripts/backup)
+  --import F      a new cluster gets the data of an RDB file of Redis
   --tls           all nodes also take clients that speak TLS, on P + 500 and up; authority and
                   certificates are made in D/tls, and clients must show one (or: --set
                   tls-auth-clients=no)
@@ -40,6 +47,9 @@ options, before or after the command:
                   (port + 20000)
   --set name=v    one more server option, for all nodes; may be repeated
   --no-build      start the server that is already built
+  --at H:P,...    top, doctor and console look at the cluster of these nodes, on any machines;
+                  --password W (or $KIWI_PASSWORD) logs in as the default user
+  --count K       top prints K tables and ends
 
 KIWI_SERVER names another server program.
 """
@@ -86,8 +96,8 @@ def settle(cluster, options):
 
 
 def start(cluster, options, only=None):
-    if options.restore:
-        return start_restored(cluster, options)
+    if options.restore or options.rdb:
+        return start_filled(cluster, options)
     settle(cluster, options)
     missing = [n for n in cluster.nodes if not n.process.pid() and (only is None or n is only)]
     if not missing:
@@ -114,13 +124,15 @@ def start(cluster, options, only=None):
     print_lines_to_try(cluster, print_status(cluster))
 
 
-def start_restored(cluster, options):
-    """Node 1 gets the data and is a cluster of its own; the others join it."""
+def start_filled(cluster, options):
+    """Node 1 gets the data, of a backup or of an RDB file, and is a cluster of its own; the others join
+    it."""
     if cluster.exists():
         raise Failure(f"the cluster in {cluster.dir} has data of its own: wipe it first, or choose "
                       "another --dir")
-    backup, count = os.path.abspath(options.restore), options.nodes or 3
-    options.restore, options.nodes = None, 1
+    flag = "--restore" if options.restore else "--import"
+    source, count = os.path.abspath(options.restore or options.rdb), options.nodes or 3
+    options.restore, options.rdb, options.nodes = None, None, 1
     settle(cluster, options)
     server = server_program(options)
     options.no_build = True
@@ -128,12 +140,13 @@ def start_restored(cluster, options):
     node = cluster.nodes[0]
     node.check_ports()
     node.write_conf()
-    done = subprocess.run([server, node.conf, "--restore", backup], cwd=node.dir, text=True,
-                          capture_output=True)
+    sys.stdout.flush()
+    # What it prints, progress too, is for whoever waits.
+    done = subprocess.run([server, node.conf, flag, source], cwd=node.dir, stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:
         os.remove(cluster.file)
-        raise Failure(f"the backup was not restored: {(done.stderr or done.stdout).strip()}")
-    print(f"cluster: {done.stdout.strip()}")
+        raise Failure(f"{source} was not {'restored' if flag == '--restore' else 'imported'}: "
+                      f"{done.stderr.strip()}")
     start(cluster, options)
     for _ in range(count - 1):
         cluster_members.add(cluster, server)
@@ -232,10 +245,18 @@ def transfer(cluster, options):
     cluster_members.transfer(cluster, cluster.node(options.node) if options.node else None)
 
 
-COMMANDS = {"start": start, "status": status, "stop": stop, "restart": restart,
+def doctor(cluster, options):
+    if not cluster_doctor.doctor(cluster, options):
+        sys.exit(1)
+
+
+COMMANDS = {"start": start, "status": status, "top": cluster_top.top, "doctor": doctor,
+            "console": cluster_console.console, "stop": stop, "restart": restart,
             "rolling-restart": rolling_restart, "add": add, "remove": remove,
             "transfer": transfer, "kill": signal_node, "pause": signal_node,
             "resume": signal_node, "logs": logs, "wipe": wipe}
+
+READ_ONLY = ("status", "logs", "top", "doctor", "console")
 
 
 def parse(argv):
@@ -247,6 +268,10 @@ def parse(argv):
     parser.add_argument("--dir", default=os.environ.get("KIWI_CLUSTER_DIR",
                                                         os.path.join(ROOT, "run")))
     parser.add_argument("--restore")
+    parser.add_argument("--import", dest="rdb")
+    parser.add_argument("--at")
+    parser.add_argument("--password")
+    parser.add_argument("--count", type=int)
     parser.add_argument("--tls", action="store_true")
     parser.add_argument("--set", action="append", metavar="name=value")
     parser.add_argument("--faces", action="store_true")
@@ -268,7 +293,7 @@ def parse(argv):
 def main(argv):
     try:
         options = parse(argv)
-        reading = options.command in ("status", "logs")
+        reading = options.command in READ_ONLY
         probe = Cluster(options.dir)
         if reading or (not probe.exists() and options.command != "start"):
             COMMANDS[options.command](probe, options)

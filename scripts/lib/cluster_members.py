@@ -3,10 +3,15 @@
 import signal
 import time
 
+import cluster_view
 import resp
+from cluster_top import long_work
 from cluster_model import START_SECONDS, Failure, Node, print_status, wait_for_leader
+from progress import Progress
 
-CHANGE_SECONDS = 60  # a new node may have to be sent all the data
+CHANGE_SECONDS = 60  # without a sign that it goes on
+LONGEST_SECONDS = 6 * 3600  # a new node may have to be sent all the data
+LOOK_SECONDS = 0.5
 
 
 def serving(cluster):
@@ -33,12 +38,38 @@ def ask(node, *words, seconds=CHANGE_SECONDS):
                       f"({error}); what became of it is unknown: scripts/cluster status") from None
 
 
-def wait_until(done, seconds, what):
-    deadline = time.monotonic() + seconds
-    while not done():
-        if time.monotonic() > deadline:
-            raise Failure(f"after {seconds} s {what}; scripts/cluster logs N shows why")
-        time.sleep(0.05)
+def wait_until(done, seconds, what, tell=None):
+    """As long as the state moves on (what `tell` says changes), the seconds begin anew: much data takes its
+    time."""
+    progress, told = Progress("cluster"), None
+    begin = look = time.monotonic()
+    deadline = begin + seconds
+    try:
+        while not done():
+            now = time.monotonic()
+            if tell and now >= look:
+                look, before, told = now + LOOK_SECONDS, told, tell()
+                progress.tell(told)
+                if told != before:
+                    deadline = min(now + seconds, begin + LONGEST_SECONDS)
+            if now > deadline:
+                raise Failure(f"after {now - begin:.0f} s {what}; scripts/cluster logs N shows why")
+            time.sleep(0.05)
+    finally:
+        progress.close()
+
+
+def how_far(cluster, node):
+    """A line on a node that catches up."""
+    seen = cluster_view.of_this_machine(cluster)
+    for other in seen:
+        other.ask()
+    works = [line for line in long_work(seen) if line.startswith(f"node {node.number} ")]
+    mine = next(other for other in seen if other.local is node)
+    if not mine.info:
+        return f"node {node.number}: {mine.silent}"
+    return works[0] if works else (f"node {node.number} is {mine.info['raft_state']}, applied entry "
+                                   f"{mine.info.get('raft_last_applied_index')}")
 
 
 def votes(info):
@@ -60,7 +91,8 @@ def add(cluster, server):
 
     node.start(server)
     try:
-        wait_until(joined, CHANGE_SECONDS, f"node {node.number} has no vote yet")
+        wait_until(joined, CHANGE_SECONDS, f"node {node.number} has no vote yet",
+                   lambda: how_far(cluster, node))
     except Failure:
         if node.info().get("raft_state") not in (None, "uninitialized"):
             raise  # a member, and still catching up
@@ -115,7 +147,7 @@ def rolling_restart(cluster, server, stop_nodes):
         stop_nodes([node])
         node.start(server)
         wait_until(lambda node=node: caught_up(cluster, node), CHANGE_SECONDS,
-                   f"node {node.number} has not caught up")
+                   f"node {node.number} has not caught up", lambda node=node: how_far(cluster, node))
         print(f"cluster: restarted node {node.number}", flush=True)
     wait_for_leader(cluster.running(), cluster.nodes)
     print_status(cluster)

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Stands for kiwi-server in the tests of scripts/cluster: reads its file, keeps a directory, answers
-INFO raft, and OK to RAFT.*. Node 1 leads. FAKE_DIE=N: node N ends at once, as on a data directory
+INFO, OK to RAFT.*, and no options to CONFIG GET. Node 1 leads. FAKE_DIE=N: node N ends at once, as on a data directory
 that is locked."""
 import os
 import socket
@@ -15,6 +15,9 @@ def serve(connection, text):
         if not head:
             return
         words = [stream.read(int(stream.readline()[1:]) + 2)[:-2] for _ in range(int(head[1:]))]
+        if words[0].upper() == b"CONFIG":
+            connection.sendall(b"*0\r\n")
+            continue
         orders = words[0].upper().startswith(b"RAFT.")
         connection.sendall(b"+OK\r\n" if orders else b"$%d\r\n%s\r\n" % (len(text), text))
 
