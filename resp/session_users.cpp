@@ -212,7 +212,8 @@ std::string Session::State::changes_users(const CommandSpec& row,
 }
 
 // ACL SETUSER as it may leave the session: no password is in any of it. What is no rule is refused
-// here, and never sent: a password may stand in it.
+// here, and never sent: a password may stand in it. Which of several errors is named the user as it
+// is known here decides.
 std::string Session::State::hide_passwords(Args args, std::vector<std::string>& words) const {
   if (acl::has_blanks(args[2])) {
     return "ERR Usernames can't contain spaces or null characters";
@@ -224,16 +225,25 @@ std::string Session::State::hide_passwords(Args args, std::vector<std::string>& 
            "'.";
   }
   words.assign(args.begin(), args.begin() + 3);
-  const acl::RuleContext how{.cluster_version = node.cluster_version};
-  acl::User tried(how);
+  const acl::RuleContext how{
+      .cluster_version = node.cluster_version,
+      .all_channels = node.options.acl_pubsub_default == config::PubSubDefault::kAllChannels};
+  const acl::Users::Ptr known = node.accounts.users().named(args[2]);
+  acl::User there = known != nullptr ? known->rights : acl::User(how);
+  acl::User tried;
+  std::string first;
   for (const std::string& rule : *rules) {
-    // Which passwords there are the state knows.
-    const auto error = tried.set(rule, how);
-    if (error && *error != acl::RuleError::kNoSuchPassword) {
-      return "ERR Error in ACL SETUSER modifier '" + rule +
-             "': " + std::string(acl::text_of(*error));
+    std::string& sent = words.emplace_back(acl::without_password(rule));
+    if (const auto error = there.set(rule, how); error && first.empty()) {
+      first = "ERR Error in ACL SETUSER modifier '" + sent +
+              "': " + std::string(acl::text_of(*error));
     }
-    words.push_back(acl::without_password(rule));
+    // Which passwords there are the state knows.
+    const auto error = tried.set(rule, {.cluster_version = how.cluster_version});
+    if (error && *error != acl::RuleError::kNoSuchPassword) {
+      CHECK_INVARIANT(!first.empty());
+      return first;
+    }
   }
   return {};
 }
