@@ -55,7 +55,7 @@ def test_no_value_is_seen_on_the_wire(make_cluster, seed):
     rng = random.Random(seed)
     values = [rng.randbytes(24).hex().encode() for _ in range(200)]
     for enabled, seen in (("yes", False), ("no", True)):
-        cluster = make_cluster(3, proxies=True, options={"raft.tls-enabled": enabled})
+        cluster = make_cluster(3, proxies=True, start=False, options={"raft.tls-enabled": enabled})
         wire: list[bytes] = []
         cluster.proxies.tap = lambda source, target, data: wire.append(data) or data
         cluster.start()
@@ -106,7 +106,7 @@ def test_who_is_on_the_path_ends_a_link_and_nothing_else(make_cluster, seed, att
 
 
 def test_who_replays_a_whole_link_gets_no_second_one(make_cluster):
-    cluster = make_cluster(3, proxies=True)
+    cluster = make_cluster(3, proxies=True, start=False)
     recorded: dict[tuple[int, int], bytes] = {}
 
     def tap(source, target, data):
@@ -257,7 +257,7 @@ class Authority:
 
 def test_certificates_are_replaced_under_load_and_wrong_ones_kept_out(make_cluster, tmp_path, seed):
     authority = Authority(tmp_path / "good", "authority")
-    cluster = make_cluster(3)
+    cluster = make_cluster(3, start=False)
     for node in cluster.nodes:
         node.options.update(authority.sign(f"node-{node.id}", node.id))
     cluster.start()
@@ -293,7 +293,7 @@ def test_certificates_are_replaced_under_load_and_wrong_ones_kept_out(make_clust
 
 def test_sighup_leaves_links_alone_unless_a_file_was_replaced(make_cluster, tmp_path):
     authority = Authority(tmp_path, "authority")
-    cluster = make_cluster(3)
+    cluster = make_cluster(3, start=False)
     for node in cluster.nodes:
         node.options.update(authority.sign(f"node-{node.id}", node.id))
     cluster.start()
