@@ -15,53 +15,56 @@ bool Announcement::take(const Announced& told) {
   return true;
 }
 
-bool Announcement::is_fit(NodeId node,
-                          const std::function<MemberState(NodeId)>& state_of,
-                          int64_t now_ms) const {
+bool Announcement::is_fit(NodeId node, const Sight& sight, bool may_drain) const {
   if (cluster_.latest.find(node) == nullptr) {
     return false;
   }
-  const MemberState state = state_of(node);
-  const bool there = state.linked || now_ms - state.unlinked_since_ms < patience_ms_;
-  return there && state.serves && !state.drains;
+  const MemberState state = sight.state_of(node);
+  const bool there = state.linked || sight.now_ms - state.unlinked_since_ms < patience_ms_;
+  return there && state.serves && (may_drain || !state.drains);
 }
 
 // A leader that is about to learn that it leads no more would see everybody gone, and what it
 // announces then would win over what the others agree on. Of a joint configuration both halves.
-bool Announcement::is_cut_off(const std::function<MemberState(NodeId)>& state_of) const {
+bool Announcement::is_cut_off(const Sight& sight) const {
   return !raft::has_quorum(cluster_.latest, [&](NodeId voter) {
-    return voter == cluster_.self || state_of(voter).linked;
+    return voter == cluster_.self || sight.state_of(voter).linked;
   });
 }
 
-bool Announcement::look(const std::function<MemberState(NodeId)>& state_of, int64_t now_ms) {
-  const std::optional<NodeId> wished = std::exchange(wished_, std::nullopt);
-  // A later term's announcement says that this node leads no more, and has not heard it yet.
-  if (!cluster_.leads() || !cluster_.raft.ready || now_.term > cluster_.raft.term) {
-    return false;
-  }
-  if (wished && *wished != now_.node && is_fit(*wished, state_of, now_ms)) {
-    announce(*wished);
-    return true;
-  }
-  if (now_.node && is_fit(now_.node, state_of, now_ms)) {
-    return false;
-  }
-  if (is_cut_off(state_of)) {
-    return false;
-  }
-  if (now_.node != cluster_.self && is_fit(cluster_.self, state_of, now_ms)) {
-    announce(cluster_.self);
-    return true;
-  }
-  // A leader that drains, or loads: whoever votes and serves.
-  for (const NodeId voter : cluster_.latest.voters) {
-    if (is_fit(voter, state_of, now_ms)) {
-      announce(voter);
-      return true;
+// Whoever is announced, the leader, any voter, in this order; one that drains rather than one that
+// is gone. 0: nobody is fit.
+NodeId Announcement::fittest(const Sight& sight) const {
+  for (const bool may_drain : {false, true}) {
+    for (const NodeId node : {now_.node, cluster_.self}) {
+      if (node && is_fit(node, sight, may_drain)) {
+        return node;
+      }
+    }
+    for (const NodeId voter : cluster_.latest.voters) {
+      if (is_fit(voter, sight, may_drain)) {
+        return voter;
+      }
     }
   }
-  return false;  // nobody is better
+  return {};
+}
+
+bool Announcement::look(const std::function<MemberState(NodeId)>& state_of, int64_t now_ms) {
+  const Sight sight{state_of, now_ms};
+  const NodeId wished = std::exchange(wished_, NodeId{});
+  // A later term's announcement says that this node leads no more, and has not heard it yet.
+  if (!cluster_.leads() || !cluster_.raft.ready || now_.term > cluster_.raft.term ||
+      is_cut_off(sight)) {
+    return false;
+  }
+  const bool does_wish = wished && is_fit(wished, sight, /*may_drain=*/false);
+  const NodeId next = does_wish ? wished : fittest(sight);
+  if (!next || next == now_.node) {
+    return false;
+  }
+  announce(next);
+  return true;
 }
 
 void Announcement::announce(NodeId node) {

@@ -11,7 +11,6 @@
 #include <compare>
 #include <cstdint>
 #include <functional>
-#include <optional>
 
 #include "actors/node/cluster_facts.hpp"
 #include "config/base/ids.hpp"
@@ -53,16 +52,20 @@ class Announcement {
   bool look(const std::function<MemberState(NodeId)>& state_of, int64_t now_ms);
 
  private:
-  bool is_cut_off(const std::function<MemberState(NodeId)>& state_of) const;
-  bool is_fit(NodeId node,
-              const std::function<MemberState(NodeId)>& state_of,
-              int64_t now_ms) const;
+  struct Sight {
+    const std::function<MemberState(NodeId)>& state_of;
+    int64_t now_ms = 0;
+  };
+
+  bool is_cut_off(const Sight& sight) const;
+  bool is_fit(NodeId node, const Sight& sight, bool may_drain) const;
+  NodeId fittest(const Sight& sight) const;
   void announce(NodeId node);
 
   const ClusterFacts& cluster_;
   int64_t patience_ms_;
   Announced now_;
-  std::optional<NodeId> wished_;
+  NodeId wished_;  // 0: nobody is
 };
 
 }  // namespace kiwi::actors

@@ -1,5 +1,7 @@
 #include "actors/node/departure.hpp"
 
+#include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "config/base/check.hpp"
@@ -12,6 +14,20 @@ constexpr int64_t kPartMs = 300;  // a client that says nothing for so long is t
 constexpr int64_t kFinishMs = 2000;
 constexpr int64_t kLingerMs = 150;  // for clients to see that the connection ends
 }  // namespace
+
+std::optional<NodeId> choose_successor(const std::vector<OtherVoter>& others) {
+  const OtherVoter* best = nullptr;
+  for (const OtherVoter& other : others) {
+    if (other.stays && (best == nullptr || std::tie(best->applied, best->match) <
+                                               std::tie(other.applied, other.match))) {
+      best = &other;
+    }
+  }
+  if (best == nullptr) {
+    return std::nullopt;
+  }
+  return std::ranges::all_of(others, &OtherVoter::stays) ? NodeId{} : best->node;
+}
 
 bool Departure::begin(int64_t now_ms, int64_t move_ms) {
   if (stage_ != Stage::kNotYet) {

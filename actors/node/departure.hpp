@@ -10,8 +10,22 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "config/base/ids.hpp"
 
 namespace kiwi::actors {
+
+// Another voter, for who leads and is about to go.
+struct OtherVoter {
+  NodeId node;
+  bool stays = false;  // it is linked, serves, and is not about to go itself
+  LogIndex applied, match;
+};
+// Whom to hand leadership to. nullopt: nobody stays, and two that drain would hand it to each other
+// for ever. 0: whoever the core takes for the best, for all stay.
+std::optional<NodeId> choose_successor(const std::vector<OtherVoter>& others);
 
 class Departure {
  public:

@@ -74,26 +74,31 @@ void DepartureShell::timer() {
   if (departure_.stage() != Departure::Stage::kNotYet) {
     return;
   }
-  const bool could_hand_over = node_.facts.leads() && another_voter_stays();
-  if (could_hand_over && node_.timer_rounds % kHandOverRounds == 0) {
-    hand_over();  // it may be elected again
+  const std::optional<NodeId> next = node_.facts.leads() ? successor() : std::nullopt;
+  if (next && node_.timer_rounds % kHandOverRounds == 0) {
+    hand_over(*next);  // it may be elected again
   }
-  if (!could_hand_over && !std::exchange(clients_sent_, true)) {
+  if (!next && !std::exchange(clients_sent_, true)) {
     move_clients();
   }
 }
 
-// Two nodes that drain would hand leadership to each other, again and again.
-bool DepartureShell::another_voter_stays() const {
-  return std::ranges::any_of(node_.facts.latest.voters, [this](NodeId voter) {
-    const auto link = node_.context.status.links.find(voter);
-    return voter != node_.facts.self && link != node_.context.status.links.end() &&
-           link->second.up && link->second.serves && !link->second.drains;
-  });
+std::optional<NodeId> DepartureShell::successor() const {
+  std::vector<OtherVoter> others;
+  for (const raft::PeerStatus& peer : node_.facts.raft.peers) {
+    if (!peer.voter || peer.member.id == node_.facts.self) {
+      continue;
+    }
+    const auto link = node_.context.status.links.find(peer.member.id);
+    const bool stays = link != node_.context.status.links.end() && link->second.up &&
+                       link->second.serves && !link->second.drains;
+    others.push_back({peer.member.id, stays, peer.applied, peer.match});
+  }
+  return choose_successor(others);
 }
 
-void DepartureShell::hand_over() const {
-  caf::anon_send(node_.replica, TransferLeadership{{raft::Asker::kShutdown, 0}, NodeId{}});
+void DepartureShell::hand_over(NodeId to) const {
+  caf::anon_send(node_.replica, TransferLeadership{{raft::Asker::kShutdown, 0}, to});
 }
 
 void DepartureShell::move_clients() {
@@ -167,7 +172,7 @@ void DepartureShell::step() {
     case Departure::Do::kNothing:
       return;
     case Departure::Do::kHandOver:
-      hand_over();
+      hand_over(successor().value_or(NodeId{}));  // to anybody: this one goes for certain
       return;
     case Departure::Do::kMove:
       move_clients();

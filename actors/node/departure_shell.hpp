@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "actors/node/departure.hpp"
@@ -31,8 +32,8 @@ class DepartureShell {
 
  private:
   void drain(resp::AdminDone done);
-  bool another_voter_stays() const;
-  void hand_over() const;
+  std::optional<NodeId> successor() const;
+  void hand_over(NodeId to) const;
   void move_clients();
   std::vector<resp::MovingTarget> targets(resp::Face face, bool tls) const;
   void step();

@@ -99,6 +99,20 @@ TEST_CASE("a leader that drains gives the place to a voter that serves, else kee
   CHECK(alone.node() == NodeId{1});
 }
 
+TEST_CASE("where all others drain, one of them is announced rather than one that is gone [P5]") {
+  Scene scene;
+  scene.announcement.take({Term{5}, 7, NodeId{3}});
+  scene.states[NodeId{1}].drains = scene.states[NodeId{2}].drains = true;
+  CHECK_FALSE(scene.look());
+  scene.states[NodeId{3}].serves = false;
+  CHECK(scene.look());
+  CHECK(scene.node() == NodeId{1});
+  CHECK_FALSE(scene.look());
+  scene.states[NodeId{3}].serves = true;
+  CHECK(scene.look());  // it does not drain
+  CHECK(scene.node() == NodeId{3});
+}
+
 TEST_CASE("a leader that is cut off announces nothing new [P5]") {
   Scene scene;
   scene.announcement.take({Term{5}, 7, NodeId{2}});

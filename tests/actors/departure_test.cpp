@@ -29,6 +29,16 @@ TEST_CASE("a leader hands over, parts with its clients, answers what it read, an
   CHECK(end.step(seen, 140) == Do::kNothing);
 }
 
+TEST_CASE("leadership goes to a voter that stays; nobody is named where all do [P7]") {
+  const OtherVoter drains{NodeId{2}, false, LogIndex{9}, LogIndex{9}};
+  const OtherVoter behind{NodeId{3}, true, LogIndex{5}, LogIndex{8}};
+  const OtherVoter ahead{NodeId{4}, true, LogIndex{6}, LogIndex{7}};
+  CHECK_FALSE(choose_successor({}).has_value());
+  CHECK_FALSE(choose_successor({drains}).has_value());
+  CHECK(choose_successor({drains, behind, ahead}) == NodeId{4});
+  CHECK(choose_successor({behind, ahead}) == NodeId{});  // the core knows best
+}
+
 TEST_CASE("no stage holds up the end") {
   Departure end;
   end.begin(0, 5000);
