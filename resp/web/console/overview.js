@@ -29,13 +29,13 @@ function topology(state) {
     const leads = member.id === state.leader;
     const group = s('g', { class: `node ${leads ? 'leader' : ''} ${member.linked ? '' : 'lost'}`,
                            'data-node': member.id });
-    group.append(s('circle', { cx: x, cy: y, r: 34 }));
+    group.append(s('circle', { cx: x, cy: y, r: 42 }));
     group.append(s('text', { x, y: y - 2 }, `node ${member.id}`));
     const role = leads ? (state.ready ? 'leader' : 'elected') : member.voter ? 'follower' : 'learner';
     group.append(s('text', { x, y: y + 14, class: 'small' }, member.self ? `${role}, here` : role));
-    group.append(s('text', { x, y: y + 50, class: 'small' }, member.address));
+    group.append(s('text', { x, y: y + 58, class: 'small' }, member.address));
     if (member.lag_entries !== undefined && !member.self) {
-      group.append(s('text', { x, y: y + 64, class: 'small' },
+      group.append(s('text', { x, y: y + 72, class: 'small' },
                      member.lag_entries === 0 ? 'up to date' : `${member.lag_entries} entries behind`));
     }
     drawing.append(group);

@@ -4,6 +4,7 @@ from __future__ import annotations
 import base64
 import json
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -112,7 +113,10 @@ class Browser:
         file.write_bytes(base64.b64decode(self._ask("GET", self.session + "/screenshot")))
 
     def complaints(self) -> list[str]:
-        """What the page wrote to its console: errors, refused sources."""
+        """What the page wrote to its console: errors, refused sources. Not what it asks to be told:
+        that nobody is logged in, and that changes are locked."""
         return [entry["message"] for entry in
                 self._ask("POST", self.session + "/se/log", {"type": "browser"})
-                if entry["level"] == "SEVERE"]
+                if entry["level"] == "SEVERE" and not re.search(
+                    r"/api/session - .* status of 401\b|/api/command\S* - .* status of 423\b",
+                    entry["message"])]
