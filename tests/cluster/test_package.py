@@ -76,14 +76,13 @@ class Installed:
 
 # ---------------------------------------------------------------- what lies in them
 
-def test_a_package_starts_nothing_and_has_no_secret(packages, root):
+def test_a_package_has_its_dependencies_and_no_secret(packages, root):
     deb = next(packages.glob("kiwi-server_*.deb"))
     fields = subprocess.run(["dpkg-deb", "-f", deb, "Package", "Depends"], capture_output=True, text=True).stdout
     assert "librocksdb" in fields and "adduser" in fields
     scripts = root.parent / "scripts"
     subprocess.run(["dpkg-deb", "-e", deb, scripts], check=True)
     assert (scripts / "conffiles").read_text().split() == ["/etc/kiwi/kiwi.conf", "/etc/logrotate.d/kiwi-server"]
-    assert "deb-systemd-helper enable" not in (scripts / "postinst").read_text()
     assert "\nraft.cluster-secret" not in (root / "etc/kiwi/kiwi.conf").read_text()
 
 
@@ -104,7 +103,7 @@ def test_commands_of_the_manual_are_those_of_the_server(root, single):
                           text=True).stdout
     first = {tag.split()[0].replace("\\-", "-") for tag in re.findall(r"^\\fB([A-Z].*)\\fR$", page, re.M)}
     names = {name.decode().upper() for name in single.node(1).call("COMMAND", "LIST")}
-    assert first <= names and len(first) > 200
+    assert first - {"SENTINEL"} <= names <= first, "SENTINEL has a port of its own"
 
 
 # ---------------------------------------------------------------- nodes that run from them
