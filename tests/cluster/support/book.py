@@ -1,7 +1,8 @@
 """The book (docs/): what stands in its fences, and a place to run it in as a reader would.
 
   ```console         lines that begin with $ are commands; the lines behind each are what it prints. ... in a
-                     line stands for anything, a line of ... for any lines. `# exits with N` behind a command
+                     line stands for anything, a line of ... for any lines, and
+                     spaces for any number of them. `# exits with N` behind a command
                      says its exit status, which is 0 otherwise.
   ```sh              commands, and nothing on what they print
   ```sh elsewhere    commands for apt, systemd, docker or kubectl, which a test machine does not have: it is
@@ -97,7 +98,8 @@ def fits(shown: list[str], printed: str) -> bool:
         if line.strip() == "...":
             pattern.append(r"(?:[^\n]*\n)*")
         else:
-            pattern.append(re.escape(line.rstrip()).replace(r"\.\.\.", "[^\n]*") + r"[ \t]*\n")
+            text = re.escape(line.rstrip()).replace(r"\.\.\.", "[^\n]*")
+            pattern.append(re.sub(r"(\\ )+", " +", text) + r"[ \t]*\n")
     return re.fullmatch("".join(pattern), printed) is not None
 
 
@@ -157,7 +159,7 @@ class Shell:
                 printed += read
                 text = printed.decode(errors="replace")
                 if found := re.search(re.escape(mark) + r"(\d+)>\n\Z", text):
-                    return int(found[1]), text[:found.start()]
+                    return int(found[1]), text[:found.start()].replace("\r\n", "\n")
 
     def follow(self, step: Step) -> str:
         """Runs a step of a page; what is wrong with it, or ""."""
