@@ -99,7 +99,7 @@ def maintainer():
 
 def changelog(version, seconds):
     return (f"kiwi ({version}) unstable; urgency=medium\n\n"
-            "  * Built from the tree; CHANGELOG.md says what is new.\n\n"
+            "  * Built from the tree, whose CHANGELOG.md says what is new.\n\n"
             f" -- {maintainer()}  {email.utils.formatdate(seconds)}\n")
 
 
@@ -118,7 +118,7 @@ def stage(directory, server, version, date, seconds):
         write(text, built, "man", name)
     for name, text in completions().items():
         write(text, built, "completion", name)
-    for name in ("README.md", "RETRIES.md", "CHANGELOG.md"):
+    for name in ("README.md", "RETRIES.md"):  # debhelper would take a change log for Debian's own
         write(read(name), built, "doc", name)
     write(read("config", "kiwi.conf"), built, "examples", "kiwi.conf")
     for folder in ("prometheus", "grafana"):
