@@ -328,7 +328,8 @@ struct Session::State {
   void belong_as_new();  // to whom its certificate names, else to the default user
   bool must_authenticate() const { return !authenticated && node.accounts.login_wanted(); }
   bool log_in(std::string_view as, std::string_view password);
-  void login_refused(std::string_view as, std::string_view command);
+  // Noted; the error.
+  std::string_view login_refused(std::string_view as, std::string_view command);
   bool ask_login(const CommandSpec& row, Args args);
   std::string run_login();  // it is known now; the reply
   void expire_login();

@@ -57,10 +57,16 @@ bool Session::State::log_in(std::string_view as, std::string_view password) {
   return true;
 }
 
-void Session::State::login_refused(std::string_view as, std::string_view command) {
+// A node that catches up knows the users and passwords of some time ago: clients take WRONGPASS for
+// final, so it does not say it yet.
+std::string_view Session::State::login_refused(std::string_view as, std::string_view command) {
+  if (node.status.service == Service::kLoading) {
+    return texts::kLoading;
+  }
   node.note_denial(*self, acl::Denied::kLogin,
                    in_block || transaction.open ? acl::Where::kBlock : acl::Where::kTopLevel,
                    command, as);
+  return texts::kWrongPass;
 }
 
 // True: the answer comes later, when this node knows what was acknowledged elsewhere before, for
@@ -235,8 +241,8 @@ std::string Session::State::hide_passwords(Args args, std::vector<std::string>& 
   for (const std::string& rule : *rules) {
     std::string& sent = words.emplace_back(acl::without_password(rule));
     if (const auto error = there.set(rule, how); error && first.empty()) {
-      first = "ERR Error in ACL SETUSER modifier '" + sent +
-              "': " + std::string(acl::text_of(*error));
+      first =
+          "ERR Error in ACL SETUSER modifier '" + sent + "': " + std::string(acl::text_of(*error));
     }
     // Which passwords there are the state knows.
     const auto error = tried.set(rule, {.cluster_version = how.cluster_version});

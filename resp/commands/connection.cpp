@@ -120,8 +120,7 @@ void hello(Session& session, Args args, ReplyWriter& reply) {
   }
   if (options.login && !s.log_in(options.login->first, options.login->second)) {
     if (!s.ask_login(*find_command("hello"), args)) {
-      s.login_refused(options.login->first, args[0]);
-      reply.error(texts::kWrongPass);
+      reply.error(s.login_refused(options.login->first, args[0]));
     }
     return;
   }
@@ -154,8 +153,7 @@ void auth(Session& session, Args args, ReplyWriter& reply) {
     return reply.ok();
   }
   if (!s.ask_login(*find_command("auth"), args)) {
-    s.login_refused(user, args[0]);
-    reply.error(texts::kWrongPass);
+    reply.error(s.login_refused(user, args[0]));
   }
 }
 

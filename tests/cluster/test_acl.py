@@ -261,7 +261,13 @@ def test_users_reach_a_node_that_gets_a_snapshot_and_one_that_is_restored(make_c
         leader.call("SET", f"k{i}", "x" * 100)
     leader.call("RAFT.DEBUG", "COMPACT")
     late.start()
-    wait_until(lambda: login(late, "ann", "pw").call("GET", "k0") == b"x" * 100, 20, "ann on the late node")
+
+    def ann_reads() -> bool:
+        with Connection(late.host, late.port, timeout=5.0) as ann:
+            reply = ann.call("AUTH", "ann", "pw")
+            assert reply == "OK" or refused(reply, "LOADING"), reply  # never WRONGPASS
+            return reply == "OK" and ann.call("GET", "k0") == b"x" * 100
+    wait_until(ann_reads, 20, "ann on the late node")
     backup = tmp_path / "backup"
     assert leader.call("RAFT.BACKUP", str(backup)) == str(backup).encode()
     target = tmp_path / "restored"

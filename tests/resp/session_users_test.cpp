@@ -242,6 +242,10 @@ TEST_CASE("a login is refused only when what others acknowledged before is known
   CHECK(slow.session.take_output().starts_with("-WRONGPASS"));
   may_ask = false;
   CHECK(slow.send("AUTH bob y\r\n").starts_with("-WRONGPASS"));
+  // While it catches up nobody is told for good.
+  node.context.status.service = Service::kLoading;
+  CHECK(slow.send("AUTH bob y\r\n").starts_with("-LOADING"));
+  CHECK(slow.send("HELLO 3 AUTH bob y\r\n").starts_with("-LOADING"));
 }
 
 TEST_CASE("until the cluster has users this node's options name some") {

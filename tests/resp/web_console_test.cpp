@@ -288,10 +288,9 @@ TEST_SUITE("console") {
     world.held[0]("+OK\r\n");
     world.held[1]("+OK\r\n");
     world.held[2]("+OK\r\n");
-    CHECK(world.said == std::vector<std::string>{body_of({"SELECT", "3"}),
-                                                 body_of({"SET", "k", "1"}),
-                                                 body_of({"SELECT", "0"}),
-                                                 body_of({"SET", "k", "2"})});
+    CHECK(world.said ==
+          std::vector<std::string>{body_of({"SELECT", "3"}), body_of({"SET", "k", "1"}),
+                                   body_of({"SELECT", "0"}), body_of({"SET", "k", "2"})});
     world.held[3]("+OK\r\n");
     world.holds = false;
     world.said.clear();

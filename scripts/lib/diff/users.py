@@ -125,6 +125,10 @@ class Fuzz:
         agree(f"ACL SETUSER {name} {said}", ours, theirs)
         self.told["refused" if isinstance(theirs, Error) else "taken"] += 1
 
+    def line(self, name):
+        """All its rules, as Redis puts them."""
+        return next(line for line in self.theirs.call("ACL", "LIST") if line.startswith(b"user " + name.encode() + b" "))
+
     def keys_unknown(self, argv):
         """Where it cannot tell the keys, for the command will fail, Redis asks for no right to any."""
         return isinstance(self.theirs.call("COMMAND", "GETKEYS", *argv), Error)
@@ -146,7 +150,8 @@ class Fuzz:
             if theirs == b"OK" and ours != theirs and self.keys_unknown(argv):
                 self.told["denied here, without keys there"] += 1
                 continue
-            agree(f"ACL DRYRUN {name} {argv}", ours, theirs)
+            if ours != theirs:
+                agree(f"ACL DRYRUN {name} {argv} of {self.line(name)}", ours, theirs)
             self.told["allowed" if theirs == b"OK" else "denied"] += 1
         for channel in CHANNELS:
             for command in (("SUBSCRIBE", channel), ("PSUBSCRIBE", channel), ("PUBLISH", channel, "x")):
