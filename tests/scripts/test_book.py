@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+import lint
 import lint_citations
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -14,8 +15,7 @@ sys.path.insert(0, str(ROOT / "tests" / "cluster"))
 from support import book  # noqa: E402
 
 PAGES = {f"docs/{page.name}": page.read_text() for page in book.pages()}
-FILES = {str(path.relative_to(ROOT)): path.read_text() for path in
-         [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("tests/*.md"), *ROOT.glob("scripts/lib/*/*.md")]}
+FILES = lint.tree()
 ALERTS = (ROOT / "config" / "prometheus" / "alerts.yml").read_text()
 SPAN = re.compile(r"`((?:redis-cli|curl|kubectl|systemctl|apt-get|docker|openssl|promtool) [^`\n]+)`")
 FILE = re.compile(r"(?<![\w$])((?:config|scripts|docs|tests)/[\w./-]+[\w])")
