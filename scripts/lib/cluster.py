@@ -48,10 +48,11 @@ options, before or after the command:
   --set name=v    one more server option, for all nodes; may be repeated
   --no-build      start the server that is already built
   --at H:P,...    top, doctor and console look at the cluster of these nodes, on any machines;
-                  --password W (or $KIWI_PASSWORD) logs in as the default user
+                  --password W logs in as the default user
   --count K       top prints K tables and ends
 
-KIWI_SERVER names another server program.
+KIWI_SERVER names another server program. KIWI_PASSWORD is the default user's password, if it is no
+longer what the nodes were started with (--set requirepass=W).
 """
 
 # ---------------------------------------------------------------- commands

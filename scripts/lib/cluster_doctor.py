@@ -76,6 +76,7 @@ def leadership(nodes):
 
 def links(nodes):
     silent = {node.number for node in nodes if not node.info}  # that is told already
+    plain = set()
     for node in answering(nodes):
         for other, _, _, fields in node.members():
             if other in silent:
@@ -84,9 +85,11 @@ def links(nodes):
                 yield Finding(True, f"{node.name} has no link to node {other}",
                               f"if node {other} runs: is its peer port reachable, and the secret the same?")
             elif fields.get("encrypted") == "no":
-                yield Finding(False, f"the link of {node.name} to node {other} is not encrypted",
-                              "set raft.cluster-secret and raft.tls-enabled yes on all nodes "
-                              "(docs/certificates.md)")
+                plain.add(tuple(sorted((node.number, other))))
+    if plain:
+        told = ", ".join(f"{one}-{two}" for one, two in sorted(plain))
+        yield Finding(False, f"links between nodes are not encrypted: {told}",
+                      "set raft.cluster-secret and raft.tls-enabled yes on all nodes (docs/certificates.md)")
 
 
 def clocks(nodes):

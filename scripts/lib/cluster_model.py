@@ -98,8 +98,7 @@ class Node:
         return "paused" if self.process.is_paused() else "no answer"
 
     def connect(self, timeout=1.0):
-        return resp.Client("127.0.0.1", self.port, timeout,
-                           self.cluster.settings.get("requirepass"))
+        return resp.Client("127.0.0.1", self.port, timeout, self.cluster.password())
 
     def info(self):
         """INFO raft, or {} if the node does not answer."""
@@ -133,6 +132,10 @@ class Cluster:
 
     def exists(self):
         return bool(self.nodes)
+
+    def password(self):
+        """Of the default user: it may have changed since the nodes were told one at their start."""
+        return os.environ.get("KIWI_PASSWORD") or self.settings.get("requirepass")
 
     def leader(self, infos=None):
         """The node that leads and serves, by what the nodes say; None if none does."""

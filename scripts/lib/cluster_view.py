@@ -68,8 +68,7 @@ def number(info, name, otherwise=0):
 
 
 def of_this_machine(cluster):
-    password = cluster.settings.get("requirepass")
-    return [Seen("127.0.0.1", node.port, node.number, node, password) for node in cluster.nodes]
+    return [Seen("127.0.0.1", node.port, node.number, node, cluster.password()) for node in cluster.nodes]
 
 
 def elsewhere(addresses, password):

@@ -36,7 +36,7 @@ import lint_readmes
 import rules
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-FOLDERS = ("config", "raft", "rocks", "resp", "actors", "tests", "scripts")
+FOLDERS = ("config", "raft", "rocks", "resp", "actors", "tests", "scripts", "docs")
 CODE = (".cpp", ".hpp")
 
 

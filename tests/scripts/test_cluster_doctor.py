@@ -109,7 +109,7 @@ def test_clocks_and_plain_links():
     assert said(node(1, ahead=400), node(2), node(3)) == ""
     plain = three()
     plain[1].info["raft_node0"] = plain[1].info["raft_node0"].replace("encrypted=yes", "encrypted=no")
-    assert "node 2 to node 1 is not encrypted" in said(*plain)
+    assert "links between nodes are not encrypted: 1-2\n" in said(*plain)
 
 
 def test_certificates_warn_before_they_expire():
