@@ -252,8 +252,8 @@ void HttpServer::State::Connection::answer(WebAnswer said) {
 }
 
 // The one that has kept the node waiting since longest ago goes. Who takes no answer does so, too:
-// else a few that ask for much and read nothing would keep everybody out, who asks after health first
-// of all.
+// else a few that ask for much and read nothing would keep everybody out, who asks after health
+// first of all.
 bool HttpServer::State::make_room() {
   if (connections.size() < limits.connections) {
     return true;

@@ -2,9 +2,9 @@
 // told while the node's loops stand still. What requests mean is the handler's business.
 //
 // Everything a stranger sends is bounded: connections, bytes of a request, time to send one and to
-// take an answer. When all places are taken, whoever has kept the node waiting longest, for a request
-// or for taking an answer, gives his to the newcomer. Owned by HttpShell; the process ends with the
-// thread running.
+// take an answer. When all places are taken, whoever has kept the node waiting longest, for a
+// request or for taking an answer, gives his to the newcomer. Owned by HttpShell; the process ends
+// with the thread running.
 #pragma once
 
 #include <cstddef>

@@ -29,8 +29,8 @@ constexpr int64_t kScrapeMs = 1000;  // what a loop has to answer in
 constexpr int64_t kSameTextMs = 200;
 constexpr uint64_t kConsoleRounds = 100;  // logins are looked at every ten seconds
 constexpr size_t kDrainsMax = 16;         // that wait to be answered
-// That wait for the client loop, of the 64 places: while it stands still, or its clients are paused,
-// health still finds one.
+// That wait for the client loop, of the 64 places: while it stands still, or its clients are
+// paused, health still finds one.
 constexpr size_t kUnanswered = 32;
 constexpr const char* kMetricsType = "text/plain; version=0.0.4; charset=utf-8";
 

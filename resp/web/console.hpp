@@ -5,8 +5,8 @@
 // Safety. A login is a cookie of 256 random bits that scripts cannot read and other sites' pages
 // cannot send. What changes anything must also carry the login's token in a header and come from a
 // page of this origin, so a page of somebody else cannot make a browser do it. A login only looks
-// until changes are unlocked by the password, for ten minutes. It ends after 15 minutes in which the
-// page only kept itself up to date, after 8 hours, or with the process.
+// until changes are unlocked by the password, for ten minutes. It ends after 15 minutes in which
+// the page only kept itself up to date, after 8 hours, or with the process.
 //
 // Plain class; client loop only; no socket, clock or random numbers of its own.
 #pragma once
