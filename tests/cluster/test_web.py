@@ -258,27 +258,6 @@ def test_requests_that_wait_for_a_loop_keep_nobody_out(make_cluster):
                 one.close()
 
 
-def test_who_takes_no_answer_does_not_keep_others_out(single):
-    node = single.node(1)
-    greedy = []
-    try:
-        for _ in range(80):
-            one = socket.socket()
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            one.connect((node.host, node.web_port))
-            greedy.append(one)
-            one.setblocking(False)
-            try:
-                one.send(b"GET /console/main.js HTTP/1.1\r\nHost: localhost\r\n\r\n" * 900)
-            except BlockingIOError:
-                pass
-        for _ in range(10):
-            assert web.status(node, "/livez") == 200
-    finally:
-        for one in greedy:
-            one.close()
-
-
 def test_a_scrape_each_moment_takes_little_of_the_loop(single):
     node = single.node(1)
     before = web.metrics(node)['kiwi_loop_cpu_seconds_total{loop="client"}']

@@ -1,5 +1,5 @@
 // The console's side of the node: logins, what locked and unlocked ones may do, what a page of
-// somebody else may not; replies as JSON.
+// somebody else may not.
 #include <algorithm>
 #include <deque>
 #include <map>
@@ -13,7 +13,6 @@
 #include "resp/web/assets.hpp"
 #include "resp/web/console.hpp"
 #include "resp/web/console_rules.hpp"
-#include "resp/web/json.hpp"
 #include "tests/resp/session_harness.hpp"
 
 namespace kiwi::resp::web {
@@ -444,26 +443,6 @@ TEST_SUITE("console") {
     CHECK(rule({"SORT", "k", "STORE", "d"}) == ConsoleRule::kChanges);
     CHECK(rule({"NOSUCH"}) == ConsoleRule::kLooks);
     CHECK(rule({"SET", "k"}) == ConsoleRule::kLooks);  // the node says what is wrong
-  }
-
-  TEST_CASE("a reply as JSON, whatever it holds") {
-    CHECK(json_of_reply("+OK\r\n") == "\"OK\"");
-    CHECK(json_of_reply("-ERR <b>\r\n") == "{\"error\":\"ERR \\u003cb>\"}");
-    CHECK(json_of_reply(":-7\r\n") == "-7");
-    CHECK(json_of_reply(":9007199254740993\r\n") == "{\"integer\":\"9007199254740993\"}");
-    CHECK(json_of_reply("$-1\r\n") == "null");
-    CHECK(json_of_reply("$4\r\na\r\nb\r\n") == "\"a\\r\\nb\"");
-    CHECK(json_of_reply("$2\r\n\xff\x01\r\n") == "{\"hex\":\"ff01\"}");
-    CHECK(json_of_reply("*2\r\n*0\r\n*-1\r\n") == "[[],null]");
-    for (const char* bad : {"", "+OK", "$5\r\nab\r\n", "*2\r\n:1\r\n", "%1\r\n", ":x\r\n", "$x\r\n",
-                            "+OK\r\n+OK\r\n"}) {
-      CHECK_MESSAGE(!json_of_reply(bad), bad);
-    }
-    std::string deep;
-    for (int i = 0; i < 100; ++i) {
-      deep += "*1\r\n";
-    }
-    CHECK_FALSE(json_of_reply(deep + ":1\r\n"));
   }
 
   TEST_CASE("the page is in the program, and its files ask for nothing from elsewhere") {
