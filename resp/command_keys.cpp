@@ -31,6 +31,22 @@ int64_t behind_keyword(const KeySpec& spec, Args argv) {
   return argc;
 }
 
+// SORT's destination may stand anywhere, and the last one counts; no specification of Redis' kinds
+// says that, so COMMAND INFO calls it unknown. What follows BY, GET and LIMIT is no keyword.
+KeyRange stored_by_sort(const KeySpec& spec, Args argv) {
+  KeyRange found{};
+  for (size_t i = 2; i < argv.size(); ++i) {
+    if (is_word(argv[i], "LIMIT")) {
+      i += 2;
+    } else if (is_word(argv[i], "GET") || is_word(argv[i], "BY")) {
+      i += 1;
+    } else if (is_word(argv[i], "STORE") && i + 1 < argv.size()) {
+      found = {.first = static_cast<uint32_t>(i + 1), .count = 1, .step = 1, .flags = spec.flags};
+    }
+  }
+  return found;
+}
+
 uint16_t flags_here(const KeySpec& spec, Args argv) {
   if (spec.words.empty()) {
     return spec.flags;
@@ -56,7 +72,7 @@ KeyRange find_keys(const KeySpec& spec, Args argv) {
   const auto argc = static_cast<int64_t>(argv.size());
   int64_t first = spec.begin_at;
   if (spec.begin == KeySpec::Begin::kUnknown || spec.find == KeySpec::Find::kUnknown) {
-    return kNoKeys;
+    return (spec.flags & kKeyOW) != 0 ? stored_by_sort(spec, argv) : kNoKeys;
   }
   if (spec.begin == KeySpec::Begin::kKeyword) {
     first = behind_keyword(spec, argv);

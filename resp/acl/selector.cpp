@@ -218,9 +218,18 @@ void Selector::keep_rule(std::string text) {
 
 // ---------------------------------------------------------------- rights
 
+namespace {
+
+// As in Redis 7.0, where no pattern but the empty one takes the empty name: not even * does.
+bool takes(std::string_view glob, std::string_view name) {
+  return name.empty() ? glob.empty() : glob_match(glob, name);
+}
+
+}  // namespace
+
 bool Selector::may_use_key(std::string_view name, uint8_t access) const {
   return all_keys_ || std::ranges::any_of(keys_, [&](const KeyPattern& key) {
-           return (key.access & access) == access && glob_match(key.glob, name);
+           return (key.access & access) == access && takes(key.glob, name);
          });
 }
 
@@ -232,7 +241,7 @@ bool Selector::may_use_any_key(uint8_t access) const {
 
 bool Selector::may_use_channel(std::string_view name, bool literal) const {
   return all_channels_ || std::ranges::any_of(channels_, [&](const std::string& glob) {
-           return literal ? glob == name : glob_match(glob, name);
+           return literal ? glob == name : takes(glob, name);
          });
 }
 

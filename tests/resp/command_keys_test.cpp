@@ -48,6 +48,23 @@ std::string keys_in(const std::vector<KeySpec>& specs, std::string_view line) {
   return shown(Keys(specs, words));
 }
 
+TEST_CASE("SORT's destination: the last STORE, which is no pattern and no number") {
+  CHECK(keys_in("sort l") == "l:RO,access");
+  CHECK(keys_in("sort l STORE d") == "l:RO,access d:OW,update");
+  CHECK(keys_in("sort l by STORE store d limit store 1 asc") == "l:RO,access d:OW,update");
+  CHECK(keys_in("sort l store a get b store c") == "l:RO,access c:OW,update");
+  CHECK(keys_in("sort l by a store") == "l:RO,access");
+  CHECK(keys_in("sort l foo store d") == "l:RO,access d:OW,update");
+  CHECK(keys_in("sort_ro l store d") == "l:RO,access");
+  // Nobody else has a destination of which its specification does not say where it is.
+  for (const CommandSpec& row : all_commands()) {
+    for (const KeySpec& spec : row.keys) {
+      const bool somewhere = spec.begin == KeySpec::Begin::kUnknown && (spec.flags & kKeyOW) != 0;
+      CHECK_MESSAGE((!somewhere || row.name == "sort"), row.name);
+    }
+  }
+}
+
 TEST_CASE("keys at fixed places, with what the command does to them") {
   CHECK(keys_in("get k") == "k:RO,access");
   CHECK(keys_in("del a b c") == "a:RM,delete b:RM,delete c:RM,delete");

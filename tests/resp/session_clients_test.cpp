@@ -222,9 +222,9 @@ TEST_SUITE("resp") {
           "raft_num_voting_nodes:2", "raft_commit_index:43", "raft_last_applied_index:42",
           "raft_current_index:44", "raft_log_entries:40", "raft_snapshot_in_progress:no",
           "raft_node0:id=1,state=connected,voting=yes,addr=10.0.0.1,port=6379,last_conn_secs=60,"
-          "conn_errors=1,conn_oks=3",
+          "encrypted=no,conn_errors=1,conn_oks=3",
           "raft_node2:id=3,state=disconnected,voting=no,addr=10.0.0.1,port=6381,last_conn_secs=-1,"
-          "conn_errors=0,conn_oks=0"}) {
+          "encrypted=no,conn_errors=0,conn_oks=0"}) {
       CHECK_MESSAGE(has_line(info, line), std::string(line));
     }
     CHECK(info.find("raft_node1:") == std::string::npos);
@@ -234,7 +234,7 @@ TEST_SUITE("resp") {
     CHECK(log.find("raft_state:") == std::string::npos);
     std::string everything = client.send("INFO everything\r\n");
     CHECK(has_line(everything, "raft_state:up"));
-    CHECK(has_line(everything, "role:slave"));
+    CHECK(has_line(everything, "role:master"));  // to who speaks plain Redis
     node.context.status.service = Service::kUninitialized;
     CHECK(has_line(client.send("INFO raft\r\n"), "raft_state:uninitialized"));
     CHECK(has_line(client.send("INFO raft\r\n"), "raft_role:(none)"));

@@ -122,7 +122,8 @@ TEST_SUITE("resp") {
     CHECK(plain.send("INFO sentinel\r\n") == "$0\r\n\r\n");
     CHECK(plain.send("COMMAND INFO sentinel\r\n") == "*1\r\n$-1\r\n");
     CHECK(client.send("COMMAND INFO get\r\n") == "*1\r\n$-1\r\n");
-    CHECK(client.send("COMMAND COUNT\r\n") == ":15\r\n");
+    // Those of redis-sentinel 7.0.15, and QUIT, which Redis has outside its table.
+    CHECK(client.send("COMMAND COUNT\r\n") == ":16\r\n");
   }
 
   TEST_CASE("with a Sentinel, plain clients see the announced node as master [P2]") {

@@ -37,7 +37,9 @@ TEST_CASE("a user logs in by name and password, and its commands carry its numbe
   client.send("SET a1 1\r\nGET a1\r\n");
   for (const Request& request : client.forwarded()) {
     CHECK(client.unpacked(request).user == 7);
+    client.answer(request.slot, "+OK\r\n");
   }
+  client.session.take_output();
   CHECK(client.send("SET b 1\r\n") == kNoKey);
   CHECK(client.send("RESET\r\n") == "+RESET\r\n");
   CHECK(client.send("ACL WHOAMI\r\n") == "$7\r\ndefault\r\n");
@@ -264,6 +266,8 @@ TEST_CASE("until the cluster has users this node's options name some") {
   CHECK(client.send("AUTH ann pw\r\n") == "+OK\r\n");
   client.send("GET a\r\n");
   CHECK_FALSE(client.unpacked(client.forwarded().at(0)).user);  // no entry knows its number
+  client.answer(client.forwarded().at(0).slot, "$-1\r\n");
+  client.session.take_output();
   CHECK(client.send("SET a 1\r\n").starts_with("-NOPERM"));
   CHECK(node.context.accounts.to_seed().size() == 4);
 

@@ -86,7 +86,7 @@ void overload(WorldOptions& options, Mood& mood, Prng& prng) {
 void table(WorldOptions& options, Mood& mood, Prng& prng) {
   options.sizes = {1, 3, 3};
   options.spares = prng.chance(1, 4);
-  options.node.table_bytes = (16 + prng.below(prng.chance(1, 3) ? 8 : 100)) << 10;
+  options.node.table_bytes = (16 + prng.below(100)) << 10;
   options.node.flusher_us_max =
       2'000 + static_cast<int64_t>(prng.below(prng.chance(1, 2) ? 20'000 : 900'000));
   options.node.long_read_elements = prng.chance(1, 2) ? 1 : 0;
@@ -94,6 +94,12 @@ void table(WorldOptions& options, Mood& mood, Prng& prng) {
   mood.think_us_max = 20'000;
   mood.long_values_percent = 10;
   mood.queues_percent = 30;
+  if (prng.chance(1, 3)) {  // so slow a disk that apply has to stop
+    options.node.table_bytes = 16 << 10;
+    options.node.flusher_us_max = 900'000;
+    mood.think_us_max = 5'000;
+    mood.long_values_percent = 30;
+  }
 }
 
 }  // namespace

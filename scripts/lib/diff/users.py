@@ -40,6 +40,12 @@ class Commands:
         self.rows = {name: row for name, row in info.items()
                      if name in have and (name.replace("|", " ") in docs or "|" not in name)}
         self.names = sorted(self.rows)
+        self.differing = {}  # categories of one side only
+        for row in ours.call("COMMAND"):
+            for each in [row, *row[9]]:
+                name = each[0].decode()
+                if name in info and set(each[6]) != set(info[name][6]):
+                    self.differing[name] = sorted(set(each[6]) ^ set(info[name][6]))
         self.categories = [name.decode() for name in theirs.call("ACL", "CAT")]
 
     def argv(self, rng):
@@ -161,6 +167,9 @@ class Fuzz:
 def run(options, servers):
     fuzz = Fuzz(servers)
     begun, seed, differences = time.monotonic(), options.seed, 0
+    for name, categories in fuzz.commands.differing.items():
+        differences += 1
+        print(f"{name}: only one of the two has it in {categories}")
     while options.forever or (seed < options.seed + options.seeds if options.seeds else
                               time.monotonic() - begun < options.seconds):
         try:
