@@ -265,8 +265,9 @@ TEST_CASE("until the cluster has users this node's options name some") {
   CHECK(client.send("PING\r\n") == "-NOAUTH Authentication required.\r\n");
   CHECK(client.send("AUTH ann pw\r\n") == "+OK\r\n");
   client.send("GET a\r\n");
-  CHECK_FALSE(client.unpacked(client.forwarded().at(0)).user);  // no entry knows its number
-  client.answer(client.forwarded().at(0).slot, "$-1\r\n");
+  const Request get = client.forwarded().at(0);
+  CHECK_FALSE(client.unpacked(get).user);  // no entry knows its number
+  client.answer(get.slot, "$-1\r\n");
   client.session.take_output();
   CHECK(client.send("SET a 1\r\n").starts_with("-NOPERM"));
   CHECK(node.context.accounts.to_seed().size() == 4);
