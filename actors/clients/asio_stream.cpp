@@ -8,6 +8,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
 
+#include "actors/clients/stream_events.hpp"
 #include "config/base/check.hpp"
 #include "config/base/log.hpp"
 
@@ -31,7 +32,7 @@ class AsioStream final : public ByteStream,
         read_buffer_(std::move(read_buffer)) {}
 
   void start(Events events) override {
-    events_ = std::move(events);
+    events_.set(std::move(events));
     watch();
   }
 
@@ -72,14 +73,14 @@ class AsioStream final : public ByteStream,
   void finish() override {
     ErrorCode ignored;
     socket_.shutdown(tcp::socket::shutdown_send, ignored);
-    events_.received = nullptr;
+    events_.end_receiving();
     resume();
   }
 
   void close() override {
     const auto self = shared_from_this();  // to be watched may be all that it lives by
     closed_ = true;
-    events_ = {};
+    events_.end();
     unwatch();
     ErrorCode ignored;
     socket_.close(ignored);
@@ -128,7 +129,7 @@ class AsioStream final : public ByteStream,
       fail();
       return;
     }
-    if (size > 0 && events_.received) {
+    if (size > 0) {
       events_.received(std::string_view(*read_buffer_).substr(0, size));
     }
   }
@@ -169,7 +170,7 @@ class AsioStream final : public ByteStream,
 
   void go_on_writing() {
     push();
-    if (unsent_bytes() == 0 && events_.drained) {
+    if (unsent_bytes() == 0) {
       events_.drained();
     }
   }
@@ -178,7 +179,7 @@ class AsioStream final : public ByteStream,
     if (closed_) {
       return;
     }
-    auto closed = std::move(events_.closed);
+    auto closed = events_.take_closed();
     close();
     if (closed) {
       closed();
@@ -188,7 +189,7 @@ class AsioStream final : public ByteStream,
   tcp::socket socket_;
   std::shared_ptr<ReadableSockets> readable_;
   std::shared_ptr<std::string> read_buffer_;
-  Events events_;
+  StreamEvents events_;
   std::string pending_;
   size_t sent_ = 0;
   bool paused_ = false;

@@ -123,7 +123,7 @@ void TlsStream::refuse() {
 
 void TlsStream::deliver(std::string_view plain) {
   const auto self = shared_from_this();
-  if (!plain.empty() && events_.received) {
+  if (!plain.empty()) {
     events_.received(plain);
   }
   if (closed_) {
@@ -138,7 +138,7 @@ void TlsStream::deliver(std::string_view plain) {
 
 void TlsStream::start(Events events) {
   CHECK_INVARIANT(!started_ && !refused_);
-  events_ = std::move(events);
+  events_.set(std::move(events));
   port_->post([self = shared_from_this()] { self->deliver_early(); });
 }
 
@@ -233,7 +233,7 @@ void TlsStream::drained() {
   }
   if (finishing_) {
     end_output();
-  } else if (events_.drained) {
+  } else {
     events_.drained();
   }
 }
@@ -247,7 +247,7 @@ void TlsStream::cork(bool yes) { below_->cork(yes); }
 // ---------------------------------------------------------------- the end
 
 void TlsStream::finish() {
-  events_.received = nullptr;
+  events_.end_receiving();
   if (!std::exchange(finishing_, true) && unsent_bytes() == 0) {
     end_output();
   }
@@ -267,7 +267,7 @@ void TlsStream::close() {
   if (std::exchange(closed_, true)) {
     return;
   }
-  events_ = {};
+  events_.end();
   if (!lost_ && !finishing_ && unsent_bytes() == 0) {
     engine_.finish();  // so that the other end can tell it from a cut
     send_output();
@@ -290,7 +290,7 @@ void TlsStream::fail() {
     return;
   }
   const auto self = shared_from_this();
-  auto closed = std::move(events_.closed);
+  auto closed = events_.take_closed();
   close();
   if (closed) {
     closed();

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "actors/clients/byte_stream.hpp"
+#include "actors/clients/stream_events.hpp"
 #include "actors/tls/tls_engine.hpp"
 
 namespace kiwi::actors {
@@ -78,7 +79,7 @@ class TlsStream final : public ByteStream, public std::enable_shared_from_this<T
   std::shared_ptr<ByteStream> below_;
   std::shared_ptr<Port> port_;
   TlsEngine engine_;
-  Events events_;
+  StreamEvents events_;
   std::string pending_;  // plain; sent_ bytes of it are encrypted
   size_t sent_ = 0;
   std::string waiting_;  // encrypted: came while its turn has not

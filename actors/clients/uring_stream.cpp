@@ -27,7 +27,7 @@ UringStream::~UringStream() {
 }
 
 void UringStream::start(Events events) {
-  events_ = std::move(events);
+  events_.set(std::move(events));
   if (slot_ == kNoSlot && !closed_) {
     slot_ = engine_->enter(shared_from_this());
   }
@@ -72,9 +72,7 @@ void UringStream::received(std::string_view bytes) {
     cancelling_ = true;
     engine_->will_submit();
   }
-  if (events_.received) {
-    contain([&] { events_.received(bytes); });
-  }
+  contain([&] { events_.received(bytes); });
 }
 
 void UringStream::receive_done(int32_t result, bool more) {
@@ -167,9 +165,7 @@ void UringStream::all_sent() {
   if (finishing_) {
     ::shutdown(fd_, SHUT_WR);
   }
-  if (events_.drained) {
-    contain([this] { events_.drained(); });
-  }
+  contain([this] { events_.drained(); });
 }
 
 bool UringStream::has_unread() const {
@@ -187,7 +183,7 @@ void UringStream::cork(bool yes) {
 
 void UringStream::finish() {
   finishing_ = true;
-  events_.received = nullptr;
+  events_.end_receiving();
   if (!closed_ && unsent_bytes() == 0) {
     ::shutdown(fd_, SHUT_WR);
   }
@@ -201,7 +197,7 @@ void UringStream::close() {
     return;
   }
   const auto self = shared_from_this();  // the slot may be all that it lives by
-  events_ = {};
+  events_.end();
   if (!send_under_way_ && sent_ < sending_.size()) {
     // Last words: what the kernel takes at once has left, as if it had been sent when it was
     // written.
@@ -231,7 +227,7 @@ void UringStream::leave_if_over() {
 
 void UringStream::engine_ends() {
   closed_ = true;
-  events_ = {};
+  events_.end();
   under_way_ = 0;
   leave_if_over();
 }
@@ -240,7 +236,7 @@ void UringStream::fail() {
   if (closed_) {
     return;
   }
-  auto closed = std::move(events_.closed);
+  auto closed = events_.take_closed();
   close();
   if (closed) {
     closed();

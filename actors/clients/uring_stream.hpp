@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "actors/clients/byte_stream.hpp"
+#include "actors/clients/stream_events.hpp"
 #include "actors/clients/uring_engine.hpp"
 
 namespace kiwi::actors {
@@ -49,7 +50,7 @@ class UringStream final : public ByteStream, public std::enable_shared_from_this
   std::shared_ptr<UringEngine> engine_;
   int fd_;
   size_t slot_ = kNoSlot;
-  Events events_;
+  StreamEvents events_;
   std::string sending_;  // [sent_, end) is to be sent, and stays in place while that is under way
   std::string pending_;  // behind it
   size_t sent_ = 0;
