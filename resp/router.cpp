@@ -225,6 +225,10 @@ void Router::leader_changed(const raft::LeaderChanged& changed,
   }
 }
 
+void Router::set_leader_address(std::string client_address) {
+  state_->leader_address = std::move(client_address);
+}
+
 void Router::set_leader_cluster_address(std::string address) {
   state_->leader_cluster_address = std::move(address);
 }

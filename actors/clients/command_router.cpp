@@ -179,6 +179,7 @@ void CommandRouter::take(const RaftReport& report) {
       options_.router->leader_changed(*leader, client_address(leader->leader), now_ms);
     } else if (const auto* changed = std::get_if<raft::ConfigurationChanged>(&event)) {
       configuration_ = changed->configuration;
+      tell_leader_addresses();
       const auto [node, incarnation] = options_.router->origin();
       if (configuration_.has(node, incarnation)) {
         options_.gate->set_removed(false);  // as the core sees it, too
@@ -276,6 +277,7 @@ std::string CommandRouter::client_address(NodeId node) const {
 }
 
 void CommandRouter::tell_leader_addresses() {
+  options_.router->set_leader_address(client_address(leader_));
   if (options_.tls_client_address) {
     options_.router->set_leader_tls_address(options_.tls_client_address(leader_));
   }

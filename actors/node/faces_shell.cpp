@@ -105,7 +105,17 @@ void FacesShell::timer() {
   look_for_leader();
   tell_of_failover();
   announcement_.timer();
-  node_.context.serving_waits.look(node_.context.status.service, ClientLoop::monotonic_ms());
+  look_after_serving_waits();
+}
+
+// Whoever is told OK goes on at once. So it is not told before this node knows where the leader is:
+// a new one may serve by a leader's word before the log has come that names the members.
+void FacesShell::look_after_serving_waits() {
+  const resp::Service service = node_.context.status.service;
+  const bool lost = service == resp::Service::kUp &&
+                    node_.facts.latest.find(node_.facts.raft.leader) == nullptr;
+  node_.context.serving_waits.look(lost ? resp::Service::kLoading : service,
+                                   ClientLoop::monotonic_ms());
 }
 
 void FacesShell::observe(const RaftReport& report) {

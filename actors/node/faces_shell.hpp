@@ -24,6 +24,7 @@ class FacesShell {
   bool take(const PeerNote& from);
   void observe(const RaftReport& report);
   void options_changed();
+  void look_after_serving_waits();
   std::string cluster_address(const raft::Member& member) const;
 
  private:

@@ -223,7 +223,7 @@ void Node::State::spawn_state_machine_and_router() {
   };
   routing.observe_service = [this](resp::Service service) {
     parts.context.status.service = service;
-    parts.context.serving_waits.look(service, ClientLoop::monotonic_ms());
+    faces.look_after_serving_waits();
     if (service == resp::Service::kUp) {
       fanout.is_up(parts.facts.raft.commit);
     }

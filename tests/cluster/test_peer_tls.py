@@ -284,6 +284,7 @@ def test_certificates_are_replaced_under_load_and_wrong_ones_kept_out(make_clust
         wait_until(lambda: any(sentence in n.log_text() for n in cluster.nodes), 20, sentence)
         with cluster.wait_leader(among=others).connect() as connection:
             assert connection.must("SET", "without", "it") == "OK"
+        wait_until(lambda: victim.info("server"), 20, "the node to answer clients")  # and to heed signals
         victim.options.update(kept)
     victim.terminate()
     victim.start()
@@ -307,10 +308,10 @@ def test_sighup_leaves_links_alone_unless_a_file_was_replaced(make_cluster, tmp_
 
     hang_up(1)
     time.sleep(3)  # links are made anew one a second
-    assert node.log_text().count("is made anew") == 0
+    assert node.log_text().count("is made anew: what protects it") == 0
     authority.sign("node-2", 2)  # the same paths
     hang_up(2)
-    wait_until(lambda: node.log_text().count("is made anew") == 2, 10, "both links are made anew")
+    wait_until(lambda: node.log_text().count("is made anew: what protects it") == 2, 10, "both links are made anew")
     wait_links(cluster)
 
 

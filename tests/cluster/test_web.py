@@ -136,7 +136,7 @@ def test_a_client_loop_that_stands_still_is_told_while_it_does(make_cluster):
         assert said(node) == {"/startupz": 200, "/livez": 200, "/readyz": 503, "/leader": 503}
         assert connection.read() == "OK"
     wait_said(node, {"/readyz": 200, "/leader": 200})
-    assert web.metrics(node)['kiwi_loop_stalled{loop="client"}'] == 0
+    wait_until(lambda: web.metrics(node)['kiwi_loop_stalled{loop="client"}'] == 0, 10, "the loop to be heard")
 
 
 def test_a_drained_leader_hands_over_and_serves_on(make_cluster):

@@ -11,8 +11,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.a
 DEBIAN = os.path.join(ROOT, "config", "package", "debian")
 # The tools call each other by the names that they have in the tree.
 NAMES = re.compile(r"scripts/(backup|bench|cluster)(?![\w/.])")
-TOOL_FILES = ("backup.py", "certificates.py", "cluster.py", "cluster_members.py", "cluster_model.py", "common.sh",
-              "processes.py", "resp.py")
+TOOL_FILES = ("backup.py", "certificates.py", "cluster.py", "cluster_console.py", "cluster_doctor.py",
+              "cluster_members.py", "cluster_model.py", "cluster_top.py", "cluster_view.py", "common.sh",
+              "processes.py", "progress.py", "resp.py")
 SUMMARIES = {"kiwi-backup": "copy of the data of a Kiwi node that runs",
              "kiwi-bench": "measures Kiwi beside Redis and etcd",
              "kiwi-cluster": "Kiwi cluster on one machine"}
