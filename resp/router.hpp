@@ -83,7 +83,8 @@ class Router {
   void leader_changed(const raft::LeaderChanged& leader,
                       std::string client_address,
                       int64_t now_ms);
-  // The member whom leader_changed() named may become known later, as to a node that has just joined.
+  // The member whom leader_changed() named may become known later, as to a node that has just
+  // joined.
   void set_leader_address(std::string client_address);
   // Where clients that speak TLS reach that leader; empty: nowhere. Told before leader_changed().
   void set_leader_tls_address(std::string address);

@@ -112,8 +112,8 @@ void FacesShell::timer() {
 // a new one may serve by a leader's word before the log has come that names the members.
 void FacesShell::look_after_serving_waits() {
   const resp::Service service = node_.context.status.service;
-  const bool lost = service == resp::Service::kUp &&
-                    node_.facts.latest.find(node_.facts.raft.leader) == nullptr;
+  const bool lost =
+      service == resp::Service::kUp && node_.facts.latest.find(node_.facts.raft.leader) == nullptr;
   node_.context.serving_waits.look(lost ? resp::Service::kLoading : service,
                                    ClientLoop::monotonic_ms());
 }
