@@ -73,7 +73,8 @@ std::vector<std::string_view> lasting_words(const CommandSpec& row, Args args) {
 // ---------------------------------------------------------------- what the command is
 
 // Of its database and its words, without the tokens of WATCH and without timeouts. EVAL counts as
-// EVALSHA of its text, for a client may be told to send the one for the other.
+// EVALSHA of its text, for a client may be told to send the one for the other. A block of one
+// command is not that command: EXEC's answer has another form, which its session relies on.
 Checksum128 Executor::State::fingerprint_of(const Decoded& decoded) {
   Hasher128 hasher;
   std::string size;
@@ -106,6 +107,7 @@ Checksum128 Executor::State::fingerprint_of(const Decoded& decoded) {
     add(decoded);
     return hasher.sum();
   }
+  add_word(hasher, "exec", size);  // no number of a database
   for (const std::string_view packed : decoded.command.commands) {
     decode(packed, cluster_version, inner);
     if (inner.well_formed && !inner.command.args.empty()) {

@@ -73,6 +73,20 @@ TEST_CASE("a token is for one command") {
   CHECK(nodes.first.executor().once().mismatch == 3);
 }
 
+TEST_CASE("a block of one command is not that command: EXEC never gets another answer's form") {
+  OnceNodes nodes;
+  const std::string other = "-ONCEMISMATCH the token was used for another command\r\n";
+  nodes.plain({"sadd", "s", "a", "b", "c"});
+  const std::string taken = nodes("1000000-a", {"spop", "s", "2"});
+  CHECK(taken.starts_with("*2\r\n"));
+  const std::string block = block_of({{"spop", "s", "2"}});
+  CHECK(nodes.write(token_mark("1000000-a") + block) == other);
+  CHECK(nodes("1000000-a", {"spop", "s", "2"}) == taken);
+  CHECK(nodes.write(token_mark("1000000-b") + block).starts_with("*2\r\n+OK\r\n*1\r\n"));
+  CHECK(nodes("1000000-b", {"spop", "s", "2"}) == other);
+  CHECK(nodes.first.run({"scard", "s"}) == ":0\r\n");
+}
+
 TEST_CASE("what is too far ahead or forgotten is refused, and a record beats age") {
   OnceNodes nodes;
   nodes.first.clock() = 10'000'000;
