@@ -195,10 +195,11 @@ Resolved Session::State::resolve(Args& args,
         return {};
       }
       if (meant->data() != args[0].data()) {
-        std::vector<std::string_view> words(args.begin(), args.end());
-        words[0] = *meant;
-        space = std::move(words);
-        args = space;
+        if (space.empty()) {  // once: of a million words each may be a prefix with a new name
+          space.assign(args.begin(), args.end());
+          args = space;
+        }
+        space[space.size() - args.size()] = *meant;  // only words in front were taken off
       }
     }
     const Resolved found = resolve_for_client(node, args, info.face);
