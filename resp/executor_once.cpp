@@ -7,6 +7,7 @@
 
 #include "config/base/bytes.hpp"
 #include "config/base/check.hpp"
+#include "config/base/checksum.hpp"
 #include "config/base/reuse.hpp"
 #include "config/base/sha1.hpp"
 #include "config/limits.hpp"
@@ -70,10 +71,24 @@ std::vector<std::string_view> lasting_words(const CommandSpec& row, Args args) {
 
 }  // namespace
 
+// ---------------------------------------------------------------- whose it is
+
+// By the name: ACL LOAD gives users new numbers and ends their connections, so that is when they
+// ask again. The default user is 0, with a number or without. Not negative: kiwi.giveback says it.
+uint64_t Executor::State::once_scope(const PackedCommand& command) {
+  const uint64_t number = command.user.value_or(acl::kDefaultId);
+  if (number == acl::kDefaultId) {
+    return 0;
+  }
+  const acl::Users::Ptr user = context.users().with_id(number);
+  return user == nullptr ? number : std::max<uint64_t>(1, checksum64(user->name) >> 1);
+}
+
 // ---------------------------------------------------------------- what the command is
 
 // Of its database and its words, without the tokens of WATCH and without timeouts. EVAL counts as
-// EVALSHA of its text, for a client may be told to send the one for the other.
+// EVALSHA of its text, for a client may be told to send the one for the other. A block of one
+// command is not that command: EXEC's answer has another form, which its session relies on.
 Checksum128 Executor::State::fingerprint_of(const Decoded& decoded) {
   Hasher128 hasher;
   std::string size;
@@ -106,6 +121,7 @@ Checksum128 Executor::State::fingerprint_of(const Decoded& decoded) {
     add(decoded);
     return hasher.sum();
   }
+  add_word(hasher, "exec", size);  // no number of a database
   for (const std::string_view packed : decoded.command.commands) {
     decode(packed, cluster_version, inner);
     if (inner.well_formed && !inner.command.args.empty()) {
@@ -298,9 +314,15 @@ void Executor::State::execute_once(Decoded& decoded, Moment moment, ReplySpace& 
     return execute_inner(decoded, moment, out, version);
   }
   // Rights count before records do: what a user may not ask any more it is not told again either,
-  // and a refusal is no outcome that counts. In a block each command is asked for, as always.
-  const bool fits = decoded.command.kind == PackedKind::kPlain && decoded.row != nullptr &&
-                    decoded.row->is_data() && arity_fits(*decoded.row, decoded.command.args.size());
+  // and a refusal is no outcome that counts. In a block each command is asked for, as always, but
+  // for one of a user who is gone: nothing of it would be executed.
+  const bool plain = decoded.command.kind == PackedKind::kPlain;
+  const bool fits = plain && decoded.row != nullptr && decoded.row->is_data() &&
+                    arity_fits(*decoded.row, decoded.command.args.size());
+  if (asker_gone && !plain) [[unlikely]] {
+    const std::string_view exec[] = {exec_row->name};
+    return refuse_once(denied(*exec_row, exec), out, version);
+  }
   if (must_check && fits) {
     if (const std::string why = denied(*decoded.row, decoded.command.args); !why.empty()) {
       return refuse_once(why, out, version);

@@ -100,11 +100,6 @@ struct Decoded {
 void decode(std::string_view packed, uint32_t cluster_version, Decoded& into);
 inline constexpr std::string_view kInternalError =
     "ERR internal error: the command was not applied";
-// Whose tokens and producers it names: of the default user with its number or without.
-inline uint64_t once_scope(const PackedCommand& command) {
-  const uint64_t user = command.user.value_or(acl::kDefaultId);
-  return user == acl::kDefaultId ? 0 : user;
-}
 
 // Decodes commands in blocks before they are executed, and tells the Database which keys come next:
 // commands wait for memory more than for anything else once the keys are many. Reused, so that the
@@ -235,6 +230,8 @@ struct Executor::State {
     bool takes = false;   // OnceRecord::takes
     bool done = false;    // it was executed: it counts
   };
+  // Whose tokens and producers it names.
+  uint64_t once_scope(const PackedCommand& command);
   void execute_once(Decoded& decoded, Moment moment, ReplySpace& out, int version);
   void execute_numbered(Decoded& decoded, const Moment& moment, ReplySpace& out, int version);
   Attempt attempt(Decoded& decoded, const Moment& moment);  // its reply: once_reply

@@ -34,7 +34,6 @@ bool Router::State::must_wait_for_indexed(const Connection& c, const Item& item)
 // A round each half of the age, as long as such reads come: one of them asks for it.
 bool Router::State::add_indexed(Connection& c, ReadOp& op, int64_t arrival_ms) {
   IndexedRead read;
-  read.clock_ms = reader_clock_ms;
   if (op.kind == RequestKind::kAtLeast) {
     read.index.value = static_cast<uint64_t>(op.wait_until_ms);
   } else {
@@ -48,9 +47,16 @@ bool Router::State::add_indexed(Connection& c, ReadOp& op, int64_t arrival_ms) {
   }
   if (c.indexed_out == 0) {
     c.indexed_at = {};  // those before were evaluated, or given up: one may have named any index
+    c.indexed_clock_ms = 0;
   }
   c.indexed_at = std::max(c.indexed_at, read.index);
   read.index = c.indexed_at;
+  // F43: a round's clock may be that of a state which is not applied here yet. Before its index it
+  // would take keys for expired whose deadline an entry in between moves.
+  const bool may_see = read.index >= last_round.index;
+  const int64_t clock_ms = std::max(reader_clock_ms, may_see ? last_round.clock_ms : 0);
+  c.indexed_clock_ms = std::max(c.indexed_clock_ms, clock_ms);
+  read.clock_ms = c.indexed_clock_ms;
   ++c.reads_out;
   ++c.linear_reads_out;
   ++c.indexed_out;
@@ -95,15 +101,15 @@ void Router::State::refuse_indexed(Answer why) {
 }
 
 // The first time that it was asked counts, for any of its asks may have been the one that was
-// answered. One whose clock was held back serves nobody else (F9). But no clock that readers of
-// this node had is too high for later ones: what had expired for one is not there for the next.
+// answered. One whose clock was held back serves nobody else (F9). Once its reads are executed its
+// clock is good for all later ones of this node (reads_done): what had expired for one is not there
+// for the next.
 void Router::State::note_round(const router::Round& answered, const raft::ReadReady& answer_at) {
   CHECK_INVARIANT(answer_at.ok);
-  reader_clock_ms = std::max(reader_clock_ms, answer_at.now_ms);
   const bool newer =
       answer_at.index >= last_round.index && answered.asked_ms >= last_round.asked_ms;
   if (!answer_at.clamped && (newer || !last_round.usable)) {
-    last_round = {true, answered.asked_ms, answer_at.index};
+    last_round = {true, answered.asked_ms, answer_at.index, answer_at.now_ms};
   }
 }
 

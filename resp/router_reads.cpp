@@ -71,6 +71,7 @@ void Router::State::run(std::vector<ReadOp>&& ops, Executing&& record, const raf
     batch.now_ms = at->now_ms;
     batch.clamped = at->clamped;
     record.clamped = at->clamped;
+    record.clock_ms = at->now_ms;
   }
   for (const ReadOp& op : batch.ops) {
     record.bytes += sizeof(ReadOp) + op.packed.size();
@@ -286,6 +287,9 @@ void Router::reads_done(uint64_t id, int64_t /*now_ms*/) {
   std::vector<Run> runs = std::move(it->second.runs);
   const bool aside = it->second.aside;
   const bool indexed = it->second.indexed;
+  if (!it->second.cancelled) {  // else its index may not be applied here
+    s.reader_clock_ms = std::max(s.reader_clock_ms, it->second.clock_ms);
+  }
   s.executed(it);
   s.end_new_waits();
   for (const Run& run : runs) {

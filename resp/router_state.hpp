@@ -139,6 +139,7 @@ struct Connection {
   size_t linear_reads_out = 0;  // those that are not stale
   size_t indexed_out = 0;       // of them, those that asked for no round (router_levels.cpp)
   LogIndex indexed_at;          // the highest index that one of those was given
+  int64_t indexed_clock_ms = 0;
   size_t aside = 0;     // those that the executor put aside: later reads wait for them (F44)
   bool listed = false;  // in State::deferred
   // F31: whoever waited in a slot below was answered here, which the executor may not know yet.
@@ -217,6 +218,7 @@ struct LastRound {
   bool usable = false;
   int64_t asked_ms = 0;
   LogIndex index;
+  int64_t clock_ms = 0;  // good for its index, and for later ones (F43)
 };
 
 // Reads that share one ReadIndex confirmation. All arrived before it was asked for the first time,
@@ -238,6 +240,7 @@ struct Executing {
   bool aside = false;    // one read that takes long
   bool clamped = false;  // some of it may have to be asked again (F9)
   bool indexed = false;  // its reads are Connection::indexed_out
+  int64_t clock_ms = 0;  // its reads'
 };
 
 }  // namespace router
@@ -301,7 +304,7 @@ struct Router::State {
   std::vector<router::Run> stale_runs;
   std::vector<router::IndexedRead> indexed;
   router::LastRound last_round;
-  int64_t reader_clock_ms = 0;  // the highest that a round gave to readers (F9)
+  int64_t reader_clock_ms = 0;  // the highest that reads were executed by (F9, F43)
   std::vector<router::WaitingRead> gathering;
   bool gathering_tick = false;
   // Empty: the room of those that a round answered. Without it, each read would be moved twice

@@ -146,10 +146,13 @@ std::optional<std::string> Session::State::script_of(const CommandSpec& row, Arg
 }
 
 // Of EVALSHA and FCALL, if what they name ran here and does not write. In a block they stay what
-// they are: what this node knows must not decide what an entry does.
+// they are: what this node knows must not decide what an entry does. Nor whether a command counts:
+// a producer's number that was taken once would be passed over the next time, and those behind it
+// never be taken.
 std::string_view Session::State::name_as_read(const CommandSpec& row, Args args) const {
   const bool by_sha1 = (row.flags & kBySha1) != 0;
-  if ((!by_sha1 && row.name != "fcall") || transaction.open || node.read_scripts == nullptr ||
+  if ((!by_sha1 && row.name != "fcall") || transaction.open || once ||
+      node.read_scripts == nullptr ||
       (by_sha1 && !may_say("evalsha_ro"))) {
     return {};
   }
@@ -192,10 +195,11 @@ Resolved Session::State::resolve(Args& args,
         return {};
       }
       if (meant->data() != args[0].data()) {
-        std::vector<std::string_view> words(args.begin(), args.end());
-        words[0] = *meant;
-        space = std::move(words);
-        args = space;
+        if (space.empty()) {  // once: of a million words each may be a prefix with a new name
+          space.assign(args.begin(), args.end());
+          args = space;
+        }
+        space[space.size() - args.size()] = *meant;  // only words in front were taken off
       }
     }
     const Resolved found = resolve_for_client(node, args, info.face);

@@ -120,6 +120,11 @@ std::string Session::State::take_once(const CommandSpec& row, Args& args) {
   if (once) {
     return std::string(texts::kNotOnce);
   }
+  // It would be the default user's token now, and no longer once the state knows the user: asked
+  // again it would be executed again.
+  if (Accounts::is_own(user->id)) {
+    return std::string(texts::kUsersComing);
+  }
   AskedOnce asked;
   if (std::string why = producer ? read_producer(args, asked) : read_token(args, asked);
       !why.empty()) {

@@ -62,6 +62,37 @@ TEST_CASE("each user has tokens of its own, and rights are asked before records"
   CHECK(nodes.get("n") == "$1\r\n2\r\n");
 }
 
+TEST_CASE("a token is its user's by name: ACL LOAD, which numbers users anew, opens none again") {
+  OnceNodes nodes;
+  nodes.plain({"acl", "setuser", "bob", "on", "nopass", "~*", "+incr"});
+  const auto bob = [&nodes] {
+    const acl::Users::Ptr user = nodes.first.executor().users()->named("bob");
+    REQUIRE(user != nullptr);
+    return user;
+  };
+  const auto as_user = [&nodes](uint64_t user, const std::string& command) {
+    std::string out;
+    pack_as_user(out, user, command);
+    return nodes.write(out);
+  };
+  const uint64_t before = bob()->id;
+  const std::string incr = token_mark("1000000-a") + packed({"incr", "n"});
+  CHECK(as_user(before, incr) == ":1\r\n");
+  CHECK(as_user(before, numbered("p", 1, 0, {"incr", "n"})) == ":2\r\n");
+  std::string rights;
+  bob()->rights.encode(rights);
+  CHECK(nodes.plain({"kiwi.users", "bob", rights}) == "+OK\r\n");
+  REQUIRE(bob()->id != before);
+  CHECK(as_user(bob()->id, incr) == ":1\r\n");
+  CHECK(as_user(bob()->id, numbered("p", 1, 0, {"incr", "n"})) == ":2\r\n");
+  // What was under way by the old number is refused, and that is no outcome of whoever comes back.
+  const std::string block = token_mark("1000000-b") + block_of({{"incr", "n"}});
+  CHECK(as_user(before, block) ==
+        "-NOPERM this user has no permissions to run the 'exec' command\r\n");
+  CHECK(as_user(bob()->id, block) == "*2\r\n+OK\r\n:3\r\n");
+  CHECK(nodes.get("n") == "$1\r\n3\r\n");
+}
+
 TEST_CASE("a token is for one command") {
   OnceNodes nodes;
   CHECK(nodes("1000000-a", {"incr", "n"}) == ":1\r\n");
@@ -71,6 +102,20 @@ TEST_CASE("a token is for one command") {
   CHECK(nodes.write(token_mark("1000000-a") + packed({"incr", "n"}, 1)) == other);
   CHECK(nodes("1000000-a", {"INCR", "n"}) == ":1\r\n");
   CHECK(nodes.first.executor().once().mismatch == 3);
+}
+
+TEST_CASE("a block of one command is not that command: EXEC never gets another answer's form") {
+  OnceNodes nodes;
+  const std::string other = "-ONCEMISMATCH the token was used for another command\r\n";
+  nodes.plain({"sadd", "s", "a", "b", "c"});
+  const std::string taken = nodes("1000000-a", {"spop", "s", "2"});
+  CHECK(taken.starts_with("*2\r\n"));
+  const std::string block = block_of({{"spop", "s", "2"}});
+  CHECK(nodes.write(token_mark("1000000-a") + block) == other);
+  CHECK(nodes("1000000-a", {"spop", "s", "2"}) == taken);
+  CHECK(nodes.write(token_mark("1000000-b") + block).starts_with("*2\r\n+OK\r\n*1\r\n"));
+  CHECK(nodes("1000000-b", {"spop", "s", "2"}) == other);
+  CHECK(nodes.first.run({"scard", "s"}) == ":0\r\n");
 }
 
 TEST_CASE("what is too far ahead or forgotten is refused, and a record beats age") {

@@ -203,6 +203,37 @@ TEST_CASE("no clock that a reader had is taken back for later reads [F9]") {
   CHECK(f.turn().at(0).now_ms == 777);
 }
 
+TEST_CASE("a round's clock serves no state below its index before that is applied [F43]") {
+  Follower f;
+  f.h.pipeline(1, {"r"});
+  f.turn();
+  f.answer(9);
+  const ReadBatch round = f.turn().at(0);
+  // Entry 9 may give a key a later deadline than the one that is over at 777.
+  f.h.pipeline(2, {"a5"});
+  CHECK(f.turn().at(0).now_ms == 0);
+  f.h.pipeline(2, {"a9", "a5"});
+  const ReadBatch behind = f.turn().at(0);
+  CHECK(behind.index == LogIndex{9});
+  CHECK(behind.now_ms == 777);
+  CHECK(text_of(behind) == "a9a5");
+  f.done(round);
+  f.h.pipeline(3, {"a5"});
+  CHECK(f.turn().at(0).now_ms == 777);
+}
+
+TEST_CASE("the clock of reads that were given up serves no others [F43]") {
+  Follower f;
+  f.h.pipeline(1, {"r"});
+  f.turn();
+  f.answer(9);
+  const ReadBatch round = f.turn().at(0);
+  CHECK(f.h.tick(10'000).cancel_reads.size() == 1);
+  f.done(round);
+  f.h.pipeline(2, {"a5"});
+  CHECK(f.turn().at(0).now_ms == 0);
+}
+
 TEST_CASE("a node that serves no more answers what waits for an index") {
   Follower f;
   f.h.pipeline(1, {"a5"});

@@ -96,6 +96,23 @@ TEST_CASE("a producer's command carries its numbers and never waits") {
   CHECK(command.once->after == 5);
 }
 
+TEST_CASE("a user whom only this node's options name has no tokens before the state knows it") {
+  One one;
+  acl::User ann;
+  for (const std::string_view rule : {"on", ">pw", "+@all", "~*"}) {
+    CHECK_FALSE(ann.set(rule, {}).has_value());
+  }
+  acl::Rights own;
+  own.emplace("ann", ann);
+  one.node.context.accounts.set_own(std::move(own));
+  CHECK(one.client.send("AUTH ann pw\r\n") == "+OK\r\n");
+  CHECK(one.refusal("KIWI.ONCE 1000-a SET k v\r\n").starts_with("-TRYAGAIN"));
+  CHECK(one.refusal("KIWI.SEQ p 2 AFTER 1 SET k v\r\n").starts_with("-TRYAGAIN"));
+  CHECK(one.refusal("MULTI\r\nKIWI.ONCE 1000-a\r\nEXEC\r\n").find("-EXECABORT") !=
+        std::string::npos);
+  CHECK(one.request("SET k v\r\n").kind == RequestKind::kWrite);
+}
+
 TEST_CASE("as the first command of MULTI it is about the block") {
   One one;
   CHECK(one.client.send("MULTI\r\nKIWI.ONCE 1000-a WATCHED\r\nSET k v\r\nPING\r\n") ==

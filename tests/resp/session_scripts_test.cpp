@@ -64,6 +64,15 @@ TEST_CASE("EVALSHA and FCALL of what does not write are reads, once this node kn
   CHECK(client.unpacked(requests[1]).args ==
         std::vector<std::string_view>{"kiwi.fcall", "GET", "1", "k"});
   CHECK(requests[2].kind == RequestKind::kWrite);
+  // Whether a number counts must not depend on what ran here before.
+  client.send("kiwi.seq p 2 after 1 evalsha " + sha1 + " 1 k a\r\n");
+  client.send("kiwi.once 1000-a fcall GET 1 k\r\n");
+  requests = client.forwarded();
+  REQUIRE(requests.size() == 2);
+  for (const Request& counts : requests) {
+    CHECK(counts.kind == RequestKind::kWrite);
+    CHECK(client.unpacked(counts).once.has_value());
+  }
   known.forget_reader(ReadScripts::Kind::kFunction, "get");
   client.send("fcall GET 1 k\r\n");
   requests = client.forwarded();

@@ -326,6 +326,18 @@ TEST_CASE("renamed commands have one name, also behind RAFT") {
   REQUIRE(asked.size() == 2);
   CHECK(client.unpacked(asked[0]).args == std::vector<std::string_view>{"get", "a"});
   CHECK(client.unpacked(asked[1]).args == std::vector<std::string_view>{"get", "b"});
+  // A prefix with a new name, half a million times: to copy what is behind each would take an
+  // hour.
+  constexpr size_t kPrefixes = 500'000;
+  node.context.renames = Renames({{"raft", "r"}, {"get", "fetch"}});
+  std::string many = "*" + std::to_string(kPrefixes + 2) + "\r\n";
+  for (size_t i = 0; i < kPrefixes; ++i) {
+    many += "$1\r\nr\r\n";
+  }
+  client.send(many + "$5\r\nfetch\r\n$1\r\nc\r\n");
+  const std::vector<Request> last = client.forwarded();
+  REQUIRE(last.size() == 1);
+  CHECK(client.unpacked(last[0]).args == std::vector<std::string_view>{"get", "c"});
 }
 
 TEST_CASE("options that say where files are written are protected") {
