@@ -152,8 +152,7 @@ std::optional<std::string> Session::State::script_of(const CommandSpec& row, Arg
 std::string_view Session::State::name_as_read(const CommandSpec& row, Args args) const {
   const bool by_sha1 = (row.flags & kBySha1) != 0;
   if ((!by_sha1 && row.name != "fcall") || transaction.open || once ||
-      node.read_scripts == nullptr ||
-      (by_sha1 && !may_say("evalsha_ro"))) {
+      node.read_scripts == nullptr || (by_sha1 && !may_say("evalsha_ro"))) {
     return {};
   }
   std::string asked(args[1].substr(0, ReadScripts::kReaderBytes + 1));
