@@ -11,6 +11,7 @@
 #include <thread>
 #include <utility>
 
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -198,14 +199,15 @@ void HttpServer::State::Connection::got(const ErrorCode& error) {
        asio::ip::make_address_v4(asio::ip::v4_mapped, remote.address().to_v6()).is_loopback());
   stream_.expires_never();
   answering_ = true;
-  // Whoever answers may outlive both.
+  // Whoever answers may outlive both. An answer that is given at once is sent at once: a place counts
+  // as taken by the node until then, and a newcomer would find all of them so.
   server_.handler(std::move(request), [weak = weak_from_this(),
                                        weak_server = server_.weak_from_this()](WebAnswer said) {
     const std::shared_ptr<State> server = weak_server.lock();
     if (!server) {
       return;
     }
-    asio::post(server->io, [weak, said = std::move(said)]() mutable {
+    asio::dispatch(server->io, [weak, said = std::move(said)]() mutable {
       const std::shared_ptr<Connection> self = weak.lock();
       if (self && !self->closed_ && std::exchange(self->answering_, false)) {
         self->answer(std::move(said));

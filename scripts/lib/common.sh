@@ -14,7 +14,7 @@ fail() {
 KIWI_BUILD_PACKAGES=(g++ cmake ninja-build ccache lld libcaf-dev libjemalloc-dev librocksdb-dev libboost-dev
   libboost-context1.74-dev liblua5.1-0-dev libcereal-dev doctest-dev libspdlog-dev libfmt-dev libssl-dev liburing-dev libxxhash-dev
   libisal-dev librapidcheck-dev python3)
-KIWI_TEST_PACKAGES=(python3-pytest python3-redis redis-server redis-tools prometheus prometheus-redis-exporter clang-format iproute2 openssl
+KIWI_TEST_PACKAGES=(python3-pytest python3-pytest-xdist python3-redis redis-server redis-tools prometheus prometheus-redis-exporter clang-format iproute2 openssl
   debhelper dpkg-dev lintian man-db python3-yaml strace systemd)
 
 as_root() {

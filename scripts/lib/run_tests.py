@@ -14,6 +14,7 @@ import coverage
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM_SECONDS = 600
+WORKERS = 3  # modules of tests/cluster that run at once
 SANITIZED = ("base", "config", "raft", "rocks", "resp")  # the actors' compile time does not fit
 SUMMARY = re.compile(r"test cases:\s*(\d+)\s*\|\s*(\d+) passed\s*\|\s*(\d+) failed"
                      r"\s*\|\s*(\d+) skipped")
@@ -158,9 +159,9 @@ def prepare_ioredis():
     os.environ["NODE_PATH"] = os.path.join(modules, "node_modules")
 
 
-def run_pytest(count, folder, arguments=()):
+def run_pytest(count, folder, arguments=(), part=""):
     build_dir = os.environ.get("KIWI_BUILD_DIR") or os.path.join(ROOT, "build")
-    report = os.path.join(build_dir, folder.replace("/", "-") + ".xml")
+    report = os.path.join(build_dir, folder.replace("/", "-") + part + ".xml")
     if os.path.exists(report):
         os.remove(report)
     code = subprocess.call(["/usr/bin/python3", "-u", "-m", "pytest", folder, "-v", "-rs",
@@ -182,7 +183,13 @@ def run_cluster(count, arguments=()):
     build_dir = os.environ.get("KIWI_BUILD_DIR") or os.path.join(ROOT, "build")
     os.environ.setdefault("KIWI_SERVER", os.path.join(build_dir, "actors", "kiwi-server"))
     prepare_ioredis()
-    run_pytest(count, "tests/cluster", arguments)
+    if arguments:
+        run_pytest(count, "tests/cluster", arguments)
+        return
+    # Most of them wait for something most of the time.
+    run_pytest(count, "tests/cluster", ("-m", "not alone", "-n", str(WORKERS), "--dist", "loadfile"))
+    heading("clusters of processes: what takes the machine for itself")
+    run_pytest(count, "tests/cluster", ("-m", "alone"), "-alone")
 
 
 def run_scripts(count):

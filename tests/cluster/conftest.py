@@ -19,6 +19,14 @@ NEEDS_NO_SERVER = {"test_checker.py", "test_harness.py"}
 BOTH_ENGINES = {"test_chaos.py", "test_clients.py", "test_drain.py", "test_garbage.py", "test_limits.py",
                 "test_sockets.py"}
 
+# These judge times and rates, or take the whole machine: scripts/test runs them with nothing beside.
+ALONE = {"test_bench.py", "test_chaos.py", "test_deadlines.py", "test_disks.py", "test_measures.py",
+         "test_pressure.py", "test_slow_disks.py", "test_sockets.py", "test_stopped_leader.py"}
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: run with nothing beside it")
+
 
 def pytest_addoption(parser):
     parser.addoption("--seed", type=int, default=None, help="replay randomised tests")
@@ -29,6 +37,9 @@ def pytest_report_header(config):
 
 
 def pytest_collection_modifyitems(config, items):
+    for item in items:
+        if pathlib.Path(str(item.fspath)).name in ALONE:
+            item.add_marker(pytest.mark.alone)
     if os.access(server_binary(), os.X_OK):
         return
     missing = pytest.mark.skip(reason=f"no server at {server_binary()} (set KIWI_SERVER)")

@@ -123,6 +123,7 @@ def test_a_node_runs_as_it_is_installed(root, tmp_path):
         time.sleep(2)
         assert 4 <= len(manager.lines("WATCHDOG=1", begun)) <= 8
         assert node.stop() == 0
+        manager.wait("STOPPING=1")
         assert manager.lines("STOPPING=1") == ["STOPPING=1"] and manager.lines("EXTEND_TIMEOUT_USEC=")
         assert manager.lines("READY=1") == ["READY=1"] and manager.status() == "stopping"
 

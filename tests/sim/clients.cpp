@@ -48,6 +48,24 @@ bool Clients::idle() const {
   return true;
 }
 
+// Whoever was refused for long has many operations to repeat. An overloaded cluster answers each of
+// them with a refusal, and each refusal costs its leader an empty entry: it would come to rest, but
+// late. So most are given up.
+void Clients::stop() {
+  constexpr size_t kRepeatsAtRest = 8;
+  stopping_ = true;
+  for (Client& client : clients_) {
+    while (client.repeats.size() > kRepeatsAtRest) {
+      Op& op = history_.ops[client.repeats.back()];
+      client.repeats.pop_back();
+      if (op.fate == Fate::kPending) {
+        op.fate = op.maybe ? Fate::kUnknown : Fate::kFailed;
+        op.returned_us = op.maybe ? kNever : world_.timeline.now_us();
+      }
+    }
+  }
+}
+
 size_t Clients::count(Fate fate) const {
   size_t n = 0;
   for (const Op& op : history_.ops) {

@@ -39,7 +39,7 @@ class Clients {
   explicit Clients(World& world) : world_(world) {}
 
   void start(size_t count);
-  void stop() { stopping_ = true; }  // finish what was asked, ask nothing more
+  void stop();  // finish what was asked, ask nothing more
   bool idle() const;
   void on_replies(const resp::ReplyBatch& batch);
   void node_crashed(NodeId node);
