@@ -32,6 +32,7 @@ class _Search:
         self.model, self.deadline = model, deadline
         self.must = sorted((op for op in ops if op.returned != FOREVER), key=lambda op: op.called)
         self.may = sorted((op for op in ops if op.returned == FOREVER), key=lambda op: op.called)
+        self.all_completed = (1 << len(self.must)) - 1
         self.steps = 0
         self.best: tuple[int, object, list[Op]] = (-1, model.initial, [])
         self.behind = self._behind()
@@ -81,7 +82,7 @@ class _Search:
         self._relink(self.event_of[~index])
         self._relink(self.event_of[index])
 
-    def _candidates(self, done: int) -> list[int]:
+    def _candidates(self, done: int, with_unknown: bool = True) -> list[int]:
         """Who may come next: completed operations called before the first return that is left,
         then one of each kind of unknown ones called before it. Unknowns are numbered after."""
         first = []
@@ -97,7 +98,7 @@ class _Search:
             position = self.next[position]
         kinds = set()
         for offset, op in enumerate(self.may):
-            if op.called > horizon:
+            if not with_unknown or op.called > horizon:
                 break
             index = len(self.must) + offset
             kind = self.model.twin(op)
@@ -110,12 +111,20 @@ class _Search:
         return self.must[index] if index < len(self.must) else self.may[index - len(self.must)]
 
     def run(self) -> str:
+        """Most unknown operations never happened, and an order that is wrong early must not be tried with
+        each selection of them: so first none may take effect, then one, two, four, ..."""
+        allowed = 0
+        while (outcome := self._run(allowed)) == INVALID and allowed < len(self.may):
+            allowed = min(2 * allowed or 1, len(self.may))
+        return outcome
+
+    def _run(self, allowed: int) -> str:
         left = len(self.must)
         state, done = self.model.initial, 0
-        seen = {(done, state)}
+        seen: dict[tuple[int, object], list[int]] = {}
         stack: list[tuple[int, object, object]] = []  # index placed, state before, rest to try
         order: list[int] = []
-        rest = iter(self._candidates(done))
+        rest = iter(self._candidates(done, allowed > 0))
         while left:
             self.steps += 1
             if self.steps % 4096 == 0 and time.monotonic() > self.deadline:
@@ -129,10 +138,12 @@ class _Search:
                 if index < len(self.must):
                     self._lift(index)
                     left -= 1
+                else:
+                    allowed -= 1
                 if len(order) > self.best[0]:
                     self.best = (len(order), state, [self._op(i) for i in order[-5:]])
                     self.stuck = self._candidates(done)
-                rest = iter(self._candidates(done))
+                rest = iter(self._candidates(done, allowed > 0))
                 continue
             if not stack:
                 return INVALID
@@ -142,6 +153,8 @@ class _Search:
             if index < len(self.must):
                 self._unlift(index)
                 left += 1
+            else:
+                allowed += 1
         return VALID
 
     def _place_one(self, rest, state, done, seen):
@@ -150,12 +163,19 @@ class _Search:
             new_state = self.model.step(state, op, op.fate == fates.OK)
             if new_state is REJECT:
                 continue
-            visit = (done | 1 << index, new_state)
-            if visit in seen:
-                continue
-            seen.add(visit)
-            return index, new_state
+            if self._is_new(done | 1 << index, new_state, seen):
+                return index, new_state
         return None
+
+    def _is_new(self, done: int, state, seen) -> bool:
+        """Whoever was in this state with the same completed operations placed, and no unknown one that
+        this order has not placed as well, could do all that is possible from here."""
+        unknown = done >> len(self.must)
+        been = seen.setdefault((done & self.all_completed, state), [])
+        if any(fewer & unknown == fewer for fewer in been):
+            return False
+        been[:] = [more for more in been if more & unknown != unknown] + [unknown]
+        return True
 
     def explain(self) -> str:
         placed, state, last = self.best
