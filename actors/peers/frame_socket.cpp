@@ -203,7 +203,7 @@ class AsioFrameSocket final : public FrameSocket,
   // ---- TLS
 
   void begin_tls(std::shared_ptr<const TlsContext> context, std::string name) {
-    tls_ = std::make_unique<TlsEngine>(std::move(context), TlsEngineOptions{std::move(name)});
+    tls_ = std::make_unique<TlsEngine>(std::move(context), TlsEngineOptions{std::move(name), true});
     encrypted_.resize(kEncryptedBytes);
     write(tls_->take_output());
     if (tls_->state() == TlsState::kFailed) {

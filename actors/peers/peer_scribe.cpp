@@ -138,8 +138,9 @@ class PeerStream final : public net::stream {
 
   // Alerts and answers to a change of keys wait for the next write, or go with the connection.
   void append_output() {
-    const std::string encrypted = tls_->take_output();
+    const std::string_view encrypted = tls_->output();
     wr_buf().insert(wr_buf().end(), encrypted.begin(), encrypted.end());
+    tls_->output_taken();
   }
 
   void say_why() {

@@ -118,6 +118,9 @@ TlsEngine::TlsEngine(std::shared_ptr<const TlsContext> context, TlsEngineOptions
   ::BIO_set_init(bio, 1);
   ::SSL_set_bio(ssl_, bio, bio);
   SSL_set_app_data(ssl_, this);
+  if (options.keeps_buffers) {
+    SSL_clear_mode(ssl_, SSL_MODE_RELEASE_BUFFERS);
+  }
   if (context_->role() == TlsRole::kServer) {
     CHECK_INVARIANT(options.server_name.empty());
     ::SSL_set_accept_state(ssl_);
@@ -261,6 +264,15 @@ void TlsEngine::finish() {
 bool TlsEngine::has_output() const { return !wire_->out.empty(); }
 size_t TlsEngine::output_bytes() const { return wire_->out.size(); }
 std::string TlsEngine::take_output() { return std::exchange(wire_->out, {}); }
+std::string_view TlsEngine::output() const { return wire_->out; }
+
+void TlsEngine::output_taken() {
+  constexpr size_t kKeptBytesMax = size_t{256} << 10;
+  if (wire_->out.capacity() > kKeptBytesMax) {
+    wire_->out = {};
+  }
+  wire_->out.clear();
+}
 
 void TlsEngine::failed(int result) {
   switch (::SSL_get_error(ssl_, result)) {

@@ -43,6 +43,9 @@ struct TlsEngineOptions {
   // Clients: the name or address that the server's certificate must carry; empty: any that the
   // authorities signed.
   std::string server_name;
+  // Between two records, too: 34 KiB, which a connection that is idle most of the time should not
+  // hold.
+  bool keeps_buffers = false;
 };
 
 class TlsEngine {
@@ -66,6 +69,9 @@ class TlsEngine {
   bool has_output() const;
   size_t output_bytes() const;
   std::string take_output();  // in order, each byte once
+  // The same for whoever copies it on: valid until the next call, output_taken() among them.
+  std::string_view output() const;
+  void output_taken();  // all of it; keeps at most 256 KiB for what comes next
 
   TlsState state() const { return state_; }
   TlsFailure failure() const { return failure_; }

@@ -59,6 +59,22 @@ TEST_CASE("what is sent travels in order and the end is told apart from a cut") 
   CHECK(pair.client.failure() == TlsFailure::kCutOff);
 }
 
+TEST_CASE("what leaves by output() is what take_output() gives, each byte once") {
+  Authority authority;
+  TlsPair pair(client_of(authority.cert()), server_of(authority.sign()));
+  pair.talk();
+  std::string sent;
+  for (const size_t size : {size_t{1}, size_t{100}, size_t{300'000}}) {
+    pair.client.send(std::string(size, 'x'));
+    sent += pair.client.output();
+    pair.client.output_taken();
+    CHECK_FALSE(pair.client.has_output());
+  }
+  std::string plain;
+  CHECK(pair.server.receive(sent, plain) == TlsState::kOpen);
+  CHECK(plain == std::string(300'101, 'x'));
+}
+
 TEST_CASE("a handshake that is cut off has failed") {
   Authority authority;
   TlsEngine server(made(server_of(authority.sign())));
