@@ -115,6 +115,7 @@ void Clients::finish_once(Client& client, size_t index, std::string_view encoded
   Op& op = history_.ops[index];
   const Reply reply = parse(encoded);
   const bool settled = op.fate != Fate::kPending;
+  client.refused = reply.type == '-' && !settled ? client.refused : client.refused / 2;
   if (reply.type == ':') {
     const int64_t number = std::stoll(reply.text);
     if (settled && op.number != 0 && op.number != number) {
@@ -137,6 +138,7 @@ void Clients::finish_once(Client& client, size_t index, std::string_view encoded
   } else if (reply.type == '-' && !settled) {
     op.maybe = op.maybe || reply.text.starts_with("TIMEOUT");
     client.repeats.push_back(index);
+    ++client.refused;
     return;
   } else if (reply.type != '-') {
     throw Violation{"harness", op.key + ": a push with a token answers " + reply.text};
@@ -239,7 +241,9 @@ void Clients::on_replies(const resp::ReplyBatch& batch) {
     return;
   }
   if (client.waiting.empty() && client.watch_slot == 0) {
-    again(client, think_us());
+    // At rest, whoever is refused leaves the cluster time to get on with what it took.
+    constexpr unsigned kDoublingsMax = 3;
+    again(client, think_us() << (stopping_ ? std::min(client.refused, kDoublingsMax) : 0));
   }
 }
 

@@ -72,6 +72,7 @@ class Clients {
     std::set<uint64_t> timed_out;        // slots that were answered TIMEOUT
     std::map<uint64_t, std::string> final_waiting;  // slot -> key
     std::deque<size_t> repeats;                     // operations with tokens, to be asked again
+    unsigned refused = 0;                           // repeats that settled nothing, lately
     // A swap in the making (WATCH and GET were sent).
     bool swapping = false;
     uint64_t watch_slot = 0;  // WATCH that was not answered yet
