@@ -402,8 +402,10 @@ void Core::snapshots_lost() { state_->snapshots_lost(); }
 SnapshotVerdict Core::snapshot_received(const SnapshotMeta& meta, Term sender_term) {
   return state_->snapshot_received(meta, sender_term);
 }
-void Core::snapshot_installed(const SnapshotMeta& meta, int64_t applied_stamp_ms) {
-  state_->snapshot_installed(meta, applied_stamp_ms);
+void Core::snapshot_installed(const SnapshotMeta& meta,
+                              int64_t applied_stamp_ms,
+                              std::span<const SessionRow> sessions) {
+  state_->snapshot_installed(meta, applied_stamp_ms, sessions);
 }
 void Core::set_wants_commit(bool wants) { state_->wants_commit = wants; }
 

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -244,8 +245,11 @@ class Core {
   // effects of this turn have to reach the log storage before install() does.
   SnapshotVerdict snapshot_received(const SnapshotMeta& meta, Term sender_term);
   // install() is durable and the state machine stands at meta.index; applied() of the old state
-  // came before this. applied_stamp_ms: cluster time there (StartState).
-  void snapshot_installed(const SnapshotMeta& meta, int64_t applied_stamp_ms);
+  // came before this. applied_stamp_ms: cluster time there (StartState). sessions: the last number
+  // of each origin there; one of this node that it did not give proves an old copy (OldCopyFound).
+  void snapshot_installed(const SnapshotMeta& meta,
+                          int64_t applied_stamp_ms,
+                          std::span<const SessionRow> sessions);
 
   // ---- effects since the last call
   Effects take_effects();

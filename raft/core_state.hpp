@@ -238,7 +238,7 @@ struct Core::State {
   void on_not_member(const Message& message);
   void note_removed();
   void note_heard_as_member();
-  void note_own_number(const Entry& entry);
+  void note_own_number(const ProposalNumber& number);
   void note_configurations_applied(LogIndex before);
 
   // ---------------- election.cpp
@@ -315,7 +315,9 @@ struct Core::State {
   void snapshot_done(NodeId follower, LogIndex installed, bool ok);
   void snapshots_lost();
   SnapshotVerdict snapshot_received(const SnapshotMeta& meta, Term sender_term);
-  void snapshot_installed(const SnapshotMeta& meta, int64_t applied_stamp_ms);
+  void snapshot_installed(const SnapshotMeta& meta,
+                          int64_t applied_stamp_ms,
+                          std::span<const SessionRow> sessions);
 
   // ---------------- commit.cpp
   void flush_persist();

@@ -82,7 +82,7 @@ bool Core::State::merge_entries(const AppendEntries& append) {
       CHECK_INVARIANT(entry.index > commit);
       truncate_after(entry.index - 1);
     }
-    note_own_number(entry);
+    note_own_number(entry.number);
     append_to_log(entry);
   }
   if (mutant(Mutant::kTruncateMatchingSuffix)) {

@@ -155,10 +155,9 @@ void Core::State::note_removed() {
 
 // F52: numbers of a later start of this directory prove that it went on, and that this is a copy of
 // what it was before. What it promised meanwhile is forgotten here. A copy that is started as often
-// as the directory was since has the same start number: then the log holds numbers of this start
-// that were not given here.
-void Core::State::note_own_number(const Entry& entry) {
-  const ProposalNumber& number = entry.number;
+// as the directory was since has the same start number: then the log, or a snapshot, holds numbers
+// of this start that were not given here.
+void Core::State::note_own_number(const ProposalNumber& number) {
   if (number.node != options.id || number.incarnation != options.incarnation || old_copy ||
       options.boot_epoch == 0 || mutant(Mutant::kOldCopyCounted)) {
     return;

@@ -207,8 +207,14 @@ SnapshotVerdict Core::State::snapshot_received(const SnapshotMeta& meta, Term se
   return SnapshotVerdict::kInstall;
 }
 
-void Core::State::snapshot_installed(const SnapshotMeta& meta, int64_t applied_stamp_ms) {
+void Core::State::snapshot_installed(const SnapshotMeta& meta,
+                                     int64_t applied_stamp_ms,
+                                     std::span<const SessionRow> sessions) {
   CHECK_INVARIANT(installing);
+  // Ahead of the answer that is owed below: the entries of a snapshot do not pass by one by one.
+  for (const SessionRow& row : sessions) {
+    note_own_number({row.node, row.incarnation, row.epoch, row.sequence, row.group});
+  }
   CHECK_INVARIANT(leading() == nullptr);
   CHECK_INVARIANT(meta.index > commit);
   installing = false;

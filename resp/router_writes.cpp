@@ -470,8 +470,10 @@ void Router::refused(const raft::ProposeRefused& refused, int64_t now_ms) {
 
 void Router::session_row(uint64_t epoch, uint64_t last, int64_t now_ms) {
   State& s = *state_;
-  if (epoch != s.options.epoch) {
-    return;  // nothing of this boot is in the snapshot
+  // Nothing of this boot is in the snapshot. Or what is there was given by another start with the
+  // same number, and this directory is an old copy: the core has seen that (F52) and the node ends.
+  if (epoch != s.options.epoch || last >= s.next_sequence()) {
+    return;
   }
   while (!s.pending.empty() && s.first_unsettled <= last) {
     Pending p = std::move(s.pending.front());

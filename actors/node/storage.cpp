@@ -281,9 +281,16 @@ Result<void> Storage::check_state_fits_log() {
   for (const raft::SessionRow& row : state_->executor->session_rows()) {
     if (row.node == identity_.node && row.incarnation == identity_.incarnation &&
         row.epoch >= identity_.boot_epoch) {
-      return Error{Errc::kCorrupt, "the state in " + dir_ +
-                                       " is of a later start than the log: an old copy of the log "
-                                       "was put there; wipe this node, the others will refill it"};
+      const std::string sentence =
+          "the state in " + dir_ +
+          " is of a later start than the log: an old copy of the log was put there, or this "
+          "directory is "
+          "an old copy that the others refilled; wipe this node, they will refill it";
+      // Each start has a higher number: one of the next would pass for the later one (F52).
+      if (Result<void> left = leave_old_copy_note(dir_, sentence); !left) {
+        log_warning(left.error().text);
+      }
+      return Error{Errc::kCorrupt, sentence};
     }
   }
   return {};

@@ -141,7 +141,7 @@ void RaftReplica::take(SnapshotArrived& arrived) {
 
 void RaftReplica::take(const StateSwapped& swapped) {
   core_.set_cluster_version(swapped.cluster_version);
-  core_.snapshot_installed(swapped.meta, swapped.stamp_ms);
+  core_.snapshot_installed(swapped.meta, swapped.stamp_ms, swapped.sessions);
   status_due_ = true;
 }
 

@@ -116,6 +116,25 @@ TEST_CASE("numbers of a later start in the log prove to a node that it is an old
   CHECK(env.node(NodeId{2}).core->status().role == Role::kFollower);
 }
 
+// The leader has cut what the copy lacks: no entry passes by that could tell.
+TEST_CASE("numbers of a later start in a snapshot prove it before the copy answers [F52]") {
+  TraceEnv env = led_cluster("3 election=6");
+  env.node(NodeId{2}).options.boot_epoch = 1;
+  env.run({"propose 2 \"a\" epoch=1", "stabilize", "tick 1 count=2", "stabilize"});
+  const Directory copy(env.node(NodeId{2}));
+  env.run({"propose 2 \"b\" epoch=2", "stabilize", "tick 1 count=2", "stabilize", "flush 1",
+           "copy 1 s", "crash 2", "drop"});
+  put_back(env, copy);
+  env.quiet = false;
+  const std::string out =
+      env.run({"receive 2 s term=2", "install 2", "persisted 2", "installed 2"});
+  CHECK(out.find("2: verdict install") != std::string::npos);
+  CHECK(out.find("2: event old-copy epoch=2") != std::string::npos);
+  const std::string after = env.run({"stabilize", "tick 2 count=40"});
+  CHECK(after.find("2: send 1 t2 AppendEntriesResponse match=") == std::string::npos);
+  CHECK(env.node(NodeId{2}).core->status().role == Role::kFollower);
+}
+
 // The directory and a copy of it were started once each: both starts have the same number.
 TEST_CASE("numbers of this very start that a node did not give prove the same [F52]") {
   TraceEnv env = led_cluster("3 election=6");

@@ -336,6 +336,16 @@ TEST_CASE("what a snapshot swallowed is answered as unknown, the others are sent
   h.settle(3);
 }
 
+TEST_CASE("a row of numbers that this start never gave swallows nothing [F52]") {
+  RouterHarness h;
+  h.up(RouterHarness::kOther);
+  h.pipeline(1, {"w1"});
+  h.turn();
+  h.router.session_row(7, 2, h.now);
+  CHECK(h.turn().forget.empty());
+  CHECK(h.reply(1, 1) == "");
+}
+
 TEST_CASE("without a proxy a follower says MOVED and a leaderless node CLUSTERDOWN, at once") {
   RouterOptions options = RouterHarness::default_options();
   options.follower_proxy = false;

@@ -120,12 +120,13 @@ void Node::swap_state() {
     world_.coverage.hit(Mark::kRepliesSwallowed);
   }
   world_.coverage.hit(Mark::kInstalled);
-  raft_input([this, now, stamp = executor_->applied_stamp_ms()] {
-    core_->snapshot_installed(now.copy->meta, stamp);
-    log_terms_ = world_.checks.committed_terms(now.copy->meta.index);
-    just_installed_ = true;
-    now.done(now.copy->meta.index, !world_.prng.chance(1, 4));  // the answer may get lost
-  });
+  raft_input(
+      [this, now, stamp = executor_->applied_stamp_ms(), sessions = executor_->session_rows()] {
+        core_->snapshot_installed(now.copy->meta, stamp, sessions);
+        log_terms_ = world_.checks.committed_terms(now.copy->meta.index);
+        just_installed_ = true;
+        now.done(now.copy->meta.index, !world_.prng.chance(1, 4));  // the answer may get lost
+      });
   update_service();
 }
 

@@ -180,7 +180,7 @@ class RaftNode {
     CHECK_INVARIANT(must(disk.load()).snapshot == installing->meta);  // its write is done
     applying.clear();
     open_state();
-    core->snapshot_installed(installing->meta, state.back().stamp_ms);
+    core->snapshot_installed(installing->meta, state.back().stamp_ms, rows());
     installing.reset();
   }
 
