@@ -8,7 +8,8 @@ import subprocess
 
 import pytest
 
-from test_backup import run, three_free_ports
+from support.ports import free_ports
+from test_backup import run
 
 
 @pytest.fixture
@@ -16,7 +17,7 @@ def bench(tmp_path):
     def call(*words):
         out = tmp_path / "out.json"
         said = run("bench", *words, "--no-build", "--dir", tmp_path / "data", "--json", out,
-                   "--port", three_free_ports())
+                   "--port", free_ports(3))
         return said, json.loads(out.read_text())
 
     return call

@@ -6,9 +6,10 @@ from __future__ import annotations
 import json
 import threading
 
+from support.ports import free_ports
 from support.resp import Connection, RespError
 from support.waiting import wait_until
-from test_backup import run, three_free_ports
+from test_backup import run
 
 
 class Client(threading.Thread):
@@ -45,7 +46,7 @@ class Client(threading.Thread):
 
 
 def test_add_transfer_remove_and_rolling_restart_under_load(tmp_path):
-    home, base = tmp_path / "cluster", three_free_ports()
+    home, base = tmp_path / "cluster", free_ports(4)
 
     def cluster(*words):
         return run("cluster", *words, "--dir", home, "--no-build")
