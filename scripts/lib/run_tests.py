@@ -204,7 +204,7 @@ def run_cluster(count, arguments=()):
     if arguments:
         run_pytest(count, "tests/cluster", arguments)
         return
-    # Most of them wait for something most of the time. --dist loadfile: fixtures of a module are made once.
+    # Most of them wait for something most of the time. Who gets what: tests/cluster/conftest.py.
     run_pytest(count, "tests/cluster", ("-m", "not alone", "-n", str(WORKERS), "--dist", "loadfile"))
     heading("clusters of processes: what takes the machine for itself")
     run_pytest(count, "tests/cluster", ("-m", "alone"), "-alone")
