@@ -71,7 +71,7 @@ def test_many_writers_of_redis_benchmark_on_leader_and_follower(make_cluster):
     for node in (cluster.wait_leader(), cluster.followers()[0]):
         for extra in (["-c", "50", "-P", "1"], ["-c", "50", "-P", "16"], ["-c", "200", "-P", "1"]):
             run = subprocess.run(
-                ["redis-benchmark", "-p", str(node.port), "-n", "40000", "-r", "1000", "-t", "set", "-q",
+                ["redis-benchmark", "-p", str(node.port), "-n", "15000", "-r", "1000", "-t", "set", "-q",
                  *extra], capture_output=True, text=True, timeout=120)
             assert run.returncode == 0, run.stderr
             assert "error" not in (run.stdout + run.stderr).lower(), run.stdout + run.stderr

@@ -78,7 +78,7 @@ def test_memory_is_bounded_whatever_the_size_of_values_is(make_cluster):
     node = cluster.nodes[0]
     base = node.rss_bytes()
     most = 0
-    for size, count in ((100_000, 2000 * SIZE), (4_000_000, 100 * SIZE)):
+    for size, count in ((100_000, 1000 * SIZE), (4_000_000, 50 * SIZE)):
         with node.connect(120) as connection:
             for command in ("SET", "GET"):
                 for i in range(count):
