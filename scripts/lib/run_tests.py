@@ -14,7 +14,8 @@ import coverage
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM_SECONDS = 600
-WORKERS = 3  # modules of tests/cluster that run at once
+WORKERS = 1 + min(os.cpu_count() or 1, 3)  # modules of tests/cluster that run at once
+SLOWEST = 15  # tests of clusters and scripts that are listed at the end
 SANITIZED = ("base", "config", "raft", "rocks", "resp")  # the actors' compile time does not fit
 SUMMARY = re.compile(r"test cases:\s*(\d+)\s*\|\s*(\d+) passed\s*\|\s*(\d+) failed"
                      r"\s*\|\s*(\d+) skipped")
@@ -24,10 +25,33 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 class Count:
     def __init__(self):
         self.passed = self.failed = 0
+        self.seconds = []  # (seconds, name) of each test that pytest ran
+        self.broken = []  # names of those that failed
 
     def add(self, passed, failed):
         self.passed += passed
         self.failed += failed
+
+    def add_report(self, suite, code):
+        """A <testsuite> of pytest, which ended with `code`."""
+        no_tests_collected = 5
+        failed = int(suite.get("failures")) + int(suite.get("errors"))
+        self.add(int(suite.get("tests")) - failed - int(suite.get("skipped")),
+                 max(failed, int(code not in (0, no_tests_collected))))
+        for case in suite.iter("testcase"):
+            name = f"{case.get('classname', '').split('.')[-1]}::{case.get('name')}"
+            self.seconds.append((float(case.get("time") or 0), name))
+            if case.find("failure") is not None or case.find("error") is not None:
+                self.broken.append(name)
+
+    def report(self):
+        if self.seconds:
+            heading("slowest tests")
+        for seconds, name in sorted(self.seconds, reverse=True)[:SLOWEST]:
+            print(f"  {seconds:7.1f} s  {name}")
+        if self.broken:
+            heading("failed")
+            print("".join(f"  {name}\n" for name in self.broken), end="")
 
 
 def heading(text):
@@ -165,15 +189,9 @@ def run_pytest(count, folder, arguments=(), part=""):
     if os.path.exists(report):
         os.remove(report)
     code = subprocess.call(["/usr/bin/python3", "-u", "-m", "pytest", folder, "-v", "-rs",
-                            "--durations=10", "-p", "no:cacheprovider", f"--junitxml={report}",
-                            *arguments], cwd=ROOT)
-    no_tests_collected = 5
+                            "-p", "no:cacheprovider", f"--junitxml={report}", *arguments], cwd=ROOT)
     try:
-        suite = xml.etree.ElementTree.parse(report).getroot().find("testsuite")
-        failed = int(suite.get("failures")) + int(suite.get("errors"))
-        skipped = int(suite.get("skipped"))
-        count.add(int(suite.get("tests")) - failed - skipped,
-                  max(failed, int(code not in (0, no_tests_collected))))
+        count.add_report(xml.etree.ElementTree.parse(report).getroot().find("testsuite"), code)
     except (OSError, AttributeError, xml.etree.ElementTree.ParseError):
         count.add(0, 1)  # pytest itself broke
 
@@ -186,7 +204,7 @@ def run_cluster(count, arguments=()):
     if arguments:
         run_pytest(count, "tests/cluster", arguments)
         return
-    # Most of them wait for something most of the time.
+    # Most of them wait for something most of the time. Who gets what: tests/cluster/conftest.py.
     run_pytest(count, "tests/cluster", ("-m", "not alone", "-n", str(WORKERS), "--dist", "loadfile"))
     heading("clusters of processes: what takes the machine for itself")
     run_pytest(count, "tests/cluster", ("-m", "alone"), "-alone")
@@ -222,6 +240,7 @@ def main(arguments):
         run_coverage(count)
     if what == "--sanitize":
         run_sanitized(count, rest)
+    count.report()
     print(f"\ntook {time.monotonic() - started:.0f} s")
     print(f"{count.passed} passed, {count.failed} failed", flush=True)
     return 1 if count.failed or not count.passed else 0

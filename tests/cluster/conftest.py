@@ -1,8 +1,10 @@
 """Fixtures of the cluster tests. Run: /usr/bin/python3 -m pytest tests/cluster"""
 from __future__ import annotations
 
+import functools
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -19,9 +21,42 @@ NEEDS_NO_SERVER = {"test_checker.py", "test_harness.py"}
 BOTH_ENGINES = {"test_chaos.py", "test_clients.py", "test_drain.py", "test_garbage.py", "test_limits.py",
                 "test_sockets.py"}
 
-# These judge times and rates, or take the whole machine: scripts/test runs them with nothing beside.
-ALONE = {"test_bench.py", "test_chaos.py", "test_deadlines.py", "test_disks.py", "test_measures.py",
-         "test_pressure.py", "test_slow_disks.py", "test_sockets.py", "test_stopped_leader.py"}
+# These judge times and rates, or take the whole machine: scripts/test runs them with nothing beside. So it
+# does with tests of other modules that are marked so.
+ALONE = {"test_chaos.py", "test_deadlines.py", "test_measures.py", "test_pressure.py", "test_slow_disks.py",
+         "test_stopped_leader.py"}
+
+
+HERE = pathlib.Path(__file__).parent
+FIRST = {"test_book.py"}  # of those that share nothing: they have the longest tests
+SHARES = re.compile(r'scope="module"|def test_\w+\([^)]*\b(?:shared|single)\b')
+
+
+@functools.cache
+def shares(module: str) -> bool:
+    """Whether its tests share a cluster, or something else that is made once for the module; those of
+    test_bench a program that scripts/bench compiles."""
+    return module == "test_bench.py" or SHARES.search((HERE / module).read_text(encoding="utf-8")) is not None
+
+
+def rank(item) -> int:
+    """What cannot be divided goes first, so that no worker waits for another in the end."""
+    module = pathlib.Path(str(item.fspath)).name
+    return 1 if shares(module) else 0 if module in FIRST else 2
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Several workers (scripts/test): a module whose tests share something goes to one of them, the tests
+    of all others go to whoever has time."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            module = nodeid.partition("::")[0].rpartition("/")[2]
+            return module if shares(module) else nodeid
+
+    return Scheduling(config, log)
 
 
 def pytest_configure(config):
@@ -40,6 +75,8 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if pathlib.Path(str(item.fspath)).name in ALONE:
             item.add_marker(pytest.mark.alone)
+    if config.getoption("numprocesses", None) or hasattr(config, "workerinput"):
+        items.sort(key=rank)
     if os.access(server_binary(), os.X_OK):
         return
     missing = pytest.mark.skip(reason=f"no server at {server_binary()} (set KIWI_SERVER)")

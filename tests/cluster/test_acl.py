@@ -13,6 +13,7 @@ import time
 import pytest
 
 from support import oracle
+from support.ports import free_ports
 from support.processes import server_binary
 from support.resp import Connection, RespError
 from support.waiting import wait_until
@@ -315,7 +316,8 @@ def test_renamed_commands(make_cluster, tmp_path):
 
 @pytest.mark.skipif(oracle.why_not() is not None, reason=str(oracle.why_not()))
 def test_random_rules_let_users_do_what_they_do_in_redis(seed):
-    done = subprocess.run([ROOT / "scripts" / "diff", "--users", "--seconds", "30", "--seed", str(seed)],
+    done = subprocess.run([ROOT / "scripts" / "diff", "--users", "--seconds", "15", "--seed", str(seed),
+                           "--port", str(free_ports(6))],
                           env={**os.environ, "KIWI_SERVER": str(server_binary())},
                           capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr

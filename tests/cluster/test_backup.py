@@ -6,7 +6,7 @@ import pathlib
 import subprocess
 import threading
 
-from support.ports import free_port
+from support.ports import free_port, free_ports
 from support.processes import server_binary
 from support.resp import Connection
 from support.waiting import wait_until
@@ -79,16 +79,6 @@ def prefix_length(connection):
     return length
 
 
-def three_free_ports():
-    while True:
-        base = free_port()
-        try:
-            for offset in (1, 2):
-                Connection("127.0.0.1", base + offset).close()
-        except OSError:
-            return base
-
-
 def test_a_backup_of_a_follower_under_load_restores_into_one_node_and_into_three(make_cluster,
                                                                                  tmp_path):
     cluster = make_cluster(3)
@@ -109,7 +99,7 @@ def test_a_backup_of_a_follower_under_load_restores_into_one_node_and_into_three
     assert "exists already" in run("backup", "--port", source.port, tmp_path / "monday", ok=False)
     dbid = source.info()["raft_dbid"]
     for size in (1, 3):
-        base = three_free_ports()
+        base = free_ports(3)
         run("cluster", "start", "--restore", tmp_path / "monday", "--nodes", size, "--port", base,
             "--dir", tmp_path / f"new-{size}", "--no-build")
         try:

@@ -8,7 +8,8 @@ import subprocess
 
 import pytest
 
-from test_backup import run, three_free_ports
+from support.ports import free_ports
+from test_backup import run
 
 
 @pytest.fixture
@@ -16,7 +17,7 @@ def bench(tmp_path):
     def call(*words):
         out = tmp_path / "out.json"
         said = run("bench", *words, "--no-build", "--dir", tmp_path / "data", "--json", out,
-                   "--port", three_free_ports())
+                   "--port", free_ports(3))
         return said, json.loads(out.read_text())
 
     return call
@@ -51,6 +52,7 @@ def test_writes_are_counted_with_their_syncs_and_bytes(bench, tmp_path):
     assert file["fdatasync_ms"][0] > 0
 
 
+@pytest.mark.alone
 def test_a_follower_that_lacks_a_little_and_one_that_lacks_all(bench):
     said, file = bench("stalls", "--keys", 20_000, "--rate", 300, "--calm", 0.3,
                        "--events", "5 % behind the cut,wiped follower")
@@ -89,6 +91,7 @@ def test_each_measurement_says_how_to_use_it(measurement):
     assert f"scripts/bench {measurement}" in run("bench", measurement, "--help").replace("[matrix]", "matrix")
 
 
+@pytest.mark.alone
 def test_what_waiting_clients_cost_on_three_nodes_and_redis(bench):
     said, file = bench("queues", "--systems", "redis,kiwi-3", "--rounds", 30, "--waiters", 60, "--pushes", 30,
                        "--seconds", 2)

@@ -5,6 +5,8 @@ import random
 import threading
 import time
 
+import pytest
+
 from support.cluster import wait_serving
 from support.resp import NOTHING, Push, RespError
 from support.waiting import wait_until
@@ -142,6 +144,7 @@ def run(cluster, seed, nemesis):
     return cachers
 
 
+@pytest.mark.alone
 def test_in_health_caches_are_behind_by_a_commit_notice(make_cluster, seed):
     cluster = make_cluster(3)
     cluster.wait_leader()

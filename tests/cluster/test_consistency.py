@@ -18,7 +18,7 @@ def rotating(cluster):
 
 def test_a_write_on_one_node_is_read_on_the_next_at_once(shared):
     connections, turn = rotating(shared)
-    for i in range(2000):
+    for i in range(600):
         writer = next(turn)
         assert connections[writer].call("SET", f"ryw:{i}", i) == "OK"
         reader = (writer + 1 + i % 2) % len(connections)
@@ -51,7 +51,7 @@ def test_a_value_never_goes_back_for_readers_on_other_nodes(shared):
     for thread in threads:
         thread.start()
     try:
-        wait_until(lambda: floor[0] > 1000 or problems, 20, "1000 writes")
+        wait_until(lambda: floor[0] > 500 or problems, 30, "500 writes")
     finally:
         stop.set()
         for thread in threads:

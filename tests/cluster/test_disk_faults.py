@@ -152,7 +152,7 @@ def test_a_second_signal_ends_a_stop_at_once(faulty_single):
     began = time.monotonic()
     node.process.terminate()
     assert node.process.wait(15) == 1
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 3.0, "the first signal alone waits for longer"
     assert "a second signal to stop" in node.log_text().splitlines()[-1], node.log_text()[-800:]
     disk.mend()
     node.start()

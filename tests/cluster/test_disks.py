@@ -199,6 +199,7 @@ def fill(node, number: int, stop: threading.Event, outcomes: Counter) -> None:
             time.sleep(0.2)
 
 
+@pytest.mark.alone
 def test_three_disks_filled_at_full_speed_end_no_process(make_cluster):
     """[F60]: refused while there is room for all that is owed; taken again when there is more."""
     reason = smalldisk.why_not()

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from support.cluster import wait_serving
+from support.cluster import Cluster, wait_serving
 from support.resp import Connection
 from support.waiting import wait_until
 
@@ -39,6 +39,14 @@ def throw(port: int, data: bytes, linger: float = 0.15) -> bytes:
     except OSError:
         pass
     return received
+
+
+@pytest.fixture(scope="module")
+def shared(io_engine):
+    """Their elections are to be those that garbage caused, not the machine's."""
+    with Cluster(3, faces=True, name="garbage", options={"raft.election-timeout": 1500}) as cluster:
+        cluster.start()
+        yield cluster
 
 
 @pytest.fixture

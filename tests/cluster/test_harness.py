@@ -5,12 +5,13 @@ import os
 import pathlib
 import socket
 import subprocess
+import sys
 import threading
 import time
 
 import pytest
 
-from support import chaosrun, fates, oracle
+from support import chaosrun, fates, oracle, ports
 from support.checker import INVALID, VALID, check_history
 from support.load import Incrementer, Load, park_clients_of, total, unpark_clients_of
 from support.proxy import PeerProxies
@@ -298,3 +299,12 @@ def test_a_bug_is_refused_where_it_would_not_be_switched_on(other):
     done = subprocess.run([chaos, "--mutant", "duplicate-applied", *other], capture_output=True,
                           text=True, timeout=60, env={**os.environ, "KIWI_MUTANT_SERVER": "/bin/false"})
     assert done.returncode == 2 and "--mutant" in done.stderr
+
+
+def test_a_port_is_given_to_one_process_only():
+    ours = [ports.free_port(), ports.free_web_port(), ports.free_ports(3) + 2]
+    asks = "import sys; from support.ports import claim; print([claim(int(port)) for port in sys.argv[1:]])"
+    other = subprocess.run([sys.executable, "-c", asks, *map(str, ours)], capture_output=True, text=True,
+                           cwd=pathlib.Path(__file__).parent)
+    assert other.stdout == "[False, False, False]\n", other.stdout + other.stderr
+    assert not any(ports.claim(port) for port in ours)

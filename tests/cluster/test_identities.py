@@ -52,9 +52,8 @@ def test_a_second_process_with_the_id_of_a_living_member_takes_nothing(make_clus
             assert voters(node) in ("3", None)
         write(alive, "b:")
         time.sleep(0.2)
-    told = [n for n in cluster.nodes if f"is node {claimed}" in n.log_text()
-            or "says the same id" in n.log_text()]
-    assert told, "nobody said who came"
+    wait_until(lambda: any(f"is node {claimed}" in n.log_text() or "says the same id" in n.log_text()
+                           for n in cluster.nodes), 10, "anybody to say who came")
     assert alive.info("raft")["raft_state"] == "up"
     assert isinstance(newcomer.call("SET", "a:0", "usurped"), RespError)
     for node in cluster.nodes:
@@ -132,7 +131,8 @@ def test_a_directory_put_back_from_a_copy_takes_no_part(make_cluster):
     back.start()
     wait_until(lambda: not back.alive(), 15, "the node on the old copy to stop")
     assert "is an old copy of itself" in back.log_text()
-    assert any("runs on an old copy" in n.log_text() for n in cluster.nodes if n is not back)
+    wait_until(lambda: any("runs on an old copy" in n.log_text() for n in cluster.nodes if n is not back), 10,
+               "another node to say so")
     for _ in range(5):  # a supervisor starts it again and again
         back.start()
         wait_until(lambda: not back.alive(), 15, "it to refuse")
@@ -228,7 +228,7 @@ def test_a_cluster_of_one_that_grew_is_not_founded_twice(make_cluster):
     wait_log(first, "founded cluster")
     wait_log(first, "It serves nothing any more", 15)
     # What was under way at that moment ends in TIMEOUT.
-    wait_until(lambda: str(first.call("SET", "a:0", "usurped")).startswith("CLUSTERDOWN"), 2,
+    wait_until(lambda: str(first.call("SET", "a:0", "usurped")).startswith("CLUSTERDOWN"), 10,
                "the second cluster to refuse writes")
     for node in cluster.nodes[1:]:
         assert read_all(node, "a:") == expected()

@@ -21,6 +21,7 @@ def terms(cluster):
 # so the larger value gets more: the rule is about what waits behind what, not about who gets a core.
 # For the same reason nothing times out here: three copies of it in three logs and three states are
 # 400 MiB for one disk.
+@pytest.mark.alone
 @pytest.mark.parametrize("size,election_timeout", [(8 * MIB, 300), (64 * MIB, 1500)])
 def test_a_big_value_moves_without_loss_of_leadership(make_cluster, size, election_timeout):
     """[F29] through a follower, so that it crosses the links in both directions."""

@@ -13,7 +13,7 @@ from support.onceload import OnceLoad
 from support.resp import RespError
 from support.waiting import wait_until
 
-SECONDS = float(os.environ.get("KIWI_ONCE_SECONDS", 20))
+SECONDS = float(os.environ.get("KIWI_ONCE_SECONDS", 12))
 CLIENTS = int(os.environ.get("KIWI_ONCE_CLIENTS", 20))
 
 

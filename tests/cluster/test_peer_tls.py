@@ -132,7 +132,7 @@ def test_who_replays_a_whole_link_gets_no_second_one(make_cluster):
                     pass
             except ConnectionError:
                 pass
-    assert int(victim.info("raft")["raft_link_refusals"]) > int(errors)
+    wait_until(lambda: int(victim.info("raft")["raft_link_refusals"]) > int(errors), 10, "a refusal to be counted")
     assert all(node.alive() for node in cluster.nodes)
     wait_links(cluster)
 
@@ -203,7 +203,8 @@ def test_a_secret_is_changed_under_load_without_an_error(make_cluster, seed):
     # It dials them after a while, and they dial it.
     wait_until(lambda: sum(int(n.info("raft")["raft_link_refusals"]) for n in others) > refusals, 20,
                "the old secret is refused")
-    assert all("id=3,state=disconnected" in " ".join(links_of(n)) for n in others)
+    wait_until(lambda: all("id=3,state=disconnected" in " ".join(links_of(n)) for n in others), 10,
+               "the links that were refused to be none")
     last.terminate()
     last.options["raft.cluster-secret"] = NEW_SECRET
     last.start()

@@ -1,4 +1,6 @@
 """scripts/test: what it counts."""
+import xml.etree.ElementTree
+
 import run_tests
 
 SUMMARY = "\x1b[0;36m[doctest] \x1b[0mtest cases:  7 |  {} passed | {} failed | 0 skipped\n"
@@ -20,3 +22,30 @@ def test_a_program_that_hangs_is_ended():
             "properties": [{"name": "TIMEOUT", "value": 0.2}]}
     code, output, seconds = run_tests.run_program(test)
     assert code != 0 and "too slow or hanging" in output and seconds < 10
+
+
+REPORT = """<testsuite errors="1" failures="1" skipped="1" tests="4">
+  <testcase classname="tests.cluster.test_a" name="test_good" time="0.5" />
+  <testcase classname="tests.cluster.test_a" name="test_bad[1]" time="7.25"><failure>x</failure></testcase>
+  <testcase classname="tests.cluster.test_b" name="test_broken" time="2"><error>x</error></testcase>
+  <testcase classname="tests.cluster.test_b" name="test_skipped" time="0"><skipped>x</skipped></testcase>
+</testsuite>"""
+
+
+def test_reports_of_pytest_are_added_up(capsys):
+    count = run_tests.Count()
+    for _ in range(2):
+        count.add_report(xml.etree.ElementTree.fromstring(REPORT), 1)
+    assert (count.passed, count.failed) == (2, 4)
+    count.report()
+    said = capsys.readouterr().out.splitlines()
+    assert said[2].split() == ["7.2", "s", "test_a::test_bad[1]"] and said[-1] == "  test_b::test_broken"
+
+
+def test_a_run_that_ends_badly_has_failed_whatever_it_reports():
+    count = run_tests.Count()
+    good = xml.etree.ElementTree.fromstring('<testsuite errors="0" failures="0" skipped="0" tests="3"/>')
+    count.add_report(good, 3)
+    assert (count.passed, count.failed) == (3, 1)
+    count.add_report(good, 5)
+    assert (count.passed, count.failed) == (6, 1)

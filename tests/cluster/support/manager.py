@@ -8,6 +8,8 @@ import time
 
 from .waiting import wait_until
 
+_MARK = "MARK"
+
 
 class Manager:
     """Use as a context manager; give `environment` to the node."""
@@ -18,6 +20,7 @@ class Manager:
         if watchdog_ms:
             self.environment["WATCHDOG_USEC"] = str(watchdog_ms * 1000)
         self.said: list[tuple[float, str]] = []
+        self._heard = 0  # marks of caught_up()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(self.path))
         self._socket.settimeout(0.1)
@@ -39,6 +42,9 @@ class Manager:
                 text = self._socket.recv(4096).decode()
             except TimeoutError:
                 continue
+            if text == _MARK:
+                self._heard += 1
+                continue
             self.said += [(time.monotonic(), line) for line in text.splitlines()]
 
     def lines(self, beginning: str, since: float = 0.0) -> list[str]:
@@ -47,6 +53,15 @@ class Manager:
     def status(self) -> str:
         """What the node said last of itself."""
         return (self.lines("STATUS=") or [""])[-1].removeprefix("STATUS=")
+
+    def caught_up(self) -> "Manager":
+        """All that was said before this call has been heard, also by a node that has ended since."""
+        wanted = self._heard + 1
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as own:
+            own.settimeout(10)
+            own.sendto(_MARK.encode(), str(self.path))
+        wait_until(lambda: self._heard >= wanted, 10, "the manager to hear its own mark")
+        return self
 
     def wait(self, line: str, timeout: float = 20.0) -> None:
         wait_until(lambda: line in [said for _, said in list(self.said)], timeout, f"the node to say {line}")

@@ -1,23 +1,23 @@
 """Free client ports whose peer port (client + 10000) is free as well, below the ephemeral range, and
-ports for HTTP below those. Each of several workers of pytest-xdist draws from a part of its own."""
+ports for HTTP below those. What one process of tests was given no other gets while it runs: each port is
+a byte of a file that its owner has locked."""
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import socket
+import tempfile
 
 PEER_OFFSET = 10_000
-_FIRST, _LAST = 10_500, 19_900
+WEB_OFFSET = 1_000  # where a node's HTTP port is if nobody says otherwise
+_FIRST, _LAST = 10_500, 19_400
 _FIRST_WEB, _LAST_WEB = 5_100, 10_400
-_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-_handed_out: set[int] = set()
+_TRIES = 20_000
 _order = random.Random(os.getpid() * 7919)
-
-
-def _drawn(first: int, last: int) -> int:
-    part = (last - first) // _WORKERS
-    return first + _WORKER * part + _order.randrange(part)
+# Opened once and never closed: closing any descriptor of it would unlock all of this process.
+_claims = open(os.path.join(tempfile.gettempdir(), f"kiwi-test-ports-{os.getuid()}"), "ab")
+_handed_out: set[int] = set()
 
 
 def _free(port: int) -> bool:
@@ -30,21 +30,41 @@ def _free(port: int) -> bool:
     return True
 
 
+def claim(port: int) -> bool:
+    """It is this process's until that ends. False: it is somebody's, or was handed out already."""
+    if port in _handed_out:
+        return False
+    try:
+        fcntl.lockf(_claims, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
+    _handed_out.add(port)
+    return _free(port)
+
+
 def free_port() -> int:
-    for _ in range(10_000):
-        port = _drawn(_FIRST, _LAST)
-        if port in _handed_out or not _free(port) or not _free(port + PEER_OFFSET):
-            continue
-        _handed_out.add(port)
-        return port
+    for _ in range(_TRIES):
+        port = _order.randrange(_FIRST, _LAST)
+        if _free(port + PEER_OFFSET) and claim(port):
+            return port
     raise RuntimeError("no free port")
 
 
+def free_ports(count: int) -> int:
+    """The first of so many client ports in a row, for what numbers its nodes by itself and says nothing
+    of HTTP."""
+    for _ in range(_TRIES):
+        base = _order.randrange(_FIRST, _LAST - count)
+        row = range(base, base + count)
+        if all(_free(port + PEER_OFFSET) and claim(port) and claim(port + WEB_OFFSET) for port in row):
+            return base
+    raise RuntimeError(f"no {count} free ports in a row")
+
+
 def free_web_port() -> int:
-    """Not the default, port + 1000: another node may have been given that for its clients."""
-    for _ in range(10_000):
-        port = _drawn(_FIRST_WEB, _LAST_WEB)
-        if port not in _handed_out and _free(port):
-            _handed_out.add(port)
+    """Not the default: another node may have been given that for its clients."""
+    for _ in range(_TRIES):
+        port = _order.randrange(_FIRST_WEB, _LAST_WEB)
+        if claim(port):
             return port
     raise RuntimeError("no free port for HTTP")
