@@ -49,3 +49,35 @@ def test_a_run_that_ends_badly_has_failed_whatever_it_reports():
     assert (count.passed, count.failed) == (3, 1)
     count.add_report(good, 5)
     assert (count.passed, count.failed) == (6, 1)
+
+
+def broken_beside_others(monkeypatch, alone):
+    """What counts of four tests, two of which failed beside others: the report of a run of those two follows."""
+    calls = []
+
+    def run_pytest(count, folder, arguments=(), part=""):
+        calls.append([folder, *arguments])
+        count.add_report(xml.etree.ElementTree.fromstring(alone), 1)
+
+    monkeypatch.setattr(run_tests, "run_pytest", run_pytest)
+    count = run_tests.Count()
+    count.add_report(xml.etree.ElementTree.fromstring(REPORT), 1)
+    run_tests.run_broken_again(count)
+    return count, calls
+
+
+def test_what_fails_beside_others_is_run_again_alone_and_named(monkeypatch, capsys):
+    alone = """<testsuite errors="0" failures="1" skipped="0" tests="2">
+      <testcase classname="tests.cluster.test_a" name="test_bad[1]"><failure>x</failure></testcase>
+      <testcase classname="tests.cluster.test_b" name="test_broken" /></testsuite>"""
+    count, calls = broken_beside_others(monkeypatch, alone)
+    assert calls == [["tests/cluster/test_a.py::test_bad[1]", "tests/cluster/test_b.py::test_broken"]]
+    assert (count.passed, count.failed, count.broken) == (2, 1, ["test_a::test_bad[1]"])
+    count.report()
+    assert "passed alone" in capsys.readouterr().out and count.only_beside_others == ["test_b::test_broken"]
+
+
+def test_a_second_run_that_breaks_changes_nothing(monkeypatch):
+    count, _ = broken_beside_others(
+        monkeypatch, '<testsuite errors="0" failures="0" skipped="0" tests="0"></testsuite>')
+    assert (count.passed, count.failed) == (1, 2)
