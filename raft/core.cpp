@@ -94,6 +94,13 @@ Core::State::State(const CoreOptions& core_options, StartState start)
     }
   }
   effects = {};
+  // F52: an old copy may have taken later numbers of its own from a leader, and ended before it
+  // left a note of it. While it knew of them it acknowledged nothing, so none was told to it as
+  // committed: they are in the tail, or in the state that was installed.
+  note_own_numbers(start.sessions);
+  for (LogIndex i = log.base_index() + 1; i <= log.last_index(); ++i) {
+    note_own_number(log.at(i).number);
+  }
   announced.term = term;
   silent_until = options.leases ? options.election_ticks_min : 0;
   reset_election_timer();

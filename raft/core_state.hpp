@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <utility>
 #include <variant>
@@ -239,6 +240,7 @@ struct Core::State {
   void note_removed();
   void note_heard_as_member();
   void note_own_number(const ProposalNumber& number);
+  void note_own_numbers(std::span<const SessionRow> sessions);
   void note_configurations_applied(LogIndex before);
 
   // ---------------- election.cpp

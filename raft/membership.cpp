@@ -171,6 +171,12 @@ void Core::State::note_own_number(const ProposalNumber& number) {
   effects.events.emplace_back(OldCopyFound{number.epoch});
 }
 
+void Core::State::note_own_numbers(std::span<const SessionRow> sessions) {
+  for (const SessionRow& row : sessions) {
+    note_own_number({row.node, row.incarnation, row.epoch, row.sequence, row.group});
+  }
+}
+
 void Core::State::note_heard_as_member() {
   not_member_from.clear();
   if (removed && is_member_here()) {

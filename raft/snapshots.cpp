@@ -212,9 +212,7 @@ void Core::State::snapshot_installed(const SnapshotMeta& meta,
                                      std::span<const SessionRow> sessions) {
   CHECK_INVARIANT(installing);
   // Ahead of the answer that is owed below: the entries of a snapshot do not pass by one by one.
-  for (const SessionRow& row : sessions) {
-    note_own_number({row.node, row.incarnation, row.epoch, row.sequence, row.group});
-  }
+  note_own_numbers(sessions);
   CHECK_INVARIANT(leading() == nullptr);
   CHECK_INVARIANT(meta.index > commit);
   installing = false;

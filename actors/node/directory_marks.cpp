@@ -211,22 +211,27 @@ raft::Lineage KnownMarks::of(NodeId node, const Incarnation& incarnation) const 
 bool KnownMarks::learn(NodeId node,
                        const Incarnation& incarnation,
                        const std::vector<raft::Mark>& marks,
-                       const raft::Configuration& members) {
+                       const raft::Configuration& latest,
+                       const raft::Configuration& committed) {
   const std::pair<NodeId, Incarnation> life{node, incarnation};
   if (marks.empty()) {
     return false;
   }
   // Safety: members always have room (F52).
-  if (!lives_.contains(life) && !members.has(node, incarnation) &&
-      lives_.size() >= members.members.size() + kStrangersMax) {
-    keep_members_of(members);
+  if (!lives_.contains(life) && !latest.has(node, incarnation) &&
+      !committed.has(node, incarnation) &&
+      lives_.size() >= latest.members.size() + committed.members.size() + kStrangersMax) {
+    keep_members_of(latest, committed);
   }
   return lives_[life].learn(marks);
 }
 
-void KnownMarks::keep_members_of(const raft::Configuration& configuration) {
+// Safety: a removal that is not committed may be cut away again, and who was to go votes on.
+void KnownMarks::keep_members_of(const raft::Configuration& latest,
+                                 const raft::Configuration& committed) {
   std::erase_if(lives_, [&](const auto& item) {
-    return !configuration.has(item.first.first, item.first.second);
+    const auto& [node, incarnation] = item.first;
+    return !latest.has(node, incarnation) && !committed.has(node, incarnation);
   });
 }
 

@@ -48,9 +48,11 @@ class KnownMarks {
   bool learn(NodeId node,
              const Incarnation& incarnation,
              const std::vector<raft::Mark>& marks,
-             const raft::Configuration& members);
-  // Members that were removed or replaced never count again (F1).
-  void keep_members_of(const raft::Configuration& configuration);
+             const raft::Configuration& latest,
+             const raft::Configuration& committed);
+  // Members that were removed or replaced never count again (F1): of both configurations, the
+  // latest in the log and the committed one, all are kept.
+  void keep_members_of(const raft::Configuration& latest, const raft::Configuration& committed);
   size_t size() const { return lives_.size(); }
 
   // Of one life of a node.

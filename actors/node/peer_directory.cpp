@@ -241,7 +241,8 @@ std::vector<raft::Member> PeerDirectory::returned() const {
 // ---------------------------------------------------------------- who is believed to be whom
 
 bool PeerDirectory::learn(const KnownMarks::Item& item) {
-  const bool moved = known_marks_.learn(item.node, item.incarnation, item.marks, cluster_.latest);
+  const bool moved = known_marks_.learn(item.node, item.incarnation, item.marks, cluster_.latest,
+                                        cluster_.committed);
   marks_version_ += moved ? 1 : 0;
   return moved;
 }
@@ -251,8 +252,13 @@ void PeerDirectory::marks_stored(uint64_t version) {
   stored_version_ = version;
 }
 
+// By the latest configuration, or by the committed one, which may be the latest again.
+bool PeerDirectory::is_member(NodeId node, const Incarnation& incarnation) const {
+  return cluster_.latest.has(node, incarnation) || cluster_.committed.has(node, incarnation);
+}
+
 void PeerDirectory::learn_of_member(KnownMarks::Item item, MarksNews& news) {
-  if (!cluster_.latest.has(item.node, item.incarnation) || !learn(item)) {
+  if (!is_member(item.node, item.incarnation) || !learn(item)) {
     return;
   }
   const raft::Lineage now = known_marks_.of(item.node, item.incarnation);
@@ -299,7 +305,7 @@ KnownMarks::Item PeerDirectory::marks_of(NodeId peer) const {
 std::string PeerDirectory::marks_of_members() const {
   std::vector<KnownMarks::Item> items = known_marks_.items();
   std::erase_if(items, [this](const KnownMarks::Item& item) {
-    return !cluster_.latest.has(item.node, item.incarnation);
+    return !is_member(item.node, item.incarnation);
   });
   return KnownMarks::encode(items);
 }

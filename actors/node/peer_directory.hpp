@@ -101,7 +101,7 @@ class PeerDirectory {
   // What another member knows, as KnownMarks::encode() gives it.
   MarksNews others_know(std::string_view encoded);
   void remembers(KnownMarks known) { known_marks_ = std::move(known); }  // from the disk, first
-  void members_changed() { known_marks_.keep_members_of(cluster_.latest); }
+  void members_changed() { known_marks_.keep_members_of(cluster_.latest, cluster_.committed); }
   // What is known of the members, for another one, and of everybody, for the disk.
   std::string marks_of_members() const;
   std::string encode_marks() const { return KnownMarks::encode(known_marks_.items()); }
@@ -130,6 +130,7 @@ class PeerDirectory {
   };
   void judge_marks(const PeerHello& hello, Peer& peer, HelloNews& news);
   bool learn(const KnownMarks::Item& item);
+  bool is_member(NodeId node, const Incarnation& incarnation) const;
   void learn_of_member(KnownMarks::Item item, MarksNews& news);
   bool is_former_life(const PeerHello& hello);
   bool is_at_its_address(const PeerHello& hello) const;

@@ -89,11 +89,11 @@ TEST_CASE("what is known of the peers is never forgotten, and survives a start [
   const std::string dir = temp.path;
   KnownMarks known = *KnownMarks::load(dir);
   CHECK(known.of(NodeId{2}, life(2)).marks().empty());
-  CHECK(known.learn(NodeId{2}, life(2), {{4, 44}, {5, 55}}, {}));
-  CHECK_FALSE(known.learn(NodeId{2}, life(2), {{4, 44}}, {}));
-  CHECK_FALSE(known.learn(NodeId{2}, life(2), {}, {}));
-  CHECK(known.learn(NodeId{3}, life(3), {{1, 11}}, {}));
-  CHECK(known.learn(NodeId{3}, life(3), {{1, 12}}, {}));  // a fork
+  CHECK(known.learn(NodeId{2}, life(2), {{4, 44}, {5, 55}}, {}, {}));
+  CHECK_FALSE(known.learn(NodeId{2}, life(2), {{4, 44}}, {}, {}));
+  CHECK_FALSE(known.learn(NodeId{2}, life(2), {}, {}, {}));
+  CHECK(known.learn(NodeId{3}, life(3), {{1, 11}}, {}, {}));
+  CHECK(known.learn(NodeId{3}, life(3), {{1, 12}}, {}, {}));  // a fork
   REQUIRE(KnownMarks::store(dir, KnownMarks::encode(known.items())));
   known = *KnownMarks::load(dir);
   CHECK(known.of(NodeId{2}, life(2)).marks() == std::vector<raft::Mark>{{4, 44}, {5, 55}});
@@ -101,9 +101,17 @@ TEST_CASE("what is known of the peers is never forgotten, and survives a start [
   raft::Configuration now;
   now.members.push_back({NodeId{2}, life(2), {}, {}});
   now.members.push_back({NodeId{3}, life(9), {}, {}});  // replaced
-  known.keep_members_of(now);
+  known.keep_members_of(now, now);
   CHECK(known.of(NodeId{2}, life(2)).marks().size() == 2);
   CHECK(known.of(NodeId{3}, life(3)).marks().empty());
+  // Its replacement is in the log and not committed: it may be cut away, and 2 be a voter as
+  // before.
+  raft::Configuration replaced = now;
+  replaced.members[0].incarnation = life(8);
+  known.keep_members_of(replaced, now);
+  CHECK(known.of(NodeId{2}, life(2)).marks().size() == 2);
+  known.keep_members_of(replaced, replaced);
+  CHECK(known.of(NodeId{2}, life(2)).marks().empty());
   flip_last_byte(dir + "/peers");
   CHECK(KnownMarks::load(dir)->size() == 0);
 }
@@ -115,19 +123,19 @@ TEST_CASE("strangers take no room from members, and not much at all [F52]") {
     now.members.push_back({NodeId{id}, life(id), {}, {}});
   }
   KnownMarks known;
-  CHECK(known.learn(NodeId{2}, life(2), {{1, 11}}, now));
+  CHECK(known.learn(NodeId{2}, life(2), {{1, 11}}, now, now));
   for (int start = 0; start < 1000; ++start) {  // of a removed node without a disk
     Incarnation each = life(4);
     each.bytes[0] = static_cast<uint8_t>(start);
     each.bytes[1] = static_cast<uint8_t>(start >> 8);
-    CHECK(known.learn(NodeId{4}, each, {{1, 44}}, now));
+    CHECK(known.learn(NodeId{4}, each, {{1, 44}}, now, now));
     REQUIRE(known.size() < 100);
   }
   CHECK(known.of(NodeId{2}, life(2)).marks() == std::vector<raft::Mark>{{1, 11}});
   REQUIRE(KnownMarks::store(temp.path, KnownMarks::encode(known.items())));
   known = *KnownMarks::load(temp.path);
-  CHECK(known.learn(NodeId{2}, life(2), {{2, 22}}, now));
-  CHECK(known.learn(NodeId{3}, life(3), {{1, 33}}, now));
+  CHECK(known.learn(NodeId{2}, life(2), {{2, 22}}, now, now));
+  CHECK(known.learn(NodeId{3}, life(3), {{1, 33}}, now, now));
   CHECK(known.of(NodeId{3}, life(3)).marks() == std::vector<raft::Mark>{{1, 33}});
 }
 

@@ -191,8 +191,8 @@ TEST_CASE(
 TEST_CASE("a start that only others saw is known from them, of this node's directory, too [F52]") {
   Scene scene;
   KnownMarks theirs;
-  theirs.learn(NodeId{2}, member(2).incarnation, {{6, 66}}, {});
-  theirs.learn(NodeId{3}, member(3, 9).incarnation, {{6, 66}}, {});  // another life of it
+  theirs.learn(NodeId{2}, member(2).incarnation, {{6, 66}}, {}, {});
+  theirs.learn(NodeId{3}, member(3, 9).incarnation, {{6, 66}}, {}, {});  // another life of it
   const auto told = [&] { return scene.directory.others_know(KnownMarks::encode(theirs.items())); };
   auto news = told();
   REQUIRE(news.moved.size() == 1);
@@ -203,9 +203,9 @@ TEST_CASE("a start that only others saw is known from them, of this node's direc
   said.marks = {{5, 55}, {6, 77}};  // drawn by the copy
   CHECK(scene.directory.said(said)->peer_copy_is_old);
   scene.own.marks = {{5, 50}, {6, 60}};
-  theirs.learn(NodeId{1}, member(1).incarnation, {{6, 60}}, {});
+  theirs.learn(NodeId{1}, member(1).incarnation, {{6, 60}}, {}, {});
   CHECK_FALSE(told().own_copy_is_old);
-  theirs.learn(NodeId{1}, member(1).incarnation, {{7, 70}}, {});
+  theirs.learn(NodeId{1}, member(1).incarnation, {{7, 70}}, {}, {});
   CHECK(told().own_copy_is_old);
   news = scene.directory.others_know("garbage");
   CHECK(news.moved.empty());
@@ -261,7 +261,7 @@ TEST_CASE("two starts of one number are a fork: neither is linked to any more [F
   CHECK(scene.directory.may_link(NodeId{2}));
   scene.directory.gone(NodeId{2});  // the talk is over, the link is up
   KnownMarks of_node_3;
-  of_node_3.learn(NodeId{2}, member(2).incarnation, {{5, 55}, {6, 66}}, {});
+  of_node_3.learn(NodeId{2}, member(2).incarnation, {{5, 55}, {6, 66}}, {}, {});
   const auto news = scene.directory.others_know(KnownMarks::encode(of_node_3.items()));
   CHECK(news.forked == std::vector<NodeId>{NodeId{2}});
   REQUIRE(news.moved.size() == 1);
@@ -306,7 +306,7 @@ TEST_CASE("nobody is linked to before what it said is on disk [F52]") {
   CHECK(scene.directory.marks_are_stored());
   // Another member told of its start first: no news, but not on disk either.
   KnownMarks theirs;
-  theirs.learn(NodeId{2}, member(2).incarnation, {{5, 55}, {6, 66}}, {});
+  theirs.learn(NodeId{2}, member(2).incarnation, {{5, 55}, {6, 66}}, {}, {});
   scene.directory.others_know(KnownMarks::encode(theirs.items()));
   PeerHello said = scene.hello(2);
   said.boot_epoch = 2;
@@ -357,6 +357,21 @@ TEST_CASE("an old copy is known as one after any number of strangers [F52]") {
   CHECK(scene.directory.said(said)->peer_is_behind);
   said.marks.push_back({4, 99});  // and started
   scene.directory.said(said);
+  CHECK(scene.directory.is_old_copy(NodeId{2}));
+}
+
+TEST_CASE("an old copy of a member whose replacement is cut away again is known as one [F52]") {
+  Scene scene;
+  PeerHello said = scene.hello(2);
+  said.marks = {{4, 44}, {5, 55}};
+  CHECK(scene.directory.said(said)->marks_moved);
+  scene.facts.latest.members[1] = member(2, 2);  // by an entry that is not committed
+  scene.directory.members_changed();             // one before it was
+  const Incarnation life = member(2).incarnation;
+  CHECK_FALSE(scene.directory.has_marks(NodeId{2}, life, {{6, 66}}).moved.empty());
+  scene.facts.latest = scene.facts.committed;
+  said.marks.resize(1);  // its directory was put back
+  CHECK(scene.directory.said(said)->peer_is_behind);
   CHECK(scene.directory.is_old_copy(NodeId{2}));
 }
 

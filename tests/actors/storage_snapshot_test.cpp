@@ -315,6 +315,30 @@ TEST_CASE("a state below what its log was cut at is refused with a sentence [F13
         std::string::npos);
 }
 
+// The number of each start is higher than the one before: the next would pass for the later one.
+TEST_CASE("a state of a later start ends this start and all after it [F52]") {
+  Directory dir;
+  {
+    auto storage = Storage::open(options(dir.at("data")));
+    REQUIRE(storage.has_value());
+    const raft::Identity& own = (*storage)->identity();
+    resp::Log log;
+    log.last = LogIndex{0};
+    log.add(raft::EntryKind::kConfiguration,
+            SharedBytes(raft::encode_configuration(members_of(**storage))));
+    log.batch({own.node, own.incarnation, own.boot_epoch + 1, 1},
+              {resp::packed({"set", "n", "1"})});
+    commit(**storage, log);
+    (*storage)->keyspace().flush();
+  }
+  for (int start = 0; start < 3; ++start) {
+    CAPTURE(start);
+    const auto storage = Storage::open(options(dir.at("data")));
+    REQUIRE_FALSE(storage.has_value());
+    CHECK(storage.error().text.find("is of a later start than the log") != std::string::npos);
+  }
+}
+
 TEST_CASE("a live state that the log names and is not there is refused, nothing is deleted [F14]") {
   Directory dir;
   prepare(dir);

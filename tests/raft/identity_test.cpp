@@ -135,6 +135,33 @@ TEST_CASE("numbers of a later start in a snapshot prove it before the copy answe
   CHECK(env.node(NodeId{2}).core->status().role == Role::kFollower);
 }
 
+// Its process was killed between the write of the log and the note that it is an old copy.
+TEST_CASE("what an old copy took from a leader or a snapshot is found when it starts again [F52]") {
+  for (const bool by_snapshot : {false, true}) {
+    CAPTURE(by_snapshot);
+    TraceEnv env = led_cluster("3 election=6");
+    env.node(NodeId{2}).options.boot_epoch = 1;
+    env.run({"propose 2 \"a\" epoch=1", "stabilize", "tick 1 count=2", "stabilize"});
+    const Directory copy(env.node(NodeId{2}));
+    env.run({"propose 2 \"b\" epoch=3", "stabilize", "tick 1 count=2", "stabilize", "flush 1",
+             "copy 1 s", "crash 2", "drop"});
+    put_back(env, copy);
+    if (by_snapshot) {
+      env.run({"receive 2 s term=2", "install 2", "persisted 2"});  // the core hears no more of it
+    } else {
+      env.run({"crash 1", "start 1", "tick 3 count=6", "drop", "campaign 1", "stabilize",
+               "tick 1 count=2", "stabilize"});
+    }
+    env.run({"crash 2", "drop"});
+    env.nodes.at(NodeId{2}).options.boot_epoch = 2;
+    env.quiet = false;
+    const std::string out = env.run({"start 2"});
+    CHECK(out.find("2: event old-copy epoch=3") != std::string::npos);
+    env.run({"tick 2 count=40"});  // it never campaigns
+    CHECK(env.node(NodeId{2}).core->status().role == Role::kFollower);
+  }
+}
+
 // The directory and a copy of it were started once each: both starts have the same number.
 TEST_CASE("numbers of this very start that a node did not give prove the same [F52]") {
   TraceEnv env = led_cluster("3 election=6");
