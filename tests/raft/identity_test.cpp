@@ -95,8 +95,9 @@ TEST_CASE("numbers of a later start in the log prove to a node that it is an old
   TraceEnv env = led_cluster("3 election=6");
   env.node(NodeId{2}).options.boot_epoch = 1;
   env.run({"propose 2 \"a\" epoch=1", "stabilize", "tick 1 count=2", "stabilize"});
-  const Directory copy(env.node(NodeId{2}));
-  env.run({"propose 2 \"b\" epoch=2", "stabilize", "tick 1 count=2", "stabilize"});
+  Directory copy(env.node(NodeId{2}));
+  copy.options.boot_epoch = 2;
+  env.run({"propose 2 \"b\" epoch=3", "stabilize", "tick 1 count=2", "stabilize"});
   env.run({"crash 2", "drop"});
   put_back(env, copy);
   // A leader of a later term does not remember what node 2 had acknowledged, and sends it all.
@@ -104,7 +105,7 @@ TEST_CASE("numbers of a later start in the log prove to a node that it is an old
   const std::string out = env.run({"crash 1", "start 1", "tick 3 count=6", "drop", "campaign 1",
                                    "stabilize", "tick 1 count=2", "stabilize"});
   CHECK(env.node(NodeId{1}).core->status().role == Role::kLeader);
-  CHECK(out.find("2: event old-copy epoch=2") != std::string::npos);
+  CHECK(out.find("2: event old-copy epoch=3") != std::string::npos);
   // It confirms nobody's leadership: it may have forgotten that it followed a later one.
   const std::string asked = env.run({"link-down 1 3", "read 1 id=7", "stabilize"});
   CHECK(asked.find("2: send 1 t") != std::string::npos);
@@ -121,15 +122,16 @@ TEST_CASE("numbers of a later start in a snapshot prove it before the copy answe
   TraceEnv env = led_cluster("3 election=6");
   env.node(NodeId{2}).options.boot_epoch = 1;
   env.run({"propose 2 \"a\" epoch=1", "stabilize", "tick 1 count=2", "stabilize"});
-  const Directory copy(env.node(NodeId{2}));
-  env.run({"propose 2 \"b\" epoch=2", "stabilize", "tick 1 count=2", "stabilize", "flush 1",
+  Directory copy(env.node(NodeId{2}));
+  copy.options.boot_epoch = 2;
+  env.run({"propose 2 \"b\" epoch=3", "stabilize", "tick 1 count=2", "stabilize", "flush 1",
            "copy 1 s", "crash 2", "drop"});
   put_back(env, copy);
   env.quiet = false;
   const std::string out =
       env.run({"receive 2 s term=2", "install 2", "persisted 2", "installed 2"});
   CHECK(out.find("2: verdict install") != std::string::npos);
-  CHECK(out.find("2: event old-copy epoch=2") != std::string::npos);
+  CHECK(out.find("2: event old-copy epoch=3") != std::string::npos);
   const std::string after = env.run({"stabilize", "tick 2 count=40"});
   CHECK(after.find("2: send 1 t2 AppendEntriesResponse match=") == std::string::npos);
   CHECK(env.node(NodeId{2}).core->status().role == Role::kFollower);
@@ -142,7 +144,8 @@ TEST_CASE("what an old copy took from a leader or a snapshot is found when it st
     TraceEnv env = led_cluster("3 election=6");
     env.node(NodeId{2}).options.boot_epoch = 1;
     env.run({"propose 2 \"a\" epoch=1", "stabilize", "tick 1 count=2", "stabilize"});
-    const Directory copy(env.node(NodeId{2}));
+    Directory copy(env.node(NodeId{2}));
+  copy.options.boot_epoch = 2;
     env.run({"propose 2 \"b\" epoch=3", "stabilize", "tick 1 count=2", "stabilize", "flush 1",
              "copy 1 s", "crash 2", "drop"});
     put_back(env, copy);
