@@ -76,8 +76,8 @@ def timeout(g):
 
 
 BY_NAME = {
-    "script": lambda g: scripts.text(g.rng),
-    "sha1": lambda g: scripts.sha1(g.rng),
+    "script": lambda g: scripts.text(g.rng, g.scripts),
+    "sha1": lambda g: scripts.sha1(g.rng, g.scripts),
     "timeout": timeout,
     "seconds": lambda g: pools.duration(g.rng, False),
     "milliseconds": lambda g: pools.duration(g.rng, True),
@@ -145,6 +145,7 @@ class Generator:
 
     def __init__(self, rng, table, now):
         self.rng, self.table, self.now = rng, table, now
+        self.scripts = scripts.pool(rng) if any(name.startswith(("eval", "script")) for name in table) else []
         self.names = sorted(set(table) - WAITING | READS.intersection(table))
         self.waiting = sorted(WAITING.intersection(table))
         self.tokens = sorted({token for command in table.values() for token in command.tokens})
