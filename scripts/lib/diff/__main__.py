@@ -43,7 +43,8 @@ LEFT_OUT = ("acl*", "auth", "bgrewriteaof", "bgsave", "client*", "cluster*", "co
             "quit", "readonly", "readwrite", "replconf", "replicaof", "reset", "restore-asking", "role", "save",
             "shutdown", "slaveof", "slowlog*", "swapdb", "sync", "time", "wait", "waitaof",
             "subscribe", "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe", "sunsubscribe", "pubsub*",
-            "publish", "spublish", "script debug", "script kill", "function*", "fcall*", "multi",
+            "publish", "spublish", "script debug", "script kill", "function dump", "function help", "function kill", "function list",
+            "function restore", "function stats", "multi",
             "exec", "discard", "watch", "unwatch", "asking", "dump", "restore",
             "select", "ping", "echo",
             # Order without BY, and which of equal ones a LIMIT takes, is a hash table's or a quicksort's.
@@ -68,6 +69,7 @@ class Servers:
             side.hello(protocol)
             side.call("FLUSHALL")
             side.call("SCRIPT", "FLUSH")
+            side.call("FUNCTION", "FLUSH")
         return Pair(*sides, containers)
 
     def stop(self):

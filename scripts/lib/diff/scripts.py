@@ -56,6 +56,28 @@ def text(rng, texts):
                                      b"#!lua flags=nope\nreturn 1"])
 
 
+FUNCTIONS = [b"f0", b"f1", b"f2", b"f3", b"f4"]
+LIBRARIES = [b"l0", b"l1", b"l2"]
+
+
+def library(rng, texts):
+    """The code of FUNCTION LOAD: functions whose bodies are scripts of the sequence."""
+    parts = []
+    for name in rng.sample(FUNCTIONS, rng.randint(1, 2)):
+        body = rng.choice(texts).replace(b"#!lua\n", b"")
+        if rng.random() < 0.6:
+            parts.append(b"redis.register_function('%s', function(KEYS, ARGV)\n%s\nend)" % (name, body))
+        else:
+            flags = b", ".join(rng.sample([b"'no-writes'", b"'allow-oom'", b"'allow-stale'", b"'no-cluster'"], rng.randint(0, 2)))
+            parts.append(b"redis.register_function{function_name = '%s', description = 'x', flags = {%s}, "
+                         b"callback = function(KEYS, ARGV)\n%s\nend}" % (name, flags, body))
+    code = b"#!lua name=%s\n%s" % (rng.choice(LIBRARIES), b"\n".join(parts))
+    return pools.clumsy(rng, [code], [b"", b"return 1", b"#!lua", b"#!lua name=l 0\n", b"#!lua name=l0\n", b"#!js name=l0\nx",
+                                      code + b" x(", code + b"\nredis.call('get', 'x')",
+                                      code + b"\nredis.register_function('f0', 1)",
+                                      code + b"\nredis.register_function{function_name = 'g', nope = 1}"])
+
+
 def sha1(rng, texts):
     found = hashlib.sha1(rng.choice(texts)).hexdigest().encode()
     return pools.clumsy(rng, [found, found.upper()], [b"", b"x", b"0" * 40])
@@ -65,11 +87,12 @@ class Count:
     """Scripts that were run, and the calls of commands that stand in them."""
 
     def __init__(self):
-        self._seen, self.runs, self.good, self.calls = set(), 0, 0, 0
+        self._seen, self.runs, self.good, self.calls, self.functions = set(), 0, 0, 0, 0
 
     def add(self, argv, succeeded, texts):
         """texts: those of the sequence. An EVALSHA that failed may not have found its script: it does not count."""
         name = argv[0].upper()
+        self.functions += succeeded and name.startswith(b"FCALL")
         if not name.startswith(b"EVAL") or len(argv) < 2 or (b"SHA" in name and not succeeded):
             return
         by_sha = {hashlib.sha1(one).hexdigest().encode(): one for one in texts} if b"SHA" in name else {}
@@ -83,4 +106,4 @@ class Count:
 
     def line(self):
         return (f"scripts: {len(self._seen)} different ones, run {self.runs} times ({self.good} without an error); "
-                f"{self.calls} calls of commands stand in what was run")
+                f"{self.calls} calls of commands stand in what was run; {self.functions} calls of functions")
