@@ -41,18 +41,20 @@ class Writes:
 
 
 class Writer(threading.Thread):
-    def __init__(self, nodes, writes, stop, seed):
+    """Writes keys of its own through one node: a node that is cut off holds up no other's writer."""
+
+    def __init__(self, node, keys, writes, stop, seed):
         super().__init__(daemon=True)
-        self.nodes, self.writes, self.stop = nodes, writes, stop
+        self.node, self.keys, self.writes, self.stop = node, keys, writes, stop
         self.random = random.Random(seed)
 
     def run(self):
         value = 0
         while not self.stop.is_set():
             value += 1
-            key = self.random.choice(KEYS)
+            key = self.random.choice(self.keys)
             try:
-                if self.random.choice(self.nodes).call("SET", key, value, timeout=3) == "OK":
+                if self.node.call("SET", key, value, timeout=3) == "OK":
                     self.writes.add(key, value)
             except OSError:
                 pass
@@ -82,11 +84,22 @@ class Cacher(threading.Thread):
                 self.cached.pop(key.decode(), None)
 
     def call(self, connection, *command):
-        """The reply, behind all pushes that came before it."""
+        """The reply, behind all pushes that came before it. What is cached gets no younger meanwhile."""
         connection.send(*command)
-        while isinstance(reply := connection.read(), Push):
+        while True:
+            self.look()
+            reply = connection.read_within(0.01)
+            if reply is NOTHING:
+                continue
+            if not isinstance(reply, Push):
+                return reply
             self.told(reply)
-        return reply
+
+    def look(self):
+        at = time.monotonic()
+        for key, value in self.cached.items():
+            self.hits += 1
+            self.oldest_s = max(self.oldest_s, self.writes.overwritten_for(key, value, at))
 
     def drain(self, connection):
         while (push := connection.read_within(0.01)) is not NOTHING:
@@ -112,11 +125,7 @@ class Cacher(threading.Thread):
                 return
 
     def step(self, connection):
-        at = time.monotonic()
         self.drain(connection)
-        for key, value in self.cached.items():
-            self.hits += 1
-            self.oldest_s = max(self.oldest_s, self.writes.overwritten_for(key, value, at))
         key = self.random.choice(KEYS)
         if key not in self.cached:
             reply = self.call(connection, "GET", key)
@@ -131,13 +140,15 @@ class Cacher(threading.Thread):
 def run(cluster, seed, nemesis):
     stop_writing, stop = threading.Event(), threading.Event()
     writes = Writes()
-    writer = Writer(cluster.nodes, writes, stop_writing, seed)
+    writers = [Writer(node, KEYS[place::len(cluster.nodes)], writes, stop_writing, seed - node.id)
+               for place, node in enumerate(cluster.nodes)]
     cachers = [Cacher(node, writes, stop, seed + node.id) for node in cluster.nodes]
-    for thread in [writer, *cachers]:
+    for thread in [*writers, *cachers]:
         thread.start()
     nemesis()
     stop_writing.set()
-    writer.join(10)
+    for writer in writers:
+        writer.join(10)
     stop.set()
     for cacher in cachers:
         cacher.join(20)
