@@ -56,14 +56,16 @@ def text(rng, texts):
                                      b"#!lua flags=nope\nreturn 1"])
 
 
-FUNCTIONS = [b"f0", b"f1", b"f2", b"f3", b"f4"]
+FUNCTIONS = [b"f0", b"f1", b"f2", b"f3", b"f4", b"l0f", b"l1f", b"l2f"]
 LIBRARIES = [b"l0", b"l1", b"l2"]
 
 
 def library(rng, texts):
     """The code of FUNCTION LOAD: functions whose bodies are scripts of the sequence."""
     parts = []
-    for name in rng.sample(FUNCTIONS, rng.randint(1, 2)):
+    place = rng.randrange(len(LIBRARIES))
+    # The second one's name is this library's: of two that exist elsewhere Redis names any.
+    for name in [rng.choice(FUNCTIONS[:5]), FUNCTIONS[5 + place]][: rng.randint(1, 2)]:
         body = rng.choice(texts).replace(b"#!lua\n", b"")
         if rng.random() < 0.6:
             parts.append(b"redis.register_function('%s', function(KEYS, ARGV)\n%s\nend)" % (name, body))
@@ -71,8 +73,8 @@ def library(rng, texts):
             flags = b", ".join(rng.sample([b"'no-writes'", b"'allow-oom'", b"'allow-stale'", b"'no-cluster'"], rng.randint(0, 2)))
             parts.append(b"redis.register_function{function_name = '%s', description = 'x', flags = {%s}, "
                          b"callback = function(KEYS, ARGV)\n%s\nend}" % (name, flags, body))
-    code = b"#!lua name=%s\n%s" % (rng.choice(LIBRARIES), b"\n".join(parts))
-    return pools.clumsy(rng, [code], [b"", b"return 1", b"#!lua", b"#!lua name=l 0\n", b"#!lua name=l0\n", b"#!js name=l0\nx",
+    code = b"#!lua name=%s\n%s" % (LIBRARIES[place], b"\n".join(parts))
+    return pools.clumsy(rng, [code], [b"", b"return 1", b"#!lua", b"#!lua name=l 0\nx = 1", b"#!lua name=l0\n--", b"#!js name=l0\nx",
                                       code + b" x(", code + b"\nredis.call('get', 'x')",
                                       code + b"\nredis.register_function('f0', 1)",
                                       code + b"\nredis.register_function{function_name = 'g', nope = 1}"])
