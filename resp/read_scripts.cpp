@@ -16,18 +16,19 @@ std::optional<std::string> ReadScripts::find(std::string_view sha1_hex) {
   return scripts_.front().text;
 }
 
-std::optional<std::string> ReadScripts::take(std::string_view sha1_hex) {
+void ReadScripts::forget(std::string_view sha1_hex) {
   const std::lock_guard lock(mutex_);
+  if (scripts_.empty()) {  // the usual case, once an EVAL
+    return;
+  }
   const auto found = by_name_.find(std::string(sha1_hex));
   if (found == by_name_.end()) {
-    return std::nullopt;
+    return;
   }
-  std::string text = std::move(found->second->text);
-  CHECK_INVARIANT(bytes_ >= text.size());
-  bytes_ -= text.size();
+  CHECK_INVARIANT(bytes_ >= found->second->text.size());
+  bytes_ -= found->second->text.size();
   scripts_.erase(found->second);
   by_name_.erase(found);
-  return text;
 }
 
 void ReadScripts::keep(std::string_view sha1_hex, std::string_view text) {

@@ -22,8 +22,9 @@ class ReadScripts {
 
   // By the 40 digits of its SHA-1, in lower case.
   std::optional<std::string> find(std::string_view sha1_hex);
-  // The same, and forgets it: whoever asks makes it known to the state.
-  std::optional<std::string> take(std::string_view sha1_hex);
+  // Of a script that the state knows now. What was only asked for is kept: it may be refused on its
+  // way.
+  void forget(std::string_view sha1_hex);
   void keep(std::string_view sha1_hex, std::string_view text);
   void clear();
 

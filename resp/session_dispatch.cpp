@@ -135,14 +135,14 @@ std::string Session::State::refusal_of(const CommandSpec& row, size_t argc) cons
 }
 
 // Of an EVALSHA whose script no state knows, for it was only ever a read, and here: sent as EVAL it
-// is known everywhere from then on.
+// is known everywhere from then on, and no more kept here.
 std::optional<std::string> Session::State::script_of(const CommandSpec& row, Args args) const {
   if ((row.flags & kBySha1) == 0 || node.read_scripts == nullptr || !may_say("eval")) {
     return std::nullopt;
   }
   std::string sha1(args[1]);
   std::ranges::transform(sha1, sha1.begin(), lower_case);
-  return node.read_scripts->take(sha1);
+  return node.read_scripts->find(sha1);
 }
 
 // Of EVALSHA and FCALL, if what they name ran here and does not write. In a block they stay what

@@ -124,6 +124,13 @@ void add(Context& context, const Library& library) {
                  " libraries, or more than " + std::to_string(Libraries::kBytes) +
                  " bytes of them");
   }
+  // Who hears that they were replaced asks for them as what they are now.
+  for (const LibraryFunction& function : library.functions) {
+    if ((function.flags & lua::kNoWrites) == 0) {
+      context.scripts().read_scripts().forget_reader(ReadScripts::Kind::kFunction,
+                                                     Libraries::folded(function.name));
+    }
+  }
 }
 
 std::string syntax_text(Args args) {

@@ -91,6 +91,7 @@ void evaluate(Context& context, Args args, Reading reading, ReplyWriter& reply) 
   // A read is executed on one node only, also between the writes of a block (F64).
   if (route_of(context.row(), args) == Route::kWrite) {
     context.state().scripts().evaluated(sha1, text);
+    context.scripts().read_scripts().forget(hex);
   } else {
     context.scripts().read_scripts().keep(hex, text);
   }

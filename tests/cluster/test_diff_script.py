@@ -30,6 +30,7 @@ def pair(single, request):
     sides = [Connection(single.node(1).port), Connection(redis.port)]
     for side in sides:
         side.call("FLUSHALL")
+        side.call("FUNCTION", "FLUSH")
     made = Pair(*sides)
     yield made
     made.close()

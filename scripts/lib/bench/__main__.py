@@ -19,6 +19,7 @@ MEASUREMENTS = {
     "mixed": ("mixed", "memory of nodes with far more data than cache-state, and beside a slow reader"),
     "pubsub": ("pubsub", "PUBLISH with 0, 1 and 100 subscribers, beside redis-server"),
     "scripts": ("scripts", "memory of scripts and functions, and what the worst scripts do to others"),
+    "memory": ("memory", "INFO memory beside the kernel's and the allocator's figures, over keys"),
     "deep": ("deep", "memory of a node while one client keeps thousands of requests under way"),
     "removal": ("removal", "what another client feels while many keys or members go at once"),
     "queues": ("queues", "clients in blocking commands: latency, herds, idle polls"),

@@ -29,7 +29,7 @@ import time
 import cluster as clusters
 from bench import systems, tools
 
-from diff import documented, grammar, pools, shrink, states, users
+from diff import documented, grammar, pools, scripts, shrink, states, users
 from diff.pair import Difference, Pair, show
 from diff.wire import Connection
 
@@ -43,7 +43,8 @@ LEFT_OUT = ("acl*", "auth", "bgrewriteaof", "bgsave", "client*", "cluster*", "co
             "quit", "readonly", "readwrite", "replconf", "replicaof", "reset", "restore-asking", "role", "save",
             "shutdown", "slaveof", "slowlog*", "swapdb", "sync", "time", "wait", "waitaof",
             "subscribe", "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe", "sunsubscribe", "pubsub*",
-            "publish", "spublish", "script debug", "script kill", "function*", "fcall*", "multi",
+            "publish", "spublish", "script debug", "script kill", "function dump", "function help", "function kill", "function list",
+            "function restore", "function stats", "multi",
             "exec", "discard", "watch", "unwatch", "asking", "dump", "restore",
             "select", "ping", "echo",
             # Order without BY, and which of equal ones a LIMIT takes, is a hash table's or a quicksort's.
@@ -68,6 +69,7 @@ class Servers:
             side.hello(protocol)
             side.call("FLUSHALL")
             side.call("SCRIPT", "FLUSH")
+            side.call("FUNCTION", "FLUSH")
         return Pair(*sides, containers)
 
     def stop(self):
@@ -88,8 +90,8 @@ def table_of(servers, patterns):
     return table, containers
 
 
-def replay(servers, commands, protocol, containers, told=None):
-    """None, or the Difference. told: a Tally."""
+def replay(servers, commands, protocol, containers, told=None, texts=()):
+    """None, or the Difference. told: a Tally; texts: of the scripts among the commands."""
     pair = servers.pair(protocol, containers)
     try:
         for argv in commands:
@@ -97,6 +99,7 @@ def replay(servers, commands, protocol, containers, told=None):
             if told is not None:
                 told.commands += 1
                 told.coverage.add(argv.name, argv.choices, succeeded)
+                told.scripts.add(argv, succeeded, texts)
         dumped = states.compare(pair, [*pools.KEYS, grammar.LEX_KEY])
         if told is not None:
             told.dumped += dumped
@@ -112,6 +115,7 @@ class Tally:
 
     def __init__(self, table):
         self.coverage = documented.Coverage(table)
+        self.scripts = scripts.Count()
         self.commands = self.dumped = self.differences = 0
 
 
@@ -136,9 +140,10 @@ def run(options, servers):
     while options.forever or (seed < options.seed + options.seeds if options.seeds else
                               time.monotonic() - begun < options.seconds):
         rng = random.Random(seed)
-        commands = grammar.Generator(rng, table, int(time.time())).sequence(COMMANDS_A_SEED)
+        generator = grammar.Generator(rng, table, int(time.time()))
+        commands = generator.sequence(COMMANDS_A_SEED)
         protocol = 2 + seed % 2
-        difference = replay(servers, commands, protocol, containers, tally)
+        difference = replay(servers, commands, protocol, containers, tally, generator.scripts)
         if difference is not None:
             tally.differences += 1
             fewer = shrink.shrink(commands[:difference.number] if difference.number <= len(commands)
@@ -156,6 +161,8 @@ def run(options, servers):
 def report(tally, seeds, seconds):
     print(f"{tally.commands} commands in {seeds} seeds, {seconds:.0f} s: {tally.differences} differences; "
           + (f"{tally.dumped} values through DUMP and RESTORE" if tally.dumped else "no DUMP here"))
+    if tally.scripts.runs:
+        print(tally.scripts.line())
     for line in tally.coverage.lines():
         print(line)
 

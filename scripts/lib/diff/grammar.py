@@ -76,8 +76,11 @@ def timeout(g):
 
 
 BY_NAME = {
-    "script": lambda g: scripts.text(g.rng),
-    "sha1": lambda g: scripts.sha1(g.rng),
+    "script": lambda g: scripts.text(g.rng, g.scripts),
+    "sha1": lambda g: scripts.sha1(g.rng, g.scripts),
+    "function-code": lambda g: scripts.library(g.rng, g.scripts),
+    "function": lambda g: pools.clumsy(g.rng, scripts.FUNCTIONS, [b"", b"F0", b"nope"]),
+    "library-name": lambda g: pools.clumsy(g.rng, scripts.LIBRARIES, [b"", b"L0", b"nope"]),
     "timeout": timeout,
     "seconds": lambda g: pools.duration(g.rng, False),
     "milliseconds": lambda g: pools.duration(g.rng, True),
@@ -145,6 +148,7 @@ class Generator:
 
     def __init__(self, rng, table, now):
         self.rng, self.table, self.now = rng, table, now
+        self.scripts = scripts.pool(rng) if any(name.startswith(("eval", "script", "function")) for name in table) else []
         self.names = sorted(set(table) - WAITING | READS.intersection(table))
         self.waiting = sorted(WAITING.intersection(table))
         self.tokens = sorted({token for command in table.values() for token in command.tokens})

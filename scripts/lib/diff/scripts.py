@@ -1,12 +1,12 @@
 """Scripts in Lua, drawn: calls of data commands whose answers have one order, and what scripts make of
-them. Few different ones, so that EVALSHA finds some."""
+them. Few different ones in a sequence of commands, so that EVALSHA finds some."""
 
 import hashlib
 import random
 
 from diff import pools
 
-KINDS = 400
+KINDS = 60
 CALLS = ['"get", {key}', '"set", {key}, {value}', '"incr", {key}', '"append", {key}, {value}', '"strlen", {key}',
          '"incrbyfloat", {key}, {number}', '"getrange", {key}, 0, -1', '"setnx", {key}, {value}',
          '"hset", {key}, {value}, {number}', '"hget", {key}, {value}', '"hlen", {key}', '"hincrby", {key}, {value}, 2',
@@ -45,14 +45,67 @@ def drawn(seed):
     return "\n".join(lines).encode("latin1")
 
 
-TEXTS = [drawn(seed) for seed in range(KINDS)]
+def pool(rng):
+    """The scripts of one sequence."""
+    first = rng.randrange(1 << 40)
+    return [drawn(first + number) for number in range(KINDS)]
 
 
-def text(rng):
-    return pools.clumsy(rng, TEXTS, [b"", b"return", b"x(", b"return {1,", b"#!lua", b"#!js\nreturn 1",
+def text(rng, texts):
+    return pools.clumsy(rng, texts, [b"", b"return", b"x(", b"return {1,", b"#!lua", b"#!js\nreturn 1",
                                      b"#!lua flags=nope\nreturn 1"])
 
 
-def sha1(rng):
-    found = hashlib.sha1(rng.choice(TEXTS)).hexdigest().encode()
+FUNCTIONS = [b"f0", b"f1", b"f2", b"f3", b"f4", b"l0f", b"l1f", b"l2f"]
+LIBRARIES = [b"l0", b"l1", b"l2"]
+
+
+def library(rng, texts):
+    """The code of FUNCTION LOAD: functions whose bodies are scripts of the sequence."""
+    parts = []
+    place = rng.randrange(len(LIBRARIES))
+    # The second one's name is this library's: of two that exist elsewhere Redis names any.
+    for name in [rng.choice(FUNCTIONS[:5]), FUNCTIONS[5 + place]][: rng.randint(1, 2)]:
+        body = rng.choice(texts).replace(b"#!lua\n", b"")
+        if rng.random() < 0.6:
+            parts.append(b"redis.register_function('%s', function(KEYS, ARGV)\n%s\nend)" % (name, body))
+        else:
+            flags = b", ".join(rng.sample([b"'no-writes'", b"'allow-oom'", b"'allow-stale'", b"'no-cluster'"], rng.randint(0, 2)))
+            parts.append(b"redis.register_function{function_name = '%s', description = 'x', flags = {%s}, "
+                         b"callback = function(KEYS, ARGV)\n%s\nend}" % (name, flags, body))
+    code = b"#!lua name=%s\n%s" % (LIBRARIES[place], b"\n".join(parts))
+    return pools.clumsy(rng, [code], [b"", b"return 1", b"#!lua", b"#!lua name=l 0\nx = 1", b"#!lua name=l0\n--", b"#!js name=l0\nx",
+                                      code + b" x(", code + b"\nredis.call('get', 'x')",
+                                      code + b"\nredis.register_function('f0', 1)",
+                                      code + b"\nredis.register_function{function_name = 'g', nope = 1}"])
+
+
+def sha1(rng, texts):
+    found = hashlib.sha1(rng.choice(texts)).hexdigest().encode()
     return pools.clumsy(rng, [found, found.upper()], [b"", b"x", b"0" * 40])
+
+
+class Count:
+    """Scripts that were run, and the calls of commands that stand in them."""
+
+    def __init__(self):
+        self._seen, self.runs, self.good, self.calls, self.functions = set(), 0, 0, 0, 0
+
+    def add(self, argv, succeeded, texts):
+        """texts: those of the sequence. An EVALSHA that failed may not have found its script: it does not count."""
+        name = argv[0].upper()
+        self.functions += succeeded and name.startswith(b"FCALL")
+        if not name.startswith(b"EVAL") or len(argv) < 2 or (b"SHA" in name and not succeeded):
+            return
+        by_sha = {hashlib.sha1(one).hexdigest().encode(): one for one in texts} if b"SHA" in name else {}
+        script = by_sha.get(argv[1].lower(), b"") if b"SHA" in name else argv[1]
+        if script not in texts:
+            return
+        self._seen.add(script)
+        self.runs += 1
+        self.good += succeeded
+        self.calls += script.count(b"redis.call(") + script.count(b"redis.pcall(")
+
+    def line(self):
+        return (f"scripts: {len(self._seen)} different ones, run {self.runs} times ({self.good} without an error); "
+                f"{self.calls} calls of commands stand in what was run; {self.functions} calls of functions")

@@ -110,5 +110,7 @@ AFTER = {"srandmember": srandmember, "hrandfield": hrandfield, "zrandmember": zr
 
 
 def cannot_queue(argv, name):
-    """Nobody could settle it between the commands of a block."""
+    """Nobody could settle it between the commands of a block; nor does a block find what only reads ran."""
+    if name in ("evalsha", "evalsha_ro", "script exists"):
+        return True
     return name in SEARCHES and destination_of(argv)[0] is not None
