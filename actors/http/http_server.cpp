@@ -199,8 +199,8 @@ void HttpServer::State::Connection::got(const ErrorCode& error) {
        asio::ip::make_address_v4(asio::ip::v4_mapped, remote.address().to_v6()).is_loopback());
   stream_.expires_never();
   answering_ = true;
-  // Whoever answers may outlive both. An answer that is given at once is sent at once: a place counts
-  // as taken by the node until then, and a newcomer would find all of them so.
+  // Whoever answers may outlive both. An answer that is given at once is sent at once: a place
+  // counts as taken by the node until then, and a newcomer would find all of them so.
   server_.handler(std::move(request), [weak = weak_from_this(),
                                        weak_server = server_.weak_from_this()](WebAnswer said) {
     const std::shared_ptr<State> server = weak_server.lock();

@@ -145,7 +145,7 @@ TEST_CASE("what an old copy took from a leader or a snapshot is found when it st
     env.node(NodeId{2}).options.boot_epoch = 1;
     env.run({"propose 2 \"a\" epoch=1", "stabilize", "tick 1 count=2", "stabilize"});
     Directory copy(env.node(NodeId{2}));
-  copy.options.boot_epoch = 2;
+    copy.options.boot_epoch = 2;
     env.run({"propose 2 \"b\" epoch=3", "stabilize", "tick 1 count=2", "stabilize", "flush 1",
              "copy 1 s", "crash 2", "drop"});
     put_back(env, copy);
