@@ -225,7 +225,9 @@ void Executor::State::for_each_key_read(const Decoded& decoded, Visit visit) {
       return;
     }
     // A script may read what it declares, and what it changes of that comes behind.
-    const bool script = (one.row->acl_categories & kAclScripting) != 0;
+    Args words = one.command.args;
+    const CommandSpec* meant = meant_by(*one.row, words);
+    const bool script = meant != nullptr && (meant->acl_categories & kAclScripting) != 0;
     if (!script && route_of(*one.row, one.command.args) != Route::kRead) {
       return;
     }

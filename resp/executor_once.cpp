@@ -131,10 +131,17 @@ Checksum128 Executor::State::fingerprint_of(const Decoded& decoded) {
   return hasher.sum();
 }
 
-bool Executor::State::takes(const CommandSpec* row, Args args) const {
-  if (row != nullptr && (row->flags & kWraps) != 0 && args.size() > 1) {
-    row = resolve_command(args.subspan(words_in_front(*row)), cluster_version).row;
+const CommandSpec* Executor::State::meant_by(const CommandSpec& row, Args& args) const {
+  const size_t words = words_in_front(row);
+  if ((row.flags & kWraps) == 0 || args.size() <= words) {
+    return &row;
   }
+  args = args.subspan(words);
+  return resolve_command(args, cluster_version).row;
+}
+
+bool Executor::State::takes(const CommandSpec* row, Args args) const {
+  row = row != nullptr ? meant_by(*row, args) : nullptr;
   return row != nullptr && (row->flags & kTakes) != 0;
 }
 
@@ -242,7 +249,8 @@ void Executor::State::look_at_tokens() {
 
 // Who waits with a token that was closed is told so.
 void Executor::State::tell_if_closed(const CommandSpec& row, Args args, uint64_t user) {
-  if (row.name != "kiwi.token|close") {
+  const CommandSpec* meant = meant_by(row, args);
+  if (meant == nullptr || meant->name != "kiwi.token|close" || !arity_fits(*meant, args.size())) {
     return;
   }
   if (const std::optional<std::string> token = read_once_token(args[2])) {

@@ -250,6 +250,8 @@ struct Executor::State {
                     int version);
   void replay(const OnceRecord& known, const Decoded& decoded, ReplySpace& out, int version);
   void refuse_once(std::string_view text, ReplySpace& out, int version);
+  // Of a command that wraps another one: that, and `args` become its words; null: it is unknown.
+  const CommandSpec* meant_by(const CommandSpec& row, Args& args) const;
   bool takes(const CommandSpec* row, Args args) const;
   void give(std::string_view bytes, bool lost, ReplySpace& out);
   void look_at_tokens();  // the state is another one: which of those that wait counted meanwhile?

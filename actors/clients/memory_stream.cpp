@@ -1,10 +1,13 @@
 #include "actors/clients/memory_stream.hpp"
 
 #include <deque>
+#include <exception>
+#include <string>
 #include <string_view>
 #include <utility>
 
 #include "config/base/check.hpp"
+#include "config/base/log.hpp"
 #include "resp/reply_size.hpp"
 
 namespace kiwi::actors {
@@ -78,18 +81,29 @@ class MemoryLine::Stream final : public ByteStream, public std::enable_shared_fr
     }
     if (hung_up_ || finished_ || output_.size() > kReplyBytes ||
         (asked_.empty() && !output_.empty())) {
-      over_ = true;
-      const Events last = std::exchange(events_, {});
-      if (last.closed) {
-        last.closed();
-      }
-      return end();
+      return fail();
     }
     if (events_.received && !paused_ && !input_.empty()) {
       const std::string bytes = std::exchange(input_, {});
       const auto received = events_.received;  // close() may come from inside
-      received(bytes);
+      // What is thrown (no memory, most likely) ends this connection and nobody else's.
+      try {
+        received(bytes);
+      } catch (const std::exception& thrown) {
+        log_warning("a connection of the console is closed, for it failed: " +
+                    std::string(thrown.what()));
+        fail();
+      }
     }
+  }
+
+  void fail() {
+    over_ = true;
+    const Events last = std::exchange(events_, {});
+    if (last.closed) {
+      last.closed();
+    }
+    end();
   }
 
   // Replies that are all there.

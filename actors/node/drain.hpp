@@ -19,15 +19,19 @@ class Drain {
     kUnderWay,
     kDone,  // another node leads, or none
     kAlone,
-    kLate,  // it still leads after kPatienceMs
+    kLate,  // it still leads kPatienceMs after somebody asked
   };
   static constexpr int64_t kPatienceMs = 5000;
 
   void begin(int64_t now_ms) {
     if (!active_) {
-      active_ = true;
-      began_ms_ = now_ms;
+      ask(now_ms);
     }
+  }
+  // Somebody waits from now on, and nobody did: patience begins anew.
+  void ask(int64_t now_ms) {
+    active_ = true;
+    asked_ms_ = now_ms;
   }
   void end() { active_ = false; }
   bool active() const { return active_; }
@@ -39,12 +43,12 @@ class Drain {
     if (!seen.others_vote) {
       return Outcome::kAlone;
     }
-    return now_ms - began_ms_ >= kPatienceMs ? Outcome::kLate : Outcome::kUnderWay;
+    return now_ms - asked_ms_ >= kPatienceMs ? Outcome::kLate : Outcome::kUnderWay;
   }
 
  private:
   bool active_ = false;
-  int64_t began_ms_ = 0;
+  int64_t asked_ms_ = 0;
 };
 
 }  // namespace kiwi::actors

@@ -213,30 +213,34 @@ void HttpShell::ask_for_drain(const WebRequest& request, Respond respond) {
   if (!node_.pulse.opened) {
     return respond(WebAnswer::text(503, "the node opens its data"));
   }
-  auto ask = std::make_shared<DrainAsk>(
-      DrainAsk{request.method == Method::kPost, request.authorization, std::move(respond)});
+  auto ask = std::make_shared<DrainAsk>(DrainAsk{
+      request.method == Method::kPost, request.authorization, request.address, std::move(respond)});
   node_.client_loop->post([this, ask] { take(std::move(*ask)); });
 }
 
 // ---------------------------------------------------------------- client loop
 
 // Where clients log in, who may say RAFT.DRAIN may drain it so, too.
-bool HttpShell::may_drain(std::string_view authorization) const {
+HttpShell::Asker HttpShell::asker_of_drain(std::string_view authorization) const {
   resp::Accounts& accounts = node_.context.accounts;
   resp::web::Credentials given;
-  if (!accounts.login_wanted() && resp::web::may_drain(accounts.users(), resp::acl::kDefaultName)) {
-    return true;
+  const bool named = resp::web::basic_credentials(authorization, given);
+  const resp::acl::Users::Ptr user = named ? accounts.users().named(given.user) : nullptr;
+  if (user != nullptr && user->rights.accepts(given.password) &&
+      resp::web::may_drain(accounts.users(), given.user)) {
+    return {true, given.user};
   }
-  if (!resp::web::basic_credentials(authorization, given)) {
-    return false;
+  const std::string_view anybody = resp::acl::kDefaultName;
+  if (!accounts.login_wanted() && resp::web::may_drain(accounts.users(), anybody)) {
+    return {true, std::string(anybody)};
   }
-  const resp::acl::Users::Ptr user = accounts.users().named(given.user);
-  return user != nullptr && user->rights.accepts(given.password) &&
-         resp::web::may_drain(accounts.users(), given.user);
+  return {false, named ? given.user : std::string()};
 }
 
 void HttpShell::take(DrainAsk ask) {
-  if (!may_drain(ask.authorization)) {
+  const Asker asker = asker_of_drain(ask.authorization);
+  resp::web::audit_drain(node_.context, {ask.drain, !asker.may, asker.user, ask.address});
+  if (!asker.may) {
     WebAnswer refusal = WebAnswer::text(401, "this takes a user who may say RAFT.DRAIN");
     refusal.headers.emplace_back("WWW-Authenticate", "Basic realm=\"kiwi\"");
     return ask.respond(std::move(refusal));
@@ -263,7 +267,8 @@ void HttpShell::drain(bool on, Respond respond) {
   if (!drain_.active()) {
     log_notice("the node is drained: it hands leadership over and is not ready for new clients");
   }
-  drain_.begin(ClientLoop::monotonic_ms());
+  const int64_t now_ms = ClientLoop::monotonic_ms();
+  drain_waiting_.empty() ? drain_.ask(now_ms) : drain_.begin(now_ms);
   node_.draining = true;
   observe();
   drain_waiting_.push_back(std::move(respond));

@@ -43,6 +43,7 @@ class HttpShell {
   struct DrainAsk {
     bool drain = true;
     std::string authorization;
+    std::string address;
     Respond respond;
   };
 
@@ -56,7 +57,12 @@ class HttpShell {
   resp::web::Vitals vitals() const;
 
   // ---- client loop
-  bool may_drain(std::string_view authorization) const;
+  // Who asks, if that user may; else who said so, whatever is true of it.
+  struct Asker {
+    bool may = false;
+    std::string user;
+  };
+  Asker asker_of_drain(std::string_view authorization) const;
   void take(DrainAsk ask);
   void drain(bool on, Respond respond);
   void look_after_drain();

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <unistd.h>
 
 #include "actors/node/import.hpp"
 #include "actors/node/node.hpp"
@@ -20,8 +21,9 @@
 
 namespace {
 
-constexpr int kNotNow = 1;    // the machine: a port that is taken, an address that is not there yet
-constexpr int kRefused = 78;  // options or data: a person has to look (EX_CONFIG of sysexits.h)
+constexpr int kNotNow = 1;  // the machine: a port that is taken, an address that is not there yet
+constexpr int kSignalled = 128;  // and the signal's number, as shells say it
+constexpr int kRefused = 78;     // options or data: a person has to look (EX_CONFIG of sysexits.h)
 
 [[noreturn]] void refuse(const std::string& sentence, int status = kRefused) {
   kiwi::log_flush();
@@ -32,6 +34,16 @@ constexpr int kRefused = 78;  // options or data: a person has to look (EX_CONFI
 int status_of(const kiwi::Error& error) {
   const bool may_pass = error.code == kiwi::Errc::kIo || error.code == kiwi::Errc::kNotFound;
   return may_pass ? kNotNow : kRefused;
+}
+
+// The first process of a container is sent no signal that it has no handler for. Until the node
+// takes them over nothing is under way that a kill could lose.
+void end_at_signals() {
+  if (::getpid() == 1) {
+    for (const int number : {SIGTERM, SIGINT}) {
+      std::signal(number, [](int signal) { ::_exit(kSignalled + signal); });
+    }
+  }
 }
 
 #ifdef KIWI_MUTANTS
@@ -70,6 +82,7 @@ int import_and_end(const kiwi::config::Options& options) {
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGHUP, SIG_IGN);  // until the node reopens its log file for it
+  end_at_signals();
   select_mutant();
   kiwi::Result<kiwi::config::Options> options = kiwi::config::parse_command_line(argc, argv);
   if (!options) {

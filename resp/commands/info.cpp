@@ -289,7 +289,7 @@ void InfoText::metrics(std::string_view section, const NodeContext& node) {
 }
 
 std::string default_info(NodeContext& node, Face face) {
-  InfoText out(face);
+  InfoText out(face, /*tls=*/false);
   for (const Section& section : kSections) {
     if (section.usual && is_told(section, face)) {
       out.section(section.title);
@@ -311,7 +311,7 @@ void info(Session& session, Args args, ReplyWriter& reply) {
   bool everything = asked("everything");
   bool all = everything || asked("all");
   bool usual = all || args.size() == 1 || asked("default");
-  InfoText out(session.state().info.face);
+  InfoText out(session.state().info.face, session.state().info.tls);
   for (const Section& section : kSections) {
     const bool wanted = asked(section.word) || (section.usual ? usual : all);
     if (wanted && is_told(section, out.face())) {

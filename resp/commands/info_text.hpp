@@ -13,9 +13,11 @@ namespace kiwi::resp {
 
 class InfoText {
  public:
-  explicit InfoText(Face face) : face_(face) {}
+  InfoText(Face face, bool tls) : face_(face), tls_(tls) {}
 
-  Face face() const { return face_; }  // of whom it is told
+  // Of whom it is told.
+  Face face() const { return face_; }
+  bool tls() const { return tls_; }  // addresses are those that speak it
   void section(std::string_view title);
   void line(std::string_view name, std::string_view value);
   void line(std::string_view name, std::integral auto value) { line(name, std::to_string(value)); }
@@ -24,6 +26,7 @@ class InfoText {
 
  private:
   const Face face_;
+  const bool tls_;
   std::string text_;
 };
 

@@ -10,7 +10,7 @@
 namespace kiwi::resp {
 
 void write_replication(NodeContext& node, InfoText& out) {
-  ClusterView view = view_cluster(node, /*tls=*/false, out.face());
+  ClusterView view = view_cluster(node, out.tls(), out.face());
   const ClusterNode* master = view.master();
   bool replica = shows_replica(node, out.face());
   out.line("role", replica ? "slave" : "master");

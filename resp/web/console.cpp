@@ -145,7 +145,10 @@ bool Console::may_say(const Login& login, std::string_view command) const {
   const CommandSpec* row = find_command(command);
   CHECK_INVARIANT(row != nullptr);
   const std::string_view argv[] = {command};
-  return user != nullptr && acl::check(user->rights, *row, argv).allowed();
+  // Users of this node's options get other numbers once the cluster has them.
+  const bool same =
+      user != nullptr && (user->id == login.user_id || Accounts::is_own(login.user_id));
+  return same && acl::check(user->rights, *row, argv).allowed();
 }
 
 void Console::handle(const WebRequest& request, Respond respond) {
@@ -238,6 +241,7 @@ void Console::log_in(const WebRequest& request, Respond respond) {
   login->token = needs_.random_hex(kTokenBytes);
   CHECK_INVARIANT(login->id.size() == 2 * kIdBytes && login->token.size() == 2 * kTokenBytes);
   login->user = words->front();
+  login->address = request.address;
   login->line = needs_.open_line(request.address);
   if (login->line == nullptr) {
     return respond(refusal(503, "maxclients is reached"));
@@ -265,6 +269,8 @@ void Console::logged_in(const LoginPtr& login, const Respond& respond) {
     logins_.erase(oldest);
   }
   login->began_ms = login->seen_ms = needs_.now_ms();
+  const acl::Users::Ptr user = needs_.node->accounts.users().named(login->user);
+  login->user_id = user != nullptr ? user->id : acl::kDefaultId;
   const auto [place, is_new] = logins_.emplace(login->id, login);
   CHECK_INVARIANT(is_new && logins_.size() <= kLogins);
   WebAnswer answer = describe(*place->second);
@@ -373,11 +379,13 @@ void Console::drain(const LoginPtr& login, bool on, Respond respond) {
   if (!is_unlocked(*login)) {
     return respond(refusal(423, "that changes something: unlock changes first"));
   }
-  if (!may_say(*login, "raft.drain")) {
-    return respond(refusal(403, "this user may not say RAFT.DRAIN"));
-  }
   if (!needs_.drain) {
     return respond(refusal(404, "this node cannot be drained"));
+  }
+  const bool may = may_say(*login, "raft.drain");
+  audit_drain(*needs_.node, {on, !may, login->user, login->address});
+  if (!may) {
+    return respond(refusal(403, "this user may not say RAFT.DRAIN"));
   }
   needs_.drain(on, [respond = std::move(respond)](const WebAnswer& said) {
     respond(json(said.status, JsonObject().add("text", said.body).take()));

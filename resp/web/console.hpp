@@ -80,6 +80,8 @@ class Console {
     std::string id;
     std::string token;
     std::string user;
+    uint64_t user_id = 0;  // a later user of that name is somebody else
+    std::string address;
     int64_t began_ms = 0;
     int64_t seen_ms = 0;
     int64_t unlocked_until_ms = 0;

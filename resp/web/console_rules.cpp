@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "config/base/check.hpp"
+#include "resp/acl/trail.hpp"
 #include "resp/words.hpp"
 
 namespace kiwi::resp::web {
@@ -133,6 +134,23 @@ bool may_drain(const acl::Users& users, std::string_view user) {
          std::ranges::any_of(known->rights.selectors(), [row](const acl::Selector& selector) {
            return selector.commands().has(*row);
          });
+}
+
+void audit_drain(const NodeContext& node, const DrainAsked& asked) {
+  if (!node.trail) {
+    return;
+  }
+  const CommandSpec* row = find_command("raft.drain");
+  CHECK_INVARIANT(row != nullptr);
+  const acl::Doer by{node.wall_microseconds(), asked.user, asked.address, 0};
+  if (asked.refused) {
+    acl::Denial denial;
+    denial.object = row->name;
+    node.trail(acl::refusal_line(by, denial));
+    return;
+  }
+  const std::string_view words[] = {row->name, "http", asked.on ? "on" : "off"};
+  node.trail(acl::command_line(by, *row, words));
 }
 
 }  // namespace kiwi::resp::web

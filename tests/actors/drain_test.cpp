@@ -18,6 +18,9 @@ TEST_CASE("a drained leader is waited for, but not for long") {
   CHECK(drain.outcome(follows, 1200) == Outcome::kDone);
   drain.begin(9500);  // once more changes nothing
   CHECK(drain.outcome(leads, 9500) == Outcome::kLate);
+  drain.ask(9600);  // who asks again waits as long as the first one did
+  CHECK(drain.outcome(leads, 9700) == Outcome::kUnderWay);
+  CHECK(drain.outcome(leads, 9600 + Drain::kPatienceMs) == Outcome::kLate);
   drain.end();
   CHECK_FALSE(drain.active());
   drain.begin(20'000);

@@ -2,6 +2,7 @@
 #include "actors/clients/memory_stream.hpp"
 
 #include <deque>
+#include <new>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,8 +18,13 @@ struct World {
       : line(std::make_unique<MemoryLine>(
             [this](std::function<void()> w) { work.push_back(std::move(w)); })),
         stream(line->stream()) {
-    stream->start(
-        {[this](std::string_view bytes) { received += bytes; }, [] {}, [this] { ++closed; }});
+    stream->start({[this](std::string_view bytes) {
+                     if (throws) {
+                       throw std::bad_alloc();
+                     }
+                     received += bytes;
+                   },
+                   [] {}, [this] { ++closed; }});
     run();
   }
   void run() {
@@ -38,6 +44,7 @@ struct World {
   std::string received;
   std::vector<std::string> answers;
   int closed = 0;
+  bool throws = false;
 };
 
 }  // namespace
@@ -105,6 +112,15 @@ TEST_CASE("the node ends it behind its answers") {
   world.run();
   CHECK(world.answers == std::vector<std::string>{"+OK\r\n"});
   CHECK(world.closed == 1);
+}
+
+TEST_CASE("what a connection throws ends it and nobody else") {
+  World world;
+  world.throws = true;
+  world.ask("asked", 1);
+  world.run();
+  CHECK(world.closed == 1);
+  CHECK(world.answers == std::vector<std::string>{""});
 }
 
 TEST_CASE("a reply that is too long, or that nobody asked for, ends it") {

@@ -2,6 +2,7 @@
 send, as pools do, and never pause."""
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 
@@ -10,6 +11,7 @@ import pytest
 from support.cluster import wait_serving
 from support.resp import Connection, RespError, encode
 from support.roaming import alive
+from support.tls import TlsConnection, speak_tls
 from support.waiting import wait_until
 
 
@@ -17,15 +19,15 @@ class Talker(threading.Thread):
     """Says the same block of commands again and again on one connection, until it ends. `lost` is
     what was wrong with its end, if anything was."""
 
-    def __init__(self, node, block):
+    def __init__(self, node, block, connection=None, looks=alive):
         super().__init__(daemon=True)
-        self.block, self.connection = block, node.connect()
+        self.block, self.connection, self.looks = block, connection or node.connect(), looks
         self.wire = b"".join(encode(*command) for command in block)
         self.rounds, self.lost = 0, ""
 
     def run(self):
         with self.connection:
-            while not self.lost and alive(self.connection):
+            while not self.lost and self.looks(self.connection):
                 try:
                     self.connection.send_raw(self.wire)
                     replies = [self.connection.read() for _ in self.block]
@@ -60,6 +62,34 @@ def test_a_node_that_ends_loses_no_command_that_was_sent(make_cluster, what):
             assert not talker.lost, talker.lost
         node.start()
         cluster.wait_ready()
+
+
+def tls_alive(connection) -> bool:
+    """As alive(): what TLS says of itself is no end."""
+    connection.socket.settimeout(0)
+    try:
+        return bool(connection.socket.recv(1))
+    except ssl.SSLWantReadError:
+        return True
+    except OSError:
+        return False
+    finally:
+        connection.socket.settimeout(15)
+
+
+@pytest.mark.parametrize("what", ["one command", "a pipeline"])
+def test_clients_that_speak_tls_lose_no_command_either(make_cluster, what):
+    node = speak_tls(make_cluster(1, peers=False, start=False)).start().node(1)
+    wait_serving(node)
+    talkers = [Talker(node, BLOCKS[what], TlsConnection(node), tls_alive) for _ in range(4)]
+    for talker in talkers:
+        talker.start()
+    wait_until(lambda: all(talker.rounds > 5 for talker in talkers), 10, "everybody to be talking")
+    assert node.terminate() == 0
+    for talker in talkers:
+        talker.join(5)
+        assert not talker.is_alive()
+        assert not talker.lost, talker.lost
 
 
 def test_a_transaction_under_way_may_end(single):

@@ -2,12 +2,17 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import re
+import signal
+import subprocess
 import threading
 import time
 
 import pytest
 
+from support import web
+from support.processes import spawn
 from support.resp import NOTHING, RespError
 from support.waiting import wait_until
 
@@ -211,3 +216,23 @@ def test_debug_is_refused_unless_its_option_lets_it(make_cluster):
     assert node.call("DEBUG", "SET-ACTIVE-EXPIRE", 0) == "OK"
     wait_until(lambda: node.call("CONFIG", "GET", "active-expire") == [b"active-expire", b"no"], 5,
                "the setting to be shown")
+
+
+def test_the_first_process_of_a_container_can_be_stopped_while_it_starts(make_cluster, tmp_path):
+    """The kernel gives such a process no signal that it has no handler for."""
+    contained = ["unshare", *([] if os.geteuid() == 0 else ["-r"]), "-p", "--fork", "--kill-child"]
+    if subprocess.run([*contained, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("no namespaces here")
+    node = make_cluster(1, peers=False, start=False).node(1)
+    users = tmp_path / "users.acl"
+    os.mkfifo(users)  # whoever opens it to read waits for somebody who writes
+    node.options["aclfile"] = str(users)
+    process = spawn([*contained, *node.argv()])
+    try:
+        wait_until(lambda: web.status(node, "/livez") != 0, 20, "the port that tells of the start")
+        inside = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        os.kill(int(inside[0]), signal.SIGTERM)
+        assert process.wait(10) == 128 + signal.SIGTERM
+    finally:
+        process.kill()
+        process.wait()

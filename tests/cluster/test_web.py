@@ -3,6 +3,7 @@ loop that stands still, loading and drain, and what it refuses."""
 from __future__ import annotations
 
 import base64
+import json
 import pathlib
 import random
 import re
@@ -180,8 +181,9 @@ def test_a_node_that_ends_is_not_ready(make_cluster):
     assert web.status(node, "/readyz") == 0
 
 
-def test_drain_asks_who_may(make_cluster):
-    cluster = make_cluster(1, peers=False, options={"requirepass": "a:secret"})
+def test_drain_asks_who_may_and_says_so_to_the_audit_log(make_cluster, tmp_path):
+    audit = tmp_path / "audit"
+    cluster = make_cluster(1, peers=False, options={"requirepass": "a:secret", "audit-log": str(audit)})
     node = cluster.nodes[0]
 
     def drain(user: str, password: str) -> int:
@@ -194,6 +196,13 @@ def test_drain_asks_who_may(make_cluster):
     assert web.ask(node, "/drain")[0] == 405
     assert drain("default", "a:secret") == 200
     assert web.status(node, "/readyz") == 503
+
+    def drains():
+        lines = [json.loads(line) for line in audit.read_text().splitlines()] if audit.exists() else []
+        return [(line["event"], line["user"]) for line in lines
+                if "raft.drain" in (line.get("command"), line.get("object"))]
+    wait_until(lambda: len(drains()) == 4, 10, "the lines")
+    assert drains() == [("refused", ""), ("refused", "default"), ("refused", "other"), ("command", "default")]
 
 
 @pytest.mark.parametrize("host, code", [

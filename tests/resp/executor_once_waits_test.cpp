@@ -101,6 +101,21 @@ TEST_CASE("a wait ends when its token is closed meanwhile") {
   CHECK(origin.replies[8].empty());
 }
 
+TEST_CASE("a wait ends, too, when its token is closed inside a fence") {
+  Held world;
+  Origin& origin = world.origin;
+  block(origin, 7, once("1000000-a", {"blpop", "q", "0"}));
+  origin.elsewhere("kiwi.fence kiwi.token close 1000000-b");
+  CHECK(origin.serves.empty());
+  origin.elsewhere("kiwi.fence kiwi.token close");  // refused, and harmless
+  CHECK(origin.serves.empty());
+  origin.elsewhere("kiwi.fence kiwi.token close 1000000-a");
+  REQUIRE(origin.serves.size() == 1);
+  CHECK(origin.serves[0].to.connection == 7);
+  origin.serve_all();
+  CHECK(origin.replies[7].starts_with("-ONCECLOSED"));
+}
+
 TEST_CASE("entries of a group's stream are repeated, too, whatever COUNT a wait added") {
   Held world;
   Origin& origin = world.origin;

@@ -81,6 +81,9 @@ TEST_CASE("reads are remembered with their keys, and no others [T1]") {
   CHECK(w.run("dbsize").empty());
   CHECK(w.run("eval return 2 a b c").starts_with("read a, read b"));
   CHECK(w.run("eval_ro return 1 a").starts_with("read a"));
+  CHECK(w.run("kiwi.fence get a") == "read a");
+  CHECK(w.run("kiwi.fence eval return 2 a b c").starts_with("read a, read b"));
+  CHECK(w.run("kiwi.fence dbsize").empty());
   w.scribe.follows_all = false;
   CHECK(w.run("get a").empty());
   w.node.executor().listen({});

@@ -68,6 +68,9 @@ TEST_CASE("clients that speak TLS are shown where it is spoken, the others where
     expected.replace(expected.find(port), port.size(), ":750" + std::to_string(id) + "\r\n");
   }
   CHECK(tls == expected);
+  CHECK(client.send("INFO replication\r\n").find("\r\nmaster_port:7501\r\n") != std::string::npos);
+  client.session.state().info.tls = false;
+  CHECK(client.send("INFO replication\r\n").find("\r\nmaster_port:7001\r\n") != std::string::npos);
 }
 
 TEST_CASE("CONFIG SET of a tls option reads the files first, and changes nothing if that fails") {

@@ -1,9 +1,7 @@
 // The console's side of the node: logins, what locked and unlocked ones may do, what a page of
 // somebody else may not.
 #include <algorithm>
-#include <deque>
 #include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,115 +9,12 @@
 
 #include "resp/parser.hpp"
 #include "resp/web/assets.hpp"
-#include "resp/web/console.hpp"
 #include "resp/web/console_rules.hpp"
-#include "tests/resp/session_harness.hpp"
+#include "tests/resp/console_world.hpp"
+#include "tests/resp/said_users.hpp"
 
 namespace kiwi::resp::web {
 namespace {
-
-std::string body_of(const std::vector<std::string>& words) {
-  std::string out = "*" + std::to_string(words.size()) + "\r\n";
-  for (const std::string& word : words) {
-    out += "$" + std::to_string(word.size()) + "\r\n" + word + "\r\n";
-  }
-  return out;
-}
-
-// Lines whose other end is the test.
-struct World {
-  struct Line final : ConsoleLine {
-    explicit Line(World& w) : world(w) { ++world.lines; }
-    ~Line() override { --world.lines; }
-    Line(const Line&) = delete;
-    Line& operator=(const Line&) = delete;
-    void ask(std::string bytes, size_t replies, std::function<void(std::string)> done) override {
-      const bool selects = bytes.find("SELECT") != std::string::npos;
-      world.said.push_back(bytes);
-      CHECK(replies == 1);
-      if (world.holds) {
-        world.held.push_back(std::move(done));
-      } else {
-        done(selects ? world.selected : world.reply);
-      }
-    }
-    World& world;
-  };
-
-  World() {
-    ConsoleNeeds needs;
-    needs.node = &node.context;
-    needs.cookie = "kiwi_7379";
-    needs.open_line = [this](const std::string&) {
-      return full ? nullptr : std::make_unique<Line>(*this);
-    };
-    needs.random_hex = [this](size_t bytes) {
-      std::string text = std::to_string(++drawn);
-      return std::string(2 * bytes - text.size(), '0') + text;
-    };
-    needs.now_ms = [this] { return now_ms; };
-    needs.drain = [this](bool on, const std::function<void(WebAnswer)>& done) {
-      drained = on;
-      done(WebAnswer::text(200, "drained"));
-    };
-    needs.drained = [this] { return drained; };
-    console = std::make_unique<Console>(std::move(needs));
-  }
-
-  WebRequest request(Method method, const std::string& target, std::string body = {}) {
-    WebRequest out;
-    out.method = method;
-    out.target = target;
-    out.host = "localhost:7379";
-    out.origin = method == Method::kGet ? "" : "http://localhost:7379";
-    out.cookie = "other=1; kiwi_7379=" + cookie;
-    out.token = token;
-    out.body = std::move(body);
-    out.loopback = true;
-    out.address = "127.0.0.1";
-    return out;
-  }
-  WebAnswer ask(const WebRequest& asked) {
-    const auto answer = std::make_shared<WebAnswer>();  // it may come later
-    answer->status = 0;
-    console->handle(asked, [answer](WebAnswer told) { *answer = std::move(told); });
-    return *answer;
-  }
-  unsigned status(Method method, const std::string& target, std::string body = {}) {
-    return ask(request(method, target, std::move(body))).status;
-  }
-  unsigned command(const std::vector<std::string>& words, const std::string& database = "0") {
-    return status(Method::kPost, "/api/command?db=" + database, body_of(words));
-  }
-  WebAnswer log_in(const std::string& password = "", const std::string& user = "default") {
-    const WebAnswer answer = ask(request(Method::kPost, "/api/login", body_of({user, password})));
-    for (const auto& [name, value] : answer.headers) {
-      if (name == "Set-Cookie") {
-        set_cookie = value;
-        cookie = value.substr(value.find('=') + 1, 64);
-      }
-    }
-    const size_t at = answer.body.find("\"token\":\"");
-    token = at == std::string::npos ? token : answer.body.substr(at + 9, 32);
-    return answer;
-  }
-
-  TestNode node;
-  int64_t now_ms = 1'000'000;
-  uint64_t drawn = 0;
-  size_t lines = 0;
-  bool full = false;
-  bool holds = false;
-  bool drained = false;
-  std::string reply = "$5\r\nvalue\r\n";
-  std::string selected = "+OK\r\n";
-  std::vector<std::string> said;
-  std::deque<std::function<void(std::string)>> held;
-  std::string cookie;
-  std::string token;
-  std::string set_cookie;
-  std::unique_ptr<Console> console;
-};
 
 TEST_SUITE("console") {
   TEST_CASE("on this machine a node without a password lets in, from elsewhere it does not") {
@@ -341,6 +236,56 @@ TEST_SUITE("console") {
       CHECK(world.status(Method::kPost, "/api/drain") == (may ? 200 : 403));
       CHECK(world.drained == may);
     }
+  }
+
+  TEST_CASE("a later user of the same name is not the one who logged in") {
+    World world;
+    const std::vector<std::string> rules{"on", ">secret", "+info", "+raft.drain"};
+    apply(world.node, {{"default", 0, {"on", ">other"}}, {"ann", 3, rules}});
+    world.reply = "+OK\r\n";
+    CHECK(world.log_in("secret", "ann").status == 200);
+    CHECK(world.status(Method::kPost, "/api/unlock", body_of({"secret"})) == 200);
+    CHECK(world.status(Method::kGet, "/api/state") == 200);
+    apply(world.node, {{"default", 0, {"on", ">other"}}}, 3);
+    CHECK(world.status(Method::kGet, "/api/state") == 403);
+    apply(world.node, {{"default", 0, {"on", ">other"}}, {"ann", 4, rules}}, 4);
+    CHECK(world.status(Method::kGet, "/api/state") == 403);
+    CHECK(world.status(Method::kPost, "/api/drain") == 403);
+    CHECK_FALSE(world.drained);
+    CHECK(world.log_in("secret", "ann").status == 200);
+    CHECK(world.status(Method::kGet, "/api/state") == 200);
+  }
+
+  TEST_CASE("a login of this node's own user holds when the cluster takes that user in") {
+    World world;
+    acl::User user;
+    for (const char* rule : {"on", ">secret", "+info"}) {
+      REQUIRE_FALSE(user.set(rule, {}));
+    }
+    world.node.context.accounts.set_own({{"ann", user}});
+    world.reply = "+OK\r\n";
+    CHECK(world.log_in("secret", "ann").status == 200);
+    apply(world.node, {{"default", 0, {"on"}}, {"ann", 3, {"on", ">secret", "+info"}}});
+    CHECK(world.status(Method::kGet, "/api/state") == 200);
+  }
+
+  TEST_CASE("the audit log tells of drains, of those that were refused, too") {
+    World world;
+    std::vector<std::string> lines;
+    world.node.context.trail = [&lines](std::string line) { lines.push_back(std::move(line)); };
+    world.log_in();
+    CHECK(world.status(Method::kPost, "/api/unlock", body_of({""})) == 200);
+    CHECK(world.status(Method::kPost, "/api/drain") == 200);
+    CHECK(world.status(Method::kDelete, "/api/drain") == 200);
+    REQUIRE(lines.size() == 2);
+    CHECK(lines[0] ==
+          "{\"time\":\"2023-11-14T22:13:20.123456Z\",\"event\":\"command\",\"user\":\"default\","
+          "\"address\":\"127.0.0.1\",\"connection\":0,\"command\":\"raft.drain\","
+          "\"args\":[\"http\",\"on\"]}");
+    CHECK(lines[1].ends_with("\"args\":[\"http\",\"off\"]}"));
+    audit_drain(world.node.context, {true, true, "ann", "::1"});
+    CHECK(lines.back().find("\"event\":\"refused\",\"user\":\"ann\"") != std::string::npos);
+    CHECK(lines.back().ends_with("\"object\":\"raft.drain\"}"));
   }
 
   TEST_CASE("protected mode holds for the console") {
