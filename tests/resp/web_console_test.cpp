@@ -241,14 +241,14 @@ TEST_SUITE("console") {
   TEST_CASE("a later user of the same name is not the one who logged in") {
     World world;
     const std::vector<std::string> rules{"on", ">secret", "+info", "+raft.drain"};
-    apply(world.node, {{"default", 0, {"on", ">other"}}, {"ann", 3, rules}});
+    apply(world.node, {{"default", acl::kDefaultId, {"on", ">other"}}, {"ann", 3, rules}});
     world.reply = "+OK\r\n";
     CHECK(world.log_in("secret", "ann").status == 200);
     CHECK(world.status(Method::kPost, "/api/unlock", body_of({"secret"})) == 200);
     CHECK(world.status(Method::kGet, "/api/state") == 200);
-    apply(world.node, {{"default", 0, {"on", ">other"}}}, 3);
+    apply(world.node, {{"default", acl::kDefaultId, {"on", ">other"}}}, 3);
     CHECK(world.status(Method::kGet, "/api/state") == 403);
-    apply(world.node, {{"default", 0, {"on", ">other"}}, {"ann", 4, rules}}, 4);
+    apply(world.node, {{"default", acl::kDefaultId, {"on", ">other"}}, {"ann", 4, rules}}, 4);
     CHECK(world.status(Method::kGet, "/api/state") == 403);
     CHECK(world.status(Method::kPost, "/api/drain") == 403);
     CHECK_FALSE(world.drained);
@@ -265,7 +265,8 @@ TEST_SUITE("console") {
     world.node.context.accounts.set_own({{"ann", user}});
     world.reply = "+OK\r\n";
     CHECK(world.log_in("secret", "ann").status == 200);
-    apply(world.node, {{"default", 0, {"on"}}, {"ann", 3, {"on", ">secret", "+info"}}});
+    apply(world.node,
+          {{"default", acl::kDefaultId, {"on"}}, {"ann", 3, {"on", ">secret", "+info"}}});
     CHECK(world.status(Method::kGet, "/api/state") == 200);
   }
 
